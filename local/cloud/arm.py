@@ -1,0 +1,124 @@
+"""Azure Resource Manager's part that all providers share: resources by id, error envelope, long-running operations."""
+
+import base64
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.wire import Call, Reply
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+Resource = dict[str, Any]
+# Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim (azure-wire.md 1).
+_SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h=" + "C" * 43
+
+
+@dataclass
+class Operation:
+    """A long-running operation; `finish` ran when `status` is no longer InProgress. Times are Unix seconds."""
+
+    id: str
+    started: float
+    ends: float
+    status: str = "InProgress"
+    error: dict[str, Any] | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def open(self) -> bool:
+        return self.status == "InProgress"
+
+
+class OperationFailed(Exception):
+    """Raised by an operation's `finish`: the operation ends with status Failed and this error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class Arm:
+    """State that every resource provider keeps here, so that Resource Graph and tests see one world.
+
+    Ids are compared without case; a resource keeps the casing of its first writer.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.resources: dict[str, Resource] = {}
+        self.operations: dict[str, Operation] = {}
+
+    def find(self, id: str) -> Resource | None:
+        return self.resources.get(id.lower())
+
+    def store(self, resource: Resource) -> Resource:
+        self.resources[resource["id"].lower()] = resource
+        return resource
+
+    def remove(self, id: str) -> Resource | None:
+        return self.resources.pop(id.lower(), None)
+
+    def of_type(self, type: str, under: str = "") -> Iterator[Resource]:
+        """Resources of a type such as Microsoft.DataProtection/backupVaults whose id starts with `under`."""
+        wanted, prefix = type.lower(), under.lower()
+        return (
+            r
+            for key, r in list(self.resources.items())
+            if str(r.get("type", "")).lower() == wanted and key.startswith(prefix)
+        )
+
+    def begin(self, seconds: float, finish: Callable[[Operation], object], *, id: str | None = None) -> Operation:
+        """Start an operation that ends after `seconds` of virtual time, when `finish(operation)` takes effect."""
+        now = self.world.clock.time()
+        operation = Operation(id=id or str(uuid.uuid4()), started=now, ends=now + seconds)
+        self.operations[operation.id] = operation
+        self.world.clock.at(operation.ends, lambda: self._end(operation, finish))
+        return operation
+
+    def _end(self, operation: Operation, finish: Callable[[Operation], object]) -> None:
+        try:
+            finish(operation)
+            operation.status = "Succeeded"
+        except OperationFailed as failure:
+            operation.status = "Failed"
+            operation.error = {"code": failure.code, "message": failure.message}
+
+    def link(self, path: str, api_version: str) -> str:
+        """An absolute, signed URL as Azure-AsyncOperation and Location carry it."""
+        return f"{self.world.wire.url}{path}?api-version={api_version}{_SIGNATURE}"
+
+    def stamped_id(self) -> str:
+        """An operation id of vaults and DataProtection: base64 of '<stamp>;<guid>' with its '=='."""
+        return base64.b64encode(f"{int(self.world.clock.time())};{uuid.uuid4()}".encode()).decode()
+
+    def guard(self, call: Call) -> Reply | None:
+        """Answers calls without a valid ARM token."""
+        if self.world.entra.caller(call, audience="https://management.azure.com"):
+            return None
+        return error(
+            401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
+        )
+
+
+def error(status: int, code: str, message: str, *, headers: dict[str, str] | None = None) -> Reply:
+    """ARM's error envelope."""
+    return Reply(status=status, body={"error": {"code": code, "message": message}}, headers=headers or {})
+
+
+def not_found(call: Call) -> Reply:
+    """404 of a resource that isn't there, as ARM words it."""
+    kind, name = call.path.rstrip("/").split("/")[-2:]
+    return error(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{kind}/{name}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    )
+
+
+def iso(when: float) -> str:
+    """A time as most providers write it: 2026-11-23T08:00:00.0000000Z."""
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"

@@ -1,0 +1,137 @@
+"""Entra ID: signing keys, tokens for managed identities and for callers, and the identity endpoint of the app's host."""
+
+import json
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+TOKEN_SECONDS = 86_400  # managed identity tokens live 24 h
+_KEY_ID = "sim-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Somebody Entra knows: a managed identity (`idtyp` app) or a user."""
+
+    object_id: str
+    client_id: str
+    name: str
+    kind: str = "app"
+    roles: tuple[str, ...] = field(default=())
+
+
+class Entra:
+    """Issues RS256 tokens and publishes their keys. The identity endpoint is plain HTTP, as IMDS and App Service have it."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.principals: dict[str, Principal] = {}
+        self.identity_header = secrets.token_urlsafe(16)
+        self.identity_endpoint = ""
+        self._runner: web.AppRunner | None = None
+        world.wire.mount(
+            [
+                Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration),
+                Route("GET", "/{tenant}/discovery/v2.0/keys", self._keys),
+            ]
+        )
+
+    @property
+    def issuer(self) -> str:
+        from local.cloud.world import TENANT
+
+        return f"{self.world.wire.url}/{TENANT}/v2.0"
+
+    def add(self, name: str, *, kind: str = "app", roles: tuple[str, ...] = ()) -> Principal:
+        """A new principal with ids of its own."""
+        principal = Principal(
+            object_id=str(uuid.uuid4()), client_id=str(uuid.uuid4()), name=name, kind=kind, roles=roles
+        )
+        self.principals[principal.client_id] = principal
+        return principal
+
+    def token(self, principal: Principal, audience: str, **claims: Any) -> str:
+        """A signed token as Entra issues it; `claims` override single claims."""
+        from local.cloud.world import TENANT
+
+        now = int(self.world.clock.time())
+        content = {
+            "aud": audience,
+            "iss": self.issuer,
+            "iat": now,
+            "nbf": now,
+            "exp": now + TOKEN_SECONDS,
+            "tid": TENANT,
+            "ver": "2.0",
+            "oid": principal.object_id,
+            "sub": principal.object_id,
+            "azp": principal.client_id,
+            "idtyp": principal.kind,
+            "roles": list(principal.roles),
+        }
+        return jwt.encode({**content, **claims}, self._key, algorithm="RS256", headers={"kid": _KEY_ID})
+
+    def caller(self, call: Call, audience: str) -> Principal | None:
+        """Who holds the call's token, if it is valid now for `audience`."""
+        try:
+            claims = jwt.decode(
+                call.token or "",
+                self._key.public_key(),
+                algorithms=["RS256"],
+                audience=audience,
+                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError:
+            return None
+        in_time = claims["nbf"] <= self.world.clock.time() < claims["exp"]
+        return self.principals.get(claims["azp"]) if in_time else None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/msi/token", self._managed_identity)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.identity_endpoint = f"http://127.0.0.1:{self._runner.addresses[0][1]}/msi/token"
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _managed_identity(self, request: web.Request) -> web.Response:
+        principal = self.principals.get(request.query.get("client_id", ""))
+        if request.headers.get("x-identity-header") != self.identity_header or principal is None:
+            return web.json_response(
+                {"statusCode": 400, "message": "No User Assigned Managed Identity found for specified ClientId."},
+                status=400,
+            )
+        resource = request.query["resource"]
+        expires = int(self.world.clock.time()) + TOKEN_SECONDS
+        return web.json_response(
+            {
+                "access_token": self.token(principal, resource),
+                "expires_on": str(expires),
+                "resource": resource,
+                "token_type": "Bearer",
+                "client_id": principal.client_id,
+            }
+        )
+
+    def _configuration(self, call: Call) -> Reply:
+        keys = f"{self.world.wire.url}/{call.params['tenant']}/discovery/v2.0/keys"
+        return Reply(body={"issuer": self.issuer, "jwks_uri": keys, "id_token_signing_alg_values_supported": ["RS256"]})
+
+    def _keys(self, call: Call) -> Reply:
+        jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
+        return Reply(body={"keys": [{**jwk, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]})

@@ -1,0 +1,9 @@
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+
+class EventGrid:
+    def __init__(self, world: "World") -> None:
+        self.world = world

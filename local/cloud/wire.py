@@ -1,0 +1,217 @@
+"""The wire of the simulated cloud: one TLS server on loopback that routes by path, records, and fails when told to."""
+
+import asyncio
+import inspect
+import json
+import re
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import trustme
+from aiohttp import web
+
+from local.clock import Clock
+
+_KEPT_EXCHANGES = 50_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request. `params` come from the route's pattern, header names are lower-case, `body` is parsed JSON or None."""
+
+    method: str
+    url: str
+    path: str
+    params: dict[str, str]
+    query: dict[str, str]
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.content) if self.content else None
+
+    @property
+    def token(self) -> str | None:
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token if scheme.lower() == "bearer" and token else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer: a JSON `body`, raw `content`, or a `stream` of bytes that stays open."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    stream: AsyncIterator[bytes] | None = None
+
+
+Handler = Callable[[Call], Reply | Awaitable[Reply]]
+
+
+class Route:
+    """A method and a path pattern: `{name}` matches one segment, `{name:path}` the rest. Matching ignores case."""
+
+    def __init__(self, method: str, pattern: str, handler: Handler) -> None:
+        self.method, self.handler = method, handler
+        parts = re.split(r"\{(\w+)(:path)?\}", pattern)
+        regex = ""
+        for literal, name, rest in zip(parts[0::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
+            regex += re.escape(literal) + (f"(?P<{name}>{'.+' if rest else '[^/]+'})" if name else "")
+        self._regex = re.compile(regex, re.IGNORECASE)
+
+    def match(self, method: str, path: str) -> dict[str, str] | None:
+        found = self._regex.fullmatch(path) if method == self.method else None
+        return found.groupdict() if found else None
+
+
+@dataclass
+class Fault:
+    """An ordered failure of the next `times` calls whose "METHOD path" matches `on`.
+
+    `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
+    `after`: do it, then give `reply` all the same.
+    """
+
+    on: str
+    kind: Literal["answer", "lose", "double", "after"]
+    times: int = 1
+    reply: Reply = field(default_factory=lambda: Reply(status=503, headers={"Retry-After": "5"}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One recorded request and its answer; credentials are left out."""
+
+    method: str
+    url: str
+    request: bytes
+    request_headers: dict[str, str]
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Wire:
+    """Serves the mounted routes over TLS with a certificate authority made at start (`ca_pem`)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
+        self.faults: list[Fault] = []
+        self.url = ""
+        self._mounts: list[tuple[Route, Callable[[Call], Reply | None] | None]] = []
+        self._authority = trustme.CA()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def ca_pem(self) -> bytes:
+        return self._authority.cert_pem.bytes()
+
+    def mount(self, routes: Iterable[Route], guard: Callable[[Call], Reply | None] | None = None) -> None:
+        """Add routes; `guard` may answer a call before its handler sees it (no token, for example)."""
+        self._mounts.extend((route, guard) for route in routes)
+
+    async def start(self, port: int = 0) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert("localhost").configure_cert(context)
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_route("*", "/{tail:.*}", self._serve)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=context)
+        await site.start()
+        self.url = f"https://localhost:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    def order(self, fault: Fault) -> Fault:
+        self.faults.append(fault)
+        return fault
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        with self.clock.busy():
+            reply = await self._answer(request, content)
+        if reply is None:
+            assert request.transport is not None
+            request.transport.abort()
+            raise asyncio.CancelledError
+        return await _send(request, reply)
+
+    async def _answer(self, request: web.Request, content: bytes) -> Reply | None:
+        fault = self._fault(f"{request.method} {request.path}")
+        if fault and fault.kind == "answer":
+            return self._record(request, content, fault.reply)
+        reply = await self._dispatch(request, content)
+        if fault and fault.kind == "double":
+            reply = await self._dispatch(request, content)
+        if fault and fault.kind == "after":
+            reply = fault.reply
+        self._record(request, content, reply)
+        return None if fault and fault.kind == "lose" else reply
+
+    async def _dispatch(self, request: web.Request, content: bytes) -> Reply:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        for route, guard in self._mounts:
+            params = route.match(request.method, request.path)
+            if params is not None:
+                call = Call(
+                    method=request.method,
+                    url=str(request.url),
+                    path=request.path,
+                    params=params,
+                    query=dict(request.query),
+                    headers=headers,
+                    content=content,
+                )
+                refused = guard(call) if guard else None
+                if refused:
+                    return refused
+                reply = route.handler(call)
+                return await reply if inspect.isawaitable(reply) else reply
+        return Reply(
+            status=404,
+            body={"error": {"code": "NoSuchRoute", "message": f"{request.method} {request.path} isn't simulated"}},
+        )
+
+    def _fault(self, line: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.times > 0 and re.search(fault.on, line):
+                fault.times -= 1
+                return fault
+        return None
+
+    def _record(self, request: web.Request, content: bytes, reply: Reply) -> Reply:
+        kept = {k.lower(): v for k, v in request.headers.items() if k.lower() != "authorization"}
+        self.exchanges.append(
+            Exchange(
+                method=request.method,
+                url=str(request.url),
+                request=content,
+                request_headers=kept,
+                status=reply.status,
+                headers=reply.headers,
+                body=reply.body,
+            )
+        )
+        return reply
+
+
+async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
+    if reply.stream is None:
+        content = reply.content if reply.body is None else json.dumps(reply.body).encode()
+        typed = {"Content-Type": "application/json; charset=utf-8"} if reply.body is not None else {}
+        return web.Response(status=reply.status, body=content, headers={**typed, **reply.headers})
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    await response.prepare(request)
+    async for chunk in reply.stream:
+        await response.write(chunk)
+    return response

@@ -1,0 +1,56 @@
+"""The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
+
+from local.clock import Clock
+from local.cloud.aks import Aks
+from local.cloud.arm import Arm
+from local.cloud.backup_vaults import BackupVaults
+from local.cloud.entra import Entra
+from local.cloud.event_grid import EventGrid
+from local.cloud.extensions import Extensions
+from local.cloud.file_shares import FileShares
+from local.cloud.identities import Identities
+from local.cloud.key_vault import KeyVaults
+from local.cloud.kubernetes import Kubernetes
+from local.cloud.linkerd import Linkerd
+from local.cloud.recovery_vaults import RecoveryVaults
+from local.cloud.resource_graph import ResourceGraph
+from local.cloud.resource_groups import ResourceGroups
+from local.cloud.roles import Roles
+from local.cloud.storage import Storage
+from local.cloud.wire import Wire
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+TENANT = "22222222-2222-4222-8222-222222222222"
+REGION = "westeurope"
+
+
+class World:
+    """Everything that exists. Services find each other through it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.wire = Wire(clock)
+        self.entra = Entra(self)
+        self.arm = Arm(self)
+        self.resource_groups = ResourceGroups(self)
+        self.roles = Roles(self)
+        self.identities = Identities(self)
+        self.storage = Storage(self)
+        self.aks = Aks(self)
+        self.extensions = Extensions(self)
+        self.backup_vaults = BackupVaults(self)
+        self.recovery_vaults = RecoveryVaults(self)
+        self.resource_graph = ResourceGraph(self)
+        self.key_vaults = KeyVaults(self)
+        self.event_grid = EventGrid(self)
+        self.file_shares = FileShares(self)
+        self.kubernetes = Kubernetes(self)
+        self.linkerd = Linkerd(self)
+
+    async def start(self, port: int = 0) -> None:
+        await self.wire.start(port)
+        await self.entra.start()
+
+    async def stop(self) -> None:
+        await self.entra.stop()
+        await self.wire.stop()

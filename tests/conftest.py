@@ -1,0 +1,28 @@
+"""Fixtures that every test may use: a virtual clock and a simulated world on loopback."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.clock import Clock
+from local.cloud.world import World
+
+START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(START)
+
+
+@pytest.fixture
+async def world(clock: Clock) -> AsyncIterator[World]:
+    world = World(clock)
+    await world.start()
+    yield world
+    await world.stop()
