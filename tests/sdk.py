@@ -1,0 +1,94 @@
+"""Real Azure SDK clients against the simulated cloud.
+
+Rules:
+- `arm(world, principal)` gives all arguments of an aio management client: `ResourceClient(**arm(world, principal))`.
+- `aio` and `sync` give what every client takes: a credential and a transport.
+- TLS is verified against the world's own authority.
+- When the SDK sleeps (retries, pollers), virtual time passes instead.
+- A sync client must run in a thread (`asyncio.to_thread`), because the world answers on the test's own event loop.
+"""
+
+import asyncio
+import tempfile
+from datetime import timedelta
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from azure.core.credentials import AccessToken
+from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
+
+from local.cloud.entra import Principal
+from local.cloud.world import SUBSCRIPTION, World
+
+
+class Credential:
+    """A sync credential: tokens of one principal, as Entra issues them, for any scope."""
+
+    def __init__(self, world: World, principal: Principal) -> None:
+        self._world, self._principal = world, principal
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        token = self._world.entra.token(self._principal, scopes[0].removesuffix("/.default"))
+        return AccessToken(token, 0)  # never kept: virtual time may pass the token's life between two requests
+
+
+class AsyncCredential:
+    """The same for the aio clients."""
+
+    def __init__(self, world: World, principal: Principal) -> None:
+        self._sync = Credential(world, principal)
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        return self._sync.get_token(*scopes)
+
+    async def close(self) -> None: ...
+
+    async def __aenter__(self) -> "AsyncCredential":
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+class _AioTransport(AioHttpTransport):  # type: ignore[misc]  # a lazy export without a type
+    def __init__(self, world: World) -> None:
+        super().__init__(connection_verify=ca_file(world))
+        self._clock = world.clock
+
+    async def sleep(self, duration: float) -> None:
+        await self._clock.advance(timedelta(seconds=duration))
+
+
+class _SyncTransport(RequestsTransport):  # type: ignore[misc]
+    def __init__(self, world: World) -> None:
+        super().__init__(connection_verify=ca_file(world))
+        self._clock, self._loop = world.clock, asyncio.get_running_loop()
+
+    def sleep(self, duration: float) -> None:
+        asyncio.run_coroutine_threadsafe(self._clock.advance(timedelta(seconds=duration)), self._loop).result()
+
+
+_ca_files: WeakKeyDictionary[World, Any] = WeakKeyDictionary()
+
+
+def ca_file(world: World) -> str:
+    """A PEM file of the world's certificate authority; it lives as long as the world."""
+    if world not in _ca_files:
+        _ca_files[world] = file = tempfile.NamedTemporaryFile(prefix="ca-", suffix=".pem")  # noqa: SIM115 (it lives with the world)
+        file.write(world.wire.ca_pem)
+        file.flush()
+    return str(_ca_files[world].name)
+
+
+def aio(world: World, principal: Principal) -> dict[str, Any]:
+    """`credential` and `transport` of an aio client (`async with` it, so that it closes its connections)."""
+    return {"credential": AsyncCredential(world, principal), "transport": _AioTransport(world)}
+
+
+def sync(world: World, principal: Principal) -> dict[str, Any]:
+    """`credential` and `transport` of a sync client."""
+    return {"credential": Credential(world, principal), "transport": _SyncTransport(world)}
+
+
+def arm(world: World, principal: Principal) -> dict[str, Any]:
+    """All arguments of an aio management client: `ContainerServiceClient(**arm(world, principal))`."""
+    return {**aio(world, principal), "subscription_id": SUBSCRIPTION, "base_url": world.wire.url}
