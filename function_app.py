@@ -1,0 +1,10 @@
+"""The Azure Functions app: one blueprint per file of functions/."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from functions import api, restores, sweeps, trust, vaults
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+for module in (trust, vaults, restores, sweeps, api):
+    app.register_functions(module.app)

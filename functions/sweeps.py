@@ -1,0 +1,28 @@
+"""Timers that find what events missed. Each looks at the real state and leads to the same flow as the event would."""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from functions import restores, trust, vaults
+
+app = df.Blueprint()
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 5 * * *")
+@app.durable_client_input(client_name="client")
+async def expiry_sweep(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:  # noqa: ARG001
+    """Daily: rotate every trust root that is due."""
+    await trust.sweep(client)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 30 5 * * *")
+@app.durable_client_input(client_name="client")
+async def cluster_sweep(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:  # noqa: ARG001
+    """Daily: protect every cluster that asks for it and isn't protected yet."""
+    await vaults.sweep(client)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
+async def backup_watch(timer: func.TimerRequest) -> None:  # noqa: ARG001
+    """Every five minutes: publish an event for each backup job that has ended."""
+    await restores.watch()

@@ -1,0 +1,66 @@
+"""What all Azure adapters share: credentials by managed identity, and SDK errors as the errors that flows decide on.
+
+The SDKs' own retries are off: they would sleep inside an invocation and could send a POST twice. A 429 or 5xx becomes
+TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.errors import PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.exceptions import HttpResponseError
+
+NO_RETRY: dict[str, Any] = {"retry_total": 0}
+
+
+def managed_identity(client_id: str) -> "AsyncTokenCredential":
+    """The token credential of a user-assigned identity."""
+    from azure.identity.aio import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=client_id)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages."""
+    from azure.core.exceptions import (
+        ClientAuthenticationError,
+        HttpResponseError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        raise TemporaryError(
+            "NoToken", f"{doing}: no token from the managed identity endpoint: {_brief(error)}"
+        ) from error
+    except HttpResponseError as error:
+        raise _from_status(error, doing) from error
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
+
+
+def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | TemporaryError:
+    status = error.status_code or 0
+    code = getattr(error.error, "code", None) or f"Http{status}"
+    message = f"{doing}: {_brief(error)}"
+    if status in (401, 403):
+        return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
+    if status in (404, 408, 409, 412, 429) or status >= 500:
+        return TemporaryError(str(code), message, _retry_after(error))
+    return PermanentError(str(code), message)
+
+
+def _retry_after(error: "HttpResponseError") -> float | None:
+    value = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
+    return float(value) if value.isdigit() else None
+
+
+def _brief(error: Exception) -> str:
+    return str(getattr(error, "message", error)).splitlines()[0][:300]

@@ -1,0 +1,36 @@
+"""The errors that flows decide on. Adapters translate what SDKs raise into these and chain the cause.
+
+MeshwardError
+├── PermanentError        trying again won't help: the flow ends with this reason
+│   └── InvalidEvent      the event is malformed or not meant for us: it is dead-lettered, nothing starts
+└── TemporaryError        the world isn't ready: the step is tried again after `retry_after` seconds
+    └── NotConverged      what was asked for is under way but not there yet; no fault of anybody
+"""
+
+
+class MeshwardError(Exception):
+    """A reason (one CamelCase word, for machines) and a message (a sentence that says what to do, for people)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason, self.message = reason, message
+
+
+class PermanentError(MeshwardError):
+    """Trying again won't help."""
+
+
+class InvalidEvent(PermanentError):
+    """The event is malformed or not meant for us."""
+
+
+class TemporaryError(MeshwardError):
+    """The step is worth another try; `retry_after` is in seconds, None leaves the pace to the caller."""
+
+    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
+
+
+class NotConverged(TemporaryError):
+    """Under way, not there yet."""

@@ -1,0 +1,44 @@
+"""What the app is told by its environment: names and endpoints, never a secret."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from shared.domain.errors import PermanentError
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One field per setting; its environment variable is MESHWARD_ and the field's name in capitals."""
+
+    tenant_id: str
+    subscription_ids: str
+    audience: str
+    key_vault_url: str
+    event_topic_url: str
+    store_url: str
+    backup_resource_group: str
+    rotator_client_id: str
+    provisioner_client_id: str
+    verifier_client_id: str
+    arm_url: str = "https://management.azure.com"
+    authority_url: str = "https://login.microsoftonline.com"
+    file_url: str = "https://{account}.file.core.windows.net"
+    # Key Vault's client checks that a challenge names the vault's own domain, which no vault on loopback can satisfy.
+    verify_key_vault_domain: bool = True
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings; raises PermanentError that names every missing one at once."""
+        fields = msgspec.structs.fields(cls)
+        found = {f.name: environ[_variable(f.name)] for f in fields if environ.get(_variable(f.name))}
+        missing = [_variable(f.name) for f in fields if f.required and f.name not in found]
+        if missing:
+            raise PermanentError("SettingsMissing", f"set these application settings: {', '.join(missing)}")
+        try:
+            return msgspec.convert(found, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise PermanentError("SettingInvalid", f"an application setting can't be read: {error}") from error
+
+
+def _variable(field: str) -> str:
+    return f"MESHWARD_{field.upper()}"
