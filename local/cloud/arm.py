@@ -1,6 +1,7 @@
 """Azure Resource Manager's part that all providers share: resources by id, error envelope, long-running operations."""
 
 import base64
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from local.cloud.world import World
 
 Resource = dict[str, Any]
-# Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim (azure-wire.md 1).
+# Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim.
 _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h=" + "C" * 43
 
 
@@ -96,12 +97,18 @@ class Arm:
         return base64.b64encode(f"{int(self.world.clock.time())};{uuid.uuid4()}".encode()).decode()
 
     def guard(self, call: Call) -> Reply | None:
-        """Answers calls without a valid ARM token."""
-        if self.world.entra.caller(call, audience="https://management.azure.com"):
-            return None
-        return error(
-            401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
-        )
+        """Answers calls without a valid ARM token or without an api-version."""
+        if not self.world.entra.caller(call, audience="https://management.azure.com"):
+            return error(
+                401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
+            )
+        if not any(name.lower() == "api-version" for name in call.query):
+            return error(
+                400,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        return None
 
 
 def error(status: int, code: str, message: str, *, headers: dict[str, str] | None = None) -> Reply:
@@ -111,11 +118,15 @@ def error(status: int, code: str, message: str, *, headers: dict[str, str] | Non
 
 def not_found(call: Call) -> Reply:
     """404 of a resource that isn't there, as ARM words it."""
-    kind, name = call.path.rstrip("/").split("/")[-2:]
+    scope, _, resource = call.path.rpartition("/providers/")
+    group = re.search(r"/resourcegroups/([^/]+)", scope, re.IGNORECASE)
+    where = f" under resource group '{group[1]}'" if group else ""
     return error(
         404,
         "ResourceNotFound",
-        f"The Resource '{kind}/{name}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        f"The Resource '{resource}'{where} was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        headers={"x-ms-failure-cause": "gateway"},
     )
 
 

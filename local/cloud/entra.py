@@ -28,6 +28,7 @@ class Principal:
     name: str
     kind: str = "app"
     roles: tuple[str, ...] = field(default=())
+    created: float = 0.0
 
 
 class Entra:
@@ -56,7 +57,12 @@ class Entra:
     def add(self, name: str, *, kind: str = "app", roles: tuple[str, ...] = ()) -> Principal:
         """A new principal with ids of its own."""
         principal = Principal(
-            object_id=str(uuid.uuid4()), client_id=str(uuid.uuid4()), name=name, kind=kind, roles=roles
+            object_id=str(uuid.uuid4()),
+            client_id=str(uuid.uuid4()),
+            name=name,
+            kind=kind,
+            roles=roles,
+            created=self.world.clock.time(),
         )
         self.principals[principal.client_id] = principal
         return principal
