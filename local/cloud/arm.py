@@ -13,6 +13,10 @@ from local.cloud.wire import Call, Reply
 if TYPE_CHECKING:
     from local.cloud.world import World
 
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+TENANT = "22222222-2222-4222-8222-222222222222"
+REGION = "westeurope"
+
 Resource = dict[str, Any]
 # Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim.
 _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h=" + "C" * 43

@@ -1,9 +1,188 @@
-from typing import TYPE_CHECKING
+"""Role assignments.
+
+Rules:
+- An assignment can be read at once but takes effect late: after `lag`, or `lags` of its role (Azure RBAC docs: minutes).
+- `effective` is what other services ask; assignments are inherited from parent scopes.
+- A principal is unknown to the service until it has been replicated, unless the caller says its type.
+"""
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, error, iso
+from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
+    from local.cloud.entra import Principal
     from local.cloud.world import World
+
+LAG_SECONDS = 90.0
+REPLICATION_SECONDS = 30.0
+_TYPE = "Microsoft.Authorization/roleAssignments"
+_DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 
 
 class Roles:
+    """Times are seconds of virtual time; `lags` overrides `lag` for single roles, by their guid."""
+
     def __init__(self, world: "World") -> None:
         self.world = world
+        self.lag, self.replication = LAG_SECONDS, REPLICATION_SECONDS
+        self.lags: dict[str, float] = {}
+        self._since: dict[str, float] = {}
+        all_at = f"/{{scope:path}}/providers/{_TYPE}"
+        routes = [
+            Route("GET", all_at, self._list),
+            Route("PUT", all_at + "/{name}", self._put),
+            Route("GET", all_at + "/{name}", self._get),
+            Route("DELETE", all_at + "/{name}", self._delete),
+        ]
+        world.wire.mount(routes, guard=world.resource_groups.guard)
+
+    def effective(self, principal_id: str, role: str, scope: str) -> bool:
+        """Whether the principal (object id) has the role (guid) at the scope now."""
+        return any(
+            assignment["properties"]["principalId"] == principal_id
+            and _role(assignment) == role.lower()
+            and _covers(assignment["properties"]["scope"], scope)
+            and self._since[assignment["id"].lower()] <= self.world.clock.time()
+            for assignment in self.world.arm.of_type(_TYPE)
+        )
+
+    def grant(self, principal_id: str, role: str, scope: str) -> Resource:
+        """Assign a role with effect at once, as if it had been done long ago."""
+        properties = {
+            "roleDefinitionId": f"/subscriptions/{SUBSCRIPTION}{_DEFINITIONS}/{role}",
+            "principalId": principal_id,
+            "principalType": "ServicePrincipal",
+        }
+        return self._store(scope, str(uuid.uuid4()), properties, since=self.world.clock.time(), by=None)
+
+    def _put(self, call: Call) -> Reply:
+        properties = call.body["properties"]
+        refused = self._unknown(properties) or self._conflict(call, properties)
+        if refused:
+            return refused
+        existing = self.world.arm.find(call.path)
+        since = self.world.clock.time() + self.lags.get(_guid(properties["roleDefinitionId"]), self.lag)
+        if existing:
+            since = self._since[existing["id"].lower()]
+        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        assignment = self._store(
+            f"/{call.params['scope']}",
+            call.params["name"],
+            properties,
+            since=since,
+            by=caller.object_id if caller else None,
+        )
+        # The answer to the PUT itself doesn't name the creator yet (seen in recorded traffic).
+        answer = assignment | {"properties": {**assignment["properties"], "createdBy": None}}
+        return Reply(status=200 if existing else 201, body=answer)
+
+    def _unknown(self, properties: dict[str, Any]) -> Reply | None:
+        kind, id = properties.get("principalType"), properties["principalId"]
+        principal = next((p for p in self.world.entra.principals.values() if p.object_id == id), None)
+        replicated = principal is not None and self.world.clock.time() >= principal.created + self.replication
+        if not replicated and kind is None:
+            return error(
+                400,
+                "PrincipalNotFound",
+                f"Principal {id.replace('-', '')} does not exist in the directory {TENANT}. Check that you have the "
+                "correct principal ID. If you are creating this principal and then immediately assigning a role, this "
+                "error might be related to a replication delay. In this case, set the role assignment principalType "
+                "property to a value, such as ServicePrincipal, User, or Group.  "
+                "See https://aka.ms/docs-principaltype",
+            )
+        if replicated and principal and kind not in (None, actual := _kind(principal)):
+            return error(
+                400,
+                "UnmatchedPrincipalType",
+                f"The PrincipalId '{id}' has type '{actual}' , "
+                f"which is different from specified PrinciaplType '{kind}'.",
+            )
+        return None
+
+    def _conflict(self, call: Call, properties: dict[str, Any]) -> Reply | None:
+        wanted = (f"/{call.params['scope']}".lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
+        for other in self.world.arm.of_type(_TYPE):
+            same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == wanted
+            if same and other["id"].lower() != call.path.lower():
+                return error(
+                    409,
+                    "RoleAssignmentExists",
+                    f"The role assignment already exists. The ID of the conflicting role assignment is "
+                    f"{other['name'].replace('-', '')}.",
+                )
+            if not same and other["id"].lower() == call.path.lower():
+                return error(
+                    400,
+                    "RoleAssignmentUpdateNotPermitted",
+                    "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+                )
+        return None
+
+    def _get(self, call: Call) -> Reply:
+        assignment = self.world.arm.find(call.path)
+        return Reply(body=assignment) if assignment else _absent(call)
+
+    def _delete(self, call: Call) -> Reply:
+        assignment = self.world.arm.remove(call.path)
+        return Reply(body=assignment) if assignment else Reply(status=204)
+
+    def _list(self, call: Call) -> Reply:
+        scope, condition = f"/{call.params['scope']}", call.query.get("$filter", "")
+        principal = re.search(r"(?:principalId eq |assignedTo\()'([^']*)'", condition)
+        found = [
+            assignment
+            for assignment in self.world.arm.of_type(_TYPE)
+            if _covers(assignment["properties"]["scope"], scope)
+            or ("atScope()" not in condition and _covers(scope, assignment["properties"]["scope"]))
+        ]
+        return Reply(
+            body={"value": [a for a in found if not principal or a["properties"]["principalId"] == principal[1]]}
+        )
+
+    def _store(self, scope: str, name: str, properties: dict[str, Any], *, since: float, by: str | None) -> Resource:
+        id = f"{scope.rstrip('/')}/providers/{_TYPE}/{name}"
+        existing = self.world.arm.find(id)
+        now = iso(self.world.clock.time())
+        self._since[id.lower()] = since
+        defaults = dict.fromkeys(("condition", "conditionVersion", "delegatedManagedIdentityResourceId", "description"))
+        stamps = {"createdOn": existing["properties"]["createdOn"] if existing else now, "updatedOn": now}
+        return self.world.arm.store(
+            {
+                "properties": {
+                    **defaults,
+                    "principalType": "User",
+                    **properties,
+                    "scope": scope,
+                    **stamps,
+                    "createdBy": by,
+                    "updatedBy": by,
+                },
+                "id": id,
+                "type": _TYPE,
+                "name": name,
+            }
+        )
+
+
+def _covers(parent: str, scope: str) -> bool:
+    return f"{scope.lower().rstrip('/')}/".startswith(f"{parent.lower().rstrip('/')}/")
+
+
+def _guid(role_definition_id: str) -> str:
+    return role_definition_id.rsplit("/", 1)[-1].lower()
+
+
+def _role(assignment: Resource) -> str:
+    return _guid(assignment["properties"]["roleDefinitionId"])
+
+
+def _kind(principal: "Principal") -> str:
+    return "ServicePrincipal" if principal.kind == "app" else "User"
+
+
+def _absent(call: Call) -> Reply:
+    return error(404, "RoleAssignmentNotFound", f"The role assignment '{call.params['name']}' is not found.")

@@ -2,7 +2,7 @@
 
 from local.clock import Clock
 from local.cloud.aks import Aks
-from local.cloud.arm import Arm
+from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
 from local.cloud.backup_vaults import BackupVaults
 from local.cloud.entra import Entra
 from local.cloud.event_grid import EventGrid
@@ -19,9 +19,7 @@ from local.cloud.roles import Roles
 from local.cloud.storage import Storage
 from local.cloud.wire import Wire
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-TENANT = "22222222-2222-4222-8222-222222222222"
-REGION = "westeurope"
+__all__ = ["REGION", "SUBSCRIPTION", "TENANT", "World"]
 
 
 class World:
