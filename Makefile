@@ -1,0 +1,37 @@
+# Python 3.13, make and git are all this needs. Everything is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help run serve test check bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run: $(READY) ## publish the three events to the app on a simulated cloud, show what happens, write out/run.json
+	@$(BIN)/python -m local.run
+
+serve: $(READY) ## the same world, kept up in real time, with addresses to try with curl
+	@$(BIN)/python -m local.serve
+
+test: check ## everything a contributor needs: formatting, lint, types, layers, tests
+	$(BIN)/pytest
+
+check: $(READY) ## the part of `make test` that takes seconds
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## measure, write out/bench.json and print a table
+	@$(BIN)/python -m local.bench
+
+clean: ## remove what was installed and produced
+	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || { echo "Meshward needs Python 3.13; say which with: make PYTHON=/path/to/python3.13"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@

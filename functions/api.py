@@ -1,0 +1,123 @@
+"""HTTP: start each flow by hand and look at it. Every route asks for a valid Entra token before anything else.
+
+POST /api/rotations      {"certificate": "<name of a trust root in the key vault>"}
+POST /api/protections    {"cluster_id": "<resource id of a managed cluster>"}
+POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
+GET  /api/instances/{id}
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from functions import restores, trust, vaults
+from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
+from shared.domain.guard import Unauthenticated
+from shared.wiring import services
+
+app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
+log = logging.getLogger("meshward")
+
+type Handler = Callable[[func.HttpRequest, Any], Awaitable[func.HttpResponse]]
+
+
+def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
+    """Register an HTTP function that is reached only with a valid token, and whose errors become answers."""
+
+    def register(handle: Handler) -> Handler:
+        async def run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+            try:
+                caller = await services().identity.caller(req.headers.get("authorization"), services().now())
+                log.info("call admitted", extra={"route": route, "caller": caller.object_id, "kind": caller.kind})
+                return await handle(req, client)
+            except MeshwardError as error:
+                return _refusal(error, route)
+
+        run.__name__ = handle.__name__
+        app.route(route=route, methods=[method])(app.durable_client_input(client_name="client")(run))
+        return handle
+
+    return register
+
+
+@guarded("POST", "rotations")
+async def start_rotation(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """Rotate the trust root whose certificate is named."""
+    return _accepted(req, await trust.request_rotation(client, _field(req, "certificate")))
+
+
+@guarded("POST", "protections")
+async def start_protection(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """Give the cluster its vault."""
+    instance_id = await vaults.request_protection(client, _field(req, "cluster_id"))
+    if instance_id is None:
+        raise PermanentError("NotOptedIn", "the cluster has no tag meshward:protect=true; set it and call again")
+    return _accepted(req, instance_id)
+
+
+@guarded("POST", "verifications")
+async def start_verification(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """Restore the backup of the job and check it."""
+    return _accepted(req, await restores.request_verification(client, _field(req, "job_id"), "Completed"))
+
+
+@guarded("GET", "instances/{instance_id}")
+async def show_instance(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+    """Where a flow stands."""
+    state = await client.get_orchestration_state(req.route_params["instance_id"], fetch_payloads=True)
+    if state is None:
+        return _json(404, {"reason": "NoSuchInstance", "message": "no flow has this instance id"})
+    return _json(
+        200,
+        {
+            "instance_id": state.instance_id,
+            "flow": state.name,
+            "status": state.runtime_status.name.lower(),
+            "progress": _parsed(state.serialized_custom_status),
+            "result": _parsed(state.serialized_output),
+            "failure": state.failure_details.message if state.failure_details else None,
+            "created_at": state.created_at.isoformat(),
+            "last_updated_at": state.last_updated_at.isoformat(),
+        },
+    )
+
+
+def _field(req: func.HttpRequest, name: str) -> str:
+    try:
+        body = req.get_json()
+    except ValueError as error:
+        raise PermanentError("MalformedBody", "the body isn't JSON") from error
+    value = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(value, str) or not value:
+        raise PermanentError("MalformedBody", f'the body needs a text field "{name}"')
+    return value
+
+
+def _accepted(req: func.HttpRequest, instance_id: str) -> func.HttpResponse:
+    root = req.url.split("/api/")[0]
+    status_url = f"{root}/api/instances/{instance_id}"
+    return _json(
+        202, {"instance_id": instance_id, "status_url": status_url}, {"Location": status_url, "Retry-After": "10"}
+    )
+
+
+def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
+    log.warning("call refused", extra={"route": route, "reason": error.reason, "error": error.message})
+    body = {"reason": error.reason, "message": error.message}
+    if isinstance(error, Unauthenticated):
+        return _json(401, body, {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, TemporaryError):
+        return _json(503, body, {"Retry-After": str(int(error.retry_after or 30))})
+    return _json(400, body)
+
+
+def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(json.dumps(body), status_code=status, headers=headers, mimetype="application/json")
+
+
+def _parsed(text: str | None) -> Any:
+    return json.loads(text) if text else None

@@ -1,0 +1,118 @@
+"""The app on its host in a simulated cloud, wired as on Azure: its identities, settings and event subscriptions."""
+
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from local.clock import Clock
+from local.cloud import scenario
+from local.cloud.entra import Principal
+from local.cloud.world import SUBSCRIPTION, TENANT, World
+from local.host.host import FunctionsHost
+
+APP = Path(__file__).parents[1]
+AUDIENCE = "api://meshward"
+DUTIES = ("rotator", "provisioner", "verifier")
+
+
+@dataclass
+class Stage:
+    """A world, the app's host in it, the folder of its store and the log lines of its worker."""
+
+    world: World
+    host: FunctionsHost
+    store: Path
+    log: list[str]
+
+    @property
+    def clock(self) -> Clock:
+        return self.world.clock
+
+    def caller(self, name: str = "operator") -> Principal:
+        """Somebody who may call the app's HTTP routes."""
+        known = {p.name: p for p in self.world.entra.principals.values()}
+        return known.get(name) or self.world.entra.add(name)
+
+    def token(self, name: str = "operator") -> str:
+        return self.world.entra.token(self.caller(name), AUDIENCE)
+
+    async def run(self, until: str | Callable[[], bool], limit: timedelta = timedelta(days=3)) -> None:
+        """Let virtual time run until an instance (by id) has ended, or until a condition holds."""
+        await self.clock.run_until(until if callable(until) else lambda: self.ended(until), limit)
+
+    def ended(self, instance_id: str) -> bool:
+        instance = self.host.instance(instance_id)
+        return instance is not None and instance.ended
+
+
+@asynccontextmanager
+async def open_stage(
+    *, start: float | None = None, port: int = 0, seed: Callable[[World], None] = scenario.seed
+) -> AsyncIterator[Stage]:
+    """Build the world, start the app in it and subscribe it to its events; everything ends with the block."""
+    world = World(Clock(time.time() if start is None else start))
+    await world.start()
+    try:
+        with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
+            seed(world)
+            log: list[str] = []
+            host = FunctionsHost(APP, environment(world, Path(folder)), world.clock, on_log=log.append)
+            try:
+                await host.start(port)
+                await subscribe(world, host.url)
+                yield Stage(world, host, Path(folder) / "store", log)
+            finally:
+                await host.stop()
+    finally:
+        await world.stop()
+
+
+def environment(world: World, folder: Path) -> dict[str, str]:
+    """The application settings, with every endpoint on loopback, and what App Service adds for managed identities."""
+    authority = folder / "ca.pem"
+    authority.write_bytes(world.wire.ca_pem)
+    (folder / "store").mkdir()
+    settings = {
+        "tenant_id": TENANT,
+        "subscription_ids": SUBSCRIPTION,
+        "audience": AUDIENCE,
+        "key_vault_url": f"{world.wire.url}/vaults/{scenario.KEY_VAULT}",
+        "event_topic_url": f"{world.wire.url}/topics/{scenario.TOPIC}/api/events",
+        "store_url": (folder / "store").as_uri(),
+        "backup_resource_group": scenario.BACKUP_GROUP,
+        "arm_url": world.wire.url,
+        "authority_url": world.wire.url,
+        "file_url": world.wire.url,
+        "verify_key_vault_domain": "false",
+    } | {f"{duty}_client_id": world.entra.add(duty).client_id for duty in DUTIES}
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "IDENTITY_ENDPOINT": world.entra.identity_endpoint,
+        "IDENTITY_HEADER": world.entra.identity_header,
+        "SSL_CERT_FILE": str(authority),
+        "REQUESTS_CA_BUNDLE": str(authority),
+        **{f"MESHWARD_{name.upper()}": value for name, value in settings.items()},
+    }
+
+
+async def subscribe(world: World, url: str) -> None:
+    """The event subscriptions that infra creates on Azure."""
+    subscriptions = {
+        "on_certificate_event": (scenario.KEY_VAULT_TOPIC, "Microsoft.KeyVault.CertificateNearExpiry", "EventGridSchema"),
+        "on_cluster_event": (scenario.SUBSCRIPTION_TOPIC, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
+        "on_backup_completed": (scenario.TOPIC, "Meshward.Backup.Completed", "CloudEventSchemaV1_0"),
+    }
+    for function, (topic, type, schema) in subscriptions.items():
+        await world.event_grid.subscribe(
+            function,
+            topic=topic,
+            endpoint=f"{url}/runtime/webhooks/eventgrid?functionName={function}",
+            schema=schema,
+            included_types=[type],
+        )
