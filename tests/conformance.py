@@ -1,0 +1,184 @@
+"""Judges what the simulated Azure exchanged by Microsoft's own specifications and by recordings of real traffic.
+
+Rules:
+- The judge is a folder `shared/oracle` beside the repository (or in it). Where the folder, node or npm is missing,
+  tests that need it are skipped with the reason.
+- URLs of the simulated cloud are mapped back to Azure's before they are judged.
+- Every exchange is judged, unless `LEFT_OUT` names its path and why; what matches neither is an error, so that no
+  provider can hide.
+- Faults that a test ordered on the wire have no body and are left out.
+"""
+
+import atexit
+import fcntl
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cloud.wire import Exchange
+from tests.oracle.validator import Validator
+
+ROOT = Path(__file__).parents[1]
+_LOCK = ROOT / "tests" / "oracle" / "package-lock.json"
+_VALIDATOR = ROOT / ".cache" / "oav"
+
+# Paths that nothing can be judged by, and why. Providers are the last of the path.
+LEFT_OUT = {
+    "Kubernetes speaks its own API": r"/k8s/",
+    "Consul speaks its own API": r"/consul/",
+    "Entra: no specification": r"/[^/]+/(v2\.0/\.well-known|discovery)/",
+    "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
+    "Microsoft.Storage: no specification held": r"/subscriptions/.*/providers/Microsoft\.Storage/(?!.*/providers/)",
+    "Microsoft.ResourceGraph: no specification held": r"/providers/Microsoft\.ResourceGraph/resources",
+    "polls of AKS and of resource groups: in no specification": (
+        r"/subscriptions/[^/]+(/providers/Microsoft\.ContainerService/locations/[^/]+)?/(operations|operationresults)/[^/]+"
+    ),
+    "polls of DataProtection within a resource group: recorded, in no specification": (
+        r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.DataProtection/locations/.+"
+    ),
+}
+
+
+class Missing(Exception):
+    """The judge can't be had here; says what is missing."""
+
+
+class Oracle:
+    """Judges exchanges of the simulated cloud. `left_out` counts by reason what it didn't judge."""
+
+    def __init__(self, folder: Path) -> None:
+        self._validator = Validator(folder, _VALIDATOR / "node_modules")
+        self.recordings = folder / "recordings" / "exchanges.jsonl"
+        self.left_out: Counter[str] = Counter()
+        self.judged = 0
+        atexit.register(self._validator.close)
+
+    def judge(self, exchanges: Iterable[Exchange]) -> list[str]:
+        """What is wrong with these exchanges: one line per different finding, each with method, URL and status."""
+        findings: dict[str, str] = {}
+        for exchange in exchanges:
+            path = exchange.url.split("?")[0]
+            for finding in self._findings(exchange):
+                kind = f"{exchange.method} {_without_names(path)} {exchange.status} {finding}"
+                findings.setdefault(kind, f"{exchange.method} {path[:300]} {exchange.status}: {finding}")
+        return list(findings.values())
+
+    def _findings(self, exchange: Exchange) -> list[str]:
+        path = _path(exchange.url)
+        if reason := _left_out(exchange, path):
+            self.left_out[reason] += 1
+            return []
+        url = azure_url(exchange.url)
+        if url is None:
+            return ["neither a URL that can be judged nor one that is left out on purpose"]
+        self.judged += 1
+        return self._validator.judge(_request(exchange, url), _response(exchange))
+
+
+def azure_url(url: str) -> str | None:
+    """The URL on Azure that stands behind one of the simulated cloud, or None."""
+    path = _path(url)
+    query = url.partition("?")[2]
+    if found := re.fullmatch(r"/vaults/([^/]+)(/.*)", path):
+        return f"https://{found[1]}.vault.azure.net{found[2]}?{query}"
+    if re.match(r"/(subscriptions|providers)/", path, re.IGNORECASE):
+        if "/providers/" not in path.lower():  # the only held specification of resource groups
+            query = re.sub(r"api-version=[\w-]+", "api-version=2024-03-01", query)
+        return f"https://management.azure.com{path}?{query}"
+    return None
+
+
+def _left_out(exchange: Exchange, path: str) -> str | None:
+    if exchange.body is None and (exchange.status == 429 or exchange.status >= 500):
+        return "a fault that a test ordered"
+    if "api-version=" not in exchange.url and exchange.status == 400:
+        return "no api-version: the request belongs to no specification"
+    return next((reason for reason, form in LEFT_OUT.items() if re.match(form, path, re.IGNORECASE)), None)
+
+
+def _request(exchange: Exchange, url: str) -> dict[str, Any]:
+    headers = {"content-type": "application/json"} | exchange.request_headers
+    body = {"body": json.loads(exchange.request)} if exchange.request else {}
+    return {"method": exchange.method, "url": url, "headers": headers, **body}
+
+
+def _response(exchange: Exchange) -> dict[str, Any]:
+    typed = {} if exchange.body is None else {"content-type": "application/json; charset=utf-8"}
+    headers = typed | {name.lower(): value for name, value in exchange.headers.items()}
+    body = {} if exchange.body is None else {"body": exchange.body}
+    return {"statusCode": str(exchange.status), "headers": headers, **body}
+
+
+def _path(url: str) -> str:
+    return re.sub(r"^https?://[^/]+", "", url).partition("?")[0]
+
+
+def _without_names(path: str) -> str:
+    """The path with a star for every segment that isn't a plain word: paths of one operation look alike."""
+    return re.sub(r"/[^/]+(?=/|$)", lambda name: name[0] if name[0][1:].isalpha() else "/*", _path(path))
+
+
+@cache
+def open_oracle() -> Oracle:
+    """The one judge of this process; raises Missing."""
+    folder = next((f for f in (ROOT.parent / "shared" / "oracle", ROOT / "shared" / "oracle") if f.is_dir()), None)
+    if folder is None:
+        raise Missing("no conformance data: the folder shared/oracle isn't beside the repository")
+    if not (shutil.which("node") and shutil.which("npm")):
+        raise Missing("no validator: node 20 and npm aren't installed")
+    _install()
+    return Oracle(folder)
+
+
+def _install() -> None:
+    """Put the pinned validator into the cache folder; safe when several test runs start at once."""
+    _VALIDATOR.mkdir(parents=True, exist_ok=True)
+    with (_VALIDATOR / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = _VALIDATOR / "installed.json"
+        if stamp.exists() and stamp.read_bytes() == _LOCK.read_bytes():
+            return
+        for file in ("package.json", "package-lock.json"):
+            shutil.copyfile(_LOCK.with_name(file), _VALIDATOR / file)
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(_VALIDATOR)], check=True, capture_output=True
+        )
+        shutil.copyfile(_LOCK, stamp)
+
+
+# What the whole run exchanged, by test; filled while the test that reports it is part of the run.
+FINDINGS: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
+LAST = "test_everything_that_this_run_exchanged_conforms"
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Oracle:
+    """The judge, or a skip that says what is missing."""
+    try:
+        return open_oracle()
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.name == LAST)
+
+
+def note(request: pytest.FixtureRequest, exchanges: Iterable[Exchange]) -> None:
+    """Judge what a test exchanged, if this run ends with the test that reports it."""
+    if request.session.items[-1].name != LAST:
+        return
+    try:
+        findings = open_oracle().judge(exchanges)
+    except Missing:
+        return
+    if findings:
+        request.config.stash.setdefault(FINDINGS, {})[request.node.nodeid] = findings
