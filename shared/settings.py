@@ -26,6 +26,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Key Vault's client checks that a challenge names the vault's own domain, which no vault on loopback can satisfy.
     verify_key_vault_domain: bool = True
 
+    @property
+    def subscriptions(self) -> list[str]:
+        """`subscription_ids` is a list separated by commas."""
+        return [part.strip() for part in self.subscription_ids.split(",") if part.strip()]
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the settings; raises PermanentError that names every missing one at once."""

@@ -11,7 +11,9 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from shared.adapters.clusters import Clusters
     from shared.adapters.identity import Identity
+    from shared.adapters.kubernetes import Kubernetes
 
 
 class Services:
@@ -44,6 +46,20 @@ class Services:
         from shared.adapters.azure import managed_identity
 
         return managed_identity(self.settings.verifier_client_id)
+
+    @cached_property
+    def clusters(self) -> "Clusters":
+        """The clusters, as the rotator sees them."""
+        from shared.adapters.clusters import Clusters
+
+        return Clusters(self.settings, self.rotator)
+
+    @cached_property
+    def kubernetes(self) -> "Kubernetes":
+        """The clusters' API servers, with the rotator's rights."""
+        from shared.adapters.kubernetes import Kubernetes
+
+        return Kubernetes(self.clusters, self.rotator)
 
     @cached_property
     def identity(self) -> "Identity":

@@ -1,0 +1,181 @@
+"""Kubernetes API servers of managed clusters, reached with a managed identity's token.
+
+Rules:
+- Objects go in and out as plain dicts, as the API server sends them.
+- Changes are made by server-side apply or by a patch; both fail rather than overwrite what somebody else owns or has
+  changed meanwhile, and say so as TemporaryError (409) for whoever observes again.
+- The way to an API server is asked for again after some minutes, its token whenever it runs out.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.adapters.clusters import Clusters
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    import httpx2
+    from azure.core.credentials_async import AsyncTokenCredential
+    from lightkube import AsyncClient
+
+FIELD_MANAGER = "meshward"
+_AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
+_KUBECONFIG_SECONDS = 300
+
+type Object = dict[str, Any]
+
+
+class Kind(NamedTuple):
+    """A kind of objects and where the API serves it."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+SECRET = Kind("", "v1", "Secret", "secrets")
+POD = Kind("", "v1", "Pod", "pods")
+SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
+VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
+STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+
+
+class Kubernetes:
+    """Opens API servers of clusters by their resource ids."""
+
+    def __init__(self, clusters: Clusters, credential: "AsyncTokenCredential") -> None:
+        self._clusters, self._credential = clusters, credential
+        self._kubeconfigs: dict[str, tuple[float, str]] = {}
+
+    @asynccontextmanager
+    async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
+        """The cluster's API server, for the length of one activity."""
+        import httpx2
+        import yaml  # type: ignore[import-untyped]
+        from lightkube import AsyncClient
+        from lightkube.config.client_adapter import verify_cluster
+        from lightkube.config.kubeconfig import KubeConfig
+        from lightkube.config.models import User
+
+        from shared.adapters.azure import translated
+
+        name = cluster_id(resource_id).name
+        with translated(f"getting a token for cluster {name}"):
+            token = await self._credential.get_token(_AUDIENCE)
+        config = KubeConfig.from_dict(yaml.safe_load(await self._kubeconfig(resource_id))).get()
+        assert config is not None
+        config = config._replace(user=User(token=token.token))
+        trust = verify_cluster(config.cluster, User(), config.abs_file, trust_env=False)
+        transport = httpx2.AsyncHTTPTransport(verify=trust)
+        async with AsyncClient(config, transport=transport, field_manager=FIELD_MANAGER, trust_env=False) as client:
+            web = httpx2.AsyncClient(
+                base_url=config.cluster.server,
+                transport=transport,
+                headers={"Authorization": f"Bearer {token.token}"},
+                timeout=10,
+            )
+            yield ClusterApi(name, client, web)
+
+    async def _kubeconfig(self, resource_id: str) -> str:
+        until, kubeconfig = self._kubeconfigs.get(resource_id, (0.0, ""))
+        if time.time() >= until:
+            kubeconfig = await self._clusters.kubeconfig(resource_id)
+            self._kubeconfigs[resource_id] = (time.time() + _KUBECONFIG_SECONDS, kubeconfig)
+        return kubeconfig
+
+
+class ClusterApi:
+    """One cluster's API server."""
+
+    def __init__(self, cluster: str, client: "AsyncClient", web: "httpx2.AsyncClient") -> None:
+        self._cluster, self._client, self._web = cluster, client, web
+
+    async def list(
+        self, kind: Kind, *, namespace: str | None = None, labels: dict[str, Any] | None = None
+    ) -> list[Object]:
+        """The objects of a kind, in one namespace or in all; `labels` they must have (None as value: any value)."""
+        where: Any = (namespace or "*") if kind.namespaced else None
+        with self._errors(f"listing {kind.plural}"):
+            return [dict(item) async for item in self._client.list(_resource(kind), namespace=where, labels=labels)]
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """The object, None if there is none."""
+        with self._errors(f"reading {kind.kind} {name}"), self._absent_is_none():
+            return dict(await self._client.get(_resource(kind), name, namespace=namespace))
+        return None
+
+    async def apply(self, kind: Kind, wanted: Object) -> Object:
+        """Server-side apply as `meshward`; never takes a field from another owner."""
+        name = wanted["metadata"]["name"]
+        body = {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind, **wanted}
+        with self._errors(f"applying {kind.kind} {name}"):
+            return dict(await self._client.apply(_resource(kind)(body)))
+
+    async def patch(self, kind: Kind, name: str, namespace: str | None, change: Object) -> Object:
+        """Merge-patch; with `metadata.resourceVersion` in it only if nobody has changed the object since."""
+        from lightkube.types import PatchType
+
+        with self._errors(f"patching {kind.kind} {name}"):
+            resource = _resource(kind)
+            return dict(
+                await self._client.patch(resource, name, change, namespace=namespace, patch_type=PatchType.MERGE)
+            )
+
+    async def delete(self, kind: Kind, name: str, namespace: str | None = None) -> None:
+        """Delete the object and what it owns; nothing happens if there is none."""
+        with self._errors(f"deleting {kind.kind} {name}"), self._absent_is_none():
+            await self._client.delete(_resource(kind), name, namespace=namespace)
+
+    async def metrics(self, pod: str, namespace: str, port: int) -> str:
+        """A pod's /metrics, read through the API server."""
+        with self._errors(f"reading the metrics of pod {namespace}/{pod}"):
+            answer = await self._web.get(f"api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/metrics")
+            answer.raise_for_status()
+            return answer.text
+
+    @contextmanager
+    def _absent_is_none(self) -> Iterator[None]:
+        import httpx2
+
+        try:
+            yield
+        except httpx2.HTTPStatusError as error:
+            if error.response.status_code != 404:
+                raise
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        import httpx2
+
+        try:
+            yield
+        except httpx2.HTTPStatusError as error:
+            raise self._from_status(error, doing) from error
+        except httpx2.HTTPError as error:
+            raise TemporaryError("Unreachable", f"{doing} in {self._cluster}: {type(error).__name__}") from error
+
+    def _from_status(self, error: "httpx2.HTTPStatusError", doing: str) -> PermanentError | TemporaryError:
+        status, after = error.response.status_code, error.response.headers.get("Retry-After", "")
+        message = f"{doing} in {self._cluster}: {status} {str(error).splitlines()[0][:200]}"
+        if status in (401, 403):
+            return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
+        if status in (404, 408, 409, 410, 412, 429) or status >= 500:
+            return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
+        return PermanentError(f"Http{status}", message)
+
+
+def _resource(kind: Kind) -> Any:
+    from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+
+    create = create_namespaced_resource if kind.namespaced else create_global_resource
+    return create(kind.group, kind.version, kind.kind, kind.plural)

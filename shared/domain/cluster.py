@@ -1,0 +1,63 @@
+"""A managed Kubernetes cluster, as the resource manager knows it.
+
+Resource ids are compared without case. A cluster that was deleted and created again keeps its id and gets another
+`created_at`: only both together name one life of a cluster.
+"""
+
+import re
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.errors import PermanentError
+
+MESH_TAG = "meshward:mesh"
+TRUST_DOMAIN_TAG = "meshward:trust-domain"
+PROTECT_TAG = "meshward:protect"
+
+_ID = re.compile(
+    r"/subscriptions/(?P<subscription_id>[^/]+)/resourcegroups/(?P<resource_group>[^/]+)"
+    r"/providers/microsoft\.containerservice/managedclusters/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+class ClusterId(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of a managed cluster's resource id."""
+
+    subscription_id: str
+    resource_group: str
+    name: str
+
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster's facts; None or empty where the resource manager doesn't say.
+
+    `principal_id` is the object id of the control plane's identity (the first one, if user-assigned), `oidc_issuer` the
+    URL that its service account tokens are issued by.
+    """
+
+    id: str
+    name: str
+    resource_group: str
+    subscription_id: str
+    location: str
+    tags: dict[str, str]
+    created_at: datetime | None
+    provisioning_state: str
+    power_state: str
+    principal_id: str | None
+    oidc_issuer: str | None
+    node_resource_group: str | None
+
+    def tagged(self, tag: str, value: str) -> bool:
+        """Whether the tag has this value; names of tags are compared without case."""
+        return any(name.lower() == tag and found == value for name, found in self.tags.items())
+
+
+def cluster_id(resource_id: str) -> ClusterId:
+    """Take a cluster's resource id apart; raises PermanentError for any other id."""
+    found = _ID.fullmatch(resource_id)
+    if found is None:
+        raise PermanentError("NotACluster", f"{resource_id} isn't the resource id of a managed cluster")
+    return ClusterId(**found.groupdict())
