@@ -1,7 +1,7 @@
 """Role assignments.
 
 Rules:
-- An assignment can be read at once but takes effect late: after `lag`, or `lags` of its role (Azure RBAC docs: minutes).
+- An assignment can be read at once but takes effect late: after `lag`, or `lags` of its role (Azure RBAC: minutes).
 - `effective` is what other services ask; assignments are inherited from parent scopes.
 - A principal is unknown to the service until it has been replicated, unless the caller says its type.
 """
