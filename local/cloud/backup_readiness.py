@@ -1,0 +1,103 @@
+"""What Azure Backup wants to find before it protects or restores an AKS cluster.
+
+The roles are those that `az dataprotection enable-backup` assigns; the error codes are those of "Troubleshoot AKS
+backup" in Microsoft's docs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import OperationFailed, Resource
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+DISK_SNAPSHOT_CONTRIBUTOR = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
+BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+EXTENSION_TYPE = "microsoft.dataprotection.kubernetes"
+OPERATOR_ROLE = "Microsoft.DataProtection/backupVaults/backup-operator"
+
+
+def require_protectable(world: "World", vault: Resource, instance: dict[str, Any]) -> None:
+    """Raises OperationFailed with the first thing that keeps `instance` (its properties) from being protected."""
+    cluster, extension, account = _require_extension(world, vault, cluster_id(instance))
+    snapshots = snapshot_group(instance)
+    _require(
+        world,
+        "UserErrorMissingPermissionsOnSnapshotResourceGroup",
+        (_identity(cluster), CONTRIBUTOR, snapshots),
+        (vault["identity"]["principalId"], READER, snapshots),
+        (vault["identity"]["principalId"], DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
+    )
+    principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
+    code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
+    _require(world, code, (principal, BLOB_DATA_CONTRIBUTOR, account))
+    code = "UserErrorVaultMSIMissingPermissionsOnBackupStorageLocation"
+    _require(world, code, (vault["identity"]["principalId"], BLOB_DATA_READER, account))
+
+
+def require_restorable(world: "World", vault: Resource, cluster: str) -> None:
+    """The same for restoring into the cluster with this resource id."""
+    _require_extension(world, vault, cluster)
+
+
+def cluster_id(instance: dict[str, Any]) -> str:
+    """The protected cluster's resource id; SDKs write the key in two ways."""
+    source = instance["dataSourceInfo"]
+    return str(source.get("resourceID") or source["resourceId"])
+
+
+def snapshot_group(instance: dict[str, Any]) -> str:
+    stores = instance["policyInfo"].get("policyParameters", {}).get("dataStoreParametersList") or []
+    return next((str(store["resourceGroupId"]) for store in stores if store.get("resourceGroupId")), "")
+
+
+def _require_extension(world: "World", vault: Resource, id: str) -> tuple[Resource, Resource, str]:
+    cluster = world.arm.find(id)
+    if cluster is None:
+        raise OperationFailed("UserErrorKubernetesClusterNotFound", f"The cluster {id} does not exist.")
+    _require(world, "KubernetesBackupListExtensionsError", (vault["identity"]["principalId"], READER, id))
+    installed = world.arm.of_type("Microsoft.KubernetesConfiguration/extensions", under=f"{id}/")
+    extension = next((e for e in installed if e["properties"]["extensionType"].lower() == EXTENSION_TYPE), None)
+    if extension is None:
+        raise OperationFailed("UserErrorKubernetesBackupExtensionNotFoundError", "The Backup extension was not found.")
+    if extension["properties"]["provisioningState"] != "Succeeded":
+        raise OperationFailed("UserErrorKubernetesBackupExtensionHasErrors", "The Backup extension has errors.")
+    _require_trusted_access(world, vault, id)
+    return cluster, extension, _storage_account(extension)
+
+
+def _require_trusted_access(world: "World", vault: Resource, cluster: str) -> None:
+    bindings = world.arm.of_type("Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings", f"{cluster}/")
+    for binding in bindings:
+        held = binding["properties"]
+        same = held["sourceResourceId"].lower() == vault["id"].lower() and OPERATOR_ROLE in held["roles"]
+        if same and held.get("provisioningState") == "Succeeded":
+            return
+    raise OperationFailed(
+        "UserErrorTrustedAccessGatewayReturnedForbidden",
+        "The Trusted Access role binding is missing/has gotten removed from the cluster.",
+    )
+
+
+def _require(world: "World", code: str, *roles: tuple[str, str, str]) -> None:
+    for principal, role, scope in roles:
+        if not world.roles.effective(principal, role, scope):
+            raise OperationFailed(code, f"The identity {principal} lacks the role {role} on {scope}.")
+
+
+def _identity(cluster: Resource) -> str:
+    identity = cluster["identity"]
+    assigned = list(identity.get("userAssignedIdentities", {}).values())
+    return str(identity.get("principalId") or assigned[0]["principalId"])
+
+
+def _storage_account(extension: Resource) -> str:
+    settings = extension["properties"]["configurationSettings"]
+    kept = {key.rpartition(".")[2]: value for key, value in settings.items()}
+    return (
+        f"/subscriptions/{kept['subscriptionId']}/resourceGroups/{kept['resourceGroup']}"
+        f"/providers/Microsoft.Storage/storageAccounts/{kept['storageAccount']}"
+    )

@@ -1,0 +1,126 @@
+"""How Microsoft.DataProtection speaks: its operations, error envelopes and the way a job may end.
+
+Rules (seen in recorded traffic):
+- A 202 carries Azure-AsyncOperation (under the vault) and Location (under the region), Retry-After 30 and no body.
+- An open operation is "Inprogress" and ends in year 1; a failed one is polled with HTTP 200 and an `error`.
+- The job id of an operation is a full resource id, here and in the final GET of Location.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import Operation, Resource, error, iso, not_found
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+PROVIDER = "Microsoft.DataProtection"
+VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/backupVaults/{{vault}}"
+_API = "2026-06-01"
+_REGION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}"
+_GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/locations/{{region}}"
+_YEAR_ONE = "0001-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome[Item]:
+    """How a job ends: its final status after `seconds` (None: never), and what becomes of each restored item.
+
+    `restored` gives the item that is really written, or None when the restore leaves it out.
+    """
+
+    status: str = "Completed"
+    seconds: float | None = 214.0
+    restored: Callable[[Item], Item | None] = lambda item: item
+
+
+def vault_of(id: str) -> str:
+    """The vault's id of any id below it."""
+    return "/".join(id.split("/")[:9])
+
+
+def user_error(code: str, message: str) -> dict[str, Any]:
+    """An error as users of Azure Backup get it; `isUserError` is false even then."""
+    info = {
+        "message": message,
+        "recommendedAction": ["None."],
+        "details": None,
+        "code": code,
+        "target": "",
+        "innerError": None,
+        "isRetryable": False,
+        "isUserError": False,
+        "properties": {},
+    }
+    return {
+        "additionalInfo": [{"type": "UserFacingError", "info": info}],
+        "code": code,
+        "message": message,
+        "target": None,
+        "details": None,
+    }
+
+
+def refusal(code: str, message: str) -> Reply:
+    """400 with a user error."""
+    return Reply(status=400, body={"error": user_error(code, message)})
+
+
+class Operations:
+    """Starts operations of Microsoft.DataProtection and answers their polls."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        world.wire.mount(
+            [
+                *(Route("GET", f"{at}/operationStatus/{{operation}}", self._status) for at in (VAULT, _GROUP_REGION)),
+                Route("GET", f"{_REGION}/operationStatus/{{operation}}", self._status),
+                Route("GET", f"{_REGION}/operationResults/{{operation}}", self._result),
+            ],
+            guard=world.arm.guard,
+        )
+
+    def begin(self, seconds: float, finish: Callable[[Operation], object]) -> Operation:
+        return self.world.arm.begin(seconds, finish, id=self.world.arm.stamped_id())
+
+    def accepted(self, vault: Resource, operation: Operation, *, at: str | None = None) -> Reply:
+        """202; `at` is where the status lives if not under the vault."""
+        region = f"/subscriptions/{vault['id'].split('/')[2]}/providers/{PROVIDER}/locations/{vault['location']}"
+        headers = {
+            **self.followed(vault, operation, at=at),
+            "Location": self.world.arm.link(f"{region}/operationResults/{operation.id}", _API),
+            "Retry-After": "30",
+        }
+        return Reply(status=202, headers=headers)
+
+    def followed(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
+        """The header of a created resource whose provisioning goes on."""
+        path = f"{at or vault['id']}/operationStatus/{operation.id}"
+        return {"Azure-AsyncOperation": self.world.arm.link(path, _API)}
+
+    def _status(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return error(404, "UserErrorGenericResourceNotFound", "Azure resource does not exist.")
+        body = {
+            "id": call.path,
+            "name": operation.id,
+            "status": "Inprogress" if operation.open else operation.status,
+            "startTime": iso(operation.started),
+            "endTime": _YEAR_ONE if operation.open else iso(operation.ends),
+        }
+        if operation.error:
+            body["error"] = user_error(operation.error["code"], operation.error["message"])
+        if operation.properties and not operation.open:
+            body["properties"] = {**operation.properties, "objectType": "OperationJobExtendedInfo"}
+        return Reply(body=body)
+
+    def _result(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return not_found(call)
+        if operation.open:
+            return Reply(status=202, headers={"Location": call.url, "Retry-After": "30"})
+        return Reply(body={**operation.properties, "objectType": "OperationJobExtendedInfo"})

@@ -1,0 +1,179 @@
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+from local.cloud import backup_seed
+from local.cloud.arm import Resource
+from local.cloud.backup_readiness import DISK_SNAPSHOT_CONTRIBUTOR
+from local.cloud.world import REGION, World
+from tests import sdk
+
+RG, VAULT = "rg-backup", "bv-one"
+SECURITY = {"softDeleteSettings": {"state": "On"}, "immutabilitySettings": {"state": "Unlocked"}}
+AT = {"resource_group_name": RG, "vault_name": VAULT}
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[DataProtectionMgmtClient]:
+    world.resource_groups.add(RG)
+    async with DataProtectionMgmtClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+        yield client
+
+
+def body(redundancy: str = "GeoRedundant", **security: Any) -> dict[str, Any]:
+    storage = [{"datastoreType": "VaultStore", "type": redundancy}]
+    properties = {"storageSettings": storage, "securitySettings": {**SECURITY, **security}}
+    return {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": properties}
+
+
+async def created(client: DataProtectionMgmtClient, **changes: Any) -> Any:
+    poller = await client.backup_vaults.begin_create_or_update(**AT, parameters=body(**changes))
+    return await poller.result()
+
+
+def code(caught: pytest.ExceptionInfo[HttpResponseError]) -> str | None:
+    return caught.value.error.code if caught.value.error else None
+
+
+async def prepared(world: World, client: DataProtectionMgmtClient) -> tuple[Resource, dict[str, Any]]:
+    """A cluster and what the PUT of its instance carries, with everything granted."""
+    await created(client)
+    vault = next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))
+    cluster = world.aks.add("shop")
+    snapshots = backup_seed.grant_all(world, vault, cluster, group=RG)
+    await client.backup_policies.create_or_update(
+        **AT, backup_policy_name="aks-daily", parameters={"properties": backup_seed.POLICY}
+    )
+    return cluster, backup_seed.instance_properties(cluster, vault, snapshots)
+
+
+async def test_a_new_vault_is_provisioned_after_a_while_and_has_an_identity(client: DataProtectionMgmtClient) -> None:
+    poller = await client.backup_vaults.begin_create_or_update(**AT, parameters=body())
+    early = await client.backup_vaults.get(**AT)
+    vault = await poller.result()
+    assert early.properties.provisioning_state == "Provisioning"
+    assert vault.properties.provisioning_state == "Succeeded"
+    assert vault.identity is not None
+    assert vault.identity.principal_id
+
+
+async def test_a_redundancy_that_the_region_lacks_is_refused(world: World, client: DataProtectionMgmtClient) -> None:
+    world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
+    with pytest.raises(HttpResponseError) as caught:
+        await created(client)
+    vault = await created(client, redundancy="ZoneRedundant")
+    assert caught.value.status_code == 400
+    assert vault.properties.storage_settings[0].type == "ZoneRedundant"
+
+
+async def test_soft_delete_that_is_always_on_cannot_be_switched_off(client: DataProtectionMgmtClient) -> None:
+    await created(client, softDeleteSettings={"state": "AlwaysOn"})
+    with pytest.raises(HttpResponseError) as caught:
+        await created(client, softDeleteSettings={"state": "Off"})
+    assert code(caught) == "UserErrorDisableSoftDeleteNotAllowed"
+
+
+async def test_a_deleted_vault_keeps_its_name(world: World, client: DataProtectionMgmtClient) -> None:
+    await created(client)
+    await (await client.backup_vaults.begin_delete(**AT)).result()
+    with pytest.raises(HttpResponseError) as caught:
+        await created(client)
+    assert [v["name"] for v in world.backup_vaults.deleted.values()] == [VAULT]
+    assert code(caught) == "UserErrorSoftDeletedVaultExists"
+
+
+async def test_an_aks_policy_cannot_be_changed(client: DataProtectionMgmtClient) -> None:
+    await created(client)
+    put = client.backup_policies.create_or_update
+    await put(**AT, backup_policy_name="p", parameters={"properties": backup_seed.POLICY})
+    await put(**AT, backup_policy_name="p", parameters={"properties": backup_seed.POLICY})
+    changed = {**backup_seed.POLICY, "policyRules": backup_seed.POLICY["policyRules"][:1]}  # type: ignore[index]
+    with pytest.raises(HttpResponseError):
+        await put(**AT, backup_policy_name="p", parameters={"properties": changed})
+
+
+async def test_validation_succeeds_only_when_every_role_is_effective(
+    world: World, client: DataProtectionMgmtClient
+) -> None:
+    _, instance = await prepared(world, client)
+    late = next(
+        r
+        for r in world.arm.of_type("Microsoft.Authorization/roleAssignments")
+        if r["properties"]["roleDefinitionId"].endswith(DISK_SNAPSHOT_CONTRIBUTOR)
+    )
+    world.arm.remove(late["id"])
+    request: Any = {"backupInstance": instance}
+    poller = await client.backup_instances.begin_validate_for_backup(**AT, parameters=request)
+    with pytest.raises(HttpResponseError) as caught:
+        await poller.result()
+    world.arm.store(late)
+    await (await client.backup_instances.begin_validate_for_backup(**AT, parameters=request)).result()
+    assert code(caught) == "UserErrorMissingPermissionsOnSnapshotResourceGroup"
+
+
+@pytest.mark.parametrize(
+    ("type", "expected"),
+    [
+        ("Microsoft.KubernetesConfiguration/extensions", "UserErrorKubernetesBackupExtensionNotFoundError"),
+        (
+            "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings",
+            "UserErrorTrustedAccessGatewayReturnedForbidden",
+        ),
+        ("Microsoft.Authorization/roleAssignments", "KubernetesBackupListExtensionsError"),
+    ],
+)
+async def test_validation_names_what_is_missing(
+    world: World, client: DataProtectionMgmtClient, type: str, expected: str
+) -> None:
+    _, instance = await prepared(world, client)
+    for resource in list(world.arm.of_type(type)):
+        world.arm.remove(resource["id"])
+    request: Any = {"backupInstance": instance}
+    poller = await client.backup_instances.begin_validate_for_backup(**AT, parameters=request)
+    with pytest.raises(HttpResponseError) as caught:
+        await poller.result()
+    assert code(caught) == expected
+
+
+async def test_an_instance_is_protected_only_some_time_after_its_put_has_succeeded(
+    world: World, client: DataProtectionMgmtClient
+) -> None:
+    _, properties = await prepared(world, client)
+    put = client.backup_instances.begin_create_or_update
+    where: dict[str, Any] = {**AT, "backup_instance_name": "shop-shop-1"}
+    await (await put(**where, parameters={"properties": properties})).result()
+    early = await client.backup_instances.get(**where)
+    with pytest.raises(HttpResponseError) as caught:
+        await client.backup_instances.begin_adhoc_backup(
+            **where, parameters={"backupRuleOptions": {"ruleName": "BackupDaily", "triggerOption": {}}}
+        )
+    await world.clock.advance(timedelta(minutes=2))
+    world.backup_vaults.instances.backward_reads = 1
+    reads = [(await client.backup_instances.get(**where)).properties.current_protection_state for _ in range(2)]
+    assert early.properties.provisioning_state == "Succeeded"
+    assert early.properties.current_protection_state == "ConfiguringProtection"
+    assert code(caught) == "UserErrorInvalidBackupInstanceOperation"
+    assert reads == ["ConfiguringProtection", "ProtectionConfigured"]
+
+
+async def test_a_cluster_belongs_to_one_instance_only_and_is_found_by_its_id(
+    world: World, client: DataProtectionMgmtClient
+) -> None:
+    cluster, properties = await prepared(world, client)
+    put = client.backup_instances.begin_create_or_update
+    await (await put(**AT, backup_instance_name="one", parameters={"properties": properties})).result()
+    with pytest.raises(HttpResponseError) as caught:
+        await put(**AT, backup_instance_name="two", parameters={"properties": properties})
+    found = [i async for i in client.backup_instances_extension_routing.list(cluster["id"])]
+    assert code(caught) == "UserErrorDppDatasourceAlreadyHasBackupInstance"
+    assert [i.name for i in found] == ["one"]
+
+
+async def test_deleting_an_absent_instance_is_no_error(world: World, client: DataProtectionMgmtClient) -> None:
+    await created(client)
+    await (await client.backup_instances.begin_delete(**AT, backup_instance_name="gone")).result()
+    assert world.wire.exchanges[-1].status == 204
