@@ -4,11 +4,12 @@ The SDKs' own retries are off: they would sleep inside an invocation and could s
 TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.errors import PermanentError, TemporaryError
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -22,6 +23,37 @@ def managed_identity(client_id: str) -> "AsyncTokenCredential":
     from azure.identity.aio import ManagedIdentityCredential
 
     return ManagedIdentityCredential(client_id=client_id)
+
+
+class Management:
+    """Resource Manager's SDK clients for one identity: one per class and subscription, made on first use."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
+        """The client of this class for the subscription."""
+        key = (str(sdk), subscription)
+        if key not in self._clients:
+            self._clients[key] = sdk(subscription_id=subscription, **self._options)
+        client: C = self._clients[key]
+        return client
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            await client.close()
+
+
+async def unless_absent[T](reading: Awaitable[T]) -> T | None:
+    """What a GET answers; None for 404."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return await reading
+    except ResourceNotFoundError:
+        return None
 
 
 @contextmanager

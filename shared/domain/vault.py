@@ -1,0 +1,160 @@
+"""What one protected cluster consists of: a vault of its own and all that binds it to the cluster.
+
+Rules:
+- Every name comes from the cluster's resource id and creation time, so that a step that runs twice meets its own work,
+  and a cluster that was deleted and created again gets a vault of its own.
+- Names keep to the services' rules: vault 2-50, storage account 3-24 lower-case, trusted access binding up to 24,
+  resource group up to 90 characters (Azure naming rules).
+- The account holds one container and the vault one policy, so their names are fixed. A policy for AKS can't be changed:
+  another schedule or retention needs another name.
+"""
+
+import hashlib
+import re
+import uuid
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.cluster import PROTECT_TAG, Cluster, ClusterId
+from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
+
+CONTAINER = "backups"
+POLICY = "daily-keep-7-days"
+EXTENSION = "azure-aks-backup"
+
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+DISK_SNAPSHOT_CONTRIBUTOR = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
+BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+
+_NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that protects one life of one cluster, by name. `cluster_principal` is its identity's object id."""
+
+    cluster_id: str
+    cluster: str
+    cluster_group: str
+    cluster_principal: str
+    subscription: str
+    location: str
+    group: str
+    snapshot_group: str
+    account: str
+    vault: str
+    binding: str
+    instance: str
+    run: str
+
+    @property
+    def snapshot_group_id(self) -> str:
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.snapshot_group}"
+
+    @property
+    def account_id(self) -> str:
+        return f"{self._group_id}/providers/Microsoft.Storage/storageAccounts/{self.account}"
+
+    @property
+    def vault_id(self) -> str:
+        return f"{self._group_id}/providers/Microsoft.DataProtection/backupVaults/{self.vault}"
+
+    @property
+    def policy_id(self) -> str:
+        return f"{self.vault_id}/backupPolicies/{POLICY}"
+
+    @property
+    def instance_id(self) -> str:
+        return f"{self.vault_id}/backupInstances/{self.instance}"
+
+    @property
+    def _group_id(self) -> str:
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A built-in role for a managed identity, by object id, on a scope."""
+
+    principal: str
+    role: str
+    scope: str
+
+    @property
+    def name(self) -> str:
+        """The same grant has the same name, whoever makes it."""
+        return str(uuid.uuid5(_NAMES, f"{self.scope}|{self.role}|{self.principal}".lower()))
+
+    @property
+    def subscription(self) -> str:
+        return self.scope.split("/")[2]
+
+    @property
+    def role_id(self) -> str:
+        return f"/subscriptions/{self.subscription}/providers/Microsoft.Authorization/roleDefinitions/{self.role}"
+
+
+def check_ours(ref: ClusterId, subscriptions: list[str]) -> None:
+    """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
+    if ref.subscription_id.lower() not in (s.lower() for s in subscriptions):
+        raise InvalidEvent("NotOurs", f"cluster {ref.name} is in subscription {ref.subscription_id}, which isn't ours")
+
+
+def due(cluster: Cluster) -> bool:
+    """Whether the cluster asks for protection; raises NotConverged while it can't be protected yet."""
+    if not cluster.tagged(PROTECT_TAG, "true") or cluster.provisioning_state == "Deleting":
+        return False
+    if cluster.provisioning_state != "Succeeded":
+        raise NotConverged("NotReady", f"cluster {cluster.name} is {cluster.provisioning_state}")
+    return True
+
+
+def protection_of(cluster: Cluster, group: str) -> Protection:
+    """The protection of a cluster, its vault in resource group `group` of the cluster's own subscription."""
+    if cluster.principal_id is None:
+        raise PermanentError(
+            "NoManagedIdentity",
+            f"cluster {cluster.name} runs as a service principal; AKS backup needs a managed identity",
+        )
+    key = _key(cluster.id, cluster.created_at)
+    label = f"{_label(cluster.name)}-{key[:8]}"
+    name = uuid.uuid5(_NAMES, key)
+    return Protection(
+        cluster_id=cluster.id,
+        cluster=cluster.name,
+        cluster_group=cluster.resource_group,
+        cluster_principal=cluster.principal_id,
+        subscription=cluster.subscription_id,
+        location=cluster.location,
+        group=group,
+        snapshot_group=f"rg-snapshots-{label}",
+        account=f"st{key[:22]}",
+        vault=f"bv-{label}",
+        binding=f"tarb-{key[:16]}",
+        instance=f"{cluster.name}-{cluster.name}-{name}",
+        run=f"protect-{cluster.name}-{key[:8]}",
+    )
+
+
+def grants(wanted: Protection, vault: str, extension: str) -> list[Grant]:
+    """The roles that `az dataprotection enable-backup` assigns, for the vault's and the extension's identity."""
+    held = [
+        (wanted.cluster_principal, CONTRIBUTOR, wanted.snapshot_group_id),
+        (extension, BLOB_DATA_CONTRIBUTOR, wanted.account_id),
+        (vault, READER, wanted.cluster_id),
+        (vault, READER, wanted.snapshot_group_id),
+        (vault, DISK_SNAPSHOT_CONTRIBUTOR, wanted.snapshot_group_id),
+        (vault, BLOB_DATA_READER, wanted.account_id),
+    ]
+    return [Grant(principal=principal, role=role, scope=scope) for principal, role, scope in held]
+
+
+def _key(cluster_id: str, created_at: datetime | None) -> str:
+    life = f"{cluster_id.lower()}|{created_at.isoformat() if created_at else ''}"
+    return hashlib.sha256(life.encode()).hexdigest()
+
+
+def _label(cluster: str) -> str:
+    """The cluster's name, cut to 30 characters of those that all services allow."""
+    return re.sub(r"[^a-z0-9]+", "-", cluster.lower())[:30].strip("-")
