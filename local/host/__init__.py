@@ -1,0 +1,1 @@
+"""Run a Functions app on this machine: see `host.FunctionsHost`."""
