@@ -1,0 +1,271 @@
+"""How a patch changes an object, and who owns which field (Kubernetes docs: Server-Side Apply, Strategic Merge Patch).
+
+Rules:
+- A field's path is written as in managedFields: `f:name` steps into a map, `k:{"name":"x"}` into a keyed list. Lists
+  without a key are one field.
+- Apply: a field that another manager owns with another value is a conflict, unless forced; a field that the manager
+  applied before and no longer does goes away, unless another manager owns it too.
+- Any other write makes the writer the owner of what it changed.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Object = dict[str, Any]
+Path = tuple[str, ...]
+Owners = dict[tuple[str, str], set[Path]]  # by (manager, operation)
+
+_LIST_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "conditions": "type",
+    "ownerReferences": "uid",
+    "imagePullSecrets": "name",
+    "topologySpreadConstraints": "topologyKey",
+}
+_UNOWNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
+
+
+class Conflicts(Exception):
+    """Fields of an apply that other managers own, as the API server lists them."""
+
+    def __init__(self, fields: list[tuple[str, Path]]) -> None:
+        self.causes = [
+            {
+                "reason": "FieldManagerConflict",
+                "message": f'conflict with "{manager}"',
+                "field": "".join(f".{step.partition(':')[2]}" for step in path),
+            }
+            for manager, path in fields
+        ]
+        number = f"{len(fields)} conflict" + ("s" if len(fields) > 1 else "")
+        listed = ", ".join(f"{cause['message']}: {cause['field']}" for cause in self.causes)
+        super().__init__(f"Apply failed with {number}: {listed}")
+
+
+class PatchFailed(Exception):
+    """A JSON patch whose test fails or whose path is not there."""
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge(result.get(name), value)
+    return result
+
+
+def strategic_merge(target: Any, patch: Any, field: str = "") -> Any:
+    """Like `merge`, with keyed lists merged element by element and `$patch: delete` and `replace`."""
+    key = _LIST_KEYS.get(field)
+    if isinstance(patch, list) and key and all(isinstance(item, Mapping) for item in patch):
+        return _merge_list(target or [], patch, key)
+    if not isinstance(patch, Mapping):
+        return patch
+    if patch.get("$patch") == "replace":
+        return {name: value for name, value in patch.items() if name != "$patch"}
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        elif not name.startswith("$"):
+            result[name] = strategic_merge(result.get(name), value, name)
+    return result
+
+
+def _merge_list(target: list[Any], patch: list[Any], key: str) -> list[Any]:
+    items = {item.get(key): item for item in target}
+    for item in patch:
+        if item.get("$patch") == "delete":
+            items.pop(item.get(key), None)
+        else:
+            items[item.get(key)] = strategic_merge(items.get(item.get(key)), item)
+    return list(items.values())
+
+
+def json_patch(target: Object, operations: list[Object]) -> Object:
+    """RFC 6902 without copy and move; raises PatchFailed."""
+    result = _clone(target)
+    for operation in operations:
+        steps = [s.replace("~1", "/").replace("~0", "~") for s in operation["path"].split("/")[1:]]
+        try:
+            parent = result
+            for step in steps[:-1]:
+                parent = parent[int(step)] if isinstance(parent, list) else parent[step]
+            _operate(parent, steps[-1], operation)
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            raise PatchFailed(f"the server rejected our request due to an error in our request: {error}") from None
+    return dict(result)
+
+
+def _operate(parent: Any, step: str, operation: Object) -> None:
+    at: Any = step
+    if isinstance(parent, list):
+        at = len(parent) if step == "-" else int(step)
+    match operation["op"]:
+        case "add" if isinstance(parent, list):
+            parent.insert(at, operation["value"])
+        case "add":
+            parent[at] = operation["value"]
+        case "replace":
+            _ = parent[at]
+            parent[at] = operation["value"]
+        case "remove":
+            del parent[at]
+        case "test" if parent[at] != operation["value"]:
+            raise ValueError(f"testing path {operation['path']} failed")
+
+
+def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now: str) -> Object:
+    """The object after a server-side apply of `config`; raises Conflicts."""
+    owners, values, wanted = _owners(live), leaves(live), leaves(config)
+    mine = owners.get((manager, "Apply"), set())
+    clashes = [
+        (other, path)
+        for (other, operation), paths in owners.items()
+        for path in sorted(paths & wanted.keys())
+        if (other, operation) != (manager, "Apply") and other != manager and values.get(path) != wanted[path]
+    ]
+    if clashes and not force:
+        raise Conflicts(clashes)
+    for other, path in clashes:
+        for operation in ("Apply", "Update"):
+            owners.get((other, operation), set()).discard(path)
+    result = _clone(live) if live else {k: v for k, v in config.items() if k in ("apiVersion", "kind")}
+    result["metadata"] = {
+        **{k: config["metadata"][k] for k in ("name", "namespace") if k in config["metadata"]},
+        **result.get("metadata", {}),
+    }
+    elsewhere = {path for who, paths in owners.items() if who != (manager, "Apply") for path in paths}
+    for path in mine - wanted.keys() - elsewhere:
+        _drop(result, path)
+    for path, value in wanted.items():
+        _put(result, path, value)
+    owners[(manager, "Apply")] = set(wanted)
+    return _with_owners(result, owners, now)
+
+
+def claim_fields(old: Object, new: Object, manager: str, now: str) -> Object:
+    """`new` with `manager` as the owner of every field that it changed."""
+    before, after, owners = leaves(old), leaves(new), _owners(old)
+    changed = {path for path, value in after.items() if before.get(path, _ABSENT) != value}
+    for who, paths in owners.items():
+        paths.intersection_update(after.keys())
+        if who != (manager, "Update"):
+            paths.difference_update(changed)
+    if changed:
+        owners.setdefault((manager, "Update"), set()).update(changed)
+    return _with_owners(new, owners, now)
+
+
+_ABSENT = object()
+
+
+def leaves(obj: Mapping[str, Any]) -> dict[Path, Any]:
+    """All fields that someone can own, with their values."""
+    found: dict[Path, Any] = {}
+    meta = {k: v for k, v in obj.get("metadata", {}).items() if k in ("labels", "annotations", "finalizers")}
+    for name, value in {**obj, "metadata": meta}.items():
+        if name not in ("apiVersion", "kind", "status") and value != {}:
+            _collect((f"f:{name}",), value, name, found)
+    return found
+
+
+def _collect(path: Path, value: Any, field: str, found: dict[Path, Any]) -> None:
+    key = _LIST_KEYS.get(field)
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            _collect((*path, f"f:{name}"), inner, name, found)
+    elif isinstance(value, list) and value and key and all(isinstance(v, Mapping) and key in v for v in value):
+        for item in value:
+            step = "k:" + json.dumps({key: item[key]}, separators=(",", ":"))
+            _collect((*path, step), item, "", found)
+    else:
+        found[path] = value
+
+
+def _put(target: Any, path: Path, value: Any) -> None:
+    *parents, last = path
+    for step, following in zip(parents, path[1:], strict=True):
+        target = _enter(target, step, [] if following.startswith("k:") else {})
+    target[last[2:]] = value
+
+
+def _enter(target: Any, step: str, empty: Any) -> Any:
+    if step.startswith("f:"):
+        return target.setdefault(step[2:], empty)
+    key = json.loads(step[2:])
+    found = next((item for item in target if key.items() <= item.items()), None)
+    if found is None:
+        target.append(found := key)
+    return found
+
+
+def _drop(target: Any, path: Path) -> None:
+    *parents, last = path
+    for step in parents:
+        if step.startswith("f:"):
+            target = target.get(step[2:]) if isinstance(target, dict) else None
+        else:
+            key = json.loads(step[2:])
+            target = next((item for item in target or () if key.items() <= item.items()), None)
+        if target is None:
+            return
+    target.pop(last[2:], None)
+
+
+def _owners(obj: Object) -> Owners:
+    entries = obj.get("metadata", {}).get("managedFields", ())
+    return {(e["manager"], e["operation"]): set(_paths(e["fieldsV1"])) for e in entries}
+
+
+def _paths(fields: Mapping[str, Any], prefix: Path = ()) -> list[Path]:
+    if not fields:
+        return [prefix]
+    return [path for step, inner in fields.items() for path in _paths(inner, (*prefix, step))]
+
+
+def _with_owners(obj: Object, owners: Owners, now: str) -> Object:
+    before = {(e["manager"], e["operation"]): e for e in obj.get("metadata", {}).get("managedFields", ())}
+    entries = []
+    for (manager, operation), paths in owners.items():
+        if paths:
+            fields = _nested(paths)
+            known = before.get((manager, operation), {})
+            time = known["time"] if known.get("fieldsV1") == fields else now
+            entries.append(
+                {
+                    "manager": manager,
+                    "operation": operation,
+                    "apiVersion": obj["apiVersion"],
+                    "time": time,
+                    "fieldsType": "FieldsV1",
+                    "fieldsV1": fields,
+                }
+            )
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": entries}}
+
+
+def _nested(paths: set[Path]) -> Object:
+    root: Object = {}
+    for path in sorted(paths):
+        node = root
+        for step in path:
+            node = node.setdefault(step, {})
+    return root
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _clone(inner) for name, inner in value.items()}
+    return [_clone(inner) for inner in value] if isinstance(value, list) else value
