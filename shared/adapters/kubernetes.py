@@ -10,6 +10,7 @@ Rules:
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.adapters.clusters import Clusters
@@ -161,7 +162,7 @@ class ClusterApi:
             yield
         except httpx2.HTTPStatusError as error:
             raise self._from_status(error, doing) from error
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, KeyError) as error:  # KeyError: lightkube's, for a failure without a Content-Type
             raise TemporaryError("Unreachable", f"{doing} in {self._cluster}: {type(error).__name__}") from error
 
     def _from_status(self, error: "httpx2.HTTPStatusError", doing: str) -> PermanentError | TemporaryError:
@@ -174,8 +175,11 @@ class ClusterApi:
         return PermanentError(f"Http{status}", message)
 
 
+@cache
 def _resource(kind: Kind) -> Any:
-    from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+    """A resource class for plain dicts; lightkube's own factory can't make one of a core kind twice in a process."""
+    from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource, create_api_info
 
-    create = create_namespaced_resource if kind.namespaced else create_global_resource
-    return create(kind.group, kind.version, kind.kind, kind.plural)
+    base = GenericNamespacedResource if kind.namespaced else GenericGlobalResource
+    served = create_api_info(kind.group, kind.version, kind.kind, kind.plural)
+    return type(kind.kind, (base,), {"_api_info": served})
