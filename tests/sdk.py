@@ -11,11 +11,14 @@ Rules:
 import asyncio
 import tempfile
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
+from azure.core import AsyncPipelineClient
 from azure.core.credentials import AccessToken
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from local.cloud.entra import Principal
 from local.cloud.world import SUBSCRIPTION, World
@@ -92,3 +95,23 @@ def sync(world: World, principal: Principal) -> dict[str, Any]:
 def arm(world: World, principal: Principal) -> dict[str, Any]:
     """All arguments of an aio management client: `ContainerServiceClient(**arm(world, principal))`."""
     return {**aio(world, principal), "subscription_id": SUBSCRIPTION, "base_url": world.wire.url}
+
+
+class Raw(AsyncPipelineClient[HttpRequest, AsyncHttpResponse]):
+    """An authorised client for providers without an SDK package among ours: `await client.call("GET", path)`."""
+
+    def __init__(self, world: World, principal: Principal) -> None:
+        arguments = aio(world, principal)
+        scope = "https://management.azure.com/.default"
+        policies = [AsyncRetryPolicy(), AsyncBearerTokenCredentialPolicy(arguments["credential"], scope)]
+        super().__init__(base_url=world.wire.url, policies=policies, transport=arguments["transport"])
+        self._url = world.wire.url
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
+
+    async def call(self, method: str, path: str, body: Any = None) -> AsyncHttpResponse:
+        """`path` may be a full URL, such as the poll of an operation, and carries its api-version."""
+        url = path if path.startswith("https:") else self._url + path
+        return await self.send_request(HttpRequest(method, url, json=body))

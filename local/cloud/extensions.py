@@ -1,9 +1,127 @@
-from typing import TYPE_CHECKING
+"""Cluster extensions (Microsoft.KubernetesConfiguration) such as azure-aks-backup.
+
+Rules:
+- Installation takes minutes: "Creating", then "Succeeded" with a version and an identity of the extension's own.
+- A failed installation (`fail_next`) stays as "Failed" with `errorInfo`; its operation answers 200 with status Failed.
+- `configurationProtectedSettings` is echoed, which the specification forbids (seen in recorded traffic).
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import TENANT, Operation, OperationFailed, Resource, error, not_found
+from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
     from local.cloud.world import World
+
+INSTALL_SECONDS = 240.0
+DELETE_SECONDS = 60.0
+TYPE = "Microsoft.KubernetesConfiguration/extensions"
+BACKUP_EXTENSION = "microsoft.dataprotection.kubernetes"
+_CLUSTER = "/subscriptions/{subscription}/resourceGroups/{group}/providers/{rp}/{kind}/{cluster}"
+_ALL = f"{_CLUSTER}/providers/{TYPE}"
+_ONE = f"{_ALL}/{{name}}"
 
 
 class Extensions:
     def __init__(self, world: "World") -> None:
         self.world = world
+        self._failures: deque[OperationFailed] = deque()
+        routes = [
+            Route("GET", _ALL, self._list),
+            Route("PUT", _ONE, self._put),
+            Route("GET", _ONE, self._get),
+            Route("DELETE", _ONE, self._delete),
+            Route("GET", f"{_ONE}/operations/{{operation}}", self._operation),
+        ]
+        world.wire.mount(routes, guard=world.resource_groups.guard)
+
+    def fail_next(
+        self, code: str = "ExtensionOperationFailed", message: str = "The extension's pods didn't start."
+    ) -> None:
+        """Let the next installation fail."""
+        self._failures.append(OperationFailed(code, message))
+
+    def _list(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{call.path}/")), "nextLink": None})
+
+    def _get(self, call: Call) -> Reply:
+        extension = self.world.arm.find(call.path)
+        return Reply(body=extension) if extension else not_found(call)
+
+    def _put(self, call: Call) -> Reply:
+        if self.world.arm.find(call.path.rsplit("/providers/", 1)[0]) is None:
+            return not_found(call)
+        existing = self.world.arm.find(call.path)
+        extension = self.world.arm.store(self._fresh(call, existing))
+        failure = self._failures.popleft() if self._failures else None
+        operation = self.world.arm.begin(INSTALL_SECONDS, lambda _: self._install(extension, call, failure))
+        headers = self._headers(call, operation)
+        return Reply(status=200 if existing else 201, body=extension, headers=headers | {"Location": self._url(call)})
+
+    def _fresh(self, call: Call, existing: Resource | None) -> Resource:
+        now = self.world.clock.now().isoformat()
+        created = existing["systemData"]["createdAt"] if existing else now
+        author = {"createdBy": None, "createdByType": None, "lastModifiedBy": None, "lastModifiedByType": None}
+        identity = existing["properties"]["aksAssignedIdentity"] if existing else None
+        return {
+            "id": call.path,
+            "name": call.params["name"],
+            "type": TYPE,
+            "properties": {
+                "autoUpgradeMinorVersion": True,
+                "releaseTrain": "Stable",
+                "configurationSettings": {},
+                "configurationProtectedSettings": {},
+                **call.body["properties"],
+                "currentVersion": None,
+                "provisioningState": "Updating" if existing else "Creating",
+                "statuses": [],
+                "aksAssignedIdentity": identity,
+                "isSystemExtension": False,
+            },
+            "systemData": {**author, "createdAt": created, "lastModifiedAt": now},
+        }
+
+    def _install(self, extension: Resource, call: Call, failure: OperationFailed | None) -> None:
+        outcome: dict[str, Any] = {"provisioningState": "Succeeded", "currentVersion": "0.0.3004-2"}
+        if failure:
+            info = {"code": failure.code, "message": failure.message, "target": None, "details": None}
+            outcome = {"provisioningState": "Failed", "errorInfo": info}
+        elif extension["properties"]["aksAssignedIdentity"] is None:
+            principal = self.world.entra.add(f"ext-{call.params['name']}-{call.params['cluster']}")
+            outcome["aksAssignedIdentity"] = {
+                "type": "SystemAssigned",
+                "principalId": principal.object_id,
+                "tenantId": TENANT,
+            }
+        self.world.arm.store(extension | {"properties": extension["properties"] | outcome})
+        if failure:
+            raise failure
+
+    def _delete(self, call: Call) -> Reply:
+        if self.world.arm.find(call.path) is None:
+            return Reply(status=204)
+        operation = self.world.arm.begin(DELETE_SECONDS, lambda _: self.world.arm.remove(call.path))
+        headers = self._headers(call, operation)
+        return Reply(status=202, headers={**headers, "Location": headers["Azure-AsyncOperation"]})
+
+    def _operation(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return error(404, "NotFound", "The operation was not found.")
+        status = "Creating" if operation.open else operation.status
+        body = {"id": call.path, "name": operation.id, "status": status, "properties": {}}
+        return Reply(body=body | ({"error": operation.error} if operation.error else {}))
+
+    def _url(self, call: Call) -> str:
+        return f"{self.world.wire.url}{call.path}?api-version={_version(call)}"
+
+    def _headers(self, call: Call, operation: Operation) -> dict[str, str]:
+        url = f"{self.world.wire.url}{call.path}/operations/{operation.id}?api-Version={_version(call)}"
+        return {"Azure-AsyncOperation": url}
+
+
+def _version(call: Call) -> str:
+    return next(value for name, value in call.query.items() if name.lower() == "api-version")

@@ -1,9 +1,122 @@
-from typing import TYPE_CHECKING
+"""User-assigned identities and their federated credentials.
+
+Rules:
+- Both are written synchronously: 201 if new, else 200; Location is a relative path (seen in recorded traffic).
+- An identity has at most 20 federated credentials, each with an issuer and subject of its own (Entra limits).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Resource, error, not_found
+from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
     from local.cloud.world import World
+
+TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
+CREDENTIAL_TYPE = f"{TYPE}/federatedIdentityCredentials"
+_MAX_CREDENTIALS = 20
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
+_IDENTITY = f"{_GROUP}/providers/{TYPE}/{{identity}}"
+_CREDENTIAL = f"{_IDENTITY}/federatedIdentityCredentials/{{name}}"
 
 
 class Identities:
     def __init__(self, world: "World") -> None:
         self.world = world
+        routes = [
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
+            Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
+            Route("PUT", _IDENTITY, self._put),
+            Route("GET", _IDENTITY, self._get),
+            Route("DELETE", _IDENTITY, self._delete),
+            Route("GET", f"{_IDENTITY}/federatedIdentityCredentials", self._credentials),
+            Route("PUT", _CREDENTIAL, self._put_credential),
+            Route("GET", _CREDENTIAL, self._get),
+            Route("DELETE", _CREDENTIAL, self._delete),
+        ]
+        world.wire.mount(routes, guard=world.resource_groups.guard)
+
+    def add(self, name: str, *, group: str = "rg-identities", tags: dict[str, str] | None = None) -> Resource:
+        """Make an identity exist in a group that is made if need be; an existing one keeps its principal."""
+        self.world.resource_groups.add(group)
+        return self._ensure(f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{group}", name, {"tags": tags or {}})
+
+    def _ensure(self, group: str, name: str, body: dict[str, Any]) -> Resource:
+        id = f"{group}/providers/{TYPE}/{name}"
+        existing = self.world.arm.find(id)
+        if existing:
+            return self.world.arm.store(existing | {"tags": body.get("tags", existing["tags"])})
+        principal = self.world.entra.add(name)
+        return self.world.arm.store(
+            {
+                "id": id,
+                "name": name,
+                "type": TYPE,
+                "location": body.get("location", REGION),
+                "tags": body.get("tags", {}),
+                "properties": {
+                    "tenantId": TENANT,
+                    "principalId": principal.object_id,
+                    "clientId": principal.client_id,
+                },
+            }
+        )
+
+    def _list(self, call: Call) -> Reply:
+        under = call.path[: call.path.lower().index("/providers/")]
+        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{under}/"))})
+
+    def _put(self, call: Call) -> Reply:
+        existing = self.world.arm.find(call.path)
+        group = f"/subscriptions/{call.params['subscription']}/resourcegroups/{call.params['group']}"
+        identity = self._ensure(group, call.params["identity"], call.body)
+        return Reply(body=identity) if existing else Reply(status=201, body=identity, headers=_location(identity))
+
+    def _get(self, call: Call) -> Reply:
+        found = self.world.arm.find(call.path)
+        return Reply(body=found) if found else not_found(call)
+
+    def _delete(self, call: Call) -> Reply:
+        gone = self.world.arm.remove(call.path)
+        if gone is None:
+            return Reply(status=204)
+        for credential in self.world.arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"):
+            self.world.arm.remove(credential["id"])
+        self.world.entra.principals.pop(gone["properties"].get("clientId", ""), None)
+        return Reply()
+
+    def _credentials(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"))})
+
+    def _put_credential(self, call: Call) -> Reply:
+        identity = self.world.arm.find(call.path.rsplit("/", 2)[0])
+        if identity is None:
+            return not_found(call)
+        refused = self._refuse_credential(call, identity)
+        if refused:
+            return refused
+        existing = self.world.arm.find(call.path)
+        credential = self.world.arm.store(
+            {
+                "id": f"{identity['id']}/federatedIdentityCredentials/{call.params['name']}",
+                "name": call.params["name"],
+                "type": CREDENTIAL_TYPE,
+                "properties": call.body["properties"],
+            }
+        )
+        return Reply(body=credential) if existing else Reply(status=201, body=credential, headers=_location(credential))
+
+    def _refuse_credential(self, call: Call, identity: Resource) -> Reply | None:
+        all_of_it = self.world.arm.of_type(CREDENTIAL_TYPE, under=f"{identity['id']}/")
+        others = [c["properties"] for c in all_of_it if c["id"].lower() != call.path.lower()]
+        wanted = call.body["properties"]
+        if any((o["issuer"], o["subject"]) == (wanted["issuer"], wanted["subject"]) for o in others):
+            return error(409, "Conflict", "Issuer and subject combination already exists for this Managed Identity.")
+        if len(others) >= _MAX_CREDENTIALS:
+            return error(400, "BadRequest", f"A managed identity has at most {_MAX_CREDENTIALS} federated credentials.")
+        return None
+
+
+def _location(resource: Resource) -> dict[str, str]:
+    return {"Location": resource["id"]}

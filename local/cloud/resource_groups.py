@@ -59,13 +59,8 @@ class ResourceGroups:
 
     def _list(self, call: Call) -> Reply:
         wanted = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))
-        groups = [
-            group
-            for group in self.world.arm.of_type("Microsoft.Resources/resourceGroups")
-            if not wanted
-            or group.get("tags", {}).get(wanted[1]) in ({wanted[2]} if wanted[2] else group["tags"].values())
-        ]
-        return Reply(body={"value": groups})
+        groups = self.world.arm.of_type("Microsoft.Resources/resourceGroups")
+        return Reply(body={"value": [group for group in groups if not wanted or _tagged(group, *wanted.groups())]})
 
     def _put(self, call: Call) -> Reply:
         existing = self.world.arm.find(call.path)
@@ -120,3 +115,8 @@ def _absent(group: str) -> Reply:
         f"Resource group '{group}' could not be found.",
         headers={"x-ms-failure-cause": "gateway"},
     )
+
+
+def _tagged(group: Resource, name: str, value: str | None) -> bool:
+    tags = group.get("tags", {})
+    return name in tags and value in (None, tags[name])

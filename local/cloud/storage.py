@@ -1,9 +1,195 @@
-from typing import TYPE_CHECKING
+"""Storage accounts and their blob containers.
+
+Rules:
+- Creation answers 202 without a body; its Location gives the account when it is done. An update answers 200 at once.
+- Names are 3 to 24 lower-case letters and digits, unique in all of Azure: names in `taken` belong to others.
+- Accounts are shaped after recorded traffic, containers after the SDK's models: no specification of them was at hand.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import Operation, Resource, error, iso, not_found
+from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
     from local.cloud.world import World
+
+CREATE_SECONDS = 25.0
+TYPE = "Microsoft.Storage/storageAccounts"
+CONTAINER_TYPE = f"{TYPE}/blobServices/containers"
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
+_ACCOUNT = f"{_GROUP}/providers/{TYPE}/{{account}}"
+_CONTAINER = f"{_ACCOUNT}/blobServices/default/containers/{{name}}"
+_POLL = "/subscriptions/{subscription}/providers/Microsoft.Storage/locations/{location}/asyncoperations/{operation}"
+_SERVICES = ("blob", "dfs", "file", "queue", "table", "web")
 
 
 class Storage:
     def __init__(self, world: "World") -> None:
         self.world = world
+        self.taken: set[str] = set()
+        self._creating: dict[str, str] = {}
+        routes = [
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
+            Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
+            Route(
+                "POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", self._free
+            ),
+            Route("PUT", _ACCOUNT, self._put),
+            Route("PATCH", _ACCOUNT, self._patch),
+            Route("GET", _ACCOUNT, self._get),
+            Route("DELETE", _ACCOUNT, self._delete),
+            Route("GET", _POLL, self._poll),
+            Route("GET", f"{_ACCOUNT}/blobServices/default/containers", self._containers),
+            Route("PUT", _CONTAINER, self._put_container),
+            Route("GET", _CONTAINER, self._get_container),
+            Route("DELETE", _CONTAINER, self._delete_container),
+        ]
+        world.wire.mount(routes, guard=world.resource_groups.guard)
+
+    def _list(self, call: Call) -> Reply:
+        under = call.path[: call.path.lower().index("/providers/")]
+        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{under}/"))})
+
+    def _get(self, call: Call) -> Reply:
+        account = self.world.arm.find(call.path)
+        return Reply(body=account) if account else not_found(call)
+
+    def _free(self, call: Call) -> Reply:
+        refused = self._refuse_name(call.body["name"])
+        if refused is None:
+            return Reply(body={"nameAvailable": True})
+        reason = "AccountNameInvalid" if refused.status == 400 else "AlreadyExists"
+        return Reply(body={"nameAvailable": False, "reason": reason, "message": refused.body["error"]["message"]})
+
+    def _refuse_name(self, name: str, id: str = "") -> Reply | None:
+        if not re.fullmatch(r"[a-z0-9]{3,24}", name):
+            return error(
+                400,
+                "AccountNameInvalid",
+                f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters "
+                "in length and use numbers and lower-case letters only.",
+            )
+        elsewhere = any(a["name"] == name and a["id"].lower() != id.lower() for a in self.world.arm.of_type(TYPE))
+        if name in self.taken or elsewhere:
+            return error(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
+        return None
+
+    def _put(self, call: Call) -> Reply:
+        existing = self.world.arm.find(call.path)
+        refused = self._refuse_name(call.params["account"], call.path)
+        if refused:
+            return refused
+        if existing:
+            return self._patch(call)
+        account = self._account(call)
+        operation = self.world.arm.begin(CREATE_SECONDS, lambda _: self.world.arm.store(account))
+        self._creating[operation.id] = call.path
+        return self._pending(call, operation, call.body["location"])
+
+    def _patch(self, call: Call) -> Reply:
+        account = self.world.arm.find(call.path)
+        if account is None:
+            return not_found(call)
+        properties = account["properties"] | call.body.get("properties", {})
+        kept = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
+        return Reply(body=self.world.arm.store(account | kept | {"properties": properties}))
+
+    def _account(self, call: Call) -> Resource:
+        name, now = call.params["account"], iso(self.world.clock.time())
+        service = {"keyType": "Account", "enabled": True, "lastEnabledTime": now}
+        defaults: dict[str, Any] = {
+            "keyCreationTime": {"key1": now, "key2": now},
+            "privateEndpointConnections": [],
+            "minimumTlsVersion": "TLS1_2",
+            "allowBlobPublicAccess": False,
+            "networkAcls": {
+                "ipv6Rules": [],
+                "bypass": "AzureServices",
+                "virtualNetworkRules": [],
+                "ipRules": [],
+                "defaultAction": "Allow",
+            },
+            "supportsHttpsTrafficOnly": True,
+            "encryption": {"services": {"file": service, "blob": service}, "keySource": "Microsoft.Storage"},
+            "accessTier": "Hot",
+            "provisioningState": "Succeeded",
+            "creationTime": now,
+            "primaryEndpoints": {s: f"https://{name}.{s}.core.windows.net/" for s in _SERVICES},
+            "primaryLocation": call.body["location"],
+            "statusOfPrimary": "available",
+        }
+        sku = call.body["sku"]["name"]
+        return {
+            "sku": {"name": sku, "tier": sku.split("_")[0]},
+            "kind": call.body["kind"],
+            "id": call.path,
+            "name": name,
+            "type": TYPE,
+            "location": call.body["location"],
+            "tags": call.body.get("tags", {}),
+            "properties": defaults | call.body.get("properties", {}),
+        }
+
+    def _poll(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return error(404, "NotFound", "The operation was not found.")
+        if operation.open:
+            return self._pending(call, operation, call.params["location"])
+        return Reply(body=self.world.arm.find(self._creating[operation.id]))
+
+    def _pending(self, call: Call, operation: Operation, location: str) -> Reply:
+        provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Storage"
+        path = f"{provider}/locations/{location}/asyncoperations/{operation.id}"
+        link = self.world.arm.link(path, call.query["api-version"])
+        return Reply(status=202, headers={"Location": f"{link}&monitor=true", "Retry-After": "17"})
+
+    def _delete(self, call: Call) -> Reply:
+        if self.world.arm.remove(call.path) is None:
+            return Reply(status=204)
+        for container in self.world.arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"):
+            self.world.arm.remove(container["id"])
+        return Reply()
+
+    def _containers(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"))})
+
+    def _put_container(self, call: Call) -> Reply:
+        if self.world.arm.find(call.path.rsplit("/blobServices/", 1)[0]) is None:
+            return not_found(call)
+        existing = self.world.arm.find(call.path)
+        if existing:
+            return Reply(body=existing)
+        now = self.world.clock.time()
+        container = {
+            "id": call.path,
+            "name": call.params["name"],
+            "type": CONTAINER_TYPE,
+            "etag": f'"0x{int(now * 10_000_000):X}"',
+            "properties": {
+                "deleted": False,
+                "remainingRetentionDays": 0,
+                "defaultEncryptionScope": "$account-encryption-key",
+                "denyEncryptionScopeOverride": False,
+                "publicAccess": "None",
+                "leaseStatus": "Unlocked",
+                "leaseState": "Available",
+                "lastModifiedTime": iso(now),
+                "hasImmutabilityPolicy": False,
+                "hasLegalHold": False,
+                **call.body.get("properties", {}),
+            },
+        }
+        return Reply(status=201, body=self.world.arm.store(container))
+
+    def _get_container(self, call: Call) -> Reply:
+        container = self.world.arm.find(call.path)
+        return Reply(body=container) if container else error(404, "ContainerNotFound", _NO_CONTAINER)
+
+    def _delete_container(self, call: Call) -> Reply:
+        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+
+
+_NO_CONTAINER = "The specified container does not exist."

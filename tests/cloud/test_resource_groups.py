@@ -1,0 +1,78 @@
+"""Resource groups come, hold what providers put into them, and go with all of it."""
+
+from datetime import timedelta
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.mgmt.msi.aio import ManagedServiceIdentityClient
+from azure.mgmt.msi.models import Identity
+
+from local.cloud.world import REGION, SUBSCRIPTION, World
+from tests import sdk
+
+GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourcegroups"
+VERSION = "?api-version=2024-03-01"
+
+
+async def test_a_group_is_created_once_and_updated_after_that(world: World) -> None:
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        body = {"location": REGION, "tags": {"expires": "soon"}}
+        created = await client.call("PUT", f"{GROUPS}/rg-a{VERSION}", body)
+        updated = await client.call("PUT", f"{GROUPS}/RG-A{VERSION}", {"location": REGION, "tags": {}})
+        listed = await client.call("GET", f"{GROUPS}{VERSION}")
+    assert (created.status_code, updated.status_code) == (201, 200)
+    assert [group["tags"] for group in listed.json()["value"]] == [{}]
+
+
+async def test_groups_are_found_by_tag(world: World) -> None:
+    world.resource_groups.add("rg-a", tags={"purpose": "verify"})
+    world.resource_groups.add("rg-b", tags={"purpose": "other"})
+    world.resource_groups.add("rg-c")
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        condition = "&$filter=tagName%20eq%20'purpose'%20and%20tagValue%20eq%20'verify'"
+        listed = await client.call("GET", f"{GROUPS}{VERSION}{condition}")
+        any_value = await client.call("GET", f"{GROUPS}{VERSION}&$filter=tagName%20eq%20'purpose'")
+    assert [group["name"] for group in listed.json()["value"]] == ["rg-a"]
+    assert [group["name"] for group in any_value.json()["value"]] == ["rg-a", "rg-b"]
+
+
+async def test_deletion_takes_time_and_everything_in_the_group(world: World) -> None:
+    world.aks.add("alpha", group="rg-a")
+    world.aks.add("beta", group="rg-ab")
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        accepted = await client.call("DELETE", f"{GROUPS}/rg-a{VERSION}")
+        pending = await client.call("GET", accepted.headers["Location"])
+        assert (accepted.status_code, pending.status_code) == (202, 202)
+        assert len(accepted.headers["Location"]) > 3_000
+        await world.clock.advance(timedelta(minutes=3))
+        done = await client.call("GET", accepted.headers["Location"])
+        gone = await client.call("GET", f"{GROUPS}/rg-a{VERSION}")
+    assert (done.status_code, gone.status_code) == (200, 404)
+    assert gone.json()["error"]["code"] == "ResourceGroupNotFound"
+    assert [cluster["name"] for cluster in world.arm.of_type("Microsoft.ContainerService/managedClusters")] == ["beta"]
+
+
+async def test_a_blocked_group_survives_its_deletion(world: World) -> None:
+    world.aks.add("alpha", group="rg-a")
+    world.resource_groups.blocked["rg-a"] = "Deletion of resource group 'rg-a' failed as vault v has backup items."
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        accepted = await client.call("DELETE", f"{GROUPS}/rg-a{VERSION}")
+        await world.clock.advance(timedelta(minutes=3))
+        failed = await client.call("GET", accepted.headers["Location"])
+        group = await client.call("GET", f"{GROUPS}/rg-a{VERSION}")
+    assert (failed.status_code, failed.json()["error"]["code"]) == (409, "ResourceGroupDeletionBlocked")
+    assert group.json()["properties"]["provisioningState"] == "Succeeded"
+
+
+async def test_nothing_can_be_put_into_a_group_that_does_not_exist(world: World) -> None:
+    async with ManagedServiceIdentityClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+        with pytest.raises(ResourceNotFoundError) as refused:
+            await client.user_assigned_identities.create_or_update("rg-absent", "id", Identity(location=REGION))
+    assert refused.value.error is not None
+    assert refused.value.error.code == "ResourceGroupNotFound"
+
+
+async def test_a_call_without_an_api_version_is_refused(world: World) -> None:
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        refused = await client.call("GET", GROUPS)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "MissingApiVersionParameter")
