@@ -91,7 +91,7 @@ class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore job. `target` is the share it restores to, empty if the service doesn't tell; counters likewise None."""
+    """A restore job. `target` is the share it restores to; empty, and counters None, if the service doesn't tell."""
 
     id: str
     status: str
@@ -110,11 +110,15 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place."""
+    """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place.
+
+    `rpo_s` is the point's age in seconds when it was chosen: what a disaster at that moment would have cost.
+    """
 
     job_id: str
     item: Item
     point: RecoveryPoint
+    rpo_s: float
     places: dict[str, str]
 
 
@@ -164,7 +168,9 @@ def choose_point(points: Iterable[RecoveryPoint], backup_started: datetime) -> R
     """
     listed = sorted(points, key=lambda point: point.time, reverse=True)
     if not listed or listed[0].time < backup_started:
-        raise NotConverged("PointNotListed", f"no recovery point since {backup_started:%Y-%m-%d %H:%M} UTC is listed yet")
+        raise NotConverged(
+            "PointNotListed", f"no recovery point since {backup_started:%Y-%m-%d %H:%M} UTC is listed yet"
+        )
     usable = [point for point in listed if point.complete and not point.threat]
     if not usable:
         raise PermanentError("NoUsablePoint", f"all {len(listed)} recovery points are incomplete or carry a threat")

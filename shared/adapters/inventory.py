@@ -1,0 +1,63 @@
+"""Azure Resource Graph: one query over all subscriptions, whatever their number of vaults."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure import NO_RETRY, translated
+from shared.domain.restore_watch import EndedJob
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+# Pages follow one another soundly only if rows are ordered by something unique (Resource Graph docs, paging).
+_ENDED_JOBS = """RecoveryServicesResources
+| where type in~ ('microsoft.recoveryservices/vaults/backupjobs', 'microsoft.dataprotection/backupvaults/backupjobs')
+| where todatetime(properties.endTime) >= datetime({since})
+| where tostring(properties.status) in~ ('Completed', 'CompletedWithWarnings', 'Failed')
+| project id, operation = tostring(properties.operation), category = tostring(properties.operationCategory),
+ status = tostring(properties.status), ended = tostring(properties.endTime)
+| order by id asc"""
+
+
+class Inventory:
+    """Resource Graph. `options` go to the SDK's client."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        from azure.mgmt.resourcegraph.aio import ResourceGraphClient
+
+        self._subscriptions = settings.subscriptions
+        self._client = ResourceGraphClient(credential, base_url=settings.arm_url, **NO_RETRY, **options)
+
+    async def ended_jobs(self, since: datetime) -> list[EndedJob]:
+        """The jobs of all Backup and Recovery Services vaults that have ended since."""
+        query = _ENDED_JOBS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return [_ended_job(row) for row in await self._rows(query)]
+
+    async def _rows(self, query: str) -> list[dict[str, Any]]:
+        from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
+
+        rows: list[dict[str, Any]] = []
+        token = None
+        while True:
+            options = QueryRequestOptions(skip_token=token, result_format="objectArray")
+            request = QueryRequest(subscriptions=self._subscriptions, query=query, options=options)
+            with translated("querying Resource Graph"):
+                page: Any = await self._client.resources(request)
+            rows += page.data
+            token = page.skip_token
+            if not token:
+                return rows
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def _ended_job(row: dict[str, Any]) -> EndedJob:
+    return EndedJob(
+        id=row["id"],
+        operation=row["operation"] or row["category"] or "",
+        status=row["status"],
+        ended=datetime.fromisoformat(row["ended"]),
+    )

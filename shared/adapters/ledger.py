@@ -1,0 +1,87 @@
+"""The ledger: small documents in an object store, most of them written once and never changed.
+
+The store's URL is `az://<account>/<container>` (Azure Blob Storage with a managed identity), `file:///<folder>` or
+`memory://`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from shared.domain.errors import TemporaryError
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from obstore.store import ObjectStore
+
+
+class Ledger:
+    """Documents by path; failures of the store are TemporaryError."""
+
+    def __init__(self, url: str, credential: "AsyncTokenCredential") -> None:
+        self._store = _open(url, credential)
+
+    async def create(self, path: str, document: bytes) -> bool:
+        """Write a new document; False, and nothing is written, if there is one already."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with _translated(f"writing {path}"):
+            try:
+                await obstore.put_async(self._store, path, document, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
+
+    async def replace(self, path: str, document: bytes) -> None:
+        """Write a document, whether there was one or not."""
+        import obstore
+
+        with _translated(f"writing {path}"):
+            await obstore.put_async(self._store, path, document)
+
+    async def read(self, path: str) -> bytes | None:
+        """The document, None if there is none."""
+        import obstore
+
+        with _translated(f"reading {path}"):
+            try:
+                found = await obstore.get_async(self._store, path)
+                return bytes(await found.bytes_async())
+            except FileNotFoundError:
+                return None
+
+    async def list(self, prefix: str, after: str | None = None) -> list[str]:
+        """The paths under a folder, those greater than `after` if it is given, in order."""
+        import obstore
+
+        with _translated(f"listing {prefix}"):
+            return sorted(
+                [row["path"] async for rows in obstore.list(self._store, prefix, offset=after) for row in rows]
+            )
+
+
+def _open(url: str, credential: "AsyncTokenCredential") -> "ObjectStore":
+    from obstore.store import AzureStore, LocalStore, from_url
+
+    if url.startswith("az://"):
+        from obstore.auth.azure import AzureAsyncCredentialProvider
+
+        account, _, container = url.removeprefix("az://").partition("/")
+        return AzureStore(
+            container,
+            account_name=account,
+            credential_provider=AzureAsyncCredentialProvider(credential=cast("Any", credential)),
+            retry_config={"max_retries": 0},
+        )
+    return LocalStore.from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise TemporaryError("LedgerUnavailable", f"{doing}: {type(error).__name__}") from error

@@ -1,0 +1,198 @@
+"""Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure import NO_RETRY, translated
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.restore import BackupJob, Item, JobId, Plan, RecoveryPoint, RestoreJob, vault_of
+from shared.domain.restore_isolation import NOT_RESTORED
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+_CLUSTERS = "Microsoft.ContainerService/managedClusters"
+
+
+class ClusterRestores:
+    """Restores of clusters. `options` go to the SDK's clients."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        self._settings, self._credential, self._options = settings, credential, options
+        self._clients: dict[str, DataProtectionMgmtClient] = {}
+
+    async def job(self, id: JobId) -> BackupJob:
+        """A job as its vault tells it."""
+        with translated(f"reading job {id.name}"):
+            found = await self._client(id.vault_id).jobs.get(id.resource_group, id.vault, id.name)
+        told: Any = found.properties
+        return BackupJob(
+            id=f"{id.vault_id}/backupJobs/{id.name}",
+            operation=told.operation,
+            status=told.status,
+            item=told.backup_instance_id or "",
+            source=told.data_source_id,
+            started=told.start_time,
+            ended=told.end_time,
+        )
+
+    async def item(self, job: BackupJob) -> Item:
+        """The backup instance that the job was about."""
+        group, vault = vault_of(job.item)
+        with translated("reading the backup instance"):
+            found = await self._client(job.item).backup_instances.get(group, vault, job.item.rsplit("/", 1)[-1])
+        instance: Any = found.properties
+        source = instance.data_source_info
+        if (source.datasource_type or "").lower() != _CLUSTERS.lower():
+            raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
+        given = instance.policy_info.policy_parameters
+        chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
+        return Item(
+            kind="cluster",
+            id=job.item,
+            source_id=source.resource_id,
+            location=source.resource_location or "",
+            included=tuple(chosen.get("includedNamespaces") or ()),
+            excluded=tuple(chosen.get("excludedNamespaces") or ()),
+        )
+
+    async def points(self, item: Item) -> list[RecoveryPoint]:
+        """The instance's recovery points; those that aren't in the operational store count as incomplete."""
+        group, vault = vault_of(item.id)
+        listed = self._client(item.id).recovery_points.list(group, vault, item.id.rsplit("/", 1)[-1])
+        with translated("listing recovery points"):
+            return [_point(found) async for found in listed]
+
+    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]:
+        """The instance's restore jobs that started since; the service lists all jobs of the vault."""
+        group, vault = vault_of(item.id)
+        with translated("listing jobs"):
+            jobs = [job async for job in self._client(item.id).jobs.list(group, vault)]
+        restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
+        return [job for job in restores if job.started >= since]
+
+    async def send(self, plan: Plan) -> str:
+        """Send the restore request, once; the id of the operation that accepted it."""
+        group, vault = vault_of(plan.item.id)
+        accepted = OperationHeader()
+        with translated("sending the restore"):
+            await self._client(plan.item.id).backup_instances.begin_trigger_restore(
+                group,
+                vault,
+                plan.item.id.rsplit("/", 1)[-1],
+                _request(plan),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def job_of(self, item: Item, operation: str) -> str:
+        """The name of the job that an accepted request became; NotConverged until there is one."""
+        group, vault = vault_of(item.id)
+        statuses = self._client(item.id).operation_status_backup_vault_context
+        with translated("reading the restore's operation"):
+            found: Any = await statuses.get(group, vault, operation)
+        return job_of_operation(found.status, found.error, (found.properties or {}).get("jobId"))
+
+    async def restore_job(self, item: Item, name: str) -> RestoreJob:
+        """A restore job with its warnings and errors."""
+        group, vault = vault_of(item.id)
+        with translated(f"reading job {name}"):
+            found = await self._client(item.id).jobs.get(group, vault, name)
+        return _restore_job(found)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            await client.close()
+
+    def _client(self, resource_id: str) -> "DataProtectionMgmtClient":
+        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+        subscription = resource_id.split("/")[2]
+        if subscription not in self._clients:
+            self._clients[subscription] = DataProtectionMgmtClient(
+                self._credential, subscription, base_url=self._settings.arm_url, **NO_RETRY, **self._options
+            )
+        return self._clients[subscription]
+
+
+class OperationHeader:
+    """A response hook that keeps the id of the operation that a 202 names."""
+
+    operation = ""
+
+    def __call__(self, response: Any) -> None:
+        url = response.http_response.headers.get("Azure-AsyncOperation", "")
+        self.operation = url.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+
+
+def job_of_operation(status: str, error: Any, job: str | None) -> str:
+    """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
+    if status.lower() in ("failed", "canceled", "cancelled"):
+        raise PermanentError(
+            getattr(error, "code", None) or "RestoreRefused", getattr(error, "message", None) or status
+        )
+    if not job:
+        raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
+    return job.rsplit("/", 1)[-1]
+
+
+def _is_restore_of(found: Any, item: Item) -> bool:
+    job = found.properties
+    return str(job.operation).lower() == "restore" and str(job.backup_instance_id).lower() == item.id.lower()
+
+
+def _point(found: Any) -> RecoveryPoint:
+    point = found.properties
+    stores = point.get("recoveryPointDataStoresDetails") or ()
+    operational = any(s.get("type") == "OperationalStore" and s.get("visible") is not False for s in stores)
+    complete = operational and str(point.get("recoveryPointState", "")).lower() == "completed"
+    return RecoveryPoint(id=found.name, time=point.recovery_point_time, complete=complete)
+
+
+def _restore_job(found: Any) -> RestoreJob:
+    job = found.properties
+    details = job.extended_info.warning_details if job.extended_info else None
+    return RestoreJob(
+        id=found.name,
+        status=job.status,
+        started=job.start_time,
+        ended=job.end_time,
+        warnings=tuple(f"{w.resource_name}: {w.warning.message}" for w in details or ()),
+        errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
+    )
+
+
+def _request(plan: Plan) -> Any:
+    from azure.mgmt.dataprotection import models
+
+    cluster: dict[str, Any] = {
+        "resource_id": plan.item.source_id,
+        "resource_uri": plan.item.source_id,
+        "resource_name": plan.item.source_id.rsplit("/", 1)[-1],
+        "resource_type": "Microsoft.ContainerService/managedclusters",
+        "resource_location": plan.item.location,
+        "datasource_type": _CLUSTERS,
+    }
+    criteria = models.KubernetesClusterRestoreCriteria(
+        include_cluster_scope_resources=False,
+        included_namespaces=list(plan.places),
+        namespace_mappings=plan.places,
+        excluded_resource_types=list(NOT_RESTORED),
+        persistent_volume_restore_mode="RestoreWithVolumeData",
+        conflict_policy="Skip",
+    )
+    return models.AzureBackupRecoveryPointBasedRestoreRequest(
+        recovery_point_id=plan.point.id,
+        source_data_store_type="OperationalStore",
+        restore_target_info=models.ItemLevelRestoreTargetInfo(
+            recovery_option="FailIfExists",
+            restore_location=plan.item.location,
+            datasource_info=models.Datasource(object_type="Datasource", **cluster),
+            datasource_set_info=models.DatasourceSet(object_type="DatasourceSet", **cluster),
+            restore_criteria=[criteria],
+        ),
+    )
