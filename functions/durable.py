@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 import azure.durable_functions as df
 import grpc
 import msgspec
+from durabletask.client import OrchestrationStatus
 from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePolicy
 
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
@@ -154,6 +155,16 @@ async def start_once(client: Any, orchestrator: str, instance_id: str, request: 
         return False
     log.info("started", extra={"instance_id": instance_id, "orchestrator": orchestrator})
     return True
+
+
+async def start_again(client: Any, orchestrator: str, instance_id: str, request: Any) -> str:
+    """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run."""
+    latest, number = instance_id, 1
+    while (run := await client.get_orchestration_state(latest)) and run.runtime_status is OrchestrationStatus.FAILED:
+        number += 1
+        latest = f"{instance_id}-{number}"
+    await start_once(client, orchestrator, latest, request)
+    return latest
 
 
 def declined(error: MeshwardError, event_id: str) -> None:

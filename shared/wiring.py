@@ -11,6 +11,8 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from shared.adapters.azure_resources import AzureResources
+    from shared.adapters.backup_vault import BackupVaults
     from shared.adapters.clusters import Clusters
     from shared.adapters.identity import Identity
     from shared.adapters.kubernetes import Kubernetes
@@ -60,6 +62,25 @@ class Services:
         from shared.adapters.kubernetes import Kubernetes
 
         return Kubernetes(self.clusters, self.rotator)
+
+    @cached_property
+    def protectable(self) -> "Clusters":
+        """The clusters, as the provisioner sees them."""
+        from shared.adapters.clusters import Clusters
+
+        return Clusters(self.settings, self.provisioner)
+
+    @cached_property
+    def azure_resources(self) -> "AzureResources":
+        from shared.adapters.azure_resources import AzureResources
+
+        return AzureResources(self.settings, self.provisioner)
+
+    @cached_property
+    def backup_vaults(self) -> "BackupVaults":
+        from shared.adapters.backup_vault import BackupVaults
+
+        return BackupVaults(self.settings, self.provisioner)
 
     @cached_property
     def identity(self) -> "Identity":

@@ -30,11 +30,11 @@ class Management:
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
         self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[Any, str], Any] = {}
 
     def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
         """The client of this class for the subscription."""
-        key = (str(sdk), subscription)
+        key = (sdk, subscription)
         if key not in self._clients:
             self._clients[key] = sdk(subscription_id=subscription, **self._options)
         client: C = self._clients[key]

@@ -45,6 +45,11 @@ class FoundAccount(Found, frozen=True, kw_only=True):
     closed: bool
     blob_url: str
 
+    @property
+    def lax(self) -> bool:
+        """Whether it stands open and must be closed."""
+        return self.state == "Succeeded" and not self.closed
+
 
 class FoundExtension(Found, frozen=True, kw_only=True):
     """The backup extension; `account` is where it stores backups, `principal` its identity's object id."""
@@ -57,6 +62,12 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     """A backup instance; `protection` is Azure Backup's protection state."""
 
     protection: str
+
+
+class Unclaimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that no vault but ours holds."""
+
+    cluster_id: str
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,15 +99,19 @@ def settled[F: Found](what: str, found: F | None) -> F:
     if found is None:
         raise NotConverged("Asked", f"{what} was asked for", _LATER)
     if found.state.lower() in _ENDED:
-        raise PermanentError("ProvisioningFailed", f"{what} is {found.state}: {found.words or 'no reason given'}")
+        raise PermanentError(
+            "ProvisioningFailed",
+            f"{what} is {found.state}: {found.words or 'no reason given'}; remove it and start again",
+        )
     if found.state.lower() != "succeeded":
         raise NotConverged("Provisioning", f"{what} is {found.state}", _LATER)
     return found
 
 
-def check_strength(name: str, vault: FoundVault) -> None:
-    """Raise PermanentError that names every setting in which the vault is weaker than wanted."""
-    weak = []
+def strong(name: str, found: FoundVault | None) -> FoundVault:
+    """The vault, once it is there; raises PermanentError that names every setting that is weaker than wanted."""
+    vault = settled(f"Backup vault {name}", found)
+    weak = [] if vault.principal else ["it has no system-assigned identity"]
     if _rank(_SOFT_DELETE, vault.soft_delete) < _SOFT_DELETE.index("On"):
         weak.append(f"soft delete is {vault.soft_delete or 'unknown'}, not On")
     elif vault.soft_delete_days < RETENTION_DAYS:
@@ -107,30 +122,38 @@ def check_strength(name: str, vault: FoundVault) -> None:
         weak.append(f"redundancy is {vault.redundancy or 'unknown'}, not GeoRedundant")
     if weak:
         raise PermanentError("VaultTooWeak", f"Backup vault {name}: {'; '.join(weak)}; set it right and start again")
+    return vault
 
 
-def check_extension(wanted: Protection, extension: FoundExtension) -> None:
-    """Raise PermanentError if the extension stores backups elsewhere: it may belong to somebody."""
-    if extension.account.lower() != wanted.account.lower():
+def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtension:
+    """The extension, once it is there; raises PermanentError if it stores elsewhere: it may belong to somebody."""
+    if found is not None and found.account.lower() != wanted.account:
         raise PermanentError(
             "ExtensionElsewhere",
-            f"the backup extension of cluster {wanted.cluster} stores backups in account {extension.account or '?'}, "
+            f"the backup extension of cluster {wanted.cluster} stores backups in account {found.account or '?'}, "
             f"not in {wanted.account}; remove the extension if nobody needs it and start again",
         )
+    extension = settled(f"the backup extension of cluster {wanted.cluster}", found)
+    if not extension.principal:
+        raise NotConverged(
+            "NoIdentity", f"the backup extension of cluster {wanted.cluster} has no identity yet", _LATER
+        )
+    return extension
 
 
-def check_unclaimed(wanted: Protection, vaults: Sequence[str]) -> None:
+def unclaimed(wanted: Protection, holders: Sequence[str]) -> Unclaimed:
     """Raise PermanentError if a vault (by id) other than ours holds an instance of the cluster."""
-    others = [vault for vault in vaults if vault.lower() != wanted.vault_id.lower()]
+    others = [vault for vault in holders if vault.lower() != wanted.vault_id.lower()]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
             f"cluster {wanted.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
             "stop that protection, or remove the tag meshward:protect from the cluster",
         )
+    return Unclaimed(cluster_id=wanted.cluster_id)
 
 
-def check_protected(wanted: Protection, found: FoundInstance | None, now: datetime) -> Protected:
+def protected(wanted: Protection, found: FoundInstance | None, now: datetime) -> Protected:
     """The cluster's protection, once Azure Backup calls it configured."""
     instance = settled(f"backup instance {wanted.instance}", found)
     if instance.protection == "ConfiguringProtection":

@@ -1,0 +1,144 @@
+"""What is found of a cluster's protection, and whether it will do."""
+
+import msgspec
+import pytest
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.vault_findings import (
+    Found,
+    FoundAccount,
+    FoundExtension,
+    FoundInstance,
+    FoundVault,
+    installed,
+    protected,
+    settled,
+    strong,
+    unclaimed,
+)
+from tests.domain.test_vault import BORN, protection
+
+WANTED = protection()
+VAULT = FoundVault(
+    state="Succeeded",
+    principal="vault-principal",
+    soft_delete="On",
+    soft_delete_days=14,
+    immutability="Unlocked",
+    redundancy="GeoRedundant",
+)
+EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=WANTED.account)
+INSTANCE = FoundInstance(state="Succeeded", protection="ProtectionConfigured")
+
+
+def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
+    with pytest.raises(NotConverged, match="Asked: the vault"):
+        settled("the vault", None)
+    found = Found(state="succeeded")
+    assert settled("the vault", found) is found
+
+
+@pytest.mark.parametrize("state", ["Provisioning", "Updating", "Creating", "Unknown", ""])
+def test_every_state_but_succeeded_means_later(state: str) -> None:
+    with pytest.raises(NotConverged, match="Provisioning"):
+        settled("the vault", Found(state=state))
+
+
+@pytest.mark.parametrize("state", ["Failed", "failed", "Canceled", "Deleting"])
+def test_an_end_without_success_is_told_in_the_services_words(state: str) -> None:
+    with pytest.raises(PermanentError, match="no quota left; remove it"):
+        settled("the vault", Found(state=state, words="no quota left"))
+
+
+def test_a_vault_as_wanted_is_strong() -> None:
+    assert strong("bv", VAULT) is VAULT
+
+
+@pytest.mark.parametrize(
+    "stronger", [{"soft_delete": "AlwaysOn"}, {"soft_delete_days": 180}, {"immutability": "Locked"}]
+)
+def test_a_stronger_vault_will_do(stronger: dict[str, str | float]) -> None:
+    strong("bv", msgspec.structs.replace(VAULT, **stronger))
+
+
+@pytest.mark.parametrize(
+    ("weaker", "named"),
+    [
+        ({"soft_delete": "Off"}, "soft delete is Off"),
+        ({"soft_delete": ""}, "soft delete is unknown"),
+        ({"soft_delete_days": 13}, "keeps 13 days"),
+        ({"immutability": "Disabled"}, "immutability is Disabled"),
+        ({"redundancy": "LocallyRedundant"}, "redundancy is LocallyRedundant"),
+        ({"redundancy": "ZoneRedundant"}, "redundancy is ZoneRedundant"),
+        ({"redundancy": "SomethingNew"}, "redundancy is SomethingNew"),
+        ({"principal": ""}, "no system-assigned identity"),
+    ],
+)
+def test_a_weaker_vault_is_refused_and_the_setting_named(weaker: dict[str, str | float], named: str) -> None:
+    with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
+        strong("bv", msgspec.structs.replace(VAULT, **weaker))
+
+
+def test_every_weakness_is_named_at_once() -> None:
+    weak = msgspec.structs.replace(VAULT, soft_delete="Off", immutability="Disabled")
+    with pytest.raises(PermanentError, match=r"soft delete is Off.*immutability is Disabled"):
+        strong("bv", weak)
+
+
+def test_a_vault_in_the_making_is_not_judged_yet() -> None:
+    with pytest.raises(NotConverged):
+        strong("bv", msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+
+
+def test_only_a_finished_account_can_stand_open() -> None:
+    account = FoundAccount(state="Succeeded", closed=False, blob_url="")
+    assert account.lax
+    assert not msgspec.structs.replace(account, state="Creating").lax
+    assert not msgspec.structs.replace(account, closed=True).lax
+
+
+def test_an_extension_that_stores_elsewhere_is_left_alone_even_if_it_failed() -> None:
+    for state in ("Succeeded", "Failed", "Creating"):
+        with pytest.raises(PermanentError, match=r"ExtensionElsewhere.*stother"):
+            installed(WANTED, msgspec.structs.replace(EXTENSION, account="stother", state=state))
+
+
+def test_an_extension_without_an_identity_is_not_there_yet() -> None:
+    with pytest.raises(NotConverged, match="NoIdentity"):
+        installed(WANTED, msgspec.structs.replace(EXTENSION, principal=""))
+    assert installed(WANTED, EXTENSION) is EXTENSION
+
+
+def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
+    assert unclaimed(WANTED, [])
+    assert unclaimed(WANTED, [WANTED.vault_id.upper()])
+    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
+        unclaimed(WANTED, [WANTED.vault_id, "/subscriptions/s/bv-old"])
+
+
+def test_a_configured_protection_is_told_with_its_time() -> None:
+    done = protected(WANTED, INSTANCE, BORN)
+    assert (done.protection, done.seen_at) == ("ProtectionConfigured", BORN)
+    assert done.instance_id == f"{done.vault_id}/backupInstances/{WANTED.instance}"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        msgspec.structs.replace(INSTANCE, state="Provisioning"),
+        msgspec.structs.replace(INSTANCE, protection="ConfiguringProtection"),
+    ],
+)
+def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> None:
+    with pytest.raises(NotConverged):
+        protected(WANTED, found, BORN)
+
+
+@pytest.mark.parametrize(
+    "state", ["ProtectionError", "ProtectionStopped", "ConfiguringProtectionFailed", "SoftDeleted"]
+)
+def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:
+    found = msgspec.structs.replace(INSTANCE, protection=state, words="the role is missing")
+    with pytest.raises(PermanentError, match=f"{state}.*the role is missing"):
+        protected(WANTED, found, BORN)
