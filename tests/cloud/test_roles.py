@@ -28,7 +28,7 @@ def _client(world: World) -> AuthorizationManagementClient:
     return AuthorizationManagementClient(**sdk.arm(world, world.entra.add("caller")))
 
 
-def _reader(principal_id: str, kind: str | None = "ServicePrincipal") -> RoleAssignmentCreateParameters:
+def _reader(principal_id: str, kind: Any = "ServicePrincipal") -> RoleAssignmentCreateParameters:
     return RoleAssignmentCreateParameters(role_definition_id=DEFINITION, principal_id=principal_id, principal_type=kind)
 
 
