@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -87,16 +88,8 @@ async def test_a_published_cloud_event_reaches_its_subscriber(world: World, webh
 async def test_publishing_needs_a_token_and_the_schema_of_the_topic(world: World) -> None:
     world.event_grid.topic("own")
     async with _publisher(world, world.entra.add("app")) as client:
-        wrong: dict[str, Any] = {
-            "id": "1",
-            "subject": "s",
-            "eventType": "t",
-            "eventTime": "2027-01-15T08:00:00Z",
-            "data": {},
-            "dataVersion": "1",
-        }
         with pytest.raises(HttpResponseError) as refused:
-            await client.send(wrong)
+            await client.send(_grid_event())
     stranger = Principal(object_id="o", client_id="c", name="stranger")
     async with _publisher(world, stranger) as client:
         with pytest.raises(ClientAuthenticationError):
@@ -181,7 +174,7 @@ async def test_failures_are_repeated_on_the_services_schedule(world: World, webh
     world.event_grid.publish("own", _event())
     await world.clock.advance(timedelta(minutes=10))
     times = [delivery.when for delivery in world.event_grid.deliveries]
-    assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == list(RETRY_SECONDS[:3])
+    assert [later - earlier for earlier, later in pairwise(times)] == list(RETRY_SECONDS[:3])
     assert [delivery.status for delivery in world.event_grid.deliveries] == [500, 503, 500, 202]
     assert [headers["aeg-delivery-count"] for headers in webhook.headers] == ["0", "1", "2", "3"]
     assert not world.event_grid.dead_letters
