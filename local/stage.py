@@ -12,7 +12,9 @@ from pathlib import Path
 from local.clock import Clock
 from local.cloud import scenario
 from local.cloud.entra import Principal
-from local.cloud.world import SUBSCRIPTION, TENANT, World
+from local.cloud.event_grid import EventGrid
+from local.cloud.arm import SUBSCRIPTION, TENANT
+from local.cloud.world import World
 from local.host.host import FunctionsHost
 
 APP = Path(__file__).parents[1]
@@ -104,8 +106,12 @@ def environment(world: World, folder: Path) -> dict[str, str]:
 async def subscribe(world: World, url: str) -> None:
     """The event subscriptions that infra creates on Azure."""
     subscriptions = {
-        "on_certificate_event": (scenario.KEY_VAULT_TOPIC, "Microsoft.KeyVault.CertificateNearExpiry", "EventGridSchema"),
-        "on_cluster_event": (scenario.SUBSCRIPTION_TOPIC, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
+        "on_certificate_event": (
+            scenario.KEY_VAULT_TOPIC,
+            "Microsoft.KeyVault.CertificateNearExpiry",
+            "EventGridSchema",
+        ),
+        "on_cluster_event": (EventGrid.SUBSCRIPTION, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
         "on_backup_completed": (scenario.TOPIC, "Meshward.Backup.Completed", "CloudEventSchemaV1_0"),
     }
     for function, (topic, type, schema) in subscriptions.items():

@@ -1,0 +1,134 @@
+"""The world that `make run`, `make serve` and the flow tests begin with.
+
+A Linkerd trust domain over some clusters whose root expires in 30 days; one of its clusters and a file share are backed
+up already; one new cluster asks for protection and has none yet.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from local.cloud.vault import Vault
+from local.cloud.world import World
+
+KEY_VAULT = "kv-meshward"
+KEY_VAULT_TOPIC = f"keyvault-{KEY_VAULT}"
+TOPIC = "meshward"
+BACKUP_GROUP = "rg-backup"
+TRUST_DOMAIN = "prod.contoso.example"
+OLD_ROOT = "linkerd-root-prod-contoso-example-g0001"
+NEW_CLUSTER = "aks-new"
+STORAGE_ACCOUNT = "stcontosoorders"
+SHARE = "orders"
+
+_MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
+_FIRST = ("aks-east", "aks-west")
+
+
+def seed(world: World, *, clusters: int = 2) -> None:
+    """Fill the world; `clusters` is the size of the trust domain."""
+    seed_trust(world, clusters)
+    world.aks.add(NEW_CLUSTER, tags={"meshward:protect": "true"})
+    world.backup_vaults.protect(_FIRST[0], group=BACKUP_GROUP)
+    seed_share(world)
+
+
+def seed_trust(world: World, clusters: int) -> None:
+    """A trust domain over so many clusters, its root in the key vault."""
+    now, vault = world.clock.now(), world.key_vaults.add(KEY_VAULT)
+    vault.seed_root(
+        OLD_ROOT,
+        subject_cn=f"root.linkerd.{TRUST_DOMAIN} g0001",
+        not_before=now - timedelta(days=335),
+        not_after=now + timedelta(days=30),
+        tags={**_MESHED, "meshward:generation": "1"},
+    )
+    for name in cluster_names(clusters):
+        world.aks.add(name, tags=_MESHED)
+        install_linkerd(world, vault, name)
+        for workload in workloads():
+            world.kubernetes.clusters[name].apply(workload)
+
+
+def cluster_names(count: int) -> list[str]:
+    """The clusters of the trust domain."""
+    return [*_FIRST, *(f"aks-{number:03}" for number in range(3, count + 1))][:count]
+
+
+def install_linkerd(world: World, vault: Vault, cluster: str) -> None:
+    """Linkerd with an issuer of its own under the root in the vault."""
+    now, key = world.clock.now(), ec.generate_private_key(ec.SECP256R1())
+    issuer = vault.sign_issuer(
+        OLD_ROOT,
+        f"identity.linkerd.{TRUST_DOMAIN}",
+        key.public_key(),
+        now - timedelta(days=1),
+        now + timedelta(days=29),
+    )
+    root = vault.certificate(OLD_ROOT).current.certificate
+    assert root
+    pem = serialization.Encoding.PEM
+    world.linkerd.install(
+        cluster,
+        trust_domain=TRUST_DOMAIN,
+        root_pem=root.public_bytes(pem).decode(),
+        issuer_cert_pem=issuer.public_bytes(pem).decode(),
+        issuer_key_pem=key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode(),
+    )
+
+
+def seed_share(world: World) -> None:
+    """An Azure Files share with some orders in it, backed up by a Recovery Services vault."""
+    world.storage.add(STORAGE_ACCOUNT, group=BACKUP_GROUP)
+    world.file_shares.create(STORAGE_ACCOUNT, SHARE)
+    for number in range(20):
+        world.file_shares.write(STORAGE_ACCOUNT, SHARE, f"2026/order-{number:03}.json", b'{"total": %d}' % number)
+    world.recovery_vaults.protect("rsv-contoso", STORAGE_ACCOUNT, SHARE)
+
+
+def workloads() -> list[dict[str, Any]]:
+    """Two meshed namespaces with Deployments, a StatefulSet and a DaemonSet: 12 pods a cluster."""
+    return [
+        _namespace("shop"),
+        _config("shop", "web", {"currency": "EUR"}),
+        _workload("Deployment", "shop", "web", 3),
+        _workload("Deployment", "shop", "cart", 2),
+        _workload("StatefulSet", "shop", "db", 2),
+        _namespace("orders"),
+        _config("orders", "api", {"queue": "orders"}),
+        _workload("Deployment", "orders", "api", 3),
+        _workload("DaemonSet", "orders", "agent", None),
+    ]
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    metadata = {"name": name, "annotations": {"linkerd.io/inject": "enabled"}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def _config(namespace: str, name: str, data: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _workload(kind: str, namespace: str, name: str, replicas: int | None) -> dict[str, Any]:
+    labels = {"app": name}
+    spec: dict[str, Any] = {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"serviceAccountName": name, "containers": [{"name": name, "image": f"contoso/{name}:1"}]},
+        },
+    }
+    if replicas is not None:
+        spec["replicas"] = replicas
+    if kind == "StatefulSet":
+        spec["serviceName"] = name
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }

@@ -1,0 +1,16 @@
+"""The app on the real runtime and durable engine, in the simulated cloud as the scenario seeds it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.stage import Stage, open_stage
+from tests.conformance import note
+from tests.conftest import START
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    async with open_stage(start=START) as stage:
+        yield stage
+        note(request, stage.world.wire.exchanges)

@@ -1,0 +1,108 @@
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local.stage import APP, AUDIENCE, Stage
+
+ROUTES = [
+    ("POST", "rotations"),
+    ("POST", "protections"),
+    ("POST", "verifications"),
+    ("GET", "instances/anything"),
+]
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def call(
+    http: aiohttp.ClientSession, stage: Stage, method: str, route: str, token: str | None, body: Any = None
+) -> tuple[int, Any, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    async with http.request(method, f"{stage.host.url}/api/{route}", headers=headers, json=body) as answer:
+        return answer.status, await answer.json(), answer.headers
+
+
+def test_the_routes_tested_here_are_all_there_are() -> None:
+    declared = re.findall(r'@guarded\("(\w+)", "([^"]+)"\)', (APP / "functions" / "api.py").read_text())
+    assert [(method, re.sub(r"{\w+}", "anything", route)) for method, route in declared] == ROUTES
+
+
+async def test_the_host_serves_no_http_function_besides_them(stage: Stage) -> None:
+    assert sum(kind == "httpTrigger" for kind in stage.host.functions.values()) == len(ROUTES)
+
+
+async def test_every_route_refuses_a_call_without_a_valid_token(stage: Stage, http: aiohttp.ClientSession) -> None:
+    issue, caller, now = stage.world.entra.token, stage.caller(), int(stage.clock.time())
+    foreign_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    claims = jwt.decode(stage.token(), options={"verify_signature": False})
+    bad_tokens = {
+        "NoToken": None,
+        "BadToken": "not-a-token",
+        "WrongAudience": issue(caller, "https://management.azure.com"),
+        "WrongIssuer": issue(caller, AUDIENCE, iss="https://login.example/other/v2.0"),
+        "Expired": issue(caller, AUDIENCE, nbf=now - 7200, exp=now - 3600),
+        "NotYetValid": issue(caller, AUDIENCE, nbf=now + 3600),
+        "BadToken (another key)": jwt.encode(claims, foreign_key, algorithm="RS256", headers={"kid": "sim-1"}),
+        "BadToken (unsigned)": jwt.encode(claims, None, algorithm="none", headers={"kid": "sim-1"}),
+    }
+    for method, route in ROUTES:
+        for reason, token in bad_tokens.items():
+            status, body, headers = await call(http, stage, method, route, token)
+            assert (status, body["reason"]) == (401, reason.split()[0]), (route, reason)
+            assert headers["WWW-Authenticate"] == "Bearer"
+    assert stage.host.instances() == []
+
+
+async def test_a_token_does_not_appear_in_the_log(stage: Stage, http: aiohttp.ClientSession) -> None:
+    token = stage.token()
+    await call(http, stage, "GET", "instances/none", token)
+    await call(http, stage, "GET", "instances/none", token[:-4])
+    assert not [line for line in stage.log if token[-20:] in line or token[:40] in line]
+
+
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"certificate": 7}, {"certificate": ""}])
+async def test_a_body_that_misses_its_field_is_refused_with_its_name(
+    stage: Stage, http: aiohttp.ClientSession, body: Any
+) -> None:
+    status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), body)
+    assert (status, answer["reason"]) == (400, "MalformedBody")
+
+
+async def test_an_unknown_instance_is_not_found(stage: Stage, http: aiohttp.ClientSession) -> None:
+    status, answer, _ = await call(http, stage, "GET", "instances/none", stage.token())
+    assert (status, answer["reason"]) == (404, "NoSuchInstance")
+
+
+async def test_a_flow_started_by_hand_answers_with_the_url_of_its_status(
+    stage: Stage, http: aiohttp.ClientSession
+) -> None:
+    cluster = next(r for r in stage.world.arm.resources.values() if r["name"] == "aks-new")
+    status, answer, headers = await call(
+        http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]}
+    )
+    assert status == 202
+    assert headers["Location"] == answer["status_url"] == f"{stage.host.url}/api/instances/{answer['instance_id']}"
+    await stage.run(answer["instance_id"])
+    status, shown, _ = await call(http, stage, "GET", f"instances/{answer['instance_id']}", stage.token())
+    assert (status, shown["status"], shown["flow"]) == (200, "completed", "protect_cluster")
+    again = await call(http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]})
+    assert again[1]["instance_id"] == answer["instance_id"]
+    assert len(stage.host.instances()) == 1
+
+
+async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_to_do(
+    stage: Stage, http: aiohttp.ClientSession
+) -> None:
+    cluster = next(r for r in stage.world.arm.resources.values() if r["name"] == "aks-west")
+    status, answer, _ = await call(http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]})
+    assert (status, answer["reason"]) == (400, "NotOptedIn")
+    assert "meshward:protect=true" in answer["message"]
