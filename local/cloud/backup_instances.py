@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.arm import OperationFailed, Resource, not_found
 from local.cloud.backup_jobs import BackupJobs
 from local.cloud.backup_readiness import cluster_id, require_protectable
-from local.cloud.data_protection import PROVIDER, VAULT, Operations, refusal, user_error, vault_of
+from local.cloud.data_protection import PROVIDER, VAULT, Operations, error_info, refusal, vault_of
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ class BackupInstances:
             require_protectable(self.world, vault, instance["properties"])
         except OperationFailed as failure:
             _protection(instance, "ProtectionError")
-            found = user_error(failure.code, failure.message)
-            instance["properties"]["protectionErrorDetails"] = {"code": found["code"], "message": found["message"]}
+            instance["properties"]["protectionErrorDetails"] = error_info(failure.code, failure.message)
         else:
             _protection(instance, "ProtectionConfigured")
 

@@ -15,10 +15,10 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import OperationFailed, Resource, iso, not_found
-from local.cloud.backup_content import Object, captured, restored
+from local.cloud.backup_content import Object, captured, make, restored
 from local.cloud.backup_readiness import require_restorable
-from local.cloud.backup_rows import JOBS, POINTS, close, job_properties, recovery_point
-from local.cloud.data_protection import VAULT, Operations, Outcome, refusal, user_error, vault_of
+from local.cloud.backup_rows import JOBS, POINTS, WARNING, close, job_properties, listed, recovery_point
+from local.cloud.data_protection import VAULT, Operations, Outcome, error_info, refusal, vault_of
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ BACKUP_SECONDS = 217.0
 VALIDATE_SECONDS = 45.0
 A_DAY = 10
 _INSTANCE = f"{VAULT}/backupInstances/{{instance}}"
+Finish = Callable[[Outcome[Object]], list[str]]
 
 
 class BackupJobs:
@@ -44,9 +45,9 @@ class BackupJobs:
                 Route("POST", f"{_INSTANCE}/backup", self._backup),
                 Route("POST", f"{_INSTANCE}/validateRestore", self._validate_restore),
                 Route("POST", f"{_INSTANCE}/restore", self._restore),
-                Route("GET", f"{_INSTANCE}/recoveryPoints", self._list(POINTS)),
+                Route("GET", f"{_INSTANCE}/recoveryPoints", self._list_points),
                 Route("GET", f"{_INSTANCE}/recoveryPoints/{{point}}", self._get),
-                Route("GET", f"{VAULT}/backupJobs", self._list(JOBS)),
+                Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
                 Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get),
             ],
             guard=world.resource_groups.guard,
@@ -158,55 +159,51 @@ class BackupJobs:
         }
         return self.world.arm.store(job)
 
-    def _run(self, job: Resource, outcome: Outcome[Object], finish: Callable[[Outcome[Object]], object]) -> None:
+    def _run(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
         if outcome.seconds == 0:
             self._end(job, outcome, finish)
         elif outcome.seconds is not None:
             self.world.clock.after(outcome.seconds, lambda: self._end(job, outcome, finish))
 
-    def _end(self, job: Resource, outcome: Outcome[Object], finish: Callable[[Outcome[Object]], object]) -> None:
-        status, error = outcome.status, user_error("UserErrorBackupInternalError", "The job failed.")
+    def _end(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
+        status, told = outcome.status, error_info("UserErrorBackupInternalError", "The job failed.")
         try:
-            finish(outcome)
+            if (warnings := finish(outcome)) and status == "Completed":
+                status, told = "CompletedWithWarnings", error_info(WARNING, "; ".join(warnings))
         except OperationFailed as failure:
-            status, error = "Failed", user_error(failure.code, failure.message)
-        close(job, status, self.world.clock.time(), error)
+            status, told = "Failed", error_info(failure.code, failure.message)
+        close(job, status, self.world.clock.time(), told)
 
-    def _keep(self, instance: Resource, job: Resource, outcome: Outcome[Object]) -> None:
+    def _keep(self, instance: Resource, job: Resource, outcome: Outcome[Object]) -> list[str]:
         """The end of a backup: a recovery point with what the cluster holds now."""
         if outcome.status == "Failed":
-            return
+            return []
         parameters = instance["properties"]["policyInfo"].get("policyParameters") or {}
         chosen = (parameters.get("backupDatasourceParametersList") or [{}])[0]
         name = uuid.uuid4().hex
         point = self.world.arm.store(recovery_point(instance, name, self.world.clock.time(), outcome.status))
         taken = captured(self.world, job["properties"]["dataSourceName"], chosen)
         self.contents[name] = [o for o in map(outcome.restored, taken) if o]
-        job["properties"]["extendedInfo"]["targetRecoverPoint"] = {
-            **_named(point),
-            "recoveryPointTime": "0001-01-01T00:00:00Z",
-        }
+        named = {**_named(point), "recoveryPointTime": "0001-01-01T00:00:00Z"}
+        job["properties"]["extendedInfo"]["targetRecoverPoint"] = named
+        return []
 
-    def _make(self, job: Resource, point: Resource, request: dict[str, Any], outcome: Outcome[Object]) -> None:
+    def _make(self, job: Resource, point: Resource, request: dict[str, Any], outcome: Outcome[Object]) -> list[str]:
         """The end of a restore: the objects exist in the target cluster."""
         vault = self.world.arm.resources[vault_of(job["id"]).lower()]
         require_restorable(self.world, vault, _target(request))
         criteria = request["restoreTargetInfo"]["restoreCriteria"][0]
         cluster = self.world.kubernetes.clusters[_target(request).rpartition("/")[2]]
-        for object in restored(self.contents[point["name"]], criteria):
-            kept = outcome.restored(object)
-            if kept is None or (outcome.status == "Failed" and kept["kind"] != "Namespace"):
-                continue
-            present = cluster.get(kept["kind"], kept["metadata"].get("namespace"), kept["metadata"]["name"])
-            if present is None or criteria.get("conflictPolicy") == "Patch":
-                cluster.apply(kept)
+        chosen = [o for o in map(outcome.restored, restored(self.contents[point["name"]], criteria)) if o]
+        if outcome.status == "Failed":
+            chosen = [o for o in chosen if o["kind"] == "Namespace"]
+        return [warning for o in chosen if (warning := make(cluster, o, criteria))]
 
-    def _list(self, type: str) -> Callable[[Call], Reply]:
-        def listing(call: Call) -> Reply:
-            found = self.world.arm.of_type(type, f"{call.path}/")
-            return Reply(body={"value": deepcopy(list(found))})
+    def _list_points(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(POINTS, f"{call.path}/"))})
 
-        return listing
+    def _list_jobs(self, call: Call) -> Reply:
+        return Reply(body={"value": [listed(job) for job in self.world.arm.of_type(JOBS, f"{call.path}/")]})
 
     def _get(self, call: Call) -> Reply:
         found = self.world.arm.find(call.path)

@@ -10,6 +10,7 @@ from local.cloud.data_protection import PROVIDER
 
 JOBS = f"{PROVIDER}/backupVaults/backupJobs"
 POINTS = f"{PROVIDER}/backupVaults/backupInstances/recoveryPoints"
+WARNING = "KubernetesBackupGenericWarning"
 
 
 def job_properties(instance: Resource, category: str, started: str, *, by_user: bool) -> dict[str, Any]:
@@ -73,17 +74,22 @@ def _task(name: str, status: str) -> dict[str, Any]:
     }
 
 
-def close(job: Resource, status: str, ended: float, error: dict[str, Any]) -> None:
+def close(job: Resource, status: str, ended: float, told: dict[str, Any]) -> None:
     held = job["properties"]
     seconds = ended - datetime.fromisoformat(held["startTime"]).timestamp()
     held.update(status=status, endTime=iso(ended), duration=f"PT{int(seconds // 60)}M{seconds % 60:.7f}S")
     held["extendedInfo"]["subTasks"] = [_task(f"Trigger {held['operation']}", status)]
-    told = error["additionalInfo"][0]["info"]
+    info = {**told, "details": [], "innerError": {"code": "Success", "additionalInfo": {}}, "properties": None}
     if status == "Failed":
-        held["errorDetails"] = [told]
+        held["errorDetails"] = [info]
     if status == "CompletedWithWarnings":
-        warning = {**told, "code": "KubernetesBackupGenericWarning", "message": "A resource could not be handled."}
-        held["extendedInfo"]["warningDetails"] = [{"resourceName": None, "warning": warning}]
+        held["extendedInfo"]["warningDetails"] = [{"resourceName": None, "warning": {**info, "code": WARNING}}]
+
+
+def listed(job: Resource) -> Resource:
+    """A job as lists show it: without the details of `extendedInfo`."""
+    less = {"extendedInfo": None, "destinationDataStoreName": "OperationalTierStore"}
+    return {**job, "properties": {**job["properties"], **less}}
 
 
 def recovery_point(instance: Resource, name: str, taken: float, status: str) -> Resource:

@@ -173,6 +173,9 @@ class BackupVaults:
             return not_found(call)
         old = self.world.arm.find(call.path)
         wanted = {k: v for k, v in call.body["properties"].items() if k != "name"}
+        for rule in wanted["policyRules"]:
+            for criterion in rule.get("trigger", {}).get("taggingCriteria", ()):
+                criterion["tagInfo"].setdefault("id", f"{criterion['tagInfo']['tagName']}_")
         if old and old["properties"] != wanted:
             return refusal("UserErrorPolicyUpdateNotSupported", "An AKS backup policy can't be changed.")
         policy = {"properties": wanted, "id": call.path, "name": call.params["policy"], "type": _POLICIES}

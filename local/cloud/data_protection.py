@@ -6,6 +6,7 @@ Rules (seen in recorded traffic):
 - The job id of an operation is a full resource id, here and in the final GET of Location.
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,9 +42,9 @@ def vault_of(id: str) -> str:
     return "/".join(id.split("/")[:9])
 
 
-def user_error(code: str, message: str) -> dict[str, Any]:
-    """An error as users of Azure Backup get it; `isUserError` is false even then."""
-    info = {
+def error_info(code: str, message: str) -> dict[str, Any]:
+    """What users of Azure Backup are told; `isUserError` is false even then."""
+    return {
         "message": message,
         "recommendedAction": ["None."],
         "details": None,
@@ -52,20 +53,18 @@ def user_error(code: str, message: str) -> dict[str, Any]:
         "innerError": None,
         "isRetryable": False,
         "isUserError": False,
-        "properties": {},
+        "properties": {"ActivityId": str(uuid.uuid4())},
     }
-    return {
-        "additionalInfo": [{"type": "UserFacingError", "info": info}],
-        "code": code,
-        "message": message,
-        "target": None,
-        "details": None,
-    }
+
+
+def _user_error(code: str, message: str, **info: Any) -> dict[str, Any]:
+    told = {"type": "UserFacingError", "info": error_info(code, message) | info}
+    return {"additionalInfo": [told], "code": code, "message": message, "target": None, "details": None}
 
 
 def refusal(code: str, message: str) -> Reply:
     """400 with a user error."""
-    return Reply(status=400, body={"error": user_error(code, message)})
+    return Reply(status=400, body={"error": _user_error(code, message)})
 
 
 class Operations:
@@ -112,7 +111,7 @@ class Operations:
             "endTime": _YEAR_ONE if operation.open else iso(operation.ends),
         }
         if operation.error:
-            body["error"] = user_error(operation.error["code"], operation.error["message"])
+            body["error"] = _user_error(**operation.error, innerError={"code": "Success", "additionalInfo": {}})
         if operation.properties and not operation.open:
             body["properties"] = {**operation.properties, "objectType": "OperationJobExtendedInfo"}
         return Reply(body=body)
@@ -123,4 +122,6 @@ class Operations:
             return not_found(call)
         if operation.open:
             return Reply(status=202, headers={"Location": call.url, "Retry-After": "30"})
-        return Reply(body={**operation.properties, "objectType": "OperationJobExtendedInfo"})
+        at = call.path.replace("/operationResults/", "/operationStatus/")
+        headers = {"Azure-AsyncOperation": self.world.arm.link(at, _API)}
+        return Reply(body={**operation.properties, "objectType": "OperationJobExtendedInfo"}, headers=headers)

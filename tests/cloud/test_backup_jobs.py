@@ -1,0 +1,229 @@
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+from local.cloud.backup_content import Object
+from local.cloud.backup_jobs import A_DAY
+from local.cloud.data_protection import Outcome
+from local.cloud.world import World
+from tests import sdk
+
+AT: dict[str, Any] = {
+    "resource_group_name": "rg-backup",
+    "vault_name": "bv-seeded",
+    "backup_instance_name": "shop-shop-seeded",
+}
+VAULT: dict[str, Any] = {k: AT[k] for k in ("resource_group_name", "vault_name")}
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[Any]:
+    """A client in a world with a protected cluster `shop` that runs a deployment in the namespace `shop`."""
+    world.aks.add("shop")
+    for manifest in (namespace("shop"), config("settings", colour="blue"), claim("data"), deployment("web")):
+        world.kubernetes.clusters["shop"].apply(manifest)
+    world.backup_vaults.protect("shop")
+    async with DataProtectionMgmtClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+        yield client
+
+
+def namespace(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"team": "shop"}}}
+
+
+def config(name: str, **data: str) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}, "data": data}
+
+
+def claim(name: str) -> Object:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def deployment(name: str) -> Object:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "nginx"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def request(world: World, point: str, **criteria: Any) -> Any:
+    cluster = world.arm.find(
+        world.backup_vaults.instances.protecting("shop")["properties"]["dataSourceInfo"]["resourceID"]
+    )
+    assert cluster
+    source = {"resourceID": cluster["id"], "objectType": "Datasource"}
+    chosen = {
+        "objectType": "KubernetesClusterRestoreCriteria",
+        "includeClusterScopeResources": False,
+        "includedNamespaces": ["shop"],
+        "namespaceMappings": {"shop": "verify-shop"},
+        "conflictPolicy": "Skip",
+        "persistentVolumeRestoreMode": "RestoreWithVolumeData",
+    }
+    return {
+        "objectType": "AzureBackupRecoveryPointBasedRestoreRequest",
+        "sourceDataStoreType": "OperationalStore",
+        "recoveryPointId": point,
+        "restoreTargetInfo": {
+            "objectType": "ItemLevelRestoreTargetInfo",
+            "recoveryOption": "FailIfExists",
+            "restoreLocation": cluster["location"],
+            "datasourceInfo": source,
+            "restoreCriteria": [{**chosen, **criteria}],
+        },
+    }
+
+
+def backed_up(world: World, **arguments: Any) -> str:
+    """The id of the point that a scheduled backup leaves."""
+    job = world.backup_vaults.complete_backup("shop", **arguments)
+    return str(job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"])
+
+
+async def restore(world: World, client: Any, point: str, **criteria: Any) -> Any:
+    """The job of a restore that has run its time."""
+    poller = await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point, **criteria))
+    started = await poller.result()
+    await world.clock.advance(timedelta(minutes=5))
+    job = await client.jobs.get(**VAULT, job_id=started.job_id.rpartition("/")[2])
+    return job.properties
+
+
+def names(world: World, kind: str, namespace: str) -> list[str]:
+    return [o["metadata"]["name"] for o in world.kubernetes.clusters["shop"].objects(kind, namespace)]
+
+
+async def test_a_backup_on_demand_answers_with_its_job_and_leaves_a_point(world: World, client: Any) -> None:
+    rule: Any = {"backupRuleOptions": {"ruleName": "BackupDaily", "triggerOption": {}}}
+    started = await (await client.backup_instances.begin_adhoc_backup(**AT, parameters=rule)).result()
+    name = started.job_id.rpartition("/")[2]
+    running = await client.jobs.get(**VAULT, job_id=name)
+    before = [p async for p in client.recovery_points.list(**AT)]
+    await world.clock.advance(timedelta(minutes=5))
+    ended = await client.jobs.get(**VAULT, job_id=name)
+    points = [p async for p in client.recovery_points.list(**AT)]
+    assert (running.properties.status, before) == ("InProgress", [])
+    assert (ended.properties.status, ended.properties.is_user_triggered) == ("Completed", True)
+    assert [p.properties.recovery_point_state for p in points] == ["Completed"]
+
+
+async def test_a_backup_by_a_rule_that_the_policy_lacks_is_refused(client: Any) -> None:
+    rule: Any = {"backupRuleOptions": {"ruleName": "Nightly", "triggerOption": {}}}
+    with pytest.raises(HttpResponseError) as caught:
+        await client.backup_instances.begin_adhoc_backup(**AT, parameters=rule)
+    assert caught.value.status_code == 400
+
+
+async def test_a_scheduled_backup_completes_when_told_and_is_listed(world: World, client: Any) -> None:
+    world.backup_vaults.complete_backup("shop", seconds=60)
+    early = [j.properties.status async for j in client.jobs.list(**VAULT)]
+    await world.clock.advance(timedelta(seconds=61))
+    late = [(j.properties.status, j.properties.is_user_triggered) async for j in client.jobs.list(**VAULT)]
+    assert early == ["InProgress"]
+    assert late == [("Completed", False)]
+
+
+async def test_a_failed_backup_leaves_no_point_and_one_with_warnings_a_partial_one(world: World, client: Any) -> None:
+    failed = world.backup_vaults.complete_backup("shop", status="Failed")
+    warned = world.backup_vaults.complete_backup("shop", status="CompletedWithWarnings")
+    points = [p async for p in client.recovery_points.list(**AT)]
+    assert failed["properties"]["errorDetails"]
+    assert warned["properties"]["extendedInfo"]["warningDetails"]
+    assert [p.properties.recovery_point_state for p in points] == ["Partial"]
+
+
+async def test_a_restore_makes_the_objects_of_the_point_in_the_mapped_namespace_and_pods_run(
+    world: World, client: Any
+) -> None:
+    point = backed_up(world)
+    world.kubernetes.clusters["shop"].apply(config("settings", colour="red"))
+    job = await restore(world, client, point)
+    await world.clock.advance(timedelta(minutes=2))
+    cluster = world.kubernetes.clusters["shop"]
+    restored = cluster.get("ConfigMap", "verify-shop", "settings")
+    phases = [pod["status"]["phase"] for pod in cluster.objects("Pod", "verify-shop")]
+    assert (job.status, job.error_details) == ("Completed", None)
+    assert restored["data"] == {"colour": "blue"}
+    assert cluster.get("Namespace", "", "verify-shop")["metadata"]["annotations"] == {"team": "shop"}
+    assert names(world, "PersistentVolumeClaim", "verify-shop") == ["data"]
+    assert phases == ["Running", "Running"]
+
+
+async def test_excluded_types_are_not_restored(world: World, client: Any) -> None:
+    point = backed_up(world)
+    await restore(world, client, point, excludedResourceTypes=["deployments.apps", "v1/PersistentVolumeClaim"])
+    assert names(world, "Deployment", "verify-shop") == []
+    assert names(world, "PersistentVolumeClaim", "verify-shop") == []
+    assert "settings" in names(world, "ConfigMap", "verify-shop")
+
+
+@pytest.mark.parametrize(("policy", "colour"), [("Skip", "green"), ("Patch", "blue")])
+async def test_what_exists_is_kept_unless_the_policy_is_to_patch_it(
+    world: World, client: Any, policy: str, colour: str
+) -> None:
+    point = backed_up(world)
+    world.kubernetes.clusters["shop"].apply(namespace("verify-shop"))
+    present = config("settings", colour="green")
+    present["metadata"]["namespace"] = "verify-shop"
+    world.kubernetes.clusters["shop"].apply(present)
+    await restore(world, client, point, conflictPolicy=policy)
+    held = world.kubernetes.clusters["shop"].get("ConfigMap", "verify-shop", "settings")
+    assert held["data"]["colour"] == colour
+
+
+async def test_a_restore_may_leave_out_a_claim_and_say_nothing(world: World, client: Any) -> None:
+    point = backed_up(world)
+    restored = Outcome[Object](restored=lambda o: None if o["kind"] == "PersistentVolumeClaim" else o)
+    world.backup_vaults.jobs.outcomes["Restore"].append(restored)
+    job = await restore(world, client, point)
+    assert job.status == "Completed"
+    assert names(world, "PersistentVolumeClaim", "verify-shop") == []
+
+
+async def test_a_restore_may_fail_and_leave_its_namespace_behind(world: World, client: Any) -> None:
+    point = backed_up(world)
+    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed"))
+    job = await restore(world, client, point)
+    assert job.status == "Failed"
+    assert job.error_details
+    assert world.kubernetes.clusters["shop"].find("Namespace", "", "verify-shop")
+    assert names(world, "Deployment", "verify-shop") == []
+
+
+async def test_a_restore_may_hang(world: World, client: Any) -> None:
+    point = backed_up(world)
+    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=None))
+    job = await restore(world, client, point)
+    assert job.status == "InProgress"
+
+
+async def test_a_restore_whose_trusted_access_is_gone_fails_as_a_job(world: World, client: Any) -> None:
+    point = backed_up(world)
+    for binding in list(world.arm.of_type("Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings")):
+        world.arm.remove(binding["id"])
+    checked: Any = {"restoreRequestObject": request(world, point)}
+    validation = await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)
+    with pytest.raises(HttpResponseError):
+        await validation.result()
+    job = await restore(world, client, point)
+    assert job.status == "Failed"
+    assert job.error_details[0].code == "UserErrorTrustedAccessGatewayReturnedForbidden"
+
+
+async def test_the_eleventh_restore_of_a_day_is_refused_and_the_next_day_allowed(world: World, client: Any) -> None:
+    point = backed_up(world)
+    for _ in range(A_DAY):
+        await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
+    with pytest.raises(HttpResponseError) as caught:
+        await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
+    await world.clock.advance(timedelta(days=1, seconds=1))
+    job = await restore(world, client, point)
+    assert caught.value.status_code == 400
+    assert job.status == "Completed"
