@@ -89,6 +89,8 @@ def azure_url(url: str) -> str | None:
     query = url.partition("?")[2]
     if found := re.fullmatch(r"/vaults/([^/]+)(/.*)", path):
         return f"https://{found[1]}.vault.azure.net{found[2]}?{query}"
+    if re.match(r"/keys/[^/]+/", path):  # by id, without the vault's name
+        return f"https://vault.vault.azure.net{path}?{query}"
     if re.match(r"/(subscriptions|providers)/", path, re.IGNORECASE):
         if "/providers/" not in path.lower():  # the only held specification of resource groups
             query = re.sub(r"api-version=[\w-]+", "api-version=2024-03-01", query)
