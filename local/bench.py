@@ -1,0 +1,152 @@
+"""Measures the app against an empty durable app, side by side, and writes `out/bench.json`.
+
+What is compared runs in turns on the same machine, and ratios are taken pair by pair, so that a figure doesn't depend on
+what else the machine does at that time.
+"""
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from local.clock import Clock
+from local.cloud import scenario
+from local.host.host import FunctionsHost
+from local.run import play
+from local.stage import APP, Stage, open_stage
+
+EMPTY = Path(__file__).parent / "empty_app"
+OUT = APP / "out" / "bench.json"
+PAIRS = 7
+EVENTS = 2_000
+CONNECTIONS = 16
+TARGETS = {
+    "cold_start_ratio": ("at most", 1.3),
+    "events_ratio": ("at least", 0.8),
+    "worker_rss_mib": ("at most", 120.0),
+    "worker_flows_rss_mib": ("at most", 220.0),
+}
+_OTHER_WRITE = {
+    "id": "1",
+    "topic": "/subscriptions/s",
+    "subject": "/subscriptions/s/storage",
+    "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+    "eventTime": "2027-01-15T08:00:00Z",
+    "dataVersion": "2",
+    "data": {"operationName": "Microsoft.Storage/storageAccounts/write", "resourceUri": "/subscriptions/s/storage"},
+}
+
+
+def main() -> None:
+    figures = asyncio.run(measured())
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(figures, indent=2) + "\n")
+    show(figures)
+
+
+async def measured() -> dict[str, Any]:
+    """All figures, by the keys of `out/bench.json`."""
+    cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
+    async with open_stage() as stage, empty_host() as empty:
+        rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
+        declining = await declined_once()
+        await play(stage)
+        flows = stage.host.worker_rss()
+    small, large = await rotated(2), await rotated(20)
+    return {
+        "cold_start_ratio": round(statistics.median(cold), 2),
+        "events_ratio": round(statistics.median(rates), 2),
+        "worker_rss_mib": round(declining, 1),
+        "worker_flows_rss_mib": round(flows, 1),
+        "rotation_2_s": round(small, 2),
+        "rotation_20_s": round(large, 2),
+        "rotation_20_over_2": round(large / small, 2),
+    }
+
+
+async def started(folder: Path) -> float:
+    """Seconds until the app in the folder is indexed and served."""
+    host = FunctionsHost(folder, {}, Clock(0.0))
+    begun = time.perf_counter()
+    await host.start()
+    taken = time.perf_counter() - begun
+    await host.stop()
+    return taken
+
+
+@asynccontextmanager
+async def empty_host() -> AsyncIterator[FunctionsHost]:
+    host = FunctionsHost(EMPTY, {}, Clock(0.0))
+    await host.start()
+    try:
+        yield host
+    finally:
+        await host.stop()
+
+
+async def declined_once() -> float:
+    """The worker's memory in MiB after one event that isn't for it."""
+    host = FunctionsHost(APP, {}, Clock(0.0))
+    await host.start()
+    try:
+        await deliver(host, "on_cluster_event", 1)
+        return host.worker_rss()
+    finally:
+        await host.stop()
+
+
+async def rate(host: FunctionsHost, function: str) -> float:
+    """Events per second that a function takes over some connections."""
+    await deliver(host, function, 100)
+    begun = time.perf_counter()
+    await deliver(host, function, EVENTS)
+    return EVENTS / (time.perf_counter() - begun)
+
+
+async def deliver(host: FunctionsHost, function: str, count: int) -> None:
+    url = f"{host.url}/runtime/webhooks/eventgrid?functionName={function}"
+    left = iter(range(count))
+
+    async def connection(http: aiohttp.ClientSession) -> None:
+        for _ in left:
+            async with http.post(url, json=[_OTHER_WRITE], headers={"aeg-event-type": "Notification"}) as answer:
+                assert answer.status == 202, await answer.text()
+
+    async with aiohttp.ClientSession() as http:
+        await asyncio.gather(*(connection(http) for _ in range(min(CONNECTIONS, count))))
+
+
+async def rotated(clusters: int) -> float:
+    """Seconds that the rotation of a trust domain over so many clusters takes."""
+    async with open_stage(seed=partial(scenario.seed_trust, clusters=clusters)) as stage:
+        begun = time.perf_counter()
+        stage.world.key_vaults.vaults[scenario.KEY_VAULT].announce_near_expiry(scenario.OLD_ROOT)
+        await stage.run(lambda: completed(stage))
+        return time.perf_counter() - begun
+
+
+def completed(stage: Stage) -> bool:
+    instances = stage.host.instances()
+    assert not [i for i in instances if i.status == "Failed"], instances
+    return any(i.status == "Completed" for i in instances)
+
+
+def show(figures: dict[str, Any]) -> None:
+    table = Table("figure", "measured", "target")
+    for name, value in figures.items():
+        bound, target = TARGETS.get(name, ("", ""))
+        table.add_row(name, str(value), f"{bound} {target}".strip())
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
