@@ -6,6 +6,7 @@ TemporaryError with the service's Retry-After, and the step is called again by a
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.errors import PermanentError, TemporaryError
@@ -56,6 +57,11 @@ async def unless_absent[T](reading: Awaitable[T]) -> T | None:
         return None
 
 
+def plain(value: Any) -> str:
+    """A value that the SDK gives as text, as an enumeration or not at all, as text."""
+    return str(value.value) if isinstance(value, Enum) else value or ""
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages."""
@@ -82,7 +88,7 @@ def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | Tem
     status = error.status_code or 0
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
-    if status in (401, 403):
+    if status in (401, 403) and code != "RequestDisallowedByPolicy":
         return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 412, 429) or status >= 500:
         return TemporaryError(str(code), message, _retry_after(error))

@@ -5,7 +5,7 @@ A PUT is sent once and not followed: its outcome is what a later GET shows.
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import Management, translated, unless_absent
+from shared.adapters.azure import Management, plain, translated, unless_absent
 from shared.domain.errors import TemporaryError
 from shared.domain.vault import CONTAINER, EXTENSION, Grant, Protection
 from shared.domain.vault_findings import Found, FoundAccount, FoundExtension
@@ -36,7 +36,7 @@ class AzureResources:
         """The resource group with this name in the cluster's subscription."""
         with translated(f"reading resource group {name}"):
             found = await unless_absent(self._resources(wanted).resource_groups.get(name))
-        return Found(state=(found.properties and found.properties.provisioning_state) or "Succeeded") if found else None
+        return Found(state=plain(found.properties and found.properties.provisioning_state)) if found else None
 
     async def create_group(self, wanted: Protection, name: str) -> None:
         """Ask for the resource group, in the cluster's region."""
@@ -63,7 +63,7 @@ class AzureResources:
         )
         endpoints = found.primary_endpoints
         return FoundAccount(
-            state=found.provisioning_state or "", closed=closed, blob_url=(endpoints and endpoints.blob) or ""
+            state=plain(found.provisioning_state), closed=closed, blob_url=(endpoints and endpoints.blob) or ""
         )
 
     async def create_account(self, wanted: Protection) -> None:
@@ -115,7 +115,7 @@ class AzureResources:
         held, identity = found.properties, found.properties.aks_assigned_identity
         said = [held.error_info.message if held.error_info else None, *(s.message for s in held.statuses or [])]
         return FoundExtension(
-            state=held.provisioning_state or "",
+            state=plain(held.provisioning_state),
             words="; ".join(text for text in said if text),
             principal=(identity and identity.principal_id) or "",
             account=(held.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
@@ -160,7 +160,7 @@ class AzureResources:
                     wanted.cluster_group, wanted.cluster, wanted.binding
                 )
             )
-        return Found(state=str(found.properties.provisioning_state or "")) if found else None
+        return Found(state=plain(found.properties.provisioning_state)) if found else None
 
     async def create_trusted_access(self, wanted: Protection) -> None:
         """Ask for the vault's access to the cluster's API server."""

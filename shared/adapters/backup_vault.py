@@ -6,7 +6,7 @@ of which only the id is kept; the signed address that the service gives isn't.
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import Management, translated, unless_absent
+from shared.adapters.azure import Management, plain, translated, unless_absent
 from shared.domain.errors import NotConverged, TemporaryError
 from shared.domain.vault import POLICY, Protection
 from shared.domain.vault_findings import RETENTION_DAYS, Finding, Found, FoundInstance, FoundVault, Validation
@@ -125,8 +125,8 @@ class BackupVaults:
         held = found.properties
         error = held.protection_error_details
         return FoundInstance(
-            state=held.provisioning_state or "",
-            protection=str(held.current_protection_state or ""),
+            state=plain(held.provisioning_state),
+            protection=plain(held.current_protection_state),
             words=f"{error.code}: {error.message}" if error else "",
         )
 
@@ -159,12 +159,12 @@ def _vault(found: "BackupVaultResource") -> FoundVault:
     immutability = security.immutability_settings if security else None
     stores = [s for s in held.storage_settings or [] if s.datastore_type == "VaultStore"]
     return FoundVault(
-        state=str(held.provisioning_state or ""),
+        state=plain(held.provisioning_state),
         principal=(found.identity and found.identity.principal_id) or "",
-        soft_delete=str((soft_delete and soft_delete.state) or ""),
+        soft_delete=plain(soft_delete and soft_delete.state),
         soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
-        immutability=str((immutability and immutability.state) or ""),
-        redundancy=str(stores[0].type or "") if stores else "",
+        immutability=plain(immutability and immutability.state),
+        redundancy=plain(stores[0].type if stores else None),
     )
 
 

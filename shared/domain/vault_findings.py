@@ -18,7 +18,6 @@ RETENTION_DAYS = 14
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
 _IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
 _REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
-_LATER = 15.0
 _ENDED = {"failed", "canceled", "deleting", "deleted"}
 
 
@@ -97,14 +96,14 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True):
 def settled[F: Found](what: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
-        raise NotConverged("Asked", f"{what} was asked for", _LATER)
+        raise NotConverged("Asked", f"{what} was asked for")
     if found.state.lower() in _ENDED:
         raise PermanentError(
             "ProvisioningFailed",
             f"{what} is {found.state}: {found.words or 'no reason given'}; remove it and start again",
         )
     if found.state.lower() != "succeeded":
-        raise NotConverged("Provisioning", f"{what} is {found.state}", _LATER)
+        raise NotConverged("Provisioning", f"{what} is {found.state}")
     return found
 
 
@@ -135,9 +134,7 @@ def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtensio
         )
     extension = settled(f"the backup extension of cluster {wanted.cluster}", found)
     if not extension.principal:
-        raise NotConverged(
-            "NoIdentity", f"the backup extension of cluster {wanted.cluster} has no identity yet", _LATER
-        )
+        raise NotConverged("NoIdentity", f"the backup extension of cluster {wanted.cluster} has no identity yet")
     return extension
 
 
@@ -157,7 +154,7 @@ def protected(wanted: Protection, found: FoundInstance | None, now: datetime) ->
     """The cluster's protection, once Azure Backup calls it configured."""
     instance = settled(f"backup instance {wanted.instance}", found)
     if instance.protection == "ConfiguringProtection":
-        raise NotConverged("ConfiguringProtection", f"cluster {wanted.cluster} is being protected", _LATER)
+        raise NotConverged("ConfiguringProtection", f"cluster {wanted.cluster} is being protected")
     if instance.protection != "ProtectionConfigured":
         raise PermanentError(
             instance.protection or "NotProtected",
