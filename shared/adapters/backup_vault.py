@@ -7,7 +7,7 @@ of which only the id is kept; the signed address that the service gives isn't.
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import Management, plain, translated, unless_absent
-from shared.domain.errors import NotConverged, TemporaryError
+from shared.domain.errors import NotConverged
 from shared.domain.vault import POLICY, Protection
 from shared.domain.vault_findings import RETENTION_DAYS, Finding, Found, FoundInstance, FoundVault, Validation
 from shared.settings import Settings
@@ -85,19 +85,16 @@ class BackupVaults:
         """Ask Azure Backup whether it could protect the cluster now."""
         from azure.mgmt.dataprotection.models import ValidateForBackupRequest
 
-        addresses: list[str] = []
+        sent: list[str] = []
         with translated(f"validating the backup of cluster {wanted.cluster}"):
             await self._client(wanted).backup_instances.begin_validate_for_backup(
                 wanted.group,
                 wanted.vault,
                 ValidateForBackupRequest(backup_instance=_instance(wanted)),
                 polling=False,
-                raw_response_hook=lambda r: addresses.append(r.http_response.headers.get("Azure-AsyncOperation", "")),
+                raw_response_hook=lambda answer: sent.append(answer.http_response.headers["Azure-AsyncOperation"]),
             )
-        operation = addresses[-1].partition("?")[0].rpartition("/")[2]
-        if not operation:
-            raise TemporaryError("NoOperation", f"the validation of cluster {wanted.cluster} can't be followed")
-        return Validation(wanted=wanted, operation=operation)
+        return Validation(wanted=wanted, operation=sent[-1].partition("?")[0].rpartition("/")[2])
 
     async def finding(self, validation: Validation) -> Finding:
         """How the validation ended; raises NotConverged while it goes on."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.azure_resources import AzureResources
 from shared.adapters.backup_vault import BackupVaults
@@ -116,14 +115,6 @@ async def test_an_operation_that_nobody_knows_is_worth_another_try(
     await with_vault(world, vaults, wanted)
     with pytest.raises(TemporaryError):
         await vaults.finding(Validation(wanted=wanted, operation="unknown=="))
-
-
-async def test_a_validation_without_an_address_cant_be_followed(
-    world: World, vaults: BackupVaults, wanted: Protection
-) -> None:
-    world.wire.order(Fault(on="POST .*/validateForBackup", kind="answer", reply=Reply(status=202)))
-    with pytest.raises(TemporaryError, match="NoOperation"):
-        await vaults.start_validation(wanted)
 
 
 async def test_an_instance_ends_up_protected(
