@@ -13,9 +13,10 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from local.clock import Clock
 from local.host.protocol import Done, Function, Invoke, Loaded, LoadFailed, Value, pack, receive
@@ -56,7 +57,7 @@ class WorkerProcess:
         self._failure: HostFailed | None = None
         self._child: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[Any] | None = None
         self._logs: asyncio.Task[None] | None = None
         self.hook: Hook | None = None
 
@@ -91,7 +92,8 @@ class WorkerProcess:
         """SIGKILL, now: nothing the worker still says is heard."""
         self._ready.clear()
         if self._child and self._child.returncode is None:
-            os.kill(self._child.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it died a moment ago
+                os.kill(self._child.pid, signal.SIGKILL)
         if self._writer:
             self._writer.close()
         self._settle()
@@ -132,12 +134,11 @@ class WorkerProcess:
         while isinstance(frame := await receive(reader), Done):
             if (answer := self._pending.pop(frame.number, None)) and not answer.done():
                 answer.set_result(frame)
-        with self._clock.busy():
-            await self._end(child)
-            self._log("the worker died; starting another")
-            await self._restart()
+        self._watch = self._clock.spawn(self._replace(child))
 
-    async def _restart(self) -> None:
+    async def _replace(self, child: asyncio.subprocess.Process) -> None:
+        await self._end(child)
+        self._log("the worker died; starting another")
         try:
             await self.start()
         except HostFailed as failed:

@@ -166,7 +166,8 @@ def main(channel: str, folder: str, clock: str = "") -> None:
         now = mapped_time(clock)
         time.time, time.time_ns = now, lambda: int(now() * 1e9)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("azure.functions").setLevel(logging.WARNING)  # the runtime tells of every invocation
+    for chatty in ("azure.functions", "azure.durable_functions"):  # they tell of every invocation and turn
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.path[0] = folder
     os.chdir(folder)
     asyncio.run(serve(socket.socket(fileno=int(channel)), Path(folder)))

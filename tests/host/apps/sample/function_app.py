@@ -11,6 +11,7 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 from durabletask import task
+from durabletask.entities import EntityContext, EntityInstanceId
 
 Steps = Generator[task.Task[Any], Any, Any]
 
@@ -124,6 +125,26 @@ def approval(context: task.OrchestrationContext, _: None) -> Steps:
     answer: task.Task[str] = context.wait_for_external_event("approve")
     first = yield task.when_any([answer, timeout])
     return answer.get_result() if first is answer else "nobody answered"
+
+
+@app.orchestration_trigger(context_name="context")
+def lonely(context: task.OrchestrationContext, _: None) -> Steps:
+    yield context.call_activity("nobody", input=0)
+
+
+@app.orchestration_trigger(context_name="context")
+def counting(context: task.OrchestrationContext, steps: int) -> Steps:
+    counter = EntityInstanceId("counter", context.instance_id)
+    for _ in range(steps):
+        total = yield context.call_entity(counter, "add", 2)
+    return total
+
+
+@app.entity_trigger(context_name="context")
+def counter(context: EntityContext, amount: int) -> int:
+    total = context.get_state(int, 0) + amount
+    context.set_state(total)
+    return total
 
 
 @app.orchestration_trigger(context_name="context")

@@ -1,0 +1,67 @@
+from datetime import timedelta
+
+import aiohttp
+
+from local.clock import Clock
+from local.host.host import FunctionsHost
+from tests.host.conftest import Begin, Orchestrate
+
+
+async def test_a_timer_of_ten_days_ends_at_once_in_virtual_time(orchestrate: Orchestrate, clock: Clock) -> None:
+    start = clock.now()
+    instance = await orchestrate("wait", data=10)
+    began, finished = instance.output
+    assert (began, finished) == ("2027-01-15T08:00:00", "2027-01-25T08:00:00")
+    assert (instance.created, instance.updated) == (start, start + timedelta(days=10))
+
+
+async def test_a_child_of_ten_days_returns_to_its_parent(host: FunctionsHost, orchestrate: Orchestrate) -> None:
+    instance = await orchestrate("parent", data=10)
+    child = host.instance("one-child")
+    assert child is not None
+    assert (instance.status, instance.output) == ("Completed", child.output)
+
+
+async def test_a_failed_child_keeps_its_error(orchestrate: Orchestrate) -> None:
+    kind, message = (await orchestrate("parent_of_failure")).output
+    assert "TaskFailedError" in kind
+    assert "the disk is full" in message
+
+
+async def test_each_generation_starts_afresh(orchestrate: Orchestrate, clock: Clock) -> None:
+    start = clock.now()
+    instance = await orchestrate("countdown", data=4)
+    assert (instance.output, instance.input) == ("lift-off", 1)
+    assert instance.updated - start == timedelta(hours=4)
+
+
+async def test_a_timer_does_not_outlive_the_execution_that_made_it(
+    host: FunctionsHost, http: aiohttp.ClientSession, begin: Begin, clock: Clock
+) -> None:
+    await begin("approval")
+    await clock.settle()
+    await http.post(f"{host.url}/runtime/webhooks/durabletask/instances/one/raiseEvent/approve", json="yes")
+    await clock.settle()
+    turns: list[str] = []
+    host.on_invocation(lambda name, _moment: turns.append(name))
+    await clock.advance(timedelta(days=3))
+    assert "approval" not in turns
+
+
+async def test_an_empty_reuse_policy_refuses_an_id_even_after_its_end(
+    host: FunctionsHost, http: aiohttp.ClientSession, clock: Clock
+) -> None:
+    async with http.post(f"{host.url}/v1/once/same") as response:
+        assert response.status == 202
+    await clock.settle()
+    async with http.post(f"{host.url}/v1/once/same") as response:
+        assert (response.status, await response.text()) == (409, "ALREADY_EXISTS")
+
+
+async def test_without_a_policy_an_ended_id_runs_again_and_a_running_one_does_not(
+    begin: Begin, orchestrate: Orchestrate
+) -> None:
+    assert (await orchestrate("greet", data="first")).output == "said first"
+    assert (await orchestrate("greet", data="second")).output == "said second"
+    await begin("approval", "open")
+    assert (await begin("approval", "open")).status == 500
