@@ -113,6 +113,7 @@ class Cluster:
     def __init__(self, name: str, clock: Clock) -> None:
         self.name, self.clock, self.random = name, clock, Random(name)
         self.mesh: Mesh | None = None
+        self.mount_seconds = 90.0  # the longest that a mounted ConfigMap or Secret lags behind
         self.version, self.oldest = 1_000, 0
         self.history: deque[Change] = deque(maxlen=_HISTORY)
         self.listeners: list[Callable[[Change], None]] = []
@@ -386,6 +387,12 @@ class Kubernetes:
         for pod in cluster.objects("Pod"):
             cluster.remove(pod)
         cluster.listeners.clear()
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod is Ready and not on its way out."""
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 def details(entry: Kind, name: str) -> Object:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from local.cloud.kubernetes import Change, Cluster, Object, StatusError
+from local.cloud.kubernetes import Change, Cluster, Object, StatusError, is_ready
 from local.cloud.kubernetes_kubelet import Kubelet
 
 _SYNC_SECONDS = 0.2
@@ -148,7 +148,7 @@ def _replica_set_of(deployment: Object, digest: str) -> Object:
 def _replica_set(cluster: Cluster, replica_set: Object) -> None:
     wanted = replica_set["spec"].get("replicas", 1) if "deletionTimestamp" not in replica_set["metadata"] else 0
     pods = _active(cluster, replica_set)
-    for pod in sorted(pods, key=_ready)[: max(0, len(pods) - wanted)]:
+    for pod in sorted(pods, key=is_ready)[: max(0, len(pods) - wanted)]:
         cluster.delete("Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
     try:
         for _ in range(wanted - len(pods)):
@@ -158,7 +158,7 @@ def _replica_set(cluster: Cluster, replica_set: Object) -> None:
 
 
 def _count(cluster: Cluster, workload: Object, pods: list[Object], **more: Any) -> None:
-    ready = sum(map(_ready, pods))
+    ready = sum(map(is_ready, pods))
     counts = dict(zip(_COUNTS, (len(pods), ready, ready), strict=True))
     cluster.set_status(workload, observedGeneration=workload["metadata"]["generation"], **counts, **more)
 
@@ -171,7 +171,7 @@ def _stateful_set(cluster: Cluster, stateful_set: Object) -> None:
     finally:
         pods = _active(cluster, stateful_set)
         updated = sum(_revision(p) == revision for p in pods)
-        done = updated == len(pods) == spec.get("replicas", 1) and all(map(_ready, pods))
+        done = updated == len(pods) == spec.get("replicas", 1) and all(map(is_ready, pods))
         current = revision if done else stateful_set.get("status", {}).get("currentRevision", revision)
         _count(
             cluster,
@@ -194,14 +194,14 @@ def _step_stateful_set(cluster: Cluster, stateful_set: Object, revision: str) ->
         if name not in pods:
             _claim(cluster, stateful_set, name)
             cluster.create(_pod(stateful_set, spec["template"], name=name, revision=revision))
-        if ordered and not (name in pods and _ready(pods[name])):
+        if ordered and not (name in pods and is_ready(pods[name])):
             return
     for name in sorted(pods.keys() - set(wanted), key=_ordinal, reverse=True)[:1]:
         cluster.delete("Pod", meta["namespace"], name)
         return
     if spec.get("updateStrategy", {}).get("type") != "OnDelete":
         for name in reversed(wanted):
-            if not _ready(pods[name]):
+            if not is_ready(pods[name]):
                 return
             if _revision(pods[name]) != revision:
                 cluster.delete("Pod", meta["namespace"], name)
@@ -230,7 +230,7 @@ def _daemon_set(cluster: Cluster, daemon_set: Object) -> None:
     pods = {p["spec"]["nodeName"]: p for p in cluster.owned(daemon_set, "Pod")}
     rolling = spec.get("updateStrategy", {})
     limit = _share(rolling.get("rollingUpdate", {}).get("maxUnavailable", 1), len(nodes), math.ceil)
-    away = sum(not (node in pods and _ready(pods[node])) for node in nodes)
+    away = sum(not (node in pods and is_ready(pods[node])) for node in nodes)
     try:
         for node in nodes:
             if node not in pods:
@@ -244,7 +244,7 @@ def _daemon_set(cluster: Cluster, daemon_set: Object) -> None:
 
 def _count_daemon_set(cluster: Cluster, daemon_set: Object, revision: str, nodes: int) -> None:
     pods = _active(cluster, daemon_set)
-    ready = sum(map(_ready, pods))
+    ready = sum(map(is_ready, pods))
     cluster.set_status(
         daemon_set,
         observedGeneration=daemon_set["metadata"]["generation"],
@@ -372,11 +372,6 @@ def _active(cluster: Cluster, owner: Object) -> list[Object]:
         for p in cluster.owned(owner, "Pod")
         if "deletionTimestamp" not in p["metadata"] and p["status"]["phase"] not in ("Succeeded", "Failed")
     ]
-
-
-def _ready(pod: Object) -> bool:
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
-    return ready and "deletionTimestamp" not in pod["metadata"]
 
 
 def _revision(pod: Object) -> str:

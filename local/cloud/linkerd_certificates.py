@@ -1,0 +1,221 @@
+"""The X.509 of a Linkerd mesh: bundles as proxies and the identity controller read them, leaves, and who accepts them.
+
+Rules:
+- A proxy reads every certificate of its bundle. The identity controller's parser is stricter: text after the last block
+  is fatal, and after a block of another type it reads no certificate any more.
+- A leaf is accepted if it is valid now, signed by its issuer, and the issuer leads to one of the peer's roots over
+  certificates that are all valid now. (Proxies take a root's dates on trust; being stricter here hides nothing.)
+- Proxies reject an issuer with the subject of its root, Go does not (linkerd2 issue 5350).
+- Signatures are really verified, each pair of certificates once.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+LIFETIME_SECONDS = 86_400
+SKEW_SECONDS = 20
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+
+
+class BadBundle(Exception):
+    """Why the identity controller can't use its trust roots or its issuer; worded as its log has it."""
+
+
+class Way(NamedTuple):
+    """A verified way from an issuer to a root, and when all of its certificates are valid (Unix seconds)."""
+
+    opens: float
+    closes: float
+    same_subject: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Leaf:
+    """A proxy's certificate; `chain` holds its issuer's fingerprint and those above it that are sent along."""
+
+    certificate: x509.Certificate
+    name: str
+    chain: tuple[str, ...]
+    opens: float
+    closes: float
+
+
+@dataclass(kw_only=True, eq=False)
+class Issuer:
+    """An issuer certificate with its key, as the identity controller loaded it; serials start anew at each load."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    chain: tuple[str, ...]
+    closes: float
+    serial: int = 0
+
+
+class Certificates:
+    """All CA certificates seen so far by SHA-256 fingerprint, and the ways between them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, x509.Certificate] = {}
+        self._ways: dict[tuple[tuple[str, ...], str], Way | None] = {}
+        self._leaf_key = ec.generate_private_key(
+            ec.SECP256R1()
+        )  # one for all: making keys is slow, leaves still differ
+        self._genuine: dict[Leaf, bool] = {}
+
+    def read(self, pem: str) -> tuple[str, ...]:
+        """Fingerprints of all certificates in the text, as a proxy reads it; raises ValueError."""
+        return tuple(self._learn(x509.load_pem_x509_certificate(b.encode())) for b in _CERTIFICATE.findall(pem))
+
+    def read_strictly(self, pem: str) -> tuple[str, ...]:
+        """The same as Go's parser reads it; raises BadBundle."""
+        blocks, rest = [], pem
+        while rest:
+            block = _BLOCK.search(rest)
+            if block is None:
+                raise BadBundle("not a PEM certificate")
+            blocks.append(block)
+            rest = re.sub(r"\A[ \t]*\r?\n", "", rest[block.end() :])
+        end = next((n for n, block in enumerate(blocks) if block[1] != "CERTIFICATE"), len(blocks))
+        try:
+            read = self.read("\n".join(block[0] for block in blocks[:end]))
+        except ValueError as error:
+            raise BadBundle(str(error)) from None
+        if not read:
+            raise BadBundle("not a PEM certificate")
+        return read
+
+    def load_issuer(self, crt_pem: str, key_pem: str, roots: Iterable[str], now: float) -> Issuer:
+        """An issuer after the checks of the identity controller; raises BadBundle with its x509 reason."""
+        chain = self.read_strictly(crt_pem)
+        certificate = self._known[chain[0]]
+        try:
+            key = serialization.load_pem_private_key(key_pem.encode(), None)
+        except ValueError:
+            raise BadBundle("failed to read private key") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            raise BadBundle("unsupported private key type")
+        if key.public_key() != certificate.public_key():
+            raise BadBundle("tls: Public and private key do not match")
+        closes = min(self._known[c].not_valid_after_utc.timestamp() for c in chain)
+        issuer = Issuer(certificate=certificate, key=key, chain=chain, closes=closes)
+        self.check_issuer(issuer, roots, now)
+        return issuer
+
+    def check_issuer(self, issuer: Issuer, roots: Iterable[str], now: float) -> None:
+        """Raises BadBundle unless the issuer is a CA that chains to the roots now, as Go verifies it."""
+        if not _is_authority(issuer.certificate):
+            raise BadBundle("x509: issuer cert is not a CA")
+        ways = [w for w in (self.way(issuer.chain, root) for root in roots) if w]
+        if not ways:
+            raise BadBundle("x509: certificate signed by unknown authority")
+        if not any(w.opens <= now <= w.closes for w in ways):
+            raise BadBundle("x509: certificate has expired or is not yet valid")
+
+    def issue(self, issuer: Issuer, name: str, now: float) -> Leaf:
+        """A leaf for a proxy: 24 h and skew at both ends, but never longer than its issuer lives."""
+        opens, closes = int(now) - SKEW_SECONDS, int(min(now + LIFETIME_SECONDS + SKEW_SECONDS, issuer.closes))
+        issuer.serial += 1
+        builder = (
+            x509.CertificateBuilder()
+            .serial_number(issuer.serial)
+            .issuer_name(issuer.certificate.subject)
+            .subject_name(x509.Name([]))
+            .public_key(self._leaf_key.public_key())
+            .not_valid_before(datetime.fromtimestamp(opens, UTC))
+            .not_valid_after(datetime.fromtimestamp(closes, UTC))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+            .add_extension(_authority_key(issuer.certificate), critical=False)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
+        )
+        certificate = builder.sign(issuer.key, hashes.SHA256())
+        return Leaf(certificate=certificate, name=name, chain=issuer.chain, opens=opens, closes=closes)
+
+    def refusal(self, leaf: Leaf, name: str, roots: Iterable[str], now: float) -> str:
+        """Why a proxy with these roots refuses the peer `name` that shows this leaf; empty if it accepts it."""
+        if leaf.name != name:
+            return "NotValidForName"
+        if not leaf.opens <= now <= leaf.closes:
+            return "CertExpired" if now > leaf.closes else "CertNotValidYet"
+        if not self._is_genuine(leaf):
+            return "BadSignature"
+        ways = [w for w in (self.way(leaf.chain, root) for root in roots) if w and not w.same_subject]
+        if not ways:
+            return "UnknownIssuer"
+        return "" if any(w.opens <= now <= w.closes for w in ways) else "CertExpired"
+
+    def way(self, chain: tuple[str, ...], root: str) -> Way | None:
+        """The way from `chain`'s first certificate to `root`, over the others where needed."""
+        if (chain, root) not in self._ways:
+            self._ways[chain, root] = self._find_way(chain, root)
+        return self._ways[chain, root]
+
+    def _find_way(self, chain: tuple[str, ...], root: str) -> Way | None:
+        anchor, walked = self._known[root], [self._known[root]]
+        for number, fingerprint in enumerate(chain):
+            certificate = self._known[fingerprint]
+            walked.append(certificate)
+            if not _is_authority(certificate):
+                return None
+            if _issued(anchor, certificate):
+                return _way(walked, certificate.subject == anchor.subject)
+            above = chain[number + 1 : number + 2]
+            if not above or not _issued(self._known[above[0]], certificate):
+                return None
+        return None
+
+    def _is_genuine(self, leaf: Leaf) -> bool:
+        if leaf not in self._genuine:
+            self._genuine[leaf] = _issued(self._known[leaf.chain[0]], leaf.certificate)
+        return self._genuine[leaf]
+
+    def forget(self, leaf: Leaf) -> None:
+        """The leaf is no longer in use."""
+        self._genuine.pop(leaf, None)
+
+    def _learn(self, certificate: x509.Certificate) -> str:
+        fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+        self._known[fingerprint] = certificate
+        return fingerprint
+
+
+def _way(walked: list[x509.Certificate], same_subject: bool) -> Way:
+    opens = max(c.not_valid_before_utc.timestamp() for c in walked)
+    return Way(opens, min(c.not_valid_after_utc.timestamp() for c in walked), same_subject)
+
+
+def _issued(by: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(by)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _authority_key(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    try:
+        subject_key = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        public_key = issuer.public_key()
+        assert isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key)

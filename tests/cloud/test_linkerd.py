@@ -1,0 +1,478 @@
+"""The simulated Linkerd: what makes a rotation of trust hard must be hard here too."""
+
+import base64
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from lightkube import ApiError
+from lightkube.models.core_v1 import Container, PodSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Pod
+
+from local.clock import Clock
+from local.cloud.kubernetes import Cluster, Object, is_ready
+from local.cloud.kubernetes_kubelet import Kubelet
+from local.cloud.linkerd_certificates import BadBundle, Certificates
+from local.cloud.linkerd_roots import Root, new_root
+from local.cloud.world import World
+from tests.cloud.test_kubernetes import client_for, restart, workload
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+DOMAIN = "mesh.example"
+ROOTS, ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
+KINDS = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+class Mesh:
+    """Two clusters of one trust domain, ready, with workloads of all kinds."""
+
+    def __init__(self, world: World, clusters: int = 2, **options: Any) -> None:
+        self.world, self.linkerd = world, world.linkerd
+        self.old = new_root(f"root.linkerd.{DOMAIN}.1", world.clock.now())
+        self.new = new_root(f"root.linkerd.{DOMAIN}.2", world.clock.now())
+        self.clusters = [self._cluster(f"c{n}", **options) for n in range(clusters)]
+
+    def _cluster(self, name: str, **options: Any) -> Cluster:
+        cluster = self.world.kubernetes.add(name)
+        certificate, key = self.issuer(self.old)
+        self.linkerd.install(
+            name,
+            trust_domain=DOMAIN,
+            root_pem=self.old.pem,
+            issuer_cert_pem=certificate,
+            issuer_key_pem=key,
+            **options,
+        )
+        annotations = {"linkerd.io/inject": "enabled"}
+        meta = {"name": "shop", "annotations": annotations}
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        for kind in KINDS:
+            cluster.apply(workload(kind.lower(), kind))
+        return cluster
+
+    def issuer(self, root: Root, lifetime: timedelta = timedelta(days=90)) -> tuple[str, str]:
+        return root.issuer(f"identity.linkerd.{DOMAIN}", self.world.clock.now(), lifetime)
+
+    def bundle(self, text: str) -> None:
+        for cluster in self.clusters:
+            meta = {"name": ROOTS, "namespace": "linkerd"}
+            data = {"ca-bundle.crt": text}
+            cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+
+    def issue_under(self, root: Root, lifetime: timedelta = timedelta(days=90)) -> None:
+        for cluster in self.clusters:
+            certificate, key = self.issuer(root, lifetime)
+            files = {"tls.crt": certificate, "tls.key": key, "ca.crt": root.pem}
+            data = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
+            meta = {"name": ISSUER, "namespace": "linkerd"}
+            cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+
+    async def restart_control_planes(self) -> None:
+        for cluster in self.clusters:
+            for deployment in cluster.objects("Deployment", "linkerd"):
+                template = deployment["spec"]["template"]
+                at = {"kubectl.kubernetes.io/restartedAt": cluster.now()}
+                annotations = {**template["metadata"]["annotations"], **at}
+                template = {**template, "metadata": {**template["metadata"], "annotations": annotations}}
+                cluster.update({**deployment, "spec": {**deployment["spec"], "template": template}})
+        await self.world.clock.advance(3 * MINUTE)
+
+    async def restart_workloads(self) -> None:
+        for cluster in self.clusters:
+            for kind in KINDS:
+                restart(cluster, kind, kind.lower(), at=cluster.now())
+        await self.world.clock.advance(3 * MINUTE)
+
+    async def restart_all(self) -> None:
+        await self.world.clock.advance(2 * MINUTE)
+        await self.restart_control_planes()
+        await self.restart_workloads()
+
+
+@pytest.fixture
+async def mesh(world: World) -> Mesh:
+    mesh = Mesh(world)
+    await world.clock.advance(3 * MINUTE)
+    return mesh
+
+
+def pods(cluster: Cluster, namespace: str, component: str = "") -> list[Object]:
+    found = cluster.objects("Pod", namespace)
+    return [p for p in found if component in ("", p["metadata"]["labels"].get("linkerd.io/control-plane-component"))]
+
+
+def anchors(pod: Object) -> str:
+    containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
+    proxy = next(c for c in containers if c["name"] == "linkerd-proxy")
+    entry = next(e for e in proxy["env"] if e["name"] == "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS")
+    return str(entry.get("value", ""))
+
+
+def events(cluster: Cluster, reason: str) -> list[Object]:
+    return [e for e in cluster.objects("Event") if e["reason"] == reason]
+
+
+async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_the_root(mesh: Mesh) -> None:
+    for cluster in mesh.clusters:
+        assert len(pods(cluster, "shop")) == len(pods(cluster, "linkerd")) == 9
+        assert all(is_ready(p) for p in cluster.objects("Pod"))
+        assert all(anchors(p) == mesh.old.pem for p in pods(cluster, "shop"))
+    assert mesh.linkerd.roots(DOMAIN) == {mesh.old.fingerprint}
+    assert mesh.linkerd.broken_pairs() == []
+
+
+async def test_the_spec_of_a_control_plane_pod_does_not_tell_what_it_trusts(mesh: Mesh) -> None:
+    assert {anchors(p) for p in pods(mesh.clusters[0], "linkerd")} == {""}
+
+
+async def test_native_sidecars_stand_among_the_init_containers(world: World) -> None:
+    mesh = Mesh(world, clusters=1, native_sidecars=True)
+    await world.clock.advance(3 * MINUTE)
+    pod = pods(mesh.clusters[0], "shop")[0]
+    assert [c["name"] for c in pod["spec"]["containers"]] == ["app"]
+    running = [c for c in pod["status"]["initContainerStatuses"] if "running" in c["state"]]
+    assert [c["name"] for c in running] == ["linkerd-proxy"]
+
+
+async def test_a_pod_restarted_before_the_kubelets_synced_still_carries_the_old_bundle(mesh: Mesh) -> None:
+    both = mesh.old.pem + mesh.new.pem
+    mesh.bundle(both)
+    for cluster in mesh.clusters:
+        cluster.mount_seconds = 90.0
+        restart(cluster, "Deployment", "deployment", at=cluster.now())
+    await mesh.world.clock.advance(timedelta(seconds=1))
+    fresh = [p for c in mesh.clusters for p in pods(c, "shop") if "startTime" not in p["status"]]
+    assert {anchors(p) for p in fresh} == {mesh.old.pem}
+    await mesh.world.clock.advance(2 * MINUTE)
+    await mesh.restart_workloads()
+    assert {anchors(p) for c in mesh.clusters for p in pods(c, "shop")} == {both}
+
+
+async def test_between_the_first_and_the_last_sync_injector_replicas_disagree(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    seen = []
+    for second in range(90):
+        await mesh.world.clock.advance(timedelta(seconds=1))
+        made = cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"probe-{second}", "namespace": "shop"},
+                "spec": {"containers": [{"name": "app"}]},
+            }
+        )
+        seen.append(mesh.new.pem in anchors(made))
+    changes = sum(a != b for a, b in pairwise(seen))
+    assert changes > 1
+    assert seen[-3:] == [True] * 3
+
+
+async def test_a_proxy_keeps_its_roots_until_its_container_starts_again(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.world.clock.advance(HOUR)
+    assert mesh.new.fingerprint not in mesh.linkerd.roots(DOMAIN)
+    destination = pods(cluster, "linkerd", "destination")[0]
+    Kubelet(cluster).restart(destination)
+    assert mesh.new.fingerprint in mesh.linkerd.roots(DOMAIN)
+    restarted = cluster.get("Pod", "linkerd", destination["metadata"]["name"])
+    assert restarted["status"]["containerStatuses"][0]["restartCount"] == 1
+
+
+async def test_a_rotation_in_the_right_order_fails_no_handshake(mesh: Mesh) -> None:
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.restart_all()
+    mesh.issue_under(mesh.new)
+    await mesh.world.clock.advance(25 * HOUR)
+    mesh.bundle(mesh.new.pem)
+    await mesh.restart_all()
+    await mesh.world.clock.advance(HOUR)
+    assert list(mesh.linkerd.failed) == []
+    assert 1_000 < mesh.linkerd.handshakes < 100_000
+    assert mesh.linkerd.roots(DOMAIN) == {mesh.new.fingerprint}
+
+
+async def test_retiring_the_old_root_while_leaves_under_it_live_fails_handshakes(mesh: Mesh) -> None:
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.restart_all()
+    mesh.issue_under(mesh.new)
+    await mesh.world.clock.advance(3 * MINUTE)
+    mesh.bundle(mesh.new.pem)
+    await mesh.restart_all()
+    assert any("UnknownIssuer" in failure.reason for failure in mesh.linkerd.failed)
+
+
+async def test_activating_the_new_issuer_before_all_trust_its_root_fails_handshakes(mesh: Mesh) -> None:
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.world.clock.advance(2 * MINUTE)
+    await mesh.restart_control_planes()
+    assert mesh.linkerd.broken_pairs() == []
+    mesh.issue_under(mesh.new)
+    await mesh.world.clock.advance(3 * MINUTE)
+    await mesh.restart_control_planes()
+    assert mesh.linkerd.broken_pairs() != []
+    assert len(mesh.linkerd.failed) > 0
+
+
+async def test_one_forgotten_cluster_of_the_trust_domain_breaks_pairs_across_clusters(mesh: Mesh) -> None:
+    both = mesh.clusters
+    mesh.clusters = both[:1]
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.restart_all()
+    mesh.issue_under(mesh.new)
+    await mesh.world.clock.advance(3 * MINUTE)
+    await mesh.restart_workloads()
+    broken = mesh.linkerd.broken_pairs()
+    assert broken
+    assert {f.client.split("/")[0] for f in broken} == {"c0", "c1"}
+
+
+async def test_every_identity_replica_takes_a_new_issuer_in_its_own_time_and_says_so(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    mesh.issue_under(mesh.old)
+    await mesh.world.clock.advance(timedelta(seconds=2))
+    assert events(cluster, "IssuerUpdated") == []
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert len(events(cluster, "IssuerUpdated")) == 3
+    mesh.issue_under(mesh.old)
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert [e["count"] for e in events(cluster, "IssuerUpdated")] == [2, 2, 2]
+
+
+async def test_events_are_gone_after_an_hour(mesh: Mesh) -> None:
+    mesh.issue_under(mesh.old)
+    await mesh.world.clock.advance(2 * HOUR)
+    assert events(mesh.clusters[0], "IssuerUpdated") == []
+
+
+async def test_identity_skips_an_issuer_under_a_root_that_it_did_not_read_at_its_start(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.world.clock.advance(2 * MINUTE)
+    mesh.issue_under(mesh.new)
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert events(cluster, "IssuerUpdated") == []
+    assert len(events(cluster, "IssuerUpdateSkipped")) == 3
+    await mesh.restart_control_planes()
+    plane = mesh.linkerd.control_planes["c0"]
+    certificates = Certificates()
+    assert {i.issuer.chain for i in plane.identities.values() if i.issuer} == {
+        certificates.read(base64.b64decode(cluster.get("Secret", "linkerd", ISSUER)["data"]["tls.crt"]).decode())
+    }
+
+
+async def test_a_replica_that_misses_the_reload_goes_on_with_the_old_issuer_until_it_restarts(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    deaf = pods(cluster, "linkerd", "identity")[0]
+    mesh.linkerd.miss_reload(deaf)
+    mesh.issue_under(mesh.old, lifetime=timedelta(days=10))
+    await mesh.world.clock.advance(3 * MINUTE)
+    ttl = await issuer_ttl(mesh.world, cluster)
+    assert sorted(days > 80 for days in ttl.values()) == [False, False, True]
+    assert ttl[deaf["metadata"]["name"]] > 80
+    cluster.delete("Pod", "linkerd", deaf["metadata"]["name"])
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert max((await issuer_ttl(mesh.world, cluster)).values()) < 10
+
+
+async def issuer_ttl(world: World, cluster: Cluster) -> dict[str, float]:
+    """Days that the issuer in use of each identity pod still lives."""
+    found = {}
+    for pod in pods(cluster, "linkerd", "identity"):
+        text = await metrics(world, cluster, pod, 9990)
+        found[pod["metadata"]["name"]] = float(text.split()[1]) / 86_400
+    return found
+
+
+async def metrics(world: World, cluster: Cluster, pod: Object, port: int) -> str:
+    client = client_for(world, cluster.name)
+    meta = pod["metadata"]
+    path = f"api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{port}/proxy/metrics"
+    answer = await client._client._client.get(path)
+    await client.close()
+    return answer.raise_for_status().text if answer.status_code == 200 else f"{answer.status_code}"
+
+
+async def test_a_proxy_tells_its_leaf_in_its_metrics(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    text = await metrics(mesh.world, cluster, pods(cluster, "shop")[0], 4191)
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines())
+    left = float(values["control_identity_cert_expiration_timestamp_seconds"]) - mesh.world.clock.time()
+    assert 86_000 < left < 86_420
+    assert values['control_identity_cert_refreshes_total{result="ok"}'] == "1"
+    assert await metrics(mesh.world, cluster, pods(cluster, "shop")[0], 9990) == "503"
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        ("2.14", "identity_cert_refresh_count"),
+        ("2.15", "identity_cert_refresh_timestamp_seconds"),
+        ("2.16", "control_identity_cert_refresh_timestamp_seconds"),
+    ],
+)
+async def test_metrics_bear_the_names_of_the_proxys_version(world: World, version: str, name: str) -> None:
+    mesh = Mesh(world, clusters=1, version=version)
+    await world.clock.advance(3 * MINUTE)
+    text = await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "shop")[0], 4191)
+    assert name in {line.split()[0] for line in text.splitlines()}
+    assert await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "linkerd", "identity")[0], 9990) == "\n"
+
+
+async def test_leaves_are_renewed_after_seventy_percent_of_their_life(mesh: Mesh) -> None:
+    first = {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)}
+    await mesh.world.clock.advance(16 * HOUR)
+    assert {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)} == first
+    await mesh.world.clock.advance(HOUR)
+    assert all(p.leaf is not first[p] for p in mesh.linkerd.proxies(DOMAIN))
+
+
+async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_refused(mesh: Mesh) -> None:
+    mesh.issue_under(mesh.old, lifetime=timedelta(hours=10))
+    await mesh.world.clock.advance(3 * MINUTE)
+    await mesh.restart_control_planes()
+    await mesh.restart_workloads()
+    ends = max(p.leaf.closes for p in mesh.linkerd.proxies(DOMAIN) if p.leaf)
+    assert ends < mesh.world.clock.time() + 10 * 3600
+    await mesh.world.clock.advance(10 * HOUR)
+    assert events(mesh.clusters[0], "IssuerValidationFailed")
+    assert any("CertExpired" in f.reason for f in mesh.linkerd.failed)
+    mesh.issue_under(mesh.old)
+    await mesh.world.clock.advance(3 * MINUTE)
+    assert mesh.linkerd.broken_pairs() == []
+
+
+async def test_a_proxy_that_only_knows_the_old_root_can_not_renew_under_the_new_one(mesh: Mesh) -> None:
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.world.clock.advance(2 * MINUTE)
+    await mesh.restart_control_planes()
+    mesh.issue_under(mesh.new)
+    await mesh.world.clock.advance(3 * MINUTE)
+    await mesh.restart_control_planes()
+    stale = [p for p in mesh.linkerd.proxies(DOMAIN) if not p.is_control_plane]
+    before = {p: p.leaf for p in stale}
+    await mesh.world.clock.advance(17 * HOUR)
+    assert {p: p.leaf for p in stale} == before
+    assert all(p.refreshes == {"ok": 1, "error": 0} for p in stale)
+
+
+@pytest.mark.parametrize("tail", ["\n", " ", "# the end\n"])
+async def test_text_after_the_last_block_sends_identity_into_a_crash_loop_at_its_next_start(
+    mesh: Mesh, tail: str
+) -> None:
+    cluster = mesh.clusters[0]
+    mesh.bundle(mesh.old.pem + tail)
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert all(map(is_ready, pods(cluster, "linkerd", "identity")))
+    await mesh.restart_control_planes()
+    crashing = [p for p in pods(cluster, "linkerd", "identity") if not is_ready(p)]
+    state = crashing[0]["status"]["containerStatuses"][0]["state"]
+    assert state["waiting"]["reason"] == "CrashLoopBackOff"
+    assert "Failed to read trust anchors: not a PEM certificate" in state["waiting"]["message"]
+    mesh.bundle(mesh.old.pem)
+    await mesh.world.clock.advance(10 * MINUTE)
+    assert all(map(is_ready, pods(cluster, "linkerd", "identity")))
+
+
+def test_identity_reads_bundles_more_strictly_than_proxies(clock: Clock) -> None:
+    one, two = new_root("one", clock.now()), new_root("two", clock.now())
+    key = one.issuer("i", one.certificate.not_valid_before_utc)[1]
+    certificates = Certificates()
+    both = (one.fingerprint, two.fingerprint)
+    for text in (one.pem + two.pem, one.pem + two.pem.rstrip(), f"# one\n\n{one.pem}\n# two\n{two.pem}"):
+        assert certificates.read_strictly(text) == certificates.read(text) == both
+    assert certificates.read_strictly((one.pem + two.pem).replace("\n", "\r\n")) == both
+    mixed = one.pem + key + two.pem
+    assert certificates.read_strictly(mixed) == (one.fingerprint,)
+    assert certificates.read(mixed) == both
+    with pytest.raises(BadBundle, match="not a PEM certificate"):
+        certificates.read_strictly(one.pem + "\n")
+
+
+async def test_an_issuer_without_the_ca_flag_is_skipped(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    certificate, key = mesh.old.issuer("identity", mesh.world.clock.now(), ca=False)
+    data = {"tls.crt": certificate, "tls.key": key}
+    meta = {"name": ISSUER, "namespace": "linkerd"}
+    encoded = {n: base64.b64encode(t.encode()).decode() for n, t in data.items()}
+    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": encoded})
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert "not a CA" in events(cluster, "IssuerUpdateSkipped")[0]["message"]
+
+
+async def test_proxies_refuse_an_issuer_that_bears_the_subject_of_its_root(mesh: Mesh) -> None:
+    same = new_root("identity.linkerd.mesh.example", mesh.world.clock.now())
+    mesh.bundle(mesh.old.pem + same.pem)
+    await mesh.restart_all()
+    mesh.issue_under(same)
+    await mesh.world.clock.advance(3 * MINUTE)
+    assert len(events(mesh.clusters[0], "IssuerUpdated")) == 3
+    await mesh.world.clock.advance(17 * HOUR)
+    assert any(p.refreshes["error"] for p in mesh.linkerd.proxies(DOMAIN))
+
+
+async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    deployment = cluster.get("Deployment", "linkerd", "linkerd-proxy-injector")
+    cluster.apply({**deployment, "spec": {"replicas": 0}})
+    await mesh.world.clock.advance(MINUTE)
+    client = client_for(mesh.world, cluster.name)
+    wanted = Pod(metadata=ObjectMeta(name="late", namespace="shop"), spec=PodSpec(containers=[Container(name="app")]))
+    with pytest.raises(ApiError, match="failed calling webhook"):
+        await client.create(wanted)
+    await client.close()
+    name = pods(cluster, "shop")[0]["metadata"]["name"]
+    cluster.delete("Pod", "shop", name)
+    await mesh.world.clock.advance(MINUTE)
+    assert len(pods(cluster, "shop")) == 8
+    cluster.apply({**deployment, "spec": {"replicas": 3}, "metadata": {"name": name, **deployment["metadata"]}})
+    await mesh.world.clock.advance(MINUTE)
+    assert len(pods(cluster, "shop")) == 9
+
+
+async def test_a_pod_may_opt_out_and_a_manually_injected_one_keeps_its_bundle(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    out = workload("plain")
+    out["spec"]["template"]["metadata"]["annotations"] = {"linkerd.io/inject": "disabled"}
+    cluster.apply(out)
+    manual = workload("manual")
+    manual["spec"]["template"]["spec"]["containers"].append(
+        {
+            "name": "linkerd-proxy",
+            "env": [{"name": "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS", "value": mesh.old.pem}],
+        }
+    )
+    cluster.apply(manual)
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.world.clock.advance(3 * MINUTE)
+    by_app = {a: [p for p in pods(cluster, "shop") if p["metadata"]["labels"]["app"] == a] for a in ("plain", "manual")}
+    assert all(len(p["spec"]["containers"]) == 1 for p in by_app["plain"])
+    restart(cluster, "Deployment", "manual", at=cluster.now())
+    await mesh.world.clock.advance(3 * MINUTE)
+    assert {anchors(p) for p in by_app["manual"]} == {mesh.old.pem}
+
+
+async def test_clusters_of_other_trust_domains_neither_talk_nor_count(world: World, mesh: Mesh) -> None:
+    other = new_root("root.linkerd.other.example", world.clock.now())
+    world.kubernetes.add("elsewhere")
+    certificate, key = other.issuer("identity.linkerd.other.example", world.clock.now())
+    world.linkerd.install(
+        "elsewhere",
+        trust_domain="other.example",
+        root_pem=other.pem,
+        issuer_cert_pem=certificate,
+        issuer_key_pem=key,
+    )
+    await world.clock.advance(10 * MINUTE)
+    assert world.linkerd.roots(DOMAIN) == {mesh.old.fingerprint}
+    assert world.linkerd.roots("other.example") == {other.fingerprint}
+    assert world.linkerd.broken_pairs() == list(world.linkerd.failed) == []
+
+
+async def test_a_removed_cluster_takes_its_proxies_along(world: World, mesh: Mesh) -> None:
+    world.kubernetes.remove("c1")
+    await world.clock.advance(HOUR)
+    assert {p.cluster for p in world.linkerd.proxies(DOMAIN)} == {"c0"}
