@@ -1,8 +1,8 @@
 """The state of one key vault: certificates with their versions and keys, pending requests, soft delete, events.
 
 Rules (Key Vault docs, seen in recorded traffic):
-- A certificate version, its key and its secret share one version id. A version is usable once it has a certificate;
-  until then, and when disabled or out of its validity, its key signs nothing.
+- A version is usable once it has a certificate; until then, and when disabled or out of its validity, its key signs
+  nothing.
 - One request may be pending per name. `Self` completes by itself, `Unknown` waits for a merge whose public key matches.
 - While a request is pending the current version stays current.
 - Soft delete is eventually consistent: a deleted name shows late among the deleted, a recovered one shows late again.
@@ -10,7 +10,6 @@ Rules (Key Vault docs, seen in recorded traffic):
 
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from local.cloud.arm import SUBSCRIPTION
-from local.cloud.vault_events import NEAR_EXPIRY, NEW_VERSION, event, milestones
+from local.cloud.vault_certificates import Certificate, Pending, Version
+from local.cloud.vault_events import NEW_VERSION, event, milestones
 from local.cloud.vault_rules import (
     Refused,
     certificate_not_found,
@@ -44,68 +43,6 @@ RETENTION_SECONDS = 7 * 86_400
 _BACKDATED = timedelta(seconds=600)
 # Per vault and 10 seconds (Key Vault service limits).
 _LIMITS = {"create EC": 20, "create EC-HSM": 10, "sign EC": 4000, "sign EC-HSM": 2000}
-
-
-@dataclass
-class Version:
-    """A version of a certificate with its key. `certificate` is None while it is pending."""
-
-    id: str
-    key: ec.EllipticCurvePrivateKey
-    created: datetime
-    updated: datetime
-    not_before: datetime
-    expires: datetime
-    certificate: x509.Certificate | None = None
-    enabled: bool = False
-    key_enabled: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.DER) if self.certificate else b""
-
-    def carry(self, certificate: x509.Certificate, *, enabled: bool, now: datetime) -> None:
-        """The version is issued."""
-        self.certificate = certificate
-        self.not_before, self.expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        self.enabled = self.key_enabled = enabled
-        self.updated = now
-
-
-@dataclass
-class Pending:
-    """A certificate request; `status` is inProgress, completed or cancelled."""
-
-    version: Version
-    issuer: dict[str, Any]
-    csr: bytes
-    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    status: str = "inProgress"
-    cancellation_requested: bool = False
-
-
-@dataclass
-class Certificate:
-    """A name in the vault. `visible_from` and `deleted` are Unix seconds."""
-
-    name: str
-    policy: dict[str, Any]
-    created: datetime
-    policy_updated: datetime
-    versions: list[Version] = field(default_factory=list)
-    pending: Pending | None = None
-    visible_from: float = 0.0
-    deleted: float | None = None
-
-    @property
-    def current(self) -> Version:
-        """The newest issued version; of a certificate that was never issued, the pending one."""
-        issued = [version for version in self.versions if version.certificate]
-        return (issued or self.versions)[-1]
-
-    def version(self, id: str) -> Version | None:
-        return next((version for version in self.versions if version.id == id), None)
 
 
 class Vault:
@@ -148,9 +85,8 @@ class Vault:
         return self._request(certificate, version)
 
     def _new_version(self, certificate: Certificate, *, reuse: bool) -> Version:
-        key = (
-            certificate.versions[-1].key if reuse and certificate.versions else ec.generate_private_key(ec.SECP256R1())
-        )
+        former = certificate.versions[-1:] if reuse else []
+        key = former[0].key if former else ec.generate_private_key(ec.SECP256R1())
         expires = months_later(self.now, certificate.policy["x509_props"]["validity_months"])
         version = Version(uuid.uuid4().hex, key, self.now, self.now, self.now - _BACKDATED, expires)
         certificate.versions.append(version)
@@ -184,7 +120,7 @@ class Vault:
         return found
 
     def cancel(self, name: str) -> Pending:
-        """Ask for cancellation, which takes effect at once for requests of unknown issuers and soon for others."""
+        """Ask for cancellation, which takes effect soon after."""
         pending = self.pending(name)
         pending.cancellation_requested = True
         self.world.clock.after(1.0, lambda: self._cancelled(pending))
@@ -261,14 +197,13 @@ class Vault:
         return r.to_bytes(32) + s.to_bytes(32)
 
     def _refuse_unusable(self, version: Version) -> None:
-        reasons = {
-            "a disabled key|KeyDisabled": not version.key_enabled,
-            "an expired key|KeyExpired": self.now >= version.expires,
-            "a key that is not yet valid|KeyNotYetValid": self.now < version.not_before,
-        }
-        for reason in (reason for reason, applies in reasons.items() if applies):
-            text, inner = reason.split("|")
-            raise Refused(403, "Forbidden", f"Operation sign is not allowed on {text}.", inner)
+        for applies, which, inner in (
+            (not version.key_enabled, "a disabled key", "KeyDisabled"),
+            (self.now >= version.expires, "an expired key", "KeyExpired"),
+            (self.now < version.not_before, "a key that is not yet valid", "KeyNotYetValid"),
+        ):
+            if applies:
+                raise Refused(403, "Forbidden", f"Operation sign is not allowed on {which}.", inner)
 
     def _throttle(self, kind: str) -> None:
         calls, now = self._calls[kind], self.world.clock.time()
@@ -289,7 +224,8 @@ class Vault:
 
     def _watch_expiry(self, certificate: Certificate, version: Version) -> None:
         for kind, due in milestones(version.expires).items():
-            self.world.clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
+            if due > self.now:
+                self.world.clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
 
     def _reached(self, kind: str, certificate: Certificate, version: Version) -> None:
         if certificate.current is version and self.certificates.get(certificate.name.lower()) is certificate:
@@ -333,8 +269,8 @@ class Vault:
             version.carry(issued, enabled=version is root, now=not_before)
             version.created = not_before
         root.tags = tags
-        if not_after - NEAR_EXPIRY > self.now:  # else its event was long ago
-            self._watch_expiry(certificate, root)
+        certificate.pending = Pending(root, policy["issuer"], signing_request(subject, root.key), status="completed")
+        self._watch_expiry(certificate, root)
         assert root.certificate is not None
         return root.certificate
 

@@ -1,7 +1,7 @@
 """The events of a key vault's certificates, in Event Grid's schema.
 
 Rules (Key Vault docs): a new version when one is issued, near expiry 30 days before the current version ends, expired
-when it ends; a version that was replaced or deleted meanwhile is silent.
+when it ends. A version that was replaced or deleted meanwhile is silent, and so is one made after that moment.
 """
 
 import uuid

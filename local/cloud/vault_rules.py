@@ -61,8 +61,8 @@ def leaf(chain: list[bytes], public_key: ec.EllipticCurvePublicKey) -> x509.Cert
 def certificate_not_found(name: str) -> Refused:
     text = (
         f"A certificate with (name/id) {name} was not found in this key vault. If you recently deleted this "
-        "certificate you may be able to recover it using the correct recovery command. For help resolving this issue, please see "
-        "https://go.microsoft.com/fwlink/?linkid=2125182"
+        "certificate you may be able to recover it using the correct recovery command. For help resolving this issue, "
+        "please see https://go.microsoft.com/fwlink/?linkid=2125182"
     )
     return Refused(404, "CertificateNotFound", text)
 

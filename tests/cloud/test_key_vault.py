@@ -227,7 +227,7 @@ async def test_a_pending_certificate_is_listed_only_on_request(certificates: Cer
     await requested(certificates)
     assert [c async for c in certificates.list_properties_of_certificates()] == []
     listed = [c async for c in certificates.list_properties_of_certificates(include_pending=True)]
-    assert [(c.name, c.enabled, c.x509_thumbprint) for c in listed] == [(ROOT, False, None)]
+    assert [(c.name, c.enabled, bool(c.x509_thumbprint)) for c in listed] == [(ROOT, False, False)]
 
 
 async def test_lists_come_in_pages(vault: Vault, world: World, certificates: CertificateClient) -> None:

@@ -1,0 +1,75 @@
+"""A key vault's certificates: names with their versions, keys and pending request.
+
+A certificate version, its key and its secret share one version id.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+
+@dataclass
+class Version:
+    """A version of a certificate with its key. `certificate` is None while it is pending."""
+
+    id: str
+    key: ec.EllipticCurvePrivateKey
+    created: datetime
+    updated: datetime
+    not_before: datetime
+    expires: datetime
+    certificate: x509.Certificate | None = None
+    enabled: bool = False
+    key_enabled: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER) if self.certificate else b""
+
+    def carry(self, certificate: x509.Certificate, *, enabled: bool, now: datetime) -> None:
+        """The version is issued."""
+        self.certificate = certificate
+        self.not_before, self.expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        self.enabled = self.key_enabled = enabled
+        self.updated = now
+
+
+@dataclass
+class Pending:
+    """A certificate request; `status` is inProgress, completed or cancelled."""
+
+    version: Version
+    issuer: dict[str, Any]
+    csr: bytes
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    status: str = "inProgress"
+    cancellation_requested: bool = False
+
+
+@dataclass
+class Certificate:
+    """A name in the vault. `visible_from` and `deleted` are Unix seconds."""
+
+    name: str
+    policy: dict[str, Any]
+    created: datetime
+    policy_updated: datetime
+    versions: list[Version] = field(default_factory=list)
+    pending: Pending | None = None
+    visible_from: float = 0.0
+    deleted: float | None = None
+
+    @property
+    def current(self) -> Version:
+        """The newest issued version; of a certificate that was never issued, the pending one."""
+        issued = [version for version in self.versions if version.certificate]
+        return (issued or self.versions)[-1]
+
+    def version(self, id: str) -> Version | None:
+        return next((version for version in self.versions if version.id == id), None)
