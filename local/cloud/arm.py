@@ -62,9 +62,11 @@ class Arm:
 
     def store(self, resource: Resource) -> Resource:
         self.resources[resource["id"].lower()] = resource
+        self.world.resource_graph.note(resource["id"], resource)
         return resource
 
     def remove(self, id: str) -> Resource | None:
+        self.world.resource_graph.note(id, None)
         return self.resources.pop(id.lower(), None)
 
     def of_type(self, type: str, under: str = "") -> Iterator[Resource]:
@@ -91,6 +93,7 @@ class Arm:
         except OperationFailed as failure:
             operation.status = "Failed"
             operation.error = {"code": failure.code, "message": failure.message}
+        self.world.resource_graph.scan()
 
     def link(self, path: str, api_version: str) -> str:
         """An absolute, signed URL as Azure-AsyncOperation and Location carry it."""
