@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import restores, trust, vaults
+from functions import completions, trust, vaults
 
 app = df.Blueprint()
 
@@ -25,4 +25,4 @@ async def cluster_sweep(timer: func.TimerRequest, client: df.DurableFunctionsCli
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 async def backup_watch(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every five minutes: publish an event for each backup job that has ended."""
-    await restores.watch()
+    await completions.watch()

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from shared.adapters.azure_resources import AzureResources
     from shared.adapters.backup_vault import BackupVaults
     from shared.adapters.clusters import Clusters
+    from shared.adapters.events import Events
+    from shared.adapters.file_shares import FileShares
     from shared.adapters.identity import Identity
+    from shared.adapters.inventory import Inventory
+    from shared.adapters.isolation import Namespaces
+    from shared.adapters.key_vault import KeyVault
     from shared.adapters.kubernetes import Kubernetes
+    from shared.adapters.ledger import Ledger
+    from shared.adapters.linkerd import Linkerd
+    from shared.adapters.recovery_vault import ShareRestores
+    from shared.adapters.restores import ClusterRestores
 
 
 class Services:
@@ -57,6 +66,20 @@ class Services:
         return Clusters(self.settings, self.rotator)
 
     @cached_property
+    def key_vault(self) -> "KeyVault":
+        """The vault of the trust roots."""
+        from shared.adapters.key_vault import KeyVault
+
+        return KeyVault(self.settings, self.rotator)
+
+    @cached_property
+    def linkerd(self) -> "Linkerd":
+        """The mesh of every cluster."""
+        from shared.adapters.linkerd import Linkerd
+
+        return Linkerd(self.kubernetes)
+
+    @cached_property
     def kubernetes(self) -> "Kubernetes":
         """The clusters' API servers, with the rotator's rights."""
         from shared.adapters.kubernetes import Kubernetes
@@ -81,6 +104,59 @@ class Services:
         from shared.adapters.backup_vault import BackupVaults
 
         return BackupVaults(self.settings, self.provisioner)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        from shared.adapters.ledger import Ledger
+
+        return Ledger(self.settings.store_url, self.verifier)
+
+    @cached_property
+    def inventory(self) -> "Inventory":
+        from shared.adapters.inventory import Inventory
+
+        return Inventory(self.settings, self.verifier)
+
+    @cached_property
+    def events(self) -> "Events":
+        from shared.adapters.events import Events
+
+        return Events(self.settings.event_topic_url, self.verifier)
+
+    @cached_property
+    def cluster_restores(self) -> "ClusterRestores":
+        from shared.adapters.restores import ClusterRestores
+
+        return ClusterRestores(self.settings, self.verifier)
+
+    @cached_property
+    def share_restores(self) -> "ShareRestores":
+        from shared.adapters.recovery_vault import ShareRestores
+
+        return ShareRestores(self.settings, self.verifier)
+
+    @cached_property
+    def namespaces(self) -> "Namespaces":
+        """Namespaces of clusters, with the verifier's rights."""
+        from shared.adapters.clusters import Clusters
+        from shared.adapters.isolation import Namespaces
+        from shared.adapters.kubernetes import Kubernetes
+
+        return Namespaces(Kubernetes(Clusters(self.settings, self.verifier), self.verifier))
+
+    @cached_property
+    def file_shares(self) -> "FileShares":
+        from shared.adapters.file_shares import FileShares
+
+        return FileShares(self.settings, self.verifier)
+
+    def restores(self, kind: str) -> "ClusterRestores | ShareRestores":
+        """The vaults that protect items of this kind: cluster or share."""
+        return self.share_restores if kind == "share" else self.cluster_restores
+
+    def places(self, kind: str) -> "Namespaces | FileShares":
+        """Where items of this kind, and their isolated copies, are."""
+        return self.file_shares if kind == "share" else self.namespaces
 
     @cached_property
     def identity(self) -> "Identity":

@@ -3,25 +3,19 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import NO_RETRY, translated
+from shared.adapters.azure import Management, translated
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restore import BackupJob, Item, JobId, Plan, RecoveryPoint, RestoreJob, vault_of
 from shared.domain.restore_isolation import NOT_RESTORED
-from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
 _CLUSTERS = "Microsoft.ContainerService/managedClusters"
 
 
-class ClusterRestores:
-    """Restores of clusters. `options` go to the SDK's clients."""
-
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._settings, self._credential, self._options = settings, credential, options
-        self._clients: dict[str, DataProtectionMgmtClient] = {}
+class ClusterRestores(Management):
+    """Restores of clusters."""
 
     async def job(self, id: JobId) -> BackupJob:
         """A job as its vault tells it."""
@@ -103,20 +97,10 @@ class ClusterRestores:
             found = await self._client(item.id).jobs.get(group, vault, name)
         return _restore_job(found)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        for client in self._clients.values():
-            await client.close()
-
     def _client(self, resource_id: str) -> "DataProtectionMgmtClient":
         from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-        subscription = resource_id.split("/")[2]
-        if subscription not in self._clients:
-            self._clients[subscription] = DataProtectionMgmtClient(
-                self._credential, subscription, base_url=self._settings.arm_url, **NO_RETRY, **self._options
-            )
-        return self._clients[subscription]
+        return self.client(DataProtectionMgmtClient, resource_id.split("/")[2])
 
 
 class OperationHeader:

@@ -11,7 +11,7 @@ Rules:
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -66,6 +66,12 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     ended: datetime | None
 
 
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The backup job whose copy is to be verified, by its resource id."""
+
+    job_id: str
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster or storage account.
 
@@ -90,6 +96,20 @@ class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     threat: bool = False
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished backup and what it is of."""
+
+    job: BackupJob
+    item: Item
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """A recovery point; `rpo_s` is its age in seconds when it was chosen: what a disaster then would have cost."""
+
+    point: RecoveryPoint
+    rpo_s: float
+
+
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     """A restore job. `target` is the share it restores to; empty, and counters None, if the service doesn't tell."""
 
@@ -112,14 +132,19 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place.
 
-    `rpo_s` is the point's age in seconds when it was chosen: what a disaster at that moment would have cost.
+    `taken` is the moment up to which changes of the source are surely in the copy.
     """
 
     job_id: str
     item: Item
     point: RecoveryPoint
     rpo_s: float
+    taken: datetime
     places: dict[str, str]
+
+    @property
+    def job_name(self) -> str:
+        return self.job_id.rsplit("/", 1)[-1]
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +161,12 @@ def job_id(resource_id: str) -> JobId:
     if found is None:
         raise InvalidEvent("NotABackupJob", f"{resource_id[:300]} isn't the resource id of a backup job")
     return JobId(**found.groupdict())
+
+
+def check_ours(job: JobId, subscriptions: Collection[str]) -> None:
+    """Raise InvalidEvent for a job outside the subscriptions that Meshward looks after."""
+    if job.subscription_id.lower() not in {subscription.lower() for subscription in subscriptions}:
+        raise InvalidEvent("ForeignSubscription", f"subscription {job.subscription_id} isn't among the configured ones")
 
 
 def vault_of(item_id: str) -> tuple[str, str]:
@@ -175,6 +206,18 @@ def choose_point(points: Iterable[RecoveryPoint], backup_started: datetime) -> R
     if not usable:
         raise PermanentError("NoUsablePoint", f"all {len(listed)} recovery points are incomplete or carry a threat")
     return usable[0]
+
+
+def plan_of(source: Source, chosen: Chosen, names: Iterable[str]) -> Plan:
+    """The plan for these namespaces, or for the share."""
+    return Plan(
+        job_id=source.job.id,
+        item=source.item,
+        point=chosen.point,
+        rpo_s=chosen.rpo_s,
+        taken=min(chosen.point.time, source.job.started),
+        places={name: isolated_name(name, source.job.id) for name in names},
+    )
 
 
 def next_act(

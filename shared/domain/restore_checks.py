@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from shared.domain.restore import GOOD, Plan, RestoreJob
-from shared.domain.restore_manifest import WORKLOADS, Difference, Object
+from shared.domain.restore_manifest import WORKLOADS, Difference, Entry, Object
 
 RPO_TARGET = timedelta(hours=25)
 RTO_TARGET = timedelta(hours=4)
@@ -52,6 +52,17 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def settled(self) -> bool:
         return not (self.unready or self.unbound or self.strangers)
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore made: its entries, and what runs there (None for a share)."""
+
+    entries: dict[str, Entry]
+    workloads: Workloads | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.workloads is None or self.workloads.settled
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -43,6 +43,11 @@ def isolated_namespace(source: Mapping[str, Any], place: str, job: str) -> Objec
     return {"metadata": {"name": place, "labels": {**labels, VERIFIES_LABEL: job}, "annotations": annotations}}
 
 
+def is_ours(namespace: Mapping[str, Any]) -> bool:
+    """Whether the namespace was made for a verification."""
+    return VERIFIES_LABEL in (namespace["metadata"].get("labels") or {})
+
+
 def isolating_policy(place: str) -> Object:
     """The only network policy of the isolated namespace."""
     return {

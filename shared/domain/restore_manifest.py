@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.errors import PermanentError
+
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 COMPARED = (*WORKLOADS, "ServiceAccount", "ConfigMap", "PersistentVolumeClaim")
 SAMPLED_FILES = 50
@@ -44,12 +46,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of a share; `sha256` in hex for those that were read."""
+    """A file of a share, size in bytes."""
 
     path: str
     size: int
     changed: datetime | None = None
-    sha256: str = ""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What an item holds now, and by which names it is restored: its namespaces, or its share."""
+
+    names: tuple[str, ...]
+    entries: dict[str, Entry]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +93,12 @@ def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str
     }
 
 
-def of_files(files: Iterable[File]) -> dict[str, Entry]:
-    """Entries of files."""
-    return {f.path: Entry(digest=f"{f.size} {f.sha256}".strip(), made=f.changed, changed=f.changed) for f in files}
+def of_files(files: Iterable[File], contents: Mapping[str, str]) -> dict[str, Entry]:
+    """Entries of files; `contents` has the SHA-256 in hex of those that were read."""
+    return {
+        f.path: Entry(digest=f"{f.size} {contents.get(f.path, '')}".strip(), made=f.changed, changed=f.changed)
+        for f in files
+    }
 
 
 def sample(files: Iterable[File]) -> list[str]:
@@ -102,8 +113,13 @@ def sampled(manifest: Manifest) -> list[str]:
 
 
 def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetime) -> Difference:
-    """What the copy lacks, holds otherwise or holds in excess; what is younger than the backup doesn't count."""
+    """What the copy lacks, holds otherwise or holds in excess; what is younger than the backup doesn't count.
+
+    Raises PermanentError if everything is younger: then nothing can be said about the copy.
+    """
     due = [name for name, entry in manifest.entries.items() if _before(entry.made, backup_taken)]
+    if manifest.entries and not due:
+        raise PermanentError("NothingToCompare", "all that the source holds was made after the backup")
     altered = [
         name
         for name in due

@@ -1,0 +1,111 @@
+"""Azure file shares: what is in them, and scratch shares of our own in a protected share's storage account.
+
+Files are read with the identity's backup intent, which needs a data role and no account key.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure import NO_RETRY, Management, translated, unless_absent
+from shared.domain.restore import Item, Plan
+from shared.domain.restore_checks import Copy
+from shared.domain.restore_manifest import File, Held, Manifest, of_files, sample, sampled
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.storage.aio import StorageManagementClient
+    from azure.storage.fileshare.aio import ShareClient
+
+_MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
+
+
+class FileShares(Management):
+    """Protected shares and their scratch shares. `options` go to the SDK's clients."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        super().__init__(settings, credential, **options)
+        self._url = settings.file_url
+        self._share_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
+
+    async def held(self, item: Item) -> Held:
+        """What the protected share holds."""
+        with translated(f"reading share {item.share}"):
+            async with self._share(item.source_id, item.share) as client:
+                files = await _files(client)
+                contents = {path: await _digest(client, path) for path in sample(files)}
+        return Held(names=(item.share,), entries=of_files(files, contents))
+
+    async def copy(self, plan: Plan, manifest: Manifest) -> Copy:
+        """What the scratch share holds; those files are read that the manifest knows by content."""
+        wanted = set(sampled(manifest))
+        with translated(f"reading scratch share {_place(plan)}"):
+            async with self._share(plan.item.source_id, _place(plan)) as client:
+                files = await _files(client)
+                contents = {f.path: await _digest(client, f.path) for f in files if f.path in wanted}
+        return Copy(entries=of_files(files, contents))
+
+    async def isolate(self, plan: Plan) -> None:
+        """Create the scratch share, in the protected share's account; nothing changes if it is there already."""
+        from azure.mgmt.storage.models import FileShare, FileShareProperties
+
+        client = self._arm(plan).file_shares
+        mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.job_name}))
+        with translated(f"creating scratch share {_place(plan)}"):
+            if await unless_absent(client.get(*_names(plan), _place(plan))) is None:
+                await client.create(*_names(plan), _place(plan), mark)
+
+    async def remove(self, plan: Plan) -> list[str]:
+        """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
+        client = self._arm(plan).file_shares
+        with translated(f"deleting scratch share {_place(plan)}"):
+            found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
+            if found is None or _MADE_FOR not in (found.metadata or {}):
+                return []
+            await client.delete(*_names(plan), _place(plan))
+        return [_place(plan)]
+
+    def _arm(self, plan: Plan) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, plan.item.source_id.split("/")[2])
+
+    def _share(self, account: str, share: str) -> "ShareClient":
+        from azure.storage.fileshare.aio import ShareClient
+
+        return ShareClient(self._url.format(account=account.rsplit("/", 1)[-1]), share, **self._share_options)
+
+
+def _names(plan: Plan) -> tuple[str, str]:
+    parts = plan.item.source_id.split("/")
+    return parts[4], parts[8]
+
+
+def _place(plan: Plan) -> str:
+    return plan.places[plan.item.share]
+
+
+async def _files(client: "ShareClient") -> list[File]:
+    """Every file of the share, folder by folder."""
+    files: list[File] = []
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        items = [item async for item in client.list_directories_and_files(folder or None, include=["timestamps"])]
+        path = f"{folder}/" if folder else ""
+        folders += [f"{path}{item.name}" for item in items if item.is_directory]
+        files += [_file(path, item) for item in items if not item.is_directory]
+    return files
+
+
+def _file(folder: str, item: Any) -> File:
+    times = [t for t in (item.last_write_time, item.change_time, item.last_modified) if t]
+    return File(path=f"{folder}{item.name}", size=item.size, changed=max(times, default=None))
+
+
+async def _digest(client: "ShareClient", path: str) -> str:
+    digest = hashlib.sha256()
+    download = await client.get_file_client(path).download_file()
+    async for chunk in download.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
