@@ -34,7 +34,6 @@ _VALIDATOR = ROOT / ".cache" / "oav"
 LEFT_OUT = {
     "Kubernetes speaks its own API": r"/k8s/",
     "Consul speaks its own API": r"/consul/",
-    "Azure Files' data plane: no specification held": r"/files/",
     "Entra: no specification": r"/[^/]+/(v2\.0/\.well-known|discovery)/",
     "Azure Files' data plane speaks XML: no specification held": r"/files/",
     "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
