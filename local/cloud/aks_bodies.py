@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from local.cloud.arm import REGION, TENANT
+from local.cloud.arm import REGION, SUBSCRIPTION, TENANT
 
 ENTRA_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"  # the AKS Entra server, the same everywhere
 ENTRA_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"  # kubelogin's app for interactive users
@@ -48,6 +48,12 @@ def properties(name: str, group: str, version: str, provisioning: str) -> dict[s
         "serviceCidrs": ["10.0.0.0/16"],
         "ipFamilies": ["IPv4"],
     }
+    kubelet = {
+        "resourceId": f"/subscriptions/{SUBSCRIPTION}/resourcegroups/MC_{group}_{name}_{REGION}"
+        f"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}-agentpool",
+        "clientId": str(uuid.uuid4()),
+        "objectId": str(uuid.uuid4()),
+    }
     drivers = {"diskCSIDriver": {"enabled": True}, "fileCSIDriver": {"enabled": True}}
     return {
         "provisioningState": provisioning,
@@ -58,6 +64,7 @@ def properties(name: str, group: str, version: str, provisioning: str) -> dict[s
         "fqdn": f"{name}-dns-vefyh98v.hcp.{REGION}.azmk8s.io",
         "azurePortalFQDN": f"{name}-dns-vefyh98v.portal.hcp.{REGION}.azmk8s.io",
         "agentPoolProfiles": [pool],
+        "linuxProfile": {"adminUsername": "azureuser", "ssh": {"publicKeys": [{"keyData": "ssh-rsa AAAA"}]}},
         "servicePrincipalProfile": {"clientId": "msi"},
         "nodeResourceGroup": f"MC_{group}_{name}_{REGION}",
         "enableRBAC": True,
@@ -65,6 +72,7 @@ def properties(name: str, group: str, version: str, provisioning: str) -> dict[s
         "networkProfile": network,
         "aadProfile": {"managed": True, "enableAzureRBAC": True, "adminGroupObjectIDs": None, "tenantID": TENANT},
         "maxAgentPools": 100,
+        "identityProfile": {"kubeletidentity": kubelet},
         "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage"},
         "disableLocalAccounts": True,
         "securityProfile": {},

@@ -57,7 +57,7 @@ class Roles:
             "principalId": principal_id,
             "principalType": "ServicePrincipal",
         }
-        return self._store(scope, str(uuid.uuid4()), properties, since=self.world.clock.time(), by=None)
+        return self._store(scope, str(uuid.uuid4()), properties, since=self.world.clock.time(), by=str(uuid.uuid4()))
 
     def _put(self, call: Call) -> Reply:
         properties = call.body["properties"]
@@ -69,12 +69,13 @@ class Roles:
         if existing:
             since = self._since[existing["id"].lower()]
         caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        assert caller, "the guard lets nobody else through"
         assignment = self._store(
             f"/{call.params['scope']}",
             call.params["name"],
             properties,
             since=since,
-            by=caller.object_id if caller else None,
+            by=caller.object_id,
         )
         # The answer to the PUT itself doesn't name the creator yet (seen in recorded traffic).
         answer = assignment | {"properties": {**assignment["properties"], "createdBy": None}}
@@ -143,7 +144,7 @@ class Roles:
             body={"value": [a for a in found if not principal or a["properties"]["principalId"] == principal[1]]}
         )
 
-    def _store(self, scope: str, name: str, properties: dict[str, Any], *, since: float, by: str | None) -> Resource:
+    def _store(self, scope: str, name: str, properties: dict[str, Any], *, since: float, by: str) -> Resource:
         id = f"{scope.rstrip('/')}/providers/{_TYPE}/{name}"
         existing = self.world.arm.find(id)
         now = iso(self.world.clock.time())

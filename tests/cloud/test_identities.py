@@ -52,12 +52,12 @@ async def test_an_identity_takes_twenty_credentials_each_of_its_own_subject(worl
     async with _client(world) as client:
         credentials = client.federated_identity_credentials
         for number in range(20):
-            await credentials.create_or_update("rg-identities", "backup", f"c{number}", _credential(f"s{number}"))
-        await credentials.create_or_update("rg-identities", "backup", "c0", _credential("s0"))
+            await credentials.create_or_update("rg-identities", "backup", f"alpha{number}", _credential(f"s{number}"))
+        await credentials.create_or_update("rg-identities", "backup", "alpha0", _credential("s0"))
         with pytest.raises(ResourceExistsError):
-            await credentials.create_or_update("rg-identities", "backup", "c1", _credential("s0"))
+            await credentials.create_or_update("rg-identities", "backup", "alpha1", _credential("s0"))
         with pytest.raises(HttpResponseError, match="at most 20"):
-            await credentials.create_or_update("rg-identities", "backup", "c20", _credential("s20"))
+            await credentials.create_or_update("rg-identities", "backup", "alpha20", _credential("s20"))
         assert len([c async for c in credentials.list("rg-identities", "backup")]) == 20
-        await credentials.delete("rg-identities", "backup", "c0")
-        await credentials.create_or_update("rg-identities", "backup", "c20", _credential("s20"))
+        await credentials.delete("rg-identities", "backup", "alpha0")
+        await credentials.create_or_update("rg-identities", "backup", "alpha20", _credential("s20"))

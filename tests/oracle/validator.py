@@ -27,6 +27,13 @@ _UNTYPICAL = {
     ("GetSecret", "$.tags"): "only secrets with tags were recorded",
     ("Jobs_Get", "$.properties"): "a failed restore was recorded in a list only",
     ("GetCertificates", "$.nextLink"): "only last pages were recorded",
+    ("RoleAssignments_Get", "$.properties.condition"): "only an assignment with a condition was recorded",
+    ("RoleAssignments_Get", "$.properties.conditionVersion"): "only an assignment with a condition was recorded",
+    ("RoleAssignments_Get", "$.properties.description"): "only an assignment with a description was recorded",
+    ("Extensions_Get", "$.properties.currentVersion"): "only a finished installation was recorded",
+    ("Extensions_Get", "$.properties.aksAssignedIdentity"): "only an extension outside AKS was recorded",
+    ("Extensions_List", "$.value[].properties.currentVersion"): "only an unfinished installation was recorded",
+    ("Extensions_List", "$.value[].properties.aksAssignedIdentity"): "only an extension outside AKS was recorded",
 }
 # The same answer from another path, which wasn't recorded.
 _ROUTED = {"BackupInstances_List": "BackupInstancesExtensionRouting_List"}
