@@ -78,8 +78,7 @@ class Aks:
                 "systemData": {"createdAt": now, "createdByType": "Application", "lastModifiedAt": now},
             }
         )
-        if hasattr(self.world.kubernetes, "add"):
-            self.world.kubernetes.add(name)
+        self.world.kubernetes.add(name)
         return cluster
 
     def remove(self, name: str, *, group: str = "rg-clusters") -> None:
@@ -87,6 +86,7 @@ class Aks:
         cluster = self.world.arm.resources[cluster_id(name, group).lower()]
         for id in [id for id in self.world.arm.resources if f"{id}/".startswith(f"{cluster['id'].lower()}/")]:
             self.world.arm.remove(id)
+        self.world.kubernetes.remove(name)
         self.announce(cluster, operation="delete")
 
     def announce(self, cluster: Resource, *, operation: str = "write", **overrides: Any) -> None:

@@ -205,8 +205,10 @@ class Cluster:
             )
         meta |= {"uid": self.uid(), "creationTimestamp": self.now()} | ({"generation": 1} if "spec" in obj else {})
         new = {**obj, "metadata": meta}
+        if entry.group in ("apps", "batch") or entry.name == "PersistentVolumeClaim":
+            new.pop("status", None)  # a restored object starts without the status that it was saved with
         if entry.name == "Pod":
-            new = {**new, "status": {"phase": "Pending", "conditions": []}}
+            new["status"] = {"phase": "Pending", "conditions": []}
             new = self.mesh.admit(new) if self.mesh else new
         return new if dry_run else self._store("ADDED", entry, new)
 
@@ -304,6 +306,15 @@ class Cluster:
         self.history.clear()
         self.oldest = self.version
 
+    def close(self) -> None:
+        """Everything stops and is gone."""
+        self.listeners.clear()
+        if self.mesh:
+            for pod in self.objects("Pod"):
+                self.mesh.stop(pod)
+        for stored in self._stored.values():
+            stored.clear()
+
     def now(self) -> str:
         return iso(self.clock.time())[:19] + "Z"
 
@@ -383,10 +394,7 @@ class Kubernetes:
 
     def remove(self, name: str) -> None:
         """The cluster is gone, with all that ran in it."""
-        cluster = self.clusters.pop(name)
-        for pod in cluster.objects("Pod"):
-            cluster.remove(pod)
-        cluster.listeners.clear()
+        self.clusters.pop(name).close()
 
 
 def is_ready(pod: Object) -> bool:

@@ -75,7 +75,7 @@ class KubernetesWire:
         def serve(call: Call) -> Reply:
             try:
                 cluster, path = self._reach(call.params["cluster"]), call.params["tail"]
-                return _discovery(cluster, path) or verb(_target(cluster, path), call)
+                return _object(dict(_VERSION)) if path == "version" else verb(_target(cluster, path), call)
             except StatusError as error:
                 return _status(error)
 
@@ -124,8 +124,8 @@ class KubernetesWire:
 
 def _target(cluster: Cluster, path: str) -> Target:
     """Reads /api/v1/… and /apis/{group}/{version}/…; raises NotFound for what isn't served."""
-    parts = path.strip("/").split("/")
-    group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+    parsed = re.fullmatch(r"(?:api|apis/([^/]+))/([^/]+)/(.+)", path.rstrip("/"))
+    group, version, *rest = [parsed[1] or "", parsed[2], *parsed[3].split("/")] if parsed else ["", "", ""]
     namespace = None
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
@@ -134,30 +134,6 @@ def _target(cluster: Cluster, path: str) -> Target:
     if kind is None:
         raise StatusError(404, "NotFound", "the server could not find the requested resource")
     return Target(cluster=cluster, kind=kind, version=version, namespace=namespace, name=name, below=below)
-
-
-def _discovery(cluster: Cluster, path: str) -> Reply | None:
-    parts = path.strip("/").split("/")
-    if parts == ["version"]:
-        return _object(dict(_VERSION))
-    if parts == ["api"]:
-        return _object({"kind": "APIVersions", "versions": ["v1"]})
-    if parts == ["apis"]:
-        groups = {k.group: k.versions for k in cluster.kinds() if k.group}
-        listed = [
-            {"name": g, "versions": [{"groupVersion": f"{g}/{v}", "version": v} for v in versions]}
-            for g, versions in groups.items()
-        ]
-        return _object({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
-    if (parts[0], len(parts)) in (("api", 2), ("apis", 3)):
-        group, version = "" if parts[0] == "api" else parts[1], parts[-1]
-        resources = [
-            {"name": k.plural, "kind": k.name, "namespaced": k.namespaced}
-            for k in cluster.kinds()
-            if k.group == group and version in k.versions
-        ]
-        return _object({"kind": "APIResourceList", "groupVersion": "/".join(parts[1:]), "resources": resources})
-    return None if parts[0] in ("api", "apis") else _status(StatusError(404, "NotFound", "404 page not found"))
 
 
 def _list(target: Target, query: dict[str, str]) -> Reply:
@@ -225,11 +201,11 @@ def _watch(target: Target, query: dict[str, str]) -> Reply:
     since = int(query.get("resourceVersion") or 0)
     if since and since < target.cluster.oldest:
         raise _gone(f"too old resource version: {since} ({target.cluster.version})")
-    seconds = float(query.get("timeoutSeconds") or _WATCH_SECONDS)
-    return Reply(stream=_changes(target, query, since, seconds), headers={"Content-Type": "application/json"})
+    until = target.cluster.clock.time() + float(query.get("timeoutSeconds") or _WATCH_SECONDS)
+    return Reply(stream=_changes(target, query, since, until), headers={"Content-Type": "application/json"})
 
 
-async def _changes(target: Target, query: dict[str, str], since: int, seconds: float) -> AsyncIterator[bytes]:
+async def _changes(target: Target, query: dict[str, str], since: int, until: float) -> AsyncIterator[bytes]:
     cluster = target.cluster
     queue: asyncio.Queue[Change | None] = asyncio.Queue()
     known = [Change(0, "ADDED", target.kind, o) for o in _selected(target, {})] if not since else list(cluster.history)
@@ -238,7 +214,7 @@ async def _changes(target: Target, query: dict[str, str], since: int, seconds: f
             queue.put_nowait(past)
     listener = queue.put_nowait
     cluster.listeners.append(listener)
-    alarm = cluster.clock.after(seconds, lambda: queue.put_nowait(None))
+    alarm = cluster.clock.at(until, lambda: queue.put_nowait(None))
     try:
         while (change := await queue.get()) is not None:
             here = target.namespace in (None, change.object["metadata"].get("namespace"))

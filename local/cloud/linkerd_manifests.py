@@ -177,7 +177,15 @@ def _webhook() -> Object:
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
         "metadata": {"name": WEBHOOK, "labels": {COMPONENT: "proxy-injector", CONTROL_PLANE_NS: NAMESPACE}},
-        "webhooks": [{"name": "linkerd-proxy-injector.linkerd.io", "failurePolicy": "Fail"}],
+        "webhooks": [
+            {
+                "name": "linkerd-proxy-injector.linkerd.io",
+                "failurePolicy": "Fail",
+                "sideEffects": "None",
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": {"service": {"name": "linkerd-proxy-injector", "namespace": NAMESPACE, "path": "/"}},
+            }
+        ],
     }
 
 

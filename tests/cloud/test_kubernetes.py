@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.operators import not_equal
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Secret
 from lightkube.types import CascadeType, PatchType
@@ -166,6 +168,57 @@ async def test_a_field_that_is_no_longer_applied_goes_away(client: AsyncClient) 
     assert (await client.apply(ConfigMap(metadata=meta, data={"a": "red"}))).data == {"a": "red"}
 
 
+async def test_a_strategic_patch_merges_containers_by_name(client: AsyncClient, cluster: Cluster) -> None:
+    cluster.apply(workload("web"))
+    containers = [{"name": "app", "image": "shop/app:2"}, {"name": "log", "image": "shop/log:1"}]
+    patch = {"spec": {"template": {"spec": {"containers": containers}}}}
+    patched = await client.patch(Deployment, "web", patch, namespace="shop", patch_type=PatchType.STRATEGIC)
+    assert patched.spec
+    assert patched.spec.template.spec
+    assert [c.image for c in patched.spec.template.spec.containers] == ["shop/app:2", "shop/log:1"]
+
+
+async def test_a_dry_run_stores_nothing(client: AsyncClient, cluster: Cluster) -> None:
+    config = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"})
+    assert (await client.create(config, dry_run=True)).data == {"a": "red"}
+    assert cluster.find("ConfigMap", "shop", "colours") is None
+
+
+async def test_a_patch_of_the_object_leaves_its_status_alone(client: AsyncClient, cluster: Cluster) -> None:
+    cluster.apply(workload("web"))
+    await cluster.clock.advance(MINUTE)
+    patched = await client.patch(Deployment, "web", {"status": {"readyReplicas": 9}}, namespace="shop")
+    assert patched.status
+    assert patched.status.readyReplicas == 3
+
+
+async def test_an_unknown_kind_is_not_found(client: AsyncClient) -> None:
+    wanted = create_namespaced_resource("example.org", "v1", "Colour", "colours")
+    with pytest.raises(ApiError) as refused:
+        await client.get(wanted, "red", namespace="shop")
+    assert (refused.value.status.code, refused.value.status.reason) == (404, "NotFound")
+
+
+async def test_a_definition_makes_its_kind_known(client: AsyncClient, cluster: Cluster) -> None:
+    cluster.apply(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": "colours.example.org"},
+            "spec": {
+                "group": "example.org",
+                "scope": "Namespaced",
+                "names": {"kind": "Colour", "plural": "colours"},
+                "versions": [{"name": "v1", "served": True, "storage": True}],
+            },
+        }
+    )
+    await cluster.clock.advance(timedelta(seconds=1))
+    colour = create_namespaced_resource("example.org", "v1", "Colour", "colours")
+    await client.create(colour(metadata=ObjectMeta(name="red", namespace="shop")))
+    assert cluster.get("Colour", "shop", "red")["apiVersion"] == "example.org/v1"
+
+
 async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: Cluster) -> None:
     for number in range(7):
         name, tier = f"c{number}", "odd" if number % 2 else "even"
@@ -180,6 +233,8 @@ async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: Cluste
     assert paged == [f"c{n}" for n in range(7)]
     odd = [c async for c in client.list(ConfigMap, namespace="*", labels={"tier": "odd"})]
     assert len(odd) == 3
+    even = [c async for c in client.list(ConfigMap, namespace="shop", labels={"tier": not_equal("odd")})]
+    assert len(even) == 4
     named = [c async for c in client.list(ConfigMap, namespace="shop", fields={"metadata.name": "c4"})]
     assert len(named) == 1
 
@@ -197,9 +252,7 @@ async def test_a_forgotten_page_token_is_gone(client: AsyncClient, cluster: Clus
     assert gone.value.status.code == 410
 
 
-async def test_a_watch_shows_changes_until_its_time_is_over(
-    client: AsyncClient, cluster: Cluster, world: World
-) -> None:
+async def test_a_watch_shows_changes(client: AsyncClient, cluster: Cluster, world: World) -> None:
     seen = []
     meta = {"name": "colours", "namespace": "shop"}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
@@ -212,6 +265,16 @@ async def test_a_watch_shows_changes_until_its_time_is_over(
         else:
             break
     assert seen == [("ADDED", None), ("MODIFIED", {"a": "red"}), ("DELETED", {"a": "red"})]
+
+
+async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: Cluster) -> None:
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}})
+    query = {"watch": "true", "timeoutSeconds": "60"}
+    async with client._client._client.stream("GET", "api/v1/namespaces/shop/configmaps", params=query) as answer:
+        lines = answer.aiter_lines()
+        assert '"ADDED"' in await anext(lines)
+        await cluster.clock.advance(MINUTE)
+        assert [line async for line in lines] == []
 
 
 async def test_a_watch_from_a_forgotten_version_is_gone(client: AsyncClient, cluster: Cluster) -> None:

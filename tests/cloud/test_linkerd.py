@@ -416,8 +416,9 @@ async def test_proxies_refuse_an_issuer_that_bears_the_subject_of_its_root(mesh:
 
 async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh: Mesh) -> None:
     cluster = mesh.clusters[0]
-    deployment = cluster.get("Deployment", "linkerd", "linkerd-proxy-injector")
-    cluster.apply({**deployment, "spec": {"replicas": 0}})
+    injector: Object = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    injector["metadata"] = {"name": "linkerd-proxy-injector", "namespace": "linkerd"}
+    cluster.apply({**injector, "spec": {"replicas": 0}})
     await mesh.world.clock.advance(MINUTE)
     client = client_for(mesh.world, cluster.name)
     wanted = Pod(metadata=ObjectMeta(name="late", namespace="shop"), spec=PodSpec(containers=[Container(name="app")]))
@@ -428,7 +429,7 @@ async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh:
     cluster.delete("Pod", "shop", name)
     await mesh.world.clock.advance(MINUTE)
     assert len(pods(cluster, "shop")) == 8
-    cluster.apply({**deployment, "spec": {"replicas": 3}, "metadata": {"name": name, **deployment["metadata"]}})
+    cluster.apply({**injector, "spec": {"replicas": 3}})
     await mesh.world.clock.advance(MINUTE)
     assert len(pods(cluster, "shop")) == 9
 
