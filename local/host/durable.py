@@ -78,7 +78,7 @@ class DurableExtension:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self.engine.stop)
+        self.engine.stop()
 
     def client(self, host_url: str) -> Value:
         """What a durable client binding is given."""

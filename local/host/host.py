@@ -2,7 +2,8 @@
 
 Rules:
 - One process and one event loop hold the host, the engine and the simulated cloud; the worker is a child process.
-- Time is held while a request, an invocation or a work item is in flight.
+- Time is held while a request, an invocation or a work item is in flight. So a function that waits inside an invocation
+  for something that needs time waits for ever: orchestrators wait, functions don't.
 - It proves what the app does in the real runtime; it says nothing about the .NET host, its extension bundle, the
   storage behind Durable Functions, scale-out or keys.
 """

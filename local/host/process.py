@@ -7,8 +7,6 @@ Rules:
 """
 
 import asyncio
-import os
-import signal
 import socket
 import sys
 from collections import deque
@@ -91,9 +89,9 @@ class WorkerProcess:
     def kill(self) -> None:
         """SIGKILL, now: nothing the worker still says is heard."""
         self._ready.clear()
-        if self._child and self._child.returncode is None:
-            with suppress(ProcessLookupError):  # it died a moment ago
-                os.kill(self._child.pid, signal.SIGKILL)
+        if self._child:
+            with suppress(ProcessLookupError):  # it is dead already
+                self._child.kill()
         if self._writer:
             self._writer.close()
         self._settle()

@@ -5,7 +5,7 @@ Rules:
   the host.
 - The app's folder is the working directory and the first place to import from.
 - With a clock file `time.time` is the virtual clock, for the app and for what it imports (token caches, for example).
-  `datetime.now` stays the machine's: it can't be replaced for modules that already imported it.
+  `datetime.now` stays the machine's: the type is immutable and imported by name everywhere.
 - It imports little: what it imports counts in every cold start.
 """
 

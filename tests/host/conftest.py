@@ -1,9 +1,14 @@
-"""Hosts of sample apps on the virtual clock of the test."""
+"""Hosts of sample apps on a virtual clock.
+
+Rules: the tests of a file share one worker and its clock, since a worker costs half a second; so each test has instance
+ids of its own and measures time from where it starts.
+"""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,12 +17,24 @@ from local.clock import Clock
 from local.host.durable import Instance
 from local.host.host import FunctionsHost
 
+SAMPLE = Path(__file__).parent / "apps" / "sample"
+
 StartHost = Callable[[Path], Awaitable[FunctionsHost]]
-Begin = Callable[..., Awaitable[aiohttp.ClientResponse]]
+Begin = Callable[..., Coroutine[Any, Any, aiohttp.ClientResponse]]
 Orchestrate = Callable[..., Awaitable[Instance]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock(1_800_000_000.0)  # 2027-01-15T08:00:00Z
+
+
+@pytest.fixture(scope="module")
 async def start_host(clock: Clock) -> AsyncIterator[StartHost]:
     hosts: list[FunctionsHost] = []
 
@@ -32,12 +49,18 @@ async def start_host(clock: Clock) -> AsyncIterator[StartHost]:
         await host.stop()
 
 
-@pytest.fixture
-async def host(start_host: StartHost) -> FunctionsHost:
-    return await start_host(Path(__file__).parent / "apps" / "sample")
+@pytest.fixture(scope="module")
+async def shared_host(start_host: StartHost) -> FunctionsHost:
+    return await start_host(SAMPLE)
 
 
 @pytest.fixture
+def host(shared_host: FunctionsHost) -> Iterator[FunctionsHost]:
+    yield shared_host
+    shared_host.on_invocation(None)
+
+
+@pytest.fixture(scope="module")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
@@ -45,7 +68,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def begin(host: FunctionsHost, http: aiohttp.ClientSession) -> Begin:
-    async def begin(name: str, instance_id: str = "one", data: object = None) -> aiohttp.ClientResponse:
+    async def begin(name: str, instance_id: str, data: object = None) -> aiohttp.ClientResponse:
         body = None if data is None else json.dumps(data)
         return await http.post(f"{host.url}/v1/start/{name}/{instance_id}", data=body)
 
@@ -56,7 +79,7 @@ def begin(host: FunctionsHost, http: aiohttp.ClientSession) -> Begin:
 def orchestrate(host: FunctionsHost, clock: Clock, begin: Begin) -> Orchestrate:
     """Start an orchestration over HTTP and let virtual time run until it ends."""
 
-    async def orchestrate(name: str, instance_id: str = "one", data: object = None) -> Instance:
+    async def orchestrate(name: str, instance_id: str, data: object = None) -> Instance:
         response = await begin(name, instance_id, data)
         assert response.status == 202
         await clock.run_until(lambda: ended(host, instance_id), timedelta(days=30))

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
@@ -9,28 +9,28 @@ from tests.host.conftest import Begin, Orchestrate
 
 async def test_a_timer_of_ten_days_ends_at_once_in_virtual_time(orchestrate: Orchestrate, clock: Clock) -> None:
     start = clock.now()
-    instance = await orchestrate("wait", data=10)
-    began, finished = instance.output
-    assert (began, finished) == ("2027-01-15T08:00:00", "2027-01-25T08:00:00")
+    instance = await orchestrate("wait", "long", 10)
     assert (instance.created, instance.updated) == (start, start + timedelta(days=10))
+    began, finished = (datetime.fromisoformat(one).replace(tzinfo=UTC) for one in instance.output)
+    assert (began, finished) == (instance.created, instance.updated)
 
 
 async def test_a_child_of_ten_days_returns_to_its_parent(host: FunctionsHost, orchestrate: Orchestrate) -> None:
-    instance = await orchestrate("parent", data=10)
-    child = host.instance("one-child")
+    instance = await orchestrate("parent", "parent", 10)
+    child = host.instance("parent-child")
     assert child is not None
     assert (instance.status, instance.output) == ("Completed", child.output)
 
 
 async def test_a_failed_child_keeps_its_error(orchestrate: Orchestrate) -> None:
-    kind, message = (await orchestrate("parent_of_failure")).output
+    kind, message = (await orchestrate("parent_of_failure", "sorry")).output
     assert "TaskFailedError" in kind
     assert "the disk is full" in message
 
 
 async def test_each_generation_starts_afresh(orchestrate: Orchestrate, clock: Clock) -> None:
     start = clock.now()
-    instance = await orchestrate("countdown", data=4)
+    instance = await orchestrate("countdown", "countdown", 4)
     assert (instance.output, instance.input) == ("lift-off", 1)
     assert instance.updated - start == timedelta(hours=4)
 
@@ -38,9 +38,9 @@ async def test_each_generation_starts_afresh(orchestrate: Orchestrate, clock: Cl
 async def test_a_timer_does_not_outlive_the_execution_that_made_it(
     host: FunctionsHost, http: aiohttp.ClientSession, begin: Begin, clock: Clock
 ) -> None:
-    await begin("approval")
+    await begin("approval", "quick")
     await clock.settle()
-    await http.post(f"{host.url}/runtime/webhooks/durabletask/instances/one/raiseEvent/approve", json="yes")
+    await http.post(f"{host.url}/runtime/webhooks/durabletask/instances/quick/raiseEvent/approve", json="yes")
     await clock.settle()
     turns: list[str] = []
     host.on_invocation(lambda name, _moment: turns.append(name))
@@ -61,7 +61,7 @@ async def test_an_empty_reuse_policy_refuses_an_id_even_after_its_end(
 async def test_without_a_policy_an_ended_id_runs_again_and_a_running_one_does_not(
     begin: Begin, orchestrate: Orchestrate
 ) -> None:
-    assert (await orchestrate("greet", data="first")).output == "said first"
-    assert (await orchestrate("greet", data="second")).output == "said second"
+    assert (await orchestrate("greet", "again", "first")).output == "said first"
+    assert (await orchestrate("greet", "again", "second")).output == "said second"
     await begin("approval", "open")
     assert (await begin("approval", "open")).status == 500

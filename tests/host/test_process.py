@@ -12,7 +12,7 @@ import pytest
 from local.clock import Clock
 from local.host.host import FunctionsHost
 from local.host.process import HostFailed
-from tests.host.conftest import Begin, Orchestrate, StartHost, ended
+from tests.host.conftest import SAMPLE, Begin, Orchestrate, StartHost, ended
 
 HEADER = "import os\nimport azure.functions as func\napp = func.FunctionApp()\n"
 QUEUE = '@app.queue_trigger("m", queue_name="q", connection="C")\ndef other(m: func.QueueMessage) -> None: ...\n'
@@ -64,7 +64,7 @@ async def test_a_fan_out_completes_though_the_worker_is_killed_in_its_midst(
                 host.kill_worker()
 
     host.on_invocation(kill_at_thirty)
-    instance = await orchestrate("fan_out", data=100)
+    instance = await orchestrate("fan_out", "wide", 100)
     assert (instance.status, instance.output) == ("Completed", 100)
     assert host.worker_pid != first_worker
     assert len(finished) > 100  # what had been under way ran again
@@ -82,13 +82,13 @@ async def test_an_activity_whose_answer_is_lost_is_delivered_again(
         return name == "say" and at == moment and seen.count(at) == 1
 
     host.on_invocation(lose_first)
-    assert (await orchestrate("greet", data="hello")).output == "said hello"
+    assert (await orchestrate("greet", moment, "hello")).output == "said hello"
     assert seen == {"before": ["before", "before", "after"], "after": ["before", "after"] * 2}[moment]
 
 
 async def test_work_that_kills_every_worker_fails_at_last(host: FunctionsHost, orchestrate: Orchestrate) -> None:
     host.on_invocation(lambda name, moment: name == "say" and moment == "after")
-    instance = await orchestrate("greet", data="hello")
+    instance = await orchestrate("greet", "poison", "hello")
     assert instance.status == "Failed"
     assert instance.failure is not None
     assert "the answer of say was lost" in instance.failure
@@ -110,7 +110,8 @@ async def test_a_worker_killed_from_outside_is_replaced(host: FunctionsHost, beg
     await clock.run_until(lambda: ended(host, "long"), timedelta(days=30))
 
 
-async def test_after_stop_no_process_is_left_and_the_port_is_free(host: FunctionsHost) -> None:
+async def test_after_stop_no_process_is_left_and_the_port_is_free(start_host: StartHost) -> None:
+    host = await start_host(SAMPLE)
     pid, port = host.worker_pid, urlsplit(host.url).port
     assert host.worker_rss() > 1
     await host.stop()
@@ -122,8 +123,9 @@ async def test_after_stop_no_process_is_left_and_the_port_is_free(host: Function
 
 
 async def test_stopping_in_the_midst_of_work_leaves_nothing_in_flight(
-    host: FunctionsHost, begin: Begin, clock: Clock
+    start_host: StartHost, http: aiohttp.ClientSession, clock: Clock
 ) -> None:
-    await begin("fan_out", data=200)
+    host = await start_host(SAMPLE)
+    await http.post(f"{host.url}/v1/start/fan_out/unfinished", data="200")
     await host.stop()
     await clock.advance(timedelta(days=1))

@@ -81,6 +81,16 @@ async def test_one_failed_event_fails_its_notification(host: FunctionsHost, http
     assert (await post_events(http, url, "Notification", [event(1), event(2, fail=True)]))[0] == 500
 
 
+async def test_an_event_whose_worker_dies_is_a_500_so_that_the_service_sends_it_again(
+    host: FunctionsHost, http: aiohttp.ClientSession
+) -> None:
+    host.on_invocation(lambda _name, moment: host.kill_worker() if moment == "before" else None)
+    url = f"{host.url}{HOOK}?functionName=on_event"
+    assert (await post_events(http, url, "Notification", event(1)))[0] == 500
+    host.on_invocation(None)
+    assert (await post_events(http, url, "Notification", event(1)))[0] == 202
+
+
 async def test_the_webhook_refuses_what_it_does_not_know(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
     known, unknown = f"{host.url}{HOOK}?functionName=on_event", f"{host.url}{HOOK}?functionName=sweep"
     assert (await post_events(http, unknown, "Notification", []))[0] == 404
@@ -90,10 +100,25 @@ async def test_the_webhook_refuses_what_it_does_not_know(host: FunctionsHost, ht
 
 async def test_a_timer_ticks_at_its_moments_of_virtual_time(host: FunctionsHost, clock: Clock) -> None:
     ticks: list[float] = []
-    start = clock.time()
-    host.on_invocation(lambda _name, moment: ticks.append(clock.time() - start) if moment == "before" else None)
-    await clock.advance(timedelta(minutes=46))
-    assert ticks == [900, 1800, 2700]
+    host.on_invocation(lambda _name, moment: ticks.append(clock.time()) if moment == "before" else None)
+    await clock.advance(timedelta(hours=18))
+    assert [at % (6 * 3600) for at in ticks] == [0, 0, 0]
+
+
+async def test_a_tick_whose_worker_dies_is_not_repeated_and_the_next_one_comes(
+    host: FunctionsHost, clock: Clock
+) -> None:
+    ticks: list[float] = []
+
+    def kill_first(_name: str, moment: str) -> None:
+        if moment == "before":
+            ticks.append(clock.time())
+            if len(ticks) == 1:
+                host.kill_worker()
+
+    host.on_invocation(kill_first)
+    await clock.advance(timedelta(hours=12))
+    assert [later - ticks[0] for later in ticks] == [0, 6 * 3600]
 
 
 async def test_a_timer_can_be_run_at_once(host: FunctionsHost, clock: Clock) -> None:

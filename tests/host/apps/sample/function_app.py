@@ -77,7 +77,7 @@ async def on_event(event: func.EventGridEvent) -> None:
     logging.info("event %s of %s", event.id, event.event_type)
 
 
-@app.timer_trigger(arg_name="tick", schedule="0 */15 * * * *")
+@app.timer_trigger(arg_name="tick", schedule="0 0 */6 * * *")
 async def sweep(tick: func.TimerRequest) -> None:
     logging.info("tick at %.0f", time.time())
 
