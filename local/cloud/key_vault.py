@@ -71,8 +71,11 @@ class KeyVaults:
         return vault
 
     def _guard(self, call: Call) -> Reply | None:
-        if self.world.entra.caller(call, audience="https://vault.azure.net"):
-            return None
+        if caller := self.world.entra.caller(call, audience="https://vault.azure.net"):
+            vault = self.vaults.get(call.params.get("vault", "").lower())
+            denied = vault is not None and caller.object_id in vault.denied
+            text = "Caller is not authorized to perform action on resource."
+            return _error(403, "Forbidden", text, "ForbiddenByRbac") if denied else None
         missing = "AKV10000: Request is missing a Bearer or PoP token."
         refused = _error(401, "Unauthorized", "AKV10022: Invalid audience or token." if call.token else missing)
         challenge = (

@@ -46,13 +46,18 @@ _LIMITS = {"create EC": 20, "create EC-HSM": 10, "sign EC": 4000, "sign EC-HSM":
 
 
 class Vault:
-    """A key vault. `events_as_sampled` gives its events the odd forms of the documentation's sample."""
+    """A key vault.
+
+    `denied`: object ids of callers whose role doesn't reach here (yet). `events_as_sampled` gives events the odd forms
+    of the documentation's sample. `signatures` counts what its keys signed for callers.
+    """
 
     def __init__(self, world: "World", name: str) -> None:
         self.world, self.name = world, name
         self.id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-trust/providers/Microsoft.KeyVault/vaults/{name}"
         self.certificates: dict[str, Certificate] = {}
         self.deleted: dict[str, Certificate] = {}
+        self.denied: set[str] = set()
         self.signatures = 0
         self.events_as_sampled = False
         self._calls: dict[str, deque[float]] = {kind: deque() for kind in _LIMITS}

@@ -54,6 +54,7 @@ def test_real_traffic_of_backup_vaults_passes(oracle: Oracle) -> None:
             {"url": "https://localhost:1/vaults/v/certificates/c/nothing/here?api-version=7.4"},
             "not in the official API",
         ),
+        ({"url": f"https://localhost:1{VAULT.replace('DataProtection', 'Nobody')}"}, "not in the official API"),
         ({"url": "https://localhost:1/elsewhere"}, "neither a URL that can be judged"),
     ],
 )

@@ -309,6 +309,17 @@ async def test_a_call_without_a_token_is_challenged_before_its_body_is_read(
     assert 'resource="https://vault.azure.net"' in first.headers["WWW-Authenticate"]
 
 
+async def test_a_caller_whose_role_does_not_reach_the_vault_is_refused(
+    vault: Vault, caller: Principal, certificates: CertificateClient
+) -> None:
+    vault.denied.add(caller.object_id)
+    with pytest.raises(HttpResponseError, match="not authorized") as refused:
+        await requested(certificates)
+    assert refused.value.status_code == 403
+    vault.denied.clear()
+    assert (await requested(certificates)).status == "inProgress"
+
+
 @pytest.fixture
 def events(world: World, vault: Vault) -> Callable[[], list[str]]:
     """The types of the events that the vault has sent: their subscriber is never there, so each is tried once."""

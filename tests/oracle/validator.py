@@ -25,6 +25,7 @@ _UNTYPICAL = {
     ("GetKey", "$.key.n"): "only RSA keys were recorded",
     ("GetKey", "$.key.e"): "only RSA keys were recorded",
     ("GetSecret", "$.tags"): "only secrets with tags were recorded",
+    ("GetCertificate", "$.policy.lifetime_actions[].trigger.lifetime_percentage"): "no days were recorded",
     ("Jobs_Get", "$.properties"): "a failed restore was recorded in a list only",
     ("GetCertificates", "$.nextLink"): "only last pages were recorded",
     ("RoleAssignments_Get", "$.properties.condition"): "only an assignment with a condition was recorded",
