@@ -31,6 +31,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """`subscription_ids` is a list separated by commas."""
         return [part.strip() for part in self.subscription_ids.split(",") if part.strip()]
 
+    @property
+    def key_vault_name(self) -> str:
+        """The vault's name: the first label of its host."""
+        return self.key_vault_url.split("://")[-1].split(".")[0].rstrip("/").split("/")[-1]
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the settings; raises PermanentError that names every missing one at once."""

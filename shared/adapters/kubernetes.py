@@ -46,6 +46,7 @@ SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
@@ -115,12 +116,12 @@ class ClusterApi:
             return dict(await self._client.get(_resource(kind), name, namespace=namespace))
         return None
 
-    async def apply(self, kind: Kind, wanted: Object) -> Object:
-        """Server-side apply as `meshward`; never takes a field from another owner."""
+    async def apply(self, kind: Kind, wanted: Object, *, take_over: bool = False) -> Object:
+        """Server-side apply as `meshward`; takes fields from other owners only if told to."""
         name = wanted["metadata"]["name"]
         body = {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind, **wanted}
         with self._errors(f"applying {kind.kind} {name}"):
-            return dict(await self._client.apply(_resource(kind)(body)))
+            return dict(await self._client.apply(_resource(kind)(body), force=take_over))
 
     async def patch(self, kind: Kind, name: str, namespace: str | None, change: Object) -> Object:
         """Merge-patch; with `metadata.resourceVersion` in it only if nobody has changed the object since."""

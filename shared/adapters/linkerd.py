@@ -1,0 +1,132 @@
+"""Linkerd through a cluster's API server: what a rotation looks at, and the few things that it changes.
+
+The bundle and the issuer are ours to write in external CA mode (Linkerd docs, external certificate management). Each is
+annotated with the time it was written, which tells older pods from newer ones.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from shared.adapters import linkerd_objects as objects
+from shared.adapters.kubernetes import CONFIG_MAP, POD, REPLICA_SET, SECRET, ClusterApi, Kubernetes
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.trust_facts import Bundle, IssuerSecret, MeshConfig, Proxy, Replica, Workload
+
+NAMESPACE = "linkerd"
+_MESHED = {"linkerd.io/control-plane-ns": NAMESPACE}
+_IDENTITY = {"linkerd.io/control-plane-component": "identity"}
+_TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
+_PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
+_APPLIED = "meshward/applied-at"
+_AT_ONCE = 10
+
+
+class Linkerd:
+    """Opens the mesh of a cluster."""
+
+    def __init__(self, kubernetes: Kubernetes) -> None:
+        self._kubernetes = kubernetes
+
+    @asynccontextmanager
+    async def mesh(self, resource_id: str) -> "AsyncIterator[Mesh]":
+        """The cluster's mesh, for the length of one activity."""
+        async with self._kubernetes.api(resource_id) as api:
+            yield Mesh(api)
+
+
+class Mesh:
+    """The Linkerd of one cluster."""
+
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+
+    async def config(self) -> MeshConfig | None:
+        """How Linkerd was installed, None if it isn't."""
+        found = await self._api.get(CONFIG_MAP, "linkerd-config", NAMESPACE)
+        if found is None:
+            return None
+        return objects.config(found["data"]["values"])
+
+    async def bundle(self) -> Bundle:
+        """The bundle; raises PermanentError if there is none."""
+        found = await self._api.get(CONFIG_MAP, _TRUST_ROOTS, NAMESPACE)
+        if found is None:
+            raise PermanentError("NoBundle", f"there is no ConfigMap {NAMESPACE}/{_TRUST_ROOTS}")
+        text = found.get("data", {}).get("ca-bundle.crt", "")
+        return Bundle(
+            text=text,
+            applied=objects.moment_in(found, _APPLIED),
+            owner=objects.owner(found, "f:data", "f:ca-bundle.crt"),
+        )
+
+    async def write_bundle(self, text: str, now: datetime) -> None:
+        """Make this the bundle, taking the field over from whoever wrote it by hand."""
+        metadata = {"name": _TRUST_ROOTS, "namespace": NAMESPACE, "annotations": {_APPLIED: now.isoformat()}}
+        await self._api.apply(CONFIG_MAP, {"metadata": metadata, "data": {"ca-bundle.crt": text}}, take_over=True)
+
+    async def issuer(self) -> IssuerSecret:
+        """The issuer's certificate and what else is known of its Secret; the private key stays where it is."""
+        found = await self._api.get(SECRET, _ISSUER, NAMESPACE)
+        if found is None:
+            raise PermanentError("NoIssuer", f"there is no Secret {NAMESPACE}/{_ISSUER}")
+        certificate = base64.b64decode(found.get("data", {}).get("tls.crt", "")).decode()
+        return IssuerSecret(
+            certificate=certificate,
+            resource_version=found["metadata"]["resourceVersion"],
+            applied=objects.moment_in(found, _APPLIED),
+            owner=objects.owner(found, "f:data", "f:tls.crt"),
+        )
+
+    async def write_issuer(self, seen: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
+        """Replace the issuer, unless somebody has changed its Secret since it was seen."""
+        data = {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}
+        metadata = {"resourceVersion": seen.resource_version, "annotations": {_APPLIED: now.isoformat()}}
+        encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
+        await self._api.patch(SECRET, _ISSUER, NAMESPACE, {"metadata": metadata, "data": encoded})
+
+    async def proxies(self) -> list[Proxy]:
+        """Every live proxy of the cluster."""
+        pods, owners = await asyncio.gather(self._api.list(POD, labels=_MESHED), self._api.list(REPLICA_SET))
+        controllers = {(o["metadata"]["namespace"], o["metadata"]["name"]): objects.controller(o) for o in owners}
+        return [objects.proxy(pod, controllers) for pod in pods if objects.has_live_proxy(pod)]
+
+    async def workloads(self) -> list[Workload]:
+        """Everything that can be restarted, meshed or not."""
+        kinds = list(objects.KINDS.values())
+        lists = await asyncio.gather(*(self._api.list(kind) for kind in kinds))
+        return [objects.workload(kind, item) for kind, items in zip(kinds, lists, strict=True) for item in items]
+
+    async def restart(self, workload: Workload, now: datetime) -> None:
+        """Restart as `kubectl rollout restart` does, unless somebody has changed the workload since it was seen."""
+        template = {"metadata": {"annotations": {objects.RESTARTED: now.strftime("%Y-%m-%dT%H:%M:%SZ")}}}
+        change = {"metadata": {"resourceVersion": workload.resource_version}, "spec": {"template": template}}
+        await self._api.patch(objects.KINDS[workload.kind], workload.name, workload.namespace, change)
+
+    async def identity_replicas(self, now: datetime) -> list[Replica]:
+        """The identity controller's live pods with the issuer that each reports."""
+        pods = [p for p in await self._api.list(POD, namespace=NAMESPACE, labels=_IDENTITY) if objects.lives(p)]
+        names = [(NAMESPACE, str(p["metadata"]["name"])) for p in pods]
+        metrics = await self._metrics(names, _IDENTITY_ADMIN)
+        return [objects.replica(pod, values, now) for pod, values in zip(pods, metrics, strict=True)]
+
+    async def refreshed(self, proxies: Sequence[Proxy]) -> dict[str, datetime | None]:
+        """When each proxy last got a leaf, by `namespace/pod`; None where it can't be read."""
+        found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
+        return {p.id: objects.refreshed(values) for p, values in zip(proxies, found, strict=True)}
+
+    async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(namespace: str, pod: str) -> dict[str, float]:
+            async with places:
+                try:
+                    return objects.samples(await self._api.metrics(pod, namespace, port))
+                except TemporaryError as error:  # gone, or not able to tell yet: a fact, not a fault
+                    if error.reason == "Forbidden":
+                        raise
+                    return {}
+
+        return await asyncio.gather(*(read(*pod) for pod in pods))

@@ -1,0 +1,157 @@
+"""Gates of a rotation: pure judgements of what every live proxy was seen to do, and which workloads to restart for it.
+
+Rules (Linkerd):
+- A proxy reads its roots once, at its start. An injected pod's spec holds them as text; a pod of the control plane
+  takes them from the bundle as it was when the pod was made.
+- A leaf is renewed within its life of 24 hours, and at the start of a proxy. A leaf got after every replica of the
+  identity controller was proven to use the new issuer chains to the new root.
+- A gate passes only on something seen: no proxies at all is a failed observation, not a proof.
+- A workload is restarted only for pods that lack what they need, never while it rolls out, and not again right away.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.domain.errors import NotConverged
+from shared.domain.trust import STAGES, Phase, Roots, Slot
+from shared.domain.trust_certificates import fingerprints
+from shared.domain.trust_facts import Bundle, Proxy, Replica, Workload
+
+RESTART_PAUSE = timedelta(minutes=10)
+RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
+_TTL_TOLERANCE = timedelta(seconds=30)
+_ROLLOUTS_AT_ONCE = 10
+_NAMED_BLOCKERS = 5
+WAVES = ("Deployment", "DaemonSet", "StatefulSet")
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate's judgement: one CamelCase word, a sentence, what blocks it, and how many were seen."""
+
+    reason: str
+    message: str
+    blockers: tuple[str, ...]
+    seen: int
+
+    @property
+    def passed(self) -> bool:
+        return self.reason == "Proven"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What proxies must trust and must not trust (fingerprints), by the bundle that was written at `applied`."""
+
+    trusted: frozenset[str]
+    dropped: frozenset[str]
+    applied: datetime
+
+
+def wanted_in(phase: Phase, roots: Roots, found: Bundle) -> Wanted:
+    """What every proxy is to trust at the end of the phase; raises NotConverged while the bundle says otherwise."""
+    slots = STAGES[phase].trusted
+    trusted, dropped = roots.of(slots), roots.of(set(Slot) - slots)
+    present = fingerprints(found.text)
+    if found.applied is None or not trusted <= present or dropped & present:
+        raise NotConverged("BundleChanged", "somebody has changed the mesh's bundle since it was written: put it back")
+    return Wanted(trusted=trusted, dropped=dropped, applied=found.applied)
+
+
+def trusts(proxy: Proxy, wanted: Wanted) -> bool:
+    """Whether the proxy is known to trust exactly what is wanted."""
+    if proxy.roots is None:
+        return proxy.started is not None and proxy.created > wanted.applied
+    return wanted.trusted <= proxy.roots and not wanted.dropped & proxy.roots
+
+
+def trust_gate(proxies: Sequence[Proxy], wanted: Wanted) -> Verdict:
+    """Every live proxy trusts what is wanted."""
+    lacking = [p for p in proxies if not trusts(p, wanted)]
+    return _verdict("ProxiesLackRoots", "don't trust the wanted roots yet", lacking, len(proxies))
+
+
+def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> Verdict:
+    """Every live proxy got its leaf after `since`; `refreshed` has the last refresh by `namespace/pod`."""
+    older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
+    return _verdict("LeavesNotRenewed", "still use a leaf from before the new issuer", older, len(proxies))
+
+
+def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetime) -> Verdict:
+    """Every replica of the identity controller uses the issuer with this NotAfter, written at `applied`.
+
+    A replica that doesn't report its issuer is trusted only if it was made after the issuer was written.
+    """
+    stale = [r for r in replicas if not _uses(r, expires, applied)]
+    return Verdict(
+        reason=_reason("IssuerNotReloaded", stale, len(replicas)),
+        message=_message(len(stale), len(replicas), "replicas of linkerd-identity", "don't use the new issuer yet"),
+        blockers=tuple(r.pod for r in stale[:_NAMED_BLOCKERS]),
+        seen=len(replicas),
+    )
+
+
+def reload_missed(replicas: Sequence[Replica], expires: datetime, applied: datetime, now: datetime) -> list[str]:
+    """The replicas from before the new issuer that have had time enough to load it and haven't."""
+    if now - applied < RELOAD_PATIENCE:
+        return []
+    return [r.pod for r in replicas if not _uses(r, expires, applied) and r.created <= applied]
+
+
+def next_restarts(
+    workloads: Iterable[Workload], stale: Iterable[Proxy], now: datetime, *, waves: Sequence[str] = WAVES
+) -> list[Workload]:
+    """The workloads to restart now so that these proxies start anew: one wave at a time, a few workloads at once."""
+    needed = {p.workload for p in stale}
+    due = [w for w in workloads if w.id in needed and not w.fixed]
+    wave = next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])
+    free = _ROLLOUTS_AT_ONCE - sum(w.rolling for w in wave)
+    return [w for w in wave if not w.rolling and not _just(w.restarted, now)][: max(free, 0)]
+
+
+def restartable(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> list[Proxy]:
+    """The proxies that a restart of their workload would replace."""
+    helped = {w.id for w in workloads if not w.fixed}
+    return [p for p in proxies if p.workload in helped]
+
+
+def rolling(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> bool:
+    """Whether a workload of these proxies rolls out."""
+    concerned = {p.workload for p in proxies}
+    return any(w.rolling and w.id in concerned for w in workloads)
+
+
+def started_after(proxy: Proxy, since: datetime) -> bool:
+    """Whether the proxy's process began after `since`."""
+    return _after(proxy.started, since)
+
+
+def _uses(replica: Replica, expires: datetime, applied: datetime) -> bool:
+    if replica.expires is None:
+        return replica.ready and replica.created > applied
+    return replica.ready and abs(replica.expires - expires) <= _TTL_TOLERANCE
+
+
+def _after(when: datetime | None, since: datetime) -> bool:
+    return when is not None and when > since
+
+
+def _just(when: datetime | None, now: datetime) -> bool:
+    return when is not None and now - when < RESTART_PAUSE
+
+
+def _verdict(reason: str, fault: str, blocking: Sequence[Proxy], seen: int) -> Verdict:
+    return Verdict(
+        reason=_reason(reason, blocking, seen),
+        message=_message(len(blocking), seen, "proxies", fault),
+        blockers=tuple(p.id for p in blocking[:_NAMED_BLOCKERS]),
+        seen=seen,
+    )
+
+
+def _reason(reason: str, blocking: Sequence[object], seen: int) -> str:
+    return "NothingSeen" if seen == 0 else reason if blocking else "Proven"
+
+
+def _message(blocking: int, seen: int, what: str, fault: str) -> str:
+    return f"{blocking} of {seen} {what} {fault}" if blocking else f"all {seen} {what} are as they should be"
