@@ -1,7 +1,7 @@
 """Measures the app against an empty durable app, side by side, and writes `out/bench.json`.
 
-What is compared runs in turns on the same machine, and ratios are taken pair by pair, so that a figure doesn't depend on
-what else the machine does at that time.
+What is compared runs in turns on the same machine, and ratios are taken pair by pair, so that a figure doesn't depend
+on what else the machine does at that time.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ async def measured() -> dict[str, Any]:
     """All figures, by the keys of `out/bench.json`."""
     cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
     async with open_stage() as stage, empty_host() as empty:
-        rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
+        rates = [await rate(stage.host, "on_cluster_written") / await rate(empty, "ignore") for _ in range(3)]
         declining = await declined_once()
         await play(stage)
         flows = stage.host.worker_rss()
@@ -98,7 +98,7 @@ async def declined_once() -> float:
     host = FunctionsHost(APP, {}, Clock(0.0))
     await host.start()
     try:
-        await deliver(host, "on_cluster_event", 1)
+        await deliver(host, "on_cluster_written", 1)
         return host.worker_rss()
     finally:
         await host.stop()

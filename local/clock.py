@@ -1,7 +1,7 @@
 """Virtual time: the clock of a discrete-event simulation.
 
 Rules:
-- Time stands still while anything is in flight (`busy`, `spawn`), so nothing that waits depends on how fast this machine is.
+- Time stands still while anything is in flight (`busy`, `spawn`): no wait depends on how fast this machine is.
 - When nothing is in flight, `run_until` moves time to the earliest alarm and rings it.
 - `flow` lets time pass in real time, or a multiple of it, for a world that people look at.
 - The current time also stands in a small file that other processes map (`mapped_time`).
@@ -46,7 +46,7 @@ class Clock:
     """Virtual time in Unix seconds. Everything but `time` and `now` belongs to the event loop's thread."""
 
     def __init__(self, start: float) -> None:
-        self._file = tempfile.NamedTemporaryFile(prefix="clock-")
+        self._file = tempfile.NamedTemporaryFile(prefix="clock-")  # noqa: SIM115  # lives as long as the clock
         self._file.write(_SECONDS.pack(start))
         self._file.flush()
         self._cell = mmap.mmap(self._file.fileno(), _SECONDS.size)

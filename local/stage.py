@@ -89,7 +89,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
         "backup_resource_group": scenario.BACKUP_GROUP,
         "arm_url": world.wire.url,
         "authority_url": world.wire.url,
-        "file_url": world.wire.url,
+        "file_url": f"{world.wire.url}/files/{{account}}",
         "verify_key_vault_domain": "false",
     } | {f"{duty}_client_id": world.entra.add(duty).client_id for duty in DUTIES}
     return {
@@ -111,7 +111,7 @@ async def subscribe(world: World, url: str) -> None:
             "Microsoft.KeyVault.CertificateNearExpiry",
             "EventGridSchema",
         ),
-        "on_cluster_event": (EventGrid.SUBSCRIPTION, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
+        "on_cluster_written": (EventGrid.SUBSCRIPTION, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
         "on_backup_completed": (scenario.TOPIC, "Meshward.Backup.Completed", "CloudEventSchemaV1_0"),
     }
     for function, (topic, type, schema) in subscriptions.items():

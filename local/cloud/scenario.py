@@ -25,13 +25,14 @@ SHARE = "orders"
 
 _MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
 _FIRST = ("aks-east", "aks-west")
+BACKED_UP_CLUSTER = _FIRST[0]
 
 
 def seed(world: World, *, clusters: int = 2) -> None:
     """Fill the world; `clusters` is the size of the trust domain."""
     seed_trust(world, clusters)
     world.aks.add(NEW_CLUSTER, tags={"meshward:protect": "true"})
-    world.backup_vaults.protect(_FIRST[0], group=BACKUP_GROUP)
+    world.backup_vaults.protect(BACKED_UP_CLUSTER, group=BACKUP_GROUP)
     seed_share(world)
 
 
@@ -81,7 +82,6 @@ def install_linkerd(world: World, vault: Vault, cluster: str) -> None:
 
 def seed_share(world: World) -> None:
     """An Azure Files share with some orders in it, backed up by a Recovery Services vault."""
-    world.storage.add(STORAGE_ACCOUNT, group=BACKUP_GROUP)
     world.file_shares.create(STORAGE_ACCOUNT, SHARE)
     for number in range(20):
         world.file_shares.write(STORAGE_ACCOUNT, SHARE, f"2026/order-{number:03}.json", b'{"total": %d}' % number)

@@ -1,0 +1,80 @@
+"""Shows flows as they go: a line for each change of phase or reason, and a bar per cluster for restarts."""
+
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from rich import progress
+from rich.console import Console
+
+from local.cloud import scenario
+from local.host.durable import Instance
+from local.stage import Stage
+
+
+@dataclass
+class Timing:
+    """When an instance was first seen and when it ended, in seconds of real time."""
+
+    began: float = field(default_factory=time.perf_counter)
+    ended: float | None = None
+
+    @property
+    def wall_s(self) -> float:
+        return round((self.ended or time.perf_counter()) - self.began, 2)
+
+
+class Progress:
+    """Lines on the console while the block runs; `timings` by instance id."""
+
+    def __init__(self, console: Console, stage: Stage) -> None:
+        self.timings: dict[str, Timing] = {}
+        self._stage, self._console = stage, console
+        self._start = stage.clock.time()
+        self._last: dict[str, str] = {}
+        self._old_roots = stage.world.linkerd.roots(scenario.TRUST_DOMAIN)
+        columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
+        self._bars = progress.Progress(*columns, console=console, transient=True)
+        self._tasks = {
+            name: self._bars.add_task(f"{name}: proxies that trust a new root")
+            for name in stage.world.linkerd.control_planes
+        }
+        stage.host.on_change(self._changed)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def _changed(self, instance: Instance) -> None:
+        timing = self.timings.setdefault(instance.id, Timing())
+        if instance.ended and timing.ended is None:
+            timing.ended = time.perf_counter()
+        self._move_bars()
+        line = _line(instance)
+        if line != self._last.get(instance.id):
+            self._last[instance.id] = line
+            self._console.print(f"[dim]{self._virtual()}[/dim]  {instance.name:<18} {line}", highlight=False)
+
+    def _move_bars(self) -> None:
+        for name, task in self._tasks.items():
+            live = [p for p in self._stage.world.linkerd.proxies(scenario.TRUST_DOMAIN) if p.cluster == name]
+            moved = sum(bool(p.roots - self._old_roots) for p in live)
+            self._bars.update(task, total=len(live), completed=moved)
+
+    def _virtual(self) -> str:
+        minutes, seconds = divmod(int(self._stage.clock.time() - self._start), 60)
+        return f"+{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+def _line(instance: Instance) -> str:
+    if instance.ended:
+        return f"[bold]{instance.status}[/bold] {instance.failure or ''}".rstrip()
+    status: dict[str, Any] = instance.custom_status or {}
+    waits = f" … {status['reason']}: {status['message']}" if "reason" in status else ""
+    return f"{status.get('phase', 'starting')}{waits}"

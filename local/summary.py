@@ -1,0 +1,105 @@
+"""What `make run` reports in the end: `out/run.json` and a table."""
+
+import re
+from importlib.metadata import version
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local.host.durable import Instance
+from local.observe import Observed
+from local.progress import Timing
+from local.stage import APP, Stage
+
+EVENTS = {
+    "rotate_trust_root": "Microsoft.KeyVault.CertificateNearExpiry",
+    "protect_cluster": "Microsoft.Resources.ResourceWriteSuccess",
+    "verify_restore": "Meshward.Backup.Completed",
+}
+
+
+def report(stage: Stage, timings: dict[str, Timing], before: Observed, after: Observed, *, ok: bool) -> dict[str, Any]:
+    """The content of `out/run.json`. Times are in seconds, `virtual_s` in those of the simulated world."""
+    instances = stage.host.instances()
+    flows = {name: _flow(stage, name, [i for i in instances if i.name == name], timings) for name in EVENTS}
+    return {"ok": ok, "flows": flows, "observed": _observed(before, after), "versions": _versions()}
+
+
+def show(console: Console, outcome: dict[str, Any], missing: list[str]) -> None:
+    """The summary for people."""
+    table = Table("flow", "started by", "status", "outcome", "virtual time", "wall time")
+    for name, flow in outcome["flows"].items():
+        hours = f"{flow['virtual_s'] / 3600:.1f} h"
+        table.add_row(name, flow["event_type"], flow["status"], flow["outcome"], hours, f"{flow['wall_s']} s")
+    console.print(table)
+    linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
+    console.print(
+        f"{linkerd['proxies']} proxies, {linkerd['handshakes']} handshakes, {linkerd['failed_handshakes']} failed; "
+        f"roots {_short(linkerd['roots_before'])} → {_short(linkerd['roots_after'])}"
+    )
+    for one in outcome["observed"]["backup"]["instances"]:
+        console.print(f"{one['cluster']}: {one['protection_status']}")
+    console.print(
+        f"restores: {restores['verdict']}, RPO {restores['rpo_s']:.0f} s, RTO {restores['rto_s']:.0f} s, "
+        f"{restores['left_over']} left over"
+    )
+    console.print("[bold]ok[/bold]" if not missing else f"[bold red]not reached:[/bold red] {', '.join(missing)}")
+
+
+def _flow(stage: Stage, name: str, runs: list[Instance], timings: dict[str, Timing]) -> dict[str, Any]:
+    first = runs[0]
+    sent = [
+        d.event
+        for d in stage.world.event_grid.deliveries
+        if EVENTS[name] in (d.event.get("eventType"), d.event.get("type"))
+    ]
+    return {
+        "event_id": sent[0]["id"] if sent else None,
+        "event_type": EVENTS[name],
+        "instance_id": first.id,
+        "status": first.status,
+        "outcome": ", ".join(_outcome(run) for run in runs),
+        "wall_s": max(timings[run.id].wall_s for run in runs),
+        "virtual_s": max((run.updated - run.created).total_seconds() for run in runs),
+    }
+
+
+def _outcome(run: Instance) -> str:
+    if run.failure:
+        return run.failure
+    output = run.output or {}
+    return str(output.get("verdict") or output.get("state") or output.get("phase") or run.status)
+
+
+def _observed(before: Observed, after: Observed) -> dict[str, Any]:
+    return {
+        "linkerd": {
+            "proxies": after.proxies,
+            "handshakes": after.handshakes,
+            "failed_handshakes": after.failed_handshakes,
+            "roots_before": before.roots,
+            "roots_after": after.roots,
+        },
+        "backup": {"instances": after.instances},
+        "restores": {
+            "verdict": _worst(after.verdicts),
+            "rpo_s": max((one.rpo_s for one in after.restores), default=None),
+            "rto_s": max((one.rto_s for one in after.restores), default=None),
+            "left_over": after.left_over,
+        },
+    }
+
+
+def _worst(verdicts: list[str]) -> str | None:
+    ranks = ["Verified", "VerifiedWithFindings", "Inconclusive", "Failed"]
+    return max(verdicts, key=ranks.index, default=None)
+
+
+def _versions() -> dict[str, str]:
+    pinned = re.findall(r"^([\w-]+)==", (APP / "requirements.txt").read_text(), re.MULTILINE)
+    return {name: version(name) for name in [*pinned, "azure-functions-runtime"]}
+
+
+def _short(roots: list[str]) -> str:
+    return ", ".join(root[:8] for root in roots) or "none"
