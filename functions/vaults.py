@@ -58,7 +58,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 @app.event_grid_trigger(arg_name="event")
 @app.durable_client_input(client_name="client")
-async def on_cluster_written(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
+async def on_cluster_event(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
     """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
     try:
         written = cluster_written(received(event))
@@ -233,14 +233,17 @@ async def ensure_role(grant: Grant) -> Grant:
 
 @activity(app)
 async def start_validation(wanted: Protection) -> Validation:
-    """Ask Azure Backup whether it could protect the cluster now; asking twice does no harm."""
-    return await services().backup_vaults.start_validation(wanted)
+    """Ask Azure Backup whether it could protect the cluster now; what it protects already isn't validated again."""
+    vaults = services().backup_vaults
+    if await vaults.instance(wanted) is not None:
+        return Validation(wanted=wanted)
+    return await vaults.start_validation(wanted)
 
 
 @activity(app)
 async def finish_validation(validation: Validation) -> Finding:
     """What the validation found."""
-    return await services().backup_vaults.finding(validation)
+    return await services().backup_vaults.finding(validation) if validation.operation else Finding()
 
 
 @activity(app)

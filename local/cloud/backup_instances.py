@@ -106,10 +106,12 @@ class BackupInstances:
             return taken
         old = self.world.arm.find(call.path)
         state = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
-        instance = self.world.arm.store(_instance(old["id"] if old else call.path, call.body["properties"], state))
+        instance = _instance(old["id"] if old else call.path, call.body["properties"], state)
         instance["properties"]["provisioningState"] = "Succeeded" if old else "Provisioning"
         if old:
-            return Reply(body=instance)
+            old.update(instance)  # in place: an operation under way goes on with it
+            return Reply(body=old)
+        self.world.arm.store(instance)
         operation = self._operations.begin(CREATE_SECONDS, lambda _: self._created(vault, instance))
         return Reply(status=201, body=deepcopy(instance), headers=self._operations.followed(vault, operation))
 

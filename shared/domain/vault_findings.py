@@ -70,10 +70,10 @@ class Unclaimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
-    """A validation under way, and the protection that it validates."""
+    """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
 
     wanted: Protection
-    operation: str
+    operation: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
