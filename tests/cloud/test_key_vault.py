@@ -344,6 +344,18 @@ async def test_a_root_announces_that_it_nears_expiry_thirty_days_before(
     assert events()[1:] == ["CertificateExpired"]
 
 
+async def test_a_version_that_was_replaced_or_deleted_announces_nothing(
+    world: World, vault: Vault, certificates: CertificateClient, events: Callable[[], list[str]]
+) -> None:
+    now = world.clock.now()
+    for name in (ROOT, "deleted"):
+        vault.seed_root(name, subject_cn="root", not_before=now, not_after=now + timedelta(days=100), tags={})
+    vault.delete("deleted")
+    await self_issued(certificates)
+    await world.clock.advance(timedelta(days=101))
+    assert events() == ["CertificateNewVersionCreated"]
+
+
 async def test_making_a_root_announces_two_versions(
     world: World, caller: Principal, certificates: CertificateClient, events: Callable[[], list[str]]
 ) -> None:
