@@ -98,7 +98,7 @@ def wait(context: task.OrchestrationContext, days: int) -> Steps:
     began = context.current_utc_datetime
     context.set_custom_status("waiting")
     yield context.create_timer(timedelta(days=days))
-    return [began.isoformat(), context.current_utc_datetime.isoformat()]
+    return [began.isoformat(), context.current_utc_datetime.isoformat(), context.parent_instance_id]
 
 
 @app.orchestration_trigger(context_name="context")
@@ -153,6 +153,15 @@ def countdown(context: task.OrchestrationContext, left: int) -> Steps:
     if left > 1:
         context.continue_as_new(left - 1)
     return "lift-off"
+
+
+@app.orchestration_trigger(context_name="context")
+def renew(context: task.OrchestrationContext, hours: int) -> Steps:
+    deadline = context.create_timer(timedelta(hours=hours))
+    yield context.call_activity("say", input="on we go")
+    if hours == 1:
+        return context.continue_as_new(10)
+    yield deadline
 
 
 @app.activity_trigger(input_name="what")
