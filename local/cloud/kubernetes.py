@@ -209,6 +209,7 @@ class Cluster:
             new.pop("status", None)  # a restored object starts without the status that it was saved with
         if entry.name == "Pod":
             new["status"] = {"phase": "Pending", "conditions": []}
+            new["spec"] = {"serviceAccountName": "default", **new["spec"]}
             new = self.mesh.admit(new) if self.mesh else new
         return new if dry_run else self._store("ADDED", entry, new)
 
@@ -413,5 +414,4 @@ def not_found(entry: Kind, name: str) -> StatusError:
 
 def _unstamped(obj: Object) -> Object:
     """The object without what every write changes."""
-    fields = ("resourceVersion", "managedFields")
-    return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k not in fields}}
+    return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}}

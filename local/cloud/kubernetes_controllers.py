@@ -192,8 +192,9 @@ def _step_stateful_set(cluster: Cluster, stateful_set: Object, revision: str) ->
     ordered = spec.get("podManagementPolicy") != "Parallel"
     for name in wanted:
         if name not in pods:
-            _claim(cluster, stateful_set, name)
-            cluster.create(_pod(stateful_set, spec["template"], name=name, revision=revision))
+            volumes = [*spec["template"]["spec"].get("volumes", ()), *_claim(cluster, stateful_set, name)]
+            pod = _pod(stateful_set, spec["template"], name=name, revision=revision)
+            cluster.create({**pod, "spec": {**pod["spec"], "volumes": volumes}} if volumes else pod)
         if ordered and not (name in pods and is_ready(pods[name])):
             return
     for name in sorted(pods.keys() - set(wanted), key=_ordinal, reverse=True)[:1]:
@@ -208,7 +209,9 @@ def _step_stateful_set(cluster: Cluster, stateful_set: Object, revision: str) ->
                 return
 
 
-def _claim(cluster: Cluster, stateful_set: Object, pod_name: str) -> None:
+def _claim(cluster: Cluster, stateful_set: Object, pod_name: str) -> list[Object]:
+    """The pod's own volumes, over claims that are made if they aren't there and outlive the pod."""
+    volumes = []
     for template in stateful_set["spec"].get("volumeClaimTemplates", ()):
         meta = {
             "name": f"{template['metadata']['name']}-{pod_name}",
@@ -218,6 +221,8 @@ def _claim(cluster: Cluster, stateful_set: Object, pod_name: str) -> None:
         if not cluster.find("PersistentVolumeClaim", meta["namespace"], meta["name"]):
             claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": template["spec"]}
             cluster.create(claim)
+        volumes.append({"name": template["metadata"]["name"], "persistentVolumeClaim": {"claimName": meta["name"]}})
+    return volumes
 
 
 def _ordinal(name: str) -> int:

@@ -52,7 +52,12 @@ class Kubelet:
         self.cluster.remove(pod)
 
     def _start(self, pod: Object) -> None:
-        """Schedule the pod, if nothing did, and start its containers."""
+        """Schedule the pod, if nothing did, and start its containers; a claim that isn't bound keeps it waiting."""
+        if not all(map(self._is_bound, _claims(pod))):
+            waiting = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+            self.cluster.set_status(pod, conditions=[waiting])
+            self._after(_PROBE_SECONDS, pod, self._start)
+            return
         node = pod["spec"].get("nodeName") or f"aks-nodepool1-vmss00000{int(spread(pod, NODES))}"
         pod = self.cluster.update({**pod, "spec": {**pod["spec"], "nodeName": node}})
         first = "startTime" not in pod["status"]
@@ -65,6 +70,10 @@ class Kubelet:
         seconds = pod["metadata"].get("annotations", {}).get(RUN_SECONDS)
         if seconds or any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", ())):
             self._after(float(seconds or _JOB_SECONDS), pod, self._succeed)
+
+    def _is_bound(self, claim: tuple[str, str]) -> bool:
+        found = self.cluster.find("PersistentVolumeClaim", *claim)
+        return bool(found and found.get("status", {}).get("phase") == "Bound")
 
     def _probe(self, pod: Object) -> None:
         mesh, restarts = self.cluster.mesh, restart_count(pod)
@@ -105,6 +114,12 @@ class Kubelet:
                 for c in spec.get("initContainers", ())
             ],
         )
+
+
+def _claims(pod: Object) -> list[tuple[str, str]]:
+    """The persistent volume claims that the pod mounts, by namespace and name."""
+    volumes = [v["persistentVolumeClaim"] for v in pod["spec"].get("volumes", ()) if "persistentVolumeClaim" in v]
+    return [(pod["metadata"]["namespace"], v["claimName"]) for v in volumes]
 
 
 def restart_count(pod: Object) -> int:

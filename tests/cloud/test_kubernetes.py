@@ -162,6 +162,15 @@ async def test_applying_a_field_of_another_manager_is_a_conflict_unless_forced(
     assert forced.data == {"a": "green", "b": "blue"}
 
 
+async def test_applying_the_value_of_another_manager_shares_the_field(client: AsyncClient, cluster: Cluster) -> None:
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}}
+    cluster.apply({**theirs, "data": {"a": "red"}}, manager="helm")
+    await client.apply(ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"}))
+    owners = cluster.get("ConfigMap", "shop", "colours")["metadata"]["managedFields"]
+    assert [(o["manager"], o["operation"]) for o in owners] == [("helm", "Update"), ("meshward", "Apply")]
+    assert owners[0]["fieldsV1"] == owners[1]["fieldsV1"] == {"f:data": {"f:a": {}}}
+
+
 async def test_a_field_that_is_no_longer_applied_goes_away(client: AsyncClient) -> None:
     meta = ObjectMeta(name="colours", namespace="shop")
     await client.apply(ConfigMap(metadata=meta, data={"a": "red", "b": "blue"}))
@@ -382,6 +391,27 @@ async def test_a_job_runs_to_its_end(cluster: Cluster) -> None:
     status = cluster.get("Job", "shop", "once")["status"]
     assert status["succeeded"] == 2
     assert [p["status"]["phase"] for p in pods(cluster, "once")] == ["Succeeded"] * 2
+
+
+async def test_a_pod_waits_for_its_volume(cluster: Cluster) -> None:
+    web = workload("web", replicas=1)
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    web["spec"]["template"]["spec"]["volumes"] = [volume]
+    cluster.apply(web)
+    await cluster.clock.advance(MINUTE)
+    assert [p["status"]["phase"] for p in pods(cluster, "web")] == ["Pending"]
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "shop"}}
+    cluster.apply({**claim, "spec": {"accessModes": ["ReadWriteOnce"]}})
+    await cluster.clock.advance(MINUTE)
+    assert all(map(is_ready, pods(cluster, "web")))
+
+
+async def test_a_restored_deployment_is_not_ready_before_its_pods_are(cluster: Cluster) -> None:
+    cluster.apply(workload("web"))
+    await cluster.clock.advance(MINUTE)
+    saved = cluster.get("Deployment", "shop", "web")
+    cluster.apply({**saved, "metadata": {"name": "copy", "namespace": "shop"}})
+    assert "status" not in cluster.get("Deployment", "shop", "copy")
 
 
 async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(cluster: Cluster, client: AsyncClient) -> None:
