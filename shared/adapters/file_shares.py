@@ -4,6 +4,7 @@ Files are read with the identity's backup intent, which needs a data role and no
 """
 
 import hashlib
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, Management, translated, unless_absent
@@ -15,7 +16,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.storage.aio import StorageManagementClient
-    from azure.storage.fileshare.aio import ShareClient
+    from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
 _MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
 
@@ -26,23 +27,24 @@ class FileShares(Management):
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
         super().__init__(settings, credential, **options)
         self._url = settings.file_url
-        self._share_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
+        self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
+        self._services: dict[str, ShareServiceClient] = {}
 
     async def held(self, item: Item) -> Held:
         """What the protected share holds."""
         with translated(f"reading share {item.share}"):
-            async with self._share(item.source_id, item.share) as client:
-                files = await _files(client)
-                contents = {path: await _digest(client, path) for path in sample(files)}
+            share = self._share(item.source_id, item.share)
+            files = await _files(share)
+            contents = {path: await _digest(share, path) for path in sample(files)}
         return Held(names=(item.share,), entries=of_files(files, contents))
 
     async def copy(self, plan: Plan, manifest: Manifest) -> Copy:
         """What the scratch share holds; those files are read that the manifest knows by content."""
         wanted = set(sampled(manifest))
         with translated(f"reading scratch share {_place(plan)}"):
-            async with self._share(plan.item.source_id, _place(plan)) as client:
-                files = await _files(client)
-                contents = {f.path: await _digest(client, f.path) for f in files if f.path in wanted}
+            share = self._share(plan.item.source_id, _place(plan))
+            files = await _files(share)
+            contents = {f.path: await _digest(share, f.path) for f in files if f.path in wanted}
         return Copy(entries=of_files(files, contents))
 
     async def isolate(self, plan: Plan) -> None:
@@ -71,9 +73,18 @@ class FileShares(Management):
         return self.client(StorageManagementClient, plan.item.source_id.split("/")[2])
 
     def _share(self, account: str, share: str) -> "ShareClient":
-        from azure.storage.fileshare.aio import ShareClient
+        from azure.storage.fileshare.aio import ShareServiceClient
 
-        return ShareClient(self._url.format(account=account.rsplit("/", 1)[-1]), share, **self._share_options)
+        name = account.rsplit("/", 1)[-1]
+        if name not in self._services:
+            self._services[name] = ShareServiceClient(self._url.format(account=name), **self._service_options)
+        return self._services[name].get_share_client(share)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await super().close()
+        for service in self._services.values():
+            await service.close()
 
 
 def _names(plan: Plan) -> tuple[str, str]:
@@ -99,8 +110,9 @@ async def _files(client: "ShareClient") -> list[File]:
 
 
 def _file(folder: str, item: Any) -> File:
-    times = [t for t in (item.last_write_time, item.change_time, item.last_modified) if t]
-    return File(path=f"{folder}{item.name}", size=item.size, changed=max(times, default=None))
+    times = [datetime.fromisoformat(str(t)) for t in (item.last_write_time, item.change_time) if t]
+    made = datetime.fromisoformat(str(item.creation_time)) if item.creation_time else None
+    return File(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
 
 
 async def _digest(client: "ShareClient", path: str) -> str:

@@ -50,6 +50,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     size: int
+    made: datetime | None = None
     changed: datetime | None = None
 
 
@@ -96,7 +97,7 @@ def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str
 def of_files(files: Iterable[File], contents: Mapping[str, str]) -> dict[str, Entry]:
     """Entries of files; `contents` has the SHA-256 in hex of those that were read."""
     return {
-        f.path: Entry(digest=f"{f.size} {contents.get(f.path, '')}".strip(), made=f.changed, changed=f.changed)
+        f.path: Entry(digest=f"{f.size} {contents.get(f.path, '')}".strip(), made=f.made, changed=f.changed)
         for f in files
     }
 
