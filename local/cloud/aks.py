@@ -90,7 +90,10 @@ class Aks:
         self.announce(cluster, operation="delete")
 
     def announce(self, cluster: Resource, *, operation: str = "write", **overrides: Any) -> None:
-        """Publish the event that Resource Manager raises on the cluster; `overrides` replace fields of the envelope."""
+        """Publish the event that Resource Manager raises on the cluster; `overrides` replace fields of the envelope.
+
+        `operation` may be a child's, such as agentPools/write.
+        """
         action = f"{TYPE}/{operation}"
         subject = cluster["id"].replace("/resourcegroups/", "/resourceGroups/")
         data = {
@@ -108,7 +111,7 @@ class Aks:
             "id": str(uuid.uuid4()),
             "topic": f"/subscriptions/{SUBSCRIPTION}",
             "subject": subject,
-            "eventType": f"Microsoft.Resources.Resource{operation.capitalize()}Success",
+            "eventType": f"Microsoft.Resources.Resource{operation.rpartition('/')[2].capitalize()}Success",
             "eventTime": iso(self.world.clock.time()),
             "data": data,
             "dataVersion": "2",

@@ -61,6 +61,7 @@ class Arm:
         return self.resources.get(id.lower())
 
     def store(self, resource: Resource) -> Resource:
+        """Keep a resource; store it again after changing it in place, so that Resource Graph hears of it at once."""
         self.resources[resource["id"].lower()] = resource
         self.world.resource_graph.note(resource["id"], resource)
         return resource
@@ -93,7 +94,6 @@ class Arm:
         except OperationFailed as failure:
             operation.status = "Failed"
             operation.error = {"code": failure.code, "message": failure.message}
-        self.world.resource_graph.scan()
 
     def link(self, path: str, api_version: str) -> str:
         """An absolute, signed URL as Azure-AsyncOperation and Location carry it."""

@@ -173,6 +173,7 @@ class BackupJobs:
         except OperationFailed as failure:
             status, told = "Failed", error_info(failure.code, failure.message)
         close(job, status, self.world.clock.time(), told)
+        self.world.arm.store(job)
 
     def _keep(self, instance: Resource, job: Resource, outcome: Outcome[Object]) -> list[str]:
         """The end of a backup: a recovery point with what the cluster holds now."""

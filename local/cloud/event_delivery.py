@@ -1,4 +1,4 @@
-"""How Event Grid delivers: what a subscription wants, what a request looks like, when it is repeated, and what is given up.
+"""How Event Grid delivers: who wants what, what a request looks like, when it is repeated, and when it is given up.
 
 Rules (Event Grid docs, recorded traffic):
 - A failed delivery is repeated on the schedule below until the attempts or the time to live are used up.
@@ -30,7 +30,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """Who gets what of a topic. No types and no filters: everything. Raises ValueError for filters that Azure refuses."""
+    """Who gets what of a topic. No types, no filters: everything. Raises ValueError for filters that Azure refuses."""
 
     name: str
     topic: str

@@ -3,7 +3,7 @@
 Rules (Event Grid docs, recorded traffic):
 - Delivery is at least once and unordered: tests order duplicates (`deliver_twice`) and stragglers (`hold_back`).
 - What can't be delivered is dead-lettered five minutes later.
-- A webhook must prove at creation that it wants the events: by echoing a code (Event Grid schema) or by OPTIONS (CloudEvents).
+- A new webhook must prove that it wants the events: by echoing a code (Event Grid schema) or by OPTIONS (CloudEvents).
 """
 
 import uuid
@@ -79,13 +79,13 @@ class EventGrid:
     async def subscribe(self, name: str, *, topic: str, endpoint: str, **options: Any) -> Subscription:
         """Subscribe a webhook, with the other fields of Subscription as `options`.
 
-        Raises ValidationFailed if the webhook doesn't take part in the handshake, ValueError for filters that Azure refuses.
+        Raises ValidationFailed if the webhook fails the handshake, ValueError for filters that Azure refuses.
         """
         subscription = Subscription(name=name, topic=topic, endpoint=endpoint, **options)
         with self.world.clock.busy():
             agreed = await self._validate(subscription)
         if not agreed:
-            raise ValidationFailed(f"{name}: {endpoint.split('?')[0]} failed the validation handshake")
+            raise ValidationFailed(f"{name}: the webhook failed the validation handshake")
         self.topic(topic).subscriptions[name] = subscription
         return subscription
 

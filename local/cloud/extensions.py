@@ -56,7 +56,7 @@ class Extensions:
         existing = self.world.arm.find(call.path)
         extension = self.world.arm.store(self._fresh(call, existing))
         failure = self._failures.popleft() if self._failures else None
-        operation = self.world.arm.begin(INSTALL_SECONDS, lambda _: self._install(extension, call, failure))
+        operation = self.world.arm.begin(INSTALL_SECONDS, lambda _: self._install(call, failure))
         headers = self._headers(call, operation)
         return Reply(status=200 if existing else 201, body=extension, headers=headers | {"Location": self._url(call)})
 
@@ -84,7 +84,10 @@ class Extensions:
             "systemData": {**author, "createdAt": created, "lastModifiedAt": now},
         }
 
-    def _install(self, extension: Resource, call: Call, failure: OperationFailed | None) -> None:
+    def _install(self, call: Call, failure: OperationFailed | None) -> None:
+        extension = self.world.arm.find(call.path)
+        if extension is None:
+            raise OperationFailed("ResourceNotFound", "The extension was deleted while it was being installed.")
         outcome: dict[str, Any] = {"provisioningState": "Succeeded", "currentVersion": "0.0.3004-2"}
         if failure:
             info = {"code": failure.code, "message": failure.message, "target": None, "details": None}

@@ -12,10 +12,11 @@ Rules:
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-Row = dict[str, Any]
+from local.cloud.kusto_values import CASTS, COMPARISONS, Row, as_datetime, as_text, dig, rank
+
 Stage = Callable[[list[Row]], list[Row]]
 _TOKEN = re.compile(
     r"""\s+|//[^\n]*
@@ -123,15 +124,15 @@ class _Parser:
             options = self._list()
             fold = str.lower if sign.text == "in~" else str
             wanted = {fold(option) for option in options}
-            return lambda row: _text(left.of(row), fold) in wanted
-        if sign.text not in _COMPARISONS:
+            return lambda row: as_text(left.of(row), fold) in wanted
+        if sign.text not in COMPARISONS:
             raise InvalidQuery(sign.text, sign.position)
         right = self._term()
         if {left.kind, right.kind} == {"dynamic", "datetime"} or (
             sign.text[0] in "<>" and "dynamic" not in (left.kind, right.kind) and left.kind != right.kind
         ):
             raise InvalidQuery(sign.text, sign.position)
-        compare = _COMPARISONS[sign.text]
+        compare = COMPARISONS[sign.text]
 
         def holds(row: Row) -> bool:
             have, want = left.of(row), right.of(row)
@@ -173,7 +174,7 @@ class _Parser:
 
         def ordered(rows: list[Row]) -> list[Row]:
             for term, ascending in reversed(keys):
-                rows = sorted(rows, key=lambda row: _rank(term.of(row)), reverse=not ascending)
+                rows = sorted(rows, key=lambda row: rank(term.of(row)), reverse=not ascending)
             return rows
 
         return ordered
@@ -201,7 +202,7 @@ class _Parser:
             return _Term("string", lambda _: token.text[1:-1])
         if token.kind == "number":
             return _Term("number", lambda _: float(token.text))
-        moment = _moment(token.text[9:-1].strip()) if token.kind == "datetime" else None
+        moment = as_datetime(token.text[9:-1].strip()) if token.kind == "datetime" else None
         if moment is None:
             raise InvalidQuery(token.text, token.position)
         return _Term("datetime", lambda _: moment)
@@ -214,8 +215,8 @@ class _Parser:
             span = self._take("timespan").text
             since = self._now - timedelta(**{_UNITS[span[-1]]: float(span[:-1])})
             term = _Term("datetime", lambda _: since)
-        elif function.text in _CASTS:
-            inner, (kind, cast) = self._term(), _CASTS[function.text]
+        elif function.text in CASTS:
+            inner, (kind, cast) = self._term(), CASTS[function.text]
             term = _Term(kind, lambda row: cast(inner.of(row)), inner.name)
         else:
             raise InvalidQuery(function.text, function.position)
@@ -230,7 +231,7 @@ class _Parser:
             keys.append(self._key_of_path())
         if len(keys) > 1 and kind != "dynamic":
             raise InvalidQuery(column.text, column.position)
-        return _Term(kind, lambda row: _dig(row, keys), "_".join(keys))
+        return _Term(kind, lambda row: dig(row, keys), "_".join(keys))
 
     def _key_of_path(self) -> str:
         if self._skip("."):
@@ -266,63 +267,3 @@ class _Parser:
     def _expect(self, text: str) -> None:
         if not self._skip(text):
             raise InvalidQuery(self._next.text, self._next.position)
-
-
-def _dig(row: Row, keys: list[str]) -> Any:
-    value: Any = row
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _text(value: Any, fold: Callable[[str], str] = str) -> str:
-    """A value as Kusto's tostring() writes it; null is empty."""
-    if value is None:
-        return ""
-    return fold(str(value).lower() if isinstance(value, bool) else str(value))
-
-
-def _rank(value: Any) -> tuple[bool, Any]:
-    return (value is not None, value if isinstance(value, int | float | datetime) else _text(value))
-
-
-def _has(have: Any, term: Any) -> bool:
-    return re.search(rf"(?<![^\W_]){re.escape(_text(term))}(?![^\W_])", _text(have), re.IGNORECASE) is not None
-
-
-def _less(have: Any, want: Any) -> bool:
-    return bool(have < want) if type(have) is type(want) or {type(have), type(want)} <= {int, float} else False
-
-
-def _equal(have: Any, want: Any) -> bool:
-    return bool(have == want) if isinstance(have, datetime | int | float) else _text(have) == _text(want)
-
-
-def _same(have: Any, want: Any) -> bool:
-    return _text(have, str.lower) == _text(want, str.lower)
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": _equal,
-    "!=": lambda have, want: not _equal(have, want),
-    "=~": _same,
-    "!~": lambda have, want: not _same(have, want),
-    "<": _less,
-    ">": lambda have, want: _less(want, have),
-    "<=": lambda have, want: _less(have, want) or _equal(have, want),
-    ">=": lambda have, want: _less(want, have) or _equal(have, want),
-    "has": _has,
-}
-_CASTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "tostring": ("string", _text),
-    "tolower": ("string", lambda value: _text(value, str.lower)),
-    "todatetime": ("datetime", _moment),
-}

@@ -4,7 +4,7 @@ Rules (Resource Graph docs):
 - The index is late: what changed less than `lag` ago isn't seen yet, in either direction.
 - A principal has 15 queries in 5 seconds; headers tell what is left, then comes 429 without Retry-After.
 - A page has at most 1,000 rows; further pages need `id` among the columns, else the result is just cut.
-- Changes are noticed when a provider stores or removes a resource, when an operation ends, and when a query comes.
+- Changes are noticed when a provider stores or removes a resource; changes in place when the next query comes.
 """
 
 import base64
@@ -14,7 +14,8 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, iso
-from local.cloud.kusto import InvalidQuery, Row, parse
+from local.cloud.kusto import InvalidQuery, parse
+from local.cloud.kusto_values import Row
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:

@@ -83,6 +83,9 @@ class Storage:
             return refused
         if existing:
             return self._patch(call)
+        if any(path == call.path and self.world.arm.operations[id].open for id, path in self._creating.items()):
+            message = "An operation is currently performing on this storage account that requires exclusive access."
+            return error(409, "StorageAccountOperationInProgress", message)
         account = self._account(call)
         operation = self.world.arm.begin(CREATE_SECONDS, lambda _: self.world.arm.store(account))
         self._creating[operation.id] = call.path

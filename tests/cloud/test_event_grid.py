@@ -105,18 +105,19 @@ async def test_a_cluster_write_arrives_in_either_schema_and_only_where_the_filte
     await world.event_grid.subscribe("eg", topic=own, endpoint=webhook.url, schema="EventGridSchema")
     cluster = world.aks.add("alpha")
     world.aks.announce(cluster)
-    await world.clock.advance(timedelta(seconds=5))
-    cloud, (grid,) = webhook.got if isinstance(webhook.got[1], list) else reversed(webhook.got)
-    assert (cloud["source"], cloud["type"]) == (
-        f"/subscriptions/{SUBSCRIPTION}",
-        "Microsoft.Resources.ResourceWriteSuccess",
-    )
-    assert cloud["id"] == grid["id"]
-    assert cloud["data"] == grid["data"]
-    assert grid["subject"].lower() == cluster["id"].lower()
+    world.aks.announce(cluster, operation="agentPools/write")
     world.aks.remove("alpha")
     await world.clock.advance(timedelta(seconds=5))
-    assert [got[0]["eventType"] for got in webhook.got[2:]] == ["Microsoft.Resources.ResourceDeleteSuccess"]
+    (cloud,) = [got for got in webhook.got if isinstance(got, dict)]
+    grid = [got[0] for got in webhook.got if isinstance(got, list)]
+    assert [event["eventType"].rpartition(".")[2] for event in grid] == [
+        "ResourceWriteSuccess",
+        "ResourceWriteSuccess",
+        "ResourceDeleteSuccess",
+    ]
+    assert (cloud["source"], cloud["type"]) == (f"/subscriptions/{SUBSCRIPTION}", grid[0]["eventType"])
+    assert (cloud["id"], cloud["data"]) == (grid[0]["id"], grid[0]["data"])
+    assert cloud["subject"].lower() == cluster["id"].lower()
 
 
 @pytest.mark.parametrize(

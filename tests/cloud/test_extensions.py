@@ -54,6 +54,15 @@ async def test_an_installed_extension_has_an_identity_which_a_second_write_keeps
     assert world.clock.time() >= started + 2 * INSTALL_SECONDS
 
 
+async def test_an_extension_that_is_written_twice_at_once_gets_one_identity(world: World) -> None:
+    async with _client(world) as client:
+        first = await client.extensions.begin_create(*WHERE, NAME, _extension())
+        second = await client.extensions.begin_create(*WHERE, NAME, _extension())
+        one, other = _facts(await first.result()), _facts(await second.result())
+    assert one.aks_assigned_identity.principal_id == other.aks_assigned_identity.principal_id
+    assert len([p for p in world.entra.principals.values() if p.name.startswith("ext-")]) == 1
+
+
 async def test_a_failed_installation_stays_failed_until_it_is_repeated(world: World) -> None:
     world.extensions.fail_next("ExtensionOperationFailed", "no Linux node")
     async with _client(world) as client:

@@ -98,6 +98,7 @@ async def test_tables_hold_what_belongs_to_them(world: World) -> None:
         ("properties['status'] has 'completed'", True),
         ("properties.status has 'complete'", False),
         ("properties.isUserTriggered == true", True),
+        ("properties.isUserTriggered == 'true'", True),
         ("properties.count > 2", True),
         ("properties.count >= 3 and properties.count < 3", False),
         ("todatetime(properties.endTime) >= ago(5m)", True),

@@ -6,7 +6,9 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 from azure.mgmt.msi.models import Identity
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
+from local.cloud.resource_groups import DELETE_SECONDS
 from local.cloud.world import REGION, SUBSCRIPTION, World
 from tests import sdk
 
@@ -50,6 +52,15 @@ async def test_deletion_takes_time_and_everything_in_the_group(world: World) -> 
     assert (done.status_code, gone.status_code) == (200, 404)
     assert gone.json()["error"]["code"] == "ResourceGroupNotFound"
     assert [cluster["name"] for cluster in world.arm.of_type("Microsoft.ContainerService/managedClusters")] == ["beta"]
+
+
+async def test_the_sdk_follows_a_deletion_to_its_end(world: World) -> None:
+    started = world.clock.time()
+    world.resource_groups.add("rg-a", tags={"purpose": "verify"})
+    async with ResourceManagementClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+        await (await client.resource_groups.begin_delete("rg-a")).result()
+        assert [group async for group in client.resource_groups.list(filter="tagName eq 'purpose'")] == []
+    assert world.clock.time() >= started + DELETE_SECONDS
 
 
 async def test_a_blocked_group_survives_its_deletion(world: World) -> None:

@@ -48,6 +48,8 @@ async def test_an_account_appears_when_its_creation_is_done(world: World) -> Non
         poller = await client.storage_accounts.begin_create("rg-a", "backups1", _account(a="1"))
         with pytest.raises(ResourceNotFoundError):
             await client.storage_accounts.get_properties("rg-a", "backups1")
+        with pytest.raises(ResourceExistsError, match="exclusive access"):
+            await client.storage_accounts.begin_create("rg-a", "backups1", _account(a="1"))
         made: Any = await poller.result()
         assert made.properties.allow_shared_key_access is False
         assert made.properties.primary_endpoints.blob == "https://backups1.blob.core.windows.net/"
