@@ -113,16 +113,15 @@ async def serve_event_grid(
 
 async def _notify(run: Run, function: Function, content: Any) -> bool:
     events = content if isinstance(content, list) else [content]
-    results = await asyncio.gather(*(_event(run, function, one) for one in events), return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, InvocationFailed | WorkerLost):
-            raise result
-    return not any(isinstance(result, BaseException) for result in results)
+    return all(await asyncio.gather(*(_succeeds(run, function, one) for one in events)))
 
 
-def _event(run: Run, function: Function, event: dict[str, Any]) -> Awaitable[Value]:
-    data = Value("json", json.dumps(event.get("data")))
-    return run(function, Value("json", json.dumps(event)), {"data": data})
+async def _succeeds(run: Run, function: Function, event: dict[str, Any]) -> bool:
+    try:
+        await run(function, Value("json", json.dumps(event)), {"data": Value("json", json.dumps(event.get("data")))})
+    except (InvocationFailed, WorkerLost):
+        return False
+    return True
 
 
 class Timer:
