@@ -16,6 +16,7 @@ async def test_an_http_function_sees_the_request_and_its_answer_comes_back_whole
     async with http.post(f"{host.url}/v1/hello/Ada?x=1", data="hi") as response:
         assert response.status == 201
         assert response.headers["X-Sample"] == "yes"
+        assert response.headers["Set-Cookie"] == "flavour=oat; HttpOnly; Max-Age=60; Path=/v1; SameSite=Lax"
         assert await response.json(content_type=None) == {
             "name": "Ada",
             "query": {"x": "1"},

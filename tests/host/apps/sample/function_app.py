@@ -28,7 +28,8 @@ async def hello(req: func.HttpRequest) -> func.HttpResponse:
         "time": time.time(),
         "greeting": os.environ["GREETING"],
     }
-    return func.HttpResponse(json.dumps(answer), status_code=201, headers={"X-Sample": "yes"})
+    headers = {"X-Sample": "yes", "Set-Cookie": "flavour=oat; Path=/v1; Max-Age=60; HttpOnly; SameSite=Lax"}
+    return func.HttpResponse(json.dumps(answer), status_code=201, headers=headers)
 
 
 @app.route(route="hello/world", methods=["POST"])
