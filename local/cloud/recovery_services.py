@@ -1,0 +1,124 @@
+"""How Microsoft.RecoveryServices speaks: its operations, polls and filters.
+
+Rules (seen in recorded traffic):
+- Operations of vaults have base64 ids and no times; those of backup are GUIDs, and end with endTime = startTime.
+- A 202 has no body, only registering a container has `{}`, as have its polls.
+- The end of a vault's deletion is a 404: the vault that the poll asks is gone.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import Operation, error, iso, not_found
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+PROVIDER = "Microsoft.RecoveryServices"
+VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/vaults/{{vault}}"
+_API = "2024-04-01"
+_STATUS_API = "2019-05-13-preview"
+_YEAR_ONE = "0001-01-01T00:00:00"  # without a zone
+
+Answer = Callable[[], Reply]
+
+
+def vault_of(id: str) -> str:
+    """The vault's id of any id below it."""
+    return "/".join(id.split("/")[:9])
+
+
+def filtered(call: Call) -> dict[str, str]:
+    """The terms of `$filter`: key eq 'value', joined by `and`."""
+    return dict(re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")))
+
+
+class Operations:
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self._answers: dict[str, tuple[Any, Answer]] = {}
+        at = f"{VAULT}/{{rest:path}}"
+        world.wire.mount(
+            [
+                Route("GET", f"{VAULT}/operationStatus/{{operation}}", self._vault_status),
+                Route("GET", f"{VAULT}/operationResults/{{operation}}", self._result),
+                Route("GET", f"{VAULT}/backupOperations/{{operation}}", self._status),
+                Route("GET", f"{VAULT}/backupOperationResults/{{operation}}", self._result),
+                Route("GET", f"{at}/operationsStatus/{{operation}}", self._status),
+                Route("GET", f"{at}/operationResults/{{operation}}", self._result),
+            ],
+            guard=world.arm.guard,
+        )
+
+    def of_vault(self, vault: str, seconds: float, finish: Callable[[Operation], object]) -> dict[str, str]:
+        """Start an operation of a vault; the headers that point to it."""
+        operation = self.world.arm.begin(seconds, finish, id=self.world.arm.stamped_id())
+        self._answers[operation.id] = (None, lambda: Reply(body=self.world.arm.find(vault)))
+        return self._headers(vault, operation.id)
+
+    def accepted(
+        self,
+        at: str,
+        seconds: float,
+        finish: Callable[[Operation], object],
+        *,
+        answer: Answer = lambda: Reply(status=204),
+        body: Any = None,
+        id: str | None = None,
+    ) -> Reply:
+        """202 for an operation whose polls live under `at`; `answer` is what its result gives in the end."""
+        operation = self.world.arm.begin(seconds, finish, id=id)
+        self._answers[operation.id] = (body, answer)
+        headers = {
+            "Azure-AsyncOperation": self.world.arm.link(f"{at}/operationsStatus/{operation.id}", _STATUS_API),
+            "Location": self.world.arm.link(f"{at}/operationResults/{operation.id}", _API),
+            "Retry-After": "60",
+        }
+        return Reply(status=202, body=body, headers=headers)
+
+    def _headers(self, vault: str, id: str) -> dict[str, str]:
+        return {
+            "Azure-AsyncOperation": self.world.arm.link(f"{vault}/operationStatus/{id}", _API),
+            "Location": self.world.arm.link(f"{vault}/operationResults/{id}", _API),
+        }
+
+    def _vault_status(self, call: Call) -> Reply:
+        operation, vault = self.world.arm.operations.get(call.params["operation"]), vault_of(call.path)
+        if operation is None or self.world.arm.find(vault) is None:
+            return not_found(replace(call, path=vault))
+        body: dict[str, Any] = {"id": call.path, "name": operation.id, "status": operation.status}
+        if operation.error:
+            body["error"] = operation.error
+        return Reply(body=body, headers=self._headers(vault, operation.id) if operation.open else {})
+
+    def _status(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return error(404, "OperationNotFound", "The operation was not found.")
+        body: dict[str, Any] = {
+            "id": operation.id,
+            "name": operation.id,
+            "status": operation.status,
+            "startTime": iso(operation.started),
+            "endTime": _YEAR_ONE if operation.open else iso(operation.started),
+        }
+        if operation.error:
+            body["error"] = operation.error
+        if operation.properties and not operation.open:
+            body["properties"] = {"objectType": "OperationStatusJobExtendedInfo", **operation.properties}
+        return Reply(body=body)
+
+    def _result(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return not_found(call)
+        body, answer = self._answers[operation.id]
+        if not operation.open:
+            return answer()
+        at = call.path.rpartition("/operationResults/")[0]
+        headers = {"Location": self.world.arm.link(call.path, _API), "Retry-After": "60"}
+        headers["Azure-AsyncOperation"] = self.world.arm.link(f"{at}/operationsStatus/{operation.id}", _STATUS_API)
+        return Reply(status=202, body=body, headers=headers)

@@ -1,0 +1,194 @@
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+from local.cloud.world import REGION, World
+from tests import sdk
+
+AT: dict[str, Any] = {"resource_group_name": "rg-backup", "vault_name": "rsv-one"}
+BODY: dict[str, Any] = {"location": REGION, "sku": {"name": "Standard"}, "identity": {"type": "SystemAssigned"}}
+SHARES = "backupManagementType eq 'AzureStorage'"
+POLICY: dict[str, Any] = {
+    "properties": {
+        "backupManagementType": "AzureStorage",
+        "workLoadType": "AzureFileShare",
+        "schedulePolicy": {
+            "schedulePolicyType": "SimpleSchedulePolicy",
+            "scheduleRunFrequency": "Daily",
+            "scheduleRunTimes": ["2027-01-15T20:30:00.000Z"],
+        },
+        "retentionPolicy": {
+            "retentionPolicyType": "LongTermRetentionPolicy",
+            "dailySchedule": {
+                "retentionTimes": ["2027-01-15T20:30:00.000Z"],
+                "retentionDuration": {"count": 30, "durationType": "Days"},
+            },
+        },
+        "timeZone": "UTC",
+    }
+}
+
+
+@pytest.fixture
+async def vaults(world: World) -> AsyncIterator[Any]:
+    world.resource_groups.add("rg-backup")
+    async with RecoveryServicesClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+        yield client.vaults
+
+
+@pytest.fixture
+async def backup(world: World) -> AsyncIterator[Any]:
+    async with RecoveryServicesBackupClient(**sdk.arm(world, world.entra.add("operator"))) as client:
+        yield client
+
+
+def parameters(**properties: Any) -> dict[str, Any]:
+    return {**BODY, "properties": {"publicNetworkAccess": "Enabled", **properties}}
+
+
+async def made(vaults: Any, **properties: Any) -> Any:
+    return await (await vaults.begin_create_or_update(**AT, vault=parameters(**properties))).result()
+
+
+async def registered(world: World, backup: Any) -> str:
+    """An account with the share `orders`, registered with the vault; the name of its container."""
+    account = world.file_shares.account("stdata")
+    world.file_shares.create("stdata", "orders")
+    container = f"StorageContainer;Storage;rg-storage;{account['name']}"
+    body = {
+        "containerType": "StorageContainer",
+        "backupManagementType": "AzureStorage",
+        "sourceResourceId": account["id"],
+    }
+    poller = await backup.protection_containers.begin_register(
+        **AT, fabric_name="Azure", container_name=container, parameters={"properties": body}
+    )
+    await poller.result()
+    return container
+
+
+async def inquired(world: World, backup: Any, container: str) -> list[Any]:
+    await backup.protection_containers.inquire(**AT, fabric_name="Azure", container_name=container)
+    await world.clock.advance(timedelta(minutes=1))
+    found = backup.backup_protectable_items.list(**AT, filter=f"{SHARES} and workloadType eq 'AzureFileShare'")
+    return [item async for item in found]
+
+
+async def protected(world: World, backup: Any) -> Any:
+    """The item of the share `orders`, protected over the wire."""
+    container = await registered(world, backup)
+    item = (await inquired(world, backup, container))[0]
+    await backup.protection_policies.create_or_update(**AT, policy_name="daily", parameters=POLICY)
+    policy = await backup.protection_policies.get(**AT, policy_name="daily")
+    properties = {
+        "protectedItemType": "AzureFileShareProtectedItem",
+        "sourceResourceId": world.file_shares.account("stdata")["id"],
+        "policyId": policy.id,
+    }
+    await backup.protected_items.begin_create_or_update(
+        **AT,
+        fabric_name="Azure",
+        container_name=container,
+        protected_item_name=item.name,
+        parameters={"properties": properties},
+        polling=False,
+    )
+    await world.clock.advance(timedelta(minutes=1))
+    return await anext(backup.backup_protected_items.list(**AT, filter=SHARES))
+
+
+async def test_a_new_vault_is_geo_redundant_has_an_identity_and_no_policy_for_shares(vaults: Any, backup: Any) -> None:
+    vault = await made(vaults)
+    policies = [p.name async for p in backup.backup_policies.list(**AT)]
+    assert vault.properties.provisioning_state == "Succeeded"
+    assert vault.properties.redundancy_settings.standard_tier_storage_redundancy == "GeoRedundant"
+    assert vault.identity.principal_id
+    assert policies == ["DefaultPolicy", "EnhancedPolicy", "HourlyLogBackup"]
+
+
+async def test_deleting_a_vault_ends_in_a_404_of_its_poll(world: World, vaults: Any) -> None:
+    await made(vaults)
+    poller = await vaults.begin_delete(**AT)
+    with pytest.raises(HttpResponseError) as caught:
+        await poller.result()
+    assert caught.value.status_code == 404
+    assert not list(world.arm.of_type("Microsoft.RecoveryServices/vaults"))
+
+
+async def test_soft_delete_that_is_always_on_stays(vaults: Any) -> None:
+    await made(vaults, securitySettings={"softDeleteSettings": {"softDeleteState": "AlwaysON"}})
+    with pytest.raises(HttpResponseError) as caught:
+        await made(vaults, securitySettings={"softDeleteSettings": {"softDeleteState": "Disabled"}})
+    assert caught.value.status_code == 400
+
+
+async def test_times_of_a_policy_come_back_without_milliseconds(vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    policy = await backup.protection_policies.create_or_update(**AT, policy_name="daily", parameters=POLICY)
+    assert policy.as_dict()["properties"]["schedulePolicy"]["scheduleRunTimes"] == ["2027-01-15T20:30:00Z"]
+
+
+async def test_accounts_are_found_only_after_a_refresh(world: World, vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    world.file_shares.create("stdata", "orders")
+    listing: dict[str, Any] = {**AT, "fabric_name": "Azure", "filter": SHARES}
+    before = [c async for c in backup.protectable_containers.list(**listing)]
+    await backup.protection_containers.refresh(**listing)
+    await world.clock.advance(timedelta(minutes=1))
+    after = [c.properties.friendly_name async for c in backup.protectable_containers.list(**listing)]
+    assert (before, after) == ([], ["stdata"])
+
+
+async def test_shares_are_protectable_only_after_an_inquiry(world: World, vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    container = await registered(world, backup)
+    before = [i async for i in backup.backup_protectable_items.list(**AT, filter=SHARES)]
+    after = await inquired(world, backup, container)
+    assert before == []
+    assert [i.properties.friendly_name for i in after] == ["orders"]
+    assert "orders" not in after[0].name
+
+
+async def test_an_account_belongs_to_one_vault(world: World, vaults: Any, backup: Any) -> None:
+    world.recovery_vaults.protect("rsv-other", "stdata", "orders")
+    await made(vaults)
+    with pytest.raises(HttpResponseError):
+        await registered(world, backup)
+
+
+async def test_a_protected_share_has_a_hash_for_a_name_and_a_job_for_its_protection(
+    world: World, vaults: Any, backup: Any
+) -> None:
+    await made(vaults)
+    item = await protected(world, backup)
+    jobs = [(j.properties.operation, j.properties.status) async for j in backup.backup_jobs.list(**AT)]
+    assert item.properties.friendly_name == "orders"
+    assert item.properties.protection_state == "IRPending"
+    assert item.name.startswith("AzureFileShare;")
+    assert jobs == [("ConfigureBackup", "Completed")]
+
+
+async def test_a_deleted_item_stays_until_its_days_are_over_and_keeps_its_vault(
+    world: World, vaults: Any, backup: Any
+) -> None:
+    await made(vaults)
+    item = await protected(world, backup)
+    names = item.id.split("/")
+    await backup.protected_items.delete(
+        **AT, fabric_name="Azure", container_name=names[-3], protected_item_name=names[-1]
+    )
+    await world.clock.advance(timedelta(minutes=1))
+    left = [i.properties async for i in backup.backup_protected_items.list(**AT)]
+    with pytest.raises(HttpResponseError) as caught:
+        await vaults.begin_delete(**AT)
+    await world.clock.advance(timedelta(days=14))
+    gone = [i async for i in backup.backup_protected_items.list(**AT)]
+    assert [i.is_scheduled_for_deferred_delete for i in left] == [True]
+    assert caught.value.error
+    assert caught.value.error.code == "ServiceResourceNotEmptyWithBackendMessage"
+    assert gone == []
