@@ -57,7 +57,7 @@ async def measured() -> dict[str, Any]:
     """All figures, by the keys of `out/bench.json`."""
     cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
     async with open_stage() as stage, empty_host() as empty:
-        rates = [await rate(stage.host, "on_cluster_written") / await rate(empty, "ignore") for _ in range(3)]
+        rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
         declining = await declined_once()
         await play(stage)
         flows = stage.host.worker_rss()
@@ -98,7 +98,7 @@ async def declined_once() -> float:
     host = FunctionsHost(APP, {}, Clock(0.0))
     await host.start()
     try:
-        await deliver(host, "on_cluster_written", 1)
+        await deliver(host, "on_cluster_event", 1)
         return host.worker_rss()
     finally:
         await host.stop()

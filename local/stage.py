@@ -111,7 +111,7 @@ async def subscribe(world: World, url: str) -> None:
             "Microsoft.KeyVault.CertificateNearExpiry",
             "EventGridSchema",
         ),
-        "on_cluster_written": (EventGrid.SUBSCRIPTION, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
+        "on_cluster_event": (EventGrid.SUBSCRIPTION, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
         "on_backup_completed": (scenario.TOPIC, "Meshward.Backup.Completed", "CloudEventSchemaV1_0"),
     }
     for function, (topic, type, schema) in subscriptions.items():
