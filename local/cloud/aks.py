@@ -32,7 +32,7 @@ _LOCATION = _SUBSCRIPTION + "/providers/Microsoft.ContainerService/locations/{lo
 class Aks:
     def __init__(self, world: "World") -> None:
         self.world = world
-        self._operations: dict[str, dict[str, Any]] = {}
+        self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
             Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", self._list),
             Route("GET", _GROUP + f"/providers/{TYPE}", self._list),
@@ -170,7 +170,7 @@ class Aks:
         self.world.arm.store(binding)
         done = binding | {"properties": binding["properties"] | {"provisioningState": "Succeeded"}}
         operation = self.world.arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self.world.arm.store(done))
-        self._operations[operation.id] = _no_binding(call).body
+        self._stale_errors[operation.id] = _no_binding(call).body
         return Reply(status=201, body=binding, headers=self._headers(call, operation))
 
     def _unbind(self, call: Call) -> Reply:
@@ -192,7 +192,7 @@ class Aks:
             return _flat(404, "NotFound", "The operation was not found.")
         body = {"name": operation.id, "status": operation.status, "startTime": iso(operation.started)}
         ended = {} if operation.open else {"endTime": iso(operation.ends)}
-        stale = {k: v for k, v in self._operations.get(operation.id, {}).items() if k in ("code", "message", "details")}
+        stale = {k: v for k, v in self._stale_errors.get(operation.id, {}).items() if k in ("code", "message", "details")}
         return Reply(body=body | ended | ({"error": stale} if stale else {}))
 
     def _result(self, call: Call) -> Reply:
