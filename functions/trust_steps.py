@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("meshward")
 app = df.Blueprint()
 
+_APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
+
 
 # prepare
 
@@ -111,10 +113,11 @@ async def ensure_bundle(member: Member) -> Done:
     old, new = await _roots(member)
     async with services().linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.bundle(), services().now()
-        check_owner(cluster_id(member.cluster).name, found)
+        check_owner(_name(member), found)
         wanted = bundle(member.phase, found.text, old, new)
         if found.text != wanted or found.applied is None:
             await mesh.write_bundle(wanted, now)
+            raise NotConverged("BundleWritten", f"the bundle of {_name(member)} is written", _APART)
     return Done(at=now)
 
 
@@ -175,6 +178,7 @@ async def ensure_issuer(member: Member) -> Done:
         if found.applied is None or issuer_expiry(found.certificate, new, now) is None:
             check_owner(_name(member), found)
             await _issue(member, mesh, found, new, now)
+            raise NotConverged("IssuerWritten", f"the issuer of {_name(member)} is written", _APART)
     return Done(at=now)
 
 
