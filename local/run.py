@@ -59,7 +59,7 @@ def publish(stage: Stage) -> None:
     world.key_vaults.vaults[scenario.KEY_VAULT].announce_near_expiry(scenario.OLD_ROOT)
     world.aks.announce(next(c for c in world.arm.resources.values() if c["name"] == scenario.NEW_CLUSTER))
     world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER, seconds=600)
-    world.recovery_vaults.complete_backup(scenario.SHARE, seconds=600)
+    world.recovery_vaults.complete_backup(scenario.STORAGE_ACCOUNT, scenario.SHARE, seconds=600)
 
 
 if __name__ == "__main__":
