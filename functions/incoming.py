@@ -8,5 +8,5 @@ from shared.domain.events import Envelope, envelope
 def received(event: Any) -> Envelope:
     """The envelope of an `EventGridEvent` or a `CloudEvent`; raises InvalidEvent that names what is wrong."""
     if hasattr(event, "specversion"):
-        return envelope(event.id, event.type, event.source, event.subject, event.data)
+        return envelope(event.id, event.type, event.source, event.subject, event.get_json())
     return envelope(event.id, event.event_type, event.topic, event.subject, event.get_json())

@@ -69,6 +69,12 @@ class Manifested(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
 
 
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict that the ledger has already, if it has one."""
+
+    result: Result | None
+
+
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """A plan whose restore job has ended."""
 
@@ -124,6 +130,9 @@ def _ours(job: str) -> JobId:
 def verify_restore(context: Any) -> Steps[dict[str, Any]]:
     """The runbook."""
     run, wanted = Runbook(context), msgspec.convert(context.get_input(), Verification)
+    earlier = yield from run.step(find_verdict, wanted)
+    if earlier.result:
+        return dict(msgspec.to_builtins(earlier.result))
     plan = None
     try:
         plan = yield from planned(run, wanted)
@@ -166,6 +175,12 @@ def cleaned_up(run: Runbook, plan: Plan) -> Steps[int]:
     except PermanentError:
         return len(plan.places)
     return 0
+
+
+@activity(app)
+async def find_verdict(wanted: Verification) -> Earlier:
+    """What an earlier run, whose history is gone, has found."""
+    return Earlier(result=await _verdict(wanted.job_id))
 
 
 @activity(app)
@@ -277,16 +292,23 @@ async def record_verdict(concluded: Concluded) -> Result:
         left_over=concluded.left_over,
         judged_at=services().now(),
     )
-    path = f"verdicts/{job_id(concluded.job_id).name}.json"
-    if not await services().ledger.create(path, msgspec.json.encode(result)):
-        return msgspec.json.decode(await services().ledger.read(path) or b"", type=Result)
+    await services().ledger.create(_verdict_path(concluded.job_id), msgspec.json.encode(result))
     log.info("verified", extra={"job": result.job_id, "verdict": verdict, "left_over": result.left_over})
-    return result
+    return await _verdict(concluded.job_id) or result
+
+
+async def _verdict(job: str) -> Result | None:
+    found = await services().ledger.read(_verdict_path(job))
+    return msgspec.json.decode(found, type=Result) if found else None
 
 
 async def _manifest(plan: Plan) -> Manifest:
     found = await services().ledger.read(_manifest_path(plan.job_id))
     return msgspec.json.decode(found or b"", type=Manifest)
+
+
+def _verdict_path(job: str) -> str:
+    return f"verdicts/{job_id(job).name}.json"
 
 
 def _manifest_path(job: str) -> str:

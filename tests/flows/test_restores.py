@@ -1,0 +1,340 @@
+"""A finished backup is verified: the real runtime, the durable engine and the simulated Azure together."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from local.cloud import scenario
+from local.cloud.arm import Resource
+from local.cloud.data_protection import Outcome
+from local.cloud.file_shares import DATA_ROLES
+from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
+from local.host.durable import Instance
+from local.host.management import PREFIX
+from local.stage import Stage, open_stage
+from tests.conformance import note
+from tests.conftest import START
+
+CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
+HOUR = timedelta(hours=1)
+SOON = timedelta(hours=16)
+EVENT = "Meshward.Backup.Completed"
+
+
+def seed(world: World) -> None:
+    scenario.seed_trust(world, 1)
+    world.backup_vaults.protect(CLUSTER)
+    scenario.seed_share(world)
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    async with open_stage(start=START, seed=seed) as stage:
+        verifier = stage.caller("verifier").object_id
+        stage.world.roles.grant(verifier, DATA_ROLES[0], stage.world.file_shares.account(ACCOUNT)["id"])
+        await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
+        yield stage
+        note(request, stage.world.wire.exchanges)
+
+
+def back_up(stage: Stage, kind: str = "cluster", *, status: str = "Completed") -> Resource:
+    if kind == "share":
+        return stage.world.recovery_vaults.complete_backup(ACCOUNT, SHARE, status=status)
+    return stage.world.backup_vaults.complete_backup(CLUSTER, status=status)
+
+
+def runs(stage: Stage) -> list[Instance]:
+    return [i for i in stage.host.instances() if i.id.startswith("verify-")]
+
+
+async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
+    """The verdict on a backup job, as the one run returned it and the ledger keeps it."""
+    id = f"verify-{job['name']}"
+    await stage.run(id, SOON)
+    (run,) = [i for i in runs(stage) if i.id == id]
+    assert run.status == "Completed", run.failure
+    result: dict[str, Any] = run.output
+    assert json.loads((stage.store / f"verdicts/{job['name']}.json").read_bytes()) == result
+    assert result["left_over"] == 0
+    assert places(stage) == []
+    return result
+
+
+def places(stage: Stage) -> list[str]:
+    """Isolated namespaces and scratch shares that exist."""
+    namespaces = [n["metadata"]["name"] for n in stage.world.kubernetes.clusters[CLUSTER].objects("Namespace")]
+    return [name for name in (*namespaces, *stage.world.file_shares.shares(ACCOUNT)) if name.startswith("verify-")]
+
+
+def restores(stage: Stage) -> list[Resource]:
+    """All restore jobs."""
+    types = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.RecoveryServices/vaults/backupJobs")
+    jobs = [job for type in types for job in stage.world.arm.of_type(type)]
+    return [job for job in jobs if job["properties"]["operation"] == "Restore"]
+
+
+def checks(result: dict[str, Any]) -> dict[str, bool]:
+    return {check["name"]: check["passed"] for check in result["checks"]}
+
+
+def announce(stage: Stage, job_id: Any, status: Any = "Completed", **overrides: Any) -> None:
+    """The event as the watch publishes it."""
+    event = {
+        "specversion": "1.0",
+        "id": f"{str(job_id).rsplit('/', 1)[-1]}:{status}",
+        "type": EVENT,
+        "source": "/vault",
+        "subject": str(job_id),
+        "time": stage.clock.now().isoformat(),
+        "data": {"jobId": job_id, "status": status},
+    }
+    stage.world.event_grid.publish(scenario.TOPIC, {**event, **overrides})
+
+
+async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage: Stage) -> None:
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["reasons"]) == ("Verified", [])
+    assert list(checks(result)) == [
+        "recovery point age",
+        "restore job",
+        "restore warnings",
+        "inventory",
+        "volumes bound",
+        "pods ready",
+        "mesh identity",
+        "restore time",
+    ]
+    assert 0 < result["rpo_s"] < 900
+    assert 200 < result["rto_s"] < 1800
+
+
+async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(stage: Stage) -> None:
+    result = await verdict(stage, back_up(stage, "share"))
+    assert (result["verdict"], result["reasons"]) == ("Verified", [])
+    assert checks(result)["restore counters"]
+    assert "20 compared" in str(result["checks"])
+
+
+async def test_what_is_restored_is_closed_off_before_it_runs(stage: Stage) -> None:
+    seen: list[str] = []
+
+    def look(function: str, moment: str) -> None:
+        cluster = stage.world.kubernetes.clusters[CLUSTER]
+        for place in places(stage):
+            if cluster.objects("Pod", place):
+                (policy,) = cluster.objects("NetworkPolicy", place)
+                seen.append(policy["metadata"]["name"])
+
+    stage.host.on_invocation(look)
+    await verdict(stage, back_up(stage))
+    assert set(seen) == {"meshward-isolation"}
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["missing", "altered"])
+async def test_a_cluster_s_copy_that_differs_from_the_manifest_is_failed(stage: Stage, lost: bool) -> None:
+    def damaged(object: dict[str, Any]) -> dict[str, Any] | None:
+        if object["kind"] != "ConfigMap":
+            return object
+        return None if lost else {**object, "data": {"currency": "USD"}}
+
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
+    assert [name for name, passed in checks(result).items() if not passed] == ["inventory"]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["missing", "altered"])
+async def test_a_share_s_copy_that_differs_from_the_manifest_is_failed(stage: Stage, lost: bool) -> None:
+    def damaged(file: tuple[str, bytes]) -> tuple[str, bytes] | None:
+        path, content = file
+        if path != "2026/order-007.json":
+            return file
+        return None if lost else (path, content.replace(b"7", b"8"))
+
+    stage.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+    result = await verdict(stage, back_up(stage, "share"))
+    assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
+    assert "2026/order-007.json" in result["reasons"][-1]
+
+
+@pytest.mark.parametrize("kind", ["cluster", "share"])
+async def test_a_restore_job_that_fails_is_a_failed_backup_and_is_cleaned_up(stage: Stage, kind: str) -> None:
+    for jobs in (stage.world.backup_vaults.jobs, stage.world.recovery_vaults.jobs):
+        jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=1680))
+    result = await verdict(stage, back_up(stage, kind))
+    assert (result["verdict"], result["restore_status"], result["rto_s"]) == ("Failed", "Failed", None)
+
+
+async def test_a_restore_with_warnings_is_verified_with_findings(stage: Stage) -> None:
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="CompletedWithWarnings"))
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == "VerifiedWithFindings"
+    assert result["reasons"][0].startswith("restore warnings")
+
+
+async def test_a_restore_that_never_ends_is_given_up_and_cleaned_up(stage: Stage) -> None:
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=None))
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == "Inconclusive"
+    assert "DeadlinePassed" in result["reasons"][0]
+
+
+async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: Stage) -> None:
+    for _ in range(10):
+        stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=1))
+        assert (await verdict(stage, back_up(stage)))["verdict"] == "Failed"
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == "Inconclusive"
+    assert "QuotaReached" in result["reasons"][0]
+    assert len(restores(stage)) == 10
+
+
+async def test_a_failed_backup_is_told_and_starts_nothing(stage: Stage) -> None:
+    back_up(stage, status="Failed")
+    await stage.run(lambda: bool(stage.world.event_grid.deliveries), HOUR)
+    await stage.clock.advance(HOUR)
+    assert runs(stage) == []
+    assert any("backup made no copy" in line for line in stage.log)
+
+
+async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: Stage) -> None:
+    jobs = [back_up(stage), back_up(stage, "share")]
+    for job in jobs:
+        await verdict(stage, job)
+    told = len(stage.world.event_grid.deliveries)
+    before = Counter(e.url.partition("?")[0].rpartition("/")[2] for e in stage.world.wire.exchanges)
+    for _ in range(5):
+        await stage.host.invoke_timer("backup_watch")
+    after = Counter(e.url.partition("?")[0].rpartition("/")[2] for e in stage.world.wire.exchanges)
+    assert (told, len(stage.world.event_grid.deliveries)) == (2, 2)
+    assert after - before == Counter(resources=5)
+
+
+async def test_a_job_that_could_not_be_told_is_told_later(stage: Stage) -> None:
+    fault = stage.world.wire.order(Fault(on=f"POST /topics/{scenario.TOPIC}", kind="answer", times=3))
+    assert (await verdict(stage, back_up(stage)))["verdict"] == "Verified"
+    assert fault.times == 0
+
+
+async def test_a_lost_answer_of_the_topic_sends_the_event_twice_and_starts_one_run(stage: Stage) -> None:
+    stage.world.wire.order(Fault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"))
+    await verdict(stage, back_up(stage))
+    await stage.clock.advance(HOUR)
+    assert (len(stage.world.event_grid.deliveries), len(runs(stage))) == (2, 1)
+
+
+async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Stage) -> None:
+    job = back_up(stage)
+    stage.world.event_grid.hold_back(600, 5)
+    stage.world.event_grid.deliver_twice()
+    for _ in range(2):
+        announce(stage, job["id"])
+    await verdict(stage, job)
+    await stage.clock.advance(HOUR)
+    assert len(stage.world.event_grid.deliveries) >= 3
+    assert (len(runs(stage)), len(restores(stage))) == (1, 1)
+
+
+async def test_a_second_run_over_the_same_job_changes_nothing(stage: Stage) -> None:
+    job = back_up(stage)
+    first = await verdict(stage, job)
+    before = [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")]
+    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}verify-{job['name']}") as answer:
+        assert answer.status == 200
+    announce(stage, job["id"])
+    assert await verdict(stage, job) == first
+    assert [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")] == before
+    assert len(restores(stage)) == 1
+
+
+GUID = "0f0e0d0c-1111-4222-8333-444455556666"
+FOREIGN = (
+    "/subscriptions/99999999-9999-4999-8999-999999999999/resourceGroups/rg-backup/providers"
+    f"/Microsoft.DataProtection/backupVaults/bv/backupJobs/{GUID}"
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"jobId": FOREIGN},
+        {"jobId": 7, "status": "Completed"},
+        {"jobId": "/not/a/job", "status": "Completed"},
+        {"jobId": FOREIGN, "status": "Completed"},
+        {"jobId": FOREIGN, "status": "Failed"},
+    ],
+)
+async def test_an_event_that_cant_be_right_is_dead_lettered_and_starts_nothing(stage: Stage, data: Any) -> None:
+    announce(stage, "bad", data=data)
+    await stage.run(lambda: bool(stage.world.event_grid.dead_letters), timedelta(days=3))
+    assert runs(stage) == []
+    assert any("event declined" in line for line in stage.log)
+
+
+@pytest.mark.parametrize("kind", ["cluster", "share"])
+@pytest.mark.parametrize(
+    "step", ["take_manifest", "isolate", "start_restore", "check_restore", "clean_up", "record_verdict"]
+)
+async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str, kind: str) -> None:
+    killed: list[str] = []
+
+    def kill(function: str, moment: str) -> bool:
+        if function == step and moment == "after" and not killed:
+            killed.append(function)
+            stage.host.kill_worker()
+            return True
+        return False
+
+    stage.host.on_invocation(kill)
+    result = await verdict(stage, back_up(stage, kind))
+    assert (killed, result["verdict"]) == ([step], "Verified")
+    assert len(restores(stage)) == 1
+
+
+@pytest.mark.parametrize("kind", ["cluster", "share"])
+@pytest.mark.parametrize(
+    ("fault", "sent"),
+    [
+        (Fault(on="/restore$", kind="answer", times=2, reply=Reply(status=429, headers={"Retry-After": "40"})), 1),
+        (Fault(on="/restore$", kind="answer", times=1, reply=Reply(status=500)), 1),
+        (Fault(on="/restore$", kind="after"), 1),
+        (Fault(on="/restore$", kind="lose"), 1),
+        (Fault(on="/restore$", kind="double"), 2),
+        (Fault(on="GET .*/(backupJobs|recoveryPoints)", kind="answer", times=9), 1),
+        (Fault(on="(PUT|PATCH|DELETE) ", kind="lose", times=3), 1),
+    ],
+    ids=["throttled", "broken", "done but denied", "answer lost", "doubled on the wire", "reads fail", "writes lost"],
+)
+async def test_faults_on_the_way_delay_the_verdict_and_change_nothing_else(
+    stage: Stage, fault: Fault, sent: int, kind: str
+) -> None:
+    stage.world.wire.order(Fault(on=fault.on, kind=fault.kind, times=fault.times, reply=fault.reply))
+    result = await verdict(stage, back_up(stage, kind))
+    assert result["verdict"] == "Verified"
+    assert len(restores(stage)) == sent
+
+
+async def test_backups_of_a_cluster_and_a_share_are_verified_side_by_side(stage: Stage) -> None:
+    jobs = [back_up(stage), back_up(stage), back_up(stage, "share")]
+    assert [(await verdict_of(stage, job))["verdict"] for job in jobs] == ["Verified"] * 3
+    assert places(stage) == []
+    assert len(restores(stage)) == 3
+
+
+async def verdict_of(stage: Stage, job: Resource) -> dict[str, Any]:
+    await stage.run(f"verify-{job['name']}", SOON)
+    return next(i.output for i in runs(stage) if i.id == f"verify-{job['name']}")
+
+
+async def test_the_run_and_the_log_hold_no_token_and_no_signed_address(stage: Stage) -> None:
+    await verdict(stage, back_up(stage))
+    kept = str(runs(stage)) + "\n".join(stage.log)
+    assert "AAAAAAAA" not in kept
+    assert "eyJ" not in kept
