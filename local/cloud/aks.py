@@ -170,7 +170,8 @@ class Aks:
         self.world.arm.store(binding)
         done = binding | {"properties": binding["properties"] | {"provisioningState": "Succeeded"}}
         operation = self.world.arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self.world.arm.store(done))
-        self._stale_errors[operation.id] = _no_binding(call).body
+        absent = _no_binding(call).body
+        self._stale_errors[operation.id] = {key: absent[key] for key in ("code", "message", "details")}
         return Reply(status=201, body=binding, headers=self._headers(call, operation))
 
     def _unbind(self, call: Call) -> Reply:
@@ -192,7 +193,7 @@ class Aks:
             return _flat(404, "NotFound", "The operation was not found.")
         body = {"name": operation.id, "status": operation.status, "startTime": iso(operation.started)}
         ended = {} if operation.open else {"endTime": iso(operation.ends)}
-        stale = {k: v for k, v in self._stale_errors.get(operation.id, {}).items() if k in ("code", "message", "details")}
+        stale = self._stale_errors.get(operation.id)
         return Reply(body=body | ended | ({"error": stale} if stale else {}))
 
     def _result(self, call: Call) -> Reply:
