@@ -58,7 +58,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 @app.event_grid_trigger(arg_name="event")
 @app.durable_client_input(client_name="client")
-async def on_cluster_written(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
+async def on_cluster_event(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
     """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
     try:
         written = cluster_written(received(event))
