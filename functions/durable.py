@@ -122,7 +122,7 @@ class Runbook:
                 "DeadlinePassed", f"{step} didn't finish in time: {first['reason']}: {first['message']}"
             )
         asked = [timedelta(seconds=w["retry_after"]) for w in waits if w["retry_after"] is not None]
-        pause = min(max(asked, default=every), _LONGEST_WAIT)
+        pause = min(max(asked), _LONGEST_WAIT) if asked else every
         self._context.set_custom_status(
             {
                 "phase": self._phase,

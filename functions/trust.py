@@ -115,7 +115,7 @@ def rotate_trust_root(context: Any) -> Steps[dict[str, Any]]:
 
     run.phase(Phase.SETTLE)
     settling = [replace(m, since=proven.at) for m, proven in zip(each(Phase.SETTLE), active, strict=True)]
-    yield from run.fan_out(verify_leaves, settling, every=HOUR / 2, deadline=2 * _DAY)
+    yield from run.fan_out(verify_leaves, settling, every=HOUR, deadline=2 * _DAY)
 
     run.phase(Phase.RETIRE)
     proven = yield from _spread(run, each(Phase.RETIRE))

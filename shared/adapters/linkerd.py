@@ -21,7 +21,7 @@ _IDENTITY = {"linkerd.io/control-plane-component": "identity"}
 _TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
 _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
 _APPLIED = "meshward/applied-at"
-_AT_ONCE = 10
+_AT_ONCE = 4
 
 
 class Linkerd:

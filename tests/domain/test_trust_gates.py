@@ -1,0 +1,230 @@
+"""The gates of a rotation, on facts made by hand."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import NotConverged
+from shared.domain.trust import Phase, Roots
+from shared.domain.trust_certificates import fingerprint, pem
+from shared.domain.trust_facts import Bundle, Proxy, Replica, Workload
+from shared.domain.trust_gates import (
+    RELOAD_PATIENCE,
+    RESTART_PAUSE,
+    Wanted,
+    issuer_gate,
+    leaf_gate,
+    next_restarts,
+    reload_missed,
+    restartable,
+    rolling,
+    trust_gate,
+    wanted_in,
+)
+from tests.domain.test_trust_certificates import NEW, OLD
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+BOTH = Wanted(trusted=frozenset({"old", "new"}), dropped=frozenset(), applied=NOW)
+ONLY_NEW = Wanted(trusted=frozenset({"new"}), dropped=frozenset({"old"}), applied=NOW)
+
+
+def proxy(name: str = "web-1", *roots: str, workload: str = "Deployment/shop/web", **facts: Any) -> Proxy:
+    defaults = {"created": NOW - MINUTE, "started": NOW - MINUTE, "roots": frozenset(roots)}
+    return Proxy(namespace="shop", pod=name, workload=workload, **{**defaults, **facts})
+
+
+def workload(name: str = "web", kind: str = "Deployment", **facts: Any) -> Workload:
+    defaults = {"resource_version": "1", "rolling": False, "fixed": False, "restarted": None}
+    return Workload(kind=kind, namespace="shop", name=name, **{**defaults, **facts})
+
+
+# B1 and retire
+
+
+@pytest.mark.parametrize(
+    ("roots", "both", "only_new"),
+    [
+        (("old",), False, False),
+        (("new",), False, True),
+        (("old", "new"), True, False),
+        (("old", "new", "linked"), True, False),
+        (("new", "linked"), False, True),
+        ((), False, False),
+    ],
+)
+def test_an_injected_proxy_trusts_what_its_pod_says(roots: tuple[str, ...], both: bool, only_new: bool) -> None:
+    seen = [proxy("web-1", *roots)]
+    assert trust_gate(seen, BOTH).passed is both
+    assert trust_gate(seen, ONLY_NEW).passed is only_new
+
+
+@pytest.mark.parametrize(
+    ("created", "started", "trusted"),
+    [
+        (NOW - SECOND, NOW + MINUTE, False),  # its container was restarted, but its files may lag behind
+        (NOW, NOW + MINUTE, False),
+        (NOW + SECOND, None, False),
+        (NOW + SECOND, NOW + MINUTE, True),
+    ],
+)
+def test_a_control_plane_proxy_trusts_the_bundle_that_its_pod_was_made_after(
+    created: datetime, started: datetime | None, trusted: bool
+) -> None:
+    assert trust_gate([proxy(created=created, started=started, roots=None)], BOTH).passed is trusted
+
+
+def test_a_gate_names_what_blocks_it_and_counts_all() -> None:
+    seen = [proxy(f"job-{n}", "old", workload="") for n in range(7)] + [proxy("ok", "old", "new")]
+    verdict = trust_gate(seen, BOTH)
+    assert verdict.reason == "ProxiesLackRoots"
+    assert verdict.message == "7 of 8 proxies don't trust the wanted roots yet"
+    assert verdict.blockers == ("shop/job-0", "shop/job-1", "shop/job-2", "shop/job-3", "shop/job-4")
+    assert verdict.seen == 8
+
+
+def test_seeing_nothing_proves_nothing() -> None:
+    assert trust_gate([], BOTH).reason == "NothingSeen"
+    assert leaf_gate([], {}, NOW).reason == "NothingSeen"
+    assert issuer_gate([], NOW, NOW).reason == "NothingSeen"
+
+
+@given(st.lists(st.frozensets(st.sampled_from(["old", "new", "linked"])), min_size=1))
+def test_after_b1_any_proxy_accepts_leaves_under_either_root(trusted: list[frozenset[str]]) -> None:
+    seen = [proxy(f"p{n}", *roots) for n, roots in enumerate(trusted)]
+    assert trust_gate(seen, BOTH).passed == all({"old", "new"} <= roots for roots in trusted)
+    assert trust_gate(seen, ONLY_NEW).passed == all("new" in roots and "old" not in roots for roots in trusted)
+
+
+ROOTS = Roots(old=fingerprint(OLD), new=fingerprint(NEW), old_version="1", new_version="2")
+
+
+def test_what_is_wanted_follows_from_the_phase() -> None:
+    both = wanted_in(Phase.DISTRIBUTE, ROOTS, Bundle(text=pem(NEW) + pem(OLD), applied=NOW, owner=""))
+    assert both.trusted == {ROOTS.old, ROOTS.new}
+    assert not both.dropped
+    new = wanted_in(Phase.RETIRE, ROOTS, Bundle(text=pem(NEW), applied=NOW, owner=""))
+    assert new.trusted == {ROOTS.new}
+    assert new.dropped == {ROOTS.old}
+
+
+@pytest.mark.parametrize(
+    ("phase", "text", "applied"),
+    [
+        (Phase.DISTRIBUTE, pem(OLD), NOW),
+        (Phase.DISTRIBUTE, pem(NEW) + pem(OLD), None),
+        (Phase.RETIRE, pem(NEW) + pem(OLD), NOW),
+        (Phase.RETIRE, "", NOW),
+    ],
+)
+def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(phase: Phase, text: str, applied: datetime | None) -> None:
+    with pytest.raises(NotConverged, match="BundleChanged"):
+        wanted_in(phase, ROOTS, Bundle(text=text, applied=applied, owner=""))
+
+
+# B2
+
+
+@pytest.mark.parametrize(
+    ("started", "refreshed", "renewed"),
+    [
+        (NOW - MINUTE, None, False),
+        (NOW - MINUTE, NOW - SECOND, False),
+        (NOW - MINUTE, NOW, False),
+        (NOW - MINUTE, NOW + SECOND, True),
+        (NOW + SECOND, None, True),
+        (None, None, False),
+    ],
+)
+def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
+    started: datetime | None, refreshed: datetime | None, renewed: bool
+) -> None:
+    assert leaf_gate([proxy("p", started=started)], {"shop/p": refreshed}, NOW).passed is renewed
+
+
+# the issuer
+
+
+def replica(expires: datetime | None, *, ready: bool = True, created: datetime = NOW - MINUTE) -> Replica:
+    return Replica(pod="linkerd/identity-1", created=created, ready=ready, expires=expires)
+
+
+@pytest.mark.parametrize(
+    ("seen", "uses"),
+    [
+        (replica(NOW + timedelta(days=365, seconds=3)), True),
+        (replica(NOW + timedelta(days=365), ready=False), False),
+        (replica(NOW + timedelta(days=29)), False),
+        (replica(NOW + timedelta(days=365, minutes=1)), False),
+        (replica(None), False),
+        (replica(None, created=NOW + SECOND), True),
+        (replica(None, created=NOW + SECOND, ready=False), False),
+        (replica(NOW + timedelta(days=29), created=NOW + SECOND), False),
+    ],
+)
+def test_a_replica_uses_the_issuer_whose_end_it_reports(seen: Replica, uses: bool) -> None:
+    other = replica(NOW + timedelta(days=365))
+    assert issuer_gate([other, seen], NOW + timedelta(days=365), NOW).passed is uses
+
+
+def test_a_replica_gets_time_to_reload_before_it_counts_as_missed() -> None:
+    stale, fresh = replica(NOW + timedelta(days=29)), replica(NOW + timedelta(days=365))
+    late = NOW + RELOAD_PATIENCE
+    assert reload_missed([stale, fresh], NOW + timedelta(days=365), NOW, late - SECOND) == []
+    assert reload_missed([stale, fresh], NOW + timedelta(days=365), NOW, late) == ["linkerd/identity-1"]
+    assert reload_missed([fresh], NOW + timedelta(days=365), NOW, late) == []
+
+
+def test_a_replica_made_after_the_issuer_is_not_restarted_for_it() -> None:
+    refusing = replica(NOW + timedelta(days=29), created=NOW + SECOND)
+    assert reload_missed([refusing], NOW + timedelta(days=365), NOW, NOW + timedelta(hours=1)) == []
+
+
+# restarts
+
+
+def test_waves_follow_each_other_and_stateful_sets_come_last() -> None:
+    kinds = ["StatefulSet", "Deployment", "DaemonSet"]
+    workloads = [workload(kind.lower(), kind) for kind in kinds]
+    stale = [proxy(f"p{n}", workload=w.id) for n, w in enumerate(workloads)]
+    order = []
+    while stale:
+        (restarted,) = next_restarts(workloads, stale, NOW)
+        order.append(restarted.kind)
+        stale = [p for p in stale if p.workload != restarted.id]
+    assert order == ["Deployment", "DaemonSet", "StatefulSet"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "restarts"),
+    [
+        ({}, 1),
+        ({"rolling": True}, 0),
+        ({"fixed": True}, 0),
+        ({"restarted": NOW - RESTART_PAUSE}, 1),
+        ({"restarted": NOW - RESTART_PAUSE + SECOND}, 0),
+    ],
+)
+def test_a_workload_is_restarted_once_and_only_if_that_helps(facts: dict[str, Any], restarts: int) -> None:
+    assert len(next_restarts([workload(**facts)], [proxy(), proxy("web-2")], NOW)) == restarts
+
+
+def test_workloads_without_stale_proxies_and_pods_without_workload_are_left_alone() -> None:
+    assert next_restarts([workload("other")], [proxy(), proxy("bare", workload="")], NOW) == []
+    assert restartable([workload()], [proxy(), proxy("bare", workload="")]) == [proxy()]
+    assert restartable([workload(fixed=True)], [proxy()]) == []
+
+
+def test_few_workloads_roll_out_at_once() -> None:
+    workloads = [workload(f"w{n}", rolling=n < 4) for n in range(30)]
+    stale = [proxy(f"p{n}", workload=w.id) for n, w in enumerate(workloads)]
+    assert [w.name for w in next_restarts(workloads, stale, NOW)] == [f"w{n}" for n in range(4, 10)]
+
+
+def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
+    workloads = [workload("web"), workload("other", rolling=True)]
+    assert not rolling(workloads, [proxy()])
+    assert rolling(workloads, [proxy(), proxy("o", workload="Deployment/shop/other")])
