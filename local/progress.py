@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from textwrap import shorten
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from local.cloud import scenario
 from local.host.durable import Instance
 from local.stage import Stage
+
+_WIDTH = 110  # pods that a step waits for would fill pages
 
 
 @dataclass
@@ -59,7 +62,9 @@ class Progress:
         line = _line(instance)
         if line != self._last.get(instance.id):
             self._last[instance.id] = line
-            self._console.print(f"[dim]{self._virtual()}[/dim]  {instance.name:<18} {line}", highlight=False)
+            self._console.print(
+                f"[dim]{self._virtual()}[/dim]  {instance.name:<18} {line}", highlight=False, soft_wrap=True
+            )
 
     def _move_bars(self) -> None:
         for name, task in self._tasks.items():
@@ -77,4 +82,4 @@ def _line(instance: Instance) -> str:
         return f"[bold]{instance.status}[/bold] {instance.failure or ''}".rstrip()
     status: dict[str, Any] = instance.custom_status or {}
     waits = f" … {status['reason']}: {status['message']}" if "reason" in status else ""
-    return f"{status.get('phase', 'starting')}{waits}"
+    return shorten(f"{status.get('phase', 'starting')}{waits}", _WIDTH, placeholder=" …")

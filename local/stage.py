@@ -37,8 +37,7 @@ class Stage:
 
     def caller(self, name: str = "operator") -> Principal:
         """Somebody who may call the app's HTTP routes."""
-        known = {p.name: p for p in self.world.entra.principals.values()}
-        return known.get(name) or self.world.entra.add(name)
+        return self.world.entra.named(name)
 
     def token(self, name: str = "operator") -> str:
         return self.world.entra.token(self.caller(name), AUDIENCE)
@@ -91,7 +90,7 @@ def environment(world: World, folder: Path) -> dict[str, str]:
         "authority_url": world.wire.url,
         "file_url": f"{world.wire.url}/files/{{account}}",
         "verify_key_vault_domain": "false",
-    } | {f"{duty}_client_id": world.entra.add(duty).client_id for duty in DUTIES}
+    } | {f"{duty}_client_id": world.entra.named(duty).client_id for duty in DUTIES}
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

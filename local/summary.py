@@ -28,10 +28,10 @@ def report(stage: Stage, timings: dict[str, Timing], before: Observed, after: Ob
 
 def show(console: Console, outcome: dict[str, Any], missing: list[str]) -> None:
     """The summary for people."""
-    table = Table("flow", "started by", "status", "outcome", "virtual time", "wall time")
+    table = Table("flow", "status", "outcome", "virtual time", "wall time")
     for name, flow in outcome["flows"].items():
         hours = f"{flow['virtual_s'] / 3600:.1f} h"
-        table.add_row(name, flow["event_type"], flow["status"], flow["outcome"], hours, f"{flow['wall_s']} s")
+        table.add_row(name, flow["status"], flow["outcome"], hours, f"{flow['wall_s']} s")
     console.print(table)
     linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
     console.print(
@@ -69,7 +69,7 @@ def _outcome(run: Instance) -> str:
     if run.failure:
         return run.failure
     output = run.output or {}
-    return str(output.get("verdict") or output.get("state") or output.get("phase") or run.status)
+    return str(output.get("verdict") or output.get("protection") or f"{output.get('proxies')} proxies moved")
 
 
 def _observed(before: Observed, after: Observed) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class Entra:
         self.principals[principal.client_id] = principal
         return principal
 
+    def named(self, name: str) -> Principal:
+        """The principal of that name, made if there is none."""
+        known = (principal for principal in self.principals.values() if principal.name == name)
+        return next(known, None) or self.add(name)
+
     def token(self, principal: Principal, audience: str, **claims: Any) -> str:
         """A signed token as Entra issues it; `claims` override single claims."""
         from local.cloud.world import TENANT

@@ -26,6 +26,7 @@ SHARE = "orders"
 _MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
 _FIRST = ("aks-east", "aks-west")
 BACKED_UP_CLUSTER = _FIRST[0]
+_FILE_DATA_PRIVILEGED_READER = "b8eda974-7b85-4f76-af95-65846b26df6d"
 
 
 def seed(world: World, *, clusters: int = 2) -> None:
@@ -86,6 +87,8 @@ def seed_share(world: World) -> None:
     for number in range(20):
         world.file_shares.write(STORAGE_ACCOUNT, SHARE, f"2026/order-{number:03}.json", b'{"total": %d}' % number)
     world.recovery_vaults.protect("rsv-contoso", STORAGE_ACCOUNT, SHARE)
+    account = world.file_shares.account(STORAGE_ACCOUNT)["id"]
+    world.roles.grant(world.entra.named("verifier").object_id, _FILE_DATA_PRIVILEGED_READER, account)
 
 
 def workloads() -> list[dict[str, Any]]:
