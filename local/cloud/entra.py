@@ -1,4 +1,4 @@
-"""Entra ID: signing keys, tokens for managed identities and for callers, and the identity endpoint of the app's host."""
+"""Entra ID: signing keys, tokens of managed identities and callers, and the identity endpoint of the app's host."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ class Principal:
 
 
 class Entra:
-    """Issues RS256 tokens and publishes their keys. The identity endpoint is plain HTTP, as IMDS and App Service have it."""
+    """Issues RS256 tokens and publishes their keys. The identity endpoint is plain HTTP, as App Service has it."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
@@ -143,6 +143,6 @@ class Entra:
         keys = f"{self.world.wire.url}/{call.params['tenant']}/discovery/v2.0/keys"
         return Reply(body={"issuer": self.issuer, "jwks_uri": keys, "id_token_signing_alg_values_supported": ["RS256"]})
 
-    def _keys(self, call: Call) -> Reply:
+    def _keys(self, _call: Call) -> Reply:
         jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
         return Reply(body={"keys": [{**jwk, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]})
