@@ -177,6 +177,13 @@ async def test_a_field_that_is_no_longer_applied_goes_away(client: AsyncClient) 
     assert (await client.apply(ConfigMap(metadata=meta, data={"a": "red"}))).data == {"a": "red"}
 
 
+async def test_a_field_that_another_manager_applies_too_stays(client: AsyncClient) -> None:
+    meta, data = ObjectMeta(name="colours", namespace="shop"), {"a": "red", "b": "blue"}
+    await client.apply(ConfigMap(metadata=meta, data=data))
+    await client.apply(ConfigMap(metadata=meta, data=data), field_manager="helm")
+    assert (await client.apply(ConfigMap(metadata=meta, data={"a": "red"}))).data == data
+
+
 async def test_a_strategic_patch_merges_containers_by_name(client: AsyncClient, cluster: Cluster) -> None:
     cluster.apply(workload("web"))
     containers = [{"name": "app", "image": "shop/app:2"}, {"name": "log", "image": "shop/log:1"}]

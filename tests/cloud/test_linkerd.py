@@ -1,6 +1,7 @@
 """The simulated Linkerd: what makes a rotation of trust hard must be hard here too."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -401,6 +402,26 @@ async def test_an_issuer_without_the_ca_flag_is_skipped(mesh: Mesh) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": encoded})
     await mesh.world.clock.advance(2 * MINUTE)
     assert "not a CA" in events(cluster, "IssuerUpdateSkipped")[0]["message"]
+
+
+async def test_an_issuer_with_the_key_of_another_is_skipped(mesh: Mesh) -> None:
+    cluster = mesh.clusters[0]
+    files = {"tls.crt": mesh.issuer(mesh.old)[0], "tls.key": mesh.issuer(mesh.old)[1]}
+    meta = {"name": ISSUER, "namespace": "linkerd"}
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
+    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+    await mesh.world.clock.advance(2 * MINUTE)
+    assert "Public and private key do not match" in events(cluster, "IssuerUpdateSkipped")[0]["message"]
+
+
+def test_a_leaf_is_refused_under_an_issuer_that_did_not_sign_it(clock: Clock) -> None:
+    certificates, root, now = Certificates(), new_root("root", clock.now()), clock.time()
+    roots = certificates.read(root.pem)
+    one, two = (certificates.load_issuer(*root.issuer("issuer", clock.now()), roots, now) for _ in range(2))
+    leaf = certificates.issue(one, "web.shop", now)
+    assert certificates.refusal(leaf, "web.shop", roots, now) == ""
+    assert certificates.refusal(leaf, "cart.shop", roots, now) == "NotValidForName"
+    assert certificates.refusal(replace(leaf, chain=two.chain), "web.shop", roots, now) == "BadSignature"
 
 
 async def test_proxies_refuse_an_issuer_that_bears_the_subject_of_its_root(mesh: Mesh) -> None:
