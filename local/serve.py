@@ -1,0 +1,46 @@
+"""`make serve`: the world of `make run`, kept up, with addresses to try."""
+
+import asyncio
+import contextlib
+
+from rich.console import Console
+
+from local.cloud import scenario
+from local.run import publish
+from local.stage import Stage, open_stage
+
+SPEED = 60.0  # a virtual minute a second: a day of rotation in about twenty minutes
+
+
+async def serve(console: Console) -> None:
+    """Keep the world up until it is interrupted; its log goes to the console."""
+    async with open_stage() as stage:
+        console.print(directions(stage), highlight=False, soft_wrap=True)
+        publish(stage)
+        stage.host.on_change(lambda i: console.print(f"{stage.clock.now():%d %b %H:%M}  {i.id}  {i.status}"))
+        await stage.clock.flow(SPEED)
+
+
+def directions(stage: Stage) -> str:
+    """What to try, with real addresses and a token that is valid for a day of virtual time."""
+    cluster = next(c for c in stage.world.arm.resources.values() if c["name"] == scenario.NEW_CLUSTER)
+    return f"""
+The app is at {stage.host.url}, the simulated cloud at {stage.world.wire.url}. Time runs {SPEED:.0f} times as fast.
+
+  TOKEN={stage.token()}
+
+  curl {stage.host.url}/api/instances/protect-none -H "Authorization: Bearer $TOKEN"
+  curl {stage.host.url}/api/rotations -H "Authorization: Bearer $TOKEN" -d '{{"certificate": "{scenario.OLD_ROOT}"}}'
+  curl {stage.host.url}/api/protections -H "Authorization: Bearer $TOKEN" -d '{{"cluster_id": "{cluster["id"]}"}}'
+
+The three events are being published now. Ctrl-C ends it all.
+"""
+
+
+def main() -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(Console()))
+
+
+if __name__ == "__main__":
+    main()
