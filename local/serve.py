@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -15,6 +16,7 @@ SPEED = 60.0  # a virtual minute a second: a day of rotation in about twenty min
 async def serve(console: Console) -> None:
     """Keep the world up until it is interrupted; its log goes to the console."""
     async with open_stage() as stage:
+        await stage.clock.advance(timedelta(minutes=10))  # Linkerd comes up
         console.print(directions(stage), highlight=False, soft_wrap=True)
         publish(stage)
         stage.host.on_change(lambda i: console.print(f"{stage.clock.now():%d %b %H:%M}  {i.id}  {i.status}"))
