@@ -55,7 +55,7 @@ class BackupJobs:
 
     def scheduled(self, instance: Resource, *, status: str, seconds: float) -> Resource:
         """A scheduled backup that ends with `status` after `seconds`; it looks as if it had begun minutes ago."""
-        began = self.world.clock.time() + seconds - BACKUP_SECONDS
+        began = self.world.clock.time() + min(0.0, seconds - BACKUP_SECONDS)
         job = self._start(instance, "Backup", began=began, by_user=False)
         self._run(job, Outcome(status=status, seconds=seconds), lambda outcome: self._keep(instance, job, outcome))
         return job

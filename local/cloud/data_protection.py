@@ -103,7 +103,7 @@ class Operations:
         operation = self.world.arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "UserErrorGenericResourceNotFound", "Azure resource does not exist.")
-        body = {
+        body: dict[str, Any] = {
             "id": call.path,
             "name": operation.id,
             "status": "Inprogress" if operation.open else operation.status,

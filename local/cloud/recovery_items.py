@@ -123,10 +123,11 @@ class RecoveryItems:
     def _unregister(self, call: Call) -> Reply:
         if self.world.arm.find(call.path) is None:
             return Reply(status=204)
-        reply = self._operations.accepted(call.path, REFRESH_SECONDS, lambda _: self.world.arm.remove(call.path))
+        at = call.path.rpartition("/protectionContainers/")[0]
+        reply = self._operations.accepted(at, REFRESH_SECONDS, lambda _: self.world.arm.remove(call.path))
         operation = reply.headers["Location"].partition("?")[0].rpartition("/")[2]
-        at = f"{self.world.wire.url}{vault_of(call.path)}/backupOperationResults/{operation}"
-        reply.headers["Location"] = f"{at}?fabricName=Azure%3fapi-version%3d2024-04-01"
+        result = f"{self.world.wire.url}{vault_of(call.path)}/backupOperationResults/{operation}"
+        reply.headers["Location"] = f"{result}?fabricName=Azure%3fapi-version%3d2024-04-01"
         return reply
 
     def _list_containers(self, call: Call) -> Reply:
@@ -214,7 +215,7 @@ class RecoveryItems:
             self.jobs.close(job)
             self._delete_softly(item)
 
-        return self._operations.accepted(call.path, PROTECT_SECONDS, delete)
+        return self._operations.accepted(vault_of(call.path), PROTECT_SECONDS, delete)
 
     def _delete_softly(self, item: Resource) -> None:
         now = self.world.clock.time()

@@ -64,7 +64,7 @@ class RecoveryJobs:
     def scheduled(self, item: Resource, *, status: str, seconds: float) -> Resource:
         """A scheduled backup that ends with `status` after `seconds` (0: it has just ended)."""
         now = self.world.clock.time()
-        began = now + seconds - BACKUP_SECONDS - (0 if seconds else POINT_SECONDS)
+        began = min(now, now + seconds - BACKUP_SECONDS) - (0 if seconds else POINT_SECONDS)
         job = self.start(item, "Backup", began=began, by_user=False)
         if seconds:
             self.world.clock.after(seconds, lambda: self._backed_up(item, job, Outcome(status=status)))
@@ -180,7 +180,7 @@ class RecoveryJobs:
         outcome = self.outcomes["Restore"].popleft() if self.outcomes["Restore"] else Outcome(seconds=RESTORE_SECONDS)
         if outcome.seconds is not None:
             self.world.clock.after(outcome.seconds, lambda: self._restored(item, point, job, request, outcome))
-        return self._triggered(point["id"], job, id=id)
+        return self._triggered(item["id"], job, id=id)
 
     def _restored(
         self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: Outcome[Content]

@@ -72,12 +72,20 @@ class Operations:
         """202 for an operation whose polls live under `at`; `answer` is what its result gives in the end."""
         operation = self.world.arm.begin(seconds, finish, id=id)
         self._answers[operation.id] = (body, answer)
-        headers = {
-            "Azure-AsyncOperation": self.world.arm.link(f"{at}/operationsStatus/{operation.id}", _STATUS_API),
-            "Location": self.world.arm.link(f"{at}/operationResults/{operation.id}", _API),
+        return Reply(status=202, body=body, headers=self._pointers(at, operation.id))
+
+    def _pointers(self, at: str, id: str) -> dict[str, str]:
+        """Where an operation is polled. Containers point to an older API than items do."""
+        status, result, api = "operationsStatus", "operationResults", _STATUS_API
+        if at == vault_of(at):
+            status, result = "backupOperations", "backupOperationResults"
+        if at == vault_of(at) or "/protectedItems/" in at:
+            api = _API
+        return {
+            "Azure-AsyncOperation": self.world.arm.link(f"{at}/{status}/{id}", api),
+            "Location": self.world.arm.link(f"{at}/{result}/{id}", _API),
             "Retry-After": "60",
         }
-        return Reply(status=202, body=body, headers=headers)
 
     def _headers(self, vault: str, id: str) -> dict[str, str]:
         return {
@@ -118,7 +126,5 @@ class Operations:
         body, answer = self._answers[operation.id]
         if not operation.open:
             return answer()
-        at = call.path.rpartition("/operationResults/")[0]
-        headers = {"Location": self.world.arm.link(call.path, _API), "Retry-After": "60"}
-        headers["Azure-AsyncOperation"] = self.world.arm.link(f"{at}/operationsStatus/{operation.id}", _STATUS_API)
-        return Reply(status=202, body=body, headers=headers)
+        at = re.split("/operationResults/|/backupOperationResults/", call.path)[0]
+        return Reply(status=202, body=body, headers=self._pointers(at, operation.id))

@@ -144,7 +144,7 @@ class RecoveryVaults:
         soft_delete = (security.get("softDeleteSettings") or {}).get("softDeleteState", "")
         immutability = (security.get("immutabilitySettings") or {}).get("state", "")
         redundancy = wanted.get("redundancySettings") or held["redundancySettings"]
-        present = held.get("securitySettings", _security({}))
+        present = _security(held.get("securitySettings") or {})
         if present["softDeleteSettings"]["softDeleteState"] == "AlwaysON" and soft_delete not in ("", "AlwaysON"):
             return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
         if (present["immutabilitySettings"] or {}).get("state") == "Locked" and immutability not in ("", "Locked"):
@@ -226,7 +226,7 @@ def _bad(code: str, message: str) -> Reply:
 def _provisioned(vault: Resource) -> None:
     vault["properties"]["provisioningState"] = "Succeeded"
     vault["properties"]["backupStorageVersion"] = "Unassigned"
-    vault["properties"].setdefault("securitySettings", _security({}))
+    vault["properties"]["securitySettings"] = _security(vault["properties"].get("securitySettings") or {})
 
 
 def _security(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def _properties(sent: dict[str, Any]) -> dict[str, Any]:
         },
     }
     redundancy = {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Disabled"}
-    security = {"securitySettings": _security(sent["securitySettings"])} if sent.get("securitySettings") else {}
+    security = {"securitySettings": sent["securitySettings"]} if sent.get("securitySettings") else {}
     return {
         "provisioningState": "Provisioning",
         "privateEndpointStateForBackup": "None",

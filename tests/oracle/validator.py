@@ -29,6 +29,8 @@ _UNTYPICAL = {
     "Jobs_Get $.properties:": "a failed restore was recorded in a list only",
     "GetCertificates $.nextLink:": "only last pages were recorded",
     "Jobs_Get $.properties.extendedInfo.warningDetails: is array": "no warnings were recorded",
+    "BackupJobs_List $.value[].properties": "only jobs of virtual machines were listed",
+    "Vaults_CreateOrUpdate $.properties.securitySettings.softDeleteSettings: is object": "none was set at creation",
     "BackupInstances_Get $.properties.protectionStatus: class 'status=ConfiguringProtectionFailed": "no failure was seen",
 }
 # The same answer from another path, which wasn't recorded.
