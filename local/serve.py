@@ -7,6 +7,7 @@ from datetime import timedelta
 from rich.console import Console
 
 from local.cloud import scenario
+from local.progress import Progress
 from local.run import publish
 from local.stage import Stage, open_stage
 
@@ -14,13 +15,13 @@ SPEED = 60.0  # a virtual minute a second: a day of rotation in about twenty min
 
 
 async def serve(console: Console) -> None:
-    """Keep the world up until it is interrupted; its log goes to the console."""
+    """Keep the world up until it is interrupted, and show what happens."""
     async with open_stage() as stage:
         await stage.clock.advance(timedelta(minutes=10))  # Linkerd comes up
         console.print(directions(stage), highlight=False, soft_wrap=True)
-        publish(stage)
-        stage.host.on_change(lambda i: console.print(f"{stage.clock.now():%d %b %H:%M}  {i.id}  {i.status}"))
-        await stage.clock.flow(SPEED)
+        with Progress(console, stage):
+            publish(stage)
+            await stage.clock.flow(SPEED)
 
 
 def directions(stage: Stage) -> str:
