@@ -31,7 +31,7 @@ _UNTYPICAL = {
     "Jobs_Get $.properties.extendedInfo.warningDetails: is array": "no warnings were recorded",
     "BackupJobs_List $.value[].properties": "only jobs of virtual machines were listed",
     "Vaults_CreateOrUpdate $.properties.securitySettings.softDeleteSettings: is object": "none was set at creation",
-    "BackupInstances_Get $.properties.protectionStatus: class 'status=ConfiguringProtectionFailed": "no failure was seen",
+    "BackupInstances_Get $.properties.protectionStatus: class 'status=ConfiguringProtectionFailed": "none recorded",
 }
 # The same answer from another path, which wasn't recorded.
 _ROUTED = {"BackupInstances_List": "BackupInstancesExtensionRouting_List"}
