@@ -117,6 +117,7 @@ class BackupInstances:
 
     def _created(self, vault: Resource, instance: Resource) -> None:
         instance["properties"]["provisioningState"] = "Succeeded"
+        self.world.arm.store(instance)
         self.world.clock.after(CONFIGURE_SECONDS, lambda: self._configured(vault, instance))
 
     def _configured(self, vault: Resource, instance: Resource) -> None:
@@ -127,6 +128,7 @@ class BackupInstances:
             instance["properties"]["protectionErrorDetails"] = error_info(failure.code, failure.message)
         else:
             _protection(instance, "ProtectionConfigured")
+        self.world.arm.store(instance)
 
     def _get(self, call: Call) -> Reply:
         instance = self.world.arm.find(call.path)

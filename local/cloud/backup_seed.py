@@ -3,13 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from local.cloud import backup_readiness as needed
-from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Resource
-from local.cloud.data_protection import PROVIDER
+from local.cloud.arm import SUBSCRIPTION, Resource
 
 if TYPE_CHECKING:
     from local.cloud.world import World
 
-POLICY = {
+POLICY: dict[str, Any] = {
     "policyRules": [
         {
             "backupParameters": {"backupType": "Incremental", "objectType": "AzureBackupParams"},
@@ -60,35 +59,6 @@ def grant_all(world: "World", vault: Resource, cluster: Resource, *, group: str)
     for grant in grants:
         world.roles.grant(*grant)
     return str(snapshots)
-
-
-def vault(world: "World", name: str, *, group: str) -> Resource:
-    """A Backup vault with soft delete and a policy named `aks-daily`."""
-    id = f"{world.resource_groups.add(group)['id']}/providers/{PROVIDER}/backupVaults/{name}"
-    principal = world.entra.add(name)
-    policy = {"id": f"{id}/backupPolicies/aks-daily", "name": "aks-daily", "properties": POLICY}
-    world.arm.store({**policy, "type": f"{PROVIDER}/backupVaults/backupPolicies"})
-    return world.arm.store(
-        {
-            "location": REGION,
-            "identity": {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT},
-            "properties": {
-                "provisioningState": "Succeeded",
-                "storageSettings": [{"datastoreType": "VaultStore", "type": "GeoRedundant"}],
-                "isVaultProtectedByResourceGuard": False,
-                "securitySettings": {
-                    "softDeleteSettings": {"state": "On", "retentionDurationInDays": 14.0},
-                    "immutabilitySettings": {"state": "Unlocked"},
-                },
-                "secureScore": "Minimum",
-                "bcdrSecurityLevel": "Fair",
-                "replicatedRegions": [],
-            },
-            "id": id,
-            "name": name,
-            "type": f"{PROVIDER}/backupVaults",
-        }
-    )
 
 
 def instance_properties(cluster: Resource, vault: Resource, snapshots: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud import backup_seed
 from local.cloud.aks import TYPE as AKS
-from local.cloud.arm import Resource, not_found
+from local.cloud.arm import REGION, TENANT, Resource, not_found
 from local.cloud.backup_instances import BackupInstances
 from local.cloud.data_protection import PROVIDER, VAULT, Operations, refusal
 from local.cloud.wire import Call, Reply, Route
@@ -70,10 +70,17 @@ class BackupVaults:
         """Put the cluster with this name under backup as if that had been done long ago; returns its instance."""
         held = next(c for c in self.world.arm.of_type(AKS) if c["name"] == cluster)
         place = f"{self.world.resource_groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
-        holder = self.world.arm.find(place) or backup_seed.vault(self.world, vault, group=group)
+        holder = self.world.arm.find(place) or self._seeded(place)
         snapshots = backup_seed.grant_all(self.world, holder, held, group=group)
         properties = backup_seed.instance_properties(held, holder, snapshots)
         return self.instances.configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
+
+    def _seeded(self, id: str) -> Resource:
+        """A vault with the policy `aks-daily`."""
+        storage = [{"datastoreType": "VaultStore", "type": "GeoRedundant"}]
+        sent = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {"storageSettings": storage}}
+        self._store_policy(f"{id}/backupPolicies/aks-daily", backup_seed.POLICY)
+        return self._provisioned(self._store(id, sent))
 
     def complete_backup(self, cluster: str, *, status: str = "Completed", seconds: float = 0.0) -> Resource:
         """A scheduled backup of the cluster with this name ends with `status` after `seconds`; returns its job."""
@@ -84,10 +91,14 @@ class BackupVaults:
         refused = self._refused(call, old)
         if refused:
             return refused
-        vault = self.world.arm.store(self._vault(call, old))
+        vault = self._store(call.path, call.body)
         vault["properties"]["provisioningState"] = "Updating" if old else "Provisioning"
-        operation = self._operations.begin(VAULT_SECONDS, lambda _: _succeed(vault))
-        return Reply(status=201, body=vault, headers=self._operations.followed(vault, operation))
+        operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provisioned(vault))
+        return Reply(status=201, body=deepcopy(vault), headers=self._operations.followed(vault, operation))
+
+    def _provisioned(self, vault: Resource) -> Resource:
+        vault["properties"]["provisioningState"] = "Succeeded"
+        return self.world.arm.store(vault)
 
     def _refused(self, call: Call, old: Resource | None) -> Reply | None:
         wanted = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
@@ -97,35 +108,35 @@ class BackupVaults:
             return refusal("UserErrorSoftDeletedVaultExists", "A soft-deleted vault with the same name exists.")
         return _forbidden_change(old["properties"], call.body["properties"]) if old else None
 
-    def _vault(self, call: Call, old: Resource | None) -> Resource:
-        body = call.body
+    def _store(self, id: str, sent: dict[str, Any]) -> Resource:
+        wanted, old = sent["properties"], self.world.arm.find(id)
         properties = {
             "provisioningState": "Provisioning",
-            "storageSettings": body["properties"].get("storageSettings", []),
+            "storageSettings": wanted.get("storageSettings", []),
             "isVaultProtectedByResourceGuard": False,
-            "securitySettings": _security(body["properties"].get("securitySettings") or {}),
-            **({"featureSettings": f} if (f := body["properties"].get("featureSettings")) else {}),
+            "securitySettings": _security(wanted.get("securitySettings") or {}),
+            **({"featureSettings": features} if (features := wanted.get("featureSettings")) else {}),
             "replicatedRegions": [],
         }
-        vault = {
-            "location": body["location"],
-            **({"tags": body["tags"]} if body.get("tags") else {}),
-            "properties": {**properties, **_score(properties)},
-            "id": old["id"] if old else call.path,
-            "name": call.params["vault"],
-            "type": _VAULTS,
-        }
-        identity = self._identity(call, body, old)
-        return {**vault, "identity": identity} if identity else vault
+        identity = self._identity(id, sent, old)
+        return self.world.arm.store(
+            {
+                "location": sent["location"],
+                **({"identity": identity} if identity else {}),
+                **({"tags": sent["tags"]} if sent.get("tags") else {}),
+                "properties": {**properties, **_score(properties)},
+                "id": old["id"] if old else id,
+                "name": id.rpartition("/")[2],
+                "type": _VAULTS,
+            }
+        )
 
-    def _identity(self, call: Call, body: dict[str, Any], old: Resource | None) -> dict[str, Any] | None:
-        from local.cloud.world import TENANT
-
-        if "SystemAssigned" not in body.get("identity", {}).get("type", ""):
+    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, Any] | None:
+        if "SystemAssigned" not in sent.get("identity", {}).get("type", ""):
             return None
         if old and "identity" in old:
             return dict(old["identity"])
-        principal = self.world.entra.add(call.params["vault"])
+        principal = self.world.entra.add(id.rpartition("/")[2])
         return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
 
     def _patch(self, call: Call) -> Reply:
@@ -141,7 +152,7 @@ class BackupVaults:
         vault["properties"].update(changes)
         vault["properties"].update(_score(vault["properties"]))
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
-        return Reply(body=vault)
+        return Reply(body=deepcopy(self.world.arm.store(vault)))
 
     def _delete(self, call: Call) -> Reply:
         vault = self.world.arm.find(call.path)
@@ -178,8 +189,11 @@ class BackupVaults:
                 criterion["tagInfo"].setdefault("id", f"{criterion['tagInfo']['tagName']}_")
         if old and old["properties"] != wanted:
             return refusal("UserErrorPolicyUpdateNotSupported", "An AKS backup policy can't be changed.")
-        policy = {"properties": wanted, "id": call.path, "name": call.params["policy"], "type": _POLICIES}
-        return Reply(body=self.world.arm.store(policy))
+        return Reply(body=self._store_policy(call.path, wanted))
+
+    def _store_policy(self, id: str, properties: dict[str, Any]) -> Resource:
+        row = {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
+        return self.world.arm.store(row)
 
     def _delete_policy(self, call: Call) -> Reply:
         used = (i["properties"]["policyInfo"]["policyId"].lower() for i in self._instances(call))
@@ -192,10 +206,6 @@ class BackupVaults:
 
     def _list_policies(self, call: Call) -> Reply:
         return Reply(body={"value": list(self.world.arm.of_type(_POLICIES, f"{call.path}/"))})
-
-
-def _succeed(vault: Resource) -> None:
-    vault["properties"]["provisioningState"] = "Succeeded"
 
 
 def _security(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -180,7 +180,8 @@ class RecoveryItems:
             if share is None:
                 raise OperationFailed("UserErrorFileShareNotFound", "The file share was not found.")
             container["properties"]["protectedItemCount"] += old is None
-            self.world.arm.store(item)["properties"].update(_changes(operation, sent))
+            item["properties"].update(_changes(operation, sent))
+            self.world.arm.store(item)
             done.properties["jobId"] = job["name"]
             self.jobs.close(job)
 

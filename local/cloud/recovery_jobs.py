@@ -101,6 +101,7 @@ class RecoveryJobs:
         if status not in ("Completed", "InProgress"):
             recommendations = ["Wait for a few minutes and then try the operation again."]
             held["errorDetails"] = [{"errorCode": told[0], "errorString": told[1], "recommendations": recommendations}]
+        self.world.arm.store(job)
 
     # backup
 

@@ -88,8 +88,7 @@ class RecoveryVaults:
             return found
         vault = self._store(id, {"location": location, "identity": {"type": "SystemAssigned"}, "properties": {}})
         self._store_policy(f"{id}/backupPolicies/shares-daily", {**_OF_SHARES, **_DAILY})
-        _provisioned(vault)
-        return vault
+        return self._provisioned(vault)
 
     def protect(self, vault: str, account: str, share: str) -> Resource:
         """Put a share under backup as if that had been done long ago; returns the protected item."""
@@ -108,8 +107,14 @@ class RecoveryVaults:
         if refused:
             return refused
         vault = self._store(call.path, call.body)
-        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: _provisioned(vault))
+        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._provisioned(vault))
         return Reply(status=201, body=deepcopy(vault), headers=headers)
+
+    def _provisioned(self, vault: Resource) -> Resource:
+        held = vault["properties"]
+        held.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
+        held["securitySettings"] = _security(held.get("securitySettings") or {})
+        return self.world.arm.store(vault)
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
         old = self.world.arm.find(id)
@@ -166,7 +171,7 @@ class RecoveryVaults:
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
         identity = self._identity(call.path, call.body, vault)
         vault.update({"identity": identity} if identity else {})
-        return Reply(body=vault)
+        return Reply(body=deepcopy(self.world.arm.store(vault)))
 
     def _delete(self, call: Call) -> Reply:
         vault = self.world.arm.find(call.path)
@@ -221,12 +226,6 @@ _ALL = ("AzureIaasVM", "AzureStorage", "AzureWorkload")
 
 def _bad(code: str, message: str) -> Reply:
     return error(400, code, message)
-
-
-def _provisioned(vault: Resource) -> None:
-    vault["properties"]["provisioningState"] = "Succeeded"
-    vault["properties"]["backupStorageVersion"] = "Unassigned"
-    vault["properties"]["securitySettings"] = _security(vault["properties"].get("securitySettings") or {})
 
 
 def _security(wanted: dict[str, Any]) -> dict[str, Any]:
