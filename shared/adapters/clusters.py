@@ -70,6 +70,7 @@ def _cluster(found: "ManagedCluster") -> Cluster:
     ref = cluster_id(found.id or "")
     properties, system = found.properties, found.system_data
     issuer = properties.oidc_issuer_profile if properties else None
+    power = properties.power_state.code if properties and properties.power_state else ""
     return Cluster(
         id=found.id or "",
         name=found.name or ref.name,
@@ -79,7 +80,7 @@ def _cluster(found: "ManagedCluster") -> Cluster:
         tags=dict(found.tags or {}),
         created_at=system.created_at if system else None,
         provisioning_state=(properties and properties.provisioning_state) or "",
-        power_state=str((properties and properties.power_state and properties.power_state.code) or ""),
+        power_state=str(getattr(power, "value", power) or ""),  # an enum's own text is its Python name
         principal_id=_principal_id(found),
         oidc_issuer=issuer.issuer_url if issuer else None,
         node_resource_group=properties.node_resource_group if properties else None,

@@ -74,7 +74,8 @@ class KeyVault:
         """Whether a certificate's policy puts its keys into hardware."""
         with translated(f"reading the policy of certificate {name}"):
             policy = await self._client.get_certificate_policy(name)
-        return str(policy.key_type or "").upper().endswith("-HSM")
+        kind = getattr(policy.key_type, "value", policy.key_type)
+        return str(kind or "").upper().endswith("-HSM")
 
     async def request(self, name: str) -> Request | None:
         """The latest request for a version, None if there is none."""

@@ -161,10 +161,14 @@ class ClusterApi:
 
         try:
             yield
-        except httpx2.HTTPStatusError as error:
-            raise self._from_status(error, doing) from error
-        except (httpx2.HTTPError, KeyError) as error:  # KeyError: lightkube's, for a failure without a Content-Type
-            raise TemporaryError("Unreachable", f"{doing} in {self._cluster}: {type(error).__name__}") from error
+        except (httpx2.HTTPError, KeyError) as error:
+            # KeyError: lightkube's, over a failed answer without a Content-Type, such as gateways give
+            failure = error.__context__ if isinstance(error, KeyError) else error
+            if isinstance(failure, httpx2.HTTPStatusError):
+                raise self._from_status(failure, doing) from error
+            if isinstance(failure, httpx2.HTTPError):
+                raise TemporaryError("Unreachable", f"{doing} in {self._cluster}: {type(failure).__name__}") from error
+            raise
 
     def _from_status(self, error: "httpx2.HTTPStatusError", doing: str) -> PermanentError | TemporaryError:
         status, after = error.response.status_code, error.response.headers.get("Retry-After", "")

@@ -1,0 +1,216 @@
+"""Linkerd seen and changed through the API server, and what becomes of the handshakes between its proxies."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from local.cloud.kubernetes import Cluster
+from local.cloud.linkerd_roots import new_root
+from local.cloud.scenario import OLD_ROOT, TRUST_DOMAIN, seed_trust
+from local.cloud.world import World
+from shared.adapters.clusters import Clusters
+from shared.adapters.kubernetes import Kubernetes
+from shared.adapters.linkerd import Linkerd, Mesh
+from shared.domain.errors import TemporaryError
+from shared.domain.trust import Phase, Roots
+from shared.domain.trust_certificates import bundle, fingerprint, fingerprints
+from shared.domain.trust_gates import leaf_gate, next_restarts, trust_gate, trusts, wanted_in
+from tests import sdk
+from tests.adapters.test_azure_resources import settings
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+CLUSTERS = ("aks-east", "aks-west")
+
+
+class Fleet:
+    """Two meshes of one trust domain, with the root they have and one that is to come."""
+
+    def __init__(self, world: World, meshes: list[Mesh]) -> None:
+        self.world, self.meshes = world, meshes
+        old = world.key_vaults.vaults["kv-meshward"].certificate(OLD_ROOT).current.certificate
+        assert old is not None
+        self.old, self.new = old, new_root(f"root.linkerd.{TRUST_DOMAIN} g0002", world.clock.now())
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.world.kubernetes.clusters[CLUSTERS[0]]
+
+    @property
+    def new_certificate(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(self.new.pem.encode())
+
+    async def distribute(self) -> None:
+        """Write the bundle of both roots and let the kubelets see it; no proxy is restarted."""
+        for mesh in self.meshes:
+            text = bundle(Phase.DISTRIBUTE, (await mesh.bundle()).text, self.old, self.new_certificate)
+            await mesh.write_bundle(text, self.world.clock.now())
+        await self.world.clock.advance(5 * MINUTE)
+
+    async def restart(self, *kinds: str) -> None:
+        for mesh in self.meshes:
+            await self._restart(mesh, kinds)
+
+    async def _restart(self, mesh: Mesh, kinds: tuple[str, ...]) -> None:
+        wanted = wanted_in(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
+        for _ in range(20):
+            stale = [p for p in await mesh.proxies() if not trusts(p, wanted)]
+            due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), waves=kinds)
+            for workload in due:
+                await mesh.restart(workload, self.world.clock.now())
+            await self.world.clock.advance(2 * MINUTE)
+
+    async def activate(self) -> None:
+        """Replace every issuer by one under the new root and let the identity controllers load it."""
+        certificate, key = self.new.issuer(f"identity.linkerd.{TRUST_DOMAIN}", self.world.clock.now(), timedelta(90))
+        for mesh in self.meshes:
+            seen, text = await mesh.issuer(), (await mesh.bundle()).text
+            await mesh.write_issuer(seen, certificate=certificate, key=key, bundle=text, now=self.world.clock.now())
+        await self.world.clock.advance(5 * MINUTE)
+
+    @property
+    def roots(self) -> Roots:
+        new = fingerprint(self.new_certificate)
+        return Roots(old=fingerprint(self.old), new=new, old_version="1", new_version="2")
+
+
+@pytest.fixture
+async def fleet(world: World) -> AsyncIterator[Fleet]:
+    seed_trust(world, 2)
+    rotator = sdk.aio(world, world.entra.add("rotator"))
+    clusters = Clusters(settings(world), **rotator)
+    linkerd = Linkerd(Kubernetes(clusters, rotator["credential"]))
+    await world.clock.advance(10 * MINUTE)
+    async with AsyncExitStack() as stack:
+        ids = {c.name: c.id for c in await clusters.list()}
+        yield Fleet(world, [await stack.enter_async_context(linkerd.mesh(ids[name])) for name in CLUSTERS])
+        await clusters.close()
+
+
+async def test_the_mesh_tells_how_it_was_installed(fleet: Fleet) -> None:
+    config = await fleet.meshes[0].config()
+    assert config is not None
+    assert (config.external_ca, config.scheme, config.trust_domain) == (True, "kubernetes.io/tls", TRUST_DOMAIN)
+
+
+async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: Fleet) -> None:
+    seen = await fleet.meshes[0].proxies()
+    live = [p for p in fleet.world.linkerd.proxies(TRUST_DOMAIN) if p.cluster == CLUSTERS[0]]
+    assert len(seen) == len(live) > 20
+    injected = [p for p in seen if p.roots is not None]
+    assert {p.roots for p in injected} == {frozenset({fingerprint(fleet.old)})}
+    kinds = {p.workload.split("/")[0] for p in seen}
+    assert kinds == {"Deployment", "StatefulSet", "DaemonSet"}
+    assert {p.namespace for p in seen if p.roots is None} == {"linkerd"}
+    assert all(p.started and p.created <= p.started for p in seen)
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+async def test_pods_that_have_ended_do_not_count(fleet: Fleet, phase: str) -> None:
+    before = len(await fleet.meshes[0].proxies())
+    pod = next(p for p in fleet.cluster.objects("Pod", "shop"))
+    fleet.cluster.apply({**pod, "metadata": {**pod["metadata"], "ownerReferences": []}, "status": {"phase": phase}})
+    after = await fleet.meshes[0].proxies()
+    assert len(after) == before - 1
+    assert pod["metadata"]["name"] not in {p.pod for p in after}
+
+
+async def test_a_bundle_written_over_one_of_kubectl_is_ours_and_dated(fleet: Fleet) -> None:
+    assert (await fleet.meshes[0].bundle()).owner == ""
+    await fleet.distribute()
+    found = await fleet.meshes[0].bundle()
+    assert found.applied == fleet.world.clock.now() - 5 * MINUTE
+    assert fingerprints(found.text) == {fleet.roots.old, fleet.roots.new}
+
+
+async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
+    found = fleet.cluster.get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    text = found["data"]["ca-bundle.crt"] + "\n"
+    fleet.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": found["metadata"]["name"], "namespace": "linkerd"},
+            "data": {"ca-bundle.crt": text},
+        },
+        manager="trust-manager",
+    )
+    assert (await fleet.meshes[0].bundle()).owner == "trust-manager"
+
+
+async def test_an_issuer_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    seen = await mesh.issuer()
+    written: dict[str, Any] = {"certificate": "C", "key": "K", "bundle": "B", "now": now}
+    await mesh.write_issuer(seen, **written)
+    with pytest.raises(TemporaryError, match="409"):
+        await mesh.write_issuer(seen, **written)
+
+
+async def test_a_restart_asked_for_twice_happens_once(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    web = next(w for w in await mesh.workloads() if w.name == "web")
+    assert not web.rolling
+    await mesh.restart(web, now)
+    with pytest.raises(TemporaryError, match="409"):
+        await mesh.restart(web, now)
+    again = next(w for w in await mesh.workloads() if w.name == "web")
+    assert again.rolling
+    assert again.restarted == now
+    await fleet.world.clock.advance(5 * MINUTE)
+    assert not next(w for w in await mesh.workloads() if w.name == "web").rolling
+
+
+async def test_identity_replicas_report_the_issuer_that_they_use(fleet: Fleet) -> None:
+    replicas = await fleet.meshes[0].identity_replicas(fleet.world.clock.now())
+    issuer = x509.load_pem_x509_certificate((await fleet.meshes[0].issuer()).certificate.encode())
+    assert len(replicas) == 3
+    for replica in replicas:
+        assert replica.ready
+        assert replica.expires is not None
+        assert abs(replica.expires - issuer.not_valid_after_utc) < timedelta(seconds=2)
+
+
+async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: Fleet) -> None:
+    mesh, since = fleet.meshes[0], fleet.world.clock.now()
+    proxies = await mesh.proxies()
+    assert not leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+    await fleet.world.clock.advance(18 * HOUR)
+    assert leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+
+
+async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
+    mesh = fleet.meshes[0]
+    proxies = await mesh.proxies()
+    gone = next(p for p in proxies if p.workload.startswith("Deployment/shop"))
+    fleet.cluster.delete("Pod", gone.namespace, gone.pod)
+    await fleet.world.clock.advance(2 * MINUTE)
+    assert await mesh.refreshed([gone]) == {gone.id: None}
+
+
+async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: Fleet) -> None:
+    await fleet.distribute()
+    wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
+    verdict = trust_gate(await fleet.meshes[0].proxies(), wanted)
+    assert (verdict.passed, verdict.reason) == (False, "ProxiesLackRoots")
+
+    await fleet.restart("Deployment")  # StatefulSets and DaemonSets are forgotten
+    assert not trust_gate(await fleet.meshes[0].proxies(), wanted).passed
+    await fleet.activate()
+    await fleet.world.clock.advance(20 * HOUR)
+    assert fleet.world.linkerd.failed
+
+
+async def test_past_b1_the_new_issuer_breaks_nothing(fleet: Fleet) -> None:
+    await fleet.distribute()
+    await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
+    for mesh in fleet.meshes:
+        assert trust_gate(await mesh.proxies(), wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())).passed
+    await fleet.activate()
+    await fleet.world.clock.advance(25 * HOUR)
+    assert not fleet.world.linkerd.failed
+    assert not fleet.world.linkerd.broken_pairs()
+    assert fleet.world.linkerd.handshakes > 1000
