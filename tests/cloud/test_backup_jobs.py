@@ -9,6 +9,7 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from local.cloud.backup_content import Object
 from local.cloud.backup_jobs import A_DAY
 from local.cloud.data_protection import Outcome
+from local.cloud.linkerd_roots import new_root
 from local.cloud.world import World
 from tests import sdk
 
@@ -227,3 +228,21 @@ async def test_the_eleventh_restore_of_a_day_is_refused_and_the_next_day_allowed
     job = await restore(world, client, point)
     assert caught.value.status_code == 400
     assert job.status == "Completed"
+
+
+async def test_a_workload_restored_from_a_meshed_namespace_joins_the_mesh_again(world: World, client: Any) -> None:
+    root = new_root("root.linkerd.mesh.example.1", world.clock.now())
+    certificate, key = root.issuer("identity.linkerd.mesh.example", world.clock.now())
+    world.linkerd.install(
+        "shop", trust_domain="mesh.example", root_pem=root.pem, issuer_cert_pem=certificate, issuer_key_pem=key
+    )
+    await world.clock.advance(timedelta(minutes=2))
+    meshed = namespace("shop")
+    meshed["metadata"]["annotations"]["linkerd.io/inject"] = "enabled"
+    world.kubernetes.clusters["shop"].apply(meshed)
+    await restore(world, client, backed_up(world))
+    await world.clock.advance(timedelta(minutes=2))
+    pods = world.kubernetes.clusters["shop"].objects("Pod", "verify-shop")
+    containers = [[c["name"] for c in pod["spec"]["containers"]] for pod in pods]
+    assert [pod["status"]["phase"] for pod in pods] == ["Running", "Running"]
+    assert all("linkerd-proxy" in names for names in containers)
