@@ -132,14 +132,16 @@ async def test_an_instance_ends_up_protected(
     assert held["dataSourceInfo"]["resourceID"] == wanted.cluster_id
 
 
-async def test_an_instance_without_its_roles_says_why_it_isnt_protected(
+async def test_a_protection_that_somebody_stopped_is_told(
     world: World, resources: AzureResources, vaults: BackupVaults, wanted: Protection
 ) -> None:
-    world.roles.lag = timedelta(hours=1).total_seconds()
     await ready(world, resources, vaults, wanted)
+    await world.clock.advance(MINUTES)
     await vaults.create_instance(wanted)
     await world.clock.advance(MINUTES)
-    with pytest.raises(PermanentError, match=r"ProtectionError.*KubernetesBackupListExtensionsError"):
+    held = world.arm.resources[wanted.instance_id.lower()]["properties"]
+    held.update(currentProtectionState="ProtectionStopped", protectionStatus={"status": "ProtectionStopped"})
+    with pytest.raises(PermanentError, match="ProtectionStopped"):
         protected(wanted, await vaults.instance(wanted), world.clock.now())
 
 

@@ -171,7 +171,7 @@ async def test_the_sweep_finds_what_no_event_told(stage: Stage) -> None:
     await protected(stage)
 
 
-async def test_a_cluster_that_is_created_again_is_another_life(stage: Stage) -> None:
+async def test_a_cluster_created_again_is_another_life_that_the_old_vault_must_release_first(stage: Stage) -> None:
     stage.world.aks.announce(cluster_of(stage))
     first = await protected(stage)
     stage.world.aks.remove(CLUSTER)
