@@ -191,7 +191,9 @@ class BackupJobs:
 
     def _make(self, job: Resource, point: Resource, request: dict[str, Any], outcome: Outcome[Object]) -> list[str]:
         """The end of a restore: the objects exist in the target cluster."""
-        vault = self.world.arm.resources[vault_of(job["id"]).lower()]
+        vault = self.world.arm.find(vault_of(job["id"]))
+        if vault is None:
+            raise OperationFailed("UserErrorGenericResourceNotFound", "The vault is gone.")
         require_restorable(self.world, vault, _target(request))
         criteria = request["restoreTargetInfo"]["restoreCriteria"][0]
         cluster = self.world.kubernetes.clusters[_target(request).rpartition("/")[2]]

@@ -60,8 +60,7 @@ class FileShares:
 
     def account(self, name: str) -> Resource:
         """The storage account with this name, made in `rg-storage` if there is none."""
-        found = next((a for a in self.world.arm.of_type(ACCOUNT_TYPE) if a["name"] == name), None)
-        return found or self.world.arm.store(
+        return self._account(name) or self.world.arm.store(
             {
                 "id": f"{self.world.resource_groups.add('rg-storage')['id']}/providers/{ACCOUNT_TYPE}/{name}",
                 "name": name,
@@ -89,13 +88,17 @@ class FileShares:
         return self.world.arm.find(self._id(account, share)) is not None
 
     def shares(self, account: str) -> list[str]:
-        return [s["name"] for s in self.world.arm.of_type(SHARE_TYPE, f"{self.account(account)['id']}/")]
+        return [s["name"] for s in self.world.arm.of_type(SHARE_TYPE, self._id(account, ""))]
 
     def delete_share(self, account: str, share: str) -> None:
         self.world.arm.remove(self._id(account, share))
 
+    def _account(self, name: str) -> Resource | None:
+        return next((a for a in self.world.arm.of_type(ACCOUNT_TYPE) if a["name"] == name), None)
+
     def _id(self, account: str, share: str) -> str:
-        return f"{self.account(account)['id']}/fileServices/default/shares/{share}".lower()
+        holder = self._account(account) or {"id": f"/no-account/{account}"}
+        return f"{holder['id']}/fileServices/default/shares/{share}".lower()
 
     def _of(self, account: str, share: str) -> dict[str, File]:
         id = self._id(account, share)

@@ -152,10 +152,10 @@ class RecoveryJobs:
         self.contents[point["id"]] = dict(file for file in kept if file)
 
     def _require_access(self, item: Resource, account: str, role: str) -> None:
-        container = self.world.arm.resources[item["id"].rpartition("/protectedItems/")[0].lower()]
-        vault, target = self.world.arm.resources[vault_of(item["id"]).lower()], self.world.arm.find(account)
-        if target is None:
-            raise OperationFailed("UserErrorStorageAccountNotFound", "The storage account doesn't exist.")
+        container = self.world.arm.find(item["id"].rpartition("/protectedItems/")[0])
+        vault, target = self.world.arm.find(vault_of(item["id"])), self.world.arm.find(account)
+        if container is None or vault is None or target is None:
+            raise OperationFailed("UserErrorResourceNotFound", "The vault, its container or the account is gone.")
         by_identity = str(container["properties"].get("accessType", "")).startswith("Identity")
         principal = vault.get("identity", {}).get("principalId", "")
         if by_identity and not self.world.roles.effective(principal, role, target["id"]):
@@ -190,7 +190,7 @@ class RecoveryJobs:
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
         bag["RestoreRecoveryPointTime"] = f"{taken:%-m/%-d/%Y %-I:%M:%S %p}"
         try:
-            self._require_target(item, target)
+            self._require_target(item, request)
         except OperationFailed as failure:
             return self.close(job, "Failed", told=(_REFUSED, failure.message))
         if status != "Failed":
@@ -202,9 +202,11 @@ class RecoveryJobs:
             status = "CompletedWithWarnings" if plan.failed and status == "Completed" else status
         return self.close(job, status)
 
-    def _require_target(self, item: Resource, target: tuple[str, str]) -> None:
-        self._require_access(item, self.world.file_shares.account(target[0])["id"], RESTORE_ROLE)
-        if not self.world.file_shares.exists(*target):
+    def _require_target(self, item: Resource, request: dict[str, Any]) -> None:
+        details = request.get("targetDetails") or {}
+        account = details.get("targetResourceId") or request["sourceResourceId"]
+        self._require_access(item, account, RESTORE_ROLE)
+        if not self.world.file_shares.exists(*_target(item, request)):
             raise OperationFailed("UserErrorTargetShareNotFound", "The target file share was not found.")
 
     # reading
@@ -244,7 +246,7 @@ class RecoveryJobs:
 
 
 def _target(item: Resource, request: dict[str, Any]) -> tuple[str, str]:
-    """The account and share that a restore writes to."""
+    """The names of the account and share that a restore writes to."""
     target = request.get("targetDetails") or {"name": item["properties"]["friendlyName"]}
     return str(target.get("targetResourceId") or request["sourceResourceId"]).rpartition("/")[2], str(target["name"])
 

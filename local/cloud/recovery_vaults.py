@@ -216,12 +216,10 @@ class RecoveryVaults:
         return Reply(status=200 if self.world.arm.remove(call.path) else 204)
 
     def _list_policies(self, call: Call) -> Reply:
-        wanted = filtered(call).get("backupManagementType", "")
+        wanted = filtered(call).get("backupManagementType")
         found = self.world.arm.of_type(_POLICIES, f"{call.path}/")
-        return Reply(body={"value": [p for p in found if p["properties"]["backupManagementType"] in (wanted or _ALL)]})
-
-
-_ALL = ("AzureIaasVM", "AzureStorage", "AzureWorkload")
+        chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
+        return Reply(body={"value": chosen})
 
 
 def _bad(code: str, message: str) -> Reply:
