@@ -19,6 +19,7 @@ import grpc
 import msgspec
 from durabletask.client import OrchestrationStatus
 from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePolicy
+from durabletask.task import TaskFailedError
 
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
 
@@ -102,7 +103,10 @@ class Runbook:
         while True:
             pending = [i for i in range(len(requests)) if i not in results]
             calls = [self._context.call_activity(activity.name, msgspec.to_builtins(requests[i])) for i in pending]
-            outcomes = yield self._context.task_all(calls)
+            try:
+                outcomes = yield self._context.task_all(calls)
+            except TaskFailedError as error:
+                raise PermanentError("StepBroken", f"{activity.name} broke: {error}") from error
             waits = []
             for i, outcome in zip(pending, outcomes, strict=True):
                 if "refused" in outcome:

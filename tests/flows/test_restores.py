@@ -199,6 +199,13 @@ async def test_a_restore_that_never_ends_is_given_up_and_cleaned_up(calm: Stage)
     assert "DeadlinePassed" in result["reasons"][0]
 
 
+async def test_a_step_that_breaks_leaves_the_verdict_open_and_nothing_behind(stage: Stage) -> None:
+    stage.world.wire.order(Fault(on="GET .*/operationStatus/", kind="answer", reply=Reply(body={"status": None})))
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == "Inconclusive"
+    assert "StepBroken: find_restore_job broke" in result["reasons"][0]
+
+
 async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: Stage) -> None:
     for _ in range(10):
         stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=1))
