@@ -34,6 +34,7 @@ from shared.domain.vault_findings import (
     Protected,
     Unclaimed,
     Validation,
+    concluded,
     installed,
     protected,
     settled,
@@ -138,7 +139,7 @@ def validated(run: Runbook, wanted: Protection) -> Steps[None]:
     finding = Finding()
     for _ in range(VALIDATIONS):
         validation = yield from run.step(start_validation, wanted)
-        finding = yield from run.step(finish_validation, validation)
+        finding = yield from run.step(finish_validation, validation, every=SOON)
         if not finding.code:
             return
     raise PermanentError(finding.code, f"cluster {wanted.cluster} can't be protected: {finding.message}")
@@ -243,7 +244,9 @@ async def start_validation(wanted: Protection) -> Validation:
 @activity(app)
 async def finish_validation(validation: Validation) -> Finding:
     """What the validation found."""
-    return await services().backup_vaults.finding(validation) if validation.operation else Finding()
+    if not validation.operation:
+        return Finding()
+    return concluded(validation.wanted, await services().backup_vaults.operation(validation))
 
 
 @activity(app)

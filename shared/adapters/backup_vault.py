@@ -7,9 +7,8 @@ of which only the id is kept; the signed address that the service gives isn't.
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import Management, plain, translated, unless_absent
-from shared.domain.errors import NotConverged
 from shared.domain.vault import POLICY, Protection
-from shared.domain.vault_findings import RETENTION_DAYS, Finding, Found, FoundInstance, FoundVault, Validation
+from shared.domain.vault_findings import RETENTION_DAYS, Found, FoundInstance, FoundOperation, FoundVault, Validation
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,20 +95,17 @@ class BackupVaults:
             )
         return Validation(wanted=wanted, operation=sent[-1].partition("?")[0].rpartition("/")[2])
 
-    async def finding(self, validation: Validation) -> Finding:
-        """How the validation ended; raises NotConverged while it goes on."""
+    async def operation(self, validation: Validation) -> FoundOperation:
+        """The operation of a validation."""
         wanted = validation.wanted
         with translated(f"reading the validation of cluster {wanted.cluster}"):
             found = await self._client(wanted).operation_status_backup_vault_context.get(
                 wanted.group, wanted.vault, validation.operation
             )
-        status = (found.status or "").lower()
-        if status == "succeeded":
-            return Finding()
-        if status not in ("failed", "canceled"):
-            raise NotConverged("Validating", f"the backup of cluster {wanted.cluster} is being validated", 30)
         error = found.error
-        return Finding(code=(error and error.code) or found.status or "", message=(error and error.message) or "")
+        return FoundOperation(
+            state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
+        )
 
     async def instance(self, wanted: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""

@@ -63,6 +63,12 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     protection: str
 
 
+class FoundOperation(Found, frozen=True, kw_only=True):
+    """A long-running operation of Azure Backup; `code` names the error of a failed one."""
+
+    code: str = ""
+
+
 class Unclaimed(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster that no vault but ours holds."""
 
@@ -148,6 +154,16 @@ def unclaimed(wanted: Protection, holders: Sequence[str]) -> Unclaimed:
             "stop that protection, or remove the tag meshward:protect from the cluster",
         )
     return Unclaimed(cluster_id=wanted.cluster_id)
+
+
+def concluded(wanted: Protection, found: FoundOperation) -> Finding:
+    """What the validation found, once it has ended: its error counts only if it failed."""
+    state = found.state.lower()
+    if state == "succeeded":
+        return Finding()
+    if state not in _ENDED:
+        raise NotConverged("Validating", f"the backup of cluster {wanted.cluster} is being validated")
+    return Finding(code=found.code or found.state, message=found.words)
 
 
 def protected(wanted: Protection, found: FoundInstance | None, now: datetime) -> Protected:

@@ -10,7 +10,7 @@ from shared.adapters.azure_resources import AzureResources
 from shared.adapters.backup_vault import BackupVaults
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
 from shared.domain.vault import Protection, grants
-from shared.domain.vault_findings import FoundVault, Validation, protected, strong, unclaimed
+from shared.domain.vault_findings import FoundVault, Validation, concluded, protected, strong, unclaimed
 from tests import sdk
 from tests.adapters.test_azure_resources import MINUTES, resources, settings, wanted, with_account
 
@@ -92,9 +92,9 @@ async def test_a_validation_is_followed_by_its_id_alone(
     validation = await vaults.start_validation(wanted)
     assert len(validation.operation) < 200
     with pytest.raises(NotConverged, match="Validating"):
-        await vaults.finding(validation)
+        concluded(wanted, await vaults.operation(validation))
     await world.clock.advance(MINUTES)
-    assert (await vaults.finding(validation)).code == ""
+    assert concluded(wanted, await vaults.operation(validation)).code == ""
 
 
 async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
@@ -104,7 +104,7 @@ async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
     await ready(world, resources, vaults, wanted)
     validation = await vaults.start_validation(wanted)
     await world.clock.advance(MINUTES)
-    finding = await vaults.finding(validation)
+    finding = concluded(wanted, await vaults.operation(validation))
     assert finding.code == "KubernetesBackupListExtensionsError"
     assert "lacks the role" in finding.message
 
@@ -114,7 +114,7 @@ async def test_an_operation_that_nobody_knows_is_worth_another_try(
 ) -> None:
     await with_vault(world, vaults, wanted)
     with pytest.raises(TemporaryError):
-        await vaults.finding(Validation(wanted=wanted, operation="unknown=="))
+        await vaults.operation(Validation(wanted=wanted, operation="unknown=="))
 
 
 async def test_an_instance_ends_up_protected(

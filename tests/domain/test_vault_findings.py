@@ -5,11 +5,14 @@ import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vault_findings import (
+    Finding,
     Found,
     FoundAccount,
     FoundExtension,
     FoundInstance,
+    FoundOperation,
     FoundVault,
+    concluded,
     installed,
     protected,
     settled,
@@ -114,6 +117,19 @@ def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
     assert unclaimed(WANTED, [WANTED.vault_id.upper()])
     with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
         unclaimed(WANTED, [WANTED.vault_id, "/subscriptions/s/bv-old"])
+
+
+@pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
+def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: str) -> None:
+    with pytest.raises(NotConverged, match="Validating"):
+        concluded(WANTED, FoundOperation(state=state, code="NotFound", words="not yet"))
+
+
+def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
+    assert concluded(WANTED, FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == Finding()
+    failed = FoundOperation(state="Failed", code="UserErrorX", words="a role is missing")
+    assert concluded(WANTED, failed) == Finding(code="UserErrorX", message="a role is missing")
+    assert concluded(WANTED, FoundOperation(state="Canceled")).code == "Canceled"
 
 
 def test_a_configured_protection_is_told_with_its_time() -> None:
