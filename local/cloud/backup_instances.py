@@ -124,8 +124,11 @@ class BackupInstances:
         try:
             require_protectable(self.world, vault, instance["properties"])
         except OperationFailed as failure:
-            _protection(instance, "ProtectionError")
-            instance["properties"]["protectionErrorDetails"] = error_info(failure.code, failure.message)
+            told = error_info(failure.code, failure.message)
+            status = {"status": "ConfiguringProtectionFailed", "errorDetails": told}
+            instance["properties"].update(
+                protectionStatus=status, currentProtectionState="ProtectionError", protectionErrorDetails=told
+            )
         else:
             _protection(instance, "ProtectionConfigured")
         self.world.arm.store(instance)

@@ -180,7 +180,7 @@ class RecoveryItems:
             if share is None:
                 raise OperationFailed("UserErrorFileShareNotFound", "The file share was not found.")
             container["properties"]["protectedItemCount"] += old is None
-            item["properties"].update(_changes(operation, sent))
+            _change(item, operation, sent)
             self.world.arm.store(item)
             done.properties["jobId"] = job["name"]
             self.jobs.close(job)
@@ -244,14 +244,12 @@ def _is(row: Resource, wanted: dict[str, str], *keys: str) -> bool:
     return all(row["properties"][key].lower() == wanted[key].lower() for key in keys if key in wanted)
 
 
-def _changes(operation: str, sent: dict[str, Any]) -> dict[str, Any]:
-    if operation == "DisableBackup":
-        return {"protectionState": "ProtectionStopped"}
+def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
+    held = item["properties"]
+    if operation == "ConfigureBackup":
+        held.update(policyId=sent.get("policyId") or "", protectionState="IRPending")
+    else:
+        held["protectionState"] = "ProtectionStopped"
     if operation == "Undelete":
-        undone = {
-            "isScheduledForDeferredDelete": False,
-            "deferredDeleteTimeInUTC": "",
-            "deferredDeleteTimeRemaining": "",
-        }
-        return {**undone, "protectionState": "ProtectionStopped"}
-    return {"policyId": sent.get("policyId") or "", "protectionState": "IRPending"}
+        for name in ("isScheduledForDeferredDelete", "deferredDeleteTimeInUTC", "deferredDeleteTimeRemaining"):
+            held.pop(name, None)

@@ -170,3 +170,30 @@ async def test_deleting_an_absent_instance_is_no_error(world: World, client: Any
     await created(client)
     await (await client.backup_instances.begin_delete(**AT, backup_instance_name="gone")).result()
     assert world.wire.exchanges[-1].status == 204
+
+
+async def test_an_instance_of_a_cluster_that_is_not_ready_ends_as_a_protection_error(world: World, client: Any) -> None:
+    _, properties = await prepared(world, client)
+    for binding in list(world.arm.of_type("Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings")):
+        world.arm.remove(binding["id"])
+    where = {**AT, "backup_instance_name": "shop-shop-1"}
+    put = client.backup_instances.begin_create_or_update
+    await (await put(**where, parameters={"properties": properties})).result()
+    await world.clock.advance(timedelta(minutes=2))
+    found = (await client.backup_instances.get(**where)).properties
+    assert found.current_protection_state == "ProtectionError"
+    assert found.protection_error_details.code == "UserErrorTrustedAccessGatewayReturnedForbidden"
+
+
+async def test_protection_can_be_stopped_and_a_vault_with_an_instance_is_not_deleted(world: World, client: Any) -> None:
+    world.aks.add("shop")
+    instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
+    where = {**AT, "backup_instance_name": instance["name"]}
+    await (await client.backup_instances.begin_stop_protection(**where)).result()
+    stopped = (await client.backup_instances.get(**where)).properties.current_protection_state
+    with pytest.raises(HttpResponseError) as caught:
+        await client.backup_vaults.begin_delete(**AT)
+    await (await client.backup_instances.begin_delete(**where)).result()
+    await (await client.backup_vaults.begin_delete(**AT)).result()
+    assert stopped == "ProtectionStopped"
+    assert caught.value.status_code == 400

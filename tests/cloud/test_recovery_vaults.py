@@ -192,3 +192,32 @@ async def test_a_deleted_item_stays_until_its_days_are_over_and_keeps_its_vault(
     assert caught.value.error
     assert caught.value.error.code == "ServiceResourceNotEmptyWithBackendMessage"
     assert gone == []
+
+
+async def test_a_deleted_item_can_be_brought_back(world: World, vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    item = await protected(world, backup)
+    names = item.id.split("/")
+    where = {**AT, "fabric_name": "Azure", "container_name": names[-3], "protected_item_name": names[-1]}
+    await backup.protected_items.delete(**where)
+    await world.clock.advance(timedelta(minutes=1))
+    undo = {"protectedItemType": "AzureFileShareProtectedItem", "isRehydrate": True, "policyId": ""}
+    await backup.protected_items.begin_create_or_update(**where, parameters={"properties": undo}, polling=False)
+    await world.clock.advance(timedelta(days=15))
+    found = await anext(backup.backup_protected_items.list(**AT, filter=SHARES))
+    jobs = [j.properties.operation async for j in backup.backup_jobs.list(**AT)]
+    assert not found.properties.is_scheduled_for_deferred_delete
+    assert jobs == ["ConfigureBackup", "DeleteBackupData", "Undelete"]
+
+
+async def test_a_container_that_is_unregistered_is_gone_though_its_location_is_malformed(
+    world: World, vaults: Any, backup: Any
+) -> None:
+    await made(vaults)
+    container = await registered(world, backup)
+    await backup.protection_containers.unregister(**AT, fabric_name="Azure", container_name=container)
+    location = world.wire.exchanges[-1].headers["Location"]
+    await world.clock.advance(timedelta(minutes=1))
+    left = [c async for c in backup.backup_protection_containers.list(**AT, filter=SHARES)]
+    assert "?fabricName=Azure%3fapi-version" in location
+    assert left == []
