@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, Management, translated, unless_absent
 from shared.domain.restore import Item, Plan
-from shared.domain.restore_checks import Copy
 from shared.domain.restore_manifest import File, Held, Manifest, of_files, sample, sampled
+from shared.domain.restore_workloads import Copy
 from shared.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from shared.adapters.kubernetes import (
     Object,
 )
 from shared.domain.restore import Item, Plan
-from shared.domain.restore_checks import Copy, workloads_of
 from shared.domain.restore_isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
 from shared.domain.restore_manifest import Held, Manifest, of_objects, protected_namespaces
+from shared.domain.restore_workloads import Copy, workloads_of
 
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 _READ = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, SERVICE_ACCOUNT, CONFIG_MAP, VOLUME_CLAIM, POD)

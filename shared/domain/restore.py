@@ -155,6 +155,13 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     operation: str = ""
 
 
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan whose restore job has ended."""
+
+    plan: Plan
+    job: RestoreJob
+
+
 def job_id(resource_id: str) -> JobId:
     """Take a backup job's resource id apart; raises InvalidEvent for any other id."""
     found = _JOB.fullmatch(resource_id)

@@ -4,28 +4,22 @@ Rules:
 - Restore status and verdict are two things: a job may say Completed and the copy be worthless.
 - A missed target or a warning is a finding; data that is missing, altered or unusable is a failure.
 - Without a single check there is nothing to judge: the verdict is Inconclusive, with the reason why.
-- A restored workload counts only if it joined the mesh again: its proxy is ready, which takes a certificate from the
-  mesh's identity, and trusts the roots in force (Linkerd docs: proxies read their roots once, at start).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from shared.domain.restore import GOOD, Plan, RestoreJob
-from shared.domain.restore_manifest import WORKLOADS, Difference, Entry, Object
+from shared.domain.restore_manifest import Difference
+from shared.domain.restore_workloads import Workloads
 
 RPO_TARGET = timedelta(hours=25)
 RTO_TARGET = timedelta(hours=4)
-SETTLES_WITHIN = timedelta(minutes=10)
+SETTLES_WITHIN = timedelta(minutes=15)
 _NAMED = 3  # how many blockers a finding names
-_PROXY = "linkerd-proxy"
-_ANCHORS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
-_INJECT = "linkerd.io/inject"
 FINDINGS_ONLY = frozenset({"recovery point age", "restore warnings", "restore time"})
 
 type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusive"]
@@ -38,31 +32,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     finding: str
     seconds: float | None = None
-
-
-class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs in the restored namespaces, by names of what is wrong; counts of pods and of those in the mesh."""
-
-    pods: int
-    meshed: int
-    unready: tuple[str, ...]
-    unbound: tuple[str, ...]
-    strangers: tuple[str, ...]
-
-    @property
-    def settled(self) -> bool:
-        return not (self.unready or self.unbound or self.strangers)
-
-
-class Copy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore made: its entries, and what runs there (None for a share)."""
-
-    entries: dict[str, Entry]
-    workloads: Workloads | None = None
-
-    @property
-    def settled(self) -> bool:
-        return self.workloads is None or self.workloads.settled
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +58,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     judged_at: datetime
 
 
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict that the ledger has already, if it has one."""
+
+    result: Result | None
+
+
+class Concluded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found and what it left behind."""
+
+    job_id: str
+    outcome: Outcome
+    left_over: int
+
+
 def judge(checks: Sequence[Check], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
     """The verdict and what speaks against a better one. `reason` says why checks are missing, if they are."""
     missed = [check for check in checks if not check.passed]
@@ -111,30 +94,6 @@ def ladder(
     if workloads is not None:
         checks += _running(workloads)
     return [*checks, _restore_time(job, now)]
-
-
-def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str) -> Workloads:
-    """Facts of restored workloads; `bundle` is the PEM text of the mesh's roots in force, empty without a mesh."""
-    pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
-    roots = fingerprints(bundle)
-    injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n["metadata"])}
-    meshed = [pod for pod in pods if _belongs_to_mesh(pod, injecting)]
-    unready = [_name(pod) for pod in pods if not _ready(pod)]
-    unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]
-    claims = objects.get("PersistentVolumeClaim", ())
-    return Workloads(
-        pods=len(pods),
-        meshed=len(meshed),
-        unready=tuple(unready),
-        unbound=tuple(_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"),
-        strangers=tuple(_name(pod) for pod in meshed if not _joined(pod, roots)),
-    )
-
-
-def fingerprints(pem: str) -> frozenset[str]:
-    """SHA-256 fingerprints, in hex, of the certificates in a PEM text."""
-    found = x509.load_pem_x509_certificates(pem.encode()) if pem.strip() else []
-    return frozenset(certificate.fingerprint(hashes.SHA256()).hex() for certificate in found)
 
 
 def _age(plan: Plan) -> Check:
@@ -186,51 +145,6 @@ def _restore_time(job: RestoreJob, now: datetime) -> Check:
     took = now - job.started
     finding = f"usable after {_hours(took)}, the target is {_hours(RTO_TARGET)}"
     return Check(name="restore time", passed=took <= RTO_TARGET, finding=finding, seconds=took.total_seconds())
-
-
-def _belongs_to_mesh(pod: Object, injecting: set[str]) -> bool:
-    metadata = pod["metadata"]
-    wanted = (metadata.get("annotations") or {}).get(_INJECT)
-    return _proxy(pod) is not None or wanted == "enabled" or (wanted is None and metadata["namespace"] in injecting)
-
-
-def _injects(metadata: Object) -> bool:
-    return (metadata.get("annotations") or {}).get(_INJECT) == "enabled"
-
-
-def _joined(pod: Object, roots: frozenset[str]) -> bool:
-    proxy = _proxy(pod)
-    if proxy is None:
-        return False
-    anchors = next((e.get("value", "") for e in proxy.get("env", ()) if e["name"] == _ANCHORS), "")
-    return bool(roots) and roots <= fingerprints(anchors) and _proxy_ready(pod)
-
-
-def _proxy(pod: Object) -> Any:
-    spec = pod.get("spec", {})
-    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
-    return next((c for c in containers if c["name"] == _PROXY), None)
-
-
-def _proxy_ready(pod: Object) -> bool:
-    status = pod.get("status", {})
-    states = [*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ())]
-    return any(s["name"] == _PROXY and s.get("ready") for s in states)
-
-
-def _ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def _complete(workload: Object) -> bool:
-    status, spec = workload.get("status", {}), workload.get("spec", {})
-    wanted = status.get("desiredNumberScheduled", spec.get("replicas", 1))
-    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(wanted)
-
-
-def _name(item: Object) -> str:
-    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
 def _some(names: Sequence[str]) -> str:

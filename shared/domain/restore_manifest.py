@@ -45,6 +45,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     entries: dict[str, Entry]
 
 
+class Manifested(msgspec.Struct, frozen=True, kw_only=True):
+    """The namespaces, or the share, that the manifest in the ledger covers."""
+
+    names: tuple[str, ...]
+    entries: int
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a share, size in bytes."""
 

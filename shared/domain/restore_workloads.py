@@ -1,0 +1,105 @@
+"""What runs in restored namespaces, judged from Kubernetes objects as the API server sends them.
+
+A restored workload counts only if it joined the mesh again: its proxy is ready, which takes a certificate from the
+mesh's identity, and trusts the roots in force (Linkerd docs: proxies read their roots once, at start).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from shared.domain.restore_manifest import WORKLOADS, Entry, Object
+from shared.domain.trust_certificates import fingerprints
+
+_PROXY = "linkerd-proxy"
+_ANCHORS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
+_INJECT = "linkerd.io/inject"
+
+
+class Workloads(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs in the restored namespaces, by names of what is wrong; counts of pods and of those in the mesh."""
+
+    pods: int
+    meshed: int
+    unready: tuple[str, ...]
+    unbound: tuple[str, ...]
+    strangers: tuple[str, ...]
+
+    @property
+    def settled(self) -> bool:
+        return not (self.unready or self.unbound or self.strangers)
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore made: its entries, and what runs there (None for a share)."""
+
+    entries: dict[str, Entry]
+    workloads: Workloads | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.workloads is None or self.workloads.settled
+
+
+def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str) -> Workloads:
+    """Facts of restored workloads; `bundle` is the PEM text of the mesh's roots in force, empty without a mesh."""
+    pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
+    roots = fingerprints(bundle)
+    injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n["metadata"])}
+    meshed = [pod for pod in pods if _belongs_to_mesh(pod, injecting)]
+    unready = [_name(pod) for pod in pods if not _ready(pod)]
+    unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]
+    claims = objects.get("PersistentVolumeClaim", ())
+    return Workloads(
+        pods=len(pods),
+        meshed=len(meshed),
+        unready=tuple(unready),
+        unbound=tuple(_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"),
+        strangers=tuple(_name(pod) for pod in meshed if not _joined(pod, roots)),
+    )
+
+
+def _belongs_to_mesh(pod: Object, injecting: set[str]) -> bool:
+    metadata = pod["metadata"]
+    wanted = (metadata.get("annotations") or {}).get(_INJECT)
+    return _proxy(pod) is not None or wanted == "enabled" or (wanted is None and metadata["namespace"] in injecting)
+
+
+def _injects(metadata: Object) -> bool:
+    return (metadata.get("annotations") or {}).get(_INJECT) == "enabled"
+
+
+def _joined(pod: Object, roots: frozenset[str]) -> bool:
+    proxy = _proxy(pod)
+    if proxy is None:
+        return False
+    anchors = next((e.get("value", "") for e in proxy.get("env", ()) if e["name"] == _ANCHORS), "")
+    return bool(roots) and roots <= fingerprints(anchors) and _proxy_ready(pod)
+
+
+def _proxy(pod: Object) -> Any:
+    spec = pod.get("spec", {})
+    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
+    return next((c for c in containers if c["name"] == _PROXY), None)
+
+
+def _proxy_ready(pod: Object) -> bool:
+    status = pod.get("status", {})
+    states = [*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ())]
+    return any(s["name"] == _PROXY and s.get("ready") for s in states)
+
+
+def _ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _complete(workload: Object) -> bool:
+    status, spec = workload.get("status", {}), workload.get("spec", {})
+    wanted = status.get("desiredNumberScheduled", spec.get("replicas", 1))
+    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(wanted)
+
+
+def _name(item: Object) -> str:
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
