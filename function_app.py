@@ -1,9 +1,13 @@
 """The Azure Functions app: one blueprint per file of functions/."""
 
+import logging
+
 import azure.durable_functions as df
 import azure.functions as func
 
 from functions import api, restores, sweeps, trust, vaults
+
+logging.getLogger("azure.core").setLevel(logging.WARNING)  # it logs every request and its headers
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for module in (trust, vaults, restores, sweeps, api):

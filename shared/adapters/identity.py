@@ -35,13 +35,14 @@ class Identity:
         try:
             key = self._keys.get_signing_key_from_jwt(token).key
             # Time and audience are judged by the domain, where the present is an argument.
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=["RS256"],
-                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
+            return dict(
+                jwt.decode(
+                    token,
+                    key,
+                    algorithms=["RS256"],
+                    options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False},
+                )
             )
-            return claims
         except jwt.PyJWKClientConnectionError as error:
             raise TemporaryError("KeysUnreachable", "Entra's signing keys can't be read right now", 30) from error
         except jwt.PyJWTError as error:

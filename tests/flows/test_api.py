@@ -52,7 +52,7 @@ async def test_every_route_refuses_a_call_without_a_valid_token(stage: Stage, ht
         "Expired": issue(caller, AUDIENCE, nbf=now - 7200, exp=now - 3600),
         "NotYetValid": issue(caller, AUDIENCE, nbf=now + 3600),
         "BadToken (another key)": jwt.encode(claims, foreign_key, algorithm="RS256", headers={"kid": "sim-1"}),
-        "BadToken (unsigned)": jwt.encode(claims, None, algorithm="none", headers={"kid": "sim-1"}),
+        "BadToken (unsigned)": jwt.encode(claims, "", algorithm="none", headers={"kid": "sim-1"}),
     }
     for method, route in ROUTES:
         for reason, token in bad_tokens.items():

@@ -1,0 +1,39 @@
+"""What import-linter can't tell: `azure` is one package to it, but only adapters may import the SDKs in it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ABOVE_ADAPTERS = [
+    *(ROOT / "functions").glob("*.py"),
+    ROOT / "function_app.py",
+    *(ROOT / "shared").glob("*.py"),
+]
+
+
+def imported(file: Path) -> set[str]:
+    """Every module that the file imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("file", ABOVE_ADAPTERS, ids=lambda file: file.name)
+def test_only_adapters_import_azure_sdks(file: Path) -> None:
+    model = {"azure.functions", "azure.durable_functions"}
+    credential_type = {"azure.core.credentials_async"}  # a type, never imported when the app runs
+    found = {name for name in imported(file) if name.split(".")[0] == "azure"}
+    assert found <= model | credential_type
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "shared" / "adapters").glob("*.py")), ids=lambda file: file.name)
+def test_an_adapter_imports_its_sdk_where_it_uses_it(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    at_import_time = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in at_import_time for alias in node.names} | {
+        str(node.module) for node in at_import_time if isinstance(node, ast.ImportFrom)
+    }
+    heavy = ("azure.", "lightkube", "obstore", "jwt", "aiohttp")
+    assert not [name for name in names if name.startswith(heavy)]
