@@ -40,7 +40,9 @@ class ShareRestores(Management):
         )
 
     async def item(self, job: BackupJob) -> Item:
-        """The protected share that the job was about."""
+        """The protected share that the job was about; jobs of virtual machines and databases name no account."""
+        if not job.source:
+            raise PermanentError("UnknownDatasource", f"{job.item} isn't a file share: its backup can't be verified")
         items = self._client(job.id).backup_protected_items.list(**_vault(job.id), filter=_SHARES)
         with translated("listing protected shares"):
             found: list[Any] = [item async for item in items if _is_about(job, item)]

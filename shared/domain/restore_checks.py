@@ -136,7 +136,7 @@ def _running(workloads: Workloads) -> list[Check]:
         Check(name="pods ready", passed=not unready, finding=_some(unready) or f"{workloads.pods} pods are ready"),
     ]
     if workloads.meshed:
-        good = f"{workloads.meshed} pods joined the mesh under the roots in force"
+        good = f"{workloads.meshed} pods joined the mesh under a root in force"
         checks.append(Check(name="mesh identity", passed=not strangers, finding=_some(strangers) or good))
     return checks
 

@@ -1,7 +1,8 @@
 """What runs in restored namespaces, judged from Kubernetes objects as the API server sends them.
 
 A restored workload counts only if it joined the mesh again: its proxy is ready, which takes a certificate from the
-mesh's identity, and trusts the roots in force (Linkerd docs: proxies read their roots once, at start).
+mesh's identity, and trusts a root in force (Linkerd docs: proxies read their roots once, at start). Two roots are in
+force while a rotation goes on; a proxy that started in its midst may know only one of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,7 +76,7 @@ def _joined(pod: Object, roots: frozenset[str]) -> bool:
     if proxy is None:
         return False
     anchors = next((e.get("value", "") for e in proxy.get("env", ()) if e["name"] == _ANCHORS), "")
-    return bool(roots) and roots <= fingerprints(anchors) and _proxy_ready(pod)
+    return bool(roots & fingerprints(anchors)) and _proxy_ready(pod)
 
 
 def _proxy(pod: Object) -> Any:

@@ -62,6 +62,15 @@ async def test_a_share_that_isn_t_protected_any_more_can_t_be_verified(world: Wo
         await restores.item(job)
 
 
+async def test_a_backup_of_something_else_can_t_be_verified(world: World, restores: ShareRestores) -> None:
+    row = world.recovery_vaults.complete_backup(ACCOUNT, SHARE)
+    row["properties"].update(jobType="AzureIaaSVMJob", backupManagementType="AzureIaasVM", entityFriendlyName="vm-1")
+    del row["properties"]["storageAccountName"]
+    job = await restores.job(job_id(row["id"]))
+    with pytest.raises(PermanentError, match="UnknownDatasource: vm-1"):
+        await restores.item(job)
+
+
 async def test_a_point_is_complete_and_as_young_as_its_backup(world: World, restores: ShareRestores) -> None:
     job = await backed_up(world, restores)
     (point,) = await restores.points(await restores.item(job))

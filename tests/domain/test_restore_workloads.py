@@ -40,9 +40,10 @@ INJECTED = {"metadata": {"name": "verify-shop", "annotations": {"linkerd.io/inje
 
 
 @pytest.mark.parametrize("sidecar", [False, True])
-def test_a_pod_joined_the_mesh_if_its_ready_proxy_trusts_the_roots_in_force(sidecar: bool) -> None:
+def test_a_pod_joined_the_mesh_if_its_ready_proxy_trusts_a_root_in_force(sidecar: bool) -> None:
     new, old = root(), root()
     assert workloads_of({"Pod": [pod(new + old, sidecar=sidecar)]}, new).settled
+    assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new + old).settled
     assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
     assert workloads_of({"Pod": [pod(new, ready=False, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
 
