@@ -1,0 +1,291 @@
+"""A trust root that nears its expiry is replaced over the whole trust domain, and no handshake fails on the way."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from local.cloud.kubernetes import Object
+from local.cloud.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, seed_trust
+from local.cloud.vault import Vault
+from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
+from local.host.durable import Instance
+from local.host.management import PREFIX
+from local.stage import Stage, open_stage
+from shared.domain.trust_certificates import fingerprint
+from tests.conformance import note
+from tests.conftest import START
+
+RUN = "rotate-prod-contoso-example-g2"
+NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
+DAYS, HOUR, MINUTE = timedelta(days=3), timedelta(hours=1), timedelta(minutes=1)
+
+
+def seed(world: World) -> None:
+    seed_trust(world, 1)
+    world.linkerd.traffic_every = 300
+
+
+@pytest.fixture
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """A trust domain of one cluster, its mesh up and talking."""
+    async with open_stage(start=START, seed=seed) as stage:
+        await stage.clock.advance(10 * MINUTE)
+        yield stage
+        note(request, stage.world.wire.exchanges)
+
+
+def vault(stage: Stage) -> Vault:
+    return stage.world.key_vaults.vaults[KEY_VAULT]
+
+
+def writes(stage: Stage) -> list[str]:
+    """What was changed, in order."""
+    sent = (e for e in stage.world.wire.exchanges if e.method != "GET" and e.status < 400)
+    lines = [f"{e.method} {e.url.partition('?')[0].removeprefix(stage.world.wire.url)}" for e in sent]
+    reading = ("/listClusterUserCredential", "/Microsoft.ResourceGraph/resources", "/sign")
+    return [line for line in lines if not line.endswith(reading)]
+
+
+async def rotated(stage: Stage) -> dict[str, Any]:
+    """The result of the one rotation, which must have gone well and unnoticed by the mesh."""
+    await stage.run(RUN, DAYS)
+    assert [i.id for i in stage.host.instances()] == [RUN]
+    run = stage.host.instance(RUN)
+    assert run is not None
+    assert run.status == "Completed", run.failure
+    linkerd, now = stage.world.linkerd, stage.clock.time()
+    new = vault(stage).certificate(NEW_ROOT).current
+    assert new.certificate
+    assert linkerd.roots(TRUST_DOMAIN) == {fingerprint(new.certificate)} == {run.output["new_root"]}
+    assert linkerd.handshakes > 1000
+    assert not linkerd.failed
+    assert not linkerd.broken_pairs()
+    assert [new.enabled, vault(stage).certificate(OLD_ROOT).current.enabled] == [True, False]
+    assert all(p.leaf and p.leaf.closes > now for p in linkerd.proxies(TRUST_DOMAIN))
+    result: dict[str, Any] = run.output
+    return result
+
+
+async def failed(stage: Stage) -> Instance:
+    """The one rotation, which must have ended with a reason and have made nothing."""
+    await stage.run(RUN, DAYS)
+    run = stage.host.instance(RUN)
+    assert run is not None
+    assert run.status == "Failed"
+    assert writes(stage) == []
+    return run
+
+
+def status(stage: Stage) -> dict[str, Any]:
+    run = stage.host.instance(RUN)
+    return (run.custom_status or {}) if run else {}
+
+
+def announce(stage: Stage, **data: Any) -> None:
+    event = vault(stage).near_expiry_event(OLD_ROOT)
+    stage.world.event_grid.publish(KEY_VAULT_TOPIC, {**event, "data": {**event["data"], **data}})
+
+
+async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
+    async with open_stage(start=START, seed=lambda world: seed_trust(world, 2)) as stage:
+        vault(stage).events_as_sampled = True
+        await stage.clock.advance(10 * MINUTE)
+        announce(stage)
+        result = await rotated(stage)
+        assert result["trust_domain"] == TRUST_DOMAIN
+        assert len(result["members"]) == 2
+        assert result["proxies"] == len(stage.world.linkerd.proxies(TRUST_DOMAIN))
+        old = vault(stage).certificate(OLD_ROOT).current.certificate
+        assert old
+        assert result["old_root"] == fingerprint(old)
+        assert result["started"] < result["activated"] < result["finished"]
+        again = Counter(writes(stage))
+        restarts = {line: n for line, n in again.items() if "/apps/v1/" in line}
+        assert set(restarts.values()) == {2}, "each workload is restarted for both roots and for the new one alone"
+        assert len(restarts) == 2 * (3 + 5)
+        bundles = {line: n for line, n in again.items() if "linkerd-identity-trust-roots" in line}
+        assert set(bundles.values()) == {2}
+        others = {line: n for line, n in again.items() if line not in restarts and line not in bundles}
+        assert {n for line, n in others.items() if not line.endswith("/create")} == {1}, others
+        assert_no_secret(stage)
+
+
+def assert_no_secret(stage: Stage) -> None:
+    """No key and no token stands in history, status or log."""
+    secret = stage.world.kubernetes.clusters["aks-east"].get("Secret", "linkerd", "linkerd-identity-issuer")
+    shown = str(stage.host.instances()) + "\n".join(stage.log)
+    for text in ("PRIVATE KEY", "Bearer ey", secret["data"]["tls.key"][:60]):
+        assert text not in shown
+
+
+async def test_the_same_event_over_and_over_and_out_of_order_starts_one_rotation(stage: Stage) -> None:
+    stage.world.event_grid.hold_back(600, 5)
+    stage.world.event_grid.deliver_twice()
+    announce(stage)
+    announce(stage)
+    await rotated(stage)
+    assert len(stage.world.event_grid.deliveries) == 3
+    before = writes(stage)
+    announce(stage)
+    await stage.host.invoke_timer("expiry_sweep")
+    await stage.clock.advance(HOUR)
+    assert len(stage.world.event_grid.deliveries) == 4
+    await rotated(stage)
+    assert writes(stage) == before
+    assert not stage.world.event_grid.dead_letters
+
+
+@pytest.mark.parametrize("phase", ["distribute", "settle"])
+async def test_a_rotation_that_is_begun_anew_goes_on_where_the_world_is(stage: Stage, phase: str) -> None:
+    announce(stage)
+    await stage.run(lambda: status(stage).get("phase") == phase)
+    before = Counter(writes(stage))
+    async with aiohttp.ClientSession() as http:
+        await http.post(f"{stage.host.url}{PREFIX}{RUN}/terminate")
+        await stage.run(RUN)
+        await http.delete(f"{stage.host.url}{PREFIX}{RUN}")
+    announce(stage)
+    await rotated(stage)
+    made = {line: n for line, n in Counter(writes(stage)).items() if line in before}
+    most = {line: 2 if "/create" in line or "/k8s/" in line else 1 for line in made}
+    most |= {line: 1 for line in made if "linkerd-identity-issuer" in line}
+    assert made == most
+
+
+async def test_events_that_cannot_be_right_are_dead_lettered_and_start_nothing(stage: Stage) -> None:
+    now = stage.clock.now()
+    vault(stage).certificate(OLD_ROOT).current.expires += 10 * DAYS  # else the sweep rotates it meanwhile
+    vault(stage).seed_root("web", subject_cn="web", not_before=now, not_after=now + 30 * DAYS, tags={})
+    wrong: list[dict[str, Any]] = [
+        {"ObjectName": None},
+        {"ObjectName": 7},
+        {"ObjectName": "missing"},
+        {"ObjectName": "web"},
+        {"VaultName": None},
+        {"VaultName": "kv-other"},
+        {"Version": ""},
+        {"EXP": "soon"},
+    ]
+    for data in wrong:
+        announce(stage, **data)
+    dead = stage.world.event_grid.dead_letters
+    await stage.run(lambda: len(dead) == len(wrong), DAYS)
+    assert stage.host.instances() == []
+    assert writes(stage) == []
+    assert sum("event declined" in line for line in stage.log) >= len(wrong)
+
+
+async def test_the_sweep_rotates_what_is_due_though_no_event_came(stage: Stage) -> None:
+    vault(stage).certificate(OLD_ROOT).current.expires += timedelta(days=1)
+    await stage.host.invoke_timer("expiry_sweep")
+    assert stage.host.instances() == []
+    await stage.clock.advance(timedelta(days=1))
+    await stage.run(lambda: stage.host.instance(RUN) is not None, timedelta(days=1))
+
+
+async def test_a_worker_killed_after_every_single_step_is_made_good(stage: Stage) -> None:
+    killed: list[str] = []
+
+    def kill(function: str, moment: str) -> bool:
+        steps = function.startswith(("ensure_", "verify_", "check_", "find_"))
+        if moment == "after" and steps and function not in killed:
+            killed.append(function)
+            stage.host.kill_worker()
+            return True
+        return False
+
+    stage.host.on_invocation(kill)
+    announce(stage)
+    await rotated(stage)
+    assert len(killed) == 11
+    assert [bool(v.tags) for v in vault(stage).certificate(NEW_ROOT).versions] == [False, True]
+
+
+async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage: Stage) -> None:
+    throttled = Reply(status=429, headers={"Retry-After": "40"}, body={"error": {"code": "Throttled", "message": "-"}})
+    faults = [
+        Fault(on="GET .*managedClusters", kind="answer", times=2, reply=throttled),
+        Fault(on="listClusterUserCredential", kind="answer", times=2, reply=Reply(status=500)),
+        Fault(on="POST .*/create", kind="lose"),
+        Fault(on="POST .*/merge", kind="double"),
+        Fault(on="POST .*/sign", kind="after", times=2),
+        Fault(on="GET .*/vaults/", kind="answer", times=3, reply=throttled),
+        Fault(on="PATCH .*/configmaps/", kind="lose"),
+        Fault(on="PATCH .*/deployments/", kind="double", times=3),
+        Fault(on="PATCH .*/deployments/", kind="after", times=3),
+        Fault(on="PATCH .*/statefulsets/", kind="lose"),
+        Fault(on="PATCH .*/secrets/", kind="after"),
+        Fault(on="GET .*/proxy/metrics", kind="answer", times=9),
+        Fault(on="GET .*/k8s/.*/pods$", kind="lose", times=4),
+    ]
+    for fault in faults:
+        stage.world.wire.order(fault)
+    announce(stage)
+    await rotated(stage)
+    assert [fault.on for fault in faults if fault.times] == []
+    assert len(vault(stage).certificate(NEW_ROOT).versions) == 2
+
+
+BARE: Object = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "debug", "namespace": "shop"},
+    "spec": {"containers": [{"name": "shell", "image": "busybox"}]},
+}
+
+
+async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: Stage) -> None:
+    cluster = stage.world.kubernetes.clusters["aks-east"]
+    cluster.apply(BARE)
+    await stage.clock.advance(MINUTE)
+    announce(stage)
+    await stage.run(lambda: status(stage).get("step") == "verify_trust")
+    await stage.clock.advance(6 * HOUR)
+    assert status(stage)["reason"] == "ProxiesLackRoots"
+    assert "shop/debug" in status(stage)["message"]
+    assert not [line for line in writes(stage) if "linkerd-identity-issuer" in line]
+    cluster.delete("Pod", "shop", "debug")
+    await stage.run(lambda: status(stage).get("phase") == "settle")
+    cluster.apply({**BARE, "metadata": {**BARE["metadata"], "name": "late"}})  # trusts both: blocks retire, not settle
+    await stage.run(lambda: status(stage).get("phase") == "retire" and status(stage).get("step") == "verify_trust")
+    assert "shop/late" in status(stage)["message"]
+    cluster.delete("Pod", "shop", "late")
+    await rotated(stage)
+
+
+async def test_an_identity_replica_that_misses_the_new_issuer_is_restarted(stage: Stage) -> None:
+    announce(stage)
+    await stage.run(lambda: status(stage).get("phase") == "activate")
+    pods = stage.world.kubernetes.clusters["aks-east"].objects("Pod", "linkerd")
+    stage.world.linkerd.miss_reload(next(p for p in pods if p["metadata"]["name"].startswith("linkerd-identity")))
+    await rotated(stage)
+    assert sum("deployments/linkerd-identity" in line for line in writes(stage)) == 3
+    assert any("restarted for a missed reload" in line for line in stage.log)
+
+
+async def test_a_mesh_that_manages_its_own_certificates_is_refused_before_anything_is_made(stage: Stage) -> None:
+    cluster = stage.world.kubernetes.clusters["aks-east"]
+    config = cluster.get("ConfigMap", "linkerd", "linkerd-config")
+    values = config["data"]["values"].replace("externalCA: true", "externalCA: false")
+    assert values != config["data"]["values"]
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", **config, "data": {"values": values}})
+    announce(stage)
+    run = await failed(stage)
+    assert "NotExternalCA: Linkerd in cluster aks-east" in (run.failure or "")
+
+
+async def test_a_bundle_that_another_tool_writes_is_refused_by_the_tools_name(stage: Stage) -> None:
+    cluster = stage.world.kubernetes.clusters["aks-east"]
+    found = cluster.get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    metadata = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}
+    data = {"ca-bundle.crt": "# ours\n" + found["data"]["ca-bundle.crt"]}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    cluster.apply(manifest, manager="trust-manager")
+    announce(stage)
+    run = await failed(stage)
+    assert "OwnedByOther: the bundle of cluster aks-east is written by trust-manager" in (run.failure or "")
