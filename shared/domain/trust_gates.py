@@ -72,9 +72,9 @@ def trust_gate(proxies: Sequence[Proxy], wanted: Wanted) -> Verdict:
 
 
 def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> Verdict:
-    """Every live proxy got its leaf after `since`; `refreshed` has the last refresh by `namespace/pod`."""
+    """Every live proxy got its leaf after `since`; `refreshed` has the last refresh, where known, by the proxy's id."""
     older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
-    return _verdict("LeavesNotRenewed", "still use a leaf from before the new issuer", older, len(proxies))
+    return _verdict("LeavesNotRenewed", "aren't known to have a leaf of the new issuer yet", older, len(proxies))
 
 
 def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetime) -> Verdict:
