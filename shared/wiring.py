@@ -1,5 +1,6 @@
 """Settings → Services: every adapter, built on first use, so that an event pays only for what it needs."""
 
+import logging
 import os
 import time
 from datetime import UTC, datetime
@@ -168,4 +169,6 @@ class Services:
 @cache
 def services() -> Services:
     """The services of this process; raises PermanentError that names every missing setting."""
+    for sdk in ("azure", "httpx2"):  # at INFO they log every request with its headers
+        logging.getLogger(sdk).setLevel(logging.WARNING)
     return Services(Settings.from_env(os.environ))

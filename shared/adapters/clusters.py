@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import NO_RETRY, translated
+from shared.adapters.azure import Management, plain, translated, unless_absent
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.containerservice.aio import ContainerServiceClient
+    from azure.mgmt.containerservice.aio.operations import ManagedClustersOperations
     from azure.mgmt.containerservice.models import ManagedCluster
 
 
@@ -17,34 +17,29 @@ class Clusters:
     """The clusters of all configured subscriptions. `options` go to the SDK's clients."""
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._settings, self._credential, self._options = settings, credential, options
-        self._clients: dict[str, ContainerServiceClient] = {}
+        self._subscriptions = settings.subscriptions
+        self._management = Management(settings, credential, **options)
 
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
         clusters = []
-        for subscription in self._settings.subscriptions:
+        for subscription in self._subscriptions:
             with translated(f"listing the clusters of subscription {subscription}"):
-                clusters += [_cluster(c) async for c in self._client(subscription).managed_clusters.list()]
+                clusters += [_cluster(c) async for c in self._managed(subscription).list()]
         return clusters
 
     async def get(self, resource_id: str) -> Cluster | None:
         """The cluster, None if there is no such cluster (any more)."""
-        from azure.core.exceptions import ResourceNotFoundError
-
         ref = cluster_id(resource_id)
         with translated(f"reading cluster {ref.name}"):
-            try:
-                found = await self._client(ref.subscription_id).managed_clusters.get(ref.resource_group, ref.name)
-            except ResourceNotFoundError:
-                return None
-        return _cluster(found)
+            found = await unless_absent(self._managed(ref.subscription_id).get(ref.resource_group, ref.name))
+        return _cluster(found) if found else None
 
     async def kubeconfig(self, resource_id: str) -> str:
         """The YAML that names the API server and its authority; it holds no credential."""
         ref = cluster_id(resource_id)
         with translated(f"reading the API server's address of cluster {ref.name}"):
-            found = await self._client(ref.subscription_id).managed_clusters.list_cluster_user_credentials(
+            found = await self._managed(ref.subscription_id).list_cluster_user_credentials(
                 ref.resource_group, ref.name, format="exec"
             )
         if not found.kubeconfigs or not found.kubeconfigs[0].value:
@@ -53,17 +48,12 @@ class Clusters:
 
     async def close(self) -> None:
         """Close the connections."""
-        for client in self._clients.values():
-            await client.close()
+        await self._management.close()
 
-    def _client(self, subscription: str) -> "ContainerServiceClient":
+    def _managed(self, subscription: str) -> "ManagedClustersOperations":
         from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-        if subscription not in self._clients:
-            self._clients[subscription] = ContainerServiceClient(
-                self._credential, subscription, base_url=self._settings.arm_url, **NO_RETRY, **self._options
-            )
-        return self._clients[subscription]
+        return self._management.client(ContainerServiceClient, subscription).managed_clusters
 
 
 def _cluster(found: "ManagedCluster") -> Cluster:
@@ -80,7 +70,7 @@ def _cluster(found: "ManagedCluster") -> Cluster:
         tags=dict(found.tags or {}),
         created_at=system.created_at if system else None,
         provisioning_state=(properties and properties.provisioning_state) or "",
-        power_state=str(getattr(power, "value", power) or ""),  # an enum's own text is its Python name
+        power_state=plain(power),
         principal_id=_principal_id(found),
         oidc_issuer=issuer.issuer_url if issuer else None,
         node_resource_group=properties.node_resource_group if properties else None,

@@ -6,7 +6,7 @@ The SDK's own creation of certificates waits until it is done, so requests are s
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import NO_RETRY, translated
+from shared.adapters.azure import NO_RETRY, plain, translated, unless_absent
 from shared.domain.trust import VaultCertificate
 from shared.domain.trust_draft import Request, Version
 from shared.settings import Settings
@@ -40,16 +40,13 @@ class KeyVault:
 
     async def versions(self, name: str) -> list[Version]:
         """The issued versions of a certificate, none if there is no such certificate."""
-        from azure.core.exceptions import ResourceNotFoundError
-
         with translated(f"listing the versions of certificate {name}"):
-            try:
-                found = [p async for p in self._client.list_properties_of_certificate_versions(name)]
-            except ResourceNotFoundError:
-                return []
+            return await unless_absent(self._versions(name)) or []
+
+    async def _versions(self, name: str) -> list[Version]:
         return [
             Version(id=p.version, enabled=bool(p.enabled), created=p.created_on, tags=dict(p.tags or {}))
-            for p in found
+            async for p in self._client.list_properties_of_certificate_versions(name)
             if p.version and p.created_on
         ]
 
@@ -74,20 +71,16 @@ class KeyVault:
         """Whether a certificate's policy puts its keys into hardware."""
         with translated(f"reading the policy of certificate {name}"):
             policy = await self._client.get_certificate_policy(name)
-        kind = getattr(policy.key_type, "value", policy.key_type)
-        return str(kind or "").upper().endswith("-HSM")
+        return plain(policy.key_type).upper().endswith("-HSM")
 
     async def request(self, name: str) -> Request | None:
         """The latest request for a version, None if there is none."""
-        from azure.core.exceptions import ResourceNotFoundError
-
         with translated(f"reading the request for certificate {name}"):
-            try:
-                found = await self._client.get_certificate_operation(name)
-            except ResourceNotFoundError:
-                return None
+            found = await unless_absent(self._client.get_certificate_operation(name))
+        if found is None:
+            return None
         error = str(found.error.message if found.error else found.status_details or "")
-        return Request(issuer=str(found.issuer_name), status=str(found.status), error=error)
+        return Request(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
 
     async def requested_key(self, name: str) -> Any:
         """The public key of the open request."""
