@@ -35,6 +35,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """The app in a world with a meshed cluster and a share, both protected."""
     async with open_stage(start=START, seed=seed) as stage:
         await prepare(stage)
         yield stage
@@ -43,11 +44,18 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def calm(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    """The same in a world with a share and no cluster, in which a day passes fast."""
+    """The same without the cluster: time passes faster."""
     async with open_stage(start=START, seed=scenario.seed_share) as stage:
         await prepare(stage)
         yield stage
         note(request, stage.world.wire.exchanges)
+
+
+@pytest.fixture
+def place(kind: str, request: pytest.FixtureRequest) -> Stage:
+    """The world for a test of this kind of item."""
+    stage: Stage = request.getfixturevalue("calm" if kind == "share" else "stage")
+    return stage
 
 
 async def prepare(stage: Stage) -> None:
@@ -128,8 +136,8 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
     assert 200 < result["rto_s"] < 1800
 
 
-async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(stage: Stage) -> None:
-    result = await verdict(stage, back_up(stage, "share"))
+async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(calm: Stage) -> None:
+    result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["reasons"]) == ("Verified", [])
     assert checks(result)["restore counters"]
     assert "20 compared" in str(result["checks"])
@@ -164,24 +172,24 @@ async def test_a_cluster_s_copy_that_differs_from_the_manifest_is_failed(stage: 
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["missing", "altered"])
-async def test_a_share_s_copy_that_differs_from_the_manifest_is_failed(stage: Stage, lost: bool) -> None:
+async def test_a_share_s_copy_that_differs_from_the_manifest_is_failed(calm: Stage, lost: bool) -> None:
     def damaged(file: tuple[str, bytes]) -> tuple[str, bytes] | None:
         path, content = file
         if path != "2026/order-007.json":
             return file
         return None if lost else (path, content.replace(b"7", b"8"))
 
-    stage.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
-    result = await verdict(stage, back_up(stage, "share"))
+    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+    result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
     assert "2026/order-007.json" in result["reasons"][-1]
 
 
 @pytest.mark.parametrize("kind", ["cluster", "share"])
-async def test_a_restore_job_that_fails_is_a_failed_backup_and_is_cleaned_up(stage: Stage, kind: str) -> None:
-    for jobs in (stage.world.backup_vaults.jobs, stage.world.recovery_vaults.jobs):
+async def test_a_restore_job_that_fails_is_a_failed_backup_and_is_cleaned_up(place: Stage, kind: str) -> None:
+    for jobs in (place.world.backup_vaults.jobs, place.world.recovery_vaults.jobs):
         jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=1680))
-    result = await verdict(stage, back_up(stage, kind))
+    result = await verdict(place, back_up(place, kind))
     assert (result["verdict"], result["restore_status"], result["rto_s"]) == ("Failed", "Failed", None)
 
 
@@ -216,12 +224,12 @@ async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(sta
     assert len(restores(stage)) == 10
 
 
-async def test_a_failed_backup_is_told_and_starts_nothing(stage: Stage) -> None:
-    back_up(stage, status="Failed")
-    await stage.run(lambda: bool(stage.world.event_grid.deliveries), HOUR)
-    await stage.clock.advance(HOUR)
-    assert runs(stage) == []
-    assert any("backup made no copy" in line for line in stage.log)
+async def test_a_failed_backup_is_told_and_starts_nothing(calm: Stage) -> None:
+    back_up(calm, "share", status="Failed")
+    await calm.run(lambda: bool(calm.world.event_grid.deliveries), HOUR)
+    await calm.clock.advance(HOUR)
+    assert runs(calm) == []
+    assert any("backup made no copy" in line for line in calm.log)
 
 
 async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: Stage) -> None:
@@ -298,47 +306,58 @@ async def test_an_event_that_cant_be_right_is_dead_lettered_and_starts_nothing(c
     assert any("event declined" in line for line in calm.log)
 
 
-@pytest.mark.parametrize("kind", ["cluster", "share"])
 @pytest.mark.parametrize(
-    "step", ["take_manifest", "isolate", "start_restore", "check_restore", "clean_up", "record_verdict"]
+    ("step", "kind"),
+    [
+        ("take_manifest", "share"),
+        ("isolate", "cluster"),
+        ("start_restore", "cluster"),
+        ("start_restore", "share"),
+        ("check_restore", "cluster"),
+        ("clean_up", "share"),
+        ("record_verdict", "share"),
+    ],
 )
-async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str, kind: str) -> None:
+async def test_a_worker_killed_in_a_step_is_made_good(place: Stage, step: str, kind: str) -> None:
     killed: list[str] = []
 
     def kill(function: str, moment: str) -> bool:
         if function == step and moment == "after" and not killed:
             killed.append(function)
-            stage.host.kill_worker()
+            place.host.kill_worker()
             return True
         return False
 
-    stage.host.on_invocation(kill)
-    result = await verdict(stage, back_up(stage, kind))
+    place.host.on_invocation(kill)
+    result = await verdict(place, back_up(place, kind))
     assert (killed, result["verdict"]) == ([step], "Verified")
-    assert len(restores(stage)) == 1
+    assert len(restores(place)) == 1
 
 
-@pytest.mark.parametrize("kind", ["cluster", "share"])
+THROTTLED = Reply(status=429, headers={"Retry-After": "40"})
+
+
 @pytest.mark.parametrize(
-    ("fault", "sent"),
+    ("fault", "kind", "sent"),
     [
-        (Fault(on="/restore$", kind="answer", times=2, reply=Reply(status=429, headers={"Retry-After": "40"})), 1),
-        (Fault(on="/restore$", kind="answer", times=1, reply=Reply(status=500)), 1),
-        (Fault(on="/restore$", kind="after"), 1),
-        (Fault(on="/restore$", kind="lose"), 1),
-        (Fault(on="/restore$", kind="double"), 2),
-        (Fault(on="GET .*/(backupJobs|recoveryPoints)", kind="answer", times=9), 1),
-        (Fault(on="(PUT|PATCH|DELETE) ", kind="lose", times=3), 1),
+        (Fault(on="/restore$", kind="answer", times=2, reply=THROTTLED), "share", 1),
+        (Fault(on="/restore$", kind="answer", reply=Reply(status=500)), "share", 1),
+        (Fault(on="/restore$", kind="after"), "cluster", 1),
+        (Fault(on="/restore$", kind="lose"), "cluster", 1),
+        (Fault(on="/restore$", kind="lose"), "share", 1),
+        (Fault(on="/restore$", kind="double"), "cluster", 2),
+        (Fault(on="/restore$", kind="double"), "share", 2),
+        (Fault(on="GET .*/(backupJobs|recoveryPoints)", kind="answer", times=9), "share", 1),
+        (Fault(on="(PUT|PATCH|DELETE) ", kind="lose", times=3), "cluster", 1),
     ],
-    ids=["throttled", "broken", "done but denied", "answer lost", "doubled on the wire", "reads fail", "writes lost"],
 )
 async def test_faults_on_the_way_delay_the_verdict_and_change_nothing_else(
-    stage: Stage, fault: Fault, sent: int, kind: str
+    place: Stage, fault: Fault, kind: str, sent: int
 ) -> None:
-    stage.world.wire.order(Fault(on=fault.on, kind=fault.kind, times=fault.times, reply=fault.reply))
-    result = await verdict(stage, back_up(stage, kind))
+    place.world.wire.order(Fault(on=fault.on, kind=fault.kind, times=fault.times, reply=fault.reply))
+    result = await verdict(place, back_up(place, kind))
     assert result["verdict"] == "Verified"
-    assert len(restores(stage)) == sent
+    assert len(restores(place)) == sent
 
 
 async def test_backups_of_a_cluster_and_a_share_are_verified_side_by_side(stage: Stage) -> None:
