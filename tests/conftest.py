@@ -6,9 +6,9 @@ import pytest
 
 from local.clock import Clock
 from local.cloud.world import World
-from tests.conformance import note, oracle, pytest_collection_modifyitems
+from tests.conformance import conforms, oracle
 
-__all__ = ["oracle", "pytest_collection_modifyitems"]
+__all__ = ["oracle"]
 
 START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
 
@@ -24,9 +24,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def world(clock: Clock, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world(clock: Clock) -> AsyncIterator[World]:
     world = World(clock)
     await world.start()
     yield world
     await world.stop()
-    note(request, world.wire.exchanges)
+    conforms(world.wire.exchanges)

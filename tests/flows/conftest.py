@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.stage import Stage, open_stage
-from tests.conformance import note
+from tests.conformance import conforms
 from tests.conftest import START
 
 
 @pytest.fixture
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[Stage]:
     async with open_stage(start=START) as stage:
         yield stage
-        note(request, stage.world.wire.exchanges)
+        conforms(stage.world.wire.exchanges)
