@@ -111,7 +111,7 @@ async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old:
 
 @activity(app)
 async def ensure_bundle(member: Member) -> Done:
-    """The member's bundle is that of the phase."""
+    """The member's bundle is that of the phase, and so is its copy beside the issuer."""
     old, new = await _roots(member)
     async with services().linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.bundle(), services().now()
@@ -120,6 +120,8 @@ async def ensure_bundle(member: Member) -> Done:
         if found.text != wanted or found.applied is None:
             await mesh.write_bundle(wanted, now)
             raise NotConverged("BundleWritten", f"the bundle of {_name(member)} is written", _APART)
+        if (issuer := await mesh.issuer()).bundle != wanted:
+            await mesh.write_issuer_bundle(issuer, wanted)
     return Done(at=now)
 
 

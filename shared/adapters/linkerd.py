@@ -72,9 +72,12 @@ class Mesh:
         found = await self._api.get(SECRET, _ISSUER, NAMESPACE)
         if found is None:
             raise PermanentError("NoIssuer", f"there is no Secret {NAMESPACE}/{_ISSUER}")
-        certificate = base64.b64decode(found.get("data", {}).get("tls.crt", "")).decode()
+        data = {
+            name: base64.b64decode(text).decode() for name, text in found.get("data", {}).items() if name != "tls.key"
+        }
         return IssuerSecret(
-            certificate=certificate,
+            certificate=data.get("tls.crt", ""),
+            bundle=data.get("ca.crt", ""),
             resource_version=found["metadata"]["resourceVersion"],
             applied=objects.moment_in(found, _APPLIED),
             owner=objects.owner(found, "f:data", "f:tls.crt"),
@@ -82,8 +85,16 @@ class Mesh:
 
     async def write_issuer(self, seen: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
         """Replace the issuer, unless somebody has changed its Secret since it was seen."""
-        data = {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}
-        metadata = {"resourceVersion": seen.resource_version, "annotations": {_APPLIED: now.isoformat()}}
+        await self._patch_issuer(
+            seen, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, {_APPLIED: now.isoformat()}
+        )
+
+    async def write_issuer_bundle(self, seen: IssuerSecret, text: str) -> None:
+        """Replace the bundle beside the issuer, unless somebody has changed the Secret since it was seen."""
+        await self._patch_issuer(seen, {"ca.crt": text}, {})
+
+    async def _patch_issuer(self, seen: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
+        metadata = {"resourceVersion": seen.resource_version, "annotations": annotations}
         encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
         await self._api.patch(SECRET, _ISSUER, NAMESPACE, {"metadata": metadata, "data": encoded})
 

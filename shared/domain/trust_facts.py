@@ -22,9 +22,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IssuerSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """The member's issuer (PEM), without its key; when we wrote it last, and which other tool holds it."""
+    """The member's issuer (PEM), without its key, and the bundle beside it, which `linkerd check` reads.
+
+    `applied` is when we wrote the issuer last, `owner` which other tool holds it (empty: none).
+    """
 
     certificate: str
+    bundle: str
     resource_version: str
     applied: datetime | None
     owner: str

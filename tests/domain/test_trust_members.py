@@ -86,7 +86,9 @@ def test_what_another_tool_writes_is_refused_by_its_name(owner: str) -> None:
     with pytest.raises(PermanentError, match=f"OwnedByOther: the bundle .* {owner}"):
         check_bundle("aks-east", Bundle(text=pem(OLD), applied=None, owner=owner), fingerprint(OLD))
     with pytest.raises(PermanentError, match=f"OwnedByOther: the issuer .* {owner}"):
-        check_owner("aks-east", IssuerSecret(certificate="", resource_version="1", applied=None, owner=owner))
+        check_owner(
+            "aks-east", IssuerSecret(certificate="", bundle="", resource_version="1", applied=None, owner=owner)
+        )
 
 
 def test_a_clusters_id_is_taken_apart_whatever_its_case() -> None:

@@ -1,5 +1,6 @@
 """A trust root that nears its expiry is replaced over the whole trust domain, and no handshake fails on the way."""
 
+import base64
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,7 +17,7 @@ from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage, open_stage
-from shared.domain.trust_certificates import fingerprint
+from shared.domain.trust_certificates import fingerprint, fingerprints
 from tests.conformance import note
 from tests.conftest import START
 
@@ -65,6 +66,9 @@ async def rotated(stage: Stage) -> dict[str, Any]:
     assert linkerd.handshakes > 1000
     assert not linkerd.failed
     assert not linkerd.broken_pairs()
+    for plane in linkerd.control_planes.values():
+        secret = plane.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")
+        assert fingerprints(base64.b64decode(secret["data"]["ca.crt"]).decode()) == {run.output["new_root"]}
     assert [new.enabled, vault(stage).certificate(OLD_ROOT).current.enabled] == [True, False]
     assert all(p.leaf and p.leaf.closes > now for p in linkerd.proxies(TRUST_DOMAIN))
     result: dict[str, Any] = run.output
@@ -110,7 +114,9 @@ async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
         assert len(restarts) == 2 * (3 + 5)
         bundles = {line: n for line, n in again.items() if "linkerd-identity-trust-roots" in line}
         assert set(bundles.values()) == {2}
-        others = {line: n for line, n in again.items() if line not in restarts and line not in bundles}
+        issuers = {line: n for line, n in again.items() if "linkerd-identity-issuer" in line}
+        assert set(issuers.values()) == {3}, "the issuer once, and the bundle beside it with each bundle"
+        others = {line: n for line, n in again.items() if line not in {**restarts, **bundles, **issuers}}
         assert {n for line, n in others.items() if not line.endswith("/create")} == {1}, others
         assert_no_secret(stage)
 
@@ -153,7 +159,7 @@ async def test_a_rotation_that_is_begun_anew_goes_on_where_the_world_is(stage: S
     await rotated(stage)
     made = {line: n for line, n in Counter(writes(stage)).items() if line in before}
     most = {line: 2 if "/create" in line or "/k8s/" in line else 1 for line in made}
-    most |= {line: 1 for line in made if "linkerd-identity-issuer" in line}
+    most |= {line: 3 for line in made if "linkerd-identity-issuer" in line}
     assert made == most
 
 
@@ -248,7 +254,7 @@ async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stag
     await stage.clock.advance(6 * HOUR)
     assert status(stage)["reason"] == "ProxiesLackRoots"
     assert "shop/debug" in status(stage)["message"]
-    assert not [line for line in writes(stage) if "linkerd-identity-issuer" in line]
+    assert sum("linkerd-identity-issuer" in line for line in writes(stage)) == 1, "only the bundle beside it"
     cluster.delete("Pod", "shop", "debug")
     await stage.run(lambda: status(stage).get("phase") == "settle")
     cluster.apply({**BARE, "metadata": {**BARE["metadata"], "name": "late"}})  # trusts both: blocks retire, not settle
