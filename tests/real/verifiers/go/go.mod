@@ -1,0 +1,3 @@
+module go-verifier
+
+go 1.26
