@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from local.cloud.data_protection import Outcome
@@ -63,10 +64,7 @@ async def test_a_share_that_isn_t_protected_any_more_can_t_be_verified(world: Wo
 
 
 async def test_a_backup_of_something_else_can_t_be_verified(world: World, restores: ShareRestores) -> None:
-    row = world.recovery_vaults.complete_backup(ACCOUNT, SHARE)
-    row["properties"].update(jobType="AzureIaaSVMJob", backupManagementType="AzureIaasVM", entityFriendlyName="vm-1")
-    del row["properties"]["storageAccountName"]
-    job = await restores.job(job_id(row["id"]))
+    job = msgspec.structs.replace(await backed_up(world, restores), item="vm-1", source="")
     with pytest.raises(PermanentError, match="UnknownDatasource: vm-1"):
         await restores.item(job)
 
