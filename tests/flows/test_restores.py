@@ -208,10 +208,15 @@ async def test_a_restore_that_never_ends_is_given_up_and_cleaned_up(calm: Stage)
 
 
 async def test_a_step_that_breaks_leaves_the_verdict_open_and_nothing_behind(stage: Stage) -> None:
-    stage.world.wire.order(Fault(on="GET .*/operationStatus/", kind="answer", reply=Reply(body={"status": None})))
+    def spoil(function: str, moment: str) -> None:
+        if function == "follow_restore":
+            for manifest in (stage.store / "manifests").iterdir():
+                manifest.write_bytes(b"not JSON")
+
+    stage.host.on_invocation(spoil)
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "Inconclusive"
-    assert "StepBroken: find_restore_job broke" in result["reasons"][0]
+    assert "StepBroken: check_restore broke" in result["reasons"][0]
 
 
 async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: Stage) -> None:
