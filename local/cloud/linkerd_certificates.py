@@ -3,9 +3,10 @@
 Rules:
 - A proxy reads every certificate of its bundle. The identity controller's parser is stricter: text after the last block
   is fatal, and after a block of another type it reads no certificate any more.
-- A leaf is accepted if it is valid now, signed by its issuer, and the issuer leads to one of the peer's roots over
-  certificates that are all valid now. (Proxies take a root's dates on trust; being stricter here hides nothing.)
-- Proxies reject an issuer with the subject of its root, Go does not (linkerd2 issue 5350).
+- A proxy accepts a leaf if it is valid now, signed by its issuer, and the issuer leads to one of the proxy's roots over
+  authorities that are all valid now and have no more of them below than their path length allows.
+- Proxies (webpki) take a root's dates and constraints on trust; the identity controller (Go) wants roots valid too.
+- What real stacks say of the same certificates is checked by tests/real/test_verifiers.py.
 - Signatures are really verified, each pair of certificates once.
 """
 
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import NamedTuple
 
 from cryptography import x509
@@ -23,6 +25,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 LIFETIME_SECONDS = 86_400
 SKEW_SECONDS = 20
+_LEAF_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    key_encipherment=True,
+    content_commitment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -32,11 +45,16 @@ class BadBundle(Exception):
 
 
 class Way(NamedTuple):
-    """A verified way from an issuer to a root, and when all of its certificates are valid (Unix seconds)."""
+    """A verified way from an issuer to a root.
+
+    `opens` and `closes` (Unix seconds) tell when all that is below the root is valid; `fits` if no path is too long.
+    """
 
     opens: float
     closes: float
-    same_subject: bool
+    root_opens: float
+    root_closes: float
+    fits: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,9 +85,7 @@ class Certificates:
     def __init__(self) -> None:
         self._known: dict[str, x509.Certificate] = {}
         self._ways: dict[tuple[tuple[str, ...], str], Way | None] = {}
-        self._leaf_key = ec.generate_private_key(
-            ec.SECP256R1()
-        )  # one for all: making keys is slow, leaves still differ
+        self.leaf_key = ec.generate_private_key(ec.SECP256R1())  # one for all: making keys is slow, leaves still differ
         self._genuine: dict[Leaf, bool] = {}
 
     def read(self, pem: str) -> tuple[str, ...]:
@@ -118,7 +134,7 @@ class Certificates:
         ways = [w for w in (self.way(issuer.chain, root) for root in roots) if w]
         if not ways:
             raise BadBundle("x509: certificate signed by unknown authority")
-        if not any(w.opens <= now <= w.closes for w in ways):
+        if not any(max(w.opens, w.root_opens) <= now <= min(w.closes, w.root_closes) for w in ways):
             raise BadBundle("x509: certificate has expired or is not yet valid")
 
     def issue(self, issuer: Issuer, name: str, now: float) -> Leaf:
@@ -130,10 +146,11 @@ class Certificates:
             .serial_number(issuer.serial)
             .issuer_name(issuer.certificate.subject)
             .subject_name(x509.Name([]))
-            .public_key(self._leaf_key.public_key())
+            .public_key(self.leaf_key.public_key())
             .not_valid_before(datetime.fromtimestamp(opens, UTC))
             .not_valid_after(datetime.fromtimestamp(closes, UTC))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+            .add_extension(_LEAF_USAGE, critical=True)
             .add_extension(_authority_key(issuer.certificate), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -151,9 +168,12 @@ class Certificates:
             return "CertExpired" if now > leaf.closes else "CertNotValidYet"
         if not self._is_genuine(leaf):
             return "BadSignature"
-        ways = [w for w in (self.way(leaf.chain, root) for root in roots) if w and not w.same_subject]
+        ways = [w for w in (self.way(leaf.chain, root) for root in roots) if w]
         if not ways:
             return "UnknownIssuer"
+        ways = [w for w in ways if w.fits]
+        if not ways:
+            return "PathLenConstraintViolated"
         return "" if any(w.opens <= now <= w.closes for w in ways) else "CertExpired"
 
     def way(self, chain: tuple[str, ...], root: str) -> Way | None:
@@ -163,14 +183,14 @@ class Certificates:
         return self._ways[chain, root]
 
     def _find_way(self, chain: tuple[str, ...], root: str) -> Way | None:
-        anchor, walked = self._known[root], [self._known[root]]
+        anchor, walked = self._known[root], list[x509.Certificate]()
         for number, fingerprint in enumerate(chain):
             certificate = self._known[fingerprint]
             walked.append(certificate)
             if not _is_authority(certificate):
                 return None
             if _issued(anchor, certificate):
-                return _way(walked, certificate.subject == anchor.subject)
+                return _way(anchor, walked)
             above = chain[number + 1 : number + 2]
             if not above or not _issued(self._known[above[0]], certificate):
                 return None
@@ -191,9 +211,14 @@ class Certificates:
         return fingerprint
 
 
-def _way(walked: list[x509.Certificate], same_subject: bool) -> Way:
-    opens = max(c.not_valid_before_utc.timestamp() for c in walked)
-    return Way(opens, min(c.not_valid_after_utc.timestamp() for c in walked), same_subject)
+def _way(root: x509.Certificate, below: list[x509.Certificate]) -> Way:
+    return Way(
+        opens=max(c.not_valid_before_utc.timestamp() for c in below),
+        closes=min(c.not_valid_after_utc.timestamp() for c in below),
+        root_opens=root.not_valid_before_utc.timestamp(),
+        root_closes=root.not_valid_after_utc.timestamp(),
+        fits=all(number <= _path_length(certificate) for number, certificate in enumerate(below)),
+    )
 
 
 def _issued(by: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -205,10 +230,20 @@ def _issued(by: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
+    constraints = _constraints(certificate)
+    return constraints is not None and constraints.ca
+
+
+def _path_length(certificate: x509.Certificate) -> float:
+    constraints = _constraints(certificate)
+    return inf if constraints is None or constraints.path_length is None else constraints.path_length
+
+
+def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
     try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
-        return False
+        return None
 
 
 def _authority_key(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:

@@ -7,6 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from lightkube import ApiError
 from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
@@ -424,15 +427,33 @@ def test_a_leaf_is_refused_under_an_issuer_that_did_not_sign_it(clock: Clock) ->
     assert certificates.refusal(replace(leaf, chain=two.chain), "web.shop", roots, now) == "BadSignature"
 
 
-async def test_proxies_refuse_an_issuer_that_bears_the_subject_of_its_root(mesh: Mesh) -> None:
-    same = new_root("identity.linkerd.mesh.example", mesh.world.clock.now())
-    mesh.bundle(mesh.old.pem + same.pem)
-    await mesh.restart_all()
-    mesh.issue_under(same)
-    await mesh.world.clock.advance(3 * MINUTE)
-    assert len(events(mesh.clusters[0], "IssuerUpdated")) == 3
-    await mesh.world.clock.advance(17 * HOUR)
-    assert any(p.refreshes["error"] for p in mesh.linkerd.proxies(DOMAIN))
+def below(authority: tuple[str, str]) -> Root:
+    """An issuer that issues issuers, which its path length forbids."""
+    key = serialization.load_pem_private_key(authority[1].encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return Root(certificate=x509.load_pem_x509_certificate(authority[0].encode()), key=key)
+
+
+def test_only_proxies_notice_that_a_path_is_longer_than_an_authority_allows(clock: Clock) -> None:
+    certificates, now = Certificates(), clock.now()
+    root = new_root("root", now)
+    above = root.issuer("above", now)
+    pem, key = below(above).issuer("below", now)
+    roots = certificates.read(root.pem)
+    leaf = certificates.issue(certificates.load_issuer(pem + above[0], key, roots, clock.time()), "web", clock.time())
+    assert certificates.refusal(leaf, "web", roots, clock.time()) == "PathLenConstraintViolated"
+
+
+def test_proxies_take_the_dates_of_a_root_on_trust_but_identity_does_not(clock: Clock) -> None:
+    certificates, now = Certificates(), clock.now()
+    root = new_root("root", now, timedelta(hours=1))
+    pem, key = root.issuer("issuer", now)
+    roots = certificates.read(root.pem)
+    issuer = certificates.load_issuer(pem, key, roots, clock.time())
+    later = clock.time() + 2 * 3600
+    assert certificates.refusal(certificates.issue(issuer, "web", clock.time()), "web", roots, later) == ""
+    with pytest.raises(BadBundle, match="has expired"):
+        certificates.check_issuer(issuer, roots, later)
 
 
 async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh: Mesh) -> None:
