@@ -10,6 +10,8 @@ from tests.conformance import conforms, oracle
 
 __all__ = ["oracle"]
 
+pytest.register_assert_rewrite("tests.contracts.kubernetes")
+
 START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
 
 

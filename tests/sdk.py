@@ -25,21 +25,21 @@ from local.cloud.world import SUBSCRIPTION, World
 
 
 class Credential:
-    """A sync credential: tokens of one principal, as Entra issues them, for any scope."""
+    """A sync credential: tokens of one principal, as Entra issues them, for any scope; `claims` override theirs."""
 
-    def __init__(self, world: World, principal: Principal) -> None:
-        self._world, self._principal = world, principal
+    def __init__(self, world: World, principal: Principal, **claims: Any) -> None:
+        self._world, self._principal, self._claims = world, principal, claims
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        token = self._world.entra.token(self._principal, scopes[0].removesuffix("/.default"))
+        token = self._world.entra.token(self._principal, scopes[0].removesuffix("/.default"), **self._claims)
         return AccessToken(token, 0)  # never kept: virtual time may pass the token's life between two requests
 
 
 class AsyncCredential:
     """The same for the aio clients."""
 
-    def __init__(self, world: World, principal: Principal) -> None:
-        self._sync = Credential(world, principal)
+    def __init__(self, world: World, principal: Principal, **claims: Any) -> None:
+        self._sync = Credential(world, principal, **claims)
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         return self._sync.get_token(*scopes)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from local.clock import Clock
 from local.cloud.arm import iso
 from local.cloud.kubernetes_fields import Conflicts, apply_fields, claim_fields, merge
+from local.cloud.kubernetes_validation import problems
 
 if TYPE_CHECKING:
     from local.cloud.world import World
@@ -64,6 +65,7 @@ class Kind(NamedTuple):
     plural: str
     name: str
     namespaced: bool
+    custom: bool = False
 
     @property
     def resource(self) -> str:
@@ -113,22 +115,26 @@ class Cluster:
     def __init__(self, name: str, clock: Clock) -> None:
         self.name, self.clock, self.random = name, clock, Random(name)
         self.mesh: Mesh | None = None
+        self.authorization_mode = "AlwaysAllow"  # or RBAC
         self.mount_seconds = 90.0  # the longest that a mounted ConfigMap or Secret lags behind
         self.version, self.oldest = 1_000, 0
         self.history: deque[Change] = deque(maxlen=_HISTORY)
+        self.pages: list[tuple[int, list[Object]]] = []  # what is left of lists that were read in part, by version
         self.listeners: list[Callable[[Change], None]] = []
         self._kinds: dict[str, Kind] = {}
         self._stored: dict[Kind, dict[tuple[str, str], Object]] = defaultdict(dict)
         for line in _KINDS.split("\n")[1:-1]:
             api, plural, kind, *scope = line.split()
-            self.register(api, plural, kind, namespaced=not scope)
+            self.register(api, plural, kind, namespaced=not scope, custom=False)
 
-    def register(self, api_version: str, plural: str, kind: str, *, namespaced: bool = True) -> None:
+    def register(
+        self, api_version: str, plural: str, kind: str, *, namespaced: bool = True, custom: bool = True
+    ) -> None:
         """Serve a kind, as a CustomResourceDefinition does."""
         group, _, version = api_version.rpartition("/")
         known = self._kinds.get(f"{kind}.{group}")
         versions = (*known.versions, version) if known else (version,)
-        entry = Kind(group, versions, plural, kind, namespaced)
+        entry = Kind(group, versions, plural, kind, namespaced, custom)
         self._stored[entry] = self._stored.pop(known, {}) if known else {}
         self._kinds[f"{kind}.{group}"] = entry
         if self._kinds.get(kind, entry).group == group:
@@ -205,6 +211,7 @@ class Cluster:
             )
         meta |= {"uid": self.uid(), "creationTimestamp": self.now()} | ({"generation": 1} if "spec" in obj else {})
         new = {**obj, "metadata": meta}
+        _check(None, new)
         if entry.group in ("apps", "batch") or entry.name == "PersistentVolumeClaim":
             new.pop("status", None)  # a restored object starts without the status that it was saved with
         if entry.name == "Pod":
@@ -232,6 +239,7 @@ class Cluster:
         new = {**obj, "metadata": meta}
         if _unstamped(new) == _unstamped(old):
             return old
+        _check(old, new)
         if dry_run:
             return new
         if "deletionTimestamp" in meta and not meta.get("finalizers") and entry.name not in ("Pod", "Namespace"):
@@ -410,6 +418,13 @@ def details(entry: Kind, name: str) -> Object:
 
 def not_found(entry: Kind, name: str) -> StatusError:
     return StatusError(404, "NotFound", f'{entry.resource} "{name}" not found', details(entry, name))
+
+
+def _check(old: Object | None, new: Object) -> None:
+    found, name = problems(old, new), new["metadata"]["name"]
+    if found:
+        listed = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+        raise StatusError(422, "Invalid", f'{new["kind"]} "{name}" is invalid: {listed}')
 
 
 def _unstamped(obj: Object) -> Object:

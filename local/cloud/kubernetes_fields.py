@@ -32,13 +32,13 @@ _UNOWNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "deleti
 
 
 class Conflicts(Exception):
-    """Fields of an apply that other managers own, as the API server lists them."""
+    """Fields of an apply that others own, as the API server lists them: who doesn't apply is named with a version."""
 
     def __init__(self, fields: list[tuple[str, Path]]) -> None:
         self.causes = [
             {
                 "reason": "FieldManagerConflict",
-                "message": f'conflict with "{manager}"',
+                "message": f"conflict with {manager}",
                 "field": "".join(f".{step.partition(':')[2]}" for step in path),
             }
             for manager, path in fields
@@ -131,16 +131,16 @@ def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now
     owners, values, wanted = _owners(live), leaves(live), leaves(config)
     mine = owners.get((manager, "Apply"), set())
     clashes = [
-        (other, path)
+        (other, operation, path)
         for (other, operation), paths in owners.items()
         for path in sorted(paths & wanted.keys())
         if (other, operation) != (manager, "Apply") and other != manager and values.get(path) != wanted[path]
     ]
     if clashes and not force:
-        raise Conflicts(clashes)
-    for other, path in clashes:
-        for operation in ("Apply", "Update"):
-            owners.get((other, operation), set()).discard(path)
+        using = {"Apply": "", "Update": f" using {live['apiVersion']}"}
+        raise Conflicts([(f'"{other}"{using[operation]}', path) for other, operation, path in clashes])
+    for other, operation, path in clashes:
+        owners[(other, operation)].discard(path)
     result = _clone(live) if live else {k: v for k, v in config.items() if k in ("apiVersion", "kind")}
     result["metadata"] = {
         **{k: config["metadata"][k] for k in ("name", "namespace") if k in config["metadata"]},

@@ -1,8 +1,11 @@
 """The Kubernetes API of every cluster under /k8s/{cluster}: generic verbs over whatever kinds the cluster serves.
 
-Rules: a bearer token for AKS's server application or 401; errors are Status objects of type application/json;
-reads are never older than the last write; a watch ends after timeoutSeconds of virtual time; a resourceVersion or
-page token that the cluster has forgotten is 410 Gone. Bodies are JSON, also where YAML would be allowed.
+Rules:
+- A bearer token for AKS's server application or 401; where the cluster's mode is RBAC, a role or 403.
+- Errors are Status objects of type application/json. Bodies are JSON, also where YAML would be allowed.
+- Reads are never older than the last write; the pages of a list show the moment of the first. Items of built-in kinds
+  leave their kind to the list.
+- A watch ends after timeoutSeconds of virtual time. A resourceVersion or page that the cluster forgot is 410 Gone.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.kubernetes import Change, Cluster, Kind, Object, StatusError, details, not_found
 from local.cloud.kubernetes_fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
+from local.cloud.kubernetes_rbac import forbidden
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's server application, the same in every tenant
 _WATCH_SECONDS = 1800.0
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.4", "platform": "linux/amd64"}
 
 
@@ -75,7 +80,12 @@ class KubernetesWire:
         def serve(call: Call) -> Reply:
             try:
                 cluster, path = self._reach(call.params["cluster"]), call.params["tail"]
-                return _object(dict(_VERSION)) if path == "version" else verb(_target(cluster, path), call)
+                if path == "version":
+                    return _object(dict(_VERSION))
+                target = _target(cluster, path)
+                if cluster.authorization_mode == "RBAC":
+                    self._authorize(target, call)
+                return verb(target, call)
             except StatusError as error:
                 return _status(error)
 
@@ -85,6 +95,24 @@ class KubernetesWire:
         if name not in self.clusters:
             raise StatusError(503, "ServiceUnavailable", "the cluster is not reachable")
         return self.clusters[name]
+
+    def _authorize(self, target: Target, call: Call) -> None:
+        caller, verb = self.world.entra.caller(call, audience=AUDIENCE), _VERBS[call.method]
+        if verb == "get" and not target.name:
+            verb = "watch" if call.query.get("watch") in ("true", "1") else "list"
+        if verb == "delete" and not target.name:
+            verb = "deletecollection"
+        refused = forbidden(
+            target.cluster,
+            caller.object_id if caller else "",
+            verb,
+            target.kind,
+            below=target.below.partition("/")[0],
+            namespace=target.namespace,
+            name=target.name,
+        )
+        if refused:
+            raise refused
 
     def _get(self, target: Target, call: Call) -> Reply:
         if target.below.startswith("proxy"):
@@ -137,32 +165,32 @@ def _target(cluster: Cluster, path: str) -> Target:
 
 
 def _list(target: Target, query: dict[str, str]) -> Reply:
-    cluster, found = target.cluster, _selected(target, query)
-    version, after = _page(cluster, query.get("continue", ""))
-    rest = [o for o in found if _key(o) > after]
+    cluster, token = target.cluster, query.get("continue", "")
+    version, rest = _continued(cluster, token) if token else (cluster.version, _selected(target, query))
     limit = int(query.get("limit") or 0) or len(rest)
     meta: Object = {"resourceVersion": str(version)}
     if len(rest) > limit:
-        token = json.dumps([version, *_key(rest[limit - 1])])
-        meta |= {"continue": base64.urlsafe_b64encode(token.encode()).decode(), "remainingItemCount": len(rest) - limit}
+        cluster.pages.append((version, rest[limit:]))
+        meta["continue"] = base64.urlsafe_b64encode(str(len(cluster.pages) - 1).encode()).decode()
+        if not (query.get("labelSelector") or query.get("fieldSelector")):
+            meta["remainingItemCount"] = len(rest) - limit
     api = target.shown({})["apiVersion"]
-    return _object({"apiVersion": api, "kind": f"{target.kind.name}List", "metadata": meta, "items": rest[:limit]})
+    items = rest[:limit] if target.kind.custom else [_without_kind(o) for o in rest[:limit]]
+    return _object({"apiVersion": api, "kind": f"{target.kind.name}List", "metadata": meta, "items": items})
 
 
-def _page(cluster: Cluster, token: str) -> tuple[int, tuple[str, str]]:
-    if not token:
-        return cluster.version, ("", "")
+def _continued(cluster: Cluster, token: str) -> tuple[int, list[Object]]:
     try:
-        version, namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except (binascii.Error, ValueError):
+        version, rest = cluster.pages[int(base64.urlsafe_b64decode(token))]
+    except (binascii.Error, ValueError, IndexError):
         raise StatusError(400, "BadRequest", "continue key is not valid") from None
     if version < cluster.oldest:
         raise _gone("The provided continue parameter is too old to display a consistent list result.")
-    return version, (namespace, name)
+    return version, rest
 
 
-def _key(obj: Object) -> tuple[str, str]:
-    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+def _without_kind(obj: Object) -> Object:
+    return {name: value for name, value in obj.items() if name not in ("apiVersion", "kind")}
 
 
 def _selected(target: Target, query: dict[str, str]) -> list[Object]:

@@ -103,12 +103,16 @@ class ClusterApi:
         self._cluster, self._client, self._web = cluster, client, web
 
     async def list(
-        self, kind: Kind, *, namespace: str | None = None, labels: dict[str, Any] | None = None
+        self, kind: Kind, *, namespace: str | None = None, labels: dict[str, Any] | None = None, page: int = 500
     ) -> list[Object]:
-        """The objects of a kind, in one namespace or in all; `labels` they must have (None as value: any value)."""
+        """The objects of a kind, in one namespace or in all; `labels` they must have (None as value: any value).
+
+        They are read `page` at a time (500 as kubectl does) and show one moment.
+        """
         where: Any = (namespace or "*") if kind.namespaced else None
         with self._errors(f"listing {kind.plural}"):
-            return [dict(item) async for item in self._client.list(_resource(kind), namespace=where, labels=labels)]
+            found = self._client.list(_resource(kind), namespace=where, labels=labels, chunk_size=page)
+            return [dict(item) async for item in found]
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None if there is none."""
@@ -172,12 +176,21 @@ class ClusterApi:
 
     def _from_status(self, error: "httpx2.HTTPStatusError", doing: str) -> PermanentError | TemporaryError:
         status, after = error.response.status_code, error.response.headers.get("Retry-After", "")
-        message = f"{doing} in {self._cluster}: {status} {str(error).splitlines()[0][:200]}"
+        message = f"{doing} in {self._cluster}: {status} {_message(error)}"
         if status in (401, 403):
             return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
         if status in (404, 408, 409, 410, 412, 429) or status >= 500:
             return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
         return PermanentError(f"Http{status}", message)
+
+
+def _message(error: "httpx2.HTTPStatusError") -> str:
+    """The API server's own words: they name the permission that is missing or the field that is in the way."""
+    try:
+        words = str(error.response.json()["message"])
+    except (ValueError, TypeError, KeyError):
+        words = str(error).partition("\n")[0]
+    return words[:300]
 
 
 @cache

@@ -157,7 +157,7 @@ async def test_applying_a_field_of_another_manager_is_a_conflict_unless_forced(
     with pytest.raises(ApiError) as refused:
         await client.apply(wanted)
     assert refused.value.status.reason == "Conflict"
-    assert 'conflict with "helm": .data.a' in (refused.value.status.message or "")
+    assert 'conflict with "helm" using v1: .data.a' in (refused.value.status.message or "")
     forced = await client.apply(wanted, force=True)
     assert forced.data == {"a": "green", "b": "blue"}
 

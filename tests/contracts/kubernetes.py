@@ -1,0 +1,372 @@
+"""What Meshward relies on at an API server, the same for the simulated one and for real ones.
+
+Rules:
+- A suite derives from `KubernetesContract` and gives it the fixture `cluster`.
+- `meshward` is the adapter under test; `other` stands for everybody else and speaks the bare API.
+- Time passes by `until`: controllers of a real cluster take real time, those of the simulated one virtual time.
+- Each test has a namespace of its own.
+"""
+
+import base64
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+
+from local.cloud.aks import cluster_id
+from local.cloud.entra import Principal
+from local.cloud.world import World
+from shared.adapters.clusters import Clusters
+from shared.adapters.kubernetes import (
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEPLOYMENT,
+    NAMESPACE,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    ClusterApi,
+    Kind,
+    Kubernetes,
+    Object,
+)
+from shared.adapters.linkerd import Mesh
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.trust_facts import Proxy, Workload
+from tests import sdk
+from tests.adapters.test_azure_resources import settings
+
+EVENT = Kind("", "v1", "Event", "events")
+DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
+JOB = Kind("batch", "v1", "Job", "jobs")
+CLUSTER_ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", False)
+WORKLOADS = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET]
+_TRIES = 600
+_NOW = datetime(2027, 1, 1, tzinfo=UTC)
+
+
+type Step = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """An API server for the length of a test. `wait` lets a moment pass, `forget` makes the server drop its history."""
+
+    meshward: ClusterApi
+    stranger: ClusterApi  # may do nothing
+    latecomer: ClusterApi  # its token has run out
+    other: httpx2.AsyncClient
+    wait: Step
+    forget: Step
+    namespace: str = ""
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        for _ in range(_TRIES):
+            if await holds():
+                return
+            await self.wait()
+        pytest.fail("it doesn't come about")
+
+    async def apply(self, kind: Kind, wanted: Object, manager: str = "Helm") -> Object:
+        """Somebody else's server-side apply."""
+        path = f"{_path(kind, self.namespace)}/{wanted['metadata']['name']}"
+        body = {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind, **wanted}
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        answer = await self.other.patch(path, params={"fieldManager": manager}, json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
+    async def run(self, kind: Kind, name: str, **spec: Any) -> Workload:
+        """A workload, once its rollout is over."""
+        await self.apply(kind, workload(kind, name, **spec))
+        await self.until(lambda: self.rolled_out(name))
+        return await self.workload(name)
+
+    async def workload(self, name: str) -> Workload:
+        found = await Mesh(self.meshward).workloads()
+        return next(w for w in found if (w.namespace, w.name) == (self.namespace, name))
+
+    async def rolled_out(self, name: str) -> bool:
+        return not (await self.workload(name)).rolling
+
+    async def restart(self, name: str) -> None:
+        """As the rotation does: controllers change objects meanwhile, so a lost race is tried again."""
+
+        async def restarted() -> bool:
+            try:
+                await Mesh(self.meshward).restart(await self.workload(name), _NOW)
+            except TemporaryError as error:
+                return error.reason != "Http409"
+            return True
+
+        await self.until(restarted)
+
+    async def pods(self, name: str) -> dict[str, Object]:
+        """A workload's pods by uid."""
+        found = await self.meshward.list(POD, namespace=self.namespace, labels={"app": name})
+        return {p["metadata"]["uid"]: p for p in found}
+
+    async def proxies(self) -> list[Proxy]:
+        return [p for p in await Mesh(self.meshward).proxies() if p.namespace == self.namespace]
+
+
+@asynccontextmanager
+async def opened(
+    world: World, name: str, other: httpx2.AsyncClient, *, wait: Step, forget: Step
+) -> AsyncIterator[Cluster]:
+    """The world's cluster of that name as the contract sees it; `other` lets Meshward do everything there."""
+    rotator, stranger, now = world.entra.add("rotator"), world.entra.add("stranger"), int(world.clock.time())
+    clusters = Clusters(settings(world), **sdk.aio(world, rotator))
+    made = await other.post(_path(CLUSTER_ROLE_BINDING, ""), json=admin(rotator.object_id))
+    assert made.status_code == 201, made.text
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(clusters.close)
+
+        async def api(principal: Principal, **claims: Any) -> ClusterApi:
+            kubernetes = Kubernetes(clusters, sdk.AsyncCredential(world, principal, **claims))
+            return await stack.enter_async_context(kubernetes.api(cluster_id(name)))
+
+        yield Cluster(
+            meshward=await api(rotator),
+            stranger=await api(stranger),
+            latecomer=await api(rotator, iat=now - 7200, nbf=now - 7200, exp=now - 3600),
+            other=other,
+            wait=wait,
+            forget=forget,
+        )
+
+
+def admin(user: str) -> Object:
+    """Lets a user do everything."""
+    group = CLUSTER_ROLE_BINDING.group
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": user},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    }
+
+
+def workload(kind: Kind, name: str, **spec: Any) -> Object:
+    counted = {} if kind is DAEMON_SET else {"replicas": 3}
+    served = {"serviceName": name} if kind is STATEFUL_SET else {}
+    return {
+        "metadata": {"name": name},
+        "spec": {**counted, **served, "selector": {"matchLabels": {"app": name}}, "template": pod(name), **spec},
+    }
+
+
+def pod(name: str, **spec: Any) -> Object:
+    """A meshed pod, as the injector leaves it."""
+    proxy = {"name": "linkerd-proxy", "image": "proxy:1", "env": [{"name": "ROOTS", "value": "none"}]}
+    labels = {"app": name, "linkerd.io/control-plane-ns": "linkerd"}
+    containers = [{"name": "app", "image": "shop/app:1"}, proxy]
+    return {"metadata": {"labels": labels}, "spec": {"containers": containers, **spec}}
+
+
+def colours(**data: str) -> Object:
+    return {"metadata": {"name": "colours"}, "data": data}
+
+
+def _path(kind: Kind, namespace: str) -> str:
+    within = f"namespaces/{namespace}/" if kind.namespaced else ""
+    return f"{f'apis/{kind.group}' if kind.group else 'api'}/{kind.version}/{within}{kind.plural}"
+
+
+class KubernetesContract:
+    """The suite."""
+
+    @pytest.fixture
+    async def here(self, cluster: Cluster) -> Cluster:
+        """The cluster with a fresh namespace, in which pods may be made."""
+        name = f"contract-{uuid.uuid4().hex[:8]}"
+        await cluster.meshward.apply(NAMESPACE, {"metadata": {"name": name}})
+        here = replace(cluster, namespace=name)
+        await here.until(lambda: _exists(here, SERVICE_ACCOUNT, "default"))
+        return here
+
+    async def test_a_list_longer_than_a_page_is_whole(self, here: Cluster) -> None:
+        wanted = [f"c{number}" for number in range(7)]
+        for name in wanted:
+            await here.apply(SECRET, {"metadata": {"name": name}})
+        found = await here.meshward.list(SECRET, namespace=here.namespace, page=3)
+        assert [o["metadata"]["name"] for o in found] == wanted
+
+    async def test_pages_show_one_moment_until_it_is_forgotten(self, here: Cluster) -> None:
+        path = _path(SECRET, here.namespace)
+        for name in ("a", "b", "c"):
+            await here.apply(SECRET, {"metadata": {"name": name}})
+        first = (await here.other.get(path, params={"limit": 1})).json()
+        following = {"limit": 1, "continue": first["metadata"]["continue"]}
+        await here.meshward.delete(SECRET, "b", here.namespace)
+        second = (await here.other.get(path, params=following)).json()
+        assert [o["metadata"]["name"] for o in (*first["items"], *second["items"])] == ["a", "b"]
+        assert first["metadata"]["remainingItemCount"] == 2
+        await here.forget()
+        gone = await here.other.get(path, params=following)
+        assert (gone.status_code, gone.json()["reason"]) == (410, "Expired")
+
+    async def test_listed_objects_leave_their_kind_to_the_list(self, here: Cluster) -> None:
+        await here.apply(CONFIG_MAP, colours(a="red"))
+        (found,) = await here.meshward.list(CONFIG_MAP, namespace=here.namespace)
+        assert found.keys().isdisjoint({"kind", "apiVersion"})
+        assert (await here.meshward.get(CONFIG_MAP, "colours", here.namespace) or {})["kind"] == "ConfigMap"
+
+    async def test_what_is_not_there_is_none_and_need_not_be_deleted(self, here: Cluster) -> None:
+        assert await here.meshward.get(CONFIG_MAP, "colours", here.namespace) is None
+        await here.meshward.delete(CONFIG_MAP, "colours", here.namespace)
+        with pytest.raises(TemporaryError, match="404"):
+            await here.meshward.metrics("absent", here.namespace, 4191)
+
+    async def test_applying_the_same_again_changes_nothing(self, here: Cluster) -> None:
+        wanted = {**colours(a="red", b="blue"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        first, again = [await here.meshward.apply(CONFIG_MAP, wanted) for _ in range(2)]
+        assert first["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
+        assert (await here.meshward.apply(CONFIG_MAP, {**wanted, "data": {"a": "red"}}))["data"] == {"a": "red"}
+
+    @pytest.mark.parametrize("operation", ["Apply", "Update"])
+    async def test_a_field_of_another_manager_is_a_conflict_unless_taken_over(
+        self, here: Cluster, operation: str
+    ) -> None:
+        if operation == "Apply":
+            await here.apply(CONFIG_MAP, colours(a="red", b="blue"))
+        else:
+            made = await here.other.post(
+                _path(CONFIG_MAP, here.namespace), params={"fieldManager": "Helm"}, json=colours(a="red", b="blue")
+            )
+            assert made.status_code == 201
+        wanted = {**colours(a="green"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        manager = '"Helm"' if operation == "Apply" else '"Helm" using v1'
+        with pytest.raises(TemporaryError, match=f"1 conflict: conflict with {manager}: .data.a") as refused:
+            await here.meshward.apply(CONFIG_MAP, wanted)
+        assert refused.value.reason == "Http409"
+        taken = await here.meshward.apply(CONFIG_MAP, wanted, take_over=True)
+        assert taken["data"] == {"a": "green", "b": "blue"}
+        owners = {m["manager"]: m["fieldsV1"]["f:data"] for m in taken["metadata"]["managedFields"]}
+        assert owners["meshward"].keys() == {"f:a"}
+        assert owners["Helm"].keys() - {"."} == {"f:b"}
+
+    async def test_a_lost_race_changes_nothing(self, here: Cluster) -> None:
+        seen = await here.apply(CONFIG_MAP, colours(a="red"))
+        await here.apply(CONFIG_MAP, colours(a="blue"))
+        change = {"metadata": {"resourceVersion": seen["metadata"]["resourceVersion"]}, "data": {"a": "green"}}
+        with pytest.raises(TemporaryError, match="the object has been modified") as refused:
+            await here.meshward.patch(CONFIG_MAP, "colours", here.namespace, change)
+        assert refused.value.reason == "Http409"
+        assert (await here.meshward.get(CONFIG_MAP, "colours", here.namespace) or {})["data"] == {"a": "blue"}
+
+    @pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
+    async def test_a_restart_rolls_until_every_pod_is_new_and_ready(self, here: Cluster, kind: Kind) -> None:
+        await here.run(kind, "web")
+        budget = {"minAvailable": "100%", "selector": {"matchLabels": {"app": "web"}}}
+        await here.apply(DISRUPTION_BUDGET, {"metadata": {"name": "web"}, "spec": budget})  # only evictions heed it
+        old = await here.pods("web")
+        await here.restart("web")
+        assert (await here.workload("web")).rolling
+        await here.until(lambda: here.rolled_out("web"))
+        assert (await here.workload("web")).restarted == _NOW
+        new = {uid: p for uid, p in (await here.pods("web")).items() if "deletionTimestamp" not in p["metadata"]}
+        assert len(new) == len(old) == 3
+        assert new.keys().isdisjoint(old)
+        proxies = [p for p in await here.proxies() if p.pod in {p["metadata"]["name"] for p in new.values()}]
+        assert {p.workload for p in proxies} == {f"{kind.kind}/{here.namespace}/web"}
+        assert all(p.started and p.started >= p.created for p in proxies)
+
+    @pytest.mark.parametrize("kind", [STATEFUL_SET, DAEMON_SET], ids=lambda kind: kind.kind)
+    async def test_pods_of_an_on_delete_strategy_stay_until_they_are_deleted(self, here: Cluster, kind: Kind) -> None:
+        assert (await here.run(kind, "db", updateStrategy={"type": "OnDelete"})).fixed
+        old = await here.pods("db")
+        await here.restart("db")
+        for _ in range(10):
+            await here.wait()
+        assert (await here.pods("db")).keys() == old.keys()
+        assert (await here.workload("db")).rolling
+        for each in old.values():
+            await here.meshward.delete(POD, each["metadata"]["name"], here.namespace)
+        await here.until(lambda: here.rolled_out("db"))
+
+    async def test_pods_of_jobs_and_bare_pods_have_no_workload_to_restart(self, here: Cluster) -> None:
+        job = pod("job", restartPolicy="Never")
+        await here.apply(JOB, {"metadata": {"name": "job"}, "spec": {"template": job}})
+        bare = pod("bare")
+        await here.apply(POD, {**bare, "metadata": {**bare["metadata"], "name": "bare"}})
+
+        async def both_run() -> bool:
+            return len([p for p in await here.proxies() if p.started]) == 2
+
+        await here.until(both_run)
+        assert [p.workload for p in await here.proxies()] == ["", ""]
+
+    async def test_a_namespace_ends_only_with_the_last_finalizer_in_it(self, here: Cluster) -> None:
+        held = {"metadata": {"name": "held", "finalizers": ["meshward.test/held"]}}
+        await here.apply(CONFIG_MAP, held)
+        await here.meshward.delete(NAMESPACE, here.namespace)
+
+        async def is_ending() -> bool:
+            found = await here.meshward.get(CONFIG_MAP, "held", here.namespace) or {}
+            return "deletionTimestamp" in found["metadata"]
+
+        await here.until(is_ending)
+        found = await here.meshward.get(NAMESPACE, here.namespace) or {}
+        assert found["status"]["phase"] == "Terminating"
+        wanted = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        with pytest.raises(TemporaryError, match="because it is being terminated"):
+            await here.meshward.apply(CONFIG_MAP, wanted)
+        await here.meshward.patch(CONFIG_MAP, "held", here.namespace, {"metadata": {"finalizers": None}})
+        await here.until(lambda: _is_gone(here, NAMESPACE, here.namespace))
+        with pytest.raises(TemporaryError, match=f'namespaces "{here.namespace}" not found'):
+            await here.meshward.apply(CONFIG_MAP, wanted)
+
+    async def test_a_tls_secret_keeps_its_type_and_both_its_parts(self, here: Cluster) -> None:
+        parts = {name: base64.b64encode(b"PEM").decode() for name in ("tls.crt", "tls.key")}
+        issuer = {"metadata": {"name": "issuer", "namespace": here.namespace}, "type": "kubernetes.io/tls"}
+        with pytest.raises(PermanentError, match=r"data\[tls\.key\]: Required value"):
+            await here.meshward.apply(SECRET, {**issuer, "data": {"tls.crt": parts["tls.crt"]}})
+        made = await here.meshward.apply(SECRET, {**issuer, "data": parts})
+        assert (made["type"], made["data"]) == ("kubernetes.io/tls", parts)
+        renewed = {"data": {"tls.crt": base64.b64encode(b"NEW").decode(), "ca.crt": parts["tls.crt"]}}
+        assert (await here.meshward.patch(SECRET, "issuer", here.namespace, renewed))["data"] == parts | renewed["data"]
+        with pytest.raises(PermanentError, match=r"type: Invalid value: .*field is immutable"):
+            await here.meshward.patch(SECRET, "issuer", here.namespace, {"type": "Opaque"})
+
+    async def test_events_tell_what_they_are_about(self, here: Cluster) -> None:
+        about = {"apiVersion": "v1", "kind": "ConfigMap", "name": "colours", "namespace": here.namespace}
+        event = {"metadata": {"name": "colours.1"}, "involvedObject": about, "type": "Normal", "reason": "Mixed"}
+        await here.apply(EVENT, event)
+        (found,) = await here.meshward.list(EVENT, namespace=here.namespace)
+        assert (found["involvedObject"]["name"], found["reason"]) == ("colours", "Mixed")
+
+    async def test_a_token_that_has_run_out_is_refused(self, here: Cluster) -> None:
+        with pytest.raises(TemporaryError, match="401") as refused:
+            await here.latecomer.list(CONFIG_MAP, namespace=here.namespace)
+        assert refused.value.reason == "Forbidden"
+
+    async def test_the_permission_that_is_missing_is_named(self, here: Cluster) -> None:
+        stranger, place = here.stranger, f'in the namespace "{here.namespace}"'
+        attempts: dict[str, Awaitable[object]] = {
+            'cannot list resource "pods" in API group "" at the cluster scope': stranger.list(POD),
+            f'cannot get resource "configmaps" in API group "" {place}': stranger.get(CONFIG_MAP, "a", here.namespace),
+            f'cannot patch resource "deployments" in API group "apps" {place}': stranger.patch(
+                DEPLOYMENT, "web", here.namespace, {"spec": {"replicas": 5}}
+            ),
+            f'cannot get resource "pods/proxy" in API group "" {place}': stranger.metrics("web", here.namespace, 4191),
+        }
+        for permission, attempt in attempts.items():
+            with pytest.raises(TemporaryError, match=f'403 .*User "[0-9a-f-]+" {permission}') as refused:
+                await attempt
+            assert refused.value.reason == "Forbidden"
+
+
+async def _exists(here: Cluster, kind: Kind, name: str) -> bool:
+    return await here.meshward.get(kind, name, here.namespace) is not None
+
+
+async def _is_gone(here: Cluster, kind: Kind, name: str) -> bool:
+    return await here.meshward.get(kind, name) is None
