@@ -32,6 +32,7 @@ _LOCATION = _SUBSCRIPTION + "/providers/Microsoft.ContainerService/locations/{lo
 class Aks:
     def __init__(self, world: "World") -> None:
         self.world = world
+        self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
         self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
             Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", self._list),
@@ -131,11 +132,13 @@ class Aks:
         cluster = self.world.arm.find(call.path.rpartition("/")[0])
         if cluster is None:
             return not_found(call)
+        simulated = f"{self.world.wire.url}/k8s/{cluster['name']}", self.world.wire.ca_pem
+        server, authority = self.api_servers.get(cluster["name"], simulated)
         config = kubeconfig(
             name=cluster["name"],
             group=call.params["group"],
-            server=f"{self.world.wire.url}/k8s/{cluster['name']}",
-            authority=base64.b64encode(self.world.wire.ca_pem).decode(),
+            server=server,
+            authority=base64.b64encode(authority).decode(),
         )
         return Reply(
             body={"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(config.encode()).decode()}]}
