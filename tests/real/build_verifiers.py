@@ -1,0 +1,47 @@
+"""Builds the programs of `verifiers/` into the cache folder; what is built already takes a second.
+
+`python -m tests.real.build_verifiers` does so ahead of the tests. Several runs at once wait for each other.
+"""
+
+import fcntl
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.real.build import Missing
+
+_SOURCES = Path(__file__).parent / "verifiers"
+_CACHE = Path(__file__).parents[2] / ".cache" / "real" / "verifiers"
+
+
+def go_verifier() -> Path:
+    """Go's crypto/x509 and crypto/tls; raises Missing."""
+    program = _CACHE / "go-verifier"
+    _build("go", "build", "-o", str(program), ".")
+    return program
+
+
+def rustls_verifier() -> Path:
+    """rustls with webpki; raises Missing."""
+    target = _CACHE / "rust"
+    _build("cargo", "build", "--release", "--locked", "--quiet", "--target-dir", str(target), within="rust")
+    return target / "release" / "rustls-verifier"
+
+
+def _build(*command: str, within: str = "go") -> None:
+    if shutil.which(command[0]) is None:
+        raise Missing(f"{command[0]} isn't installed: a program that judges certificates is built with it")
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(command, cwd=_SOURCES / within, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"{command[0]} build failed:\n{done.stderr[-4000:]}")
+
+
+if __name__ == "__main__":
+    try:
+        print(f"ready: {go_verifier().name}, {rustls_verifier().name}", file=sys.stderr)
+    except Missing as missing:
+        sys.exit(str(missing))
