@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from local.cloud import scenario
-from local.cloud.arm import Resource
+from local.cloud.arm import SUBSCRIPTION, Resource
 from local.cloud.data_protection import Outcome
 from local.cloud.file_shares import DATA_ROLES
 from local.cloud.wire import Fault, Reply
@@ -229,12 +229,13 @@ async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(sta
     assert len(restores(stage)) == 10
 
 
-async def test_a_failed_backup_is_told_and_starts_nothing(stage: Stage) -> None:
-    back_up(stage, status="Failed")
-    await stage.run(lambda: bool(stage.world.event_grid.deliveries), HOUR)
-    await stage.clock.advance(HOUR)
-    assert runs(stage) == []
-    assert any("backup made no copy" in line for line in stage.log)
+async def test_a_failed_backup_starts_nothing(calm: Stage) -> None:
+    announce(calm, FOREIGN.replace("99999999-9999-4999-8999-999999999999", SUBSCRIPTION), "Failed")
+    await calm.run(lambda: bool(calm.world.event_grid.deliveries), HOUR)
+    await calm.clock.advance(HOUR)
+    assert [delivery.status for delivery in calm.world.event_grid.deliveries] == [202]
+    assert runs(calm) == []
+    assert any("backup made no copy" in line for line in calm.log)
 
 
 async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: Stage) -> None:
