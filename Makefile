@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run serve test check bench clean
+.PHONY: help run serve test test-real check bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: $(READY) ## publish the three events to the app on a simulated cloud, show what happens, write out/run.json
 	@$(BIN)/python -m local.run
@@ -17,6 +17,10 @@ serve: $(READY) ## the same world, kept up in real time, with addresses to try w
 
 test: check ## everything a contributor needs: formatting, lint, types, layers, tests
 	$(BIN)/pytest
+
+test-real: $(READY) ## the tests that need real servers; builds those first, with Go and Rust: minutes the first time
+	@$(BIN)/python -m tests.real.build
+	$(BIN)/pytest --numprocesses=0 tests/real
 
 check: $(READY) ## the part of `make test` that takes seconds
 	$(BIN)/ruff format --check .
