@@ -1,0 +1,88 @@
+"""Builds the real servers that tests run against, once, into the cache folder: `python -m tests.real.build`.
+
+Rules:
+- Each folder under `servers/` is a Go module of its own, because their requirements collide. Its `tool` lines name the
+  programs, its go.mod and go.sum pin every byte of them.
+- A module is built again only if its pins or the Go release changed. Several runs at once wait for each other.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_SERVERS = Path(__file__).parent / "servers"
+_CACHE = Path(__file__).parents[2] / ".cache" / "real"
+_TOOLS = {"go": "Go 1.26 or later (https://go.dev/dl)", "cargo": "Rust (https://rustup.rs)"}
+
+
+class Missing(Exception):
+    """Something that the build needs isn't on this machine; says what."""
+
+
+def need(*tools: str) -> None:
+    """Raises Missing unless these are installed."""
+    absent = [_TOOLS[tool] for tool in tools if shutil.which(tool) is None]
+    if absent:
+        raise Missing(f"the tests with real servers need {' and '.join(absent)}")
+
+
+def programs() -> dict[str, Path]:
+    """Every server's program by its name, built if it isn't yet; raises Missing."""
+    need("go")
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folders = [_built(module) for module in sorted(_SERVERS.iterdir()) if (module / "go.mod").exists()]
+    return {program.name: program for folder in folders for program in folder.iterdir()}
+
+
+def _built(module: Path) -> Path:
+    folder, stamp = _CACHE / "bin" / module.name, _CACHE / f"{module.name}.stamp"
+    wanted = _pins(module)
+    if not (folder.is_dir() and stamp.exists() and stamp.read_text() == wanted):
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        _build(module, folder)
+        stamp.write_text(wanted)
+    return folder
+
+
+def _pins(module: Path) -> str:
+    pins = b"".join((module / name).read_bytes() for name in ("go.mod", "go.sum"))
+    return hashlib.sha256(pins + _run(module, "go", "version").encode()).hexdigest()
+
+
+def _build(module: Path, folder: Path) -> None:
+    """A module's only program gets the module's name, because its path may end in a mere version."""
+    paths = _run(module, "go", "list", "-f", "{{.ImportPath}}", "tool").split()
+    folder.mkdir(parents=True)
+    for path in paths:
+        name = path.rpartition("/")[2] if len(paths) > 1 else module.name
+        started = time.monotonic()
+        _say(f"building {module.name}: {name} (minutes the first time, seconds once Go has its parts in its cache)")
+        _run(module, "go", "build", "-ldflags=-s -w", "-o", str(folder / name), path)
+        _say(f"built {name} in {time.monotonic() - started:.0f} s")
+
+
+def _run(module: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"{' '.join(command[:2])} failed for {module.name}:\n{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    try:
+        need(*_TOOLS)
+        for found in programs().values():
+            _say(f"ready: {found.name}")
+    except Missing as missing:
+        sys.exit(str(missing))
