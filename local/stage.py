@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,16 +53,24 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    *, start: float | None = None, port: int = 0, seed: Callable[[World], None] = scenario.seed
+    *,
+    start: float | None = None,
+    port: int = 0,
+    seed: Callable[[World], None] = scenario.seed,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
-    """Build the world, start the app in it and subscribe it to its events; everything ends with the block."""
+    """Build the world, start the app in it and subscribe it to its events; everything ends with the block.
+
+    `settings` are application settings besides those that every stage has.
+    """
     world = World(Clock(time.time() if start is None else start))
     await world.start()
     try:
         with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
             seed(world)
             log: list[str] = []
-            host = FunctionsHost(APP, environment(world, Path(folder)), world.clock, on_log=log.append)
+            environ = {**environment(world, Path(folder)), **(settings or {})}
+            host = FunctionsHost(APP, environ, world.clock, on_log=log.append)
             try:
                 await host.start(port)
                 await subscribe(world, host.url)

@@ -48,7 +48,7 @@ class FunctionsHost:
         """Load the app and serve it on `url`; raises HostFailed with the reason when it doesn't load."""
         try:
             functions = await self._worker.start()
-            self._bind([one for one in functions if self._is_supported(one)])
+            self._bind([one for one in functions if self._is_served(one)])
             await self._listen(port)
         except BaseException:
             await self.stop()
@@ -123,6 +123,10 @@ class FunctionsHost:
         path = self._folder / "host.json"
         settings: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return str(settings.get("extensions", {}).get("http", {}).get("routePrefix", "api"))
+
+    def _is_served(self, function: Function) -> bool:
+        """An app setting can turn a function off, as on Azure (AzureWebJobs.<function>.Disabled)."""
+        return self._environ.get(f"AzureWebJobs.{function.name}.Disabled") != "true" and self._is_supported(function)
 
     def _is_supported(self, function: Function) -> bool:
         unknown = [str(one["type"]) for one in function.bindings if one["type"] not in _SUPPORTED]

@@ -23,6 +23,7 @@ from tests.conftest import START
 
 RUN = "rotate-prod-contoso-example-g2"
 NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
+NO_WATCH = {"AzureWebJobs.backup_watch.Disabled": "true"}  # it has nothing to see in the days that a rotation takes
 DAYS, HOUR, MINUTE = timedelta(days=3), timedelta(hours=1), timedelta(minutes=1)
 
 
@@ -34,7 +35,7 @@ def seed(world: World) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A trust domain of one cluster, its mesh up and talking."""
-    async with open_stage(start=START, seed=seed) as stage:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
         conforms(stage.world.wire.exchanges)
