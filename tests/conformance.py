@@ -10,11 +10,9 @@ Rules:
 """
 
 import atexit
-import fcntl
 import json
 import re
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -24,6 +22,7 @@ from typing import Any
 import pytest
 
 from local.cloud.wire import Exchange
+from tests.npm import install
 from tests.oracle.validator import Validator
 
 ROOT = Path(__file__).parents[1]
@@ -143,24 +142,8 @@ def open_oracle() -> Oracle:
         raise Missing("no conformance data: the folder shared/oracle isn't beside the repository")
     if not (shutil.which("node") and shutil.which("npm")):
         raise Missing("no validator: node 20 and npm aren't installed")
-    _install()
+    install(_LOCK, _VALIDATOR)
     return Oracle(folder)
-
-
-def _install() -> None:
-    """Put the pinned validator into the cache folder; safe when several test runs start at once."""
-    _VALIDATOR.mkdir(parents=True, exist_ok=True)
-    with (_VALIDATOR / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = _VALIDATOR / "installed.json"
-        if stamp.exists() and stamp.read_bytes() == _LOCK.read_bytes():
-            return
-        for file in ("package.json", "package-lock.json"):
-            shutil.copyfile(_LOCK.with_name(file), _VALIDATOR / file)
-        subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(_VALIDATOR)], check=True, capture_output=True
-        )
-        shutil.copyfile(_LOCK, stamp)
 
 
 @pytest.fixture(scope="session")
