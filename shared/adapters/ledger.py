@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Documents by path; failures of the store are TemporaryError."""
+    """Documents by path; failures of the store are TemporaryError. `options` go to the client of Blob Storage."""
 
-    def __init__(self, url: str, credential: "AsyncTokenCredential") -> None:
-        self._store = _open(url, credential)
+    def __init__(self, url: str, credential: "AsyncTokenCredential", **options: Any) -> None:
+        self._store = _open(url, credential, options)
 
     async def create(self, path: str, document: bytes) -> bool:
         """Write a new document; False, and nothing is written, if there is one already."""
@@ -48,7 +48,9 @@ class Ledger:
             try:
                 found = await obstore.get_async(self._store, path)
                 return bytes(await found.bytes_async())
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if "ContainerNotFound" in str(error):  # the text alone tells a missing store from a missing document
+                    raise
                 return None
 
     async def list(self, prefix: str, after: str | None = None) -> list[str]:
@@ -56,12 +58,11 @@ class Ledger:
         import obstore
 
         with _translated(f"listing {prefix}"):
-            return sorted(
-                [row["path"] async for rows in obstore.list(self._store, prefix, offset=after) for row in rows]
-            )
+            found = [row["path"] async for rows in obstore.list(self._store, prefix, offset=after) for row in rows]
+        return sorted(path for path in found if path > (after or ""))  # Azurite knows no offset
 
 
-def _open(url: str, credential: "AsyncTokenCredential") -> "ObjectStore":
+def _open(url: str, credential: "AsyncTokenCredential", options: dict[str, Any]) -> "ObjectStore":
     from obstore.store import AzureStore, LocalStore, from_url
 
     if url.startswith("az://"):
@@ -73,6 +74,7 @@ def _open(url: str, credential: "AsyncTokenCredential") -> "ObjectStore":
             account_name=account,
             credential_provider=AzureAsyncCredentialProvider(credential=cast("Any", credential)),
             retry_config={"max_retries": 0},
+            **options,
         )
     return LocalStore.from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
 
