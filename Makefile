@@ -18,8 +18,9 @@ serve: $(READY) ## the same world, kept up in real time, with addresses to try w
 test: check ## everything a contributor needs: formatting, lint, types, layers, tests
 	$(BIN)/pytest
 
-test-real: $(READY) ## the tests that need real servers; builds those first, with Go and Rust: minutes the first time
+test-real: $(READY) ## the tests that need real servers; builds those first, with Go, Rust and Node: minutes the first time
 	@$(BIN)/python -m tests.real.build
+	@$(BIN)/python -m tests.real.build_verifiers
 	$(BIN)/pytest --numprocesses=0 tests/real
 
 check: $(READY) ## the part of `make test` that takes seconds

@@ -6,7 +6,6 @@ Rules:
 - Nothing outlives it: it keeps blobs in memory.
 """
 
-import shutil
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ import trustme
 
 from shared.adapters.ledger import Ledger
 from tests.npm import install
-from tests.real.build import Missing
+from tests.real.build import need
 from tests.real.programs import free_port, running
 
 _ACCOUNT = "devstoreaccount1"
@@ -61,8 +60,7 @@ async def azurite(folder: Path) -> AsyncIterator[Azurite]:
 
 
 def _installed() -> Path:
-    if not (shutil.which("node") and shutil.which("npm")):
-        raise Missing("Node isn't installed: Azurite, which keeps the ledger, runs on it (20 or later, with npm)")
+    need("npm")
     install(_LOCK, _CACHE)
     return _CACHE / "node_modules" / ".bin" / "azurite-blob"
 

@@ -16,7 +16,12 @@ from pathlib import Path
 
 _SERVERS = Path(__file__).parent / "servers"
 _CACHE = Path(__file__).parents[2] / ".cache" / "real"
-_TOOLS = {"go": "Go 1.26 or later (https://go.dev/dl)", "cargo": "Rust (https://rustup.rs)"}
+_TOOLS = {
+    "go": "Go 1.26 or later (https://go.dev/dl)",
+    "cargo": "Rust (https://rustup.rs)",
+    "npm": "Node 20 or later with npm (https://nodejs.org)",
+    "openssl": "OpenSSL's command line",
+}
 
 
 class Missing(Exception):

@@ -4,12 +4,11 @@
 """
 
 import fcntl
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.real.build import Missing
+from tests.real.build import Missing, need
 
 _SOURCES = Path(__file__).parent / "verifiers"
 _CACHE = Path(__file__).parents[2] / ".cache" / "real" / "verifiers"
@@ -30,8 +29,7 @@ def rustls_verifier() -> Path:
 
 
 def _build(*command: str, within: str = "go") -> None:
-    if shutil.which(command[0]) is None:
-        raise Missing(f"{command[0]} isn't installed: a program that judges certificates is built with it")
+    need(command[0])
     _CACHE.mkdir(parents=True, exist_ok=True)
     with (_CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -8,14 +8,13 @@ Rules:
 
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.real.build import Missing
+from tests.real.build import need
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 
@@ -64,8 +63,7 @@ class OpenSSL:
     """`openssl verify -x509_strict`; raises Missing where there is none."""
 
     def __init__(self) -> None:
-        if shutil.which("openssl") is None:
-            raise Missing("openssl isn't installed: it judges the certificates")
+        need("openssl")
 
     def refusal(self, chain: str, roots: str, name: str, at: float) -> str:
         leaf, *above = _CERTIFICATE.findall(chain)
