@@ -210,14 +210,23 @@ class KubernetesContract:
         assert [o["metadata"]["name"] for o in (*first["items"], *second["items"])] == ["a", "b"]
         assert first["metadata"]["remainingItemCount"] == 2
         await here.forget()
-        gone = await here.other.get(path, params=following)
-        assert (gone.status_code, gone.json()["reason"]) == (410, "Expired")
+
+        async def is_gone() -> bool:
+            return (await here.other.get(path, params=following)).status_code == 410
+
+        await here.until(is_gone)
+        assert (await here.other.get(path, params=following)).json()["reason"] == "Expired"
 
     async def test_listed_objects_leave_their_kind_to_the_list(self, here: Cluster) -> None:
-        await here.apply(CONFIG_MAP, colours(a="red"))
-        (found,) = await here.meshward.list(CONFIG_MAP, namespace=here.namespace)
+        await here.apply(SECRET, {"metadata": {"name": "key"}})
+        (found,) = await here.meshward.list(SECRET, namespace=here.namespace)
         assert found.keys().isdisjoint({"kind", "apiVersion"})
-        assert (await here.meshward.get(CONFIG_MAP, "colours", here.namespace) or {})["kind"] == "ConfigMap"
+        assert (await here.meshward.get(SECRET, "key", here.namespace) or {})["kind"] == "Secret"
+
+    async def test_every_namespace_is_given_an_account_and_the_authority_of_the_cluster(self, here: Cluster) -> None:
+        await here.until(lambda: _exists(here, CONFIG_MAP, "kube-root-ca.crt"))
+        for kind, name in ((SERVICE_ACCOUNT, "default"), (CONFIG_MAP, "kube-root-ca.crt")):
+            assert [o["metadata"]["name"] for o in await here.meshward.list(kind, namespace=here.namespace)] == [name]
 
     async def test_what_is_not_there_is_none_and_need_not_be_deleted(self, here: Cluster) -> None:
         assert await here.meshward.get(CONFIG_MAP, "colours", here.namespace) is None

@@ -1,0 +1,83 @@
+"""Runs programs beside a test and ends every one of them, however the test ends.
+
+Rules:
+- Each program leads a process group of its own, so that Ctrl-C in a terminal reaches only pytest, which then ends them
+  in order. Where the system can (Linux), it ends them itself should pytest be killed.
+- What a program prints stands in `<name>.log`; its end is part of the error when it doesn't come up.
+- Ports are picked below the range that systems hand to outgoing connections, where nothing takes one by chance.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import socket
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_WITH_PYTEST = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+_TRIES, _PAUSE = 1_200, 0.1
+_END_SECONDS = 10.0
+_ports = iter(random.sample(range(20_000, 32_000), 12_000))
+
+
+class NotReady(Exception):
+    """A program ended, or didn't come up in many tries; says what it printed last."""
+
+
+class Program:
+    """A running program."""
+
+    def __init__(self, name: str, process: Process, log: Path) -> None:
+        self.name, self._process, self._log = name, process, log
+
+    async def until(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until `ready` holds; raises NotReady."""
+        for _ in range(_TRIES):
+            if self._process.returncode is not None:
+                break
+            if await ready():
+                return
+            await asyncio.sleep(_PAUSE)
+        ended = self._process.returncode
+        state = "isn't ready" if ended is None else f"ended with {ended}"
+        raise NotReady(f"{self.name} {state}:\n{self._log.read_text(errors='replace')[-3000:]}")
+
+    async def end(self) -> None:
+        """Ask its process group to end, and see to it."""
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            if self._process.returncode is None:
+                os.killpg(self._process.pid, sign)
+                try:
+                    await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+                except TimeoutError:
+                    continue
+
+
+@asynccontextmanager
+async def running(path: Path, folder: Path, *options: str) -> AsyncIterator[Program]:
+    """The program at `path`, working in `folder`, for the length of the block."""
+    log = folder / f"{path.name}.log"
+    with log.open("wb") as output:
+        command = (*_WITH_PYTEST, str(path), *options)
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=folder, stdout=output, stderr=output, start_new_session=True
+        )
+    program = Program(path.name, process, log)
+    try:
+        yield program
+    finally:
+        await program.end()
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on; never the same twice."""
+    return next(port for port in _ports if not _listens(port))
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
