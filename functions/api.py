@@ -15,6 +15,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions import restores, trust, vaults
+from functions.client import Client, with_client
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
 from shared.wiring import services
@@ -22,14 +23,14 @@ from shared.wiring import services
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 log = logging.getLogger("meshward")
 
-type Handler = Callable[[func.HttpRequest, Any], Awaitable[func.HttpResponse]]
+type Handler = Callable[[func.HttpRequest, Client], Awaitable[func.HttpResponse]]
 
 
 def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
     """Register an HTTP function that is reached only with a valid token, and whose errors become answers."""
 
     def register(handle: Handler) -> Handler:
-        async def run(req: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+        async def run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
             try:
                 caller = await services().identity.caller(req.headers.get("authorization"), services().now())
                 log.info("call admitted", extra={"route": route, "caller": caller.object_id, "kind": caller.kind})
@@ -38,20 +39,20 @@ def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
                 return _refusal(error, route)
 
         run.__name__ = handle.__name__
-        app.route(route=route, methods=[method])(app.durable_client_input(client_name="client")(run))
+        app.route(route=route, methods=[method])(with_client(app)(run))
         return handle
 
     return register
 
 
 @guarded("POST", "rotations")
-async def start_rotation(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+async def start_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Rotate the trust root whose certificate is named."""
     return _accepted(req, await trust.request_rotation(client, _field(req, "certificate")))
 
 
 @guarded("POST", "protections")
-async def start_protection(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+async def start_protection(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Give the cluster its vault."""
     instance_id = await vaults.request_protection(client, _field(req, "cluster_id"))
     if instance_id is None:
@@ -60,15 +61,15 @@ async def start_protection(req: func.HttpRequest, client: Any) -> func.HttpRespo
 
 
 @guarded("POST", "verifications")
-async def start_verification(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+async def start_verification(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Restore the backup of the job and check it."""
     return _accepted(req, await restores.request_verification(client, _field(req, "job_id"), "Completed"))
 
 
 @guarded("GET", "instances/{instance_id}")
-async def show_instance(req: func.HttpRequest, client: Any) -> func.HttpResponse:
+async def show_instance(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Where a flow stands."""
-    state = await client.get_orchestration_state(req.route_params["instance_id"], fetch_payloads=True)
+    state = await client.state(req.route_params["instance_id"])
     if state is None:
         return _json(404, {"reason": "NoSuchInstance", "message": "no flow has this instance id"})
     return _json(

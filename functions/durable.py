@@ -1,11 +1,10 @@
-"""Durable Functions as Meshward uses them; the only module that knows how the durable client and context behave.
+"""Durable Functions as Meshward uses them; this module and `client` are the only ones that know how they behave.
 
 Rules:
 - An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
   yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
 - An orchestrator reads as a runbook: `phase`, `step`, `fan_out`. It has no rule, no I/O and no clock of its own.
-- An instance id runs once, ever: the policy that refuses a second start names no status that may be replaced.
 """
 
 import logging
@@ -15,10 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, get_type_hints
 
 import azure.durable_functions as df
-import grpc
 import msgspec
-from durabletask.client import OrchestrationStatus
-from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePolicy
 from durabletask.task import TaskFailedError
 
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
@@ -141,34 +137,6 @@ class Runbook:
     def _now(self) -> datetime:
         now: datetime = self._context.current_utc_datetime
         return now
-
-
-async def start_once(client: Any, orchestrator: str, instance_id: str, request: Any) -> bool:
-    """Start an orchestration unless its id ever ran; whether it started now."""
-    try:
-        await client.schedule_new_orchestration(
-            orchestrator,
-            input=msgspec.to_builtins(request),
-            instance_id=instance_id,
-            reuse_id_policy=OrchestrationIdReusePolicy(),
-        )
-    except grpc.RpcError as error:
-        if error.code() != grpc.StatusCode.ALREADY_EXISTS:
-            raise
-        log.info("already started", extra={"instance_id": instance_id})
-        return False
-    log.info("started", extra={"instance_id": instance_id, "orchestrator": orchestrator})
-    return True
-
-
-async def start_again(client: Any, orchestrator: str, instance_id: str, request: Any) -> str:
-    """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run."""
-    latest, number = instance_id, 1
-    while (run := await client.get_orchestration_state(latest)) and run.runtime_status is OrchestrationStatus.FAILED:
-        number += 1
-        latest = f"{instance_id}-{number}"
-    await start_once(client, orchestrator, latest, request)
-    return latest
 
 
 def declined(error: MeshwardError, event_id: str) -> None:

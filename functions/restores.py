@@ -16,11 +16,11 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions.durable import Runbook, Steps, declined, start_once
+from functions.client import Client, with_client
+from functions.durable import Runbook, Steps, declined
 from functions.incoming import received
 from functions.restore_steps import (
     app,
@@ -52,8 +52,8 @@ LONGEST_QUEUE = timedelta(hours=3)
 
 
 @app.event_grid_trigger(arg_name="event")
-@app.durable_client_input(client_name="client")
-async def on_backup_completed(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
+@with_client(app)
+async def on_backup_completed(event: func.EventGridEvent, client: Client) -> None:
     """Verify the backup; a failed one leaves nothing to verify."""
     try:
         completed = backup_completed(received(event))
@@ -67,14 +67,14 @@ async def on_backup_completed(event: func.EventGridEvent, client: df.DurableFunc
         log.info("backup made no copy", extra={"job": completed.job_id, "status": completed.status})
 
 
-async def request_verification(client: Any, job: str, status: str) -> str:
+async def request_verification(client: Client, job: str, status: str) -> str:
     """Verify the backup of a job, by its resource id; the instance id. A job is verified once."""
     id = job_id(job)
     check_ours(id, services().settings.subscriptions)
     if status.lower() not in GOOD:
         raise PermanentError("NothingToVerify", f"the backup ended as {status}")
     instance_id = f"verify-{id.name.lower()}"
-    await start_once(client, "verify_restore", instance_id, Verification(job_id=job))
+    await client.start_once("verify_restore", instance_id, Verification(job_id=job))
     return instance_id
 
 

@@ -4,20 +4,21 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions import completions, trust, vaults
+from functions.client import Client, with_client
 
 app = df.Blueprint()
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 5 * * *")
-@app.durable_client_input(client_name="client")
-async def expiry_sweep(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:  # noqa: ARG001
+@with_client(app)
+async def expiry_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Daily: rotate every trust root that is due."""
     await trust.sweep(client)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 30 5 * * *")
-@app.durable_client_input(client_name="client")
-async def cluster_sweep(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:  # noqa: ARG001
+@with_client(app)
+async def cluster_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Daily: protect every cluster that asks for it and isn't protected yet."""
     await vaults.sweep(client)
 

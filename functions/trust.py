@@ -16,12 +16,12 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 from msgspec.structs import replace
 
-from functions.durable import HOUR, MINUTE, Runbook, Steps, declined, start_once
+from functions.client import Client, with_client
+from functions.durable import HOUR, MINUTE, Runbook, Steps, declined
 from functions.incoming import received
 from functions.trust_steps import (
     app,
@@ -60,14 +60,15 @@ _DAY = timedelta(days=1)
 
 
 @app.event_grid_trigger(arg_name="event")
-@app.durable_client_input(client_name="client")
-async def on_certificate_event(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
+@with_client(app)
+async def on_certificate_event(event: func.EventGridEvent, client: Client) -> None:
     """A certificate nears its expiry: rotate it, if it is a current trust root of ours."""
     try:
         expiring = certificate_near_expiry(received(event))
         if expiring.vault.lower() != services().settings.key_vault_name.lower():
             raise InvalidEvent("ForeignVault", f"vault {expiring.vault} isn't ours")
-        await request_rotation(client, expiring.certificate)
+        rotation = rotation_of(expiring.certificate, await services().key_vault.certificates())
+        await client.start_once("rotate_trust_root", rotation.instance_id, rotation)
     except AlreadyRotated as done:
         log.info("nothing to rotate", extra={"event_id": event.id, "reason": done.reason, "why": done.message})
     except MeshwardError as error:
@@ -75,17 +76,16 @@ async def on_certificate_event(event: func.EventGridEvent, client: df.DurableFun
         raise
 
 
-async def request_rotation(client: Any, certificate: str) -> str:
-    """Start the rotation of a root by its certificate's name, unless it was started before; its instance id.
+async def request_rotation(client: Client, certificate: str) -> str:
+    """Rotate a root by its certificate's name, again if that failed before; the instance id.
 
     Raises InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one.
     """
     rotation = rotation_of(certificate, await services().key_vault.certificates())
-    await start_once(client, "rotate_trust_root", rotation.instance_id, rotation)
-    return rotation.instance_id
+    return await client.start_again("rotate_trust_root", rotation.instance_id, rotation)
 
 
-async def sweep(client: Any) -> None:
+async def sweep(client: Client) -> None:
     """Rotate every current root that is due."""
     for root in current_roots(await services().key_vault.certificates()):
         if renewal_due(root, services().now()):

@@ -20,7 +20,8 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions.durable import Runbook, Steps, activity, declined, start_again, start_once
+from functions.client import Client, with_client
+from functions.durable import Runbook, Steps, activity, declined
 from functions.incoming import received
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
@@ -58,28 +59,31 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @app.event_grid_trigger(arg_name="event")
-@app.durable_client_input(client_name="client")
-async def on_cluster_event(event: func.EventGridEvent, client: df.DurableFunctionsClient) -> None:
+@with_client(app)
+async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
     """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
     try:
         written = cluster_written(received(event))
-        wanted = await _wanted(written.cluster_id) if written else None
+        if written is None:
+            log.debug("another resource was written", extra={"event_id": event.id})
+            return
+        wanted = await _wanted(written.cluster_id)
     except MeshwardError as error:
         declined(error, event.id)
         raise
     if wanted is None:
-        log.info("event asks for no protection", extra={"event_id": event.id})
+        log.info("cluster asks for no protection", extra={"event_id": event.id, "cluster": written.cluster_id})
     else:
-        await start_once(client, "protect_cluster", wanted.run, wanted)
+        await client.start_once("protect_cluster", wanted.run, wanted)
 
 
-async def request_protection(client: Any, resource_id: str) -> str | None:
+async def request_protection(client: Client, resource_id: str) -> str | None:
     """Protect the cluster, again if that failed before; the instance id, None if the cluster doesn't ask for it."""
     wanted = await _wanted(resource_id)
-    return await start_again(client, "protect_cluster", wanted.run, wanted) if wanted else None
+    return await client.start_again("protect_cluster", wanted.run, wanted) if wanted else None
 
 
-async def sweep(client: Any) -> None:
+async def sweep(client: Client) -> None:
     """Protect every cluster that asks for it and isn't protected, also those where it failed before."""
     for cluster in await services().protectable.list():
         try:
@@ -90,7 +94,7 @@ async def sweep(client: Any) -> None:
             )
             continue
         if wanted:
-            await start_again(client, "protect_cluster", wanted.run, wanted)
+            await client.start_again("protect_cluster", wanted.run, wanted)
 
 
 async def _wanted(resource_id: str) -> Protection | None:

@@ -56,11 +56,11 @@ def main() -> None:
 async def measured() -> dict[str, Any]:
     """All figures, by the keys of `out/bench.json`."""
     cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
-    async with open_stage() as stage, empty_host() as empty:
+    async with open_stage() as stage, empty_host(stage.clock) as empty:
         rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
-        declining = await declined_once()
         await play(stage)
         flows = stage.host.worker_rss()
+    declining = await declined_once()
     small, large = await rotated(2), await rotated(20)
     return {
         "cold_start_ratio": round(statistics.median(cold), 2),
@@ -84,8 +84,9 @@ async def started(folder: Path) -> float:
 
 
 @asynccontextmanager
-async def empty_host() -> AsyncIterator[FunctionsHost]:
-    host = FunctionsHost(EMPTY, {}, Clock(0.0))
+async def empty_host(clock: Clock) -> AsyncIterator[FunctionsHost]:
+    """The empty app; engines of one process share a clock."""
+    host = FunctionsHost(EMPTY, {}, clock)
     await host.start()
     try:
         yield host

@@ -1,0 +1,90 @@
+"""The durable client: how triggers start flows and look at them.
+
+Rules:
+- An instance id runs once, ever: the policy that refuses a second start names no status that may be replaced. After a
+  failed run, `start_again` takes the next number at the id, so that nothing that stands in a history is lost.
+- The client connects when it is first used. Most events are declined, and a connection would be most of their cost.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from inspect import Parameter, signature
+from typing import Any
+
+import azure.durable_functions as df
+import grpc
+import msgspec
+from durabletask.client import OrchestrationState, OrchestrationStatus
+from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePolicy
+
+log = logging.getLogger("meshward")
+
+
+class Client:
+    """The durable client of one invocation, made from the configuration that the host hands over."""
+
+    def __init__(self, configuration: str) -> None:
+        self._configuration = configuration
+
+    @cached_property
+    def _connected(self) -> df.DurableFunctionsClient:
+        return df.DurableFunctionsClient(self._configuration)
+
+    async def start_once(self, orchestrator: str, instance_id: str, request: Any) -> None:
+        """Start an orchestration unless its id ever ran."""
+        try:
+            await self._connected.schedule_new_orchestration(
+                orchestrator,
+                input=msgspec.to_builtins(request),
+                instance_id=instance_id,
+                reuse_id_policy=OrchestrationIdReusePolicy(),
+            )
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.ALREADY_EXISTS:
+                raise
+            log.info("already started", extra={"instance_id": instance_id})
+        else:
+            log.info("started", extra={"instance_id": instance_id, "orchestrator": orchestrator})
+
+    async def start_again(self, orchestrator: str, instance_id: str, request: Any) -> str:
+        """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run."""
+        latest, number = instance_id, 1
+        while (run := await self.state(latest)) and run.runtime_status is OrchestrationStatus.FAILED:
+            number += 1
+            latest = f"{instance_id}-{number}"
+        await self.start_once(orchestrator, latest, request)
+        return latest
+
+    async def state(self, instance_id: str) -> OrchestrationState | None:
+        """What the engine knows of an instance, with its payloads."""
+        return await self._connected.get_orchestration_state(instance_id, fetch_payloads=True)
+
+    def close(self) -> None:
+        """End the connection, if one was made."""
+        if "_connected" in self.__dict__:
+            self._connected.schedule_close()
+
+
+def with_client[R](app: df.Blueprint) -> Callable[[Callable[..., Awaitable[R]]], Any]:
+    """Bind a durable client to the parameter `client` of an async function; closed after each invocation."""
+
+    def register(function: Callable[..., Awaitable[R]]) -> Any:
+        async def run(client: str, **bound: Any) -> R:
+            connection = Client(client)
+            try:
+                return await function(client=connection, **bound)
+            finally:
+                connection.close()
+
+        parameters = {**signature(function).parameters, "client": Parameter("client", Parameter.KEYWORD_ONLY)}
+        run.__signature__ = signature(function).replace(parameters=_keywords(parameters))  # type: ignore[attr-defined]
+        run.__annotations__ = {**function.__annotations__, "client": str}
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        return app.generic_input_binding(arg_name="client", type="durableClient")(run)
+
+    return register
+
+
+def _keywords(parameters: dict[str, Parameter]) -> list[Parameter]:
+    return [p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters.values()]
