@@ -285,7 +285,7 @@ async def test_a_watch_shows_changes(client: AsyncClient, cluster: Cluster, worl
 
 async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: Cluster) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}})
-    query = {"watch": "true", "timeoutSeconds": "60"}
+    query = {"watch": "true", "timeoutSeconds": "60", "fieldSelector": "metadata.name=colours"}
     async with client._client._client.stream("GET", "api/v1/namespaces/shop/configmaps", params=query) as answer:
         lines = answer.aiter_lines()
         assert '"ADDED"' in await anext(lines)
