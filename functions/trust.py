@@ -106,18 +106,18 @@ def rotate_trust_root(context: Any) -> Steps[dict[str, Any]]:
         return [Member(rotation=rotation, cluster=c, phase=phase, roots=roots) for c in members.clusters]
 
     run.phase(Phase.DISTRIBUTE, members=len(members.clusters))
-    yield from _spread(run, each(Phase.DISTRIBUTE))
+    trusting = yield from _spread(run, each(Phase.DISTRIBUTE))
 
-    run.phase(Phase.ACTIVATE)
+    run.phase(Phase.ACTIVATE, proven=f"B1: {_count(trusting)} proxies trust both roots")
     activating = each(Phase.ACTIVATE)
     yield from run.fan_out(ensure_issuer, activating)
     active = yield from run.fan_out(verify_issuer, activating)
 
-    run.phase(Phase.SETTLE)
+    run.phase(Phase.SETTLE, proven=f"{_count(active)} identity replicas issue under the new root")
     settling = [replace(m, since=proven.at) for m, proven in zip(each(Phase.SETTLE), active, strict=True)]
-    yield from run.fan_out(verify_leaves, settling, every=HOUR, deadline=2 * _DAY)
+    renewed = yield from run.fan_out(verify_leaves, settling, every=HOUR, deadline=2 * _DAY)
 
-    run.phase(Phase.RETIRE)
+    run.phase(Phase.RETIRE, proven=f"B2: {_count(renewed)} proxies have renewed their leaves since")
     proven = yield from _spread(run, each(Phase.RETIRE))
     retired = yield from run.step(ensure_old_root_disabled, Retirement(rotation=rotation, roots=roots))
 
@@ -126,13 +126,17 @@ def rotate_trust_root(context: Any) -> Steps[dict[str, Any]]:
         old_root=roots.old,
         new_root=roots.new,
         members=members.clusters,
-        proxies=sum(p.count for p in proven),
+        proxies=_count(proven),
         started=members.at,
         activated=max(a.at for a in active),
         finished=retired.at,
     )
     result: dict[str, Any] = msgspec.to_builtins(rotated)
     return result
+
+
+def _count(proven: list[Done]) -> int:
+    return sum(one.count for one in proven)
 
 
 def _spread(run: Runbook, members: list[Member]) -> Steps[list[Done]]:

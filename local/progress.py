@@ -13,6 +13,7 @@ from local.cloud import scenario
 from local.host.durable import Instance
 from local.stage import Stage
 
+_STATUS = ("phase", "step", "reason", "message", "waiting")
 _WIDTH = 110  # pods that a step waits for would fill pages
 
 
@@ -63,7 +64,7 @@ class Progress:
         if line != self._last.get(instance.id):
             self._last[instance.id] = line
             self._console.print(
-                f"[dim]{self._virtual()}[/dim]  {instance.name:<18} {line}", highlight=False, soft_wrap=True
+                f"{self._virtual()}  {instance.name:<18} {line}", highlight=False, soft_wrap=True, markup=False
             )
 
     def _move_bars(self) -> None:
@@ -79,7 +80,10 @@ class Progress:
 
 def _line(instance: Instance) -> str:
     if instance.ended:
-        return f"[bold]{instance.status}[/bold] {instance.failure or ''}".rstrip()
+        return f"{instance.status} {instance.failure or ''}".rstrip()
     status: dict[str, Any] = instance.custom_status or {}
-    waits = f" … {status['reason']}: {status['message']}" if "reason" in status else ""
+    facts = ", ".join(
+        f"{name} {str(value).rpartition('/')[2]}" for name, value in status.items() if name not in _STATUS
+    )
+    waits = f" … {status['reason']}: {status['message']}" if "reason" in status else f"  [{facts}]" if facts else ""
     return shorten(f"{status.get('phase', 'starting')}{waits}", _WIDTH, placeholder=" …")

@@ -28,7 +28,7 @@ def report(stage: Stage, timings: dict[str, Timing], before: Observed, after: Ob
 
 def show(console: Console, outcome: dict[str, Any], missing: list[str]) -> None:
     """The summary for people."""
-    table = Table("flow", "status", "outcome", "virtual time", "wall time")
+    table = Table("flow", "status", "outcome", "virtual", "wall")
     for name, flow in outcome["flows"].items():
         hours = f"{flow['virtual_s'] / 3600:.1f} h"
         table.add_row(name, flow["status"], flow["outcome"], hours, f"{flow['wall_s']} s")
