@@ -292,9 +292,9 @@ def _namespace(cluster: Cluster, namespace: Object) -> float | None:
         labels = {**namespace["metadata"].get("labels", {}), "kubernetes.io/metadata.name": name}
         cluster.update({**namespace, "metadata": {**namespace["metadata"], "labels": labels}})
         cluster.set_status(namespace, phase="Active")
-        for kind, own in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
-            if not cluster.find(kind, name, own):
-                cluster.create({"apiVersion": "v1", "kind": kind, "metadata": {"name": own, "namespace": name}})
+        for given, own in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
+            if not cluster.find(given, name, own):
+                cluster.create({"apiVersion": "v1", "kind": given, "metadata": {"name": own, "namespace": name}})
         return None
     for kind in (k for k in cluster.kinds() if k.namespaced):
         for obj in cluster.objects(f"{kind.name}.{kind.group}", name):

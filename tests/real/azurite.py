@@ -19,7 +19,7 @@ import trustme
 from shared.adapters.ledger import Ledger
 from tests.npm import install
 from tests.real.build import need
-from tests.real.programs import free_port, running
+from tests.real.programs import free_port, running, until
 
 _ACCOUNT = "devstoreaccount1"
 _LOCK = Path(__file__).parent / "servers" / "azurite" / "package-lock.json"
@@ -55,7 +55,7 @@ async def azurite(folder: Path) -> AsyncIterator[Azurite]:
     options += ["--blobPort", str(port), "--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")]
     trust = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
     async with running(program, folder, *options) as server:
-        await server.until(lambda: _answers(port, trust))
+        await until(lambda: _answers(port, trust), server)
         yield Azurite(url=f"https://127.0.0.1:{port}/{_ACCOUNT}", authority=trust)
 
 

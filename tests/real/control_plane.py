@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from local.cloud.kubernetes_wire import AUDIENCE
 from local.cloud.world import TENANT, World
 from tests.real import build
-from tests.real.programs import free_port, running
+from tests.real.programs import free_port, running, until
 
 NODES = 3
 _STAGES = Path(__file__).with_name("stages.yaml")
@@ -76,7 +76,7 @@ async def _etcd(stack: AsyncExitStack, programs: Mapping[str, Path], folder: Pat
         running(programs["etcd"], folder, "--data-dir", str(folder / "etcd"), *own, "--unsafe-no-fsync")
     )
     client = await stack.enter_async_context(httpx2.AsyncClient(trust_env=False))
-    await etcd.until(lambda: _answers(client, f"{url}/health"))
+    await until(lambda: _answers(client, f"{url}/health"), etcd)
     return url
 
 
@@ -87,19 +87,20 @@ async def _cluster(world: World, programs: Mapping[str, Path], etcd: str, folder
     options = {"etcd-servers": etcd, "etcd-prefix": f"/{folder.name}", "secure-port": port, **_API_SERVER, **files}
     url, kubeconfig = f"https://127.0.0.1:{port}", f"--kubeconfig={folder / 'kubeconfig'}"
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running(programs["kube-apiserver"], folder, *_options(options)))
+        started = [await stack.enter_async_context(running(programs["kube-apiserver"], folder, *_options(options)))]
         admin = await stack.enter_async_context(_client(url, authority.cert_pem.bytes(), token))
-        await server.until(lambda: _answers(admin, "readyz"))
+        await until(lambda: _answers(admin, "readyz"), *started)
         for name, own in _CONTROLLERS.items():
             keys = {"service-account-private-key-file": folder / "sa.key"} if "manager" in name else {}
-            await stack.enter_async_context(running(programs[name], folder, kubeconfig, *_options({**own, **keys})))
+            controller = running(programs[name], folder, kubeconfig, *_options({**own, **keys}))
+            started.append(await stack.enter_async_context(controller))
         for number in range(NODES):
             node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"aks-nodepool1-vmss00000{number}"}}
             (await admin.post("api/v1/nodes", json=node)).raise_for_status()
-        await server.until(lambda: _runs_pods(admin))
+        await until(lambda: _runs_pods(admin), *started)
         anybody = world.entra.token(world.entra.named("anybody"), AUDIENCE)
         known = await stack.enter_async_context(_client(url, authority.cert_pem.bytes(), anybody))
-        await server.until(lambda: _answers(known, "apis"))  # once it has the issuer's keys
+        await until(lambda: _answers(known, "apis"), *started)  # once it has the issuer's keys
         yield ApiServer(url=url, authority=authority.cert_pem.bytes(), admin=admin)
 
 

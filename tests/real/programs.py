@@ -20,7 +20,7 @@ from pathlib import Path
 
 _WITH_PYTEST = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 _TRIES, _PAUSE = 1_200, 0.1
-_END_SECONDS = 10.0
+_END_SECONDS = 5.0
 _ports = iter(random.sample(range(20_000, 32_000), 12_000))
 
 
@@ -34,17 +34,12 @@ class Program:
     def __init__(self, name: str, process: Process, log: Path) -> None:
         self.name, self._process, self._log = name, process, log
 
-    async def until(self, ready: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until `ready` holds; raises NotReady."""
-        for _ in range(_TRIES):
-            if self._process.returncode is not None:
-                break
-            if await ready():
-                return
-            await asyncio.sleep(_PAUSE)
-        ended = self._process.returncode
-        state = "isn't ready" if ended is None else f"ended with {ended}"
-        raise NotReady(f"{self.name} {state}:\n{self._log.read_text(errors='replace')[-3000:]}")
+    @property
+    def state(self) -> str:
+        """`runs`, or how it ended and what it printed last."""
+        if self._process.returncode is None:
+            return "runs"
+        return f"ended with {self._process.returncode}:\n{self._log.read_text(errors='replace')[-3000:]}"
 
     async def end(self) -> None:
         """Ask its process group to end, and see to it."""
@@ -55,6 +50,17 @@ class Program:
                     await asyncio.wait_for(self._process.wait(), _END_SECONDS)
                 except TimeoutError:
                     continue
+
+
+async def until(ready: Callable[[], Awaitable[bool]], *programs: Program) -> None:
+    """Wait until `ready` holds; raises NotReady once one of the programs has ended, or after many tries."""
+    for _ in range(_TRIES):
+        if ended := [f"{p.name} {p.state}" for p in programs if p.state != "runs"]:
+            raise NotReady("\n".join(ended))
+        if await ready():
+            return
+        await asyncio.sleep(_PAUSE)
+    raise NotReady(f"{', '.join(p.name for p in programs)}: still not ready")
 
 
 @asynccontextmanager
