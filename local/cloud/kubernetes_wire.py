@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.kubernetes import Change, Cluster, Kind, Object, StatusError, details, not_found
 from local.cloud.kubernetes_fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
 from local.cloud.kubernetes_rbac import forbidden
+from local.cloud.kubernetes_selectors import matches
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -97,22 +98,19 @@ class KubernetesWire:
         return self.clusters[name]
 
     def _authorize(self, target: Target, call: Call) -> None:
-        caller, verb = self.world.entra.caller(call, audience=AUDIENCE), _VERBS[call.method]
-        if verb == "get" and not target.name:
-            verb = "watch" if call.query.get("watch") in ("true", "1") else "list"
-        if verb == "delete" and not target.name:
-            verb = "deletecollection"
-        refused = forbidden(
-            target.cluster,
-            caller.object_id if caller else "",
-            verb,
-            target.kind,
-            below=target.below.partition("/")[0],
-            namespace=target.namespace,
-            name=target.name,
-        )
-        if refused:
-            raise refused
+        caller = self.world.entra.caller(call, audience=AUDIENCE)
+        for verb in _needed(target, call):
+            refused = forbidden(
+                target.cluster,
+                caller.object_id if caller else "",
+                verb,
+                target.kind,
+                below=target.below.partition("/")[0],
+                namespace=target.namespace or (target.name if target.kind.name == "Namespace" else None),
+                name=target.name,
+            )
+            if refused:
+                raise refused
 
     def _get(self, target: Target, call: Call) -> Reply:
         if target.below.startswith("proxy"):
@@ -132,7 +130,7 @@ class KubernetesWire:
         return _object(target.shown(_written(target, call, _in_namespace(target, _parsed(call)))))
 
     def _patch(self, target: Target, call: Call) -> Reply:
-        if call.headers.get("content-type", "").startswith("application/apply-patch"):
+        if _applies(call):
             return _applied(target, call)
         return _object(target.shown(_written(target, call, _patched(target.found(), call))))
 
@@ -148,6 +146,20 @@ class KubernetesWire:
         if target.name and "deletionTimestamp" in gone["metadata"]:
             return _object(target.shown(gone))
         return _object(_success(target))
+
+
+def _needed(target: Target, call: Call) -> list[str]:
+    """The verbs that the call takes a permission for; who makes an object by applying it has to be let create it."""
+    if call.method == "GET" and not target.name:
+        return ["watch" if call.query.get("watch") in ("true", "1") else "list"]
+    if call.method == "DELETE" and not target.name:
+        return ["deletecollection"]
+    makes = _applies(call) and target.cluster.find(target.kind_name, target.namespace or "", target.name) is None
+    return [_VERBS[call.method], *(["create"] if makes else [])]
+
+
+def _applies(call: Call) -> bool:
+    return call.headers.get("content-type", "").startswith("application/apply-patch")
 
 
 def _target(cluster: Cluster, path: str) -> Target:
@@ -195,34 +207,7 @@ def _without_kind(obj: Object) -> Object:
 
 def _selected(target: Target, query: dict[str, str]) -> list[Object]:
     objects = target.cluster.objects(target.kind_name, target.namespace)
-    return [o for o in objects if _matches(o, query)]
-
-
-def _matches(obj: Object, query: dict[str, str]) -> bool:
-    fields = [f for f in query.get("fieldSelector", "").split(",") if f]
-    return all(_field(obj, f) for f in fields) and _labels(obj, query.get("labelSelector", ""))
-
-
-def _field(obj: Object, term: str) -> bool:
-    path, operator, wanted = re.split(r"(!=|==?)", term, maxsplit=1)
-    value: Any = obj
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    return (str(value or "") == wanted) is (operator != "!=")
-
-
-def _labels(obj: Object, selector: str) -> bool:
-    labels = obj["metadata"].get("labels", {})
-    return all(_label(labels, term.strip()) for term in re.split(r",(?![^(]*\))", selector) if term.strip())
-
-
-def _label(labels: dict[str, str], term: str) -> bool:
-    if found := re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", term):
-        values = [v.strip() for v in found[3].split(",")]
-        return (labels.get(found[1]) in values) is (found[2] == "in")
-    if found := re.fullmatch(r"([^=!]+)(!=|==?)(.*)", term):
-        return (labels.get(found[1].strip()) == found[3].strip()) is (found[2] != "!=")
-    return term[1:] not in labels if term.startswith("!") else term in labels
+    return [o for o in objects if matches(o, query)]
 
 
 def _watch(target: Target, query: dict[str, str]) -> Reply:
@@ -246,7 +231,7 @@ async def _changes(target: Target, query: dict[str, str], since: int, until: flo
     try:
         while (change := await queue.get()) is not None:
             here = target.namespace in (None, change.object["metadata"].get("namespace"))
-            if change.kind == target.kind and here and _matches(change.object, query):
+            if change.kind == target.kind and here and matches(change.object, query):
                 yield json.dumps({"type": change.type, "object": target.shown(change.object)}).encode() + b"\n"
     finally:
         alarm.cancel()

@@ -5,6 +5,7 @@ Rules:
 - `meshward` is the adapter under test; `other` stands for everybody else and speaks the bare API.
 - Time passes by `until`: controllers of a real cluster take real time, those of the simulated one virtual time.
 - Each test has a namespace of its own.
+- The adapter lists and never watches, so nothing here does.
 """
 
 import base64
@@ -45,6 +46,8 @@ from tests.adapters.test_azure_resources import settings
 EVENT = Kind("", "v1", "Event", "events")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 JOB = Kind("batch", "v1", "Job", "jobs")
+ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
 CLUSTER_ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", False)
 WORKLOADS = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET]
 _TRIES = 600
@@ -59,7 +62,8 @@ class Cluster:
     """An API server for the length of a test. `wait` lets a moment pass, `forget` makes the server drop its history."""
 
     meshward: ClusterApi
-    stranger: ClusterApi  # may do nothing
+    stranger: ClusterApi  # may do nothing, unless a test grants something to its `user`
+    user: str
     latecomer: ClusterApi  # its token has run out
     other: httpx2.AsyncClient
     wait: Step
@@ -81,6 +85,14 @@ class Cluster:
         answer = await self.other.patch(path, params={"fieldManager": manager}, json=body, headers=headers)
         assert answer.is_success, answer.text
         return dict(answer.json())
+
+    async def grant(self, kind: Kind, *verbs: str) -> None:
+        """Let the stranger do this here, and nothing else."""
+        rule = {"apiGroups": [kind.group], "resources": [kind.plural], "verbs": verbs}
+        await self.apply(ROLE, {"metadata": {"name": "granted"}, "rules": [rule]})
+        role = {"apiGroup": ROLE.group, "kind": "Role", "name": "granted"}
+        user = {"apiGroup": ROLE.group, "kind": "User", "name": self.user}
+        await self.apply(ROLE_BINDING, {"metadata": {"name": "granted"}, "roleRef": role, "subjects": [user]})
 
     async def run(self, kind: Kind, name: str, **spec: Any) -> Workload:
         """A workload, once its rollout is over."""
@@ -135,6 +147,7 @@ async def opened(
         yield Cluster(
             meshward=await api(rotator),
             stranger=await api(stranger),
+            user=stranger.object_id,
             latecomer=await api(rotator, iat=now - 7200, nbf=now - 7200, exp=now - 3600),
             other=other,
             wait=wait,
@@ -371,6 +384,25 @@ class KubernetesContract:
             with pytest.raises(TemporaryError, match=f'403 .*User "[0-9a-f-]+" {permission}') as refused:
                 await attempt
             assert refused.value.reason == "Forbidden"
+
+    async def test_applying_what_is_new_takes_the_permission_to_create_it_too(self, here: Cluster) -> None:
+        wanted = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        await here.grant(CONFIG_MAP, "get", "patch")
+        await here.until(lambda: _is_allowed(here.stranger.get(CONFIG_MAP, "colours", here.namespace)))
+        with pytest.raises(
+            TemporaryError, match='cannot create resource "configmaps" in API group "" in the namespace'
+        ):
+            await here.stranger.apply(CONFIG_MAP, wanted)
+        await here.grant(CONFIG_MAP, "create", "patch")
+        await here.until(lambda: _is_allowed(here.stranger.apply(CONFIG_MAP, wanted)))
+
+
+async def _is_allowed(attempt: Awaitable[object]) -> bool:
+    try:
+        await attempt
+    except TemporaryError as error:
+        return error.reason != "Forbidden"
+    return True
 
 
 async def _exists(here: Cluster, kind: Kind, name: str) -> bool:
