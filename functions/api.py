@@ -16,7 +16,7 @@ import azure.functions as func
 
 from functions import restores, trust, vaults
 from functions.client import Client, with_client
-from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
+from shared.domain.errors import MeshwardError, Misconfigured, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
 from shared.wiring import services
 
@@ -111,6 +111,9 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
     body = {"reason": error.reason, "message": error.message}
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, Misconfigured):  # which setting it is, is for whoever reads the log
+        body["message"] = "the app isn't set up completely; its log says what is missing"
+        return _json(500, body)
     if isinstance(error, TemporaryError):
         return _json(503, body, {"Retry-After": str(int(error.retry_after or 30))})
     return _json(400, body)

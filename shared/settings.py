@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from shared.domain.errors import PermanentError
+from shared.domain.errors import Misconfigured
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,16 +38,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the settings; raises PermanentError that names every missing one at once."""
+        """Read the settings; raises Misconfigured that names every missing one at once."""
         fields = msgspec.structs.fields(cls)
         found = {f.name: environ[_variable(f.name)] for f in fields if environ.get(_variable(f.name))}
         missing = [_variable(f.name) for f in fields if f.required and f.name not in found]
         if missing:
-            raise PermanentError("SettingsMissing", f"set these application settings: {', '.join(missing)}")
+            raise Misconfigured("SettingsMissing", f"set these application settings: {', '.join(missing)}")
         try:
             return msgspec.convert(found, cls, strict=False)
         except msgspec.ValidationError as error:
-            raise PermanentError("SettingInvalid", f"an application setting can't be read: {error}") from error
+            raise Misconfigured("SettingInvalid", f"an application setting can't be read: {error}") from error
 
 
 def _variable(field: str) -> str:

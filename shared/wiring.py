@@ -168,7 +168,7 @@ class Services:
 
 @cache
 def services() -> Services:
-    """The services of this process; raises PermanentError that names every missing setting."""
+    """The services of this process; raises Misconfigured that names every missing setting."""
     for sdk in ("azure", "httpx2"):  # at INFO they log every request with its headers
         logging.getLogger(sdk).setLevel(logging.WARNING)
     return Services(Settings.from_env(os.environ))

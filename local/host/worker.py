@@ -161,11 +161,23 @@ def _cookie(cookie: Any) -> dict[str, Any]:
     }
 
 
+class WithFields(logging.Formatter):
+    """Appends a record's extra fields, which Azure Monitor shows as dimensions."""
+
+    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in self._OWN)
+        return f"{super().format(record)} {fields}".rstrip()
+
+
 def main(channel: str, folder: str, clock: str = "") -> None:
     if clock:
         now = mapped_time(clock)
         time.time, time.time_ns = now, lambda: int(now() * 1e9)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    lines = logging.StreamHandler()
+    lines.setFormatter(WithFields("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[lines])
     for chatty in ("azure.functions", "azure.durable_functions"):  # they tell of every invocation and turn
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.path[0] = folder

@@ -2,7 +2,8 @@
 
 MeshwardError
 ├── PermanentError        trying again won't help: the flow ends with this reason
-│   └── InvalidEvent      the event is malformed or not meant for us: it is dead-lettered, nothing starts
+│   ├── InvalidEvent      the event is malformed or not meant for us: it is dead-lettered, nothing starts
+│   └── Misconfigured     the app itself lacks a setting or has a wrong one: somebody has to set it
 └── TemporaryError        the world isn't ready: the step is tried again after `retry_after` seconds
     └── NotConverged      what was asked for is under way but not there yet; no fault of anybody
 """
@@ -22,6 +23,10 @@ class PermanentError(MeshwardError):
 
 class InvalidEvent(PermanentError):
     """The event is malformed or not meant for us."""
+
+
+class Misconfigured(PermanentError):
+    """An application setting is missing or wrong; the message names it."""
 
 
 class TemporaryError(MeshwardError):

@@ -4,10 +4,15 @@ from typing import Any
 
 import aiohttp
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from local.clock import Clock
+from local.cloud import scenario
+from local.host.host import FunctionsHost
 from local.stage import APP, AUDIENCE, Stage
+from shared.settings import Settings
 
 ROUTES = [
     ("POST", "rotations"),
@@ -106,3 +111,32 @@ async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_t
     status, answer, _ = await call(http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]})
     assert (status, answer["reason"]) == (400, "NotOptedIn")
     assert "meshward:protect=true" in answer["message"]
+
+
+async def test_a_rotation_can_be_started_by_hand(stage: Stage, http: aiohttp.ClientSession) -> None:
+    status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), {"certificate": scenario.OLD_ROOT})
+    assert (status, answer["instance_id"]) == (202, "rotate-prod-contoso-example-g2")
+    assert stage.host.instance(answer["instance_id"]) is not None
+
+
+async def test_a_verification_can_be_started_by_hand(stage: Stage, http: aiohttp.ClientSession) -> None:
+    job = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)
+    status, answer, _ = await call(http, stage, "POST", "verifications", stage.token(), {"job_id": job["id"]})
+    assert (status, answer["instance_id"]) == (202, f"verify-{job['name']}")
+    assert stage.host.instance(answer["instance_id"]) is not None
+
+
+async def test_without_settings_the_functions_load_and_the_log_names_all_that_are_missing(
+    http: aiohttp.ClientSession, clock: Clock
+) -> None:
+    host = FunctionsHost(APP, {}, clock)
+    await host.start()
+    try:
+        assert {"on_certificate_event", "on_cluster_event", "on_backup_completed"} <= set(host.functions)
+        async with http.get(f"{host.url}/api/instances/any") as answer:
+            assert answer.status == 500
+            assert "MESHWARD_" not in await answer.text()
+    finally:
+        await host.stop()
+    named = next(line for line in host.log if "SettingsMissing" in line or "MESHWARD_TENANT_ID" in line)
+    assert all(f"MESHWARD_{f.name.upper()}" in named for f in msgspec.structs.fields(Settings) if f.required)

@@ -1,0 +1,100 @@
+"""`make run` reaches every goal, reports what the world shows, and leaves nothing behind."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local import run
+from local.observe import Observed, Restore, shortcomings
+from local.stage import APP
+
+GOOD = Observed(
+    proxies=44,
+    handshakes=2_000,
+    failed_handshakes=0,
+    roots=["new"],
+    instances=[{"cluster": "aks-new", "protection_status": "ProtectionConfigured"}],
+    restores=[Restore(job=name, status="Completed", rpo_s=1.0, rto_s=1.0) for name in "ab"],
+    verdicts=["Verified", "Verified"],
+    left_over=0,
+)
+BEFORE = Observed(
+    proxies=44, handshakes=0, failed_handshakes=0, roots=["old"], instances=[], restores=[], verdicts=[], left_over=0
+)
+
+
+async def test_the_three_events_end_in_the_outcomes_that_the_world_shows() -> None:
+    assert await run.played(Console(quiet=True)) == 0
+    outcome = json.loads(run.OUT.read_text())
+    linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
+    assert outcome["ok"] is True
+    assert linkerd["handshakes"] >= 1_000
+    assert linkerd["failed_handshakes"] == 0
+    assert len(linkerd["roots_after"]) == 1
+    assert linkerd["roots_after"] != linkerd["roots_before"]
+    assert {"cluster": "aks-new", "protection_status": "ProtectionConfigured"} in outcome["observed"]["backup"][
+        "instances"
+    ]
+    assert (restores["verdict"], restores["left_over"]) == ("Verified", 0)
+    for flow in outcome["flows"].values():
+        assert flow["status"] == "Completed"
+        assert flow["event_id"]
+    assert outcome["versions"]["durabletask"] == "1.12.0"
+
+
+def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
+    assert shortcomings(BEFORE, GOOD) == []
+    lacking: dict[str, dict[str, Any]] = {
+        "1000 handshakes or more": {"handshakes": 999},
+        "no failed handshake": {"failed_handshakes": 1},
+        "one new root, the old one gone": {"roots": ["new", "old"]},
+        "aks-new protected": {"instances": []},
+        "two restores completed": {"restores": GOOD.restores[:1]},
+        "both restores verified": {"verdicts": ["Verified", "VerifiedWithFindings"]},
+        "nothing left over": {"left_over": 1},
+    }
+    for goal, facts in lacking.items():
+        assert shortcomings(BEFORE, replace(GOOD, **facts)) == [goal]
+
+
+async def test_ctrl_c_ends_every_process_and_frees_the_ports() -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "local.run", cwd=APP, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert child.stdout
+    async for line in child.stdout:
+        if b"rotate_trust_root" in line:
+            break
+    group = processes_of(child.pid)
+    assert len(group) == 2  # itself and the worker
+    child.send_signal(signal.SIGINT)
+    await child.stdout.read()
+    assert await child.wait() == 130
+    assert processes_of(child.pid) == []
+
+
+def processes_of(session: int) -> list[int]:
+    """The live processes of a session, of which each holds the ports that it opened."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if session_of(pid) == session and not is_zombie(pid)]
+
+
+def session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
