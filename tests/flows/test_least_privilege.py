@@ -1,0 +1,54 @@
+"""Whole flows under the roles that infra teams grant in their clusters, and under no others."""
+
+from local.cloud.kubernetes import Object
+from local.cloud.world import World
+from local.stage import open_stage
+from tests.conftest import START
+from tests.flows import test_restores, test_trust
+from tests.flows.test_trust import MINUTE, NO_WATCH, announce, rotated, status
+from tests.manifests import manifests
+
+
+def granted(world: World) -> list[Object]:
+    """What an infra team applies, but for the policies, which the simulated API server doesn't judge by."""
+    ids = {duty: world.entra.named(duty).object_id for duty in ("rotator", "verifier")}
+    return [m for m in manifests("linkerd", **ids) if not m["kind"].startswith("ValidatingAdmissionPolicy")]
+
+
+def grant(world: World) -> None:
+    for cluster in world.kubernetes.clusters.values():
+        for manifest in granted(world):
+            cluster.apply(manifest)
+        cluster.authorization_mode = "RBAC"
+
+
+def seed_trust(world: World) -> None:
+    test_trust.seed(world)
+    grant(world)
+
+
+def seed_restores(world: World) -> None:
+    test_restores.seed(world)
+    grant(world)
+
+
+async def test_a_rotation_waits_for_a_permission_that_it_names_and_needs_no_more_than_its_roles() -> None:
+    async with open_stage(start=START, seed=seed_trust, settings=NO_WATCH) as stage:
+        await stage.clock.advance(10 * MINUTE)
+        cluster = stage.world.kubernetes.clusters["aks-east"]
+        role = next(m for m in granted(stage.world) if m["kind"] == "ClusterRole")
+        cluster.apply({**role, "rules": [{**rule, "verbs": ["get", "list"]} for rule in role["rules"]]})
+        announce(stage)
+        await stage.run(lambda: "cannot patch" in status(stage).get("message", ""))
+        assert 'cannot patch resource "deployments" in API group "apps"' in status(stage)["message"]
+        await stage.clock.advance(10 * MINUTE)
+        assert status(stage)["step"] == "ensure_control_plane"
+        grant(stage.world)
+        await rotated(stage)
+
+
+async def test_a_restore_check_needs_no_more_than_its_roles() -> None:
+    async with open_stage(start=START, seed=seed_restores) as stage:
+        await test_restores.prepare(stage)
+        result = await test_restores.verdict(stage, test_restores.back_up(stage))
+        assert (result["verdict"], result["reasons"]) == ("Verified", [])

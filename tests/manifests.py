@@ -1,0 +1,25 @@
+"""What infra teams apply to a cluster, as `kubectl kustomize` and `envsubst` make it of infra/cluster."""
+
+from pathlib import Path
+from string import Template
+
+import yaml  # type: ignore[import-untyped]
+
+from shared.adapters.kubernetes import Object
+
+_FOLDER = Path(__file__).parents[1] / "infra" / "cluster"
+
+
+def manifests(overlay: str, *, rotator: str, verifier: str) -> list[Object]:
+    """The objects of an overlay, its base first, for identities of these object ids."""
+    text = "\n---\n".join(_texts(_FOLDER / overlay))
+    ids = {"ROTATOR_OBJECT_ID": rotator, "VERIFIER_OBJECT_ID": verifier}
+    return list(yaml.safe_load_all(Template(text).substitute(ids)))
+
+
+def _texts(folder: Path) -> list[str]:
+    """Files and folders in the order of the kustomization, which must not ask for more than that."""
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert kustomization.keys() == {"apiVersion", "kind", "resources"}
+    paths = [folder / name for name in kustomization["resources"]]
+    return [text for path in paths for text in (_texts(path) if path.is_dir() else [path.read_text()])]

@@ -1,0 +1,178 @@
+"""Meshward's identities at work in a cluster of which they have the roles of infra/cluster and no others.
+
+Rules:
+- The work is done by the adapters, with tokens of the simulated Entra, on a real API server.
+- An API server takes a moment to notice a change of roles or policies.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import httpx2
+
+from local.cloud.aks import cluster_id
+from local.cloud.kubernetes_wire import AUDIENCE
+from local.cloud.linkerd_manifests import Installation, control_plane
+from local.cloud.world import World
+from shared.adapters.clusters import Clusters
+from shared.adapters.isolation import Namespaces
+from shared.adapters.kubernetes import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
+from shared.adapters.linkerd import Linkerd, Mesh
+from shared.domain.errors import TemporaryError
+from shared.domain.restore import Item, Plan, RecoveryPoint
+from shared.domain.restore_manifest import Manifest
+from shared.domain.trust_facts import Proxy
+from tests import sdk
+from tests.adapters.test_azure_resources import settings
+from tests.contracts.kubernetes import WORKLOADS, workload
+from tests.manifests import manifests
+
+SHOP = "least-privilege"
+_NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+_GONE = Proxy(pod="gone", namespace=SHOP, workload="", created=_NOW, started=None, roots=None)
+_PLURALS = {
+    "Namespace": "api/v1/namespaces",
+    "ConfigMap": "api/v1/namespaces/{namespace}/configmaps",
+    "Secret": "api/v1/namespaces/{namespace}/secrets",
+    **{k.kind: f"apis/apps/v1/namespaces/{{namespace}}/{k.plural}" for k in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)},
+    "Role": "apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
+    "RoleBinding": "apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
+    "ClusterRole": "apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "ValidatingAdmissionPolicy": "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+}
+_TRIES, _PAUSE = 300, 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duties:
+    """A cluster with Linkerd's objects and some workloads; `tokens` are of rotator and verifier."""
+
+    cluster: str
+    admin: httpx2.AsyncClient
+    tokens: Mapping[str, str]
+    linkerd: Linkerd
+    namespaces: Namespaces
+
+    async def rotate(self) -> None:
+        """Everything that a rotation does in a cluster."""
+        async with self.linkerd.mesh(self.cluster) as mesh:
+            assert await mesh.config() is not None
+            text = (await mesh.bundle()).text
+            await mesh.write_bundle(text, _NOW)
+            await mesh.write_issuer(await mesh.issuer(), certificate="c", key="k", bundle=text, now=_NOW)
+            await mesh.write_issuer_bundle(await mesh.issuer(), text)
+            assert await mesh.identity_replicas(_NOW) == []
+            assert f"Deployment/{SHOP}/web" in {p.workload for p in await mesh.proxies()}
+            assert await mesh.refreshed([_GONE]) == {_GONE.id: None}
+            for name in ("web", "db", "agent"):
+                await until(partial(_restarts, mesh, name))
+
+    async def verify(self) -> None:
+        """Everything that the verification of a restore does in a cluster."""
+        place = f"verify-shop-{uuid.uuid4().hex[:8]}"
+        item = Item(kind="cluster", id="i", source_id=self.cluster, included=(SHOP,))
+        point = RecoveryPoint(id="p", time=_NOW, complete=True)
+        plan = Plan(job_id="/jobs/1", item=item, point=point, rpo_s=0, taken=_NOW, places={SHOP: place})
+        held = await self.namespaces.held(item)
+        assert f"Deployment {SHOP}/web" in held.entries
+        await self.namespaces.isolate(plan)
+        await self.namespaces.copy(plan, Manifest(taken=_NOW, entries=held.entries))
+        assert place in await self.namespaces.remove(plan)
+
+        async def is_gone() -> bool:
+            return not await self.namespaces.remove(plan)
+
+        await until(is_gone)
+
+    async def send(self, duty: str, method: str, path: str, body: Object | None = None) -> httpx2.Response:
+        """A call with the token of rotator or verifier; it changes nothing, but is judged as if it did."""
+        content = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
+        headers = {"Authorization": f"Bearer {self.tokens[duty]}", "Content-Type": content}
+        dry = {} if method == "GET" else {"dryRun": "All"}
+        return await self.admin.request(method, path, params=dry, json=body, headers=headers)
+
+    async def apply(self, manifest: Object) -> None:
+        """As kubectl does, by somebody who may."""
+        metadata = manifest["metadata"]
+        path = _PLURALS[manifest["kind"]].format(namespace=metadata.get("namespace"))
+        answer = await self.admin.patch(
+            f"{path}/{metadata['name']}",
+            params={"fieldManager": "kubectl", "force": "true"},
+            json=manifest,
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+        assert answer.is_success, answer.text
+
+
+@asynccontextmanager
+async def on_duty(world: World, name: str, admin: httpx2.AsyncClient) -> AsyncIterator[Duties]:
+    """Meshward's identities in the cluster of that name."""
+    identities = {duty: world.entra.add(duty) for duty in ("rotator", "verifier")}
+    async with AsyncExitStack() as stack:
+        kubernetes = dict[str, Kubernetes]()
+        for duty, principal in identities.items():
+            clusters = Clusters(settings(world), **sdk.aio(world, principal))
+            stack.push_async_callback(clusters.close)
+            kubernetes[duty] = Kubernetes(clusters, sdk.AsyncCredential(world, principal))
+        duties = Duties(
+            cluster=cluster_id(name),
+            admin=admin,
+            tokens={duty: world.entra.token(principal, AUDIENCE) for duty, principal in identities.items()},
+            linkerd=Linkerd(kubernetes["rotator"]),
+            namespaces=Namespaces(kubernetes["verifier"]),
+        )
+        ids = {duty: principal.object_id for duty, principal in identities.items()}
+        for manifest in (*_mesh(), *_shop(), *manifests("linkerd", **ids)):
+            await duties.apply(manifest)
+        await until(partial(_runs, admin))
+        yield duties
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds; gives up after many tries."""
+    for _ in range(_TRIES):
+        if await holds():
+            return
+        await asyncio.sleep(_PAUSE)
+    raise AssertionError("it doesn't come about")
+
+
+async def _runs(admin: httpx2.AsyncClient) -> bool:
+    pods = (await admin.get(f"api/v1/namespaces/{SHOP}/pods")).json()["items"]
+    return [pod["status"].get("phase") for pod in pods] == ["Running"] * 3 * len(WORKLOADS)
+
+
+async def _restarts(mesh: Mesh, name: str) -> bool:
+    """Controllers change the object meanwhile."""
+    workload = next(w for w in await mesh.workloads() if (w.namespace, w.name) == (SHOP, name))
+    try:
+        await mesh.restart(workload, _NOW)
+    except TemporaryError as error:
+        if error.reason != "Http409":
+            raise
+        return False
+    return True
+
+
+def _mesh() -> list[Object]:
+    """Linkerd's objects without those that act: no container runs here."""
+    of = Installation(trust_domain="prod.contoso.example", version="2.19", native_sidecars=False)
+    objects = control_plane(of, root_pem="root", issuer_cert_pem="issuer", issuer_key_pem="key")
+    return [o for o in objects if o["kind"] in ("Namespace", "ConfigMap", "Secret")]
+
+
+def _shop() -> list[Object]:
+    def made(kind: Any, name: str) -> Object:
+        wanted = workload(kind, name)
+        return {"apiVersion": "apps/v1", "kind": kind.kind, **wanted, "metadata": {"name": name, "namespace": SHOP}}
+
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP}}
+    return [namespace, made(DEPLOYMENT, "web"), made(STATEFUL_SET, "db"), made(DAEMON_SET, "agent")]
