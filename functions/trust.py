@@ -46,6 +46,7 @@ from shared.domain.trust import (
     Member,
     Phase,
     Retirement,
+    Roots,
     Rotated,
     Rotation,
     current_roots,
@@ -102,30 +103,27 @@ def rotate_trust_root(context: Any) -> Steps[dict[str, Any]]:
     yield from run.fan_out(check_member, [Candidate(rotation=rotation, cluster=c) for c in members.clusters])
     roots = yield from run.step(ensure_root, rotation, every=MINUTE / 4)
 
-    def each(phase: Phase) -> list[Member]:
-        return [Member(rotation=rotation, cluster=c, phase=phase, roots=roots) for c in members.clusters]
-
     run.phase(Phase.DISTRIBUTE, members=len(members.clusters))
-    trusting = yield from _spread(run, each(Phase.DISTRIBUTE))
+    trusting = yield from _spread(run, rotation, Phase.DISTRIBUTE, roots)
 
     run.phase(Phase.ACTIVATE, proven=f"B1: {_count(trusting)} proxies trust both roots")
-    activating = each(Phase.ACTIVATE)
+    activating = [Member(rotation=rotation, cluster=c, phase=Phase.ACTIVATE, roots=roots) for c in trusting]
     yield from run.fan_out(ensure_issuer, activating)
     active = yield from run.fan_out(verify_issuer, activating)
 
-    run.phase(Phase.SETTLE, proven=f"{_count(active)} identity replicas issue under the new root")
-    settling = [replace(m, since=proven.at) for m, proven in zip(each(Phase.SETTLE), active, strict=True)]
+    run.phase(Phase.SETTLE, proven=f"{sum(a.count for a in active)} identity replicas issue under the new root")
+    settling = [replace(m, phase=Phase.SETTLE, since=a.at) for m, a in zip(activating, active, strict=True)]
     renewed = yield from run.fan_out(verify_leaves, settling, every=HOUR, deadline=2 * _DAY)
 
-    run.phase(Phase.RETIRE, proven=f"B2: {_count(renewed)} proxies have renewed their leaves since")
-    proven = yield from _spread(run, each(Phase.RETIRE))
+    run.phase(Phase.RETIRE, proven=f"B2: {sum(r.count for r in renewed)} proxies have renewed their leaves since")
+    proven = yield from _spread(run, rotation, Phase.RETIRE, roots)
     retired = yield from run.step(ensure_old_root_disabled, Retirement(rotation=rotation, roots=roots))
 
     rotated = Rotated(
         trust_domain=rotation.trust_domain,
         old_root=roots.old,
         new_root=roots.new,
-        members=members.clusters,
+        members=list(proven),
         proxies=_count(proven),
         started=members.at,
         activated=max(a.at for a in active),
@@ -135,13 +133,21 @@ def rotate_trust_root(context: Any) -> Steps[dict[str, Any]]:
     return result
 
 
-def _count(proven: list[Done]) -> int:
-    return sum(one.count for one in proven)
+def _count(proven: dict[str, Done]) -> int:
+    return sum(one.count for one in proven.values())
 
 
-def _spread(run: Runbook, members: list[Member]) -> Steps[list[Done]]:
-    """Bring the phase's bundle to every proxy of every member, and prove it."""
-    yield from run.fan_out(ensure_bundle, members)
-    yield from run.fan_out(ensure_control_plane, members, every=MINUTE / 2)
-    yield from run.fan_out(ensure_workloads, members, deadline=_DAY)
-    return (yield from run.fan_out(verify_trust, members, every=5 * MINUTE, deadline=2 * _DAY))
+def _spread(run: Runbook, rotation: Rotation, phase: Phase, roots: Roots) -> Steps[dict[str, Done]]:
+    """Bring the phase's bundle to every proxy of every member, also of those that join meanwhile; proof by member."""
+    proven: dict[str, Done] = {}
+    while True:
+        found = yield from run.step(find_members, rotation)
+        joined = [c for c in found.clusters if c not in proven]
+        if not joined:
+            return proven
+        members = [Member(rotation=rotation, cluster=c, phase=phase, roots=roots) for c in joined]
+        yield from run.fan_out(ensure_bundle, members)
+        yield from run.fan_out(ensure_control_plane, members, every=MINUTE / 2)
+        yield from run.fan_out(ensure_workloads, members, deadline=_DAY)
+        proofs = yield from run.fan_out(verify_trust, members, every=5 * MINUTE, deadline=2 * _DAY)
+        proven |= dict(zip(joined, proofs, strict=True))

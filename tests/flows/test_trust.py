@@ -10,7 +10,15 @@ import aiohttp
 import pytest
 
 from local.cloud.kubernetes import Object
-from local.cloud.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, seed_trust
+from local.cloud.scenario import (
+    KEY_VAULT,
+    KEY_VAULT_TOPIC,
+    OLD_ROOT,
+    TRUST_DOMAIN,
+    install_linkerd,
+    seed_trust,
+    workloads,
+)
 from local.cloud.vault import Vault
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
@@ -185,6 +193,22 @@ async def test_events_that_cannot_be_right_are_dead_lettered_and_start_nothing(s
     assert stage.host.instances() == []
     assert writes(stage) == []
     assert sum("event declined" in line for line in stage.log) >= len(wrong)
+
+
+async def test_a_cluster_that_joins_on_the_way_trusts_both_roots_before_an_issuer_changes(stage: Stage) -> None:
+    announce(stage)
+    await stage.run(lambda: phase_of(stage) == "distribute", DAYS)
+    stage.world.aks.add("aks-late", tags={"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN})
+    install_linkerd(stage.world, vault(stage), "aks-late")
+    for workload in workloads():
+        stage.world.kubernetes.clusters["aks-late"].apply(workload)
+    result = await rotated(stage)
+    assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]
+
+
+def phase_of(stage: Stage) -> str | None:
+    run = stage.host.instance(RUN)
+    return run.custom_status["phase"] if run and run.custom_status else None
 
 
 async def test_the_sweep_rotates_what_is_due_though_no_event_came(stage: Stage) -> None:
