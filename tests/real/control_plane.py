@@ -40,6 +40,19 @@ class ApiServer:
     authority: bytes
     admin: httpx2.AsyncClient
 
+    async def apply(self, manifest: Mapping[str, Any]) -> None:
+        """Apply it as kubectl does."""
+        group, kind, metadata = manifest["apiVersion"], manifest["kind"].lower(), manifest["metadata"]
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        within = f"namespaces/{metadata['namespace']}/" if "namespace" in metadata else ""
+        answer = await self.admin.patch(
+            f"{'apis' if '/' in group else 'api'}/{group}/{within}{plural}/{metadata['name']}",
+            params={"fieldManager": "kubectl", "force": "true"},
+            json=manifest,
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+        assert answer.is_success, answer.text
+
 
 @dataclass(frozen=True, kw_only=True)
 class ControlPlane:

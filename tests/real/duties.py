@@ -32,22 +32,11 @@ from tests import sdk
 from tests.adapters.test_azure_resources import settings
 from tests.contracts.kubernetes import WORKLOADS, workload
 from tests.manifests import manifests
+from tests.real.control_plane import ApiServer
 
 SHOP = "least-privilege"
 _NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 _GONE = Proxy(pod="gone", namespace=SHOP, workload="", created=_NOW, started=None, roots=None)
-_PLURALS = {
-    "Namespace": "api/v1/namespaces",
-    "ConfigMap": "api/v1/namespaces/{namespace}/configmaps",
-    "Secret": "api/v1/namespaces/{namespace}/secrets",
-    **{k.kind: f"apis/apps/v1/namespaces/{{namespace}}/{k.plural}" for k in (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)},
-    "Role": "apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles",
-    "RoleBinding": "apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings",
-    "ClusterRole": "apis/rbac.authorization.k8s.io/v1/clusterroles",
-    "ClusterRoleBinding": "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-    "ValidatingAdmissionPolicy": "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-}
 _TRIES, _PAUSE = 300, 0.1
 
 
@@ -56,7 +45,7 @@ class Duties:
     """A cluster with Linkerd's objects and some workloads; `tokens` are of rotator and verifier."""
 
     cluster: str
-    admin: httpx2.AsyncClient
+    server: ApiServer
     tokens: Mapping[str, str]
     linkerd: Linkerd
     namespaces: Namespaces
@@ -97,23 +86,11 @@ class Duties:
         content = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
         headers = {"Authorization": f"Bearer {self.tokens[duty]}", "Content-Type": content}
         dry = {} if method == "GET" else {"dryRun": "All"}
-        return await self.admin.request(method, path, params=dry, json=body, headers=headers)
-
-    async def apply(self, manifest: Object) -> None:
-        """As kubectl does, by somebody who may."""
-        metadata = manifest["metadata"]
-        path = _PLURALS[manifest["kind"]].format(namespace=metadata.get("namespace"))
-        answer = await self.admin.patch(
-            f"{path}/{metadata['name']}",
-            params={"fieldManager": "kubectl", "force": "true"},
-            json=manifest,
-            headers={"Content-Type": "application/apply-patch+yaml"},
-        )
-        assert answer.is_success, answer.text
+        return await self.server.admin.request(method, path, params=dry, json=body, headers=headers)
 
 
 @asynccontextmanager
-async def on_duty(world: World, name: str, admin: httpx2.AsyncClient) -> AsyncIterator[Duties]:
+async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[Duties]:
     """Meshward's identities in the cluster of that name."""
     identities = {duty: world.entra.add(duty) for duty in ("rotator", "verifier")}
     async with AsyncExitStack() as stack:
@@ -124,15 +101,15 @@ async def on_duty(world: World, name: str, admin: httpx2.AsyncClient) -> AsyncIt
             kubernetes[duty] = Kubernetes(clusters, sdk.AsyncCredential(world, principal))
         duties = Duties(
             cluster=cluster_id(name),
-            admin=admin,
+            server=server,
             tokens={duty: world.entra.token(principal, AUDIENCE) for duty, principal in identities.items()},
             linkerd=Linkerd(kubernetes["rotator"]),
             namespaces=Namespaces(kubernetes["verifier"]),
         )
         ids = {duty: principal.object_id for duty, principal in identities.items()}
         for manifest in (*_mesh(), *_shop(), *manifests("linkerd", **ids)):
-            await duties.apply(manifest)
-        await until(partial(_runs, admin))
+            await server.apply(manifest)
+        await until(partial(_runs, server.admin))
         yield duties
 
 

@@ -59,7 +59,7 @@ def permissions(role: Object) -> list[Permission]:
 
 @pytest.fixture(scope="module")
 async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
-    async with on_duty(world, CLUSTERS[0], real.servers[CLUSTERS[0]].admin) as duties:
+    async with on_duty(world, CLUSTERS[0], real.servers[CLUSTERS[0]]) as duties:
         yield duties
 
 
@@ -94,10 +94,10 @@ async def test_each_permission_is_needed_and_named_when_it_is_missing(duties: Du
         return found.startswith("Forbidden: ") and named in found and f'"{missing.name}"' in f'{found} ""'
 
     try:
-        await duties.apply({**role, "rules": [p.rule for p in permissions(role) if p != missing]})
+        await duties.server.apply({**role, "rules": [p.rule for p in permissions(role) if p != missing]})
         await until(stops_there)
     finally:
-        await duties.apply(role)
+        await duties.server.apply(role)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +229,7 @@ async def test_what_nobody_needs_is_refused(duties: Duties, attempt: Attempt) ->
 
 async def test_nobody_else_is_kept_from_anything(duties: Duties) -> None:
     for method, path, body in (("PATCH", _WEB, {"spec": {"replicas": 2}}), ("DELETE", _SHOP, None)):
-        answer = await duties.admin.request(
+        answer = await duties.server.admin.request(
             method,
             path,
             params={"dryRun": "All"},
