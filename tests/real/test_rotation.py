@@ -1,18 +1,20 @@
 """A trust domain over two real clusters is rotated under the roles of infra/cluster, and no handshake fails."""
 
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from local.cloud.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
-from local.stage import open_stage
-from tests.flows.test_trust import MINUTE, NO_WATCH, announce, rotated
+from local.stage import Stage, open_stage
+from tests.flows.test_trust import MINUTE, NO_WATCH, announce, rotated, status
 from tests.manifests import manifests
 from tests.real.control_plane import control_plane
-from tests.real.twin import Twin, joined
+from tests.real.twin import Gateway, Twin, joined
 
 NAMES = cluster_names(2)
+_PROXIES = 9 + 13  # of the control plane and of the workloads in each cluster
 
 
 def seed(world: World) -> None:
@@ -27,18 +29,36 @@ def seed(world: World) -> None:
     world.linkerd.traffic_every = 300
 
 
-async def test_a_trust_domain_over_two_real_clusters_is_rotated_without_a_failed_handshake(tmp_path: Path) -> None:
+@asynccontextmanager
+async def two_clusters(folder: Path) -> AsyncIterator[tuple[Stage, list[Gateway]]]:
+    """The app, and two real clusters in its world that let it do what their infra teams grant."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(open_stage(start=time.time(), seed=seed, settings=NO_WATCH))
-        world = stage.world
-        real = await stack.enter_async_context(control_plane(world, NAMES, tmp_path))
+        world, gateways = stage.world, list[Gateway]()
+        ids = {duty: world.entra.named(duty).object_id for duty in ("rotator", "verifier")}
+        real = await stack.enter_async_context(control_plane(world, NAMES, folder))
         for name, server in real.servers.items():
-            await stack.enter_async_context(joined(world, name, server))
-            ids = {duty: world.entra.named(duty).object_id for duty in ("rotator", "verifier")}
+            gateways.append(await stack.enter_async_context(joined(world, name, server)))
             for manifest in manifests("linkerd", **ids):
                 await server.apply(manifest)
         await stage.clock.advance(10 * MINUTE)
+        yield stage, gateways
+
+
+async def test_a_trust_domain_over_two_real_clusters_is_rotated_without_a_failed_handshake(tmp_path: Path) -> None:
+    async with two_clusters(tmp_path) as (stage, _):
         announce(stage)
         result = await rotated(stage)
-        assert len(result["members"]) == 2
-        assert result["proxies"] == 2 * (9 + 13)
+        assert (len(result["members"]), result["proxies"]) == (len(NAMES), len(NAMES) * _PROXIES)
+
+
+async def test_faults_of_api_servers_and_webhooks_delay_a_rotation_and_change_nothing_else(tmp_path: Path) -> None:
+    async with two_clusters(tmp_path) as (stage, gateways):
+        announce(stage)
+        for phase in ("distribute", "settle", "retire"):
+            await stage.run(lambda phase=phase: status(stage).get("phase") == phase)  # type: ignore[misc]
+            for gateway in gateways:
+                gateway.faults.update(lost=3, throttled=3, expired=2, down=4)
+        result = await rotated(stage)
+        assert result["proxies"] == len(NAMES) * _PROXIES
+        assert not [gateway.faults for gateway in gateways if gateway.faults.total()]

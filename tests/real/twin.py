@@ -15,6 +15,7 @@ import json
 import re
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -84,11 +85,16 @@ class Twin(Cluster):
 
 
 class Gateway:
-    """The way to a real API server, and the webhook that it calls."""
+    """The way to a real API server, and the webhook that it calls.
+
+    `faults` says how many of the next calls are `lost`, are `throttled`, or carry a token that has `expired`, and how
+    often the webhook is `down`.
+    """
 
     def __init__(self, world: World, twin: Twin, server: ApiServer) -> None:
         self._world, self._twin, self._server = world, twin, server
         self._one_at_a_time = asyncio.Lock()
+        self.faults = Counter[str]()
 
     async def install(self, webhook: Mapping[str, Any]) -> None:
         """Make what the scenario wants, the mesh before what it injects."""
@@ -130,6 +136,8 @@ class Gateway:
 
     async def admit(self, request: web.Request) -> web.Response:
         """The webhook."""
+        if self._strikes("down"):
+            raise web.HTTPServiceUnavailable
         review = (await request.json())["request"]
         pod = review["object"]
         pod["metadata"].setdefault("namespace", review["namespace"])
@@ -145,6 +153,12 @@ class Gateway:
 
     async def forward(self, request: web.Request) -> web.Response:
         """A call of Meshward's."""
+        if self._strikes("lost"):
+            assert request.transport
+            request.transport.abort()
+            raise asyncio.CancelledError
+        if self._strikes("throttled"):
+            return web.json_response({"message": "too many requests"}, status=429, headers={"Retry-After": "7"})
         if metrics := _METRICS.fullmatch(request.path):
             return await self._metrics(request, *metrics.groups())
         async with self._one_at_a_time:
@@ -161,9 +175,14 @@ class Gateway:
     def _token(self, request: web.Request) -> str:
         """The caller's, alive now in real time."""
         token, entra = request.headers["Authorization"].removeprefix("Bearer "), self._world.entra
-        claims = jwt.decode(token, options={"verify_signature": False})
-        caller, now = next(p for p in entra.principals.values() if p.object_id == claims["oid"]), int(time.time())
-        return entra.token(caller, AUDIENCE, iat=now, nbf=now, exp=now + 3600)
+        user = jwt.decode(token, options={"verify_signature": False})["oid"]
+        caller = next(principal for principal in entra.principals.values() if principal.object_id == user)
+        issued = int(time.time()) - (7200 if self._strikes("expired") else 0)
+        return entra.token(caller, AUDIENCE, iat=issued, nbf=issued, exp=issued + 3600)
+
+    def _strikes(self, fault: str) -> bool:
+        self.faults[fault] -= (due := self.faults[fault] > 0)
+        return due
 
     async def _metrics(self, request: web.Request, namespace: str, name: str, port: str) -> web.Response:
         """The API server says whether the caller may reach such a pod; it looks for one that it can't find."""
@@ -208,7 +227,7 @@ async def joined(world: World, name: str, server: ApiServer) -> AsyncIterator[Ga
 
 
 def _of_mesh(manifest: Object) -> bool:
-    return manifest["metadata"].get("namespace") == "linkerd"
+    return bool(manifest["metadata"].get("namespace") == "linkerd")
 
 
 def _complete(manifest: Object, client: Mapping[str, Any]) -> Object:
