@@ -10,6 +10,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from local.cloud.arm import TENANT
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ class Entra:
 
     @property
     def issuer(self) -> str:
-        from local.cloud.world import TENANT
-
         return f"{self.world.wire.url}/{TENANT}/v2.0"
 
     def add(self, name: str, *, kind: str = "app", roles: tuple[str, ...] = ()) -> Principal:
@@ -74,8 +73,6 @@ class Entra:
 
     def token(self, principal: Principal, audience: str, **claims: Any) -> str:
         """A signed token as Entra issues it; `claims` override single claims."""
-        from local.cloud.world import TENANT
-
         now = int(self.world.clock.time())
         content = {
             "aud": audience,
