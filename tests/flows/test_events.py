@@ -9,6 +9,7 @@ from local.cloud import scenario
 from local.cloud.event_grid import EventGrid
 from local.cloud.world import World
 from local.stage import Stage, open_stage
+from tests.conformance import conforms
 from tests.conftest import START
 
 SOON = timedelta(hours=1)
@@ -23,6 +24,7 @@ async def stage() -> AsyncIterator[Stage]:
 
     async with open_stage(start=START, seed=seed) as stage:
         yield stage
+        conforms(stage.world.wire.exchanges)
 
 
 async def subscribe_in(stage: Stage, topic: str, function: str, schema: str) -> None:
