@@ -162,7 +162,3 @@ def conforms(exchanges: Iterable[Exchange]) -> None:
     except Missing:
         return
     assert not findings, "\n".join(["the simulated Azure or the app strays from the wire:", *findings])
-
-
-def note(_request: pytest.FixtureRequest, exchanges: Iterable[Exchange]) -> None:
-    conforms(exchanges)

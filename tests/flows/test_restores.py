@@ -18,7 +18,7 @@ from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage, open_stage
-from tests.conformance import note
+from tests.conformance import conforms
 from tests.conftest import START
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
@@ -34,21 +34,21 @@ def seed(world: World) -> None:
 
 
 @pytest.fixture
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[Stage]:
     """The app in a world with a meshed cluster and a share, both protected."""
     async with open_stage(start=START, seed=seed) as stage:
         await prepare(stage)
         yield stage
-        note(request, stage.world.wire.exchanges)
+        conforms(stage.world.wire.exchanges)
 
 
 @pytest.fixture
-async def calm(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def calm() -> AsyncIterator[Stage]:
     """The same without the cluster: time passes faster."""
     async with open_stage(start=START, seed=scenario.seed_share) as stage:
         await prepare(stage)
         yield stage
-        note(request, stage.world.wire.exchanges)
+        conforms(stage.world.wire.exchanges)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage, open_stage
 from shared.domain.vault import CONTRIBUTOR
-from tests.conformance import note
+from tests.conformance import conforms
 from tests.conftest import START
 
 CLUSTER = "aks-new"
@@ -29,10 +29,10 @@ def seed(world: World) -> None:
 
 
 @pytest.fixture
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[Stage]:
     async with open_stage(start=START, seed=seed) as stage:
         yield stage
-        note(request, stage.world.wire.exchanges)
+        conforms(stage.world.wire.exchanges)
 
 
 def cluster_of(stage: Stage) -> Resource:
