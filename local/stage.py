@@ -13,7 +13,7 @@ from local.clock import Clock
 from local.cloud import scenario
 from local.cloud.arm import SUBSCRIPTION, TENANT
 from local.cloud.entra import Principal
-from local.cloud.event_grid import EventGrid
+from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
 from local.host.host import FunctionsHost
 

@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from local.cloud.vault import Vault
+from local.cloud.key_vault.vault import Vault
 from local.cloud.world import World
 
 KEY_VAULT = "kv-meshward"

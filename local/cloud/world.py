@@ -1,22 +1,22 @@
 """The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
 
 from local.clock import Clock
-from local.cloud.aks import Aks
 from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
-from local.cloud.backup_vaults import BackupVaults
+from local.cloud.backup.vaults import BackupVaults
 from local.cloud.entra import Entra
-from local.cloud.event_grid import EventGrid
-from local.cloud.extensions import Extensions
-from local.cloud.file_shares import FileShares
-from local.cloud.identities import Identities
-from local.cloud.key_vault import KeyVaults
-from local.cloud.kubernetes import Kubernetes
-from local.cloud.linkerd import Linkerd
-from local.cloud.recovery_vaults import RecoveryVaults
-from local.cloud.resource_graph import ResourceGraph
-from local.cloud.resource_groups import ResourceGroups
-from local.cloud.roles import Roles
-from local.cloud.storage import Storage
+from local.cloud.event_grid.topics import EventGrid
+from local.cloud.key_vault.api import KeyVaults
+from local.cloud.kubernetes.cluster import Kubernetes
+from local.cloud.linkerd.mesh import Linkerd
+from local.cloud.recovery.vaults import RecoveryVaults
+from local.cloud.resources.aks import Aks
+from local.cloud.resources.extensions import Extensions
+from local.cloud.resources.file_shares import FileShares
+from local.cloud.resources.identities import Identities
+from local.cloud.resources.resource_graph import ResourceGraph
+from local.cloud.resources.resource_groups import ResourceGroups
+from local.cloud.resources.roles import Roles
+from local.cloud.resources.storage import Storage
 from local.cloud.wire import Wire
 
 __all__ = ["REGION", "SUBSCRIPTION", "TENANT", "World"]

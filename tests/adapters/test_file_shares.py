@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from local.cloud.file_shares import DATA_ROLES
+from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from shared.adapters.file_shares import FileShares
 from shared.domain.errors import TemporaryError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud.kubernetes import Cluster
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters
 from shared.adapters.isolation import Namespaces

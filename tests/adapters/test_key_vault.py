@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from local.cloud.key_vault.vault import Vault
 from local.cloud.scenario import KEY_VAULT, OLD_ROOT, seed_trust
-from local.cloud.vault import Vault
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.key_vault import KeyVault

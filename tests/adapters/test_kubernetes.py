@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.cloud.arm import Resource
-from local.cloud.kubernetes import Cluster
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters

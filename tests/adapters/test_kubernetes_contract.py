@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from local.cloud.kubernetes_wire import AUDIENCE
+from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.world import World
 from tests.contracts.kubernetes import Cluster, KubernetesContract, admin, opened
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from local.cloud.kubernetes import Cluster
-from local.cloud.linkerd_roots import new_root
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.linkerd.roots import new_root
 from local.cloud.scenario import OLD_ROOT, TRUST_DOMAIN, seed_trust
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from local.cloud.data_protection import Outcome
+from local.cloud.backup.protocol import Outcome
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from shared.adapters.recovery_vault import ShareRestores

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.data_protection import Outcome
+from local.cloud.backup.protocol import Outcome
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.restores import ClusterRestores

@@ -6,10 +6,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-from local.cloud.backup_content import Object
-from local.cloud.backup_jobs import A_DAY
-from local.cloud.data_protection import Outcome
-from local.cloud.linkerd_roots import new_root
+from local.cloud.backup.content import Object
+from local.cloud.backup.jobs import A_DAY
+from local.cloud.backup.protocol import Outcome
+from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
 from tests import sdk
 

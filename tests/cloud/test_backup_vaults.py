@@ -7,14 +7,14 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-from local.cloud import backup_seed
 from local.cloud.arm import Resource
-from local.cloud.backup_readiness import DISK_SNAPSHOT_CONTRIBUTOR
+from local.cloud.backup import seed
+from local.cloud.backup.readiness import DISK_SNAPSHOT_CONTRIBUTOR
 from local.cloud.world import REGION, World
 from tests import sdk
 
 RG, VAULT = "rg-backup", "bv-one"
-POLICY: dict[str, Any] = deepcopy({"properties": backup_seed.POLICY})
+POLICY: dict[str, Any] = deepcopy({"properties": seed.POLICY})
 del POLICY["properties"]["policyRules"][0]["trigger"]["taggingCriteria"][0]["tagInfo"]["id"]  # the service adds it
 SECURITY = {"softDeleteSettings": {"state": "On"}, "immutabilitySettings": {"state": "Unlocked"}}
 AT: dict[str, Any] = {"resource_group_name": RG, "vault_name": VAULT}
@@ -47,9 +47,9 @@ async def prepared(world: World, client: Any) -> tuple[Resource, dict[str, Any]]
     await created(client)
     vault = next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))
     cluster = world.aks.add("shop")
-    snapshots = backup_seed.grant_all(world, vault, cluster, group=RG)
+    snapshots = seed.grant_all(world, vault, cluster, group=RG)
     await client.backup_policies.create_or_update(**AT, backup_policy_name="aks-daily", parameters=POLICY)
-    return cluster, backup_seed.instance_properties(cluster, vault, snapshots)
+    return cluster, seed.instance_properties(cluster, vault, snapshots)
 
 
 async def test_a_new_vault_is_provisioned_after_a_while_and_has_an_identity(client: Any) -> None:

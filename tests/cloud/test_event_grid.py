@@ -13,8 +13,8 @@ from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
 from local.cloud.entra import Principal
-from local.cloud.event_delivery import RETRY_SECONDS
-from local.cloud.event_grid import ValidationFailed
+from local.cloud.event_grid.delivery import RETRY_SECONDS
+from local.cloud.event_grid.topics import ValidationFailed
 from local.cloud.world import SUBSCRIPTION, World
 from tests import sdk
 

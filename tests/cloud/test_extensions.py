@@ -7,7 +7,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigurationExtensionsMgmtClient
 from azure.mgmt.kubernetesconfiguration.extensions.models import Extension, ExtensionProperties, Scope, ScopeCluster
 
-from local.cloud.extensions import BACKUP_EXTENSION, INSTALL_SECONDS
+from local.cloud.resources.extensions import BACKUP_EXTENSION, INSTALL_SECONDS
 from local.cloud.world import World
 from tests import sdk
 

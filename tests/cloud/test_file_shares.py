@@ -7,7 +7,7 @@ from azure.mgmt.storage.aio import StorageManagementClient
 from azure.storage.fileshare.aio import ShareClient
 
 from local.cloud.entra import Principal
-from local.cloud.file_shares import DATA_ROLES
+from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from tests import sdk
 

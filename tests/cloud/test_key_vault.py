@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from local.cloud.entra import Principal
-from local.cloud.event_delivery import Subscription
-from local.cloud.vault import Vault
-from local.cloud.vault_rules import Refused, complete_policy
-from local.cloud.vault_x509 import issue
+from local.cloud.event_grid.delivery import Subscription
+from local.cloud.key_vault.rules import Refused, complete_policy
+from local.cloud.key_vault.vault import Vault
+from local.cloud.key_vault.x509 import issue
 from local.cloud.world import World
 from tests.sdk import aio
 

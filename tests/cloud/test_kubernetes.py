@@ -14,8 +14,8 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Secret
 from lightkube.types import CascadeType, PatchType
 
-from local.cloud.kubernetes import Cluster, Object
-from local.cloud.kubernetes_wire import AUDIENCE
+from local.cloud.kubernetes.api import AUDIENCE
+from local.cloud.kubernetes.cluster import Cluster, Object
 from local.cloud.world import World
 
 MINUTE = timedelta(minutes=1)

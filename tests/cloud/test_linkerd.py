@@ -16,10 +16,10 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
 
 from local.clock import Clock
-from local.cloud.kubernetes import Cluster, Object, is_ready
-from local.cloud.kubernetes_kubelet import Kubelet
-from local.cloud.linkerd_certificates import BadBundle, Certificates
-from local.cloud.linkerd_roots import Root, new_root
+from local.cloud.kubernetes.cluster import Cluster, Object, is_ready
+from local.cloud.kubernetes.kubelet import Kubelet
+from local.cloud.linkerd.certificates import BadBundle, Certificates
+from local.cloud.linkerd.roots import Root, new_root
 from local.cloud.world import World
 from tests.cloud.test_kubernetes import client_for, restart, workload
 

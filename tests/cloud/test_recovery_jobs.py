@@ -6,9 +6,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from local.cloud.data_protection import Outcome
-from local.cloud.file_restore import Content
-from local.cloud.recovery_jobs import BACKUP_ROLE, LIMITS, RESTORE_ROLE
+from local.cloud.backup.protocol import Outcome
+from local.cloud.recovery.content import Content
+from local.cloud.recovery.jobs import BACKUP_ROLE, LIMITS, RESTORE_ROLE
 from local.cloud.world import World
 from tests import sdk
 

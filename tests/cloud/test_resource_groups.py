@@ -8,7 +8,7 @@ from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 from azure.mgmt.msi.models import Identity
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-from local.cloud.resource_groups import DELETE_SECONDS
+from local.cloud.resources.resource_groups import DELETE_SECONDS
 from local.cloud.world import REGION, SUBSCRIPTION, World
 from tests import sdk
 

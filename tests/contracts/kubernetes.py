@@ -19,8 +19,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from local.cloud.aks import cluster_id
 from local.cloud.entra import Principal
+from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters
 from shared.adapters.kubernetes import (

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.cloud import scenario
-from local.cloud.event_grid import EventGrid
+from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
 from local.stage import Stage, open_stage
 from tests.conformance import conforms

@@ -1,6 +1,6 @@
 """Whole flows under the roles that infra teams grant in their clusters, and under no others."""
 
-from local.cloud.kubernetes import Object
+from local.cloud.kubernetes.cluster import Object
 from local.cloud.world import World
 from local.stage import open_stage
 from tests.conftest import START

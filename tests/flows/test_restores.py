@@ -11,8 +11,8 @@ import pytest
 
 from local.cloud import scenario
 from local.cloud.arm import SUBSCRIPTION, Resource
-from local.cloud.data_protection import Outcome
-from local.cloud.file_shares import DATA_ROLES
+from local.cloud.backup.protocol import Outcome
+from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance

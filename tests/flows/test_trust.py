@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud.kubernetes import Object
+from local.cloud.key_vault.vault import Vault
+from local.cloud.kubernetes.cluster import Object
 from local.cloud.scenario import (
     KEY_VAULT,
     KEY_VAULT_TOPIC,
@@ -19,7 +20,6 @@ from local.cloud.scenario import (
     seed_trust,
     workloads,
 )
-from local.cloud.vault import Vault
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance

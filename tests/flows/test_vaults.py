@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud.aks import cluster_id
 from local.cloud.arm import Resource
+from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance

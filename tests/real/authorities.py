@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from local.cloud.linkerd_certificates import Certificates, Issuer, Leaf
-from local.cloud.vault_x509 import issue
+from local.cloud.key_vault.x509 import issue
+from local.cloud.linkerd.certificates import Certificates, Issuer, Leaf
 from shared.adapters.keys import signed
 from shared.domain.trust import Rotation
 from shared.domain.trust_certificates import issuer_certificate, pem, root_certificate

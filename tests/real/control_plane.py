@@ -23,7 +23,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.cloud.kubernetes_wire import AUDIENCE
+from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.world import TENANT, World
 from tests.real import build
 from tests.real.programs import free_port, running, until

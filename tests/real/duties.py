@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx2
 
-from local.cloud.aks import cluster_id
-from local.cloud.kubernetes_wire import AUDIENCE
-from local.cloud.linkerd_manifests import Installation, control_plane
+from local.cloud.kubernetes.api import AUDIENCE
+from local.cloud.linkerd.manifests import Installation, control_plane
+from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters
 from shared.adapters.isolation import Namespaces

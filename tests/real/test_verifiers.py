@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from local.cloud.linkerd_roots import new_root
+from local.cloud.linkerd.roots import new_root
 from shared.domain.trust import STAGES, Phase, Slot
 from shared.domain.trust_certificates import bundle
 from tests.real.authorities import (

@@ -25,8 +25,8 @@ import jwt
 import trustme
 from aiohttp import web
 
-from local.cloud.kubernetes import Cluster, Object, StatusError
-from local.cloud.kubernetes_wire import AUDIENCE
+from local.cloud.kubernetes.api import AUDIENCE
+from local.cloud.kubernetes.cluster import Cluster, Object, StatusError
 from local.cloud.world import World
 from shared.adapters.linkerd_objects import KINDS, workload
 from tests.real.control_plane import ApiServer

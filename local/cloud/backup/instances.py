@@ -1,0 +1,187 @@
+"""Backup instances: the AKS clusters that a Backup vault protects.
+
+Rules (seen in recorded traffic, unless said otherwise):
+- Validation fails until extension, trusted access and every role are there and effective.
+- After its PUT has succeeded an instance is ConfiguringProtection for a while; backup and delete are refused meanwhile.
+- An instance that could not be validated ends up as ProtectionError.
+- A read may go backward: `backward_reads` orders how many.
+- The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
+"""
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import OperationFailed, Resource, not_found
+from local.cloud.backup.jobs import BackupJobs
+from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, error_info, refusal, vault_of
+from local.cloud.backup.readiness import cluster_id, require_protectable
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+VALIDATE_SECONDS = 45.0
+CREATE_SECONDS = 10.0
+CONFIGURE_SECONDS = 60.0
+DELETE_SECONDS = 60.0
+INSTANCES = f"{PROVIDER}/backupVaults/backupInstances"
+_ONE = f"{VAULT}/backupInstances/{{instance}}"
+_STOPS = {
+    "stopProtection": "ProtectionStopped",
+    "suspendBackups": "BackupsSuspended",
+    "resumeProtection": "ProtectionConfigured",
+    "resumeBackups": "ProtectionConfigured",
+}
+_FILTERS = (
+    "includedNamespaces",
+    "excludedNamespaces",
+    "includedResourceTypes",
+    "excludedResourceTypes",
+    "labelSelectors",
+    "includedVolumeTypes",
+    "backupHookReferences",
+)
+
+
+class BackupInstances:
+    def __init__(self, world: "World", operations: Operations) -> None:
+        self.world = world
+        self.backward_reads = 0
+        self.jobs = BackupJobs(world, operations)
+        self._operations = operations
+        world.wire.mount(
+            [
+                Route("POST", f"{VAULT}/validateForBackup", self._validate),
+                Route("PUT", _ONE, self._put),
+                Route("GET", _ONE, self._get),
+                Route("DELETE", _ONE, self._delete),
+                Route("GET", f"{VAULT}/backupInstances", self._list),
+                *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STOPS),
+                Route("GET", f"/{{resource:path}}/providers/{PROVIDER}/backupInstances", self._list_of_cluster),
+            ],
+            guard=world.resource_groups.guard,
+        )
+
+    def protecting(self, cluster: str) -> Resource:
+        """The instance that protects the cluster with this name; KeyError if none does."""
+        for instance in self.world.arm.of_type(INSTANCES):
+            if cluster_id(instance["properties"]).rpartition("/")[2].lower() == cluster.lower():
+                return instance
+        raise KeyError(cluster)
+
+    def configured(self, id: str, properties: dict[str, Any]) -> Resource:
+        """An instance that has been protected for long."""
+        instance = _instance(id, properties, "ProtectionConfigured")
+        instance["properties"]["provisioningState"] = "Succeeded"
+        return self.world.arm.store(instance)
+
+    def _validate(self, call: Call) -> Reply:
+        vault = self.world.arm.find(call.path.rpartition("/")[0])
+        if vault is None:
+            return not_found(call)
+        wanted = call.body["backupInstance"]
+        taken = self._taken(cluster_id(wanted), "")
+        if taken:
+            return taken
+        operation = self._operations.begin(VALIDATE_SECONDS, lambda _: require_protectable(self.world, vault, wanted))
+        return self._operations.accepted(vault, operation)
+
+    def _taken(self, cluster: str, own: str) -> Reply | None:
+        for other in self.world.arm.of_type(INSTANCES):
+            if cluster_id(other["properties"]).lower() == cluster.lower() and other["id"].lower() != own.lower():
+                state = other["properties"]["currentProtectionState"]
+                return refusal(
+                    "UserErrorDppDatasourceAlreadyHasBackupInstance",
+                    f"Datasource is already associated with the backup instance {other['name']} in the Backup vault "
+                    f"{vault_of(other['id'])} with the protection status as {state}.",
+                )
+        return None
+
+    def _put(self, call: Call) -> Reply:
+        vault = self.world.arm.find(vault_of(call.path))
+        if vault is None:
+            return not_found(call)
+        taken = self._taken(cluster_id(call.body["properties"]), call.path)
+        if taken:
+            return taken
+        old = self.world.arm.find(call.path)
+        state = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
+        instance = _instance(old["id"] if old else call.path, call.body["properties"], state)
+        instance["properties"]["provisioningState"] = "Succeeded" if old else "Provisioning"
+        if old:
+            old.update(instance)  # in place: an operation under way goes on with it
+            return Reply(body=old)
+        self.world.arm.store(instance)
+        operation = self._operations.begin(CREATE_SECONDS, lambda _: self._created(vault, instance))
+        return Reply(status=201, body=deepcopy(instance), headers=self._operations.followed(vault, operation))
+
+    def _created(self, vault: Resource, instance: Resource) -> None:
+        instance["properties"]["provisioningState"] = "Succeeded"
+        self.world.arm.store(instance)
+        self.world.clock.after(CONFIGURE_SECONDS, lambda: self._configured(vault, instance))
+
+    def _configured(self, vault: Resource, instance: Resource) -> None:
+        try:
+            require_protectable(self.world, vault, instance["properties"])
+        except OperationFailed as failure:
+            told = error_info(failure.code, failure.message)
+            status = {"status": "ConfiguringProtectionFailed", "errorDetails": told}
+            instance["properties"].update(
+                protectionStatus=status, currentProtectionState="ProtectionError", protectionErrorDetails=told
+            )
+        else:
+            _protection(instance, "ProtectionConfigured")
+        self.world.arm.store(instance)
+
+    def _get(self, call: Call) -> Reply:
+        instance = self.world.arm.find(call.path)
+        if instance is None:
+            return not_found(call)
+        shown = deepcopy(instance)
+        if self.backward_reads and instance["properties"]["currentProtectionState"] == "ProtectionConfigured":
+            self.backward_reads -= 1
+            _protection(shown, "ConfiguringProtection")
+        return Reply(body=shown)
+
+    def _delete(self, call: Call) -> Reply:
+        instance = self.world.arm.find(call.path)
+        if instance is None:
+            return Reply(status=204)
+        if refused := self.jobs.refused(instance, "Delete"):
+            return refused
+        vault = self.world.arm.resources[vault_of(call.path).lower()]
+        operation = self._operations.begin(DELETE_SECONDS, lambda _: self.world.arm.remove(call.path))
+        return self._operations.accepted(vault, operation)
+
+    def _change(self, call: Call) -> Reply:
+        path, _, action = call.path.rpartition("/")
+        instance = self.world.arm.find(path)
+        if instance is None:
+            return not_found(call)
+        state = next(state for name, state in _STOPS.items() if name.lower() == action.lower())
+        vault = self.world.arm.resources[vault_of(path).lower()]
+        operation = self._operations.begin(CREATE_SECONDS, lambda _: _protection(instance, state))
+        return self._operations.accepted(vault, operation)
+
+    def _list(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(INSTANCES, f"{call.path}/"))})
+
+    def _list_of_cluster(self, call: Call) -> Reply:
+        wanted = f"/{call.params['resource']}".lower()
+        found = [i for i in self.world.arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
+        return Reply(body={"value": found})
+
+
+def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:
+    properties = deepcopy(sent)
+    parameters = properties["policyInfo"].get("policyParameters") or {}
+    for kept in parameters.get("backupDatasourceParametersList") or []:
+        kept.update({name: kept.get(name) for name in _FILTERS})
+    properties["protectionStatus"] = {"status": state}
+    properties["currentProtectionState"] = state
+    return {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": INSTANCES}
+
+
+def _protection(instance: Resource, state: str) -> None:
+    instance["properties"]["protectionStatus"] = {"status": state}
+    instance["properties"]["currentProtectionState"] = state

@@ -1,0 +1,121 @@
+"""The rows that Azure Backup shows of an AKS backup: jobs and recovery points, with the many nulls of the real ones."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from local.cloud.arm import Resource, iso
+from local.cloud.backup.protocol import PROVIDER
+from local.cloud.backup.readiness import cluster_id
+
+JOBS = f"{PROVIDER}/backupVaults/backupJobs"
+POINTS = f"{PROVIDER}/backupVaults/backupInstances/recoveryPoints"
+WARNING = "KubernetesBackupGenericWarning"
+
+
+def job_properties(instance: Resource, category: str, started: str, *, by_user: bool) -> dict[str, Any]:
+    held = instance["properties"]
+    source = cluster_id(held).split("/")
+    policy = held["policyInfo"]["policyId"]
+    tagged = {"RetentionTag": "Default"} if category == "Backup" else None
+    return {
+        "activityID": str(uuid.uuid4()),
+        "subscriptionId": source[2],
+        "backupInstanceId": instance["id"],
+        "policyId": policy,
+        "dataSourceId": cluster_id(held),
+        "vaultName": instance["id"].split("/")[8],
+        "backupInstanceFriendlyName": held["friendlyName"],
+        "policyName": policy.rpartition("/")[2],
+        "sourceResourceGroup": source[4],
+        "dataSourceSetName": source[-1],
+        "dataSourceName": source[-1],
+        "sourceDataStoreName": None,
+        "sourceDataStoreType": None,
+        "destinationDataStoreName": None,
+        "progressEnabled": False,
+        "etag": f"W/\"datetime'{started}'\"",
+        "sourceSubscriptionID": source[2],
+        "dataSourceLocation": held["dataSourceInfo"]["resourceLocation"],
+        "startTime": started,
+        "endTime": None,
+        "dataSourceType": "Microsoft.ContainerService/managedClusters",
+        "operationCategory": category,
+        "operation": category,
+        "status": "InProgress",
+        "restoreType": None,
+        "isUserTriggered": by_user,
+        "rehydrationPriority": None,
+        "supportedActions": [""],
+        "duration": "PT0S",
+        "progressUrl": None,
+        "isCrossRegionRestore": None,
+        "errorDetails": None,
+        "extendedInfo": {
+            "backupInstanceState": None,
+            "dataTransferredInBytes": None,
+            "targetRecoverPoint": None,
+            "sourceRecoverPoint": None,
+            "recoveryDestination": None,
+            "subTasks": [_task(f"Trigger {category}", "InProgress")],
+            "additionalDetails": tagged,
+            "warningDetails": None,
+        },
+    }
+
+
+def _task(name: str, status: str) -> dict[str, Any]:
+    return {
+        "taskId": 1,
+        "taskName": name,
+        "taskStatus": status,
+        "taskProgress": None,
+        "additionalDetails": None,
+    }
+
+
+def close(job: Resource, status: str, ended: float, told: dict[str, Any]) -> None:
+    held = job["properties"]
+    seconds = ended - datetime.fromisoformat(held["startTime"]).timestamp()
+    held.update(status=status, endTime=iso(ended), duration=f"PT{int(seconds // 60)}M{seconds % 60:.7f}S")
+    held["extendedInfo"]["subTasks"] = [_task(f"Trigger {held['operation']}", status)]
+    info = {**told, "details": [], "innerError": {"code": "Success", "additionalInfo": {}}, "properties": None}
+    if status == "Failed":
+        held["errorDetails"] = [info]
+    if status == "CompletedWithWarnings":
+        held["extendedInfo"]["warningDetails"] = [{"resourceName": None, "warning": {**info, "code": WARNING}}]
+
+
+def listed(job: Resource) -> Resource:
+    """A job as lists show it: without the details of `extendedInfo`."""
+    less = {"extendedInfo": None, "destinationDataStoreName": "OperationalTierStore"}
+    return {**job, "properties": {**job["properties"], **less}}
+
+
+def recovery_point(instance: Resource, name: str, taken: float, status: str) -> Resource:
+    store = {
+        "id": str(uuid.uuid4()),
+        "type": "OperationalStore",
+        "creationTime": iso(taken),
+        "expiryTime": None,
+        "metaData": None,
+        "visible": True,
+        "state": "COMMITTED",
+        "rehydrationExpiryTime": None,
+        "rehydrationStatus": None,
+    }
+    properties = {
+        "objectType": "AzureBackupDiscreteRecoveryPoint",
+        "recoveryPointId": name,
+        "recoveryPointTime": iso(taken),
+        "recoveryPointType": "Incremental",
+        "friendlyName": name,
+        "recoveryPointDataStoresDetails": [store],
+        "retentionTagName": "Default",
+        "retentionTagVersion": "638772786391021136",
+        "policyName": instance["properties"]["policyInfo"]["policyId"].rpartition("/")[2],
+        "policyVersion": None,
+        "expiryTime": None,
+        "recoveryPointState": "Completed" if status == "Completed" else "Partial",
+    }
+    return {"properties": properties, "id": f"{instance['id']}/recoveryPoints/{name}", "name": name, "type": POINTS}

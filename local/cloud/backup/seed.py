@@ -1,0 +1,136 @@
+"""A cluster under AKS backup as `az dataprotection enable-backup` leaves it, for scenarios that begin after that."""
+
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import SUBSCRIPTION, Resource
+from local.cloud.backup import readiness as needed
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+POLICY: dict[str, Any] = {
+    "policyRules": [
+        {
+            "backupParameters": {"backupType": "Incremental", "objectType": "AzureBackupParams"},
+            "trigger": {
+                "schedule": {"repeatingTimeIntervals": ["R/2024-01-01T00:00:00+00:00/P1D"], "timeZone": "UTC"},
+                "taggingCriteria": [
+                    {"tagInfo": {"tagName": "Default", "id": "Default_"}, "taggingPriority": 99, "isDefault": True}
+                ],
+                "objectType": "ScheduleBasedTriggerContext",
+            },
+            "dataStore": {"dataStoreType": "OperationalStore", "objectType": "DataStoreInfoBase"},
+            "name": "BackupDaily",
+            "objectType": "AzureBackupRule",
+        },
+        {
+            "lifecycles": [
+                {
+                    "deleteAfter": {"objectType": "AbsoluteDeleteOption", "duration": "P7D"},
+                    "sourceDataStore": {"dataStoreType": "OperationalStore", "objectType": "DataStoreInfoBase"},
+                }
+            ],
+            "isDefault": True,
+            "name": "Default",
+            "objectType": "AzureRetentionRule",
+        },
+    ],
+    "datasourceTypes": ["Microsoft.ContainerService/managedClusters"],
+    "objectType": "BackupPolicy",
+}
+
+
+def grant_all(world: "World", vault: Resource, cluster: Resource, *, group: str) -> str:
+    """Everything a cluster needs to be protected by `vault`, with effect at once; returns the snapshot group's id."""
+    snapshots = world.resource_groups.add(group)["id"]
+    account = f"st{cluster['name'].replace('-', '')}"[:24]
+    extension = _extension(world, cluster, group, account)
+    _trusted_access(world, vault, cluster)
+    scope = f"{snapshots}/providers/Microsoft.Storage/storageAccounts/{account}"
+    holder, vaults = cluster["identity"]["principalId"], vault["identity"]["principalId"]
+    grants = [
+        (holder, needed.CONTRIBUTOR, snapshots),
+        (extension["properties"]["aksAssignedIdentity"]["principalId"], needed.BLOB_DATA_CONTRIBUTOR, scope),
+        (vaults, needed.READER, cluster["id"]),
+        (vaults, needed.READER, snapshots),
+        (vaults, needed.DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
+        (vaults, needed.BLOB_DATA_READER, scope),
+    ]
+    for grant in grants:
+        world.roles.grant(*grant)
+    return str(snapshots)
+
+
+def instance_properties(cluster: Resource, vault: Resource, snapshots: str) -> dict[str, Any]:
+    """What the PUT of a backup instance carries."""
+    source = {
+        "resourceID": cluster["id"],
+        "resourceUri": cluster["id"],
+        "datasourceType": "Microsoft.ContainerService/managedClusters",
+        "resourceName": cluster["name"],
+        "resourceType": "Microsoft.ContainerService/managedclusters",
+        "resourceLocation": cluster["location"],
+    }
+    store = {
+        "dataStoreType": "OperationalStore",
+        "objectType": "AzureOperationalStoreParameters",
+        "resourceGroupId": snapshots,
+    }
+    chosen = {
+        "objectType": "KubernetesClusterBackupDatasourceParameters",
+        "includeClusterScopeResources": True,
+        "snapshotVolumes": True,
+    }
+    return {
+        "friendlyName": cluster["name"],
+        "dataSourceInfo": {**source, "objectType": "Datasource"},
+        "dataSourceSetInfo": {**source, "objectType": "DatasourceSet"},
+        "policyInfo": {
+            "policyId": f"{vault['id']}/backupPolicies/aks-daily",
+            "policyParameters": {
+                "dataStoreParametersList": [store],
+                "backupDatasourceParametersList": [chosen],
+            },
+        },
+        "objectType": "BackupInstance",
+    }
+
+
+def _extension(world: "World", cluster: Resource, group: str, account: str) -> Resource:
+    at = "configuration.backupStorageLocation"
+    settings = {
+        f"{at}.bucket": cluster["name"],
+        f"{at}.config.storageAccount": account,
+        f"{at}.config.resourceGroup": group,
+        f"{at}.config.subscriptionId": SUBSCRIPTION,
+    }
+    principal = world.entra.add(f"ext-{cluster['name']}").object_id
+    return world.arm.store(
+        {
+            "id": f"{cluster['id']}/providers/Microsoft.KubernetesConfiguration/extensions/azure-aks-backup",
+            "name": "azure-aks-backup",
+            "type": "Microsoft.KubernetesConfiguration/extensions",
+            "properties": {
+                "extensionType": needed.EXTENSION_TYPE,
+                "provisioningState": "Succeeded",
+                "configurationSettings": settings,
+                "aksAssignedIdentity": {"type": "SystemAssigned", "principalId": principal},
+            },
+        }
+    )
+
+
+def _trusted_access(world: "World", vault: Resource, cluster: Resource) -> None:
+    name = f"tarb-{cluster['name']}"[:24]
+    world.arm.store(
+        {
+            "id": f"{cluster['id']}/trustedAccessRoleBindings/{name}",
+            "name": name,
+            "type": "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings",
+            "properties": {
+                "provisioningState": "Succeeded",
+                "sourceResourceId": vault["id"],
+                "roles": [needed.OPERATOR_ROLE],
+            },
+        }
+    )

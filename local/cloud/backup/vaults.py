@@ -1,0 +1,236 @@
+"""Backup vaults (Microsoft.DataProtection) and their policies.
+
+Rules:
+- A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start.
+- Soft delete AlwaysOn and immutability Locked have no way back; redundancy can't be changed (Azure Backup docs).
+- A deleted vault with soft delete keeps its name.
+- The policy of an AKS backup can't be changed once it exists.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import REGION, TENANT, Resource, not_found
+from local.cloud.backup import seed
+from local.cloud.backup.instances import BackupInstances
+from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, refusal
+from local.cloud.resources.aks import TYPE as AKS
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+VAULT_SECONDS = 20.0
+DELETE_SECONDS = 30.0
+_VAULTS = f"{PROVIDER}/backupVaults"
+_POLICIES = f"{_VAULTS}/backupPolicies"
+# (soft delete, immutability locked) → what Azure rates the vault, as seen in recorded traffic.
+_SCORES = {
+    ("Off", False): ("None", "Poor"),
+    ("On", False): ("Minimum", "Fair"),
+    ("AlwaysOn", False): ("Adequate", "Good"),
+    ("Off", True): ("Minimum", "Fair"),
+    ("On", True): ("Adequate", "Good"),
+    ("AlwaysOn", True): ("Maximum", "Excellent"),
+}
+
+
+class BackupVaults:
+    """Vaults and policies on the wire; `instances` has what they protect, `jobs` what they did.
+
+    `unsupported_redundancy` names the storage types that the region doesn't offer; `deleted` holds soft-deleted vaults.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.unsupported_redundancy: set[str] = set()
+        self.deleted: dict[str, Resource] = {}
+        self._operations = Operations(world)
+        self.instances = BackupInstances(world, self._operations)
+        self.jobs = self.instances.jobs
+        group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{_VAULTS}"
+        world.wire.mount(
+            [
+                Route("PUT", VAULT, self._put),
+                Route("GET", VAULT, self._get),
+                Route("PATCH", VAULT, self._patch),
+                Route("DELETE", VAULT, self._delete),
+                Route("GET", group, self._list),
+                Route("GET", f"/subscriptions/{{subscription}}/providers/{_VAULTS}", self._list),
+                Route("PUT", f"{VAULT}/backupPolicies/{{policy}}", self._put_policy),
+                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", self._get),
+                Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
+                Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
+            ],
+            guard=world.resource_groups.guard,
+        )
+
+    def protect(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
+        """Put the cluster with this name under backup as if that had been done long ago; returns its instance."""
+        held = next(c for c in self.world.arm.of_type(AKS) if c["name"] == cluster)
+        place = f"{self.world.resource_groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
+        holder = self.world.arm.find(place) or self._seeded(place)
+        snapshots = seed.grant_all(self.world, holder, held, group=group)
+        properties = seed.instance_properties(held, holder, snapshots)
+        return self.instances.configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
+
+    def _seeded(self, id: str) -> Resource:
+        """A vault with the policy `aks-daily`."""
+        storage = [{"datastoreType": "VaultStore", "type": "GeoRedundant"}]
+        sent = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {"storageSettings": storage}}
+        self._store_policy(f"{id}/backupPolicies/aks-daily", seed.POLICY)
+        return self._provisioned(self._store(id, sent))
+
+    def complete_backup(self, cluster: str, *, status: str = "Completed", seconds: float = 0.0) -> Resource:
+        """A scheduled backup of the cluster with this name ends with `status` after `seconds`; returns its job."""
+        return self.jobs.scheduled(self.instances.protecting(cluster), status=status, seconds=seconds)
+
+    def _put(self, call: Call) -> Reply:
+        old = self.world.arm.find(call.path)
+        refused = self._refused(call, old)
+        if refused:
+            return refused
+        vault = self._store(call.path, call.body)
+        vault["properties"]["provisioningState"] = "Updating" if old else "Provisioning"
+        operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provisioned(vault))
+        return Reply(status=201, body=deepcopy(vault), headers=self._operations.followed(vault, operation))
+
+    def _provisioned(self, vault: Resource) -> Resource:
+        vault["properties"]["provisioningState"] = "Succeeded"
+        return self.world.arm.store(vault)
+
+    def _refused(self, call: Call, old: Resource | None) -> Reply | None:
+        wanted = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
+        if unsupported := sorted(wanted & self.unsupported_redundancy):
+            return refusal("UserErrorStorageTypeNotSupported", f"{unsupported[0]} isn't supported in this region.")
+        if old is None and call.path.lower() in self.deleted:
+            return refusal("UserErrorSoftDeletedVaultExists", "A soft-deleted vault with the same name exists.")
+        return _forbidden_change(old["properties"], call.body["properties"]) if old else None
+
+    def _store(self, id: str, sent: dict[str, Any]) -> Resource:
+        wanted, old = sent["properties"], self.world.arm.find(id)
+        properties = {
+            "provisioningState": "Provisioning",
+            "storageSettings": wanted.get("storageSettings", []),
+            "isVaultProtectedByResourceGuard": False,
+            "securitySettings": _security(wanted.get("securitySettings") or {}),
+            **({"featureSettings": features} if (features := wanted.get("featureSettings")) else {}),
+            "replicatedRegions": [],
+        }
+        identity = self._identity(id, sent, old)
+        return self.world.arm.store(
+            {
+                "location": sent["location"],
+                **({"identity": identity} if identity else {}),
+                **({"tags": sent["tags"]} if sent.get("tags") else {}),
+                "properties": {**properties, **_score(properties)},
+                "id": old["id"] if old else id,
+                "name": id.rpartition("/")[2],
+                "type": _VAULTS,
+            }
+        )
+
+    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, Any] | None:
+        if "SystemAssigned" not in sent.get("identity", {}).get("type", ""):
+            return None
+        if old and "identity" in old:
+            return dict(old["identity"])
+        principal = self.world.entra.add(id.rpartition("/")[2])
+        return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
+
+    def _patch(self, call: Call) -> Reply:
+        vault = self.world.arm.find(call.path)
+        if vault is None:
+            return not_found(call)
+        changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
+        refused = _forbidden_change(vault["properties"], changes)
+        if refused:
+            return refused
+        if "securitySettings" in changes:
+            changes["securitySettings"] = vault["properties"]["securitySettings"] | changes["securitySettings"]
+        vault["properties"].update(changes)
+        vault["properties"].update(_score(vault["properties"]))
+        vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
+        return Reply(body=deepcopy(self.world.arm.store(vault)))
+
+    def _delete(self, call: Call) -> Reply:
+        vault = self.world.arm.find(call.path)
+        if vault is None:
+            return Reply(status=204)
+        if any(self.world.arm.of_type(f"{_VAULTS}/backupInstances", f"{vault['id']}/")):
+            return refusal("UserErrorVaultNotEmpty", "The vault can't be deleted: there are backup instances in it.")
+        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._gone(vault))
+        at = "/".join(vault["id"].split("/")[:7]) + f"/locations/{vault['location']}"
+        return self._operations.accepted(vault, operation, at=at)
+
+    def _gone(self, vault: Resource) -> None:
+        self.world.arm.remove(vault["id"])
+        for policy in list(self.world.arm.of_type(_POLICIES, f"{vault['id']}/")):
+            self.world.arm.remove(policy["id"])
+        if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] != "Off":
+            self.deleted[vault["id"].lower()] = vault
+
+    def _list(self, call: Call) -> Reply:
+        under = call.path.lower().rpartition("/providers/")[0] + "/"
+        return Reply(body={"value": list(self.world.arm.of_type(_VAULTS, under))})
+
+    def _get(self, call: Call) -> Reply:
+        found = self.world.arm.find(call.path)
+        return Reply(body=deepcopy(found)) if found else not_found(call)
+
+    def _put_policy(self, call: Call) -> Reply:
+        if self.world.arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
+            return not_found(call)
+        old = self.world.arm.find(call.path)
+        wanted = {k: v for k, v in call.body["properties"].items() if k != "name"}
+        for rule in wanted["policyRules"]:
+            for criterion in rule.get("trigger", {}).get("taggingCriteria", ()):
+                criterion["tagInfo"].setdefault("id", f"{criterion['tagInfo']['tagName']}_")
+        if old and old["properties"] != wanted:
+            return refusal("UserErrorPolicyUpdateNotSupported", "An AKS backup policy can't be changed.")
+        return Reply(body=self._store_policy(call.path, wanted))
+
+    def _store_policy(self, id: str, properties: dict[str, Any]) -> Resource:
+        row = {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
+        return self.world.arm.store(row)
+
+    def _delete_policy(self, call: Call) -> Reply:
+        used = (i["properties"]["policyInfo"]["policyId"].lower() for i in self._instances(call))
+        if call.path.lower() in used:
+            return refusal("UserErrorPolicyInUse", "The policy is used by backup instances.")
+        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+
+    def _instances(self, call: Call) -> Iterator[Resource]:
+        return self.world.arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
+
+    def _list_policies(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(_POLICIES, f"{call.path}/"))})
+
+
+def _security(wanted: dict[str, Any]) -> dict[str, Any]:
+    soft_delete = {"state": "On", "retentionDurationInDays": 14.0} | (wanted.get("softDeleteSettings") or {})
+    immutability = wanted.get("immutabilitySettings") or {"state": "Disabled"}
+    return {"softDeleteSettings": soft_delete, "immutabilitySettings": immutability}
+
+
+def _score(properties: dict[str, Any]) -> dict[str, str]:
+    security = properties["securitySettings"]
+    key = (security["softDeleteSettings"]["state"], security["immutabilitySettings"]["state"] == "Locked")
+    return dict(zip(("secureScore", "bcdrSecurityLevel"), _SCORES[key], strict=True))
+
+
+def _forbidden_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
+    held, wanted = old["securitySettings"], new.get("securitySettings") or {}
+    soft_delete = (wanted.get("softDeleteSettings") or held["softDeleteSettings"])["state"]
+    immutability = (wanted.get("immutabilitySettings") or held["immutabilitySettings"])["state"]
+    if held["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
+        return refusal("UserErrorDisableSoftDeleteNotAllowed", "Cannot disable soft delete once set to AlwaysOn")
+    if held["immutabilitySettings"]["state"] == "Locked" and immutability != "Locked":
+        return refusal(
+            "UserErrorUnsupportedVaultImmutabilityStateChange",
+            "The immutable vault property for this vault is locked, hence, this setting cannot be disabled.",
+        )
+    if new.get("storageSettings", old["storageSettings"]) != old["storageSettings"]:
+        return refusal("UserErrorStorageTypeChangeNotAllowed", "The storage type of a vault cannot be changed.")
+    return None

@@ -1,0 +1,180 @@
+"""Event Grid: topics, subscriptions with the validation handshake, and delivery to webhooks.
+
+Rules (Event Grid docs, recorded traffic):
+- Delivery is at least once and unordered: tests order duplicates (`deliver_twice`) and stragglers (`hold_back`).
+- What can't be delivered is dead-lettered five minutes later.
+- A new webhook must prove that it wants the events: by echoing a code (Event Grid schema) or by OPTIONS (CloudEvents).
+"""
+
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from local.cloud.arm import SUBSCRIPTION, iso
+from local.cloud.event_grid.delivery import Delivery, Pending, Schema, Subscription, headers_of
+from local.cloud.event_grid.filters import Event
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+DEAD_LETTER_SECONDS = 300.0
+LATENCY_SECONDS = 1.0
+MAX_BYTES = 1_536_000  # seen in recorded traffic
+_DELIVERED = (200, 201, 202, 203, 204)
+_REQUIRED = {
+    "EventGridSchema": ("id", "subject", "eventType", "eventTime", "dataVersion"),
+    "CloudEventSchemaV1_0": ("id", "source", "type", "specversion"),
+}
+
+
+class ValidationFailed(Exception):
+    """The webhook didn't take part in the validation handshake."""
+
+
+@dataclass
+class Topic:
+    """`schema` is what its HTTP endpoint accepts: `POST /topics/<name>/api/events`."""
+
+    name: str
+    schema: Schema
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+
+
+class EventGrid:
+    """`SUBSCRIPTION` names the system topic of the Azure subscription (Resource Manager's events)."""
+
+    SUBSCRIPTION = "subscription"
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.topics: dict[str, Topic] = {}
+        self.deliveries: list[Delivery] = []
+        self.dead_letters: list[Event] = []
+        self._twice = 0
+        self._held_back: deque[float] = deque()
+        world.wire.mount([Route("POST", "/topics/{topic}/api/events", self._receive)])
+
+    def topic(self, name: str, *, schema: Schema = "CloudEventSchemaV1_0") -> Topic:
+        """The topic of that name; a new one accepts events of `schema` over HTTP."""
+        return self.topics.setdefault(name, Topic(name, schema))
+
+    def publish(self, topic: str, event: Event) -> None:
+        """Give an event (in either schema) to every subscription of the topic that wants it, soon."""
+        for subscription in self.topic(topic).subscriptions.values():
+            if subscription.wants(event):
+                self._send(subscription, event)
+
+    def deliver_twice(self, times: int = 1) -> None:
+        """Deliver each of the next events twice."""
+        self._twice += times
+
+    def hold_back(self, *seconds: float) -> None:
+        """Deliver the next events so much later, so that others overtake them."""
+        self._held_back.extend(seconds)
+
+    async def subscribe(self, name: str, *, topic: str, endpoint: str, **options: Any) -> Subscription:
+        """Subscribe a webhook, with the other fields of Subscription as `options`.
+
+        Raises ValidationFailed if the webhook fails the handshake, ValueError for filters that Azure refuses.
+        """
+        subscription = Subscription(name=name, topic=topic, endpoint=endpoint, **options)
+        with self.world.clock.busy():
+            agreed = await self._validate(subscription)
+        if not agreed:
+            raise ValidationFailed(f"{name}: the webhook failed the validation handshake")
+        self.topic(topic).subscriptions[name] = subscription
+        return subscription
+
+    async def _validate(self, subscription: Subscription) -> bool:
+        async with aiohttp.ClientSession() as session:
+            if subscription.schema == "CloudEventSchemaV1_0":
+                asked = {"WebHook-Request-Origin": "eventgrid.azure.net"}
+                async with session.options(subscription.endpoint, headers=asked) as answer:
+                    allowed = answer.headers.get("WebHook-Allowed-Origin")
+                    return answer.status == 200 and allowed in ("*", "eventgrid.azure.net")
+            code = str(uuid.uuid4())
+            headers = headers_of(subscription, "SubscriptionValidation", 0)
+            async with session.post(subscription.endpoint, json=[self._validation(code)], headers=headers) as answer:
+                return answer.status == 200 and (await answer.json()).get("validationResponse") == code
+
+    def _validation(self, code: str) -> Event:
+        return {
+            "id": str(uuid.uuid4()),
+            "topic": f"/subscriptions/{SUBSCRIPTION}",
+            "subject": "",
+            "data": {"validationCode": code, "validationUrl": f"{self.world.wire.url}/eventgrid/validate?id={code}"},
+            "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+            "eventTime": iso(self.world.clock.time()),
+            "metadataVersion": "1",
+            "dataVersion": "2",
+        }
+
+    def _receive(self, call: Call) -> Reply:
+        topic = self.topics.get(call.params["topic"])
+        if not self.world.entra.caller(call, audience="https://eventgrid.azure.net"):
+            return _error(401, "Unauthorized", "The request's token is missing, expired or not for Event Grid.")
+        if topic is None:
+            return _error(404, "NotFound", f"The topic {call.params['topic']} was not found.")
+        if len(call.content) > MAX_BYTES:
+            return _error(413, "RequestEntityTooLarge", f"The maximum size ({MAX_BYTES}) has been exceeded.")
+        events = call.body if isinstance(call.body, list) else [call.body]
+        if missing := {name for event in events for name in _REQUIRED[topic.schema] if not event.get(name)}:
+            return _error(400, "BadRequest", f"The topic expects '{topic.schema}'; missing are {sorted(missing)}.")
+        for event in events:
+            self.publish(topic.name, event)
+        return Reply()
+
+    def _send(self, subscription: Subscription, event: Event) -> None:
+        late = self._held_back.popleft() if self._held_back else 0.0
+        copies = 2 if self._twice else 1
+        self._twice = max(0, self._twice - 1)
+        for copy in range(1, copies + 1):
+            self._attempt_after(LATENCY_SECONDS * copy + late, Pending(subscription, event, self.world.clock.time()))
+
+    def _attempt_after(self, seconds: float, pending: Pending) -> None:
+        clock = self.world.clock
+        clock.after(seconds, lambda: clock.spawn(self._attempt(pending)))
+
+    async def _attempt(self, pending: Pending) -> None:
+        status, now = await _post(pending), self.world.clock.time()
+        pending.attempts += 1
+        self.deliveries.append(
+            Delivery(
+                subscription=pending.subscription.name,
+                event=pending.event,
+                attempt=pending.attempts,
+                when=now,
+                status=status,
+            )
+        )
+        if status in _DELIVERED:
+            return
+        reason = pending.given_up(status, now)
+        if reason is None:
+            self._attempt_after(pending.wait(status), pending)
+        else:
+            letter = pending.dead_letter(status, reason, now)
+            self.world.clock.after(DEAD_LETTER_SECONDS, lambda: self.dead_letters.append(letter))
+
+
+async def _post(pending: Pending) -> int | None:
+    headers, body = pending.request()
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(pending.subscription.endpoint, json=body, headers=headers) as answer,
+        ):
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+def _error(status: int, code: str, message: str) -> Reply:
+    return Reply(
+        status=status,
+        body={"error": {"code": code, "message": message, "details": [{"code": code, "message": message}]}},
+    )

@@ -1,0 +1,136 @@
+"""Linkerd over all clusters: installation, traffic, and what tests ask of the trust between proxies.
+
+Rules:
+- Proxies of one trust domain talk: within a cluster all with all, across clusters the data planes.
+- Every minute a share of the live proxies opens new connections, each a full handshake with both certificates.
+- `handshakes` counts them, `failed` holds the newest failures; a rotation is sound if `failed` stays empty.
+"""
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from local.cloud.kubernetes.cluster import Object
+from local.cloud.linkerd.certificates import Certificates
+from local.cloud.linkerd.control_plane import ControlPlane
+from local.cloud.linkerd.manifests import Installation, control_plane
+from local.cloud.linkerd.proxy import Proxy, handshake
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+_KEPT_FAILURES = 1_000
+_FEWEST_CALLERS, _CALLERS_SHARE = 4, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedHandshake:
+    """Two proxies (cluster/namespace/pod) that could not talk at a Unix time, and why."""
+
+    at: float
+    client: str
+    server: str
+    reason: str
+
+
+class Linkerd:
+    """All meshes; `traffic_every` is in virtual seconds."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.control_planes: dict[str, ControlPlane] = {}
+        self.handshakes = 0
+        self.failed: deque[FailedHandshake] = deque(maxlen=_KEPT_FAILURES)
+        self.traffic_every = 60.0
+        self._certificates = Certificates()
+        self._random = Random(0)
+
+    def install(
+        self,
+        cluster_name: str,
+        *,
+        trust_domain: str,
+        root_pem: str,
+        issuer_cert_pem: str,
+        issuer_key_pem: str,
+        version: str = "2.19",
+        native_sidecars: bool = False,
+    ) -> ControlPlane:
+        """Install a highly available control plane in external CA mode; it is ready within a minute of virtual time.
+
+        Until then pods that want a proxy are refused (controllers try again).
+        """
+        cluster = self.world.kubernetes.clusters[cluster_name]
+        of = Installation(trust_domain=trust_domain, version=version, native_sidecars=native_sidecars)
+        if not self.control_planes:
+            self.world.clock.after(self.traffic_every, self._traffic)
+        plane = self.control_planes[cluster_name] = ControlPlane(cluster, of, self._certificates)
+        cluster.mesh = plane
+        manifests = control_plane(of, root_pem=root_pem, issuer_cert_pem=issuer_cert_pem, issuer_key_pem=issuer_key_pem)
+        for manifest in manifests:
+            cluster.apply(manifest)
+        return plane
+
+    def proxies(self, trust_domain: str) -> list[Proxy]:
+        """The live proxies of a trust domain."""
+        planes = [p for p in self.control_planes.values() if p.of.trust_domain == trust_domain]
+        return [proxy for plane in planes for proxy in plane.proxies.values() if not proxy.failure]
+
+    def roots(self, trust_domain: str) -> set[str]:
+        """SHA-256 fingerprints of all roots that some live proxy trusts."""
+        return {root for proxy in self.proxies(trust_domain) for root in proxy.roots}
+
+    def miss_reload(self, pod: Object) -> None:
+        """Let the identity replica in this pod miss its next change of issuer (linkerd2 issue 15109)."""
+        for plane in self.control_planes.values():
+            identity = plane.identities.get(pod["metadata"]["uid"])
+            if identity:
+                identity.misses += 1
+
+    def broken_pairs(self) -> list[FailedHandshake]:
+        """Pairs that may talk and could not now, one for each combination of roots and issuer on both sides."""
+        alike: dict[tuple[object, ...], Proxy] = {}
+        now = self.world.clock.time()
+        for proxy in (p for domain in self._domains() for p in self.proxies(domain) if p.leaf):
+            assert proxy.leaf
+            key = (proxy.trust_domain, proxy.cluster, proxy.is_control_plane, proxy.roots, proxy.leaf.chain)
+            alike.setdefault((*key, proxy.leaf.opens <= now <= proxy.leaf.closes), proxy)
+        pairs = [(a, b) for a in alike.values() for b in alike.values() if _may_talk(a, b)]
+        return [failure for a, b in pairs if (failure := self._judge(a, b))]
+
+    def _domains(self) -> set[str]:
+        return {plane.of.trust_domain for plane in self.control_planes.values()}
+
+    def _traffic(self) -> None:
+        for domain in sorted(self._domains()):
+            self._connect([p for p in self.proxies(domain) if p.leaf])
+        self.world.clock.after(self.traffic_every, self._traffic)
+
+    def _connect(self, proxies: list[Proxy]) -> None:
+        """Some callers each reach a control-plane proxy of their cluster, one of any cluster, and one of their own."""
+        near: dict[tuple[str, bool], list[Proxy]] = defaultdict(list)
+        for proxy in proxies:
+            near[proxy.cluster, proxy.is_control_plane].append(proxy)
+        callers = min(len(proxies), max(_FEWEST_CALLERS, len(proxies) // _CALLERS_SHARE))
+        for client in self._random.sample(proxies, callers):
+            for peers in (near[client.cluster, True], near[client.cluster, False], proxies):
+                server = self._random.choice(peers) if peers else client
+                if server is not client and _may_talk(client, server):
+                    self._shake(client, server)
+
+    def _shake(self, client: Proxy, server: Proxy) -> None:
+        self.handshakes += 1
+        failure = self._judge(client, server)
+        if failure:
+            self.failed.append(failure)
+
+    def _judge(self, client: Proxy, server: Proxy) -> FailedHandshake | None:
+        now = self.world.clock.time()
+        reason = handshake(client, server, self._certificates, now)
+        return FailedHandshake(at=now, client=str(client), server=str(server), reason=reason) if reason else None
+
+
+def _may_talk(a: Proxy, b: Proxy) -> bool:
+    near = a.cluster == b.cluster or not (a.is_control_plane or b.is_control_plane)
+    return a.trust_domain == b.trust_domain and near

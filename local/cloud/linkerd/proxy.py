@@ -1,0 +1,99 @@
+"""One Linkerd proxy: the roots it read at its start, its leaf, and when it asks for the next one.
+
+Rules (linkerd2-proxy, identity client):
+- Roots come from the environment, once per container start.
+- A leaf is renewed after 70 % of what is left of it, at least 10 s, at most 24 h; so is a renewal that failed. Only a
+  proxy that never had a leaf tries every 10 s.
+- A new leaf that the proxy's own roots don't accept is dropped and counted as an error; a request that failed is not.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from local.clock import Alarm, Clock
+from local.cloud.kubernetes.cluster import Object
+from local.cloud.linkerd.certificates import Certificates, Leaf
+from local.cloud.linkerd.identity import Refused
+from local.cloud.linkerd.manifests import COMPONENT, NAMESPACE, Installation
+
+_SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
+
+
+class Proxy:
+    """A running proxy; `failure` says why it could not start."""
+
+    def __init__(self, cluster: str, pod: Object, of: Installation, anchors: str, certificates: Certificates) -> None:
+        meta = pod["metadata"]
+        self.cluster, self.namespace, self.pod = cluster, meta["namespace"], meta["name"]
+        self.trust_domain, self._minor = of.trust_domain, of.minor
+        account = pod["spec"].get("serviceAccountName", "default")
+        self.identity = f"{account}.{self.namespace}.serviceaccount.identity.{NAMESPACE}.{of.trust_domain}"
+        self.account = account
+        self.is_control_plane = COMPONENT in meta.get("labels", {}) and self.namespace == NAMESPACE
+        self.leaf: Leaf | None = None
+        self.refreshes = {"ok": 0, "error": 0}
+        self._certificates = certificates
+        self._alarm: Alarm | None = None
+        self.failure, self.roots = "", frozenset[str]()
+        try:
+            self.roots = frozenset(certificates.read(anchors))
+        except ValueError as error:
+            self.failure = f"invalid trust anchors: {error}"
+        if not self.roots:
+            self.failure = self.failure or "no trust anchors"
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.namespace}/{self.pod}"
+
+    def start(self, clock: Clock, certify: Callable[["Proxy"], Leaf]) -> None:
+        self.started = self.refreshed = clock.time()
+        if not self.failure:
+            self._renew(clock, certify)
+
+    def stop(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+        if self.leaf:
+            self._certificates.forget(self.leaf)
+
+    def _renew(self, clock: Clock, certify: Callable[["Proxy"], Leaf]) -> None:
+        now = clock.time()
+        with suppress(Refused):
+            self._take(certify(self), now)
+        left = self.leaf.closes - now if self.leaf else 0.0
+        self._alarm = clock.after(min(max(_SHARE * left, _SOONEST), _LATEST), lambda: self._renew(clock, certify))
+
+    def _take(self, leaf: Leaf, now: float) -> None:
+        if self._certificates.refusal(leaf, self.identity, self.roots, now):
+            self.refreshes["error"] += 1
+            return
+        if self.leaf:
+            self._certificates.forget(self.leaf)
+        self.leaf, self.refreshed = leaf, now
+        self.refreshes["ok"] += 1
+
+    def metrics(self) -> str:
+        """The identity part of the admin port's /metrics, under the names of the proxy's version."""
+        prefix = "control_identity_cert" if self._minor >= 16 else "identity_cert"
+        expires = self.leaf.closes if self.leaf else 0
+        lines = [f"process_start_time_seconds {self.started:.0f}", f"{prefix}_expiration_timestamp_seconds {expires}"]
+        if self._minor < 15:
+            return "\n".join([*lines, f"identity_cert_refresh_count {self.refreshes['ok']}", ""])
+        lines.append(f"{prefix}_refresh_timestamp_seconds {self.refreshed:.0f}")
+        lines += [f'{prefix}_refreshes_total{{result="{r}"}} {n}' for r, n in self.refreshes.items()]
+        return "\n".join([*lines, ""])
+
+
+def handshake(client: Proxy, server: Proxy, certificates: Certificates, now: float, *, anonymous: bool = False) -> str:
+    """Why mutual TLS between two proxies fails; empty if it holds. An anonymous client shows no certificate."""
+    if server.leaf is None:
+        return "the server has no certificate"
+    refusal = certificates.refusal(server.leaf, server.identity, client.roots, now)
+    if refusal:
+        return f"the client rejects the server's certificate: {refusal}"
+    if anonymous:
+        return ""
+    if client.leaf is None:
+        return "the client has no certificate"
+    refusal = certificates.refusal(client.leaf, client.identity, server.roots, now)
+    return f"the server rejects the client's certificate: {refusal}" if refusal else ""

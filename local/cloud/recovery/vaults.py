@@ -1,0 +1,268 @@
+"""Recovery Services vaults and their policies.
+
+Rules (seen in recorded traffic, or Azure Backup docs):
+- A new vault is Provisioning for a moment and GeoRedundant unless told otherwise. It has no policy for shares.
+- Redundancy can't be changed once something is protected; soft delete AlwaysON and immutability Locked can't go back.
+- A vault with items, also soft-deleted ones, can't be deleted.
+- A policy's times come back without their milliseconds.
+"""
+
+import json
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import TENANT, Resource, error, iso, not_found
+from local.cloud.recovery.items import RecoveryItems
+from local.cloud.recovery.protocol import PROVIDER, VAULT, Operations, filtered, vault_of
+from local.cloud.recovery.rows import ITEMS
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+VAULT_SECONDS = 15.0
+VAULTS = f"{PROVIDER}/vaults"
+_POLICIES = f"{VAULTS}/backupPolicies"
+_DAILY = {
+    "schedulePolicy": {
+        "schedulePolicyType": "SimpleSchedulePolicy",
+        "scheduleRunFrequency": "Daily",
+        "scheduleRunTimes": ["2024-06-11T20:30:00Z"],
+        "scheduleWeeklyFrequency": 0,
+    },
+    "retentionPolicy": {
+        "retentionPolicyType": "LongTermRetentionPolicy",
+        "dailySchedule": {
+            "retentionTimes": ["2024-06-11T20:30:00Z"],
+            "retentionDuration": {"count": 30, "durationType": "Days"},
+        },
+    },
+    "timeZone": "UTC",
+    "protectedItemsCount": 0,
+}
+_OF_VMS = {"backupManagementType": "AzureIaasVM", "instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
+_OF_SHARES = {"backupManagementType": "AzureStorage", "workLoadType": "AzureFileShare"}
+_OF_LOGS = {
+    "backupManagementType": "AzureWorkload",
+    "workLoadType": "SQLDataBase",
+    "settings": {"timeZone": "UTC", "issqlcompression": False, "isCompression": False},
+    "subProtectionPolicy": [],
+    "protectedItemsCount": 0,
+}
+_FIRST_POLICIES = {
+    "DefaultPolicy": {**_OF_VMS, **_DAILY},
+    "EnhancedPolicy": {**_OF_VMS, "policyType": "V2", **_DAILY},
+    "HourlyLogBackup": _OF_LOGS,
+}
+
+
+class RecoveryVaults:
+    """Vaults and policies on the wire; `items` has what they protect, `jobs` what they did."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self._operations = Operations(world)
+        self.items = RecoveryItems(world, self._operations)
+        self.jobs = self.items.jobs
+        group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{VAULTS}"
+        world.wire.mount(
+            [
+                Route("PUT", VAULT, self._put),
+                Route("GET", VAULT, self._get),
+                Route("PATCH", VAULT, self._patch),
+                Route("DELETE", VAULT, self._delete),
+                Route("GET", group, self._list),
+                Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", self._list),
+                Route("PUT", f"{VAULT}/backupPolicies/{{policy}}", self._put_policy),
+                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", self._get),
+                Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
+                Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
+            ],
+            guard=world.resource_groups.guard,
+        )
+
+    def add(self, name: str, *, location: str, group: str = "rg-backup") -> Resource:
+        """Make a vault exist with a daily policy for shares named `shares-daily`; one that exists is left as it is."""
+        id = f"{self.world.resource_groups.add(group)['id']}/providers/{VAULTS}/{name}"
+        if found := self.world.arm.find(id):
+            return found
+        vault = self._store(id, {"location": location, "identity": {"type": "SystemAssigned"}, "properties": {}})
+        self._store_policy(f"{id}/backupPolicies/shares-daily", {**_OF_SHARES, **_DAILY})
+        return self._provisioned(vault)
+
+    def protect(self, vault: str, account: str, share: str) -> Resource:
+        """Put a share under backup as if that had been done long ago; returns the protected item."""
+        source = self.world.file_shares.account(account)
+        self.world.file_shares.create(account, share)
+        holder = self.add(vault, location=source["location"])
+        return self.items.protect(holder["id"], source, share, f"{holder['id']}/backupPolicies/shares-daily")
+
+    def complete_backup(self, account: str, share: str, *, status: str = "Completed", seconds: float = 0.0) -> Resource:
+        """A scheduled backup of a protected share ends with `status` after `seconds`; returns its job."""
+        return self.jobs.scheduled(self.items.protecting(account, share), status=status, seconds=seconds)
+
+    def _put(self, call: Call) -> Reply:
+        old = self.world.arm.find(call.path)
+        refused = self._refused(old, call.body.get("properties") or {}) if old else None
+        if refused:
+            return refused
+        vault = self._store(call.path, call.body)
+        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._provisioned(vault))
+        return Reply(status=201, body=deepcopy(vault), headers=headers)
+
+    def _provisioned(self, vault: Resource) -> Resource:
+        held = vault["properties"]
+        held.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
+        held["securitySettings"] = _security(held.get("securitySettings") or {})
+        return self.world.arm.store(vault)
+
+    def _store(self, id: str, sent: dict[str, Any]) -> Resource:
+        old = self.world.arm.find(id)
+        identity = self._identity(id, sent, old)
+        vault = self.world.arm.store(
+            {
+                "location": sent["location"],
+                "name": id.rpartition("/")[2],
+                "etag": f"W/\"datetime'{iso(self.world.clock.time()).replace(':', '%3A')}'\"",
+                **({"identity": identity} if identity else {}),
+                **({"tags": sent["tags"]} if sent.get("tags") else {}),
+                "properties": _properties(sent.get("properties") or {}),
+                "id": old["id"] if old else id,
+                "type": VAULTS,
+                "sku": sent.get("sku") or {"name": "Standard"},
+            }
+        )
+        for name, policy in {} if old else _FIRST_POLICIES.items():
+            self._store_policy(f"{id}/backupPolicies/{name}", policy)
+        return vault
+
+    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, str] | None:
+        if "SystemAssigned" not in ((sent.get("identity") or {}).get("type") or ""):
+            return None
+        if old and "identity" in old:
+            return dict(old["identity"])
+        principal = self.world.entra.add(id.rpartition("/")[2])
+        return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
+
+    def _refused(self, old: Resource, wanted: dict[str, Any]) -> Reply | None:
+        held, security = old["properties"], wanted.get("securitySettings") or {}
+        soft_delete = (security.get("softDeleteSettings") or {}).get("softDeleteState", "")
+        immutability = (security.get("immutabilitySettings") or {}).get("state", "")
+        redundancy = wanted.get("redundancySettings") or held["redundancySettings"]
+        present = _security(held.get("securitySettings") or {})
+        if present["softDeleteSettings"]["softDeleteState"] == "AlwaysON" and soft_delete not in ("", "AlwaysON"):
+            return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
+        if (present["immutabilitySettings"] or {}).get("state") == "Locked" and immutability not in ("", "Locked"):
+            return _bad("UserErrorImmutabilityLocked", "The vault's immutability is locked.")
+        if redundancy != held["redundancySettings"] and any(self.world.arm.of_type(ITEMS, f"{old['id']}/")):
+            return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
+        return None
+
+    def _patch(self, call: Call) -> Reply:
+        vault = self.world.arm.find(call.path)
+        if vault is None:
+            return not_found(call)
+        wanted = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
+        if refused := self._refused(vault, wanted):
+            return refused
+        if "securitySettings" in wanted:
+            wanted["securitySettings"] = _security(vault["properties"]["securitySettings"] | wanted["securitySettings"])
+        vault["properties"].update(wanted)
+        vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
+        identity = self._identity(call.path, call.body, vault)
+        vault.update({"identity": identity} if identity else {})
+        return Reply(body=deepcopy(self.world.arm.store(vault)))
+
+    def _delete(self, call: Call) -> Reply:
+        vault = self.world.arm.find(call.path)
+        if vault is None:
+            return Reply(status=204)
+        if any(self.world.arm.of_type(ITEMS, f"{vault['id']}/")):
+            return _bad(
+                "ServiceResourceNotEmptyWithBackendMessage",
+                f"Recovery Services vault '{vault['name']}' cannot be deleted as there are backup items still present.",
+            )
+        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._gone(vault))
+        return Reply(status=202, headers=headers)
+
+    def _gone(self, vault: Resource) -> None:
+        for id in [id for id in self.world.arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
+            self.world.arm.remove(id)
+
+    def _get(self, call: Call) -> Reply:
+        found = self.world.arm.find(call.path)
+        return Reply(body=deepcopy(found)) if found else not_found(call)
+
+    def _list(self, call: Call) -> Reply:
+        under = call.path.lower().rpartition("/providers/")[0] + "/"
+        return Reply(body={"value": list(self.world.arm.of_type(VAULTS, under))})
+
+    def _put_policy(self, call: Call) -> Reply:
+        if self.world.arm.find(vault_of(call.path)) is None:
+            return not_found(call)
+        return Reply(body=self._store_policy(call.path, call.body["properties"]))
+
+    def _store_policy(self, id: str, sent: dict[str, Any]) -> Resource:
+        properties = json.loads(json.dumps(sent).replace(".000Z", "Z"))
+        items = self.world.arm.of_type(ITEMS, f"{vault_of(id)}/")
+        used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
+        row = {"id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
+        return self.world.arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
+
+    def _delete_policy(self, call: Call) -> Reply:
+        items = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
+        if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
+            return _bad("BMSUserErrorPolicyInUse", "The policy is used by protected items.")
+        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+
+    def _list_policies(self, call: Call) -> Reply:
+        wanted = filtered(call).get("backupManagementType")
+        found = self.world.arm.of_type(_POLICIES, f"{call.path}/")
+        chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
+        return Reply(body={"value": chosen})
+
+
+def _bad(code: str, message: str) -> Reply:
+    return error(400, code, message)
+
+
+def _security(wanted: dict[str, Any]) -> dict[str, Any]:
+    soft_delete = {
+        "softDeleteRetentionPeriodInDays": 14,
+        "softDeleteState": "Enabled",
+        "enhancedSecurityState": "Enabled",
+    }
+    return {
+        "immutabilitySettings": wanted.get("immutabilitySettings"),
+        "softDeleteSettings": soft_delete | (wanted.get("softDeleteSettings") or {}),
+        "multiUserAuthorization": "Disabled",
+    }
+
+
+def _properties(sent: dict[str, Any]) -> dict[str, Any]:
+    enabled = "Enabled"
+    monitoring = {
+        "azureMonitorAlertSettings": {
+            "alertsForAllJobFailures": enabled,
+            "alertsForAllReplicationIssues": enabled,
+            "alertsForAllFailoverIssues": enabled,
+        },
+        "classicAlertSettings": {
+            "alertsForCriticalOperations": enabled,
+            "emailNotificationsForSiteRecovery": enabled,
+        },
+    }
+    redundancy = {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Disabled"}
+    security = {"securitySettings": sent["securitySettings"]} if sent.get("securitySettings") else {}
+    return {
+        "provisioningState": "Provisioning",
+        "privateEndpointStateForBackup": "None",
+        "privateEndpointStateForSiteRecovery": "None",
+        "monitoringSettings": sent.get("monitoringSettings") or monitoring,
+        **security,
+        "redundancySettings": redundancy | (sent.get("redundancySettings") or {}),
+        "secureScore": "None",
+        "bcdrSecurityLevel": "Poor",
+        "publicNetworkAccess": sent.get("publicNetworkAccess") or enabled,
+        "restoreSettings": {"crossSubscriptionRestoreSettings": {"crossSubscriptionRestoreState": enabled}},
+    }

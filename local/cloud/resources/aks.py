@@ -1,0 +1,224 @@
+"""AKS: managed clusters, their kubeconfig, trusted access, and the events that Azure publishes about them.
+
+Rules:
+- Clusters come from outside (`add`), as an infrastructure team's pipeline makes them; the API reads them.
+- A cluster of the same name that is made again has the same id, another creation time and another identity.
+- The provider's own errors are flat, without `error` around them (seen in recorded traffic).
+- Operations of trusted access carry an `error` although they succeed (seen in recorded traffic).
+"""
+
+import base64
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Operation, Resource, iso, not_found
+from local.cloud.resources.aks_bodies import kubeconfig, properties
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+TRUSTED_ACCESS_SECONDS = 18.0
+TYPE = "Microsoft.ContainerService/managedClusters"
+BINDING_TYPE = f"{TYPE}/trustedAccessRoleBindings"
+_MAX_BINDINGS = 8  # AKS docs
+_SUBSCRIPTION = "/subscriptions/{subscription}"
+_GROUP = _SUBSCRIPTION + "/resourceGroups/{group}"
+_CLUSTER = _GROUP + f"/providers/{TYPE}/{{cluster}}"
+_BINDING = _CLUSTER + "/trustedAccessRoleBindings/{name}"
+_LOCATION = _SUBSCRIPTION + "/providers/Microsoft.ContainerService/locations/{location}"
+
+
+class Aks:
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
+        self._stale_errors: dict[str, dict[str, Any]] = {}
+        routes = [
+            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", self._list),
+            Route("GET", _GROUP + f"/providers/{TYPE}", self._list),
+            Route("GET", _CLUSTER, self._get),
+            Route("POST", _CLUSTER + "/listClusterUserCredential", self._credential),
+            Route("POST", _CLUSTER + "/listClusterAdminCredential", self._no_static_credential),
+            Route("GET", _CLUSTER + "/trustedAccessRoleBindings", self._bindings),
+            Route("PUT", _BINDING, self._bind),
+            Route("GET", _BINDING, self._binding),
+            Route("DELETE", _BINDING, self._unbind),
+            Route("GET", _LOCATION + "/operations/{operation}", self._operation),
+            Route("GET", _LOCATION + "/operationresults/{operation}", self._result),
+        ]
+        world.wire.mount(routes, guard=world.resource_groups.guard)
+
+    def add(
+        self,
+        name: str,
+        *,
+        group: str = "rg-clusters",
+        tags: dict[str, str] | None = None,
+        oidc: bool = True,
+        provisioning: str = "Succeeded",
+        kubernetes_version: str = "1.34",
+    ) -> Resource:
+        """Make a cluster exist, with a system-assigned identity of its own and a Kubernetes API at `/k8s/<name>`."""
+        self.world.resource_groups.add(group)
+        facts = properties(name, group, kubernetes_version, provisioning)
+        if oidc:
+            issuer = f"https://{REGION}.oic.prod-aks.azure.com/{TENANT}/{uuid.uuid4()}/"
+            facts["oidcIssuerProfile"] = {"enabled": True, "issuerURL": issuer}
+        now, identity = iso(self.world.clock.time()), self.world.entra.add(f"aks-{name}")
+        cluster = self.world.arm.store(
+            {
+                "id": cluster_id(name, group),
+                "location": REGION,
+                "name": name,
+                "type": "Microsoft.ContainerService/ManagedClusters",
+                **({"tags": tags} if tags else {}),
+                "properties": facts,
+                "identity": {"type": "SystemAssigned", "principalId": identity.object_id, "tenantId": TENANT},
+                "sku": {"name": "Base", "tier": "Standard"},
+                "systemData": {"createdAt": now, "createdByType": "Application", "lastModifiedAt": now},
+            }
+        )
+        self.world.kubernetes.add(name)
+        return cluster
+
+    def remove(self, name: str, *, group: str = "rg-clusters") -> None:
+        """Delete a cluster with all that belongs to it, and let Azure announce it."""
+        cluster = self.world.arm.resources[cluster_id(name, group).lower()]
+        for id in [id for id in self.world.arm.resources if f"{id}/".startswith(f"{cluster['id'].lower()}/")]:
+            self.world.arm.remove(id)
+        self.world.kubernetes.remove(name)
+        self.announce(cluster, operation="delete")
+
+    def announce(self, cluster: Resource, *, operation: str = "write", **overrides: Any) -> None:
+        """Publish the event that Resource Manager raises on the cluster; `overrides` replace fields of the envelope.
+
+        `operation` may be a child's, such as agentPools/write.
+        """
+        action = f"{TYPE}/{operation}"
+        subject = cluster["id"].replace("/resourcegroups/", "/resourceGroups/")
+        data = {
+            "authorization": {"scope": subject, "action": action, "evidence": {"role": "Contributor"}},
+            "claims": {"aud": "https://management.azure.com/", "appid": str(uuid.uuid4()), "tid": TENANT},
+            "correlationId": str(uuid.uuid4()),
+            "resourceProvider": "Microsoft.ContainerService",
+            "resourceUri": subject,
+            "operationName": action,
+            "status": "Succeeded",
+            "subscriptionId": SUBSCRIPTION,
+            "tenantId": TENANT,
+        }
+        event = {
+            "id": str(uuid.uuid4()),
+            "topic": f"/subscriptions/{SUBSCRIPTION}",
+            "subject": subject,
+            "eventType": f"Microsoft.Resources.Resource{operation.rpartition('/')[2].capitalize()}Success",
+            "eventTime": iso(self.world.clock.time()),
+            "data": data,
+            "dataVersion": "2",
+            "metadataVersion": "1",
+        }
+        self.world.event_grid.publish(self.world.event_grid.SUBSCRIPTION, event | overrides)
+
+    def _list(self, call: Call) -> Reply:
+        under = call.path[: call.path.lower().index("/providers/")]
+        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{under}/"))})
+
+    def _get(self, call: Call) -> Reply:
+        cluster = self.world.arm.find(call.path)
+        return Reply(body=cluster) if cluster else not_found(call)
+
+    def _credential(self, call: Call) -> Reply:
+        cluster = self.world.arm.find(call.path.rpartition("/")[0])
+        if cluster is None:
+            return not_found(call)
+        simulated = f"{self.world.wire.url}/k8s/{cluster['name']}", self.world.wire.ca_pem
+        server, authority = self.api_servers.get(cluster["name"], simulated)
+        config = kubeconfig(
+            name=cluster["name"],
+            group=call.params["group"],
+            server=server,
+            authority=base64.b64encode(authority).decode(),
+        )
+        return Reply(
+            body={"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(config.encode()).decode()}]}
+        )
+
+    def _no_static_credential(self, _: Call) -> Reply:
+        message = "Getting static credential is not allowed because this cluster is set to disable local accounts."
+        return _flat(400, "BadRequest", message)
+
+    def _bindings(self, call: Call) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type(BINDING_TYPE, under=f"{call.path}/"))})
+
+    def _binding(self, call: Call) -> Reply:
+        binding = self.world.arm.find(call.path)
+        return Reply(body=binding) if binding else _no_binding(call)
+
+    def _bind(self, call: Call) -> Reply:
+        cluster_path = call.path.rsplit("/", 2)[0]
+        others = [b for b in self.world.arm.of_type(BINDING_TYPE, under=cluster_path) if b["id"] != call.path]
+        if self.world.arm.find(cluster_path) is None:
+            return not_found(call)
+        if len(call.params["name"]) > 24 or len(others) >= _MAX_BINDINGS:
+            return _flat(
+                400, "InvalidParameter", "The binding's name is too long or the cluster has too many bindings."
+            )
+        binding: Resource = {
+            "id": call.path,
+            "name": call.params["name"],
+            "type": BINDING_TYPE,
+            "properties": {"provisioningState": "Updating", **call.body["properties"]},
+        }
+        self.world.arm.store(binding)
+        done = binding | {"properties": binding["properties"] | {"provisioningState": "Succeeded"}}
+        operation = self.world.arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self.world.arm.store(done))
+        absent = _no_binding(call).body
+        self._stale_errors[operation.id] = {key: absent[key] for key in ("code", "message", "details")}
+        return Reply(status=201, body=binding, headers=self._headers(call, operation))
+
+    def _unbind(self, call: Call) -> Reply:
+        if self.world.arm.find(call.path) is None:
+            return Reply(status=204)
+        operation = self.world.arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self.world.arm.remove(call.path))
+        headers = self._headers(call, operation)
+        location = headers["Azure-AsyncOperation"].replace("/operations/", "/operationresults/")
+        return Reply(status=202, headers={**headers, "Location": location})
+
+    def _headers(self, call: Call, operation: Operation) -> dict[str, str]:
+        provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.ContainerService"
+        path = f"{provider}/locations/{REGION}/operations/{operation.id}"
+        return {"Azure-AsyncOperation": self.world.arm.link(path, "2016-03-30")}
+
+    def _operation(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        if operation is None:
+            return _flat(404, "NotFound", "The operation was not found.")
+        body = {"name": operation.id, "status": operation.status, "startTime": iso(operation.started)}
+        ended = {} if operation.open else {"endTime": iso(operation.ends)}
+        stale = self._stale_errors.get(operation.id)
+        return Reply(body=body | ended | ({"error": stale} if stale else {}))
+
+    def _result(self, call: Call) -> Reply:
+        operation = self.world.arm.operations.get(call.params["operation"])
+        return Reply(status=202 if operation and operation.open else 204)
+
+
+def cluster_id(name: str, group: str = "rg-clusters") -> str:
+    """The ARM id of a cluster as AKS spells it, with a lower-case `resourcegroups`."""
+    return f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{group}/providers/{TYPE}/{name}"
+
+
+def _flat(status: int, code: str, message: str, subcode: str = "") -> Reply:
+    return Reply(status=status, body={"code": code, "details": None, "message": message, "subcode": subcode})
+
+
+def _no_binding(call: Call) -> Reply:
+    message = (
+        f"Could not find the trusted access role binding {call.params['name']} in subscription: "
+        f"{call.params['subscription']}, resourceGroup: {call.params['group']}, clusterName: {call.params['cluster']}."
+    )
+    reply = _flat(404, "NotFound", message, "GetTrustedAccessRoleBinding_NotFound")
+    cause = "rpc error: code = NotFound desc = TrustedAccessRoleBinding not found"
+    reply.body["details"] = [{"code": "Unspecified", "message": cause}]
+    return reply
