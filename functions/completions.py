@@ -18,16 +18,12 @@ log = logging.getLogger("meshward")
 async def watch() -> None:
     """Publish an event for each backup job that has ended and wasn't told yet."""
     outer = services()
-    start = window_start(await _watermark(), outer.now())
+    seen = await outer.ledger.read(WATERMARK)
+    start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
     told = set(await outer.ledger.list(TOLD, after=told_since(start)))
     jobs = untold(await outer.inventory.ended_jobs(start), told)
     if jobs and all([await _tell(job) for job in jobs]):
-        await outer.ledger.replace(WATERMARK, max(job.ended for job in jobs).isoformat().encode())
-
-
-async def _watermark() -> datetime | None:
-    found = await services().ledger.read(WATERMARK)
-    return datetime.fromisoformat(found.decode()) if found else None
+        await outer.ledger.update(WATERMARK, max(job.ended for job in jobs).isoformat().encode(), seen=seen)
 
 
 async def _tell(job: EndedJob) -> bool:

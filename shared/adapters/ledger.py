@@ -4,6 +4,7 @@ The store's URL is `az://<account>/<container>` (Azure Blob Storage with a manag
 `memory://`.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +13,8 @@ from shared.domain.errors import TemporaryError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
-    from obstore.store import ObjectStore
+    from obstore import GetResult
+    from obstore.store import LocalStore, ObjectStore
 
 
 class Ledger:
@@ -33,25 +35,43 @@ class Ledger:
                 return False
         return True
 
-    async def replace(self, path: str, document: bytes) -> None:
-        """Write a document, whether there was one or not."""
+    async def update(self, path: str, document: bytes, *, seen: bytes | None) -> bool:
+        """Write a document in place of what was `seen` (None: no document); False, and nothing is written, if another
+        writer was faster.
+        """
         import obstore
+        from obstore.exceptions import PreconditionError
+        from obstore.store import LocalStore
 
+        if seen is None:
+            return await self.create(path, document)
         with _translated(f"writing {path}"):
-            await obstore.put_async(self._store, path, document)
+            if isinstance(self._store, LocalStore):
+                return _swap(self._store, path, document, seen)
+            found = await self._found(path)
+            if found is None or bytes(await found.bytes_async()) != seen:
+                return False
+            try:
+                await obstore.put_async(self._store, path, document, mode={"e_tag": found.meta["e_tag"] or ""})
+            except PreconditionError:
+                return False
+        return True
 
     async def read(self, path: str) -> bytes | None:
         """The document, None if there is none."""
+        with _translated(f"reading {path}"):
+            found = await self._found(path)
+            return bytes(await found.bytes_async()) if found else None
+
+    async def _found(self, path: str) -> "GetResult | None":
         import obstore
 
-        with _translated(f"reading {path}"):
-            try:
-                found = await obstore.get_async(self._store, path)
-                return bytes(await found.bytes_async())
-            except FileNotFoundError as error:
-                if "ContainerNotFound" in str(error):  # the text alone tells a missing store from a missing document
-                    raise
-                return None
+        try:
+            return await obstore.get_async(self._store, path)
+        except FileNotFoundError as error:
+            if "ContainerNotFound" in str(error):  # the text alone tells a missing store from a missing document
+                raise
+            return None
 
     async def list(self, prefix: str, after: str | None = None) -> list[str]:
         """The paths under a folder, those greater than `after` if it is given, in order."""
@@ -77,6 +97,25 @@ def _open(url: str, credential: "AsyncTokenCredential", options: dict[str, Any])
             **options,
         )
     return LocalStore.from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
+
+
+def _swap(store: "LocalStore", path: str, document: bytes, seen: bytes) -> bool:
+    """A folder knows no conditional write: its writers take turns instead, those of other processes too."""
+    import fcntl
+
+    import obstore
+
+    folder = os.open(str(store.prefix), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if bytes(obstore.get(store, path).bytes()) != seen:
+            return False
+        obstore.put(store, path, document)
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(folder)
+    return True
 
 
 @contextmanager

@@ -1,5 +1,9 @@
 """The ledger over a folder and in memory."""
 
+import asyncio
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +34,23 @@ async def test_a_store_that_fails_is_worth_another_try(tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"a file where a folder should be")
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
         await ledger.create("folder/a", b"")
+
+
+def test_of_processes_that_saw_the_same_exactly_one_updates_the_document(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        won = list(pool.map(partial(_count_up, tmp_path.as_uri()), range(4)))
+    final = asyncio.run(Ledger(tmp_path.as_uri(), NOBODY).read("counter"))
+    assert final == str(sum(won)).encode() == b"200"
+
+
+def _count_up(url: str, _: int) -> int:
+    """How often this process has counted: fifty times, each against the others."""
+
+    async def count() -> int:
+        ledger, counted = Ledger(url, NOBODY), 0
+        while counted < 50:
+            seen = await ledger.read("counter")
+            counted += await ledger.update("counter", str(int(seen or 0) + 1).encode(), seen=seen)
+        return counted
+
+    return asyncio.run(count())

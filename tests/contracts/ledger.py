@@ -29,17 +29,34 @@ class LedgerContract:
             assert await writers[0].read(path) == documents[won.index(True)]
             assert won.count(True) == 1
 
-    async def test_a_document_that_may_change_is_replaced(self, writers: Writers) -> None:
+    async def test_a_document_is_updated_by_who_saw_it_last(self, writers: Writers) -> None:
         one, two = writers
-        await one.replace("watermark", b"a longer first one")
-        await two.replace("watermark", b"2")
+        assert await one.update("watermark", b"a longer first one", seen=None)
+        assert await two.update("watermark", b"2", seen=b"a longer first one")
         assert await one.read("watermark") == b"2"
-        assert not await one.create("watermark", b"3")
 
-    async def test_replacements_that_race_leave_one_of_them_whole(self, writers: Writers) -> None:
-        documents = [bytes([n]) * 100_000 for n in range(6)]
-        await asyncio.gather(*(writers[n % 2].replace("watermark", d) for n, d in enumerate(documents)))
-        assert await writers[0].read("watermark") in documents
+    async def test_a_lost_race_leaves_the_document_of_who_won_it(self, writers: Writers) -> None:
+        one, two = writers
+        await one.create("watermark", b"1")
+        assert await one.update("watermark", b"2", seen=b"1")
+        assert not await two.update("watermark", b"3", seen=b"1")
+        assert not await two.update("watermark", b"3", seen=None)
+        assert await two.read("watermark") == b"2"
+
+    async def test_a_document_that_is_not_there_is_not_updated(self, writers: Writers) -> None:
+        assert not await writers[0].update("watermark", b"2", seen=b"1")
+        assert await writers[1].read("watermark") is None
+
+    async def test_of_writers_that_saw_the_same_exactly_one_updates_the_document(self, writers: Writers) -> None:
+        seen = b""
+        await writers[0].create("watermark", seen)
+        for race in range(5):
+            documents = [bytes([race, n]) * 50_000 for n in range(8)]
+            updates = (writers[n % 2].update("watermark", d, seen=seen) for n, d in enumerate(documents))
+            won = await asyncio.gather(*updates)
+            seen = documents[won.index(True)]
+            assert await writers[1].read("watermark") == seen
+            assert won.count(True) == 1
 
     @pytest.mark.parametrize("document", [b"", bytes(range(256)), b"x" * 1_000_000])
     async def test_a_document_comes_back_byte_for_byte(self, writers: Writers, document: bytes) -> None:

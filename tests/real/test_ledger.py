@@ -55,7 +55,7 @@ async def test_a_container_that_is_gone_takes_no_document(world: World, storage:
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
         await ledger.create("a", b"")
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
-        await ledger.replace("a", b"")
+        await ledger.update("a", b"", seen=b"1")
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
         await ledger.read("a")
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
