@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from shared.domain.policy import Policy, policy_of
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class Services:
         from shared.adapters.ledger import Ledger
 
         return Ledger(self.settings.store_url, self.verifier)
+
+    async def policy(self) -> Policy:
+        """The policy document, read anew; raises PermanentError if it is refused."""
+        return policy_of(await self.ledger.read("policy.json"))
 
     @cached_property
     def inventory(self) -> "Inventory":

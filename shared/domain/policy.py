@@ -1,0 +1,89 @@
+"""The policy document: how Meshward does its work, for everything and for single trust domains and clusters.
+
+    {"default":       {"trust": {"restarts_at_once": 5}},
+     "trust_domains": {"shop.example": {"trust": {"maintenance": [{"from": "01:00", "to": "05:00"}]}}},
+     "clusters":      {"/subscriptions/…/managedClusters/blue": {"trust": {"distribute_within": "P3D"}}}}
+
+Rules:
+- Every knob has a default, so that an absent document is one that says nothing.
+- A cluster's word goes over that of its trust domain, and this over the document's default; knob by knob, a list as a
+  whole. Names are compared without case.
+- Unknown names, wrong types and impossible values are refused with the JSON path of the field. A section's
+  `__post_init__` refuses a value with a ValueError "<knob>: <why>".
+"""
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import PermanentError
+from shared.domain.trust_policy import TrustPolicy
+
+_FAULT = re.compile(r"(?:(\w+): |Object contains unknown field `(.*?)`)?(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
+
+
+class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All knobs, a section per concern."""
+
+    trust: TrustPolicy = TrustPolicy()
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The document as it was written, checked; its parts say what differs from the defaults of `Knobs`."""
+
+    default: Any = {}
+    trust_domains: dict[str, Any] = {}
+    clusters: dict[str, Any] = {}
+
+    def at(self, trust_domain: str = "", cluster: str = "") -> Knobs:
+        """The knobs of a cluster (resource id) of a trust domain, as far as they are given."""
+        layers = [self.default, _named(self.trust_domains, trust_domain), _named(self.clusters, cluster)]
+        sections = {section for layer in layers for section in layer}
+        merged = {s: {k: v for layer in layers for k, v in layer.get(s, {}).items()} for s in sections}
+        return _converted(merged, Knobs, f"$ (merged for {cluster or trust_domain})")
+
+
+def policy_of(document: bytes | None) -> Policy:
+    """Read and check the document; raises PermanentError "BadPolicy" that says where what is wrong."""
+    try:
+        found = json.loads(document) if document else {}
+    except ValueError as error:
+        raise PermanentError("BadPolicy", f"the policy document isn't JSON: {error}") from error
+    policy = _converted(found, Policy, "$")
+    _converted(policy.default, Knobs, "$.default")
+    for part in ("trust_domains", "clusters"):
+        named = getattr(policy, part)
+        for name, layer in named.items():
+            _check_name(f"$.{part}", name, list(named))
+            _converted(layer, Knobs, f"$.{part}[{json.dumps(name)}]")
+    return policy
+
+
+def _check_name(path: str, name: str, names: list[str]) -> None:
+    if [n.lower() for n in names].count(name.lower()) > 1:
+        raise _bad(path, f"{name} is there twice, in different case")
+    try:
+        if path == "$.clusters":
+            cluster_id(name)
+    except PermanentError as error:
+        raise _bad(path, error.message) from error
+
+
+def _named(layers: dict[str, Any], name: str) -> Any:
+    return next((layer for key, layer in layers.items() if key.lower() == name.lower()), {})
+
+
+def _converted[T](found: Any, kind: type[T], path: str) -> T:
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        knob, unknown, why, at = _FAULT.fullmatch(str(error)).groups("")  # type: ignore[union-attr]  # it matches all
+        field = knob or unknown
+        raise _bad(f"{path}{at}{field and '.'}{field}", why or "there is no such field") from error
+
+
+def _bad(path: str, why: str) -> PermanentError:
+    return PermanentError("BadPolicy", f"the policy document is refused: {path}: {why}")

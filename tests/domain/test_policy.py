@@ -1,0 +1,92 @@
+"""The policy document: layers, defaults, and what is refused with which path."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.domain.errors import PermanentError
+from shared.domain.policy import Knobs, Policy, policy_of
+
+BLUE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/blue"
+MANY = '$.clusters["' + BLUE + '"].trust'
+
+
+def read(**document: Any) -> Policy:
+    return policy_of(json.dumps(document).encode())
+
+
+def trust(**knobs: Any) -> dict[str, Any]:
+    return {"trust": knobs}
+
+
+def test_without_a_document_every_knob_has_its_default() -> None:
+    assert policy_of(None).at("shop.example", BLUE) == Knobs()
+
+
+def test_a_cluster_goes_over_its_trust_domain_and_this_over_the_default_knob_by_knob() -> None:
+    policy = read(
+        default=trust(restarts_at_once=1, settle_within="P1D", retire_within="P1D"),
+        trust_domains={"shop.example": trust(restarts_at_once=2, settle_within="P2D")},
+        clusters={BLUE: trust(restarts_at_once=10)},
+    )
+    blue, other = policy.at("shop.example", BLUE).trust, policy.at("bank.example").trust
+    assert (blue.restarts_at_once, blue.settle_within, blue.retire_within) == (
+        10,  # the default of the knob itself, said again to go over the layers below
+        timedelta(days=2),
+        timedelta(days=1),
+    )
+    assert (other.restarts_at_once, other.settle_within) == (1, timedelta(days=1))
+
+
+def test_names_are_compared_without_case() -> None:
+    policy = read(
+        trust_domains={"Shop.example": trust(restarts_at_once=2)}, clusters={BLUE: trust(settle_within="P9D")}
+    )
+    found = policy.at("shop.EXAMPLE", BLUE.upper()).trust
+    assert (found.restarts_at_once, found.settle_within) == (2, timedelta(days=9))
+
+
+def test_knobs_survive_a_durable_history() -> None:
+    knobs = read(default=trust(maintenance=[{"from": "22:00", "to": "04:00"}])).at()
+    assert msgspec.convert(msgspec.to_builtins(knobs), Knobs) == knobs
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ([], "$"),
+        ({"defaults": {}}, "$.defaults"),
+        ({"default": 3}, "$.default"),
+        ({"default": {"truth": {}}}, "$.default.truth"),
+        ({"default": {"trust": None}}, "$.default.trust"),
+        ({"default": trust(issuer_life="PT48H")}, "$.default.trust.issuer_life"),
+        ({"default": trust(issuer_lifetime=48)}, "$.default.trust.issuer_lifetime"),
+        ({"default": trust(issuer_lifetime="PT23H59M")}, "$.default.trust.issuer_lifetime"),
+        ({"default": trust(root_lifetime="PT59M")}, "$.default.trust.root_lifetime"),
+        ({"default": trust(settle_within="PT0S")}, "$.default.trust.settle_within"),
+        ({"default": trust(retire_within="-PT1H")}, "$.default.trust.retire_within"),
+        ({"default": trust(maintenance=[{"from": "1:00", "to": "02:00"}])}, "$.default.trust.maintenance[0].from"),
+        ({"default": trust(maintenance=[{"from": "01:00", "to": "01:00"}])}, "$.default.trust.maintenance[0].to"),
+        (
+            {"default": trust(maintenance=[{"from": "01:00", "to": "02:00", "days": []}])},
+            "$.default.trust.maintenance[0].days",
+        ),
+        ({"trust_domains": {"a.b": trust(leaf="PT1H")}}, '$.trust_domains["a.b"].trust.leaf'),
+        ({"clusters": {"blue": {}}}, "$.clusters"),
+        ({"clusters": {BLUE: {}, BLUE.lower(): {}}}, "$.clusters"),
+        ({"clusters": {BLUE: trust(restarts_at_once=0)}}, f"{MANY}.restarts_at_once"),
+    ],
+)
+def test_what_is_unknown_ill_typed_or_impossible_is_refused_with_its_path(document: Any, path: str) -> None:
+    with pytest.raises(PermanentError) as refused:
+        policy_of(json.dumps(document).encode())
+    assert refused.value.reason == "BadPolicy"
+    assert f"refused: {path}: " in refused.value.message
+
+
+def test_what_is_no_json_is_refused() -> None:
+    with pytest.raises(PermanentError, match="isn't JSON"):
+        policy_of(b'{"default": ')
