@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help run serve test test-real check bench clean
+.PHONY: help run serve test test-real check bench docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,9 @@ check: $(READY) ## the part of `make test` that takes seconds
 
 bench: $(READY) ## measure, write out/bench.json and print a table
 	@$(BIN)/python -m local.bench
+
+docs: $(READY) ## write the pages under docs/ that follow from the code
+	@$(BIN)/python -m local.docs
 
 clean: ## remove what was installed and produced
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
