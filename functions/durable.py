@@ -4,7 +4,8 @@ Rules:
 - An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
   yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook: `phase`, `step`, `fan_out`. It has no rule, no I/O and no clock of its own.
+- An orchestrator reads as a runbook: `phase`, `step`, `fan_out`, `flows`. No rule, no I/O, no clock of its own.
+- A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
 import logging
@@ -15,7 +16,7 @@ from typing import Any, get_type_hints
 
 import azure.durable_functions as df
 import msgspec
-from durabletask.task import TaskFailedError
+from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
 
@@ -59,24 +60,72 @@ async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]
     try:
         done = await activity.work(msgspec.convert(request, activity.request))
     except TemporaryError as error:
-        return {"wait": {"reason": error.reason, "message": error.message, "retry_after": error.retry_after}}
+        wait = {"reason": error.reason, "message": error.message, "retry_after": error.retry_after}
+        return {"wait": {**wait, "blockers": error.blockers}}
     except PermanentError as error:
         log.warning("step refused", extra={"step": activity.name, "reason": error.reason, "error": error.message})
         return {"refused": {"reason": error.reason, "message": error.message}}
     return {"done": msgspec.to_builtins(done)}
 
 
+class DeadlinePassed(PermanentError):
+    """A step didn't finish in time. `waited` is what it said last."""
+
+    def __init__(self, step: str, waited: TemporaryError) -> None:
+        super().__init__("DeadlinePassed", f"{step} didn't finish in time: {waited.reason}: {waited.message}")
+        self.waited = waited
+
+
+@dataclass(frozen=True)
+class Orchestrator[In, Out]:
+    """An orchestrator with the types of its input and result."""
+
+    name: str
+    request: type[In]
+    result: Any
+
+
+def orchestrator[In, Out](
+    app: df.Blueprint,
+) -> Callable[[Callable[["Runbook", In], Steps[Out]]], Orchestrator[In, Out]]:
+    """Register a runbook, a generator function of a `Runbook` and one struct, as an orchestrator of `app`."""
+
+    def register(work: Callable[["Runbook", In], Steps[Out]]) -> Orchestrator[In, Out]:
+        hints = get_type_hints(work)
+        (result,) = hints.pop("return").__args__
+        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints.popitem()[1], result)
+
+        def run(context: OrchestrationContext, request: Any) -> Steps[Any]:
+            done = yield from work(Runbook(context), msgspec.convert(request, defined.request))
+            return msgspec.to_builtins(done)
+
+        run.__name__ = work.__name__
+        app.orchestration_trigger(context_name="context")(run)
+        return defined
+
+    return register
+
+
 class Runbook:
     """One run of an orchestrator: its phase, its steps and what it waits for, shown as the instance's custom status."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: OrchestrationContext) -> None:
         self._context = context
         self._phase = ""
+        self._until = datetime.max  # noqa: DTZ901  # an orchestration tells its time in UTC without saying so
+
+    @property
+    def instance_id(self) -> str:
+        return self._context.instance_id
 
     def phase(self, name: str, **facts: Any) -> None:
         """Say which phase begins, with facts for whoever watches."""
         self._phase = name
         self._context.set_custom_status({"phase": name, **facts})
+
+    def limit(self, time: timedelta) -> None:
+        """Let no step of this run go on for longer than this from now."""
+        self._until = self._now() + time
 
     def step[In, Out](
         self, activity: Activity[In, Out], request: In, *, every: timedelta = MINUTE, deadline: timedelta = HOUR
@@ -94,15 +143,11 @@ class Runbook:
         deadline: timedelta = HOUR,
     ) -> Steps[list[Out]]:
         """`step` for many requests side by side; the results in the order of the requests."""
-        until = self._now() + deadline
+        until = min(self._until, self._now() + deadline)
         results: dict[int, Out] = {}
-        while True:
+        while len(results) < len(requests):
             pending = [i for i in range(len(requests)) if i not in results]
-            calls = [self._context.call_activity(activity.name, msgspec.to_builtins(requests[i])) for i in pending]
-            try:
-                outcomes = yield self._context.task_all(calls)
-            except TaskFailedError as error:
-                raise PermanentError("StepBroken", f"{activity.name} broke: {error}") from error
+            outcomes = yield from self._call(activity, [requests[i] for i in pending])
             waits = []
             for i, outcome in zip(pending, outcomes, strict=True):
                 if "refused" in outcome:
@@ -110,33 +155,68 @@ class Runbook:
                 if "done" in outcome:
                     results[i] = msgspec.convert(outcome["done"], activity.result)
                 else:
-                    waits.append(outcome["wait"])
-            if not waits:
-                return [results[i] for i in range(len(requests))]
-            yield from self._pause(activity.name, waits, every, until)
+                    waits.append(TemporaryError(**outcome["wait"]))
+            if waits:
+                yield from self._pause(activity.name, waits, every, until)
+        return [results[i] for i in range(len(requests))]
 
-    def _pause(self, step: str, waits: list[dict[str, Any]], every: timedelta, until: datetime) -> Steps[None]:
-        first = waits[0]
-        if self._now() >= until:
-            raise PermanentError(
-                "DeadlinePassed", f"{step} didn't finish in time: {first['reason']}: {first['message']}"
-            )
-        asked = [timedelta(seconds=w["retry_after"]) for w in waits if w["retry_after"] is not None]
-        pause = min(max(asked), _LONGEST_WAIT) if asked else every
-        self._context.set_custom_status(
-            {
-                "phase": self._phase,
-                "step": step,
-                "reason": first["reason"],
-                "message": first["message"],
-                "waiting": len(waits),
-            }
+    def flows[In, Out](self, flow: Orchestrator[In, Out], requests: dict[str, In]) -> Steps[list[Out]]:
+        """Run a flow of its own for each request, side by side; the keys, unique for ever, are their instance ids."""
+        results = yield when_all(
+            [
+                self._context.call_sub_orchestrator(flow.name, input=msgspec.to_builtins(request), instance_id=id)
+                for id, request in requests.items()
+            ]
         )
-        yield self._context.create_timer(self._now() + pause)
+        return [msgspec.convert(result, flow.result) for result in results]
+
+    def listen(self, *names: str) -> "Words":
+        """What operators say to this run from now on."""
+        return Words(self._context, {name: self._context.wait_for_external_event(name) for name in names})
+
+    def again(self, request: Any) -> None:
+        """Begin anew with this request and an empty history; what was said and not heard yet is kept."""
+        self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
+
+    def _call(self, activity: Activity[Any, Any], requests: Sequence[Any]) -> Steps[list[dict[str, Any]]]:
+        calls: list[Task[Any]] = [
+            self._context.call_activity(activity.name, input=msgspec.to_builtins(request)) for request in requests
+        ]
+        try:
+            outcomes: list[dict[str, Any]] = yield when_all(calls)
+        except TaskFailedError as error:
+            raise PermanentError("StepBroken", f"{activity.name} broke: {error}") from error
+        return outcomes
+
+    def _pause(self, step: str, waits: list[TemporaryError], every: timedelta, until: datetime) -> Steps[None]:
+        first = waits[0]
+        asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
+        resume = self._now() + (min(max(asked), _LONGEST_WAIT) if asked else every)
+        if resume > until:
+            raise DeadlinePassed(step, first)
+        status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
+        self._context.set_custom_status({**status, "waiting": len(waits)})
+        yield self._context.create_timer(resume)
 
     def _now(self) -> datetime:
-        now: datetime = self._context.current_utc_datetime
-        return now
+        return self._context.current_utc_datetime
+
+
+class Words:
+    """Events from outside, by name, each heard once."""
+
+    def __init__(self, context: OrchestrationContext, events: dict[str, CancellableTask[Any]]) -> None:
+        self._context, self._events = context, events
+
+    def wait(self, time: timedelta) -> Steps[str | None]:
+        """The first word that is said, for so long at most; a word from before counts."""
+        if not self._heard() and time:
+            timer = self._context.create_timer(self._context.current_utc_datetime + time)
+            yield when_any([timer, *self._events.values()])
+        return self._heard()
+
+    def _heard(self) -> str | None:
+        return next((name for name, event in self._events.items() if event.is_complete), None)
 
 
 def declined(error: MeshwardError, event_id: str) -> None:

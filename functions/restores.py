@@ -14,13 +14,11 @@ A restore that can't be made or judged is Inconclusive; it never ends the run be
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 import azure.functions as func
-import msgspec
 
 from functions.client import Client, with_client
-from functions.durable import Runbook, Steps, declined
+from functions.durable import Runbook, Steps, declined, orchestrator
 from functions.incoming import received
 from functions.restore_steps import (
     app,
@@ -39,7 +37,7 @@ from functions.restore_steps import (
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.events import backup_completed
 from shared.domain.restore import GOOD, Plan, Restored, Verification, check_ours, job_id, plan_of
-from shared.domain.restore_checks import Concluded, Outcome
+from shared.domain.restore_checks import Concluded, Outcome, Result
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -78,13 +76,12 @@ async def request_verification(client: Client, job: str, status: str) -> str:
     return instance_id
 
 
-@app.orchestration_trigger(context_name="context")  # type: ignore[arg-type]  # the form with one argument isn't typed
-def verify_restore(context: Any) -> Steps[dict[str, Any]]:
+@orchestrator(app)
+def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result]:
     """The runbook."""
-    run, wanted = Runbook(context), msgspec.convert(context.get_input(), Verification)
     earlier = yield from run.step(find_verdict, wanted)
     if earlier.result:
-        return dict(msgspec.to_builtins(earlier.result))
+        return earlier.result
     plan = None
     try:
         plan = yield from planned(run, wanted)
@@ -96,7 +93,7 @@ def verify_restore(context: Any) -> Steps[dict[str, Any]]:
     concluded = Concluded(job_id=wanted.job_id, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
     run.phase("done", verdict=result.verdict)
-    return dict(msgspec.to_builtins(result))
+    return result
 
 
 def planned(run: Runbook, wanted: Verification) -> Steps[Plan]:

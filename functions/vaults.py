@@ -14,14 +14,13 @@ work. What is found weaker than wanted or in other hands ends the run with the r
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
 from functions.client import Client, with_client
-from functions.durable import Runbook, Steps, activity, declined
+from functions.durable import Runbook, Steps, activity, declined, orchestrator
 from functions.incoming import received
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
@@ -109,10 +108,9 @@ def _protection(cluster: Cluster) -> Protection | None:
     return protection_of(cluster, services().settings.backup_resource_group) if due(cluster) else None
 
 
-@app.orchestration_trigger(context_name="context")  # type: ignore[arg-type]  # the form with one argument isn't typed
-def protect_cluster(context: Any) -> Steps[dict[str, Any]]:
+@orchestrator(app)
+def protect_cluster(run: Runbook, wanted: Protection) -> Steps[Protected]:
     """The runbook."""
-    run, wanted = Runbook(context), msgspec.convert(context.get_input(), Protection)
 
     run.phase("build", cluster=wanted.cluster, vault=wanted.vault)
     yield from run.step(find_other_vaults, wanted)
@@ -134,8 +132,7 @@ def protect_cluster(context: Any) -> Steps[dict[str, Any]]:
     run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
     done = yield from run.step(ensure_instance, wanted, every=SOON)
     run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
-    result: dict[str, Any] = msgspec.to_builtins(done)
-    return result
+    return done
 
 
 def validated(run: Runbook, wanted: Protection) -> Steps[None]:

@@ -8,6 +8,8 @@ MeshwardError
     └── NotConverged      what was asked for is under way but not there yet; no fault of anybody
 """
 
+from collections.abc import Sequence
+
 
 class MeshwardError(Exception):
     """A reason (one CamelCase word, for machines) and a message (a sentence that says what to do, for people)."""
@@ -30,11 +32,16 @@ class Misconfigured(PermanentError):
 
 
 class TemporaryError(MeshwardError):
-    """The step is worth another try; `retry_after` is in seconds, None leaves the pace to the caller."""
+    """The step is worth another try; `retry_after` is in seconds, None leaves the pace to the caller.
 
-    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+    `blockers` names what it waits for, where that is known.
+    """
+
+    def __init__(
+        self, reason: str, message: str, retry_after: float | None = None, blockers: Sequence[str] = ()
+    ) -> None:
         super().__init__(reason, message)
-        self.retry_after = retry_after
+        self.retry_after, self.blockers = retry_after, tuple(blockers)
 
 
 class NotConverged(TemporaryError):
