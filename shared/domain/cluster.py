@@ -50,9 +50,13 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     oidc_issuer: str | None
     node_resource_group: str | None
 
+    def tag(self, tag: str) -> str:
+        """The tag's value, empty without it; names of tags are compared without case."""
+        return next((value for name, value in self.tags.items() if name.lower() == tag), "")
+
     def tagged(self, tag: str, value: str) -> bool:
-        """Whether the tag has this value; names of tags are compared without case."""
-        return any(name.lower() == tag and found == value for name, found in self.tags.items())
+        """Whether the tag has this value."""
+        return self.tag(tag) == value
 
 
 def cluster_id(resource_id: str) -> ClusterId:

@@ -16,7 +16,7 @@ from datetime import datetime
 
 import msgspec
 
-from shared.domain.cluster import PROTECT_TAG, Cluster, ClusterId
+from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, ClusterId
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 
 CONTAINER = "backups"
@@ -33,7 +33,10 @@ _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that protects one life of one cluster, by name. `cluster_principal` is its identity's object id."""
+    """Everything that protects one life of one cluster, by name. `cluster_principal` is its identity's object id.
+
+    `mesh`, `trust_domain` and `oidc_issuer` are empty where the cluster has none.
+    """
 
     cluster_id: str
     cluster: str
@@ -48,6 +51,9 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     binding: str
     instance: str
     run: str
+    mesh: str = ""
+    trust_domain: str = ""
+    oidc_issuer: str = ""
 
     @property
     def snapshot_group_id(self) -> str:
@@ -134,6 +140,9 @@ def protection_of(cluster: Cluster, group: str) -> Protection:
         binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{cluster.name}-{key[:8]}",
+        mesh=cluster.tag(MESH_TAG),
+        trust_domain=cluster.tag(TRUST_DOMAIN_TAG),
+        oidc_issuer=cluster.oidc_issuer or "",
     )
 
 
