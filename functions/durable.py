@@ -4,7 +4,7 @@ Rules:
 - An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
   yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook: `phase`, `step`, `fan_out`, `flows`. No rule, no I/O, no clock of its own.
+- An orchestrator reads as a runbook: `phase`, `step`, `together`, `flows`. No rule, no I/O, no clock of its own.
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
@@ -143,22 +143,31 @@ class Runbook:
         deadline: timedelta = HOUR,
     ) -> Steps[list[Out]]:
         """`step` for many requests side by side; the results in the order of the requests."""
+        results: list[Out] = yield from self.together(
+            *((activity, r) for r in requests), every=every, deadline=deadline
+        )
+        return results
+
+    def together(
+        self, *steps: tuple[Activity[Any, Any], Any], every: timedelta = MINUTE, deadline: timedelta = HOUR
+    ) -> Steps[list[Any]]:
+        """Steps of any kind, each an activity with its request, side by side; the results in their order."""
         until = min(self._until, self._now() + deadline)
-        results: dict[int, Out] = {}
-        while len(results) < len(requests):
-            pending = [i for i in range(len(requests)) if i not in results]
-            outcomes = yield from self._call(activity, [requests[i] for i in pending])
-            waits = []
+        results: dict[int, Any] = {}
+        while len(results) < len(steps):
+            pending = [i for i in range(len(steps)) if i not in results]
+            outcomes = yield from self._call([steps[i] for i in pending])
+            waits = {}
             for i, outcome in zip(pending, outcomes, strict=True):
                 if "refused" in outcome:
                     raise PermanentError(**outcome["refused"])
                 if "done" in outcome:
-                    results[i] = msgspec.convert(outcome["done"], activity.result)
+                    results[i] = msgspec.convert(outcome["done"], steps[i][0].result)
                 else:
-                    waits.append(TemporaryError(**outcome["wait"]))
+                    waits[i] = TemporaryError(**outcome["wait"])
             if waits:
-                yield from self._pause(activity.name, waits, every, until)
-        return [results[i] for i in range(len(requests))]
+                yield from self._pause(steps[next(iter(waits))][0].name, list(waits.values()), every, until)
+        return [results[i] for i in range(len(steps))]
 
     def flows[In, Out](self, flow: Orchestrator[In, Out], requests: dict[str, In]) -> Steps[list[Out]]:
         """Run a flow of its own for each request, side by side; the keys, unique for ever, are their instance ids."""
@@ -178,14 +187,16 @@ class Runbook:
         """Begin anew with this request and an empty history; what was said and not heard yet is kept."""
         self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
 
-    def _call(self, activity: Activity[Any, Any], requests: Sequence[Any]) -> Steps[list[dict[str, Any]]]:
+    def _call(self, steps: Sequence[tuple[Activity[Any, Any], Any]]) -> Steps[list[dict[str, Any]]]:
         calls: list[Task[Any]] = [
-            self._context.call_activity(activity.name, input=msgspec.to_builtins(request)) for request in requests
+            self._context.call_activity(activity.name, input=msgspec.to_builtins(request))
+            for activity, request in steps
         ]
         try:
             outcomes: list[dict[str, Any]] = yield when_all(calls)
         except TaskFailedError as error:
-            raise PermanentError("StepBroken", f"{activity.name} broke: {error}") from error
+            names = ", ".join(dict.fromkeys(activity.name for activity, _ in steps))
+            raise PermanentError("StepBroken", f"{names} broke: {error}") from error
         return outcomes
 
     def _pause(self, step: str, waits: list[TemporaryError], every: timedelta, until: datetime) -> Steps[None]:
