@@ -16,7 +16,7 @@ import azure.functions as func
 
 from functions import restores, trust, vaults
 from functions.client import Client, with_client
-from shared.domain.errors import MeshwardError, Misconfigured, PermanentError, TemporaryError
+from shared.domain.errors import Conflict, MeshwardError, Misconfigured, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
 from shared.wiring import services
 
@@ -116,7 +116,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
         return _json(500, body)
     if isinstance(error, TemporaryError):
         return _json(503, body, {"Retry-After": str(int(error.retry_after or 30))})
-    return _json(400, body)
+    return _json(409 if isinstance(error, Conflict) else 400, body)
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> func.HttpResponse:

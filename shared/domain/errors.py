@@ -3,6 +3,7 @@
 MeshwardError
 ├── PermanentError        trying again won't help: the flow ends with this reason
 │   ├── InvalidEvent      the event is malformed or not meant for us: it is dead-lettered, nothing starts
+│   ├── Conflict          what was asked for doesn't fit the state of things any more: look again, then ask again
 │   └── Misconfigured     the app itself lacks a setting or has a wrong one: somebody has to set it
 └── TemporaryError        the world isn't ready: the step is tried again after `retry_after` seconds
     └── NotConverged      what was asked for is under way but not there yet; no fault of anybody
@@ -25,6 +26,10 @@ class PermanentError(MeshwardError):
 
 class InvalidEvent(PermanentError):
     """The event is malformed or not meant for us."""
+
+
+class Conflict(PermanentError):
+    """The call rests on a state of things that isn't there (any more)."""
 
 
 class Misconfigured(PermanentError):
