@@ -16,7 +16,7 @@ import azure.functions as func
 
 from functions import restores, trust, vaults
 from functions.client import Client, with_client
-from shared.domain.errors import Conflict, MeshwardError, Misconfigured, PermanentError, TemporaryError
+from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
 from shared.wiring import services
 
@@ -71,7 +71,7 @@ async def show_instance(req: func.HttpRequest, client: Client) -> func.HttpRespo
     """Where a flow stands."""
     state = await client.state(req.route_params["instance_id"])
     if state is None:
-        return _json(404, {"reason": "NoSuchInstance", "message": "no flow has this instance id"})
+        raise NotFound("NoSuchInstance", "no flow has this instance id")
     return _json(
         200,
         {
@@ -116,7 +116,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
         return _json(500, body)
     if isinstance(error, TemporaryError):
         return _json(503, body, {"Retry-After": str(int(error.retry_after or 30))})
-    return _json(409 if isinstance(error, Conflict) else 400, body)
+    return _json(404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 400, body)
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> func.HttpResponse:

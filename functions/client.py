@@ -56,6 +56,10 @@ class Client:
         await self.start_once(orchestrator, latest, request)
         return latest
 
+    async def say(self, instance_id: str, word: str) -> None:
+        """Raise an external event at an instance."""
+        await self._connected.raise_orchestration_event(instance_id, word)
+
     async def state(self, instance_id: str) -> OrchestrationState | None:
         """What the engine knows of an instance, with its payloads."""
         return await self._connected.get_orchestration_state(instance_id, fetch_payloads=True)

@@ -3,6 +3,7 @@
 MeshwardError
 ├── PermanentError        trying again won't help: the flow ends with this reason
 │   ├── InvalidEvent      the event is malformed or not meant for us: it is dead-lettered, nothing starts
+│   ├── NotFound          what the call names isn't there
 │   ├── Conflict          what was asked for doesn't fit the state of things any more: look again, then ask again
 │   └── Misconfigured     the app itself lacks a setting or has a wrong one: somebody has to set it
 └── TemporaryError        the world isn't ready: the step is tried again after `retry_after` seconds
@@ -26,6 +27,10 @@ class PermanentError(MeshwardError):
 
 class InvalidEvent(PermanentError):
     """The event is malformed or not meant for us."""
+
+
+class NotFound(PermanentError):
+    """What the call names isn't there."""
 
 
 class Conflict(PermanentError):
