@@ -19,6 +19,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
+from functions.bindings import bound
 from functions.client import Client, with_client
 from functions.durable import Runbook, Steps, activity, declined, orchestrator
 from functions.incoming import received
@@ -131,6 +132,7 @@ def protect_cluster(run: Runbook, wanted: Protection) -> Steps[Protected]:
 
     run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
     done = yield from run.step(ensure_instance, wanted, every=SOON)
+    yield from bound(run, wanted)
     run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
     return done
 

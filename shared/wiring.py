@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from shared.adapters.azure_resources import AzureResources
+    from shared.adapters.backup_namespace import BackupNamespaces
     from shared.adapters.backup_vault import BackupVaults
     from shared.adapters.clusters import Clusters
     from shared.adapters.events import Events
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from shared.adapters.linkerd import Linkerd
     from shared.adapters.recovery_vault import ShareRestores
     from shared.adapters.restores import ClusterRestores
+    from shared.adapters.workload_identity import WorkloadIdentities
 
 
 class Services:
@@ -106,6 +108,20 @@ class Services:
         from shared.adapters.backup_vault import BackupVaults
 
         return BackupVaults(self.settings, self.provisioner)
+
+    @cached_property
+    def workload_identities(self) -> "WorkloadIdentities":
+        from shared.adapters.workload_identity import WorkloadIdentities
+
+        return WorkloadIdentities(self.settings, self.provisioner)
+
+    @cached_property
+    def backup_namespaces(self) -> "BackupNamespaces":
+        """The backup namespaces of clusters, with the provisioner's rights."""
+        from shared.adapters.backup_namespace import BackupNamespaces
+        from shared.adapters.kubernetes import Kubernetes
+
+        return BackupNamespaces(Kubernetes(self.protectable, self.provisioner))
 
     @cached_property
     def ledger(self) -> "Ledger":

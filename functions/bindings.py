@@ -1,0 +1,77 @@
+"""The backup workloads of a protected cluster in a mesh get an identity, and reach what they need and nothing else.
+
+ensure_identity    a user-assigned identity of the cluster's own
+ensure_federation  Entra takes the tokens of the backup service account for it
+ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and acts by that
+record_binding     the identity map's entry, which says what the identity may ask of Meshward
+"""
+
+from datetime import timedelta
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.durable import Runbook, Steps, activity
+from shared.domain.binding import Binding, Entry, account_of, entry_of, federation, hosts, known
+from shared.domain.binding_linkerd import LINKERD
+from shared.domain.errors import NotConverged
+from shared.domain.vault import Protection
+from shared.wiring import services
+
+app = df.Blueprint()
+
+MESHES = {"linkerd": LINKERD}
+SOON = timedelta(seconds=30)
+
+
+def bound(run: Runbook, wanted: Protection) -> Steps[None]:
+    """Bind the cluster's backup workloads; a cluster without a mesh has nobody to bind."""
+    if wanted.mesh not in MESHES:
+        return
+    run.phase("identity", cluster=wanted.cluster, mesh=wanted.mesh)
+    binding = yield from run.step(ensure_identity, wanted, every=SOON)
+    yield from run.step(ensure_federation, binding, every=SOON)
+    yield from run.step(ensure_policies, binding, every=SOON)
+    yield from run.step(record_binding, binding, every=SOON)
+
+
+@activity(app)
+async def ensure_identity(wanted: Protection) -> Binding:
+    """The identity of the cluster's backup workloads."""
+    identities = services().workload_identities
+    found = await identities.identity(wanted)
+    if found is None:
+        await identities.create(wanted)
+    return known(wanted, found)
+
+
+@activity(app)
+async def ensure_federation(binding: Binding) -> Binding:
+    """The federated credential, which follows the cluster's issuer."""
+    identities, credential = services().workload_identities, federation(binding.wanted)
+    if await identities.federation(binding.wanted) != credential:
+        await identities.federate(binding.wanted, credential)
+    return binding
+
+
+@activity(app)
+async def ensure_policies(binding: Binding) -> Binding:
+    """The service account's identity and the mesh's policies, once the mesh acts by them."""
+    mesh = MESHES[binding.wanted.mesh]
+    objects = [account_of(binding), *mesh.policies(hosts(binding.wanted))]
+    pending = mesh.pending(await services().backup_namespaces.ensure(binding.wanted.cluster_id, objects))
+    if pending:
+        raise NotConverged("PolicyNotAccepted", pending)
+    return binding
+
+
+@activity(app)
+async def record_binding(binding: Binding) -> Entry:
+    """The entry of the identity map; a changed one is its next version."""
+    ledger, entry = services().ledger, entry_of(binding, MESHES[binding.wanted.mesh])
+    folder, document = f"identities/{binding.principal}/", msgspec.json.encode(entry)
+    versions = await ledger.list(folder)
+    latest = await ledger.read(versions[-1]) if versions else None
+    if document != latest and not await ledger.create(f"{folder}{len(versions) + 1:04}.json", document):
+        raise NotConverged("EntryChanged", f"another worker writes the entry of identity {binding.principal}")
+    return entry
