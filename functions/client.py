@@ -47,10 +47,14 @@ class Client:
         else:
             log.info("started", extra={"instance_id": instance_id, "orchestrator": orchestrator})
 
-    async def start_again(self, orchestrator: str, instance_id: str, request: Any) -> str:
-        """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run."""
+    async def start_again(self, orchestrator: str, instance_id: str, request: Any, *, completed: bool = False) -> str:
+        """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run.
+
+        With `completed` also after a run that has completed, for who knows that it didn't reach its goal.
+        """
         latest, number = instance_id, 1
-        while (run := await self.state(latest)) and run.runtime_status is OrchestrationStatus.FAILED:
+        over = (OrchestrationStatus.FAILED, *([OrchestrationStatus.COMPLETED] if completed else []))
+        while (run := await self.state(latest)) and run.runtime_status in over:
             number += 1
             latest = f"{instance_id}-{number}"
         await self.start_once(orchestrator, latest, request)

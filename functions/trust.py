@@ -1,63 +1,65 @@
 """Rotate the trust root of a mesh: trigger → orchestrator → activities.
 
     CertificateNearExpiry ─┐
-    daily sweep ───────────┼─▶ request_rotation ─▶ rotate_trust_root, once per trust domain and generation
+    sweep ─────────────────┼─▶ request_rotation ─▶ rotate_trust_root, once per trust domain and generation
     HTTP, pipeline, agent ─┘
-                               prepare      find members, check each, make the new root in Key Vault
-                               distribute   bundle of both roots, restart control planes, then workloads, prove B1
-                               activate     an issuer under the new root per member, prove that each replica uses it
-                               settle       prove B2: every live proxy has renewed its leaf since
-                               retire       bundle of the new root, restart again, prove, disable the old root's key
+                                 find_work     the phase's round: who has to do what
+                                 rotate_member each for itself, side by side, for some minutes
+      prepare                      is it fit?                          then the new root in Key Vault
+      distribute                   bundle of both roots, restarts, B1
+      activate                     an issuer under the new root, live in each replica
+      settle                       B2: every leaf renewed since
+      retire                       bundle of the new root, restarts    then the old key is disabled
+                                 judge_round   proven by all: the next phase; late or refused: on hold; else again
+                                 `resume` and `abort` are heard between rounds
 
-B1: every live proxy of every member trusts both roots. B2: no live leaf chains to the old root.
+Which phase follows which, and the way back, is in shared.domain.trust; what follows from a round in trust_course.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from itertools import batched
 
 import azure.functions as func
 import msgspec
 from msgspec.structs import replace
 
 from functions.client import Client, with_client
-from functions.durable import HOUR, MINUTE, Runbook, Steps, declined
+from functions.durable import MINUTE, DeadlinePassed, Runbook, Steps, declined, orchestrator
 from functions.incoming import received
-from functions.trust_steps import (
-    app,
+from functions.trust_member_steps import (
     check_member,
     ensure_bundle,
     ensure_control_plane,
     ensure_issuer,
-    ensure_old_root_disabled,
-    ensure_root,
+    ensure_renewed,
     ensure_workloads,
-    find_members,
     verify_issuer,
     verify_leaves,
     verify_trust,
 )
-from shared.domain.errors import InvalidEvent, MeshwardError
-from shared.domain.events import certificate_near_expiry
-from shared.domain.trust import (
-    AlreadyRotated,
-    Candidate,
-    Done,
-    Member,
-    Phase,
+from functions.trust_steps import (
+    Ending,
     Retirement,
-    Roots,
-    Rotated,
-    Rotation,
-    current_roots,
-    renewal_due,
-    rotation_of,
+    app,
+    close_record,
+    ensure_disabled,
+    ensure_root,
+    find_work,
+    judge_round,
 )
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.events import certificate_near_expiry
+from shared.domain.trust import ENDS, Mode, Phase, Word
+from shared.domain.trust_course import HOLD_POLL, Course, Done, Held, Member, Outcome, Reported, Rotated, Round
+from shared.domain.trust_roots import AlreadyRotated, current_roots, renewal_due, rotation_of
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
 
-_DAY = timedelta(days=1)
+SLICE = timedelta(minutes=5)  # how long a member tries in a round, and so how soon an operator's word is heard
+SHARD = 32  # members per flow: no history of many members grows long
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -69,7 +71,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         if expiring.vault.lower() != services().settings.key_vault_name.lower():
             raise InvalidEvent("ForeignVault", f"vault {expiring.vault} isn't ours")
         rotation = rotation_of(expiring.certificate, await services().key_vault.certificates())
-        await client.start_once("rotate_trust_root", rotation.instance_id, rotation)
+        await client.start_once("rotate_trust_root", rotation.instance_id, Course(rotation=rotation))
     except AlreadyRotated as done:
         log.info("nothing to rotate", extra={"event_id": event.id, "reason": done.reason, "why": done.message})
     except MeshwardError as error:
@@ -77,77 +79,154 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         raise
 
 
-async def request_rotation(client: Client, certificate: str) -> str:
-    """Rotate a root by its certificate's name, again if that failed before; the instance id.
+async def request_rotation(client: Client, certificate: str, mode: Mode = Mode.ROUTINE) -> str:
+    """Rotate a root by its certificate's name, again if that failed or was aborted; the instance id.
 
     Raises InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one.
     """
     rotation = rotation_of(certificate, await services().key_vault.certificates())
-    return await client.start_again("rotate_trust_root", rotation.instance_id, rotation)
+    course = Course(rotation=rotation, mode=mode)
+    return await client.start_again("rotate_trust_root", rotation.instance_id, course, completed=True)
 
 
 async def sweep(client: Client) -> None:
-    """Rotate every current root that is due."""
-    for root in current_roots(await services().key_vault.certificates()):
+    """Rotate every current root that is due; what an operator has aborted stays aborted."""
+    found = await services().key_vault.certificates()
+    for root in current_roots(found):
         if renewal_due(root, services().now()):
-            await request_rotation(client, root.certificate)
+            rotation = rotation_of(root.certificate, found)
+            await client.start_again("rotate_trust_root", rotation.instance_id, Course(rotation=rotation))
 
 
-@app.orchestration_trigger(context_name="context")  # type: ignore[arg-type]  # the form with one argument isn't typed
-def rotate_trust_root(context: Any) -> Steps[dict[str, Any]]:
-    """From the old root to the new one; the result is a `Rotated`."""
-    run, rotation = Runbook(context), msgspec.convert(context.get_input(), Rotation)
-
-    run.phase(Phase.PREPARE)
-    members = yield from run.step(find_members, rotation)
-    yield from run.fan_out(check_member, [Candidate(rotation=rotation, cluster=c) for c in members.clusters])
-    roots = yield from run.step(ensure_root, rotation, every=MINUTE / 4)
-
-    run.phase(Phase.DISTRIBUTE, members=len(members.clusters))
-    trusting = yield from _spread(run, rotation, Phase.DISTRIBUTE, roots)
-
-    run.phase(Phase.ACTIVATE, proven=f"B1: {_count(trusting)} proxies trust both roots")
-    activating = [Member(rotation=rotation, cluster=c, phase=Phase.ACTIVATE, roots=roots) for c in trusting]
-    yield from run.fan_out(ensure_issuer, activating)
-    active = yield from run.fan_out(verify_issuer, activating)
-
-    run.phase(Phase.SETTLE, proven=f"{sum(a.count for a in active)} identity replicas issue under the new root")
-    settling = [replace(m, phase=Phase.SETTLE, since=a.at) for m, a in zip(activating, active, strict=True)]
-    renewed = yield from run.fan_out(verify_leaves, settling, every=HOUR, deadline=2 * _DAY)
-
-    run.phase(Phase.RETIRE, proven=f"B2: {sum(r.count for r in renewed)} proxies have renewed their leaves since")
-    proven = yield from _spread(run, rotation, Phase.RETIRE, roots)
-    retired = yield from run.step(ensure_old_root_disabled, Retirement(rotation=rotation, roots=roots))
-
-    rotated = Rotated(
-        trust_domain=rotation.trust_domain,
-        old_root=roots.old,
-        new_root=roots.new,
-        members=list(proven),
-        proxies=_count(proven),
-        started=members.at,
-        activated=max(a.at for a in active),
-        finished=retired.at,
-    )
-    result: dict[str, Any] = msgspec.to_builtins(rotated)
-    return result
+@orchestrator(app)
+def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
+    """One round of the rotation, then the next."""
+    words = run.listen(Word.ABORT, Word.RESUME)
+    _show(run, course)
+    try:
+        round = yield from run.step(find_work, course)
+        _show(run, round.course)
+        outcomes = yield from _tried(run, round)
+        course = yield from run.step(judge_round, Reported(round=round, outcomes=outcomes))
+        if course.phase in ENDS:
+            return (yield from run.step(close_record, Ending(course=course, instance_id=run.instance_id)))
+    except PermanentError as error:
+        course = replace(course, held=Held(reason=error.reason, message=error.message), pause=HOLD_POLL)
+    _show(run, course)
+    word = yield from words.wait(course.pause)
+    run.again(replace(course, word=Word(word) if word else None))
+    return None
 
 
-def _count(proven: dict[str, Done]) -> int:
-    return sum(one.count for one in proven.values())
+def _show(run: Runbook, course: Course) -> None:
+    held = {"held": msgspec.to_builtins(course.held)} if course.held else {}
+    run.phase(course.phase, members=len(course.proven), **held)
 
 
-def _spread(run: Runbook, rotation: Rotation, phase: Phase, roots: Roots) -> Steps[dict[str, Done]]:
-    """Bring the phase's bundle to every proxy of every member, also of those that join meanwhile; proof by member."""
-    proven: dict[str, Done] = {}
-    while True:
-        found = yield from run.step(find_members, rotation)
-        joined = [c for c in found.clusters if c not in proven]
-        if not joined:
-            return proven
-        members = [Member(rotation=rotation, cluster=c, phase=phase, roots=roots) for c in joined]
-        yield from run.fan_out(ensure_bundle, members)
-        yield from run.fan_out(ensure_control_plane, members, every=MINUTE / 2)
-        yield from run.fan_out(ensure_workloads, members, deadline=_DAY)
-        proofs = yield from run.fan_out(verify_trust, members, every=5 * MINUTE, deadline=2 * _DAY)
-        proven |= dict(zip(joined, proofs, strict=True))
+def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
+    """What came of every member's try; of the fleet's own part when no member has anything left to do."""
+    if round.members:
+        shards = [list(some) for some in batched(round.members, SHARD, strict=False)]
+        ids = [f"{run.instance_id}-r{round.course.round}-{n}" for n in range(len(shards))]
+        results = yield from run.flows(rotate_members, dict(zip(ids, shards, strict=True)))
+        return [outcome for shard in results for outcome in shard]
+    if round.unseen:
+        return []
+    return [(yield from _outcome("", round.course.phase, _fleet_part(run, round.course)))]
+
+
+@orchestrator(app)
+def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[Outcome]]:
+    """Some members, side by side."""
+    ids = [f"{run.instance_id}-{n}" for n in range(len(members))]
+    return (yield from run.flows(rotate_member, dict(zip(ids, members, strict=True))))
+
+
+@orchestrator(app)
+def rotate_member(run: Runbook, member: Member) -> Steps[Outcome]:
+    """One member, one phase, for a while."""
+    run.phase(member.phase, cluster=member.cluster)
+    run.limit(SLICE)
+    return (yield from _outcome(member.cluster, member.phase, PARTS[member.phase](run, member)))
+
+
+def _outcome(cluster: str, phase: Phase, work: Steps[Outcome]) -> Steps[Outcome]:
+    try:
+        return (yield from work)
+    except DeadlinePassed as late:
+        why = late.waited
+        return Outcome(
+            cluster=cluster,
+            phase=phase,
+            reason=why.reason,
+            message=why.message,
+            blockers=list(why.blockers),
+            retry_after=why.retry_after,
+        )
+    except PermanentError as error:
+        return Outcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message, refused=True)
+
+
+def _prepare(run: Runbook, member: Member) -> Steps[Outcome]:
+    return _proof(member, (yield from run.step(check_member, member)))
+
+
+def _spread(run: Runbook, member: Member) -> Steps[Outcome]:
+    """Bring the phase's bundle to every proxy."""
+    yield from run.step(ensure_bundle, member)
+    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
+    yield from run.step(ensure_workloads, member)
+    return _proof(member, (yield from run.step(verify_trust, member)))
+
+
+def _issue(run: Runbook, member: Member) -> Steps[Outcome]:
+    """An issuer under the phase's root, live."""
+    yield from run.step(ensure_issuer, member)
+    return _proof(member, (yield from run.step(verify_issuer, member)))
+
+
+def _settle(run: Runbook, member: Member) -> Steps[Outcome]:
+    """Every leaf is of the new issuer: by waiting, or by restarts where there is no time for that."""
+    if member.mode is not Mode.ROUTINE:
+        yield from run.step(ensure_renewed, member)
+    return _proof(member, (yield from run.step(verify_leaves, member)))
+
+
+def _replace(run: Runbook, member: Member) -> Steps[Outcome]:
+    """Bundle and issuer at once, then everything anew: nothing trusts the expired root any more anyway."""
+    yield from run.step(ensure_bundle, member)
+    yield from run.step(ensure_issuer, member)
+    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
+    yield from run.step(verify_issuer, member)
+    yield from run.step(ensure_workloads, member)
+    return _proof(member, (yield from run.step(verify_trust, member)))
+
+
+PARTS: dict[Phase, Callable[[Runbook, Member], Steps[Outcome]]] = {
+    Phase.PREPARE: _prepare,
+    Phase.DISTRIBUTE: _spread,
+    Phase.ACTIVATE: _issue,
+    Phase.SETTLE: _settle,
+    Phase.RETIRE: _spread,
+    Phase.REISSUE: _issue,
+    Phase.RESETTLE: _settle,
+    Phase.WITHDRAW: _spread,
+    Phase.REPLACE: _replace,
+}
+
+
+def _proof(member: Member, done: Done) -> Outcome:
+    return Outcome(cluster=member.cluster, phase=member.phase, proof=done)
+
+
+def _fleet_part(run: Runbook, course: Course) -> Steps[Outcome]:
+    """What is done once, when every member has proven the phase."""
+    rotation, roots = course.rotation, course.roots
+    if course.phase is Phase.PREPARE:
+        made = yield from run.step(ensure_root, rotation, every=MINUTE / 4)
+        return Outcome(cluster="", phase=course.phase, fleet=True, roots=made)
+    if roots and course.phase in (Phase.RETIRE, Phase.REPLACE):
+        yield from run.step(ensure_disabled, Retirement(certificate=rotation.old, version=roots.old_version))
+    if roots and course.phase is Phase.WITHDRAW:
+        yield from run.step(ensure_disabled, Retirement(certificate=rotation.new, version=roots.new_version))
+    return Outcome(cluster="", phase=course.phase, fleet=True)

@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, plain, translated, unless_absent
-from shared.domain.trust import VaultCertificate
+from shared.domain.trust_roots import VaultCertificate
 from shared.domain.trust_draft import Request, Version
 from shared.settings import Settings
 
@@ -29,13 +29,19 @@ class KeyVault:
         self._signers: dict[str, CryptographyClient] = {}
 
     async def certificates(self) -> list[VaultCertificate]:
-        """The current version of every certificate that has one and says when it expires."""
+        """The current version of every certificate that has one and says from when to when it is valid."""
         with translated("listing the vault's certificates"):
             found = [p async for p in self._client.list_properties_of_certificates()]
         return [
-            VaultCertificate(name=p.name, enabled=bool(p.enabled), expires=p.expires_on, tags=dict(p.tags or {}))
+            VaultCertificate(
+                name=p.name,
+                enabled=bool(p.enabled),
+                starts=p.not_before,
+                expires=p.expires_on,
+                tags=dict(p.tags or {}),
+            )
             for p in found
-            if p.name and p.expires_on
+            if p.name and p.not_before and p.expires_on
         ]
 
     async def versions(self, name: str) -> list[Version]:

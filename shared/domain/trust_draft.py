@@ -18,7 +18,7 @@ from enum import StrEnum
 import msgspec
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust import GENERATION_TAG
+from shared.domain.trust_roots import GENERATION_TAG
 
 
 class Act(StrEnum):

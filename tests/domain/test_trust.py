@@ -1,162 +1,93 @@
-"""Which root is rotated, when, and the order of the phases."""
+"""The phases of a rotation: what is true in each, and which may follow which."""
 
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from shared.domain.errors import InvalidEvent
-from shared.domain.trust import (
-    STAGES,
-    AlreadyRotated,
-    Phase,
-    Roots,
-    Slot,
-    VaultCertificate,
-    current_roots,
-    renewal_due,
-    root_tags,
-    rotation_of,
-    slug,
-    trust_root,
-)
+from shared.domain.trust import ENDS, MOVES, STAGES, Mode, Phase, Roots, Slot, Word, moved, next_for
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
-DOMAIN = "prod.contoso.example"
+FORTH = [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE, Phase.RETIRE]
+BACK = [Phase.REISSUE, Phase.RESETTLE, Phase.WITHDRAW]
 
 
-def root(
-    generation: int, *, enabled: bool = True, domain: str = DOMAIN, tags: dict[str, str] | None = None
-) -> VaultCertificate:
-    ours = {"meshward:mesh": "linkerd", "meshward:trust-domain": domain, "meshward:generation": str(generation)}
-    return VaultCertificate(
-        name=f"root-{domain}-{generation}",
-        enabled=enabled,
-        expires=NOW + timedelta(days=300),
-        tags=ours | {f"meshward:{name}": value for name, value in (tags or {}).items()},
-    )
-
-
-def safe(order: list[Phase]) -> bool:
+def safe(before: Phase, after: Phase) -> bool:
     """Whether every leaf that lives between two phases chains to a root that is trusted in both."""
-    stages = [STAGES[phase] for phase in order]
-    return all(a.leaves | b.leaves <= a.trusted & b.trusted for a, b in pairwise(stages))
+    a, b = STAGES[before], STAGES[after]
+    return a.leaves | b.leaves <= a.trusted & b.trusted
 
 
-def test_no_leaf_ever_meets_a_proxy_that_does_not_trust_its_root() -> None:
-    assert safe(list(Phase))
+def test_no_move_lets_a_leaf_meet_a_proxy_that_does_not_trust_its_root() -> None:
+    assert all(safe(a, b) for (a, _), b in MOVES.items() if b not in ENDS)
 
 
 @pytest.mark.parametrize("skipped", [Phase.DISTRIBUTE, Phase.SETTLE])
-def test_no_proof_can_be_left_out(skipped: Phase) -> None:
-    assert not safe([phase for phase in Phase if phase is not skipped])
+def test_no_proof_can_be_left_out_on_the_way_forth(skipped: Phase) -> None:
+    way = [phase for phase in FORTH if phase is not skipped]
+    assert not all(safe(a, b) for a, b in pairwise(way))
 
 
-def test_a_rotation_begins_with_the_old_root_alone_and_ends_with_the_new_one_alone() -> None:
-    stages = list(STAGES.values())
-    assert list(STAGES) == list(Phase)
-    assert stages[0].trusted == stages[0].leaves == {Slot.OLD}
-    assert stages[-1].trusted == stages[-1].leaves == {Slot.NEW}
+def test_no_proof_can_be_left_out_on_the_way_back() -> None:
+    assert not safe(Phase.REISSUE, Phase.WITHDRAW)
+    assert not safe(Phase.SETTLE, Phase.WITHDRAW)
+
+
+def test_only_the_replacement_of_an_expired_root_breaks_the_rule_and_only_in_its_mode() -> None:
+    assert not safe(Phase.PREPARE, Phase.REPLACE)
+    assert Phase.REPLACE not in MOVES.values()
+    assert moved(Phase.PREPARE, Word.PROVEN, Mode.REPLACE) is Phase.REPLACE
+
+
+@pytest.mark.parametrize("phase", FORTH + BACK + [Phase.REPLACE])
+def test_every_phase_that_is_proven_leads_to_an_end(phase: Phase) -> None:
+    way = [phase]
+    while way[-1] not in ENDS:
+        way.append(moved(way[-1], Word.PROVEN))
+        assert len(way) == len(set(way))
+    assert way[-1] is (Phase.ABORTED if phase in BACK else Phase.ROTATED)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_there_is_a_way_back_until_retire_begins(phase: Phase) -> None:
+    abortable = phase in (Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE)
+    assert ((phase, Word.ABORT) in MOVES) is abortable
+    assert (moved(phase, Word.ABORT) is not phase) is abortable
+
+
+def test_an_end_is_left_by_no_word_and_resume_moves_nothing() -> None:
+    assert not [phase for phase, _ in MOVES if phase in ENDS]
+    assert not [word for _, word in MOVES if word is Word.RESUME]
+
+
+def test_a_rotation_leads_from_the_old_root_alone_to_the_new_one_alone_and_back() -> None:
+    assert STAGES[Phase.PREPARE].trusted == STAGES[Phase.WITHDRAW].trusted == {Slot.OLD}
+    assert STAGES[Phase.RETIRE].trusted == STAGES[Phase.RETIRE].leaves == {Slot.NEW}
+    assert set(STAGES) | ENDS == set(Phase)
+
+
+@pytest.mark.parametrize("phase", list(STAGES))
+def test_new_issuers_are_signed_by_a_root_that_the_phase_lets_leaves_chain_to(phase: Phase) -> None:
+    assert STAGES[phase].signer in STAGES[phase].leaves
+
+
+def test_a_cluster_that_joins_catches_up_with_each_phase() -> None:
+    done: list[Phase | None] = [None]
+    while done[-1] is not Phase.SETTLE:
+        done.append(next_for(done[-1], Phase.SETTLE, Mode.ROUTINE))
+    assert done[1:] == [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE]
+
+
+@pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE])
+@pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.WITHDRAW])
+def test_nobody_catches_up_on_the_way_back(proven: Phase | None, phase: Phase) -> None:
+    assert next_for(proven, phase, Mode.ROUTINE) is phase
+
+
+def test_an_expired_root_is_replaced_once_the_member_is_fit() -> None:
+    assert next_for(None, Phase.REPLACE, Mode.REPLACE) is Phase.PREPARE
+    assert next_for(Phase.PREPARE, Phase.REPLACE, Mode.REPLACE) is Phase.REPLACE
 
 
 def test_slots_name_roots() -> None:
     roots = Roots(old="aa", new="bb", old_version="1", new_version="2")
     assert roots.of([Slot.OLD]) == {"aa"}
     assert roots.of(Slot) == {"aa", "bb"}
-
-
-@pytest.mark.parametrize(
-    ("left", "due"),
-    [
-        (timedelta(days=30, seconds=1), False),
-        (timedelta(days=30), True),
-        (timedelta(seconds=1), True),
-        (timedelta(days=-1), True),
-    ],
-)
-def test_a_root_is_due_thirty_days_before_it_expires(left: timedelta, due: bool) -> None:
-    assert renewal_due(trust_root(root(1)), NOW + timedelta(days=300) - left) is due
-
-
-@pytest.mark.parametrize(
-    "tags",
-    [
-        {"mesh": "consul"},
-        {"trust-domain": ""},
-        {"trust-domain": "a b"},
-        {"trust-domain": "Prod.Contoso.Example"},
-        {"trust-domain": "x" * 48},
-        {"generation": ""},
-        {"generation": "0"},
-        {"generation": "-1"},
-        {"generation": "two"},
-        {"generation": "12345"},
-    ],
-)
-def test_a_certificate_without_our_tags_in_order_is_no_root(tags: dict[str, str]) -> None:
-    with pytest.raises(InvalidEvent):
-        trust_root(root(1, tags=tags))
-    assert current_roots([root(1, tags=tags)]) == []
-
-
-def test_the_first_root_may_have_any_name_and_the_next_one_is_named_by_its_generation() -> None:
-    rotation = rotation_of("root-prod.contoso.example-1", [root(1)])
-    assert rotation.new == "linkerd-root-prod-contoso-example-g0002"
-    assert rotation.instance_id == "rotate-prod-contoso-example-g2"
-    assert root_tags(rotation)["meshward:generation"] == "2"
-
-
-def test_names_of_certificates_are_compared_without_case() -> None:
-    assert rotation_of("ROOT-prod.contoso.example-1", [root(1)]).generation == 2
-
-
-def test_a_rotation_under_way_leads_to_the_root_that_is_there() -> None:
-    assert rotation_of(root(1).name, [root(1), root(2)]).new == root(2).name
-
-
-def test_an_old_event_of_a_root_that_was_replaced_starts_nothing() -> None:
-    with pytest.raises(AlreadyRotated):
-        rotation_of(root(1).name, [root(1, enabled=False), root(2)])
-
-
-def test_an_event_of_the_root_that_is_being_introduced_starts_nothing() -> None:
-    with pytest.raises(AlreadyRotated):
-        rotation_of(root(2).name, [root(1), root(2)])
-
-
-def test_the_number_of_a_root_that_was_given_up_is_not_used_again() -> None:
-    assert rotation_of(root(1).name, [root(1), root(2, enabled=False)]).generation == 3
-
-
-def test_an_unknown_certificate_is_declined() -> None:
-    with pytest.raises(InvalidEvent):
-        rotation_of("other", [root(1)])
-
-
-def test_trust_domains_in_one_vault_do_not_disturb_each_other() -> None:
-    other = root(7, domain="test.contoso.example")
-    assert rotation_of(root(1).name, [other, root(1)]).generation == 2
-    assert {r.certificate for r in current_roots([other, root(1), root(2)])} == {other.name, root(1).name}
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=6))
-def test_a_current_root_can_always_be_rotated_and_no_other_can(enabled: list[bool]) -> None:
-    family = [root(n + 1, enabled=on) for n, on in enumerate(enabled)]
-    current = {r.certificate for r in current_roots(family)}
-    assert len(current) == any(enabled)
-    for certificate in family:
-        if certificate.name in current:
-            assert rotation_of(certificate.name, family).generation > trust_root(certificate).generation
-        else:
-            with pytest.raises(AlreadyRotated):
-                rotation_of(certificate.name, family)
-
-
-@given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,45}[a-z0-9])?", fullmatch=True))
-def test_a_name_made_of_any_trust_domain_suits_key_vault(domain: str) -> None:
-    name = rotation_of(f"root-{domain}-1", [root(1, domain=domain)]).new
-    assert len(name) <= 127
-    assert all(c.isascii() and (c.isalnum() or c == "-") for c in name)
-    assert slug(domain)
