@@ -59,7 +59,7 @@ def cluster_names(count: int) -> list[str]:
     return [*_FIRST, *(f"aks-{number:03}" for number in range(3, count + 1))][:count]
 
 
-def install_linkerd(world: World, vault: Vault, cluster: str) -> None:
+def install_linkerd(world: World, vault: Vault, cluster: str, *, version: str = "2.19") -> None:
     """Linkerd with an issuer of its own under the root in the vault."""
     now, key = world.clock.now(), ec.generate_private_key(ec.SECP256R1())
     issuer = vault.sign_issuer(
@@ -78,6 +78,7 @@ def install_linkerd(world: World, vault: Vault, cluster: str) -> None:
         root_pem=root.public_bytes(pem).decode(),
         issuer_cert_pem=issuer.public_bytes(pem).decode(),
         issuer_key_pem=key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode(),
+        version=version,
     )
 
 

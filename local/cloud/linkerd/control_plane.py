@@ -26,6 +26,7 @@ from local.cloud.linkerd.manifests import (
     injected,
     proxy_of,
 )
+from local.cloud.linkerd.policy import Policy
 from local.cloud.linkerd.proxy import Proxy, handshake
 
 _INJECT = "linkerd.io/inject"
@@ -39,6 +40,7 @@ class ControlPlane:
         self.cluster, self.of, self._certificates = cluster, of, certificates
         self.proxies: dict[str, Proxy] = {}
         self.identities: dict[str, Identity] = {}
+        self.policy = Policy(cluster, of.trust_domain)
         self._bundles: dict[str, Mount] = {}
         self._turn = count()
 

@@ -39,6 +39,7 @@ _KINDS = {
     "multicluster.linkerd.io/v1alpha3 links": "Link",
     "linkerd.io/v1alpha2 serviceprofiles": "ServiceProfile",
 }
+_SINCE = {"EgressNetwork": 17, "TLSRoute": 17, "TCPRoute": 17}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def control_plane(of: Installation, *, root_pem: str, issuer_cert_pem: str, issu
     """Everything in the order in which it is applied."""
     issuer = {"tls.crt": issuer_cert_pem, "tls.key": issuer_key_pem, "ca.crt": root_pem}
     return [
-        *(_definition(served, kind) for served, kind in _KINDS.items()),
+        *(_definition(served, kind) for served, kind in _KINDS.items() if of.minor >= _SINCE.get(kind, 0)),
         _namespace(),
         _object("v1", "ConfigMap", TRUST_ROOTS, data={BUNDLE_KEY: root_pem}),
         _object(
