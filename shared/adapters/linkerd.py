@@ -1,7 +1,8 @@
 """Linkerd through a cluster's API server: what a rotation looks at, and the few things that it changes.
 
 The bundle and the issuer are ours to write in external CA mode (Linkerd docs, external certificate management). Each is
-annotated with the time it was written, which tells older pods from newer ones.
+annotated with the time it was written, which tells older pods from newer ones, and with the SHA-256 of what was written
+then, which tells whether somebody else has changed it since.
 """
 
 import asyncio
@@ -11,17 +12,20 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from shared.adapters import linkerd_objects as objects
-from shared.adapters.kubernetes import CONFIG_MAP, POD, REPLICA_SET, SECRET, ClusterApi, Kubernetes
+from shared.adapters.kubernetes import CONFIG_MAP, POD, REPLICA_SET, SECRET, ClusterApi, Kind, Kubernetes
+from shared.adapters.object_owners import owner
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust_facts import Bundle, IssuerSecret, MeshConfig, Proxy, Replica, Workload
+from shared.domain.trust_owners import digest
 
 NAMESPACE = "linkerd"
 _MESHED = {"linkerd.io/control-plane-ns": NAMESPACE}
 _IDENTITY = {"linkerd.io/control-plane-component": "identity"}
 _TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
 _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
-_APPLIED = "meshward/applied-at"
+_APPLIED, _WRITTEN, _BUNDLE_WRITTEN = "meshward/applied-at", "meshward/applied-sha256", "meshward/bundle-sha256"
 _AT_ONCE = 4
+LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
 
 
 class Linkerd:
@@ -58,13 +62,20 @@ class Mesh:
         text = found.get("data", {}).get("ca-bundle.crt", "")
         return Bundle(
             text=text,
+            resource_version=found["metadata"]["resourceVersion"],
             applied=objects.moment_in(found, _APPLIED),
-            owner=objects.owner(found, "f:data", "f:ca-bundle.crt"),
+            written=objects.annotation(found, _WRITTEN),
+            owner=owner(found, "f:data", "f:ca-bundle.crt"),
         )
 
-    async def write_bundle(self, text: str, now: datetime) -> None:
-        """Make this the bundle, taking the field over from whoever wrote it by hand."""
-        metadata = {"name": _TRUST_ROOTS, "namespace": NAMESPACE, "annotations": {_APPLIED: now.isoformat()}}
+    async def write_bundle(self, seen: Bundle, text: str, now: datetime) -> None:
+        """Make this the bundle, taking the field over from whoever wrote it by hand, unless it has changed since."""
+        metadata = {
+            "name": _TRUST_ROOTS,
+            "namespace": NAMESPACE,
+            "resourceVersion": seen.resource_version,
+            "annotations": {_APPLIED: now.isoformat(), _WRITTEN: digest(text)},
+        }
         await self._api.apply(CONFIG_MAP, {"metadata": metadata, "data": {"ca-bundle.crt": text}}, take_over=True)
 
     async def issuer(self) -> IssuerSecret:
@@ -80,18 +91,19 @@ class Mesh:
             bundle=data.get("ca.crt", ""),
             resource_version=found["metadata"]["resourceVersion"],
             applied=objects.moment_in(found, _APPLIED),
-            owner=objects.owner(found, "f:data", "f:tls.crt"),
+            written=objects.annotation(found, _WRITTEN),
+            bundle_written=objects.annotation(found, _BUNDLE_WRITTEN),
+            owner=owner(found, "f:data", "f:tls.crt"),
         )
 
     async def write_issuer(self, seen: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
         """Replace the issuer, unless somebody has changed its Secret since it was seen."""
-        await self._patch_issuer(
-            seen, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, {_APPLIED: now.isoformat()}
-        )
+        written = {_APPLIED: now.isoformat(), _WRITTEN: digest(certificate), _BUNDLE_WRITTEN: digest(bundle)}
+        await self._patch_issuer(seen, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, written)
 
     async def write_issuer_bundle(self, seen: IssuerSecret, text: str) -> None:
         """Replace the bundle beside the issuer, unless somebody has changed the Secret since it was seen."""
-        await self._patch_issuer(seen, {"ca.crt": text}, {})
+        await self._patch_issuer(seen, {"ca.crt": text}, {_BUNDLE_WRITTEN: digest(text)})
 
     async def _patch_issuer(self, seen: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
         metadata = {"resourceVersion": seen.resource_version, "annotations": annotations}
@@ -125,8 +137,21 @@ class Mesh:
 
     async def refreshed(self, proxies: Sequence[Proxy]) -> dict[str, datetime | None]:
         """When each proxy last got a leaf, by `namespace/pod`; None where it can't be read."""
-        found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
-        return {p.id: objects.refreshed(values) for p, values in zip(proxies, found, strict=True)}
+        config, found = await asyncio.gather(
+            self.config(), self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
+        )
+        life = config.leaf_life if config else None
+        return {p.id: objects.refreshed(values, life) for p, values in zip(proxies, found, strict=True)}
+
+    async def links(self) -> list[str]:
+        """Linkerd's names of the clusters that this one is linked to."""
+        try:
+            found = await self._api.list(LINK)
+        except TemporaryError as error:
+            if error.reason != "Http404":
+                raise
+            return []  # the multicluster extension isn't installed
+        return [str(link["spec"]["targetClusterName"]) for link in found]
 
     async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
         places = asyncio.Semaphore(_AT_ONCE)

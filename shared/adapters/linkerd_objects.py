@@ -1,15 +1,17 @@
 """Linkerd's objects, as the API server sends them, read as facts.
 
-Rules (Linkerd docs):
+Rules (Linkerd docs and sources):
 - With native sidecars the proxy is an init container; elsewhere it stands among the containers.
 - An injected proxy's roots stand in its environment; a proxy of the control plane refers to the bundle's ConfigMap.
 - Pods that have ended don't count; pods that are about to end do, until they are gone.
+- Proxies tell when they got their leaf under names that differ by release, in 2.14 not at all: there it follows from
+  when the leaf expires. One that expires early, because its issuer does, then looks older than it is.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from shared.adapters.kubernetes import DAEMON_SET, DEPLOYMENT, FIELD_MANAGER, STATEFUL_SET, Kind, Object
+from shared.adapters.kubernetes import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.domain.trust_certificates import fingerprints
 from shared.domain.trust_facts import MeshConfig, Proxy, Replica, Workload
 
@@ -17,6 +19,8 @@ KINDS: dict[str, Kind] = {kind.kind: kind for kind in (DEPLOYMENT, DAEMON_SET, S
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _PROXY, _ANCHORS = "linkerd-proxy", "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _REFRESHED = ("control_identity_cert_refresh_timestamp_seconds", "identity_cert_refresh_timestamp_seconds")
+_EXPIRES = "identity_cert_expiration_timestamp_seconds"
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def config(values: str) -> MeshConfig:
@@ -25,16 +29,31 @@ def config(values: str) -> MeshConfig:
 
     found = yaml.safe_load(values)
     identity = found.get("identity") or {}
+    issuer = identity.get("issuer") or {}
     return MeshConfig(
+        version=str(found.get("linkerdVersion") or ""),
         external_ca=bool(identity.get("externalCA")),
-        scheme=str((identity.get("issuer") or {}).get("scheme", "")),
+        scheme=str(issuer.get("scheme", "")),
         trust_domain=str(found.get("identityTrustDomain") or found.get("clusterDomain") or ""),
+        leaf_life=_duration(issuer.get("issuanceLifetime") or "24h0m0s")
+        + _duration(issuer.get("clockSkewAllowance") or "20s"),
     )
+
+
+def _duration(text: str) -> timedelta:
+    """Go's way to write one: 24h0m0s."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def annotation(found: Object, name: str) -> str:
+    """An annotation's text, empty if there is none."""
+    return str((found["metadata"].get("annotations") or {}).get(name, ""))
 
 
 def moment_in(found: Object, name: str) -> datetime | None:
     """The moment that an annotation holds."""
-    text = (found["metadata"].get("annotations") or {}).get(name)
+    text = annotation(found, name)
     return _parsed(text) if text else None
 
 
@@ -44,18 +63,6 @@ def _parsed(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def owner(found: Object, *path: str) -> str:
-    """Which other tool holds the field; people's kubectl doesn't count, as it doesn't come back by itself."""
-    for entry in found["metadata"].get("managedFields") or []:
-        fields: Any = entry.get("fieldsV1") or {}
-        for step in path:
-            fields = fields.get(step) if isinstance(fields, dict) else None
-        manager = str(entry.get("manager", ""))
-        if fields is not None and manager != FIELD_MANAGER and not manager.startswith("kubectl"):
-            return manager
-    return ""
 
 
 def has_live_proxy(pod: Object) -> bool:
@@ -85,6 +92,7 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         pod=metadata["name"],
         namespace=namespace,
         workload=f"{kind}/{namespace}/{name}" if kind in KINDS else "",
+        controller=kind,
         created=_time(metadata["creationTimestamp"]),
         started=_started(pod),
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
@@ -107,38 +115,54 @@ def _started(pod: Object) -> datetime | None:
 def workload(kind: Kind, found: Object) -> Workload:
     """A Deployment, DaemonSet or StatefulSet."""
     metadata, spec = found["metadata"], found["spec"]
-    template = spec["template"]
-    strategy = (spec.get("updateStrategy") or {}).get("type", "")
+    template, replaced, ready = spec["template"], *_progress(kind, found)
     restarted = ((template.get("metadata") or {}).get("annotations") or {}).get(RESTARTED)
+    conditions = (found.get("status") or {}).get("conditions") or []
     return Workload(
         kind=kind.kind,
         namespace=metadata["namespace"],
         name=metadata["name"],
+        size=_size(kind, found),
         resource_version=metadata["resourceVersion"],
-        rolling=_rolling(kind, found),
-        fixed=_manual(template["spec"]) or strategy == "OnDelete" or bool(spec.get("paused")),
+        rolling=not (replaced and ready),
+        replaced=replaced,
+        stuck=any(c.get("reason") == "ProgressDeadlineExceeded" for c in conditions),
+        fixed=_fixed(kind, spec),
         restarted=_parsed(restarted) if restarted else None,
     )
 
 
-def _manual(spec: Object) -> bool:
-    """Whether the template itself has a proxy with roots in it, as `linkerd inject --manual` makes them."""
-    environment = (_proxy_container(spec) or {}).get("env", [])
-    return any(e["name"] == _ANCHORS and "value" in e for e in environment)
+def _fixed(kind: Kind, spec: Object) -> str:
+    """Why a restart wouldn't help, with what to do; empty if it would."""
+    strategy = spec.get("updateStrategy") or {}
+    environment = (_proxy_container(spec["template"]["spec"]) or {}).get("env", [])
+    if any(e["name"] == _ANCHORS and "value" in e for e in environment):
+        return "injected by hand, inject its template anew"
+    if spec.get("paused"):
+        return f"its {kind.kind} is paused, resume it"
+    if strategy.get("type") == "OnDelete" or (strategy.get("rollingUpdate") or {}).get("partition"):
+        return f"its {kind.kind} doesn't replace it, delete the pod"
+    return ""
 
 
-def _rolling(kind: Kind, found: Object) -> bool:
-    status, wanted = found.get("status") or {}, found["spec"].get("replicas", 1)
-    if status.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
-        return True
+def _size(kind: Kind, found: Object) -> int:
     if kind is DAEMON_SET:
-        wanted = status.get("desiredNumberScheduled", 0)
-        return bool(min(status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)) < wanted)
+        return int((found.get("status") or {}).get("desiredNumberScheduled", 0))
+    return int(found["spec"].get("replicas", 1))
+
+
+def _progress(kind: Kind, found: Object) -> tuple[bool, bool]:
+    """Whether every pod is of the newest template, and whether all of those are ready."""
+    status, wanted = found.get("status") or {}, _size(kind, found)
+    if status.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
+        return False, False
+    if kind is DAEMON_SET:
+        return status.get("updatedNumberScheduled", 0) >= wanted, status.get("numberAvailable", 0) >= wanted
     present, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
     if kind is STATEFUL_SET and status.get("currentRevision") == status.get("updateRevision"):
         updated = present
     ready = status.get("availableReplicas" if kind is DEPLOYMENT else "readyReplicas", 0)
-    return bool(min(updated, ready) < wanted or present > updated)
+    return wanted <= updated and present <= updated, ready >= wanted
 
 
 def replica(pod: Object, values: dict[str, float], now: datetime) -> Replica:
@@ -153,9 +177,11 @@ def replica(pod: Object, values: dict[str, float], now: datetime) -> Replica:
     )
 
 
-def refreshed(values: dict[str, float]) -> datetime | None:
-    """When a proxy last got a leaf, None if its metrics don't say."""
+def refreshed(values: dict[str, float], leaf_life: timedelta | None = None) -> datetime | None:
+    """When a proxy last got a leaf, None if its metrics don't say; `leaf_life` serves where they say only its end."""
     seconds = next((values[name] for name in _REFRESHED if name in values), None)
+    if seconds is None and leaf_life and values.get(_EXPIRES):
+        seconds = values[_EXPIRES] - leaf_life.total_seconds()
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 

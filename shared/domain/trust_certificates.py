@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust import STAGES, Phase, Rotation, Slot
+from shared.domain.trust import STAGES, Phase, Slot
+from shared.domain.trust_roots import Rotation
 
-ISSUER_LIFETIME = timedelta(days=365)
 SHORTEST_ROOT = timedelta(days=90)
 _BACKDATED = timedelta(minutes=5)  # clocks of nodes that lag behind
 
@@ -74,14 +74,16 @@ def root_certificate(rotation: Rotation, key: Any, old: x509.Certificate, now: d
     )
 
 
-def issuer_certificate(trust_domain: str, key: Any, root: x509.Certificate, now: datetime) -> x509.CertificateBuilder:
-    """A member's issuer for this public key under the root."""
+def issuer_certificate(
+    trust_domain: str, key: Any, root: x509.Certificate, now: datetime, lifetime: timedelta
+) -> x509.CertificateBuilder:
+    """A member's issuer for this public key under the root, which it never outlives."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"identity.linkerd.{trust_domain}")])
     identifier = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
         _authority(subject, root.subject, key, identifier, 0)
         .not_valid_before(max(now - _BACKDATED, root.not_valid_before_utc))
-        .not_valid_after(min(now + ISSUER_LIFETIME, root.not_valid_after_utc))
+        .not_valid_after(min(now + lifetime, root.not_valid_after_utc))
     )
 
 

@@ -1,49 +1,64 @@
 """What is seen of a member's mesh: facts that gates and decisions judge."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How the mesh was installed. `external_ca` and `scheme` say who writes the bundle and the issuer."""
+    """How the mesh was installed. `external_ca` and `scheme` say who writes the bundle and the issuer.
 
+    `leaf_life` is from when a leaf is issued until it expires, with the allowance for clock skew.
+    """
+
+    version: str
     external_ca: bool
     scheme: str
     trust_domain: str
+    leaf_life: timedelta
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """The mesh's bundle: its text, when we wrote it last, and which other tool holds it (empty: none)."""
+    """The mesh's bundle.
+
+    `applied` is when we wrote it last, `written` the SHA-256 of what we wrote then (None and empty: never), `owner`
+    which other tool writes it (empty: none).
+    """
 
     text: str
+    resource_version: str = ""
     applied: datetime | None
+    written: str = ""
     owner: str
 
 
 class IssuerSecret(msgspec.Struct, frozen=True, kw_only=True):
     """The member's issuer (PEM), without its key, and the bundle beside it, which `linkerd check` reads.
 
-    `applied` is when we wrote the issuer last, `owner` which other tool holds it (empty: none).
+    `applied`, `written` and `owner` are of the issuer, as a bundle's are; `bundle_written` is the SHA-256 of the bundle
+    that we wrote beside it (empty: none).
     """
 
     certificate: str
     bundle: str
     resource_version: str
     applied: datetime | None
+    written: str = ""
+    bundle_written: str = ""
     owner: str
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """A live proxy. `roots` are the fingerprints in its pod's spec, None if it takes them from the mesh's bundle.
 
-    `workload` is `Kind/namespace/name` of what a restart would replace it by, empty if there is nothing;
-    `started` is when its container started, None while it hasn't.
+    `workload` is `Kind/namespace/name` of what a restart would replace it by, empty if there is nothing; `controller`
+    the kind of what made the pod, empty if somebody did; `started` is when its container started, None while it hasn't.
     """
 
     namespace: str
     pod: str
     workload: str
+    controller: str = ""
     created: datetime
     started: datetime | None
     roots: frozenset[str] | None
@@ -54,18 +69,22 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A Deployment, DaemonSet or StatefulSet.
+    """A Deployment, DaemonSet or StatefulSet of `size` pods.
 
-    `fixed` says that a restart wouldn't help: its template holds a proxy with its roots, or its pods aren't replaced
-    when the template changes. `restarted` is when a restart was last asked for.
+    `rolling` until every pod is of the newest template and ready, `replaced` as soon as none is of an older one,
+    `stuck` if Kubernetes has given the rollout up. `fixed` says why a restart wouldn't help, empty if it would.
+    `restarted` is when a restart was last asked for.
     """
 
     kind: str
     namespace: str
     name: str
+    size: int
     resource_version: str
     rolling: bool
-    fixed: bool
+    replaced: bool
+    stuck: bool
+    fixed: str
     restarted: datetime | None
 
     @property

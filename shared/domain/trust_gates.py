@@ -1,4 +1,4 @@
-"""Gates of a rotation: pure judgements of what every live proxy was seen to do, and which workloads to restart for it.
+"""Gates of a rotation: pure judgements of what every live proxy was seen to do.
 
 Rules (Linkerd):
 - A proxy reads its roots once, at its start. An injected pod's spec holds them as text; a pod of the control plane
@@ -6,7 +6,6 @@ Rules (Linkerd):
 - A leaf is renewed within its life of 24 hours, and at the start of a proxy. A leaf got after every replica of the
   identity controller was proven to use the new issuer chains to the new root.
 - A gate passes only on something seen: no proxies at all is a failed observation, not a proof.
-- A workload is restarted only for pods that lack what they need, never while it rolls out, and not again right away.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +17,10 @@ from shared.domain.errors import NotConverged
 from shared.domain.trust import STAGES, Phase, Roots, Slot
 from shared.domain.trust_certificates import fingerprints
 from shared.domain.trust_facts import Bundle, Proxy, Replica, Workload
+from shared.domain.trust_waves import blockers
 
-RESTART_PAUSE = timedelta(minutes=10)
 RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
 _TTL_TOLERANCE = timedelta(seconds=30)
-_ROLLOUTS_AT_ONCE = 10
-_NAMED_BLOCKERS = 5
-WAVES = ("Deployment", "DaemonSet", "StatefulSet")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,10 +61,10 @@ def trusts(proxy: Proxy, wanted: Wanted) -> bool:
     return wanted.trusted <= proxy.roots and not wanted.dropped & proxy.roots
 
 
-def trust_gate(proxies: Sequence[Proxy], wanted: Wanted) -> Verdict:
-    """Every live proxy trusts what is wanted."""
+def trust_gate(proxies: Sequence[Proxy], wanted: Wanted, workloads: Iterable[Workload] = ()) -> Verdict:
+    """Every live proxy trusts what is wanted; with workloads, blockers come with why nothing replaces them."""
     lacking = [p for p in proxies if not trusts(p, wanted)]
-    return _verdict("ProxiesLackRoots", "don't trust the wanted roots yet", lacking, len(proxies))
+    return _verdict("ProxiesLackRoots", "don't trust the wanted roots yet", lacking, len(proxies), workloads)
 
 
 def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> Verdict:
@@ -86,7 +82,7 @@ def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetim
     return Verdict(
         reason=_reason("IssuerNotReloaded", stale, len(replicas)),
         message=_message(len(stale), len(replicas), "replicas of linkerd-identity", "don't use the new issuer yet"),
-        blockers=tuple(r.pod for r in stale[:_NAMED_BLOCKERS]),
+        blockers=tuple(r.pod for r in stale),
         seen=len(replicas),
     )
 
@@ -96,29 +92,6 @@ def reload_missed(replicas: Sequence[Replica], expires: datetime, applied: datet
     if now - applied < RELOAD_PATIENCE:
         return []
     return [r.pod for r in replicas if not _uses(r, expires, applied) and r.created <= applied]
-
-
-def next_restarts(
-    workloads: Iterable[Workload], stale: Iterable[Proxy], now: datetime, *, waves: Sequence[str] = WAVES
-) -> list[Workload]:
-    """The workloads to restart now so that these proxies start anew: one wave at a time, a few workloads at once."""
-    needed = {p.workload for p in stale}
-    due = [w for w in workloads if w.id in needed and not w.fixed]
-    wave = next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])
-    free = _ROLLOUTS_AT_ONCE - sum(w.rolling for w in wave)
-    return [w for w in wave if not w.rolling and not _just(w.restarted, now)][: max(free, 0)]
-
-
-def restartable(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> list[Proxy]:
-    """The proxies that a restart of their workload would replace."""
-    helped = {w.id for w in workloads if not w.fixed}
-    return [p for p in proxies if p.workload in helped]
-
-
-def rolling(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> bool:
-    """Whether a workload of these proxies rolls out."""
-    concerned = {p.workload for p in proxies}
-    return any(w.rolling and w.id in concerned for w in workloads)
 
 
 def started_after(proxy: Proxy, since: datetime) -> bool:
@@ -136,15 +109,13 @@ def _after(when: datetime | None, since: datetime) -> bool:
     return when is not None and when > since
 
 
-def _just(when: datetime | None, now: datetime) -> bool:
-    return when is not None and now - when < RESTART_PAUSE
-
-
-def _verdict(reason: str, fault: str, blocking: Sequence[Proxy], seen: int) -> Verdict:
+def _verdict(
+    reason: str, fault: str, blocking: Sequence[Proxy], seen: int, workloads: Iterable[Workload] = ()
+) -> Verdict:
     return Verdict(
         reason=_reason(reason, blocking, seen),
         message=_message(len(blocking), seen, "proxies", fault),
-        blockers=tuple(p.id for p in blocking[:_NAMED_BLOCKERS]),
+        blockers=blockers(blocking, workloads),
         seen=seen,
     )
 

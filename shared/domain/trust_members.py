@@ -4,27 +4,56 @@ from collections.abc import Iterable
 
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import PermanentError
-from shared.domain.trust import Rotation
 from shared.domain.trust_certificates import fingerprints
-from shared.domain.trust_facts import Bundle, IssuerSecret, MeshConfig
+from shared.domain.trust_facts import Bundle, MeshConfig
+from shared.domain.trust_owners import check_drift, check_owner
+from shared.domain.trust_roots import Rotation
+from shared.domain.trust_versions import check_version
+
+LINK_TAG = "meshward:link-name"
+
+type Unseen = dict[str, tuple[str, str]]
 
 
-def members_of(trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
-    """The trust domain's clusters by name; raises PermanentError if there is none, or one that can't be reached."""
-    members = [c for c in clusters if c.tagged(TRUST_DOMAIN_TAG, trust_domain) and c.tagged(MESH_TAG, "linkerd")]
+def members_of(trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str], Unseen]:
+    """The resource ids of the trust domain's clusters, and of those that can't be asked, with reason and message.
+
+    Raises PermanentError if there is none.
+    """
+    members = _members(trust_domain, clusters)
     if not members:
         message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd"
         raise PermanentError("NoMembers", message)
-    for stopped in (c for c in members if c.power_state == "Stopped"):
-        message = f"cluster {stopped.name} is stopped: start it, or take its tag {TRUST_DOMAIN_TAG} away"
-        raise PermanentError("MemberStopped", message)
-    return sorted(members, key=lambda c: (c.name, c.id))
+    stopped = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
+    return sorted(c.id for c in members if c.id not in stopped), stopped
+
+
+def _members(trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
+    return [c for c in clusters if c.tagged(TRUST_DOMAIN_TAG, trust_domain) and c.tagged(MESH_TAG, "linkerd")]
+
+
+def _stopped(cluster: Cluster) -> str:
+    return f"cluster {cluster.name} is stopped: start it, or take its tag {TRUST_DOMAIN_TAG} away"
+
+
+def check_links(cluster: str, targets: Iterable[str], trust_domain: str, clusters: Iterable[Cluster]) -> None:
+    """Raise PermanentError unless every cluster that this one is linked to (by Linkerd's name of it) is a member."""
+    members = _members(trust_domain, clusters)
+    for target in targets:
+        if not any(target.lower() == m.name.lower() or m.tagged(LINK_TAG, target) for m in members):
+            message = (
+                f"cluster {cluster} is linked to {target}, which is no member of {trust_domain}: tag that cluster"
+                f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name in Azure"
+                " is another), or remove the Link"
+            )
+            raise PermanentError("LinkedClusterNotMember", message)
 
 
 def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
-    """Raise PermanentError unless Linkerd is there, of this trust domain, and leaves bundle and issuer to us."""
+    """Raise PermanentError unless Linkerd is there, known, of this trust domain, and leaves bundle and issuer to us."""
     if config is None:
         raise PermanentError("NoMesh", f"cluster {cluster} has no Linkerd (ConfigMap linkerd/linkerd-config)")
+    check_version(cluster, config.version)
     if config.trust_domain != rotation.trust_domain:
         message = f"the mesh of cluster {cluster} is of trust domain {config.trust_domain}, not {rotation.trust_domain}"
         raise PermanentError("OtherTrustDomain", message)
@@ -38,16 +67,9 @@ def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) ->
 
 
 def check_bundle(cluster: str, bundle: Bundle, old_root: str) -> None:
-    """Raise PermanentError unless the bundle trusts the old root (fingerprint) and is ours to write."""
+    """Raise PermanentError unless the bundle trusts the old root (fingerprint), is ours to write and as we left it."""
     if old_root not in fingerprints(bundle.text):
         message = f"the bundle of cluster {cluster} can't be read, or doesn't hold the root that is rotated away from"
         raise PermanentError("ForeignBundle", message)
     check_owner(cluster, bundle)
-
-
-def check_owner(cluster: str, found: Bundle | IssuerSecret) -> None:
-    """Raise PermanentError if another tool writes the object: it would undo what we write."""
-    if found.owner:
-        what = "bundle" if isinstance(found, Bundle) else "issuer"
-        message = f"the {what} of cluster {cluster} is written by {found.owner}: make it leave the object alone first"
-        raise PermanentError("OwnedByOther", message)
+    check_drift(cluster, bundle)

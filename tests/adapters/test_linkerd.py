@@ -18,7 +18,9 @@ from shared.adapters.linkerd import Linkerd, Mesh
 from shared.domain.errors import TemporaryError
 from shared.domain.trust import Phase, Roots
 from shared.domain.trust_certificates import bundle, fingerprint, fingerprints
-from shared.domain.trust_gates import leaf_gate, next_restarts, trust_gate, trusts, wanted_in
+from shared.domain.trust_gates import leaf_gate, trust_gate, trusts, wanted_in
+from shared.domain.trust_policy import TrustPolicy
+from shared.domain.trust_waves import next_restarts
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
 
@@ -46,8 +48,9 @@ class Fleet:
     async def distribute(self) -> None:
         """Write the bundle of both roots and let the kubelets see it; no proxy is restarted."""
         for mesh in self.meshes:
-            text = bundle(Phase.DISTRIBUTE, (await mesh.bundle()).text, self.old, self.new_certificate)
-            await mesh.write_bundle(text, self.world.clock.now())
+            seen = await mesh.bundle()
+            text = bundle(Phase.DISTRIBUTE, seen.text, self.old, self.new_certificate)
+            await mesh.write_bundle(seen, text, self.world.clock.now())
         await self.world.clock.advance(5 * MINUTE)
 
     async def restart(self, *kinds: str) -> None:
@@ -58,7 +61,7 @@ class Fleet:
         wanted = wanted_in(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
         for _ in range(20):
             stale = [p for p in await mesh.proxies() if not trusts(p, wanted)]
-            due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), waves=kinds)
+            due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), waves=kinds)
             for workload in due:
                 await mesh.restart(workload, self.world.clock.now())
             await self.world.clock.advance(2 * MINUTE)

@@ -1,6 +1,6 @@
 """Linkerd's objects in the forms that clusters hold them in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +57,12 @@ def test_only_workloads_that_a_restart_replaces_own_a_proxy(owner: tuple[str, st
     assert objects.proxy(pod(owner=owner, value=""), owners).workload == workload
 
 
+def test_what_made_a_pod_is_told_where_no_restart_replaces_it() -> None:
+    owners = {("shop", "rollout-abc"): ("Rollout", "web")}
+    made_by = [("ReplicaSet", "rollout-abc"), ("Job", "import"), None]
+    assert [objects.proxy(pod(owner=o, value=""), owners).controller for o in made_by] == ["Rollout", "Job", ""]
+
+
 def workload(kind: Kind, spec: Object, **status: Any) -> Any:
     metadata = {"name": "web", "namespace": "shop", "resourceVersion": "7", "generation": 3}
     template = {"spec": {"containers": [{"name": "web"}]}}
@@ -69,22 +75,38 @@ def replicas(total: int, updated: int, ready: int, **more: Any) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "rolling"),
+    ("kind", "status", "rolling", "replaced"),
     [
-        (DEPLOYMENT, replicas(3, 3, 3), False),
-        (DEPLOYMENT, replicas(3, 3, 3, observedGeneration=2), True),
-        (DEPLOYMENT, replicas(4, 3, 3), True),
-        (DEPLOYMENT, replicas(3, 3, 2), True),
-        (DEPLOYMENT, replicas(3, 1, 3), True),
-        (STATEFUL_SET, replicas(3, 0, 3, currentRevision="a", updateRevision="a"), False),
-        (STATEFUL_SET, replicas(3, 2, 3, currentRevision="a", updateRevision="b"), True),
-        (DAEMON_SET, {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2}, False),
-        (DAEMON_SET, {"desiredNumberScheduled": 2, "updatedNumberScheduled": 1, "numberAvailable": 2}, True),
-        (DAEMON_SET, {}, False),
+        (DEPLOYMENT, replicas(3, 3, 3), False, True),
+        (DEPLOYMENT, replicas(3, 3, 3, observedGeneration=2), True, False),
+        (DEPLOYMENT, replicas(4, 3, 3), True, False),
+        (DEPLOYMENT, replicas(3, 3, 2), True, True),
+        (DEPLOYMENT, replicas(3, 1, 3), True, False),
+        (STATEFUL_SET, replicas(3, 0, 3, currentRevision="a", updateRevision="a"), False, True),
+        (STATEFUL_SET, replicas(3, 2, 3, currentRevision="a", updateRevision="b"), True, False),
+        (DAEMON_SET, {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2}, False, True),
+        (DAEMON_SET, {"desiredNumberScheduled": 2, "updatedNumberScheduled": 1, "numberAvailable": 2}, True, False),
+        (DAEMON_SET, {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 1}, True, True),
+        (DAEMON_SET, {}, False, True),
     ],
 )
-def test_a_rollout_is_over_when_every_pod_is_new_and_ready(kind: Kind, status: dict[str, Any], rolling: bool) -> None:
-    assert workload(kind, {"replicas": 3}, **status).rolling is rolling
+def test_a_rollout_is_over_when_every_pod_is_new_and_ready(
+    kind: Kind, status: dict[str, Any], rolling: bool, replaced: bool
+) -> None:
+    found = workload(kind, {"replicas": 3}, **status)
+    assert (found.rolling, found.replaced) == (rolling, replaced)
+
+
+def test_a_rollout_that_kubernetes_has_given_up_is_stuck() -> None:
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    assert workload(DEPLOYMENT, {"replicas": 3}, **replicas(4, 1, 3, conditions=[late])).stuck
+    assert not workload(DEPLOYMENT, {"replicas": 3}, **replicas(4, 1, 3)).stuck
+
+
+def test_a_workload_is_as_large_as_the_pods_that_it_is_to_have() -> None:
+    assert workload(DEPLOYMENT, {"replicas": 3}).size == 3
+    assert workload(STATEFUL_SET, {}).size == 1
+    assert workload(DAEMON_SET, {}, desiredNumberScheduled=5).size == 5
 
 
 def test_a_workload_scaled_to_nothing_does_not_roll() -> None:
@@ -98,32 +120,22 @@ CONTROL = {"spec": {"containers": [{"name": "linkerd-proxy", "env": [{"name": AN
 @pytest.mark.parametrize(
     ("kind", "spec", "fixed"),
     [
-        (DEPLOYMENT, {}, False),
-        (DEPLOYMENT, {"template": CONTROL}, False),
-        (DEPLOYMENT, {"template": MANUAL}, True),
-        (DEPLOYMENT, {"paused": True}, True),
-        (STATEFUL_SET, {"updateStrategy": {"type": "OnDelete"}}, True),
-        (STATEFUL_SET, {"updateStrategy": {"type": "RollingUpdate"}}, False),
+        (DEPLOYMENT, {}, ""),
+        (DEPLOYMENT, {"template": CONTROL}, ""),
+        (DEPLOYMENT, {"template": MANUAL}, "injected by hand, inject its template anew"),
+        (DEPLOYMENT, {"paused": True}, "its Deployment is paused, resume it"),
+        (DAEMON_SET, {"updateStrategy": {"type": "OnDelete"}}, "its DaemonSet doesn't replace it, delete the pod"),
+        (STATEFUL_SET, {"updateStrategy": {"type": "RollingUpdate"}}, ""),
+        (STATEFUL_SET, {"updateStrategy": {"rollingUpdate": {"partition": 0}}}, ""),
+        (
+            STATEFUL_SET,
+            {"updateStrategy": {"rollingUpdate": {"partition": 2}}},
+            "its StatefulSet doesn't replace it, delete the pod",
+        ),
     ],
 )
-def test_a_restart_does_not_help_where_the_template_or_strategy_is_fixed(kind: Kind, spec: Object, fixed: bool) -> None:
-    assert workload(kind, spec).fixed is fixed
-
-
-@pytest.mark.parametrize(
-    ("managers", "owner"),
-    [
-        (["kubectl-create", "kubectl"], ""),
-        (["meshward"], ""),
-        (["kubectl", "Helm"], "Helm"),
-        (["meshward", "trust-manager"], "trust-manager"),
-    ],
-)
-def test_who_holds_a_field_is_read_from_its_managers(managers: list[str], owner: str) -> None:
-    entries = [{"manager": m, "fieldsV1": {"f:data": {".": {}, "f:ca-bundle.crt": {}}}} for m in managers]
-    other = {"manager": "Helm-labels", "fieldsV1": {"f:metadata": {"f:labels": {}}}}
-    found = {"metadata": {"managedFields": [other, *entries]}}
-    assert objects.owner(found, "f:data", "f:ca-bundle.crt") == owner
+def test_a_restart_does_not_help_where_the_template_or_strategy_is_fixed(kind: Kind, spec: Object, fixed: str) -> None:
+    assert workload(kind, spec).fixed == fixed
 
 
 @pytest.mark.parametrize("prefix", ["control_", ""])
@@ -135,3 +147,23 @@ def test_the_last_refresh_is_found_under_the_names_of_all_versions(prefix: str) 
     assert values["up"] == 1
     assert objects.refreshed(values) == datetime.fromtimestamp(1_800_000_000.5, UTC)
     assert objects.refreshed({}) is None
+
+
+def test_where_only_the_end_of_a_leaf_is_told_its_beginning_follows_from_its_life() -> None:
+    life, values = timedelta(hours=24, seconds=20), objects.samples("identity_cert_expiration_timestamp_seconds 1.8e9")
+    assert objects.refreshed(values, life) == datetime.fromtimestamp(1_800_000_000, UTC) - life
+    assert objects.refreshed(values) is None
+    assert objects.refreshed({"identity_cert_expiration_timestamp_seconds": 0.0}, life) is None, "it has no leaf yet"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "life"),
+    [
+        ("{issuanceLifetime: 24h0m0s, clockSkewAllowance: 20s}", timedelta(hours=24, seconds=20)),
+        ("{issuanceLifetime: 1h30m, clockSkewAllowance: 500ms}", timedelta(hours=1.5, milliseconds=500)),
+        ("{scheme: kubernetes.io/tls}", timedelta(hours=24, seconds=20)),
+    ],
+)
+def test_the_life_of_leaves_is_what_the_mesh_was_installed_with(issuer: str, life: timedelta) -> None:
+    config = objects.config(f"linkerdVersion: edge-25.4.4\nidentity: {{externalCA: true, issuer: {issuer}}}\n")
+    assert (config.version, config.leaf_life) == ("edge-25.4.4", life)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust import Phase, Rotation
+from shared.domain.trust import Phase
 from shared.domain.trust_certificates import (
     SHORTEST_ROOT,
     bundle,
@@ -21,6 +21,7 @@ from shared.domain.trust_certificates import (
     pem,
     root_certificate,
 )
+from shared.domain.trust_roots import Rotation
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 DOMAIN = "prod.contoso.example"

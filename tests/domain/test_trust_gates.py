@@ -1,7 +1,6 @@
 """The gates of a rotation, on facts made by hand."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,36 +9,21 @@ from hypothesis import strategies as st
 from shared.domain.errors import NotConverged
 from shared.domain.trust import Phase, Roots
 from shared.domain.trust_certificates import fingerprint, pem
-from shared.domain.trust_facts import Bundle, Proxy, Replica, Workload
+from shared.domain.trust_facts import Bundle, Replica
 from shared.domain.trust_gates import (
     RELOAD_PATIENCE,
-    RESTART_PAUSE,
     Wanted,
     issuer_gate,
     leaf_gate,
-    next_restarts,
     reload_missed,
-    restartable,
-    rolling,
     trust_gate,
     wanted_in,
 )
 from tests.domain.test_trust_certificates import NEW, OLD
+from tests.domain.test_trust_waves import MINUTE, NOW, SECOND, proxy, workload
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 BOTH = Wanted(trusted=frozenset({"old", "new"}), dropped=frozenset(), applied=NOW)
 ONLY_NEW = Wanted(trusted=frozenset({"new"}), dropped=frozenset({"old"}), applied=NOW)
-
-
-def proxy(name: str = "web-1", *roots: str, workload: str = "Deployment/shop/web", **facts: Any) -> Proxy:
-    defaults = {"created": NOW - MINUTE, "started": NOW - MINUTE, "roots": frozenset(roots)}
-    return Proxy(namespace="shop", pod=name, workload=workload, **{**defaults, **facts})
-
-
-def workload(name: str = "web", kind: str = "Deployment", **facts: Any) -> Workload:
-    defaults = {"resource_version": "1", "rolling": False, "fixed": False, "restarted": None}
-    return Workload(kind=kind, namespace="shop", name=name, **{**defaults, **facts})
 
 
 # B1 and retire
@@ -78,12 +62,13 @@ def test_a_control_plane_proxy_trusts_the_bundle_that_its_pod_was_made_after(
 
 
 def test_a_gate_names_what_blocks_it_and_counts_all() -> None:
-    seen = [proxy(f"job-{n}", "old", workload="") for n in range(7)] + [proxy("ok", "old", "new")]
-    verdict = trust_gate(seen, BOTH)
+    seen = [proxy(f"web-{n}", "old") for n in range(70)] + [proxy("ok", "old", "new")]
+    verdict = trust_gate(seen, BOTH, [workload(fixed="its Deployment is paused, resume it")])
     assert verdict.reason == "ProxiesLackRoots"
-    assert verdict.message == "7 of 8 proxies don't trust the wanted roots yet"
-    assert verdict.blockers == ("shop/job-0", "shop/job-1", "shop/job-2", "shop/job-3", "shop/job-4")
-    assert verdict.seen == 8
+    assert verdict.message == "70 of 71 proxies don't trust the wanted roots yet"
+    assert len(verdict.blockers) == 50
+    assert verdict.blockers[0] == "shop/web-0 (its Deployment is paused, resume it)"
+    assert verdict.seen == 71
 
 
 def test_seeing_nothing_proves_nothing() -> None:
@@ -181,50 +166,3 @@ def test_a_replica_gets_time_to_reload_before_it_counts_as_missed() -> None:
 def test_a_replica_made_after_the_issuer_is_not_restarted_for_it() -> None:
     refusing = replica(NOW + timedelta(days=29), created=NOW + SECOND)
     assert reload_missed([refusing], NOW + timedelta(days=365), NOW, NOW + timedelta(hours=1)) == []
-
-
-# restarts
-
-
-def test_waves_follow_each_other_and_stateful_sets_come_last() -> None:
-    kinds = ["StatefulSet", "Deployment", "DaemonSet"]
-    workloads = [workload(kind.lower(), kind) for kind in kinds]
-    stale = [proxy(f"p{n}", workload=w.id) for n, w in enumerate(workloads)]
-    order = []
-    while stale:
-        (restarted,) = next_restarts(workloads, stale, NOW)
-        order.append(restarted.kind)
-        stale = [p for p in stale if p.workload != restarted.id]
-    assert order == ["Deployment", "DaemonSet", "StatefulSet"]
-
-
-@pytest.mark.parametrize(
-    ("facts", "restarts"),
-    [
-        ({}, 1),
-        ({"rolling": True}, 0),
-        ({"fixed": True}, 0),
-        ({"restarted": NOW - RESTART_PAUSE}, 1),
-        ({"restarted": NOW - RESTART_PAUSE + SECOND}, 0),
-    ],
-)
-def test_a_workload_is_restarted_once_and_only_if_that_helps(facts: dict[str, Any], restarts: int) -> None:
-    assert len(next_restarts([workload(**facts)], [proxy(), proxy("web-2")], NOW)) == restarts
-
-
-def test_workloads_without_stale_proxies_and_pods_without_workload_are_left_alone() -> None:
-    assert next_restarts([workload("other")], [proxy(), proxy("bare", workload="")], NOW) == []
-    assert restartable([workload()], [proxy(), proxy("bare", workload="")]) == [proxy()]
-    assert restartable([workload(fixed=True)], [proxy()]) == []
-
-
-def test_few_workloads_roll_out_at_once() -> None:
-    workloads = [workload(f"w{n}", rolling=n < 4) for n in range(30)]
-    stale = [proxy(f"p{n}", workload=w.id) for n, w in enumerate(workloads)]
-    assert [w.name for w in next_restarts(workloads, stale, NOW)] == [f"w{n}" for n in range(4, 10)]
-
-
-def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
-    workloads = [workload("web"), workload("other", rolling=True)]
-    assert not rolling(workloads, [proxy()])
-    assert rolling(workloads, [proxy(), proxy("o", workload="Deployment/shop/other")])

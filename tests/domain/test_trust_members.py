@@ -1,16 +1,17 @@
 """Which clusters take part, and which are not fit to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import PermanentError
-from shared.domain.trust import Rotation
 from shared.domain.trust_certificates import fingerprint, pem
-from shared.domain.trust_facts import Bundle, IssuerSecret, MeshConfig
-from shared.domain.trust_members import check_bundle, check_config, check_owner, members_of
+from shared.domain.trust_facts import Bundle, MeshConfig
+from shared.domain.trust_members import check_bundle, check_config, check_links, members_of
+from shared.domain.trust_owners import digest
+from shared.domain.trust_roots import Rotation
 from tests.domain.test_trust_certificates import NEW, OLD
 
 DOMAIN = "prod.contoso.example"
@@ -39,7 +40,8 @@ def test_members_are_the_clusters_with_the_tags_whatever_the_case_of_their_names
     east = cluster("aks-east", tags={"Meshward:Mesh": "linkerd", "meshward:Trust-Domain": DOMAIN})
     others = [cluster("x", tags={}), cluster("y", tags={**TAGS, "meshward:trust-domain": "other"})]
     consul = cluster("z", tags={**TAGS, "meshward:mesh": "consul"})
-    assert members_of(DOMAIN, [cluster("aks-west"), *others, consul, east]) == [east, cluster("aks-west")]
+    members, unseen = members_of(DOMAIN, [cluster("aks-west"), *others, consul, east])
+    assert (members, unseen) == ([east.id, cluster("aks-west").id], {})
 
 
 def test_a_trust_domain_without_members_is_not_rotated() -> None:
@@ -47,19 +49,36 @@ def test_a_trust_domain_without_members_is_not_rotated() -> None:
         members_of(DOMAIN, [cluster(tags={})])
 
 
-def test_a_stopped_member_is_named_before_anything_changes() -> None:
-    with pytest.raises(PermanentError, match="MemberStopped: cluster aks-west"):
-        members_of(DOMAIN, [cluster(), cluster("aks-west", power_state="Stopped")])
+def test_a_stopped_member_is_unseen_and_says_what_to_do() -> None:
+    members, unseen = members_of(DOMAIN, [cluster(), cluster("aks-west", power_state="Stopped")])
+    assert members == [cluster().id]
+    ((stopped, (reason, message)),) = unseen.items()
+    assert (stopped, reason) == (cluster("aks-west").id, "MemberStopped")
+    assert message.startswith("cluster aks-west is stopped: start it")
+
+
+def test_linked_clusters_are_members_by_their_name_in_azure_or_by_the_name_in_their_tag() -> None:
+    west = cluster("aks-west", tags={**TAGS, "meshward:link-name": "west"})
+    check_links("aks-east", [], DOMAIN, [])
+    check_links("aks-east", ["aks-west", "west", "AKS-East"], DOMAIN, [cluster(), west])
+
+
+@pytest.mark.parametrize("tags", [{}, {**TAGS, "meshward:trust-domain": "other"}, {**TAGS, "meshward:mesh": "consul"}])
+def test_a_link_to_a_cluster_that_is_no_member_is_refused_by_its_name(tags: dict[str, str]) -> None:
+    with pytest.raises(PermanentError, match="LinkedClusterNotMember: cluster aks-east is linked to aks-west"):
+        check_links("aks-east", ["aks-west"], DOMAIN, [cluster(), cluster("aks-west", tags=tags)])
 
 
 def config(**facts: Any) -> MeshConfig:
-    return MeshConfig(**{"external_ca": True, "scheme": "kubernetes.io/tls", "trust_domain": DOMAIN, **facts})
+    fit = {"version": "edge-25.10.7", "external_ca": True, "scheme": "kubernetes.io/tls", "trust_domain": DOMAIN}
+    return MeshConfig(**{**fit, "leaf_life": timedelta(hours=24), **facts})
 
 
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
         (None, "NoMesh"),
+        (config(version="stable-2.13.7"), "UnsupportedLinkerd"),
         (config(trust_domain="cluster.local"), "OtherTrustDomain"),
         (config(external_ca=False), "NotExternalCA"),
         (config(scheme="linkerd.io/tls"), "NotExternalCA"),
@@ -81,14 +100,16 @@ def test_a_bundle_without_the_old_root_is_refused(text: str) -> None:
         check_bundle("aks-east", Bundle(text=text, applied=None, owner=""), fingerprint(OLD))
 
 
-@pytest.mark.parametrize("owner", ["Helm", "trust-manager", "argocd-controller"])
-def test_what_another_tool_writes_is_refused_by_its_name(owner: str) -> None:
-    with pytest.raises(PermanentError, match=f"OwnedByOther: the bundle .* {owner}"):
-        check_bundle("aks-east", Bundle(text=pem(OLD), applied=None, owner=owner), fingerprint(OLD))
-    with pytest.raises(PermanentError, match=f"OwnedByOther: the issuer .* {owner}"):
-        check_owner(
-            "aks-east", IssuerSecret(certificate="", bundle="", resource_version="1", applied=None, owner=owner)
-        )
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (Bundle(text=pem(OLD), applied=None, owner="Helm"), "OwnedByOther"),
+        (Bundle(text=pem(OLD), applied=None, written=digest(pem(NEW)), owner=""), "BundleDrift"),
+    ],
+)
+def test_a_bundle_that_is_not_ours_or_not_as_we_left_it_is_refused(found: Bundle, reason: str) -> None:
+    with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
+        check_bundle("aks-east", found, fingerprint(OLD))
 
 
 def test_a_clusters_id_is_taken_apart_whatever_its_case() -> None:

@@ -55,7 +55,8 @@ class Duties:
         async with self.linkerd.mesh(self.cluster) as mesh:
             assert await mesh.config() is not None
             text = (await mesh.bundle()).text
-            await mesh.write_bundle(text, _NOW)
+            await mesh.write_bundle(await mesh.bundle(), text, _NOW)
+            assert await mesh.links() == []
             await mesh.write_issuer(await mesh.issuer(), certificate="c", key="k", bundle=text, now=_NOW)
             await mesh.write_issuer_bundle(await mesh.issuer(), text)
             assert await mesh.identity_replicas(_NOW) == []

@@ -64,7 +64,7 @@ async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
 
 
 def work_of(duties: Duties, role: str) -> Callable[[], Awaitable[None]]:
-    return {"meshward-rotator": duties.rotate, "meshward-verifier": duties.verify}[role]
+    return {"meshward-rotator": duties.rotate, "meshward-verifier": duties.verify}[role.removesuffix("-links")]
 
 
 async def failure(work: Callable[[], Awaitable[None]]) -> str:
