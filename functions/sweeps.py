@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import completions, trust, vaults
+from functions import completions, issuers, trust, vaults
 from functions.client import Client, with_client
 
 app = df.Blueprint()
@@ -14,6 +14,13 @@ app = df.Blueprint()
 async def expiry_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Daily: rotate every trust root that is due."""
     await trust.sweep(client)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 20 * * * *")
+@with_client(app)
+async def issuer_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
+    """Hourly: renew every issuer that has lived half of its life."""
+    await issuers.sweep(client)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 30 5 * * *")

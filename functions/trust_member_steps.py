@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any
 import azure.durable_functions as df
 
 from functions.durable import activity
+from functions.issuing import Place, Signer, issue, proven_live
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged
 from shared.domain.trust import STAGES, Roots, Slot
-from shared.domain.trust_certificates import bundle, fingerprint, issuer_certificate, issuer_expiry, pem
+from shared.domain.trust_certificates import bundle, fingerprint, issuer_expiry
 from shared.domain.trust_course import Done, Member
-from shared.domain.trust_facts import IssuerSecret, Proxy
+from shared.domain.trust_facts import Proxy
 from shared.domain.trust_gates import (
     Verdict,
     Wanted,
-    issuer_gate,
     leaf_gate,
-    reload_missed,
     started_after,
     trust_gate,
     trusts,
@@ -133,21 +132,10 @@ async def ensure_issuer(member: Member) -> Done:
     async with services().linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         check_drift(_name(member), found)
-        if found.applied is None or issuer_expiry(found.certificate, signer, now) is None:
-            check_owner(_name(member), found)
-            await _issue(member, mesh, found, signer, now)
+        if found.applied is None or issuer_expiry(found.certificate, signer.certificate, now) is None:
+            await issue(_place(member, mesh), found, signer, now)
             raise NotConverged("IssuerWritten", f"the issuer of {_name(member)} is written", _APART)
     return Done(at=now)
-
-
-async def _issue(member: Member, mesh: "Mesh", found: IssuerSecret, root: Any, now: datetime) -> None:
-    from shared.adapters.keys import new_key
-
-    public_key, private_key = new_key()
-    wanted = issuer_certificate(member.rotation.trust_domain, public_key, root, now)
-    issuer = await services().key_vault.sign(wanted, public_key, *_signing(member))
-    trusted = (await mesh.bundle()).text
-    await mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=trusted, now=now)
 
 
 @activity(app)
@@ -157,16 +145,10 @@ async def verify_issuer(member: Member) -> Done:
     async with services().linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         check_drift(_name(member), found)
-        expires = issuer_expiry(found.certificate, signer, now)
+        expires = issuer_expiry(found.certificate, signer.certificate, now)
         if expires is None or found.applied is None:
             raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {_name(member)}: put it back")
-        replicas = await mesh.identity_replicas(now)
-        if missed := reload_missed(replicas, expires, found.applied, now):
-            stale = [p for p in await mesh.proxies() if p.id in missed]
-            for workload in next_restarts(await mesh.workloads(), stale, now, member.policy):
-                await mesh.restart(workload, now)
-                log.warning("restarted for a missed reload", extra={"cluster": member.cluster, "pods": missed})
-        return _through(member, issuer_gate(replicas, expires, found.applied))
+        return _through(member, await proven_live(_place(member, mesh), found.applied, expires, now))
 
 
 @activity(app)
@@ -200,16 +182,16 @@ async def _roots(member: Member) -> tuple[Any, Any]:
     )
 
 
-async def _signer(member: Member) -> Any:
-    """The certificate of the root that signs the phase's issuers."""
-    return await services().key_vault.certificate(*_signing(member))
-
-
-def _signing(member: Member) -> tuple[str, str]:
-    """The phase's signing root in Key Vault: name and version."""
+async def _signer(member: Member) -> Signer:
+    """The root that signs the phase's issuers."""
     rotation, roots = member.rotation, _fingerprints(member)
     new = STAGES[member.phase].signer is Slot.NEW
-    return (rotation.new, roots.new_version) if new else (rotation.old, roots.old_version)
+    name, version = (rotation.new, roots.new_version) if new else (rotation.old, roots.old_version)
+    return Signer(name, version, await services().key_vault.certificate(name, version))
+
+
+def _place(member: Member, mesh: "Mesh") -> Place:
+    return Place(member.cluster, member.rotation.trust_domain, mesh, member.policy)
 
 
 def _fingerprints(member: Member) -> Roots:

@@ -79,6 +79,14 @@ def trust_root(found: VaultCertificate) -> Root:
     )
 
 
+def enabled_roots(certificates: Iterable[VaultCertificate]) -> dict[str, list[str]]:
+    """The certificates of the roots in force, by trust domain."""
+    found: dict[str, list[str]] = {}
+    for root in (r for r in _roots(certificates) if r.enabled):
+        found.setdefault(root.trust_domain, []).append(root.certificate)
+    return found
+
+
 def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
     """The current root of every trust domain in the vault; certificates that aren't roots of ours are passed over."""
     current: dict[str, Root] = {}

@@ -99,7 +99,9 @@ async def test_a_made_root_signs_issuers(keys: KeyVault, world: World) -> None:
     await made(keys, world)
     version, root = await keys.latest(NAME)
     now, (key, private) = world.clock.now(), new_key()
-    issuer = await keys.sign(issuer_certificate("prod.contoso.example", key, root, now), key, NAME, version)
+    issuer = await keys.sign(
+        issuer_certificate("prod.contoso.example", key, root, now, timedelta(hours=48)), key, NAME, version
+    )
     assert issuer_expiry(pem(issuer), root, now) == issuer.not_valid_after_utc
     assert private.startswith("-----BEGIN PRIVATE KEY-----")
 

@@ -59,13 +59,13 @@ def test_a_new_root_lives_long_enough_not_to_be_due_at_once() -> None:
 
 def test_no_root_shares_its_subject_with_another_root_or_an_issuer() -> None:
     third = root_certificate(rotation(3), KEYS[2].public_key(), NEW, NOW).sign(KEYS[2], SHA256())
-    issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, NOW).sign(KEYS[1], SHA256())
+    issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, NOW, timedelta(hours=48)).sign(KEYS[1], SHA256())
     assert len({c.subject for c in (OLD, NEW, third, issuer)}) == 4
     assert issuer.subject.rfc4514_string() == f"CN=identity.linkerd.{DOMAIN}"
 
 
 def test_an_issuer_chains_to_its_root_and_signs_leaves_only() -> None:
-    issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, NOW).sign(KEYS[1], SHA256())
+    issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, NOW, timedelta(hours=48)).sign(KEYS[1], SHA256())
     assert issuer_expiry(pem(issuer), NEW, NOW) == issuer.not_valid_after_utc == NEW.not_valid_after_utc
     assert issuer_expiry(pem(issuer), OLD, NOW) is None
     assert issuer_expiry(pem(issuer), NEW, NOW + timedelta(days=400)) is None
@@ -78,7 +78,7 @@ def test_an_issuer_chains_to_its_root_and_signs_leaves_only() -> None:
 @settings(max_examples=20, deadline=None)
 def test_an_issuer_never_outlives_its_root(days: int) -> None:
     later = NOW + timedelta(days=days)
-    issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, later).sign(KEYS[1], SHA256())
+    issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, later, timedelta(hours=48)).sign(KEYS[1], SHA256())
     assert NEW.not_valid_before_utc <= issuer.not_valid_before_utc
     assert issuer.not_valid_after_utc <= NEW.not_valid_after_utc
 

@@ -49,7 +49,9 @@ def made_root(generation: int, before: x509.Certificate) -> Authority:
 
 def made_issuer(root: Authority) -> Authority:
     key = _new_key()
-    return _signed_elsewhere(issuer_certificate(DOMAIN, key.public_key(), root.certificate, NOW), key, root.key)
+    return _signed_elsewhere(
+        issuer_certificate(DOMAIN, key.public_key(), root.certificate, NOW, timedelta(hours=48)), key, root.key
+    )
 
 
 def odd(
