@@ -107,12 +107,23 @@ class ClusterApi:
     ) -> list[Object]:
         """The objects of a kind, in one namespace or in all; `labels` they must have (None as value: any value).
 
-        They are read `page` at a time (500 as kubectl does) and show one moment.
+        They are read `page` at a time (500 as kubectl does) and show one moment. If the API server forgets that moment
+        before the last page (410), they are read again at once, as client-go does.
         """
-        where: Any = (namespace or "*") if kind.namespaced else None
-        with self._errors(f"listing {kind.plural}"):
-            found = self._client.list(_resource(kind), namespace=where, labels=labels, chunk_size=page)
+        import httpx2
+
+        async def read(size: int | None) -> list[Object]:
+            where: Any = (namespace or "*") if kind.namespaced else None
+            found = self._client.list(_resource(kind), namespace=where, labels=labels, chunk_size=size)
             return [dict(item) async for item in found]
+
+        with self._errors(f"listing {kind.plural}"):
+            try:
+                return await read(page)
+            except httpx2.HTTPStatusError as error:
+                if error.response.status_code != 410:
+                    raise
+            return await read(None)
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None if there is none."""

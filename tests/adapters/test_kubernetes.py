@@ -93,7 +93,6 @@ async def test_a_patch_of_what_somebody_changed_meanwhile_is_refused(api: Cluste
     [
         (Reply(status=503, headers={"Retry-After": "5"}), TemporaryError, 5),
         (Reply(status=500, body={"kind": "Status", "message": "etcd", "code": 500}), TemporaryError, None),
-        (Reply(status=410, body={"kind": "Status", "reason": "Expired", "code": 410}), TemporaryError, None),
         (Reply(status=403, body={"kind": "Status", "message": "no", "code": 403}), TemporaryError, None),
         (Reply(status=422, body={"kind": "Status", "message": "no", "code": 422}), PermanentError, None),
     ],

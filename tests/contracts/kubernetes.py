@@ -5,10 +5,12 @@ Rules:
 - `meshward` is the adapter under test; `other` stands for everybody else and speaks the bare API.
 - Time passes by `until`: controllers of a real cluster take real time, those of the simulated one virtual time.
 - Each test has a namespace of its own.
-- The adapter lists and never watches, so nothing here does.
+- The adapter lists and never watches; watches are read by lightkube, whose own restarts are relied on.
 """
 
+import asyncio
 import base64
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +20,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from lightkube import AsyncClient, KubeConfig
+from lightkube.config.models import Cluster as Server
+from lightkube.config.models import User
+from lightkube.resources.core_v1 import Event
+from lightkube.types import OnErrorResult, on_error_retry
 
 from local.cloud.entra import Principal
 from local.cloud.resources.aks import cluster_id
@@ -94,6 +101,23 @@ class Cluster:
         user = {"apiGroup": ROLE.group, "kind": "User", "name": self.user}
         await self.apply(ROLE_BINDING, {"metadata": {"name": "granted"}, "roleRef": role, "subjects": [user]})
 
+    def event(self, *, reason: str) -> Object:
+        about = {"apiVersion": "v1", "kind": "ConfigMap", "name": "colours", "namespace": self.namespace}
+        return {"metadata": {"name": "colours.1"}, "involvedObject": about, "type": "Normal", "reason": reason}
+
+    async def evict(self, name: str) -> httpx2.Response:
+        """Somebody drains the pod's node."""
+        return await self.other.post(f"{_path(POD, self.namespace)}/{name}/eviction", json=eviction(name))
+
+    async def evicted(self, name: str) -> bool:
+        return (await self.evict(name)).is_success
+
+    def lightkube(self) -> AsyncClient:
+        """A client of its own; before each page of a list but the first, the server has forgotten the list's moment."""
+        user = User(token=self.other.headers["Authorization"].removeprefix("Bearer "))
+        config = KubeConfig.from_one(cluster=Server(server=str(self.other.base_url)), user=user)
+        return AsyncClient(config, transport=_Forgetful(self))
+
     async def run(self, kind: Kind, name: str, **spec: Any) -> Workload:
         """A workload, once its rollout is over."""
         await self.apply(kind, workload(kind, name, **spec))
@@ -126,6 +150,25 @@ class Cluster:
 
     async def proxies(self) -> list[Proxy]:
         return [p for p in await Mesh(self.meshward).proxies() if p.namespace == self.namespace]
+
+
+@dataclass(frozen=True)
+class _Forgetful(httpx2.AsyncBaseTransport):
+    cluster: Cluster
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        other, answers = self.cluster.other, list[httpx2.Response]()
+
+        async def is_gone() -> bool:
+            answers.append(await other.send(request))
+            return answers[-1].status_code == 410
+
+        if "continue" not in request.url.params:
+            return await other.send(request, stream=True)
+        await self.cluster.apply(CONFIG_MAP, colours(changed="meanwhile"))
+        await self.cluster.forget()
+        await self.cluster.until(is_gone)
+        return answers[-1]
 
 
 @asynccontextmanager
@@ -184,6 +227,14 @@ def pod(name: str, **spec: Any) -> Object:
     return {"metadata": {"labels": labels}, "spec": {"containers": containers, **spec}}
 
 
+def budget(name: str, **bound: int | str) -> Object:
+    return {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": name}}, **bound}}
+
+
+def eviction(name: str) -> Object:
+    return {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+
+
 def colours(**data: str) -> Object:
     return {"metadata": {"name": "colours"}, "data": data}
 
@@ -229,6 +280,65 @@ class KubernetesContract:
 
         await here.until(is_gone)
         assert (await here.other.get(path, params=following)).json()["reason"] == "Expired"
+
+    async def test_a_list_whose_moment_is_forgotten_between_its_pages_is_read_again(self, here: Cluster) -> None:
+        wanted = [f"c{number}" for number in range(4)]
+        for name in wanted:
+            await here.apply(SECRET, {"metadata": {"name": name}})
+        async with here.lightkube() as client:
+            found = await ClusterApi("here", client, here.other).list(SECRET, namespace=here.namespace, page=2)
+        assert [o["metadata"]["name"] for o in found] == wanted
+
+    async def test_a_watch_that_is_gone_starts_again_and_one_that_is_closed_goes_on(self, here: Cluster) -> None:
+        gone, seen = list[Any](), list[tuple[str, str | None]]()
+
+        def noted(error: Exception, count: int) -> OnErrorResult:
+            gone.append(error)
+            return on_error_retry(error, count)
+
+        async def watch() -> None:
+            async with here.lightkube() as client:
+                since: Any = {"namespace": here.namespace, "resource_version": "1"}
+                async for change, found in client.watch(Event, **since, server_timeout=1, on_error=noted):
+                    seen.append((change, found.reason))
+
+        def told(change: str) -> Callable[[], Awaitable[bool]]:
+            async def is_told() -> bool:
+                return bool(seen) and seen[-1][0] == change
+
+            return is_told
+
+        await here.apply(EVENT, here.event(reason="Mixed"))
+        await here.forget()
+        watching = asyncio.create_task(watch())
+        await here.until(told("ADDED"))
+        for _ in range(25):  # it is closed again and again
+            await here.wait()
+        await here.apply(EVENT, here.event(reason="Dried"))
+        await here.until(told("MODIFIED"))
+        await here.meshward.delete(EVENT, "colours.1", here.namespace)
+        await here.until(told("DELETED"))
+        watching.cancel()
+        assert [error.status.code for error in gone] == [410]
+        assert seen == [("ADDED", "Mixed"), ("MODIFIED", "Dried"), ("DELETED", "Dried")]
+
+    async def test_a_watch_that_saw_nothing_is_told_how_far_it_has_come_before_it_is_closed(
+        self, here: Cluster
+    ) -> None:
+        path, query = _path(SECRET, here.namespace), {"watch": "true", "allowWatchBookmarks": "true"}
+        since = (await here.other.get(path)).json()["metadata"]["resourceVersion"]
+        only = {"labelSelector": "watched", "resourceVersion": since, "timeoutSeconds": 4}
+        async with here.other.stream("GET", path, params={**query, **only}) as watch:
+            unseen = await here.apply(SECRET, {"metadata": {"name": "unseen"}})
+            reading = asyncio.create_task(watch.aread())
+
+            async def is_closed() -> bool:
+                return reading.done()
+
+            await here.until(is_closed)
+        told = [json.loads(line) for line in watch.text.splitlines()]
+        assert {(each["type"], each["object"]["kind"]) for each in told} == {("BOOKMARK", "Secret")}
+        assert told[-1]["object"]["metadata"]["resourceVersion"] >= unseen["metadata"]["resourceVersion"]
 
     async def test_listed_objects_leave_their_kind_to_the_list(self, here: Cluster) -> None:
         await here.apply(SECRET, {"metadata": {"name": "key"}})
@@ -287,8 +397,7 @@ class KubernetesContract:
     @pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
     async def test_a_restart_rolls_until_every_pod_is_new_and_ready(self, here: Cluster, kind: Kind) -> None:
         await here.run(kind, "web")
-        budget = {"minAvailable": "100%", "selector": {"matchLabels": {"app": "web"}}}
-        await here.apply(DISRUPTION_BUDGET, {"metadata": {"name": "web"}, "spec": budget})  # only evictions heed it
+        await here.apply(DISRUPTION_BUDGET, budget("web", minAvailable="100%"))  # only evictions heed it
         old = await here.pods("web")
         await here.restart("web")
         assert (await here.workload("web")).rolling
@@ -300,6 +409,23 @@ class KubernetesContract:
         proxies = [p for p in await here.proxies() if p.pod in {p["metadata"]["name"] for p in new.values()}]
         assert {p.workload for p in proxies} == {f"{kind.kind}/{here.namespace}/web"}
         assert all(p.started and p.started >= p.created for p in proxies)
+
+    async def test_an_eviction_is_refused_until_the_disruption_budget_can_spare_a_pod(self, here: Cluster) -> None:
+        await here.run(DEPLOYMENT, "web")
+        name = next(iter((await here.pods("web")).values()))["metadata"]["name"]
+        await here.apply(DISRUPTION_BUDGET, budget("web", minAvailable="100%"))
+
+        async def is_refused() -> bool:
+            refused = await here.evict(name)
+            assert (refused.status_code, refused.json()["reason"]) == (429, "TooManyRequests")
+            (cause,) = refused.json()["details"]["causes"]
+            needed = "The disruption budget web needs 3 healthy pods and has 3 currently"
+            return (cause["reason"], cause["message"]) == ("DisruptionBudget", needed)
+
+        await here.until(is_refused)  # once the budget's controller has seen it
+        await here.apply(DISRUPTION_BUDGET, budget("web", maxUnavailable=1))
+        await here.until(lambda: here.evicted(name))
+        assert (await here.evict("absent")).status_code == 404
 
     @pytest.mark.parametrize("kind", [STATEFUL_SET, DAEMON_SET], ids=lambda kind: kind.kind)
     async def test_pods_of_an_on_delete_strategy_stay_until_they_are_deleted(self, here: Cluster, kind: Kind) -> None:
@@ -359,9 +485,7 @@ class KubernetesContract:
             await here.meshward.patch(SECRET, "issuer", here.namespace, {"type": "Opaque"})
 
     async def test_events_tell_what_they_are_about(self, here: Cluster) -> None:
-        about = {"apiVersion": "v1", "kind": "ConfigMap", "name": "colours", "namespace": here.namespace}
-        event = {"metadata": {"name": "colours.1"}, "involvedObject": about, "type": "Normal", "reason": "Mixed"}
-        await here.apply(EVENT, event)
+        await here.apply(EVENT, here.event(reason="Mixed"))
         (found,) = await here.meshward.list(EVENT, namespace=here.namespace)
         assert (found["involvedObject"]["name"], found["reason"]) == ("colours", "Mixed")
 

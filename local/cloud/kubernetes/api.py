@@ -5,7 +5,8 @@ Rules:
 - Errors are Status objects of type application/json. Bodies are JSON, also where YAML would be allowed.
 - Reads are never older than the last write; the pages of a list show the moment of the first. Items of built-in kinds
   leave their kind to the list.
-- A watch ends after timeoutSeconds of virtual time. A resourceVersion or page that the cluster forgot is 410 Gone.
+- A watch ends after timeoutSeconds of virtual time, its bookmark comes two seconds before.
+- A page that the cluster forgot is 410 Gone; a watch from a resourceVersion that it forgot is an ERROR that says so.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.kubernetes.cluster import Change, Cluster, Kind, Object, StatusError, details, not_found
+from local.cloud.kubernetes.disruption import evict
 from local.cloud.kubernetes.fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
 from local.cloud.kubernetes.rbac import forbidden
 from local.cloud.kubernetes.selectors import matches
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's server application, the same in every tenant
 _WATCH_SECONDS = 1800.0
+_BOOKMARK_SECONDS = 2.0
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.4", "platform": "linux/amd64"}
 
@@ -122,6 +125,9 @@ class KubernetesWire:
         return _list(target, call.query)
 
     def _post(self, target: Target, call: Call) -> Reply:
+        if target.below == "eviction":
+            evict(target.cluster, target.found(), dry_run=_dry(call))
+            return _object(_success(target), status=201)
         body = _in_namespace(target, _parsed(call))
         claimed = claim_fields({}, body, _manager(call), target.cluster.now())
         return _object(target.shown(target.cluster.create(claimed, dry_run=_dry(call))), status=201)
@@ -212,31 +218,48 @@ def _selected(target: Target, query: dict[str, str]) -> list[Object]:
 
 def _watch(target: Target, query: dict[str, str]) -> Reply:
     since = int(query.get("resourceVersion") or 0)
-    if since and since < target.cluster.oldest:
-        raise _gone(f"too old resource version: {since} ({target.cluster.version})")
     until = target.cluster.clock.time() + float(query.get("timeoutSeconds") or _WATCH_SECONDS)
     return Reply(stream=_changes(target, query, since, until), headers={"Content-Type": "application/json"})
 
 
 async def _changes(target: Target, query: dict[str, str], since: int, until: float) -> AsyncIterator[bytes]:
     cluster = target.cluster
+    if since and since < cluster.oldest:
+        yield _event("ERROR", _failure(_gone(f"too old resource version: {since} ({cluster.oldest})")))
+        return
     queue: asyncio.Queue[Change | None] = asyncio.Queue()
     known = [Change(0, "ADDED", target.kind, o) for o in _selected(target, {})] if not since else list(cluster.history)
     for past in known:
         if not since or past.version > since:
             queue.put_nowait(past)
-    listener = queue.put_nowait
-    cluster.listeners.append(listener)
-    alarm = cluster.clock.at(until, lambda: queue.put_nowait(None))
+    alarms = [cluster.clock.at(until, lambda: queue.put_nowait(None))]
+    if query.get("allowWatchBookmarks") == "true":
+        alarms.append(cluster.clock.at(until - _BOOKMARK_SECONDS, lambda: queue.put_nowait(_bookmark(target))))
+    cluster.listeners.append(listener := queue.put_nowait)
     try:
         while (change := await queue.get()) is not None:
-            here = target.namespace in (None, change.object["metadata"].get("namespace"))
-            if change.kind == target.kind and here and matches(change.object, query):
-                yield json.dumps({"type": change.type, "object": target.shown(change.object)}).encode() + b"\n"
+            if change.type == "BOOKMARK" or _concerns(change, target, query):
+                yield _event(change.type, target.shown(change.object))
     finally:
-        alarm.cancel()
+        for alarm in alarms:
+            alarm.cancel()
         if listener in cluster.listeners:
             cluster.listeners.remove(listener)
+
+
+def _concerns(change: Change, target: Target, query: dict[str, str]) -> bool:
+    here = target.namespace in (None, change.object["metadata"].get("namespace"))
+    return change.kind == target.kind and here and matches(change.object, query)
+
+
+def _bookmark(target: Target) -> Change:
+    """How far a watch has come, for one that is to be resumed there."""
+    version = target.cluster.version
+    return Change(version, "BOOKMARK", target.kind, {"metadata": {"resourceVersion": str(version)}})
+
+
+def _event(type: str, obj: Object) -> bytes:
+    return json.dumps({"type": type, "object": obj}).encode() + b"\n"
 
 
 def _written(target: Target, call: Call, new: Object) -> Object:
@@ -345,7 +368,11 @@ def _object(body: Object, status: int = 200) -> Reply:
 
 
 def _status(error: StatusError) -> Reply:
-    body = {
+    return _object(_failure(error), status=error.code)
+
+
+def _failure(error: StatusError) -> Object:
+    return {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
@@ -355,4 +382,3 @@ def _status(error: StatusError) -> Reply:
         "details": error.details,
         "code": error.code,
     }
-    return _object(body, status=error.code)

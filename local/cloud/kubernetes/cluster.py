@@ -117,7 +117,7 @@ class Cluster:
         self.mesh: Mesh | None = None
         self.authorization_mode = "AlwaysAllow"  # or RBAC
         self.mount_seconds = 90.0  # the longest that a mounted ConfigMap or Secret lags behind
-        self.version, self.oldest = 1_000, 0
+        self.version = self.oldest = 1_000
         self.history: deque[Change] = deque(maxlen=_HISTORY)
         self.pages: list[tuple[int, list[Object]]] = []  # what is left of lists that were read in part, by version
         self.listeners: list[Callable[[Change], None]] = []

@@ -114,12 +114,13 @@ def _roll(cluster: Cluster, spec: Object, new: Object, old: list[Object]) -> Non
 def _limits(spec: Object) -> tuple[int, int]:
     """maxSurge and maxUnavailable in pods; not both are zero."""
     rolling, wanted = spec.get("strategy", {}).get("rollingUpdate", {}), spec.get("replicas", 1)
-    surge = _share(rolling.get("maxSurge", "25%"), wanted, math.ceil)
-    unavailable = _share(rolling.get("maxUnavailable", "25%"), wanted, math.floor)
+    surge = share(rolling.get("maxSurge", "25%"), wanted, math.ceil)
+    unavailable = share(rolling.get("maxUnavailable", "25%"), wanted, math.floor)
     return surge, unavailable or (0 if surge else 1)
 
 
-def _share(value: int | str, of: int, rounded: Callable[[float], int]) -> int:
+def share(value: int | str, of: int, rounded: Callable[[float], int]) -> int:
+    """A number of pods, or a share of them in percent."""
     return rounded(of * int(value.rstrip("%")) / 100) if isinstance(value, str) else value
 
 
@@ -234,7 +235,7 @@ def _daemon_set(cluster: Cluster, daemon_set: Object) -> None:
     nodes = [n["metadata"]["name"] for n in cluster.objects("Node")]
     pods = {p["spec"]["nodeName"]: p for p in cluster.owned(daemon_set, "Pod")}
     rolling = spec.get("updateStrategy", {})
-    limit = _share(rolling.get("rollingUpdate", {}).get("maxUnavailable", 1), len(nodes), math.ceil)
+    limit = share(rolling.get("rollingUpdate", {}).get("maxUnavailable", 1), len(nodes), math.ceil)
     away = sum(not (node in pods and is_ready(pods[node])) for node in nodes)
     try:
         for node in nodes:

@@ -1,0 +1,53 @@
+"""Evictions and the budgets that bound them (Kubernetes docs, API-initiated eviction).
+
+Rules:
+- A drain of a node evicts and so waits for budgets; a rolling restart deletes and doesn't.
+- Pods that have a budget are counted when somebody asks, as if its controller were never late.
+"""
+
+import math
+
+from local.cloud.kubernetes.cluster import Cluster, Object, StatusError, is_ready
+from local.cloud.kubernetes.controllers import share
+
+_REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
+
+
+def evict(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:
+    """Ask for the pod's end; raises StatusError TooManyRequests if a budget has no pod to spare."""
+    meta = pod["metadata"]
+    if is_ready(pod):
+        for budget in cluster.objects("PodDisruptionBudget", meta["namespace"]):
+            if _selects(budget, pod):
+                _spend(cluster, budget)
+    if not dry_run:
+        cluster.delete("Pod", meta["namespace"], meta["name"])
+
+
+def _spend(cluster: Cluster, budget: Object) -> None:
+    pods = [p for p in cluster.objects("Pod", budget["metadata"]["namespace"]) if _selects(budget, p)]
+    healthy, needed = sum(map(is_ready, pods)), _needed(budget["spec"], _expected(cluster, pods))
+    if healthy > needed:
+        return
+    name = budget["metadata"]["name"]
+    message = f"The disruption budget {name} needs {needed} healthy pods and has {healthy} currently"
+    causes = [{"reason": "DisruptionBudget", "message": message}]
+    raise StatusError(429, "TooManyRequests", _REFUSED, {"causes": causes})
+
+
+def _needed(spec: Object, expected: int) -> int:
+    if "maxUnavailable" in spec:
+        return max(0, expected - share(spec["maxUnavailable"], expected, math.ceil))
+    return share(spec.get("minAvailable", 1), expected, math.ceil)
+
+
+def _expected(cluster: Cluster, pods: list[Object]) -> int:
+    """How many pods the owners want."""
+    owners = {(o["kind"], o["name"]) for p in pods for o in p["metadata"].get("ownerReferences", ())}
+    found = (cluster.find(kind, pods[0]["metadata"]["namespace"], name) for kind, name in owners)
+    return sum(o["spec"].get("replicas", 1) for o in found if o)
+
+
+def _selects(budget: Object, pod: Object) -> bool:
+    wanted, labels = budget["spec"]["selector"].get("matchLabels", {}), pod["metadata"].get("labels", {})
+    return bool(wanted.items() <= labels.items())
