@@ -1,61 +1,58 @@
-"""A managed cluster that asks for it (tag meshward:protect=true) gets a Backup vault of its own.
+"""A managed cluster that asks for it, by its tag or by where it is, gets a Backup vault of its own.
 
-    cluster written ─┐                        ┌─ resource groups: vault, snapshots
-    daily sweep ─────┼─▶ protect_cluster ──▶  build  storage account and container
-    by hand ─────────┘   (one run per life    │  Backup vault, hardened, with its policy
-                          of a cluster)       │  backup extension in the cluster
-                                              ├─ bind   trusted access, six role assignments
-                                              ├─ prove  validations until one is clean
-                                              └─ protect  backup instance: ProtectionConfigured
+    cluster written ─┐                        ┌─ build    resource groups; storage and vault side by side; then policy,
+    daily sweep ─────┼─▶ protect_cluster ──▶  │           trusted access, roles and the cluster's extension
+    by hand ─────────┘   (a run at a time     ├─ prove    validations until one is clean: the roles act
+                          for each life       └─ protect  backup instance: ProtectionConfigured
+                          of a cluster)
 
+A run begins with its plan: the differences between what is wanted and what is found. A run without any is done at once.
 Every step looks first and acts on a difference, so that a run that is killed, doubled or started again meets its own
-work. What is found weaker than wanted or in other hands ends the run with the reason.
+work. What is found in other hands, or too weak for ever, ends the run with the reason.
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-import azure.durable_functions as df
 import azure.functions as func
-import msgspec
+from durabletask.client import OrchestrationStatus
 
 from functions.bindings import bound
 from functions.client import Client, with_client
-from functions.durable import Runbook, Steps, activity, declined, orchestrator
+from functions.durable import Runbook, Steps, declined, orchestrator
 from functions.incoming import received
-from shared.domain.cluster import Cluster, cluster_id
+from functions.vault_steps import (
+    Group,
+    Installation,
+    Order,
+    app,
+    ensure_extension,
+    ensure_group,
+    ensure_instance,
+    ensure_policy,
+    ensure_role,
+    ensure_storage,
+    ensure_trusted_access,
+    ensure_vault,
+    finish_validation,
+    plan_now,
+    plan_protection,
+    start_validation,
+)
+from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import cluster_written
-from shared.domain.vault import Grant, Protection, check_ours, due, grants, protection_of
-from shared.domain.vault_findings import (
-    Finding,
-    Found,
-    FoundExtension,
-    FoundVault,
-    Protected,
-    Unclaimed,
-    Validation,
-    concluded,
-    installed,
-    protected,
-    settled,
-    strong,
-    unclaimed,
-)
+from shared.domain.policy import Policy
+from shared.domain.vault import Protection, check_ours, due, protection_of
+from shared.domain.vault_findings import Finding, Protected
+from shared.domain.vault_plan import Plan, agreed, lacking
 from shared.wiring import services
 
-app = df.Blueprint()
 log = logging.getLogger("meshward")
 
 SOON = timedelta(seconds=30)
-VALIDATIONS = 30  # each takes about a minute; roles and trusted access act within minutes
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource group of a protection."""
-
-    wanted: Protection
-    name: str
+PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon a cluster is protected
+VALIDATIONS = 60  # each takes a minute at least, and a role acts within minutes, seldom half an hour
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -74,27 +71,50 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
     if wanted is None:
         log.info("cluster asks for no protection", extra={"event_id": event.id, "cluster": written.cluster_id})
     else:
-        await client.start_once("protect_cluster", wanted.run, wanted)
+        await client.start_once("protect_cluster", wanted.run, Order(wanted=wanted))
 
 
-async def request_protection(client: Client, resource_id: str) -> str | None:
-    """Protect the cluster, again if that failed before; the instance id, None if the cluster doesn't ask for it."""
+async def request_plan(resource_id: str) -> Plan | None:
+    """What protecting the cluster would change now, None if it doesn't ask for protection."""
     wanted = await _wanted(resource_id)
-    return await client.start_again("protect_cluster", wanted.run, wanted) if wanted else None
+    return await plan_now(wanted) if wanted else None
+
+
+async def request_protection(client: Client, resource_id: str, plan: str = "") -> str | None:
+    """Protect the cluster, also where that failed or something has changed since; the instance id, None if it doesn't
+    ask for protection. With the hash of a plan, that plan or nothing."""
+    wanted = await _wanted(resource_id)
+    if wanted is None:
+        return None
+    found = agreed(await plan_now(wanted), plan) if plan else None
+    first = await client.state(wanted.run)
+    if found and first and first.runtime_status is OrchestrationStatus.COMPLETED:
+        return await client.start_again(
+            "protect_cluster", f"{wanted.run}-{found.hash[:8]}", Order(wanted=wanted, plan=plan)
+        )
+    return await client.start_again("protect_cluster", wanted.run, Order(wanted=wanted, plan=plan))
 
 
 async def sweep(client: Client) -> None:
-    """Protect every cluster that asks for it and isn't protected, also those where it failed before."""
+    """Protect every cluster that asks for it, also where it failed before, and look after those that are protected."""
+    policy, now = await services().policy(), services().now()
     for cluster in await services().protectable.list():
         try:
-            wanted = _protection(cluster)
+            wanted = _protection(cluster, policy)
         except MeshwardError as error:
-            log.warning(
-                "cluster left out", extra={"cluster": cluster.id, "reason": error.reason, "error": error.message}
-            )
+            left = {"cluster": cluster.id, "reason": error.reason, "error": error.message}
+            log.warning("cluster left out", extra=left)
             continue
         if wanted:
-            await client.start_again("protect_cluster", wanted.run, wanted)
+            await _look_after(client, wanted, now)
+
+
+async def _look_after(client: Client, wanted: Protection, now: datetime) -> None:
+    first = await client.state(wanted.run)
+    if first and first.runtime_status is OrchestrationStatus.COMPLETED:
+        await client.start_once("protect_cluster", f"{wanted.run}-{now:%Y%m%d}", Order(wanted=wanted))
+    else:
+        await client.start_again("protect_cluster", wanted.run, Order(wanted=wanted))
 
 
 async def _wanted(resource_id: str) -> Protection | None:
@@ -102,161 +122,67 @@ async def _wanted(resource_id: str) -> Protection | None:
     cluster = await services().protectable.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {resource_id}")
-    return _protection(cluster)
+    return _protection(cluster, await services().policy())
 
 
-def _protection(cluster: Cluster) -> Protection | None:
-    return protection_of(cluster, services().settings.backup_resource_group) if due(cluster) else None
+def _protection(cluster: Cluster, policy: Policy) -> Protection | None:
+    terms = policy.at(cluster.tag(TRUST_DOMAIN_TAG), cluster.id).protect
+    return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
 
 
 @orchestrator(app)
-def protect_cluster(run: Runbook, wanted: Protection) -> Steps[Protected]:
+def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
     """The runbook."""
-
-    run.phase("build", cluster=wanted.cluster, vault=wanted.vault)
-    yield from run.step(find_other_vaults, wanted)
-    groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
-    yield from run.fan_out(ensure_group, groups, every=SOON)
-    yield from run.step(ensure_account, wanted, every=SOON)
-    yield from run.step(ensure_container, wanted, every=SOON)
-    vault = yield from run.step(ensure_vault, wanted, every=SOON)
-    yield from run.step(ensure_policy, wanted, every=SOON)
-    extension = yield from run.step(ensure_extension, wanted, every=SOON)
-
-    run.phase("bind", cluster=wanted.cluster, vault=wanted.vault)
-    yield from run.step(ensure_trusted_access, wanted, every=SOON)
-    yield from run.fan_out(ensure_role, grants(wanted, vault.principal, extension.principal), every=SOON)
-
-    run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
-    yield from validated(run, wanted)
+    wanted = order.wanted
+    run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
+    plan = yield from run.step(plan_protection, order, every=SOON)
+    redundancy = plan.redundancy
+    if plan.changes:
+        redundancy = yield from built(run, plan)
+    if not plan.instance:
+        run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
+        yield from validated(run, wanted)
 
     run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
-    done = yield from run.step(ensure_instance, wanted, every=SOON)
+    instance = yield from run.step(ensure_instance, wanted, every=PROBE)
     yield from bound(run, wanted)
     run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
-    return done
+    return Protected(
+        cluster_id=wanted.cluster_id,
+        vault_id=wanted.vault_id,
+        instance_id=instance.id,
+        protection=instance.protection,
+        redundancy=redundancy,
+        changes=plan.lines,
+    )
+
+
+def built(run: Runbook, plan: Plan) -> Steps[str]:
+    """Make what the backup needs, side by side where one doesn't wait for the other; the vault's redundancy."""
+    wanted = plan.wanted
+    run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=len(plan.changes))
+    groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
+    yield from run.fan_out(ensure_group, groups, every=SOON)
+    account, vault = yield from run.together((ensure_storage, wanted), (ensure_vault, wanted), every=SOON)
+    roles = lacking(plan, vault.principal, "")
+    extension, *_ = yield from run.together(
+        (ensure_extension, Installation(wanted=wanted, blob_url=account.blob_url)),
+        (ensure_policy, wanted),
+        (ensure_trusted_access, wanted),
+        *((ensure_role, role) for role in roles),
+        every=SOON,
+    )
+    late = [role for role in lacking(plan, vault.principal, extension.principal) if role not in roles]
+    yield from run.fan_out(ensure_role, late, every=SOON)
+    return str(vault.redundancy)
 
 
 def validated(run: Runbook, wanted: Protection) -> Steps[None]:
     """Validate until clean: a role that doesn't act yet shows here and nowhere else."""
     finding = Finding()
     for _ in range(VALIDATIONS):
-        validation = yield from run.step(start_validation, wanted)
-        finding = yield from run.step(finish_validation, validation, every=SOON)
+        validation = yield from run.step(start_validation, wanted, every=PROBE)
+        finding = yield from run.step(finish_validation, validation, every=PROBE)
         if not finding.code:
             return
     raise PermanentError(finding.code, f"cluster {wanted.cluster} can't be protected: {finding.message}")
-
-
-@activity(app)
-async def find_other_vaults(wanted: Protection) -> Unclaimed:
-    """Refuse a cluster that another vault holds."""
-    return unclaimed(wanted, await services().backup_vaults.vaults_holding(wanted))
-
-
-@activity(app)
-async def ensure_group(group: Group) -> Found:
-    """A resource group, in the cluster's region if it must be made."""
-    resources = services().azure_resources
-    found = await resources.group(group.wanted, group.name)
-    if found is None:
-        await resources.create_group(group.wanted, group.name)
-    return settled(f"resource group {group.name}", found)
-
-
-@activity(app)
-async def ensure_account(wanted: Protection) -> Found:
-    """The storage account, closed to everything but Entra identities over TLS."""
-    resources = services().azure_resources
-    found = await resources.account(wanted)
-    if found is None or found.lax:
-        await resources.create_account(wanted)
-        found = None
-    return settled(f"storage account {wanted.account}", found)
-
-
-@activity(app)
-async def ensure_container(wanted: Protection) -> Found:
-    """The account's blob container."""
-    resources = services().azure_resources
-    found = await resources.container(wanted)
-    if found is None:
-        await resources.create_container(wanted)
-    return settled(f"the container of storage account {wanted.account}", found)
-
-
-@activity(app)
-async def ensure_vault(wanted: Protection) -> FoundVault:
-    """The Backup vault, at least as strong as wanted."""
-    vaults = services().backup_vaults
-    found = await vaults.vault(wanted)
-    if found is None:
-        await vaults.create_vault(wanted)
-    return strong(wanted.vault, found)
-
-
-@activity(app)
-async def ensure_policy(wanted: Protection) -> Found:
-    """The vault's policy."""
-    vaults = services().backup_vaults
-    found = await vaults.policy(wanted)
-    if found is None:
-        await vaults.create_policy(wanted)
-    return settled(f"the policy of Backup vault {wanted.vault}", found)
-
-
-@activity(app)
-async def ensure_extension(wanted: Protection) -> FoundExtension:
-    """The backup extension, storing to our account."""
-    resources = services().azure_resources
-    found = await resources.extension(wanted)
-    if found is None:
-        account = settled(f"storage account {wanted.account}", await resources.account(wanted))
-        await resources.create_extension(wanted, account.blob_url)
-    return installed(wanted, found)
-
-
-@activity(app)
-async def ensure_trusted_access(wanted: Protection) -> Found:
-    """The vault's access to the cluster's API server."""
-    resources = services().azure_resources
-    found = await resources.trusted_access(wanted)
-    if found is None:
-        await resources.create_trusted_access(wanted)
-    return settled(f"the trusted access of cluster {wanted.cluster}", found)
-
-
-@activity(app)
-async def ensure_role(grant: Grant) -> Grant:
-    """A role assignment; whether it acts, only a validation shows."""
-    resources = services().azure_resources
-    if not await resources.granted(grant):
-        await resources.grant(grant)
-    return grant
-
-
-@activity(app)
-async def start_validation(wanted: Protection) -> Validation:
-    """Ask Azure Backup whether it could protect the cluster now; what it protects already isn't validated again."""
-    vaults = services().backup_vaults
-    if await vaults.instance(wanted) is not None:
-        return Validation(wanted=wanted)
-    return await vaults.start_validation(wanted)
-
-
-@activity(app)
-async def finish_validation(validation: Validation) -> Finding:
-    """What the validation found."""
-    if not validation.operation:
-        return Finding()
-    return concluded(validation.wanted, await services().backup_vaults.operation(validation))
-
-
-@activity(app)
-async def ensure_instance(wanted: Protection) -> Protected:
-    """The backup instance, with its protection configured."""
-    vaults = services().backup_vaults
-    found = await vaults.instance(wanted)
-    if found is None:
-        await vaults.create_instance(wanted)
-    return protected(wanted, found, services().now())

@@ -140,6 +140,13 @@ class Services:
         return Inventory(self.settings, self.verifier)
 
     @cached_property
+    def assets(self) -> "Inventory":
+        """Resource Graph as the provisioner sees it."""
+        from shared.adapters.inventory import Inventory
+
+        return Inventory(self.settings, self.provisioner)
+
+    @cached_property
     def events(self) -> "Events":
         from shared.adapters.events import Events
 

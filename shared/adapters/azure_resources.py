@@ -38,14 +38,15 @@ class AzureResources:
             found = await unless_absent(self._resources(wanted).resource_groups.get(name))
         return Found(state=plain(found.properties and found.properties.provisioning_state)) if found else None
 
-    async def create_group(self, wanted: Protection, name: str) -> None:
-        """Ask for the resource group, in the cluster's region."""
+    async def create_group(self, wanted: Protection, name: str) -> Found:
+        """Make the resource group, in the cluster's region."""
         from azure.mgmt.resource.resources.models import ResourceGroup
 
         with translated(f"creating resource group {name}"):
             await self._resources(wanted).resource_groups.create_or_update(
                 name, ResourceGroup(location=wanted.location)
             )
+        return _SUCCEEDED
 
     async def account(self, wanted: Protection) -> FoundAccount | None:
         """The storage account of the cluster's backups."""
@@ -97,7 +98,7 @@ class AzureResources:
         return _SUCCEEDED if found else None
 
     async def create_container(self, wanted: Protection) -> None:
-        """Ask for the blob container."""
+        """Make the blob container."""
         from azure.mgmt.storage.models import BlobContainer, ContainerProperties
 
         body = BlobContainer(container_properties=ContainerProperties(public_access="None"))
@@ -174,13 +175,8 @@ class AzureResources:
                 wanted.cluster_group, wanted.cluster, wanted.binding, body, polling=False
             )
 
-    async def granted(self, grant: Grant) -> bool:
-        """Whether the role is assigned, which doesn't say that it acts yet."""
-        with translated(f"reading a role assignment on {grant.scope}"):
-            return await unless_absent(self._roles(grant).role_assignments.get(grant.scope, grant.name)) is not None
-
     async def grant(self, grant: Grant) -> None:
-        """Assign the role; fine if the principal has it by an assignment of another name."""
+        """Assign the role, which doesn't say that it acts yet; fine if the principal has it already."""
         from azure.core.exceptions import HttpResponseError
         from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 

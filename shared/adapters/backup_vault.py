@@ -4,20 +4,34 @@ A PUT is sent once and not followed: its outcome is what a later GET shows. A va
 of which only the id is kept; the signed address that the service gives isn't.
 """
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import Management, plain, translated, unless_absent
-from shared.domain.vault import POLICY, Protection
-from shared.domain.vault_findings import RETENTION_DAYS, Found, FoundInstance, FoundOperation, FoundVault, Validation
+from shared.domain.vault import Protection
+from shared.domain.vault_findings import (
+    Found,
+    FoundInstance,
+    FoundOperation,
+    FoundVault,
+    Validation,
+)
+from shared.domain.vault_policy import ProtectPolicy, Redundancy
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-    from azure.mgmt.dataprotection.models import BackupInstance, BackupPolicy, BackupVaultResource
+    from azure.mgmt.dataprotection.models import (
+        BackupInstance,
+        BackupInstanceResource,
+        BackupPolicy,
+        BackupVaultResource,
+        SecuritySettings,
+    )
 
 _AKS = "Microsoft.ContainerService/managedClusters"
-_DAILY = "R/2024-01-01T02:00:00+00:00/P1D"
+_START = "2024-01-01T02:00:00+00:00"
 
 
 class BackupVaults:
@@ -32,23 +46,21 @@ class BackupVaults:
             found = await unless_absent(self._client(wanted).backup_vaults.get(wanted.group, wanted.vault))
         return _vault(found) if found else None
 
-    async def create_vault(self, wanted: Protection) -> None:
+    async def create_vault(self, wanted: Protection, redundancy: Redundancy) -> None:
         """Ask for the vault with everything that can't be changed or should not be weaker."""
         from azure.mgmt.dataprotection import models
 
-        security = models.SecuritySettings(
-            soft_delete_settings=models.SoftDeleteSettings(state="On", retention_duration_in_days=RETENTION_DAYS),
-            immutability_settings=models.ImmutabilitySettings(state="Unlocked"),
-        )
+        terms = wanted.terms
         features = models.FeatureSettings(
             cross_region_restore_settings=models.CrossRegionRestoreSettings(state="Disabled")
         )
         body = models.BackupVaultResource(
             location=wanted.location,
+            tags=wanted.tags,
             identity=models.DppIdentityDetails(type="SystemAssigned"),
             properties=models.BackupVault(
-                storage_settings=[models.StorageSetting(datastore_type="VaultStore", type="GeoRedundant")],
-                security_settings=security,
+                storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],
+                security_settings=_security(terms.soft_delete, terms.soft_delete_days, wanted.immutability),
                 feature_settings=features,
             ),
         )
@@ -57,28 +69,39 @@ class BackupVaults:
                 wanted.group, wanted.vault, body, polling=False
             )
 
+    async def harden_vault(self, wanted: Protection, better: FoundVault) -> None:
+        """Ask for the security settings of this better vault."""
+        from azure.mgmt.dataprotection.models import PatchBackupVaultInput, PatchResourceRequestInput
+
+        security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
+        body = PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
+        with translated(f"hardening Backup vault {wanted.vault}"):
+            await self._client(wanted).backup_vaults.begin_update(wanted.group, wanted.vault, body, polling=False)
+
     async def policy(self, wanted: Protection) -> Found | None:
         """The vault's backup policy."""
-        with translated(f"reading the policy of Backup vault {wanted.vault}"):
-            found = await unless_absent(self._client(wanted).backup_policies.get(wanted.group, wanted.vault, POLICY))
+        name = wanted.terms.backup_policy
+        with translated(f"reading policy {name} of Backup vault {wanted.vault}"):
+            found = await unless_absent(self._client(wanted).backup_policies.get(wanted.group, wanted.vault, name))
         return Found(state="Succeeded") if found else None
 
-    async def create_policy(self, wanted: Protection) -> None:
-        """Make the policy: daily, kept for seven days beside the cluster."""
+    async def create_policy(self, wanted: Protection) -> Found:
+        """Make the policy, which keeps its backups beside the cluster."""
         from azure.mgmt.dataprotection.models import BaseBackupPolicyResource
 
-        with translated(f"creating the policy of Backup vault {wanted.vault}"):
+        name = wanted.terms.backup_policy
+        with translated(f"creating policy {name} of Backup vault {wanted.vault}"):
             await self._client(wanted).backup_policies.create_or_update(
-                wanted.group, wanted.vault, POLICY, BaseBackupPolicyResource(properties=_policy())
+                wanted.group, wanted.vault, name, BaseBackupPolicyResource(properties=_policy(wanted.terms))
             )
+        return Found(state="Succeeded")
 
-    async def vaults_holding(self, wanted: Protection) -> list[str]:
-        """The ids of the vaults that hold a backup instance of the cluster."""
+    async def holders(self, wanted: Protection) -> list[FoundInstance]:
+        """The backup instances of the cluster, in whatever vault."""
         client = self._client(wanted)
         with translated(f"looking for backup instances of cluster {wanted.cluster}"):
             found = [i async for i in client.backup_instances_extension_routing.list(wanted.cluster_id)]
-        policies = [i.properties.policy_info.policy_id for i in found if i.properties]
-        return ["/".join(policy.split("/")[:9]) for policy in policies]
+        return [_found(instance) for instance in found]
 
     async def start_validation(self, wanted: Protection) -> Validation:
         """Ask Azure Backup whether it could protect the cluster now."""
@@ -113,18 +136,10 @@ class BackupVaults:
             found = await unless_absent(
                 self._client(wanted).backup_instances.get(wanted.group, wanted.vault, wanted.instance)
             )
-        if found is None or found.properties is None:
-            return None
-        held = found.properties
-        error = held.protection_error_details
-        return FoundInstance(
-            state=plain(held.provisioning_state),
-            protection=plain(held.current_protection_state),
-            words=f"{error.code}: {error.message}" if error else "",
-        )
+        return _found(found) if found else None
 
-    async def create_instance(self, wanted: Protection) -> None:
-        """Ask for the backup instance."""
+    async def put_instance(self, wanted: Protection) -> None:
+        """Ask for the backup instance, or for the policy that it should go by."""
         from azure.mgmt.dataprotection.models import BackupInstanceResource
 
         with translated(f"protecting cluster {wanted.cluster}"):
@@ -161,29 +176,52 @@ def _vault(found: "BackupVaultResource") -> FoundVault:
     )
 
 
-def _policy() -> "BackupPolicy":
+def _found(instance: "BackupInstanceResource") -> FoundInstance:
+    held: Any = instance.properties
+    error = held.protection_error_details
+    return FoundInstance(
+        id=instance.id or "",
+        state=plain(held.provisioning_state),
+        protection=plain(held.current_protection_state),
+        policy=held.policy_info.policy_id,
+        words=f"{error.code}: {error.message}" if error else "",
+    )
+
+
+def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":
+    from azure.mgmt.dataprotection import models
+
+    return models.SecuritySettings(
+        soft_delete_settings=models.SoftDeleteSettings(state=soft_delete, retention_duration_in_days=days),
+        immutability_settings=models.ImmutabilitySettings(state=immutability),
+    )
+
+
+def _policy(terms: ProtectPolicy) -> "BackupPolicy":
     from azure.mgmt.dataprotection import models
 
     store = models.DataStoreInfoBase(data_store_type="OperationalStore", object_type="DataStoreInfoBase")
     default = models.TaggingCriteria(
         is_default=True, tagging_priority=99, tag_info=models.RetentionTag(tag_name="Default")
     )
-    daily = models.AzureBackupRule(
-        name="BackupDaily",
+    hours = terms.backup_every // timedelta(hours=1)
+    every = "P1D" if hours == 24 else f"PT{hours}H"
+    taken = models.AzureBackupRule(
+        name="BackupDaily" if hours == 24 else "BackupHourly",
         backup_parameters=models.AzureBackupParams(backup_type="Incremental"),
         data_store=store,
         trigger=models.ScheduleBasedTriggerContext(
-            schedule=models.BackupSchedule(repeating_time_intervals=[_DAILY], time_zone="UTC"),
+            schedule=models.BackupSchedule(repeating_time_intervals=[f"R/{_START}/{every}"], time_zone="UTC"),
             tagging_criteria=[default],
         ),
     )
-    week = models.SourceLifeCycle(
-        delete_after=models.AbsoluteDeleteOption(duration="P7D"),
+    stay = models.SourceLifeCycle(
+        delete_after=models.AbsoluteDeleteOption(duration=f"P{terms.keep.days}D"),
         source_data_store=store,
         target_data_store_copy_settings=[],
     )
-    kept = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[week])
-    return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[daily, kept])
+    kept = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[stay])
+    return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[taken, kept])
 
 
 def _instance(wanted: Protection) -> "BackupInstance":

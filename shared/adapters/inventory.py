@@ -1,10 +1,12 @@
 """Azure Resource Graph: one query over all subscriptions, whatever their number of vaults."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, translated
 from shared.domain.restore_watch import EndedJob
+from shared.domain.vault import Grant
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ _ENDED_JOBS = """RecoveryServicesResources
 | where tostring(properties.status) in~ ('Completed', 'CompletedWithWarnings', 'Failed')
 | project id, operation = tostring(properties.operation), category = tostring(properties.operationCategory),
  status = tostring(properties.status), ended = tostring(properties.endTime)
+| order by id asc"""
+_GRANTS = """AuthorizationResources
+| where type =~ 'microsoft.authorization/roleassignments' and tostring(properties.principalId) in ({principals})
+| project id, principal = tostring(properties.principalId), role = tostring(properties.roleDefinitionId),
+ scope = tostring(properties.scope)
 | order by id asc"""
 
 
@@ -33,6 +40,12 @@ class Inventory:
         """The jobs of all Backup and Recovery Services vaults that have ended since."""
         query = _ENDED_JOBS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         return [_ended_job(row) for row in await self._rows(query)]
+
+    async def grants(self, principals: Sequence[str]) -> list[Grant]:
+        """The roles that these identities (object ids) hold; one that was granted a minute ago may not be shown yet."""
+        query = _GRANTS.format(principals=", ".join(f"'{principal}'" for principal in principals))
+        rows = await self._rows(query)
+        return [Grant(principal=r["principal"], role=r["role"].rpartition("/")[2], scope=r["scope"]) for r in rows]
 
     async def _rows(self, query: str) -> list[dict[str, Any]]:
         from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions

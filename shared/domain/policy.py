@@ -21,6 +21,7 @@ import msgspec
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
 from shared.domain.trust_policy import TrustPolicy
+from shared.domain.vault_policy import ProtectPolicy
 
 _FAULT = re.compile(r"(?:(\w+): |Object contains unknown field `(.*?)`)?(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
 
@@ -29,6 +30,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """All knobs, a section per concern."""
 
     trust: TrustPolicy = TrustPolicy()
+    protect: ProtectPolicy = ProtectPolicy()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,22 +5,24 @@ Rules:
   and a cluster that was deleted and created again gets a vault of its own.
 - Names keep to the services' rules: vault 2-50, storage account 3-24 lower-case, trusted access binding up to 24,
   resource group up to 90 characters (Azure naming rules).
-- The account holds one container and the vault one policy, so their names are fixed. A policy for AKS can't be changed:
-  another schedule or retention needs another name.
+- The account holds one container, so its name is fixed. A backup policy's name says what is in it, because a policy for
+  AKS can't be changed: another schedule or retention is another policy beside it.
+- The vault's tags say whose it is, for the day when its cluster is gone.
 """
 
 import hashlib
 import re
 import uuid
-from datetime import datetime
 
 import msgspec
 
 from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, ClusterId
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
+from shared.domain.vault_policy import ProtectPolicy
 
 CONTAINER = "backups"
-POLICY = "daily-keep-7-days"
+CLUSTER_TAG = "meshward:cluster"
+BORN_TAG = "meshward:cluster-created-at"
 EXTENSION = "azure-aks-backup"
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -33,9 +35,10 @@ _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that protects one life of one cluster, by name. `cluster_principal` is its identity's object id.
+    """Everything that protects one life of one cluster, by name, and on which terms.
 
-    `mesh`, `trust_domain` and `oidc_issuer` are empty where the cluster has none.
+    `cluster_principal` is the object id of the cluster's identity, `born` the time of its creation. `mesh`,
+    `trust_domain` and `oidc_issuer` are empty where the cluster has none.
     """
 
     cluster_id: str
@@ -51,6 +54,8 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     binding: str
     instance: str
     run: str
+    born: str
+    terms: ProtectPolicy = ProtectPolicy()
     mesh: str = ""
     trust_domain: str = ""
     oidc_issuer: str = ""
@@ -69,7 +74,17 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def policy_id(self) -> str:
-        return f"{self.vault_id}/backupPolicies/{POLICY}"
+        return f"{self.vault_id}/backupPolicies/{self.terms.backup_policy}"
+
+    @property
+    def immutability(self) -> str:
+        """Locked can't be undone: only a policy document that names the vault asks for it."""
+        return "Locked" if self.vault in self.terms.lock else "Unlocked"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of all that is made for this protection; resource ids can be longer than a tag may be."""
+        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", BORN_TAG: self.born}
 
     @property
     def instance_id(self) -> str:
@@ -107,23 +122,25 @@ def check_ours(ref: ClusterId, subscriptions: list[str]) -> None:
         raise InvalidEvent("NotOurs", f"cluster {ref.name} is in subscription {ref.subscription_id}, which isn't ours")
 
 
-def due(cluster: Cluster) -> bool:
-    """Whether the cluster asks for protection; raises NotConverged while it can't be protected yet."""
-    if not cluster.tagged(PROTECT_TAG, "true") or cluster.provisioning_state == "Deleting":
+def due(cluster: Cluster, terms: ProtectPolicy) -> bool:
+    """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet."""
+    by_default = cluster.subscription_id.lower() in (s.lower() for s in terms.subscriptions)
+    asked = cluster.tagged(PROTECT_TAG, "true") or (by_default and not cluster.tagged(PROTECT_TAG, "false"))
+    if not asked or cluster.provisioning_state == "Deleting":
         return False
     if cluster.provisioning_state != "Succeeded":
         raise NotConverged("NotReady", f"cluster {cluster.name} is {cluster.provisioning_state}")
     return True
 
 
-def protection_of(cluster: Cluster, group: str) -> Protection:
+def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protection:
     """The protection of a cluster, its vault in resource group `group` of the cluster's own subscription."""
     if cluster.principal_id is None:
         raise PermanentError(
             "NoManagedIdentity",
             f"cluster {cluster.name} runs as a service principal; AKS backup needs a managed identity",
         )
-    key = _key(cluster.id, cluster.created_at)
+    key = hashlib.sha256(f"{cluster.id.lower()}|{life(cluster)}".encode()).hexdigest()
     label = f"{_label(cluster.name)}-{key[:8]}"
     name = uuid.uuid5(_NAMES, key)
     return Protection(
@@ -140,6 +157,8 @@ def protection_of(cluster: Cluster, group: str) -> Protection:
         binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{cluster.name}-{key[:8]}",
+        born=life(cluster),
+        terms=terms,
         mesh=cluster.tag(MESH_TAG),
         trust_domain=cluster.tag(TRUST_DOMAIN_TAG),
         oidc_issuer=cluster.oidc_issuer or "",
@@ -159,9 +178,9 @@ def grants(wanted: Protection, vault: str, extension: str) -> list[Grant]:
     return [Grant(principal=principal, role=role, scope=scope) for principal, role, scope in held]
 
 
-def _key(cluster_id: str, created_at: datetime | None) -> str:
-    life = f"{cluster_id.lower()}|{created_at.isoformat() if created_at else ''}"
-    return hashlib.sha256(life.encode()).hexdigest()
+def life(cluster: Cluster) -> str:
+    """What tells this life of the cluster from others of the same id: when it was created; empty if nobody says."""
+    return cluster.created_at.isoformat() if cluster.created_at else ""
 
 
 def _label(cluster: str) -> str:

@@ -3,18 +3,18 @@
 Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
 - Failed ends the flow, with the service's own words.
-- What is found weaker than wanted ends the flow too. It is never accepted and never loosened; stronger will do.
+- What is found weaker than wanted is never accepted and never loosened; stronger will do. Security settings of the
+  vault are mended; what can't be changed any more ends the flow.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from functools import partial
 
 import msgspec
 
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vault import Protection
 
-RETENTION_DAYS = 14
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
 _IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
 _REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
@@ -58,21 +58,17 @@ class FoundExtension(Found, frozen=True, kw_only=True):
 
 
 class FoundInstance(Found, frozen=True, kw_only=True):
-    """A backup instance; `protection` is Azure Backup's protection state."""
+    """A backup instance; `protection` is Azure Backup's protection state, `policy` the id of its backup policy."""
 
+    id: str
     protection: str
+    policy: str
 
 
 class FoundOperation(Found, frozen=True, kw_only=True):
     """A long-running operation of Azure Backup; `code` names the error of a failed one."""
 
     code: str = ""
-
-
-class Unclaimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster that no vault but ours holds."""
-
-    cluster_id: str
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +86,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster that is protected; `seen_at` in UTC."""
+    """A cluster that is protected, how, and what the run changed for it, a line each."""
 
     cluster_id: str
     vault_id: str
     instance_id: str
     protection: str
-    seen_at: datetime
+    redundancy: str
+    changes: tuple[str, ...]
 
 
 def settled[F: Found](what: str, found: F | None) -> F:
@@ -113,25 +110,55 @@ def settled[F: Found](what: str, found: F | None) -> F:
     return found
 
 
-def strong(name: str, found: FoundVault | None) -> FoundVault:
-    """The vault, once it is there; raises PermanentError that names every setting that is weaker than wanted."""
-    vault = settled(f"Backup vault {name}", found)
-    weak = [] if vault.principal else ["it has no system-assigned identity"]
-    if _rank(_SOFT_DELETE, vault.soft_delete) < _SOFT_DELETE.index("On"):
-        weak.append(f"soft delete is {vault.soft_delete or 'unknown'}, not On")
-    elif vault.soft_delete_days < RETENTION_DAYS:
-        weak.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {RETENTION_DAYS}")
-    if _rank(_IMMUTABILITY, vault.immutability) < _IMMUTABILITY.index("Unlocked"):
-        weak.append(f"immutability is {vault.immutability or 'unknown'}, not Unlocked")
-    if _rank(_REDUNDANCY, vault.redundancy) < _REDUNDANCY.index("GeoRedundant"):
-        weak.append(f"redundancy is {vault.redundancy or 'unknown'}, not GeoRedundant")
+def strong(wanted: Protection, found: FoundVault | None) -> FoundVault:
+    """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
+    vault = settled(f"Backup vault {wanted.vault}", found)
+    weak = flaws(wanted, vault)
     if weak:
-        raise PermanentError("VaultTooWeak", f"Backup vault {name}: {'; '.join(weak)}; set it right and start again")
+        raise PermanentError(
+            "VaultTooWeak",
+            f"Backup vault {wanted.vault}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
+            "or let the policy document ask for less",
+        )
     return vault
 
 
+def flaws(wanted: Protection, vault: FoundVault) -> list[str]:
+    """What is weaker than wanted and can't be changed any more."""
+    terms = wanted.terms
+    least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
+    found = [] if vault.principal else ["it has no system-assigned identity"]
+    if _rank(_REDUNDANCY, vault.redundancy) < least:
+        found.append(f"redundancy is {vault.redundancy or 'unknown'}, not {_REDUNDANCY[least]}")
+    return found
+
+
+def weaknesses(wanted: Protection, vault: FoundVault) -> list[str]:
+    """What is weaker than wanted and can be mended at once, without a risk to what is in the vault."""
+    better = at_least(wanted, vault)
+    found = []
+    if vault.soft_delete != better.soft_delete:
+        found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
+    if vault.soft_delete_days < better.soft_delete_days:
+        found.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {better.soft_delete_days:.0f}")
+    if vault.immutability != better.immutability:
+        found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
+    return found
+
+
+def at_least(wanted: Protection, vault: FoundVault) -> FoundVault:
+    """The vault with the security that is wanted, or with its own where that is stronger."""
+    terms = wanted.terms
+    return msgspec.structs.replace(
+        vault,
+        soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),
+        soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
+        immutability=max(wanted.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+    )
+
+
 def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtension:
-    """The extension, once it is there; raises PermanentError if it stores elsewhere: it may belong to somebody."""
+    """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: it may be wanted."""
     if found is not None and found.account.lower() != wanted.account:
         raise PermanentError(
             "ExtensionElsewhere",
@@ -144,16 +171,20 @@ def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtensio
     return extension
 
 
-def unclaimed(wanted: Protection, holders: Sequence[str]) -> Unclaimed:
-    """Raise PermanentError if a vault (by id) other than ours holds an instance of the cluster."""
-    others = [vault for vault in holders if vault.lower() != wanted.vault_id.lower()]
+def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
+    """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
+    others = [h.id.partition("/backupInstances/")[0] for h in holders if not _ours(wanted, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
             f"cluster {wanted.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
             "stop that protection, or remove the tag meshward:protect from the cluster",
         )
-    return Unclaimed(cluster_id=wanted.cluster_id)
+    return next(iter(holders), None)
+
+
+def _ours(wanted: Protection, holder: FoundInstance) -> bool:
+    return holder.id.lower() == wanted.instance_id.lower()
 
 
 def concluded(wanted: Protection, found: FoundOperation) -> Finding:
@@ -166,23 +197,17 @@ def concluded(wanted: Protection, found: FoundOperation) -> Finding:
     return Finding(code=found.code or found.state, message=found.words)
 
 
-def protected(wanted: Protection, found: FoundInstance | None, now: datetime) -> Protected:
-    """The cluster's protection, once Azure Backup calls it configured."""
+def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:
+    """The cluster's backup instance, once Azure Backup calls its protection configured."""
     instance = settled(f"backup instance {wanted.instance}", found)
-    if instance.protection == "ConfiguringProtection":
-        raise NotConverged("ConfiguringProtection", f"cluster {wanted.cluster} is being protected")
+    if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
+        raise NotConverged(instance.protection, f"cluster {wanted.cluster} is being protected")
     if instance.protection != "ProtectionConfigured":
         raise PermanentError(
             instance.protection or "NotProtected",
             f"cluster {wanted.cluster} isn't protected: {instance.words or 'no reason given'}",
         )
-    return Protected(
-        cluster_id=wanted.cluster_id,
-        vault_id=wanted.vault_id,
-        instance_id=wanted.instance_id,
-        protection=instance.protection,
-        seen_at=now,
-    )
+    return instance
 
 
 def _rank(order: tuple[str, ...], value: str) -> int:

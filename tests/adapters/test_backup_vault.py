@@ -10,7 +10,16 @@ from shared.adapters.azure_resources import AzureResources
 from shared.adapters.backup_vault import BackupVaults
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
 from shared.domain.vault import Protection, grants
-from shared.domain.vault_findings import FoundVault, Validation, concluded, protected, strong, unclaimed
+from shared.domain.vault_findings import (
+    FoundVault,
+    Validation,
+    at_least,
+    concluded,
+    protected,
+    strong,
+    unclaimed,
+    weaknesses,
+)
 from tests import sdk
 from tests.adapters.test_azure_resources import MINUTES, resources, settings, wanted, with_account
 
@@ -26,7 +35,7 @@ async def vaults(world: World) -> AsyncIterator[BackupVaults]:
 
 async def with_vault(world: World, vaults: BackupVaults, wanted: Protection) -> FoundVault:
     world.resource_groups.add(wanted.group)
-    await vaults.create_vault(wanted)
+    await vaults.create_vault(wanted, "GeoRedundant")
     await world.clock.advance(MINUTES)
     await vaults.create_policy(wanted)
     found = await vaults.vault(wanted)
@@ -53,12 +62,13 @@ async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, wanted: P
     assert await vaults.vault(wanted) is None
     assert await vaults.policy(wanted) is None
     assert await vaults.instance(wanted) is None
-    assert await vaults.vaults_holding(wanted) == []
+    assert await vaults.holders(wanted) == []
 
 
 async def test_a_new_vault_is_as_strong_as_wanted(world: World, vaults: BackupVaults, wanted: Protection) -> None:
     vault = await with_vault(world, vaults, wanted)
-    assert strong(wanted.vault, vault) is vault
+    assert strong(wanted, vault) is vault
+    assert weaknesses(wanted, vault) == []
     assert (vault.soft_delete, vault.immutability, vault.redundancy) == ("On", "Unlocked", "GeoRedundant")
     features = world.arm.resources[wanted.vault_id.lower()]["properties"]["featureSettings"]
     assert features["crossRegionRestoreSettings"]["state"] == "Disabled"
@@ -69,9 +79,23 @@ async def test_a_region_without_geo_redundancy_is_refused_and_not_served_weaker(
 ) -> None:
     world.resource_groups.add(wanted.group)
     world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
-    with pytest.raises(PermanentError, match="GeoRedundant isn't supported"):
-        await vaults.create_vault(wanted)
+    with pytest.raises(PermanentError, match=r"StorageType.*GeoRedundant isn't supported"):
+        await vaults.create_vault(wanted, "GeoRedundant")
     assert await vaults.vault(wanted) is None
+
+
+async def test_a_vault_that_somebody_weakened_can_be_hardened_again(
+    world: World, vaults: BackupVaults, wanted: Protection
+) -> None:
+    await with_vault(world, vaults, wanted)
+    held = world.arm.resources[wanted.vault_id.lower()]["properties"]["securitySettings"]
+    held["softDeleteSettings"] = {"state": "Off", "retentionDurationInDays": 30.0}
+    weak = await vaults.vault(wanted)
+    assert weak is not None
+    await vaults.harden_vault(wanted, at_least(wanted, weak))
+    vault = await vaults.vault(wanted)
+    assert vault is not None
+    assert (vault.soft_delete, vault.soft_delete_days) == ("On", 30)
 
 
 async def test_the_policy_backs_up_daily_and_keeps_a_week(
@@ -122,12 +146,13 @@ async def test_an_instance_ends_up_protected(
 ) -> None:
     await ready(world, resources, vaults, wanted)
     await world.clock.advance(MINUTES)
-    await vaults.create_instance(wanted)
+    await vaults.put_instance(wanted)
     with pytest.raises(NotConverged):
-        protected(wanted, await vaults.instance(wanted), world.clock.now())
+        protected(wanted, await vaults.instance(wanted))
     await world.clock.advance(MINUTES)
-    assert protected(wanted, await vaults.instance(wanted), world.clock.now()).instance_id == wanted.instance_id
-    assert await vaults.vaults_holding(wanted) == [wanted.vault_id]
+    instance = protected(wanted, await vaults.instance(wanted))
+    assert (instance.id, instance.policy) == (wanted.instance_id, wanted.policy_id)
+    assert await vaults.holders(wanted) == [instance]
     held = world.arm.resources[wanted.instance_id.lower()]["properties"]
     assert held["dataSourceInfo"]["resourceID"] == wanted.cluster_id
 
@@ -137,18 +162,18 @@ async def test_a_protection_that_somebody_stopped_is_told(
 ) -> None:
     await ready(world, resources, vaults, wanted)
     await world.clock.advance(MINUTES)
-    await vaults.create_instance(wanted)
+    await vaults.put_instance(wanted)
     await world.clock.advance(MINUTES)
     held = world.arm.resources[wanted.instance_id.lower()]["properties"]
     held.update(currentProtectionState="ProtectionStopped", protectionStatus={"status": "ProtectionStopped"})
     with pytest.raises(PermanentError, match="ProtectionStopped"):
-        protected(wanted, await vaults.instance(wanted), world.clock.now())
+        protected(wanted, await vaults.instance(wanted))
 
 
 async def test_a_cluster_that_another_vault_holds_is_seen(
     world: World, vaults: BackupVaults, wanted: Protection
 ) -> None:
     world.backup_vaults.protect("aks-new", vault="bv-old")
-    holders = await vaults.vaults_holding(wanted)
+    holders = await vaults.holders(wanted)
     with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
         unclaimed(wanted, holders)

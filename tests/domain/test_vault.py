@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
-from shared.domain.vault import POLICY, Protection, check_ours, due, grants, protection_of
+from shared.domain.vault import Protection, check_ours, due, grants, protection_of
+from shared.domain.vault_policy import ProtectPolicy
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+TERMS = ProtectPolicy()
 BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 
 # AKS: 1-63 letters, digits, hyphens and underscores, a letter or digit at either end.
@@ -45,7 +47,7 @@ def cluster(
 
 
 def protection(name: str = "aks-new", created_at: datetime | None = BORN) -> Protection:
-    return protection_of(cluster(name, created_at=created_at), "rg-backup")
+    return protection_of(cluster(name, created_at=created_at), "rg-backup", TERMS)
 
 
 @given(cluster_names, births)
@@ -55,7 +57,8 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
     assert re.fullmatch(r"[a-z0-9]{3,24}", names.account)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.binding)
     assert re.fullmatch(r"[-\w.()]{1,89}[-\w()]", names.snapshot_group)
-    assert re.fullmatch(r"[A-Za-z0-9-]{3,150}", POLICY)
+    assert re.fullmatch(r"[A-Za-z0-9-]{3,150}", names.terms.backup_policy)
+    assert all(len(value) <= 256 for value in names.tags.values())
     assert len(names.run) <= 100
     assert not set(names.run) & set("/\\#?")
 
@@ -70,7 +73,7 @@ def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(name: str, born
 def test_the_case_of_the_id_makes_no_other_protection() -> None:
     upper = cluster("AKS-New")
     lower = cluster("aks-new")
-    assert protection_of(upper, "rg-backup").vault == protection_of(lower, "rg-backup").vault
+    assert protection_of(upper, "rg-backup", TERMS).vault == protection_of(lower, "rg-backup", TERMS).vault
 
 
 def test_a_cluster_without_a_creation_time_has_names_too() -> None:
@@ -84,25 +87,47 @@ def test_the_instance_is_named_as_azure_names_it() -> None:
 
 
 def test_a_cluster_with_the_tag_is_due() -> None:
-    assert due(cluster())
+    assert due(cluster(), TERMS)
 
 
 @pytest.mark.parametrize(
     "tags", [{}, {"meshward:protect": "false"}, {"meshward:protect": "True "}, {"protect": "true"}]
 )
 def test_a_cluster_without_the_tag_is_left_alone_in_whatever_state(tags: dict[str, str]) -> None:
-    assert not due(cluster(tags=tags))
-    assert not due(cluster(tags=tags, state="Creating"))
+    assert not due(cluster(tags=tags), TERMS)
+    assert not due(cluster(tags=tags, state="Creating"), TERMS)
 
 
 @pytest.mark.parametrize("state", ["Creating", "Updating", "Failed", "Canceled", ""])
 def test_a_cluster_that_is_not_ready_is_asked_again_later(state: str) -> None:
     with pytest.raises(NotConverged, match="NotReady"):
-        due(cluster(state=state))
+        due(cluster(state=state), TERMS)
+
+
+def test_a_cluster_of_a_subscription_that_is_protected_as_a_whole_is_due_unless_its_tag_says_no() -> None:
+    terms = ProtectPolicy(subscriptions=(SUBSCRIPTION.upper(),))
+    assert due(cluster(tags={}), terms)
+    assert due(cluster(), terms)
+    assert not due(cluster(tags={"Meshward:Protect": "false"}), terms)
+    assert not due(cluster(tags={}), ProtectPolicy(subscriptions=("another",)))
+
+
+def test_a_vault_is_locked_only_if_it_is_named() -> None:
+    wanted = protection()
+    for named, immutability in ((wanted.vault, "Locked"), ("bv-another", "Unlocked")):
+        terms = ProtectPolicy(lock=(named,))
+        assert protection_of(cluster(), "rg-backup", terms).immutability == immutability
+
+
+def test_the_tags_tell_whose_a_protection_is() -> None:
+    assert protection().tags == {
+        "meshward:cluster": "rg-clusters/aks-new",
+        "meshward:cluster-created-at": "2027-01-15T08:00:00+00:00",
+    }
 
 
 def test_a_cluster_that_is_being_deleted_is_left_alone() -> None:
-    assert not due(cluster(state="Deleting"))
+    assert not due(cluster(state="Deleting"), TERMS)
 
 
 def test_subscriptions_are_compared_without_case() -> None:
@@ -114,7 +139,7 @@ def test_subscriptions_are_compared_without_case() -> None:
 
 def test_a_cluster_of_a_service_principal_is_refused_with_the_reason() -> None:
     with pytest.raises(PermanentError, match="NoManagedIdentity: cluster aks-new"):
-        protection_of(cluster(principal=None), "rg-backup")
+        protection_of(cluster(principal=None), "rg-backup", TERMS)
 
 
 def test_the_grants_reach_no_further_than_the_protection() -> None:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.vault import protection_of
 from shared.domain.vault_findings import (
     Finding,
     Found,
@@ -12,14 +13,18 @@ from shared.domain.vault_findings import (
     FoundInstance,
     FoundOperation,
     FoundVault,
+    at_least,
     concluded,
+    flaws,
     installed,
     protected,
     settled,
     strong,
     unclaimed,
+    weaknesses,
 )
-from tests.domain.test_vault import BORN, protection
+from shared.domain.vault_policy import ProtectPolicy, Redundancy
+from tests.domain.test_vault import cluster, protection
 
 WANTED = protection()
 VAULT = FoundVault(
@@ -31,7 +36,9 @@ VAULT = FoundVault(
     redundancy="GeoRedundant",
 )
 EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=WANTED.account)
-INSTANCE = FoundInstance(state="Succeeded", protection="ProtectionConfigured")
+INSTANCE = FoundInstance(
+    id=WANTED.instance_id, state="Succeeded", protection="ProtectionConfigured", policy=WANTED.policy_id
+)
 
 
 def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
@@ -54,43 +61,67 @@ def test_an_end_without_success_is_told_in_the_services_words(state: str) -> Non
 
 
 def test_a_vault_as_wanted_is_strong() -> None:
-    assert strong("bv", VAULT) is VAULT
+    assert strong(WANTED, VAULT) is VAULT
+    assert weaknesses(WANTED, VAULT) == []
 
 
 @pytest.mark.parametrize(
     "stronger", [{"soft_delete": "AlwaysOn"}, {"soft_delete_days": 180}, {"immutability": "Locked"}]
 )
-def test_a_stronger_vault_will_do(stronger: dict[str, str | float]) -> None:
-    strong("bv", msgspec.structs.replace(VAULT, **stronger))
+def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, str | float]) -> None:
+    vault = msgspec.structs.replace(VAULT, **stronger)
+    assert strong(WANTED, vault) is vault
+    assert weaknesses(WANTED, vault) == []
+    for name, value in stronger.items():
+        assert getattr(at_least(WANTED, vault), name) == value
 
 
 @pytest.mark.parametrize(
     ("weaker", "named"),
     [
-        ({"soft_delete": "Off"}, "soft delete is Off"),
-        ({"soft_delete": ""}, "soft delete is unknown"),
-        ({"soft_delete_days": 13}, "keeps 13 days"),
-        ({"immutability": "Disabled"}, "immutability is Disabled"),
         ({"redundancy": "LocallyRedundant"}, "redundancy is LocallyRedundant"),
         ({"redundancy": "ZoneRedundant"}, "redundancy is ZoneRedundant"),
         ({"redundancy": "SomethingNew"}, "redundancy is SomethingNew"),
-        ({"principal": ""}, "no system-assigned identity"),
+        ({"redundancy": "", "principal": ""}, "no system-assigned identity; redundancy is unknown"),
     ],
 )
-def test_a_weaker_vault_is_refused_and_the_setting_named(weaker: dict[str, str | float], named: str) -> None:
+def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
     with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
-        strong("bv", msgspec.structs.replace(VAULT, **weaker))
+        strong(WANTED, msgspec.structs.replace(VAULT, **weaker))
 
 
-def test_every_weakness_is_named_at_once() -> None:
-    weak = msgspec.structs.replace(VAULT, soft_delete="Off", immutability="Disabled")
-    with pytest.raises(PermanentError, match=r"soft delete is Off.*immutability is Disabled"):
-        strong("bv", weak)
+@pytest.mark.parametrize(
+    ("fallback", "found", "will_do"),
+    [
+        ("ZoneRedundant", "ZoneRedundant", True),
+        ("ZoneRedundant", "GeoRedundant", True),
+        ("ZoneRedundant", "LocallyRedundant", False),
+        (None, "ZoneRedundant", False),
+    ],
+)
+def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
+    fallback: Redundancy | None, found: str, will_do: bool
+) -> None:
+    wanted = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
+    assert (flaws(wanted, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
+
+
+@pytest.mark.parametrize(
+    ("weaker", "named"),
+    [
+        ({"soft_delete": "Off"}, "soft delete is Off, not On"),
+        ({"soft_delete": ""}, "soft delete is unknown, not On"),
+        ({"soft_delete_days": 13}, "soft delete keeps 13 days, not 14"),
+        ({"immutability": "Disabled"}, "immutability is Disabled, not Unlocked"),
+    ],
+)
+def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
+    assert weaknesses(WANTED, msgspec.structs.replace(VAULT, **weaker)) == [named]
 
 
 def test_a_vault_in_the_making_is_not_judged_yet() -> None:
     with pytest.raises(NotConverged):
-        strong("bv", msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+        strong(WANTED, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
 
 
 def test_only_a_finished_account_can_stand_open() -> None:
@@ -113,10 +144,11 @@ def test_an_extension_without_an_identity_is_not_there_yet() -> None:
 
 
 def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
-    assert unclaimed(WANTED, [])
-    assert unclaimed(WANTED, [WANTED.vault_id.upper()])
-    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
-        unclaimed(WANTED, [WANTED.vault_id, "/subscriptions/s/bv-old"])
+    assert unclaimed(WANTED, []) is None
+    ours = msgspec.structs.replace(INSTANCE, id=INSTANCE.id.upper())
+    assert unclaimed(WANTED, [ours]) is ours
+    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*/bv-old;"):
+        unclaimed(WANTED, [msgspec.structs.replace(INSTANCE, id="/subscriptions/s/bv-old/backupInstances/i")])
 
 
 @pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
@@ -132,10 +164,8 @@ def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
     assert concluded(WANTED, FoundOperation(state="Canceled")).code == "Canceled"
 
 
-def test_a_configured_protection_is_told_with_its_time() -> None:
-    done = protected(WANTED, INSTANCE, BORN)
-    assert (done.protection, done.seen_at) == ("ProtectionConfigured", BORN)
-    assert done.instance_id == f"{done.vault_id}/backupInstances/{WANTED.instance}"
+def test_a_configured_protection_is_the_end() -> None:
+    assert protected(WANTED, INSTANCE) is INSTANCE
 
 
 @pytest.mark.parametrize(
@@ -148,7 +178,7 @@ def test_a_configured_protection_is_told_with_its_time() -> None:
 )
 def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> None:
     with pytest.raises(NotConverged):
-        protected(WANTED, found, BORN)
+        protected(WANTED, found)
 
 
 @pytest.mark.parametrize(
@@ -157,4 +187,4 @@ def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> No
 def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:
     found = msgspec.structs.replace(INSTANCE, protection=state, words="the role is missing")
     with pytest.raises(PermanentError, match=f"{state}.*the role is missing"):
-        protected(WANTED, found, BORN)
+        protected(WANTED, found)

@@ -28,8 +28,8 @@ _STRINGS = ("id", "name", "type", "tenantId", "kind", "location", "resourceGroup
 _DYNAMICS = ("sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation")
 COLUMNS = dict.fromkeys(_STRINGS, "string") | dict.fromkeys(_DYNAMICS, "dynamic")
 _VAULTS = ("microsoft.recoveryservices/vaults/", "microsoft.dataprotection/backupvaults/")
-_ELSEWHERE = ("microsoft.authorization/", "microsoft.kubernetesconfiguration/", "microsoft.resources/")
-_TABLES = ("resources", "recoveryservicesresources", "resourcecontainers")
+_ELSEWHERE = ("microsoft.kubernetesconfiguration/", "microsoft.resources/")
+_TABLES = ("resources", "recoveryservicesresources", "resourcecontainers", "authorizationresources")
 
 
 class ResourceGraph:
@@ -108,6 +108,8 @@ class ResourceGraph:
 def _table(type: str) -> str:
     if type == "microsoft.resources/resourcegroups":
         return "resourcecontainers"
+    if type.startswith("microsoft.authorization/"):
+        return "authorizationresources"
     if type.startswith(_VAULTS):
         return "recoveryservicesresources"
     return "" if type.startswith(_ELSEWHERE) or type.count("/") > 1 else "resources"

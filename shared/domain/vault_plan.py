@@ -1,0 +1,146 @@
+"""What would be done to protect a cluster: the differences between what is wanted and what is found, as data.
+
+Rules:
+- The plan is the same, whoever asks for it: event, sweep, HTTP. It is empty for a cluster that is protected as wanted.
+- Its hash covers what is wanted and every difference, no time and nothing that Azure made up: a plan whose world has
+  changed since has another hash, and isn't applied.
+- What can neither be taken over nor mended is no difference: it refuses the plan, with the reason.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.vault import Grant, Protection, grants
+from shared.domain.vault_findings import (
+    Found,
+    FoundAccount,
+    FoundExtension,
+    FoundInstance,
+    FoundVault,
+    installed,
+    strong,
+    unclaimed,
+    weaknesses,
+)
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there of a protection; None is what isn't.
+
+    `holders` are backup instances of the cluster in any vault, `granted` the names of grants that are made.
+    """
+
+    holders: tuple[FoundInstance, ...] = ()
+    vault: FoundVault | None = None
+    account: FoundAccount | None = None
+    extension: FoundExtension | None = None
+    access: Found | None = None
+    granted: tuple[str, ...] = ()
+
+    @property
+    def principals(self) -> tuple[str, str]:
+        """The object ids of the vault's and the extension's identity; empty where there is none yet."""
+        return (self.vault.principal if self.vault else ""), (self.extension.principal if self.extension else "")
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference: what is done, to what, and why."""
+
+    act: str
+    what: str
+    why: str = "it isn't there"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What it takes to protect a cluster.
+
+    `granted` are the names of grants that are made, `instance` whether there is a backup instance, `redundancy` that of
+    the vault, if there is one.
+    """
+
+    wanted: Protection
+    changes: tuple[Change, ...]
+    granted: tuple[str, ...]
+    instance: bool
+    redundancy: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what is wanted and what would change."""
+        return hashlib.sha256(msgspec.json.encode([self.wanted, self.changes], order="deterministic")).hexdigest()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The changes, a line each."""
+        return tuple(f"{c.act} {c.what}: {c.why}" for c in self.changes)
+
+
+def plan_of(wanted: Protection, seen: Seen) -> Plan:
+    """The plan; raises PermanentError for what can neither be taken over nor mended."""
+    instance = unclaimed(wanted, seen.holders)
+    with suppress(NotConverged):
+        strong(wanted, seen.vault)
+    with suppress(NotConverged):
+        installed(wanted, seen.extension)
+    changes = (*_storage(wanted, seen), *_vault(wanted, seen), *_backup(wanted, instance), *_rights(wanted, seen))
+    return Plan(
+        wanted=wanted,
+        changes=changes,
+        granted=seen.granted,
+        instance=instance is not None,
+        redundancy=seen.vault.redundancy if seen.vault else "",
+    )
+
+
+def agreed(plan: Plan, expected: str) -> Plan:
+    """The plan, if it is the one that was agreed on by its hash (empty: none was)."""
+    if expected and expected != plan.hash:
+        raise PermanentError(
+            "PlanChanged",
+            f"the plan for cluster {plan.wanted.cluster} is {plan.hash} by now; look at it and call again",
+        )
+    return plan
+
+
+def lacking(plan: Plan, vault: str, extension: str) -> list[Grant]:
+    """The roles that are still to be granted to these identities, by object id; an empty one isn't there yet."""
+    return [g for g in grants(plan.wanted, vault, extension) if g.principal and g.name not in plan.granted]
+
+
+def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
+    if seen.account is None:
+        yield Change(act="create", what=f"storage account {wanted.account}")
+    elif seen.account.lax:
+        yield Change(
+            act="close", what=f"storage account {wanted.account}", why="it is open to more than Entra over TLS"
+        )
+    if seen.extension is None:
+        yield Change(act="install", what=f"the backup extension of cluster {wanted.cluster}")
+
+
+def _vault(wanted: Protection, seen: Seen) -> Iterator[Change]:
+    if seen.vault is None:
+        yield Change(act="create", what=f"Backup vault {wanted.vault}")
+    elif weak := weaknesses(wanted, seen.vault):
+        yield Change(act="harden", what=f"Backup vault {wanted.vault}", why="; ".join(weak))
+
+
+def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Change]:
+    policy = wanted.terms.backup_policy
+    if instance is None:
+        yield Change(act="create", what=f"backup instance {wanted.instance}, by policy {policy}")
+    elif instance.policy.lower() != wanted.policy_id.lower():
+        why = f"it goes by {instance.policy.rpartition('/')[2]}"
+        yield Change(act="move", what=f"backup instance {wanted.instance} to policy {policy}", why=why)
+
+
+def _rights(wanted: Protection, seen: Seen) -> Iterator[Change]:
+    if seen.access is None:
+        yield Change(act="grant", what=f"trusted access to cluster {wanted.cluster}")
+    for grant in grants(wanted, *seen.principals):
+        if grant.name not in seen.granted:
+            yield Change(act="grant", what=f"role {grant.role} on {grant.scope}", why="its identity lacks it")

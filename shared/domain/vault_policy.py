@@ -1,0 +1,42 @@
+"""How clusters are protected: the knobs of their vaults, backups and releases."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import msgspec
+
+type Redundancy = Literal["LocallyRedundant", "ZoneRedundant", "GeoRedundant"]
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_EVERY = [_HOUR * n for n in (4, 6, 8, 12, 24)]  # what a policy for AKS offers (Azure Backup docs)
+
+
+class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The knobs of a cluster's protection.
+
+    Every cluster of the `subscriptions` is protected unless its tag says no. Where a region doesn't offer `redundancy`,
+    `redundancy_fallback` will do. Immutability is Unlocked; for vaults named in `lock` it is locked, for ever. A vault
+    outlives its cluster by `release_after`.
+    """
+
+    subscriptions: tuple[str, ...] = ()
+    redundancy: Redundancy = "GeoRedundant"
+    redundancy_fallback: Redundancy | None = None
+    soft_delete: Literal["On", "AlwaysOn"] = "On"
+    soft_delete_days: Annotated[int, msgspec.Meta(ge=14, le=180)] = 14
+    lock: tuple[str, ...] = ()
+    backup_every: timedelta = _DAY
+    keep: timedelta = timedelta(days=7)
+    release_after: timedelta = timedelta(days=30)
+
+    def __post_init__(self) -> None:
+        if self.backup_every not in _EVERY:
+            raise ValueError("backup_every: AKS is backed up every 4, 6, 8, 12 or 24 hours")
+        if not _DAY <= self.keep <= _DAY * 360 or self.keep % _DAY:
+            raise ValueError("keep: backups are kept for whole days, 1 to 360")
+        if self.release_after < self.keep:
+            raise ValueError("release_after: shorter than `keep`, for which backups were promised")
+
+    @property
+    def backup_policy(self) -> str:
+        """The name of the vault's backup policy, which says what is in it: what is in a policy can't be changed."""
+        return f"every-{self.backup_every // _HOUR}h-keep-{self.keep // _DAY}d"
