@@ -43,8 +43,8 @@ def check_links(cluster: str, targets: Iterable[str], trust_domain: str, cluster
         if not any(target.lower() == m.name.lower() or m.tagged(LINK_TAG, target) for m in members):
             message = (
                 f"cluster {cluster} is linked to {target}, which is no member of {trust_domain}: tag that cluster"
-                f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name in Azure"
-                " is another), or remove the Link"
+                f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name"
+                " in Azure is another), or remove the Link"
             )
             raise PermanentError("LinkedClusterNotMember", message)
 

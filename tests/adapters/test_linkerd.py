@@ -1,7 +1,8 @@
 """Linkerd seen and changed through the API server, and what becomes of the handshakes between its proxies."""
 
+import base64
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -9,17 +10,21 @@ import pytest
 from cryptography import x509
 
 from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.linkerd.manifests import RELEASES, link
 from local.cloud.linkerd.roots import new_root
-from local.cloud.scenario import OLD_ROOT, TRUST_DOMAIN, seed_trust
+from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters
 from shared.adapters.kubernetes import Kubernetes
 from shared.adapters.linkerd import Linkerd, Mesh
-from shared.domain.errors import TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust import Phase, Roots
 from shared.domain.trust_certificates import bundle, fingerprint, fingerprints
-from shared.domain.trust_gates import leaf_gate, trust_gate, trusts, wanted_in
+from shared.domain.trust_gates import issuer_gate, leaf_gate, reload_missed, trust_gate, trusts, wanted_in
+from shared.domain.trust_members import check_config
+from shared.domain.trust_owners import check_drift, check_kept
 from shared.domain.trust_policy import TrustPolicy
+from shared.domain.trust_roots import Rotation
 from shared.domain.trust_waves import next_restarts
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
@@ -83,14 +88,20 @@ class Fleet:
 @pytest.fixture
 async def fleet(world: World) -> AsyncIterator[Fleet]:
     seed_trust(world, 2)
+    async with opened(world) as fleet:
+        yield fleet
+
+
+@asynccontextmanager
+async def opened(world: World) -> AsyncIterator[Fleet]:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
     linkerd = Linkerd(Kubernetes(clusters, rotator["credential"]))
     await world.clock.advance(10 * MINUTE)
     async with AsyncExitStack() as stack:
         ids = {c.name: c.id for c in await clusters.list()}
-        yield Fleet(world, [await stack.enter_async_context(linkerd.mesh(ids[name])) for name in CLUSTERS])
-        await clusters.close()
+        stack.push_async_callback(clusters.close)
+        yield Fleet(world, [await stack.enter_async_context(linkerd.mesh(ids[name])) for name in sorted(ids)])
 
 
 async def test_the_mesh_tells_how_it_was_installed(fleet: Fleet) -> None:
@@ -142,6 +153,58 @@ async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
         manager="trust-manager",
     )
     assert (await fleet.meshes[0].bundle()).owner == "trust-manager"
+
+
+async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    seen = await mesh.bundle()
+    await mesh.write_bundle(seen, seen.text, now)
+    check_drift("aks-east", await mesh.bundle())
+    with pytest.raises(TemporaryError, match="409"):
+        await mesh.write_bundle(seen, "mine", now)
+    hand = {
+        "metadata": {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"},
+        "data": {"ca-bundle.crt": "X"},
+    }
+    fleet.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", **hand})
+    with pytest.raises(PermanentError, match="BundleDrift"):
+        check_drift("aks-east", await mesh.bundle())
+
+
+async def test_a_bundle_that_was_made_anew_is_known_for_another_by_the_issuer(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    seen, issuer = await mesh.bundle(), await mesh.issuer()
+    await mesh.write_bundle(seen, seen.text, now)
+    await mesh.write_issuer_bundle(issuer, seen.text)
+    check_kept("aks-east", await mesh.bundle(), await mesh.issuer())
+    fleet.cluster.delete("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    meta = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}
+    fleet.cluster.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca-bundle.crt": seen.text}}
+    )
+    with pytest.raises(PermanentError, match="BundleDrift"):
+        check_kept("aks-east", await mesh.bundle(), await mesh.issuer())
+
+
+async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: Fleet) -> None:
+    mesh = fleet.meshes[0]
+    for _ in range(2):
+        await fleet.activate()
+        check_drift("aks-east", await mesh.issuer())
+    meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
+    data = {"tls.crt": base64.b64encode(b"theirs").decode()}
+    fleet.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+    with pytest.raises(PermanentError, match="IssuerDrift"):
+        check_drift("aks-east", await mesh.issuer())
+
+
+async def test_links_name_the_clusters_whose_services_are_mirrored(fleet: Fleet) -> None:
+    assert await fleet.meshes[0].links() == []
+    for target in ("west", "north"):
+        for manifest in link(target):
+            fleet.cluster.apply(manifest)
+            await fleet.world.clock.advance(MINUTE)
+    assert sorted(await fleet.meshes[0].links()) == ["north", "west"]
 
 
 async def test_an_issuer_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
@@ -217,3 +280,40 @@ async def test_past_b1_the_new_issuer_breaks_nothing(fleet: Fleet) -> None:
     assert not fleet.world.linkerd.failed
     assert not fleet.world.linkerd.broken_pairs()
     assert fleet.world.linkerd.handshakes > 1000
+
+
+@pytest.mark.parametrize("line", RELEASES)
+async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: str) -> None:
+    seed_trust(world, 0)
+    world.aks.add("aks-east")
+    install_linkerd(world, world.key_vaults.vaults[KEY_VAULT], "aks-east", version=line)
+    for manifest in workloads():
+        world.kubernetes.clusters["aks-east"].apply(manifest)
+    async with opened(world) as fleet:
+        (mesh,), clock = fleet.meshes, world.clock
+        check_config("aks-east", await mesh.config(), Rotation(trust_domain=TRUST_DOMAIN, old="", new="", generation=2))
+        await fleet.distribute()
+        wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+        assert not trust_gate(await mesh.proxies(), wanted).passed
+        await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
+        assert trust_gate(await mesh.proxies(), wanted).passed
+
+        await fleet.activate()
+        issuer = await mesh.issuer()
+        expires = x509.load_pem_x509_certificate(issuer.certificate.encode()).not_valid_after_utc
+        assert issuer.applied
+        replicas = await mesh.identity_replicas(clock.now())
+        reports = issuer_gate(replicas, expires, issuer.applied).passed
+        assert reports is (line >= "2.18"), "older replicas don't tell which issuer they use: they are restarted"
+        if missed := reload_missed(replicas, expires, issuer.applied, clock.now()):
+            stale = [p for p in await mesh.proxies() if p.id in missed]
+            for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy()):
+                await mesh.restart(workload, clock.now())
+            await clock.advance(5 * MINUTE)
+        assert issuer_gate(await mesh.identity_replicas(clock.now()), expires, issuer.applied).passed
+
+        since, proxies = clock.now(), await mesh.proxies()
+        assert not leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+        await clock.advance(18 * HOUR)
+        assert leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+        assert not world.linkerd.failed

@@ -131,8 +131,9 @@ async def test_the_spec_of_a_control_plane_pod_does_not_tell_what_it_trusts(mesh
     assert {anchors(p) for p in pods(mesh.clusters[0], "linkerd")} == {""}
 
 
-async def test_native_sidecars_stand_among_the_init_containers(world: World) -> None:
-    mesh = Mesh(world, clusters=1, native_sidecars=True)
+@pytest.mark.parametrize("options", [{"native_sidecars": True}, {"version": "2.20"}])
+async def test_native_sidecars_stand_among_the_init_containers(world: World, options: dict[str, Any]) -> None:
+    mesh = Mesh(world, clusters=1, **options)
     await world.clock.advance(3 * MINUTE)
     pod = pods(mesh.clusters[0], "shop")[0]
     assert [c["name"] for c in pod["spec"]["containers"]] == ["app"]

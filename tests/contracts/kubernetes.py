@@ -43,6 +43,7 @@ from shared.adapters.kubernetes import (
     Kind,
     Kubernetes,
     Object,
+    Permission,
 )
 from shared.adapters.linkerd import Mesh
 from shared.domain.errors import PermanentError, TemporaryError
@@ -394,6 +395,17 @@ class KubernetesContract:
         assert refused.value.reason == "Http409"
         assert (await here.meshward.get(CONFIG_MAP, "colours", here.namespace) or {})["data"] == {"a": "blue"}
 
+    async def test_applying_over_a_version_that_has_changed_meanwhile_is_refused_also_by_force(
+        self, here: Cluster
+    ) -> None:
+        seen = await here.apply(CONFIG_MAP, colours(a="red"))
+        await here.apply(CONFIG_MAP, colours(a="blue"))
+        change = colours(a="green")
+        change["metadata"] |= {"namespace": here.namespace, "resourceVersion": seen["metadata"]["resourceVersion"]}
+        with pytest.raises(TemporaryError, match="the object has been modified") as refused:
+            await here.meshward.apply(CONFIG_MAP, change, take_over=True)
+        assert refused.value.reason == "Http409"
+
     @pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
     async def test_a_restart_rolls_until_every_pod_is_new_and_ready(self, here: Cluster, kind: Kind) -> None:
         await here.run(kind, "web")
@@ -508,6 +520,19 @@ class KubernetesContract:
             with pytest.raises(TemporaryError, match=f'403 .*User "[0-9a-f-]+" {permission}') as refused:
                 await attempt
             assert refused.value.reason == "Forbidden"
+
+    async def test_what_a_rotation_is_not_permitted_is_known_before_it_begins(self, here: Cluster) -> None:
+        assert await Mesh(here.meshward).missing_permissions() == []
+        missing = await Mesh(here.stranger).missing_permissions()
+        assert {"patch daemonsets.apps", "get pods/proxy", "list pods"} < set(missing)
+        assert "patch secrets linkerd/linkerd-identity-issuer" in missing
+
+    async def test_a_permission_is_known_by_its_namespace(self, here: Cluster) -> None:
+        await here.grant(CONFIG_MAP, "patch")
+        patch = Permission("patch", CONFIG_MAP, here.namespace, "colours")
+        await here.until(lambda: here.stranger.may(patch))
+        for other in (patch._replace(verb="get"), patch._replace(namespace="default"), patch._replace(below="status")):
+            assert not await here.stranger.may(other)
 
     async def test_applying_what_is_new_takes_the_permission_to_create_it_too(self, here: Cluster) -> None:
         wanted = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}

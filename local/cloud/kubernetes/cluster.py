@@ -194,6 +194,8 @@ class Cluster:
             applied = apply_fields(found or {}, config, manager, force=force, now=self.now())
         except Conflicts as conflicts:
             raise StatusError(409, "Conflict", str(conflicts), {"causes": conflicts.causes}) from None
+        seen = {"resourceVersion": meta["resourceVersion"]} if "resourceVersion" in meta else {}
+        applied = {**applied, "metadata": {**applied["metadata"], **seen}}
         return self.create(applied, dry_run=dry_run) if found is None else self.update(applied, dry_run=dry_run)
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:

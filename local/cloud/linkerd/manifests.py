@@ -18,7 +18,7 @@ _COMPONENTS = {
     "destination": ("destination", "sp-validator", "policy"),
     "proxy-injector": ("proxy-injector",),
 }
-_RELEASES = {
+RELEASES = {
     "2.14": ("stable-2.14.10", "v2.210.4"),
     "2.15": ("edge-24.2.4", "v2.221.0"),
     "2.16": ("edge-24.8.2", "v2.246.0"),
@@ -36,7 +36,6 @@ _KINDS = {
     "gateway.networking.k8s.io/v1 httproutes": "HTTPRoute",
     "gateway.networking.k8s.io/v1alpha2 tlsroutes": "TLSRoute",
     "gateway.networking.k8s.io/v1alpha2 tcproutes": "TCPRoute",
-    "multicluster.linkerd.io/v1alpha3 links": "Link",
     "linkerd.io/v1alpha2 serviceprofiles": "ServiceProfile",
 }
 _SINCE = {"EgressNetwork": 17, "TLSRoute": 17, "TCPRoute": 17}
@@ -52,11 +51,11 @@ class Installation:
 
     @property
     def release(self) -> str:
-        return _RELEASES[self.version][0]
+        return RELEASES[self.version][0]
 
     @property
     def proxy_version(self) -> str:
-        return _RELEASES[self.version][1]
+        return RELEASES[self.version][1]
 
     @property
     def minor(self) -> int:
@@ -82,6 +81,27 @@ def control_plane(of: Installation, *, root_pem: str, issuer_cert_pem: str, issu
         *(_object("v1", "ServiceAccount", f"linkerd-{name}") for name in _COMPONENTS),
         *(_deployment(of, name, containers) for name, containers in _COMPONENTS.items()),
         *(_budget(name) for name in _COMPONENTS),
+    ]
+
+
+def link(target: str) -> list[Object]:
+    """What the multicluster extension keeps of a link to another cluster, its CustomResourceDefinition first."""
+    namespace = {"name": "linkerd-multicluster", "labels": {"linkerd.io/extension": "multicluster"}}
+    spec = {
+        "targetClusterName": target,
+        "targetClusterDomain": "cluster.local",
+        "targetClusterLinkerdNamespace": NAMESPACE,
+        "clusterCredentialsSecret": f"cluster-credentials-{target}",
+    }
+    return [
+        _definition("multicluster.linkerd.io/v1alpha1 links", "Link"),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": namespace},
+        {
+            "apiVersion": "multicluster.linkerd.io/v1alpha1",
+            "kind": "Link",
+            "metadata": {"name": target, "namespace": namespace["name"]},
+            "spec": spec,
+        },
     ]
 
 

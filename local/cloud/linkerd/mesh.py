@@ -55,14 +55,15 @@ class Linkerd:
         issuer_cert_pem: str,
         issuer_key_pem: str,
         version: str = "2.19",
-        native_sidecars: bool = False,
+        native_sidecars: bool | None = None,
     ) -> ControlPlane:
         """Install a highly available control plane in external CA mode; it is ready within a minute of virtual time.
 
-        Until then pods that want a proxy are refused (controllers try again).
+        Until then pods that want a proxy are refused (controllers try again). 2.20 has native sidecars by default.
         """
         cluster = self.world.kubernetes.clusters[cluster_name]
-        of = Installation(trust_domain=trust_domain, version=version, native_sidecars=native_sidecars)
+        native = version >= "2.20" if native_sidecars is None else native_sidecars
+        of = Installation(trust_domain=trust_domain, version=version, native_sidecars=native)
         if not self.control_planes:
             self.world.clock.after(self.traffic_every, self._traffic)
         plane = self.control_planes[cluster_name] = ControlPlane(cluster, of, self._certificates)
