@@ -39,6 +39,22 @@ class Kind(NamedTuple):
     namespaced: bool = True
 
 
+class Permission(NamedTuple):
+    """A verb on objects of a kind, or on what is `below` them; in all namespaces unless it names one."""
+
+    verb: str
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    below: str = ""
+
+    def __str__(self) -> str:
+        what = "/".join(filter(None, (self.kind.plural, self.below)))
+        where = "/".join(filter(None, (self.namespace, self.name)))
+        return " ".join(filter(None, (self.verb, f"{what}.{self.kind.group}".rstrip("."), where)))
+
+
+ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 SECRET = Kind("", "v1", "Secret", "secrets")
 POD = Kind("", "v1", "Pod", "pods")
@@ -152,6 +168,20 @@ class ClusterApi:
         """Delete the object and what it owns; nothing happens if there is none."""
         with self._errors(f"deleting {kind.kind} {name}"), self._absent_is_none():
             await self._client.delete(_resource(kind), name, namespace=namespace)
+
+    async def may(self, wanted: Permission) -> bool:
+        """Whether the caller may do it, by all that judges that; admission policies are asked only when it is done."""
+        attributes = {
+            "verb": wanted.verb,
+            "group": wanted.kind.group,
+            "resource": wanted.kind.plural,
+            "subresource": wanted.below,
+            "namespace": wanted.namespace,
+            "name": wanted.name,
+        }
+        with self._errors(f"asking whether it may {wanted}"):
+            review = await self._client.create(_resource(ACCESS_REVIEW)({"spec": {"resourceAttributes": attributes}}))
+            return bool(review["status"]["allowed"])
 
     async def metrics(self, pod: str, namespace: str, port: int) -> str:
         """A pod's /metrics, read through the API server."""

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from shared.adapters import linkerd_objects as objects
-from shared.adapters.kubernetes import CONFIG_MAP, POD, REPLICA_SET, SECRET, ClusterApi, Kind, Kubernetes
+from shared.adapters.kubernetes import CONFIG_MAP, POD, REPLICA_SET, SECRET, ClusterApi, Kind, Kubernetes, Permission
 from shared.adapters.object_owners import owner
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust_facts import Bundle, IssuerSecret, MeshConfig, Proxy, Replica, Workload
@@ -26,6 +26,14 @@ _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
 _APPLIED, _WRITTEN, _BUNDLE_WRITTEN = "meshward/applied-at", "meshward/applied-sha256", "meshward/bundle-sha256"
 _AT_ONCE = 4
 LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
+_NEEDED = [
+    Permission("get", CONFIG_MAP, NAMESPACE, "linkerd-config"),
+    *(Permission(verb, CONFIG_MAP, NAMESPACE, _TRUST_ROOTS) for verb in ("get", "patch")),
+    *(Permission(verb, SECRET, NAMESPACE, _ISSUER) for verb in ("get", "patch")),
+    *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, *objects.KINDS.values())),
+    *(Permission("patch", kind) for kind in objects.KINDS.values()),
+    Permission("get", POD, below="proxy"),
+]
 
 
 class Linkerd:
@@ -46,6 +54,11 @@ class Mesh:
 
     def __init__(self, api: ClusterApi) -> None:
         self._api = api
+
+    async def missing_permissions(self) -> list[str]:
+        """What a rotation does and isn't permitted here, such as `patch deployments.apps`."""
+        allowed = await asyncio.gather(*(self._api.may(permission) for permission in _NEEDED))
+        return [str(permission) for permission, may in zip(_NEEDED, allowed, strict=True) if not may]
 
     async def config(self) -> MeshConfig | None:
         """How Linkerd was installed, None if it isn't."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from local.cloud.world import World
 
 AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's server application, the same in every tenant
+_REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _WATCH_SECONDS = 1800.0
 _BOOKMARK_SECONDS = 2.0
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -86,6 +87,8 @@ class KubernetesWire:
                 cluster, path = self._reach(call.params["cluster"]), call.params["tail"]
                 if path == "version":
                     return _object(dict(_VERSION))
+                if path == _REVIEWS:
+                    return self._review(cluster, call)
                 target = _target(cluster, path)
                 if cluster.authorization_mode == "RBAC":
                     self._authorize(target, call)
@@ -114,6 +117,22 @@ class KubernetesWire:
             )
             if refused:
                 raise refused
+
+    def _review(self, cluster: Cluster, call: Call) -> Reply:
+        """What the caller itself may do; everybody may ask that."""
+        body = _parsed(call)
+        wanted = body["spec"]["resourceAttributes"]
+        caller = self.world.entra.caller(call, audience=AUDIENCE)
+        refused = cluster.authorization_mode == "RBAC" and forbidden(
+            cluster,
+            caller.object_id if caller else "",
+            wanted["verb"],
+            Kind(wanted.get("group", ""), (), wanted["resource"], "", namespaced=True),
+            below=wanted.get("subresource", ""),
+            namespace=wanted.get("namespace") or None,
+            name=wanted.get("name", ""),
+        )
+        return _object({**body, "status": {"allowed": not refused}}, status=201)
 
     def _get(self, target: Target, call: Call) -> Reply:
         if target.below.startswith("proxy"):
