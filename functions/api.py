@@ -1,6 +1,10 @@
 """HTTP: start each flow by hand and look at it. Every route asks for a valid Entra token before anything else.
 
+GET  /api/plans/rotations
+GET  /api/plans/rotations/{certificate}[?mode=compromise]
 POST /api/rotations      {"certificate": "<name of a trust root in the key vault>"}
+                         with "mode": "compromise" or "replace", and the "plan": "<hash>" that was seen
+POST /api/rotations/{instance id}/resume or /abort
 POST /api/protections    {"cluster_id": "<resource id of a managed cluster>"}
 POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
 GET  /api/instances/{id}
@@ -13,11 +17,13 @@ from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
+import msgspec
 
-from functions import restores, trust, vaults
+from functions import restores, rotations, trust, vaults
 from functions.client import Client, with_client
 from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
+from shared.domain.trust import Word
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -45,10 +51,39 @@ def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
     return register
 
 
+@guarded("GET", "plans/rotations")
+async def show_upcoming_rotations(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """What is due when, for every trust domain."""
+    return _json(200, {"rotations": msgspec.to_builtins(await rotations.all_upcoming())})
+
+
+@guarded("GET", "plans/rotations/{certificate}")
+async def show_rotation_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """What the rotation of a root would do; with `mode=compromise`, if it can't be trusted any more."""
+    plan = await rotations.planned(req.route_params["certificate"], req.params.get("mode", ""))
+    return _json(200, msgspec.to_builtins(plan))
+
+
 @guarded("POST", "rotations")
 async def start_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Rotate the trust root whose certificate is named."""
-    return _accepted(req, await trust.request_rotation(client, _field(req, "certificate")))
+    certificate = _field(req, "certificate")
+    if "mode" not in req.get_json():
+        return _accepted(req, await trust.request_rotation(client, certificate))
+    mode, hash = _field(req, "mode"), _field(req, "plan")
+    return _accepted(req, await rotations.start(client, certificate, mode, hash))
+
+
+@guarded("POST", "rotations/{instance_id}/resume")
+async def resume_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Look again now, instead of when the pause ends."""
+    return _accepted(req, await rotations.tell(client, req.route_params["instance_id"], Word.RESUME))
+
+
+@guarded("POST", "rotations/{instance_id}/abort")
+async def abort_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Go back to the old root; possible until retire begins."""
+    return _accepted(req, await rotations.tell(client, req.route_params["instance_id"], Word.ABORT))
 
 
 @guarded("POST", "protections")

@@ -17,7 +17,7 @@ Which phase follows which, and the way back, is in shared.domain.trust; what fol
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import batched
 
@@ -53,7 +53,8 @@ from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import certificate_near_expiry
 from shared.domain.trust import ENDS, Mode, Phase, Word
 from shared.domain.trust_course import HOLD_POLL, Course, Done, Held, Member, Outcome, Reported, Rotated, Round
-from shared.domain.trust_roots import AlreadyRotated, current_roots, renewal_due, rotation_of
+from shared.domain.trust_plan import Upcoming, unasked_mode, upcoming
+from shared.domain.trust_roots import AlreadyRotated, VaultCertificate, current_roots, rotation_of
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -70,8 +71,8 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         expiring = certificate_near_expiry(received(event))
         if expiring.vault.lower() != services().settings.key_vault_name.lower():
             raise InvalidEvent("ForeignVault", f"vault {expiring.vault} isn't ours")
-        rotation = rotation_of(expiring.certificate, await services().key_vault.certificates())
-        await client.start_once("rotate_trust_root", rotation.instance_id, Course(rotation=rotation))
+        course = await _course(expiring.certificate)
+        await client.start_once("rotate_trust_root", course.rotation.instance_id, course)
     except AlreadyRotated as done:
         log.info("nothing to rotate", extra={"event_id": event.id, "reason": done.reason, "why": done.message})
     except MeshwardError as error:
@@ -79,23 +80,40 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         raise
 
 
-async def request_rotation(client: Client, certificate: str, mode: Mode = Mode.ROUTINE) -> str:
+async def request_rotation(client: Client, certificate: str, mode: Mode | None = None) -> str:
     """Rotate a root by its certificate's name, again if that failed or was aborted; the instance id.
 
-    Raises InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one.
+    Without a mode, it is the one that is due. Raises InvalidEvent if the certificate isn't a root of ours,
+    AlreadyRotated if it isn't the current one, PermanentError if it can only be replaced and nobody asked for that.
     """
-    rotation = rotation_of(certificate, await services().key_vault.certificates())
-    course = Course(rotation=rotation, mode=mode)
-    return await client.start_again("rotate_trust_root", rotation.instance_id, course, completed=True)
+    course = await _course(certificate, mode)
+    return await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
 
 
 async def sweep(client: Client) -> None:
     """Rotate every current root that is due; what an operator has aborted stays aborted."""
+    found, now = await services().key_vault.certificates(), services().now()
+    for root in await find_upcoming(found):
+        try:
+            if root.due <= now:
+                course = Course(rotation=rotation_of(root.certificate, found), mode=unasked_mode(root))
+                await client.start_again("rotate_trust_root", course.rotation.instance_id, course)
+        except PermanentError as error:
+            log.warning("rotation not started", extra={"reason": error.reason, "error": error.message})
+
+
+async def find_upcoming(found: Sequence[VaultCertificate]) -> list[Upcoming]:
+    """What is due when, the earliest first."""
+    policy, now = await services().policy(), services().now()
+    roots = [upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(found)]
+    return sorted(roots, key=lambda root: root.due)
+
+
+async def _course(certificate: str, mode: Mode | None = None) -> Course:
     found = await services().key_vault.certificates()
-    for root in current_roots(found):
-        if renewal_due(root, services().now()):
-            rotation = rotation_of(root.certificate, found)
-            await client.start_again("rotate_trust_root", rotation.instance_id, Course(rotation=rotation))
+    rotation = rotation_of(certificate, found)
+    (root,) = [u for u in await find_upcoming(found) if u.certificate == rotation.old]
+    return Course(rotation=rotation, mode=mode or unasked_mode(root))
 
 
 @orchestrator(app)

@@ -106,7 +106,8 @@ async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old:
             await vault.create(name, issuer=issuer, new_key=act is Act.CREATE_KEY, hardware=hardware)
         case Act.MERGE:
             key = await vault.requested_key(name)
-            wanted = root_certificate(rotation, key, old, services().now())
+            policy = (await services().policy()).at(rotation.trust_domain).trust
+            wanted = root_certificate(rotation, key, old, services().now(), policy.root_lifetime)
             root = await vault.sign(wanted, key, name, draft(versions).id)
             root.verify_directly_issued_by(root)
             await vault.merge(name, root, root_tags(rotation))

@@ -2,7 +2,7 @@
 
 Rules:
 - A root and an issuer never share a subject, nor do two roots: proxies mistake one for the other.
-- An issuer never outlives its root. A new root lives as long as the old one did, but long enough to be renewed in time.
+- An issuer never outlives its root. A new root lives as long as the old one did, or as the policy says.
 - A bundle is PEM blocks, each with one newline at its end and nothing else: Linkerd's identity controller doesn't start
   with anything after the last block, and ignores whatever follows a block that isn't a certificate.
 """
@@ -21,7 +21,6 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust import STAGES, Phase, Slot
 from shared.domain.trust_roots import Rotation
 
-SHORTEST_ROOT = timedelta(days=90)
 _BACKDATED = timedelta(minutes=5)  # clocks of nodes that lag behind
 
 
@@ -57,9 +56,14 @@ def bundle(phase: Phase, found: str, old: x509.Certificate, new: x509.Certificat
     return "".join(dict.fromkeys(pem(c) for c in [*wanted, *others]))
 
 
-def root_certificate(rotation: Rotation, key: Any, old: x509.Certificate, now: datetime) -> x509.CertificateBuilder:
-    """The new root for this public key, self-signed by whoever signs it; its subject names its generation."""
-    lifetime = max(old.not_valid_after_utc - old.not_valid_before_utc, SHORTEST_ROOT)
+def root_certificate(
+    rotation: Rotation, key: Any, old: x509.Certificate, now: datetime, lifetime: timedelta | None = None
+) -> x509.CertificateBuilder:
+    """The new root for this public key, self-signed by whoever signs it; its subject names its generation.
+
+    Without a lifetime, it lives as long as the old one did.
+    """
+    lifetime = lifetime or old.not_valid_after_utc - old.not_valid_before_utc
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, f"root.linkerd.{rotation.trust_domain}"),

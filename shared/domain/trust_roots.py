@@ -8,7 +8,7 @@ Rules:
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -17,7 +17,6 @@ from shared.domain.errors import InvalidEvent, PermanentError
 MESH_TAG = "meshward:mesh"
 DOMAIN_TAG = "meshward:trust-domain"
 GENERATION_TAG = "meshward:generation"
-RENEW_BEFORE = timedelta(days=30)  # as Key Vault's own CertificateNearExpiry
 _LONGEST_DOMAIN = 64 - len("identity.linkerd.")  # X.509: a common name has 64 characters at most
 
 
@@ -94,11 +93,6 @@ def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
         if root.enabled and root.generation <= current.get(root.trust_domain, root).generation:
             current[root.trust_domain] = root
     return list(current.values())
-
-
-def renewal_due(root: Root, now: datetime) -> bool:
-    """Whether it is time to rotate the root."""
-    return root.expires - now <= RENEW_BEFORE
 
 
 def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> Rotation:

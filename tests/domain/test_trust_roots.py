@@ -11,7 +11,6 @@ from shared.domain.trust_roots import (
     AlreadyRotated,
     VaultCertificate,
     current_roots,
-    renewal_due,
     root_tags,
     rotation_of,
     slug,
@@ -33,19 +32,6 @@ def root(
         expires=NOW + timedelta(days=300),
         tags=ours | {f"meshward:{name}": value for name, value in (tags or {}).items()},
     )
-
-
-@pytest.mark.parametrize(
-    ("left", "due"),
-    [
-        (timedelta(days=30, seconds=1), False),
-        (timedelta(days=30), True),
-        (timedelta(seconds=1), True),
-        (timedelta(days=-1), True),
-    ],
-)
-def test_a_root_is_due_thirty_days_before_it_expires(left: timedelta, due: bool) -> None:
-    assert renewal_due(trust_root(root(1)), NOW + timedelta(days=300) - left) is due
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,11 @@ from local.stage import APP, AUDIENCE, Stage
 from shared.settings import Settings
 
 ROUTES = [
+    ("GET", "plans/rotations"),
+    ("GET", "plans/rotations/anything"),
     ("POST", "rotations"),
+    ("POST", "rotations/anything/resume"),
+    ("POST", "rotations/anything/abort"),
     ("POST", "protections"),
     ("POST", "verifications"),
     ("GET", "instances/anything"),
