@@ -520,3 +520,23 @@ async def test_a_removed_cluster_takes_its_proxies_along(world: World, mesh: Mes
     world.kubernetes.remove("c1")
     await world.clock.advance(HOUR)
     assert {p.cluster for p in world.linkerd.proxies(DOMAIN)} == {"c0"}
+
+
+async def test_in_a_stopped_cluster_leaves_lapse_and_its_proxies_come_back_with_the_roots_that_they_had(
+    world: World,
+) -> None:
+    mesh = Mesh(world)
+    await world.clock.advance(3 * MINUTE)
+    world.kubernetes.stop("c1")
+    stopped = mesh.clusters.pop()
+    assert {p.cluster for p in mesh.linkerd.proxies(DOMAIN)} == {"c0"}
+    mesh.bundle(mesh.old.pem + mesh.new.pem)
+    await mesh.restart_all()
+    await world.clock.advance(72 * HOUR)
+    world.kubernetes.start("c1")
+    await world.clock.advance(3 * MINUTE)
+    assert all(is_ready(p) for p in stopped.objects("Pod"))
+    back = [p for p in mesh.linkerd.proxies(DOMAIN) if p.cluster == "c1"]
+    assert {p.roots for p in back} == {frozenset({mesh.old.fingerprint})}
+    assert all(p.leaf and p.leaf.closes > world.clock.time() for p in back)
+    assert not mesh.linkerd.failed

@@ -382,6 +382,7 @@ class Kubernetes:
 
         self.world = world
         self.clusters: dict[str, Cluster] = {}
+        self._stopped: dict[str, Cluster] = {}
         self._wire = KubernetesWire(world, self.clusters)
 
     def add(self, name: str) -> Cluster:
@@ -402,6 +403,21 @@ class Kubernetes:
                 }
             )
         return cluster
+
+    def stop(self, name: str) -> None:
+        """Nodes and API server are down; what is stored stays."""
+        cluster = self._stopped[name] = self.clusters.pop(name)
+        for pod in cluster.objects("Pod"):
+            if cluster.mesh:
+                cluster.mesh.stop(pod)
+
+    def start(self, name: str) -> None:
+        """Nodes and API server are back, and start the containers of the pods that they had."""
+        from local.cloud.kubernetes.kubelet import Kubelet
+
+        cluster = self.clusters[name] = self._stopped.pop(name)
+        for pod in cluster.objects("Pod"):
+            Kubelet(cluster).restart(pod)
 
     def remove(self, name: str) -> None:
         """The cluster is gone, with all that ran in it."""

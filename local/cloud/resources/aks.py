@@ -90,6 +90,20 @@ class Aks:
         self.world.kubernetes.remove(name)
         self.announce(cluster, operation="delete")
 
+    def stop(self, name: str, *, group: str = "rg-clusters") -> None:
+        """What `az aks stop` does: nobody reaches the cluster and nothing runs in it until it is started."""
+        self._power(name, group, "Stopped")
+        self.world.kubernetes.stop(name)
+
+    def start(self, name: str, *, group: str = "rg-clusters") -> None:
+        """The cluster goes on with what it had when it was stopped."""
+        self._power(name, group, "Running")
+        self.world.kubernetes.start(name)
+
+    def _power(self, name: str, group: str, code: str) -> None:
+        cluster = self.world.arm.resources[cluster_id(name, group).lower()]
+        cluster["properties"]["powerState"] = {"code": code}
+
     def announce(self, cluster: Resource, *, operation: str = "write", **overrides: Any) -> None:
         """Publish the event that Resource Manager raises on the cluster; `overrides` replace fields of the envelope.
 
