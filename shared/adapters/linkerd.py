@@ -111,11 +111,11 @@ class Mesh:
 
     async def write_issuer(self, seen: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
         """Replace the issuer, unless somebody has changed its Secret since it was seen."""
-        written = {_APPLIED: now.isoformat(), _WRITTEN: digest(certificate), _BUNDLE_WRITTEN: digest(bundle)}
+        written = {_APPLIED: now.isoformat(), _WRITTEN: digest(certificate)}
         await self._patch_issuer(seen, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, written)
 
     async def write_issuer_bundle(self, seen: IssuerSecret, text: str) -> None:
-        """Replace the bundle beside the issuer, unless somebody has changed the Secret since it was seen."""
+        """Put the bundle that we have written beside the issuer, unless somebody has changed the Secret since."""
         await self._patch_issuer(seen, {"ca.crt": text}, {_BUNDLE_WRITTEN: digest(text)})
 
     async def _patch_issuer(self, seen: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:

@@ -191,6 +191,7 @@ async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: F
     for _ in range(2):
         await fleet.activate()
         check_drift("aks-east", await mesh.issuer())
+        check_kept("aks-east", await mesh.bundle(), await mesh.issuer())  # which nobody has written yet
     meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
     data = {"tls.crt": base64.b64encode(b"theirs").decode()}
     fleet.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
