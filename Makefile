@@ -9,7 +9,7 @@ READY := .venv/.ready
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-run: $(READY) ## publish the three events to the app on a simulated cloud, show what happens, write out/run.json
+run: $(READY) ## publish the three events to the app on a simulated cloud and show what happens (SCENARIO=hold: with a hold)
 	@$(BIN)/python -m local.run
 
 serve: $(READY) ## the same world, kept up in real time, with addresses to try with curl

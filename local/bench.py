@@ -21,7 +21,7 @@ from rich.table import Table
 from local.clock import Clock
 from local.cloud import scenario
 from local.host.host import FunctionsHost
-from local.run import play
+from local.plays import all_three
 from local.stage import APP, Stage, open_stage
 
 EMPTY = Path(__file__).parent / "empty_app"
@@ -58,7 +58,7 @@ async def measured() -> dict[str, Any]:
     cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
     async with open_stage() as stage, empty_host(stage.clock) as empty:
         rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
-        await play(stage)
+        await all_three(stage, print)
         flows = stage.host.worker_rss()
     declining = await declined_once()
     small, large = await rotated(2), await rotated(20)

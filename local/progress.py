@@ -13,7 +13,9 @@ from local.cloud import scenario
 from local.host.durable import Instance
 from local.stage import Stage
 
-_STATUS = ("phase", "step", "reason", "message", "waiting")
+FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")
+_MEMBERS = ("rotate_member", "renew_issuer")  # flows of flows: shown when they wait for something
+_STATUS = ("phase", "step", "reason", "message", "waiting", "held")
 _WIDTH = 110  # pods that a step waits for would fill pages
 
 
@@ -61,11 +63,13 @@ class Progress:
             timing.ended = time.perf_counter()
         self._move_bars()
         line = _line(instance)
-        if line != self._last.get(instance.id):
+        if _worth_showing(instance) and line != self._last.get(instance.id):
             self._last[instance.id] = line
-            self._console.print(
-                f"{self._virtual()}  {instance.name:<18} {line}", highlight=False, soft_wrap=True, markup=False
-            )
+            self.say(f"{instance.name:<18} {line}")
+
+    def say(self, line: str) -> None:
+        """Print a line with the virtual time before it."""
+        self._console.print(f"{self._virtual()}  {line}", highlight=False, soft_wrap=True, markup=False)
 
     def _move_bars(self) -> None:
         for name, task in self._tasks.items():
@@ -78,10 +82,17 @@ class Progress:
         return f"+{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
+def _worth_showing(instance: Instance) -> bool:
+    waits = "reason" in (instance.custom_status or {}) and not instance.ended
+    return instance.name in FLOWS or (instance.name in _MEMBERS and waits)
+
+
 def _line(instance: Instance) -> str:
     if instance.ended:
         return f"{instance.status} {instance.failure or ''}".rstrip()
     status: dict[str, Any] = instance.custom_status or {}
+    if held := status.get("held"):
+        return shorten(f"{status['phase']} ON HOLD: {held['reason']}: {held['message']}", _WIDTH, placeholder=" …")
     facts = ", ".join(
         f"{name} {str(value).rpartition('/')[2]}" for name, value in status.items() if name not in _STATUS
     )

@@ -7,8 +7,8 @@ from datetime import timedelta
 from rich.console import Console
 
 from local.cloud import scenario
+from local.plays import publish
 from local.progress import Progress
-from local.run import publish
 from local.stage import Stage, open_stage
 
 SPEED = 60.0  # a virtual minute a second: a day of rotation in about twenty minutes

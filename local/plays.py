@@ -1,0 +1,73 @@
+"""What `make run` plays: the three events, and on demand what goes wrong on the way (`make run SCENARIO=hold`)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import aiohttp
+
+from local.cloud import scenario
+from local.progress import FLOWS
+from local.stage import Stage
+
+LIMIT = timedelta(days=7)
+RUNS = {"rotate_trust_root": 1, "protect_cluster": 1, "verify_restore": 2}
+_ROTATION = "rotate-prod-contoso-example-g2"
+_BARE_POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "debug", "namespace": "shop"},
+    "spec": {"containers": [{"name": "shell", "image": "busybox"}]},
+}
+
+type Say = Callable[[str], object]
+type Play = Callable[[Stage, Say], Awaitable[None]]
+
+
+async def all_three(stage: Stage, say: Say) -> None:  # noqa: ARG001  # plays are called alike
+    """Publish the events and wait until every flow has ended."""
+    publish(stage)
+    await stage.run(lambda: _all_ended(stage), LIMIT)
+
+
+async def hold(stage: Stage, say: Say) -> None:
+    """The same, but a pod that no restart replaces puts the rotation on hold until an operator has deleted it."""
+    cluster = stage.world.kubernetes.clusters["aks-west"]
+    cluster.apply(_BARE_POD)
+    await stage.clock.advance(timedelta(minutes=1))
+    publish(stage)
+    await stage.run(lambda: "held" in _status(stage), LIMIT)
+    say(f"operator           kubectl -n shop delete pod debug: {_status(stage)['held']['blockers']}")
+    cluster.delete("Pod", "shop", "debug")
+    say(f"operator           POST /api/rotations/{_ROTATION}/resume: {await _said(stage, 'resume')}")
+    await stage.run(lambda: _all_ended(stage), LIMIT)
+
+
+SCENARIOS: dict[str, Play] = {"all": all_three, "hold": hold}
+
+
+def publish(stage: Stage) -> None:
+    """A root nears its expiry, a cluster is created, and two backups complete."""
+    world = stage.world
+    world.key_vaults.vaults[scenario.KEY_VAULT].announce_near_expiry(scenario.OLD_ROOT)
+    world.aks.announce(next(c for c in world.arm.resources.values() if c["name"] == scenario.NEW_CLUSTER))
+    world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER, seconds=600)
+    world.recovery_vaults.complete_backup(scenario.STORAGE_ACCOUNT, scenario.SHARE, seconds=600)
+
+
+def _all_ended(stage: Stage) -> bool:
+    """Whether each flow has run as often as it should, and none is left."""
+    runs = [i for i in stage.host.instances() if i.name in FLOWS]
+    enough = all(sum(i.name == name for i in runs) >= times for name, times in RUNS.items())
+    return enough and all(i.ended for i in runs)
+
+
+def _status(stage: Stage) -> dict[str, dict[str, list[str]]]:
+    run = stage.host.instance(_ROTATION)
+    return (run.custom_status or {}) if run else {}
+
+
+async def _said(stage: Stage, word: str) -> int:
+    token = stage.token("operator")
+    url = f"{stage.host.url}/api/rotations/{_ROTATION}/{word}"
+    async with aiohttp.ClientSession() as http, http.post(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+        return answer.status
