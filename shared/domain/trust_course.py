@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.trust import ENDS, Mode, Phase, Roots, Word, moved, next_for
+from shared.domain.trust import ENDS, STAGES, Mode, Phase, Roots, Word, moved, next_for
 from shared.domain.trust_policy import TrustPolicy
 from shared.domain.trust_roots import Rotation
 
@@ -42,7 +42,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rotation stands.
 
     `proven` is the last phase that each member has proven, `since` when the last issuer was. `seen` counts what the
-    phase's proofs saw, `pause` is the time to the next round, `word` what was said meanwhile.
+    phase's proofs saw, `gate` is the last one passed with what it saw, `pause` is the time to the next round, `word`
+    what was said meanwhile.
     """
 
     rotation: Rotation
@@ -55,6 +56,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     proven: dict[str, Phase] = {}
     seen: int = 0
+    gate: str = ""
     held: Held | None = None
     pause: timedelta = timedelta()
     word: Word | None = None
@@ -126,6 +128,8 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
 def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     """The course as a round begins: words heard, members that have left forgotten."""
     resumed = course.word is Word.RESUME
+    if course.word in (Word.SWIFT, Word.REPLACE):
+        course = replace(course, mode=Mode(course.word))
     course = _moved(course, course.word) if course.word else course
     return replace(
         course,
@@ -169,8 +173,9 @@ def judged(reported: Reported, now: datetime) -> Course:
     if blocked:
         held = _held(course, blocked, _time_for(course.phase, reported.round.policy), now)
         return replace(course, held=held, pause=HOLD_POLL if held else _pace(blocked))
-    complete = any(o.fleet for o in reported.outcomes)
-    return _moved(course, Word.PROVEN) if complete else replace(course, held=None, pause=timedelta())
+    if any(o.fleet for o in reported.outcomes):
+        return _moved(replace(course, gate=f"{STAGES[course.phase].gate} ({course.seen} seen)"), Word.PROVEN)
+    return replace(course, held=None, pause=timedelta())
 
 
 def result(course: Course, now: datetime) -> Rotated:
