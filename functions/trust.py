@@ -83,11 +83,15 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
 async def request_rotation(client: Client, certificate: str, mode: Mode | None = None) -> str:
     """Rotate a root by its certificate's name, again if that failed or was aborted; the instance id.
 
-    Without a mode, it is the one that is due. Raises InvalidEvent if the certificate isn't a root of ours,
-    AlreadyRotated if it isn't the current one, PermanentError if it can only be replaced and nobody asked for that.
+    Without a mode, it is the one that is due; with one, a rotation that runs already goes on in it. Raises
+    InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError
+    if it can only be replaced and nobody asked for that.
     """
     course = await _course(certificate, mode)
-    return await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
+    latest = await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
+    if mode:
+        await client.say(latest, mode)
+    return latest
 
 
 async def sweep(client: Client) -> None:
@@ -119,7 +123,7 @@ async def _course(certificate: str, mode: Mode | None = None) -> Course:
 @orchestrator(app)
 def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
     """One round of the rotation, then the next."""
-    words = run.listen(Word.ABORT, Word.RESUME)
+    words = run.listen(Word.ABORT, Word.REPLACE, Word.SWIFT, Word.RESUME)
     _show(run, course)
     try:
         round = yield from run.step(find_work, course)
@@ -137,8 +141,9 @@ def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
 
 
 def _show(run: Runbook, course: Course) -> None:
+    proven = {"proven": course.gate} if course.gate else {}
     held = {"held": msgspec.to_builtins(course.held)} if course.held else {}
-    run.phase(course.phase, members=len(course.proven), **held)
+    run.phase(course.phase, members=len(course.proven), **proven, **held)
 
 
 def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:

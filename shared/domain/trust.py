@@ -35,11 +35,16 @@ class Phase(StrEnum):
 
 
 class Word(StrEnum):
-    """What moves a rotation: the gate's proof, or an operator's abort. `resume` moves nothing, it looks again now."""
+    """What moves a rotation: the gate's proof, or an operator's abort. `resume` moves nothing, it looks again now.
+
+    `swift` and `replace` are the modes that a rotation under way can be told to go on in.
+    """
 
     PROVEN = "proven"
     ABORT = "abort"
     RESUME = "resume"
+    SWIFT = "swift"
+    REPLACE = "replace"
 
 
 class Mode(StrEnum):
@@ -99,12 +104,13 @@ MOVES = {
     (Phase.REPLACE, Word.PROVEN): Phase.ROTATED,
 }
 
+_TO_REPLACEMENT = {(Phase.PREPARE, Word.PROVEN), (Phase.DISTRIBUTE, Word.REPLACE)}
 ENDS = frozenset({Phase.ROTATED, Phase.ABORTED})
 
 
 def moved(phase: Phase, word: Word, mode: Mode = Mode.ROUTINE) -> Phase:
     """The phase that follows; the same one where the word moves nothing."""
-    if mode is Mode.REPLACE and (phase, word) == (Phase.PREPARE, Word.PROVEN):
+    if mode is Mode.REPLACE and (phase, word) in _TO_REPLACEMENT:
         return Phase.REPLACE
     return MOVES.get((phase, word), phase)
 

@@ -133,6 +133,21 @@ def test_maintenance_windows_are_for_rotations_that_have_time() -> None:
     assert not members_to_try(swift, ["east"], policy)[0].policy.maintenance
 
 
+@pytest.mark.parametrize(
+    ("phase", "word", "then"),
+    [
+        (Phase.SETTLE, Word.SWIFT, Phase.SETTLE),
+        (Phase.DISTRIBUTE, Word.SWIFT, Phase.DISTRIBUTE),
+        (Phase.DISTRIBUTE, Word.REPLACE, Phase.REPLACE),
+        (Phase.ACTIVATE, Word.REPLACE, Phase.ACTIVATE),  # the new root is everywhere: on, without waiting
+    ],
+)
+def test_a_rotation_under_way_goes_on_in_the_mode_that_it_is_told(phase: Phase, word: Word, then: Phase) -> None:
+    course = begun(replace(COURSE, phase=phase, word=word), ["east"], NOW)
+    assert (course.mode, course.phase) == (Mode(word), then)
+    assert begun(course, ["east"], NOW).mode is course.mode
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.sampled_from([None, *Word]))))
 def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
     events: list[tuple[str, bool, Word | None]],

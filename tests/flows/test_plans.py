@@ -144,6 +144,17 @@ async def test_a_compromised_root_is_rotated_swiftly_by_the_plan_that_was_seen(s
     assert not stage.world.linkerd.failed
 
 
+async def test_a_routine_rotation_that_waits_goes_on_swiftly_when_the_root_is_found_compromised(stage: Stage) -> None:
+    await post(stage, "rotations", certificate=OLD_ROOT)
+    await stage.run(lambda: phase(stage) == "settle")
+    plan = await get(stage, f"{PLAN}?mode=compromise")
+    assert len(plan["roots"]) == 2
+    told = await post(stage, "rotations", certificate=OLD_ROOT, mode="compromise", plan=plan["hash"])
+    assert told["instance_id"] == RUN
+    await stage.run(RUN, HOUR)
+    assert not stage.world.linkerd.failed
+
+
 async def test_a_plan_from_before_a_cluster_joined_starts_nothing(stage: Stage) -> None:
     seen = await get(stage, f"{PLAN}?mode=compromise")
     stage.world.aks.add("aks-late", tags=MESHED)
