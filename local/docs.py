@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.domain.policy import Knobs, Policy
+from shared.domain.trust import ENDS, MOVES, STAGES, Phase, Slot, Word
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -21,7 +22,38 @@ def policy_schema() -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-GENERATED = {"policy.schema.json": policy_schema}
+def rotation_page() -> str:
+    """docs/rotation.md with its phases drawn from the table of moves."""
+    page = (DOCS / "rotation.md").read_text()
+    before, begin, rest = page.partition("from shared/domain/trust.py -->\n")
+    _, end, after = rest.partition("<!-- end of phases -->")
+    return f"{before}{begin}\n{_diagram()}\n{_gates()}\n{end}{after}"
+
+
+def _diagram() -> str:
+    moves = [*MOVES.items(), ((Phase.PREPARE, "expired"), Phase.REPLACE)]
+    lines = [
+        f"  {phase} --> {then}" if word is Word.PROVEN else f"  {phase} --> {then}: {word}"
+        for (phase, word), then in moves
+    ]
+    ends = [f"  {end} --> [*]" for end in sorted(ENDS)]
+    return "\n".join(["```mermaid", "stateDiagram-v2", "  [*] --> prepare", *lines, *ends, "```", ""])
+
+
+def _gates() -> str:
+    head = ["| phase | proxies trust | leaves chain to | proven before the next |", "|---|---|---|---|"]
+    rows = [
+        f"| {phase} | {_roots(stage.trusted)} | {_roots(stage.leaves)} | {stage.gate} |"
+        for phase, stage in STAGES.items()
+    ]
+    return "\n".join([*head, *rows, ""])
+
+
+def _roots(slots: frozenset[Slot]) -> str:
+    return " and ".join(slot for slot in Slot if slot in slots)
+
+
+GENERATED = {"policy.schema.json": policy_schema, "rotation.md": rotation_page}
 
 
 if __name__ == "__main__":
