@@ -53,7 +53,7 @@ from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import certificate_near_expiry
 from shared.domain.trust import ENDS, Mode, Phase, Word
 from shared.domain.trust_course import HOLD_POLL, Course, Done, Held, Member, Outcome, Reported, Rotated, Round
-from shared.domain.trust_plan import Upcoming, unasked_mode, upcoming
+from shared.domain.trust_plan import Upcoming, starts_unasked, unasked_mode, upcoming
 from shared.domain.trust_roots import AlreadyRotated, VaultCertificate, current_roots, rotation_of
 from shared.wiring import services
 
@@ -99,7 +99,7 @@ async def sweep(client: Client) -> None:
     found, now = await services().key_vault.certificates(), services().now()
     for root in await find_upcoming(found):
         try:
-            if root.due <= now:
+            if starts_unasked(root, found, now):
                 course = Course(rotation=rotation_of(root.certificate, found), mode=unasked_mode(root))
                 await client.start_again("rotate_trust_root", course.rotation.instance_id, course)
         except PermanentError as error:

@@ -11,7 +11,7 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from shared.domain.errors import Conflict, PermanentError
 from shared.domain.trust import Mode
 from shared.domain.trust_policy import TrustPolicy
-from shared.domain.trust_roots import Root, Rotation
+from shared.domain.trust_roots import Root, Rotation, VaultCertificate, given_up
 
 SWIFT_TAKES = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
 
@@ -102,6 +102,12 @@ def _why(left: timedelta, now: datetime, due: datetime, activate_by: datetime) -
     if now < activate_by:
         return "HalfLived", "half of the root's life is over"
     return "Overdue", "no more than a sixth of the root's life is left"
+
+
+def starts_unasked(upcoming: Upcoming, certificates: Iterable[VaultCertificate], now: datetime) -> bool:
+    """Whether a sweep starts the rotation: once it is due, or, if the last one was aborted, once it is overdue."""
+    aborted = given_up(upcoming.trust_domain, certificates)
+    return now >= (upcoming.activate_by if aborted else upcoming.due)
 
 
 def unasked_mode(upcoming: Upcoming) -> Mode:

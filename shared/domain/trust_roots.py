@@ -95,6 +95,12 @@ def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
     return list(current.values())
 
 
+def given_up(trust_domain: str, certificates: Iterable[VaultCertificate]) -> bool:
+    """Whether the newest generation was disabled, as an aborted rotation leaves it."""
+    newest = max((r for r in _roots(certificates) if r.trust_domain == trust_domain), key=_generation)
+    return not newest.enabled
+
+
 def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> Rotation:
     """The rotation that replaces this certificate.
 

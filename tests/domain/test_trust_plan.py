@@ -15,11 +15,12 @@ from shared.domain.trust_plan import (
     Upcoming,
     check_plan,
     plan,
+    starts_unasked,
     unasked_mode,
     upcoming,
 )
 from shared.domain.trust_policy import TrustPolicy
-from shared.domain.trust_roots import Root, Rotation
+from shared.domain.trust_roots import Root, Rotation, VaultCertificate
 
 BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -85,6 +86,25 @@ def test_a_root_that_can_only_be_replaced_is_not_rotated_unasked(left: timedelta
     with pytest.raises(PermanentError, match="GET /api/plans/rotations/root-g0001") as refused:
         unasked_mode(found)
     assert refused.value.reason == "RootExpired"
+
+
+@pytest.mark.parametrize(("aborted", "starts"), [(False, [True, True]), (True, [False, True])])
+def test_what_was_aborted_is_started_unasked_only_when_it_is_overdue(aborted: bool, starts: list[bool]) -> None:
+    life = timedelta(days=360)
+    found = [certificate(1, enabled=True), *([certificate(2, enabled=False)] if aborted else [])]
+    half, late = seen(life, life / 2), seen(life, life * 5 / 6)
+    assert [starts_unasked(half, found, half.due), starts_unasked(late, found, late.activate_by)] == starts
+
+
+def certificate(generation: int, *, enabled: bool) -> VaultCertificate:
+    tags = {"mesh": "linkerd", "trust-domain": DOMAIN, "generation": str(generation)}
+    return VaultCertificate(
+        name=f"root-{generation}",
+        enabled=enabled,
+        starts=BORN,
+        expires=BORN,
+        tags={f"meshward:{name}": value for name, value in tags.items()},
+    )
 
 
 def test_every_other_root_may_be_rotated_unasked() -> None:
