@@ -17,7 +17,7 @@ from shared.domain.errors import NotConverged
 from shared.domain.trust import STAGES, Roots, Slot
 from shared.domain.trust_certificates import bundle, fingerprint, issuer_expiry
 from shared.domain.trust_course import Done, Member
-from shared.domain.trust_facts import Proxy
+from shared.domain.trust_facts import Bundle, IssuerSecret, Proxy
 from shared.domain.trust_gates import (
     Verdict,
     Wanted,
@@ -63,10 +63,8 @@ async def ensure_bundle(member: Member) -> Done:
     """The member's bundle is that of the phase, and so is its copy beside the issuer."""
     old, new = await _roots(member)
     async with services().linkerd.mesh(member.cluster) as mesh:
-        found, issuer, now = await mesh.bundle(), await mesh.issuer(), services().now()
+        (found, issuer), now = await _kept(member, mesh), services().now()
         check_owner(_name(member), found)
-        check_drift(_name(member), found)
-        check_kept(_name(member), found, issuer)
         wanted = bundle(member.phase, found.text, old, new)
         if found.text != wanted or found.applied is None:
             await mesh.write_bundle(found, wanted, now)
@@ -74,6 +72,15 @@ async def ensure_bundle(member: Member) -> Done:
         if issuer.bundle != wanted:
             await mesh.write_issuer_bundle(issuer, wanted)
     return Done(at=now)
+
+
+async def _kept(member: Member, mesh: "Mesh") -> tuple[Bundle, IssuerSecret]:
+    """Bundle and issuer, which nobody has changed since they were written."""
+    name, found, issuer = _name(member), await mesh.bundle(), await mesh.issuer()
+    check_drift(name, found)
+    check_drift(name, issuer)
+    check_kept(name, found, issuer)
+    return found, issuer
 
 
 @activity(app)
@@ -156,6 +163,7 @@ async def verify_leaves(member: Member) -> Done:
     """Gate B2: every live proxy has got its leaf since the new issuer was proven."""
     assert member.since is not None
     async with services().linkerd.mesh(member.cluster) as mesh:
+        await _kept(member, mesh)
         proxies, refreshed = await mesh.proxies(), dict[str, datetime | None]()
         for some in batched([p for p in proxies if not started_after(p, member.since)], _READ_AT_ONCE, strict=False):
             refreshed |= await mesh.refreshed(some)
