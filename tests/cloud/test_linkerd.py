@@ -196,6 +196,7 @@ async def test_a_rotation_in_the_right_order_fails_no_handshake(mesh: Mesh) -> N
     await mesh.restart_all()
     await mesh.world.clock.advance(HOUR)
     assert list(mesh.linkerd.failed) == []
+    assert mesh.linkerd.violations == []
     assert 1_000 < mesh.linkerd.handshakes < 100_000
     assert mesh.linkerd.roots(DOMAIN) == {mesh.new.fingerprint}
 
@@ -208,6 +209,7 @@ async def test_retiring_the_old_root_while_leaves_under_it_live_fails_handshakes
     mesh.bundle(mesh.new.pem)
     await mesh.restart_all()
     assert any("UnknownIssuer" in failure.reason for failure in mesh.linkerd.failed)
+    assert mesh.linkerd.violations
 
 
 async def test_activating_the_new_issuer_before_all_trust_its_root_fails_handshakes(mesh: Mesh) -> None:
@@ -215,10 +217,12 @@ async def test_activating_the_new_issuer_before_all_trust_its_root_fails_handsha
     await mesh.world.clock.advance(2 * MINUTE)
     await mesh.restart_control_planes()
     assert mesh.linkerd.broken_pairs() == []
+    assert mesh.linkerd.violations == []
     mesh.issue_under(mesh.new)
     await mesh.world.clock.advance(3 * MINUTE)
     await mesh.restart_control_planes()
     assert mesh.linkerd.broken_pairs() != []
+    assert mesh.linkerd.violations
     assert len(mesh.linkerd.failed) > 0
 
 
@@ -233,6 +237,9 @@ async def test_one_forgotten_cluster_of_the_trust_domain_breaks_pairs_across_clu
     broken = mesh.linkerd.broken_pairs()
     assert broken
     assert {f.client.split("/")[0] for f in broken} == {"c0", "c1"}
+    assert {frozenset((v.proxy.split("/")[0], v.peer.split("/")[0])) for v in mesh.linkerd.violations} == {
+        frozenset(("c0", "c1"))
+    }
 
 
 async def test_every_identity_replica_takes_a_new_issuer_in_its_own_time_and_says_so(mesh: Mesh) -> None:

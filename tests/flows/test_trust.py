@@ -78,6 +78,7 @@ async def rotated(stage: Stage) -> dict[str, Any]:
     assert linkerd.roots(TRUST_DOMAIN) == {fingerprint(new.certificate)} == {run.output["new_root"]}
     assert linkerd.handshakes > 1000
     assert not linkerd.failed
+    assert not linkerd.violations
     assert not linkerd.broken_pairs()
     for plane in linkerd.control_planes.values():
         secret = plane.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")

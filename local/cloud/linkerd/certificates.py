@@ -182,6 +182,15 @@ class Certificates:
             self._ways[chain, root] = self._find_way(chain, root)
         return self._ways[chain, root]
 
+    def signer(self, chain: tuple[str, ...]) -> str:
+        """Who signed the top of a chain, by name and key: the same for all issuers under one root."""
+        top = self._known[chain[-1]]
+        try:
+            key = top.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        except x509.ExtensionNotFound:
+            key = None
+        return f"{top.issuer.rfc4514_string()} {key.hex() if key else ''}"
+
     def _find_way(self, chain: tuple[str, ...], root: str) -> Way | None:
         anchor, walked = self._known[root], list[x509.Certificate]()
         for number, fingerprint in enumerate(chain):

@@ -26,6 +26,7 @@ from local.cloud.linkerd.manifests import (
     injected,
     proxy_of,
 )
+from local.cloud.linkerd.peers import Peers
 from local.cloud.linkerd.policy import Policy
 from local.cloud.linkerd.proxy import Proxy, handshake
 
@@ -36,8 +37,8 @@ _PROXY_PORT, _IDENTITY_PORT = 4191, 9990
 class ControlPlane:
     """A cluster's mesh; `proxies` and `identities` are by pod uid."""
 
-    def __init__(self, cluster: Cluster, of: Installation, certificates: Certificates) -> None:
-        self.cluster, self.of, self._certificates = cluster, of, certificates
+    def __init__(self, cluster: Cluster, of: Installation, certificates: Certificates, peers: Peers) -> None:
+        self.cluster, self.of, self._certificates, self._peers = cluster, of, certificates, peers
         self.proxies: dict[str, Proxy] = {}
         self.identities: dict[str, Identity] = {}
         self.policy = Policy(cluster, of.trust_domain)
@@ -74,7 +75,7 @@ class ControlPlane:
             if uid in self.proxies:
                 self.proxies.pop(uid).stop()
             anchors = self._anchors(pod, container)
-            self.proxies[uid] = Proxy(self.cluster.name, pod, self.of, anchors, self._certificates)
+            self.proxies[uid] = Proxy(self.cluster.name, pod, self.of, anchors, self._certificates, self._peers)
             self.proxies[uid].start(self.cluster.clock, lambda proxy: self._certify(uid, proxy))
 
     def failure(self, pod: Object) -> str:

@@ -3,7 +3,8 @@
 Rules:
 - Proxies of one trust domain talk: within a cluster all with all, across clusters the data planes.
 - Every minute a share of the live proxies opens new connections, each a full handshake with both certificates.
-- `handshakes` counts them, `failed` holds the newest failures; a rotation is sound if `failed` stays empty.
+- `handshakes` counts them, `failed` holds the newest failures; `violations` are pairs that could not have talked, at
+  any moment. A rotation is sound if both stay empty.
 """
 
 from collections import defaultdict, deque
@@ -15,6 +16,7 @@ from local.cloud.kubernetes.cluster import Object
 from local.cloud.linkerd.certificates import Certificates
 from local.cloud.linkerd.control_plane import ControlPlane
 from local.cloud.linkerd.manifests import Installation, control_plane
+from local.cloud.linkerd.peers import Peers, Violation
 from local.cloud.linkerd.proxy import Proxy, handshake
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Linkerd:
         self.failed: deque[FailedHandshake] = deque(maxlen=_KEPT_FAILURES)
         self.traffic_every = 60.0
         self._certificates = Certificates()
+        self._peers = Peers(self._certificates)
         self._random = Random(0)
 
     def install(
@@ -66,12 +69,17 @@ class Linkerd:
         of = Installation(trust_domain=trust_domain, version=version, native_sidecars=native)
         if not self.control_planes:
             self.world.clock.after(self.traffic_every, self._traffic)
-        plane = self.control_planes[cluster_name] = ControlPlane(cluster, of, self._certificates)
+        plane = self.control_planes[cluster_name] = ControlPlane(cluster, of, self._certificates, self._peers)
         cluster.mesh = plane
         manifests = control_plane(of, root_pem=root_pem, issuer_cert_pem=issuer_cert_pem, issuer_key_pem=issuer_key_pem)
         for manifest in manifests:
             cluster.apply(manifest)
         return plane
+
+    @property
+    def violations(self) -> list[Violation]:
+        """Pairs that may talk and didn't share a trusted root, at any moment until now."""
+        return list(self._peers.violations)
 
     def proxies(self, trust_domain: str) -> list[Proxy]:
         """The live proxies of a trust domain."""

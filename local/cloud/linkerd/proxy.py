@@ -15,6 +15,7 @@ from local.cloud.kubernetes.cluster import Object
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Refused
 from local.cloud.linkerd.manifests import COMPONENT, NAMESPACE, Installation
+from local.cloud.linkerd.peers import Peers
 
 _SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
 
@@ -22,7 +23,9 @@ _SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
 class Proxy:
     """A running proxy; `failure` says why it could not start."""
 
-    def __init__(self, cluster: str, pod: Object, of: Installation, anchors: str, certificates: Certificates) -> None:
+    def __init__(
+        self, cluster: str, pod: Object, of: Installation, anchors: str, certificates: Certificates, peers: Peers
+    ) -> None:
         meta = pod["metadata"]
         self.cluster, self.namespace, self.pod = cluster, meta["namespace"], meta["name"]
         self.trust_domain, self._minor = of.trust_domain, of.minor
@@ -32,7 +35,7 @@ class Proxy:
         self.is_control_plane = COMPONENT in meta.get("labels", {}) and self.namespace == NAMESPACE
         self.leaf: Leaf | None = None
         self.refreshes = {"ok": 0, "error": 0}
-        self._certificates = certificates
+        self._certificates, self._peers = certificates, peers
         self._alarm: Alarm | None = None
         self.failure, self.roots = "", frozenset[str]()
         try:
@@ -53,8 +56,7 @@ class Proxy:
     def stop(self) -> None:
         if self._alarm:
             self._alarm.cancel()
-        if self.leaf:
-            self._certificates.forget(self.leaf)
+        self._drop()
 
     def _renew(self, clock: Clock, certify: Callable[["Proxy"], Leaf]) -> None:
         now = clock.time()
@@ -67,10 +69,16 @@ class Proxy:
         if self._certificates.refusal(leaf, self.identity, self.roots, now):
             self.refreshes["error"] += 1
             return
-        if self.leaf:
-            self._certificates.forget(self.leaf)
+        self._drop()
         self.leaf, self.refreshed = leaf, now
+        self._peers.join(self, now)
         self.refreshes["ok"] += 1
+
+    def _drop(self) -> None:
+        if self.leaf:
+            self._peers.leave(self)
+            self._certificates.forget(self.leaf)
+            self.leaf = None
 
     def metrics(self) -> str:
         """The identity part of the admin port's /metrics, under the names of the proxy's version."""
