@@ -58,7 +58,7 @@ async def ensure_federation(binding: Binding) -> Binding:
 async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
     mesh = MESHES[binding.wanted.mesh]
-    objects = [account_of(binding), *mesh.policies(hosts(binding.wanted))]
+    objects = [account_of(binding.client), *mesh.policies(hosts(binding.wanted))]
     pending = mesh.pending(await services().backup_namespaces.ensure(binding.wanted.cluster_id, objects))
     if pending:
         raise NotConverged("PolicyNotAccepted", pending)

@@ -10,10 +10,10 @@ from shared.adapters.kubernetes import Object
 _FOLDER = Path(__file__).parents[1] / "infra" / "cluster"
 
 
-def manifests(overlay: str, *, rotator: str, verifier: str) -> list[Object]:
-    """The objects of an overlay, its base first, for identities of these object ids."""
+def manifests(overlay: str, **duties: str) -> list[Object]:
+    """The objects of an overlay, its base first, for `duties`: rotator, verifier and provisioner by object id."""
     text = "\n---\n".join(_texts(_FOLDER / overlay))
-    ids = {"ROTATOR_OBJECT_ID": rotator, "VERIFIER_OBJECT_ID": verifier}
+    ids = {f"{duty.upper()}_OBJECT_ID": id for duty, id in duties.items()}
     return list(yaml.safe_load_all(Template(text).substitute(ids)))
 
 

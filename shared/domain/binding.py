@@ -94,10 +94,9 @@ def hosts(wanted: Protection) -> list[str]:
     ]
 
 
-def account_of(binding: Binding) -> Object:
-    """What Meshward owns of the service account."""
-    annotations = {CLIENT_ID: binding.client}
-    return {"kind": "ServiceAccount", "metadata": _named(ACCOUNT, annotations=annotations)}
+def account_of(client: str) -> Object:
+    """What Meshward owns of the service account: the client id of its identity."""
+    return {"kind": "ServiceAccount", "metadata": _named(ACCOUNT, annotations={CLIENT_ID: client})}
 
 
 def policy(kind: str, name: str, **spec: Any) -> Object:

@@ -2,7 +2,7 @@
 
 from local.cloud.kubernetes.cluster import Object
 from local.cloud.world import World
-from local.stage import open_stage
+from local.stage import DUTIES, open_stage
 from tests.conftest import START
 from tests.flows import test_restores, test_trust
 from tests.flows.test_trust import MINUTE, NO_WATCH, announce, rotated, status
@@ -11,7 +11,7 @@ from tests.manifests import manifests
 
 def granted(world: World) -> list[Object]:
     """What an infra team applies, but for the policies, which the simulated API server doesn't judge by."""
-    ids = {duty: world.entra.named(duty).object_id for duty in ("rotator", "verifier")}
+    ids = {duty: world.entra.named(duty).object_id for duty in DUTIES}
     return [m for m in manifests("linkerd", **ids) if not m["kind"].startswith("ValidatingAdmissionPolicy")]
 
 

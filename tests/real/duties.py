@@ -20,10 +20,14 @@ from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.linkerd.manifests import Installation, control_plane
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
+from local.stage import DUTIES
+from shared.adapters.backup_namespace import BackupNamespaces
 from shared.adapters.clusters import Clusters
 from shared.adapters.isolation import Namespaces
 from shared.adapters.kubernetes import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
 from shared.adapters.linkerd import Linkerd, Mesh
+from shared.domain.binding import NAMESPACE, account_of
+from shared.domain.binding_linkerd import LINKERD
 from shared.domain.errors import TemporaryError
 from shared.domain.restore import Item, Plan, RecoveryPoint
 from shared.domain.restore_manifest import Manifest
@@ -38,17 +42,19 @@ SHOP = "least-privilege"
 _NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 _GONE = Proxy(pod="gone", namespace=SHOP, workload="", created=_NOW, started=None, roots=None)
 _TRIES, _PAUSE = 300, 0.1
+_BOUND = {one["kind"] for one in LINKERD.policies([])}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duties:
-    """A cluster with Linkerd's objects and some workloads; `tokens` are of rotator and verifier."""
+    """A cluster with Linkerd's objects and some workloads; `tokens` are by duty."""
 
     cluster: str
     server: ApiServer
     tokens: Mapping[str, str]
     linkerd: Linkerd
     namespaces: Namespaces
+    backups: BackupNamespaces
 
     async def rotate(self) -> None:
         """Everything that a rotation does in a cluster."""
@@ -82,6 +88,15 @@ class Duties:
 
         await until(is_gone)
 
+    async def bind(self) -> None:
+        """Everything that the binding of backup workloads does in a cluster, from nothing."""
+        for served in _policies():
+            group, version, plural = served["spec"]["group"], served["spec"]["versions"][0]["name"], _plural(served)
+            gone = await self.server.admin.delete(f"apis/{group}/{version}/namespaces/{NAMESPACE}/{plural}")
+            gone.raise_for_status()
+        for host in ("old.example", "new.example"):
+            await self.backups.ensure(self.cluster, [account_of(uuid.uuid4().hex), *LINKERD.policies([host])])
+
     async def send(self, duty: str, method: str, path: str, body: Object | None = None) -> httpx2.Response:
         """A call with the token of rotator or verifier; it changes nothing, but is judged as if it did."""
         content = {"PATCH": "application/merge-patch+json"}.get(method, "application/json")
@@ -93,7 +108,7 @@ class Duties:
 @asynccontextmanager
 async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[Duties]:
     """Meshward's identities in the cluster of that name."""
-    identities = {duty: world.entra.add(duty) for duty in ("rotator", "verifier")}
+    identities = {duty: world.entra.add(duty) for duty in DUTIES}
     async with AsyncExitStack() as stack:
         kubernetes = dict[str, Kubernetes]()
         for duty, principal in identities.items():
@@ -106,9 +121,10 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
             tokens={duty: world.entra.token(principal, AUDIENCE) for duty, principal in identities.items()},
             linkerd=Linkerd(kubernetes["rotator"]),
             namespaces=Namespaces(kubernetes["verifier"]),
+            backups=BackupNamespaces(kubernetes["provisioner"]),
         )
         ids = {duty: principal.object_id for duty, principal in identities.items()}
-        for manifest in (*_mesh(), *_shop(), *manifests("linkerd", **ids)):
+        for manifest in (*_policies(), *_mesh(), *_shop(), *manifests("linkerd", **ids)):
             await server.apply(manifest)
         await until(partial(_runs, server.admin))
         yield duties
@@ -140,11 +156,31 @@ async def _restarts(mesh: Mesh, name: str) -> bool:
     return True
 
 
+def _installed() -> list[Object]:
+    of = Installation(trust_domain="prod.contoso.example", version="2.19", native_sidecars=False)
+    return control_plane(of, root_pem="root", issuer_cert_pem="issuer", issuer_key_pem="key")
+
+
 def _mesh() -> list[Object]:
     """Linkerd's objects without those that act: no container runs here."""
-    of = Installation(trust_domain="prod.contoso.example", version="2.19", native_sidecars=False)
-    objects = control_plane(of, root_pem="root", issuer_cert_pem="issuer", issuer_key_pem="key")
-    return [o for o in objects if o["kind"] in ("Namespace", "ConfigMap", "Secret")]
+    return [o for o in _installed() if o["kind"] in ("Namespace", "ConfigMap", "Secret")]
+
+
+def _policies() -> list[Object]:
+    """The kinds of Linkerd's policy, whatever their objects say."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    approved = {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1538"}
+    kinds = [
+        o for o in _installed() if o["kind"] == "CustomResourceDefinition" and o["spec"]["names"]["kind"] in _BOUND
+    ]
+    for kind in kinds:
+        kind["metadata"]["annotations"] = approved
+        kind["spec"]["versions"][0]["schema"] = {"openAPIV3Schema": schema}
+    return kinds
+
+
+def _plural(definition: Object) -> str:
+    return str(definition["spec"]["names"]["plural"])
 
 
 def _shop() -> list[Object]:

@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from local.cloud.world import World
+from local.stage import DUTIES
 from shared.adapters.kubernetes import Object
+from shared.domain.binding import NAMESPACE
 from shared.domain.errors import MeshwardError
 from tests.manifests import manifests
 from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane
 from tests.real.duties import SHOP, Duties, on_duty, until
 
-_ROLES = [m for m in manifests("linkerd", rotator="-", verifier="-") if m["kind"] in ("Role", "ClusterRole")]
+_ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["kind"] in ("Role", "ClusterRole")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,8 @@ async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
 
 
 def work_of(duties: Duties, role: str) -> Callable[[], Awaitable[None]]:
-    return {"meshward-rotator": duties.rotate, "meshward-verifier": duties.verify}[role.removesuffix("-links")]
+    works = {"rotator": duties.rotate, "verifier": duties.verify, "provisioner": duties.bind}
+    return works[role.removeprefix("meshward-").removesuffix("-links")]
 
 
 async def failure(work: Callable[[], Awaitable[None]]) -> str:
@@ -76,7 +79,7 @@ async def failure(work: Callable[[], Awaitable[None]]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("role", ["meshward-rotator", "meshward-verifier"])
+@pytest.mark.parametrize("role", [f"meshward-{duty}" for duty in DUTIES])
 async def test_the_roles_are_enough(duties: Duties, role: str) -> None:
     async def succeeds() -> bool:
         return not await failure(work_of(duties, role))
@@ -108,7 +111,7 @@ class Attempt:
     method: str
     path: str
     body: Object | None = None
-    by: tuple[str, ...] = ("rotator", "verifier")
+    by: tuple[str, ...] = DUTIES
     words: str = "is forbidden: User"
 
     def __str__(self) -> str:
@@ -125,6 +128,8 @@ _METRICS: dict[str, Any] = {"by": ("rotator",), "words": "may read the metrics o
 _OWN: dict[str, Any] = {"by": ("verifier",), "words": "may change only the namespaces that it has made"}
 _CONTAINER = {"name": "app", "image": "evil/app:1"}
 _LABELLED = {"metadata": {"labels": {"meshward.io/verifies": "1"}}}
+_BACKUP, _NETWORK = f"api/v1/namespaces/{NAMESPACE}", "apis/networking.k8s.io/v1"
+_RUN, _PROVISIONER = {"metadata": {"name": "evil"}}, ("provisioner",)
 _POLICY = {"metadata": {"name": "open"}, "spec": {"podSelector": {}}}
 ATTEMPTS = [
     Attempt(what="list all secrets", method="GET", path="api/v1/secrets"),
@@ -135,7 +140,7 @@ ATTEMPTS = [
         what="read the issuer's secret",
         method="GET",
         path=f"{_LINKERD}/secrets/linkerd-identity-issuer",
-        by=("verifier",),
+        by=("verifier", "provisioner"),
     ),
     Attempt(what="exec", method="POST", path=f"{_SHOP}/pods/web/exec"),
     Attempt(what="attach", method="POST", path=f"{_SHOP}/pods/web/attach"),
@@ -143,7 +148,7 @@ ATTEMPTS = [
     Attempt(what="debug", method="PATCH", path=f"{_SHOP}/pods/web/ephemeralcontainers", body={}),
     Attempt(what="post to a pod", method="POST", path=f"{_SHOP}/pods/web:4191/proxy/shutdown"),
     Attempt(what="reach a node", method="GET", path="api/v1/nodes/aks-nodepool1-vmss000000/proxy/metrics"),
-    Attempt(what="run a pod", method="POST", path=f"{_SHOP}/pods", body={"metadata": {"name": "evil"}}),
+    Attempt(what="run a pod", method="POST", path=f"{_SHOP}/pods", body=_RUN),
     Attempt(what="act as a service account", method="POST", path=f"{_SHOP}/serviceaccounts/default/token", body={}),
     Attempt(what="bind a role", method="POST", path=f"{_RBAC}/clusterrolebindings", body=_BINDING),
     Attempt(
@@ -176,9 +181,38 @@ ATTEMPTS = [
     Attempt(
         what="verifier: open a foreign namespace",
         method="POST",
-        path=f"apis/networking.k8s.io/v1/namespaces/{SHOP}/networkpolicies",
+        path=f"{_NETWORK}/namespaces/{SHOP}/networkpolicies",
         body=_POLICY,
         **_OWN,
+    ),
+    Attempt(what="provisioner: run a pod", method="POST", path=f"{_BACKUP}/pods", body=_RUN, by=_PROVISIONER),
+    Attempt(what="provisioner: read secrets", method="GET", path=f"{_BACKUP}/secrets", by=_PROVISIONER),
+    Attempt(
+        what="provisioner: act as the backup workloads",
+        method="POST",
+        path=f"{_BACKUP}/serviceaccounts/backup/token",
+        body={},
+        by=_PROVISIONER,
+    ),
+    Attempt(
+        what="provisioner: take another account",
+        method="PATCH",
+        path=f"{_BACKUP}/serviceaccounts/default",
+        body={},
+        by=_PROVISIONER,
+    ),
+    Attempt(
+        what="provisioner: lift the network policy",
+        method="DELETE",
+        path=f"{_NETWORK}/namespaces/{NAMESPACE}/networkpolicies/backup",
+        by=_PROVISIONER,
+    ),
+    Attempt(
+        what="provisioner: open another namespace",
+        method="POST",
+        path=f"apis/policy.linkerd.io/v1alpha1/namespaces/{SHOP}/egressnetworks",
+        body={"metadata": {"name": "open"}, "spec": {"trafficPolicy": "Allow"}},
+        by=_PROVISIONER,
     ),
     Attempt(what="verifier: restart", method="PATCH", path=_WEB, body={}, by=("verifier",)),
     Attempt(
