@@ -11,11 +11,13 @@ Rules:
 import asyncio
 import base64
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -46,6 +48,7 @@ from shared.adapters.kubernetes import (
     Permission,
 )
 from shared.adapters.linkerd import Mesh
+from shared.adapters.object_owners import owner
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust_facts import Proxy, Workload
 from tests import sdk
@@ -59,6 +62,7 @@ ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindi
 CLUSTER_ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", False)
 WORKLOADS = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET]
 _TRIES = 600
+_PAGE = Path(__file__).parents[2] / "docs" / "clusters.md"
 _NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -363,6 +367,21 @@ class KubernetesContract:
         first, again = [await here.meshward.apply(CONFIG_MAP, wanted) for _ in range(2)]
         assert first["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
         assert (await here.meshward.apply(CONFIG_MAP, {**wanted, "data": {"a": "red"}}))["data"] == {"a": "red"}
+
+    async def test_the_marks_of_another_tool_are_taken_off_as_the_page_for_infra_teams_says(
+        self, here: Cluster
+    ) -> None:
+        labels, annotations = {"app.kubernetes.io/managed-by": "Helm"}, {"meta.helm.sh/release-name": "linkerd"}
+        marked = {"name": "colours", "labels": labels, "annotations": annotations}
+        assert owner(await here.apply(CONFIG_MAP, {**colours(a="red"), "metadata": marked}), "f:data", "f:a") == "Helm"
+        (patch,) = re.findall(r"--patch '(.*managedFields.*)'", _PAGE.read_text())
+        headers = {"Content-Type": "application/merge-patch+json"}
+        path = f"{_path(CONFIG_MAP, here.namespace)}/colours"
+        taken = (await here.other.patch(path, content=patch.encode(), headers=headers)).json()
+        assert owner(taken, "f:data", "f:a") == ""
+        wanted = {**colours(a="green"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        ours = await here.meshward.apply(CONFIG_MAP, wanted, take_over=True)
+        assert (ours["data"], owner(ours, "f:data", "f:a")) == ({"a": "green"}, "")
 
     @pytest.mark.parametrize("operation", ["Apply", "Update"])
     async def test_a_field_of_another_manager_is_a_conflict_unless_taken_over(

@@ -156,7 +156,9 @@ def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now
 
 
 def claim_fields(old: Object, new: Object, manager: str, now: str) -> Object:
-    """`new` with `manager` as the owner of every field that it changed."""
+    """`new` with `manager` as the owner of every field that it changed; an empty owner takes all of them off."""
+    if new["metadata"].get("managedFields") == [{}]:
+        return {**new, "metadata": {k: v for k, v in new["metadata"].items() if k != "managedFields"}}
     before, after, owners = leaves(old), leaves(new), _owners(old)
     changed = {path for path, value in after.items() if before.get(path, _ABSENT) != value}
     for who, paths in owners.items():
