@@ -221,12 +221,13 @@ class Words:
 
     def wait(self, time: timedelta) -> Steps[str | None]:
         """The first word that is said, for so long at most; a word from before counts."""
-        if not self._heard() and time:
+        if not self.heard() and time:
             timer = self._context.create_timer(self._context.current_utc_datetime + time)
             yield when_any([timer, *self._events.values()])
-        return self._heard()
+        return self.heard()
 
-    def _heard(self) -> str | None:
+    def heard(self) -> str | None:
+        """What has been said until now."""
         return next((name for name, event in self._events.items() if event.is_complete), None)
 
 

@@ -129,7 +129,8 @@ def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
         round = yield from run.step(find_work, course)
         _show(run, round.course)
         outcomes = yield from _tried(run, round)
-        course = yield from run.step(judge_round, Reported(round=round, outcomes=outcomes))
+        aborted = words.heard() == Word.ABORT
+        course = yield from run.step(judge_round, Reported(round=round, outcomes=outcomes, aborted=aborted))
         if course.phase in ENDS:
             return (yield from run.step(close_record, Ending(course=course, instance_id=run.instance_id)))
     except PermanentError as error:

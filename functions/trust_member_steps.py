@@ -48,14 +48,22 @@ _NEXT_LEAF = 3600.0  # seconds: proxies renew their leaves once in most of a day
 async def check_member(member: Member) -> Done:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to us."""
     name = _name(member)
-    _, old = await services().key_vault.latest(member.rotation.old)
+    roots = await _known_roots(member)
     async with services().linkerd.mesh(member.cluster) as mesh:
         check_config(name, await mesh.config(), member.rotation)
-        check_bundle(name, await mesh.bundle(), fingerprint(old))
+        check_bundle(name, await mesh.bundle(), roots)
         check_owner(name, await mesh.issuer())
         if links := await mesh.links():
             check_links(name, links, member.rotation.trust_domain, await services().clusters.list())
         return Done(at=services().now(), count=len(await mesh.proxies()))
+
+
+async def _known_roots(member: Member) -> frozenset[str]:
+    """The fingerprints of the old root, and of the new one if it is there: members may have come to it already."""
+    vault, rotation = services().key_vault, member.rotation
+    _, old = await vault.latest(rotation.old)
+    made = [await vault.certificate(rotation.new, v.id) for v in await vault.versions(rotation.new) if v.is_root]
+    return frozenset(fingerprint(root) for root in (old, *made))
 
 
 @activity(app)

@@ -59,7 +59,7 @@ async def find_work(course: Course) -> Round:
     policy = (await services().policy()).at(trust_domain=domain).trust
     return Round(
         course=course,
-        members=members_to_try(course, seen, policy),
+        members=members_to_try(course, seen, policy, list(unseen)),
         unseen=[
             Outcome(cluster=c, phase=course.phase, reason=reason, message=message, refused=True)
             for c, (reason, message) in unseen.items()

@@ -115,6 +115,12 @@ def moved(phase: Phase, word: Word, mode: Mode = Mode.ROUTINE) -> Phase:
     return MOVES.get((phase, word), phase)
 
 
+def get_along(one: Phase, other: Phase) -> bool:
+    """Whether every leaf that lives at the ends of two phases chains to a root that is trusted in both."""
+    a, b = STAGES[one], STAGES[other]
+    return a.leaves | b.leaves <= a.trusted & b.trusted
+
+
 def next_for(proven: Phase | None, phase: Phase, mode: Mode) -> Phase:
     """What a member that has proven one phase (None: it has just joined) has to do for the rotation to leave another.
 

@@ -4,6 +4,7 @@ Rules:
 - A rotation goes in rounds. In each, every member that hasn't proven the phase tries to for some minutes; when none is
   left, the fleet's own part is done (the new root made, the old key disabled) and the rotation moves.
 - Members are listed anew for each round: one that joins catches up phase by phase, one that leaves isn't waited for.
+  The others wait with whatever the newcomer's proxies couldn't bear yet.
 - On hold means: a member refuses, or the phase takes longer than the policy allows. The rounds go on all the same, so
   that a world that gets better resumes the rotation by itself. An operator's `resume` gives the phase its time anew.
 """
@@ -14,13 +15,14 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.trust import ENDS, STAGES, Mode, Phase, Roots, Word, moved, next_for
+from shared.domain.trust import ENDS, STAGES, Mode, Phase, Roots, Word, get_along, moved, next_for
 from shared.domain.trust_policy import TrustPolicy
 from shared.domain.trust_roots import Rotation
 
 HOLD_POLL = timedelta(minutes=10)
 _MADE_WITHIN = timedelta(hours=1)  # checking members and making a root in Key Vault takes minutes
 _NAMED = 50
+_UNBOUND = ENDS | {Phase.REPLACE}  # here nobody waits for others: under an expired root nobody talks anyway
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +104,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A round and what came of it."""
+    """A round and what came of it; `aborted` if an operator has said so meanwhile."""
 
     round: Round
     outcomes: list[Outcome]
+    aborted: bool = False
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,8 +144,11 @@ def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     )
 
 
-def members_to_try(course: Course, clusters: Sequence[str], policy: TrustPolicy) -> list[Member]:
-    """Who hasn't proven the phase yet, each with the phase that is next for it."""
+def members_to_try(
+    course: Course, clusters: Sequence[str], policy: TrustPolicy, unseen: Sequence[str] = ()
+) -> list[Member]:
+    """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to."""
+    newcomers = any(_too_far_behind(course, c) for c in [*clusters, *unseen])
     return [
         Member(
             rotation=course.rotation,
@@ -155,7 +161,15 @@ def members_to_try(course: Course, clusters: Sequence[str], policy: TrustPolicy)
         )
         for c in clusters
         if course.phase not in ENDS and course.proven.get(c) is not course.phase
+        if _too_far_behind(course, c) or not newcomers
     ]
+
+
+def _too_far_behind(course: Course, cluster: str) -> bool:
+    """Whether the cluster's proxies couldn't talk with those of a member that has finished the phase."""
+    proven = course.proven.get(cluster)
+    catches_up = next_for(proven, course.phase, course.mode) is not course.phase
+    return catches_up and course.phase not in _UNBOUND and not get_along(proven or Phase.PREPARE, course.phase)
 
 
 def judged(reported: Reported, now: datetime) -> Course:
@@ -173,7 +187,7 @@ def judged(reported: Reported, now: datetime) -> Course:
     if blocked:
         held = _held(course, blocked, _time_for(course.phase, reported.round.policy), now)
         return replace(course, held=held, pause=HOLD_POLL if held else _pace(blocked))
-    if any(o.fleet for o in reported.outcomes):
+    if any(o.fleet for o in reported.outcomes) and not reported.aborted:
         return _moved(replace(course, gate=f"{STAGES[course.phase].gate} ({course.seen} seen)"), Word.PROVEN)
     return replace(course, held=None, pause=timedelta())
 

@@ -66,10 +66,13 @@ def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) ->
         raise PermanentError("NotExternalCA", message)
 
 
-def check_bundle(cluster: str, bundle: Bundle, old_root: str) -> None:
-    """Raise PermanentError unless the bundle trusts the old root (fingerprint), is ours to write and as we left it."""
-    if old_root not in fingerprints(bundle.text):
-        message = f"the bundle of cluster {cluster} can't be read, or doesn't hold the root that is rotated away from"
+def check_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
+    """Raise PermanentError unless the bundle trusts one of the roots, is ours to write and as we left it.
+
+    The roots (fingerprints) are the old one, and the new one as soon as there is one.
+    """
+    if not roots & fingerprints(bundle.text):
+        message = f"the bundle of cluster {cluster} can't be read, or holds neither the old root nor the new one"
         raise PermanentError("ForeignBundle", message)
     check_owner(cluster, bundle)
     check_drift(cluster, bundle)

@@ -106,6 +106,38 @@ def test_a_member_that_has_left_is_forgotten_and_one_that_joins_begins_at_the_be
     assert [(m.cluster, m.phase) for m in members_to_try(course, ["east", "new"], POLICY)] == [("new", Phase.PREPARE)]
 
 
+@pytest.mark.parametrize(
+    ("phase", "proven", "tried"),
+    [
+        (Phase.DISTRIBUTE, None, ["old", "new"]),  # both roots beside the old one alone: fine
+        (Phase.ACTIVATE, None, ["new"]),
+        (Phase.ACTIVATE, Phase.PREPARE, ["new"]),
+        (Phase.ACTIVATE, Phase.DISTRIBUTE, ["old", "new"]),
+        (Phase.RETIRE, Phase.ACTIVATE, ["new"]),
+        (Phase.RETIRE, Phase.SETTLE, ["old", "new"]),
+        (Phase.WITHDRAW, None, ["old", "new"]),
+        (Phase.REPLACE, None, ["old", "new"]),  # downtime is over the sooner
+    ],
+)
+def test_nobody_does_what_the_proxies_of_a_newcomer_could_not_bear_yet(
+    phase: Phase, proven: Phase | None, tried: list[str]
+) -> None:
+    before = {Phase.DISTRIBUTE: Phase.PREPARE, Phase.ACTIVATE: Phase.DISTRIBUTE, Phase.RETIRE: Phase.SETTLE}
+    known = {"old": before.get(phase, Phase.PREPARE)} | ({"new": proven} if proven else {})
+    mode = Mode.REPLACE if phase is Phase.REPLACE else Mode.ROUTINE
+    course = replace(COURSE, phase=phase, mode=mode, proven=known)
+    assert [m.cluster for m in members_to_try(course, ["old", "new"], POLICY)] == tried
+    hidden = [m.cluster for m in members_to_try(course, ["old"], POLICY, ["new"])]
+    assert hidden == [c for c in tried if c == "old"]
+
+
+def test_a_phase_is_not_left_once_an_abort_was_heard() -> None:
+    course = replace(COURSE, phase=Phase.SETTLE)
+    round = Round(course=course, members=[], unseen=[], policy=POLICY)
+    done = [Outcome(cluster="", phase=Phase.SETTLE, fleet=True)]
+    assert judged(Reported(round=round, outcomes=done, aborted=True), NOW).phase is Phase.SETTLE
+
+
 def test_leaves_count_as_renewed_only_since_the_last_member_s_issuer_was_proven() -> None:
     course = replace(COURSE, phase=Phase.ACTIVATE)
     early, late = NOW + timedelta(minutes=1), NOW + timedelta(minutes=9)

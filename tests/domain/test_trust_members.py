@@ -16,6 +16,7 @@ from tests.domain.test_trust_certificates import NEW, OLD
 
 DOMAIN = "prod.contoso.example"
 TAGS = {"meshward:mesh": "linkerd", "meshward:trust-domain": DOMAIN}
+BOTH = frozenset({fingerprint(OLD), fingerprint(NEW)})
 ROTATION = Rotation(trust_domain=DOMAIN, old="g1", new="g2", generation=2)
 
 
@@ -91,13 +92,14 @@ def test_a_mesh_that_is_not_ours_to_rotate_is_refused_by_name(found: MeshConfig 
 
 def test_a_mesh_in_external_mode_is_fit() -> None:
     check_config("aks-east", config(), ROTATION)
-    check_bundle("aks-east", Bundle(text=pem(OLD), applied=None, owner=""), fingerprint(OLD))
+    for root in (OLD, NEW):
+        check_bundle("aks-east", Bundle(text=pem(root), applied=None, owner=""), BOTH)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", pem(NEW)])
-def test_a_bundle_without_the_old_root_is_refused(text: str) -> None:
+def test_a_bundle_without_a_known_root_is_refused(text: str) -> None:
     with pytest.raises(PermanentError, match="ForeignBundle"):
-        check_bundle("aks-east", Bundle(text=text, applied=None, owner=""), fingerprint(OLD))
+        check_bundle("aks-east", Bundle(text=text, applied=None, owner=""), frozenset({fingerprint(OLD)}))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_a_bundle_without_the_old_root_is_refused(text: str) -> None:
 )
 def test_a_bundle_that_is_not_ours_or_not_as_we_left_it_is_refused(found: Bundle, reason: str) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
-        check_bundle("aks-east", found, fingerprint(OLD))
+        check_bundle("aks-east", found, BOTH)
 
 
 def test_a_clusters_id_is_taken_apart_whatever_its_case() -> None:
