@@ -54,7 +54,7 @@ from shared.domain.events import certificate_near_expiry
 from shared.domain.trust import ENDS, Mode, Phase, Word
 from shared.domain.trust_course import HOLD_POLL, Course, Done, Held, Member, Outcome, Reported, Rotated, Round
 from shared.domain.trust_plan import Upcoming, starts_unasked, unasked_mode, upcoming
-from shared.domain.trust_roots import AlreadyRotated, VaultCertificate, current_roots, rotation_of
+from shared.domain.trust_roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -66,13 +66,16 @@ SHARD = 32  # members per flow: no history of many members grows long
 @app.event_grid_trigger(arg_name="event")
 @with_client(app)
 async def on_certificate_event(event: func.EventGridEvent, client: Client) -> None:
-    """A certificate nears its expiry: rotate it, if it is a current trust root of ours."""
+    """A certificate nears its expiry: rotate it, if it is a current trust root of ours and nobody has aborted that."""
     try:
         expiring = certificate_near_expiry(received(event))
         if expiring.vault.lower() != services().settings.key_vault_name.lower():
             raise InvalidEvent("ForeignVault", f"vault {expiring.vault} isn't ours")
-        course = await _course(expiring.certificate)
-        await client.start_once("rotate_trust_root", course.rotation.instance_id, course)
+        found, now = await services().key_vault.certificates(), services().now()
+        rotation, root = await _rotation(expiring.certificate, found)
+        if starts_unasked(root, found, max(now, root.due)):
+            course = Course(rotation=rotation, mode=unasked_mode(root))
+            await client.start_once("rotate_trust_root", rotation.instance_id, course)
     except AlreadyRotated as done:
         log.info("nothing to rotate", extra={"event_id": event.id, "reason": done.reason, "why": done.message})
     except MeshwardError as error:
@@ -87,7 +90,8 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
     InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError
     if it can only be replaced and nobody asked for that.
     """
-    course = await _course(certificate, mode)
+    rotation, root = await _rotation(certificate, await services().key_vault.certificates())
+    course = Course(rotation=rotation, mode=mode or unasked_mode(root))
     latest = await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
     if mode:
         await client.say(latest, mode)
@@ -113,11 +117,10 @@ async def find_upcoming(found: Sequence[VaultCertificate]) -> list[Upcoming]:
     return sorted(roots, key=lambda root: root.due)
 
 
-async def _course(certificate: str, mode: Mode | None = None) -> Course:
-    found = await services().key_vault.certificates()
+async def _rotation(certificate: str, found: Sequence[VaultCertificate]) -> tuple[Rotation, Upcoming]:
     rotation = rotation_of(certificate, found)
     (root,) = [u for u in await find_upcoming(found) if u.certificate == rotation.old]
-    return Course(rotation=rotation, mode=mode or unasked_mode(root))
+    return rotation, root
 
 
 @orchestrator(app)
