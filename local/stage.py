@@ -58,10 +58,11 @@ async def open_stage(
     port: int = 0,
     seed: Callable[[World], None] = scenario.seed,
     settings: Mapping[str, str] | None = None,
+    app: Path = APP,
 ) -> AsyncIterator[Stage]:
     """Build the world, start the app in it and subscribe it to its events; everything ends with the block.
 
-    `settings` are application settings besides those that every stage has.
+    `settings` are application settings besides those that every stage has, `app` is the folder of the app.
     """
     world = World(Clock(time.time() if start is None else start))
     await world.start()
@@ -70,7 +71,7 @@ async def open_stage(
             seed(world)
             log: list[str] = []
             environ = {**environment(world, Path(folder)), **(settings or {})}
-            host = FunctionsHost(APP, environ, world.clock, on_log=log.append)
+            host = FunctionsHost(app, environ, world.clock, on_log=log.append)
             try:
                 await host.start(port)
                 await subscribe(world, host.url)

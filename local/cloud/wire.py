@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import trustme
 from aiohttp import web
 
@@ -75,13 +76,14 @@ class Fault:
     """An ordered failure of the next `times` calls whose "METHOD path" matches `on`.
 
     `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
-    `after`: do it, then give `reply` all the same.
+    `after`: do it, then give `reply` all the same. `then` is called when that was done.
     """
 
     on: str
     kind: Literal["answer", "lose", "double", "after"]
     times: int = 1
     reply: Reply = field(default_factory=lambda: Reply(status=503, headers={"Retry-After": "5"}))
+    then: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +100,12 @@ class Exchange:
 
 
 class Wire:
-    """Serves the mounted routes over TLS with a certificate authority made at start (`ca_pem`)."""
+    """Serves the mounted routes over TLS with a certificate authority made at start (`ca_pem`); `calls` counts."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
+        self.calls = 0
         self.faults: list[Fault] = []
         self.url = ""
         self._mounts: list[tuple[Route, Callable[[Call], Reply | None] | None]] = []
@@ -138,6 +141,7 @@ class Wire:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
+        self.calls += 1
         with self.clock.busy():
             reply = await self._answer(request, content)
         if reply is None:
@@ -156,6 +160,8 @@ class Wire:
         if fault and fault.kind == "after":
             reply = fault.reply
         self._record(request, content, reply)
+        if fault:
+            fault.then()
         return None if fault and fault.kind == "lose" else reply
 
     async def _dispatch(self, request: web.Request, content: bytes) -> Reply:
@@ -207,7 +213,7 @@ class Wire:
 
 async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
     if reply.stream is None:
-        content = reply.content if reply.body is None else json.dumps(reply.body).encode()
+        content = reply.content if reply.body is None else msgspec.json.encode(reply.body)
         typed = {"Content-Type": "application/json; charset=utf-8"} if reply.body is not None else {}
         return web.Response(status=reply.status, body=content, headers={**typed, **reply.headers})
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
