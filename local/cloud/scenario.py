@@ -37,14 +37,16 @@ def seed(world: World, *, clusters: int = 2) -> None:
     seed_share(world)
 
 
-def seed_trust(world: World, clusters: int) -> None:
-    """A trust domain over so many clusters, its root in the key vault."""
+def seed_trust(
+    world: World, clusters: int, *, life: timedelta = timedelta(days=365), left: timedelta = timedelta(days=30)
+) -> None:
+    """A trust domain over so many clusters, its root in the key vault; so much is left of the root's life."""
     now, vault = world.clock.now(), world.key_vaults.add(KEY_VAULT)
     vault.seed_root(
         OLD_ROOT,
         subject_cn=f"root.linkerd.{TRUST_DOMAIN} g0001",
-        not_before=now - timedelta(days=335),
-        not_after=now + timedelta(days=30),
+        not_before=now + left - life,
+        not_after=now + left,
         tags={**_MESHED, "meshward:generation": "1"},
     )
     for name in cluster_names(clusters):
@@ -62,15 +64,15 @@ def cluster_names(count: int) -> list[str]:
 def install_linkerd(world: World, vault: Vault, cluster: str, *, version: str = "2.19") -> None:
     """Linkerd with an issuer of its own under the root in the vault."""
     now, key = world.clock.now(), ec.generate_private_key(ec.SECP256R1())
+    root = vault.certificate(OLD_ROOT).current.certificate
+    assert root
     issuer = vault.sign_issuer(
         OLD_ROOT,
         f"identity.linkerd.{TRUST_DOMAIN}",
         key.public_key(),
-        now - timedelta(days=1),
-        now + timedelta(days=29),
+        max(now - timedelta(days=1), root.not_valid_before_utc),
+        min(now + timedelta(days=29), root.not_valid_after_utc),
     )
-    root = vault.certificate(OLD_ROOT).current.certificate
-    assert root
     pem = serialization.Encoding.PEM
     world.linkerd.install(
         cluster,

@@ -1,7 +1,8 @@
 """What is due and what a rotation would do, over HTTP; starting by a plan's hash; words to a rotation that runs."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -24,29 +25,28 @@ from tests.conftest import START
 RUN = "rotate-prod-contoso-example-g2"
 PLANS, PLAN = "plans/rotations", f"plans/rotations/{OLD_ROOT}"
 NO_WATCH = {"AzureWebJobs.backup_watch.Disabled": "true"}
-NO_SWEEP = {"AzureWebJobs.expiry_sweep.Disabled": "true"}
+BY_HAND = NO_WATCH | {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("expiry_sweep", "issuer_sweep")}
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
-def seed(world: World) -> None:
-    seed_trust(world, 2)
-    world.linkerd.traffic_every = 300
-
-
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    """A trust domain of two clusters, its root's last month begun."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH | NO_SWEEP) as stage:
+    """A trust domain of two clusters, its root's last month begun; no timer runs."""
+    async with fleet(365 * DAY, 30 * DAY, BY_HAND) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
-@pytest.fixture
-async def unwatched() -> AsyncIterator[Stage]:
-    """The same, with the sweep that looks every ten minutes."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+@asynccontextmanager
+async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -> AsyncIterator[Stage]:
+    """Two clusters under a root with this life, of which so much is left."""
+
+    def seed(world: World) -> None:
+        seed_trust(world, 2, life=life, left=left)
+        world.linkerd.traffic_every = 300
+
+    async with open_stage(start=START, seed=seed, settings=settings) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
@@ -134,13 +134,10 @@ async def test_a_compromised_root_is_rotated_swiftly_by_the_plan_that_was_seen(s
         refused = await post(stage, "rotations", 409, certificate=OLD_ROOT, mode="compromise", plan=wrong)
         assert refused["reason"] == "PlanChanged"
     assert stage.host.instances() == []
-    started = await post(stage, "rotations", certificate=OLD_ROOT, mode="compromise", plan=swift["hash"])
-    await stage.run(started["instance_id"])
-    run = stage.host.instance(RUN)
-    assert run is not None
-    assert run.output["outcome"] == "rotated", run.failure
-    began, ended = (datetime.fromisoformat(run.output[moment]) for moment in ("started", "finished"))
-    assert ended - began < HOUR
+    began = stage.clock.now()
+    await post(stage, "rotations", certificate=OLD_ROOT, mode="compromise", plan=swift["hash"])
+    assert (await rotation(stage))["mode"] == "swift"
+    assert stage.clock.now() - began < HOUR
     assert not stage.world.linkerd.failed
 
 
@@ -179,52 +176,55 @@ async def test_a_start_by_plan_without_a_plan_or_with_an_unknown_mode_is_refused
     assert stage.host.instances() == []
 
 
-async def test_an_expired_root_is_replaced_only_by_somebody_who_has_seen_the_plan(unwatched: Stage) -> None:
-    stage = unwatched
-    vault(stage).certificate(OLD_ROOT).current.expires = stage.clock.now() - DAY
-    await stage.host.invoke_timer("expiry_sweep")
-    stage.world.event_grid.publish(KEY_VAULT_TOPIC, vault(stage).near_expiry_event(OLD_ROOT))
-    await stage.clock.advance(MINUTE)
-    refused = await post(stage, "rotations", 400, certificate=OLD_ROOT)
-    assert refused["reason"] == "RootExpired"
-    assert f"GET /api/{PLAN}" in refused["message"]
-    assert stage.host.instance(RUN) is None
-    assert sum("RootExpired" in line and f"GET /api/{PLAN}" in line for line in stage.log) >= 3
-    plan = await get(stage, PLAN)
-    assert (plan["mode"], plan["impact"].partition(":")[0]) == ("replace", "downtime")
-    assert plan["hash"] == (await get(stage, f"{PLAN}?mode=replace"))["hash"]
-    mistaken = await post(stage, "rotations", 409, certificate=OLD_ROOT, mode="compromise", plan=plan["hash"])
-    assert mistaken["reason"] == "PlanChanged"
-    await post(stage, "rotations", certificate=OLD_ROOT, mode="replace", plan=plan["hash"])
-    run = stage.host.instance(RUN)
-    assert run is not None
+async def test_an_expired_root_is_replaced_only_by_somebody_who_has_seen_the_plan() -> None:
+    async with fleet(365 * DAY, 9 * MINUTE, NO_WATCH) as stage:
+        await stage.clock.advance(11 * MINUTE)
+        stage.world.event_grid.publish(KEY_VAULT_TOPIC, vault(stage).near_expiry_event(OLD_ROOT))
+        await stage.clock.advance(MINUTE)
+        refused = await post(stage, "rotations", 400, certificate=OLD_ROOT)
+        assert refused["reason"] == "RootExpired"
+        assert f"GET /api/{PLAN}" in refused["message"]
+        assert stage.host.instances() == []
+        assert sum("RootExpired" in line and f"GET /api/{PLAN}" in line for line in stage.log) >= 3
+        plan = await get(stage, PLAN)
+        assert (plan["mode"], plan["impact"].partition(":")[0]) == ("replace", "downtime")
+        assert plan["hash"] == (await get(stage, f"{PLAN}?mode=replace"))["hash"]
+        mistaken = await post(stage, "rotations", 409, certificate=OLD_ROOT, mode="compromise", plan=plan["hash"])
+        assert mistaken["reason"] == "PlanChanged"
+        assert stage.host.instances() == []
+        await post(stage, "rotations", certificate=OLD_ROOT, mode="replace", plan=plan["hash"])
+        assert (await rotation(stage))["mode"] == "replace"
+        down = len(stage.world.linkerd.failed)
+        assert down > 0
+        await stage.clock.advance(HOUR)
+        assert len(stage.world.linkerd.failed) == down
 
 
-async def test_a_root_of_an_hour_is_rotated_in_time_with_nobody_watching(unwatched: Stage) -> None:
-    stage, current = unwatched, vault(unwatched).certificate(OLD_ROOT).current
-    current.not_before, current.expires = stage.clock.now(), stage.clock.now() + HOUR
-    await stage.clock.advance(29 * MINUTE)
-    assert stage.host.instance(RUN) is None
+async def test_a_root_of_an_hour_is_rotated_in_time_with_nobody_watching() -> None:
+    async with fleet(HOUR, HOUR, NO_WATCH) as stage:
+        await stage.clock.advance(29 * MINUTE)
+        assert stage.host.instance(RUN) is None
+        assert (await rotation(stage))["mode"] == "swift"
+        assert not stage.world.linkerd.failed
+
+
+async def test_a_root_of_a_year_is_rotated_at_half_of_it_though_no_event_came() -> None:
+    async with fleet(365 * DAY, 183 * DAY, NO_WATCH) as stage:
+        await stage.clock.advance(DAY / 2 - MINUTE)
+        assert stage.host.instance(RUN) is None
+        assert (await rotation(stage))["mode"] == "routine"
+        await stage.clock.advance(HOUR)
+        assert [i.id for i in stage.host.instances() if i.name == "rotate_trust_root"] == [RUN]
+        assert not stage.world.linkerd.failed
+
+
+async def rotation(stage: Stage) -> Any:
+    """The course of the rotation, which must end well."""
     await stage.run(RUN)
     run = stage.host.instance(RUN)
     assert run is not None
-    assert (run.output["outcome"], run.input["mode"]) == ("rotated", "swift")
-    assert datetime.fromisoformat(run.output["activated"]) < current.expires
-    assert not stage.world.linkerd.failed
-
-
-async def test_a_root_of_a_year_is_rotated_at_half_of_it_though_no_event_came(unwatched: Stage) -> None:
-    stage, current = unwatched, vault(unwatched).certificate(OLD_ROOT).current
-    current.not_before, current.expires = stage.clock.now() - 182 * DAY, stage.clock.now() + 183 * DAY
-    await stage.clock.advance(DAY / 2 - MINUTE)
-    assert stage.host.instance(RUN) is None
-    await stage.run(lambda: phase(stage) == "settle")
-    run = stage.host.instance(RUN)
-    assert run is not None
-    assert run.input["mode"] == "routine"
-    await stage.run(RUN)
-    await stage.clock.advance(HOUR)
-    assert [i.id for i in stage.host.instances() if i.name == "rotate_trust_root"] == [RUN]
+    assert run.output["outcome"] == "rotated", run.failure
+    return run.input
 
 
 async def test_a_rotation_can_be_aborted_until_it_retires_the_old_root(stage: Stage) -> None:
