@@ -4,6 +4,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -39,6 +40,7 @@ class Entra:
         self.world = world
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.principals: dict[str, Principal] = {}
+        self._claims = lru_cache(maxsize=1_000)(self._verified)  # one token comes with thousands of calls
         self.identity_header = secrets.token_urlsafe(16)
         self.identity_endpoint = ""
         self._runner: web.AppRunner | None = None
@@ -92,9 +94,15 @@ class Entra:
 
     def caller(self, call: Call, audience: str) -> Principal | None:
         """Who holds the call's token, if it is valid now for `audience`."""
+        claims = self._claims(call.token or "", audience)
+        if claims is None or not claims["nbf"] <= self.world.clock.time() < claims["exp"]:
+            return None
+        return self.principals.get(claims["azp"])
+
+    def _verified(self, token: str, audience: str) -> dict[str, Any] | None:
         try:
-            claims = jwt.decode(
-                call.token or "",
+            claims: dict[str, Any] = jwt.decode(
+                token,
                 self._key.public_key(),
                 algorithms=["RS256"],
                 audience=audience,
@@ -102,8 +110,7 @@ class Entra:
             )
         except jwt.InvalidTokenError:
             return None
-        in_time = claims["nbf"] <= self.world.clock.time() < claims["exp"]
-        return self.principals.get(claims["azp"]) if in_time else None
+        return claims
 
     async def start(self) -> None:
         app = web.Application()

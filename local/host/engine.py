@@ -3,6 +3,7 @@
 Rules:
 - Timers are alarms of the clock; they end with the execution that made them.
 - A parent hears of its child in the moment the child ends, however long that took, with the child's own error.
+- What a child went through is forgotten when it has completed; its result is its parent's.
 - Work is announced, never polled for; `take_work` hands out what can run now.
 - Whether an id may run again is decided as on Azure: ended instances are replaceable unless the request's policy
   says otherwise, and an empty policy replaces nothing.
@@ -177,6 +178,8 @@ class Engine(InMemoryOrchestrationBackend):
         if instance.status in _ENDED and instance_id in self._parents:
             parent, task_id = self._parents.pop(instance_id)
             self._deliver(parent, _child_ended(instance, task_id))
+            if instance.status == pb.ORCHESTRATION_STATUS_COMPLETED:
+                instance.history.clear()
         self._on_turn(instance)
 
     def _deliver(self, instance_id: str, event: pb.HistoryEvent) -> None:

@@ -4,7 +4,8 @@ Rules:
 - Objects go in and out as plain dicts, as the API server sends them.
 - Changes are made by server-side apply or by a patch; both fail rather than overwrite what somebody else owns or has
   changed meanwhile, and say so as TemporaryError (409) for whoever observes again.
-- The way to an API server is asked for again after some minutes, its token whenever it runs out.
+- The way to an API server is asked for again after some minutes, its token whenever it runs out. Connections last as
+  long as an activity: at a thousand clusters, kept ones would fill what a Functions instance may have open.
 """
 
 import time
@@ -18,13 +19,16 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from azure.core.credentials_async import AsyncTokenCredential
     from lightkube import AsyncClient
+    from lightkube.config.kubeconfig import SingleConfig
 
 FIELD_MANAGER = "meshward"
 _AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
-_KUBECONFIG_SECONDS = 300
+_WAY_SECONDS = 300
 
 type Object = dict[str, Any]
 
@@ -54,6 +58,14 @@ class Permission(NamedTuple):
         return " ".join(filter(None, (self.verb, f"{what}.{self.kind.group}".rstrip("."), where)))
 
 
+class _Way(NamedTuple):
+    """How an API server is reached, until when (Unix seconds) without asking again."""
+
+    until: float
+    config: "SingleConfig"
+    trust: "ssl.SSLContext"
+
+
 ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 SECRET = Kind("", "v1", "Secret", "secrets")
@@ -73,43 +85,47 @@ class Kubernetes:
 
     def __init__(self, clusters: Clusters, credential: "AsyncTokenCredential") -> None:
         self._clusters, self._credential = clusters, credential
-        self._kubeconfigs: dict[str, tuple[float, str]] = {}
+        self._ways: dict[str, _Way] = {}
 
     @asynccontextmanager
     async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
         """The cluster's API server, for the length of one activity."""
         import httpx2
-        import yaml  # type: ignore[import-untyped]
         from lightkube import AsyncClient
-        from lightkube.config.client_adapter import verify_cluster
-        from lightkube.config.kubeconfig import KubeConfig
         from lightkube.config.models import User
 
         from shared.adapters.azure import translated
 
         name = cluster_id(resource_id).name
         with translated(f"getting a token for cluster {name}"):
-            token = await self._credential.get_token(_AUDIENCE)
-        config = KubeConfig.from_dict(yaml.safe_load(await self._kubeconfig(resource_id))).get()
-        assert config is not None
-        config = config._replace(user=User(token=token.token))
-        trust = verify_cluster(config.cluster, User(), config.abs_file, trust_env=False)
+            token = (await self._credential.get_token(_AUDIENCE)).token
+        _, config, trust = await self._way(resource_id)
+        config = config._replace(user=User(token=token))
         transport = httpx2.AsyncHTTPTransport(verify=trust)
         async with AsyncClient(config, transport=transport, field_manager=FIELD_MANAGER, trust_env=False) as client:
             web = httpx2.AsyncClient(
                 base_url=config.cluster.server,
                 transport=transport,
-                headers={"Authorization": f"Bearer {token.token}"},
+                headers={"Authorization": f"Bearer {token}"},
                 timeout=10,
             )
             yield ClusterApi(name, client, web)
 
-    async def _kubeconfig(self, resource_id: str) -> str:
-        until, kubeconfig = self._kubeconfigs.get(resource_id, (0.0, ""))
-        if time.time() >= until:
-            kubeconfig = await self._clusters.kubeconfig(resource_id)
-            self._kubeconfigs[resource_id] = (time.time() + _KUBECONFIG_SECONDS, kubeconfig)
-        return kubeconfig
+    async def _way(self, resource_id: str) -> _Way:
+        import yaml  # type: ignore[import-untyped]
+        from lightkube.config.client_adapter import verify_cluster
+        from lightkube.config.kubeconfig import KubeConfig
+        from lightkube.config.models import User
+
+        known = self._ways.get(resource_id)
+        if known and time.time() < known.until:
+            return known
+        kubeconfig = yaml.load(await self._clusters.kubeconfig(resource_id), yaml.CSafeLoader)
+        config = KubeConfig.from_dict(kubeconfig).get()
+        assert config is not None
+        trust = verify_cluster(config.cluster, User(), config.abs_file, trust_env=False)
+        way = self._ways[resource_id] = _Way(time.time() + _WAY_SECONDS, config, trust)
+        return way
 
 
 class ClusterApi:
