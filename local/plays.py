@@ -32,6 +32,7 @@ async def all_three(stage: Stage, say: Say) -> None:  # noqa: ARG001  # plays ar
 async def hold(stage: Stage, say: Say) -> None:
     """The same, but a pod that no restart replaces puts the rotation on hold until an operator has deleted it."""
     cluster = stage.world.kubernetes.clusters["aks-west"]
+    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
     cluster.apply(_BARE_POD)
     await stage.clock.advance(timedelta(minutes=1))
     publish(stage)

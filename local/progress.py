@@ -62,10 +62,11 @@ class Progress:
         if instance.ended and timing.ended is None:
             timing.ended = time.perf_counter()
         self._move_bars()
-        line = _line(instance)
-        if _worth_showing(instance) and line != self._last.get(instance.id):
-            self._last[instance.id] = line
-            self.say(f"{instance.name:<18} {line}")
+        line = f"{instance.name:<18} {_line(instance)}"
+        source = instance.id if instance.name in FLOWS else line  # a member comes anew in each round with the same line
+        if _worth_showing(instance) and line != self._last.get(source):
+            self._last[source] = line
+            self.say(line)
 
     def say(self, line: str) -> None:
         """Print a line with the virtual time before it."""

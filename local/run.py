@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from datetime import timedelta
 
 from rich.console import Console
@@ -19,6 +20,8 @@ from local.stage import APP, open_stage
 from local.summary import report, show
 
 OUT = APP / "out" / "run.json"
+SWEEPS = 600  # seconds apart: begun right after one, the next one doesn't come before the events
+SETTLES = timedelta(minutes=9)
 
 
 def main() -> None:
@@ -35,8 +38,8 @@ def main() -> None:
 async def played(console: Console, play: Play) -> int:
     """Run a scenario from start to end; the exit status."""
     console.print("Starting the simulated cloud and the app …")
-    async with open_stage() as stage:
-        await stage.clock.advance(timedelta(minutes=10))
+    async with open_stage(start=time.time() // SWEEPS * SWEEPS + 1) as stage:
+        await stage.clock.advance(SETTLES)
         before = observe(stage)
         with Progress(console, stage) as progress:
             await play(stage, progress.say)

@@ -48,7 +48,7 @@ def seed(world: World) -> None:
 async def stage() -> AsyncIterator[Stage]:
     """A trust domain of one cluster, its mesh up and talking."""
     async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
-        await stage.clock.advance(10 * MINUTE)
+        await stage.clock.advance(9 * MINUTE)
         yield stage
         conforms(stage.world.wire.exchanges)
 
@@ -120,7 +120,7 @@ def announce(stage: Stage, **data: Any) -> None:
 async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
     async with open_stage(start=START, seed=lambda world: seed_trust(world, 2)) as stage:
         vault(stage).events_as_sampled = True
-        await stage.clock.advance(10 * MINUTE)
+        await stage.clock.advance(9 * MINUTE)
         announce(stage)
         result = await rotated(stage)
         assert result["trust_domain"] == TRUST_DOMAIN
