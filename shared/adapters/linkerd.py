@@ -2,7 +2,7 @@
 
 The bundle and the issuer are ours to write in external CA mode (Linkerd docs, external certificate management). Each is
 annotated with the time it was written, which tells older pods from newer ones, and with the SHA-256 of what was written
-then, which tells whether somebody else has changed it since.
+then, which tells whether somebody else has changed it since. Lists are read one after another, over one connection.
 """
 
 import asyncio
@@ -12,7 +12,17 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from shared.adapters import linkerd_objects as objects
-from shared.adapters.kubernetes import CONFIG_MAP, POD, REPLICA_SET, SECRET, ClusterApi, Kind, Kubernetes, Permission
+from shared.adapters.kubernetes import (
+    CONFIG_MAP,
+    POD,
+    REPLICA_SET,
+    SECRET,
+    ClusterApi,
+    Kind,
+    Kubernetes,
+    Object,
+    Permission,
+)
 from shared.adapters.object_owners import owner
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust_facts import Bundle, IssuerSecret, MeshConfig, Proxy, Replica, Workload
@@ -26,11 +36,12 @@ _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
 _APPLIED, _WRITTEN, _BUNDLE_WRITTEN = "meshward/applied-at", "meshward/applied-sha256", "meshward/bundle-sha256"
 _AT_ONCE = 4
 LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
+MACHINE = Kind("workload.linkerd.io", "v1beta1", "ExternalWorkload", "externalworkloads")
 _NEEDED = [
     Permission("get", CONFIG_MAP, NAMESPACE, "linkerd-config"),
     *(Permission(verb, CONFIG_MAP, NAMESPACE, _TRUST_ROOTS) for verb in ("get", "patch")),
     *(Permission(verb, SECRET, NAMESPACE, _ISSUER) for verb in ("get", "patch")),
-    *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, *objects.KINDS.values())),
+    *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, MACHINE, *objects.KINDS.values())),
     *(Permission("patch", kind) for kind in objects.KINDS.values()),
     Permission("get", POD, below="proxy"),
 ]
@@ -124,16 +135,17 @@ class Mesh:
         await self._api.patch(SECRET, _ISSUER, NAMESPACE, {"metadata": metadata, "data": encoded})
 
     async def proxies(self) -> list[Proxy]:
-        """Every live proxy of the cluster."""
-        pods, owners = await asyncio.gather(self._api.list(POD, labels=_MESHED), self._api.list(REPLICA_SET))
+        """Every live proxy of the cluster, and those of the machines outside that take part in its mesh."""
+        pods, owners = await self._api.list(POD, labels=_MESHED), await self._api.list(REPLICA_SET)
+        machines = await self._listed(MACHINE)
         controllers = {(o["metadata"]["namespace"], o["metadata"]["name"]): objects.controller(o) for o in owners}
-        return [objects.proxy(pod, controllers) for pod in pods if objects.has_live_proxy(pod)]
+        inside = [objects.proxy(pod, controllers) for pod in pods if objects.has_live_proxy(pod)]
+        return [*inside, *(objects.machine(found) for found in machines)]
 
     async def workloads(self) -> list[Workload]:
         """Everything that can be restarted, meshed or not."""
-        kinds = list(objects.KINDS.values())
-        lists = await asyncio.gather(*(self._api.list(kind) for kind in kinds))
-        return [objects.workload(kind, item) for kind, items in zip(kinds, lists, strict=True) for item in items]
+        kinds = objects.KINDS.values()
+        return [objects.workload(kind, item) for kind in kinds for item in await self._api.list(kind)]
 
     async def restart(self, workload: Workload, now: datetime) -> None:
         """Restart as `kubectl rollout restart` does, unless somebody has changed the workload since it was seen."""
@@ -150,21 +162,22 @@ class Mesh:
 
     async def refreshed(self, proxies: Sequence[Proxy]) -> dict[str, datetime | None]:
         """When each proxy last got a leaf, by `namespace/pod`; None where it can't be read."""
-        config, found = await asyncio.gather(
-            self.config(), self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
-        )
+        found, config = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN), await self.config()
         life = config.leaf_life if config else None
         return {p.id: objects.refreshed(values, life) for p, values in zip(proxies, found, strict=True)}
 
     async def links(self) -> list[str]:
         """Linkerd's names of the clusters that this one is linked to."""
+        return [str(link["spec"]["targetClusterName"]) for link in await self._listed(LINK)]
+
+    async def _listed(self, kind: Kind) -> list[Object]:
+        """The objects of a kind that not every mesh has."""
         try:
-            found = await self._api.list(LINK)
+            return await self._api.list(kind)
         except TemporaryError as error:
             if error.reason != "Http404":
                 raise
-            return []  # the multicluster extension isn't installed
-        return [str(link["spec"]["targetClusterName"]) for link in found]
+            return []
 
     async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
         places = asyncio.Semaphore(_AT_ONCE)

@@ -19,6 +19,7 @@ KINDS: dict[str, Kind] = {kind.kind: kind for kind in (DEPLOYMENT, DAEMON_SET, S
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _PROXY, _ANCHORS = "linkerd-proxy", "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 _REFRESHED = ("control_identity_cert_refresh_timestamp_seconds", "identity_cert_refresh_timestamp_seconds")
+_TRUSTS, _STARTED = "meshward/trusts", "meshward/started-at"
 _EXPIRES = "identity_cert_expiration_timestamp_seconds"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
@@ -96,6 +97,21 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         created=_time(metadata["creationTimestamp"]),
         started=_started(pod),
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
+    )
+
+
+def machine(found: Object) -> Proxy:
+    """The proxy of a machine outside (ExternalWorkload): nobody sees it from here, its keepers say how it is."""
+    metadata, started = found["metadata"], moment_in(found, _STARTED)
+    roots = frozenset(part.strip().lower() for part in annotation(found, _TRUSTS).split(",") if part.strip())
+    return Proxy(
+        pod=metadata["name"],
+        namespace=metadata["namespace"],
+        workload="",
+        controller="ExternalWorkload",
+        created=_time(metadata["creationTimestamp"]),
+        started=started,
+        roots=roots,
     )
 
 

@@ -77,5 +77,7 @@ def _obstacle(proxy: Proxy, workload: Workload | None) -> str:
             return "bare pod, delete it"
         case "Job":
             return "Job, ends by itself"
+        case "ExternalWorkload":
+            return "outside the cluster, say in its annotations meshward/trusts and meshward/started-at how it is"
         case kind:
             return f"{kind}, restart it yourself"

@@ -199,6 +199,26 @@ async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: F
         check_drift("aks-east", await mesh.issuer())
 
 
+async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: Fleet) -> None:
+    mesh, clock = fleet.meshes[0], fleet.world.clock
+    vm = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "spec": {}}
+    meta: dict[str, Any] = {"name": "vm-1", "namespace": "shop"}
+    fleet.cluster.apply({**vm, "metadata": meta})
+    await fleet.distribute()
+    await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
+    wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+    (blocker,) = trust_gate(await mesh.proxies(), wanted).blockers
+    assert blocker.startswith("shop/vm-1 (outside the cluster, say in its annotations meshward/trusts")
+    since = clock.now() - MINUTE
+    said = {"meshward/trusts": f"{fleet.roots.old}, {fleet.roots.new}", "meshward/started-at": clock.now().isoformat()}
+    (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
+    assert not leaf_gate([machine], await mesh.refreshed([machine]), since).passed
+    fleet.cluster.apply({**vm, "metadata": {**meta, "annotations": said}})
+    (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
+    assert trust_gate(await mesh.proxies(), wanted).passed
+    assert leaf_gate([machine], {}, since).passed
+
+
 async def test_links_name_the_clusters_whose_services_are_mirrored(fleet: Fleet) -> None:
     assert await fleet.meshes[0].links() == []
     for target in ("west", "north"):

@@ -145,6 +145,10 @@ def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
     [
         ({"workload": "", "controller": "Job"}, " (Job, ends by itself)"),
         ({"workload": "", "controller": ""}, " (bare pod, delete it)"),
+        (
+            {"workload": "", "controller": "ExternalWorkload"},
+            " (outside the cluster, say in its annotations meshward/trusts and meshward/started-at how it is)",
+        ),
         ({"workload": "", "controller": "Rollout"}, " (Rollout, restart it yourself)"),
         ({"workload": "Deployment/shop/paused"}, " (its Deployment is paused, resume it)"),
         ({"workload": "Deployment/shop/stuck"}, " (its rollout is stuck)"),

@@ -67,7 +67,7 @@ async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
 
 def work_of(duties: Duties, role: str) -> Callable[[], Awaitable[None]]:
     works = {"rotator": duties.rotate, "verifier": duties.verify, "provisioner": duties.bind}
-    return works[role.removeprefix("meshward-").removesuffix("-links")]
+    return works[role.removeprefix("meshward-").removesuffix("-outside")]
 
 
 async def failure(work: Callable[[], Awaitable[None]]) -> str:

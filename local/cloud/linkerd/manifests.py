@@ -37,8 +37,9 @@ _KINDS = {
     "gateway.networking.k8s.io/v1alpha2 tlsroutes": "TLSRoute",
     "gateway.networking.k8s.io/v1alpha2 tcproutes": "TCPRoute",
     "linkerd.io/v1alpha2 serviceprofiles": "ServiceProfile",
+    "workload.linkerd.io/v1beta1 externalworkloads": "ExternalWorkload",
 }
-_SINCE = {"EgressNetwork": 17, "TLSRoute": 17, "TCPRoute": 17}
+_SINCE = {"ExternalWorkload": 15, "EgressNetwork": 17, "TLSRoute": 17, "TCPRoute": 17}
 
 
 @dataclass(frozen=True, kw_only=True)
