@@ -7,6 +7,7 @@ POST /api/rotations      {"certificate": "<name of a trust root in the key vault
 POST /api/rotations/{instance id}/resume or /abort
 POST /api/protections    {"cluster_id": "<resource id of a managed cluster>"}
 POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
+GET  /api/census          which clusters are protected, by what and how well proven, or why not
 GET  /api/instances/{id}
 """
 
@@ -19,7 +20,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions import restores, rotations, trust, vaults
+from functions import census, restores, rotations, trust, vaults
 from functions.client import Client, with_client
 from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
@@ -99,6 +100,12 @@ async def start_protection(req: func.HttpRequest, client: Client) -> func.HttpRe
 async def start_verification(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Restore the backup of the job and check it."""
     return _accepted(req, await restores.request_verification(client, _field(req, "job_id"), "Completed"))
+
+
+@guarded("GET", "census")
+async def show_census(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """The newest census."""
+    return _json(200, msgspec.to_builtins(await census.latest()))
 
 
 @guarded("GET", "instances/{instance_id}")

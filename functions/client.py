@@ -68,6 +68,13 @@ class Client:
         """What the engine knows of an instance, with its payloads."""
         return await self._connected.get_orchestration_state(instance_id, fetch_payloads=True)
 
+    async def latest(self, instance_id: str) -> OrchestrationState | None:
+        """The state of an instance, or of the latest run at its id."""
+        found, number = await self.state(instance_id), 2
+        while later := await self.state(f"{instance_id}-{number}") if found else None:
+            found, number = later, number + 1
+        return found
+
     def close(self) -> None:
         """End the connection, if one was made."""
         if "_connected" in self.__dict__:

@@ -37,7 +37,7 @@ log = logging.getLogger("meshward")
 @activity(app)
 async def find_verdict(wanted: Verification) -> Earlier:
     """What an earlier run, whose history is gone, has found."""
-    return Earlier(result=await _verdict(wanted.job_id))
+    return Earlier(result=await verdict_of(wanted.job_id))
 
 
 @activity(app)
@@ -151,10 +151,11 @@ async def record_verdict(concluded: Concluded) -> Result:
     )
     await services().ledger.create(_verdict_path(concluded.job_id), msgspec.json.encode(result))
     log.info("verified", extra={"job": result.job_id, "verdict": verdict, "left_over": result.left_over})
-    return await _verdict(concluded.job_id) or result
+    return await verdict_of(concluded.job_id) or result
 
 
-async def _verdict(job: str) -> Result | None:
+async def verdict_of(job: str) -> Result | None:
+    """The verdict on a backup job, by its resource id."""
     found = await services().ledger.read(_verdict_path(job))
     return msgspec.json.decode(found, type=Result) if found else None
 

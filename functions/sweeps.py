@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import completions, issuers, trust, vaults
+from functions import census, completions, issuers, trust, vaults
 from functions.client import Client, with_client
 
 app = df.Blueprint()
@@ -34,3 +34,10 @@ async def cluster_sweep(timer: func.TimerRequest, client: Client) -> None:  # no
 async def backup_watch(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every five minutes: publish an event for each backup job that has ended."""
     await completions.watch()
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 6-9 * * *")
+@with_client(app)
+async def daily_census(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
+    """Daily, with some more attempts where the first fails: count which clusters are protected."""
+    await census.take(client)

@@ -100,7 +100,7 @@ async def sweep(client: Client) -> None:
     policy, now = await services().policy(), services().now()
     for cluster in await services().protectable.list():
         try:
-            wanted = _protection(cluster, policy)
+            wanted = protection(cluster, policy)
         except MeshwardError as error:
             left = {"cluster": cluster.id, "reason": error.reason, "error": error.message}
             log.warning("cluster left out", extra=left)
@@ -122,10 +122,11 @@ async def _wanted(resource_id: str) -> Protection | None:
     cluster = await services().protectable.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {resource_id}")
-    return _protection(cluster, await services().policy())
+    return protection(cluster, await services().policy())
 
 
-def _protection(cluster: Cluster, policy: Policy) -> Protection | None:
+def protection(cluster: Cluster, policy: Policy) -> Protection | None:
+    """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
     terms = policy.at(cluster.tag(TRUST_DOMAIN_TAG), cluster.id).protect
     return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
 

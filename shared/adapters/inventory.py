@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, translated
+from shared.domain.census import Instance
 from shared.domain.restore_watch import EndedJob
 from shared.domain.vault import Grant
 from shared.settings import Settings
@@ -18,7 +19,14 @@ _ENDED_JOBS = """RecoveryServicesResources
 | where todatetime(properties.endTime) >= datetime({since})
 | where tostring(properties.status) in~ ('Completed', 'CompletedWithWarnings', 'Failed')
 | project id, operation = tostring(properties.operation), category = tostring(properties.operationCategory),
- status = tostring(properties.status), ended = tostring(properties.endTime)
+ status = tostring(properties.status), ended = tostring(properties.endTime),
+ item = tostring(properties.backupInstanceId)
+| order by id asc"""
+_INSTANCES = """RecoveryServicesResources
+| where type =~ 'microsoft.dataprotection/backupvaults/backupinstances'
+| where tostring(properties.dataSourceInfo.datasourceType) =~ 'Microsoft.ContainerService/managedClusters'
+| project id, cluster = tostring(properties.dataSourceInfo.resourceID),
+ state = tostring(properties.currentProtectionState), policy = tostring(properties.policyInfo.policyId)
 | order by id asc"""
 _GRANTS = """AuthorizationResources
 | where type =~ 'microsoft.authorization/roleassignments' and tostring(properties.principalId) in ({principals})
@@ -40,6 +48,14 @@ class Inventory:
         """The jobs of all Backup and Recovery Services vaults that have ended since."""
         query = _ENDED_JOBS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         return [_ended_job(row) for row in await self._rows(query)]
+
+    async def instances(self) -> list[Instance]:
+        """The backup instances of clusters in all Backup vaults."""
+        rows = await self._rows(_INSTANCES)
+        return [
+            Instance(id=r["id"], cluster_id=r["cluster"] or "", state=r["state"] or "", policy=r["policy"] or "")
+            for r in rows
+        ]
 
     async def grants(self, principals: Sequence[str]) -> list[Grant]:
         """The roles that these identities (object ids) hold; one that was granted a minute ago may not be shown yet."""
@@ -73,4 +89,5 @@ def _ended_job(row: dict[str, Any]) -> EndedJob:
         operation=row["operation"] or row["category"] or "",
         status=row["status"],
         ended=datetime.fromisoformat(row["ended"]),
+        item=row["item"] or "",
     )

@@ -18,12 +18,13 @@ TOLD = "backups/"
 
 
 class EndedJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that Resource Graph shows as ended."""
+    """A job that Resource Graph shows as ended; `item` is the backup instance of a cluster's, empty of others."""
 
     id: str
     operation: str
     status: str
     ended: datetime
+    item: str = ""
 
     @property
     def key(self) -> str:

@@ -1,0 +1,101 @@
+"""The census: for every cluster whether it is protected, by what and how well proven, or why not.
+
+Rules:
+- Protected is what Azure Backup calls ProtectionConfigured, whoever configured it.
+- A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
+  census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
+- Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.domain.cluster import Cluster
+from shared.domain.restore import GOOD
+from shared.domain.restore_watch import EndedJob
+
+FOLDER = "census/"
+SHOWN = timedelta(days=14)
+_CONFIGURED = "ProtectionConfigured"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup instance of a cluster; `state` is Azure Backup's protection state."""
+
+    id: str
+    cluster_id: str
+    state: str
+    policy: str
+
+    @property
+    def configured(self) -> bool:
+        return self.state == _CONFIGURED
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a backup is proven: when the last good one ended, and when a restore was last judged good."""
+
+    last_good_backup: datetime | None = None
+    last_verified_restore: datetime | None = None
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster. `instance`, `vault` and `policy` are resource ids; `reason` and `message` say why there are none."""
+
+    cluster: str
+    protected: bool
+    reason: str = ""
+    message: str = ""
+    instance: str = ""
+    vault: str = ""
+    policy: str = ""
+    proof: Proof = Proof()
+
+
+class Census(msgspec.Struct, frozen=True, kw_only=True):
+    """All clusters at one moment; `taken_at` in UTC."""
+
+    taken_at: datetime
+    protected: int
+    coverage_percent: float
+    clusters: tuple[Standing, ...]
+
+    def proof(self, instance: str) -> Proof:
+        """What was known of an instance."""
+        return next((s.proof for s in self.clusters if s.instance.lower() == instance.lower()), Proof())
+
+
+def path(day: datetime) -> str:
+    """Where the census of a day is kept."""
+    return f"{FOLDER}{day:%Y-%m-%d}.json"
+
+
+def census(standings: Sequence[Standing], now: datetime) -> Census:
+    """The census of these clusters."""
+    protected = sum(standing.protected for standing in standings)
+    tenths = math.floor(1000 * protected / len(standings)) if standings else 1000
+    ordered = sorted(standings, key=lambda standing: (standing.protected, standing.cluster.lower()))
+    return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
+
+
+def good_backups(instance: Instance, jobs: Iterable[EndedJob]) -> list[EndedJob]:
+    """The instance's backups that made a copy, the latest first."""
+    ours = (job for job in jobs if job.item.lower() == instance.id.lower())
+    made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
+    return sorted(made, key=lambda job: job.ended, reverse=True)
+
+
+def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
+    """A cluster that an instance protects."""
+    vault = instance.id[: instance.id.lower().index("/backupinstances/")]
+    return Standing(
+        cluster=cluster.id, protected=True, instance=instance.id, vault=vault, policy=instance.policy, proof=proof
+    )
+
+
+def unprotected(cluster: Cluster, reason: str, message: str) -> Standing:
+    """A cluster that isn't protected."""
+    return Standing(cluster=cluster.id, protected=False, reason=reason, message=message)
