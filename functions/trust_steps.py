@@ -56,15 +56,15 @@ async def find_work(course: Course) -> Round:
     domain = course.rotation.trust_domain
     seen, unseen = members_of(domain, await services().clusters.list())
     course = begun(course, [*seen, *unseen], services().now())
-    policy = (await services().policy()).at(trust_domain=domain).trust
+    policy = await services().policy()
     return Round(
         course=course,
-        members=members_to_try(course, seen, policy, list(unseen)),
+        members=members_to_try(course, {c: policy.at(domain, c).trust for c in seen}, list(unseen)),
         unseen=[
             Outcome(cluster=c, phase=course.phase, reason=reason, message=message, refused=True)
             for c, (reason, message) in unseen.items()
         ],
-        policy=policy,
+        policy=policy.at(domain).trust,
     )
 
 

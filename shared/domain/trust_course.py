@@ -9,7 +9,7 @@ Rules:
   that a world that gets better resumes the rotation by itself. An operator's `resume` gives the phase its time anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -144,9 +144,7 @@ def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     )
 
 
-def members_to_try(
-    course: Course, clusters: Sequence[str], policy: TrustPolicy, unseen: Sequence[str] = ()
-) -> list[Member]:
+def members_to_try(course: Course, clusters: Mapping[str, TrustPolicy], unseen: Sequence[str] = ()) -> list[Member]:
     """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to."""
     newcomers = any(_too_far_behind(course, c) for c in [*clusters, *unseen])
     return [
@@ -159,7 +157,7 @@ def members_to_try(
             since=course.since,
             policy=policy if course.mode is Mode.ROUTINE else replace(policy, maintenance=()),
         )
-        for c in clusters
+        for c, policy in clusters.items()
         if course.phase not in ENDS and course.proven.get(c) is not course.phase
         if _too_far_behind(course, c) or not newcomers
     ]

@@ -1,5 +1,6 @@
 """What is due and what a rotation would do, over HTTP; starting by a plan's hash; words to a rotation that runs."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -263,3 +264,18 @@ async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_th
     (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
     (root,) = (await get(stage, PLANS))["rotations"]
     assert root["mode"] == "swift", "a month is too short for a policy that gives two to one phase"
+
+
+async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: Stage) -> None:
+    document = {
+        "default": {"trust": {"restarts_at_once": 5}},
+        "clusters": {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}},
+    }
+    (stage.store / "policy.json").write_text(json.dumps(document))
+    await post(stage, "rotations", certificate=OLD_ROOT)
+    await stage.run(lambda: phase(stage) == "distribute")
+    tries = [i.input for i in stage.host.instances() if i.name == "rotate_member"]
+    assert {t["cluster"].rpartition("/")[2]: t["policy"]["restarts_at_once"] for t in tries} == {
+        "aks-east": 5,
+        "aks-west": 1,
+    }
