@@ -1,0 +1,49 @@
+"""How clusters are counted."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.census import Instance, Proof, Standing, census, good_backups
+from shared.domain.restore_watch import EndedJob
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+INSTANCE = Instance(id="/v/backupVaults/bv/backupInstances/I", cluster_id="c", state="ProtectionConfigured", policy="p")
+
+
+def standings(protected: int, others: int) -> list[Standing]:
+    return [Standing(cluster=f"c{n}", protected=n < protected) for n in range(protected + others)]
+
+
+@given(st.integers(0, 5000), st.integers(1, 5000))
+def test_coverage_says_100_only_when_every_cluster_is_protected(protected: int, others: int) -> None:
+    counted = census(standings(protected, others), NOW).coverage_percent
+    assert 0 <= counted <= 100 * protected / (protected + others)
+    assert counted < 100
+    assert census(standings(protected + others, 0), NOW).coverage_percent == 100
+
+
+def test_clusters_that_need_somebody_come_first() -> None:
+    assert [s.protected for s in census(standings(2, 1), NOW).clusters] == [False, True, True]
+
+
+def test_a_backup_counts_if_it_is_of_the_instance_and_made_a_copy() -> None:
+    def job(name: str, hours: int, *, item: str = INSTANCE.id, operation: str = "Backup", status: str) -> EndedJob:
+        return EndedJob(id=name, operation=operation, status=status, ended=NOW + timedelta(hours=hours), item=item)
+
+    jobs = [
+        job("old", 1, status="Completed"),
+        job("new", 2, status="CompletedWithWarnings", item=INSTANCE.id.upper()),
+        job("failed", 3, status="Failed"),
+        job("restore", 4, operation="Restore", status="Completed"),
+        job("another's", 5, item="/other", status="Completed"),
+    ]
+    assert [found.id for found in good_backups(INSTANCE, jobs)] == ["new", "old"]
+
+
+def test_what_was_known_of_an_instance_is_found_whatever_the_case_of_its_id() -> None:
+    proof = Proof(last_good_backup=NOW)
+    before = census([Standing(cluster="c", protected=True, instance=INSTANCE.id, proof=proof)], NOW)
+    assert before.proof(INSTANCE.id.upper()) == proof
+    assert before.proof("/other") == Proof()
