@@ -5,7 +5,10 @@ GET  /api/plans/rotations/{certificate}[?mode=compromise]
 POST /api/rotations      {"certificate": "<name of a trust root in the key vault>"}
                          with "mode": "compromise" or "replace", and the "plan": "<hash>" that was seen
 POST /api/rotations/{instance id}/resume or /abort
-POST /api/protections    {"cluster_id": "<resource id of a managed cluster>"}
+GET  /api/plans/protections?cluster_id=<resource id of a managed cluster>
+POST /api/protections    {"cluster_id": "<resource id>"}, with "plan": "<hash>" that plan or none
+GET  /api/plans/releases?cluster_id=<resource id of a cluster that is gone>
+POST /api/releases       {"cluster_id": "<resource id>", "plan": "<hash>"}
 POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
 GET  /api/census          which clusters are protected, by what and how well proven, or why not
 GET  /api/instances/{id}
@@ -20,7 +23,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions import census, restores, rotations, trust, vaults
+from functions import census, releases, restores, rotations, trust, vaults
 from functions.client import Client, with_client
 from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
@@ -87,13 +90,34 @@ async def abort_rotation(req: func.HttpRequest, client: Client) -> func.HttpResp
     return _accepted(req, await rotations.tell(client, req.route_params["instance_id"], Word.ABORT))
 
 
+@guarded("GET", "plans/protections")
+async def show_protection_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """What protecting a cluster would change."""
+    plan = await vaults.request_plan(req.params.get("cluster_id", ""))
+    return _json(200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.changes)})
+
+
 @guarded("POST", "protections")
 async def start_protection(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Give the cluster its vault."""
-    instance_id = await vaults.request_protection(client, _field(req, "cluster_id"))
-    if instance_id is None:
-        raise PermanentError("NotOptedIn", "the cluster has no tag meshward:protect=true; set it and call again")
-    return _accepted(req, instance_id)
+    cluster = _field(req, "cluster_id")
+    plan = _field(req, "plan") if "plan" in req.get_json() else ""
+    return _accepted(req, await vaults.request_protection(client, cluster, plan))
+
+
+@guarded("GET", "plans/releases")
+async def show_release_plans(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
+    plans = await releases.request_plans(req.params.get("cluster_id", ""))
+    told = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
+    return _json(200, {"releases": msgspec.to_builtins(told)})
+
+
+@guarded("POST", "releases")
+async def start_release(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Take the vault apart whose plan is named."""
+    cluster, plan = _field(req, "cluster_id"), _field(req, "plan")
+    return _accepted(req, await releases.request_release(client, cluster, plan))
 
 
 @guarded("POST", "verifications")

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import census, completions, issuers, trust, vaults
+from functions import census, completions, issuers, releases, trust, vaults
 from functions.client import Client, with_client
 
 app = df.Blueprint()
@@ -26,8 +26,9 @@ async def issuer_sweep(timer: func.TimerRequest, client: Client) -> None:  # noq
 @app.timer_trigger(arg_name="timer", schedule="0 30 5 * * *")
 @with_client(app)
 async def cluster_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
-    """Daily: protect every cluster that asks for it and isn't protected yet."""
+    """Daily: protect the clusters that ask for it, look after protected ones, release vaults of those that are gone."""
     await vaults.sweep(client)
+    await releases.sweep(client)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")

@@ -12,7 +12,7 @@ work. What is found in other hands, or too weak for ever, ends the run with the 
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import azure.functions as func
 from durabletask.client import OrchestrationStatus
@@ -74,30 +74,22 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
         await client.start_once("protect_cluster", wanted.run, Order(wanted=wanted))
 
 
-async def request_plan(resource_id: str) -> Plan | None:
-    """What protecting the cluster would change now, None if it doesn't ask for protection."""
-    wanted = await _wanted(resource_id)
-    return await plan_now(wanted) if wanted else None
+async def request_plan(resource_id: str) -> Plan:
+    """What protecting the cluster would change now."""
+    return await plan_now(await _asking(resource_id))
 
 
-async def request_protection(client: Client, resource_id: str, plan: str = "") -> str | None:
-    """Protect the cluster, also where that failed or something has changed since; the instance id, None if it doesn't
-    ask for protection. With the hash of a plan, that plan or nothing."""
-    wanted = await _wanted(resource_id)
-    if wanted is None:
-        return None
-    found = agreed(await plan_now(wanted), plan) if plan else None
-    first = await client.state(wanted.run)
-    if found and first and first.runtime_status is OrchestrationStatus.COMPLETED:
-        return await client.start_again(
-            "protect_cluster", f"{wanted.run}-{found.hash[:8]}", Order(wanted=wanted, plan=plan)
-        )
-    return await client.start_again("protect_cluster", wanted.run, Order(wanted=wanted, plan=plan))
+async def request_protection(client: Client, resource_id: str, plan: str) -> str:
+    """Protect the cluster; the instance id. With the hash of a plan, it is that plan that is applied, or none."""
+    wanted = await _asking(resource_id)
+    if plan:
+        agreed(await plan_now(wanted), plan)
+    return await _protect(client, Order(wanted=wanted, plan=plan))
 
 
 async def sweep(client: Client) -> None:
     """Protect every cluster that asks for it, also where it failed before, and look after those that are protected."""
-    policy, now = await services().policy(), services().now()
+    policy = await services().policy()
     for cluster in await services().protectable.list():
         try:
             wanted = protection(cluster, policy)
@@ -106,15 +98,24 @@ async def sweep(client: Client) -> None:
             log.warning("cluster left out", extra=left)
             continue
         if wanted:
-            await _look_after(client, wanted, now)
+            await _protect(client, Order(wanted=wanted))
 
 
-async def _look_after(client: Client, wanted: Protection, now: datetime) -> None:
-    first = await client.state(wanted.run)
-    if first and first.runtime_status is OrchestrationStatus.COMPLETED:
-        await client.start_once("protect_cluster", f"{wanted.run}-{now:%Y%m%d}", Order(wanted=wanted))
-    else:
-        await client.start_again("protect_cluster", wanted.run, Order(wanted=wanted))
+async def _protect(client: Client, order: Order) -> str:
+    """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
+    first = await client.start_again("protect_cluster", order.wanted.run, order)
+    run = await client.state(first)
+    if run is None or run.runtime_status is not OrchestrationStatus.COMPLETED:
+        return first
+    today = f"{order.wanted.run}-{services().now():%Y%m%d}"
+    return await client.start_again("protect_cluster", today, order, completed=bool(order.plan))
+
+
+async def _asking(resource_id: str) -> Protection:
+    wanted = await _wanted(resource_id)
+    if wanted is None:
+        raise PermanentError("NotOptedIn", "the cluster has no tag meshward:protect=true; set it and call again")
+    return wanted
 
 
 async def _wanted(resource_id: str) -> Protection | None:

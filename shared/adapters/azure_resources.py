@@ -48,6 +48,11 @@ class AzureResources:
             )
         return _SUCCEEDED
 
+    async def delete_group(self, wanted: Protection, name: str) -> None:
+        """Ask for the deletion of the resource group and of all that is in it."""
+        with translated(f"deleting resource group {name}"):
+            await self._resources(wanted).resource_groups.begin_delete(name, polling=False)
+
     async def account(self, wanted: Protection) -> FoundAccount | None:
         """The storage account of the cluster's backups."""
         with translated(f"reading storage account {wanted.account}"):
@@ -88,6 +93,11 @@ class AzureResources:
         )
         with translated(f"creating storage account {wanted.account}"):
             await self._storage(wanted).storage_accounts.begin_create(wanted.group, wanted.account, body, polling=False)
+
+    async def delete_account(self, wanted: Protection) -> None:
+        """Delete the storage account."""
+        with translated(f"deleting storage account {wanted.account}"):
+            await self._storage(wanted).storage_accounts.delete(wanted.group, wanted.account)
 
     async def container(self, wanted: Protection) -> Found | None:
         """The blob container of the cluster's backups."""

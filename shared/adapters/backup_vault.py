@@ -4,7 +4,7 @@ A PUT is sent once and not followed: its outcome is what a later GET shows. A va
 of which only the id is kept; the signed address that the service gives isn't.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import Management, plain, translated, unless_absent
@@ -17,6 +17,7 @@ from shared.domain.vault_findings import (
     Validation,
 )
 from shared.domain.vault_policy import ProtectPolicy, Redundancy
+from shared.domain.vault_release import SoftDeleted, TaggedVault
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         BackupInstanceResource,
         BackupPolicy,
         BackupVaultResource,
+        DeletedBackupInstanceResource,
         SecuritySettings,
     )
 
@@ -77,6 +79,24 @@ class BackupVaults:
         body = PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
         with translated(f"hardening Backup vault {wanted.vault}"):
             await self._client(wanted).backup_vaults.begin_update(wanted.group, wanted.vault, body, polling=False)
+
+    async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
+        """The vaults of a resource group, with their tags; none if there is no such group."""
+        from azure.core.exceptions import ResourceNotFoundError
+        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+        vaults = self._management.client(DataProtectionMgmtClient, subscription).backup_vaults
+        with translated(f"listing the Backup vaults of resource group {group}"):
+            try:
+                found = [vault async for vault in vaults.get_in_resource_group(group)]
+            except ResourceNotFoundError:
+                return []
+        return [TaggedVault(id=v.id or "", location=v.location or "", tags=dict(v.tags or {})) for v in found]
+
+    async def delete_vault(self, wanted: Protection) -> None:
+        """Ask for the vault's deletion, which Azure refuses while something is in it."""
+        with translated(f"deleting Backup vault {wanted.vault}"):
+            await self._client(wanted).backup_vaults.begin_delete(wanted.group, wanted.vault, polling=False)
 
     async def policy(self, wanted: Protection) -> Found | None:
         """The vault's backup policy."""
@@ -151,6 +171,22 @@ class BackupVaults:
                 polling=False,
             )
 
+    async def instances(self, wanted: Protection) -> list[str]:
+        """The names of all backup instances in the cluster's vault."""
+        with translated(f"listing the backup instances of Backup vault {wanted.vault}"):
+            return [i.name or "" async for i in self._client(wanted).backup_instances.list(wanted.group, wanted.vault)]
+
+    async def delete_instance(self, wanted: Protection, name: str) -> None:
+        """Ask for the deletion of a backup instance, which the vault keeps soft-deleted."""
+        with translated(f"deleting backup instance {name}"):
+            await self._client(wanted).backup_instances.begin_delete(wanted.group, wanted.vault, name, polling=False)
+
+    async def soft_deleted(self, wanted: Protection) -> list[SoftDeleted]:
+        """The deleted backup instances that the vault still keeps."""
+        listed = self._client(wanted).deleted_backup_instances.list(wanted.group, wanted.vault)
+        with translated(f"listing what was deleted from Backup vault {wanted.vault}"):
+            return [_soft_deleted(instance) async for instance in listed]
+
     async def close(self) -> None:
         """Close the connections."""
         await self._management.close()
@@ -186,6 +222,12 @@ def _found(instance: "BackupInstanceResource") -> FoundInstance:
         policy=held.policy_info.policy_id,
         words=f"{error.code}: {error.message}" if error else "",
     )
+
+
+def _soft_deleted(instance: "DeletedBackupInstanceResource") -> SoftDeleted:
+    info = instance.properties and instance.properties.deletion_info
+    until = (info and info.scheduled_purge_time) or ""
+    return SoftDeleted(name=instance.name or "", until=datetime.fromisoformat(until) if until else None)
 
 
 def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
-from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.errors import Conflict, NotConverged
 from shared.domain.vault import Grant, Protection, grants
 from shared.domain.vault_findings import (
     Found,
@@ -99,7 +99,7 @@ def plan_of(wanted: Protection, seen: Seen) -> Plan:
 def agreed(plan: Plan, expected: str) -> Plan:
     """The plan, if it is the one that was agreed on by its hash (empty: none was)."""
     if expected and expected != plan.hash:
-        raise PermanentError(
+        raise Conflict(
             "PlanChanged",
             f"the plan for cluster {plan.wanted.cluster} is {plan.hash} by now; look at it and call again",
         )

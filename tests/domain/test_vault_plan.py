@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.errors import PermanentError
+from shared.domain.errors import Conflict, PermanentError
 from shared.domain.vault import grants, protection_of
 from shared.domain.vault_findings import Found, FoundAccount
 from shared.domain.vault_plan import Seen, agreed, lacking, plan_of
@@ -102,7 +102,7 @@ def test_other_terms_make_another_hash_even_if_nothing_would_change() -> None:
 def test_a_plan_is_applied_only_as_it_was_agreed() -> None:
     plan = plan_of(WANTED, NOTHING)
     assert agreed(plan, plan.hash) is agreed(plan, "") is plan
-    with pytest.raises(PermanentError, match="PlanChanged"):
+    with pytest.raises(Conflict, match="PlanChanged"):
         agreed(plan_of(WANTED, ALL), plan.hash)
 
 

@@ -20,7 +20,10 @@ ROUTES = [
     ("POST", "rotations"),
     ("POST", "rotations/anything/resume"),
     ("POST", "rotations/anything/abort"),
+    ("GET", "plans/protections"),
     ("POST", "protections"),
+    ("GET", "plans/releases"),
+    ("POST", "releases"),
     ("POST", "verifications"),
     ("GET", "instances/anything"),
 ]

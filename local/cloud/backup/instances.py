@@ -6,12 +6,14 @@ Rules (seen in recorded traffic, unless said otherwise):
 - An instance that could not be validated ends up as ProtectionError.
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
+- A deleted instance stays soft-deleted for the vault's days; then it is gone (Azure Backup docs).
 """
 
+import uuid
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import OperationFailed, Resource, not_found
+from local.cloud.arm import OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, error_info, refusal, vault_of
 from local.cloud.backup.readiness import cluster_id, require_protectable
@@ -47,6 +49,7 @@ class BackupInstances:
     def __init__(self, world: "World", operations: Operations) -> None:
         self.world = world
         self.backward_reads = 0
+        self.soft_deleted: dict[str, Resource] = {}
         self.jobs = BackupJobs(world, operations)
         self._operations = operations
         world.wire.mount(
@@ -56,6 +59,7 @@ class BackupInstances:
                 Route("GET", _ONE, self._get),
                 Route("DELETE", _ONE, self._delete),
                 Route("GET", f"{VAULT}/backupInstances", self._list),
+                Route("GET", f"{VAULT}/deletedBackupInstances", self._list_deleted),
                 *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STOPS),
                 Route("GET", f"/{{resource:path}}/providers/{PROVIDER}/backupInstances", self._list_of_cluster),
             ],
@@ -150,8 +154,38 @@ class BackupInstances:
         if refused := self.jobs.refused(instance, "Delete"):
             return refused
         vault = self.world.arm.resources[vault_of(call.path).lower()]
-        operation = self._operations.begin(DELETE_SECONDS, lambda _: self.world.arm.remove(call.path))
+        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._delete_softly(vault, instance))
         return self._operations.accepted(vault, operation)
+
+    def _delete_softly(self, vault: Resource, instance: Resource) -> None:
+        self.world.arm.remove(instance["id"])
+        settings = vault["properties"]["securitySettings"]["softDeleteSettings"]
+        if settings["state"] == "Off":
+            return
+        now, key = self.world.clock.time(), instance["id"].lower()
+        until = now + settings["retentionDurationInDays"] * 86_400
+        kept = deepcopy(instance)
+        _protection(kept, "SoftDeleted")
+        info = {
+            "deletionTime": iso(now),
+            "billingEndDate": iso(until),
+            "scheduledPurgeTime": iso(until),
+            "deleteActivityID": str(uuid.uuid4()),
+        }
+        self.soft_deleted[key] = {
+            **kept,
+            "id": instance["id"].replace("/backupInstances/", "/deletedBackupInstances/"),
+            "type": f"{PROVIDER}/backupVaults/deletedBackupInstances",
+            "properties": {**kept["properties"], "deletionInfo": info},
+        }
+        self.world.clock.at(until, lambda: self.soft_deleted.pop(key, None))
+
+    def deleted_from(self, vault: str) -> list[Resource]:
+        """What the vault with this id keeps of deleted instances."""
+        return [row for key, row in self.soft_deleted.items() if key.startswith(f"{vault.lower()}/")]
+
+    def _list_deleted(self, call: Call) -> Reply:
+        return Reply(body={"value": self.deleted_from(call.path.rpartition("/")[0])})
 
     def _change(self, call: Call) -> Reply:
         path, _, action = call.path.rpartition("/")

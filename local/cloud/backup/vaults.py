@@ -160,6 +160,10 @@ class BackupVaults:
             return Reply(status=204)
         if any(self.world.arm.of_type(f"{_VAULTS}/backupInstances", f"{vault['id']}/")):
             return refusal("UserErrorVaultNotEmpty", "The vault can't be deleted: there are backup instances in it.")
+        if self.instances.deleted_from(vault["id"]):
+            return refusal(
+                "UserErrorVaultHasSoftDeletedItems", "The vault can't be deleted: it keeps deleted instances."
+            )
         operation = self._operations.begin(DELETE_SECONDS, lambda _: self._gone(vault))
         at = "/".join(vault["id"].split("/")[:7]) + f"/locations/{vault['location']}"
         return self._operations.accepted(vault, operation, at=at)

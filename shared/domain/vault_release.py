@@ -1,0 +1,126 @@
+"""What becomes of a vault whose cluster is gone: it is kept, then taken apart step by step.
+
+Rules:
+- A vault tells by its tags whose it is; a life of a cluster that isn't there any more is gone, also if another cluster
+  has its name by now.
+- It is kept for `release_after` from the day on which it was first seen without its cluster. Sooner only by hand, by
+  the hash of the plan.
+- Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.cluster import Cluster
+from shared.domain.errors import NotConverged
+from shared.domain.policy import Policy
+from shared.domain.vault import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
+
+
+class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
+    """A Backup vault with its tags."""
+
+    id: str
+    location: str
+    tags: dict[str, str]
+
+
+class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup instance that can still be brought back; `until` in UTC, None if the service doesn't say."""
+
+    name: str
+    until: datetime | None
+
+
+class Remains(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a protection."""
+
+    instances: tuple[str, ...]
+    soft_deleted: tuple[SoftDeleted, ...]
+    vault: bool
+    account: bool
+    snapshots: bool
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan of a release, a line for each step. `kept_until` is when the sweep would begin with it, in UTC."""
+
+    wanted: Protection
+    steps: tuple[str, ...]
+    kept_until: datetime
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of whose vault it is and of the steps."""
+        return hashlib.sha256(msgspec.json.encode([self.wanted.vault_id, self.steps])).hexdigest()
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """A protection that was taken apart: the steps, and when that was, in UTC."""
+
+    vault_id: str
+    steps: tuple[str, ...]
+    at: datetime
+
+
+def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], policy: Policy) -> list[Protection]:
+    """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
+    lives = {(cluster.id.lower(), life(cluster)) for cluster in clusters}
+    ours = (_protection(vault, policy) for vault in vaults if CLUSTER_TAG in vault.tags)
+    return [p for p in ours if (p.cluster_id.lower(), p.born) not in lives]
+
+
+def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
+    """The plan of a release."""
+    named: Mapping[str, bool] = {
+        f"delete Backup vault {wanted.vault}": found.vault,
+        f"delete storage account {wanted.account}": found.account,
+        f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
+    }
+    steps = (
+        *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
+        *(f"wait for soft-deleted backup instance {d.name}, kept until {_day(d)}" for d in found.soft_deleted),
+        *(step for step, needed in named.items() if needed),
+    )
+    return Release(wanted=wanted, steps=steps, kept_until=gone_at + wanted.terms.release_after)
+
+
+def check_empty(wanted: Protection, found: Remains) -> None:
+    """Raise NotConverged, with the date, while something in the vault can still be brought back."""
+    if found.instances:
+        raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
+    if found.soft_deleted:
+        last = max(found.soft_deleted, key=_day)
+        raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {_day(last)}")
+
+
+def _day(deleted: SoftDeleted) -> str:
+    return f"{deleted.until:%Y-%m-%d}" if deleted.until else "a day that Azure doesn't tell"
+
+
+def _protection(vault: TaggedVault, policy: Policy) -> Protection:
+    _, _, subscription, _, group, *_ = vault.id.split("/")
+    cluster_group, _, name = vault.tags[CLUSTER_TAG].rpartition("/")
+    born = vault.tags.get(BORN_TAG, "")
+    id = (
+        f"/subscriptions/{subscription}/resourceGroups/{cluster_group}"
+        f"/providers/Microsoft.ContainerService/managedClusters/{name}"
+    )
+    cluster = Cluster(
+        id=id,
+        name=name,
+        resource_group=cluster_group,
+        subscription_id=subscription,
+        location=vault.location,
+        tags={},
+        created_at=datetime.fromisoformat(born) if born else None,
+        provisioning_state="",
+        power_state="",
+        principal_id="",
+        oidc_issuer=None,
+        node_resource_group=None,
+    )
+    return protection_of(cluster, group, policy.at(cluster=id).protect)

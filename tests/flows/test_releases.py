@@ -1,0 +1,108 @@
+"""A vault outlives its cluster, and is then taken apart step by step, never sooner than somebody could want it back."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from local.cloud.arm import Resource
+from local.host.durable import Instance
+from local.stage import Stage, open_stage
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.flows.test_trust import NO_WATCH
+from tests.flows.test_vault_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
+from tests.flows.test_vaults import CLUSTER, cluster_of, of, seed
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+def releases(stage: Stage) -> list[Instance]:
+    return [i for i in stage.host.instances() if i.name == "release_cluster"]
+
+
+async def left_behind(stage: Stage) -> Resource:
+    """The vault of a cluster that was protected and is gone."""
+    await protect(stage)
+    stage.world.aks.remove(CLUSTER)
+    return one(stage, VAULTS)
+
+
+async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: Stage) -> None:
+    write_policy(stage, release_after="P9D")
+    vault = await left_behind(stage)
+    account = one(stage, "Microsoft.Storage/storageAccounts")
+    await stage.clock.advance(9 * DAY)
+    assert releases(stage) == []
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+
+    await stage.clock.advance(2 * DAY)
+    (release,) = releases(stage)
+    assert of(stage.world, INSTANCES) == []
+    assert stage.world.arm.find(vault["id"])
+    assert stage.world.arm.find(account["id"])
+    status = release.custom_status
+    assert (status["reason"], status["message"].rpartition(" until ")[2]) == ("SoftDeleted", "2027-02-08")
+
+    await stage.clock.advance(16 * DAY)
+    (release,) = releases(stage)
+    assert release.status == "Completed", release.failure
+    assert [stage.world.arm.find(r["id"]) for r in (vault, account)] == [None, None]
+    assert not [g for g in of(stage.world, "Microsoft.Resources/resourceGroups") if "snapshots" in g["name"]]
+    assert (stage.store / "releases" / vault["name"] / "released.json").exists()
+    await stage.clock.advance(3 * DAY)
+    assert releases(stage) == [release]
+
+
+async def test_a_release_by_hand_is_shown_first_and_done_only_as_shown(stage: Stage) -> None:
+    cluster = cluster_of(stage)["id"]
+    vault = await left_behind(stage)
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster}")
+    (plan,) = shown["releases"]
+    assert [step.split()[0] for step in plan["steps"]] == ["delete"] * 4
+    assert plan["vault"] == vault["id"]
+
+    status, refused = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": "0" * 64})
+    assert (status, refused["reason"]) == (409, "PlanChanged")
+    status, _ = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": plan["plan"]})
+    assert status == 202
+    await stage.clock.advance(timedelta(hours=1))
+    assert of(stage.world, INSTANCES) == []
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster}")
+    assert any("kept until 2027-01-29" in step for step in shown["releases"][0]["steps"])
+
+
+async def test_a_vault_whose_cluster_is_there_cant_be_released(stage: Stage) -> None:
+    await protect(stage)
+    cluster = cluster_of(stage)["id"]
+    assert (await call(stage, "GET", f"plans/releases?cluster_id={cluster}"))[1] == {"releases": []}
+    status, refused = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": "0" * 64})
+    assert (status, refused["reason"]) == (404, "NothingToRelease")
+
+
+async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_life_is_released(stage: Stage) -> None:
+    first = await left_behind(stage)
+    await stage.clock.advance(timedelta(hours=1))
+    again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={again['id']}")
+    await call(stage, "POST", "releases", {"cluster_id": again["id"], "plan": shown["releases"][0]["plan"]})
+    await stage.clock.advance(timedelta(hours=1))
+    stage.world.aks.announce(again)
+    await stage.run(lambda: bool(of(stage.world, INSTANCES)), timedelta(hours=2))
+    assert not one(stage, INSTANCES)["id"].startswith(first["id"])
+    assert len(of(stage.world, VAULTS)) == 2
+
+
+async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
+    stage.world.backup_vaults.protect(CLUSTER, vault="bv-theirs")
+    stage.world.aks.remove(CLUSTER)
+    await stage.clock.advance(60 * DAY)
+    assert releases(stage) == []
+    assert one(stage, VAULTS)["name"] == "bv-theirs"

@@ -1,0 +1,231 @@
+"""Protected clusters are looked after: the sweep sees what has drifted, mends it, and costs little."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from local.cloud.arm import Resource
+from local.cloud.wire import Exchange
+from local.host.process import InvocationFailed
+from local.stage import Stage, open_stage
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.flows.test_trust import NO_WATCH
+from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, seed, writes
+
+DAY = timedelta(days=1)
+VAULTS = "Microsoft.DataProtection/backupVaults"
+INSTANCES = f"{VAULTS}/backupInstances"
+ROLES = "Microsoft.Authorization/roleAssignments"
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+def write_policy(stage: Stage, **protect: Any) -> None:
+    (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
+
+
+async def swept(stage: Stage) -> dict[str, Any]:
+    """The result of the run that the sweep of another day starts."""
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert run.status == "Completed", run.failure
+    result: dict[str, Any] = run.output
+    return result
+
+
+def asked(stage: Stage) -> list[Exchange]:
+    """What was asked of Resource Manager so far."""
+    return [e for e in stage.world.wire.exchanges if "/subscriptions/" in e.url or "ResourceGraph" in e.url]
+
+
+async def call(stage: Stage, method: str, route: str, body: Any = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {stage.token()}"}
+    url = f"{stage.host.url}/api/{route}"
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body) as answer:
+        return answer.status, await answer.json()
+
+
+def one(stage: Stage, type: str) -> Resource:
+    (found,) = of(stage.world, type)
+    return found
+
+
+async def protect(stage: Stage) -> dict[str, Any]:
+    stage.world.aks.announce(cluster_of(stage))
+    return await protected(stage)
+
+
+async def test_a_protected_cluster_costs_eight_reads_and_no_write(stage: Stage) -> None:
+    await protect(stage)
+    await stage.clock.advance(timedelta(minutes=5))
+    before, written = len(asked(stage)), writes(stage.world)
+    status, answer = await call(stage, "POST", "protections", {"cluster_id": cluster_of(stage)["id"]})
+    assert status == 202
+    await stage.run(answer["instance_id"])
+    assert stage.host.instances()[-1].output["changes"] == []
+    assert len(asked(stage)) - before <= 8, [e.url.partition("?")[0] for e in asked(stage)[before:]]
+    assert [line for line in writes(stage.world) if line not in written] == []
+
+
+async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(stage: Stage) -> None:
+    cluster = cluster_of(stage)["id"]
+    status, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster}")
+    assert (status, len(shown["changes"])) == (200, 11)
+    assert shown["vault"].rpartition("/")[2].startswith("bv-aks-new-")
+    assert writes(stage.world) == []
+
+    stage.world.resource_groups.add("rg-backup")
+    stage.world.extensions.fail_next()
+    status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": "0" * 64})
+    assert (status, refused["reason"]) == (409, "PlanChanged")
+    assert stage.host.instances() == []
+
+    status, started = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    assert status == 202
+    await stage.run(started["instance_id"])
+    assert "The extension's pods didn't start" in (stage.host.instances()[-1].failure or "")
+    status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    assert status == 400, "what is found can't be taken over: no plan"
+    assert "remove it" in refused["message"]
+
+    stage.world.arm.remove(one(stage, "Microsoft.KubernetesConfiguration/extensions")["id"])
+    status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    assert (status, refused["reason"]) == (409, "PlanChanged")
+    _, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster}")
+    _, started = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    await stage.run(started["instance_id"])
+    assert stage.host.instances()[-1].output["changes"][0].startswith("install the backup extension")
+
+
+async def test_a_sweep_while_a_cluster_is_being_protected_starts_nothing_beside_it(stage: Stage) -> None:
+    stage.world.aks.announce(cluster_of(stage))
+    await stage.clock.advance(timedelta(minutes=3))
+    await stage.host.invoke_timer("cluster_sweep")
+    await protected(stage)
+    assert len(writes(stage.world)) == len(set(writes(stage.world)))
+
+
+async def test_what_has_drifted_is_mended_and_told(stage: Stage) -> None:
+    await protect(stage)
+    vault = one(stage, VAULTS)
+    vault["properties"]["securitySettings"] = {
+        "softDeleteSettings": {"state": "Off", "retentionDurationInDays": 14.0},
+        "immutabilitySettings": {"state": "Disabled"},
+    }
+    account = next(a for a in of(stage.world, "Microsoft.Storage/storageAccounts"))
+    account["properties"]["allowSharedKeyAccess"] = True
+    stage.world.arm.remove(of(stage.world, ROLES)[0]["id"])
+    binding = one(stage, "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings")
+    stage.world.arm.remove(binding["id"])
+
+    result = await swept(stage)
+    assert [change.split()[0] for change in result["changes"]] == ["close", "harden", "grant", "grant"]
+    assert vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] == "On"
+    assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Unlocked"
+    assert of(stage.world, "Microsoft.Storage/storageAccounts")[0]["properties"]["allowSharedKeyAccess"] is False
+    assert len(of(stage.world, ROLES)) == 6
+    assert any("a protection has drifted" in line for line in stage.log)
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_protection_that_somebody_stopped_is_told_and_not_taken_up_again(stage: Stage) -> None:
+    await protect(stage)
+    instance = one(stage, INSTANCES)
+    instance["properties"]["currentProtectionState"] = "ProtectionStopped"
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "ProtectionStopped" in (run.failure or "")
+    assert instance["properties"]["currentProtectionState"] == "ProtectionStopped"
+
+
+async def test_another_schedule_is_another_policy_beside_the_first(stage: Stage) -> None:
+    await protect(stage)
+    write_policy(stage, backup_every="PT4H", keep="P30D")
+    result = await swept(stage)
+    assert len(result["changes"]) == 1
+    names = {policy["name"] for policy in of(stage.world, f"{VAULTS}/backupPolicies")}
+    assert names == {"every-24h-keep-7d", "every-4h-keep-30d"}
+    assert one(stage, INSTANCES)["properties"]["policyInfo"]["policyId"].endswith("/every-4h-keep-30d")
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_vault_is_locked_once_the_policy_document_names_it(stage: Stage) -> None:
+    await protect(stage)
+    vault = one(stage, VAULTS)
+    write_policy(stage, lock=["bv-of-another-cluster"])
+    assert (await swept(stage))["changes"] == []
+    write_policy(stage, lock=[vault["name"]])
+    (change,) = (await swept(stage))["changes"]
+    assert "immutability is Unlocked, not Locked" in change
+    assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Locked"
+    write_policy(stage)
+    assert (await swept(stage))["changes"] == []
+    assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Locked"
+
+
+async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it(stage: Stage) -> None:
+    stage.world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
+    stage.world.aks.announce(cluster_of(stage))
+    run = await finished(stage)
+    assert "GeoRedundant isn't supported in this region" in (run.failure or "")
+    assert of(stage.world, VAULTS) == []
+
+    write_policy(stage, redundancy_fallback="ZoneRedundant")
+    await stage.host.invoke_timer("cluster_sweep")
+    again = await finished(stage, suffix="-2")
+    assert again.status == "Completed", again.failure
+    assert again.output["redundancy"] == "ZoneRedundant"
+    assert one(stage, VAULTS)["properties"]["storageSettings"][0]["type"] == "ZoneRedundant"
+    assert any("redundancy falls back" in line for line in stage.log)
+    assert (await swept(stage))["redundancy"] == "ZoneRedundant"
+
+
+async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: Stage) -> None:
+    plain, unwilling = (
+        stage.world.aks.add("aks-plain"),
+        stage.world.aks.add("aks-no", tags={"meshward:protect": "false"}),
+    )
+    write_policy(stage, subscriptions=[plain["id"].split("/")[2]])
+    stage.world.aks.announce(unwilling)
+    stage.world.aks.announce(plain)
+    run = await finished(stage)
+    assert run.status == "Completed", run.failure
+    assert [i.output["cluster_id"] for i in stage.host.instances()] == [plain["id"]]
+
+
+async def test_a_policy_document_with_an_unknown_knob_starts_nothing(stage: Stage) -> None:
+    write_policy(stage, imutability="Locked")
+    with pytest.raises(InvocationFailed, match=r"BadPolicy.*\$\.default\.protect\.imutability"):
+        await stage.host.invoke_timer("cluster_sweep")
+    assert stage.host.instances() == []
+    assert writes(stage.world) == []
+
+
+async def test_a_cluster_deleted_on_the_way_ends_its_run_with_a_reason(stage: Stage) -> None:
+    stage.world.aks.announce(cluster_of(stage))
+    await stage.clock.advance(timedelta(minutes=3))
+    stage.world.aks.remove(CLUSTER)
+    run = await finished(stage)
+    assert run.status == "Failed"
+    assert CLUSTER in (run.failure or "")
+
+
+async def test_a_cluster_is_protected_soon_after_its_slowest_role_acts(stage: Stage) -> None:
+    """Azure itself takes 45 s to validate and 70 s to configure: what is above is ours."""
+    stage.world.roles.lag = timedelta(minutes=20).total_seconds()
+    stage.world.aks.announce(cluster_of(stage))
+    await protected(stage)
+    granted = max(role["properties"]["createdOn"] for role in of(stage.world, ROLES))
+    acts = stage.clock.now().fromisoformat(granted) + timedelta(minutes=20)
+    (run,) = stage.host.instances()
+    assert run.updated - acts <= timedelta(seconds=60 + 45 + 70)
