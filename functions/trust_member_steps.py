@@ -25,6 +25,7 @@ from shared.domain.trust_gates import (
     started_after,
     trust_gate,
     trusts,
+    until_renewed,
     wanted_in,
 )
 from shared.domain.trust_members import check_bundle, check_config, check_links
@@ -38,10 +39,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("meshward")
 app = df.Blueprint()
 
-_READ_AT_ONCE = 8  # proxies whose metrics are read before the gate is judged
+_READ_AT_ONCE = 4  # proxies whose metrics are read before the gate is judged
 _APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
 _NAMED = 5  # in messages; status and log name more
-_NEXT_LEAF = 3600.0  # seconds: proxies renew their leaves once in most of a day
 
 
 @activity(app)
@@ -173,11 +173,14 @@ async def verify_leaves(member: Member) -> Done:
     async with services().linkerd.mesh(member.cluster) as mesh:
         await _kept(member, mesh)
         proxies, refreshed = await mesh.proxies(), dict[str, datetime | None]()
-        for some in batched([p for p in proxies if not started_after(p, member.since)], _READ_AT_ONCE, strict=False):
+        older = [p for p in proxies if not started_after(p, member.since)]
+        youngest_first = sorted(older, key=lambda p: p.created, reverse=True)  # they renew last
+        for some in batched(youngest_first, _READ_AT_ONCE, strict=False):
             refreshed |= await mesh.refreshed(some)
             if not leaf_gate(some, refreshed, member.since).passed:
                 break  # the rest can wait for the next look
-        return _through(member, leaf_gate(proxies, refreshed, member.since), _NEXT_LEAF)
+        pause = until_renewed(refreshed.values(), await mesh.config(), services().now())
+        return _through(member, leaf_gate(proxies, refreshed, member.since), pause)
 
 
 @activity(app)

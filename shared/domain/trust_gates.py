@@ -3,7 +3,7 @@
 Rules (Linkerd):
 - A proxy reads its roots once, at its start. An injected pod's spec holds them as text; a pod of the control plane
   takes them from the bundle as it was when the pod was made.
-- A leaf is renewed within its life of 24 hours, and at the start of a proxy. A leaf got after every replica of the
+- A leaf is renewed after 70 % of its life, and at the start of a proxy. A leaf got after every replica of the
   identity controller was proven to use the new issuer chains to the new root.
 - A gate passes only on something seen: no proxies at all is a failed observation, not a proof.
 """
@@ -16,10 +16,13 @@ import msgspec
 from shared.domain.errors import NotConverged
 from shared.domain.trust import STAGES, Phase, Roots, Slot
 from shared.domain.trust_certificates import fingerprints
-from shared.domain.trust_facts import Bundle, Proxy, Replica, Workload
+from shared.domain.trust_facts import Bundle, MeshConfig, Proxy, Replica, Workload
 from shared.domain.trust_waves import blockers
 
 RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
+_RENEWED_AFTER = 0.7  # of a leaf's life (linkerd2-proxy)
+_SLACK = timedelta(minutes=1)
+_SOONEST_LOOK, _LATEST_LOOK = timedelta(hours=1), timedelta(hours=4)
 _TTL_TOLERANCE = timedelta(seconds=30)
 
 
@@ -71,6 +74,13 @@ def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None]
     """Every live proxy got its leaf after `since`; `refreshed` has the last refresh, where known, by the proxy's id."""
     older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
     return _verdict("LeavesNotRenewed", "aren't known to have a leaf of the new issuer yet", older, len(proxies))
+
+
+def until_renewed(refreshed: Iterable[datetime | None], config: MeshConfig | None, now: datetime) -> float:
+    """Seconds after which it pays to look at these proxies again: when the last of them has renewed its leaf."""
+    life = config.leaf_life if config else timedelta()
+    renewals = [at + _RENEWED_AFTER * life + _SLACK - now for at in refreshed if at]
+    return min(max([_SOONEST_LOOK, *renewals]), _LATEST_LOOK).total_seconds()
 
 
 def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetime) -> Verdict:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.domain.errors import NotConverged
 from shared.domain.trust import Phase, Roots
 from shared.domain.trust_certificates import fingerprint, pem
-from shared.domain.trust_facts import Bundle, Replica
+from shared.domain.trust_facts import Bundle, MeshConfig, Replica
 from shared.domain.trust_gates import (
     RELOAD_PATIENCE,
     Wanted,
@@ -17,6 +17,7 @@ from shared.domain.trust_gates import (
     leaf_gate,
     reload_missed,
     trust_gate,
+    until_renewed,
     wanted_in,
 )
 from tests.domain.test_trust_certificates import NEW, OLD
@@ -128,6 +129,24 @@ def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
     started: datetime | None, refreshed: datetime | None, renewed: bool
 ) -> None:
     assert leaf_gate([proxy("p", started=started)], {"shop/p": refreshed}, NOW).passed is renewed
+
+
+@pytest.mark.parametrize(
+    ("ages", "hours"),
+    [
+        ([], 1),  # nothing is known of any
+        ([None], 1),
+        ([13, 16], 3.8),  # they renew after 16.8 hours; the last one counts
+        ([1], 4),  # a cluster may join meanwhile, or somebody change something
+        ([20], 1),  # overdue
+    ],
+)
+def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_hours(
+    ages: list[int | None], hours: float
+) -> None:
+    refreshed = [None if age is None else NOW - timedelta(hours=age) for age in ages]
+    mesh = MeshConfig(version="2.19", external_ca=True, scheme="", trust_domain="", leaf_life=timedelta(hours=24))
+    assert until_renewed(refreshed, mesh, NOW) == pytest.approx(hours * 3600, abs=60)
 
 
 # the issuer
