@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.world import TENANT, World
 from tests.real import build
-from tests.real.programs import free_port, running, until
+from tests.real.programs import Program, free_port, running, until
 
 NODES = 3
 _STAGES = Path(__file__).with_name("stages.yaml")
@@ -34,11 +34,22 @@ _STAGES = Path(__file__).with_name("stages.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class ApiServer:
-    """A real API server. `admin` is a client that may do everything."""
+    """A real API server. `admin` is a client that may do everything, `anybody` one that is known and may do nothing."""
 
     url: str
     authority: bytes
     admin: httpx2.AsyncClient
+    anybody: httpx2.AsyncClient
+    program: Program
+
+    async def ready(self) -> bool:
+        """Whether it serves, and knows the keys of the tokens' issuer."""
+        return await _answers(self.admin, "readyz") and await _answers(self.anybody, "apis")
+
+    async def restart(self) -> None:
+        """Run again after it was killed, over the same etcd."""
+        await self.program.start()
+        await until(self.ready, self.program)
 
     async def apply(self, manifest: Mapping[str, Any]) -> None:
         """Apply it as kubectl does."""
@@ -100,9 +111,13 @@ async def _cluster(world: World, programs: Mapping[str, Path], etcd: str, folder
     options = {"etcd-servers": etcd, "etcd-prefix": f"/{folder.name}", "secure-port": port, **_API_SERVER, **files}
     url, kubeconfig = f"https://127.0.0.1:{port}", f"--kubeconfig={folder / 'kubeconfig'}"
     async with AsyncExitStack() as stack:
-        started = [await stack.enter_async_context(running(programs["kube-apiserver"], folder, *_options(options)))]
-        admin = await stack.enter_async_context(_client(url, authority.cert_pem.bytes(), token))
-        await until(lambda: _answers(admin, "readyz"), *started)
+        program = await stack.enter_async_context(running(programs["kube-apiserver"], folder, *_options(options)))
+        trust = authority.cert_pem.bytes()
+        known = world.entra.token(world.entra.named("anybody"), AUDIENCE)
+        admin, anybody = [await stack.enter_async_context(_client(url, trust, each)) for each in (token, known)]
+        server = ApiServer(url=url, authority=trust, admin=admin, anybody=anybody, program=program)
+        await until(server.ready, program)
+        started = [program]
         for name, own in _CONTROLLERS.items():
             keys = {"service-account-private-key-file": folder / "sa.key"} if "manager" in name else {}
             controller = running(programs[name], folder, kubeconfig, *_options({**own, **keys}))
@@ -111,10 +126,7 @@ async def _cluster(world: World, programs: Mapping[str, Path], etcd: str, folder
             node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"aks-nodepool1-vmss00000{number}"}}
             (await admin.post("api/v1/nodes", json=node)).raise_for_status()
         await until(lambda: _runs_pods(admin), *started)
-        anybody = world.entra.token(world.entra.named("anybody"), AUDIENCE)
-        known = await stack.enter_async_context(_client(url, authority.cert_pem.bytes(), anybody))
-        await until(lambda: _answers(known, "apis"), *started)  # once it has the issuer's keys
-        yield ApiServer(url=url, authority=authority.cert_pem.bytes(), admin=admin)
+        yield server
 
 
 _API_SERVER = {
@@ -126,7 +138,12 @@ _API_SERVER = {
     "service-account-issuer": "https://kubernetes.default.svc",
 }
 _CONTROLLERS: dict[str, dict[str, Any]] = {
-    "kube-controller-manager": {"use-service-account-credentials": "true", "leader-elect": "false", "secure-port": 0},
+    "kube-controller-manager": {
+        "use-service-account-credentials": "true",
+        "leader-elect": "false",
+        "secure-port": 0,
+        "node-monitor-grace-period": "24h",  # kwok's nodes send no heartbeat
+    },
     "kube-scheduler": {"leader-elect": "false", "secure-port": 0, "authentication-skip-lookup": "true"},
     "kwok": {"manage-all-nodes": "true", "config": _STAGES, "node-port": 0},
 }

@@ -13,7 +13,6 @@ import random
 import shutil
 import signal
 import socket
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,10 +28,22 @@ class NotReady(Exception):
 
 
 class Program:
-    """A running program."""
+    """A program, working in `folder`."""
 
-    def __init__(self, name: str, process: Process, log: Path) -> None:
-        self.name, self._process, self._log = name, process, log
+    def __init__(self, path: Path, folder: Path, *options: str) -> None:
+        self.name, self._folder, self._log = path.name, folder, folder / f"{path.name}.log"
+        self._command = (*_WITH_PYTEST, str(path), *options)
+
+    async def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, cwd=self._folder, stdout=output, stderr=output, start_new_session=True
+            )
+
+    async def kill(self) -> None:
+        """Let it end at once, as when its machine is lost."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
 
     @property
     def state(self) -> str:
@@ -66,13 +77,8 @@ async def until(ready: Callable[[], Awaitable[bool]], *programs: Program) -> Non
 @asynccontextmanager
 async def running(path: Path, folder: Path, *options: str) -> AsyncIterator[Program]:
     """The program at `path`, working in `folder`, for the length of the block."""
-    log = folder / f"{path.name}.log"
-    with log.open("wb") as output:
-        command = (*_WITH_PYTEST, str(path), *options)
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, stdout=output, stderr=output, start_new_session=True
-        )
-    program = Program(path.name, process, log)
+    program = Program(path, folder, *options)
+    await program.start()
     try:
         yield program
     finally:

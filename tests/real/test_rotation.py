@@ -1,55 +1,29 @@
 """A trust domain over two real clusters is rotated under the roles of infra/cluster, and no handshake fails."""
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from local.cloud.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
-from local.cloud.world import World
-from local.stage import Stage, open_stage
-from tests.flows.test_trust import MINUTE, NO_WATCH, announce, rotated, status
-from tests.manifests import manifests
-from tests.real.control_plane import control_plane
-from tests.real.twin import Gateway, Twin, joined
+from local.stage import Stage
+from tests.flows.test_trust import NO_WATCH, announce, rotated, status
+from tests.real.stage import real_stage, seed
+from tests.real.twin import Gateway
 
-NAMES = cluster_names(2)
+CLUSTERS = 2
 _PROXIES = 9 + 13  # of the control plane and of the workloads in each cluster
+_HALF_A_MINUTE = timedelta(seconds=30)
 
 
-def seed(world: World) -> None:
-    """As the simulated trust domain, but on clusters that are real."""
-    seed_trust(world, len(NAMES))
-    for name in NAMES:
-        world.kubernetes.remove(name)
-        twin = world.kubernetes.clusters[name] = Twin(world, name)
-        install_linkerd(world, world.key_vaults.vaults[KEY_VAULT], name)
-        for manifest in workloads():
-            twin.apply(manifest)
-    world.linkerd.traffic_every = 300
-
-
-@asynccontextmanager
-async def two_clusters(folder: Path) -> AsyncIterator[tuple[Stage, list[Gateway]]]:
-    """The app, and two real clusters in its world that let it do what their infra teams grant."""
-    async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(open_stage(start=time.time(), seed=seed, settings=NO_WATCH))
-        world, gateways = stage.world, list[Gateway]()
-        ids = {duty: world.entra.named(duty).object_id for duty in ("rotator", "verifier")}
-        real = await stack.enter_async_context(control_plane(world, NAMES, folder))
-        for name, server in real.servers.items():
-            gateways.append(await stack.enter_async_context(joined(world, name, server)))
-            for manifest in manifests("linkerd", **ids):
-                await server.apply(manifest)
-        await stage.clock.advance(10 * MINUTE)
-        yield stage, gateways
+def two_clusters(folder: Path) -> AbstractAsyncContextManager[tuple[Stage, list[Gateway]]]:
+    return real_stage(folder, partial(seed, clusters=CLUSTERS), NO_WATCH)
 
 
 async def test_a_trust_domain_over_two_real_clusters_is_rotated_without_a_failed_handshake(tmp_path: Path) -> None:
     async with two_clusters(tmp_path) as (stage, _):
         announce(stage)
         result = await rotated(stage)
-        assert (len(result["members"]), result["proxies"]) == (len(NAMES), len(NAMES) * _PROXIES)
+        assert (len(result["members"]), result["proxies"]) == (CLUSTERS, CLUSTERS * _PROXIES)
 
 
 async def test_faults_of_api_servers_and_webhooks_delay_a_rotation_and_change_nothing_else(tmp_path: Path) -> None:
@@ -60,5 +34,20 @@ async def test_faults_of_api_servers_and_webhooks_delay_a_rotation_and_change_no
             for gateway in gateways:
                 gateway.faults.update(lost=3, throttled=3, expired=2, down=4)
         result = await rotated(stage)
-        assert result["proxies"] == len(NAMES) * _PROXIES
+        assert result["proxies"] == CLUSTERS * _PROXIES
         assert not [gateway.faults for gateway in gateways if gateway.faults.total()]
+
+
+async def test_an_api_server_that_is_killed_by_a_write_delays_a_rotation_and_changes_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async with two_clusters(tmp_path) as (stage, gateways):
+        announce(stage)
+        for phase, gateway in zip(("distribute", "settle"), gateways, strict=True):
+            await stage.run(lambda phase=phase: status(stage).get("phase") == phase)  # type: ignore[misc]
+            gateway.faults.update(killed=1)
+            await stage.run(lambda gateway=gateway: gateway.lost > 1)  # type: ignore[misc]
+            await stage.clock.advance(_HALF_A_MINUTE)
+            await gateway.recover()
+        result = await rotated(stage)
+        assert result["proxies"] == CLUSTERS * _PROXIES

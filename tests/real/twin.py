@@ -41,6 +41,7 @@ _SEEN = {
     "StatefulSet": "apis/apps/v1/statefulsets",
     "DaemonSet": "apis/apps/v1/daemonsets",
     "Pod": "api/v1/pods",
+    "NetworkPolicy": "apis/networking.k8s.io/v1/networkpolicies",
 }
 _METRICS = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/:]+):(\d+)/proxy/metrics")
 _TRIES, _PAUSE = 600, 0.1
@@ -87,14 +88,16 @@ class Twin(Cluster):
 class Gateway:
     """The way to a real API server, and the webhook that it calls.
 
-    `faults` says how many of the next calls are `lost`, are `throttled`, or carry a token that has `expired`, and how
-    often the webhook is `down`.
+    `faults` says how many of the next calls are `lost`, are `throttled`, or carry a token that has `expired`, how often
+    the webhook is `down`, and whether the API server is `killed` by the next write, before anybody learns of it. `lost`
+    counts the calls that got no answer.
     """
 
     def __init__(self, world: World, twin: Twin, server: ApiServer) -> None:
         self._world, self._twin, self._server = world, twin, server
         self._one_at_a_time = asyncio.Lock()
         self.faults = Counter[str]()
+        self.lost = 0
 
     async def install(self, webhook: Mapping[str, Any]) -> None:
         """Make what the scenario wants, the mesh before what it injects."""
@@ -108,7 +111,16 @@ class Gateway:
             account = {"name": manifest["metadata"]["name"], "namespace": manifest["metadata"]["namespace"]}
             await self._server.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
             await self._server.apply(manifest)
+        self._twin.wanted.clear()
         await self.catch_up()
+
+    async def _make_wanted(self) -> None:
+        """Make what the scenario has wanted since, such as what a restore holds."""
+        wanted, self._twin.wanted = self._twin.wanted, []
+        for manifest in wanted:
+            await self._server.apply(manifest)
+        if wanted:
+            await self.catch_up()
 
     async def _until_injected(self) -> None:
         """Wait until the API server calls the webhook."""
@@ -129,6 +141,14 @@ class Gateway:
                 return
             await asyncio.sleep(_PAUSE)
         raise AssertionError(f"cluster {self._twin.name} doesn't come to rest")
+
+    async def recover(self) -> None:
+        """The API server runs again."""
+        await self._server.restart()
+        await self.catch_up()
+
+    async def namespaces(self) -> set[str]:
+        return {each["metadata"]["name"] for each in await self._list("Namespace", _SEEN["Namespace"])}
 
     async def _list(self, kind: str, path: str) -> list[Object]:
         answer = (await self._server.admin.get(path)).raise_for_status().json()
@@ -153,23 +173,34 @@ class Gateway:
 
     async def forward(self, request: web.Request) -> web.Response:
         """A call of Meshward's."""
-        if self._strikes("lost"):
+        try:
+            if self._strikes("lost"):
+                raise httpx2.ConnectError("lost")
+            return await self._forwarded(request)
+        except httpx2.TransportError:
+            self.lost += 1
             assert request.transport
             request.transport.abort()
-            raise asyncio.CancelledError
+            raise asyncio.CancelledError from None
+
+    async def _forwarded(self, request: web.Request) -> web.Response:
         if self._strikes("throttled"):
             return web.json_response({"message": "too many requests"}, status=429, headers={"Retry-After": "7"})
         if metrics := _METRICS.fullmatch(request.path):
             return await self._metrics(request, *metrics.groups())
         async with self._one_at_a_time:
+            await self._make_wanted()
             answer = await self._sent(request, request.path_qs)
             if answer.is_success and request.method != "GET":
+                if self._strikes("killed"):
+                    await self._server.program.kill()
                 await self.catch_up()
+        if not answer.is_success:
+            return web.Response(body=answer.content, status=answer.status_code, headers=_kept(answer.headers))
         return web.json_response(self._shown(answer.json()), status=answer.status_code)
 
     async def _sent(self, request: web.Request, path: str) -> httpx2.Response:
-        kept = {name: request.headers[name] for name in ("Accept", "Content-Type") if name in request.headers}
-        headers = {**kept, "Authorization": f"Bearer {self._token(request)}"}
+        headers = {**_kept(request.headers), "Authorization": f"Bearer {self._token(request)}"}
         return await self._server.admin.request(request.method, path, content=await request.read(), headers=headers)
 
     def _token(self, request: web.Request) -> str:
@@ -226,6 +257,10 @@ async def joined(world: World, name: str, server: ApiServer) -> AsyncIterator[Ga
         await runner.cleanup()
 
 
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in ("Accept", "Content-Type", "Retry-After") if name in headers}
+
+
 def _of_mesh(manifest: Object) -> bool:
     return bool(manifest["metadata"].get("namespace") == "linkerd")
 
@@ -239,8 +274,8 @@ def _complete(manifest: Object, client: Mapping[str, Any]) -> Object:
 
 
 def _is_calm(found: Mapping[str, list[Object]]) -> bool:
-    """Whether every rollout is over and every pod runs."""
+    """Whether every rollout is over, every pod runs and nothing is about to end."""
     rolling = [each for kind in KINDS for each in found[kind] if workload(KINDS[kind], each).rolling]
     waiting = [pod for pod in found["Pod"] if pod["status"].get("phase") != "Running"]
-    ending = [pod for pod in found["Pod"] if "deletionTimestamp" in pod["metadata"]]
+    ending = [each for objects in found.values() for each in objects if "deletionTimestamp" in each["metadata"]]
     return not (rolling or waiting or ending)

@@ -1,0 +1,27 @@
+"""A backup of a real cluster is verified under the roles of infra/cluster, and nothing is left over."""
+
+from pathlib import Path
+
+from local.cloud.scenario import seed_share
+from local.cloud.world import World
+from tests.flows import test_restores
+from tests.flows.test_trust import HOUR
+from tests.real.stage import real_stage, seed
+
+UNSWEPT = {"AzureWebJobs.expiry_sweep.Disabled": "true", "AzureWebJobs.issuer_sweep.Disabled": "true"}
+
+
+def protected(world: World) -> None:
+    seed(world, 1)
+    world.backup_vaults.protect(test_restores.CLUSTER)
+    seed_share(world)
+
+
+async def test_a_backup_of_a_real_cluster_is_verified_and_nothing_is_left_over(tmp_path: Path) -> None:
+    async with real_stage(tmp_path, protected, UNSWEPT) as (stage, (gateway,)):
+        await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
+        before = await gateway.namespaces()
+        result = await test_restores.verdict(stage, test_restores.back_up(stage))
+        assert result["reasons"] == []
+        assert result["verdict"] == "Verified"
+        assert await gateway.namespaces() == before
