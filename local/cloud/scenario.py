@@ -50,10 +50,15 @@ def seed_trust(
         tags={**_MESHED, "meshward:generation": "1"},
     )
     for name in cluster_names(clusters):
-        world.aks.add(name, tags=_MESHED)
-        install_linkerd(world, vault, name)
-        for workload in workloads():
-            world.kubernetes.clusters[name].apply(workload)
+        add_cluster(world, name, workloads())
+
+
+def add_cluster(world: World, name: str, running: list[dict[str, Any]]) -> None:
+    """A cluster of the trust domain, and what runs in it."""
+    world.aks.add(name, tags=_MESHED)
+    install_linkerd(world, world.key_vaults.vaults[KEY_VAULT], name)
+    for manifest in running:
+        world.kubernetes.clusters[name].apply(manifest)
 
 
 def cluster_names(count: int) -> list[str]:
@@ -97,19 +102,20 @@ def seed_share(world: World) -> None:
 def workloads() -> list[dict[str, Any]]:
     """Two meshed namespaces with Deployments, a StatefulSet and a DaemonSet: 12 pods a cluster."""
     return [
-        _namespace("shop"),
+        namespace("shop"),
         _config("shop", "web", {"currency": "EUR"}),
-        _workload("Deployment", "shop", "web", 3),
-        _workload("Deployment", "shop", "cart", 2),
-        _workload("StatefulSet", "shop", "db", 2),
-        _namespace("orders"),
+        workload("Deployment", "shop", "web", 3),
+        workload("Deployment", "shop", "cart", 2),
+        workload("StatefulSet", "shop", "db", 2),
+        namespace("orders"),
         _config("orders", "api", {"queue": "orders"}),
-        _workload("Deployment", "orders", "api", 3),
-        _workload("DaemonSet", "orders", "agent", None),
+        workload("Deployment", "orders", "api", 3),
+        workload("DaemonSet", "orders", "agent", None),
     ]
 
 
-def _namespace(name: str) -> dict[str, Any]:
+def namespace(name: str) -> dict[str, Any]:
+    """A meshed namespace."""
     metadata = {"name": name, "annotations": {"linkerd.io/inject": "enabled"}}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
@@ -119,7 +125,8 @@ def _config(namespace: str, name: str, data: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def _workload(kind: str, namespace: str, name: str, replicas: int | None) -> dict[str, Any]:
+def workload(kind: str, namespace: str, name: str, replicas: int | None) -> dict[str, Any]:
+    """A workload of so many pods, without a number one for each node."""
     labels = {"app": name}
     spec: dict[str, Any] = {
         "selector": {"matchLabels": labels},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 NODES = 3
-_HISTORY = 2_000  # changes that a watch may still resume from
+_HISTORY = 500  # changes that a watch may still resume from; they make up most of an idle cluster's memory
 
 _KINDS = """
 v1 namespaces Namespace cluster

@@ -2,7 +2,8 @@
 
 Rules:
 - Proxies of one trust domain talk: within a cluster all with all, across clusters the data planes.
-- Every minute a share of the live proxies opens new connections, each a full handshake with both certificates.
+- Every minute a share of the live proxies, 40 at most, opens new connections, each a full handshake with both
+  certificates.
 - `handshakes` counts them, `failed` holds the newest failures; `violations` are pairs that could not have talked, at
   any moment. A rotation is sound if both stay empty.
 """
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from local.cloud.world import World
 
 _KEPT_FAILURES = 1_000
-_FEWEST_CALLERS, _CALLERS_SHARE = 4, 8
+_FEWEST_CALLERS, _CALLERS_SHARE, _MOST_CALLERS = 4, 8, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ class Linkerd:
         near: dict[tuple[str, bool], list[Proxy]] = defaultdict(list)
         for proxy in proxies:
             near[proxy.cluster, proxy.is_control_plane].append(proxy)
-        callers = min(len(proxies), max(_FEWEST_CALLERS, len(proxies) // _CALLERS_SHARE))
+        callers = min(len(proxies), max(_FEWEST_CALLERS, len(proxies) // _CALLERS_SHARE), _MOST_CALLERS)
         for client in self._random.sample(proxies, callers):
             for peers in (near[client.cluster, True], near[client.cluster, False], proxies):
                 server = self._random.choice(peers) if peers else client
