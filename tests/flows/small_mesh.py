@@ -1,0 +1,120 @@
+"""A trust domain that is as small as it can be and still has everything that a rotation touches, and words to it.
+
+Each cluster has the control plane and three pods of two kinds. Its root is due and not overdue: an abort is respected.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
+from local.cloud.world import World
+from local.host.durable import Instance
+from local.host.management import PREFIX
+from local.stage import APP, Stage, open_stage
+from tests.conftest import START
+from tests.flows.test_trust import HOUR, MINUTE, NO_WATCH, RUN, status
+
+MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
+
+
+@asynccontextmanager
+async def small_mesh(
+    *clusters: str,
+    settings: Mapping[str, str] = NO_WATCH,
+    app: Path = APP,
+    seeded: Callable[[World], None] | None = None,
+) -> AsyncIterator[Stage]:
+    """The app beside so many clusters (one, if none is named), ten minutes after their beginning."""
+
+    def seed(world: World) -> None:
+        seed_trust(world, 0)
+        root = world.key_vaults.vaults[KEY_VAULT].certificate(OLD_ROOT).current
+        root.not_before = world.clock.now() - timedelta(days=40)
+        world.linkerd.traffic_every = 300
+        for name in clusters or ("aks-east",):
+            add(world, name)
+        if seeded:
+            seeded(world)
+
+    async with open_stage(start=START, seed=seed, settings=settings, app=app) as stage:
+        await stage.clock.advance(10 * MINUTE)
+        yield stage
+
+
+def nearly_expired(world: World) -> None:
+    """Sixty hours are left: too few to wait for leaves, so that every activity has something to do."""
+    root = world.key_vaults.vaults[KEY_VAULT].certificate(OLD_ROOT).current
+    root.expires = world.clock.now() + 60 * HOUR
+    world.linkerd.traffic_every = 20
+
+
+def add(world: World, name: str) -> Cluster:
+    """One more cluster, its issuer and its bundle of the old root."""
+    world.aks.add(name, tags=MESHED)
+    install_linkerd(world, world.key_vaults.vaults[KEY_VAULT], name)
+    return _populated(world, name)
+
+
+def join(stage: Stage, name: str, *, bundle: str, signer: str) -> Cluster:
+    """A cluster that an infrastructure team adds with this bundle, and an issuer under the root of this name."""
+    now, key = stage.clock.now(), ec.generate_private_key(ec.SECP256R1())
+    vault, pem = stage.world.key_vaults.vaults[KEY_VAULT], serialization.Encoding.PEM
+    common_name = f"identity.linkerd.{TRUST_DOMAIN}"
+    issuer = vault.sign_issuer(signer, common_name, key.public_key(), now - MINUTE, now + 48 * HOUR)
+    stage.world.aks.add(name, tags=MESHED)
+    stage.world.linkerd.install(
+        name,
+        trust_domain=TRUST_DOMAIN,
+        root_pem=bundle,
+        issuer_cert_pem=issuer.public_bytes(pem).decode(),
+        issuer_key_pem=key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode(),
+    )
+    return _populated(stage.world, name)
+
+
+def join_at(stage: Stage, phase: str, *, signer: str) -> None:
+    """Let aks-late join at the very moment at which the rotation enters the phase.
+
+    Its bundle is that of the day or, where the new root has signed its issuer, of the new root alone.
+    """
+    name = "aks-late"
+
+    def enter(instance: Instance) -> None:
+        entered = instance.id == RUN and (instance.custom_status or {}).get("phase") == phase
+        if entered and name not in stage.world.kubernetes.clusters:
+            bundle = bundle_of(stage, "aks-east")
+            newest = "".join(bundle.partition("-----END CERTIFICATE-----\n")[:2])
+            join(stage, name, bundle=bundle if signer == OLD_ROOT else newest, signer=signer)
+
+    stage.host.on_change(enter)
+
+
+def _populated(world: World, name: str) -> Cluster:
+    cluster = world.kubernetes.clusters[name]
+    for manifest in workloads():
+        if manifest["metadata"]["name"] in ("shop", "web", "db"):
+            cluster.apply(manifest)
+    return cluster
+
+
+def bundle_of(stage: Stage, cluster: str) -> str:
+    found = stage.world.kubernetes.clusters[cluster].get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    return str(found["data"]["ca-bundle.crt"])
+
+
+async def reach(stage: Stage, *phases: str) -> None:
+    """Let time run until the rotation is in one of these phases."""
+    await stage.run(lambda: status(stage).get("phase") in phases)
+
+
+async def say(stage: Stage, word: str) -> None:
+    """An operator's word to the rotation."""
+    async with aiohttp.ClientSession() as http, http.post(f"{stage.host.url}{PREFIX}{RUN}/raiseEvent/{word}") as said:
+        assert said.status == 202
