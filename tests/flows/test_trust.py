@@ -222,24 +222,6 @@ def phase_of(stage: Stage) -> str | None:
     return run.custom_status["phase"] if run and run.custom_status else None
 
 
-async def test_a_worker_killed_after_every_single_step_is_made_good(stage: Stage) -> None:
-    killed: list[str] = []
-
-    def kill(function: str, moment: str) -> bool:
-        steps = function.startswith(("ensure_", "verify_", "check_", "find_"))
-        if moment == "after" and steps and function not in killed:
-            killed.append(function)
-            stage.host.kill_worker()
-            return True
-        return False
-
-    stage.host.on_invocation(kill)
-    announce(stage)
-    await rotated(stage)
-    assert len(killed) == 11
-    assert [bool(v.tags) for v in vault(stage).certificate(NEW_ROOT).versions] == [False, True]
-
-
 async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage: Stage) -> None:
     throttled = Reply(status=429, headers={"Retry-After": "40"})
     faults = [
