@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, get_type_hints
+from zlib import crc32
 
 import azure.durable_functions as df
 import msgspec
@@ -25,6 +26,7 @@ log = logging.getLogger("meshward")
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 _LONGEST_WAIT = timedelta(minutes=30)
+_SPREAD = timedelta(seconds=20)
 
 type Steps[T] = Generator[Any, Any, T]
 
@@ -202,12 +204,16 @@ class Runbook:
     def _pause(self, step: str, waits: list[TemporaryError], every: timedelta, until: datetime) -> Steps[None]:
         first = waits[0]
         asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
-        resume = self._now() + (min(max(asked), _LONGEST_WAIT) if asked else every)
+        resume = self._now() + (min(max(asked), _LONGEST_WAIT) + self._apart() if asked else every)
         if resume > until:
             raise DeadlinePassed(step, first)
         status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
         self._context.set_custom_status({**status, "waiting": len(waits)})
         yield self._context.create_timer(resume)
+
+    def _apart(self) -> timedelta:
+        """Runs that a service told to come back don't come back all at once; the same in every replay."""
+        return _SPREAD * (crc32(f"{self.instance_id} {self._now()}".encode()) / 2**32)
 
     def _now(self) -> datetime:
         return self._context.current_utc_datetime

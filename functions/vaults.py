@@ -172,8 +172,7 @@ def built(run: Runbook, plan: Plan) -> Steps[str]:
         (ensure_policy, wanted),
         (ensure_trusted_access, wanted),
         *((ensure_role, role) for role in roles),
-        every=SOON,
-    )
+    )  # an extension takes minutes
     late = [role for role in lacking(plan, vault.principal, extension.principal) if role not in roles]
     yield from run.fan_out(ensure_role, late, every=SOON)
     return str(vault.redundancy)

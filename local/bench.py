@@ -18,6 +18,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from local import bench_vaults
 from local.clock import Clock
 from local.cloud import scenario
 from local.host.host import FunctionsHost
@@ -34,6 +35,9 @@ TARGETS = {
     "events_ratio": ("at least", 0.8),
     "worker_rss_mib": ("at most", 120.0),
     "worker_flows_rss_mib": ("at most", 220.0),
+    "vaults_calls_fresh": ("less than az:", sum(bench_vaults.AZ.values())),
+    "vaults_unchanged_reads": ("at most", 8),
+    "vaults_unchanged_writes": ("at most", 0),
 }
 _OTHER_WRITE = {
     "id": "1",
@@ -70,6 +74,7 @@ async def measured() -> dict[str, Any]:
         "rotation_2_s": round(small, 2),
         "rotation_20_s": round(large, 2),
         "rotation_20_over_2": round(large / small, 2),
+        "vaults": await bench_vaults.measured(),
     }
 
 
@@ -142,10 +147,13 @@ def completed(stage: Stage) -> bool:
 
 
 def show(figures: dict[str, Any]) -> None:
-    table = Table("figure", "measured", "target")
-    for name, value in figures.items():
+    table, vaults = Table("figure", "measured", "target"), figures["vaults"]
+    bursts = {f"vaults_{b['clusters']}_{key}": b[key] for b in vaults["bursts"] for key in b if key != "clusters"}
+    flat = {f"vaults_{name}": value for name, value in vaults.items() if name != "bursts"}
+    for name, value in {**figures, **flat, **bursts}.items():
         bound, target = TARGETS.get(name, ("", ""))
-        table.add_row(name, str(value), f"{bound} {target}".strip())
+        if not isinstance(value, dict):
+            table.add_row(name, str(value), f"{bound} {target}".strip())
     Console().print(table)
 
 

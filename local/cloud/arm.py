@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.throttle import Throttle
 from local.cloud.wire import Call, Reply
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Arm:
         self.world = world
         self.resources: dict[str, Resource] = {}
         self.operations: dict[str, Operation] = {}
+        self.throttle = Throttle()
 
     def find(self, id: str) -> Resource | None:
         return self.resources.get(id.lower())
@@ -104,8 +106,9 @@ class Arm:
         return base64.b64encode(f"{int(self.world.clock.time())};{uuid.uuid4()}".encode()).decode()
 
     def guard(self, call: Call) -> Reply | None:
-        """Answers calls without a valid ARM token or without an api-version."""
-        if not self.world.entra.caller(call, audience="https://management.azure.com"):
+        """Answers calls without a valid ARM token or without an api-version, and those that are too many."""
+        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        if not caller:
             return error(
                 401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
             )
@@ -114,6 +117,15 @@ class Arm:
                 400,
                 "MissingApiVersionParameter",
                 "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        seconds = self.throttle.refuse(call, caller.object_id, self.world.clock.time())
+        if seconds is not None:
+            return error(
+                429,
+                "SubscriptionRequestsThrottled",
+                "Number of requests for the subscription exceeded the limit. Please try again after the interval of "
+                "Retry-After.",
+                headers={"Retry-After": str(seconds), "x-ms-failure-cause": "gateway"},
             )
         return None
 

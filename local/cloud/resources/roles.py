@@ -8,6 +8,7 @@ Rules:
 
 import re
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, error, iso
@@ -24,12 +25,13 @@ _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 
 
 class Roles:
-    """Times are seconds of virtual time; `lags` overrides `lag` for single roles, by their guid."""
+    """Times are seconds of virtual time; `lags` overrides `lag` for single roles, by their guid; `draw` decides."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self.lag, self.replication = LAG_SECONDS, REPLICATION_SECONDS
         self.lags: dict[str, float] = {}
+        self.draw: Callable[[str], float] = lambda role: self.lags.get(role, self.lag)
         self._since: dict[str, float] = {}
         all_at = f"/{{scope:path}}/providers/{_TYPE}"
         routes = [
@@ -65,7 +67,7 @@ class Roles:
         if refused:
             return refused
         existing = self.world.arm.find(call.path)
-        since = self.world.clock.time() + self.lags.get(_guid(properties["roleDefinitionId"]), self.lag)
+        since = self.world.clock.time() + self.draw(_guid(properties["roleDefinitionId"]))
         if existing:
             since = self._since[existing["id"].lower()]
         caller = self.world.entra.caller(call, audience="https://management.azure.com")

@@ -1,0 +1,84 @@
+"""Every activity of a protection meets every fault: the cluster is protected all the same, nothing is there twice."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from functions import vault_steps
+from functions.durable import Activity
+from local.cloud.wire import Fault, Reply
+from local.stage import Stage, open_stage
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.flows.test_trust import NO_WATCH
+from tests.flows.test_vaults import cluster_of, of, protected, seed
+
+REQUESTS = {  # what each activity sends that matters most
+    "plan_protection": "GET .*/managedClusters/[^/]+/providers/Microsoft.DataProtection/backupInstances$",
+    "ensure_group": "PUT .*/resourcegroups/[^/]+$",
+    "ensure_storage": "PUT .*/storageAccounts/",
+    "ensure_vault": "PUT .*/backupVaults/[^/]+$",
+    "ensure_policy": "PUT .*/backupPolicies/",
+    "ensure_extension": "PUT .*/extensions/",
+    "ensure_trusted_access": "PUT .*/trustedAccessRoleBindings/",
+    "ensure_role": "PUT .*/roleAssignments/",
+    "start_validation": "POST .*/validateForBackup$",
+    "finish_validation": "GET .*/backupVaults/[^/]+/operationStatus/",
+    "ensure_instance": "PUT .*/backupInstances/",
+}
+FAULTS: dict[str, Callable[[str], Fault]] = {
+    "throttled": lambda on: Fault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
+    "broken": lambda on: Fault(on, "answer", 2, Reply(status=500)),
+    "done but denied": lambda on: Fault(on, "after", 2),
+    "answer lost": lambda on: Fault(on, "lose", 2),
+    "doubled": lambda on: Fault(on, "double", 2),
+}
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+def activities() -> list[str]:
+    return [name for name, found in vars(vault_steps).items() if isinstance(found, Activity)]
+
+
+def settled(stage: Stage) -> None:
+    """One of each thing, and six roles."""
+    assert len(of(stage.world, "Microsoft.DataProtection/backupVaults")) == 1
+    assert len(of(stage.world, "Microsoft.Storage/storageAccounts")) == 1
+    assert len(of(stage.world, "Microsoft.Authorization/roleAssignments")) == 6
+
+
+def test_every_activity_is_in_the_table() -> None:
+    assert sorted(REQUESTS) == sorted(activities())
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: str) -> None:
+    faults = {name: stage.world.wire.order(FAULTS[fault](on)) for name, on in REQUESTS.items()}
+    stage.world.aks.announce(cluster_of(stage))
+    await protected(stage)
+    met = {name for name, ordered in faults.items() if ordered.times < 2}
+    assert met == set(REQUESTS), "a fault that strikes nothing proves nothing"
+    settled(stage)
+
+
+async def test_every_activity_gets_over_a_worker_that_is_killed_before_it_can_say_what_it_did(stage: Stage) -> None:
+    killed: list[str] = []
+
+    def kill(function: str, moment: str) -> bool:
+        if function in REQUESTS and moment == "after" and function not in killed:
+            killed.append(function)
+            stage.host.kill_worker()
+            return True
+        return False
+
+    stage.host.on_invocation(kill)
+    stage.world.aks.announce(cluster_of(stage))
+    await protected(stage)
+    assert sorted(killed) == sorted(REQUESTS)
+    settled(stage)
