@@ -57,6 +57,8 @@ async def take(client: Client) -> None:
     taken = census(standings, now)
     await outer.ledger.create(path(now), msgspec.json.encode(taken))
     log.info("census taken", extra={"clusters": len(standings), "protected": taken.protected})
+    if taken.protected < len(standings):
+        log.warning("clusters unprotected", extra={"clusters": len(standings) - taken.protected})
 
 
 async def latest() -> Census:

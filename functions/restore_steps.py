@@ -150,7 +150,11 @@ async def record_verdict(concluded: Concluded) -> Result:
         judged_at=services().now(),
     )
     await services().ledger.create(_verdict_path(concluded.job_id), msgspec.json.encode(result))
-    log.info("verified", extra={"job": result.job_id, "verdict": verdict, "left_over": result.left_over})
+    facts = {"job": result.job_id, "verdict": verdict, "left_over": result.left_over}
+    if verdict.startswith("Verified"):
+        log.info("restore verified", extra=facts)
+    else:
+        log.warning("restore not verified", extra=facts)
     return await verdict_of(concluded.job_id) or result
 
 

@@ -102,6 +102,7 @@ async def sweep(client: Client) -> None:
     """Rotate every current root that is due; what an operator has aborted stays aborted."""
     found, now = await services().key_vault.certificates(), services().now()
     for root in await find_upcoming(found):
+        log.info("root looked at", extra={"certificate": root.certificate, "days_left": (root.expires - now).days})
         try:
             if starts_unasked(root, found, now):
                 course = Course(rotation=rotation_of(root.certificate, found), mode=unasked_mode(root))

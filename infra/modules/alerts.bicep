@@ -1,0 +1,121 @@
+import { placeType } from 'types.bicep'
+
+@description('Where, with which names and tags.')
+param place placeType
+
+@description('The Application Insights component.')
+param insightsName string
+
+@description('Resource id of the event topic.')
+param topicId string
+
+@description('Mail addresses that alerts go to.')
+param mails string[]
+
+var alerts = any(loadJsonContent('../alerts.json'))
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-${place.base}'
+  location: 'global'
+  tags: place.tags
+  properties: {
+    enabled: true
+    groupShortName: 'meshward'
+    emailReceivers: [
+      for (mail, index) in mails: { name: 'mail${index}', emailAddress: mail, useCommonAlertSchema: true }
+    ]
+  }
+}
+
+resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for alert in alerts: {
+    name: 'alert-${place.base}-${alert.name}'
+    location: place.location
+    tags: place.tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: alert.title
+      description: alert.todo
+      severity: alert.severity
+      enabled: true
+      evaluationFrequency: alert.every
+      windowSize: alert.over
+      scopes: [insights.id]
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: { actionGroups: [actions.id] }
+    }
+  }
+]
+
+resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = {
+  name: 'alert-${place.base}-dead-letters'
+  location: 'global'
+  tags: place.tags
+  properties: {
+    description: 'Events of our own topic were given up. Look into the container deadletters, mend the cause; the sweeps catch up.'
+    severity: 2
+    enabled: true
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    scopes: [topicId]
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'deadLettered'
+          criterionType: 'StaticThresholdCriterion'
+          metricName: 'DeadLetteredCount'
+          operator: 'GreaterThan'
+          threshold: 0
+          timeAggregation: 'Total'
+        }
+      ]
+    }
+    actions: [{ actionGroupId: actions.id }]
+  }
+}
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(resourceGroup().id, 'meshward')
+  location: place.location
+  tags: place.tags
+  kind: 'shared'
+  properties: {
+    displayName: 'Meshward'
+    category: 'workbook'
+    sourceId: insights.id
+    serializedData: string({
+      version: 'Notebook/1.0'
+      items: map(any(loadJsonContent('../workbook.json')), panel => {
+        type: 3
+        name: panel.title
+        content: {
+          version: 'KqlItem/1.0'
+          title: panel.title
+          query: panel.query
+          queryType: 0
+          resourceType: 'microsoft.insights/components'
+          visualization: panel.show
+          timeContext: { durationMs: 2592000000 }
+        }
+      })
+    })
+  }
+}
+
+@description('Resource id of the action group.')
+output actionGroupId string = actions.id

@@ -1,0 +1,144 @@
+import { identitiesType, networkType, placeType, scaleType } from 'types.bicep'
+
+@description('Where, with which names and tags.')
+param place placeType
+
+@description('The identities of the host and of each duty.')
+param identities identitiesType
+
+@description('The host\'s storage account.')
+param hostAccountName string
+
+@description('The Application Insights component.')
+param insightsName string
+
+@description('Where the state of running flows is kept.')
+param durableBackend 'AzureStorage' | 'DurableTaskScheduler'
+
+@description('Subnet of the functions, if there is one.')
+param subnetId string?
+
+@description('Public or private.')
+param network networkType
+
+@description('Instances and their size.')
+param scale scaleType
+
+@description('The app\'s own settings.')
+param settings object
+
+var scheduled = durableBackend == 'AzureStorage'
+  ? {}
+  : {
+      DURABLE_TASK_SCHEDULER_CONNECTION_STRING: scheduler!.outputs.connection
+      AzureFunctionsJobHost__extensions__durableTask__storageProvider__type: 'azureManaged'
+      AzureFunctionsJobHost__extensions__durableTask__storageProvider__connectionStringName: 'DURABLE_TASK_SCHEDULER_CONNECTION_STRING'
+    }
+var all = union(settings, scheduled, {
+  AzureWebJobsStorage__accountName: hostAccountName
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identities.host.clientId
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identities.host.clientId};Authorization=AAD'
+  MESHWARD_TENANT_ID: tenant().tenantId
+  MESHWARD_ROTATOR_CLIENT_ID: identities.rotator.clientId
+  MESHWARD_PROVISIONER_CLIENT_ID: identities.provisioner.clientId
+  MESHWARD_VERIFIER_CLIENT_ID: identities.verifier.clientId
+})
+var callers = [
+  for (range, index) in (network.?callers ?? []): {
+    name: 'caller${index}'
+    priority: 200 + index
+    action: 'Allow'
+    ipAddress: range
+  }
+]
+
+module scheduler 'scheduler.bicep' = if (durableBackend == 'DurableTaskScheduler') {
+  params: { place: place, host: identities.host }
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: hostAccountName
+}
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  name: 'plan-${place.base}'
+  location: place.location
+  tags: place.tags
+  kind: 'functionapp'
+  sku: { name: 'FC1', tier: 'FlexConsumption' }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2024-11-01' = {
+  name: 'func-${place.base}' // at most 32 characters: the host's id is cut there
+  location: place.location
+  tags: union(place.tags, { 'azd-service-name': 'app' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identities.host.id}': {}
+      '${identities.rotator.id}': {}
+      '${identities.provisioner.id}': {}
+      '${identities.verifier.id}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    // Optional: Event Grid brings no certificate. The app refuses callers that need one and have none.
+    clientCertEnabled: true
+    clientCertMode: 'Optional'
+    virtualNetworkSubnetId: subnetId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${account.properties.primaryEndpoints.blob}code'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identities.host.id
+          }
+        }
+      }
+      runtime: { name: 'python', version: '3.13' }
+      scaleAndConcurrency: {
+        instanceMemoryMB: scale.instanceMemoryMB
+        maximumInstanceCount: scale.maximumInstances
+        // Event Grid repeats what finds no instance; flows and their timers wait for nobody.
+        alwaysReady: [{ name: 'durable', instanceCount: scale.alwaysReady }]
+      }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      http20Enabled: true
+      ipSecurityRestrictionsDefaultAction: network.private ? 'Deny' : 'Allow'
+      ipSecurityRestrictions: network.private
+        ? concat([{ name: 'events', priority: 100, action: 'Allow', tag: 'ServiceTag', ipAddress: 'AzureEventGrid' }], callers)
+        : []
+      appSettings: [for setting in items(all): { name: setting.key, value: setting.value }]
+    }
+  }
+
+  resource publishing 'basicPublishingCredentialsPolicies' = [
+    for name in ['scm', 'ftp']: {
+      name: name
+      properties: { allow: false }
+    }
+  ]
+}
+
+@description('Name of the function app.')
+output name string = app.name
+
+@description('Resource id of the function app.')
+output id string = app.id
+
+@description('Host name of the function app.')
+output hostName string = app.properties.defaultHostName

@@ -1,0 +1,91 @@
+"""What Bicep deploys fits what the app reads, logs and exports."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.domain import vault
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+CHECKER = ROOT.parent / "shared" / "tools" / "bicep" / "bicep_check.py"
+
+
+def sources(*folders: str) -> str:
+    return "\n".join(file.read_text() for folder in folders for file in sorted((ROOT / folder).rglob("*.py")))
+
+
+def bicep() -> str:
+    return "\n".join(file.read_text() for file in sorted(INFRA.rglob("*.bicep")))
+
+
+def data(name: str) -> Any:
+    return json.loads((INFRA / name).read_text())
+
+
+def queries() -> Iterator[str]:
+    for entry in [*data("alerts.json"), *data("workbook.json")]:
+        yield entry["query"]
+
+
+def test_the_checker_finds_nothing() -> None:
+    if not CHECKER.is_file():
+        pytest.skip("the Bicep checker isn't beside the repository; the workflow runs the compiler instead")
+    checked = subprocess.run([sys.executable, CHECKER, INFRA, "--strict"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_table_of_contents_stays_one() -> None:
+    assert len((INFRA / "main.bicep").read_text().splitlines()) <= 150
+
+
+def test_bicep_sets_each_setting_that_the_app_needs_and_none_that_it_does_not_know() -> None:
+    set_ = set(re.findall(r"^ *(MESHWARD_\w+):", bicep(), re.MULTILINE))
+    fields = msgspec.structs.fields(Settings)
+    assert {f"MESHWARD_{f.name.upper()}" for f in fields if f.required} <= set_
+    assert set_ <= {f"MESHWARD_{f.name.upper()}" for f in fields}
+
+
+def test_no_key_and_no_setting_that_flex_consumption_refuses_is_set() -> None:
+    assert not re.search(r"listKeys|listSecrets|AccountKey|SharedAccessSignature", bicep())
+    assert not re.search(r"FUNCTIONS_WORKER_RUNTIME|FUNCTIONS_EXTENSION_VERSION|WEBSITE_|SCM_DO_BUILD", bicep())
+
+
+def test_queries_look_for_messages_that_the_app_logs_with_the_fields_it_gives_them() -> None:
+    code = sources("functions", "shared")
+    logged = set(re.findall(r'log\.\w+\(\s*"([^"]+)"', code))
+    for query in queries():
+        clauses = re.findall(r"message (?:==|in) \(?('[^)|]*')", query)
+        asked = {message for clause in clauses for message in re.findall(r"'([^']+)'", clause)}
+        assert asked or query.startswith("requests"), query
+        assert asked <= logged, asked - logged
+        for field in re.findall(r"customDimensions\.(\w+)", query):
+            assert re.search(rf'"{field}"', code), field
+
+
+def test_each_event_subscription_leads_to_a_trigger() -> None:
+    triggers = re.findall(r"event_grid_trigger\(.*\)\n(?:@.*\n)*async def (\w+)", sources("functions"))
+    assert sorted(s["function"] for s in data("subscriptions.json")["subscriptions"]) == sorted(triggers)
+
+
+def test_the_roles_that_the_provisioner_may_assign_are_those_that_it_assigns() -> None:
+    assigned = {vault.READER, vault.CONTRIBUTOR, vault.DISK_SNAPSHOT_CONTRIBUTOR}
+    assigned |= {vault.BLOB_DATA_CONTRIBUTOR, vault.BLOB_DATA_READER}
+    assert set(data("roles.json")["grantable"].values()) == assigned
+
+
+def test_each_assignment_names_a_role_of_the_table_and_a_scope_that_bicep_knows() -> None:
+    table, code = data("roles.json"), bicep()
+    for assignment in table["assignments"]:
+        assert assignment["role"] in table["custom"] | table["builtIn"], assignment
+        assert f"each.at == '{assignment['at']}'" in code, assignment
+    used = {assignment["role"] for assignment in table["assignments"]}
+    assert used == {*table["custom"], *table["builtIn"]}
