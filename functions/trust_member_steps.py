@@ -30,6 +30,7 @@ from shared.domain.trust_gates import (
 )
 from shared.domain.trust_members import check_bundle, check_config, check_links
 from shared.domain.trust_owners import check_drift, check_kept, check_owner
+from shared.domain.trust_policy import LEAF_LIFETIME
 from shared.domain.trust_waves import blockers, next_restarts, restartable, rolling
 from shared.wiring import services
 
@@ -172,14 +173,15 @@ async def verify_leaves(member: Member) -> Done:
     assert member.since is not None
     async with services().linkerd.mesh(member.cluster) as mesh:
         await _kept(member, mesh)
-        proxies, refreshed = await mesh.proxies(), dict[str, datetime | None]()
+        config, proxies, refreshed = await mesh.config(), await mesh.proxies(), dict[str, datetime | None]()
+        life = config.leaf_life if config else LEAF_LIFETIME
         older = [p for p in proxies if not started_after(p, member.since)]
         youngest_first = sorted(older, key=lambda p: p.created, reverse=True)  # they renew last
         for some in batched(youngest_first, _READ_AT_ONCE, strict=False):
-            refreshed |= await mesh.refreshed(some)
+            refreshed |= await mesh.refreshed(some, life)
             if not leaf_gate(some, refreshed, member.since).passed:
                 break  # the rest can wait for the next look
-        pause = until_renewed(refreshed.values(), await mesh.config(), services().now())
+        pause = until_renewed(refreshed.values(), life, services().now())
         return _through(member, leaf_gate(proxies, refreshed, member.since), pause)
 
 

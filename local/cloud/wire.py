@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import ssl
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -53,21 +53,27 @@ class Reply:
 
 
 Handler = Callable[[Call], Reply | Awaitable[Reply]]
+Guard = Callable[[Call], Reply | None]
 
 
 class Route:
-    """A method and a path pattern: `{name}` matches one segment, `{name:path}` the rest. Matching ignores case."""
+    """A method and a path pattern: `{name}` matches one segment, `{name:path}` the rest. Matching ignores case.
+
+    `first` is the pattern's first segment in lower case, empty if it is a parameter.
+    """
 
     def __init__(self, method: str, pattern: str, handler: Handler) -> None:
         self.method, self.handler = method, handler
+        segment = pattern.lower().split("/")[1]
+        self.first = "" if "{" in segment else segment
         parts = re.split(r"\{(\w+)(:path)?\}", pattern)
         regex = ""
         for literal, name, rest in zip(parts[0::3], [*parts[1::3], ""], [*parts[2::3], ""], strict=True):
             regex += re.escape(literal) + (f"(?P<{name}>{'.+' if rest else '[^/]+'})" if name else "")
         self._regex = re.compile(regex, re.IGNORECASE)
 
-    def match(self, method: str, path: str) -> dict[str, str] | None:
-        found = self._regex.fullmatch(path) if method == self.method else None
+    def match(self, path: str) -> dict[str, str] | None:
+        found = self._regex.fullmatch(path)
         return found.groupdict() if found else None
 
 
@@ -108,7 +114,9 @@ class Wire:
         self.calls = 0
         self.faults: list[Fault] = []
         self.url = ""
-        self._mounts: list[tuple[Route, Callable[[Call], Reply | None] | None]] = []
+        self._mounts: dict[tuple[str, str], list[tuple[Route, Guard | None]]] = defaultdict(
+            list
+        )  # by method and first segment
         self._authority = trustme.CA()
         self._runner: web.AppRunner | None = None
 
@@ -116,9 +124,10 @@ class Wire:
     def ca_pem(self) -> bytes:
         return self._authority.cert_pem.bytes()
 
-    def mount(self, routes: Iterable[Route], guard: Callable[[Call], Reply | None] | None = None) -> None:
+    def mount(self, routes: Iterable[Route], guard: Guard | None = None) -> None:
         """Add routes; `guard` may answer a call before its handler sees it (no token, for example)."""
-        self._mounts.extend((route, guard) for route in routes)
+        for route in routes:
+            self._mounts[route.method, route.first].append((route, guard))
 
     async def start(self, port: int = 0) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -166,8 +175,9 @@ class Wire:
 
     async def _dispatch(self, request: web.Request, content: bytes) -> Reply:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        for route, guard in self._mounts:
-            params = route.match(request.method, request.path)
+        first = request.path.lower().split("/")[1]
+        for route, guard in (*self._mounts[request.method, first], *self._mounts[request.method, ""]):
+            params = route.match(request.path)
             if params is not None:
                 call = Call(
                     method=request.method,

@@ -9,7 +9,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.adapters import linkerd_objects as objects
 from shared.adapters.kubernetes import (
@@ -160,10 +160,9 @@ class Mesh:
         metrics = await self._metrics(names, _IDENTITY_ADMIN)
         return [objects.replica(pod, values, now) for pod, values in zip(pods, metrics, strict=True)]
 
-    async def refreshed(self, proxies: Sequence[Proxy]) -> dict[str, datetime | None]:
-        """When each proxy last got a leaf, by `namespace/pod`; None where it can't be read."""
-        found, config = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN), await self.config()
-        life = config.leaf_life if config else None
+    async def refreshed(self, proxies: Sequence[Proxy], life: timedelta) -> dict[str, datetime | None]:
+        """When each proxy last got a leaf, which lives so long, by `namespace/pod`; None where it can't be read."""
+        found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
         return {p.id: objects.refreshed(values, life) for p, values in zip(proxies, found, strict=True)}
 
     async def links(self) -> list[str]:

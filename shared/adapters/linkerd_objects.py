@@ -28,7 +28,7 @@ def config(values: str) -> MeshConfig:
     """The chart's values as `linkerd-config` keeps them (YAML)."""
     import yaml  # type: ignore[import-untyped]
 
-    found = yaml.safe_load(values)
+    found = yaml.load(values, yaml.CSafeLoader)
     identity = found.get("identity") or {}
     issuer = identity.get("issuer") or {}
     return MeshConfig(

@@ -16,7 +16,7 @@ import msgspec
 from shared.domain.errors import NotConverged
 from shared.domain.trust import STAGES, Phase, Roots, Slot
 from shared.domain.trust_certificates import fingerprints
-from shared.domain.trust_facts import Bundle, MeshConfig, Proxy, Replica, Workload
+from shared.domain.trust_facts import Bundle, Proxy, Replica, Workload
 from shared.domain.trust_waves import blockers
 
 RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
@@ -76,9 +76,8 @@ def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None]
     return _verdict("LeavesNotRenewed", "aren't known to have a leaf of the new issuer yet", older, len(proxies))
 
 
-def until_renewed(refreshed: Iterable[datetime | None], config: MeshConfig | None, now: datetime) -> float:
+def until_renewed(refreshed: Iterable[datetime | None], life: timedelta, now: datetime) -> float:
     """Seconds after which it pays to look at these proxies again: when the last of them has renewed its leaf."""
-    life = config.leaf_life if config else timedelta()
     renewals = [at + _RENEWED_AFTER * life + _SLACK - now for at in refreshed if at]
     return min(max([_SOONEST_LOOK, *renewals]), _LATEST_LOOK).total_seconds()
 

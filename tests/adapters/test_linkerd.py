@@ -29,7 +29,7 @@ from shared.domain.trust_waves import next_restarts
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
 
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CLUSTERS = ("aks-east", "aks-west")
 
 
@@ -212,7 +212,7 @@ async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they
     since = clock.now() - MINUTE
     said = {"meshward/trusts": f"{fleet.roots.old}, {fleet.roots.new}", "meshward/started-at": clock.now().isoformat()}
     (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
-    assert not leaf_gate([machine], await mesh.refreshed([machine]), since).passed
+    assert not leaf_gate([machine], await mesh.refreshed([machine], DAY), since).passed
     fleet.cluster.apply({**vm, "metadata": {**meta, "annotations": said}})
     (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
     assert trust_gate(await mesh.proxies(), wanted).passed
@@ -264,9 +264,9 @@ async def test_identity_replicas_report_the_issuer_that_they_use(fleet: Fleet) -
 async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: Fleet) -> None:
     mesh, since = fleet.meshes[0], fleet.world.clock.now()
     proxies = await mesh.proxies()
-    assert not leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+    assert not leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
     await fleet.world.clock.advance(18 * HOUR)
-    assert leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+    assert leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
 
 
 async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
@@ -275,7 +275,7 @@ async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
     gone = next(p for p in proxies if p.workload.startswith("Deployment/shop"))
     fleet.cluster.delete("Pod", gone.namespace, gone.pod)
     await fleet.world.clock.advance(2 * MINUTE)
-    assert await mesh.refreshed([gone]) == {gone.id: None}
+    assert await mesh.refreshed([gone], DAY) == {gone.id: None}
 
 
 async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: Fleet) -> None:
@@ -334,7 +334,7 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
         assert issuer_gate(await mesh.identity_replicas(clock.now()), expires, issuer.applied).passed
 
         since, proxies = clock.now(), await mesh.proxies()
-        assert not leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+        assert not leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
         await clock.advance(18 * HOUR)
-        assert leaf_gate(proxies, await mesh.refreshed(proxies), since).passed
+        assert leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
         assert not world.linkerd.failed

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.domain.errors import NotConverged
 from shared.domain.trust import Phase, Roots
 from shared.domain.trust_certificates import fingerprint, pem
-from shared.domain.trust_facts import Bundle, MeshConfig, Replica
+from shared.domain.trust_facts import Bundle, Replica
 from shared.domain.trust_gates import (
     RELOAD_PATIENCE,
     Wanted,
@@ -145,8 +145,7 @@ def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_
     ages: list[int | None], hours: float
 ) -> None:
     refreshed = [None if age is None else NOW - timedelta(hours=age) for age in ages]
-    mesh = MeshConfig(version="2.19", external_ca=True, scheme="", trust_domain="", leaf_life=timedelta(hours=24))
-    assert until_renewed(refreshed, mesh, NOW) == pytest.approx(hours * 3600, abs=60)
+    assert until_renewed(refreshed, timedelta(hours=24), NOW) == pytest.approx(hours * 3600, abs=60)
 
 
 # the issuer
