@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+FLEETS ?= 10 100 1000
 
 .PHONY: help run serve test test-real check bench docs clean
 .DEFAULT_GOAL := help
@@ -29,8 +30,8 @@ check: $(READY) ## the part of `make test` that takes seconds
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## measure, write out/bench.json and print a table
-	@$(BIN)/python -m local.bench
+bench: $(READY) ## measure, write out/bench.json and print a table; rotations over FLEETS="10 100 1000" clusters
+	@$(BIN)/python -m local.bench $(FLEETS)
 
 docs: $(READY) ## write the pages under docs/ that follow from the code
 	@$(BIN)/python -m local.docs

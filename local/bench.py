@@ -7,8 +7,9 @@ on what else the machine does at that time.
 import asyncio
 import json
 import statistics
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,12 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from local import bench_vaults
+from local import bench_rotation, bench_vaults
 from local.clock import Clock
 from local.cloud import scenario
 from local.host.host import FunctionsHost
 from local.plays import all_three
-from local.stage import APP, Stage, open_stage
+from local.stage import APP, open_stage
 
 EMPTY = Path(__file__).parent / "empty_app"
 OUT = APP / "out" / "bench.json"
@@ -50,15 +51,15 @@ _OTHER_WRITE = {
 }
 
 
-def main() -> None:
-    figures = asyncio.run(measured())
+def main(fleets: Sequence[int]) -> None:
+    figures = asyncio.run(measured()) | {"rotation": bench_rotation.rotations(fleets)}
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=2) + "\n")
     show(figures)
 
 
 async def measured() -> dict[str, Any]:
-    """All figures, by the keys of `out/bench.json`."""
+    """All figures but those of fleets, by the keys of `out/bench.json`."""
     cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
     async with open_stage() as stage, empty_host(stage.clock) as empty:
         rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
@@ -134,28 +135,20 @@ async def deliver(host: FunctionsHost, function: str, count: int) -> None:
 async def rotated(clusters: int) -> float:
     """Seconds that the rotation of a trust domain over so many clusters takes."""
     async with open_stage(seed=partial(scenario.seed_trust, clusters=clusters)) as stage:
-        begun = time.perf_counter()
-        stage.world.key_vaults.vaults[scenario.KEY_VAULT].announce_near_expiry(scenario.OLD_ROOT)
-        await stage.run(lambda: completed(stage))
-        return time.perf_counter() - begun
-
-
-def completed(stage: Stage) -> bool:
-    instances = stage.host.instances()
-    assert not [i for i in instances if i.status == "Failed"], instances
-    return any(i.status == "Completed" for i in instances)
+        return float((await bench_rotation.rotated(stage))["wall_s"])
 
 
 def show(figures: dict[str, Any]) -> None:
     table, vaults = Table("figure", "measured", "target"), figures["vaults"]
     bursts = {f"vaults_{b['clusters']}_{key}": b[key] for b in vaults["bursts"] for key in b if key != "clusters"}
     flat = {f"vaults_{name}": value for name, value in vaults.items() if name != "bursts"}
-    for name, value in {**figures, **flat, **bursts}.items():
-        bound, target = TARGETS.get(name, ("", ""))
-        if not isinstance(value, dict):
+    fleets = bench_rotation.rows(figures["rotation"])
+    for name, value in {**figures, **flat, **bursts, **fleets}.items():
+        bound, target = {**TARGETS, **bench_rotation.targets(fleets)}.get(name, ("", ""))
+        if not isinstance(value, dict | list):
             table.add_row(name, str(value), f"{bound} {target}".strip())
     Console().print(table)
 
 
 if __name__ == "__main__":
-    main()
+    main([int(clusters) for clusters in sys.argv[1:]])

@@ -29,10 +29,15 @@ from local.cloud.world import World
 from local.host.durable import Instance
 from local.stage import Stage, open_stage
 
-FLEETS = (10, 100, 1_000)
 _ROTATION = "rotate-prod-contoso-example-g2"
 _RUNNING = timedelta(minutes=3)
 _TRAFFIC_SECONDS = 50.0
+_TARGETS = {
+    "_virtual_over_critical": ("at most", 1.2),
+    "_handshakes": ("at least", 100_000),
+    "_failed_handshakes": ("at most", 0),
+    "1000_wall_growth": ("at most", 1.5),  # per cluster, over the fleet before
+}
 _SETTINGS = {"AzureWebJobs.issuer_sweep.Disabled": "true"}
 
 
@@ -44,6 +49,23 @@ def rotations(fleets: Sequence[int]) -> list[dict[str, Any]]:
 def _in_own_process(clusters: int) -> bytes:
     command = [sys.executable, "-m", "local.bench_rotation", str(clusters)]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+
+
+def rows(fleets: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The figures with names of their own, and what the targets bound."""
+    named = {f"rotation_{fleet['clusters']}_{key}": value for fleet in fleets for key, value in fleet.items()}
+    for smaller, larger in zip([None, *fleets], fleets, strict=False):
+        prefix = f"rotation_{larger['clusters']}_"
+        named[prefix + "virtual_over_critical"] = round(larger["virtual_s"] / larger["critical_path_s"], 3)
+        if smaller:
+            each = [fleet["wall_s"] / fleet["clusters"] for fleet in (smaller, larger)]
+            named[prefix + "wall_growth"] = round(each[1] / each[0], 2)
+    return named
+
+
+def targets(named: dict[str, float]) -> dict[str, tuple[str, float]]:
+    """The bounds of those figures that have one, by the figure's name."""
+    return {name: bound for name in named for ending, bound in _TARGETS.items() if name.endswith(ending)}
 
 
 async def measured(clusters: int) -> dict[str, Any]:
