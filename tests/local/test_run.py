@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from local import run
 from local.observe import Observed, Restore, shortcomings
+from local.plays import SCENARIOS
 from local.stage import APP
 
 GOOD = Observed(
@@ -31,7 +33,7 @@ BEFORE = Observed(
 
 
 async def test_the_three_events_end_in_the_outcomes_that_the_world_shows() -> None:
-    assert await run.played(Console(quiet=True)) == 0
+    assert await run.played(Console(quiet=True), SCENARIOS["all"]) == 0
     outcome = json.loads(run.OUT.read_text())
     linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
     assert outcome["ok"] is True
@@ -47,6 +49,16 @@ async def test_the_three_events_end_in_the_outcomes_that_the_world_shows() -> No
         assert flow["status"] == "Completed"
         assert flow["event_id"]
     assert outcome["versions"]["durabletask"] == "1.12.0"
+
+
+async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_gone() -> None:
+    shown = StringIO()
+    assert await run.played(Console(file=shown, width=200), SCENARIOS["hold"]) == 0
+    lines = shown.getvalue().splitlines()
+    (held,) = [n for n, line in enumerate(lines) if "ON HOLD: ProxiesLackRoots: aks-west: 1 of" in line]
+    (resumed,) = [n for n, line in enumerate(lines) if "resume: 202" in line]
+    (proven,) = [n for n, line in enumerate(lines) if "proven B1" in line]
+    assert held < resumed < proven
 
 
 def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
