@@ -25,6 +25,7 @@ ROUTES = [
     ("GET", "plans/releases"),
     ("POST", "releases"),
     ("POST", "verifications"),
+    ("GET", "census"),
     ("GET", "instances/anything"),
 ]
 
@@ -103,12 +104,12 @@ async def test_a_flow_started_by_hand_answers_with_the_url_of_its_status(
     )
     assert status == 202
     assert headers["Location"] == answer["status_url"] == f"{stage.host.url}/api/instances/{answer['instance_id']}"
-    await stage.run(answer["instance_id"])
-    status, shown, _ = await call(http, stage, "GET", f"instances/{answer['instance_id']}", stage.token())
-    assert (status, shown["status"], shown["flow"]) == (200, "completed", "protect_cluster")
     again = await call(http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]})
     assert again[1]["instance_id"] == answer["instance_id"]
     assert len(stage.host.instances()) == 1
+    await stage.run(answer["instance_id"])
+    status, shown, _ = await call(http, stage, "GET", f"instances/{answer['instance_id']}", stage.token())
+    assert (status, shown["status"], shown["flow"]) == (200, "completed", "protect_cluster")
 
 
 async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_to_do(
