@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -67,9 +67,14 @@ class Duties:
             await mesh.write_issuer_bundle(await mesh.issuer(), text)
             assert await mesh.identity_replicas(_NOW) == []
             assert f"Deployment/{SHOP}/web" in {p.workload for p in await mesh.proxies()}
-            assert await mesh.refreshed([_GONE]) == {_GONE.id: None}
+            assert await mesh.refreshed([_GONE], timedelta(days=1)) == {_GONE.id: None}
             for name in ("web", "db", "agent"):
                 await until(partial(_restarts, mesh, name))
+
+    async def lacking(self) -> list[str]:
+        """What a rotation knows beforehand that it may not do."""
+        async with self.linkerd.mesh(self.cluster) as mesh:
+            return await mesh.missing_permissions()
 
     async def verify(self) -> None:
         """Everything that the verification of a restore does in a cluster."""
