@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
+from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
@@ -21,6 +22,7 @@ from local.stage import APP, Stage, open_stage
 from tests.conftest import START
 from tests.flows.test_trust import HOUR, MINUTE, NO_WATCH, RUN, status
 
+ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
 
 
@@ -29,37 +31,23 @@ async def small_mesh(
     *clusters: str,
     settings: Mapping[str, str] = NO_WATCH,
     app: Path = APP,
+    left: timedelta = ROUTINE,
+    traffic_every: float = 300,
     seeded: Callable[[World], None] | None = None,
 ) -> AsyncIterator[Stage]:
     """The app beside so many clusters (one, if none is named), ten minutes after their beginning."""
 
     def seed(world: World) -> None:
-        seed_trust(world, 0)
-        root = world.key_vaults.vaults[KEY_VAULT].certificate(OLD_ROOT).current
-        root.not_before = world.clock.now() - timedelta(days=40)
-        world.linkerd.traffic_every = 300
+        seed_trust(world, 0, life=left * 7 / 3, left=left)
+        world.linkerd.traffic_every = traffic_every
         for name in clusters or ("aks-east",):
-            add(world, name)
+            add_cluster(world, name, few())
         if seeded:
             seeded(world)
 
     async with open_stage(start=START, seed=seed, settings=settings, app=app) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
-
-
-def nearly_expired(world: World) -> None:
-    """Sixty hours are left: too few to wait for leaves, so that every activity has something to do."""
-    root = world.key_vaults.vaults[KEY_VAULT].certificate(OLD_ROOT).current
-    root.expires = world.clock.now() + 60 * HOUR
-    world.linkerd.traffic_every = 20
-
-
-def add(world: World, name: str) -> Cluster:
-    """One more cluster, its issuer and its bundle of the old root."""
-    world.aks.add(name, tags=MESHED)
-    install_linkerd(world, world.key_vaults.vaults[KEY_VAULT], name)
-    return _populated(world, name)
 
 
 def join(stage: Stage, name: str, *, bundle: str, signer: str) -> Cluster:
@@ -76,7 +64,10 @@ def join(stage: Stage, name: str, *, bundle: str, signer: str) -> Cluster:
         issuer_cert_pem=issuer.public_bytes(pem).decode(),
         issuer_key_pem=key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode(),
     )
-    return _populated(stage.world, name)
+    cluster = stage.world.kubernetes.clusters[name]
+    for manifest in few():
+        cluster.apply(manifest)
+    return cluster
 
 
 def join_at(stage: Stage, phase: str, *, signer: str) -> None:
@@ -96,12 +87,9 @@ def join_at(stage: Stage, phase: str, *, signer: str) -> None:
     stage.host.on_change(enter)
 
 
-def _populated(world: World, name: str) -> Cluster:
-    cluster = world.kubernetes.clusters[name]
-    for manifest in workloads():
-        if manifest["metadata"]["name"] in ("shop", "web", "db"):
-            cluster.apply(manifest)
-    return cluster
+def few() -> list[dict[str, Any]]:
+    """Two of the scenario's workloads."""
+    return [manifest for manifest in workloads() if manifest["metadata"]["name"] in ("shop", "web", "db")]
 
 
 def bundle_of(stage: Stage, cluster: str) -> str:

@@ -18,7 +18,7 @@ from local.cloud.world import World
 from local.host.process import Moment
 from local.stage import Stage
 from tests.conformance import conforms
-from tests.flows.small_mesh import nearly_expired, small_mesh
+from tests.flows.small_mesh import SWIFT, small_mesh
 from tests.flows.test_trust import HOUR, NEW_ROOT, NO_WATCH, announce, rotated, vault
 
 WRITE = r"^(PATCH|PUT|POST .*/(create|merge)$)"
@@ -93,7 +93,7 @@ KINDS = [Refused, Broken, Killed, Twice]
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_activity_of_a_rotation_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
-    async with small_mesh(seeded=nearly_expired) as stage:
+    async with small_mesh(left=SWIFT, traffic_every=20) as stage:
         trouble = kind(stage, trust)
         stage.host.on_invocation(trouble)
         announce(stage)
@@ -119,13 +119,12 @@ def half_lived(world: World) -> None:
     meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
     data = {name: base64.b64encode(content).decode() for name, content in files.items()}
     world.kubernetes.clusters["aks-east"].apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
-    world.linkerd.traffic_every = 60
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
     swept = {name: value for name, value in NO_WATCH.items() if "issuer_sweep" not in name}
-    async with small_mesh(seeded=half_lived, settings=swept) as stage:
+    async with small_mesh(seeded=half_lived, settings=swept, traffic_every=60) as stage:
         trouble = kind(stage, issuers)
         stage.host.on_invocation(trouble)
         await stage.clock.advance(5 * HOUR)
