@@ -11,13 +11,13 @@ Seen:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise, product
+from itertools import product
 from typing import NamedTuple
 
 import pytest
 
 from local.cloud.linkerd.roots import new_root
-from shared.domain.trust import STAGES, Phase, Slot
+from shared.domain.trust import MOVES, STAGES, Phase, Slot
 from shared.domain.trust_certificates import bundle
 from tests.real.authorities import (
     DOMAIN,
@@ -63,29 +63,30 @@ def bundle_of(phase: Phase) -> str:
     return bundle(phase, pems(OLD), OLD.certificate, ROOTS[Slot.NEW].certificate)
 
 
-def around(phase: Phase) -> tuple[set[Slot], list[str]]:
-    """The leaves that live while the fleet enters a phase, and the bundles that are met then."""
-    before = {after: earlier for earlier, after in pairwise(STAGES)}.get(phase, phase)
-    return {*STAGES[before].leaves, *STAGES[phase].leaves}, [bundle_of(before), bundle_of(phase)]
+type Move = tuple[Phase, Phase]
+MOVED = sorted({(before, after) for (before, _), after in MOVES.items() if after in STAGES})
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_every_leaf_is_accepted_by_everybody_while_the_fleet_enters_the_phase(
-    stacks: dict[str, Stack], phase: Phase
+def met(move: Move) -> tuple[set[Slot], list[str]]:
+    """The leaves that live while the fleet goes from one phase to another, and the bundles that are met then."""
+    return {slot for phase in move for slot in STAGES[phase].leaves}, [bundle_of(phase) for phase in move]
+
+
+@pytest.mark.parametrize("move", MOVED, ids="-".join)
+def test_every_leaf_is_accepted_by_everybody_while_the_fleet_enters_a_phase(
+    stacks: dict[str, Stack], move: Move
 ) -> None:
-    leaves, bundles = around(phase)
-    for slot, roots in product(leaves, bundles):
+    for slot, roots in product(*met(move)):
         refusals = {name: stack.refusal(shown(ISSUERS[slot]), roots, NAME, AT) for name, stack in stacks.items()}
         assert not any(refusals.values()), refusals
 
 
-@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("move", MOVED, ids="-".join)
 @pytest.mark.parametrize("stack", TLS)
-def test_every_pair_shakes_hands_while_the_fleet_enters_the_phase(
-    verifiers: dict[str, Verifier], stack: str, phase: Phase
+def test_every_pair_shakes_hands_while_the_fleet_enters_a_phase(
+    verifiers: dict[str, Verifier], stack: str, move: Move
 ) -> None:
-    leaves, bundles = around(phase)
-    peers = [peer([ISSUERS[slot]], roots) for slot, roots in product(leaves, bundles)]
+    peers = [peer([ISSUERS[slot]], roots) for slot, roots in product(*met(move))]
     for client, server in product(peers, repeat=2):
         assert verifiers[stack].handshake(client, server, NAME, AT) == ""
 
