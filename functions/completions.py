@@ -21,7 +21,10 @@ async def watch() -> None:
     seen = await outer.ledger.read(WATERMARK)
     start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
     told = set(await outer.ledger.list(TOLD, after=told_since(start)))
-    jobs = untold(await outer.inventory.ended_jobs(start), told)
+    ended = await outer.inventory.ended_jobs(start)
+    if not ended:
+        await outer.visible.list()  # which refuses whom Resource Graph, without a word, shows nothing
+    jobs = untold(ended, told)
     if jobs and all([await _tell(job) for job in jobs]):
         await outer.ledger.update(WATERMARK, max(job.ended for job in jobs).isoformat().encode(), seen=seen)
 

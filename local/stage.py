@@ -1,5 +1,6 @@
 """The app on its host in a simulated cloud, wired as on Azure: its identities, settings and event subscriptions."""
 
+import json
 import os
 import tempfile
 import time
@@ -14,10 +15,12 @@ from local.cloud import scenario
 from local.cloud.arm import SUBSCRIPTION, TENANT
 from local.cloud.entra import Principal
 from local.cloud.event_grid.topics import EventGrid
+from local.cloud.resources.file_shares import SHARE_TYPE
 from local.cloud.world import World
 from local.host.host import FunctionsHost
 
 APP = Path(__file__).parents[1]
+INFRA = APP / "infra"
 AUDIENCE = "api://meshward"
 DUTIES = ("rotator", "provisioner", "verifier")
 
@@ -69,6 +72,7 @@ async def open_stage(
     try:
         with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
             seed(world)
+            grant(world)
             log: list[str] = []
             environ = {**environment(world, Path(folder)), **(settings or {})}
             host = FunctionsHost(app, environ, world.clock, on_log=log.append)
@@ -111,22 +115,39 @@ def environment(world: World, folder: Path) -> dict[str, str]:
     }
 
 
-async def subscribe(world: World, url: str) -> None:
-    """The event subscriptions that infra creates on Azure."""
-    subscriptions = {
-        "on_certificate_event": (
-            scenario.KEY_VAULT_TOPIC,
-            "Microsoft.KeyVault.CertificateNearExpiry",
-            "EventGridSchema",
-        ),
-        "on_cluster_event": (EventGrid.SUBSCRIPTION, "Microsoft.Resources.ResourceWriteSuccess", "EventGridSchema"),
-        "on_backup_completed": (scenario.TOPIC, "Meshward.Backup.Completed", "CloudEventSchemaV1_0"),
+def grant(world: World) -> None:
+    """Let the app's identities do what infra/roles.json grants, and nothing else."""
+    table = json.loads((INFRA / "roles.json").read_text())
+    world.permissions.define({name: role["actions"] for name, role in table["custom"].items()}, table["builtIn"])
+    at = scopes(world)
+    world.permissions.granted = {
+        (world.entra.named(each["identity"]).object_id, world.permissions.roles[each["role"]], scope)
+        for each in table["assignments"]
+        for scope in at.get(each["at"], [])
     }
-    for function, (topic, type, schema) in subscriptions.items():
+
+
+def scopes(world: World) -> dict[str, list[str]]:
+    """Where the scopes of infra/roles.json are in this world; the host's storage and the store aren't simulated."""
+    return {
+        "subscription": [f"/subscriptions/{SUBSCRIPTION}"],
+        "keyVault": [vault.id for vault in world.key_vaults.vaults.values()],
+        "eventTopic": [world.event_grid.topic(scenario.TOPIC).id],
+        "shareAccount": [share["id"].partition("/fileServices/")[0] for share in world.arm.of_type(SHARE_TYPE)],
+    }
+
+
+async def subscribe(world: World, url: str) -> None:
+    """The event subscriptions of infra/subscriptions.json."""
+    table = json.loads((INFRA / "subscriptions.json").read_text())
+    topics = {"keyVault": scenario.KEY_VAULT_TOPIC, "subscription": EventGrid.SUBSCRIPTION, "own": scenario.TOPIC}
+    for wanted in table["subscriptions"]:
         await world.event_grid.subscribe(
-            function,
-            topic=topic,
-            endpoint=f"{url}/runtime/webhooks/eventgrid?functionName={function}",
-            schema=schema,
-            included_types=[type],
+            wanted["function"],
+            topic=topics[wanted["topic"]],
+            endpoint=f"{url}/runtime/webhooks/eventgrid?functionName={wanted['function']}",
+            included_types=wanted["types"],
+            advanced_filters=wanted["filters"],
+            max_attempts=table["retry"]["attempts"],
+            ttl_minutes=table["retry"]["minutes"],
         )

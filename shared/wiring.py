@@ -165,13 +165,19 @@ class Services:
         return ShareRestores(self.settings, self.verifier)
 
     @cached_property
+    def visible(self) -> "Clusters":
+        """The clusters, as the verifier sees them."""
+        from shared.adapters.clusters import Clusters
+
+        return Clusters(self.settings, self.verifier)
+
+    @cached_property
     def namespaces(self) -> "Namespaces":
         """Namespaces of clusters, with the verifier's rights."""
-        from shared.adapters.clusters import Clusters
         from shared.adapters.isolation import Namespaces
         from shared.adapters.kubernetes import Kubernetes
 
-        return Namespaces(Kubernetes(Clusters(self.settings, self.verifier), self.verifier))
+        return Namespaces(Kubernetes(self.visible, self.verifier))
 
     @cached_property
     def file_shares(self) -> "FileShares":

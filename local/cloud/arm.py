@@ -106,7 +106,7 @@ class Arm:
         return base64.b64encode(f"{int(self.world.clock.time())};{uuid.uuid4()}".encode()).decode()
 
     def guard(self, call: Call) -> Reply | None:
-        """Answers calls without a valid ARM token or without an api-version, and those that are too many."""
+        """Answers calls without a valid ARM token or without an api-version or permission, and those too many."""
         caller = self.world.entra.caller(call, audience="https://management.azure.com")
         if not caller:
             return error(
@@ -127,7 +127,7 @@ class Arm:
                 "Retry-After.",
                 headers={"Retry-After": str(seconds), "x-ms-failure-cause": "gateway"},
             )
-        return None
+        return self.world.permissions.refuse(caller, call)
 
 
 def error(status: int, code: str, message: str, *, headers: dict[str, str] | None = None) -> Reply:

@@ -13,6 +13,7 @@ from local.cloud.resources.aks import Aks
 from local.cloud.resources.extensions import Extensions
 from local.cloud.resources.file_shares import FileShares
 from local.cloud.resources.identities import Identities
+from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_graph import ResourceGraph
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
@@ -32,6 +33,7 @@ class World:
         self.arm = Arm(self)
         self.resource_groups = ResourceGroups(self)
         self.roles = Roles(self)
+        self.permissions = Permissions(self)
         self.identities = Identities(self)
         self.storage = Storage(self)
         self.aks = Aks(self)

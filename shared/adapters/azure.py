@@ -101,4 +101,4 @@ def _retry_after(error: "HttpResponseError") -> float | None:
 
 
 def _brief(error: Exception) -> str:
-    return str(getattr(error, "message", error)).splitlines()[0][:300]
+    return " ".join(str(getattr(error, "message", error)).split())[:500]  # Key Vault names the action in a later line

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEAD_LETTER_SECONDS = 300.0
 LATENCY_SECONDS = 1.0
 MAX_BYTES = 1_536_000  # seen in recorded traffic
+SEND = "Microsoft.EventGrid/events/send/action"
 _DELIVERED = (200, 201, 202, 203, 204)
 _REQUIRED = {
     "EventGridSchema": ("id", "subject", "eventType", "eventTime", "dataVersion"),
@@ -42,6 +43,12 @@ class Topic:
     name: str
     schema: Schema
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return (
+            f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events/providers/Microsoft.EventGrid/topics/{self.name}"
+        )
 
 
 class EventGrid:
@@ -115,10 +122,13 @@ class EventGrid:
 
     def _receive(self, call: Call) -> Reply:
         topic = self.topics.get(call.params["topic"])
-        if not self.world.entra.caller(call, audience="https://eventgrid.azure.net"):
+        caller = self.world.entra.caller(call, audience="https://eventgrid.azure.net")
+        if not caller:
             return _error(401, "Unauthorized", "The request's token is missing, expired or not for Event Grid.")
         if topic is None:
             return _error(404, "NotFound", f"The topic {call.params['topic']} was not found.")
+        if not self.world.permissions.allows(caller, SEND, topic.id):
+            return _error(403, "Forbidden", f"The principal lacks '{SEND}' on '{topic.id}'.")
         if len(call.content) > MAX_BYTES:
             return _error(413, "RequestEntityTooLarge", f"The maximum size ({MAX_BYTES}) has been exceeded.")
         events = call.body if isinstance(call.body, list) else [call.body]

@@ -8,6 +8,7 @@ Rules (seen in recorded traffic):
 """
 
 import base64
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,11 @@ from local.cloud.key_vault.vault import Vault
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
+    from local.cloud.entra import Principal
     from local.cloud.world import World
 
 PAGE = 25
+_VERBS = {"GET": "read", "PATCH": "update/action", "DELETE": "delete"}
 _RETRY_AFTER = {"Retry-After": "10"}
 
 
@@ -72,16 +75,26 @@ class KeyVaults:
 
     def _guard(self, call: Call) -> Reply | None:
         if caller := self.world.entra.caller(call, audience="https://vault.azure.net"):
-            vault = self.vaults.get(call.params.get("vault", "").lower())
-            denied = vault is not None and caller.object_id in vault.denied
-            text = "Caller is not authorized to perform action on resource."
-            return _error(403, "Forbidden", text, "ForbiddenByRbac") if denied else None
+            return self._forbidden(caller, call)
         missing = "AKV10000: Request is missing a Bearer or PoP token."
         refused = _error(401, "Unauthorized", "AKV10022: Invalid audience or token." if call.token else missing)
         challenge = (
             f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", resource="https://vault.azure.net"'
         )
         return Reply(status=401, body=refused.body, headers={"WWW-Authenticate": challenge})
+
+    def _forbidden(self, caller: "Principal", call: Call) -> Reply | None:
+        try:
+            vault = self._vault(call)
+        except Refused:
+            return None  # whoever asks for what isn't there learns it
+        action = data_action(call)
+        if caller.object_id not in vault.denied and self.world.permissions.allows(caller, action, vault.id):
+            return None
+        text = (
+            f"Caller is not authorized to perform action on resource.\r\nAction: '{action}'\r\nResource: '{vault.id}'"
+        )
+        return _error(403, "Forbidden", text, "ForbiddenByRbac")
 
     def _answer(self, handler: Callable[[Vault, Call], Reply]) -> Callable[[Call], Reply]:
         def answer(call: Call) -> Reply:
@@ -232,6 +245,12 @@ class KeyVaults:
         link = f"{base}?api-version={api}&$skiptoken={start + size}&maxresults={size}{pending}"
         more = start + size < len(items)
         return Reply(body={"value": items[start : start + size], "nextLink": link if more else None})
+
+
+def data_action(call: Call) -> str:
+    """The data action that a request asks for, such as Microsoft.KeyVault/vaults/keys/sign/action."""
+    things, *rest = re.sub("^/vaults/[^/]+", "", call.path).strip("/").removeprefix("deleted").split("/")
+    return f"Microsoft.KeyVault/vaults/{things}/{_VERBS.get(call.method) or f'{rest[-1]}/action'}"
 
 
 def _bytes64(text: str) -> bytes:

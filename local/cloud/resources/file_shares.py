@@ -155,7 +155,7 @@ class FileShares:
         if call.headers.get("x-ms-file-request-intent") != "backup":
             return _failure(400, "MissingRequiredHeader", "x-ms-file-request-intent is required.")
         scope = self._id(call.params["account"], call.params["share"])
-        if not any(self.world.roles.effective(caller.object_id, role, scope) for role in DATA_ROLES):
+        if not any(self.world.permissions.holds(caller.object_id, role, scope) for role in DATA_ROLES):
             return _failure(403, "AuthorizationPermissionMismatch", "This request is not authorized.")
         return None
 

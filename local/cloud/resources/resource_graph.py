@@ -4,6 +4,7 @@ Rules (Resource Graph docs):
 - The index is late: what changed less than `lag` ago isn't seen yet, in either direction.
 - A principal has 15 queries in 5 seconds; headers tell what is left, then comes 429 without Retry-After.
 - A page has at most 1,000 rows; further pages need `id` among the columns, else the result is just cut.
+- Everybody may ask and gets the rows of what their roles let them read.
 - Changes are noticed when a provider stores or removes a resource; changes in place when the next query comes.
 """
 
@@ -62,17 +63,25 @@ class ResourceGraph:
             return refused
         self.scan()
         try:
-            rows = self._rows(call.body["query"], call.body.get("subscriptions"))
+            rows = self._rows(call)
         except InvalidQuery as problem:
             return _invalid(problem, iso(self.world.clock.time()))
         return Reply(body=_page(rows, call.body.get("options") or {}), headers=headers)
 
-    def _rows(self, text: str, subscriptions: list[str] | None) -> list[Row]:
-        query = parse(text, COLUMNS, self.world.clock.now())
+    def _rows(self, call: Call) -> list[Row]:
+        query, subscriptions = (
+            parse(call.body["query"], COLUMNS, self.world.clock.now()),
+            call.body.get("subscriptions"),
+        )
         if query.table not in _TABLES:
             raise InvalidQuery(query.table, 0)
         rows = [_row(resource) for resource in self._indexed() if _table(resource["type"].lower()) == query.table]
-        return query.run([row for row in rows if not subscriptions or row["subscriptionId"] in subscriptions])
+        asked = [row for row in rows if not subscriptions or row["subscriptionId"] in subscriptions]
+        return query.run([row for row in asked if self._readable(call, row)])
+
+    def _readable(self, call: Call, row: Row) -> bool:
+        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        return caller is not None and self.world.permissions.allows(caller, f"{row['type']}/read", row["id"])
 
     def _indexed(self) -> list[Resource]:
         cutoff, resources = self.world.clock.time() - self.lag, []

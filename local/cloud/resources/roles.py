@@ -47,7 +47,7 @@ class Roles:
         return any(
             assignment["properties"]["principalId"] == principal_id
             and _role(assignment) == role.lower()
-            and _covers(assignment["properties"]["scope"], scope)
+            and covers(assignment["properties"]["scope"], scope)
             and self._since[assignment["id"].lower()] <= self.world.clock.time()
             for assignment in self.world.arm.of_type(_TYPE)
         )
@@ -139,8 +139,8 @@ class Roles:
         found = [
             assignment
             for assignment in self.world.arm.of_type(_TYPE)
-            if _covers(assignment["properties"]["scope"], scope)
-            or ("atScope()" not in condition and _covers(scope, assignment["properties"]["scope"]))
+            if covers(assignment["properties"]["scope"], scope)
+            or ("atScope()" not in condition and covers(scope, assignment["properties"]["scope"]))
         ]
         return Reply(
             body={"value": [a for a in found if not principal or a["properties"]["principalId"] == principal[1]]}
@@ -171,7 +171,8 @@ class Roles:
         )
 
 
-def _covers(parent: str, scope: str) -> bool:
+def covers(parent: str, scope: str) -> bool:
+    """Whether what is assigned at `parent` is inherited by `scope`."""
     return f"{scope.lower().rstrip('/')}/".startswith(f"{parent.lower().rstrip('/')}/")
 
 

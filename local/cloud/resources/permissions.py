@@ -1,0 +1,89 @@
+"""What role assignments let their holders do: actions of Resource Manager and data actions of services.
+
+Rules (Azure RBAC docs):
+- An action is `<provider>/<types>/<verb>`: GET is read, PUT and PATCH are write, DELETE is delete, POST is an action of
+  its own. A role's pattern may hold `*`; case doesn't matter.
+- Resource Graph answers everybody, but with those rows alone that the caller may read.
+- What was granted with the app's deployment acts from the start and isn't among the assignments that flows make.
+- Nothing is refused before roles are defined: most tests are about something else.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from local.cloud.arm import error
+from local.cloud.resources.roles import covers
+from local.cloud.wire import Call, Reply
+
+if TYPE_CHECKING:
+    from local.cloud.entra import Principal
+    from local.cloud.world import World
+
+_BUILT_IN = Path(__file__).with_name("built_in_roles.json")
+_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_GROUPS = "Microsoft.Resources/subscriptions/resourceGroups"
+
+
+class Permissions:
+    """`roles`: guids by name. `definitions`: patterns by guid. `granted`: (object id, guid of a role, scope)."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.roles: dict[str, str] = {}
+        self.definitions: dict[str, list[str]] = {}
+        self.granted: set[tuple[str, str, str]] = set()
+
+    def define(self, custom: dict[str, list[str]], built_in: dict[str, str]) -> None:
+        """Check callers from now on, by these roles: the actions of our own by name, the guids of others by name."""
+        self.roles = {name: str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for name in custom} | built_in
+        ours = {self.roles[name]: actions for name, actions in custom.items()}
+        self.definitions = json.loads(_BUILT_IN.read_text())["dataActions"] | ours
+
+    def allows(self, caller: "Principal", action: str, scope: str) -> bool:
+        """Whether an assignment that is effective now lets the caller do this there."""
+        return not self.definitions or any(self.holds(caller.object_id, role, scope) for role in self._with(action))
+
+    def holds(self, principal_id: str, role: str, scope: str) -> bool:
+        """Whether the principal (object id) has the role (guid) at the scope now, from whomever."""
+        deployed = any(
+            (holder, held) == (principal_id, role) and covers(at, scope) for holder, held, at in self.granted
+        )
+        return deployed or self.world.roles.effective(principal_id, role, scope)
+
+    def _with(self, action: str) -> Iterable[str]:
+        return (role for role, patterns in self.definitions.items() if matches(action, patterns))
+
+    def refuse(self, caller: "Principal", call: Call) -> Reply | None:
+        """Resource Manager's 403, unless the caller may do what it asks for."""
+        action, scope = action_of(call.method, call.path)
+        if action.startswith("Microsoft.ResourceGraph/") or self.allows(caller, action, scope):
+            return None
+        return error(
+            403,
+            "AuthorizationFailed",
+            f"The client '{caller.client_id}' with object id '{caller.object_id}' does not have authorization to "
+            f"perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, "
+            "please refresh your credentials.",
+        )
+
+
+def matches(action: str, patterns: Iterable[str]) -> bool:
+    """Whether one of a role's patterns covers the action."""
+    return any(fnmatch(action.lower(), pattern.lower()) for pattern in patterns)
+
+
+def action_of(method: str, path: str) -> tuple[str, str]:
+    """The action that a request to Resource Manager asks for, and the scope it asks for it at."""
+    _, found, resource = path.rpartition("/providers/")
+    if not found:
+        return f"{_GROUPS}/{_VERBS[method]}", path
+    provider, *rest = resource.strip("/").split("/")
+    if not rest:
+        return "Microsoft.Resources/subscriptions/providers/read", path
+    if method == "POST":
+        return "/".join([provider, *rest[::2], "action"]), path.rsplit("/", 1)[0]
+    return "/".join([provider, *rest[::2], _VERBS[method]]), path

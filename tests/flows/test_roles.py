@@ -1,0 +1,60 @@
+"""Each role assignment of infra/roles.json is needed: without it a flow says what is missing and where."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local import plays
+from local.cloud import scenario
+from local.cloud.resources.permissions import matches
+from local.cloud.world import World
+from local.stage import INFRA, Stage, open_stage, scopes
+from tests.conftest import START
+
+TABLE = json.loads((INFRA / "roles.json").read_text())
+SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount")  # the rest is storage of the host and the store
+ASSIGNMENTS = [each for each in TABLE["assignments"] if each["at"] in SIMULATED]
+SOON = timedelta(hours=12)
+
+
+@pytest.fixture(params=ASSIGNMENTS, ids=lambda each: f"{each['role']} at {each['at']}")
+def assignment(request: pytest.FixtureRequest) -> dict[str, str]:
+    found: dict[str, str] = request.param
+    return found
+
+
+@pytest.fixture
+async def stage(assignment: dict[str, str]) -> AsyncIterator[Stage]:
+    def seed(world: World) -> None:
+        scenario.seed(world, clusters=1)
+
+    async with open_stage(start=START, seed=seed) as stage:
+        yield stage
+
+
+async def test_without_it_a_flow_names_the_action_and_the_scope(stage: Stage, assignment: dict[str, str]) -> None:
+    world, where = stage.world, scopes(stage.world)[assignment["at"]]
+    role = world.permissions.roles[assignment["role"]]
+    holder = world.entra.named(assignment["identity"]).object_id
+    world.permissions.granted -= {(holder, role, scope) for scope in where}
+    for held in list(world.arm.of_type("Microsoft.Authorization/roleAssignments")):
+        if held["properties"]["principalId"] == holder:  # what the scenario's infra team has granted
+            world.arm.remove(held["id"])
+    plays.publish(stage)
+    patterns = world.permissions.definitions.get(role, ["AuthorizationPermissionMismatch"])
+    await stage.run(lambda: any(matches(word, patterns) for word in named(stage)), SOON)
+
+
+def named(stage: Stage) -> Iterator[str]:
+    """The actions that refusals name, in the log and in what flows show of themselves."""
+    shown = [json.dumps(said(i)) for i in stage.host.instances()]
+    for text in [*stage.log[-200:], *shown]:
+        yield from re.findall(r"Microsoft\.[\w./]+/\w+|AuthorizationPermissionMismatch", text)
+
+
+def said(instance: Any) -> Any:
+    return [instance.custom_status, str(instance.failure), instance.output]
