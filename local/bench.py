@@ -134,7 +134,9 @@ async def deliver(host: FunctionsHost, function: str, count: int) -> None:
 
 async def rotated(clusters: int) -> float:
     """Seconds that the rotation of a trust domain over so many clusters takes."""
-    async with open_stage(seed=partial(scenario.seed_trust, clusters=clusters)) as stage:
+    async with open_stage(
+        seed=partial(scenario.seed_trust, clusters=clusters), settings=bench_rotation.SETTINGS
+    ) as stage:
         return float((await bench_rotation.rotated(stage))["wall_s"])
 
 

@@ -4,7 +4,7 @@ Rules:
 - Each fleet has a process of its own, so that its peak memory (host and simulated cloud) is its own.
 - A cluster has 20 workloads: 17 Deployments and 2 StatefulSets of one pod and a DaemonSet of three. With those of the
   control plane it has 31 proxies. They have been running for some minutes when the rotation begins.
-- The app's hourly renewal of issuers is off: the calls are the rotation's. Its other timers run.
+- The sweeps that would renew issuers, or begin the rotation before it is measured, are off.
 - The critical path is the virtual time of the slowest cluster alone: the same world with no other cluster, rotated
   again. Slowest is the one whose tries, over all phases, took longest.
 - A fleet in which proxies that may talk shared no trusted root, at any moment, has no figures but an error.
@@ -38,7 +38,7 @@ _TARGETS = {
     "_failed_handshakes": ("at most", 0),
     "1000_wall_growth": ("at most", 1.5),  # per cluster, over the fleet before
 }
-_SETTINGS = {"AzureWebJobs.issuer_sweep.Disabled": "true"}
+SETTINGS = {f"AzureWebJobs.{sweep}.Disabled": "true" for sweep in ("issuer_sweep", "expiry_sweep")}
 
 
 def rotations(fleets: Sequence[int]) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ def targets(named: dict[str, float]) -> dict[str, tuple[str, float]]:
 async def measured(clusters: int) -> dict[str, Any]:
     """One fleet's figures."""
     spent: Counter[str] = Counter()
-    async with open_stage(seed=partial(seed, names=scenario.cluster_names(clusters)), settings=_SETTINGS) as stage:
+    async with open_stage(seed=partial(seed, names=scenario.cluster_names(clusters)), settings=SETTINGS) as stage:
         stage.host.on_change(partial(_add_time, spent))
         stage.host.on_change(Progress(clusters))
         figures = await rotated(stage)
@@ -81,7 +81,7 @@ async def measured(clusters: int) -> dict[str, Any]:
             "worker_rss_mib": round(stage.host.worker_rss()),
         }
     [(slowest, _)] = spent.most_common(1)
-    async with open_stage(seed=partial(seed, names=[slowest]), settings=_SETTINGS) as stage:
+    async with open_stage(seed=partial(seed, names=[slowest]), settings=SETTINGS) as stage:
         alone = await rotated(stage)
     return {"clusters": clusters, "critical_path_s": alone["virtual_s"], **figures}
 
@@ -89,6 +89,7 @@ async def measured(clusters: int) -> dict[str, Any]:
 async def rotated(stage: Stage) -> dict[str, Any]:
     """Rotate the root of the stage's trust domain to the end; the time that took and what proxies saw of it."""
     await stage.clock.advance(_RUNNING)
+    assert stage.host.instance(_ROTATION) is None
     real, virtual = time.perf_counter(), stage.clock.time()
     stage.world.wire.calls = 0
     stage.world.key_vaults.vaults[scenario.KEY_VAULT].announce_near_expiry(scenario.OLD_ROOT)
