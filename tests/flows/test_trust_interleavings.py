@@ -12,10 +12,10 @@ from local.cloud.wire import Fault, Reply
 from local.host.durable import Instance
 from local.stage import Stage
 from tests.flows.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
-from tests.flows.test_trust import RUN, announce, status
+from tests.flows.test_trust import RUN, announce
 
 PHASES = ("prepare", "distribute", "activate", "settle", "retire")
-LONGEST = timedelta(days=7)  # more than all phases may take before the rotation is on hold
+LONGEST = timedelta(days=7)  # all mishaps are over in hours, and so are holds
 
 type Mishap = Callable[[Stage, int], None]
 
@@ -83,7 +83,7 @@ mishaps = st.lists(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
 )
 @given(mishaps=mishaps, swift=st.booleans(), joins=st.sampled_from([None, *PHASES]))
-async def test_whatever_goes_wrong_a_rotation_ends_or_is_held_and_no_pair_is_ever_parted(
+async def test_whatever_goes_wrong_no_pair_is_ever_parted_and_the_rotation_ends(
     mishaps: list[tuple[str, Mishap, int]], swift: bool, joins: str | None
 ) -> None:
     async with small_mesh(left=SWIFT if swift else ROUTINE) as stage:
@@ -92,9 +92,9 @@ async def test_whatever_goes_wrong_a_rotation_ends_or_is_held_and_no_pair_is_eve
         if joins:
             join_at(stage, joins, signer=OLD_ROOT)
         announce(stage)
-        await stage.run(lambda: stage.ended(RUN) or "held" in status(stage), LONGEST)
+        await stage.run(RUN, LONGEST)
         assert not stage.world.linkerd.violations
         assert not stage.world.linkerd.failed
         run = stage.host.instance(RUN)
         assert run is not None
-        assert "held" in status(stage) or run.output["outcome"] == "rotated"
+        assert run.output["outcome"] == "rotated"
