@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 FLEETS ?= 10 100 1000
 
-.PHONY: help run serve test test-real check bench docs clean
+.PHONY: help run serve test test-real check bench docs package deploy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,6 +35,12 @@ bench: $(READY) ## measure, write out/bench.json and print a table; rotations ov
 
 docs: $(READY) ## write the pages under docs/ that follow from the code
 	@$(BIN)/python -m local.docs
+
+package: $(READY) ## build out/meshward.zip, which is what is deployed, and check that it imports where nothing is installed
+	@PYTHON=$(abspath $(BIN))/python infra/package.sh
+
+deploy: $(READY) ## roll out with az: infrastructure, code, event subscriptions (docs/deploy.md says what it needs)
+	@PYTHON=$(abspath $(BIN))/python infra/deploy.sh
 
 clean: ## remove what was installed and produced
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,7 +14,7 @@ param location string = deployment().location
 @description('Tags of all resources.')
 param tags object = {}
 
-@description('Application id URI of the app registration that callers ask tokens for.')
+@description('Client id of the app registration that callers ask tokens for, as infra/entra.sh prints it.')
 param audience string
 
 @description('Subscriptions whose clusters are looked after.')

@@ -2,7 +2,7 @@ using 'main.bicep'
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'meshward')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
-param audience = readEnvironmentVariable('MESHWARD_AUDIENCE', 'api://meshward')
+param audience = readEnvironmentVariable('MESHWARD_AUDIENCE', '00000000-0000-0000-0000-000000000000')
 param fleet = [
   { subscriptionId: readEnvironmentVariable('AZURE_SUBSCRIPTION_ID', '00000000-0000-0000-0000-000000000000') }
 ]

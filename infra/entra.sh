@@ -1,0 +1,32 @@
+#!/bin/sh
+# The app registration that callers ask tokens for, and who may call: idempotent, needs Application Administrator.
+#   infra/entra.sh                                   prints MESHWARD_AUDIENCE
+#   infra/entra.sh assign <role> <object id>         reader, operator, approver, agent or workload, to a user,
+#                                                    group, application or managed identity
+set -eu
+cd "$(dirname "$0")"
+name="${MESHWARD_APP_NAME:-meshward}"
+app="$(az ad app list --filter "displayName eq '$name'" --query '[0].appId' --output tsv)"
+if [ -z "$app" ]; then
+  app="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)"
+fi
+az ad app update --id "$app" --identifier-uris "api://$app" --app-roles @app-roles.json
+object="$(az ad app show --id "$app" --query id --output tsv)"
+az rest --method PATCH --url "https://graph.microsoft.com/v1.0/applications/$object" \
+  --body '{"api": {"requestedAccessTokenVersion": 2}}'
+service="$(az ad sp list --filter "appId eq '$app'" --query '[0].id' --output tsv)"
+if [ -z "$service" ]; then
+  service="$(az ad sp create --id "$app" --query id --output tsv)"
+fi
+az ad sp update --id "$service" --set appRoleAssignmentRequired=true
+
+if [ "${1:-}" = assign ]; then
+  role="$(az ad sp show --id "$service" --query "appRoles[?value=='$2'].id | [0]" --output tsv)"
+  [ -n "$role" ] || { echo "there is no role $2" >&2; exit 1; }
+  held="$(az rest --url "https://graph.microsoft.com/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
+    --query "value[?principalId=='$3' && appRoleId=='$role'] | length(@)" --output tsv)"
+  [ "$held" != 0 ] || az rest --method POST --output none \
+    --url "https://graph.microsoft.com/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
+    --body "{\"principalId\": \"$3\", \"resourceId\": \"$service\", \"appRoleId\": \"$role\"}"
+fi
+echo "MESHWARD_AUDIENCE=$app  (callers ask for api://$app; version 2 tokens name the bare id)"

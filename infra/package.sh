@@ -1,0 +1,31 @@
+#!/bin/sh
+# Build out/meshward.zip, what is deployed and nothing else, and check that it imports where nothing is installed.
+set -eu
+cd "$(dirname "$0")/.."
+python="$("${PYTHON:-python3}" -c 'import sys; print(sys.executable)')"
+export PYTHON="$python"
+rm -rf out/package out/meshward.zip
+mkdir -p out/package
+cp -R function_app.py functions shared host.json requirements.txt out/package/
+infra/vendor.sh out/package
+find out/package -name __pycache__ -prune -exec rm -rf {} +
+(
+  cd out/package
+  env -i "$python" -B -S - <<'CHECK'
+import sys
+
+sys.path[:0] = [".", ".python_packages/lib/site-packages"]
+import function_app
+import importlib
+import pkgutil
+import shared.adapters
+
+for module in pkgutil.iter_modules(shared.adapters.__path__, "shared.adapters."):
+    importlib.import_module(module.name)
+functions = sorted(function.get_function_name() for function in function_app.app.get_functions())
+assert "on_cluster_event" in functions, functions
+print(f"{len(functions)} functions import with nothing but the package")
+CHECK
+  "$python" -m zipfile -c ../meshward.zip .python_packages ./*
+)
+echo "out/meshward.zip: $(du -m out/meshward.zip | cut -f1) MB, unpacked $(du -sm out/package | cut -f1) MB"
