@@ -28,7 +28,7 @@ from shared.domain.trust_gates import (
     until_renewed,
     wanted_in,
 )
-from shared.domain.trust_members import check_bundle, check_config, check_links
+from shared.domain.trust_members import check_bundle, check_config, check_links, check_permissions
 from shared.domain.trust_owners import check_drift, check_kept, check_owner
 from shared.domain.trust_policy import LEAF_LIFETIME
 from shared.domain.trust_waves import blockers, next_restarts, restartable, rolling
@@ -54,6 +54,7 @@ async def check_member(member: Member) -> Done:
         check_config(name, await mesh.config(), member.rotation)
         check_bundle(name, await mesh.bundle(), roots)
         check_owner(name, await mesh.issuer())
+        check_permissions(name, await mesh.missing_permissions())
         if links := await mesh.links():
             check_links(name, links, member.rotation.trust_domain, await services().clusters.list())
         return Done(at=services().now(), count=len(await mesh.proxies()))

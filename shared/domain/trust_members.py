@@ -1,6 +1,6 @@
 """Which clusters take part in a rotation, and whether each is fit for it. Checked before anything is changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import PermanentError
@@ -76,3 +76,10 @@ def check_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
         raise PermanentError("ForeignBundle", message)
     check_owner(cluster, bundle)
     check_drift(cluster, bundle)
+
+
+def check_permissions(cluster: str, missing: Sequence[str]) -> None:
+    """Raise PermanentError if the rotator may not do all that it will have to."""
+    if missing:
+        message = f"the rotator may not {', '.join(missing)} in cluster {cluster}: apply infra/cluster there anew"
+        raise PermanentError("MissingPermissions", message)
