@@ -5,10 +5,10 @@ import logging
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import api, bindings, issuers, releases, restores, sweeps, trust, trust_member_steps, vaults
+from functions import api, bindings, issuers, releases, restores, selftest, sweeps, trust, trust_member_steps, vaults
 
 logging.getLogger("azure.core").setLevel(logging.WARNING)  # it logs every request and its headers
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for module in (trust, trust_member_steps, issuers, vaults, releases, bindings, restores, sweeps, api):
+for module in (trust, trust_member_steps, issuers, vaults, releases, bindings, restores, selftest, sweeps, api):
     app.register_functions(module.app)

@@ -11,6 +11,7 @@ GET  /api/plans/releases?cluster_id=<resource id of a cluster that is gone>
 POST /api/releases       {"cluster_id": "<resource id>", "plan": "<hash>"}
 POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
 GET  /api/census          which clusters are protected, by what and how well proven, or why not
+POST /api/selftest
 GET  /api/instances/{id}
 """
 
@@ -23,7 +24,7 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions import census, releases, restores, rotations, trust, vaults
+from functions import census, releases, restores, rotations, selftest, trust, vaults
 from functions.client import Client, with_client
 from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
@@ -130,6 +131,12 @@ async def start_verification(req: func.HttpRequest, client: Client) -> func.Http
 async def show_census(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
     """The newest census."""
     return _json(200, msgspec.to_builtins(await census.latest()))
+
+
+@guarded("POST", "selftest")
+async def start_selftest(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+    """Try out what the app needs; the instance's output says what is missing and how to mend it."""
+    return _accepted(req, await selftest.request(client))
 
 
 @guarded("GET", "instances/{instance_id}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shared.adapters.kubernetes import Kubernetes
     from shared.adapters.ledger import Ledger
     from shared.adapters.linkerd import Linkerd
+    from shared.adapters.probes import Keys
     from shared.adapters.recovery_vault import ShareRestores
     from shared.adapters.restores import ClusterRestores
     from shared.adapters.workload_identity import WorkloadIdentities
@@ -75,6 +76,13 @@ class Services:
         from shared.adapters.key_vault import KeyVault
 
         return KeyVault(self.settings, self.rotator)
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """The keys of the trust roots, as the self-test looks at them."""
+        from shared.adapters.probes import Keys
+
+        return Keys(self.settings, self.rotator)
 
     @cached_property
     def linkerd(self) -> "Linkerd":

@@ -26,6 +26,7 @@ ROUTES = [
     ("POST", "releases"),
     ("POST", "verifications"),
     ("GET", "census"),
+    ("POST", "selftest"),
     ("GET", "instances/anything"),
 ]
 

@@ -1,0 +1,182 @@
+"""Says what a deployment lacks, and the command that mends it.
+
+POST /api/selftest ──▶ selftest ──▶ side by side: a probe for each role, one for each meshed cluster, an event that
+                                    has to come back through our own topic
+
+It changes nothing but a few small documents in the store.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import azure.durable_functions as df
+import azure.functions as func
+import msgspec
+
+from functions.client import Client
+from functions.durable import DeadlinePassed, Runbook, Steps, activity, orchestrator
+from functions.incoming import received
+from shared.domain.cluster import MESH_TAG
+from shared.domain.errors import MeshwardError, NotConverged
+from shared.domain.selftest import (
+    EVENT,
+    FOLDER,
+    Check,
+    Finding,
+    Places,
+    cluster_check,
+    event_check,
+    finding,
+    role_checks,
+)
+from shared.domain.trust_members import check_permissions
+from shared.domain.trust_roots import current_roots
+from shared.wiring import services
+
+app = df.Blueprint()
+
+SOON = timedelta(seconds=10)
+PATIENCE = timedelta(minutes=5)
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event on its way around; `check` says what it is there for."""
+
+    id: str
+    check: Check
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All findings, and whether each is good."""
+
+    passed: bool
+    findings: tuple[Finding, ...]
+
+
+async def request(client: Client) -> str:
+    """Start a self-test; its instance id."""
+    id = f"selftest-{services().now():%Y%m%dT%H%M%S}"
+    await client.start_once("selftest", id, Sent(id=id, check=event_check(_places())))
+    return id
+
+
+def _places() -> Places:
+    told = services().settings
+    return Places(
+        rotator=told.rotator_client_id,
+        provisioner=told.provisioner_client_id,
+        verifier=told.verifier_client_id,
+        subscriptions=tuple(told.subscriptions),
+        key_vault=told.key_vault_name,
+        topic_url=told.event_topic_url,
+        store_url=told.store_url,
+    )
+
+
+@app.event_grid_trigger(arg_name="event")
+async def on_selftest_event(event: func.EventGridEvent) -> None:
+    """Note that an event of the self-test has come back."""
+    await services().ledger.create(f"{FOLDER}/{received(event).id}", b"")
+
+
+@orchestrator(app)
+def selftest(run: Runbook, sent: Sent) -> Steps[Report]:
+    """The runbook."""
+    run.phase("probe")
+    plan = yield from run.step(plan_selftest, sent)
+    findings = yield from run.fan_out(probe, plan.checks)
+    event = yield from run.step(send_event, sent)
+    if event.passed:
+        try:
+            event = yield from run.step(await_event, sent, every=SOON, deadline=PATIENCE)
+        except DeadlinePassed as late:
+            event = finding(sent.check, late.waited)
+    return Report(passed=all(one.passed for one in (*findings, event)), findings=(*findings, event))
+
+
+class Checks(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be tried."""
+
+    checks: tuple[Check, ...]
+
+
+@activity(app)
+async def plan_selftest(sent: Sent) -> Checks:  # noqa: ARG001  # activities are called alike
+    """The checks: one for each role, and one for each cluster of a mesh that can be seen."""
+    try:
+        meshed = [cluster.id for cluster in await services().clusters.list() if cluster.tag(MESH_TAG) == "linkerd"]
+    except MeshwardError:
+        meshed = []  # the rotator's own check says why
+    return Checks(checks=(*role_checks(_places()), *map(cluster_check, meshed)))
+
+
+@activity(app)
+async def probe(check: Check) -> Finding:
+    """Try one thing."""
+    try:
+        await _PROBES[check.name](check)
+    except MeshwardError as error:
+        return finding(check, error)
+    return finding(check)
+
+
+@activity(app)
+async def send_event(sent: Sent) -> Finding:
+    """Publish an event to our own topic."""
+    now = services().now()
+    try:
+        await services().events.publish(
+            id=sent.id, type=EVENT, source="/meshward/selftest", subject=sent.id, time=now, data={}
+        )
+    except MeshwardError as error:
+        return finding(sent.check, error)
+    return finding(sent.check)
+
+
+@activity(app)
+async def await_event(sent: Sent) -> Finding:
+    """Wait until it has come back."""
+    if await services().ledger.read(f"{FOLDER}/{sent.id}") is None:
+        raise NotConverged("EventLost", "the topic took the event, but no event came back")
+    return finding(sent.check)
+
+
+async def _clusters_of_rotator(_: Check) -> None:
+    await services().clusters.list()
+
+
+async def _clusters_of_provisioner(_: Check) -> None:
+    await services().protectable.list()
+
+
+async def _clusters_of_verifier(_: Check) -> None:
+    await services().visible.list()
+
+
+async def _certificates(_: Check) -> None:
+    await services().key_vault.certificates()
+
+
+async def _keys(_: Check) -> None:
+    for root in current_roots(await services().key_vault.certificates()):
+        await services().keys.check(root.certificate)
+
+
+async def _store(_: Check) -> None:
+    await services().ledger.create(f"{FOLDER}/{services().now():%Y%m%dT%H%M%S}", b"")
+
+
+async def _cluster(check: Check) -> None:
+    async with services().linkerd.mesh(check.subject) as mesh:
+        check_permissions(check.subject, await mesh.missing_permissions())
+
+
+_PROBES: dict[str, Callable[[Check], Awaitable[None]]] = {
+    "clusters as rotator": _clusters_of_rotator,
+    "clusters as provisioner": _clusters_of_provisioner,
+    "clusters as verifier": _clusters_of_verifier,
+    "certificates": _certificates,
+    "keys": _keys,
+    "store": _store,
+    "cluster": _cluster,
+}

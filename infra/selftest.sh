@@ -1,0 +1,25 @@
+#!/bin/sh
+# Run the app's self-test and print its findings: selftest.sh <host name of the app>. Exits with 1 if one is bad.
+# Needs MESHWARD_AUDIENCE, and a login that may call the app.
+set -eu
+token="$(az account get-access-token --resource "api://${MESHWARD_AUDIENCE:?}" --query accessToken --output tsv)"
+call() {
+  printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
+}
+status="$(call --request POST --data '' "https://$1/api/selftest" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
+while :; do
+  answer="$(call "$status")"
+  result="$(printf %s "$answer" | python3 -c '
+import json, sys
+run = json.load(sys.stdin)
+if run.get("output"):
+    print(*(found["line"] for found in run["output"]["findings"]), sep="\n")
+    print("PASSED" if run["output"]["passed"] else "FAILED")
+elif run["status"] not in ("Pending", "Running"):
+    print("FAILED", run)
+')"
+  [ -z "$result" ] || break
+  sleep 10
+done
+printf '%s\n' "$result"
+[ "$(printf %s "$result" | tail -n 1)" = PASSED ]
