@@ -12,10 +12,10 @@ while :; do
   result="$(printf %s "$answer" | python3 -c '
 import json, sys
 run = json.load(sys.stdin)
-if run.get("output"):
-    print(*(found["line"] for found in run["output"]["findings"]), sep="\n")
-    print("PASSED" if run["output"]["passed"] else "FAILED")
-elif run["status"] not in ("Pending", "Running"):
+if run.get("result"):
+    print(*(found["line"] for found in run["result"]["findings"]), sep="\n")
+    print("PASSED" if run["result"]["passed"] else "FAILED")
+elif run["status"] not in ("pending", "running"):
     print("FAILED", run)
 ')"
   [ -z "$result" ] || break

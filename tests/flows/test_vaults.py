@@ -108,7 +108,7 @@ async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Sta
     await protected(stage)
     await stage.clock.advance(SOON)
     assert len(stage.world.event_grid.deliveries) == 3
-    assert len(stage.host.instances()) == 1
+    assert sum(i.name == "protect_cluster" for i in stage.host.instances()) == 1
     assert len(writes(stage.world)) == len(set(writes(stage.world)))
 
 
