@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import durabletask.internal.orchestrator_service_pb2 as pb
 from aiohttp import web
 
 from local.clock import Clock
@@ -76,6 +77,13 @@ class FunctionsHost:
     def instances(self) -> list[Instance]:
         """All orchestrations, oldest first."""
         return [instance_of(one) for one in self._durable.engine.all()]
+
+    def histories(self) -> list[pb.OrchestratorRequest]:
+        """What each orchestration went through since it last began anew, as the engine hands it to a worker."""
+        return [
+            pb.OrchestratorRequest(instanceId=one.instance_id, pastEvents=one.history)
+            for one in self._durable.engine.all()
+        ]
 
     def on_change(self, callback: Callable[[Instance], object]) -> None:
         """Call back when an instance's status or custom status changed."""
