@@ -7,8 +7,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, plain, translated, unless_absent
-from shared.domain.trust_roots import VaultCertificate
 from shared.domain.trust_draft import Request, Version
+from shared.domain.trust_roots import VaultCertificate
 from shared.settings import Settings
 
 if TYPE_CHECKING:
