@@ -110,7 +110,8 @@ async def test_a_plan_names_what_will_restart_in_each_cluster_and_changes_nothin
     sent = {
         (e.method, e.url.rpartition("/")[2]) for e in list(stage.world.wire.exchanges)[before:] if e.method != "GET"
     }
-    assert {path.partition("?")[0] for _, path in sent} <= {"listClusterUserCredential"}
+    reading = {"listClusterUserCredential", "selfsubjectaccessreviews"}
+    assert {path.partition("?")[0] for _, path in sent} <= reading
     assert stage.host.instances() == []
 
 
