@@ -162,7 +162,7 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
 def built(run: Runbook, plan: Plan) -> Steps[str]:
     """Make what the backup needs, side by side where one doesn't wait for the other; the vault's redundancy."""
     wanted = plan.wanted
-    run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=len(plan.changes))
+    run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
     groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
     yield from run.fan_out(ensure_group, groups, every=SOON)
     account, vault = yield from run.together((ensure_storage, wanted), (ensure_vault, wanted), every=SOON)

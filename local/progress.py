@@ -1,5 +1,6 @@
 """Shows flows as they go: a line for each change of phase or reason, and a bar per cluster for restarts."""
 
+import re
 import time
 from dataclasses import dataclass, field
 from textwrap import shorten
@@ -16,6 +17,7 @@ from local.stage import Stage
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")
 _MEMBERS = ("rotate_member", "renew_issuer")  # flows of flows: shown when they wait for something
 _STATUS = ("phase", "step", "reason", "message", "waiting", "held")
+_PATH = r"/subscriptions/\S*/"  # a resource's name says enough
 _WIDTH = 110  # pods that a step waits for would fill pages
 
 
@@ -67,6 +69,8 @@ class Progress:
         if _worth_showing(instance) and line != self._last.get(source):
             self._last[source] = line
             self.say(line)
+            for change in (instance.custom_status or {}).get("changes", ()):
+                self.say(f"{'':<18} - {re.sub(_PATH, '', change)}")
 
     def say(self, line: str) -> None:
         """Print a line with the virtual time before it."""
@@ -94,8 +98,11 @@ def _line(instance: Instance) -> str:
     status: dict[str, Any] = instance.custom_status or {}
     if held := status.get("held"):
         return shorten(f"{status['phase']} ON HOLD: {held['reason']}: {held['message']}", _WIDTH, placeholder=" …")
-    facts = ", ".join(
-        f"{name} {str(value).rpartition('/')[2]}" for name, value in status.items() if name not in _STATUS
-    )
+    facts = ", ".join(f"{name} {_brief(value)}" for name, value in status.items() if name not in _STATUS)
     waits = f" … {status['reason']}: {status['message']}" if "reason" in status else f"  [{facts}]" if facts else ""
     return shorten(f"{status.get('phase', 'starting')}{waits}", _WIDTH, placeholder=" …")
+
+
+def _brief(fact: Any) -> str:
+    """A fact in a word: of a resource its name, of many things how many."""
+    return str(len(fact)) if isinstance(fact, list) else str(fact).rpartition("/")[2]

@@ -17,7 +17,7 @@ from local.observe import observe, shortcomings
 from local.plays import SCENARIOS, Play
 from local.progress import Progress
 from local.stage import APP, open_stage
-from local.summary import report, show
+from local.summary import census, report, show
 
 OUT = APP / "out" / "run.json"
 SWEEPS = 600  # seconds apart: begun right after one, the next one doesn't come before the events
@@ -48,7 +48,8 @@ async def played(console: Console, play: Play) -> int:
         outcome = report(stage, progress.timings, before, after, ok=not missing)
         OUT.parent.mkdir(exist_ok=True)
         OUT.write_text(json.dumps(outcome, indent=2) + "\n")
-    show(console, outcome, missing)
+        counted = await census(stage)
+    show(console, outcome, counted, missing)
     return 1 if missing else 0
 
 

@@ -1,9 +1,10 @@
-"""What `make run` reports in the end: `out/run.json` and a table."""
+"""What `make run` reports in the end: `out/run.json`, a table of the flows and the app's census."""
 
 import re
 from importlib.metadata import version
 from typing import Any
 
+import aiohttp
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +27,16 @@ def report(stage: Stage, timings: dict[str, Timing], before: Observed, after: Ob
     return {"ok": ok, "flows": flows, "observed": _observed(before, after), "versions": _versions()}
 
 
-def show(console: Console, outcome: dict[str, Any], missing: list[str]) -> None:
+async def census(stage: Stage) -> dict[str, Any]:
+    """The census of the day, as HTTP shows it; the app takes it now if it hasn't yet."""
+    await stage.host.invoke_timer("daily_census")
+    headers = {"Authorization": f"Bearer {stage.token()}"}
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(f"{stage.host.url}/api/census") as answer:
+        counted: dict[str, Any] = await answer.json()
+        return counted
+
+
+def show(console: Console, outcome: dict[str, Any], counted: dict[str, Any], missing: list[str]) -> None:
     """The summary for people."""
     table = Table("flow", "status", "outcome", "virtual", "wall")
     for name, flow in outcome["flows"].items():
@@ -44,7 +54,24 @@ def show(console: Console, outcome: dict[str, Any], missing: list[str]) -> None:
         f"restores: {restores['verdict']}, RPO {restores['rpo_s']:.0f} s, RTO {restores['rto_s']:.0f} s, "
         f"{restores['left_over']} left over"
     )
+    _show_census(console, counted)
     console.print("[bold]ok[/bold]" if not missing else f"[bold red]not reached:[/bold red] {', '.join(missing)}")
+
+
+def _show_census(console: Console, counted: dict[str, Any]) -> None:
+    table = Table("cluster", "vault and policy, or why not", "last good backup", "last verified restore")
+    for one in counted["clusters"]:
+        how = (
+            f"{_name(one['vault'])}, {_name(one['policy'])}"
+            if one["protected"]
+            else f"{one['reason']}: {one['message']}"
+        )
+        table.add_row(_name(one["cluster"]), how, *(str(at or "–")[:16] for at in one["proof"].values()))
+    console.print(table)
+    console.print(
+        f"census of {counted['taken_at'][:16]}: {counted['protected']} of {len(counted['clusters'])} clusters "
+        f"protected, {counted['coverage_percent']} %"
+    )
 
 
 def _flow(stage: Stage, name: str, runs: list[Instance], timings: dict[str, Timing]) -> dict[str, Any]:
@@ -103,3 +130,7 @@ def _versions() -> dict[str, str]:
 
 def _short(roots: list[str]) -> str:
     return ", ".join(root[:8] for root in roots) or "none"
+
+
+def _name(id: str) -> str:
+    return id.rpartition("/")[2]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -33,7 +34,9 @@ BEFORE = Observed(
 
 
 async def test_the_three_events_end_in_the_outcomes_that_the_world_shows() -> None:
-    assert await run.played(Console(quiet=True), SCENARIOS["all"]) == 0
+    shown = StringIO()
+    assert await run.played(Console(file=shown, width=200), SCENARIOS["all"]) == 0
+    shows_plan_and_census(shown.getvalue())
     outcome = json.loads(run.OUT.read_text())
     linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
     assert outcome["ok"] is True
@@ -49,6 +52,13 @@ async def test_the_three_events_end_in_the_outcomes_that_the_world_shows() -> No
         assert flow["status"] == "Completed"
         assert flow["event_id"]
     assert outcome["versions"]["durabletask"] == "1.12.0"
+
+
+def shows_plan_and_census(shown: str) -> None:
+    assert re.search(r"protect_cluster +build \[.*changes 11\]\n.* - create storage account st", shown)
+    assert re.search(r"aks-east .*bv-seeded, aks-daily .*\d{4}-", shown)
+    assert re.search(r"aks-west .*NotAskedFor: neither its tag", shown)
+    assert re.search(r"census of .*: [12] of 3 clusters protected, (33\.3|66\.6) %", shown), "one may be under way"
 
 
 async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_gone() -> None:
