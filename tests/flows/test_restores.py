@@ -20,6 +20,7 @@ from local.host.management import PREFIX
 from local.stage import Stage, open_stage
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.flows.conftest import NO_TRUST
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
 HOUR = timedelta(hours=1)
@@ -36,7 +37,7 @@ def seed(world: World) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """The app in a world with a meshed cluster and a share, both protected."""
-    async with open_stage(start=START, seed=seed) as stage:
+    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -45,7 +46,7 @@ async def stage() -> AsyncIterator[Stage]:
 @pytest.fixture
 async def calm() -> AsyncIterator[Stage]:
     """The same without the cluster: time passes faster."""
-    async with open_stage(start=START, seed=scenario.seed_share) as stage:
+    async with open_stage(start=START, seed=scenario.seed_share, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
         conforms(stage.world.wire.exchanges)

@@ -118,7 +118,7 @@ def announce(stage: Stage, **data: Any) -> None:
 
 
 async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
-    async with open_stage(start=START, seed=lambda world: seed_trust(world, 2)) as stage:
+    async with open_stage(start=START, seed=lambda world: seed_trust(world, 2), settings=NO_WATCH) as stage:
         vault(stage).events_as_sampled = True
         await stage.clock.advance(9 * MINUTE)
         announce(stage)
@@ -256,6 +256,7 @@ BARE: Object = {
 
 
 async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: Stage) -> None:
+    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
     cluster = stage.world.kubernetes.clusters["aks-east"]
     cluster.apply(BARE)
     await stage.clock.advance(MINUTE)

@@ -19,6 +19,7 @@ from local.stage import Stage, open_stage
 from shared.domain.vault import CONTRIBUTOR
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.flows.conftest import NO_TRUST
 
 CLUSTER = "aks-new"
 SOON = timedelta(hours=2)
@@ -30,7 +31,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed) as stage:
+    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
