@@ -4,6 +4,8 @@ ensure_identity    a user-assigned identity of the cluster's own
 ensure_federation  Entra takes the tokens of the backup service account for it
 ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and acts by that
 record_binding     the identity map's entry, which says what the identity may ask of Meshward
+
+Once the cluster is gone, its last entry allows nothing (close_binding), and the identity is deleted (delete_identity).
 """
 
 from datetime import timedelta
@@ -12,7 +14,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.durable import Runbook, Steps, activity
-from shared.domain.binding import Binding, Entry, account_of, entry_of, federation, hosts, known
+from shared.domain.binding import Binding, Entry, account_of, closed, entry_of, federation, hosts, known
 from shared.domain.binding_linkerd import LINKERD
 from shared.domain.errors import NotConverged
 from shared.domain.vault import Protection
@@ -33,6 +35,12 @@ def bound(run: Runbook, wanted: Protection) -> Steps[None]:
     yield from run.step(ensure_federation, binding, every=SOON)
     yield from run.step(ensure_policies, binding, every=SOON)
     yield from run.step(record_binding, binding, every=SOON)
+
+
+def unbound(run: Runbook, wanted: Protection) -> Steps[None]:
+    """Take away what the backup workloads of a cluster that is gone were bound to."""
+    for step in (close_binding, delete_identity):
+        yield from run.step(step, wanted, every=SOON)
 
 
 @activity(app)
@@ -68,10 +76,39 @@ async def ensure_policies(binding: Binding) -> Binding:
 @activity(app)
 async def record_binding(binding: Binding) -> Entry:
     """The entry of the identity map; a changed one is its next version."""
-    ledger, entry = services().ledger, entry_of(binding, MESHES[binding.wanted.mesh])
-    folder, document = f"identities/{binding.principal}/", msgspec.json.encode(entry)
-    versions = await ledger.list(folder)
-    latest = await ledger.read(versions[-1]) if versions else None
-    if document != latest and not await ledger.create(f"{folder}{len(versions) + 1:04}.json", document):
-        raise NotConverged("EntryChanged", f"another worker writes the entry of identity {binding.principal}")
+    return await _record(entry_of(binding, MESHES[binding.wanted.mesh]))
+
+
+@activity(app)
+async def close_binding(wanted: Protection) -> Protection:
+    """The identity's last entry, by which it may do nothing."""
+    found = await services().workload_identities.identity(wanted)
+    _, latest = await _versions(found[0]) if found else (0, None)
+    if latest:
+        await _record(closed(latest))
+    return wanted
+
+
+@activity(app)
+async def delete_identity(wanted: Protection) -> Protection:
+    """The identity is gone."""
+    identities = services().workload_identities
+    if await identities.identity(wanted):
+        await identities.delete(wanted)
+    return wanted
+
+
+async def _record(entry: Entry) -> Entry:
+    versions, latest = await _versions(entry.principal)
+    path = f"identities/{entry.principal}/{versions + 1:04}.json"
+    if entry != latest and not await services().ledger.create(path, msgspec.json.encode(entry)):
+        raise NotConverged("EntryChanged", f"another worker writes the entry of identity {entry.principal}")
     return entry
+
+
+async def _versions(principal: str) -> tuple[int, Entry | None]:
+    """How many versions the entry of an identity has, and the latest."""
+    ledger = services().ledger
+    paths = await ledger.list(f"identities/{principal}/")
+    found = await ledger.read(paths[-1]) if paths else None
+    return len(paths), msgspec.json.decode(found, type=Entry) if found else None

@@ -1,7 +1,8 @@
 """A vault whose cluster is gone is kept for its time, then released: taken apart step by step, nothing purged.
 
 daily sweep ── kept long enough ──┐
-by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ delete backup instances (they stay soft-deleted)
+by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ take the backup workloads' identity away
+                                                          delete backup instances (they stay soft-deleted)
                                                           wait until the vault keeps nothing any more
                                                           delete vault, storage account, snapshots
                                                           write down what was released
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 import azure.durable_functions as df
 import msgspec
 
+from functions.bindings import unbound
 from functions.client import Client
 from functions.durable import Runbook, Steps, activity, orchestrator
 from shared.domain.cluster import cluster_id
@@ -96,6 +98,7 @@ async def _remains(wanted: Protection) -> Remains:
         vault=there,
         account=await resources.account(wanted) is not None,
         snapshots=await resources.group(wanted, wanted.snapshot_group) is not None,
+        identity=await services().workload_identities.identity(wanted) is not None,
     )
 
 
@@ -106,6 +109,7 @@ def release_cluster(run: Runbook, order: Order) -> Steps[Released]:
     run.phase("plan", vault=wanted.vault)
     release = yield from run.step(plan_release, order, every=SOON)
     run.phase("stop", vault=wanted.vault)
+    yield from unbound(run, wanted)
     yield from run.step(delete_instances, wanted, every=SOON)
     run.phase("keep", vault=wanted.vault)
     yield from run.step(await_emptiness, wanted, every=DAILY, deadline=LONGEST_SOFT_DELETE)

@@ -35,6 +35,12 @@ class WorkloadIdentities:
                 wanted.group, name, Identity(location=wanted.location)
             )
 
+    async def delete(self, wanted: Protection) -> None:
+        """Delete the identity, with it whose tokens Entra takes for its own."""
+        name = identity_name(wanted)
+        with translated(f"deleting identity {name}"):
+            await self._client(wanted).user_assigned_identities.delete(wanted.group, name)
+
     async def federation(self, wanted: Protection) -> Federation | None:
         """Whose tokens Entra takes for the identity's."""
         name = identity_name(wanted)

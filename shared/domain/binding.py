@@ -130,5 +130,10 @@ def entry_of(binding: Binding, mesh: Mesh) -> Entry:
     )
 
 
+def closed(entry: Entry) -> Entry:
+    """The last entry of an identity, by which it may do nothing."""
+    return msgspec.structs.replace(entry, items=(), actions=())
+
+
 def _named(name: str, **more: Any) -> Object:
     return {"name": name, "namespace": NAMESPACE, **more}

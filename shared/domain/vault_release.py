@@ -5,6 +5,7 @@ Rules:
   has its name by now.
 - It is kept for `release_after` from the day on which it was first seen without its cluster. Sooner only by hand, by
   the hash of the plan.
+- Its backup workloads' identity goes first, since nobody rightly has it any more.
 - Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
 """
 
@@ -14,6 +15,7 @@ from datetime import datetime
 
 import msgspec
 
+from shared.domain.binding import identity_name
 from shared.domain.cluster import Cluster
 from shared.domain.errors import NotConverged
 from shared.domain.policy import Policy
@@ -43,6 +45,7 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     vault: bool
     account: bool
     snapshots: bool
+    identity: bool = False
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +84,7 @@ def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release
         f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
     }
     steps = (
+        *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"wait for soft-deleted backup instance {d.name}, kept until {_day(d)}" for d in found.soft_deleted),
         *(step for step, needed in named.items() if needed),

@@ -1,15 +1,20 @@
 """A vault outlives its cluster, and is then taken apart step by step, never sooner than somebody could want it back."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from local.cloud.arm import Resource
+from local.cloud.resources.aks import cluster_id
+from local.cloud.resources.identities import TYPE as IDENTITIES
 from local.host.durable import Instance
 from local.stage import Stage, open_stage
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.flows import test_bindings
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vault_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
 from tests.flows.test_vaults import CLUSTER, cluster_of, of, seed
@@ -98,6 +103,36 @@ async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_
     await stage.run(lambda: bool(of(stage.world, INSTANCES)), timedelta(hours=2))
     assert not one(stage, INSTANCES)["id"].startswith(first["id"])
     assert len(of(stage.world, VAULTS)) == 2
+
+
+async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_entry_allows_nothing() -> None:
+    async with open_stage(start=START, seed=test_bindings.seed, settings=NO_WATCH) as stage:
+        write_policy(stage, release_after="P9D")
+        await test_bindings.bound(stage)
+        stage.host.on_invocation(killing(stage, "close_binding", "delete_identity"))
+        stage.world.aks.remove(CLUSTER)
+        _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
+        assert re.match("delete identity id-aks-new-.*, which may do nothing", shown["releases"][0]["steps"][0])
+        await stage.clock.advance(11 * DAY)
+        first, last = test_bindings.entries(stage)
+        assert last == msgspec.structs.replace(first, items=(), actions=())
+        assert of(stage.world, IDENTITIES) == []
+        _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
+        assert not [step for step in shown["releases"][0]["steps"] if "identity" in step]
+
+
+def killing(stage: Stage, *names: str) -> Callable[[str, str], bool]:
+    """Kill the worker once in each of these activities, before it can say what it did."""
+    left = set(names)
+
+    def kill(function: str, moment: str) -> bool:
+        if moment == "after" and function in left:
+            left.remove(function)
+            stage.host.kill_worker()
+            return True
+        return False
+
+    return kill
 
 
 async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
