@@ -14,9 +14,9 @@ from local.cloud.world import World
 from shared.adapters.key_vault import KeyVault
 from shared.adapters.keys import new_key
 from shared.domain.errors import TemporaryError
-from shared.domain.trust_roots import current_roots, rotation_of
 from shared.domain.trust_certificates import issuer_certificate, issuer_expiry, pem, root_certificate
 from shared.domain.trust_draft import Act, draft, next_act, root_version
+from shared.domain.trust_roots import current_roots, rotation_of
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
 
