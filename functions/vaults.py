@@ -146,7 +146,7 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
         yield from validated(run, wanted)
 
     run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
-    instance = yield from run.step(ensure_instance, wanted, every=PROBE)
+    instance = plan.standing or (yield from run.step(ensure_instance, wanted, every=PROBE))
     yield from bound(run, wanted)
     run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
     return Protected(

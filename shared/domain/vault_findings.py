@@ -15,6 +15,7 @@ import msgspec
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vault import Protection
 
+CONFIGURED = "ProtectionConfigured"
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
 _IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
 _REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
@@ -202,7 +203,7 @@ def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:
     instance = settled(f"backup instance {wanted.instance}", found)
     if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
         raise NotConverged(instance.protection, f"cluster {wanted.cluster} is being protected")
-    if instance.protection != "ProtectionConfigured":
+    if instance.protection != CONFIGURED:
         raise PermanentError(
             instance.protection or "NotProtected",
             f"cluster {wanted.cluster} isn't protected: {instance.words or 'no reason given'}",

@@ -16,6 +16,7 @@ import msgspec
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.vault import Grant, Protection, grants
 from shared.domain.vault_findings import (
+    CONFIGURED,
     Found,
     FoundAccount,
     FoundExtension,
@@ -59,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes to protect a cluster.
 
     `granted` are the names of grants that are made, `instance` whether there is a backup instance, `redundancy` that of
-    the vault, if there is one.
+    the vault, if there is one. `standing` is the backup instance of a cluster that is protected as wanted.
     """
 
     wanted: Protection
@@ -67,6 +68,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     granted: tuple[str, ...]
     instance: bool
     redundancy: str
+    standing: FoundInstance | None = None
 
     @property
     def hash(self) -> str:
@@ -86,6 +88,7 @@ def plan_of(wanted: Protection, seen: Seen) -> Plan:
         strong(wanted, seen.vault)
     with suppress(NotConverged):
         installed(wanted, seen.extension)
+    configured = instance is not None and instance.protection == CONFIGURED
     changes = (*_storage(wanted, seen), *_vault(wanted, seen), *_backup(wanted, instance), *_rights(wanted, seen))
     return Plan(
         wanted=wanted,
@@ -93,6 +96,7 @@ def plan_of(wanted: Protection, seen: Seen) -> Plan:
         granted=seen.granted,
         instance=instance is not None,
         redundancy=seen.vault.redundancy if seen.vault else "",
+        standing=instance if configured and not changes else None,
     )
 
 

@@ -21,6 +21,7 @@ from shared.domain.binding import ACCOUNT, NAMESPACE, Entry
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
+from tests.flows.test_vault_upkeep import asked
 from tests.flows.test_vaults import cluster_of, finished
 from tests.manifests import manifests
 
@@ -271,3 +272,15 @@ async def test_a_worker_killed_after_it_wrote_the_map_writes_no_second_version(s
     stage.host.on_invocation(kill)
     await bound(stage)
     assert (killed, len(entries(stage))) == (["record_binding"], 1)
+
+
+async def test_a_bound_clusters_daily_run_costs_eight_reads_and_no_write(stage: Stage) -> None:
+    await bound(stage)
+    before, written = len(asked(stage)), (kube_writes(stage), entries(stage), puts(stage))
+    await stage.host.invoke_timer("cluster_sweep")
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert (run.status, run.output["changes"]) == ("Completed", [])
+    reads = [e.url.partition("?")[0] for e in asked(stage)[before:] if e.method == "GET" or "ResourceGraph" in e.url]
+    lists = ("/managedClusters", "/backupVaults")  # one for all clusters
+    assert len([url for url in reads if not url.endswith(lists)]) == 8, reads
+    assert (kube_writes(stage), entries(stage), puts(stage)) == written
