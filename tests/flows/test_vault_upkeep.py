@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud.arm import Resource
-from local.cloud.wire import Exchange
+from local.cloud.arm import Resource, error
+from local.cloud.backup.protocol import refusal
+from local.cloud.wire import Exchange, Fault
 from local.host.process import InvocationFailed
 from local.stage import Stage, open_stage
 from tests.conformance import conforms
@@ -188,6 +189,48 @@ async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it
     assert one(stage, VAULTS)["properties"]["storageSettings"][0]["type"] == "ZoneRedundant"
     assert any("redundancy falls back" in line for line in stage.log)
     assert (await swept(stage))["redundancy"] == "ZoneRedundant"
+
+
+async def stops_with(stage: Stage, reason: str) -> None:
+    stage.world.aks.announce(cluster_of(stage))
+    run = await finished(stage)
+    assert run.status == "Failed"
+    assert reason in (run.failure or "")
+
+
+async def goes_on(stage: Stage) -> None:
+    await stage.host.invoke_timer("cluster_sweep")
+    again = await finished(stage, suffix="-2")
+    assert again.status == "Completed", again.failure
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+
+
+QUOTAS = {
+    "storageAccounts": error(409, "MaxStorageAccountsCountPerSubscriptionExceeded", "250 accounts are there already."),
+    "backupVaults": refusal("QuotaExceeded", "500 vaults are there already."),
+}
+
+
+@pytest.mark.parametrize("type", QUOTAS)
+async def test_a_quota_that_is_reached_ends_the_run_with_it_and_a_retry_finishes_once_it_is_raised(
+    stage: Stage, type: str
+) -> None:
+    reply = QUOTAS[type]
+    quota = stage.world.wire.order(Fault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
+    await stops_with(stage, reply.body["error"]["message"])
+    assert reply.body["error"]["code"] in (stage.host.instances()[0].failure or "")
+    quota.times = 0
+    await goes_on(stage)
+
+
+async def test_a_soft_deleted_vault_of_the_same_name_ends_the_run_and_a_retry_finishes_once_it_is_gone(
+    stage: Stage,
+) -> None:
+    _, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
+    stage.world.backup_vaults.deleted[shown["vault"].lower()] = {}
+    await stops_with(stage, "A soft-deleted vault with the same name exists")
+    stage.world.backup_vaults.deleted.clear()
+    await goes_on(stage)
 
 
 async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: Stage) -> None:
