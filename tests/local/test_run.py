@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,13 @@ def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
 
 async def test_ctrl_c_ends_every_process_and_frees_the_ports() -> None:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "local.run", cwd=APP, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        sys.executable,
+        "-m",
+        "local.run",
+        cwd=APP,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl-C
     )
     assert child.stdout
     async for line in child.stdout:
