@@ -20,6 +20,7 @@ import msgspec
 
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
+from shared.domain.restore_policy import VerifyPolicy
 from shared.domain.trust_policy import TrustPolicy
 from shared.domain.vault_policy import ProtectPolicy
 
@@ -31,6 +32,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     trust: TrustPolicy = TrustPolicy()
     protect: ProtectPolicy = ProtectPolicy()
+    verify: VerifyPolicy = VerifyPolicy()
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

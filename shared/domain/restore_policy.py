@@ -1,0 +1,69 @@
+"""How restores are verified: the knobs of choosing, isolating and checking."""
+
+from datetime import timedelta
+from typing import Annotated
+
+import msgspec
+
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import PermanentError
+
+type Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an application shows that it works: an answer below 400 to GET `path`, an open `port`, or a `command` that
+    exits with 0 in `image`.
+
+    `workload` is the name of the Deployment, StatefulSet or DaemonSet that answers.
+    """
+
+    namespace: str
+    workload: str = ""
+    port: Port | None = None
+    path: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.command) == bool(self.port):
+            raise ValueError("port: a probe has either a port or a command")
+        if self.command and not self.image:
+            raise ValueError("image: a command needs one to run in")
+        if self.port and not self.workload:
+            raise ValueError("workload: a port needs the workload that listens there")
+        if self.path and not self.path.startswith("/"):
+            raise ValueError("path: doesn't begin with a slash")
+
+
+class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The knobs of verifications.
+
+    An item that was never verified, whose backup policy changed, or of which something wasn't verified for
+    `verify_within` is verified at its next backup; of all other backups a `share` is drawn. Of those that are verified,
+    a share of `older` takes an older point. A verification restores `namespaces_at_once`, those that have waited
+    longest, into the cluster itself or into `scratch_cluster`. `rpo` and `rto` are targets. Each `canary`, a file or a
+    `Kind namespace/name`, must have changed within `rpo` before the backup.
+    """
+
+    share: Share = 0.25
+    verify_within: timedelta = timedelta(days=7)
+    older: Share = 0.1
+    namespaces_at_once: Annotated[int, msgspec.Meta(ge=1)] = 10
+    scratch_cluster: str = ""
+    rpo: timedelta = timedelta(hours=25)
+    rto: timedelta = timedelta(hours=4)
+    canary: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    probe_image: str = "curlimages/curl:8.17.0"
+
+    def __post_init__(self) -> None:
+        for target in ("verify_within", "rpo", "rto"):
+            if getattr(self, target) <= timedelta():
+                raise ValueError(f"{target}: not longer than nothing")
+        if self.scratch_cluster:
+            try:
+                cluster_id(self.scratch_cluster)
+            except PermanentError as error:
+                raise ValueError(f"scratch_cluster: {error.message}") from error
