@@ -1,7 +1,7 @@
 """Says what a deployment lacks, and the command that mends it.
 
-POST /api/selftest ──▶ selftest ──▶ side by side: a probe for each role, one for each meshed cluster, an event that
-                                    has to come back through our own topic
+POST /api/selftest ──▶ selftest ──▶ side by side: probes of clock, resource providers, roles, store, each root's key and
+                                    each cluster; then an event that has to come back through our own topic
 
 It changes nothing but a few small documents in the store.
 """
@@ -16,20 +16,23 @@ import msgspec
 from functions.client import Client
 from functions.durable import DeadlinePassed, Runbook, Steps, activity, orchestrator
 from functions.incoming import received
-from shared.domain.cluster import MESH_TAG
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.selftest import (
     EVENT,
     FOLDER,
+    PROVIDERS,
     Check,
     Finding,
     Places,
-    cluster_check,
+    check_clock,
+    check_permitted,
+    check_registered,
+    cluster_checks,
     event_check,
     finding,
-    role_checks,
+    key_check,
+    standing_checks,
 )
-from shared.domain.trust_members import check_permissions
 from shared.domain.trust_roots import current_roots
 from shared.wiring import services
 
@@ -102,12 +105,19 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
 
 @activity(app)
 async def plan_selftest(sent: Sent) -> Checks:  # noqa: ARG001  # activities are called alike
-    """The checks: one for each role, and one for each cluster of a mesh that can be seen."""
+    """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
+    places = _places()
+    roots = current_roots(await _seen(services().key_vault.certificates()))
+    clusters = await _seen(services().clusters.list())
+    keys = [key_check(places, root.certificate) for root in roots]
+    return Checks(checks=(*standing_checks(places), *keys, *cluster_checks(clusters)))
+
+
+async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:
     try:
-        meshed = [cluster.id for cluster in await services().clusters.list() if cluster.tag(MESH_TAG) == "linkerd"]
+        return await listing
     except MeshwardError:
-        meshed = []  # the rotator's own check says why
-    return Checks(checks=(*role_checks(_places()), *map(cluster_check, meshed)))
+        return []  # the rotator's own checks say why
 
 
 @activity(app)
@@ -157,26 +167,48 @@ async def _certificates(_: Check) -> None:
     await services().key_vault.certificates()
 
 
-async def _keys(_: Check) -> None:
-    for root in current_roots(await services().key_vault.certificates()):
-        await services().keys.check(root.certificate)
+async def _key(check: Check) -> None:
+    version, certificate = await services().key_vault.latest(check.subject)
+    await services().keys.check(check.subject, version, certificate)
+
+
+async def _clock(_: Check) -> None:
+    before = services().now()
+    told = await services().subscriptions.clock(services().settings.subscriptions[0])
+    check_clock(told, before, services().now())
+
+
+async def _providers(check: Check) -> None:
+    check_registered(check.subject, await services().subscriptions.providers(check.subject, PROVIDERS))
 
 
 async def _store(_: Check) -> None:
     await services().ledger.create(f"{FOLDER}/{services().now():%Y%m%dT%H%M%S}", b"")
 
 
-async def _cluster(check: Check) -> None:
+async def _cluster_of_rotator(check: Check) -> None:
     async with services().linkerd.mesh(check.subject) as mesh:
-        check_permissions(check.subject, await mesh.missing_permissions())
+        check_permitted("rotator", check.subject, await mesh.missing_permissions())
+
+
+async def _cluster_of_provisioner(check: Check) -> None:
+    check_permitted("provisioner", check.subject, await services().backup_namespaces.missing_permissions(check.subject))
+
+
+async def _cluster_of_verifier(check: Check) -> None:
+    check_permitted("verifier", check.subject, await services().namespaces.missing_permissions(check.subject))
 
 
 _PROBES: dict[str, Callable[[Check], Awaitable[None]]] = {
+    "clock": _clock,
+    "providers": _providers,
     "clusters as rotator": _clusters_of_rotator,
     "clusters as provisioner": _clusters_of_provisioner,
     "clusters as verifier": _clusters_of_verifier,
     "certificates": _certificates,
-    "keys": _keys,
+    "key": _key,
     "store": _store,
-    "cluster": _cluster,
+    "cluster as rotator": _cluster_of_rotator,
+    "cluster as provisioner": _cluster_of_provisioner,
+    "cluster as verifier": _cluster_of_verifier,
 }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.adapters.kubernetes import Kubernetes
     from shared.adapters.ledger import Ledger
     from shared.adapters.linkerd import Linkerd
-    from shared.adapters.probes import Keys
+    from shared.adapters.probes import Keys, Subscriptions
     from shared.adapters.recovery_vault import ShareRestores
     from shared.adapters.restores import ClusterRestores
     from shared.adapters.workload_identity import WorkloadIdentities
@@ -83,6 +83,13 @@ class Services:
         from shared.adapters.probes import Keys
 
         return Keys(self.settings, self.rotator)
+
+    @cached_property
+    def subscriptions(self) -> "Subscriptions":
+        """Whole subscriptions, as the self-test looks at them with the provisioner's rights."""
+        from shared.adapters.probes import Subscriptions
+
+        return Subscriptions(self.settings, self.provisioner)
 
     @cached_property
     def linkerd(self) -> "Linkerd":

@@ -8,6 +8,7 @@ import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any, Literal
 
 import msgspec
@@ -106,12 +107,16 @@ class Exchange:
 
 
 class Wire:
-    """Serves the mounted routes over TLS with a certificate authority made at start (`ca_pem`); `calls` counts."""
+    """Serves the mounted routes over TLS with a certificate authority made at start (`ca_pem`); `calls` counts.
+
+    Answers are dated by the clock, which a test may set wrong by `clock_skew` seconds.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
         self.calls = 0
+        self.clock_skew = 0.0
         self.faults: list[Fault] = []
         self.url = ""
         self._mounts: dict[tuple[str, str], list[tuple[Route, Guard | None]]] = defaultdict(
@@ -157,7 +162,7 @@ class Wire:
             assert request.transport is not None
             request.transport.abort()
             raise asyncio.CancelledError
-        return await _send(request, reply)
+        return await self._send(request, reply)
 
     async def _answer(self, request: web.Request, content: bytes) -> Reply | None:
         fault = self._fault(f"{request.method} {request.path}")
@@ -220,14 +225,14 @@ class Wire:
         )
         return reply
 
-
-async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
-    if reply.stream is None:
-        content = reply.content if reply.body is None else msgspec.json.encode(reply.body)
-        typed = {"Content-Type": "application/json; charset=utf-8"} if reply.body is not None else {}
-        return web.Response(status=reply.status, body=content, headers={**typed, **reply.headers})
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
-    await response.prepare(request)
-    async for chunk in reply.stream:
-        await response.write(chunk)
-    return response
+    async def _send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        date = {"Date": formatdate(self.clock.time() + self.clock_skew, usegmt=True)}
+        if reply.stream is None:
+            content = reply.content if reply.body is None else msgspec.json.encode(reply.body)
+            typed = {"Content-Type": "application/json; charset=utf-8"} if reply.body is not None else {}
+            return web.Response(status=reply.status, body=content, headers={**date, **typed, **reply.headers})
+        response = web.StreamResponse(status=reply.status, headers={**date, **reply.headers})
+        await response.prepare(request)
+        async for chunk in reply.stream:
+            await response.write(chunk)
+        return response

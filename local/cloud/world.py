@@ -14,6 +14,7 @@ from local.cloud.resources.extensions import Extensions
 from local.cloud.resources.file_shares import FileShares
 from local.cloud.resources.identities import Identities
 from local.cloud.resources.permissions import Permissions
+from local.cloud.resources.providers import Providers
 from local.cloud.resources.resource_graph import ResourceGraph
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
@@ -31,6 +32,7 @@ class World:
         self.wire = Wire(clock)
         self.entra = Entra(self)
         self.arm = Arm(self)
+        self.providers = Providers(self)
         self.resource_groups = ResourceGroups(self)
         self.roles = Roles(self)
         self.permissions = Permissions(self)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.adapters.kubernetes import SERVICE_ACCOUNT, ClusterApi, Kind, Kubernetes, Object
+from shared.adapters.kubernetes import SERVICE_ACCOUNT, ClusterApi, Kind, Kubernetes, Object, Permission
 from shared.domain.binding import ACCOUNT, NAMESPACE, covers
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
 
@@ -17,6 +17,15 @@ _KINDS = {
         Kind("gateway.networking.k8s.io", "v1alpha2", "TLSRoute", "tlsroutes"),
     )
 }
+_NEEDED = (
+    *(Permission(verb, SERVICE_ACCOUNT, NAMESPACE, ACCOUNT) for verb in ("get", "patch")),
+    *(
+        Permission(verb, kind, NAMESPACE)
+        for kind in _KINDS.values()
+        if kind != SERVICE_ACCOUNT
+        for verb in ("get", "create", "patch")
+    ),
+)
 
 
 class BackupNamespaces:
@@ -24,6 +33,11 @@ class BackupNamespaces:
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes
+
+    async def missing_permissions(self, cluster_id: str) -> list[str]:
+        """What binding backup workloads takes and isn't permitted in the cluster."""
+        async with self._kubernetes.api(cluster_id) as api:
+            return list(await api.missing(*_NEEDED))
 
     async def ensure(self, cluster_id: str, wanted: Sequence[Object]) -> list[Object]:
         """The objects as they are, once those that are absent or differ have been applied.

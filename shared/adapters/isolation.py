@@ -16,6 +16,7 @@ from shared.adapters.kubernetes import (
     Kind,
     Kubernetes,
     Object,
+    Permission,
 )
 from shared.domain.restore import Item, Plan
 from shared.domain.restore_isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
@@ -24,6 +25,13 @@ from shared.domain.restore_workloads import Copy, workloads_of
 
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 _READ = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, SERVICE_ACCOUNT, CONFIG_MAP, VOLUME_CLAIM, POD)
+_TRUST_ROOTS = "linkerd-identity-trust-roots"
+_NEEDED = (
+    *(Permission(verb, NAMESPACE) for verb in ("get", "list", "create", "patch", "delete")),
+    *(Permission("list", kind) for kind in (*_READ, VOLUME)),
+    *(Permission(verb, NETWORK_POLICY) for verb in ("create", "patch")),
+)
+_NEEDED_IN_MESH = (Permission("get", CONFIG_MAP, MESH_NAMESPACE, _TRUST_ROOTS),)
 
 
 class Namespaces:
@@ -31,6 +39,14 @@ class Namespaces:
 
     def __init__(self, kubernetes: Kubernetes) -> None:
         self._kubernetes = kubernetes
+
+    async def missing_permissions(self, cluster_id: str) -> list[str]:
+        """What a verification does and isn't permitted in the cluster."""
+        async with self._kubernetes.api(cluster_id) as api:
+            missing = list(await api.missing(*_NEEDED))
+            if "get namespaces" in missing or await api.get(NAMESPACE, MESH_NAMESPACE) is None:
+                return missing
+            return [*missing, *await api.missing(*_NEEDED_IN_MESH)]
 
     async def held(self, item: Item) -> Held:
         """What the protected namespaces hold."""
@@ -44,7 +60,7 @@ class Namespaces:
         source = {place: name for name, place in plan.places.items()}
         async with self._kubernetes.api(plan.item.source_id) as api:
             objects = await _objects(api, source)
-            roots = await api.get(CONFIG_MAP, "linkerd-identity-trust-roots", MESH_NAMESPACE)
+            roots = await api.get(CONFIG_MAP, _TRUST_ROOTS, MESH_NAMESPACE)
         bundle = roots["data"]["ca-bundle.crt"] if roots else ""
         return Copy(entries=of_objects(objects, source), workloads=workloads_of(objects, bundle))
 

@@ -8,6 +8,7 @@ Rules:
   long as an activity: at a thousand clusters, kept ones would fill what a Functions instance may have open.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -198,6 +199,11 @@ class ClusterApi:
         with self._errors(f"asking whether it may {wanted}"):
             review = await self._client.create(_resource(ACCESS_REVIEW)({"spec": {"resourceAttributes": attributes}}))
             return bool(review["status"]["allowed"])
+
+    async def missing(self, *needed: Permission) -> "tuple[str, ...]":
+        """What of this the caller may not do, such as `patch deployments.apps`."""
+        allowed = await asyncio.gather(*(self.may(permission) for permission in needed))
+        return tuple(str(permission) for permission, may in zip(needed, allowed, strict=True) if not may)
 
     async def metrics(self, pod: str, namespace: str, port: int) -> str:
         """A pod's /metrics, read through the API server."""

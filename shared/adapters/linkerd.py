@@ -68,8 +68,7 @@ class Mesh:
 
     async def missing_permissions(self) -> list[str]:
         """What a rotation does and isn't permitted here, such as `patch deployments.apps`."""
-        allowed = await asyncio.gather(*(self._api.may(permission) for permission in _NEEDED))
-        return [str(permission) for permission, may in zip(_NEEDED, allowed, strict=True) if not may]
+        return list(await self._api.missing(*_NEEDED))
 
     async def config(self) -> MeshConfig | None:
         """How Linkerd was installed, None if it isn't."""

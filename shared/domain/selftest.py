@@ -1,22 +1,44 @@
 """The self-test's words: what was tried, as whom, what came of it, and the command that mends it.
 
 Every assignment of infra/roles.json that the app itself can try out has a check of its own; one read shows that a role
-acts, whatever else it allows.
+acts, whatever else it allows. What mends a check depends on the reason it failed for.
 """
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
-from shared.domain.errors import MeshwardError
+from shared.domain.cluster import MESH_TAG, PROTECT_TAG, Cluster
+from shared.domain.errors import MeshwardError, PermanentError
 
 EVENT = "Meshward.SelfTest"
 FOLDER = "selftest"
+# What a subscription of the fleet needs; infra/deploy.sh registers these there, and more for the installation itself.
+PROVIDERS = (
+    "Microsoft.ContainerService",
+    "Microsoft.DataProtection",
+    "Microsoft.EventGrid",
+    "Microsoft.KubernetesConfiguration",
+    "Microsoft.ManagedIdentity",
+    "Microsoft.RecoveryServices",
+    "Microsoft.ResourceGraph",
+    "Microsoft.Storage",
+)
+CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; Azure's Date header counts whole seconds
+DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing
+_APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to try; `subject` is the cluster it is about, if any."""
+    """Something to try. `subject` is the cluster, subscription or key it is about, if any.
+
+    `mends` has the mending command by the reason of a failure; `otherwise` mends all others.
+    """
 
     name: str
-    mend: str
+    mends: dict[str, str] = {}
+    otherwise: str = DEPLOY
     subject: str = ""
 
 
@@ -33,7 +55,8 @@ def finding(check: Check, error: MeshwardError | None = None) -> Finding:
     what = f"{check.name} {check.subject}".strip()
     if error is None:
         return Finding(check=check.name, passed=True, line=f"ok    {what}")
-    return Finding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {check.mend}")
+    mend = check.mends.get(error.reason, check.otherwise)
+    return Finding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {mend}")
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,37 +71,104 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str
 
 
-def role_checks(told: Places) -> list[Check]:
-    """A check for each role that the app can try out."""
-    fleet = [(duty, told.subscriptions) for duty in ("rotator", "provisioner", "verifier")]
-    checks = [
-        Check(
-            name=f"clusters as {duty}",
-            mend="; ".join(_assign(getattr(told, duty), f"Meshward {duty} ({s})", f"/subscriptions/{s}") for s in all_),
-        )
-        for duty, all_ in fleet
-    ]
+def standing_checks(told: Places) -> list[Check]:
+    """What is tried in every installation, whatever its fleet."""
+    duties = ("rotator", "provisioner", "verifier")
     vault = f"$(az keyvault show --name {told.key_vault} --query id --output tsv)"
-    account = told.store_url.removeprefix("az://").partition("/")[0]
-    store = f"$(az storage account show --name {account} --query id --output tsv)"
     return [
-        *checks,
-        Check(name="certificates", mend=_assign(told.rotator, "Key Vault Certificates Officer", vault)),
-        Check(name="keys", mend=_assign(told.rotator, "Key Vault Crypto User", vault)),
-        Check(name="store", mend=_assign(told.verifier, "Storage Blob Data Contributor", store)),
+        Check(name="clock", otherwise=f"az functionapp restart {_APP}"),
+        *(_registered(subscription) for subscription in told.subscriptions),
+        *(_sees_clusters(told, duty) for duty in duties),
+        Check(name="certificates", mends=_mends(told.rotator, "Key Vault Certificates Officer", vault)),
+        _writes(told),
     ]
+
+
+def _registered(subscription: str) -> Check:
+    register = f"az provider register --subscription {subscription} --wait --namespace"
+    mend = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
+    return Check(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
+
+
+def _sees_clusters(told: Places, duty: str) -> Check:
+    identity = getattr(told, duty)
+    roles = [_assign(identity, f"Meshward {duty} ({s})", f"/subscriptions/{s}") for s in told.subscriptions]
+    return Check(name=f"clusters as {duty}", mends={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)})
+
+
+def _writes(told: Places) -> Check:
+    account = told.store_url.removeprefix("az://").partition("/")[0]
+    scope = f"$(az storage account show --name {account} --query id --output tsv)"
+    # The store's client doesn't tell a missing role from a missing container; DEPLOY makes both.
+    return Check(name="store", otherwise=f"{_assign(told.verifier, 'Storage Blob Data Contributor', scope)}; {DEPLOY}")
+
+
+def key_check(told: Places, certificate: str) -> Check:
+    """The check that a trust root's key signs, and that it is the certificate's."""
+    scope = f"$(az keyvault show --name {told.key_vault} --query id --output tsv)"
+    enable = f"az keyvault key set-attributes --vault-name {told.key_vault} --name {certificate} --enabled true"
+    mends = _mends(told.rotator, "Key Vault Crypto User", scope) | {"KeyUnusable": enable}
+    replace = f'the root must be replaced (docs/rotation.md): POST /api/rotations {{"certificate": "{certificate}"}}'
+    return Check(name="key", mends=mends | {"WrongKey": replace}, subject=certificate)
 
 
 def event_check(told: Places) -> Check:
     """The check that an event published to our topic comes back."""
     topic = f"$(az eventgrid topic list --query \"[?endpoint=='{told.topic_url}'].id\" --output tsv)"
-    return Check(name="event", mend=f"{_assign(told.verifier, 'EventGrid Data Sender', topic)}; infra/after-code.sh")
+    mends = _mends(told.verifier, "EventGrid Data Sender", topic)
+    return Check(name="event", mends=mends | {"EventLost": "infra/after-code.sh"})
 
 
-def cluster_check(cluster: str) -> Check:
-    """The check that the rotator reaches a meshed cluster and may do there what it has to."""
-    return Check(name="cluster", mend="apply infra/cluster there (docs/clusters.md)", subject=cluster)
+def cluster_checks(clusters: Sequence[Cluster]) -> list[Check]:
+    """For each cluster that Meshward works in: that those identities reach it that do, and may do what they have to."""
+    return [check for cluster in clusters for check in _cluster_checks(cluster)]
+
+
+def _cluster_checks(cluster: Cluster) -> list[Check]:
+    meshed, protected = cluster.tagged(MESH_TAG, "linkerd"), cluster.tagged(PROTECT_TAG, "true")
+    works = {"rotator": meshed, "provisioner": meshed and protected, "verifier": protected}
+    apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
+    mend = f"az aks start --ids {cluster.id}" if cluster.power_state == "Stopped" else f"{apply}  # docs/clusters.md"
+    look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
+    mends = {"Unreachable": f"{look}  # let the app's subnet or addresses in"}
+    return [
+        Check(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
+        for duty, does in works.items()
+        if does
+    ]
+
+
+def check_clock(told: datetime, before: datetime, after: datetime) -> None:
+    """Raise PermanentError if a service that was asked between two moments of our clock told another time."""
+    off = max(before - told, told - after)
+    if off > CLOCK_TOLERANCE:
+        message = f"the app's clock reads {before:%H:%M:%S}, Azure's {told:%H:%M:%S}: certificates would be of no use"
+        raise PermanentError("ClockSkewed", message)
+
+
+def check_registered(subscription: str, states: dict[str, str]) -> None:
+    """Raise PermanentError that names each resource provider (state by namespace) that isn't registered."""
+    missing = [f"{name} ({state})" for name, state in states.items() if state != "Registered"]
+    if missing:
+        message = f"not registered in subscription {subscription}: {', '.join(missing)}"
+        raise PermanentError("ProvidersUnregistered", message)
+
+
+def check_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
+    """Raise PermanentError that names what the duty's identity may not do in the cluster."""
+    if missing:
+        message = f"the {duty} may not {', '.join(missing)} in cluster {cluster}"
+        raise PermanentError("MissingPermissions", message)
+
+
+def _mends(identity: str, role: str, scope: str) -> dict[str, str]:
+    return {"Forbidden": _assign(identity, role, scope), "NoToken": _attach(identity)}
 
 
 def _assign(identity: str, role: str, scope: str) -> str:
     return f'az role assignment create --assignee {identity} --role "{role}" --scope {scope}'
+
+
+def _attach(identity: str) -> str:
+    found = f"$(az identity list --query \"[?clientId=='{identity}'].id\" --output tsv)"
+    return f"az functionapp identity assign {_APP} --identities {found}"

@@ -2,25 +2,40 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import aiohttp
 import pytest
 
 from local.cloud import scenario
-from local.stage import Stage, open_stage, scopes
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.resources.aks import cluster_id
+from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
+from local.stage import DUTIES, Stage, open_stage, scopes
+from shared.domain.selftest import PROVIDERS
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.flows.test_least_privilege import grant
 from tests.flows.test_roles import ASSIGNMENTS
 from tests.flows.test_trust import NO_WATCH
 
 TRIED = [each for each in ASSIGNMENTS if each["at"] != "shareAccount"]  # those are tried where they are needed
+EAST, NEW = "aks-east", "aks-new"
+WORKS = {EAST: ["rotator"], NEW: ["rotator", "provisioner", "verifier"]}  # by the tags of the clusters
+
+
+def seed(world: World) -> None:
+    scenario.seed_trust(world, clusters=1)
+    scenario.add_cluster(world, NEW, scenario.workloads())
+    cluster = world.arm.resources[cluster_id(NEW).lower()]
+    world.arm.store({**cluster, "tags": {**cluster["tags"], "meshward:protect": "true"}})
+    grant(world)
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=partial(scenario.seed_trust, clusters=1), settings=NO_WATCH) as stage:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(timedelta(minutes=5))
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -40,10 +55,26 @@ async def report(stage: Stage) -> dict[str, Any]:
     return found
 
 
+async def failures(stage: Stage) -> list[str]:
+    found = await report(stage)
+    lines = [finding["line"] for finding in found["findings"] if not finding["passed"]]
+    assert found["passed"] is (not lines)
+    return lines
+
+
+async def failure(stage: Stage) -> tuple[str, str]:
+    """The one finding that is bad: what is wrong, and the command that mends it."""
+    (line,) = await failures(stage)
+    what, mend = line.split("\n      ")
+    return what, mend
+
+
 async def test_a_complete_deployment_passes(stage: Stage) -> None:
     found = await report(stage)
     assert [finding["line"] for finding in found["findings"] if not finding["passed"]] == []
-    assert len(found["findings"]) == len(TRIED) + len(["store", "cluster"])
+    asked = {finding["line"] for finding in found["findings"]}
+    assert {f"ok    cluster as {duty} {cluster_id(name)}" for name, duties in WORKS.items() for duty in duties} <= asked
+    assert {f"ok    providers {SUBSCRIPTION}", f"ok    key {scenario.OLD_ROOT}", "ok    clock", "ok    event"} <= asked
 
 
 async def test_a_missing_role_is_named_with_its_scope_and_the_command_that_assigns_it(stage: Stage) -> None:
@@ -53,17 +84,96 @@ async def test_a_missing_role_is_named_with_its_scope_and_the_command_that_assig
         holder = stage.world.entra.named(each["identity"])
         (scope,) = scopes(stage.world)[each["at"]]
         permissions.granted = complete - {(holder.object_id, permissions.roles[each["role"]], scope)}
-        found = await report(stage)
-        lines = "\n".join(finding["line"] for finding in found["findings"] if not finding["passed"])
-        assert not found["passed"]
+        lines = "\n".join(await failures(stage))
         assert f'az role assignment create --assignee {holder.client_id} --role "{each["role"]}' in lines, each
         if each["at"] == "subscription":
             assert f"--scope {scope}" in lines
 
 
+@pytest.mark.parametrize("duty", DUTIES)
+async def test_an_identity_that_the_app_was_not_given_is_attached(stage: Stage, duty: str) -> None:
+    client_id = stage.world.entra.named(duty).client_id
+    del stage.world.entra.principals[client_id]
+    lines = [line for line in await failures(stage) if line.startswith(f"FAIL  clusters as {duty}")]
+    assert "No User Assigned Managed Identity" in lines[0]
+    assert "az functionapp identity assign" in lines[0]
+    assert client_id in lines[0]
+
+
+async def test_a_provider_that_is_not_registered_is_named_and_registered(stage: Stage) -> None:
+    stage.world.providers.unregister(SUBSCRIPTION, PROVIDERS[0])
+    what, mend = await failure(stage)
+    assert f"not registered in subscription {SUBSCRIPTION}: {PROVIDERS[0]} (NotRegistered)" in what
+    assert f"az provider register --subscription {SUBSCRIPTION}" in mend
+    assert PROVIDERS[0] in mend
+
+
+@pytest.mark.parametrize("skew", [-60.0, 60.0])
+async def test_a_clock_that_differs_from_azure_s_is_told(stage: Stage, skew: float) -> None:
+    stage.world.wire.clock_skew = skew
+    what, mend = await failure(stage)
+    assert "FAIL  clock: the app's clock reads" in what
+    assert mend.startswith("az functionapp restart")
+
+
+async def test_a_key_that_is_disabled_is_enabled_again(stage: Stage) -> None:
+    version = stage.world.key_vaults.vaults[scenario.KEY_VAULT].certificate(scenario.OLD_ROOT).current
+    version.key_enabled = False
+    what, mend = await failure(stage)
+    assert f"the key of certificate {scenario.OLD_ROOT} is disabled" in what
+    assert f"az keyvault key set-attributes --vault-name {scenario.KEY_VAULT} --name {scenario.OLD_ROOT}" in mend
+
+
+async def test_a_signature_that_the_certificate_does_not_verify_is_told(stage: Stage) -> None:
+    other = Reply(body={"kid": f"{stage.world.wire.url}/keys/k/1", "value": "A" * 85 + "E"})
+    stage.world.wire.order(Fault(on=r"POST .*/sign$", kind="after", reply=other))
+    what, mend = await failure(stage)
+    assert f"what the key of certificate {scenario.OLD_ROOT} signs, its certificate doesn't verify" in what
+    assert "/api/rotations" in mend
+
+
+async def test_a_key_vault_that_cannot_be_reached_is_told(stage: Stage) -> None:
+    stage.world.wire.order(Fault(on=r"GET /vaults/", kind="answer", times=99))
+    lines = await failures(stage)
+    assert [line.split(":")[0] for line in lines] == ["FAIL  certificates"]
+    assert lines[0].endswith("make deploy")
+
+
+async def test_a_store_that_cannot_be_written_is_told(stage: Stage) -> None:
+    (stage.store / "selftest").write_text("in the way of a folder")
+    what = next(line for line in await failures(stage) if line.startswith("FAIL  store"))
+    assert "Storage Blob Data Contributor" in what
+
+
+async def test_a_cluster_that_does_not_answer_is_told(stage: Stage) -> None:
+    stage.world.aks.stop(NEW)
+    lines = await failures(stage)
+    assert [line.partition(":")[0] for line in lines] == [f"FAIL  cluster as {d} {cluster_id(NEW)}" for d in WORKS[NEW]]
+    assert all(line.endswith(f"az aks start --ids {cluster_id(NEW)}") for line in lines)
+
+
+async def test_a_cluster_that_runs_and_cannot_be_reached_is_told(stage: Stage) -> None:
+    stage.world.wire.order(Fault(on=f"/k8s/{EAST}/", kind="lose", times=99))
+    what, mend = await failure(stage)
+    assert what.startswith(f"FAIL  cluster as rotator {cluster_id(EAST)}: ")
+    assert mend.startswith(f"az aks show --ids {cluster_id(EAST)} --query apiServerAccessProfile")
+
+
+async def test_a_cluster_without_our_roles_names_what_each_duty_lacks(stage: Stage) -> None:
+    cluster = stage.world.kubernetes.clusters[NEW]
+    for kind in ("ClusterRoleBinding", "RoleBinding"):
+        for binding in list(cluster.objects(kind)):
+            cluster.delete(kind, binding["metadata"].get("namespace", ""), binding["metadata"]["name"])
+    lines = await failures(stage)
+    lacking = dict(zip(WORKS[NEW], lines, strict=True))
+    assert "patch deployments.apps" in lacking["rotator"]
+    assert "patch serviceaccounts meshward-backup/backup" in lacking["provisioner"]
+    assert "create networkpolicies.networking.k8s.io" in lacking["verifier"]
+    assert all("kubectl kustomize infra/cluster/linkerd" in line for line in lines)
+
+
 async def test_an_event_that_does_not_come_back_is_told(stage: Stage) -> None:
     stage.world.event_grid.topic(scenario.TOPIC).subscriptions.clear()
-    found = await report(stage)
-    (lost,) = [finding["line"] for finding in found["findings"] if not finding["passed"]]
-    assert "no event came back" in lost
-    assert "infra/after-code.sh" in lost
+    what, mend = await failure(stage)
+    assert "no event came back" in what
+    assert mend == "infra/after-code.sh"

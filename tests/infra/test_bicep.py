@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from shared.domain import vault
+from shared.domain.selftest import PROVIDERS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +90,9 @@ def test_each_assignment_names_a_role_of_the_table_and_a_scope_that_bicep_knows(
         assert f"each.at == '{assignment['at']}'" in code, assignment
     used = {assignment["role"] for assignment in table["assignments"]}
     assert used == {*table["custom"], *table["builtIn"]}
+
+
+def test_the_rollout_registers_each_provider_that_the_self_test_asks_for() -> None:
+    script = (INFRA / "deploy.sh").read_text()
+    loop = script[script.index("for provider in") : script.index("; do")]
+    assert {name.removeprefix("Microsoft.") for name in PROVIDERS} <= set(re.findall(r"\b[A-Z]\w+", loop))
