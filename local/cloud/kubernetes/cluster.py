@@ -10,6 +10,7 @@ Rules:
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields,
 from local.cloud.kubernetes.validation import problems
 
 if TYPE_CHECKING:
+    from local.cloud.kubernetes.network import Answer, Call
     from local.cloud.world import World
 
 Object = dict[str, Any]
@@ -90,6 +92,14 @@ class StatusError(Exception):
         self.code, self.reason, self.message, self.details = code, reason, message, details or {}
 
 
+class Exit(NamedTuple):
+    """How a program in a container ends: exit code and termination message, after so many virtual seconds."""
+
+    code: int
+    message: str = ""
+    seconds: float = 1.0
+
+
 class Mesh(Protocol):
     """A service mesh inside one cluster: it sees pods at admission and over their life."""
 
@@ -104,6 +114,9 @@ class Mesh(Protocol):
     def ready(self, pod: Object) -> bool: ...
     def stop(self, pod: Object) -> None: ...
     def metrics(self, pod: Object, port: int) -> str | None: ...
+    def carry(self, call: "Call") -> "Answer":
+        """What a call between two pods gets, by their proxies where they have one."""
+        ...
 
 
 class Cluster:
@@ -116,11 +129,15 @@ class Cluster:
         self.name, self.clock, self.random = name, clock, Random(name)
         self.mesh: Mesh | None = None
         self.authorization_mode = "AlwaysAllow"  # or RBAC
+        self.programs: dict[str, Exit] = {}  # images whose program ends by itself, and how
+        self.unpullable: set[str] = set()  # images that no registry has
+        self.is_full = False  # no node takes another pod
         self.mount_seconds = 90.0  # the longest that a mounted ConfigMap or Secret lags behind
         self.version = self.oldest = 1_000
         self.history: deque[Change] = deque(maxlen=_HISTORY)
         self.pages: list[tuple[int, list[Object]]] = []  # what is left of lists that were read in part, by version
         self.listeners: list[Callable[[Change], None]] = []
+        self._addresses = count()
         self._kinds: dict[str, Kind] = {}
         self._stored: dict[Kind, dict[tuple[str, str], Object]] = defaultdict(dict)
         for line in _KINDS.split("\n")[1:-1]:
@@ -329,6 +346,11 @@ class Cluster:
     def now(self) -> str:
         return iso(self.clock.time())[:19] + "Z"
 
+    def address(self) -> str:
+        """The next pod's IP address."""
+        number = next(self._addresses)
+        return f"10.244.{number // 250 % 250}.{number % 250 + 2}"
+
     def uid(self) -> str:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
@@ -417,7 +439,8 @@ class Kubernetes:
 
         cluster = self.clusters[name] = self._stopped.pop(name)
         for pod in cluster.objects("Pod"):
-            Kubelet(cluster).restart(pod)
+            if not has_ended(pod):
+                Kubelet(cluster).restart(pod)
 
     def remove(self, name: str) -> None:
         """The cluster is gone, with all that ran in it."""
@@ -428,6 +451,11 @@ def is_ready(pod: Object) -> bool:
     """Whether a pod is Ready and not on its way out."""
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
     return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+def has_ended(pod: Object) -> bool:
+    """Whether all programs of a pod have ended for good."""
+    return pod["status"]["phase"] in ("Succeeded", "Failed")
 
 
 def details(entry: Kind, name: str) -> Object:

@@ -11,15 +11,17 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Change, Cluster, Object, StatusError, is_ready
+from local.cloud.kubernetes.cluster import Change, Cluster, Object, StatusError, has_ended, is_ready
 from local.cloud.kubernetes.kubelet import Kubelet
 
 _SYNC_SECONDS = 0.2
 _RETRY_SECONDS = 5.0
 _BIND_SECONDS = 3.0
 _NAMESPACE_SECONDS = 5.0
+_BACKOFF_SECONDS, _BACKOFF_LIMIT = 10.0, 6  # of Jobs
 _COLLECT_SECONDS = 1.0
 _EVENT_SECONDS = 3_600.0  # the API server forgets events after an hour
 
@@ -264,14 +266,24 @@ def _count_daemon_set(cluster: Cluster, daemon_set: Object, revision: str, nodes
     )
 
 
-def _job(cluster: Cluster, job: Object) -> None:
+def _job(cluster: Cluster, job: Object) -> float | None:
     spec, status = job["spec"], job.get("status", {})
-    if status.get("completionTime"):
-        return
+    if status.get("conditions"):
+        return None
     pods = cluster.owned(job, "Pod")
-    succeeded = sum(p["status"]["phase"] == "Succeeded" for p in pods)
+    succeeded, failed = (sum(p["status"]["phase"] == phase for p in pods) for phase in ("Succeeded", "Failed"))
     active = len(_active(cluster, job))
-    wanted = spec.get("completions", 1)
+    wanted, started = spec.get("completions", 1), status.get("startTime", cluster.now())
+    counts = {"succeeded": succeeded, "failed": failed, "startTime": started}
+    if failed > spec.get("backoffLimit", _BACKOFF_LIMIT):
+        cluster.set_status(
+            job, active=active, **counts, conditions=[_condition("Failed", True, "BackoffLimitExceeded")]
+        )
+        return None
+    pause = max(map(_ended_at, pods), default=0.0) + _BACKOFF_SECONDS * 2.0 ** (failed - 1) - cluster.clock.time()
+    if failed and pause > 0:
+        cluster.set_status(job, active=active, **counts)
+        return float(pause)
     for _ in range(min(spec.get("parallelism", 1), wanted - succeeded) - active):
         template = spec["template"]
         labels = {
@@ -283,8 +295,15 @@ def _job(cluster: Cluster, job: Object) -> None:
         active += 1
     done = succeeded >= wanted
     ended = {"completionTime": cluster.now(), "conditions": [_condition("Complete", True, "CompletionsReached")]}
-    started = status.get("startTime", cluster.now())
-    cluster.set_status(job, active=active, succeeded=succeeded, startTime=started, **(ended if done else {}))
+    cluster.set_status(job, active=active, **counts, **(ended if done else {}))
+    return None
+
+
+def _ended_at(pod: Object) -> float:
+    """When a failed pod's last container ended (Unix time)."""
+    states = [s["state"].get("terminated", {}) for s in pod["status"].get("containerStatuses", ())]
+    failed = pod["status"]["phase"] == "Failed"
+    return max((datetime.fromisoformat(s["finishedAt"]).timestamp() for s in states if failed and s), default=0.0)
 
 
 def _namespace(cluster: Cluster, namespace: Object) -> float | None:
@@ -373,11 +392,7 @@ def _owner(obj: Object) -> Object:
 
 
 def _active(cluster: Cluster, owner: Object) -> list[Object]:
-    return [
-        p
-        for p in cluster.owned(owner, "Pod")
-        if "deletionTimestamp" not in p["metadata"] and p["status"]["phase"] not in ("Succeeded", "Failed")
-    ]
+    return [p for p in cluster.owned(owner, "Pod") if "deletionTimestamp" not in p["metadata"] and not has_ended(p)]
 
 
 def _revision(pod: Object) -> str:

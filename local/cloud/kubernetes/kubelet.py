@@ -1,16 +1,23 @@
 """The life of pods: scheduled, started, ready, restarted, ended. Each step takes virtual seconds.
 
 Rules:
-- What a pod's containers do beside the workload is the mesh's matter (`Mesh`); readiness waits for it.
-- A container that exits right after its start is restarted with a growing pause (CrashLoopBackOff).
-- Pods of Jobs succeed after the seconds in annotation `local/run-seconds` (default 60); other pods run until deleted,
-  unless they carry it too.
+- What a pod's containers do beside the workload is the mesh's matter (`Mesh`); readiness waits for it, and so do
+  programs that end by themselves (`programs`).
+- A container that exits is restarted with a growing pause (CrashLoopBackOff), unless the pod's restartPolicy is against
+  it. A pod ends when all its containers have: a native sidecar ends with it, a proxy among the containers runs on.
+- A pod that may live only so long (activeDeadlineSeconds) ends as Failed. One without room, or whose image can't be
+  pulled, stays Pending.
+- Other pods of Jobs succeed after the seconds in annotation `local/run-seconds` (default 60); other pods run until
+  deleted, unless they carry it too.
 """
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 
-from local.cloud.kubernetes.cluster import NODES, Change, Cluster, Object
+from local.cloud.kubernetes.cluster import NODES, Change, Cluster, Exit, Object, has_ended
+from local.cloud.kubernetes.pod_status import exit_codes, restart_count, shown, stopped, with_state
+from local.cloud.kubernetes.programs import program
 
 RUN_SECONDS = "local/run-seconds"
 _JOB_SECONDS = 60.0
@@ -18,7 +25,10 @@ _START_SECONDS = 2.0  # plus up to 3 more, by pod
 _READY_SECONDS = 2.0
 _PROBE_SECONDS = 5.0
 _END_SECONDS = 3.0
+_PULL_SECONDS = 30.0
 _BACKOFF_SECONDS, _BACKOFF_LIMIT = 10.0, 300.0
+_KILLED = 137
+_TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
 
 class Kubelet:
@@ -38,82 +48,135 @@ class Kubelet:
                 self.cluster.mesh.stop(pod)
         elif "deletionTimestamp" in pod["metadata"] and uid not in self._ending:
             self._ending.add(uid)
-            self._after(min(_END_SECONDS, pod["spec"].get("terminationGracePeriodSeconds", 30)), pod, self._remove)
+            grace = min(_END_SECONDS, pod["spec"].get("terminationGracePeriodSeconds", 30))
+            self.cluster.clock.after(grace, lambda: self._remove(pod))
 
     def _after(self, seconds: float, pod: Object, step: Callable[[Object], object]) -> None:
         def go() -> None:
             current = self.cluster.current(pod)
-            if current and current["status"]["phase"] not in ("Succeeded", "Failed"):
+            if current and not has_ended(current):
                 step(current)
 
         self.cluster.clock.after(seconds, go)
 
     def _remove(self, pod: Object) -> None:
-        self.cluster.remove(pod)
+        current = self.cluster.current(pod)
+        if current:
+            self.cluster.remove(current)
 
     def _start(self, pod: Object) -> None:
-        """Schedule the pod, if nothing did, and start its containers; a claim that isn't bound keeps it waiting."""
-        if not all(map(self._is_bound, _claims(pod))):
-            waiting = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+        """Schedule the pod, if nothing did, and start its containers."""
+        unfit = self._unfit(pod)
+        if unfit:
+            waiting = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unfit}
             self.cluster.set_status(pod, conditions=[waiting])
             self._after(_PROBE_SECONDS, pod, self._start)
             return
         node = pod["spec"].get("nodeName") or f"aks-nodepool1-vmss00000{int(spread(pod, NODES))}"
         pod = self.cluster.update({**pod, "spec": {**pod["spec"], "nodeName": node}})
         first = "startTime" not in pod["status"]
-        pod = self.cluster.set_status(pod, startTime=pod["status"].get("startTime", self.cluster.now()))
-        restarts = 0 if first else restart_count(pod) + 1
-        self._show(pod, ready=False, state={"running": {"startedAt": self.cluster.now()}}, restarts=restarts)
-        if self.cluster.mesh:
-            self.cluster.mesh.start(pod)
-        self._after(_READY_SECONDS, pod, self._probe)
-        seconds = pod["metadata"].get("annotations", {}).get(RUN_SECONDS)
-        if seconds or any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", ())):
-            self._after(float(seconds or _JOB_SECONDS), pod, self._succeed)
+        if first:
+            pod = self.cluster.set_status(pod, startTime=self.cluster.now(), podIP=self.cluster.address())
+            if "activeDeadlineSeconds" in pod["spec"]:
+                self._after(pod["spec"]["activeDeadlineSeconds"], pod, self._expire)
+        self._run(pod, restarts=0 if first else restart_count(pod) + 1)
+
+    def _unfit(self, pod: Object) -> str:
+        """Why no node takes the pod: a claim that isn't bound, or no room."""
+        if not all(map(self._is_bound, _claims(pod))):
+            return "pod has unbound immediate PersistentVolumeClaims"
+        return f"0/{NODES} nodes are available: {NODES} Insufficient cpu." if self.cluster.is_full else ""
 
     def _is_bound(self, claim: tuple[str, str]) -> bool:
         found = self.cluster.find("PersistentVolumeClaim", *claim)
         return bool(found and found.get("status", {}).get("phase") == "Bound")
+
+    def _run(self, pod: Object, *, restarts: int) -> None:
+        """Start the containers, as soon as their images are there."""
+        if any(c.get("image") in self.cluster.unpullable for c in pod["spec"].get("containers", ())):
+            self._show(pod, ready=False, state=self._unpulled, restarts=restarts, phase="Pending")
+            self._after(_PULL_SECONDS, pod, lambda pod: self._run(pod, restarts=restarts))
+            return
+        running = {"running": {"startedAt": self.cluster.now()}}
+        self._show(pod, ready=False, state=lambda _: running, restarts=restarts)
+        if self.cluster.mesh:
+            self.cluster.mesh.start(pod)
+        self._after(_READY_SECONDS, pod, self._probe)
+        seconds = pod["metadata"].get("annotations", {}).get(RUN_SECONDS)
+        if seconds or (_is_of_job(pod) and not self._ends_by_itself(pod)):
+            self._after(float(seconds or _JOB_SECONDS), pod, self._succeed)
+
+    def _unpulled(self, container: Object) -> Object:
+        image = container.get("image", "")
+        if image not in self.cluster.unpullable:
+            return {"waiting": {"reason": "ContainerCreating"}}
+        return {"waiting": {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "{image}"'}}
 
     def _probe(self, pod: Object) -> None:
         mesh, restarts = self.cluster.mesh, restart_count(pod)
         failure = mesh.failure(pod) if mesh else ""
         if failure:
             waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": failure}}
-            self._show(pod, ready=False, state=waiting, restarts=restarts)
-            self._after(min(_BACKOFF_SECONDS * 2**restarts, _BACKOFF_LIMIT), pod, self._start)
+            self._show(pod, ready=False, state=lambda _: waiting, restarts=restarts)
+            self._after(_backoff(restarts), pod, self._start)
         elif mesh and not mesh.ready(pod):
             self._after(_PROBE_SECONDS, pod, self._probe)
         else:
             state = pod["status"]["containerStatuses"][0]["state"]
-            self._show(pod, ready=True, state=state, restarts=restarts)
+            self._show(pod, ready=True, state=lambda _: state, restarts=restarts)
+            self._begin(pod)
+
+    def _begin(self, pod: Object) -> None:
+        """Begin the programs that end by themselves."""
+        for container in pod["spec"].get("containers", ()):
+            run = program(self.cluster, pod, container)
+            if run:
+                run(partial(self._exited, pod, container["name"], restart_count(pod)))
+
+    def _ends_by_itself(self, pod: Object) -> bool:
+        return any(program(self.cluster, pod, container) for container in pod["spec"].get("containers", ()))
+
+    def _exited(self, pod: Object, name: str, restarts: int, exit: Exit) -> None:
+        current = self.cluster.current(pod)
+        if current is None or has_ended(current) or restart_count(current) != restarts:
+            return
+        ended = self._terminated(exit.code, exit.message)
+        policy = current["spec"].get("restartPolicy", "Always")
+        if policy == "Always" or (policy == "OnFailure" and exit.code):
+            waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+            self.cluster.set_status(current, **with_state(current, name, waiting, lastState=ended))
+            self._after(_backoff(restarts), current, self._start)
+            return
+        current = self.cluster.set_status(current, **with_state(current, name, ended))
+        codes = exit_codes(current)
+        if None not in codes:
+            self._end(current, "Failed" if any(codes) else "Succeeded")
+
+    def _terminated(self, code: int, message: str = "") -> Object:
+        told = {"message": message} if message else {}
+        reason = "Error" if code else "Completed"
+        return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": self.cluster.now(), **told}}
 
     def restart(self, pod: Object) -> None:
         """The containers of a pod exit and start again in place."""
         self._start(pod)
 
     def _succeed(self, pod: Object) -> None:
-        ended = {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": self.cluster.now()}}
-        self._show(pod, ready=False, state=ended, restarts=restart_count(pod), phase="Succeeded")
+        self._end(pod, "Succeeded")
+
+    def _expire(self, pod: Object) -> None:
+        self._end(pod, "Failed", code=_KILLED, reason="DeadlineExceeded", message=_TOO_LONG)
+
+    def _end(self, pod: Object, phase: str, *, code: int = 0, **told: str) -> None:
+        self.cluster.set_status(pod, **stopped(pod, self._terminated(code), phase, **told))
         if self.cluster.mesh:
             self.cluster.mesh.stop(pod)
 
-    def _show(self, pod: Object, *, ready: bool, state: Object, restarts: int, phase: str = "Running") -> None:
-        spec = pod["spec"]
-        reached = {"PodScheduled": True, "Initialized": True, "ContainersReady": ready, "Ready": ready}
-        self.cluster.set_status(
-            pod,
-            phase=phase,
-            podIP=f"10.244.{int(spread(pod, NODES))}.{int(spread(pod, 250)) + 2}",
-            conditions=[{"type": t, "status": "True" if v else "False"} for t, v in reached.items()],
-            containerStatuses=[_container(c, ready, state, restarts) for c in spec.get("containers", ())],
-            initContainerStatuses=[
-                _container(c, ready, state, restarts)
-                if c.get("restartPolicy") == "Always"
-                else _container(c, True, {"terminated": {"exitCode": 0, "reason": "Completed"}}, 0)
-                for c in spec.get("initContainers", ())
-            ],
-        )
+    def _show(
+        self, pod: Object, *, ready: bool, state: Callable[[Object], Object], restarts: int, phase: str = "Running"
+    ) -> None:
+        fields = shown(pod, ready=ready, state=state, restarts=restarts, phase=phase)
+        self.cluster.set_status(pod, **fields)
 
 
 def _claims(pod: Object) -> list[tuple[str, str]]:
@@ -122,22 +185,14 @@ def _claims(pod: Object) -> list[tuple[str, str]]:
     return [(pod["metadata"]["namespace"], v["claimName"]) for v in volumes]
 
 
-def restart_count(pod: Object) -> int:
-    return max((c["restartCount"] for c in pod["status"].get("containerStatuses", ())), default=0)
+def _is_of_job(pod: Object) -> bool:
+    return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", ()))
+
+
+def _backoff(restarts: int) -> float:
+    return float(min(_BACKOFF_SECONDS * 2**restarts, _BACKOFF_LIMIT))
 
 
 def spread(pod: Object, seconds: float) -> float:
     """A part of `seconds` that is the pod's own, the same in every run."""
     return zlib.crc32(pod["metadata"]["uid"].encode()) % 1000 / 1000 * seconds
-
-
-def _container(container: Object, ready: bool, state: Object, restarts: int) -> Object:
-    return {
-        "name": container["name"],
-        "image": container.get("image", ""),
-        "imageID": "",
-        "ready": ready,
-        "started": ready,
-        "restartCount": restarts,
-        "state": state,
-    }

@@ -1,9 +1,22 @@
 """Label and field selectors, as queries carry them."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 Object = dict[str, Any]
+
+
+def selects(selector: Object, labels: dict[str, str]) -> bool:
+    """Whether a LabelSelector picks what has these labels; an empty one picks everything."""
+    exact = bool(selector.get("matchLabels", {}).items() <= labels.items())
+    return exact and all(_expression(labels, **term) for term in selector.get("matchExpressions", ()))
+
+
+def _expression(labels: dict[str, str], key: str, operator: str, values: Collection[str] = ()) -> bool:
+    if operator in ("Exists", "DoesNotExist"):
+        return (key in labels) is (operator == "Exists")
+    return (labels.get(key) in values) is (operator == "In")
 
 
 def matches(obj: Object, query: dict[str, str]) -> bool:

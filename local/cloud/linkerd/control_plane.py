@@ -13,6 +13,7 @@ from itertools import count
 
 from local.cloud.kubernetes.cluster import Cluster, Object, StatusError, is_ready
 from local.cloud.kubernetes.mounts import Mount
+from local.cloud.kubernetes.network import Answer, Call, drops, resolves
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Identity, Refused, emit
 from local.cloud.linkerd.manifests import (
@@ -29,16 +30,17 @@ from local.cloud.linkerd.manifests import (
 from local.cloud.linkerd.peers import Peers
 from local.cloud.linkerd.policy import Policy
 from local.cloud.linkerd.proxy import Proxy, handshake
+from local.cloud.linkerd.traffic import carried
 
 _INJECT = "linkerd.io/inject"
-_PROXY_PORT, _IDENTITY_PORT = 4191, 9990
+_PROXY_PORT, _IDENTITY_PORT, _CERTIFY_PORT = 4191, 9990, 8080
 
 
 class ControlPlane:
     """A cluster's mesh; `proxies` and `identities` are by pod uid."""
 
     def __init__(self, cluster: Cluster, of: Installation, certificates: Certificates, peers: Peers) -> None:
-        self.cluster, self.of, self._certificates, self._peers = cluster, of, certificates, peers
+        self.cluster, self.of, self.certificates, self._peers = cluster, of, certificates, peers
         self.proxies: dict[str, Proxy] = {}
         self.identities: dict[str, Identity] = {}
         self.policy = Policy(cluster, of.trust_domain)
@@ -66,7 +68,7 @@ class ControlPlane:
         uid, component = pod["metadata"]["uid"], pod["metadata"].get("labels", {}).get(COMPONENT)
         if component == "identity":
             if uid not in self.identities:
-                self.identities[uid] = Identity(self.cluster, pod, self._certificates)
+                self.identities[uid] = Identity(self.cluster, pod, self.certificates)
             self.identities[uid].start()
         if component == "proxy-injector" and uid not in self._bundles:
             self._bundles[uid] = Mount(self.cluster, pod, "ConfigMap", TRUST_ROOTS)
@@ -75,7 +77,7 @@ class ControlPlane:
             if uid in self.proxies:
                 self.proxies.pop(uid).stop()
             anchors = self._anchors(pod, container)
-            self.proxies[uid] = Proxy(self.cluster.name, pod, self.of, anchors, self._certificates, self._peers)
+            self.proxies[uid] = Proxy(self.cluster.name, pod, self.of, anchors, self.certificates, self._peers)
             self.proxies[uid].start(self.cluster.clock, lambda proxy: self._certify(uid, proxy))
 
     def failure(self, pod: Object) -> str:
@@ -104,6 +106,9 @@ class ControlPlane:
             seconds = self.identities[uid].issuer_seconds()
             return f"issuer_cert_ttl_seconds {seconds}\n" if seconds is not None and self.of.minor >= 18 else "\n"
         return None
+
+    def carry(self, call: Call) -> Answer:
+        return carried(self, call)
 
     def _wants_proxy(self, pod: Object) -> bool:
         namespace = self.cluster.get("Namespace", "", pod["metadata"]["namespace"])["metadata"]
@@ -138,10 +143,17 @@ class ControlPlane:
             raise Refused("no identity replica is ready")
         uid, now = self._next(replicas), self.cluster.clock.time()
         lapsed = proxy.leaf is None or proxy.leaf.closes < now
-        failure = handshake(proxy, self.proxies[uid], self._certificates, now, anonymous=lapsed)
-        if failure:
-            raise Refused(failure)
+        failure = handshake(proxy, self.proxies[uid], self.certificates, now, anonymous=lapsed)
+        if failure or self._is_cut_off(proxy, self.proxies[uid]):
+            raise Refused(failure or "connect timed out after 1s")
         return self.identities[uid]
+
+    def _is_cut_off(self, proxy: Proxy, identity: Proxy) -> bool:
+        """Whether NetworkPolicies keep a proxy from resolving and reaching an identity controller."""
+        client, server = (self.cluster.find("Pod", p.namespace, p.pod) for p in (proxy, identity))
+        if client is None or server is None:
+            return False
+        return not resolves(self.cluster, client) or drops(self.cluster, client, server, _CERTIFY_PORT)
 
     def _ready(self, component: str, running: dict[str, Identity] | dict[str, Mount]) -> list[str]:
         pods = self.cluster.objects("Pod", NAMESPACE)

@@ -7,16 +7,17 @@ Rules (Linkerd docs and policy controller):
 - An EgressNetwork without `networks` holds everything but clusterNetworks. One that reaches into those isn't accepted,
   and no route of it either; it holds its addresses all the same.
 - With Deny, only an accepted route for the port lets through; a TLSRoute by the SNI alone.
-- A Server decides about the pods and the port that it selects: by its accessPolicy, or if one of the
-  AuthorizationPolicies of it or of its namespace has all its references met. Without a Server, the namespace's
-  default-inbound-policy counts.
+- A Server decides about the pods and the port (by name or number) that it selects, the oldest if there are several: by
+  its accessPolicy, or if one of the AuthorizationPolicies of it or of its namespace has all its references met. Without
+  a Server, the default-inbound-policy of pod or namespace counts.
 """
 
-from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from local.cloud.kubernetes.cluster import Change, Cluster, Object
+from local.cloud.kubernetes.network import ports
+from local.cloud.kubernetes.selectors import selects
 from local.cloud.linkerd.manifests import proxy_of
 
 CLUSTER_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")
@@ -48,18 +49,28 @@ class Policy:
             return ""
         return f"{network['metadata']['name']}-tls-egress-deny"
 
-    def refuses_ingress(self, pod: Object, port: str, client: str | None) -> str:
-        """A connection to the pod's port of that name; `client` is the mesh identity of whoever calls."""
+    def refuses_ingress(self, pod: Object, port: int | str, client: str | None, *, address: str = "") -> str:
+        """A connection to the pod's port (number or name) from a mesh identity, None without one, at a pod IP."""
         if proxy_of(pod) is None:
             return ""
-        servers = [s for s in self._found("Server", pod["metadata"]["namespace"]) if _selects(s, pod, port)]
-        if not servers:
-            return "default:deny" if self._default(pod) == "deny" else ""
-        (server,) = servers
-        allowed = server["spec"].get("accessPolicy", "deny") != "deny" or self._authorized(server, client)
-        return "" if allowed else f"server:{server['metadata']['name']}"
+        server = self._server(pod, port)
+        word = server["spec"].get("accessPolicy", "deny") if server else self._default(pod)
+        if not word.startswith("deny") and (client or not word.endswith("-authenticated")):
+            return ""
+        if server and self._authorized(server, client, address):
+            return ""
+        return f"server:{server['metadata']['name']}" if server else f"default:{word}"
 
-    def _authorized(self, server: Object, client: str | None) -> bool:
+    def is_opaque(self, pod: Object, port: int | str) -> bool:
+        """Whether a Server declares that the pod's port doesn't speak HTTP."""
+        server = self._server(pod, port)
+        return bool(server) and (server or {})["spec"].get("proxyProtocol") in ("opaque", "TLS")
+
+    def _server(self, pod: Object, port: int | str) -> Object | None:
+        servers = [s for s in self._found("Server", pod["metadata"]["namespace"]) if _selects(s, pod, port)]
+        return min(servers, key=lambda s: s["metadata"]["creationTimestamp"], default=None)
+
+    def _authorized(self, server: Object, client: str | None, address: str) -> bool:
         namespace = server["metadata"]["namespace"]
         targets = [("Server", server["metadata"]["name"]), ("Namespace", namespace)]
         policies = [
@@ -67,11 +78,16 @@ class Policy:
             for p in self._found("AuthorizationPolicy", namespace)
             if (p["spec"]["targetRef"]["kind"], p["spec"]["targetRef"]["name"]) in targets
         ]
-        return any(all(self._met(r, namespace, client) for r in p["requiredAuthenticationRefs"]) for p in policies)
+        caller = (client, address)
+        return any(all(self._met(r, namespace, *caller) for r in p["requiredAuthenticationRefs"]) for p in policies)
 
-    def _met(self, reference: Object, namespace: str, client: str | None) -> bool:
+    def _met(self, reference: Object, namespace: str, client: str | None, address: str) -> bool:
+        if reference["kind"] == "ServiceAccount":
+            return client == self._identity(reference, namespace)
         found = self._cluster.find(reference["kind"], reference.get("namespace", namespace), reference["name"])
         spec = found["spec"] if found else {}
+        if "networks" in spec:
+            return bool(address) and any(_holds(network, address) for network in spec["networks"])
         names = [*spec.get("identities", ()), *(self._identity(r, namespace) for r in spec.get("identityRefs", ()))]
         return client is not None and any(name == "*" or _is_named(client, name) for name in names)
 
@@ -168,15 +184,15 @@ def _serves(route: Object, network: Object, port: int) -> bool:
     )
 
 
-def _selects(server: Object, pod: Object, port: str) -> bool:
-    wanted = server["spec"].get("podSelector", {}).get("matchLabels", {})
-    labelled = wanted.items() <= pod["metadata"].get("labels", {}).items()
-    return labelled and port == server["spec"]["port"] and port in _ports(pod)
+def _selects(server: Object, pod: Object, port: int | str) -> bool:
+    chosen = selects(server["spec"].get("podSelector", {}), pod["metadata"].get("labels", {}))
+    return chosen and server["spec"]["port"] in _called(pod, port)
 
 
-def _ports(pod: Object) -> Iterator[str]:
-    for container in pod["spec"]["containers"]:
-        yield from (p["name"] for p in container.get("ports", ()) if "name" in p)
+def _called(pod: Object, port: int | str) -> set[int | str]:
+    """What the pod's port is called: its number, and the name that a container gives it."""
+    known = {word for pair in ports(pod) if port in pair for word in pair}
+    return known | ({port} if isinstance(port, int) else set())
 
 
 def _is_named(name: str, pattern: str) -> bool:

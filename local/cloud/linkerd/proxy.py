@@ -17,6 +17,7 @@ from local.cloud.linkerd.identity import Refused
 from local.cloud.linkerd.manifests import COMPONENT, NAMESPACE, Installation
 from local.cloud.linkerd.peers import Peers
 
+BAD_CLIENT = "the server rejects the client's certificate"
 _SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
 
 
@@ -104,4 +105,4 @@ def handshake(client: Proxy, server: Proxy, certificates: Certificates, now: flo
     if client.leaf is None:
         return "the client has no certificate"
     refusal = certificates.refusal(client.leaf, client.identity, server.roots, now)
-    return f"the server rejects the client's certificate: {refusal}" if refusal else ""
+    return f"{BAD_CLIENT}: {refusal}" if refusal else ""

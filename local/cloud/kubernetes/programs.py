@@ -1,0 +1,34 @@
+"""Containers whose program ends by itself: curl, and images of which a test says how they end.
+
+All other containers are servers: they run until they are stopped.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from local.cloud.kubernetes.cluster import Cluster, Exit, Object
+from local.cloud.kubernetes.curl import Curl
+
+type Run = Callable[[Callable[[Exit], object]], object]
+
+
+def program(cluster: Cluster, pod: Object, container: Object) -> Run | None:
+    """What starts the container's program, with who is told its end; None for a server."""
+    known = cluster.programs.get(container.get("image", ""))
+    if known:
+        return lambda ended: cluster.clock.after(known.seconds, lambda: ended(known))
+    words = _curl(container)
+    return None if words is None else partial(_curls, cluster, pod, container, words)
+
+
+def _curl(container: Object) -> list[str] | None:
+    """The arguments of curl, if that is what the container runs."""
+    command, given = list(container.get("command", ())), list(container.get("args", ()))
+    if command:
+        return [*command[1:], *given] if command[0].rpartition("/")[2] == "curl" else None
+    return given if given and container.get("image", "").partition(":")[0].endswith("/curl") else None
+
+
+def _curls(cluster: Cluster, pod: Object, container: Object, words: list[str], ended: Callable[[Exit], object]) -> None:
+    log = container.get("terminationMessagePath", "/dev/termination-log")
+    Curl(cluster, pod, words, lambda code, files: ended(Exit(code, files.get(log, "")))).ask()

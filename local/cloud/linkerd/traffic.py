@@ -1,0 +1,98 @@
+"""What a call between two pods gets where proxies take part (linkerd2-proxy, and issues and docs of linkerd2).
+
+Rules:
+- Meshed pods talk by a handshake in which each side verifies the other. From 2.18 on, such a connection goes to the
+  proxy's own port 4143, and only that port counts for NetworkPolicies.
+- An outbound proxy that can't connect, or doesn't accept the server's certificate, tries again for 3 seconds and
+  answers 504; a server that doesn't accept the client's breaks the connection: 502.
+- What the inbound proxy's policy refuses is answered by 403, an application that doesn't listen by 502. Such an answer
+  tells why in `l5d-proxy-error` to meshed clients only, and from 2.15 on the client's own proxy takes that header away
+  (linkerd2-proxy 2694). What the client's own proxy has to say itself, it always tells there.
+- A proxy accepts every TCP connection before it knows what is behind: connecting proves nothing.
+- Where the port is opaque, a refused connection is closed.
+"""
+
+from typing import TYPE_CHECKING
+
+from local.cloud.kubernetes.cluster import Object
+from local.cloud.kubernetes.network import EMPTY_REPLY, Answer, Call, direct, drops, served
+from local.cloud.linkerd.proxy import BAD_CLIENT, Proxy, handshake
+
+if TYPE_CHECKING:
+    from local.cloud.linkerd.control_plane import ControlPlane
+
+ERROR = "l5d-proxy-error"
+_INBOUND_PORT, _EPHEMERAL = 4143, 40000
+_FAIL_FAST_SECONDS = 3.0
+_TO_THE_PROXY_SINCE, _TAKES_ERRORS_AWAY_SINCE = 18, 15
+
+
+def carried(plane: "ControlPlane", call: Call) -> Answer:
+    """The answer to a call, of which one side at least may have a proxy."""
+    client, server = _proxy(plane, call.client), _proxy(plane, call.server)
+    if not client and not server:
+        return direct(plane.cluster, call)
+    if client and not call.is_http:
+        return Answer()
+    if client and (call.server is None or _is_dropped(plane, call, both=bool(server))):
+        return _fail_fast(call)
+    if call.server is None or (not client and _is_dropped(plane, call, both=False)):
+        return direct(plane.cluster, call)
+    if not server:
+        return _by_own_proxy(call, call.server)
+    return _by_handshake(plane, call, client, server) if client else _inbound(plane, call, call.server, None)
+
+
+def _proxy(plane: "ControlPlane", pod: Object | None) -> Proxy | None:
+    return plane.proxies.get(pod["metadata"]["uid"]) if pod else None
+
+
+def _is_dropped(plane: "ControlPlane", call: Call, *, both: bool) -> bool:
+    assert call.server
+    direct_to_proxy = both and plane.of.minor >= _TO_THE_PROXY_SINCE
+    return drops(plane.cluster, call.client, call.server, _INBOUND_PORT if direct_to_proxy else call.port)
+
+
+def _by_own_proxy(call: Call, server: Object) -> Answer:
+    """A meshed client and a server without a proxy."""
+    answer = served(server, call)
+    return _told(call, 502, "client error (Connect)") if answer.exit_code else answer
+
+
+def _by_handshake(plane: "ControlPlane", call: Call, client: Proxy, server: Proxy) -> Answer:
+    assert call.server
+    failure = handshake(client, server, plane.certificates, plane.cluster.clock.time())
+    if failure.startswith(BAD_CLIENT):
+        return _told(call, 502, f"connection error: received fatal alert: {failure.rpartition(' ')[2]}")
+    return _fail_fast(call) if failure else _inbound(plane, call, call.server, client)
+
+
+def _inbound(plane: "ControlPlane", call: Call, server: Object, client: Proxy | None) -> Answer:
+    """What the server's proxy lets through to its application."""
+    identity, address = client.identity if client else None, call.client["status"]["podIP"]
+    refused = plane.policy.refuses_ingress(server, call.port, identity, address=address)
+    if not call.is_http:
+        return Answer()
+    if refused and plane.policy.is_opaque(server, call.port):
+        return Answer(exit_code=EMPTY_REPLY)
+    if refused:
+        at = f"client {address}:{_EPHEMERAL}: server: {server['status']['podIP']}:{call.port}"
+        return _by_peer(plane, client, 403, f"{at}: unauthorized request on route")
+    answer = served(server, call)
+    return _by_peer(plane, client, 502, "Connection refused (os error 111)") if answer.exit_code else answer
+
+
+def _by_peer(plane: "ControlPlane", client: Proxy | None, status: int, why: str) -> Answer:
+    shown = client and plane.of.minor < _TAKES_ERRORS_AWAY_SINCE
+    return Answer(status=status, headers={ERROR: why} if shown else {})
+
+
+def _fail_fast(call: Call) -> Answer:
+    return _told(call, 504, "service in fail-fast", seconds=_FAIL_FAST_SECONDS)
+
+
+def _told(call: Call, status: int, why: str, *, seconds: float = 0.1) -> Answer:
+    """What the client's own proxy answers."""
+    endpoint = f"{call.server['status']['podIP']}:{call.port}" if call.server else ""
+    message = f"endpoint {endpoint}: {why}" if endpoint else why
+    return Answer(status=status, headers={ERROR: message, "l5d-proxy-connection": "close"}, seconds=seconds)
