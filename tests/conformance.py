@@ -43,6 +43,7 @@ LEFT_OUT = {
     "Azure Files' data plane speaks XML: no specification held": r"/files/",
     "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
     "Microsoft.Storage: no specification held": r"/subscriptions/.*/providers/Microsoft\.Storage/(?!.*/providers/)",
+    "Microsoft.Compute: no specification held": r"/subscriptions/.*/providers/Microsoft\.Compute/(?!.*/providers/)",
     "Microsoft.ResourceGraph: no specification held": r"/providers/Microsoft\.ResourceGraph/resources",
     "Microsoft.Resources: of its specifications only that of resource groups is held": (
         r"/subscriptions/[^/]+/providers/[^/]+(/register)?$"

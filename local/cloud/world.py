@@ -13,6 +13,7 @@ from local.cloud.resources.aks import Aks
 from local.cloud.resources.extensions import Extensions
 from local.cloud.resources.file_shares import FileShares
 from local.cloud.resources.identities import Identities
+from local.cloud.resources.machines import Machines
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.providers import Providers
 from local.cloud.resources.resource_graph import ResourceGraph
@@ -39,6 +40,7 @@ class World:
         self.identities = Identities(self)
         self.storage = Storage(self)
         self.aks = Aks(self)
+        self.machines = Machines(self)
         self.extensions = Extensions(self)
         self.backup_vaults = BackupVaults(self)
         self.recovery_vaults = RecoveryVaults(self)

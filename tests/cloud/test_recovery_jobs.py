@@ -7,8 +7,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from local.cloud.backup.protocol import Outcome
-from local.cloud.recovery.content import Content
-from local.cloud.recovery.jobs import BACKUP_ROLE, LIMITS, RESTORE_ROLE
+from local.cloud.recovery.share_content import Content
+from local.cloud.recovery.shares import BACKUP_ROLE, RESTORE_ROLE, Shares
 from local.cloud.world import World
 from tests import sdk
 
@@ -207,7 +207,7 @@ async def test_access_by_identity_takes_a_role_for_backup_and_another_for_restor
 
 async def test_the_eleventh_restore_of_a_day_is_refused(world: World, backup: Any) -> None:
     point = await last_point(world, backup)
-    for _ in range(LIMITS["Restore"]):
+    for _ in range(Shares.limits["Restore"]):
         await triggered(world, backup, point)
     with pytest.raises(HttpResponseError) as caught:
         await triggered(world, backup, point)

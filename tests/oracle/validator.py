@@ -31,6 +31,10 @@ _UNTYPICAL = {
     "Jobs_Get $.properties.extendedInfo.warningDetails: is array": "no warnings were recorded",
     "BackupJobs_List $.value[].properties": "only jobs of virtual machines were listed",
     "Vaults_CreateOrUpdate $.properties.securitySettings.softDeleteSettings: is object": "none was set at creation",
+    "JobDetails_Get $.properties: class 'jobType=AzureIaaSVMJob;backupManagementType=AzureIaasVM;operation=": (
+        "no failed job of a machine was recorded"
+    ),
+    "BackupOperationStatuses_Get $: class 'status=Failed'": "no failed operation was recorded",
     "BackupInstances_Get $.properties.protectionStatus: class 'status=ConfiguringProtectionFailed": "none recorded",
 }
 # The same answer from another path, which wasn't recorded.

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 PROVIDER = "Microsoft.RecoveryServices"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/vaults/{{vault}}"
+CONTAINERS = f"{PROVIDER}/vaults/backupFabrics/protectionContainers"
+ITEMS = f"{CONTAINERS}/protectedItems"
+POINTS = f"{ITEMS}/recoveryPoints"
+JOBS = f"{PROVIDER}/vaults/backupJobs"
+FABRIC = f"{VAULT}/backupFabrics/{{fabric}}"
+CONTAINER = f"{FABRIC}/protectionContainers/{{container}}"
+ITEM = f"{CONTAINER}/protectedItems/{{item}}"
 _API = "2024-04-01"
 _STATUS_API = "2019-05-13-preview"
 _YEAR_ONE = "0001-01-01T00:00:00"  # without a zone
@@ -47,6 +54,8 @@ class Operations:
                 Route("GET", f"{VAULT}/operationResults/{{operation}}", self._result),
                 Route("GET", f"{VAULT}/backupOperations/{{operation}}", self._status),
                 Route("GET", f"{VAULT}/backupOperationResults/{{operation}}", self._result),
+                Route("GET", f"{VAULT}/backupValidateOperationsStatuses/{{operation}}", self._status),
+                Route("GET", f"{VAULT}/backupValidateOperationResults/{{operation}}", self._result),
                 Route("GET", f"{at}/operationsStatus/{{operation}}", self._status),
                 Route("GET", f"{at}/operationResults/{{operation}}", self._result),
             ],
@@ -73,6 +82,20 @@ class Operations:
         operation = self.world.arm.begin(seconds, finish, id=id)
         self._answers[operation.id] = (body, answer)
         return Reply(status=202, body=body, headers=self._pointers(at, operation.id))
+
+    def validating(self, vault: str, seconds: float, found: Callable[[], dict[str, Any]]) -> Reply:
+        """202 for a validation; what it `found` is known in the end."""
+        kind = {"objectType": "OperationStatusValidateOperationExtendedInfo"}
+        operation = self.world.arm.begin(seconds, lambda done: done.properties.update(kind, **found()))
+        self._answers[operation.id] = (None, lambda: Reply(body=found()))
+        headers = {
+            "Azure-AsyncOperation": self.world.arm.link(
+                f"{vault}/backupValidateOperationsStatuses/{operation.id}", _API
+            ),
+            "Location": self.world.arm.link(f"{vault}/backupValidateOperationResults/{operation.id}", _API),
+            "Retry-After": "10",
+        }
+        return Reply(status=202, headers=headers)
 
     def _pointers(self, at: str, id: str) -> dict[str, str]:
         """Where an operation is polled. Containers point to an older API than items do."""

@@ -1,20 +1,18 @@
-"""Recovery Services vaults and their policies.
+"""Recovery Services vaults.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
-- A new vault is Provisioning for a moment and GeoRedundant unless told otherwise. It has no policy for shares.
+- A new vault is Provisioning for a moment and GeoRedundant unless told otherwise.
 - Redundancy can't be changed once something is protected; soft delete AlwaysON and immutability Locked can't go back.
 - A vault with items, also soft-deleted ones, can't be deleted.
-- A policy's times come back without their milliseconds.
 """
 
-import json
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import TENANT, Resource, error, iso, not_found
 from local.cloud.recovery.items import RecoveryItems
-from local.cloud.recovery.protocol import PROVIDER, VAULT, Operations, filtered, vault_of
-from local.cloud.recovery.rows import ITEMS
+from local.cloud.recovery.policies import FIRST, SHARES_DAILY, RecoveryPolicies
+from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, Operations
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -22,46 +20,15 @@ if TYPE_CHECKING:
 
 VAULT_SECONDS = 15.0
 VAULTS = f"{PROVIDER}/vaults"
-_POLICIES = f"{VAULTS}/backupPolicies"
-_DAILY = {
-    "schedulePolicy": {
-        "schedulePolicyType": "SimpleSchedulePolicy",
-        "scheduleRunFrequency": "Daily",
-        "scheduleRunTimes": ["2024-06-11T20:30:00Z"],
-        "scheduleWeeklyFrequency": 0,
-    },
-    "retentionPolicy": {
-        "retentionPolicyType": "LongTermRetentionPolicy",
-        "dailySchedule": {
-            "retentionTimes": ["2024-06-11T20:30:00Z"],
-            "retentionDuration": {"count": 30, "durationType": "Days"},
-        },
-    },
-    "timeZone": "UTC",
-    "protectedItemsCount": 0,
-}
-_OF_VMS = {"backupManagementType": "AzureIaasVM", "instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
-_OF_SHARES = {"backupManagementType": "AzureStorage", "workLoadType": "AzureFileShare"}
-_OF_LOGS = {
-    "backupManagementType": "AzureWorkload",
-    "workLoadType": "SQLDataBase",
-    "settings": {"timeZone": "UTC", "issqlcompression": False, "isCompression": False},
-    "subProtectionPolicy": [],
-    "protectedItemsCount": 0,
-}
-_FIRST_POLICIES = {
-    "DefaultPolicy": {**_OF_VMS, **_DAILY},
-    "EnhancedPolicy": {**_OF_VMS, "policyType": "V2", **_DAILY},
-    "HourlyLogBackup": _OF_LOGS,
-}
 
 
 class RecoveryVaults:
-    """Vaults and policies on the wire; `items` has what they protect, `jobs` what they did."""
+    """Vaults on the wire; `items` has what they protect, `jobs` what they did."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
         self._operations = Operations(world)
+        self._policies = RecoveryPolicies(world)
         self.items = RecoveryItems(world, self._operations)
         self.jobs = self.items.jobs
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{VAULTS}"
@@ -73,10 +40,6 @@ class RecoveryVaults:
                 Route("DELETE", VAULT, self._delete),
                 Route("GET", group, self._list),
                 Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", self._list),
-                Route("PUT", f"{VAULT}/backupPolicies/{{policy}}", self._put_policy),
-                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", self._get),
-                Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
-                Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
             ],
             guard=world.resource_groups.guard,
         )
@@ -87,7 +50,7 @@ class RecoveryVaults:
         if found := self.world.arm.find(id):
             return found
         vault = self._store(id, {"location": location, "identity": {"type": "SystemAssigned"}, "properties": {}})
-        self._store_policy(f"{id}/backupPolicies/shares-daily", {**_OF_SHARES, **_DAILY})
+        self._policies.store(f"{id}/backupPolicies/shares-daily", SHARES_DAILY)
         return self._provisioned(vault)
 
     def protect(self, vault: str, account: str, share: str) -> Resource:
@@ -95,11 +58,20 @@ class RecoveryVaults:
         source = self.world.file_shares.account(account)
         self.world.file_shares.create(account, share)
         holder = self.add(vault, location=source["location"])
-        return self.items.protect(holder["id"], source, share, f"{holder['id']}/backupPolicies/shares-daily")
+        return self.items.shares.protect(holder["id"], source, share, f"{holder['id']}/backupPolicies/shares-daily")
 
-    def complete_backup(self, account: str, share: str, *, status: str = "Completed", seconds: float = 0.0) -> Resource:
-        """A scheduled backup of a protected share ends with `status` after `seconds`; returns its job."""
-        return self.jobs.scheduled(self.items.protecting(account, share), status=status, seconds=seconds)
+    def protect_machine(self, vault: str, name: str) -> Resource:
+        """Put a machine, made if there is none of this name, under backup as if that had been done long ago."""
+        machine = self.world.machines.add(name)
+        holder = self.add(vault, location=machine["location"])
+        return self.items.machines.protect(holder["id"], machine, f"{holder['id']}/backupPolicies/EnhancedPolicy")
+
+    def complete_backup(self, source: str, name: str, *, status: str = "Completed", seconds: float = 0.0) -> Resource:
+        """A scheduled backup of a share of an account, or of a machine of a group, ends with `status` after `seconds`.
+
+        Returns its job.
+        """
+        return self.jobs.scheduled(self.items.protecting(source, name), status=status, seconds=seconds)
 
     def _put(self, call: Call) -> Reply:
         old = self.world.arm.find(call.path)
@@ -132,8 +104,8 @@ class RecoveryVaults:
                 "sku": sent.get("sku") or {"name": "Standard"},
             }
         )
-        for name, policy in {} if old else _FIRST_POLICIES.items():
-            self._store_policy(f"{id}/backupPolicies/{name}", policy)
+        for name, policy in {} if old else FIRST.items():
+            self._policies.store(f"{id}/backupPolicies/{name}", policy)
         return vault
 
     def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, str] | None:
@@ -196,30 +168,6 @@ class RecoveryVaults:
     def _list(self, call: Call) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
         return Reply(body={"value": list(self.world.arm.of_type(VAULTS, under))})
-
-    def _put_policy(self, call: Call) -> Reply:
-        if self.world.arm.find(vault_of(call.path)) is None:
-            return not_found(call)
-        return Reply(body=self._store_policy(call.path, call.body["properties"]))
-
-    def _store_policy(self, id: str, sent: dict[str, Any]) -> Resource:
-        properties = json.loads(json.dumps(sent).replace(".000Z", "Z"))
-        items = self.world.arm.of_type(ITEMS, f"{vault_of(id)}/")
-        used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
-        row = {"id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
-        return self.world.arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
-
-    def _delete_policy(self, call: Call) -> Reply:
-        items = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
-        if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
-            return _bad("BMSUserErrorPolicyInUse", "The policy is used by protected items.")
-        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
-
-    def _list_policies(self, call: Call) -> Reply:
-        wanted = filtered(call).get("backupManagementType")
-        found = self.world.arm.of_type(_POLICIES, f"{call.path}/")
-        chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
-        return Reply(body={"value": chosen})
 
 
 def _bad(code: str, message: str) -> Reply:

@@ -7,6 +7,7 @@ Rules:
 """
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import Operation, Resource, error, iso, not_found
@@ -26,9 +27,12 @@ _SERVICES = ("blob", "dfs", "file", "queue", "table", "web")
 
 
 class Storage:
+    """`blobs` has the names of what is in containers that Azure filled, by their ids in lower case."""
+
     def __init__(self, world: "World") -> None:
         self.world = world
         self.taken: set[str] = set()
+        self.blobs: dict[str, list[str]] = {}
         self._creating: dict[str, str] = {}
         routes = [
             Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
@@ -165,10 +169,24 @@ class Storage:
         existing = self.world.arm.find(call.path)
         if existing:
             return Reply(body=existing)
+        container = self._container(call.path, call.body.get("properties", {}))
+        return Reply(status=201, body=self.world.arm.store(container))
+
+    def add_container(self, account: str, name: str, blobs: Iterable[str]) -> Resource:
+        """A container that Azure itself makes in an account (resource id), with blobs of these names in it."""
+        container = self._container(f"{account}/blobServices/default/containers/{name}", {})
+        self.blobs[container["id"].lower()] = list(blobs)
+        return self.world.arm.store(container)
+
+    def containers(self, account: str) -> list[str]:
+        """The names of an account's containers (resource id)."""
+        return [c["name"] for c in self.world.arm.of_type(CONTAINER_TYPE, under=f"{account}/")]
+
+    def _container(self, id: str, chosen: dict[str, Any]) -> Resource:
         now = self.world.clock.time()
-        container = {
-            "id": call.path,
-            "name": call.params["name"],
+        return {
+            "id": id,
+            "name": id.rpartition("/")[2],
             "type": CONTAINER_TYPE,
             "etag": f'"0x{int(now * 10_000_000):X}"',
             "properties": {
@@ -182,10 +200,9 @@ class Storage:
                 "lastModifiedTime": iso(now),
                 "hasImmutabilityPolicy": False,
                 "hasLegalHold": False,
-                **call.body.get("properties", {}),
+                **chosen,
             },
         }
-        return Reply(status=201, body=self.world.arm.store(container))
 
     def _get_container(self, call: Call) -> Reply:
         container = self.world.arm.find(call.path)

@@ -5,12 +5,7 @@ import uuid
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.recovery.protocol import PROVIDER, vault_of
-
-CONTAINERS = f"{PROVIDER}/vaults/backupFabrics/protectionContainers"
-ITEMS = f"{CONTAINERS}/protectedItems"
-POINTS = f"{ITEMS}/recoveryPoints"
-JOBS = f"{PROVIDER}/vaults/backupJobs"
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, PROVIDER, vault_of
 
 
 def share_hash(account: str, share: str) -> str:

@@ -1,0 +1,216 @@
+"""Virtual machines under a Recovery Services vault, and how their disks are restored.
+
+Rules (seen in recorded traffic, or Azure Backup docs; codes of refusals are from memory):
+- Machines are found in the vault's region by a refresh, whichever vault asked for it. No container is registered: the
+  PUT of an item makes it. A machine belongs to one vault.
+- A backup first takes a snapshot, then sends it to the vault, which takes longer. The point's time is some seconds
+  after the job's start.
+- Disks are restored to a group; a container in a staging account gets configuration and template, and the job names it.
+  Disks are named after the machine, without what isn't a letter or digit, their kind, LUN and the moment.
+- The staging account is in the vault's region and not zone-redundant. Nobody cleans up after a restore that fails late.
+"""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from local.cloud.arm import OperationFailed, Resource, error, not_found
+from local.cloud.backup.protocol import Outcome
+from local.cloud.recovery.machine_rows import (
+    backup_ended,
+    container_id,
+    container_row,
+    item_row,
+    job_row,
+    point_row,
+    protectable_item,
+    restore_told,
+    snapshot_taken,
+    staged,
+)
+from local.cloud.recovery.protocol import ITEMS, VAULT, Operations, vault_of
+from local.cloud.resources.machines import MACHINES, Disk
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+SNAPSHOT_SECONDS = 120.0
+VALIDATE_SECONDS = 15.0
+
+
+class ProtectedMachines:
+    """`contents` has the disks of each recovery point. A failing outcome leaves the disks that it lets through."""
+
+    limits: ClassVar = {"Backup": 9, "Restore": 10}
+    seconds: ClassVar = {"Backup": 2_400.0, "Restore": 2_100.0}
+    point_lag = 0.0
+
+    def __init__(self, world: "World", operations: Operations) -> None:
+        self.world = world
+        self.contents: dict[str, list[Disk]] = {}
+        self._operations = operations
+        self._found: list[str] = []
+        validate = Route("POST", f"{VAULT}/backupTriggerValidateOperation", self._validate)
+        world.wire.mount([validate], guard=world.resource_groups.guard)
+
+    def protect(self, vault: str, machine: Resource, policy: str) -> Resource:
+        """An item that has been protected for long."""
+        self.world.arm.store(container_row(vault, machine["id"]))
+        return self.world.arm.store(item_row(vault, machine["id"], policy))
+
+    # items
+
+    def discover(self, vault: str) -> None:
+        location = self._vault(vault)["location"]
+        self._found = [machine["id"] for machine in self.world.arm.of_type(MACHINES) if machine["location"] == location]
+
+    def protectable(self, vault: str) -> list[Resource]:
+        machines = (self.world.arm.find(id) for id in self._found)
+        return [protectable_item(vault, machine) for machine in machines if machine and not self._item(machine["id"])]
+
+    def new_item(self, call: Call) -> Resource | None:
+        sent = call.body["properties"]
+        return item_row(vault_of(call.path), sent["sourceResourceId"], sent.get("policyId") or "")
+
+    def admit(self, item: Resource, *, new: bool) -> None:
+        vault, source = vault_of(item["id"]), item["properties"]["sourceResourceId"]
+        machine, other = self.world.arm.find(source), self._item(source)
+        if machine is None:
+            raise OperationFailed("UserErrorVmNotFoundV2", "The virtual machine doesn't exist.")
+        if machine["location"] != self._vault(vault)["location"]:
+            raise OperationFailed("UserErrorVmNotInSameRegion", "The machine isn't in the region of the vault.")
+        if other and vault_of(other["id"]).lower() != vault.lower():
+            message = "The machine is protected by another vault."
+            raise OperationFailed("UserErrorVmAlreadyProtectedElsewhere", message)
+        if new:
+            self.world.arm.store(container_row(vault, source))
+
+    def release(self, item: Resource) -> None:
+        self.world.arm.remove(container_id(vault_of(item["id"]), item["properties"]["sourceResourceId"]))
+
+    def _item(self, machine: str) -> Resource | None:
+        items = self.world.arm.of_type(ITEMS)
+        return next((i for i in items if i["properties"]["sourceResourceId"].lower() == machine.lower()), None)
+
+    def _vault(self, id: str) -> Resource:
+        return self.world.arm.resources[id.lower()]
+
+    # backup
+
+    def job(self, item: Resource, operation: str, name: str, began: float, *, by_user: bool) -> Resource:
+        job = job_row(item, operation, name, began, by_user=by_user)
+        if operation == "Backup":
+            self.world.clock.at(max(began + SNAPSHOT_SECONDS, self.world.clock.time()), lambda: self._snapshot(job))
+        return job
+
+    def _snapshot(self, job: Resource) -> None:
+        if job["properties"]["status"] == "InProgress":
+            snapshot_taken(job, self.world.clock.time())
+
+    def is_on_demand(self, job: dict[str, Any], item: Resource) -> bool:
+        bag = job["extendedInfo"]["propertyBag"]
+        on_demand = job["operation"] == "Restore" or "Recovery Point Expiry Time in UTC" in bag
+        return bool(job.get("containerName") == item["properties"]["containerName"] and on_demand)
+
+    def close(self, job: Resource, status: str, told: tuple[int, str]) -> None:
+        held = job["properties"]
+        if held["operation"] == "Backup":
+            backup_ended(job, status)
+        if status not in ("Completed", "InProgress"):
+            code, text = told
+            advice = ["Wait for a few minutes and then try the operation again."]
+            held["errorDetails"] = [
+                {"errorCode": code, "errorTitle": "Error", "errorString": text, "recommendations": advice}
+            ]
+
+    def require_source(self, item: Resource) -> None:
+        if self.world.arm.find(item["properties"]["sourceResourceId"]) is None:
+            raise OperationFailed("UserErrorVmNotFoundV2", "The virtual machine doesn't exist.")
+
+    def keep(self, item: Resource, job: Resource, outcome: Outcome[Disk]) -> None:
+        held, machine = item["properties"], self.world.arm.find(item["properties"]["sourceResourceId"])
+        held.update(lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"])
+        if outcome.status != "Failed" and machine:
+            began = datetime.fromisoformat(job["properties"]["startTime"]).timestamp()
+            point = point_row(item, machine["properties"]["hardwareProfile"]["vmSize"], began)
+            kept = map(outcome.restored, self.world.machines.disks(machine))
+            self.contents[self.world.arm.store(point)["id"]] = [disk for disk in kept if disk]
+            held.update(protectionState="Protected", lastRecoveryPoint=point["properties"]["recoveryPointTime"])
+        self.world.arm.store(item)
+
+    # restore
+
+    def refuse(self, request: dict[str, Any]) -> Reply | None:
+        if request["recoveryType"] == "RestoreDisks" and request.get("targetResourceGroupId"):
+            return None
+        return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
+
+    def begin_restore(self, item: Resource, point: Resource, job: Resource, request: dict[str, Any]) -> None:  # noqa: ARG002  # shares need it
+        taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
+        told = restore_told(request, f"{taken:%-m/%-d/%Y %-I:%M:%S %p}")
+        job["properties"]["extendedInfo"] = told
+
+    def restore(
+        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: Outcome[Disk]
+    ) -> str:
+        faults = self._faults(vault_of(item["id"]), request)
+        if faults:
+            raise OperationFailed(*faults[0])
+        stem = re.sub(r"[^a-z0-9]", "", item["properties"]["friendlyName"].lower())
+        told = job["properties"]["extendedInfo"]
+        self._stage(request["storageAccountId"], f"{stem}-{uuid.uuid4().hex}", job)
+        wanted = [disk for disk in self.contents[point["id"]] if _is_wanted(disk, request)]
+        for disk in filter(None, map(outcome.restored, wanted)):
+            self.world.machines.make_disk(
+                request["targetResourceGroupId"], self._name(stem, disk), disk, location=request["region"]
+            )
+        told["tasksList"][0]["status"] = outcome.status
+        told["progressPercentage"] = 100.0
+        return outcome.status
+
+    def _stage(self, account: str, container: str, job: Resource) -> None:
+        told, name = job["properties"]["extendedInfo"], account.rpartition("/")[2]
+        blobs = staged(told, name, container, job["name"])
+        self.world.storage.add_container(account, container, blobs)
+
+    def _name(self, stem: str, disk: Disk) -> str:
+        kind = "osdisk" if disk.lun is None else f"datadisk-{disk.lun:03}"
+        return f"{stem}-{kind}-{datetime.fromtimestamp(self.world.clock.time(), UTC):%Y%m%d-%H%M%S}"
+
+    def _validate(self, call: Call) -> Reply:
+        point, vault = self.world.arm.find(call.body["id"]), vault_of(call.path)
+        if point is None:
+            return not_found(call)
+        request = call.body["properties"]["restoreRequest"]
+
+        def found() -> dict[str, Any]:
+            results = [
+                {"code": code, "message": message, "recommendations": []}
+                for code, message in self._faults(vault, request)
+            ]
+            return {"validateOperationResponse": {"validationResults": results}}
+
+        return self._operations.validating(vault, VALIDATE_SECONDS, found)
+
+    def _faults(self, vault: str, request: dict[str, Any]) -> list[tuple[str, str]]:
+        """What speaks against a restore, as code and message."""
+        account = self.world.arm.find(request.get("storageAccountId") or "")
+        group = self.world.arm.find(request.get("targetResourceGroupId") or "")
+        checks = [
+            (account is None, "UserErrorStorageAccountNotFound", "The staging account doesn't exist."),
+            (account and account["location"] != self._vault(vault)["location"], *_ELSEWHERE),
+            (account and "ZRS" in account["sku"]["name"], *_ZONE_REDUNDANT),
+            (group is None, "UserErrorTargetResourceGroupNotFound", "The target resource group doesn't exist."),
+        ]
+        return [(code, message) for wrong, code, message in checks if wrong]
+
+
+_ELSEWHERE = ("UserErrorStorageAccountRegionMismatch", "The staging account isn't in the vault's region.")
+_ZONE_REDUNDANT = ("UserErrorZoneRedundantStorageNotSupported", "A zone-redundant staging account isn't supported.")
+
+
+def _is_wanted(disk: Disk, request: dict[str, Any]) -> bool:
+    luns = request.get("restoreDiskLunList")
+    return luns is None or disk.lun is None or disk.lun in luns

@@ -1,0 +1,95 @@
+"""The policies of Recovery Services vaults.
+
+Rules (seen in recorded traffic):
+- A new vault has policies for machines and logs, none for shares.
+- A policy's times come back without their milliseconds. One that is used can't be deleted.
+"""
+
+import json
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import Resource, error, not_found
+from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered, vault_of
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+_TYPE = f"{PROVIDER}/vaults/backupPolicies"
+_POLICY = f"{VAULT}/backupPolicies/{{policy}}"
+_DAILY = {
+    "schedulePolicy": {
+        "schedulePolicyType": "SimpleSchedulePolicy",
+        "scheduleRunFrequency": "Daily",
+        "scheduleRunTimes": ["2024-06-11T20:30:00Z"],
+        "scheduleWeeklyFrequency": 0,
+    },
+    "retentionPolicy": {
+        "retentionPolicyType": "LongTermRetentionPolicy",
+        "dailySchedule": {
+            "retentionTimes": ["2024-06-11T20:30:00Z"],
+            "retentionDuration": {"count": 30, "durationType": "Days"},
+        },
+    },
+    "timeZone": "UTC",
+    "protectedItemsCount": 0,
+}
+_OF_VMS = {"backupManagementType": "AzureIaasVM", "instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
+_OF_SHARES = {"backupManagementType": "AzureStorage", "workLoadType": "AzureFileShare"}
+_OF_LOGS = {
+    "backupManagementType": "AzureWorkload",
+    "workLoadType": "SQLDataBase",
+    "settings": {"timeZone": "UTC", "issqlcompression": False, "isCompression": False},
+    "subProtectionPolicy": [],
+    "protectedItemsCount": 0,
+}
+FIRST = {
+    "DefaultPolicy": {**_OF_VMS, **_DAILY},
+    "EnhancedPolicy": {**_OF_VMS, "policyType": "V2", **_DAILY},
+    "HourlyLogBackup": _OF_LOGS,
+}
+SHARES_DAILY = {**_OF_SHARES, **_DAILY}
+
+
+class RecoveryPolicies:
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        world.wire.mount(
+            [
+                Route("PUT", _POLICY, self._put),
+                Route("GET", _POLICY, self._get),
+                Route("DELETE", _POLICY, self._delete),
+                Route("GET", f"{VAULT}/backupPolicies", self._list),
+            ],
+            guard=world.resource_groups.guard,
+        )
+
+    def store(self, id: str, sent: dict[str, Any]) -> Resource:
+        """Make the policy exist, or change it."""
+        properties = json.loads(json.dumps(sent).replace(".000Z", "Z"))
+        items = self.world.arm.of_type(ITEMS, f"{vault_of(id)}/")
+        used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
+        row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}
+        return self.world.arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
+
+    def _put(self, call: Call) -> Reply:
+        if self.world.arm.find(vault_of(call.path)) is None:
+            return not_found(call)
+        return Reply(body=self.store(call.path, call.body["properties"]))
+
+    def _get(self, call: Call) -> Reply:
+        found = self.world.arm.find(call.path)
+        return Reply(body=deepcopy(found)) if found else not_found(call)
+
+    def _delete(self, call: Call) -> Reply:
+        items = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
+        if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
+            return error(400, "BMSUserErrorPolicyInUse", "The policy is used by protected items.")
+        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+
+    def _list(self, call: Call) -> Reply:
+        wanted = filtered(call).get("backupManagementType")
+        found = self.world.arm.of_type(_TYPE, f"{call.path}/")
+        chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
+        return Reply(body={"value": chosen})
