@@ -1,49 +1,27 @@
-"""The part of the Kusto query language that Resource Graph is asked here; all else raises InvalidQuery.
+"""The part of the Kusto query language that is used here; all else raises InvalidQuery.
 
 Rules:
-- A query is a table and stages: where, project, extend, order by (sort by), take (limit).
+- A query is a table and stages: where, project, extend, summarize, order by (sort by), take (limit).
 - A condition joins comparisons by `and`: == != =~ !~ < <= > >= has in in~, on columns, dotted paths, `['key']`, and
-  tostring(), todatetime(), tolower(), now(), ago(), datetime().
+  tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of a datetime.
+- `summarize` knows count(), max() and arg_max(…, *), and names what it counts `count_`.
 - Table names ignore case, columns don't. What a path doesn't find is null, for which only != and !~ hold.
 - Dynamic values (`properties.x`) must be cast before they are compared with a datetime, as in Kusto.
 - `order by` is descending unless it says `asc`; a projected path without a name is called `properties_x`.
 """
 
-import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from local.cloud.resources.kusto_values import CASTS, COMPARISONS, Row, as_datetime, as_text, dig, rank
+from local.cloud.resources.kusto_tokens import InvalidQuery, Token, tokens
+from local.cloud.resources.kusto_values import CASTS, COMPARISONS, Row, as_datetime, as_text, dig, floor, rank
 
 Stage = Callable[[list[Row]], list[Row]]
-_TOKEN = re.compile(
-    r"""\s+|//[^\n]*
-    |(?P<datetime>datetime\([^()'"]+\))
-    |(?P<string>'[^']*'|"[^"]*")
-    |(?P<timespan>\d+(?:\.\d+)?[dhms]\b)
-    |(?P<number>\d+(?:\.\d+)?)
-    |(?P<sign>in~|=~|!~|==|!=|>=|<=|[><=()\[\].,|])
-    |(?P<word>[A-Za-z_]\w*)""",
-    re.VERBOSE,
-)
+Aggregate = Callable[[list[Row]], Row]
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
-class InvalidQuery(Exception):
-    """`token` at `position` (0-based) is what the query stumbles over."""
-
-    def __init__(self, token: str, position: int) -> None:
-        super().__init__(f"{token!r} at {position}")
-        self.token, self.position = token, position
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
 
 
 @dataclass(frozen=True)
@@ -70,23 +48,16 @@ class Query:
 
 def parse(text: str, columns: dict[str, str], now: datetime) -> Query:
     """Raises InvalidQuery. `columns` are the table's, with their kinds."""
-    return _Parser(_tokens(text), dict(columns), now).query()
+    return _Parser(tokens(text), dict(columns), now).query()
 
 
-def _tokens(text: str) -> list[_Token]:
-    tokens, position = [], 0
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            raise InvalidQuery(text[position], position)
-        if found.lastgroup:
-            tokens.append(_Token(found.lastgroup, found[0], position))
-        position = found.end()
-    return [*tokens, _Token("end", "<EOF>", position)]
+def aggregated(made: list[Aggregate], rows: list[Row]) -> Row:
+    """What becomes of a group of rows."""
+    return {name: value for make in made for name, value in make(rows).items()}
 
 
 class _Parser:
-    def __init__(self, tokens: list[_Token], columns: dict[str, str], now: datetime) -> None:
+    def __init__(self, tokens: list[Token], columns: dict[str, str], now: datetime) -> None:
         self._tokens, self._at, self._columns, self._now = tokens, 0, columns, now
 
     def query(self) -> Query:
@@ -103,6 +74,7 @@ class _Parser:
             "where": self._where,
             "project": lambda: self._columns_stage(keep=False),
             "extend": lambda: self._columns_stage(keep=True),
+            "summarize": self._summarize,
             "order": self._order,
             "sort": self._order,
             "take": self._limit,
@@ -166,6 +138,47 @@ class _Parser:
             return _Term(term.kind, term.of, name)
         return self._term()
 
+    def _summarize(self) -> Stage:
+        made, keys = [self._aggregate()], []
+        while self._skip(","):
+            made.append(self._aggregate())
+        if self._skip("by"):
+            keys.append(self._named())
+            while self._skip(","):
+                keys.append(self._named())
+        self._columns |= {key.name: key.kind for key in keys}
+
+        def summarized(rows: list[Row]) -> list[Row]:
+            groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+            for row in rows:
+                groups[tuple(key.of(row) for key in keys)].append(row)
+            named = [key.name for key in keys]
+            return [{**aggregated(made, group), **dict(zip(named, by, strict=True))} for by, group in groups.items()]
+
+        return summarized
+
+    def _aggregate(self) -> Aggregate:
+        name = self._advance().text if self._tokens[self._at + 1].text == "=" else ""
+        if name:
+            self._expect("=")
+        function = self._take("word")
+        self._expect("(")
+        if function.text == "count":
+            self._expect(")")
+            self._columns[name or "count_"] = "number"
+            return lambda rows: {name or "count_": len(rows)}
+        term = self._term()
+        if function.text == "arg_max":
+            self._expect(",")
+            self._expect("*")
+        elif function.text != "max":
+            raise InvalidQuery(function.text, function.position)
+        self._expect(")")
+        if function.text == "arg_max":
+            return lambda rows: max(rows, key=lambda row: rank(term.of(row)))
+        self._columns[name or f"max_{term.name}"] = term.kind
+        return lambda rows: {name or f"max_{term.name}": max((term.of(row) for row in rows), key=rank)}
+
     def _order(self) -> Stage:
         self._expect("by")
         keys = [self._key()]
@@ -207,14 +220,18 @@ class _Parser:
             raise InvalidQuery(token.text, token.position)
         return _Term("datetime", lambda _: moment)
 
-    def _call(self, function: _Token) -> _Term:
+    def _call(self, function: Token) -> _Term:
         self._expect("(")
         if function.text == "now":
             term = _Term("datetime", lambda _: self._now)
         elif function.text == "ago":
-            span = self._take("timespan").text
-            since = self._now - timedelta(**{_UNITS[span[-1]]: float(span[:-1])})
+            since = self._now - self._timespan()
             term = _Term("datetime", lambda _: since)
+        elif function.text == "bin":
+            inner = self._term()
+            self._expect(",")
+            size = self._timespan().total_seconds()
+            term = _Term("datetime", lambda row: floor(inner.of(row), size), inner.name)
         elif function.text in CASTS:
             inner, (kind, cast) = self._term(), CASTS[function.text]
             term = _Term(kind, lambda row: cast(inner.of(row)), inner.name)
@@ -223,7 +240,11 @@ class _Parser:
         self._expect(")")
         return term
 
-    def _path(self, column: _Token) -> _Term:
+    def _timespan(self) -> timedelta:
+        span = self._take("timespan").text
+        return timedelta(**{_UNITS[span[-1]]: float(span[:-1])})
+
+    def _path(self, column: Token) -> _Term:
         if column.text not in self._columns:
             raise InvalidQuery(column.text, column.position)
         kind, keys = self._columns[column.text], [column.text]
@@ -242,17 +263,17 @@ class _Parser:
         return key
 
     @property
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         return self._tokens[self._at]
 
-    def _advance(self) -> _Token:
+    def _advance(self) -> Token:
         token = self._next
         if token.kind == "end":
             raise InvalidQuery(token.text, token.position)
         self._at += 1
         return token
 
-    def _take(self, kind: str) -> _Token:
+    def _take(self, kind: str) -> Token:
         token = self._advance()
         if token.kind != kind:
             raise InvalidQuery(token.text, token.position)

@@ -37,6 +37,19 @@ def rank(value: Any) -> tuple[bool, Any]:
     return (value is not None, value if isinstance(value, int | float | datetime) else as_text(value))
 
 
+def floor(value: Any, size: float) -> datetime | None:
+    """The start of the bin of so many seconds that a moment falls into."""
+    moment = as_datetime(value)
+    return datetime.fromtimestamp(moment.timestamp() // size * size, UTC) if moment else None
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(float(value))
+    except (TypeError, ValueError):
+        return None
+
+
 def _has(have: Any, term: Any) -> bool:
     return re.search(rf"(?<![^\W_]){re.escape(as_text(term))}(?![^\W_])", as_text(have), re.IGNORECASE) is not None
 
@@ -68,5 +81,6 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 CASTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "tostring": ("string", as_text),
     "tolower": ("string", lambda value: as_text(value, str.lower)),
+    "toint": ("number", _number),
     "todatetime": ("datetime", as_datetime),
 }

@@ -15,7 +15,8 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, iso
-from local.cloud.resources.kusto import InvalidQuery, parse
+from local.cloud.resources.kusto import parse
+from local.cloud.resources.kusto_tokens import InvalidQuery
 from local.cloud.resources.kusto_values import Row
 from local.cloud.wire import Call, Reply, Route
 

@@ -1,0 +1,76 @@
+"""Application Insights: takes telemetry, and answers queries over it as its tables show it.
+
+Rules:
+- Only Entra tokens are taken (DisableLocalAuth), of principals that may publish: Monitoring Metrics Publisher.
+- `traces` has a row for each line, with its fields as text in customDimensions; `customMetrics` one for each value.
+"""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.resources import kusto
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+WRITE = "Microsoft.Insights/Telemetry/Write"
+Row = dict[str, Any]
+_SHARED = {"timestamp": "datetime", "customDimensions": "dynamic"}
+_COLUMNS = {
+    "traces": {**_SHARED, "message": "string", "severityLevel": "number", "operation_Id": "string"},
+    "custommetrics": {**_SHARED, "name": "string", "value": "number"},
+    "requests": {**_SHARED, "success": "bool", "name": "string"},
+}
+
+
+class Insights:
+    """One component. `tables` has its rows by table, in lower case."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.key = str(uuid.uuid4())
+        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward"
+        self.id = f"{group}/providers/Microsoft.Insights/components/appi-meshward"
+        self.tables: dict[str, list[Row]] = {table: [] for table in _COLUMNS}
+        world.wire.mount([Route("POST", "/insights/v2.1/track", self._track)])
+
+    @property
+    def connection(self) -> str:
+        """The connection string, which names no secret."""
+        return f"InstrumentationKey={self.key};IngestionEndpoint={self.world.wire.url}/insights"
+
+    def query(self, text: str) -> list[Row]:
+        """The rows that a query finds; raises InvalidQuery for one that it doesn't understand."""
+        table = text.split("|")[0].strip().lower()
+        asked = kusto.parse(text, _COLUMNS[table], self.world.clock.now())
+        return asked.run(list(self.tables[table]))
+
+    def _track(self, call: Call) -> Reply:
+        caller = self.world.entra.caller(call, audience="https://monitor.azure.com/")
+        if caller is None:
+            return Reply(status=401, body=_answer(0, 401, "The token is missing, expired or not for Azure Monitor."))
+        if not self.world.permissions.allows(caller, WRITE, self.id):
+            return Reply(status=403, body=_answer(0, 403, f"The principal lacks '{WRITE}' on '{self.id}'."))
+        for item in call.body:
+            for table, row in _rows(item):
+                self.tables[table].append(row)
+        return Reply(body=_answer(len(call.body)))
+
+
+def _answer(taken: int, status: int = 200, message: str = "") -> Row:
+    errors = [{"index": 0, "statusCode": status, "message": message}] if message else []
+    return {"itemsReceived": taken, "itemsAccepted": taken, "errors": errors}
+
+
+def _rows(item: Row) -> Iterator[tuple[str, Row]]:
+    data, shared = item["data"]["baseData"], {"timestamp": datetime.fromisoformat(item["time"])}
+    shared["customDimensions"] = data.get("properties") or {}
+    if item["data"]["baseType"] == "MessageData":
+        facts = {"message": data["message"], "severityLevel": data.get("severityLevel")}
+        yield "traces", {**shared, **facts, "operation_Id": item["tags"]["ai.operation.id"]}
+    for metric in data.get("metrics", []):
+        yield "custommetrics", {**shared, "name": metric["name"], "value": metric["value"]}

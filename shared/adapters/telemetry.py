@@ -1,0 +1,138 @@
+"""What the app logs, with its fields, and the metrics that follow from it, in Application Insights.
+
+Rules:
+- A metric is what a constant message says: `METRICS` is all of them, so nothing is counted that isn't logged.
+- Nothing is read, imported or sent before the first line; nothing at all without APPLICATIONINSIGHTS_CONNECTION_STRING.
+- Batches are sent by a thread, as the identity that APPLICATIONINSIGHTS_AUTHENTICATION_STRING names: the host's own.
+- A line that can't be sent is lost: no flow waits for its telemetry.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import Logger, ReadableLogRecord
+    from opentelemetry.sdk._logs.export import LogRecordExportResult
+
+Fields = Mapping[str, Any]
+
+
+class Metric(NamedTuple):
+    """`value` of each line with this message, told apart `by` some of its fields."""
+
+    message: str
+    name: str
+    kind: Literal["gauge", "counter"]
+    value: Callable[[Fields], float] = lambda _: 1
+    by: tuple[str, ...] = ()
+
+
+METRICS = (
+    Metric("root looked at", "meshward.root.days_to_expiry", "gauge", lambda told: told["days_left"], ("certificate",)),
+    Metric("rotation on hold", "meshward.rotations.held", "counter", by=("trust_domain", "reason")),
+    Metric("census taken", "meshward.clusters.unprotected", "gauge", lambda told: told["clusters"] - told["protected"]),
+    Metric("restore verified", "meshward.verifications.passed", "counter"),
+    Metric("restore not verified", "meshward.verifications.failed", "counter", by=("verdict",)),
+    Metric("step refused", "meshward.steps.refused", "counter", by=("step", "reason")),
+    Metric("event declined", "meshward.events.declined", "counter", by=("reason",)),
+)
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Telemetry(logging.Handler):
+    """Sends the lines of a logger, their extra fields as dimensions, and what `METRICS` makes of them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self._environ = environ
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if self._logger:
+                self._send(self._logger, record)
+        except Exception:
+            self.handleError(record)
+
+    @cached_property
+    def _logger(self) -> "Logger | None":
+        connection = self._environ.get("APPLICATIONINSIGHTS_CONNECTION_STRING")
+        return _logger(connection, self._environ.get("WEBSITE_SITE_NAME", "meshward")) if connection else None
+
+    def _send(self, logger: "Logger", record: logging.LogRecord) -> None:
+        from opentelemetry._logs import SeverityNumber
+
+        fields = {name: _dimension(value) for name, value in vars(record).items() if name not in _OWN}
+        logger.emit(
+            timestamp=int(record.created * 1e9),
+            severity_number=SeverityNumber.WARN if record.levelno >= logging.WARNING else SeverityNumber.INFO,
+            severity_text=record.levelname,
+            body=record.getMessage(),
+            attributes=fields,
+        )
+
+
+def _logger(connection: str, app: str) -> "Logger":
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+
+    provider = LoggerProvider(resource=Resource({SERVICE_NAME: app}))
+    exporter: Any = _Exporter(connection, provider.resource)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    return provider.get_logger("meshward")
+
+
+def _dimension(value: Any) -> str | int | float | bool:
+    """A field as a dimension: sequences as text, joined by commas."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+class _Exporter:
+    """A LogRecordExporter whose dear parts are built in the thread that exports."""
+
+    def __init__(self, connection: str, resource: Any) -> None:
+        self._connection, self._resource = connection, resource
+
+    def export(self, batch: "Sequence[ReadableLogRecord]") -> "LogRecordExportResult":
+        for line in batch:
+            self._measure(line)
+        result: LogRecordExportResult = self._lines.export(batch)
+        return result
+
+    def shutdown(self) -> None:
+        self._meters.shutdown()
+
+    def force_flush(self, timeout_millis: int = 10_000) -> bool:
+        return bool(self._meters.force_flush(timeout_millis))
+
+    @cached_property
+    def _lines(self) -> Any:
+        from azure.monitor.opentelemetry.exporter import AzureMonitorLogExporter
+
+        return AzureMonitorLogExporter(connection_string=self._connection, disable_offline_storage=True)
+
+    @cached_property
+    def _meters(self) -> Any:
+        from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+        exporter = AzureMonitorMetricExporter(connection_string=self._connection, disable_offline_storage=True)
+        return MeterProvider([PeriodicExportingMetricReader(exporter)], resource=self._resource)
+
+    @cached_property
+    def _instruments(self) -> dict[str, Any]:
+        meter = self._meters.get_meter("meshward")
+        make = {"gauge": meter.create_gauge, "counter": meter.create_counter}
+        return {metric.name: make[metric.kind](metric.name) for metric in METRICS}
+
+    def _measure(self, line: "ReadableLogRecord") -> None:
+        told: Fields = line.log_record.attributes or {}
+        for metric in METRICS:
+            if metric.message == line.log_record.body:
+                instrument, by = self._instruments[metric.name], {name: told[name] for name in metric.by}
+                (instrument.set if metric.kind == "gauge" else instrument.add)(metric.value(told), by)
