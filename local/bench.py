@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rich.table import Table
 from local import bench_rotation, bench_vaults
 from local.clock import Clock
 from local.cloud import scenario
+from local.cloud.event_grid.topics import EventGrid
 from local.host.host import FunctionsHost
 from local.plays import all_three
 from local.stage import APP, open_stage
@@ -29,6 +31,7 @@ from local.stage import APP, open_stage
 EMPTY = Path(__file__).parent / "empty_app"
 OUT = APP / "out" / "bench.json"
 PAIRS = 7
+NOWHERE = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=https://localhost:1"
 EVENTS = 2_000
 CONNECTIONS = 16
 TARGETS = {
@@ -49,6 +52,7 @@ _OTHER_WRITE = {
     "dataVersion": "2",
     "data": {"operationName": "Microsoft.Storage/storageAccounts/write", "resourceUri": "/subscriptions/s/storage"},
 }
+NO_RESOURCE = {**_OTHER_WRITE, "data": {"operationName": "Microsoft.ContainerService/managedClusters/write"}}
 
 
 def main(fleets: Sequence[int]) -> None:
@@ -61,7 +65,7 @@ def main(fleets: Sequence[int]) -> None:
 async def measured() -> dict[str, Any]:
     """All figures but those of fleets, by the keys of `out/bench.json`."""
     cold = [await started(APP) / await started(EMPTY) for _ in range(PAIRS)]
-    async with open_stage() as stage, empty_host(stage.clock) as empty:
+    async with open_stage(telemetry=True) as stage, empty_host(stage.clock) as empty:
         rates = [await rate(stage.host, "on_cluster_event") / await rate(empty, "ignore") for _ in range(3)]
         await all_three(stage, print)
         flows = stage.host.worker_rss()
@@ -80,8 +84,9 @@ async def measured() -> dict[str, Any]:
 
 
 async def started(folder: Path) -> float:
-    """Seconds until the app in the folder is indexed and served."""
-    host = FunctionsHost(folder, {}, Clock(0.0))
+    """Seconds until the app in the folder is indexed and served; as deployed, it would send telemetry."""
+    told = {"APPLICATIONINSIGHTS_CONNECTION_STRING": NOWHERE, "PYTHON_ENABLE_OPENTELEMETRY": "true"}
+    host = FunctionsHost(folder, told, Clock(0.0))
     begun = time.perf_counter()
     await host.start()
     taken = time.perf_counter() - begun
@@ -101,14 +106,12 @@ async def empty_host(clock: Clock) -> AsyncIterator[FunctionsHost]:
 
 
 async def declined_once() -> float:
-    """The worker's memory in MiB after one event that isn't for it."""
-    host = FunctionsHost(APP, {}, Clock(0.0))
-    await host.start()
-    try:
-        await deliver(host, "on_cluster_event", 1)
-        return host.worker_rss()
-    finally:
-        await host.stop()
+    """The worker's memory in MiB after an event that it declined and has told Application Insights of."""
+    async with open_stage(seed=partial(scenario.seed_trust, clusters=1), telemetry=True) as stage:
+        stage.world.event_grid.publish(EventGrid.SUBSCRIPTION, NO_RESOURCE)
+        await stage.clock.advance(timedelta(seconds=5))
+        await stage.world.insights.found("traces | where message == 'event declined'")
+        return stage.host.worker_rss()
 
 
 async def rate(host: FunctionsHost, function: str) -> float:

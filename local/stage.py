@@ -120,9 +120,10 @@ def environment(world: World, folder: Path) -> dict[str, str]:
 
 def monitored(world: World) -> dict[str, str]:
     """The application settings by which telemetry is sent, and sent soon."""
+    host = world.entra.named("host").client_id
     return {
         "APPLICATIONINSIGHTS_CONNECTION_STRING": world.insights.connection,
-        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={world.entra.named('host').client_id};Authorization=AAD",
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={host};Authorization=AAD",
         "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
         "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
         "PYTHON_ENABLE_OPENTELEMETRY": "true",

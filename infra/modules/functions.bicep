@@ -40,6 +40,11 @@ var all = union(settings, scheduled, {
   AzureWebJobsStorage__clientId: identities.host.clientId
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identities.host.clientId};Authorization=AAD'
+  // Neither the exporter's figures about itself nor its remote control go to Microsoft.
+  APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true'
+  APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
+  // The worker sends its lines itself, with their fields; the host doesn't send them once more.
+  PYTHON_ENABLE_OPENTELEMETRY: 'true'
   MESHWARD_TENANT_ID: tenant().tenantId
   MESHWARD_ROTATOR_CLIENT_ID: identities.rotator.clientId
   MESHWARD_PROVISIONER_CLIENT_ID: identities.provisioner.clientId

@@ -5,6 +5,7 @@ Rules:
 - `traces` has a row for each line, with its fields as text in customDimensions; `customMetrics` one for each value.
 """
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -36,6 +37,7 @@ class Insights:
         group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward"
         self.id = f"{group}/providers/Microsoft.Insights/components/appi-meshward"
         self.tables: dict[str, list[Row]] = {table: [] for table in _COLUMNS}
+        self._arrived = asyncio.Event()
         world.wire.mount([Route("POST", "/insights/v2.1/track", self._track)])
 
     @property
@@ -45,9 +47,17 @@ class Insights:
 
     def query(self, text: str) -> list[Row]:
         """The rows that a query finds; raises InvalidQuery for one that it doesn't understand."""
-        table = text.split("|")[0].strip().lower()
+        table = text.split("|", maxsplit=1)[0].strip().lower()
         asked = kusto.parse(text, _COLUMNS[table], self.world.clock.now())
         return asked.run(list(self.tables[table]))
+
+    async def found(self, text: str, patience: float = 60.0) -> list[Row]:
+        """The rows of a query once there are some: telemetry comes in real time, for which this waits some seconds."""
+        async with asyncio.timeout(patience):
+            while not (rows := self.query(text)):
+                self._arrived.clear()
+                await self._arrived.wait()
+        return rows
 
     def _track(self, call: Call) -> Reply:
         caller = self.world.entra.caller(call, audience="https://monitor.azure.com/")
@@ -58,6 +68,7 @@ class Insights:
         for item in call.body:
             for table, row in _rows(item):
                 self.tables[table].append(row)
+        self._arrived.set()
         return Reply(body=_answer(len(call.body)))
 
 
@@ -67,8 +78,8 @@ def _answer(taken: int, status: int = 200, message: str = "") -> Row:
 
 
 def _rows(item: Row) -> Iterator[tuple[str, Row]]:
-    data, shared = item["data"]["baseData"], {"timestamp": datetime.fromisoformat(item["time"])}
-    shared["customDimensions"] = data.get("properties") or {}
+    data = item["data"]["baseData"]
+    shared = {"timestamp": datetime.fromisoformat(item["time"]), "customDimensions": data.get("properties") or {}}
     if item["data"]["baseType"] == "MessageData":
         facts = {"message": data["message"], "severityLevel": data.get("severityLevel")}
         yield "traces", {**shared, **facts, "operation_Id": item["tags"]["ai.operation.id"]}

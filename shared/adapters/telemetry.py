@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import Logger, ReadableLogRecord
+    from opentelemetry._logs import Logger
+    from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 Fields = Mapping[str, Any]

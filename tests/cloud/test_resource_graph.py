@@ -116,7 +116,7 @@ async def test_a_condition_decides(world: World, condition: str, passes: bool) -
 @pytest.mark.parametrize(
     "query",
     [
-        "Resources | summarize count()",
+        "Resources | distinct type",
         "Resources | where name == 'a' or name == 'b'",
         "Resources | where nosuchcolumn == 'a'",
         "Resources | where properties.endTime > ago(1d)",

@@ -1,33 +1,68 @@
-"""What the app logs arrives in Application Insights with its fields, and alerts and workbook find it there."""
+"""What the app logs arrives in Application Insights with its fields, and alerts, metrics and workbook find it there."""
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from local import plays
-from local.stage import INFRA, Stage, open_stage
+from local.bench import NO_RESOURCE
+from local.cloud import scenario
+from local.cloud.event_grid.topics import EventGrid
+from local.stage import INFRA, open_stage
+from shared.adapters.telemetry import METRICS
 from tests.conftest import START
+from tests.flows.test_trust import MINUTE
 
-PATIENCE = 20.0
-
-
-async def seen(stage: Stage, query: str, enough: Callable[[list[dict[str, Any]]], bool] = bool) -> list[dict[str, Any]]:
-    """The rows of a query once there are enough: telemetry is sent in real time, by a thread of the worker."""
-    async with asyncio.timeout(PATIENCE):
-        while not enough(rows := stage.world.insights.query(query)):
-            await asyncio.sleep(0.05)
-    return rows
+ALERTS = {each["name"]: each["query"] for each in json.loads((INFRA / "alerts.json").read_text())}
+PANELS = {each["title"]: each["query"] for each in json.loads((INFRA / "workbook.json").read_text())}
+EMPTY_SOMETIMES = {"reason", "outcome", "phase"}  # the panel of rotations mixes lines, each with fields of its own
 
 
-async def test_x() -> None:
+async def test_alerts_and_workbook_find_in_telemetry_what_the_flows_went_through() -> None:
     async with open_stage(start=START, telemetry=True) as stage:
         await plays.all_three(stage, print)
-        await seen(stage, "traces | where message == 'rotation ended'")
-        await asyncio.sleep(2)
-        for row in stage.world.insights.tables["traces"][:10]+stage.world.insights.tables["custommetrics"]:
-            print(row)
-        for name in ("alerts","workbook"):
-            for e in json.loads((INFRA / f"{name}.json").read_text()):
-                print(e["title"], stage.world.insights.query(e["query"])[:4])
-        print([l for l in stage.log if "azure" in l or "opentel" in l][:10])
+        await stage.world.insights.found("traces | where message == 'rotation ended'")
+        await stage.world.insights.found("customMetrics | where name == 'meshward.verifications.passed'")
+        for title, query in PANELS.items():
+            rows = stage.world.insights.query(query)
+            assert rows or title.startswith("Refusals"), title
+            for row in rows:
+                assert all(value not in ("", None) for name, value in row.items() if name not in EMPTY_SOMETIMES), row
+        (root,) = stage.world.insights.query(PANELS["Roots: when each is due"])
+        assert (root["root"], root["days_to_expiry"]) == (scenario.OLD_ROOT, 29)
+        assert stage.world.insights.query(ALERTS["unprotected"]), "aks-west asks for no protection"
+        assert {
+            row["outcome"] for row in stage.world.insights.query(PANELS["Rotations: phases proven, holds, ends"])
+        } > {"rotated"}
+        days = await stage.world.insights.found("customMetrics | where name == 'meshward.root.days_to_expiry'")
+        assert days[0]["customDimensions"] == {"certificate": scenario.OLD_ROOT}
+
+
+async def test_what_is_declined_is_told_of_with_its_reason_and_counted() -> None:
+    async with open_stage(start=START, seed=partial(scenario.seed_trust, clusters=1), telemetry=True) as stage:
+        stage.world.event_grid.publish(EventGrid.SUBSCRIPTION, NO_RESOURCE)
+        await stage.clock.advance(MINUTE)
+        told = await stage.world.insights.found(ALERTS["declined"])
+        assert told[0]["customDimensions"]["reason"] == "MalformedEvent"
+        counted = await stage.world.insights.found("customMetrics | where name == 'meshward.events.declined'")
+        assert counted[0]["customDimensions"] == {"reason": "MalformedEvent"}
+        refusals = stage.world.insights.query(PANELS["Refusals: steps, calls and events"])
+        assert {(row["message"], row["reason"]) for row in refusals} == {("event declined", "MalformedEvent")}
+
+
+async def test_without_its_role_the_host_s_identity_is_told_which_one_it_lacks() -> None:
+    async with open_stage(start=START, seed=partial(scenario.seed_trust, clusters=1), telemetry=True) as stage:
+        permissions, host = stage.world.permissions, stage.world.entra.named("host")
+        role = permissions.roles["Monitoring Metrics Publisher"]
+        permissions.granted -= {(host.object_id, role, stage.world.insights.id)}
+        stage.world.event_grid.publish(EventGrid.SUBSCRIPTION, NO_RESOURCE)
+        await stage.clock.advance(MINUTE)
+        async with asyncio.timeout(60):
+            while not any("`Monitoring Metrics Publisher` role" in line for line in stage.log):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert stage.world.insights.tables["traces"] == []
+
+
+def test_each_metric_is_asked_for_by_some_panel_or_alert() -> None:
+    asked = " ".join([*ALERTS.values(), *PANELS.values()])
+    assert [m.name for m in METRICS if m.name not in asked and m.message not in asked] == []

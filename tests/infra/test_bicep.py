@@ -11,6 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from local.clock import Clock
+from local.cloud.world import World
+from local.stage import monitored
+from shared.adapters.telemetry import METRICS
 from shared.domain import vault
 from shared.domain.selftest import PROVIDERS
 from shared.settings import Settings
@@ -63,7 +67,12 @@ def test_no_key_and_no_setting_that_flex_consumption_refuses_is_set() -> None:
 def test_queries_look_for_messages_that_the_app_logs_with_the_fields_it_gives_them() -> None:
     code = sources("functions", "shared")
     logged = set(re.findall(r'log\.\w+\(\s*"([^"]+)"', code))
+    counted = {metric.name: {*metric.by} for metric in METRICS}
     for query in queries():
+        if query.startswith("customMetrics"):
+            (name,) = re.findall(r"name == '([^']+)'", query)
+            assert set(re.findall(r"customDimensions\.(\w+)", query)) <= counted[name], query
+            continue
         clauses = re.findall(r"message (?:==|in) \(?('[^)|]*')", query)
         asked = {message for clause in clauses for message in re.findall(r"'([^']+)'", clause)}
         assert asked or query.startswith("requests"), query
@@ -96,3 +105,32 @@ def test_the_rollout_registers_each_provider_that_the_self_test_asks_for() -> No
     script = (INFRA / "deploy.sh").read_text()
     loop = script[script.index("for provider in") : script.index("; do")]
     assert {name.removeprefix("Microsoft.") for name in PROVIDERS} <= set(re.findall(r"\b[A-Z]\w+", loop))
+
+
+def test_each_metric_is_made_of_a_message_that_the_app_logs_and_of_its_fields() -> None:
+    code = sources("functions", "shared")
+    for metric in METRICS:
+        asked: set[str] = set(metric.by)
+        metric.value(Noting(asked))
+        (extra,) = re.findall(rf'log\.\w+\(\s*"{metric.message}",\s*extra=(\{{.*?\}}|\w+)', code)
+        told = extra if extra.startswith("{") else "".join(re.findall(rf"\b{extra} = (\{{.*\}})", code))
+        given = f"{told} {' '.join(re.findall(r'fields = (\{.*\})', code))}" if "**fields" in told else told
+        held = re.findall(r"held = (\{.*\})", code) if "**held" in told else []
+        assert asked <= set(re.findall(r'"(\w+)":', f"{given} {held}")), metric.message
+
+
+def test_bicep_sets_the_settings_by_which_telemetry_is_sent_in_tests() -> None:
+    world = World(Clock(0.0))
+    told = {name for name in monitored(world) if not name.startswith("OTEL_")}  # those only hasten it
+    assert told == set(re.findall(r"^ *((?:APPLICATIONINSIGHTS|PYTHON)_\w+):", bicep(), re.MULTILINE))
+
+
+class Noting(dict[str, int]):
+    """Fields that note which of them are asked for."""
+
+    def __init__(self, asked: set[str]) -> None:
+        self._asked = asked
+
+    def __getitem__(self, name: str) -> int:
+        self._asked.add(name)
+        return 1
