@@ -10,6 +10,8 @@ POST /api/protections    {"cluster_id": "<resource id>"}, with "plan": "<hash>" 
 GET  /api/plans/releases?cluster_id=<resource id of a cluster that is gone>
 POST /api/releases       {"cluster_id": "<resource id>", "plan": "<hash>"}
 POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
+                         or {"item_id": "<resource id of a backup instance or protected item>"}, its latest recovery
+                         point or with "point_id": "<name>" that one
 GET  /api/census          which clusters are protected, by what and how well proven, or why not
 POST /api/selftest
 GET  /api/instances/{id}
@@ -123,8 +125,9 @@ async def start_release(req: func.HttpRequest, client: Client) -> func.HttpRespo
 
 @guarded("POST", "verifications")
 async def start_verification(req: func.HttpRequest, client: Client) -> func.HttpResponse:
-    """Restore the backup of the job and check it."""
-    return _accepted(req, await restores.request_verification(client, _field(req, "job_id"), "Completed"))
+    """Restore the backup of the job, or a point of the item, and check it."""
+    job, item, point = (_optional(req, name) for name in ("job_id", "item_id", "point_id"))
+    return _accepted(req, await restores.request_by_hand(client, job, item, point))
 
 
 @guarded("GET", "census")
@@ -161,14 +164,26 @@ async def show_instance(req: func.HttpRequest, client: Client) -> func.HttpRespo
 
 
 def _field(req: func.HttpRequest, name: str) -> str:
+    value = _body(req).get(name)
+    if not isinstance(value, str) or not value:
+        raise PermanentError("MalformedBody", f'the body needs a text field "{name}"')
+    return value
+
+
+def _body(req: func.HttpRequest) -> dict[str, Any]:
     try:
         body = req.get_json()
     except ValueError as error:
         raise PermanentError("MalformedBody", "the body isn't JSON") from error
-    value = body.get(name) if isinstance(body, dict) else None
-    if not isinstance(value, str) or not value:
-        raise PermanentError("MalformedBody", f'the body needs a text field "{name}"')
-    return value
+    if not isinstance(body, dict):
+        raise PermanentError("MalformedBody", "the body isn't a JSON object")
+    return body
+
+
+def _optional(req: func.HttpRequest, name: str) -> str:
+    """A text field of the body, empty where it is left out."""
+    body = _body(req)
+    return _field(req, name) if name in body else ""
 
 
 def _accepted(req: func.HttpRequest, instance_id: str) -> func.HttpResponse:

@@ -15,10 +15,9 @@ from durabletask.client import OrchestrationStatus
 
 from functions import vaults
 from functions.client import Client
-from functions.restore_steps import verdict_of
+from functions.restore_ledger import history_of
 from shared.domain.census import (
     FOLDER,
-    SHOWN,
     Census,
     Instance,
     Proof,
@@ -32,7 +31,7 @@ from shared.domain.census import (
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
-from shared.domain.restore_watch import EndedJob
+from shared.domain.restore_watch import SHOWN, WatchedJob
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -45,13 +44,13 @@ async def take(client: Client) -> None:
         return
     clusters, policy, before = await outer.protectable.list(), await outer.policy(), await _latest()
     instances = {instance.cluster_id.lower(): instance for instance in await outer.inventory.instances()}
-    jobs = await outer.inventory.ended_jobs(now - SHOWN)
+    jobs = await outer.inventory.jobs(now - SHOWN)
     standings = []
     for cluster in clusters:
         instance = instances.get(cluster.id.lower())
         if instance and instance.configured:
             known = before.proof(instance.id) if before else Proof()
-            standings.append(protected(cluster, instance, await _proof(good_backups(instance, jobs), known)))
+            standings.append(protected(cluster, instance, await _proof(instance, good_backups(instance, jobs), known)))
         else:
             standings.append(await _unprotected(client, cluster, policy, instance))
     taken = census(standings, now)
@@ -75,16 +74,13 @@ async def _latest() -> Census | None:
     return msgspec.json.decode(found, type=Census) if found else None
 
 
-async def _proof(backups: Sequence[EndedJob], known: Proof) -> Proof:
-    """The newest good backup, and the newest whose restore was judged good; what was `known` where there is none."""
-    verified = known.last_verified_restore
-    for job in backups:
-        judged = await verdict_of(job.id)
-        if judged and judged.verdict.startswith("Verified"):
-            verified = judged.judged_at
-            break
+async def _proof(instance: Instance, backups: Sequence[WatchedJob], known: Proof) -> Proof:
+    """The newest good backup, and the newest verification that was good; what was `known` where there is none."""
+    history = await history_of(instance.id)
+    verified = history.last_verified if history else None
     return Proof(
-        last_good_backup=backups[0].ended if backups else known.last_good_backup, last_verified_restore=verified
+        last_good_backup=backups[0].ended if backups else known.last_good_backup,
+        last_verified_restore=verified.at if verified else known.last_verified_restore,
     )
 
 

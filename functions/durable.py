@@ -71,11 +71,11 @@ async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]
 
 
 class DeadlinePassed(PermanentError):
-    """A step didn't finish in time. `waited` is what it said last."""
+    """A step (its activity's name) didn't finish in time. `waited` is what it said last."""
 
     def __init__(self, step: str, waited: TemporaryError) -> None:
         super().__init__("DeadlinePassed", f"{step} didn't finish in time: {waited.reason}: {waited.message}")
-        self.waited = waited
+        self.step, self.waited = step, waited
 
 
 @dataclass(frozen=True)

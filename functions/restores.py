@@ -1,50 +1,41 @@
 """A finished backup is restored to an isolated place, checked, measured and cleaned up.
 
     jobs that ended ──▶ watch ──▶ Meshward.Backup.Completed ─┐
-                                                  by hand ───┴─▶ verify_restore (one run per backup job)
+                      by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
-    plan      describe the job, take the source's manifest, choose the recovery point
+    plan      describe the source, take its manifest, draw whether and which recovery point
     restore   isolate a place, send the restore once, follow its job
-    check     recovery point age, job, counters, inventory, workloads, mesh identity, restore time
+    check     wait for the workloads, call them, climb the ladder: recovery point age, threat flag, job, warnings,
+              counters, inventory, canaries, workloads, mesh, application, restore time
     clean up  always, and proven by looking
     verdict   Verified, VerifiedWithFindings, Failed, or Inconclusive with the reason; written once
 
-A restore that can't be made or judged is Inconclusive; it never ends the run before the place is cleaned up.
+A restore that can't be made or judged is Inconclusive; it never ends the run before the place is cleaned up. A backup
+that isn't drawn is written down as such.
 """
 
-import logging
 from datetime import timedelta
 
+import azure.durable_functions as df
 import azure.functions as func
 
 from functions.client import Client, with_client
-from functions.durable import Runbook, Steps, declined, orchestrator
+from functions.durable import MINUTE, DeadlinePassed, Runbook, Steps, declined, orchestrator
 from functions.incoming import received
-from functions.restore_steps import (
-    app,
-    check_restore,
-    choose_recovery_point,
-    clean_up,
-    describe_job,
-    find_restore_job,
-    find_verdict,
-    follow_restore,
-    isolate,
-    record_verdict,
-    start_restore,
-    take_manifest,
-)
-from shared.domain.errors import MeshwardError, PermanentError
+from functions.restore_check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
+from functions.restore_plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
+from functions.restore_steps import find_restore_job, follow_restore, isolate, start_restore
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import backup_completed
-from shared.domain.restore import GOOD, Plan, Restored, Verification, check_ours, job_id, plan_of
+from shared.domain.restore import GOOD, Plan, Restored, Verification, check_ours, item_id, job_id, of_item, of_job
 from shared.domain.restore_checks import Concluded, Outcome, Result
+from shared.domain.restore_choice import Choice, SampledOut
+from shared.domain.restore_lease import Clearing
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
+app = df.Blueprint()
 
-# A subscription may read 150 backup jobs an hour (seen in recorded traffic): a dozen verifications side by side at this
-# pace. The measured restore time is so much too long at most.
-JOB_POLL = timedelta(minutes=5)
+RESTORE_POLL = timedelta(minutes=5)
 LONGEST_RESTORE = timedelta(hours=12)
 LONGEST_QUEUE = timedelta(hours=3)
 
@@ -52,75 +43,92 @@ LONGEST_QUEUE = timedelta(hours=3)
 @app.event_grid_trigger(arg_name="event")
 @with_client(app)
 async def on_backup_completed(event: func.EventGridEvent, client: Client) -> None:
-    """Verify the backup; a failed one leaves nothing to verify."""
+    """Verify the backup, if it is drawn."""
     try:
         completed = backup_completed(received(event))
-        check_ours(job_id(completed.job_id), services().settings.subscriptions)
+        if completed.status.lower() not in GOOD:
+            raise InvalidEvent("NothingToVerify", f"a backup that ended as {completed.status} isn't completed")
+        await request_verification(client, of_job(completed.job_id))
     except MeshwardError as error:
         declined(error, event.id)
         raise
-    if completed.status.lower() in GOOD:
-        await request_verification(client, completed.job_id, completed.status)
-    else:
-        log.info("backup made no copy", extra={"job": completed.job_id, "status": completed.status})
 
 
-async def request_verification(client: Client, job: str, status: str) -> str:
-    """Verify the backup of a job, by its resource id; the instance id. A job is verified once."""
-    id = job_id(job)
-    check_ours(id, services().settings.subscriptions)
-    if status.lower() not in GOOD:
-        raise PermanentError("NothingToVerify", f"the backup ended as {status}")
-    instance_id = f"verify-{id.name.lower()}"
-    await client.start_once("verify_restore", instance_id, Verification(job_id=job))
+async def request_verification(client: Client, wanted: Verification) -> str:
+    """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
+    part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    check_ours(part, services().settings.subscriptions)
+    instance_id = f"verify-{wanted.name}"
+    await client.start_once("verify_restore", instance_id, wanted)
     return instance_id
 
 
+async def request_by_hand(client: Client, job: str, item: str, point: str) -> str:
+    """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
+    if bool(job) == bool(item):
+        raise PermanentError("MalformedBody", 'the body needs either "job_id" or "item_id"')
+    wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
+    return await request_verification(client, wanted)
+
+
 @orchestrator(app)
-def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result]:
+def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | SampledOut]:
     """The runbook."""
     earlier = yield from run.step(find_verdict, wanted)
-    if earlier.result:
-        return earlier.result
-    plan = None
+    if found := earlier.result or (None if wanted.asked else earlier.sampled):
+        return found
+    plan, outcome, sent = None, Outcome(), False
     try:
-        plan = yield from planned(run, wanted)
+        choice = yield from planned(run, wanted)
+        if choice.plan is None:
+            return (yield from passed_over(run, wanted, choice))
+        plan = choice.plan
         outcome = yield from restored(run, plan)
+    except DeadlinePassed as error:
+        outcome, sent = Outcome(reason=str(error)), error.step in (start_restore.name, follow_restore.name)
     except PermanentError as error:
         outcome = Outcome(reason=str(error))
-    left_over = (yield from cleaned_up(run, plan)) if plan else 0
+    left_over = (yield from cleaned_up(run, plan, sent=sent)) if plan else 0
     run.phase("verdict")
-    concluded = Concluded(job_id=wanted.job_id, outcome=outcome, left_over=left_over)
+    concluded = Concluded(wanted=wanted, plan=plan, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
     run.phase("done", verdict=result.verdict)
     return result
 
 
-def planned(run: Runbook, wanted: Verification) -> Steps[Plan]:
-    """What to restore, to where, and what it must hold."""
-    run.phase("plan", job=wanted.job_id)
-    source = yield from run.step(describe_job, wanted)
-    manifest = yield from run.step(take_manifest, source)
-    chosen = yield from run.step(choose_recovery_point, source)
-    return plan_of(source, chosen, manifest.names)
+def planned(run: Runbook, wanted: Verification) -> Steps[Choice]:
+    """Whether to restore, what, to where, and what it must hold."""
+    run.phase("plan", job=wanted.job_id, item=wanted.item_id)
+    source = yield from run.step(describe_source, wanted)
+    candidate = yield from run.step(take_manifest, source)
+    return (yield from run.step(choose, candidate))
+
+
+def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[SampledOut]:
+    """Write down that the backup isn't verified, and why."""
+    run.phase("done", reason=choice.reason)
+    sampled = SampledOut(job_id=wanted.job_id, reason=choice.reason, message=choice.message)
+    return (yield from run.step(record_sampled_out, sampled))
 
 
 def restored(run: Runbook, plan: Plan) -> Steps[Outcome]:
     """Restore and check."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     yield from run.step(isolate, plan)
-    started = yield from run.step(start_restore, plan, deadline=LONGEST_QUEUE)
+    started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
     started = yield from run.step(find_restore_job, started)
-    job = yield from run.step(follow_restore, started, every=JOB_POLL, deadline=LONGEST_RESTORE)
+    job = yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
     run.phase("check", restore=job.status)
-    return (yield from run.step(check_restore, Restored(plan=plan, job=job)))
+    settled = yield from run.step(settle, Restored(plan=plan, job=job))
+    called = yield from run.step(call_workloads, settled, every=MINUTE)
+    return (yield from run.step(check_restore, called))
 
 
-def cleaned_up(run: Runbook, plan: Plan) -> Steps[int]:
-    """How many isolated places weren't seen gone."""
+def cleaned_up(run: Runbook, plan: Plan, *, sent: bool) -> Steps[int]:
+    """How many isolated places weren't seen gone; those are the janitor's."""
     run.phase("clean up")
     try:
-        yield from run.step(clean_up, plan)
+        yield from run.step(clean_up, Clearing(plan=plan, sent=sent))
     except PermanentError:
         return len(plan.places)
     return 0

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import census, completions, issuers, releases, trust, vaults
+from functions import census, completions, issuers, leftovers, releases, trust, vaults
 from functions.client import Client, with_client
 
 app = df.Blueprint()
@@ -42,3 +42,10 @@ async def backup_watch(timer: func.TimerRequest) -> None:  # noqa: ARG001
 async def daily_census(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Daily, with some more attempts where the first fails: count which clusters are protected."""
     await census.take(client)
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 40 * * * *")
+@with_client(app)
+async def janitor(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
+    """Hourly: remove what verifications have left behind."""
+    await leftovers.clear(client)

@@ -4,12 +4,14 @@ Files are read with the identity's backup intent, which needs a data role and no
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, Management, translated, unless_absent
+from shared.domain.errors import PermanentError
 from shared.domain.restore import Item, Plan
-from shared.domain.restore_manifest import File, Held, Manifest, of_files, sample, sampled
+from shared.domain.restore_manifest import File, Held, Manifest, beat, of_files, sample, sampled
 from shared.domain.restore_workloads import Copy
 from shared.settings import Settings
 
@@ -38,31 +40,38 @@ class FileShares(Management):
             contents = {path: await _digest(share, path) for path in sample(files)}
         return Held(names=(item.share,), entries=of_files(files, contents))
 
-    async def copy(self, plan: Plan, manifest: Manifest) -> Copy:
-        """What the scratch share holds; those files are read that the manifest knows by content."""
+    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
+        """What the scratch share holds; those files are read that the manifest knows by content, and the canaries."""
         wanted = set(sampled(manifest))
         with translated(f"reading scratch share {_place(plan)}"):
             share = self._share(plan.item.source_id, _place(plan))
             files = await _files(share)
             contents = {f.path: await _digest(share, f.path) for f in files if f.path in wanted}
-        return Copy(entries=of_files(files, contents))
+            told = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
+        return Copy(entries=of_files(files, contents), beats={path: at for path, at in told.items() if at})
 
     async def isolate(self, plan: Plan) -> None:
-        """Create the scratch share, in the protected share's account; nothing changes if it is there already."""
+        """Create the scratch share, in the protected share's account; nothing changes if it is there already.
+
+        Raises PermanentError where a share of that name is somebody else's.
+        """
         from azure.mgmt.storage.models import FileShare, FileShareProperties
 
         client = self._arm(plan).file_shares
-        mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.job_name}))
+        mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {_place(plan)}"):
-            if await unless_absent(client.get(*_names(plan), _place(plan))) is None:
+            found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
+            if found is None:
                 await client.create(*_names(plan), _place(plan), mark)
+            elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
+                raise PermanentError("PlaceTaken", f"share {_place(plan)} is there already and isn't Meshward's")
 
     async def remove(self, plan: Plan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
         client = self._arm(plan).file_shares
         with translated(f"deleting scratch share {_place(plan)}"):
             found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
-            if found is None or _MADE_FOR not in (found.metadata or {}):
+            if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
             await client.delete(*_names(plan), _place(plan))
         return [_place(plan)]
@@ -113,6 +122,11 @@ def _file(folder: str, item: Any) -> File:
     times = [datetime.fromisoformat(str(t)) for t in (item.last_write_time, item.change_time) if t]
     made = datetime.fromisoformat(str(item.creation_time)) if item.creation_time else None
     return File(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
+
+
+async def _beginning(client: "ShareClient", path: str) -> str:
+    download = await client.get_file_client(path).download_file(offset=0, length=100)
+    return (await download.readall()).decode(errors="replace")
 
 
 async def _digest(client: "ShareClient", path: str) -> str:

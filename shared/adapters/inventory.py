@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, translated
 from shared.domain.census import Instance
-from shared.domain.restore_watch import EndedJob
+from shared.domain.restore_watch import WatchedJob
 from shared.domain.vault import Grant
 from shared.settings import Settings
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 # Pages follow one another soundly only if rows are ordered by something unique (Resource Graph docs, paging).
-_ENDED_JOBS = """RecoveryServicesResources
+_JOBS = """RecoveryServicesResources
 | where type in~ ('microsoft.recoveryservices/vaults/backupjobs', 'microsoft.dataprotection/backupvaults/backupjobs')
-| where todatetime(properties.endTime) >= datetime({since})
-| where tostring(properties.status) in~ ('Completed', 'CompletedWithWarnings', 'Failed')
+| where {which}
 | project id, operation = tostring(properties.operation), category = tostring(properties.operationCategory),
- status = tostring(properties.status), ended = tostring(properties.endTime),
- item = tostring(properties.backupInstanceId)
+ status = tostring(properties.status), started = tostring(properties.startTime),
+ ended = tostring(properties.endTime), item = tostring(properties.backupInstanceId)
 | order by id asc"""
+_NEWS = "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
 _INSTANCES = """RecoveryServicesResources
 | where type =~ 'microsoft.dataprotection/backupvaults/backupinstances'
 | where tostring(properties.dataSourceInfo.datasourceType) =~ 'Microsoft.ContainerService/managedClusters'
@@ -44,10 +44,15 @@ class Inventory:
         self._subscriptions = settings.subscriptions
         self._client = ResourceGraphClient(credential, base_url=settings.arm_url, **NO_RETRY, **options)
 
-    async def ended_jobs(self, since: datetime) -> list[EndedJob]:
-        """The jobs of all Backup and Recovery Services vaults that have ended since."""
-        query = _ENDED_JOBS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        return [_ended_job(row) for row in await self._rows(query)]
+    async def jobs(self, since: datetime) -> list[WatchedJob]:
+        """The jobs of all Backup and Recovery Services vaults that are open or have ended since."""
+        which = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return [_job(row) for row in await self._rows(_JOBS.format(which=which))]
+
+    async def job(self, vault_id: str, name: str) -> WatchedJob | None:
+        """One job of a vault, None if it isn't shown (yet)."""
+        which = f"id =~ '{vault_id}/backupJobs/{name}'"
+        return next((_job(row) for row in await self._rows(_JOBS.format(which=which))), None)
 
     async def instances(self) -> list[Instance]:
         """The backup instances of clusters in all Backup vaults."""
@@ -83,11 +88,19 @@ class Inventory:
         await self._client.close()
 
 
-def _ended_job(row: dict[str, Any]) -> EndedJob:
-    return EndedJob(
+def _job(row: dict[str, Any]) -> WatchedJob:
+    is_open = row["status"].lower() == "inprogress"
+    return WatchedJob(
         id=row["id"],
         operation=row["operation"] or row["category"] or "",
         status=row["status"],
-        ended=datetime.fromisoformat(row["ended"]),
+        started=_moment(row["started"]),
+        ended=None if is_open else _moment(row["ended"]),
         item=row["item"] or "",
     )
+
+
+def _moment(told: str) -> datetime:
+    """Some services tell times without a zone; they mean UTC."""
+    at = datetime.fromisoformat(told)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,10 +7,10 @@ are never built: new items are named by a hash, and casing isn't stable.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import Management, translated
+from shared.adapters.azure import Management, translated, unless_absent
 from shared.adapters.restores import OperationHeader, job_of_operation
-from shared.domain.errors import PermanentError
-from shared.domain.restore import BackupJob, Item, JobId, Plan, RecoveryPoint, RestoreJob, vault_of
+from shared.domain.errors import NotFound, PermanentError
+from shared.domain.restore import BackupJob, Item, Plan, RecoveryPoint, RestoreJob, VaultPart, vault_of
 
 if TYPE_CHECKING:
     from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
@@ -22,12 +22,15 @@ _FABRIC = "Azure"
 class ShareRestores(Management):
     """Restores of file shares."""
 
-    async def job(self, id: JobId) -> BackupJob:
+    async def job(self, id: VaultPart) -> BackupJob:
         """A job as its vault tells it."""
         with translated(f"reading job {id.name}"):
-            found = await self._client(id.vault_id).job_details.get(
+            reading = self._client(id.vault_id).job_details.get(
                 vault_name=id.vault, resource_group_name=id.resource_group, job_name=id.name
             )
+            found = await unless_absent(reading)
+        if found is None:
+            raise NotFound("JobGone", f"vault {id.vault} knows no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
             id=f"{id.vault_id}/backupJobs/{id.name}",
@@ -48,8 +51,16 @@ class ShareRestores(Management):
             found: list[Any] = [item async for item in items if _is_about(job, item)]
         if not found:
             raise PermanentError("ItemNotFound", f"share {job.item} of account {job.source} isn't protected any more")
-        source = found[0].properties.source_resource_id
-        return Item(kind="share", id=found[0].id, source_id=source, share=job.item)
+        return _share(found[0])
+
+    async def item_of(self, id: str) -> Item:
+        """The protected share of this resource id."""
+        items = self._client(id).backup_protected_items.list(**_vault(id), filter=_SHARES)
+        with translated("listing protected shares"):
+            found = [item async for item in items if str(item.id).lower() == id.lower()]
+        if not found:
+            raise PermanentError("ItemNotFound", f"{id} isn't a protected share")
+        return _share(found[0])
 
     async def points(self, item: Item) -> list[RecoveryPoint]:
         """The share's recovery points."""
@@ -109,6 +120,17 @@ def _item(item: Item) -> dict[str, str]:
     parts = item.id.split("/")
     names = {"container_name": parts[-3], "protected_item_name": parts[-1]}
     return {**_vault(item.id), "fabric_name": _FABRIC, **names}
+
+
+def _share(found: Any) -> Item:
+    held = found.properties
+    return Item(
+        kind="share",
+        id=found.id,
+        source_id=held.source_resource_id,
+        share=held.get("friendlyName"),
+        policy=held.policy_id or "",
+    )
 
 
 def _is_about(job: BackupJob, item: Any) -> bool:

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure import Management, translated
-from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.restore import BackupJob, Item, JobId, Plan, RecoveryPoint, RestoreJob, vault_of
+from shared.adapters.azure import Management, translated, unless_absent
+from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.restore import BackupJob, Item, Plan, RecoveryPoint, RestoreJob, VaultPart, Warned, vault_of
 from shared.domain.restore_isolation import NOT_RESTORED
 
 if TYPE_CHECKING:
@@ -17,10 +17,12 @@ _CLUSTERS = "Microsoft.ContainerService/managedClusters"
 class ClusterRestores(Management):
     """Restores of clusters."""
 
-    async def job(self, id: JobId) -> BackupJob:
+    async def job(self, id: VaultPart) -> BackupJob:
         """A job as its vault tells it."""
         with translated(f"reading job {id.name}"):
-            found = await self._client(id.vault_id).jobs.get(id.resource_group, id.vault, id.name)
+            found = await unless_absent(self._client(id.vault_id).jobs.get(id.resource_group, id.vault, id.name))
+        if found is None:
+            raise NotFound("JobGone", f"vault {id.vault} knows no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
             id=f"{id.vault_id}/backupJobs/{id.name}",
@@ -34,9 +36,13 @@ class ClusterRestores(Management):
 
     async def item(self, job: BackupJob) -> Item:
         """The backup instance that the job was about."""
-        group, vault = vault_of(job.item)
+        return await self.item_of(job.item)
+
+    async def item_of(self, id: str) -> Item:
+        """The backup instance of this resource id."""
+        group, vault = vault_of(id)
         with translated("reading the backup instance"):
-            found = await self._client(job.item).backup_instances.get(group, vault, job.item.rsplit("/", 1)[-1])
+            found = await self._client(id).backup_instances.get(group, vault, id.rsplit("/", 1)[-1])
         instance: Any = found.properties
         source = instance.data_source_info
         if (source.datasource_type or "").lower() != _CLUSTERS.lower():
@@ -45,9 +51,10 @@ class ClusterRestores(Management):
         chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
         return Item(
             kind="cluster",
-            id=job.item,
+            id=id,
             source_id=source.resource_id,
             location=source.resource_location or "",
+            policy=instance.policy_info.policy_id or "",
             included=tuple(chosen.get("includedNamespaces") or ()),
             excluded=tuple(chosen.get("excludedNamespaces") or ()),
         )
@@ -145,18 +152,23 @@ def _restore_job(found: Any) -> RestoreJob:
         status=job.status,
         started=job.start_time,
         ended=job.end_time,
-        warnings=tuple(f"{w.resource_name}: {w.warning.message}" for w in details or ()),
+        warnings=tuple(_warned(w) for w in details or ()),
         errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
     )
+
+
+def _warned(detail: Any) -> Warned:
+    text = f"{detail.resource_name}: {detail.warning.message}" if detail.resource_name else detail.warning.message
+    return Warned(code=detail.warning.code or "", text=text or "")
 
 
 def _request(plan: Plan) -> Any:
     from azure.mgmt.dataprotection import models
 
     cluster: dict[str, Any] = {
-        "resource_id": plan.item.source_id,
-        "resource_uri": plan.item.source_id,
-        "resource_name": plan.item.source_id.rsplit("/", 1)[-1],
+        "resource_id": plan.target_id,
+        "resource_uri": plan.target_id,
+        "resource_name": plan.target_id.rsplit("/", 1)[-1],
         "resource_type": "Microsoft.ContainerService/managedclusters",
         "resource_location": plan.item.location,
         "datasource_type": _CLUSTERS,

@@ -9,16 +9,15 @@ Rules:
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from shared.domain.cluster import Cluster
 from shared.domain.restore import GOOD
-from shared.domain.restore_watch import EndedJob
+from shared.domain.restore_watch import WatchedJob
 
 FOLDER = "census/"
-SHOWN = timedelta(days=14)
 _CONFIGURED = "ProtectionConfigured"
 
 
@@ -81,11 +80,11 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
     return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
 
 
-def good_backups(instance: Instance, jobs: Iterable[EndedJob]) -> list[EndedJob]:
+def good_backups(instance: Instance, jobs: Iterable[WatchedJob]) -> list[WatchedJob]:
     """The instance's backups that made a copy, the latest first."""
     ours = (job for job in jobs if job.item.lower() == instance.id.lower())
     made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
-    return sorted(made, key=lambda job: job.ended, reverse=True)
+    return sorted(made, key=lambda job: job.when, reverse=True)
 
 
 def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:

@@ -16,6 +16,8 @@ from shared.domain.errors import InvalidEvent
 NEAR_EXPIRY = "Microsoft.KeyVault.CertificateNearExpiry"
 RESOURCE_WRITTEN = "Microsoft.Resources.ResourceWriteSuccess"
 BACKUP_COMPLETED = "Meshward.Backup.Completed"
+BACKUP_FAILED = "Meshward.Backup.Failed"
+BACKUP_OVERDUE = "Meshward.Backup.Overdue"
 CLUSTER_WRITE = "microsoft.containerservice/managedclusters/write"
 
 

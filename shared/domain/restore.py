@@ -1,42 +1,40 @@
-"""A verification restore: which backup, which of its points, where to, and whether a restore may be sent now.
+"""A verification restore: of which backup, to which place.
 
 Rules:
-- What is restored goes to a place of its own, whose name follows from the backup job alone: a doubled step finds it.
-- A restore is sent at most once while its job may still show up. Whether it was sent stands in the ledger; the job is
-  then looked for among the item's restore jobs, because the answer to the request may have been lost.
-- Restores of one item follow one another: a job that started after ours was sent is ours.
-- Azure Backup allows ten restores a day and item (AKS backup and Azure Files support matrices).
+- What is restored goes to a place of its own, whose name follows from the verification alone: a doubled step finds it.
 - Status words differ in case between services and are compared without case.
 """
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
+from shared.domain.errors import InvalidEvent, PermanentError
 
-RESTORES_PER_DAY = 10
-SHOWS_UP_WITHIN = timedelta(minutes=10)
-DAY = timedelta(days=1)
 ENDED = frozenset({"completed", "completedwithwarnings", "failed", "cancelled"})
 GOOD = frozenset({"completed", "completedwithwarnings"})
-_CLOCK_SKEW = timedelta(minutes=1)
 _LONGEST_NAME = 47  # of 63, less "verify-" and "-" with eight digits
 
-_JOB = re.compile(
+_VAULT = (
     r"(?P<vault_id>/subscriptions/(?P<subscription_id>[^/]+)/resourcegroups/(?P<resource_group>[^/]+)"
     r"/providers/(?P<provider>microsoft\.dataprotection/backupvaults|microsoft\.recoveryservices/vaults)"
-    r"/(?P<vault>[^/]+))/backupjobs/(?P<name>[0-9a-f-]{36})",
+    r"/(?P<vault>[^/]+))"
+)
+_JOB = re.compile(_VAULT + r"/backupjobs/(?P<name>[0-9a-f-]{36})", re.IGNORECASE)
+_ITEM = re.compile(
+    _VAULT + r"/(backupinstances|backupfabrics/azure/protectioncontainers/[^/]+/protecteditems)/(?P<name>[^/]+)",
     re.IGNORECASE,
 )
 
+type Kind = Literal["cluster", "share"]
 
-class JobId(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup job's resource id taken apart."""
+
+class VaultPart(msgspec.Struct, frozen=True, kw_only=True):
+    """The resource id of a backup job or a protected item taken apart."""
 
     vault_id: str
     subscription_id: str
@@ -46,8 +44,8 @@ class JobId(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
     @property
-    def kind(self) -> Literal["cluster", "share"]:
-        """What jobs of this vault are about: Backup vaults protect clusters, Recovery Services vaults file shares."""
+    def kind(self) -> Kind:
+        """What this vault protects: Backup vaults protect clusters, Recovery Services vaults file shares."""
         return "cluster" if self.provider.lower().startswith("microsoft.dataprotection") else "share"
 
 
@@ -67,24 +65,48 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The backup job whose copy is to be verified, by its resource id."""
+    """What is to be verified: the copy that a backup job made, or a recovery point of a protected item, the latest if
+    none is named. Both are resource ids.
 
-    job_id: str
+    `name` is the verification's own: lower-case letters, digits and hyphens. What somebody has `asked` for is always
+    verified; of other backups some are drawn.
+    """
+
+    name: str
+    job_id: str = ""
+    item_id: str = ""
+    point_id: str = ""
+    asked: bool = False
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster or storage account.
+    """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster or storage account,
+    `policy` the id of its backup policy.
 
     `included` and `excluded` are the namespaces of a cluster's backup; none included means all.
     """
 
-    kind: Literal["cluster", "share"]
+    kind: Kind
     id: str
     source_id: str
     location: str = ""
     share: str = ""
+    policy: str = ""
     included: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
+
+    `target_id` is the cluster to restore to, `trust_domain` that of the source's cluster; both are empty for a share.
+    """
+
+    wanted: Verification
+    item: Item
+    job: BackupJob | None = None
+    target_id: str = ""
+    trust_domain: str = ""
 
 
 class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,18 +118,11 @@ class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     threat: bool = False
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished backup and what it is of."""
+class Warned(msgspec.Struct, frozen=True, kw_only=True):
+    """A warning of a restore job: its code and what it says about which object."""
 
-    job: BackupJob
-    item: Item
-
-
-class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """A recovery point; `rpo_s` is its age in seconds when it was chosen: what a disaster then would have cost."""
-
-    point: RecoveryPoint
-    rpo_s: float
+    code: str
+    text: str
 
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +133,7 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     ended: datetime | None = None
     target: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Warned, ...] = ()
     errors: tuple[str, ...] = ()
     restored: int | None = None
     failed: int | None = None
@@ -132,19 +147,24 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place.
 
-    `taken` is the moment up to which changes of the source are surely in the copy.
+    `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
+    disaster then would have cost. `taken` is the moment up to which changes of the source are surely in the copy,
+    `manifest` the path of what the copy must hold. `flagged` are points that were passed over for a threat. All this
+    was decided when it was `planned`.
     """
 
+    name: str
     job_id: str
     item: Item
+    target_id: str = ""
+    trust_domain: str = ""
     point: RecoveryPoint
     rpo_s: float
     taken: datetime
     places: dict[str, str]
-
-    @property
-    def job_name(self) -> str:
-        return self.job_id.rsplit("/", 1)[-1]
+    manifest: str = ""
+    planned: datetime
+    flagged: tuple[str, ...] = ()
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,18 +182,35 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     job: RestoreJob
 
 
-def job_id(resource_id: str) -> JobId:
+def job_id(resource_id: str) -> VaultPart:
     """Take a backup job's resource id apart; raises InvalidEvent for any other id."""
     found = _JOB.fullmatch(resource_id)
     if found is None:
         raise InvalidEvent("NotABackupJob", f"{resource_id[:300]} isn't the resource id of a backup job")
-    return JobId(**found.groupdict())
+    return VaultPart(**found.groupdict())
 
 
-def check_ours(job: JobId, subscriptions: Collection[str]) -> None:
-    """Raise InvalidEvent for a job outside the subscriptions that Meshward looks after."""
-    if job.subscription_id.lower() not in {subscription.lower() for subscription in subscriptions}:
-        raise InvalidEvent("ForeignSubscription", f"subscription {job.subscription_id} isn't among the configured ones")
+def item_id(resource_id: str) -> VaultPart:
+    """Take the resource id of a backup instance or a protected item apart; raises InvalidEvent for any other id."""
+    found = _ITEM.fullmatch(resource_id)
+    if found is None:
+        raise InvalidEvent(
+            "NotAProtectedItem", f"{resource_id[:300]} isn't the resource id of a backup instance or protected item"
+        )
+    return VaultPart(**found.groupdict())
+
+
+def check_ours(part: VaultPart, subscriptions: Collection[str]) -> None:
+    """Raise InvalidEvent for what is outside the subscriptions that Meshward looks after."""
+    if part.subscription_id.lower() not in {subscription.lower() for subscription in subscriptions}:
+        raise InvalidEvent(
+            "ForeignSubscription", f"subscription {part.subscription_id} isn't among the configured ones"
+        )
+
+
+def item_digest(item_id: str) -> str:
+    """A short name for an item, the same in whatever case its id is written."""
+    return hashlib.sha256(item_id.lower().encode()).hexdigest()[:16]
 
 
 def vault_of(item_id: str) -> tuple[str, str]:
@@ -182,12 +219,23 @@ def vault_of(item_id: str) -> tuple[str, str]:
     return parts[4], parts[8]
 
 
-def isolated_name(name: str, job_id: str) -> str:
-    """The name of the isolated place for a namespace or share in the verification of one backup job.
+def of_job(resource_id: str, *, asked: bool = False) -> Verification:
+    """The verification of a backup job's copy; it is named after the job, so that there is one."""
+    return Verification(name=job_id(resource_id).name.lower(), job_id=resource_id, asked=asked)
+
+
+def of_item(resource_id: str, point: str, now: datetime) -> Verification:
+    """The verification of an item's point that somebody asks for now; asked for again within a minute, the same."""
+    digest = hashlib.sha256(f"{item_id(resource_id).name} {point}".lower().encode()).hexdigest()[:12]
+    return Verification(name=f"{digest}-{now:%Y%m%d-%H%M}", item_id=resource_id, point_id=point, asked=True)
+
+
+def isolated_name(name: str, verification: str) -> str:
+    """The name of the isolated place for a namespace or share in one verification.
 
     Lower-case letters, digits and single hyphens, at most 63: valid for namespaces and for shares.
     """
-    digest = hashlib.sha256(f"{job_id.lower()} {name}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{verification.lower()} {name}".encode()).hexdigest()[:8]
     return f"verify-{name[:_LONGEST_NAME].strip('-')}-{digest}"
 
 
@@ -198,53 +246,6 @@ def finished_backup(job: BackupJob) -> BackupJob:
     return job
 
 
-def choose_point(points: Iterable[RecoveryPoint], backup_started: datetime) -> RecoveryPoint:
-    """The latest complete point without a threat.
-
-    Points are listed some time after the job's end and may be younger than it: until one is listed that is as young as
-    the backup, raises NotConverged. If none may be restored, raises PermanentError.
-    """
-    listed = sorted(points, key=lambda point: point.time, reverse=True)
-    if not listed or listed[0].time < backup_started:
-        raise NotConverged(
-            "PointNotListed", f"no recovery point since {backup_started:%Y-%m-%d %H:%M} UTC is listed yet"
-        )
-    usable = [point for point in listed if point.complete and not point.threat]
-    if not usable:
-        raise PermanentError("NoUsablePoint", f"all {len(listed)} recovery points are incomplete or carry a threat")
-    return usable[0]
-
-
-def plan_of(source: Source, chosen: Chosen, names: Iterable[str]) -> Plan:
-    """The plan for these namespaces, or for the share."""
-    return Plan(
-        job_id=source.job.id,
-        item=source.item,
-        point=chosen.point,
-        rpo_s=chosen.rpo_s,
-        taken=min(chosen.point.time, source.job.started),
-        places={name: isolated_name(name, source.job.id) for name in names},
-    )
-
-
-def next_act(
-    jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime
-) -> RestoreJob | Literal["send"]:
-    """What to do about a restore: follow the job that is ours already, or send the request now.
-
-    `jobs` are the item's restore jobs of the last day, `sends` the moments our request was sent, oldest first. Raises
-    NotConverged while a sent request may still become a job or another restore of the item runs, PermanentError if
-    today's restores are used up.
-    """
-    jobs = list(jobs)
-    if sends:
-        ours = [job for job in jobs if job.started >= sends[0] - _CLOCK_SKEW and job.target in ("", target)]
-        if ours:
-            return min(ours, key=lambda job: job.started)
-        if now - sends[-1] < SHOWS_UP_WITHIN:
-            raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
-    if any(job.open for job in jobs):
-        raise NotConverged("RestoreRunning", "another restore of the same item is running")
-    if sum(job.started > now - DAY for job in jobs) >= RESTORES_PER_DAY:
-        raise PermanentError("QuotaReached", f"{RESTORES_PER_DAY} restores of the item have run within a day")
-    return "send"
+def places_of(names: Iterable[str], verification: str) -> dict[str, str]:
+    """The isolated place of each namespace, or of the share."""
+    return {name: isolated_name(name, verification) for name in names}

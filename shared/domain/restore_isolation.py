@@ -3,7 +3,8 @@
 Rules:
 - Nothing restored may act on production: it reaches its own namespace, DNS and the mesh's control plane, no more.
 - What opens doors or starts work by itself isn't restored: ingresses, services (one of them may be a load balancer),
-  jobs, autoscalers, other network policies (policies add up), what controllers turn into certificates or secrets.
+  jobs, autoscalers, other network policies (policies add up), what controllers turn into certificates or secrets, and
+  the mesh's own policies, which name identities of other namespaces.
 - The namespace exists before the restore, which skips what exists: so it carries what its source says about admission
   (sidecar injection, pod security). Injection needs NET_ADMIN for its init container, which "baseline" refuses.
 """
@@ -24,6 +25,11 @@ NOT_RESTORED = (
     "mutatingwebhookconfigurations.admissionregistration.k8s.io",
     "certificates.cert-manager.io",
     "externalsecrets.external-secrets.io",
+    "servers.policy.linkerd.io",
+    "authorizationpolicies.policy.linkerd.io",
+    "meshtlsauthentications.policy.linkerd.io",
+    "networkauthentications.policy.linkerd.io",
+    "egressnetworks.policy.linkerd.io",
 )
 MESH_NAMESPACE = "linkerd"
 _POD_SECURITY = "pod-security.kubernetes.io/"
@@ -33,19 +39,19 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 type Object = dict[str, Any]
 
 
-def isolated_namespace(source: Mapping[str, Any], place: str, job: str) -> Object:
-    """The namespace `place` for a copy of `source`; `job` is the backup job's name."""
+def isolated_namespace(source: Mapping[str, Any], place: str, name: str) -> Object:
+    """The namespace `place` for a copy of `source`; `name` is the verification's."""
     metadata = source["metadata"]
     annotations = _kept(metadata.get("annotations"), "linkerd.io/")
     labels = _kept(metadata.get("labels"), "linkerd.io/") | _kept(metadata.get("labels"), _POD_SECURITY)
     injected = annotations.get("linkerd.io/inject", "disabled") != "disabled"
     labels.setdefault(_ENFORCE, "privileged" if injected else "baseline")
-    return {"metadata": {"name": place, "labels": {**labels, VERIFIES_LABEL: job}, "annotations": annotations}}
+    return {"metadata": {"name": place, "labels": {**labels, VERIFIES_LABEL: name}, "annotations": annotations}}
 
 
-def is_ours(namespace: Mapping[str, Any]) -> bool:
-    """Whether the namespace was made for a verification."""
-    return VERIFIES_LABEL in (namespace["metadata"].get("labels") or {})
+def is_ours(namespace: Mapping[str, Any], name: str) -> bool:
+    """Whether the namespace was made for the verification of this name."""
+    return bool((namespace["metadata"].get("labels") or {}).get(VERIFIES_LABEL) == name)
 
 
 def isolating_policy(place: str) -> Object:

@@ -1,8 +1,10 @@
 """What a protected item holds, and how a restored copy differs from it.
 
 Rules:
-- A manifest is taken from the source when a verification begins, some minutes after the backup. What was made or
-  changed in between can't be in the copy as it is now, so an entry says when it was made and last changed.
+- A manifest is taken from the source when a backup has completed, some minutes after it. What was made or changed in
+  between can't be in the copy as it is now, so an entry says when it was made and last changed.
+- It is written once and named by its SHA-256. Of more than MOST_ENTRIES entries those are kept whose names have the
+  lowest hashes: the same ones each time.
 - Kubernetes objects are compared where loss shows: workloads by their images, ConfigMaps by content, claims by size.
   Secrets aren't read: the verifier has no right to.
 - Files are compared by path and size, a bounded sample of them by content.
@@ -10,14 +12,16 @@ Rules:
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from shared.domain.errors import PermanentError
+from shared.domain.restore import item_digest
 
+MOST_ENTRIES = 5_000
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 COMPARED = (*WORKLOADS, "ServiceAccount", "ConfigMap", "PersistentVolumeClaim")
 SAMPLED_FILES = 50
@@ -39,17 +43,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the item held at `taken`, by name: `ConfigMap shop/settings`, `orders/2027.csv`."""
+    """What the item held at `taken`, by name: `ConfigMap shop/settings`, `orders/2027.csv`.
+
+    `names` are its namespaces, or its share; `total` counts the entries that there were.
+    """
 
     taken: datetime
-    entries: dict[str, Entry]
-
-
-class Manifested(msgspec.Struct, frozen=True, kw_only=True):
-    """The namespaces, or the share, that the manifest in the ledger covers."""
-
     names: tuple[str, ...]
-    entries: int
+    total: int
+    entries: dict[str, Entry]
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,30 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...]
     altered: tuple[str, ...]
     extra: tuple[str, ...]
+
+
+def manifest_of(held: Held, now: datetime) -> Manifest:
+    """The manifest of what an item holds now; raises PermanentError if that is nothing."""
+    if not held.names:
+        raise PermanentError("NothingProtected", "the backup covers no namespace of a workload")
+    kept = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
+    entries = {name: held.entries[name] for name in sorted(kept)}
+    return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
+
+
+def folder(item_id: str) -> str:
+    """Where the manifests of an item are kept."""
+    return f"manifests/{item_digest(item_id)}/"
+
+
+def path(item_id: str, verification: str, taken: datetime) -> str:
+    """Where a manifest is kept: its name begins with the moment, so that a list of them is in order."""
+    return f"{folder(item_id)}{taken:%Y%m%dT%H%M%SZ}-{verification}.json"
+
+
+def taken_at(path: str) -> datetime:
+    """When the manifest of this path was taken."""
+    return datetime.strptime(path.rpartition("/")[2][:16] + "+0000", "%Y%m%dT%H%M%SZ%z")
 
 
 def protected_namespaces(
@@ -120,6 +146,12 @@ def sampled(manifest: Manifest) -> list[str]:
     return [path for path, entry in manifest.entries.items() if " " in entry.digest]
 
 
+def part(manifest: Manifest, namespaces: Collection[str]) -> Manifest:
+    """What the manifest of a cluster says of these namespaces."""
+    entries = {n: entry for n, entry in manifest.entries.items() if n.partition(" ")[2].partition("/")[0] in namespaces}
+    return msgspec.structs.replace(manifest, entries=entries)
+
+
 def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetime) -> Difference:
     """What the copy lacks, holds otherwise or holds in excess; what is younger than the backup doesn't count.
 
@@ -139,7 +171,7 @@ def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetim
         compared=len(due),
         missing=tuple(name for name in due if name not in copy),
         altered=tuple(altered),
-        extra=tuple(name for name in copy if name not in manifest.entries),
+        extra=() if manifest.total > MOST_ENTRIES else tuple(name for name in copy if name not in manifest.entries),
     )
 
 
@@ -147,6 +179,26 @@ def _of_a_workload(metadata: Object) -> bool:
     name, labels = metadata["name"], metadata.get("labels") or {}
     of_ours = VERIFIES_LABEL in labels
     return not (of_ours or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
+
+
+def beats_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:
+    """The newest time that each ConfigMap holds as a value; `source` as for `of_objects`."""
+    found = {}
+    for item in objects:
+        times = [at for text in (item.get("data") or {}).values() if (at := beat(text))]
+        if times:
+            metadata = item["metadata"]
+            found[f"ConfigMap {source[metadata['namespace']]}/{metadata['name']}"] = max(times)
+    return found
+
+
+def beat(text: str) -> datetime | None:
+    """The time that a canary's text says, in UTC unless it says otherwise; None if it is no ISO 8601 time."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _entry(kind: str, item: Object) -> Entry:

@@ -1,5 +1,7 @@
 """How restores are verified: the knobs of choosing, isolating and checking."""
 
+import re
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Annotated
 
@@ -7,6 +9,8 @@ import msgspec
 
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
+
+_CONFIG_MAP = re.compile(r"ConfigMap ([a-z0-9-]+)/[a-z0-9.-]+")
 
 type Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 type Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -43,8 +47,8 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     An item that was never verified, whose backup policy changed, or of which something wasn't verified for
     `verify_within` is verified at its next backup; of all other backups a `share` is drawn. Of those that are verified,
     a share of `older` takes an older point. A verification restores `namespaces_at_once`, those that have waited
-    longest, into the cluster itself or into `scratch_cluster`. `rpo` and `rto` are targets. Each `canary`, a file or a
-    `Kind namespace/name`, must have changed within `rpo` before the backup.
+    longest, into the cluster itself or into `scratch_cluster`. `rpo` and `rto` are targets. Each `canary`, a file or
+    `ConfigMap namespace/name`, tells a time that must not be older than `rpo` when the backup begins.
     """
 
     share: Share = 0.25
@@ -67,3 +71,10 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 cluster_id(self.scratch_cluster)
             except PermanentError as error:
                 raise ValueError(f"scratch_cluster: {error.message}") from error
+
+    def canaries(self, kind: str, names: Collection[str]) -> list[str]:
+        """Those of a share, or those in these namespaces of a cluster."""
+        configs = {canary: _CONFIG_MAP.fullmatch(canary) for canary in self.canary}
+        if kind == "share":
+            return [canary for canary, config in configs.items() if not config]
+        return [canary for canary, config in configs.items() if config and config[1] in names]

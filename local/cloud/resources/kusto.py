@@ -2,8 +2,8 @@
 
 Rules:
 - A query is a table and stages: where, project, extend, summarize, order by (sort by), take (limit).
-- A condition joins comparisons by `and`: == != =~ !~ < <= > >= has in in~, on columns, dotted paths, `['key']`, and
-  tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of a datetime.
+- A condition joins comparisons by `and`, and these by `or`: == != =~ !~ < <= > >= has in in~, on columns, dotted paths,
+  `['key']`, and tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of a datetime.
 - `summarize` knows count(), max() and arg_max(…, *), and names what it counts `count_`.
 - Table names ignore case, columns don't. What a path doesn't find is null, for which only != and !~ hold.
 - Dynamic values (`properties.x`) must be cast before they are compared with a datetime, as in Kusto.
@@ -85,10 +85,16 @@ class _Parser:
         return kinds[word.text]()
 
     def _where(self) -> Stage:
+        ways = [self._conjunction()]
+        while self._skip("or"):
+            ways.append(self._conjunction())
+        return lambda rows: [row for row in rows if any(all(holds(row) for holds in way) for way in ways)]
+
+    def _conjunction(self) -> list[Callable[[Row], bool]]:
         conditions = [self._comparison()]
         while self._skip("and"):
             conditions.append(self._comparison())
-        return lambda rows: [row for row in rows if all(condition(row) for condition in conditions)]
+        return conditions
 
     def _comparison(self) -> Callable[[Row], bool]:
         left, sign = self._term(), self._advance()

@@ -1,0 +1,98 @@
+"""What is known of an item's verifications: one small document per item, newest last.
+
+Choosing looks at it (what was never tested, what has waited longest), and so do census and trends. It keeps the newest
+`KEPT`; the verdicts themselves stay for ever.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.restore import Item, Kind, Plan, item_digest
+from shared.domain.restore_checks import Result
+
+FOLDER = "tested/"
+KEPT = 400
+VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
+
+
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    """One verification: its verdict, which point, under which backup policy, which namespaces; times in seconds."""
+
+    name: str
+    at: datetime
+    verdict: str
+    reasons: tuple[str, ...]
+    point: str
+    policy: str
+    names: tuple[str, ...]
+    rpo_s: float | None
+    rto_s: float | None
+
+    @property
+    def verified(self) -> bool:
+        return self.verdict in VERIFIED
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """All verifications of an item that are kept."""
+
+    item_id: str
+    source_id: str
+    kind: Kind
+    tests: tuple[Tested, ...] = ()
+
+    @property
+    def last_verified(self) -> Tested | None:
+        """The newest whose verdict was good."""
+        return next((test for test in reversed(self.tests) if test.verified), None)
+
+    def verified_at(self, name: str) -> datetime | None:
+        """When a namespace, or the share, was last verified."""
+        return next((t.at for t in reversed(self.tests) if t.verified and name in t.names), None)
+
+    def knows(self, point: str) -> bool:
+        """Whether a point was verified."""
+        return any(test.verified and test.point == point for test in self.tests)
+
+    def with_test(self, test: Tested) -> "History":
+        """The history with one more; the same if it has that one already."""
+        if any(known.name == test.name for known in self.tests):
+            return self
+        return msgspec.structs.replace(self, tests=(*self.tests, test)[-KEPT:])
+
+
+def path(item_id: str) -> str:
+    """Where the history of an item is kept."""
+    return f"{FOLDER}{item_digest(item_id)}.json"
+
+
+def empty(item: Item) -> History:
+    """The history of an item that was never tested."""
+    return History(item_id=item.id, source_id=item.source_id, kind=item.kind)
+
+
+def tested(plan: Plan, result: Result) -> Tested:
+    """What the history keeps of a verdict."""
+    return Tested(
+        name=plan.name,
+        at=result.judged_at,
+        verdict=result.verdict,
+        reasons=result.reasons,
+        point=plan.point.id,
+        policy=plan.item.policy,
+        names=tuple(plan.places),
+        rpo_s=result.rpo_s,
+        rto_s=result.rto_s,
+    )
+
+
+def waiting_longest(names: Iterable[str], history: History, count: int) -> list[str]:
+    """Those that were never verified or whose verification is longest ago, so many at most."""
+
+    def turn(name: str) -> tuple[bool, float, str]:
+        at = history.verified_at(name)
+        return (at is not None, at.timestamp() if at else 0.0, name)
+
+    return sorted(sorted(names, key=turn)[:count])
