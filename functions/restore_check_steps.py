@@ -23,7 +23,7 @@ from shared.domain.restore_checks import (
     judge,
     ladder,
 )
-from shared.domain.restore_history import tested
+from shared.domain.restore_history import trial_of
 from shared.domain.restore_lease import Clearing, lease_path, release_path
 from shared.domain.restore_manifest import compare, part
 from shared.domain.restore_policy import VerifyPolicy
@@ -110,7 +110,7 @@ async def record_verdict(concluded: Concluded) -> Result:
     await services().ledger.create(f"verdicts/{wanted.name}.json", msgspec.json.encode(result))
     kept = await verdict_on(wanted.name) or result
     if plan:
-        await remember(plan.item, tested(plan, kept))
+        await remember(plan.item, trial_of(plan, kept))
     _tell(kept)
     return kept
 

@@ -18,7 +18,7 @@ from shared.domain.errors import NotConverged
 from shared.domain.restore import Item, VaultPart, item_id
 from shared.domain.restore_checks import Result
 from shared.domain.restore_choice import SampledOut
-from shared.domain.restore_history import History, Tested
+from shared.domain.restore_history import History, Trial
 from shared.domain.restore_manifest import Manifest
 from shared.domain.restore_sending import next_token, reads_folder
 from shared.wiring import services
@@ -69,11 +69,11 @@ async def history_of(id: str) -> History | None:
     return msgspec.json.decode(found, type=History) if found else None
 
 
-async def remember(item: Item, test: Tested) -> None:
+async def remember(item: Item, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
     outer, path = services(), history.path(item.id)
     seen = await outer.ledger.read(path)
     known = msgspec.json.decode(seen, type=History) if seen else history.empty(item)
-    grown = known.with_test(test)
+    grown = known.with_trial(trial)
     if grown != known and not await outer.ledger.update(path, msgspec.json.encode(grown), seen=seen):
         raise NotConverged("HistoryTaken", "another verification of the item is being written down", retry_after=5)

@@ -81,13 +81,13 @@ async def take_manifest(source: Source) -> Candidate:
 async def choose(candidate: Candidate) -> Choice:
     """Whether the backup is verified, and the plan if it is."""
     source, now = candidate.source, services().now()
-    tests = await history_of(source.item.id) or history.empty(source.item)
+    tried = await history_of(source.item.id) or history.empty(source.item)
     knobs = await knobs_of(source.item, source.trust_domain)
-    reason = why(candidate, tests, knobs, now)
+    reason = why(candidate, tried, knobs, now)
     if not reason.verify:
         return Choice(reason=reason.reason, message=reason.message)
-    point = await _point(candidate, tests, knobs)
-    plan = plan_of(candidate, point, tests, knobs, now)
+    point = await _point(candidate, tried, knobs)
+    plan = plan_of(candidate, point, tried, knobs, now)
     manifest = manifest_for(await manifest_paths(source.item), plan, own=candidate.manifest)
     return Choice(reason=reason.reason, message=reason.message, plan=msgspec.structs.replace(plan, manifest=manifest))
 
@@ -106,7 +106,7 @@ async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
     return policy.at(trust_domain, item.source_id if item.kind == "cluster" else "").verify
 
 
-async def _point(candidate: Candidate, tests: History, knobs: VerifyPolicy) -> Point:
+async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> Point:
     """The point that is meant, or an older one where that is drawn."""
     source = candidate.source
     found = await services().restores(source.item.kind).points(source.item)
@@ -114,7 +114,7 @@ async def _point(candidate: Candidate, tests: History, knobs: VerifyPolicy) -> P
     if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
-    older = older_point(found, point.point.time, min(known, default=None), tests, source.wanted.name)
+    older = older_point(found, point.point.time, min(known, default=None), tried, source.wanted.name)
     return point._replace(point=older) if older else point
 
 

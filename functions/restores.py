@@ -35,7 +35,7 @@ from shared.wiring import services
 
 app = df.Blueprint()
 
-RESTORE_POLL = timedelta(minutes=5)
+RESTORE_POLL = timedelta(minutes=2)
 LONGEST_RESTORE = timedelta(hours=12)
 LONGEST_QUEUE = timedelta(hours=3)
 

@@ -7,7 +7,7 @@ status, exit code and that header; exit code 28 is a connection that stayed open
 import msgspec
 
 from shared.domain.restore_calls import CONTAINER, Call
-from shared.domain.restore_checks import Check
+from shared.domain.restore_checks import Check, Weight
 from shared.domain.restore_manifest import Object
 
 _STAYED_OPEN = "28"
@@ -43,7 +43,7 @@ def check_of(call: Call, answer: Answer) -> Check:
     """The rung of the ladder that a call is. A call that couldn't run is no fault of the copy."""
     if answer.exit_code is None:
         finding = f"{call.about} wasn't called: {answer.message}"
-        weight = "unknown" if call.purpose == "application probe" else "finding"
+        weight: Weight = "unknown" if call.purpose == "application probe" else "finding"
         return Check(name=call.purpose, passed=False, finding=finding, weight=weight)
     passed, said = _SAID[call.speaks](call, answer)
     return Check(name=call.purpose, passed=passed, finding=f"{call.about}: {said}")

@@ -12,12 +12,12 @@ import msgspec
 from shared.domain.restore import Item, Kind, Plan, item_digest
 from shared.domain.restore_checks import Result
 
-FOLDER = "tested/"
+FOLDER = "trials/"
 KEPT = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
 
 
-class Tested(msgspec.Struct, frozen=True, kw_only=True):
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One verification: its verdict, which point, under which backup policy, which namespaces; times in seconds."""
 
     name: str
@@ -41,26 +41,26 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     item_id: str
     source_id: str
     kind: Kind
-    tests: tuple[Tested, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
     @property
-    def last_verified(self) -> Tested | None:
+    def last_verified(self) -> Trial | None:
         """The newest whose verdict was good."""
-        return next((test for test in reversed(self.tests) if test.verified), None)
+        return next((trial for trial in reversed(self.trials) if trial.verified), None)
 
     def verified_at(self, name: str) -> datetime | None:
         """When a namespace, or the share, was last verified."""
-        return next((t.at for t in reversed(self.tests) if t.verified and name in t.names), None)
+        return next((t.at for t in reversed(self.trials) if t.verified and name in t.names), None)
 
     def knows(self, point: str) -> bool:
         """Whether a point was verified."""
-        return any(test.verified and test.point == point for test in self.tests)
+        return any(trial.verified and trial.point == point for trial in self.trials)
 
-    def with_test(self, test: Tested) -> "History":
+    def with_trial(self, trial: Trial) -> "History":
         """The history with one more; the same if it has that one already."""
-        if any(known.name == test.name for known in self.tests):
+        if any(known.name == trial.name for known in self.trials):
             return self
-        return msgspec.structs.replace(self, tests=(*self.tests, test)[-KEPT:])
+        return msgspec.structs.replace(self, trials=(*self.trials, trial)[-KEPT:])
 
 
 def path(item_id: str) -> str:
@@ -73,9 +73,9 @@ def empty(item: Item) -> History:
     return History(item_id=item.id, source_id=item.source_id, kind=item.kind)
 
 
-def tested(plan: Plan, result: Result) -> Tested:
+def trial_of(plan: Plan, result: Result) -> Trial:
     """What the history keeps of a verdict."""
-    return Tested(
+    return Trial(
         name=plan.name,
         at=result.judged_at,
         verdict=result.verdict,

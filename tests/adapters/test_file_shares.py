@@ -8,11 +8,12 @@ import pytest
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from shared.adapters.file_shares import FileShares
-from shared.domain.errors import TemporaryError
-from shared.domain.restore import Item, Plan, RecoveryPoint
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.restore import Item, Plan
 from shared.domain.restore_manifest import Entry, Manifest, compare
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
+from tests.restores import a_manifest, a_plan
 
 ACCOUNT, SHARE, PLACE = "stcontoso", "orders", "verify-orders-0a1b2c3d"
 
@@ -33,18 +34,12 @@ async def shares(world: World) -> AsyncIterator[FileShares]:
 @pytest.fixture
 def plan(world: World) -> Plan:
     now = world.clock.now()
-    return Plan(
-        job_id="/vault/backupJobs/0f0e0d0c-1111-4222-8333-444455556666",
-        item=Item(kind="share", id="i", source_id=world.file_shares.account(ACCOUNT)["id"], share=SHARE),
-        point=RecoveryPoint(id="p", time=now, complete=True),
-        rpo_s=0,
-        taken=now,
-        places={SHARE: PLACE},
-    )
+    item = Item(kind="share", id="i", source_id=world.file_shares.account(ACCOUNT)["id"], share=SHARE)
+    return a_plan(now, item=item, places={SHARE: PLACE})
 
 
 async def manifest_of(world: World, shares: FileShares, plan: Plan) -> Manifest:
-    return Manifest(taken=world.clock.now(), entries=(await shares.held(plan.item)).entries)
+    return a_manifest(world.clock.now(), **(await shares.held(plan.item)).entries)
 
 
 async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, plan: Plan) -> None:
@@ -76,7 +71,7 @@ async def test_a_copy_that_holds_the_same_bytes_differs_in_nothing(
     await shares.isolate(plan)
     for path, content in world.file_shares.files(ACCOUNT, SHARE).items():
         world.file_shares.write(ACCOUNT, PLACE, path, content)
-    found = compare(manifest, (await shares.copy(plan, manifest)).entries, plan.taken)
+    found = compare(manifest, (await shares.copy(plan, manifest, [])).entries, plan.taken)
     assert (found.compared, found.missing, found.altered, found.extra) == (3, (), (), ())
 
 
@@ -85,15 +80,15 @@ async def test_one_changed_byte_and_one_missing_file_are_found(world: World, sha
     await shares.isolate(plan)
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;3")
     world.file_shares.write(ACCOUNT, PLACE, "empty", b"")
-    found = compare(manifest, (await shares.copy(plan, manifest)).entries, plan.taken)
+    found = compare(manifest, (await shares.copy(plan, manifest, [])).entries, plan.taken)
     assert (found.altered, found.missing) == (("a.csv",), ("2026/12/b.csv",))
 
 
 async def test_only_the_manifest_s_sample_of_a_copy_is_read(world: World, shares: FileShares, plan: Plan) -> None:
     await shares.isolate(plan)
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
-    unread = Manifest(taken=world.clock.now(), entries={"a.csv": Entry(digest="3")})
-    copy = await shares.copy(plan, unread)
+    unread = a_manifest(world.clock.now(), **{"a.csv": Entry(digest="3")})
+    copy = await shares.copy(plan, unread, [])
     assert copy.entries["a.csv"].digest == "3"
 
 
@@ -103,3 +98,19 @@ async def test_without_a_data_role_reading_is_worth_another_try(world: World, sh
     with pytest.raises(TemporaryError, match="Forbidden"):
         await stranger.held(plan.item)
     await stranger.close()
+
+
+async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileShares, plan: Plan) -> None:
+    await shares.isolate(plan)
+    world.file_shares.write(ACCOUNT, PLACE, "beat.txt", b"2027-01-15T08:00:00Z\n")
+    world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
+    copy = await shares.copy(plan, a_manifest(), ["beat.txt", "a.csv", "absent.txt"])
+    assert {path: f"{at:%H:%M}" for path, at in copy.beats.items()} == {"beat.txt": "08:00"}
+
+
+async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(
+    world: World, shares: FileShares, plan: Plan
+) -> None:
+    world.file_shares.create(ACCOUNT, PLACE)
+    with pytest.raises(PermanentError, match="PlaceTaken"):
+        await shares.isolate(plan)

@@ -1,4 +1,4 @@
-"""Ended backup jobs, asked of the simulated Resource Graph, and events sent to the simulated Event Grid."""
+"""Backup jobs, asked of the simulated Resource Graph, and events sent to the simulated Event Grid."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -25,35 +25,49 @@ async def inventory(world: World) -> AsyncIterator[Inventory]:
     await inventory.close()
 
 
-async def test_jobs_that_ended_since_are_found_whatever_their_status(world: World, inventory: Inventory) -> None:
-    await inventory.ended_jobs(world.clock.now())
+async def test_jobs_that_are_open_or_ended_since_are_found_whatever_their_status(
+    world: World, inventory: Inventory
+) -> None:
+    await inventory.jobs(world.clock.now())
     world.backup_vaults.complete_backup("aks-east")
     await world.clock.advance(2 * HOUR)
     made = [world.backup_vaults.complete_backup("aks-east", status=s) for s in ("Completed", "Failed")]
-    world.backup_vaults.complete_backup("aks-east", seconds=7200)  # still runs
+    running = world.backup_vaults.complete_backup("aks-east", seconds=7200)
     await world.clock.advance(HOUR)
-    found = await inventory.ended_jobs(world.clock.now() - 2 * HOUR)
-    assert {job.id: (job.operation, job.status) for job in found} == {
-        made[0]["id"]: ("Backup", "Completed"),
-        made[1]["id"]: ("Backup", "Failed"),
+    found = await inventory.jobs(world.clock.now() - 2 * HOUR)
+    assert {job.id: (job.operation, job.status, job.ended is None) for job in found} == {
+        made[0]["id"]: ("Backup", "Completed", False),
+        made[1]["id"]: ("Backup", "Failed", False),
+        running["id"]: ("Backup", "InProgress", True),
     }
 
 
 async def test_a_job_is_found_only_when_resource_graph_has_heard_of_it(world: World, inventory: Inventory) -> None:
     world.backup_vaults.complete_backup("aks-east")
     since = world.clock.now() - HOUR
-    await inventory.ended_jobs(since)
+    await inventory.jobs(since)
     await world.clock.advance(timedelta(minutes=5))
-    assert len(await inventory.ended_jobs(since)) == 1
+    assert len(await inventory.jobs(since)) == 1
+
+
+async def test_one_job_is_found_by_its_vault_and_name(world: World, inventory: Inventory) -> None:
+    made = world.backup_vaults.complete_backup("aks-east")
+    vault = made["id"].rpartition("/backupJobs/")[0]
+    await inventory.job(vault, made["name"])
+    await world.clock.advance(timedelta(minutes=5))
+    found = await inventory.job(vault.upper(), made["name"])
+    assert found is not None
+    assert (found.id, found.status) == (made["id"], "Completed")
+    assert await inventory.job(vault, "absent") is None
 
 
 async def test_all_pages_are_read(world: World, inventory: Inventory) -> None:
     since = world.clock.now() - HOUR
     for _ in range(1_100):
         world.backup_vaults.complete_backup("aks-east")
-    await inventory.ended_jobs(since)
+    await inventory.jobs(since)
     await world.clock.advance(timedelta(minutes=5))
-    assert len({job.id for job in await inventory.ended_jobs(since)}) == 1_100
+    assert len({job.id for job in await inventory.jobs(since)}) == 1_100
 
 
 async def test_an_event_reaches_the_topic_as_it_was_given(world: World) -> None:

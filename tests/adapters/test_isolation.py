@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from local.cloud.kubernetes.cluster import Cluster
@@ -11,10 +12,13 @@ from local.cloud.world import World
 from shared.adapters.clusters import Clusters
 from shared.adapters.isolation import Namespaces
 from shared.adapters.kubernetes import Kubernetes
-from shared.domain.restore import Item, Plan, RecoveryPoint
-from shared.domain.restore_manifest import Manifest
+from shared.domain.errors import PermanentError
+from shared.domain.restore import Item, Plan
+from shared.domain.restore_calls import calls_of
+from shared.domain.restore_policy import Probe, VerifyPolicy
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
+from tests.restores import a_manifest, a_plan
 
 MINUTE = timedelta(minutes=1)
 PLACE = "verify-shop-0a1b2c3d"
@@ -57,14 +61,8 @@ async def namespaces(world: World, cluster: Cluster) -> AsyncIterator[Namespaces
 def plan(world: World, cluster: Cluster) -> Plan:
     source = next(r["id"] for r in world.arm.of_type("Microsoft.ContainerService/managedClusters"))
     now = world.clock.now()
-    return Plan(
-        job_id="/vault/backupJobs/0f0e0d0c-1111-4222-8333-444455556666",
-        item=Item(kind="cluster", id="i", source_id=source),
-        point=RecoveryPoint(id="p", time=now, complete=True),
-        rpo_s=0,
-        taken=now,
-        places={"shop": PLACE},
-    )
+    item = Item(kind="cluster", id="i", source_id=source)
+    return a_plan(now, item=item, target_id=source, places={"shop": PLACE})
 
 
 async def test_the_protected_namespaces_are_described(namespaces: Namespaces, plan: Plan) -> None:
@@ -82,7 +80,7 @@ async def test_a_place_is_closed_before_anything_is_in_it(cluster: Cluster, name
     assert cluster.get("NetworkPolicy", PLACE, "meshward-isolation")["spec"]["policyTypes"] == ["Ingress", "Egress"]
     labels = cluster.get("Namespace", "", PLACE)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
-    assert labels["meshward.io/verifies"] == plan.job_name
+    assert labels["meshward.io/verifies"] == plan.name
 
 
 async def test_a_copy_is_compared_by_the_names_of_its_source(
@@ -92,10 +90,10 @@ async def test_a_copy_is_compared_by_the_names_of_its_source(
     await namespaces.isolate(plan)
     cluster.apply(object("ConfigMap", "settings", PLACE, data={"currency": "EUR"}))
     cluster.apply(web(PLACE))
-    nothing = Manifest(taken=world.clock.now(), entries={})
-    assert not (await namespaces.copy(plan, nothing)).settled
+    nothing = a_manifest()
+    assert not (await namespaces.copy(plan, nothing, [])).settled
     await world.clock.advance(5 * MINUTE)
-    copy = await namespaces.copy(plan, nothing)
+    copy = await namespaces.copy(plan, nothing, [])
     assert copy.settled
     assert {name: e.digest for name, e in copy.entries.items()} == {n: held.entries[n].digest for n in copy.entries}
     assert len(copy.entries) == 2
@@ -126,3 +124,46 @@ async def test_a_namespace_that_isn_t_ours_is_never_deleted(
     cluster.apply(object("Namespace", PLACE, None))
     assert await namespaces.remove(plan) == []
     assert cluster.find("Namespace", "", PLACE)
+
+
+async def test_a_namespace_of_that_name_that_is_somebody_else_s_is_refused(
+    cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    cluster.apply(object("Namespace", PLACE, None))
+    with pytest.raises(PermanentError, match="PlaceTaken"):
+        await namespaces.isolate(plan)
+    assert cluster.objects("NetworkPolicy", PLACE) == []
+
+
+async def test_a_place_may_be_in_another_cluster_and_the_source_is_only_read(
+    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    world.aks.add("aks-scratch")
+    (scratch,) = [
+        r["id"] for r in world.arm.of_type("Microsoft.ContainerService/managedClusters") if "scratch" in r["id"]
+    ]
+    elsewhere = msgspec.structs.replace(plan, target_id=scratch)
+    await namespaces.isolate(elsewhere)
+    assert world.kubernetes.clusters["aks-scratch"].find("Namespace", "", PLACE)
+    await namespaces.remove(elsewhere)
+    await world.clock.advance(5 * MINUTE)
+    assert await namespaces.remove(elsewhere) == []
+    assert cluster.find("Namespace", "", PLACE) is None
+    assert [e for e in world.wire.exchanges if "/k8s/aks-east/" in e.url and e.method != "GET"] == []
+
+
+async def test_calls_are_made_once_and_are_no_part_of_the_copy(
+    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    await namespaces.isolate(plan)
+    probe = Probe(namespace="shop", image="contoso/check:1", command=("check",))
+    calls = calls_of(await namespaces.running(plan), plan.places, VerifyPolicy(probes=(probe,)))
+    pods = await namespaces.call(plan, calls)
+    assert [pod["metadata"]["name"] for pod in pods.values()] == ["meshward-probe-0"]
+    await world.clock.advance(5 * MINUTE)
+    version = cluster.version
+    assert list(await namespaces.call(plan, calls)) == list(pods)
+    assert cluster.version == version, "the second time changed something"
+    copy = await namespaces.copy(plan, a_manifest(), [])
+    assert copy.workloads is not None
+    assert (copy.workloads.pods, copy.entries) == (0, {})

@@ -10,10 +10,11 @@ from local.cloud.backup.protocol import Outcome
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from shared.adapters.recovery_vault import ShareRestores
-from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.restore import BackupJob, Chosen, Plan, RestoreJob, Source, job_id, plan_of
+from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
+from shared.domain.restore import BackupJob, Plan, RestoreJob, job_id
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
+from tests.restores import plan_for
 
 ACCOUNT, SHARE = "stcontoso", "orders"
 MINUTE = timedelta(minutes=1)
@@ -38,7 +39,7 @@ async def planned(world: World, restores: ShareRestores) -> Plan:
     job = await backed_up(world, restores)
     item = await restores.item(job)
     (point,) = await restores.points(item)
-    plan = plan_of(Source(job=job, item=item), Chosen(point=point, rpo_s=0), [SHARE])
+    plan = plan_for(item, point, (SHARE,), world.clock.now())
     world.file_shares.create(ACCOUNT, plan.places[SHARE])
     return plan
 
@@ -121,3 +122,16 @@ async def test_a_failed_job_tells_its_errors(world: World, restores: ShareRestor
     done = await followed(world, restores, plan)
     assert (done.status, done.open) == ("Failed", False)
     assert done.errors == ("1073871825: Microsoft Azure Backup encountered an internal error.",)
+
+
+async def test_a_job_that_the_vault_does_not_know_any_more_is_gone(world: World, restores: ShareRestores) -> None:
+    job = await backed_up(world, restores)
+    with pytest.raises(NotFound, match="JobGone"):
+        await restores.job(job_id(job.id[:-36] + "0f0e0d0c-1111-4222-8333-444455556666"))
+
+
+async def test_a_protected_share_is_read_by_its_id_in_whatever_case(world: World, restores: ShareRestores) -> None:
+    item = await restores.item(await backed_up(world, restores))
+    assert await restores.item_of(item.id.upper()) == item
+    with pytest.raises(PermanentError, match="ItemNotFound"):
+        await restores.item_of(item.id + "x")

@@ -9,10 +9,11 @@ from local.cloud.backup.protocol import Outcome
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.restores import ClusterRestores
-from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.restore import BackupJob, Chosen, Plan, RestoreJob, Source, job_id, plan_of
+from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
+from shared.domain.restore import BackupJob, Plan, RestoreJob, job_id
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
+from tests.restores import plan_for
 
 MINUTE = timedelta(minutes=1)
 
@@ -38,7 +39,7 @@ async def planned(world: World, restores: ClusterRestores) -> Plan:
     job = await backed_up(world, restores)
     item = await restores.item(job)
     (point,) = await restores.points(item)
-    return plan_of(Source(job=job, item=item), Chosen(point=point, rpo_s=0), ["shop"])
+    return plan_for(item, point, ("shop",), world.clock.now())
 
 
 async def followed(world: World, restores: ClusterRestores, plan: Plan) -> RestoreJob:
@@ -114,8 +115,14 @@ async def test_a_refused_restore_ends_for_good(world: World, restores: ClusterRe
         await restores.send(plan)
 
 
-async def test_an_unknown_job_is_waited_for(world: World, restores: ClusterRestores) -> None:
+async def test_a_job_that_the_vault_does_not_know_any_more_is_gone(world: World, restores: ClusterRestores) -> None:
     job = await backed_up(world, restores)
     absent = job.id[:-36] + "0f0e0d0c-1111-4222-8333-444455556666"
-    with pytest.raises(TemporaryError):
+    with pytest.raises(NotFound, match="JobGone"):
         await restores.job(job_id(absent))
+
+
+async def test_an_instance_is_read_by_its_id(world: World, restores: ClusterRestores) -> None:
+    item = await restores.item(await backed_up(world, restores))
+    assert await restores.item_of(item.id) == item
+    assert item.policy.lower().endswith("/backuppolicies/aks-daily")

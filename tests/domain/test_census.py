@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.census import Instance, Proof, Standing, census, good_backups
-from shared.domain.restore_watch import EndedJob
+from shared.domain.restore_watch import WatchedJob
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 INSTANCE = Instance(id="/v/backupVaults/bv/backupInstances/I", cluster_id="c", state="ProtectionConfigured", policy="p")
@@ -29,8 +29,9 @@ def test_clusters_that_need_somebody_come_first() -> None:
 
 
 def test_a_backup_counts_if_it_is_of_the_instance_and_made_a_copy() -> None:
-    def job(name: str, hours: int, *, item: str = INSTANCE.id, operation: str = "Backup", status: str) -> EndedJob:
-        return EndedJob(id=name, operation=operation, status=status, ended=NOW + timedelta(hours=hours), item=item)
+    def job(name: str, hours: int, *, item: str = INSTANCE.id, operation: str = "Backup", status: str) -> WatchedJob:
+        at = NOW + timedelta(hours=hours)
+        return WatchedJob(id=name, operation=operation, status=status, started=at, ended=at, item=item)
 
     jobs = [
         job("old", 1, status="Completed"),

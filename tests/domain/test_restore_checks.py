@@ -1,25 +1,30 @@
 """The ladder of checks and the verdict."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 
-from shared.domain.restore import Item, Plan, RecoveryPoint, RestoreJob
-from shared.domain.restore_checks import FINDINGS_ONLY, Check, judge, ladder
+from shared.domain.restore import Plan, RestoreJob, Warned
+from shared.domain.restore_checks import Arrived, Check, judge, ladder
 from shared.domain.restore_manifest import Difference
+from shared.domain.restore_policy import VerifyPolicy
 from shared.domain.restore_workloads import Workloads
+from tests.restores import KNOBS, NOW, a_plan
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 SAME = Difference(compared=3, missing=(), altered=(), extra=())
-FINE = Workloads(pods=2, meshed=2, unready=(), unbound=(), strangers=())
-POINT = RecoveryPoint(id="p", time=NOW, complete=True)
+FINE = Workloads(pods=2, meshed=2)
 
 
-def plan(hours_old: float = 1) -> Plan:
-    item = Item(kind="cluster", id="i", source_id="c")
-    return Plan(job_id="j", item=item, point=POINT, rpo_s=hours_old * 3600, taken=NOW, places={"shop": "verify-shop"})
+def arrived(
+    difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1, **facts: Any
+) -> Arrived:
+    return Arrived(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
+
+
+def rungs(job: RestoreJob, found: Arrived, plan: Plan | None = None, knobs: VerifyPolicy = KNOBS) -> list[Check]:
+    return ladder(plan or a_plan(), job, found, [], knobs)
 
 
 def job(status: str = "Completed", **facts: Any) -> RestoreJob:
@@ -29,34 +34,75 @@ def job(status: str = "Completed", **facts: Any) -> RestoreJob:
 def climb(
     job: RestoreJob, difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1
 ) -> str:
-    return judge(ladder(plan(), job, difference, workloads, NOW + timedelta(hours=hours)))[0]
+    return judge(rungs(job, arrived(difference, workloads, hours=hours)))[0]
 
 
 def test_a_copy_that_is_whole_runs_and_came_in_time_is_verified() -> None:
-    checks = ladder(plan(), job(), SAME, FINE, NOW + timedelta(hours=1))
+    checks = rungs(job(), arrived())
     assert judge(checks) == ("Verified", ())
     assert [c.name for c in checks if c.seconds is not None] == ["recovery point age", "restore job", "restore time"]
 
 
-def test_missed_targets_and_warnings_are_findings() -> None:
+def test_missed_targets_are_findings() -> None:
     assert climb(job(), hours=4.1) == "VerifiedWithFindings"
-    assert climb(job("CompletedWithWarnings", warnings=("pv-1: skipped",))) == "VerifiedWithFindings"
-    old = ladder(plan(hours_old=25.1), job(), SAME, FINE, NOW)
-    assert judge(old) == (
+    assert judge(rungs(job(), arrived(), a_plan(rpo_s=25.1 * 3600))) == (
         "VerifiedWithFindings",
-        ("recovery point age: the point was 25.1 h old, the target is 25.0 h",),
+        ("recovery point age: the latest point was 25.1 h old, the target is 25.0 h",),
     )
 
 
-def test_targets_are_met_up_to_their_last_second() -> None:
-    checks = ladder(plan(hours_old=25), job(), SAME, FINE, NOW + timedelta(hours=4))
-    assert judge(checks)[0] == "Verified"
+def test_targets_are_the_policy_document_s_and_met_up_to_their_last_second() -> None:
+    knobs = VerifyPolicy(rpo=timedelta(hours=2), rto=timedelta(hours=1))
+    assert judge(rungs(job(), arrived(hours=1), a_plan(rpo_s=7200), knobs))[0] == "Verified"
+    assert judge(rungs(job(), arrived(hours=1.01), a_plan(rpo_s=7201), knobs))[0] == "VerifiedWithFindings"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("ConfigMap settings already exists", "Verified"),
+        ("could not restore: it already exists and is different from the backed up version", "VerifiedWithFindings"),
+        ("the node was busy", "VerifiedWithFindings"),
+        ("PersistentVolume pv-1 was skipped", "Failed"),
+        ("snapshot of data-0 not found", "Failed"),
+    ],
+)
+def test_a_warning_weighs_what_it_means(text: str, verdict: str) -> None:
+    warned = Warned(code="KubernetesBackupGenericWarning", text=text)
+    assert climb(job("CompletedWithWarnings", warnings=(warned,))) == verdict
+
+
+def test_a_job_with_warnings_that_tells_none_is_a_finding() -> None:
+    assert climb(job("CompletedWithWarnings")) == "VerifiedWithFindings"
+
+
+def test_points_that_were_passed_over_for_a_threat_are_told() -> None:
+    verdict, reasons = judge(rungs(job(), arrived(), a_plan(flagged=("p1", "p2"))))
+    assert (verdict, reasons) == ("VerifiedWithFindings", ("threat flag: passed over for a threat: p1, p2",))
+
+
+def test_a_canary_must_tell_a_time_and_one_that_is_fresh() -> None:
+    fresh, stale = NOW - timedelta(hours=24), NOW - timedelta(hours=26)
+    assert judge(rungs(job(), arrived(beats={"a.txt": fresh})))[0] == "Verified"
+    for told, said in ((stale, "(2027-01-14 06:00)"), (None, "(no time)")):
+        verdict, (reason,) = judge(rungs(job(), arrived(beats={"a.txt": told})))
+        assert (verdict, reason) == ("Failed", f"canary: older than 2027-01-14 07:00: a.txt {said}")
+
+
+def test_a_cluster_without_room_says_nothing_about_the_copy() -> None:
+    full = Workloads(pods=2, meshed=1, homeless=("verify-shop/web-1",))
+    assert judge(rungs(job(), arrived(workloads=full))) == (
+        "Inconclusive",
+        ("pods ready: the cluster has no room for verify-shop/web-1",),
+    )
+    broken = Workloads(pods=3, meshed=1, homeless=("verify-shop/web-1",), strangers=("verify-shop/db-0",))
+    assert climb(job(), workloads=broken) == "Failed"
 
 
 @pytest.mark.parametrize("field", ["missing", "altered"])
 def test_data_that_differs_fails_the_copy_although_its_job_completed(field: str) -> None:
     facts: dict[str, Any] = {"missing": (), "altered": (), "extra": (), field: ("ConfigMap shop/settings",)}
-    checks = ladder(plan(), job(), Difference(compared=3, **facts), FINE, NOW)
+    checks = rungs(job(), arrived(Difference(compared=3, **facts)))
     assert judge(checks) == ("Failed", (f"inventory: 3 compared; {field} ConfigMap shop/settings",))
 
 
@@ -66,7 +112,7 @@ def test_something_more_than_in_the_source_is_told_and_tolerated() -> None:
 
 @pytest.mark.parametrize("wrong", ["unready", "unbound", "strangers"])
 def test_workloads_that_do_not_run_fail_the_copy(wrong: str) -> None:
-    facts: dict[str, Any] = {"unready": (), "unbound": (), "strangers": (), wrong: ("verify-shop/web-1",)}
+    facts: dict[str, Any] = {wrong: ("verify-shop/web-1",)}
     assert climb(job(), workloads=Workloads(pods=2, meshed=2, **facts)) == "Failed"
 
 
@@ -80,19 +126,20 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
 
 
 def test_of_a_failed_restore_nothing_else_is_checked() -> None:
-    checks = ladder(plan(), job("failed", errors=("X: disk gone",)), SAME, FINE, NOW)
-    assert [check.name for check in checks] == ["recovery point age", "restore job"]
+    checks = ladder(a_plan(), job("failed", errors=("X: disk gone",)), None, [], KNOBS)
+    assert [check.name for check in checks] == ["recovery point age", "threat flag", "restore job"]
     assert judge(checks) == ("Failed", ("restore job: the job ended as failed; X: disk gone",))
 
 
 def test_without_checks_the_verdict_is_inconclusive_and_says_why() -> None:
     assert judge([], "QuotaReached: ten restores") == ("Inconclusive", ("QuotaReached: ten restores",))
+    assert judge([]) == ("Inconclusive", ("nothing was checked",))
 
 
-def test_a_failed_check_outweighs_everything_and_verified_needs_every_check() -> None:
-    names = ("inventory", "restore warnings")
-    assert FINDINGS_ONLY & set(names) == {"restore warnings"}
-    for inventory, warnings in product((True, False), repeat=2):
-        checks = [Check(name=n, passed=p, finding="") for n, p in zip(names, (inventory, warnings), strict=True)]
-        expected = "Verified" if inventory and warnings else "VerifiedWithFindings" if inventory else "Failed"
-        assert judge(checks)[0] == expected
+def test_no_verdict_is_better_than_its_worst_check() -> None:
+    order = ["Verified", "VerifiedWithFindings", "Inconclusive", "Failed"]
+    means = {"finding": "VerifiedWithFindings", "unknown": "Inconclusive", "failure": "Failed"}
+    for passed in product((True, False), repeat=3):
+        checks = [Check(name=w, passed=p, finding="", weight=w) for w, p in zip(means, passed, strict=True)]  # type: ignore[arg-type]
+        missed = [means[check.weight] for check in checks if not check.passed]
+        assert judge(checks)[0] == max(missed, key=order.index, default="Verified")

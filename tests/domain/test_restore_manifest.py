@@ -9,25 +9,28 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
 from shared.domain.restore_manifest import (
+    MOST_ENTRIES,
     SAMPLED_BYTES,
     SAMPLED_FILES,
     Entry,
     File,
-    Manifest,
+    Held,
+    beats_of,
     compare,
+    manifest_of,
     of_files,
     of_objects,
+    part,
+    path,
     protected_namespaces,
     sample,
     sampled,
+    taken_at,
 )
+from tests.restores import a_manifest
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 EARLIER, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
-
-
-def manifest(**entries: Entry) -> Manifest:
-    return Manifest(taken=NOW, entries=entries)
 
 
 def entry(digest: str = "1", *, made: datetime = EARLIER, changed: datetime = EARLIER) -> Entry:
@@ -44,18 +47,18 @@ def namespace(name: str, **labels: str) -> dict[str, Any]:
 
 
 def test_a_copy_that_holds_the_same_differs_in_nothing() -> None:
-    found = compare(manifest(a=entry()), {"a": entry()}, NOW)
+    found = compare(a_manifest(a=entry()), {"a": entry()}, NOW)
     assert (found.compared, found.missing, found.altered, found.extra) == (1, (), (), ())
 
 
 def test_what_a_copy_lacks_holds_otherwise_or_in_excess_is_named() -> None:
-    found = compare(manifest(a=entry(), b=entry()), {"b": entry("2"), "c": entry()}, NOW)
+    found = compare(a_manifest(a=entry(), b=entry()), {"b": entry("2"), "c": entry()}, NOW)
     assert (found.missing, found.altered, found.extra) == (("a",), ("b",), ("c",))
 
 
 def test_what_was_made_or_changed_after_the_backup_does_not_count() -> None:
     found = compare(
-        manifest(old=entry(), new=entry(made=LATER, changed=LATER), edited=entry(changed=LATER)),
+        a_manifest(old=entry(), new=entry(made=LATER, changed=LATER), edited=entry(changed=LATER)),
         {"old": entry(), "edited": entry("before the edit")},
         NOW,
     )
@@ -63,16 +66,16 @@ def test_what_was_made_or_changed_after_the_backup_does_not_count() -> None:
 
 
 def test_something_edited_after_the_backup_must_still_be_there() -> None:
-    assert compare(manifest(a=entry(), edited=entry(changed=LATER)), {"a": entry()}, NOW).missing == ("edited",)
+    assert compare(a_manifest(a=entry(), edited=entry(changed=LATER)), {"a": entry()}, NOW).missing == ("edited",)
 
 
 def test_nothing_is_said_about_a_copy_when_everything_is_younger_than_the_backup() -> None:
     with pytest.raises(PermanentError, match="NothingToCompare"):
-        compare(manifest(a=entry(made=LATER)), {}, NOW)
+        compare(a_manifest(a=entry(made=LATER)), {}, NOW)
 
 
 def test_an_empty_source_equals_an_empty_copy() -> None:
-    assert compare(manifest(), {}, NOW).compared == 0
+    assert compare(a_manifest(), {}, NOW).compared == 0
 
 
 def test_a_config_map_is_the_same_in_its_mapped_namespace_and_another_with_other_data() -> None:
@@ -118,5 +121,36 @@ def test_a_sample_is_bounded_and_doesn_t_depend_on_the_order_of_files(files: lis
 def test_a_manifest_knows_the_files_that_were_read_by_content() -> None:
     files = [File(path="a.txt", size=1), File(path="b.txt", size=2)]
     entries = of_files(files, {"b.txt": "cafe"})
-    assert sampled(Manifest(taken=NOW, entries=entries)) == ["b.txt"]
+    assert sampled(a_manifest(**entries)) == ["b.txt"]
     assert entries["b.txt"].digest != of_files(files, {"b.txt": "beef"})["b.txt"].digest
+
+
+def test_a_manifest_of_very_many_entries_keeps_the_same_ones_each_time_and_says_how_many_there_were() -> None:
+    held = Held(names=("orders",), entries={f"{n}.csv": entry() for n in range(MOST_ENTRIES + 100)})
+    backwards = Held(names=("orders",), entries=dict(reversed(held.entries.items())))
+    kept = manifest_of(held, NOW)
+    assert (len(kept.entries), kept.total) == (MOST_ENTRIES, MOST_ENTRIES + 100)
+    assert manifest_of(backwards, NOW) == kept
+    whole = {name: entry() for name in held.entries}
+    assert compare(kept, whole, NOW) == compare(kept, kept.entries, NOW)
+
+
+def test_an_item_without_a_workload_has_no_manifest() -> None:
+    with pytest.raises(PermanentError, match="NothingProtected"):
+        manifest_of(Held(names=(), entries={}), NOW)
+
+
+def test_only_the_restored_namespaces_of_a_manifest_are_compared() -> None:
+    whole = a_manifest(**{"ConfigMap shop/a": entry(), "ConfigMap shop-2/a": entry()})
+    assert list(part(whole, ["shop"]).entries) == ["ConfigMap shop/a"]
+
+
+def test_the_path_of_a_manifest_tells_when_it_was_taken() -> None:
+    where = path("/Item", "job", NOW)
+    assert (taken_at(where), where) == (NOW, path("/ITEM", "job", NOW))
+
+
+def test_a_config_map_tells_the_newest_time_that_it_holds() -> None:
+    config_map = config({"at": "2027-01-15T07:59:00Z", "before": "2027-01-14T07:59:00", "color": "blue"})
+    assert beats_of([config_map], {"shop": "shop"}) == {"ConfigMap shop/settings": NOW - timedelta(minutes=1)}
+    assert beats_of([config({"color": "blue"})], {"shop": "shop"}) == {}

@@ -13,7 +13,8 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.stage import Stage, open_stage
 from shared.domain.census import Census, Standing
-from shared.domain.restore_checks import Result
+from shared.domain.restore import Item
+from shared.domain.restore_history import History, Trial, empty, path
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
@@ -59,20 +60,22 @@ def standing(census: Census, name: str) -> Standing:
 
 def judge(stage: Stage, job: dict[str, Any], verdict: str, at: datetime) -> None:
     """What a verification of that backup has left in the store."""
-    result = Result(
-        job_id=job["id"],
-        verdict=verdict,  # type: ignore[arg-type]
+    item = Item(kind="cluster", id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
+    trial = Trial(
+        name=job["name"],
+        at=at,
+        verdict=verdict,
         reasons=(),
-        restore_status="Completed",
+        point="p",
+        policy="",
+        names=("shop",),
         rpo_s=1,
         rto_s=1,
-        checks=(),
-        left_over=0,
-        judged_at=at,
     )
-    path = stage.store / "verdicts" / f"{job['name']}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(msgspec.json.encode(result))
+    document = stage.store / path(item.id)
+    document.parent.mkdir(exist_ok=True)
+    known = msgspec.json.decode(document.read_bytes(), type=History) if document.exists() else empty(item)
+    document.write_bytes(msgspec.json.encode(known.with_trial(trial)))
 
 
 async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_not_protected(stage: Stage) -> None:

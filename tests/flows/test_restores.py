@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from local.cloud import scenario
-from local.cloud.arm import SUBSCRIPTION, Resource
+from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault, Reply
@@ -106,6 +106,12 @@ def checks(result: dict[str, Any]) -> dict[str, bool]:
     return {check["name"]: check["passed"] for check in result["checks"]}
 
 
+def sent(stage: Stage) -> list[dict[str, Any]]:
+    """The events that the app has sent to its own topic."""
+    posts = [e for e in stage.world.wire.exchanges if e.method == "POST" and f"/topics/{scenario.TOPIC}/" in e.url]
+    return [event for post in posts for event in json.loads(post.request)]
+
+
 def announce(stage: Stage, job_id: Any, status: Any = "Completed", **overrides: Any) -> None:
     """The event as the watch publishes it."""
     event = {
@@ -125,6 +131,7 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
     assert (result["verdict"], result["reasons"]) == ("Verified", [])
     assert list(checks(result)) == [
         "recovery point age",
+        "threat flag",
         "restore job",
         "restore warnings",
         "inventory",
@@ -211,13 +218,13 @@ async def test_a_restore_that_never_ends_is_given_up_and_cleaned_up(calm: Stage)
 async def test_a_step_that_breaks_leaves_the_verdict_open_and_nothing_behind(stage: Stage) -> None:
     def spoil(function: str, moment: str) -> None:
         if function == "follow_restore":
-            for manifest in (stage.store / "manifests").iterdir():
+            for manifest in (stage.store / "manifests").glob("*/*.json"):
                 manifest.write_bytes(b"not JSON")
 
     stage.host.on_invocation(spoil)
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "Inconclusive"
-    assert "StepBroken: check_restore broke" in result["reasons"][0]
+    assert "StepBroken: settle broke" in result["reasons"][0]
 
 
 async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: Stage) -> None:
@@ -230,11 +237,12 @@ async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(sta
     assert len(restores(stage)) == 10
 
 
-async def test_a_failed_backup_starts_nothing(calm: Stage) -> None:
-    announce(calm, FOREIGN.replace("99999999-9999-4999-8999-999999999999", SUBSCRIPTION), "Failed")
-    await calm.run(lambda: bool(calm.world.event_grid.deliveries), HOUR)
+@pytest.mark.parametrize("status", ["Failed", "Cancelled"])
+async def test_a_backup_that_made_no_copy_is_an_event_of_its_own_and_starts_nothing(calm: Stage, status: str) -> None:
+    job = back_up(calm, "share", status=status)
     await calm.clock.advance(HOUR)
-    assert [delivery.status for delivery in calm.world.event_grid.deliveries] == [202]
+    (told,) = sent(calm)
+    assert (told["id"], told["type"]) == (f"{job['name']}:{status}", "Meshward.Backup.Failed")
     assert runs(calm) == []
     assert any("backup made no copy" in line for line in calm.log)
 

@@ -29,14 +29,14 @@ from shared.adapters.linkerd import Linkerd, Mesh
 from shared.domain.binding import NAMESPACE, account_of
 from shared.domain.binding_linkerd import LINKERD
 from shared.domain.errors import TemporaryError
-from shared.domain.restore import Item, Plan, RecoveryPoint
-from shared.domain.restore_manifest import Manifest
+from shared.domain.restore import Item
 from shared.domain.trust_facts import Proxy
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
 from tests.contracts.kubernetes import WORKLOADS, workload
 from tests.manifests import manifests
 from tests.real.control_plane import ApiServer
+from tests.restores import a_manifest, a_plan
 
 SHOP = "least-privilege"
 _NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
@@ -80,12 +80,11 @@ class Duties:
         """Everything that the verification of a restore does in a cluster."""
         place = f"verify-shop-{uuid.uuid4().hex[:8]}"
         item = Item(kind="cluster", id="i", source_id=self.cluster, included=(SHOP,))
-        point = RecoveryPoint(id="p", time=_NOW, complete=True)
-        plan = Plan(job_id="/jobs/1", item=item, point=point, rpo_s=0, taken=_NOW, places={SHOP: place})
+        plan = a_plan(item=item, target_id=self.cluster, places={SHOP: place})
         held = await self.namespaces.held(item)
         assert f"Deployment {SHOP}/web" in held.entries
         await self.namespaces.isolate(plan)
-        await self.namespaces.copy(plan, Manifest(taken=_NOW, entries=held.entries))
+        await self.namespaces.copy(plan, a_manifest(**held.entries), [])
         assert place in await self.namespaces.remove(plan)
 
         async def is_gone() -> bool:

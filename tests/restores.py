@@ -1,0 +1,42 @@
+"""Plans of verifications for tests that need one and don't care how it came about."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.domain.restore import Item, Plan, RecoveryPoint, Source, Verification
+from shared.domain.restore_choice import Candidate, Point, plan_of
+from shared.domain.restore_history import empty
+from shared.domain.restore_manifest import Entry, Manifest
+from shared.domain.restore_policy import VerifyPolicy
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+NAME = "0f0e0d0c-1111-4222-8333-444455556666"
+KNOBS = VerifyPolicy()
+
+
+def a_plan(now: datetime = NOW, **facts: Any) -> Plan:
+    """A plan of a cluster's verification in which these facts are otherwise."""
+    usual: dict[str, Any] = {
+        "name": NAME,
+        "job_id": f"/vault/backupJobs/{NAME}",
+        "item": Item(kind="cluster", id="i", source_id="c"),
+        "target_id": "c",
+        "point": RecoveryPoint(id="p", time=now, complete=True),
+        "rpo_s": 3600,
+        "taken": now,
+        "planned": now,
+        "places": {"shop": "verify-shop"},
+    }
+    return Plan(**usual | facts)
+
+
+def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> Plan:
+    """The plan that the domain makes for a point."""
+    source = Source(wanted=Verification(name=NAME), item=item, target_id=item.source_id)
+    candidate = Candidate(source=source, names=names, manifest="")
+    return plan_of(candidate, Point(point, point.time, ()), empty(item), KNOBS, now)
+
+
+def a_manifest(taken: datetime = NOW, **entries: Entry) -> Manifest:
+    """A manifest of these entries."""
+    return Manifest(taken=taken, names=("shop",), total=len(entries), entries=entries)
