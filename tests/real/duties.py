@@ -30,6 +30,7 @@ from shared.domain.binding import NAMESPACE, account_of
 from shared.domain.binding_linkerd import LINKERD
 from shared.domain.errors import TemporaryError
 from shared.domain.restore import Item
+from shared.domain.restore_calls import ALLOWED, STRANGER, Call
 from shared.domain.trust_facts import Proxy
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
@@ -39,6 +40,7 @@ from tests.real.control_plane import ApiServer
 from tests.restores import a_manifest, a_plan
 
 SHOP = "least-privilege"
+STANDING = "verify-standing"
 _NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 _GONE = Proxy(pod="gone", namespace=SHOP, workload="", created=_NOW, started=None, roots=None)
 _TRIES, _PAUSE = 300, 0.1
@@ -85,6 +87,7 @@ class Duties:
         assert f"Deployment {SHOP}/web" in held.entries
         await self.namespaces.isolate(plan)
         await self.namespaces.copy(plan, a_manifest(**held.entries), [])
+        await self.namespaces.call(plan, [_call(place)])
         assert place in await self.namespaces.remove(plan)
 
         async def is_gone() -> bool:
@@ -132,6 +135,22 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
             await server.apply(manifest)
         await until(partial(_runs, server.admin))
         yield duties
+
+
+def _call(place: str) -> Call:
+    """A call of a workload in the mesh."""
+    return Call(
+        name=ALLOWED,
+        place=place,
+        purpose="mesh handshake",
+        about="web:8080",
+        account=ALLOWED,
+        image="contoso/curl:1",
+        command=("curl",),
+        speaks="http",
+        port=8080,
+        labels={"app": "web"},
+    )
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -193,4 +212,10 @@ def _shop() -> list[Object]:
         return {"apiVersion": "apps/v1", "kind": kind.kind, **wanted, "metadata": {"name": name, "namespace": SHOP}}
 
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP}}
-    return [namespace, made(DEPLOYMENT, "web"), made(STATEFUL_SET, "db"), made(DAEMON_SET, "agent")]
+    labels = {"meshward.io/verifies": "standing"}
+    place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STANDING, "labels": labels}}
+    accounts = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": STANDING}}
+        for name in (ALLOWED, STRANGER)
+    ]
+    return [namespace, place, *accounts, made(DEPLOYMENT, "web"), made(STATEFUL_SET, "db"), made(DAEMON_SET, "agent")]

@@ -21,7 +21,7 @@ from shared.domain.errors import MeshwardError
 from tests.manifests import manifests
 from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane
-from tests.real.duties import SHOP, Duties, on_duty, until
+from tests.real.duties import SHOP, STANDING, Duties, on_duty, until
 
 _ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["kind"] in ("Role", "ClusterRole")]
 
@@ -67,7 +67,7 @@ async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
 
 def work_of(duties: Duties, role: str) -> Callable[[], Awaitable[None]]:
     works = {"rotator": duties.rotate, "verifier": duties.verify, "provisioner": duties.bind}
-    return works[role.removeprefix("meshward-").removesuffix("-outside")]
+    return works[role.split("-")[1]]
 
 
 async def failure(work: Callable[[], Awaitable[None]]) -> str:
@@ -133,6 +133,18 @@ _CONTAINER = {"name": "app", "image": "evil/app:1"}
 _LABELLED = {"metadata": {"labels": {"meshward.io/verifies": "1"}}}
 _BACKUP, _NETWORK = f"api/v1/namespaces/{NAMESPACE}", "apis/networking.k8s.io/v1"
 _RUN, _PROVISIONER = {"metadata": {"name": "evil"}}, ("provisioner",)
+_PLACE = f"api/v1/namespaces/{STANDING}/pods"
+_PLAIN: dict[str, Any] = {"by": ("verifier",), "words": "Meshward's pods run as meshward-probe or meshward-stranger"}
+_NODE = {"name": "node", "hostPath": {"path": "/"}}
+_SECRET = {"name": "secret", "secret": {"secretName": "web"}}
+
+
+def pod(account: str = "meshward-probe", *, privileged: bool = False, **spec: Any) -> Object:
+    """A pod that is otherwise as the verifier's own."""
+    container = {**_CONTAINER, "securityContext": {"privileged": privileged}}
+    return {"metadata": {"name": "evil"}, "spec": {"serviceAccountName": account, "containers": [container], **spec}}
+
+
 _POLICY = {"metadata": {"name": "open"}, "spec": {"podSelector": {}}}
 ATTEMPTS = [
     Attempt(what="list all secrets", method="GET", path="api/v1/secrets"),
@@ -151,7 +163,20 @@ ATTEMPTS = [
     Attempt(what="debug", method="PATCH", path=f"{_SHOP}/pods/web/ephemeralcontainers", body={}),
     Attempt(what="post to a pod", method="POST", path=f"{_SHOP}/pods/web:4191/proxy/shutdown"),
     Attempt(what="reach a node", method="GET", path="api/v1/nodes/aks-nodepool1-vmss000000/proxy/metrics"),
-    Attempt(what="run a pod", method="POST", path=f"{_SHOP}/pods", body=_RUN),
+    Attempt(what="run a pod", method="POST", path=f"{_SHOP}/pods", body=_RUN, by=("rotator", "provisioner")),
+    Attempt(what="verifier: run a pod elsewhere", method="POST", path=f"{_SHOP}/pods", body=pod(), **_OWN),
+    Attempt(what="verifier: run as another account", method="POST", path=_PLACE, body=pod("default"), **_PLAIN),
+    Attempt(what="verifier: mount the node", method="POST", path=_PLACE, body=pod(volumes=[_NODE]), **_PLAIN),
+    Attempt(what="verifier: mount a secret", method="POST", path=_PLACE, body=pod(volumes=[_SECRET]), **_PLAIN),
+    Attempt(what="verifier: join the node's network", method="POST", path=_PLACE, body=pod(hostNetwork=True), **_PLAIN),
+    Attempt(what="verifier: run with privileges", method="POST", path=_PLACE, body=pod(privileged=True), **_PLAIN),
+    Attempt(
+        what="verifier: let itself in elsewhere",
+        method="POST",
+        path=f"apis/policy.linkerd.io/v1beta3/namespaces/{SHOP}/servers",
+        body={"metadata": {"name": "open"}, "spec": {"accessPolicy": "all-unauthenticated"}},
+        **_OWN,
+    ),
     Attempt(what="act as a service account", method="POST", path=f"{_SHOP}/serviceaccounts/default/token", body={}),
     Attempt(what="bind a role", method="POST", path=f"{_RBAC}/clusterrolebindings", body=_BINDING),
     Attempt(
