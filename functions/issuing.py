@@ -53,7 +53,7 @@ async def proven_live(place: Place, applied: datetime, expires: datetime, now: d
     """Whether every replica of the identity controller uses the issuer; one that missed its reload is restarted."""
     replicas = await place.mesh.identity_replicas(now)
     if missed := reload_missed(replicas, expires, applied, now):
-        stale = [p for p in await place.mesh.proxies() if p.id in missed]
+        stale = [p for p in await place.mesh.pod_proxies() if p.id in missed]
         for workload in next_restarts(await place.mesh.workloads(), stale, now, place.policy):
             await place.mesh.restart(workload, now)
             log.warning("restarted for a missed reload", extra={"cluster": place.cluster, "pods": missed})

@@ -4,8 +4,6 @@ Each looks, judges and does at most one thing, as those of trust_steps. Private 
 """
 
 import logging
-from datetime import datetime
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
@@ -27,6 +25,7 @@ from shared.domain.trust_gates import (
     trusts,
     until_renewed,
     wanted_in,
+    worth_reading_on,
 )
 from shared.domain.trust_members import check_bundle, check_config, check_links, check_permissions
 from shared.domain.trust_owners import check_drift, check_kept, check_owner
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("meshward")
 app = df.Blueprint()
 
-_READ_AT_ONCE = 4  # proxies whose metrics are read before the gate is judged
 _APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
 _NAMED = 5  # in messages; status and log name more
 
@@ -97,7 +95,7 @@ async def _kept(member: Member, mesh: "Mesh") -> tuple[Bundle, IssuerSecret]:
 async def ensure_control_plane(member: Member) -> Done:
     """Identity and injector have read the phase's bundle, before any workload is restarted."""
     async with services().linkerd.mesh(member.cluster) as mesh:
-        wanted, proxies = await _wanted(member, mesh), await mesh.proxies()
+        wanted, proxies = await _wanted(member, mesh), await mesh.pod_proxies()
         return await _renew(member, mesh, [p for p in proxies if p.roots is None], wanted)
 
 
@@ -105,7 +103,7 @@ async def ensure_control_plane(member: Member) -> Done:
 async def ensure_workloads(member: Member) -> Done:
     """Whatever can be restarted trusts the phase's roots."""
     async with services().linkerd.mesh(member.cluster) as mesh:
-        return await _renew(member, mesh, await mesh.proxies(), await _wanted(member, mesh))
+        return await _renew(member, mesh, await mesh.pod_proxies(), await _wanted(member, mesh))
 
 
 async def _wanted(member: Member, mesh: "Mesh") -> Wanted:
@@ -174,15 +172,14 @@ async def verify_leaves(member: Member) -> Done:
     assert member.since is not None
     async with services().linkerd.mesh(member.cluster) as mesh:
         await _kept(member, mesh)
-        config, proxies, refreshed = await mesh.config(), await mesh.proxies(), dict[str, datetime | None]()
-        life = config.leaf_life if config else LEAF_LIFETIME
+        config, proxies = await mesh.config(), await mesh.proxies()
+        life, now = config.leaf_life if config else LEAF_LIFETIME, services().now()
         older = [p for p in proxies if not started_after(p, member.since)]
-        youngest_first = sorted(older, key=lambda p: p.created, reverse=True)  # they renew last
-        for some in batched(youngest_first, _READ_AT_ONCE, strict=False):
-            refreshed |= await mesh.refreshed(some, life)
-            if not leaf_gate(some, refreshed, member.since).passed:
-                break  # the rest can wait for the next look
-        pause = until_renewed(refreshed.values(), life, services().now())
+        older.sort(key=lambda p: p.created, reverse=True)  # the youngest renews last
+        refreshed = await mesh.refreshed(older[:1], life)
+        if worth_reading_on(refreshed.values(), member.since, life, now):
+            refreshed |= await mesh.refreshed(older[1:], life)
+        pause = until_renewed(refreshed.values(), life, now)
         return _through(member, leaf_gate(proxies, refreshed, member.since), pause)
 
 
@@ -191,7 +188,7 @@ async def ensure_renewed(member: Member) -> Done:
     """Whatever can be restarted has done so since the issuer was proven: a proxy gets a new leaf at its start."""
     assert member.since is not None
     async with services().linkerd.mesh(member.cluster) as mesh:
-        proxies = await mesh.proxies()
+        proxies = await mesh.pod_proxies()
         return await _restart(member, mesh, [p for p in proxies if not started_after(p, member.since)], proxies)
 
 

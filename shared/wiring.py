@@ -218,6 +218,5 @@ class Services:
 @cache
 def services() -> Services:
     """The services of this process; raises Misconfigured that names every missing setting."""
-    for sdk in ("azure", "httpx2"):  # at INFO they log every request with its headers
-        logging.getLogger(sdk).setLevel(logging.WARNING)
+    logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs every request with its headers
     return Services(Settings.from_env(os.environ))

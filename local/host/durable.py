@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import durabletask.internal.orchestrator_service_pb2 as pb
@@ -38,15 +39,15 @@ _KINDS = {"activityTrigger": "activity", "orchestrationTrigger": "orchestration"
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """An orchestration as the engine sees it. `status` as the Durable HTTP API names it; payloads are decoded JSON;
-    `failure` is "Type: message"."""
+    """An orchestration as the engine sees it. `status` as the Durable HTTP API names it; `failure` is "Type: message".
+
+    The payloads `input`, `output` and `custom_status` are decoded JSON, as soon as somebody asks for them.
+    """
 
     id: str
     name: str
     status: str
-    input: Any
-    output: Any
-    custom_status: Any
+    payloads: dict[str, str | None]
     failure: str | None
     created: datetime
     updated: datetime
@@ -54,6 +55,18 @@ class Instance:
     @property
     def ended(self) -> bool:
         return self.status in ("Completed", "Failed", "Terminated")
+
+    @cached_property
+    def input(self) -> Any:
+        return _decoded(self.payloads["input"])
+
+    @cached_property
+    def output(self) -> Any:
+        return _decoded(self.payloads["output"])
+
+    @cached_property
+    def custom_status(self) -> Any:
+        return _decoded(self.payloads["custom_status"])
 
 
 class DurableExtension:
@@ -179,9 +192,7 @@ def instance_of(found: OrchestrationInstance) -> Instance:
         id=found.instance_id,
         name=found.name,
         status=_STATUS[found.status],
-        input=_decoded(found.input),
-        output=_decoded(found.output),
-        custom_status=_decoded(found.custom_status),
+        payloads={"input": found.input, "output": found.output, "custom_status": found.custom_status},
         failure=f"{failure.errorType}: {failure.errorMessage}" if failure else None,
         created=found.created_at,
         updated=found.last_updated_at,

@@ -86,6 +86,7 @@ class Engine(InMemoryOrchestrationBackend):
         self._work_available: Any = _Doorbell(lambda: self._loop.call_soon_threadsafe(on_work), self._idle)
         self._alarms: dict[str, list[Alarm]] = defaultdict(list)
         self._parents: dict[str, tuple[str, int]] = {}
+        self._children: dict[str, set[str]] = defaultdict(set)
 
     @override
     def start(self) -> str:
@@ -140,9 +141,8 @@ class Engine(InMemoryOrchestrationBackend):
     ) -> None:
         super()._process_complete_orchestration_action(instance, complete_action)
         self._cancel_alarms(instance.instance_id)
-        self._parents = {
-            child: (parent, task) for child, (parent, task) in self._parents.items() if parent != instance.instance_id
-        }
+        for child in self._children.pop(instance.instance_id, ()):
+            del self._parents[child]
 
     @override
     def _schedule_delayed_entity_operation(self, entity_id: str, event: pb.HistoryEvent, fire_at: datetime) -> None:
@@ -155,6 +155,7 @@ class Engine(InMemoryOrchestrationBackend):
     @override
     def _watch_sub_orchestration(self, parent_instance_id: str, sub_instance_id: str, task_id: int) -> None:
         self._parents[sub_instance_id] = (parent_instance_id, task_id)
+        self._children[parent_instance_id].add(sub_instance_id)
         parent = pb.ParentInstanceInfo(
             taskScheduledId=task_id,
             orchestrationInstance=pb.OrchestrationInstance(instanceId=parent_instance_id),
@@ -167,9 +168,8 @@ class Engine(InMemoryOrchestrationBackend):
     @override
     def _terminate_instance_internal(self, instance_id: str, output: str | None, recursive: bool = False) -> None:
         super()._terminate_instance_internal(instance_id, output)
-        for child, (parent, _) in list(self._parents.items()) if recursive else []:
-            if parent == instance_id:
-                self._terminate_instance_internal(child, output, recursive)
+        for child in list(self._children[instance_id]) if recursive else []:
+            self._terminate_instance_internal(child, output, recursive)
 
     @override
     def _notify_waiters(self, instance_id: str) -> None:
@@ -177,6 +177,7 @@ class Engine(InMemoryOrchestrationBackend):
         instance = self._instances[instance_id]
         if instance.status in _ENDED and instance_id in self._parents:
             parent, task_id = self._parents.pop(instance_id)
+            self._children[parent].discard(instance_id)
             self._deliver(parent, _child_ended(instance, task_id))
             if instance.status == pb.ORCHESTRATION_STATUS_COMPLETED:
                 instance.history.clear()

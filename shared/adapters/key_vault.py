@@ -27,6 +27,7 @@ class KeyVault:
         self._options = {"verify_challenge_resource": settings.verify_key_vault_domain, **NO_RETRY, **options}
         self._client = CertificateClient(settings.key_vault_url, credential, **self._options)
         self._signers: dict[str, CryptographyClient] = {}
+        self._read: dict[tuple[str, str], x509.Certificate] = {}
 
     async def certificates(self) -> list[VaultCertificate]:
         """The current version of every certificate that has one and says from when to when it is valid."""
@@ -57,12 +58,14 @@ class KeyVault:
         ]
 
     async def certificate(self, name: str, version: str) -> "x509.Certificate":
-        """A version's certificate."""
+        """A version's certificate, which never changes: it is asked for once."""
         from cryptography import x509
 
-        with translated(f"reading certificate {name}"):
-            found = await self._client.get_certificate_version(name, version)
-        return x509.load_der_x509_certificate(bytes(found.cer or b""))
+        if (name, version) not in self._read:
+            with translated(f"reading certificate {name}"):
+                found = await self._client.get_certificate_version(name, version)
+            self._read[name, version] = x509.load_der_x509_certificate(bytes(found.cer or b""))
+        return self._read[name, version]
 
     async def latest(self, name: str) -> "tuple[str, x509.Certificate]":
         """The current version's id and certificate."""

@@ -1,19 +1,22 @@
 """Kubernetes API servers of managed clusters, reached with a managed identity's token.
 
 Rules:
-- Objects go in and out as plain dicts, as the API server sends them.
+- Objects go in and out as plain dicts, as the API server sends them. No redirect is followed. Over a connection that
+  breaks, reads and deletes are sent once more (aiohttp, after RFC 9110), changes never.
 - Changes are made by server-side apply or by a patch; both fail rather than overwrite what somebody else owns or has
   changed meanwhile, and say so as TemporaryError (409) for whoever observes again.
-- The way to an API server is asked for again after some minutes, its token whenever it runs out. Connections last as
-  long as an activity: at a thousand clusters, kept ones would fill what a Functions instance may have open.
+- The way to an API server is asked for once, and again after nobody was reached there; its token whenever it runs out.
+  Connections last as long as an activity: at a thousand clusters, kept ones would fill what a Functions instance may
+  have open.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Iterator
+import base64
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from shared.adapters.clusters import Clusters
 from shared.domain.cluster import cluster_id
@@ -22,16 +25,18 @@ from shared.domain.errors import PermanentError, TemporaryError
 if TYPE_CHECKING:
     import ssl
 
-    import httpx2
+    import aiohttp
     from azure.core.credentials_async import AsyncTokenCredential
-    from lightkube import AsyncClient
-    from lightkube.config.kubeconfig import SingleConfig
 
 FIELD_MANAGER = "meshward"
+UNREACHABLE = "Unreachable"
+_PATIENCE = 10.0  # seconds until there is a connection, and until the next bytes
+_REFUSED = 300
 _AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
-_WAY_SECONDS = 300
 
 type Object = dict[str, Any]
+type Objects = list[Object]
+type Labels = Mapping[str, str | None]
 
 
 class Kind(NamedTuple):
@@ -60,10 +65,9 @@ class Permission(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """How an API server is reached, until when (Unix seconds) without asking again."""
+    """Where an API server is, and whom to trust there."""
 
-    until: float
-    config: "SingleConfig"
+    server: str
     trust: "ssl.SSLContext"
 
 
@@ -91,100 +95,113 @@ class Kubernetes:
     @asynccontextmanager
     async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
         """The cluster's API server, for the length of one activity."""
-        import httpx2
-        from lightkube import AsyncClient
-        from lightkube.config.models import User
+        import aiohttp
 
         from shared.adapters.azure import translated
 
         name = cluster_id(resource_id).name
         with translated(f"getting a token for cluster {name}"):
             token = (await self._credential.get_token(_AUDIENCE)).token
-        _, config, trust = await self._way(resource_id)
-        config = config._replace(user=User(token=token))
-        transport = httpx2.AsyncHTTPTransport(verify=trust)
-        async with AsyncClient(config, transport=transport, field_manager=FIELD_MANAGER, trust_env=False) as client:
-            web = httpx2.AsyncClient(
-                base_url=config.cluster.server,
-                transport=transport,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=10,
-            )
-            yield ClusterApi(name, client, web)
+        way = await self._way(resource_id)
+        async with aiohttp.ClientSession(
+            way.server,
+            connector=aiohttp.TCPConnector(ssl=way.trust),
+            headers={"Authorization": f"Bearer {token}", "User-Agent": FIELD_MANAGER},
+            timeout=aiohttp.ClientTimeout(sock_connect=_PATIENCE, sock_read=_PATIENCE),
+        ) as session:
+            try:
+                yield ClusterApi(name, session)
+            except TemporaryError as error:
+                if error.reason == UNREACHABLE:
+                    self._ways.pop(resource_id, None)
+                raise
 
     async def _way(self, resource_id: str) -> _Way:
-        import yaml  # type: ignore[import-untyped]
-        from lightkube.config.client_adapter import verify_cluster
-        from lightkube.config.kubeconfig import KubeConfig
-        from lightkube.config.models import User
+        import ssl
 
-        known = self._ways.get(resource_id)
-        if known and time.time() < known.until:
+        import yaml  # type: ignore[import-untyped]
+
+        if known := self._ways.get(resource_id):
             return known
         kubeconfig = yaml.load(await self._clusters.kubeconfig(resource_id), yaml.CSafeLoader)
-        config = KubeConfig.from_dict(kubeconfig).get()
-        assert config is not None
-        trust = verify_cluster(config.cluster, User(), config.abs_file, trust_env=False)
-        way = self._ways[resource_id] = _Way(time.time() + _WAY_SECONDS, config, trust)
+        cluster = kubeconfig["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        trust = ssl.create_default_context(cadata=authority)
+        way = self._ways[resource_id] = _Way(cluster["server"].rstrip("/") + "/", trust)
         return way
 
 
 class ClusterApi:
     """One cluster's API server."""
 
-    def __init__(self, cluster: str, client: "AsyncClient", web: "httpx2.AsyncClient") -> None:
-        self._cluster, self._client, self._web = cluster, client, web
+    def __init__(self, cluster: str, session: "aiohttp.ClientSession") -> None:
+        self._cluster, self._session = cluster, session
 
     async def list(
-        self, kind: Kind, *, namespace: str | None = None, labels: dict[str, Any] | None = None, page: int = 500
-    ) -> list[Object]:
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        page: int = 500,
+    ) -> Objects:
         """The objects of a kind, in one namespace or in all; `labels` they must have (None as value: any value).
 
         They are read `page` at a time (500 as kubectl does) and show one moment. If the API server forgets that moment
         before the last page (410), they are read again at once, as client-go does.
         """
-        import httpx2
+        selector = ",".join(name if value is None else f"{name}={value}" for name, value in (labels or {}).items())
+        query = {"labelSelector": selector} if selector else {}
+        try:
+            return await self._pages(kind, namespace, {**query, "limit": str(page)})
+        except TemporaryError as error:
+            if error.reason != "Http410":
+                raise
+        return await self._pages(kind, namespace, query)
 
-        async def read(size: int | None) -> list[Object]:
-            where: Any = (namespace or "*") if kind.namespaced else None
-            found = self._client.list(_resource(kind), namespace=where, labels=labels, chunk_size=size)
-            return [dict(item) async for item in found]
-
-        with self._errors(f"listing {kind.plural}"):
-            try:
-                return await read(page)
-            except httpx2.HTTPStatusError as error:
-                if error.response.status_code != 410:
-                    raise
-            return await read(None)
+    async def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> Objects:
+        found, more = list[Object](), ""
+        while True:
+            seen = {**query, "continue": more} if more else query
+            page = await self._object(f"listing {kind.plural}", "GET", _path(kind, namespace), query=seen)
+            found += page["items"]
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return found
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None if there is none."""
-        with self._errors(f"reading {kind.kind} {name}"), self._absent_is_none():
-            return dict(await self._client.get(_resource(kind), name, namespace=namespace))
+        with _absent_is_none():
+            return await self._object(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name))
         return None
 
     async def apply(self, kind: Kind, wanted: Object, *, take_over: bool = False) -> Object:
         """Server-side apply as `meshward`; takes fields from other owners only if told to."""
-        name = wanted["metadata"]["name"]
-        body = {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind, **wanted}
-        with self._errors(f"applying {kind.kind} {name}"):
-            return dict(await self._client.apply(_resource(kind)(body), force=take_over))
+        name, namespace = wanted["metadata"]["name"], wanted["metadata"].get("namespace")
+        return await self._object(
+            f"applying {kind.kind} {name}",
+            "PATCH",
+            _path(kind, namespace, name),
+            query={"fieldManager": FIELD_MANAGER, "force": str(take_over).lower()},
+            body={**_typed(kind), **wanted},
+            media="application/apply-patch+yaml",
+        )
 
     async def patch(self, kind: Kind, name: str, namespace: str | None, change: Object) -> Object:
         """Merge-patch; with `metadata.resourceVersion` in it only if nobody has changed the object since."""
-        from lightkube.types import PatchType
-
-        with self._errors(f"patching {kind.kind} {name}"):
-            resource = _resource(kind)
-            return dict(
-                await self._client.patch(resource, name, change, namespace=namespace, patch_type=PatchType.MERGE)
-            )
+        return await self._object(
+            f"patching {kind.kind} {name}",
+            "PATCH",
+            _path(kind, namespace, name),
+            query={"fieldManager": FIELD_MANAGER},
+            body=change,
+            media="application/merge-patch+json",
+        )
 
     async def delete(self, kind: Kind, name: str, namespace: str | None = None) -> None:
         """Delete the object and what it owns; nothing happens if there is none."""
-        with self._errors(f"deleting {kind.kind} {name}"), self._absent_is_none():
-            await self._client.delete(_resource(kind), name, namespace=namespace)
+        with _absent_is_none():
+            await self._object(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
 
     async def may(self, wanted: Permission) -> bool:
         """Whether the caller may do it, by all that judges that; admission policies are asked only when it is done."""
@@ -196,71 +213,82 @@ class ClusterApi:
             "namespace": wanted.namespace,
             "name": wanted.name,
         }
-        with self._errors(f"asking whether it may {wanted}"):
-            review = await self._client.create(_resource(ACCESS_REVIEW)({"spec": {"resourceAttributes": attributes}}))
-            return bool(review["status"]["allowed"])
+        body = {**_typed(ACCESS_REVIEW), "spec": {"resourceAttributes": attributes}}
+        review = await self._object(f"asking whether it may {wanted}", "POST", _path(ACCESS_REVIEW), body=body)
+        return bool(review["status"]["allowed"])
 
-    async def missing(self, *needed: Permission) -> "tuple[str, ...]":
+    async def missing(self, *needed: Permission) -> tuple[str, ...]:
         """What of this the caller may not do, such as `patch deployments.apps`."""
         allowed = await asyncio.gather(*(self.may(permission) for permission in needed))
         return tuple(str(permission) for permission, may in zip(needed, allowed, strict=True) if not may)
 
     async def metrics(self, pod: str, namespace: str, port: int) -> str:
         """A pod's /metrics, read through the API server."""
-        with self._errors(f"reading the metrics of pod {namespace}/{pod}"):
-            answer = await self._web.get(f"api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/metrics")
-            answer.raise_for_status()
-            return answer.text
+        path = f"{_path(POD, namespace, pod)}:{port}/proxy/metrics"
+        return (await self._call(f"reading the metrics of pod {namespace}/{pod}", "GET", path)).decode()
 
-    @contextmanager
-    def _absent_is_none(self) -> Iterator[None]:
-        import httpx2
+    async def _object(self, doing: str, method: str, path: str, **request: Any) -> Object:
+        found: Object = msgspec.json.decode(await self._call(doing, method, path, **request))
+        return found
 
+    async def _call(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        media: str = "application/json",
+    ) -> bytes:
+        import aiohttp
+
+        sent: dict[str, Any] = {} if body is None else {"data": msgspec.json.encode(body)}
+        headers = {"Accept": "*/*"} if body is None else {"Content-Type": media}
         try:
-            yield
-        except httpx2.HTTPStatusError as error:
-            if error.response.status_code != 404:
-                raise
+            async with self._session.request(
+                method, path, params=query, headers=headers, allow_redirects=False, **sent
+            ) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TemporaryError(UNREACHABLE, f"{doing} in {self._cluster}: {type(error).__name__}") from error
+        if answer.status >= _REFUSED:
+            raise _refusal(answer, content, f"{doing} in {self._cluster}")
+        return content
 
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        import httpx2
 
-        try:
-            yield
-        except (httpx2.HTTPError, KeyError) as error:
-            # KeyError: lightkube's, over a failed answer without a Content-Type, such as gateways give
-            failure = error.__context__ if isinstance(error, KeyError) else error
-            if isinstance(failure, httpx2.HTTPStatusError):
-                raise self._from_status(failure, doing) from error
-            if isinstance(failure, httpx2.HTTPError):
-                raise TemporaryError("Unreachable", f"{doing} in {self._cluster}: {type(failure).__name__}") from error
+def _path(kind: Kind, namespace: str | None = None, name: str = "") -> str:
+    served = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
+    within = f"namespaces/{namespace}" if namespace and kind.namespaced else ""
+    return "/".join(filter(None, (served, within, kind.plural, name)))
+
+
+def _typed(kind: Kind) -> Object:
+    return {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind}
+
+
+@contextmanager
+def _absent_is_none() -> Iterator[None]:
+    try:
+        yield
+    except TemporaryError as error:
+        if error.reason != "Http404":
             raise
 
-    def _from_status(self, error: "httpx2.HTTPStatusError", doing: str) -> PermanentError | TemporaryError:
-        status, after = error.response.status_code, error.response.headers.get("Retry-After", "")
-        message = f"{doing} in {self._cluster}: {status} {_message(error)}"
-        if status in (401, 403):
-            return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
-        if status in (404, 408, 409, 410, 412, 429) or status >= 500:
-            return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
-        return PermanentError(f"Http{status}", message)
+
+def _refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
+    status, after = answer.status, answer.headers.get("Retry-After", "")
+    message = f"{doing}: {status} {_words(content) or answer.reason}"
+    if status in (401, 403):
+        return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
+    if status in (404, 408, 409, 410, 412, 429) or status >= 500:
+        return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
+    return PermanentError(f"Http{status}", message)
 
 
-def _message(error: "httpx2.HTTPStatusError") -> str:
+def _words(content: bytes) -> str:
     """The API server's own words: they name the permission that is missing or the field that is in the way."""
     try:
-        words = str(error.response.json()["message"])
-    except (ValueError, TypeError, KeyError):
-        words = str(error).partition("\n")[0]
-    return words[:300]
-
-
-@cache
-def _resource(kind: Kind) -> Any:
-    """A resource class for plain dicts; lightkube's own factory can't make one of a core kind twice in a process."""
-    from lightkube.generic_resource import GenericGlobalResource, GenericNamespacedResource, create_api_info
-
-    base = GenericNamespacedResource if kind.namespaced else GenericGlobalResource
-    served = create_api_info(kind.group, kind.version, kind.kind, kind.plural)
-    return type(kind.kind, (base,), {"_api_info": served})
+        return str(msgspec.json.decode(content)["message"])[:300]
+    except (msgspec.DecodeError, TypeError, KeyError):
+        return ""

@@ -135,11 +135,14 @@ class Mesh:
 
     async def proxies(self) -> list[Proxy]:
         """Every live proxy of the cluster, and those of the machines outside that take part in its mesh."""
-        pods, owners = await self._api.list(POD, labels=_MESHED), await self._api.list(REPLICA_SET)
-        machines = await self._listed(MACHINE)
+        return [*await self.pod_proxies(), *(objects.machine(found) for found in await self._listed(MACHINE))]
+
+    async def pod_proxies(self) -> list[Proxy]:
+        """Every live proxy of the cluster's pods: all that a restart could replace."""
+        pods = [pod for pod in await self._api.list(POD, labels=_MESHED) if objects.has_live_proxy(pod)]
+        owners = await self._api.list(REPLICA_SET) if any(map(objects.needs_owner, pods)) else []
         controllers = {(o["metadata"]["namespace"], o["metadata"]["name"]): objects.controller(o) for o in owners}
-        inside = [objects.proxy(pod, controllers) for pod in pods if objects.has_live_proxy(pod)]
-        return [*inside, *(objects.machine(found) for found in machines)]
+        return [objects.proxy(pod, controllers) for pod in pods]
 
     async def workloads(self) -> list[Workload]:
         """Everything that can be restarted, meshed or not."""

@@ -3,6 +3,7 @@
 Rules (Linkerd docs and sources):
 - With native sidecars the proxy is an init container; elsewhere it stands among the containers.
 - An injected proxy's roots stand in its environment; a proxy of the control plane refers to the bundle's ConfigMap.
+- A Deployment's ReplicaSet is named after it and its template's hash, which its pods carry as a label.
 - Pods that have ended don't count; pods that are about to end do, until they are gone.
 - Proxies tell when they got their leaf under names that differ by release, in 2.14 not at all: there it follows from
   when the leaf expires. One that expires early, because its issuer does, then looks older than it is.
@@ -82,10 +83,10 @@ def _proxy_container(spec: Object) -> Object | None:
 
 
 def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
-    """A meshed pod's proxy; `owners` has what controls each ReplicaSet, by namespace and name."""
+    """A meshed pod's proxy; `owners` has what controls the ReplicaSets that don't tell, by namespace and name."""
     container, metadata = _proxy_container(pod["spec"]) or {}, pod["metadata"]
     namespace = metadata["namespace"]
-    kind, name = controller(pod)
+    kind, name = _deployment(pod) or controller(pod)
     if kind == "ReplicaSet":
         kind, name = owners.get((namespace, name), ("", ""))
     anchors: Object = next((e for e in container.get("env", []) if e["name"] == _ANCHORS), {})
@@ -98,6 +99,18 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         started=_started(pod),
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
     )
+
+
+def needs_owner(pod: Object) -> bool:
+    """Whether only the pod's ReplicaSet knows what the pod belongs to."""
+    return controller(pod)[0] == "ReplicaSet" and not _deployment(pod)
+
+
+def _deployment(pod: Object) -> tuple[str, str] | None:
+    (kind, name), hash = controller(pod), (pod["metadata"].get("labels") or {}).get("pod-template-hash", "")
+    if kind != "ReplicaSet" or not hash or not name.endswith(f"-{hash}"):
+        return None
+    return "Deployment", name.removesuffix(f"-{hash}")
 
 
 def machine(found: Object) -> Proxy:

@@ -76,9 +76,14 @@ def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None]
     return _verdict("LeavesNotRenewed", "aren't known to have a leaf of the new issuer yet", older, len(proxies))
 
 
+def worth_reading_on(youngest: Iterable[datetime | None], since: datetime, life: timedelta, now: datetime) -> bool:
+    """Whether others may have renewed their leaves, when this is what is known of the one that should do so last."""
+    return all(at is None or at > since or now >= _renewal(at, life) for at in youngest)
+
+
 def until_renewed(refreshed: Iterable[datetime | None], life: timedelta, now: datetime) -> float:
     """Seconds after which it pays to look at these proxies again: when the last of them has renewed its leaf."""
-    renewals = [at + _RENEWED_AFTER * life + _SLACK - now for at in refreshed if at]
+    renewals = [_renewal(at, life) - now for at in refreshed if at]
     return min(max([_SOONEST_LOOK, *renewals]), _LATEST_LOOK).total_seconds()
 
 
@@ -106,6 +111,10 @@ def reload_missed(replicas: Sequence[Replica], expires: datetime, applied: datet
 def started_after(proxy: Proxy, since: datetime) -> bool:
     """Whether the proxy's process began after `since`."""
     return _after(proxy.started, since)
+
+
+def _renewal(refreshed: datetime, life: timedelta) -> datetime:
+    return refreshed + _RENEWED_AFTER * life + _SLACK
 
 
 def _uses(replica: Replica, expires: datetime, applied: datetime) -> bool:

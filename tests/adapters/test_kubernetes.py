@@ -1,6 +1,7 @@
 """API servers of simulated clusters, reached as those of AKS are."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -108,17 +109,32 @@ async def test_failures_say_whether_another_try_helps(
 
 
 async def test_a_lost_answer_is_worth_another_try(api: ClusterApi, world: World) -> None:
-    world.wire.order(Fault(on="GET /k8s/", kind="lose"))
+    world.wire.order(Fault(on="GET /k8s/", kind="lose", times=2))
     with pytest.raises(TemporaryError, match="Unreachable"):
         await api.list(POD)
     assert await api.list(NAMESPACE)
 
 
-async def test_the_way_to_an_api_server_is_asked_for_once_in_a_while(
+async def test_a_change_whose_answer_is_lost_is_not_sent_again(api: ClusterApi, world: World) -> None:
+    await api.apply(CONFIG_MAP, settings_map(colour="red"))
+    world.wire.order(Fault(on="PATCH /k8s/", kind="lose"))
+    before = world.wire.calls
+    with pytest.raises(TemporaryError, match="Unreachable"):
+        await api.patch(CONFIG_MAP, "settings", "shop", {"data": {"colour": "blue"}})
+    assert world.wire.calls == before + 1
+
+
+async def test_the_way_to_an_api_server_is_asked_for_once_and_again_when_nobody_was_reached_there(
     kubernetes: Kubernetes, made: Resource, world: World
 ) -> None:
-    for _ in range(3):
-        async with kubernetes.api(made["id"]) as api:
-            assert await api.list(NAMESPACE)
-    asked = [e for e in world.wire.exchanges if "listClusterUserCredential" in e.url]
-    assert len(asked) == 1
+    async def asked() -> int:
+        with suppress(TemporaryError):
+            async with kubernetes.api(made["id"]) as api:
+                await api.list(NAMESPACE)
+        return sum("listClusterUserCredential" in e.url for e in world.wire.exchanges)
+
+    assert [await asked() for _ in range(3)] == [1, 1, 1]
+    await world.clock.advance(timedelta(days=30))
+    assert await asked() == 1
+    world.wire.order(Fault(on="GET /k8s/", kind="lose", times=2))
+    assert [await asked(), await asked(), await asked()] == [1, 2, 2]

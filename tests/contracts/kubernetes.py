@@ -118,10 +118,10 @@ class Cluster:
         return (await self.evict(name)).is_success
 
     def lightkube(self) -> AsyncClient:
-        """A client of its own; before each page of a list but the first, the server has forgotten the list's moment."""
+        """A client that watches, for the length of a block."""
         user = User(token=self.other.headers["Authorization"].removeprefix("Bearer "))
         config = KubeConfig.from_one(cluster=Server(server=str(self.other.base_url)), user=user)
-        return AsyncClient(config, transport=_Forgetful(self))
+        return AsyncClient(config, transport=_Lent(self.other))
 
     async def run(self, kind: Kind, name: str, **spec: Any) -> Workload:
         """A workload, once its rollout is over."""
@@ -157,23 +157,32 @@ class Cluster:
         return [p for p in await Mesh(self.meshward).proxies() if p.namespace == self.namespace]
 
 
-@dataclass(frozen=True)
-class _Forgetful(httpx2.AsyncBaseTransport):
-    cluster: Cluster
+class _Forgetful(ClusterApi):
+    """Meshward's way to an API server that has forgotten a list's moment before each page but the first."""
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        other, answers = self.cluster.other, list[httpx2.Response]()
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__("here", cluster.meshward._session)
+        self._here = cluster
+
+    async def _call(self, doing: str, method: str, path: str, **request: Any) -> bytes:
+        here, query = self._here, request.get("query") or {}
 
         async def is_gone() -> bool:
-            answers.append(await other.send(request))
-            return answers[-1].status_code == 410
+            return (await here.other.get(path, params=query)).status_code == 410
 
-        if "continue" not in request.url.params:
-            return await other.send(request, stream=True)
-        await self.cluster.apply(CONFIG_MAP, colours(changed="meanwhile"))
-        await self.cluster.forget()
-        await self.cluster.until(is_gone)
-        return answers[-1]
+        if "continue" in query:
+            await here.apply(CONFIG_MAP, colours(changed="meanwhile"))
+            await here.forget()
+            await here.until(is_gone)
+        return await super()._call(doing, method, path, **request)
+
+
+@dataclass(frozen=True)
+class _Lent(httpx2.AsyncBaseTransport):
+    other: httpx2.AsyncClient
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return await self.other.send(request, stream=True)
 
 
 @asynccontextmanager
@@ -290,8 +299,7 @@ class KubernetesContract:
         wanted = [f"c{number}" for number in range(4)]
         for name in wanted:
             await here.apply(SECRET, {"metadata": {"name": name}})
-        async with here.lightkube() as client:
-            found = await ClusterApi("here", client, here.other).list(SECRET, namespace=here.namespace, page=2)
+        found = await _Forgetful(here).list(SECRET, namespace=here.namespace, page=2)
         assert [o["metadata"]["name"] for o in found] == wanted
 
     async def test_a_watch_that_is_gone_starts_again_and_one_that_is_closed_goes_on(self, here: Cluster) -> None:
