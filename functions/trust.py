@@ -134,7 +134,8 @@ def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
         _show(run, round.course)
         outcomes = yield from _tried(run, round)
         aborted = words.heard() == Word.ABORT
-        course = yield from run.step(judge_round, Reported(round=round, outcomes=outcomes, aborted=aborted))
+        tried = replace(round, members=[])  # what came of them is in the outcomes
+        course = yield from run.step(judge_round, Reported(round=tried, outcomes=outcomes, aborted=aborted))
         if course.phase in ENDS:
             return (yield from run.step(close_record, Ending(course=course, instance_id=run.instance_id)))
     except PermanentError as error:

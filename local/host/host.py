@@ -9,6 +9,7 @@ Rules:
 """
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,11 @@ class FunctionsHost:
         """The worker's resident memory in MiB."""
         status = Path(f"/proc/{self.worker_pid}/status").read_text()
         return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+    def worker_cpu_seconds(self) -> float:
+        """The time that the worker has spent on a CPU."""
+        fields = Path(f"/proc/{self.worker_pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _bind(self, functions: list[Function]) -> None:
         self.functions = {one.name: str(one.trigger["type"]) for one in functions}

@@ -75,6 +75,9 @@ class Kind(NamedTuple):
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+type Key = tuple[str, str]  # namespace and name
+
+
 class Change(NamedTuple):
     """One step of a cluster's history; `type` is ADDED, MODIFIED or DELETED as in watch events."""
 
@@ -139,7 +142,9 @@ class Cluster:
         self.listeners: list[Callable[[Change], None]] = []
         self._addresses = count()
         self._kinds: dict[str, Kind] = {}
-        self._stored: dict[Kind, dict[tuple[str, str], Object]] = defaultdict(dict)
+        self._stored: dict[Kind, dict[Key, Object]] = defaultdict(dict)
+        self._order: dict[Kind, list[Key]] = {}  # names in order, until one comes or goes
+        self._dependents: dict[str, set[tuple[str, Key]]] = defaultdict(set)  # kind and name, by the owner's uid
         for line in _KINDS.split("\n")[1:-1]:
             api, plural, kind, *scope = line.split()
             self.register(api, plural, kind, namespaced=not scope, custom=False)
@@ -170,8 +175,11 @@ class Cluster:
     # reading
 
     def objects(self, kind: str, namespace: str | None = None) -> list[Object]:
-        stored = self._stored[self.kind(kind)]
-        return [o for (where, _), o in sorted(stored.items()) if namespace is None or where == namespace]
+        entry = self.kind(kind)
+        stored, order = self._stored[entry], self._order.get(entry)
+        if order is None:
+            order = self._order[entry] = sorted(stored)
+        return [stored[key] for key in order if namespace is None or key[0] == namespace]
 
     def find(self, kind: str, namespace: str, name: str) -> Object | None:
         entry = self.kind(kind)
@@ -186,12 +194,10 @@ class Cluster:
 
     def owned(self, owner: Object, kind: str) -> list[Object]:
         """Objects whose ownerReferences name `owner`."""
-        uid = owner["metadata"]["uid"]
-        return [
-            o
-            for o in self.objects(kind, owner["metadata"].get("namespace"))
-            if any(reference["uid"] == uid for reference in o["metadata"].get("ownerReferences", ()))
-        ]
+        entry, namespace = self.kind(kind), owner["metadata"].get("namespace")
+        name = f"{entry.name}.{entry.group}"
+        keys = sorted(key for its, key in self._dependents.get(owner["metadata"]["uid"], ()) if its == name)
+        return [self._stored[entry][key] for key in keys if namespace in (None, key[0])]
 
     # writing
 
@@ -294,7 +300,7 @@ class Cluster:
     def remove(self, obj: Object) -> Object:
         """Take an object out of the store at once."""
         entry, meta = self._entry(obj), obj["metadata"]
-        self._stored[entry].pop((meta.get("namespace", ""), meta["name"]), None)
+        self._put(entry, (meta.get("namespace", ""), meta["name"]), None)
         return self._notify("DELETED", entry, obj)
 
     def event(self, about: Object, *, type: str, reason: str, message: str, source: str, reporter: str) -> None:
@@ -342,6 +348,8 @@ class Cluster:
                 self.mesh.stop(pod)
         for stored in self._stored.values():
             stored.clear()
+        self._order.clear()
+        self._dependents.clear()
 
     def now(self) -> str:
         return iso(self.clock.time())[:19] + "Z"
@@ -382,8 +390,22 @@ class Cluster:
     def _store(self, type: str, entry: Kind, obj: Object) -> Object:
         meta = obj["metadata"]
         stored = {**obj, "metadata": {**meta, "resourceVersion": str(self.version + 1)}}
-        self._stored[entry][(meta.get("namespace", ""), meta["name"])] = stored
+        self._put(entry, (meta.get("namespace", ""), meta["name"]), stored)
         return self._notify(type, entry, stored)
+
+    def _put(self, entry: Kind, key: Key, new: Object | None) -> None:
+        """Let an object take the place of what has this name; None takes it away."""
+        old, name = self._stored[entry].pop(key, None), f"{entry.name}.{entry.group}"
+        if new is not None:
+            self._stored[entry][key] = new
+        if old is None or new is None:
+            self._order.pop(entry, None)
+        owners = [o["metadata"].get("ownerReferences") or () if o else () for o in (old, new)]
+        if owners[0] != owners[1]:
+            for reference in owners[0]:
+                self._dependents[reference["uid"]].discard((name, key))
+            for reference in owners[1]:
+                self._dependents[reference["uid"]].add((name, key))
 
     def _notify(self, type: str, entry: Kind, obj: Object) -> Object:
         self.version += 1

@@ -8,11 +8,12 @@ Rules:
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from local.cloud.kubernetes.cluster import Change, Cluster, Object, StatusError, has_ended, is_ready
 from local.cloud.kubernetes.kubelet import Kubelet
@@ -404,7 +405,7 @@ def _condition(type: str, holds: bool, reason: str) -> Object:
 
 
 def _digest(template: Object) -> str:
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()[:10]
 
 
 _COUNTS = ("replicas", "readyReplicas", "availableReplicas")

@@ -84,13 +84,17 @@ class Certificates:
 
     def __init__(self) -> None:
         self._known: dict[str, x509.Certificate] = {}
+        self._texts: dict[str, tuple[str, ...]] = {}  # bundles and chains that have been read, by their text
         self._ways: dict[tuple[tuple[str, ...], str], Way | None] = {}
         self.leaf_key = ec.generate_private_key(ec.SECP256R1())  # one for all: making keys is slow, leaves still differ
         self._genuine: dict[Leaf, bool] = {}
 
     def read(self, pem: str) -> tuple[str, ...]:
         """Fingerprints of all certificates in the text, as a proxy reads it; raises ValueError."""
-        return tuple(self._learn(x509.load_pem_x509_certificate(b.encode())) for b in _CERTIFICATE.findall(pem))
+        if pem not in self._texts:
+            found = [x509.load_pem_x509_certificate(block.encode()) for block in _CERTIFICATE.findall(pem)]
+            self._texts[pem] = tuple(map(self._learn, found))
+        return self._texts[pem]
 
     def read_strictly(self, pem: str) -> tuple[str, ...]:
         """The same as Go's parser reads it; raises BadBundle."""

@@ -8,7 +8,7 @@ Rules:
   any moment. A rotation is sound if both stay empty.
 """
 
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -119,12 +119,11 @@ class Linkerd:
 
     def _connect(self, proxies: list[Proxy]) -> None:
         """Some callers each reach a control-plane proxy of their cluster, one of any cluster, and one of their own."""
-        near: dict[tuple[str, bool], list[Proxy]] = defaultdict(list)
-        for proxy in proxies:
-            near[proxy.cluster, proxy.is_control_plane].append(proxy)
         callers = min(len(proxies), max(_FEWEST_CALLERS, len(proxies) // _CALLERS_SHARE), _MOST_CALLERS)
         for client in self._random.sample(proxies, callers):
-            for peers in (near[client.cluster, True], near[client.cluster, False], proxies):
+            near = [p for p in self.control_planes[client.cluster].proxies.values() if p.leaf and not p.failure]
+            above, beside = ([p for p in near if p.is_control_plane is it] for it in (True, False))
+            for peers in (above, beside, proxies):
                 server = self._random.choice(peers) if peers else client
                 if server is not client and _may_talk(client, server):
                     self._shake(client, server)
