@@ -3,13 +3,15 @@
 Rules:
 - A rotation goes in rounds. In each, every member that hasn't proven the phase tries to for some minutes; when none is
   left, the fleet's own part is done (the new root made, the old key disabled) and the rotation moves.
+- Where the next phase parts those who trust too little, every member has to prove the phase in one and the same round:
+  one that was proven early may have changed since. So a phase that took several rounds is proven by all once more.
 - Members are listed anew for each round: one that joins catches up phase by phase, one that leaves isn't waited for.
   The others wait with whatever the newcomer's proxies couldn't bear yet.
 - On hold means: a member refuses, or the phase takes longer than the policy allows. The rounds go on all the same, so
   that a world that gets better resumes the rotation by itself. An operator's `resume` gives the phase its time anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -22,6 +24,7 @@ from shared.domain.trust_roots import Rotation
 HOLD_POLL = timedelta(minutes=10)
 _MADE_WITHIN = timedelta(hours=1)  # checking members and making a root in Key Vault takes minutes
 _NAMED = 50
+_AT_ONCE = frozenset({Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE})  # left only on what all have proven together
 _UNBOUND = ENDS | {Phase.REPLACE}  # here nobody waits for others: under an expired root nobody talks anyway
 
 
@@ -43,9 +46,9 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class Course(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rotation stands.
 
-    `proven` is the last phase that each member has proven, `since` when the last issuer was. `seen` counts what the
-    phase's proofs saw, `gate` is the last one passed with what it saw, `pause` is the time to the next round, `word`
-    what was said meanwhile.
+    `proven` is the last phase that each member has proven, `since` when the last issuer was. `together` says that all
+    of them have proven the phase in the last round. `seen` counts what the phase's proofs saw, `gate` is the last one
+    passed with what it saw, `pause` is the time to the next round, `word` what was said meanwhile.
     """
 
     rotation: Rotation
@@ -57,6 +60,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     roots: Roots | None = None
     since: datetime | None = None
     proven: dict[str, Phase] = {}
+    together: bool = False
     seen: int = 0
     gate: str = ""
     held: Held | None = None
@@ -145,22 +149,30 @@ def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
 
 
 def members_to_try(course: Course, clusters: Mapping[str, TrustPolicy], unseen: Sequence[str] = ()) -> list[Member]:
-    """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to."""
+    """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to.
+
+    When nobody is left, and not all have proven it together though they have to, everybody once more.
+    """
     newcomers = any(_too_far_behind(course, c) for c in [*clusters, *unseen])
+    once_more = course.phase in _AT_ONCE and not course.together and not unseen and _all_proven(course, clusters)
     return [
         Member(
             rotation=course.rotation,
             mode=course.mode,
             cluster=c,
-            phase=next_for(course.proven.get(c), course.phase, course.mode),
+            phase=course.phase if once_more else next_for(course.proven.get(c), course.phase, course.mode),
             roots=course.roots,
             since=course.since,
             policy=policy if course.mode is Mode.ROUTINE else replace(policy, maintenance=()),
         )
         for c, policy in clusters.items()
-        if course.phase not in ENDS and course.proven.get(c) is not course.phase
+        if course.phase not in ENDS and (once_more or course.proven.get(c) is not course.phase)
         if _too_far_behind(course, c) or not newcomers
     ]
+
+
+def _all_proven(course: Course, clusters: Iterable[str]) -> bool:
+    return all(course.proven.get(c) is course.phase for c in clusters)
 
 
 def _too_far_behind(course: Course, cluster: str) -> bool:
@@ -175,12 +187,16 @@ def judged(reported: Reported, now: datetime) -> Course:
     course = reported.round.course
     proofs = [o for o in reported.outcomes if o.proof]
     blocked = [o for o in (*reported.outcomes, *reported.round.unseen) if not (o.proof or o.fleet)]
+    tried = {o.cluster: o.proof.count for o in proofs if o.proof and o.phase is course.phase}
+    proven = course.proven | {o.cluster: o.phase for o in proofs}
+    together = not blocked and tried.keys() >= proven.keys()
     course = replace(
         course,
+        together=together,
         roots=next((o.roots for o in reported.outcomes if o.roots), course.roots),
         since=max([*_activations(proofs), *([course.since] if course.since else [])], default=None),
-        proven=course.proven | {o.cluster: o.phase for o in proofs},
-        seen=course.seen + sum(o.proof.count for o in proofs if o.proof and o.phase is course.phase),
+        proven=proven,
+        seen=sum(tried.values()) + (0 if together else course.seen),
     )
     if blocked:
         held = _held(course, blocked, _time_for(course.phase, reported.round.policy), now)
@@ -212,7 +228,7 @@ def _moved(course: Course, word: Word) -> Course:
     if phase is Phase.WITHDRAW and course.roots is None:
         phase = Phase.ABORTED
     seen = course.seen if phase in ENDS else 0
-    return replace(course, phase=phase, entered=None, held=None, seen=seen, pause=timedelta())
+    return replace(course, phase=phase, entered=None, held=None, together=False, seen=seen, pause=timedelta())
 
 
 def _activations(proofs: Sequence[Outcome]) -> list[datetime]:

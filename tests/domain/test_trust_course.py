@@ -50,6 +50,35 @@ def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_pa
     assert after(proven, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True)).phase is Phase.ACTIVATE
 
 
+@pytest.mark.parametrize(
+    ("phase", "before"),
+    [
+        (Phase.DISTRIBUTE, Phase.PREPARE),
+        (Phase.SETTLE, Phase.ACTIVATE),
+        (Phase.RESETTLE, Phase.REISSUE),
+    ],
+)
+def test_what_members_have_proven_in_different_rounds_they_prove_together_before_the_phase_is_left(
+    phase: Phase, before: Phase
+) -> None:
+    fleet = dict.fromkeys(["east", "west"], POLICY)
+    course = replace(COURSE, phase=phase, proven=dict.fromkeys(fleet, before))
+    first = after(course, proof("east", phase), waits("west", phase=phase))
+    assert [m.cluster for m in members_to_try(first, fleet)] == ["west"]
+    second = after(first, proof("west", phase))
+    assert [(m.cluster, m.phase) for m in members_to_try(second, fleet)] == [("east", phase), ("west", phase)]
+    changed = after(second, proof("west", phase), waits("east", phase=phase))
+    assert [m.cluster for m in members_to_try(changed, fleet)] == ["east", "west"]
+    together = after(changed, proof("east", phase), proof("west", phase))
+    assert members_to_try(together, fleet) == []
+    assert together.seen == 14
+
+
+def test_a_member_that_cannot_be_seen_does_not_make_the_others_prove_everything_again_and_again() -> None:
+    course = replace(COURSE, proven={"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    assert members_to_try(course, {"east": POLICY}, ["west"]) == []
+
+
 def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
     unseen = waits("/clusters/west", reason="MemberStopped", refused=True)
     course = after(COURSE, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True), unseen=(unseen,))
@@ -186,7 +215,7 @@ def test_a_rotation_under_way_goes_on_in_the_mode_that_it_is_told(phase: Phase, 
 def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
     events: list[tuple[str, bool, Word | None]],
 ) -> None:
-    course, clusters = Course(rotation=ROTATION, roots=ROOTS), {"a"}
+    course, clusters, last = Course(rotation=ROTATION, roots=ROOTS), {"a"}, set[str]()
     for name, proves, word in events:
         clusters ^= {name}
         clusters |= {"a"}
@@ -198,5 +227,7 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
         if course.phase is not before.phase:
             assert not open
             assert {before.proven[c] for c in clusters} == {before.phase}
+            assert clusters <= last or before.phase not in (Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE)
+        last = {o.cluster for o in outcomes if o.proof and o.phase is course.phase}
         if course.phase in ENDS:
             return

@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.linkerd.manifests import injected
 from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import APP, Stage, open_stage
 from tests.conftest import START
-from tests.flows.test_trust import HOUR, MINUTE, NO_WATCH, RUN, status
+from tests.flows.test_trust import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status
 
 ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
@@ -85,6 +86,27 @@ def join_at(stage: Stage, phase: str, *, signer: str) -> None:
             join(stage, name, bundle=bundle if signer == OLD_ROOT else newest, signer=signer)
 
     stage.host.on_change(enter)
+
+
+async def go_back_on_a_proof(stage: Stage) -> None:
+    """Let aks-east prove that it trusts both roots, and somebody then start a pod there that trusts the old one alone.
+
+    Until then aks-west was late, for a forgotten pod.
+    """
+    east, west = (stage.world.kubernetes.clusters[name] for name in ("aks-east", "aks-west"))
+    old = bundle_of(stage, "aks-east")
+    west.apply(BARE)
+    await stage.clock.advance(MINUTE)
+    announce(stage)
+    await reach(stage, "distribute")
+    await stage.clock.advance(30 * MINUTE)
+    by_hand = injected(
+        BARE, stage.world.linkerd.control_planes["aks-east"].of, old
+    )  # as `linkerd inject --manual` does
+    east.apply(by_hand)
+    await stage.clock.advance(MINUTE)
+    assert not stage.world.linkerd.violations
+    west.delete("Pod", "shop", "debug")
 
 
 def few() -> list[dict[str, Any]]:

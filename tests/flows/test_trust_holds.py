@@ -14,7 +14,7 @@ from local.host.durable import Instance
 from local.stage import Stage
 from shared.domain.trust_certificates import fingerprint
 from tests.conformance import conforms
-from tests.flows.small_mesh import bundle_of, join, join_at, reach, say, small_mesh
+from tests.flows.small_mesh import bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
 from tests.flows.test_trust import (
     BARE,
     HOUR,
@@ -152,6 +152,18 @@ async def test_a_phase_past_its_deadline_is_held_by_name_and_an_operators_resume
         await reach(stage, "activate")
         assert stage.clock.time() - resumed < 2400
         assert not stage.world.linkerd.violations
+
+
+async def test_a_cluster_that_has_changed_since_it_was_proven_keeps_the_new_issuer_back() -> None:
+    async with small_mesh("aks-east", "aks-west") as stage:
+        impatient(stage)
+        await go_back_on_a_proof(stage)
+        await stage.run(lambda: "aks-east" in str(status(stage).get("held")), 2 * HOUR)
+        assert status(stage)["phase"] == "distribute"
+        assert status(stage)["held"]["blockers"] == ["aks-east/shop/debug (bare pod, delete it)"]
+        east(stage).delete("Pod", "shop", "debug")
+        await rotated(stage)
+        conforms(stage.world.wire.exchanges)
 
 
 async def test_a_cluster_joins_while_leaves_are_renewed_and_neither_events_nor_a_late_abort_change_anything() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from local.cloud.scenario import OLD_ROOT
 from local.stage import APP, Stage
-from tests.flows.small_mesh import join_at, reach, small_mesh
+from tests.flows.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
 from tests.flows.test_trust import BARE, DAYS, MINUTE, RUN, announce, writes
 
 
@@ -49,6 +49,14 @@ async def test_without_gate_b1_an_issuer_is_activated_that_a_forgotten_pod_does_
         stage.world.kubernetes.clusters["aks-east"].apply(BARE)
         await stage.clock.advance(MINUTE)
         announce(stage)
+        await violated(stage)
+
+
+async def test_without_proving_b1_of_all_clusters_at_once_one_that_has_changed_since_is_cut_off(tmp_path: Path) -> None:
+    at_once = "_AT_ONCE = frozenset({Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE})"
+    mutant = Mutant("shared/domain/trust_course.py", at_once, "_AT_ONCE: frozenset[Phase] = frozenset()")
+    async with small_mesh("aks-east", "aks-west", app=mutant.grow(tmp_path)) as stage:
+        await go_back_on_a_proof(stage)
         await violated(stage)
 
 
