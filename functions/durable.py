@@ -4,7 +4,7 @@ Rules:
 - An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
   yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook: `phase`, `step`, `together`, `flows`. No rule, no I/O, no clock of its own.
+- An orchestrator reads as a runbook: `phase`, `step`, `together`, `each`. No rule, no I/O, no clock of its own.
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Any, get_type_hints
 from zlib import crc32
 
@@ -27,6 +28,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 _LONGEST_WAIT = timedelta(minutes=30)
 _SPREAD = timedelta(seconds=20)
+_SHARD = 32
 
 type Steps[T] = Generator[Any, Any, T]
 
@@ -171,12 +173,27 @@ class Runbook:
                 yield from self._pause(steps[next(iter(waits))][0].name, list(waits.values()), every, until)
         return [results[i] for i in range(len(steps))]
 
-    def flows[In, Out](self, flow: Orchestrator[In, Out], requests: dict[str, In]) -> Steps[list[Out]]:
-        """Run a flow of its own for each request, side by side; the keys, unique for ever, are their instance ids."""
+    def sharded[In, Out](
+        self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
+    ) -> Steps[list[Out]]:
+        """`each` for many: a flow takes some of the requests and returns their results, so that no history grows long.
+
+        `part` tells the ids of what this run shards several times apart.
+        """
+        shards = [list(some) for some in batched(requests, _SHARD, strict=False)]
+        results: list[list[Out]] = yield from self.each(flow, shards, part)
+        return [result for shard in results for result in shard]
+
+    def each[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
+        """A flow of its own for each request, side by side; the results in their order. Their ids are numbered."""
         results = yield when_all(
             [
-                self._context.call_sub_orchestrator(flow.name, input=msgspec.to_builtins(request), instance_id=id)
-                for id, request in requests.items()
+                self._context.call_sub_orchestrator(
+                    flow.name,
+                    input=msgspec.to_builtins(request),
+                    instance_id=f"{self.instance_id}{part}-{number}",
+                )
+                for number, request in enumerate(requests)
             ]
         )
         return [msgspec.convert(result, flow.result) for result in results]
@@ -225,16 +242,16 @@ class Words:
     def __init__(self, context: OrchestrationContext, events: dict[str, CancellableTask[Any]]) -> None:
         self._context, self._events = context, events
 
-    def wait(self, time: timedelta) -> Steps[str | None]:
-        """The first word that is said, for so long at most; a word from before counts."""
+    def wait(self, time: timedelta) -> Steps[list[str]]:
+        """What is said, as soon as something is, for so long at most; a word from before counts."""
         if not self.heard() and time:
             timer = self._context.create_timer(self._context.current_utc_datetime + time)
             yield when_any([timer, *self._events.values()])
         return self.heard()
 
-    def heard(self) -> str | None:
-        """What has been said until now."""
-        return next((name for name, event in self._events.items() if event.is_complete), None)
+    def heard(self) -> list[str]:
+        """All that has been said until now."""
+        return [name for name, event in self._events.items() if event.is_complete]
 
 
 def declined(error: MeshwardError, event_id: str) -> None:

@@ -9,7 +9,6 @@ A member that can't be renewed doesn't keep others from it: it is logged, and tr
 
 import logging
 from datetime import timedelta
-from itertools import batched
 
 import azure.durable_functions as df
 
@@ -29,7 +28,6 @@ log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 WITHIN = timedelta(minutes=50)  # the next hour's run begins anew
-_SHARD = 32
 _APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
 
 
@@ -43,17 +41,14 @@ async def sweep(client: Client) -> None:
 def renew_issuers(run: Runbook, sweep: Sweep) -> Steps[list[Renewed]]:
     """All members of all trust domains; the result names those whose issuer couldn't be renewed."""
     found = yield from run.step(find_issuers, sweep)
-    shards = [list(some) for some in batched(found.renewals, _SHARD, strict=False)]
-    ids = [f"{run.instance_id}-{n}" for n in range(len(shards))]
-    results = yield from run.flows(renew_some, dict(zip(ids, shards, strict=True)))
-    return [renewed for shard in results for renewed in shard if renewed.reason]
+    results = yield from run.sharded(renew_some, found.renewals)
+    return [renewed for renewed in results if renewed.reason]
 
 
 @orchestrator(app)
 def renew_some(run: Runbook, renewals: list[Renewal]) -> Steps[list[Renewed]]:
     """Some members, side by side."""
-    ids = [f"{run.instance_id}-{n}" for n in range(len(renewals))]
-    return (yield from run.flows(renew_issuer, dict(zip(ids, renewals, strict=True))))
+    return (yield from run.each(renew_issuer, renewals))
 
 
 @orchestrator(app)
@@ -79,8 +74,9 @@ async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity ta
             members, _ = members_of(domain, clusters)
         except PermanentError:
             continue  # a trust domain without members has no issuers
-        knobs = policy.at(trust_domain=domain).trust
-        renewals += [Renewal(trust_domain=domain, cluster=c, roots=names, policy=knobs) for c in members]
+        renewals += [
+            Renewal(trust_domain=domain, cluster=c, roots=names, policy=policy.at(domain, c).trust) for c in members
+        ]
     return Sweep(renewals=renewals)
 
 

@@ -19,7 +19,6 @@ Which phase follows which, and the way back, is in shared.domain.trust; what fol
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from itertools import batched
 
 import azure.functions as func
 import msgspec
@@ -51,8 +50,9 @@ from functions.trust_steps import (
 )
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import certificate_near_expiry
-from shared.domain.trust import ENDS, Mode, Phase, Word
+from shared.domain.trust import ENDS, SPOKEN, Mode, Phase, Word
 from shared.domain.trust_course import HOLD_POLL, Course, Done, Held, Member, Outcome, Reported, Rotated, Round
+from shared.domain.trust_members import members_in
 from shared.domain.trust_plan import Upcoming, starts_unasked, unasked_mode, upcoming
 from shared.domain.trust_roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
 from shared.wiring import services
@@ -60,7 +60,6 @@ from shared.wiring import services
 log = logging.getLogger("meshward")
 
 SLICE = timedelta(minutes=5)  # how long a member tries in a round, and so how soon an operator's word is heard
-SHARD = 32  # members per flow: no history of many members grows long
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -112,10 +111,15 @@ async def sweep(client: Client) -> None:
 
 
 async def find_upcoming(found: Sequence[VaultCertificate]) -> list[Upcoming]:
-    """What is due when, the earliest first."""
+    """What is due when, the earliest first; clusters are counted only where the time left may be short for them."""
     policy, now = await services().policy(), services().now()
-    roots = [upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(found)]
-    return sorted(roots, key=lambda root: root.due)
+    due = {root: upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(found)}
+    if any(one.mode is not Mode.ROUTINE for one in due.values()):
+        clusters = await services().clusters.list()
+        for root in due:
+            members = members_in(root.trust_domain, clusters)
+            due[root] = upcoming(root, policy.at(root.trust_domain).trust, now, len(members))
+    return sorted(due.values(), key=lambda root: root.due)
 
 
 async def _rotation(certificate: str, found: Sequence[VaultCertificate]) -> tuple[Rotation, Upcoming]:
@@ -127,13 +131,13 @@ async def _rotation(certificate: str, found: Sequence[VaultCertificate]) -> tupl
 @orchestrator(app)
 def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
     """One round of the rotation, then the next."""
-    words = run.listen(Word.ABORT, Word.REPLACE, Word.SWIFT, Word.RESUME)
+    words = run.listen(*SPOKEN)
     _show(run, course)
     try:
         round = yield from run.step(find_work, course)
         _show(run, round.course)
         outcomes = yield from _tried(run, round)
-        aborted = words.heard() == Word.ABORT
+        aborted = Word.ABORT in words.heard()
         tried = replace(round, members=[])  # what came of them is in the outcomes
         course = yield from run.step(judge_round, Reported(round=tried, outcomes=outcomes, aborted=aborted))
         if course.phase in ENDS:
@@ -141,8 +145,8 @@ def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
     except PermanentError as error:
         course = replace(course, held=Held(reason=error.reason, message=error.message), pause=HOLD_POLL)
     _show(run, course)
-    word = yield from words.wait(course.pause)
-    run.again(replace(course, word=Word(word) if word else None))
+    said = yield from words.wait(course.pause)
+    run.again(replace(course, words=[*course.words, *map(Word, said)]))
     return None
 
 
@@ -155,10 +159,7 @@ def _show(run: Runbook, course: Course) -> None:
 def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
     """What came of every member's try; of the fleet's own part when no member has anything left to do."""
     if round.members:
-        shards = [list(some) for some in batched(round.members, SHARD, strict=False)]
-        ids = [f"{run.instance_id}-r{round.course.round}-{n}" for n in range(len(shards))]
-        results = yield from run.flows(rotate_members, dict(zip(ids, shards, strict=True)))
-        return [outcome for shard in results for outcome in shard]
+        return (yield from run.sharded(rotate_members, round.members, f"-r{round.course.round}"))
     if round.unseen:
         return []
     return [(yield from _outcome("", round.course.phase, _fleet_part(run, round.course)))]
@@ -167,8 +168,7 @@ def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
 @orchestrator(app)
 def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[Outcome]]:
     """Some members, side by side."""
-    ids = [f"{run.instance_id}-{n}" for n in range(len(members))]
-    return (yield from run.flows(rotate_member, dict(zip(ids, members, strict=True))))
+    return (yield from run.each(rotate_member, members))
 
 
 @orchestrator(app)

@@ -47,6 +47,9 @@ class Word(StrEnum):
     REPLACE = "replace"
 
 
+SPOKEN = (Word.SWIFT, Word.ABORT, Word.REPLACE, Word.RESUME)  # by people; said together, the first acts first
+
+
 class Mode(StrEnum):
     """How: routine waits for leaves to be renewed, swift restarts their proxies, replace gives up the expired root."""
 

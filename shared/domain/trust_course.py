@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from shared.domain.trust import ENDS, STAGES, Mode, Phase, Roots, Word, get_along, moved, next_for
+from shared.domain.trust import ENDS, SPOKEN, STAGES, Mode, Phase, Roots, Word, get_along, moved, next_for
 from shared.domain.trust_policy import TrustPolicy
 from shared.domain.trust_roots import Rotation
 
@@ -25,6 +25,7 @@ HOLD_POLL = timedelta(minutes=10)
 _MADE_WITHIN = timedelta(hours=1)  # checking members and making a root in Key Vault takes minutes
 _NAMED = 50
 _AT_ONCE = frozenset({Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE})  # left only on what all have proven together
+_MODES = {Word.SWIFT: Mode.SWIFT, Word.REPLACE: Mode.REPLACE}
 _UNBOUND = ENDS | {Phase.REPLACE}  # here nobody waits for others: under an expired root nobody talks anyway
 
 
@@ -48,7 +49,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
     `proven` is the last phase that each member has proven, `since` when the last issuer was. `together` says that all
     of them have proven the phase in the last round. `seen` counts what the phase's proofs saw, `gate` is the last one
-    passed with what it saw, `pause` is the time to the next round, `word` what was said meanwhile.
+    passed with what it saw, `pause` is the time to the next round, `words` what was said meanwhile.
     """
 
     rotation: Rotation
@@ -65,7 +66,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     gate: str = ""
     held: Held | None = None
     pause: timedelta = timedelta()
-    word: Word | None = None
+    words: list[Word] = []
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,13 +135,12 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
 
 def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     """The course as a round begins: words heard, members that have left forgotten."""
-    resumed = course.word is Word.RESUME
-    if course.word in (Word.SWIFT, Word.REPLACE):
-        course = replace(course, mode=Mode(course.word))
-    course = _moved(course, course.word) if course.word else course
+    for word in (w for w in SPOKEN if w in course.words):
+        course = _moved(replace(course, mode=_MODES.get(word, course.mode)), word)
+    resumed = Word.RESUME in course.words
     return replace(
         course,
-        word=None,
+        words=[],
         round=course.round + 1,
         started=course.started or now,
         entered=now if resumed else course.entered or now,

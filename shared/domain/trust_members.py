@@ -20,7 +20,7 @@ def members_of(trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str
 
     Raises PermanentError if there is none.
     """
-    members = _members(trust_domain, clusters)
+    members = members_in(trust_domain, clusters)
     if not members:
         message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd"
         raise PermanentError("NoMembers", message)
@@ -28,7 +28,8 @@ def members_of(trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str
     return sorted(c.id for c in members if c.id not in stopped), stopped
 
 
-def _members(trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
+def members_in(trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
+    """The trust domain's clusters, seen or not."""
     return [c for c in clusters if c.tagged(TRUST_DOMAIN_TAG, trust_domain) and c.tagged(MESH_TAG, "linkerd")]
 
 
@@ -38,7 +39,7 @@ def _stopped(cluster: Cluster) -> str:
 
 def check_links(cluster: str, targets: Iterable[str], trust_domain: str, clusters: Iterable[Cluster]) -> None:
     """Raise PermanentError unless every cluster that this one is linked to (by Linkerd's name of it) is a member."""
-    members = _members(trust_domain, clusters)
+    members = members_in(trust_domain, clusters)
     for target in targets:
         if not any(target.lower() == m.name.lower() or m.tagged(LINK_TAG, target) for m in members):
             message = (

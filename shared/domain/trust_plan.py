@@ -21,7 +21,8 @@ from shared.domain.trust import Mode
 from shared.domain.trust_policy import TrustPolicy
 from shared.domain.trust_roots import Root, Rotation, VaultCertificate, given_up
 
-SWIFT_TAKES = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
+_SWIFT_TAKES = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
+_EACH_TAKES = timedelta(seconds=3)  # some thirty activities of a second for each cluster, ten at once
 
 _RESTARTS = {Mode.ROUTINE: 2, Mode.SWIFT: 3, Mode.REPLACE: 1}
 _IMPACTS = {
@@ -73,29 +74,35 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
-def upcoming(root: Root, policy: TrustPolicy, now: datetime) -> Upcoming:
-    """When the root is due, and in which mode."""
+def swift_takes(members: int) -> timedelta:
+    """How long a swift rotation over so many clusters takes until leaves are renewed."""
+    return _SWIFT_TAKES + members * _EACH_TAKES
+
+
+def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -> Upcoming:
+    """When the root of so many clusters is due, and in which mode."""
     life = root.expires - root.starts
     due, activate_by = root.starts + life / 2, root.expires - life / 6
     left = root.expires - max(now, due)
     takes = policy.distribute_within + policy.activate_within + policy.settle_within
-    reason, message = _why(left, now, due, activate_by)
+    swift = swift_takes(members)
+    reason, message = _why(left, swift, now, due, activate_by)
     return Upcoming(
         trust_domain=root.trust_domain,
         certificate=root.certificate,
         expires=root.expires,
         due=due,
         activate_by=activate_by,
-        mode=Mode.REPLACE if left < SWIFT_TAKES else Mode.SWIFT if left < takes else Mode.ROUTINE,
+        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < takes else Mode.ROUTINE,
         reason=reason,
         message=message,
     )
 
 
-def _why(left: timedelta, now: datetime, due: datetime, activate_by: datetime) -> tuple[str, str]:
+def _why(left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime) -> tuple[str, str]:
     if left <= timedelta():
         return "RootExpired", "the root has expired"
-    if left < SWIFT_TAKES:
+    if left < swift:
         return "RootExpiring", "the root expires before even a swift rotation could be done"
     if now < due:
         return "NotDue", "less than half of the root's life is over"

@@ -104,7 +104,7 @@ def test_a_refusal_holds_at_once_and_a_member_that_no_longer_refuses_resumes_the
 
 def test_a_resume_gives_the_phase_its_time_anew() -> None:
     late = NOW + POLICY.distribute_within * 2
-    course = begun(replace(COURSE, word=Word.RESUME), ["east"], late)
+    course = begun(replace(COURSE, words=[Word.RESUME]), ["east"], late)
     assert course.phase is Phase.DISTRIBUTE
     assert after(course, waits(), at=late).held is None
 
@@ -119,11 +119,29 @@ def test_a_resume_gives_the_phase_its_time_anew() -> None:
     ],
 )
 def test_an_abort_goes_back_to_where_the_old_root_is_enough(phase: Phase, then: Phase) -> None:
-    assert begun(replace(COURSE, phase=phase, word=Word.ABORT), ["east"], NOW).phase is then
+    assert begun(replace(COURSE, phase=phase, words=[Word.ABORT]), ["east"], NOW).phase is then
+
+
+@pytest.mark.parametrize(
+    "others", [[Word.RESUME], [Word.SWIFT], [Word.REPLACE], [Word.REPLACE, Word.SWIFT, Word.RESUME]]
+)
+def test_whatever_is_said_together_with_an_abort_does_not_drown_it(others: list[Word]) -> None:
+    late = NOW + timedelta(days=2)
+    for words in ([*others, Word.ABORT], [Word.ABORT, *others]):
+        course = begun(replace(COURSE, words=words), ["east"], late)
+        assert course.phase is Phase.WITHDRAW
+        assert course.words == []
+        assert course.entered == late
+
+
+def test_of_words_said_together_each_acts() -> None:
+    late = NOW + timedelta(days=2)
+    course = begun(replace(COURSE, phase=Phase.RETIRE, words=[Word.ABORT, Word.RESUME, Word.SWIFT]), ["east"], late)
+    assert (course.phase, course.mode, course.entered) == (Phase.RETIRE, Mode.SWIFT, late)
 
 
 def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
-    course = begun(Course(rotation=ROTATION, word=Word.ABORT), ["east"], NOW)
+    course = begun(Course(rotation=ROTATION, words=[Word.ABORT]), ["east"], NOW)
     assert course.phase is Phase.ABORTED
     assert members_to_try(course, {"east": POLICY}) == []
     assert result(course, NOW).new_root == ""
@@ -206,7 +224,7 @@ def test_maintenance_windows_are_for_rotations_that_have_time() -> None:
     ],
 )
 def test_a_rotation_under_way_goes_on_in_the_mode_that_it_is_told(phase: Phase, word: Word, then: Phase) -> None:
-    course = begun(replace(COURSE, phase=phase, word=word), ["east"], NOW)
+    course = begun(replace(COURSE, phase=phase, words=[word]), ["east"], NOW)
     assert (course.mode, course.phase) == (Mode(word), then)
     assert begun(course, ["east"], NOW).mode is course.mode
 
@@ -219,7 +237,7 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
     for name, proves, word in events:
         clusters ^= {name}
         clusters |= {"a"}
-        course = begun(replace(course, word=word if word is not Word.PROVEN else None), sorted(clusters), NOW)
+        course = begun(replace(course, words=[word] if word not in (None, Word.PROVEN) else []), sorted(clusters), NOW)
         open = members_to_try(course, dict.fromkeys(sorted(clusters), POLICY))
         outcomes = [proof(m.cluster, m.phase) if proves else waits(m.cluster, phase=m.phase) for m in open]
         before = course

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from shared.domain.errors import Conflict, PermanentError
 from shared.domain.trust import Mode
 from shared.domain.trust_plan import (
-    SWIFT_TAKES,
     MemberPlan,
     Plan,
     Upcoming,
     check_plan,
     plan,
     starts_unasked,
+    swift_takes,
     unasked_mode,
     upcoming,
 )
@@ -29,12 +29,12 @@ DOMAIN = "prod.contoso.example"
 ROTATION = Rotation(trust_domain=DOMAIN, old="root-g0001", new="root-g0002", generation=2)
 
 
-def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None) -> Upcoming:
+def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None, members: int = 0) -> Upcoming:
     """What is upcoming for a root that lives so long and is so old."""
     root = Root(
         trust_domain=DOMAIN, generation=1, certificate="root-g0001", enabled=True, starts=BORN, expires=BORN + life
     )
-    return upcoming(root, policy or TrustPolicy(), BORN + age)
+    return upcoming(root, policy or TrustPolicy(), BORN + age, members)
 
 
 @pytest.mark.parametrize("life", [HOUR, 48 * HOUR, 365 * DAY, YEARS])
@@ -51,14 +51,19 @@ def test_a_root_of_any_life_is_due_at_half_of_it_and_overdue_with_a_sixth_left(l
     [
         (74 * HOUR, Mode.ROUTINE),  # the times of distribute, activate and settle
         (74 * HOUR - SECOND, Mode.SWIFT),
-        (SWIFT_TAKES, Mode.SWIFT),
-        (SWIFT_TAKES - SECOND, Mode.REPLACE),
+        (swift_takes(0), Mode.SWIFT),
+        (swift_takes(0) - SECOND, Mode.REPLACE),
         (SECOND * 0, Mode.REPLACE),
         (-DAY, Mode.REPLACE),
     ],
 )
 def test_the_mode_is_the_gentlest_that_ends_before_the_root_does(left: timedelta, mode: Mode) -> None:
     assert seen(365 * DAY, 365 * DAY - left).mode is mode
+
+
+def test_the_larger_a_fleet_is_the_earlier_it_is_too_late_for_a_swift_rotation() -> None:
+    modes = [seen(DAY, 23 * HOUR, members=members).mode for members in (2, 100, 800, 801)]
+    assert modes == [Mode.SWIFT, Mode.SWIFT, Mode.SWIFT, Mode.REPLACE]
 
 
 def test_the_policy_says_how_long_a_routine_rotation_may_take() -> None:

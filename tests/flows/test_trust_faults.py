@@ -3,23 +3,20 @@
 The activities are those that the flows know; each is struck once in each way, unless the way says otherwise.
 """
 
-import base64
 from types import ModuleType
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from functions import issuers, trust
 from functions.durable import Activity
-from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
+from local.cloud.scenario import OLD_ROOT
 from local.cloud.wire import Fault, Reply
-from local.cloud.world import World
 from local.host.process import Moment
 from local.stage import Stage
 from tests.conformance import conforms
 from tests.flows.small_mesh import SWIFT, small_mesh
-from tests.flows.test_trust import HOUR, NEW_ROOT, NO_WATCH, announce, rotated, vault
+from tests.flows.test_issuers import SWEPT, half_lived
+from tests.flows.test_trust import HOUR, NEW_ROOT, announce, rotated, vault
 
 WRITE = r"^(PATCH|PUT|POST .*/(create|merge)$)"
 GARBLED = Reply(content=b"<html>", headers={"Content-Type": "text/html"})
@@ -108,23 +105,9 @@ async def test_no_activity_of_a_rotation_can_fail_so_that_a_handshake_does(kind:
             conforms(stage.world.wire.exchanges)
 
 
-def half_lived(world: World) -> None:
-    """The issuer is due."""
-    now, key, pem = world.clock.now(), ec.generate_private_key(ec.SECP256R1()), serialization.Encoding.PEM
-    issuer = world.key_vaults.vaults[KEY_VAULT].sign_issuer(
-        OLD_ROOT, f"identity.linkerd.{TRUST_DOMAIN}", key.public_key(), now - 30 * HOUR, now + 20 * HOUR
-    )
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    files = {"tls.crt": issuer.public_bytes(pem), "tls.key": private}
-    meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
-    data = {name: base64.b64encode(content).decode() for name, content in files.items()}
-    world.kubernetes.clusters["aks-east"].apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
-
-
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
-    swept = {name: value for name, value in NO_WATCH.items() if "issuer_sweep" not in name}
-    async with small_mesh(seeded=half_lived, settings=swept, traffic_every=60) as stage:
+    async with small_mesh(seeded=half_lived, settings=SWEPT, traffic_every=60) as stage:
         trouble = kind(stage, issuers)
         stage.host.on_invocation(trouble)
         await stage.clock.advance(5 * HOUR)

@@ -101,6 +101,33 @@ async def test_an_abort_goes_back_with_proof(phase: str, way: list[str]) -> None
         conforms(stage.world.wire.exchanges)
 
 
+@pytest.mark.parametrize("words", [("resume", "abort"), ("abort", "resume"), ("abort", "swift", "resume")])
+async def test_an_abort_is_heard_whatever_else_is_said_at_the_same_time(words: tuple[str, ...]) -> None:
+    async with small_mesh() as stage:
+        impatient(stage)
+        east(stage).apply(BARE)
+        await stage.clock.advance(MINUTE)
+        announce(stage)
+        await held(stage)
+        with stage.clock.busy():
+            for word in words:
+                await say(stage, word)
+        await reach(stage, "withdraw")
+
+
+async def test_an_abort_that_is_said_while_the_policy_document_is_refused_is_heard_once_it_is_mended() -> None:
+    async with small_mesh() as stage:
+        announce(stage)
+        await reach(stage, "distribute")
+        (stage.store / "policy.json").write_text("{}}")
+        assert (await held(stage))["reason"] == "BadPolicy"
+        await say(stage, "abort")
+        await stage.clock.advance(HOUR)
+        assert status(stage)["phase"] == "distribute"
+        (stage.store / "policy.json").unlink()
+        await reach(stage, "withdraw")
+
+
 async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_generation() -> None:
     async with small_mesh(settings=SWEPT) as stage:
         await reach(stage, "distribute")
