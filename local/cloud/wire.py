@@ -7,6 +7,7 @@ import re
 import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any, Literal
@@ -51,6 +52,10 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes | None = None
     stream: AsyncIterator[bytes] | None = None
+
+
+class NoAnswer(Exception):
+    """Raised by what answers calls where no server is: the connection breaks off."""
 
 
 Handler = Callable[[Call], Reply | Awaitable[Reply]]
@@ -156,7 +161,8 @@ class Wire:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
         self.calls += 1
-        with self.clock.busy():
+        reply = None
+        with self.clock.busy(), suppress(NoAnswer):
             reply = await self._answer(request, content)
         if reply is None:
             assert request.transport is not None

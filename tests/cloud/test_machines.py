@@ -64,3 +64,12 @@ async def test_the_sdk_s_own_poller_sees_a_disk_s_end(world: World, compute: Any
     await (await compute.disks.begin_delete(GROUP, "free")).result()
     await (await compute.disks.begin_delete(GROUP, "free")).result()
     assert await names(compute.disks) == []
+
+
+async def test_a_snapshot_is_found_and_deleted_as_a_disk_is(world: World, compute: Any) -> None:
+    group = world.resource_groups.add("rg-staging")
+    world.machines.make_snapshot(group["id"], "data", Disk(lun=0, size=8), location="westeurope")
+    found = [(s.name, s.disk_size_gb) async for s in compute.snapshots.list_by_resource_group("rg-staging")]
+    await (await compute.snapshots.begin_delete("rg-staging", "data")).result()
+    assert found == [("data", 8)]
+    assert [s.name async for s in compute.snapshots.list_by_resource_group("rg-staging")] == []

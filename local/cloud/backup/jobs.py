@@ -3,22 +3,25 @@
 Rules (recorded traffic and the AKS backup support matrix):
 - A trigger answers 202; its operation yields the job's id, and the job then runs for minutes.
 - Ten on-demand backups and ten restores a day and instance.
-- A backup that completed with warnings leaves a Partial recovery point; a failed one leaves none.
-- A restore really makes the objects; a failed one leaves the namespaces behind that it made.
+- A backup that completed with warnings leaves a Partial recovery point; a failed or cancelled one leaves none. One of a
+  stopped cluster fails.
+- Points expire when a test says so; what is being restored from one goes on.
 - `outcomes` orders how the next jobs of an operation end.
 """
 
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import OperationFailed, Resource, iso, not_found
-from local.cloud.backup.content import Object, captured, make, restored
-from local.cloud.backup.protocol import VAULT, Operations, Outcome, error_info, refusal, vault_of
-from local.cloud.backup.readiness import require_restorable
-from local.cloud.backup.rows import JOBS, POINTS, WARNING, close, job_properties, listed, recovery_point
+from local.cloud.backup import restoring
+from local.cloud.backup.content import Object, captured
+from local.cloud.backup.protocol import VAULT, Operations, Outcome, Warned, error_info, refusal, vault_of
+from local.cloud.backup.readiness import cluster_id, require_running
+from local.cloud.backup.rows import JOBS, POINTS, close, job_properties, listed, recovery_point
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
 TRIGGER_SECONDS = 5.0
 BACKUP_SECONDS = 217.0
 VALIDATE_SECONDS = 45.0
+STAGE_SECONDS = 60.0
 A_DAY = 10
 _INSTANCE = f"{VAULT}/backupInstances/{{instance}}"
-Finish = Callable[[Outcome[Object]], list[str]]
+Finish = Callable[[Outcome[Object]], list[Warned]]
+_OPERATIONAL, _BOTH = ("OperationalStore",), ("OperationalStore", "VaultStore")
 
 
 class BackupJobs:
@@ -53,12 +58,25 @@ class BackupJobs:
             guard=world.resource_groups.guard,
         )
 
-    def scheduled(self, instance: Resource, *, status: str, seconds: float) -> Resource:
-        """A scheduled backup that ends with `status` after `seconds`; it looks as if it had begun minutes ago."""
-        began = self.world.clock.time() + min(0.0, seconds - BACKUP_SECONDS)
+    def scheduled(self, instance: Resource, outcome: Outcome[Object], *, vaulted: bool = False) -> Resource:
+        """A scheduled backup that ends as told, in the vault tier too if it is `vaulted`.
+
+        It looks as if it had begun minutes ago.
+        """
+        began = self.world.clock.time() + min(0.0, (outcome.seconds or 0.0) - BACKUP_SECONDS)
         job = self._start(instance, "Backup", began=began, by_user=False)
-        self._run(job, Outcome(status=status, seconds=seconds), lambda outcome: self._keep(instance, job, outcome))
+        stores = _BOTH if vaulted else _OPERATIONAL
+        self._run(job, outcome, lambda outcome: self._keep(instance, job, outcome, stores))
         return job
+
+    def expire(self, point: str, store: str = "") -> None:
+        """The recovery point with this name is gone, or only its copy in a store."""
+        found = next(p for p in self.world.arm.of_type(POINTS) if p["name"] == point)
+        details = found["properties"]["recoveryPointDataStoresDetails"]
+        left = [each for each in details if store and each["type"] != store]
+        found["properties"]["recoveryPointDataStoresDetails"] = left
+        if not left:
+            self.world.arm.remove(found["id"])
 
     def refused(self, instance: Resource, operation: str) -> Reply | None:
         """Why nothing may be done to an instance yet."""
@@ -91,10 +109,10 @@ class BackupJobs:
         if instance is None:
             return not_found(call)
         vault = self.world.arm.resources[vault_of(call.path).lower()]
-        if refused := self._unknown_point(instance, request):
+        if refused := restoring.refused(self._point(instance, request), request):
             return refused
         operation = self._operations.begin(
-            VALIDATE_SECONDS, lambda _: require_restorable(self.world, vault, _target(request))
+            VALIDATE_SECONDS, lambda _: restoring.require(self.world, vault, instance, request)
         )
         return self._operations.accepted(vault, operation)
 
@@ -102,29 +120,28 @@ class BackupJobs:
         instance = self.world.arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
+        request = call.body
+        point = self._point(instance, request)
         refused = (
             self.refused(instance, "Restore")
-            or self._unknown_point(instance, call.body)
+            or restoring.refused(point, request)
             or self._exhausted(instance, "Restore")
         )
-        if refused:
-            return refused
+        if refused or point is None:
+            return refused or not_found(call)
         job = self._start(instance, "Restore")
-        point = self.world.arm.resources[self._point_id(instance, call.body)]
-        job["properties"]["sourceDataStoreType"] = call.body.get("sourceDataStoreType")
+        job["properties"]["sourceDataStoreType"] = request["sourceDataStoreType"]
         job["properties"]["extendedInfo"]["sourceRecoverPoint"] = _named(point)
-        job["properties"]["extendedInfo"]["recoveryDestination"] = _target(call.body)
-        request = call.body
-        self._run(job, self._next("Restore", Outcome()), lambda outcome: self._make(job, point, request, outcome))
+        job["properties"]["extendedInfo"]["recoveryDestination"] = restoring.target(request)
+        objects = self.contents[point["name"]]
+        if request["sourceDataStoreType"] == "VaultStore":
+            self.world.clock.after(STAGE_SECONDS, lambda: self._stage(job, instance, objects, request))
+        outcome = self._next("Restore", Outcome())
+        self._run(job, outcome, lambda outcome: self._make(job, instance, objects, request, outcome))
         return self._triggered(job)
 
-    def _unknown_point(self, instance: Resource, request: dict[str, Any]) -> Reply | None:
-        if self._point_id(instance, request) in self.world.arm.resources:
-            return None
-        return refusal("UserErrorRecoveryPointNotFound", f"No recovery point {request['recoveryPointId']} was found.")
-
-    def _point_id(self, instance: Resource, request: dict[str, Any]) -> str:
-        return f"{instance['id']}/recoveryPoints/{request['recoveryPointId']}".lower()
+    def _point(self, instance: Resource, request: dict[str, Any]) -> Resource | None:
+        return self.world.arm.find(f"{instance['id']}/recoveryPoints/{request['recoveryPointId']}")
 
     def _exhausted(self, instance: Resource, category: str) -> Reply | None:
         since = iso(self.world.clock.time() - 86_400)
@@ -167,40 +184,57 @@ class BackupJobs:
 
     def _end(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
         status, told = outcome.status, error_info("UserErrorBackupInternalError", "The job failed.")
+        warnings = list(outcome.warnings)
         try:
-            if (warnings := finish(outcome)) and status == "Completed":
-                status, told = "CompletedWithWarnings", error_info(WARNING, "; ".join(warnings))
+            warnings += finish(outcome)
+            status = "CompletedWithWarnings" if warnings and status == "Completed" else status
         except OperationFailed as failure:
             status, told = "Failed", error_info(failure.code, failure.message)
-        close(job, status, self.world.clock.time(), told)
+        close(job, status, self.world.clock.time(), told, warnings)
         self.world.arm.store(job)
 
-    def _keep(self, instance: Resource, job: Resource, outcome: Outcome[Object]) -> list[str]:
+    def _keep(
+        self, instance: Resource, job: Resource, outcome: Outcome[Object], stores: Collection[str] = _OPERATIONAL
+    ) -> list[Warned]:
         """The end of a backup: a recovery point with what the cluster holds now."""
-        if outcome.status == "Failed":
+        cluster = self.world.arm.find(cluster_id(instance["properties"]))
+        if cluster:
+            require_running(cluster)
+        if outcome.status in ("Failed", "Cancelled"):
             return []
         parameters = instance["properties"]["policyInfo"].get("policyParameters") or {}
         chosen = (parameters.get("backupDatasourceParametersList") or [{}])[0]
         name = uuid.uuid4().hex
-        point = self.world.arm.store(recovery_point(instance, name, self.world.clock.time(), outcome.status))
+        status = "Partial" if outcome.warnings else outcome.status
+        point = self.world.arm.store(recovery_point(instance, name, self.world.clock.time(), status, stores))
         taken = captured(self.world, job["properties"]["dataSourceName"], chosen)
         self.contents[name] = [o for o in map(outcome.restored, taken) if o]
         named = {**_named(point), "recoveryPointTime": "0001-01-01T00:00:00Z"}
         job["properties"]["extendedInfo"]["targetRecoverPoint"] = named
         return []
 
-    def _make(self, job: Resource, point: Resource, request: dict[str, Any], outcome: Outcome[Object]) -> list[str]:
+    def _make(
+        self,
+        job: Resource,
+        instance: Resource,
+        objects: list[Object],
+        request: dict[str, Any],
+        outcome: Outcome[Object],
+    ) -> list[Warned]:
         """The end of a restore: the objects exist in the target cluster."""
         vault = self.world.arm.find(vault_of(job["id"]))
         if vault is None:
             raise OperationFailed("UserErrorGenericResourceNotFound", "The vault is gone.")
-        require_restorable(self.world, vault, _target(request))
-        criteria = request["restoreTargetInfo"]["restoreCriteria"][0]
-        cluster = self.world.kubernetes.clusters[_target(request).rpartition("/")[2]]
-        chosen = [o for o in map(outcome.restored, restored(self.contents[point["name"]], criteria)) if o]
-        if outcome.status == "Failed":
-            chosen = [o for o in chosen if o["kind"] == "Namespace"]
-        return [warning for o in chosen if (warning := make(cluster, o, criteria))]
+        restoring.require(self.world, vault, instance, request)
+        return restoring.restore(self.world, objects, request, outcome)
+
+    def _stage(self, job: Resource, instance: Resource, objects: list[Object], request: dict[str, Any]) -> None:
+        """What the vault holds is brought to the staging place; a place that isn't fit fails the job at its end."""
+        vault = self.world.arm.find(vault_of(job["id"]))
+        if vault and job["properties"]["status"] == "InProgress":
+            with suppress(OperationFailed):
+                restoring.require(self.world, vault, instance, request)
+                restoring.stage(self.world, job["name"], objects, request)
 
     def _list_points(self, call: Call) -> Reply:
         return Reply(body={"value": list(self.world.arm.of_type(POINTS, f"{call.path}/"))})
@@ -211,11 +245,6 @@ class BackupJobs:
     def _get(self, call: Call) -> Reply:
         found = self.world.arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
-
-
-def _target(request: dict[str, Any]) -> str:
-    source = request["restoreTargetInfo"]["datasourceInfo"]
-    return str(source.get("resourceID") or source["resourceId"])
 
 
 def _named(point: Resource) -> dict[str, str]:

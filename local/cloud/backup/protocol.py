@@ -9,7 +9,7 @@ Rules (seen in recorded traffic):
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from local.cloud.arm import Operation, Resource, error, iso, not_found
 from local.cloud.wire import Call, Reply, Route
@@ -25,16 +25,26 @@ _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/provi
 _YEAR_ONE = "0001-01-01T00:00:00Z"
 
 
+class Warned(NamedTuple):
+    """A warning of a job: code and text, and the resource that it is about."""
+
+    code: str
+    message: str
+    resource: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome[Item]:
     """How a job ends: its final status after `seconds` (None: never), and what becomes of each restored item.
 
-    `restored` gives the item that is really written, or None when the restore leaves it out.
+    `restored` gives the item that is really written, or None when the restore leaves it out. With `warnings`, a job
+    that would be Completed is CompletedWithWarnings; Recovery Services vaults have none.
     """
 
     status: str = "Completed"
     seconds: float | None = 214.0
     restored: Callable[[Item], Item | None] = lambda item: item
+    warnings: tuple[Warned, ...] = ()
 
 
 def vault_of(id: str) -> str:

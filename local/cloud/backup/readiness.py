@@ -24,7 +24,7 @@ def require_protectable(world: "World", vault: Resource, instance: dict[str, Any
     """Raises OperationFailed with the first thing that keeps `instance` (its properties) from being protected."""
     cluster, extension, account = _require_extension(world, vault, cluster_id(instance))
     snapshots = snapshot_group(instance)
-    _require(
+    require_roles(
         world,
         "UserErrorMissingPermissionsOnSnapshotResourceGroup",
         (_identity(cluster), CONTRIBUTOR, snapshots),
@@ -33,14 +33,30 @@ def require_protectable(world: "World", vault: Resource, instance: dict[str, Any
     )
     principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
     code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
-    _require(world, code, (principal, BLOB_DATA_CONTRIBUTOR, account))
+    require_roles(world, code, (principal, BLOB_DATA_CONTRIBUTOR, account))
     code = "UserErrorVaultMSIMissingPermissionsOnBackupStorageLocation"
-    _require(world, code, (vault["identity"]["principalId"], BLOB_DATA_READER, account))
+    require_roles(world, code, (vault["identity"]["principalId"], BLOB_DATA_READER, account))
 
 
-def require_restorable(world: "World", vault: Resource, cluster: str) -> None:
-    """The same for restoring into the cluster with this resource id."""
-    _require_extension(world, vault, cluster)
+def require_restorable(world: "World", vault: Resource, cluster: str, *, snapshots: str = "") -> Resource:
+    """The same for restoring into the cluster with this resource id, which it returns.
+
+    `snapshots` is the group that its volumes are made from; empty for none.
+    """
+    found, extension, account = _require_extension(world, vault, cluster)
+    if snapshots:
+        code = "UserErrorMissingPermissionsOnSnapshotResourceGroup"
+        require_roles(world, code, (_identity(found), CONTRIBUTOR, snapshots))
+    principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
+    code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
+    require_roles(world, code, (principal, BLOB_DATA_CONTRIBUTOR, account))
+    return found
+
+
+def require_running(cluster: Resource) -> None:
+    """Raises OperationFailed for a cluster that is stopped."""
+    if cluster["properties"].get("powerState", {}).get("code") == "Stopped":
+        raise OperationFailed("UserErrorKubernetesBackupClusterIsStopped", "Kubernetes cluster is in stopped state.")
 
 
 def cluster_id(instance: dict[str, Any]) -> str:
@@ -58,7 +74,8 @@ def _require_extension(world: "World", vault: Resource, id: str) -> tuple[Resour
     cluster = world.arm.find(id)
     if cluster is None:
         raise OperationFailed("UserErrorKubernetesClusterNotFound", f"The cluster {id} does not exist.")
-    _require(world, "KubernetesBackupListExtensionsError", (vault["identity"]["principalId"], READER, id))
+    require_running(cluster)
+    require_roles(world, "KubernetesBackupListExtensionsError", (vault["identity"]["principalId"], READER, id))
     installed = world.arm.of_type("Microsoft.KubernetesConfiguration/extensions", under=f"{id}/")
     extension = next((e for e in installed if e["properties"]["extensionType"].lower() == EXTENSION_TYPE), None)
     if extension is None:
@@ -82,7 +99,7 @@ def _require_trusted_access(world: "World", vault: Resource, cluster: str) -> No
     )
 
 
-def _require(world: "World", code: str, *roles: tuple[str, str, str]) -> None:
+def require_roles(world: "World", code: str, *roles: tuple[str, str, str]) -> None:
     for principal, role, scope in roles:
         if not world.roles.effective(principal, role, scope):
             raise OperationFailed(code, f"The identity {principal} lacks the role {role} on {scope}.")

@@ -1,11 +1,12 @@
 """The rows that Azure Backup shows of an AKS backup: jobs and recovery points, with the many nulls of the real ones."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.backup.protocol import PROVIDER
+from local.cloud.backup.protocol import PROVIDER, Warned, error_info
 from local.cloud.backup.readiness import cluster_id
 
 JOBS = f"{PROVIDER}/backupVaults/backupJobs"
@@ -74,16 +75,24 @@ def _task(name: str, status: str) -> dict[str, Any]:
     }
 
 
-def close(job: Resource, status: str, ended: float, told: dict[str, Any]) -> None:
+def close(job: Resource, status: str, ended: float, told: dict[str, Any], warnings: Iterable[Warned] = ()) -> None:
+    """The end of a job: `told` is the error of a failed one."""
     held = job["properties"]
     seconds = ended - datetime.fromisoformat(held["startTime"]).timestamp()
     held.update(status=status, endTime=iso(ended), duration=f"PT{int(seconds // 60)}M{seconds % 60:.7f}S")
     held["extendedInfo"]["subTasks"] = [_task(f"Trigger {held['operation']}", status)]
-    info = {**told, "details": [], "innerError": {"code": "Success", "additionalInfo": {}}, "properties": None}
     if status == "Failed":
-        held["errorDetails"] = [info]
+        held["errorDetails"] = [_detailed(told)]
     if status == "CompletedWithWarnings":
-        held["extendedInfo"]["warningDetails"] = [{"resourceName": None, "warning": {**info, "code": WARNING}}]
+        unnamed = [Warned(WARNING, "Some Kubernetes resources could not be processed.")]
+        held["extendedInfo"]["warningDetails"] = [
+            {"resourceName": warned.resource, "warning": _detailed(error_info(warned.code, warned.message))}
+            for warned in list(warnings) or unnamed
+        ]
+
+
+def _detailed(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "details": [], "innerError": {"code": "Success", "additionalInfo": {}}, "properties": None}
 
 
 def listed(job: Resource) -> Resource:
@@ -92,25 +101,14 @@ def listed(job: Resource) -> Resource:
     return {**job, "properties": {**job["properties"], **less}}
 
 
-def recovery_point(instance: Resource, name: str, taken: float, status: str) -> Resource:
-    store = {
-        "id": str(uuid.uuid4()),
-        "type": "OperationalStore",
-        "creationTime": iso(taken),
-        "expiryTime": None,
-        "metaData": None,
-        "visible": True,
-        "state": "COMMITTED",
-        "rehydrationExpiryTime": None,
-        "rehydrationStatus": None,
-    }
+def recovery_point(instance: Resource, name: str, taken: float, status: str, stores: Iterable[str]) -> Resource:
     properties = {
         "objectType": "AzureBackupDiscreteRecoveryPoint",
         "recoveryPointId": name,
         "recoveryPointTime": iso(taken),
         "recoveryPointType": "Incremental",
         "friendlyName": name,
-        "recoveryPointDataStoresDetails": [store],
+        "recoveryPointDataStoresDetails": [_store(type, taken) for type in stores],
         "retentionTagName": "Default",
         "retentionTagVersion": "638772786391021136",
         "policyName": instance["properties"]["policyInfo"]["policyId"].rpartition("/")[2],
@@ -119,3 +117,17 @@ def recovery_point(instance: Resource, name: str, taken: float, status: str) -> 
         "recoveryPointState": "Completed" if status == "Completed" else "Partial",
     }
     return {"properties": properties, "id": f"{instance['id']}/recoveryPoints/{name}", "name": name, "type": POINTS}
+
+
+def _store(type: str, taken: float) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "type": type,
+        "creationTime": iso(taken),
+        "expiryTime": None,
+        "metaData": None,
+        "visible": True,
+        "state": "COMMITTED",
+        "rehydrationExpiryTime": None,
+        "rehydrationStatus": None,
+    }

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import REGION, TENANT, Resource, not_found
 from local.cloud.backup import seed
+from local.cloud.backup.content import Object
 from local.cloud.backup.instances import BackupInstances
-from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, refusal
+from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, Outcome, Warned, refusal
 from local.cloud.resources.aks import TYPE as AKS
 from local.cloud.wire import Call, Reply, Route
 
@@ -82,9 +83,28 @@ class BackupVaults:
         self._store_policy(f"{id}/backupPolicies/aks-daily", seed.POLICY)
         return self._provisioned(self._store(id, sent))
 
-    def complete_backup(self, cluster: str, *, status: str = "Completed", seconds: float = 0.0) -> Resource:
-        """A scheduled backup of the cluster with this name ends with `status` after `seconds`; returns its job."""
-        return self.jobs.scheduled(self.instances.protecting(cluster), status=status, seconds=seconds)
+    def accept(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
+        """Let the vault restore into the cluster with this name, which it need not protect; returns the cluster."""
+        held = next(c for c in self.world.arm.of_type(AKS) if c["name"] == cluster)
+        holder = next(v for v in self.world.arm.of_type(_VAULTS) if v["name"] == vault)
+        seed.grant_all(self.world, holder, held, group=group)
+        return held
+
+    def complete_backup(
+        self,
+        cluster: str,
+        *,
+        status: str = "Completed",
+        seconds: float = 0.0,
+        warnings: tuple[Warned, ...] = (),
+        vaulted: bool = False,
+    ) -> Resource:
+        """A scheduled backup of the cluster with this name ends with `status` after `seconds`; returns its job.
+
+        A backup that is `vaulted` has a copy in the vault tier.
+        """
+        outcome: Outcome[Object] = Outcome(status=status, seconds=seconds, warnings=warnings)
+        return self.jobs.scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
 
     def _put(self, call: Call) -> Reply:
         old = self.world.arm.find(call.path)

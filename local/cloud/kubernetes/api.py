@@ -1,6 +1,7 @@
 """The Kubernetes API of every cluster under /k8s/{cluster}: generic verbs over whatever kinds the cluster serves.
 
 Rules:
+- A cluster that is stopped or gone doesn't answer at all.
 - A bearer token for AKS's server application or 401; where the cluster's mode is RBAC, a role or 403.
 - Errors are Status objects of type application/json. Bodies are JSON, also where YAML would be allowed.
 - Reads are never older than the last write; the pages of a list show the moment of the first. Items of built-in kinds
@@ -23,7 +24,7 @@ from local.cloud.kubernetes.disruption import evict
 from local.cloud.kubernetes.fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
 from local.cloud.kubernetes.rbac import forbidden
 from local.cloud.kubernetes.selectors import matches
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Call, NoAnswer, Reply, Route
 
 if TYPE_CHECKING:
     from local.cloud.world import World
@@ -77,6 +78,8 @@ class KubernetesWire:
         )
 
     def _guard(self, call: Call) -> Reply | None:
+        if call.params["cluster"] not in self.clusters:
+            raise NoAnswer
         if self.world.entra.caller(call, audience=AUDIENCE):
             return None
         return _status(StatusError(401, "Unauthorized", "Unauthorized"))
@@ -84,7 +87,7 @@ class KubernetesWire:
     def _serve(self, verb: Callable[[Target, Call], Reply]) -> Callable[[Call], Reply]:
         def serve(call: Call) -> Reply:
             try:
-                cluster, path = self._reach(call.params["cluster"]), call.params["tail"]
+                cluster, path = self.clusters[call.params["cluster"]], call.params["tail"]
                 if path == "version":
                     return _object(dict(_VERSION))
                 if path == _REVIEWS:
@@ -97,11 +100,6 @@ class KubernetesWire:
                 return _status(error)
 
         return serve
-
-    def _reach(self, name: str) -> Cluster:
-        if name not in self.clusters:
-            raise StatusError(503, "ServiceUnavailable", "the cluster is not reachable")
-        return self.clusters[name]
 
     def _authorize(self, target: Target, call: Call) -> None:
         caller = self.world.entra.caller(call, audience=AUDIENCE)

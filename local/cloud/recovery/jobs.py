@@ -48,6 +48,21 @@ class RecoveryJobs:
             guard=world.resource_groups.guard,
         )
 
+    def flag(self, point: Resource, status: str = "UnHealthy") -> Resource:
+        """Let threat detection say something of a recovery point; Backup vaults know no such thing (2026-06-01)."""
+        now = iso(self.world.clock.time())
+        threat = {
+            "threatTitle": "Suspected ransomware activity",
+            "threatDescription": "Many files were encrypted on the source before this recovery point was taken.",
+            "lastUpdatedTime": now,
+            "threatState": "Active",
+            "threatStartTime": now,
+            "threatSeverity": "High",
+        }
+        found = {"threatInfo": [threat]} if status in ("UnHealthy", "Warning") else {}
+        point["properties"] |= {"threatStatus": status, **found}
+        return self.world.arm.store(point)
+
     def points(self, item: Resource) -> list[Resource]:
         return list(self.world.arm.of_type(POINTS, f"{item['id']}/"))
 

@@ -132,7 +132,7 @@ class ProtectedMachines:
     def keep(self, item: Resource, job: Resource, outcome: Outcome[Disk]) -> None:
         held, machine = item["properties"], self.world.arm.find(item["properties"]["sourceResourceId"])
         held.update(lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"])
-        if outcome.status != "Failed" and machine:
+        if outcome.status not in ("Failed", "Cancelled") and machine:
             began = datetime.fromisoformat(job["properties"]["startTime"]).timestamp()
             point = point_row(item, machine["properties"]["hardwareProfile"]["vmSize"], began)
             kept = map(outcome.restored, self.world.machines.disks(machine))

@@ -189,7 +189,7 @@ class Shares:
     def keep(self, item: Resource, job: Resource, outcome: Outcome[Content]) -> None:  # noqa: ARG002  # machines need it
         account = item["properties"]["sourceResourceId"].rpartition("/")[2]
         share = item["properties"]["friendlyName"]
-        if outcome.status == "Failed" or not self.world.file_shares.exists(account, share):
+        if outcome.status in ("Failed", "Cancelled") or not self.world.file_shares.exists(account, share):
             return
         point = self.world.arm.store(point_row(item, account, self.world.clock.time()))
         kept = map(outcome.restored, self.world.file_shares.files(account, share).items())

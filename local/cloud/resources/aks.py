@@ -58,6 +58,7 @@ class Aks:
         oidc: bool = True,
         provisioning: str = "Succeeded",
         kubernetes_version: str = "1.34",
+        location: str = REGION,
     ) -> Resource:
         """Make a cluster exist, with a system-assigned identity of its own and a Kubernetes API at `/k8s/<name>`."""
         self.world.resource_groups.add(group)
@@ -69,7 +70,7 @@ class Aks:
         cluster = self.world.arm.store(
             {
                 "id": cluster_id(name, group),
-                "location": REGION,
+                "location": location,
                 "name": name,
                 "type": "Microsoft.ContainerService/ManagedClusters",
                 **({"tags": tags} if tags else {}),

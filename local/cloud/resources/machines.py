@@ -1,6 +1,7 @@
 """Virtual machines and their managed disks (Microsoft.Compute), as far as backups and restores look at them.
 
 Rules (Compute REST docs; neither a specification nor recorded traffic was at hand):
+- Snapshots are disks that nobody holds.
 - A machine names its disks, one for the system and the others by LUN; the sizes stand on the disks.
 - A disk that a machine holds says so and can't be deleted.
 - Deleting a disk is accepted and takes a moment. Disks are limited (in Azure by subscription and region).
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 DELETE_SECONDS = 20.0
 MACHINES = "Microsoft.Compute/virtualMachines"
 DISKS = "Microsoft.Compute/disks"
+SNAPSHOTS = "Microsoft.Compute/snapshots"
+_KINDS = (MACHINES, DISKS, SNAPSHOTS)
 GROUP = "rg-machines"
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _IN_GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}/providers"
@@ -54,10 +57,10 @@ class Machines:
             *(
                 Route("GET", f"{at}/{kind}", self._list)
                 for at in (_IN_GROUP, f"{_SUBSCRIPTION}/providers")
-                for kind in (MACHINES, DISKS)
+                for kind in _KINDS
             ),
-            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", self._get) for kind in (MACHINES, DISKS)),
-            Route("DELETE", f"{_IN_GROUP}/{DISKS}/{{name}}", self._delete),
+            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", self._get) for kind in _KINDS),
+            *(Route("DELETE", f"{_IN_GROUP}/{kind}/{{name}}", self._delete) for kind in (DISKS, SNAPSHOTS)),
             Route("GET", _POLL, self._poll),
         ]
         world.wire.mount(routes, guard=world.resource_groups.guard)
@@ -106,6 +109,11 @@ class Machines:
             raise OperationFailed("UserErrorDiskQuotaExceeded", "The quota of managed disks is exceeded.")
         id = f"{group}/providers/{DISKS}/{name}"
         return self.world.arm.store(_disk(id, disk, location, holder, iso(self.world.clock.time())))
+
+    def make_snapshot(self, group: str, name: str, disk: Disk, *, location: str) -> Resource:
+        """A snapshot as large as a disk, in a group (resource id)."""
+        id = f"{group}/providers/{SNAPSHOTS}/{name}"
+        return self.world.arm.store(_disk(id, disk, location, "", iso(self.world.clock.time())) | {"type": SNAPSHOTS})
 
     def _attached(self, at: str, name: str, location: str, disk: Disk) -> Resource:
         kind = "OsDisk" if disk.system else f"DataDisk_{disk.lun}"
