@@ -128,9 +128,10 @@ def _cluster_checks(cluster: Cluster) -> list[Check]:
     meshed, protected = cluster.tagged(MESH_TAG, "linkerd"), cluster.tagged(PROTECT_TAG, "true")
     works = {"rotator": meshed, "provisioner": meshed and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
-    mend = f"az aks start --ids {cluster.id}" if cluster.power_state == "Stopped" else f"{apply}  # docs/clusters.md"
+    stopped = cluster.power_state == "Stopped"
+    mend = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
-    mends = {"Unreachable": f"{look}  # let the app's subnet or addresses in"}
+    mends = {} if stopped else {"Unreachable": f"{look}  # let the app's subnet or addresses in"}
     return [
         Check(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
         for duty, does in works.items()
