@@ -18,6 +18,7 @@ from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.file_shares import SHARE_TYPE
 from local.cloud.world import World
 from local.host.host import FunctionsHost
+from local.host.process import Launch, started
 
 APP = Path(__file__).parents[1]
 INFRA = APP / "infra"
@@ -63,11 +64,12 @@ async def open_stage(
     settings: Mapping[str, str] | None = None,
     app: Path = APP,
     telemetry: bool = False,
+    launch: Launch = started,
 ) -> AsyncIterator[Stage]:
     """Build the world, start the app in it and subscribe it to its events; everything ends with the block.
 
     `settings` are application settings besides those that every stage has, `app` is the folder of the app, `telemetry`
-    lets it send what it logs to Application Insights: loading that takes a worker a second.
+    lets it send what it logs to Application Insights: loading that takes a worker a second. `launch` starts workers.
     """
     world = World(Clock(time.time() if start is None else start))
     await world.start()
@@ -78,7 +80,7 @@ async def open_stage(
             log: list[str] = []
             told = monitored(world) if telemetry else {}
             environ = {**environment(world, Path(folder)), **told, **(settings or {})}
-            host = FunctionsHost(app, environ, world.clock, on_log=log.append)
+            host = FunctionsHost(app, environ, world.clock, on_log=log.append, launch=launch)
             try:
                 await host.start(port)
                 await subscribe(world, host.url)

@@ -21,7 +21,7 @@ from aiohttp import web
 from local.clock import Clock
 from local.host import management, triggers
 from local.host.durable import DurableExtension, Instance, instance_of
-from local.host.process import Hook, HostFailed, InvocationFailed, WorkerProcess
+from local.host.process import Hook, HostFailed, InvocationFailed, Launch, WorkerProcess, started
 from local.host.protocol import Function, Value
 
 _DURABLE = ("orchestrationTrigger", "activityTrigger", "entityTrigger")
@@ -29,15 +29,24 @@ _SUPPORTED = (*_DURABLE, "httpTrigger", "eventGridTrigger", "timerTrigger", "dur
 
 
 class FunctionsHost:
-    """Runs the app in `folder`. `environ` is the worker's whole environment; `on_log` gets each line it writes."""
+    """Runs the app in `folder`.
+
+    `environ` is the worker's whole environment, `on_log` gets each line it writes, `launch` starts its process.
+    """
 
     def __init__(
-        self, folder: Path, environ: dict[str, str], clock: Clock, *, on_log: Callable[[str], object] | None = None
+        self,
+        folder: Path,
+        environ: dict[str, str],
+        clock: Clock,
+        *,
+        on_log: Callable[[str], object] | None = None,
+        launch: Launch = started,
     ) -> None:
         self._folder, self._environ, self._clock = folder, environ, clock
         self.log: deque[str] = deque(maxlen=2_000)
         self._on_log = on_log or (lambda _line: None)
-        self._worker = WorkerProcess(folder, environ, clock, self._write_log)
+        self._worker = WorkerProcess(folder, environ, clock, self._write_log, launch)
         self._durable = DurableExtension(clock, self._run_durable)
         self._routes: list[triggers.HttpRoute] = []
         self._subscribers: dict[str, Function] = {}

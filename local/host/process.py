@@ -10,18 +10,18 @@ import asyncio
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from local.clock import Clock
 from local.host.protocol import Done, Function, Invoke, Loaded, LoadFailed, Value, pack, receive
 
 _ROOT = Path(__file__).parents[2]
 _MOST_DELIVERIES = 10  # a piece of work that kills every worker must fail at last, not loop
-_LONGEST_LINE = 16 * 2**20
+LONGEST_LINE = 16 * 2**20
 
 Moment = Literal["before", "after"]
 Hook = Callable[[str, Moment], bool | None]
@@ -43,17 +43,54 @@ class WorkerLost(Exception):
     """The worker died, or its answer was lost, before the invocation's end was known."""
 
 
+class Child(Protocol):
+    """A worker that runs; `stdout` is what it writes."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stdout(self) -> asyncio.StreamReader | None: ...
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> object: ...
+
+
+Launch = Callable[[socket.socket, Path, dict[str, str], Path], Awaitable[Child]]
+
+
+async def started(channel: socket.socket, folder: Path, environ: dict[str, str], clock: Path) -> Child:
+    """A worker of the app in `folder`, at the other end of the channel: a Python of its own."""
+    arguments = [str(channel.fileno()), str(folder), str(clock)]
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "local.host.worker",
+        *arguments,
+        cwd=_ROOT,
+        env=environ,
+        pass_fds=[channel.fileno()],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        limit=LONGEST_LINE,
+    )
+
+
 class WorkerProcess:
     """`hook` is called with the function's name before and after each delivery; True means: lose this answer."""
 
-    def __init__(self, folder: Path, environ: dict[str, str], clock: Clock, log: Callable[[str], None]) -> None:
-        self._folder, self._environ, self._clock, self._log = folder, environ, clock, log
+    def __init__(
+        self, folder: Path, environ: dict[str, str], clock: Clock, log: Callable[[str], None], launch: Launch
+    ) -> None:
+        self._folder, self._environ, self._clock, self._log, self._launch = folder, environ, clock, log, launch
         self._tail: deque[str] = deque(maxlen=30)
         self._numbers = count(1)
         self._pending: dict[int, asyncio.Future[Done | None]] = {}
         self._ready = asyncio.Event()
         self._failure: HostFailed | None = None
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: Child | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._watch: asyncio.Task[Any] | None = None
         self._logs: asyncio.Task[None] | None = None
@@ -68,7 +105,7 @@ class WorkerProcess:
         """The app's functions, indexed by a fresh worker; raises HostFailed."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._child = await self._spawn(theirs)
+            self._child = await self._launch(theirs, self._folder, self._environ, self._clock.path)
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._logs = asyncio.ensure_future(self._read_log(self._child))
         loaded = await receive(reader)
@@ -128,13 +165,13 @@ class WorkerProcess:
         self._writer.write(pack(invoke))
         return await answer
 
-    async def _listen(self, reader: asyncio.StreamReader, child: asyncio.subprocess.Process) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, child: Child) -> None:
         while isinstance(frame := await receive(reader), Done):
             if (answer := self._pending.pop(frame.number, None)) and not answer.done():
                 answer.set_result(frame)
         self._watch = self._clock.spawn(self._replace(child))
 
-    async def _replace(self, child: asyncio.subprocess.Process) -> None:
+    async def _replace(self, child: Child) -> None:
         await self._end(child)
         self._log("the worker died; starting another")
         try:
@@ -143,7 +180,7 @@ class WorkerProcess:
             self._failure = failed
             self._ready.set()
 
-    async def _end(self, child: asyncio.subprocess.Process) -> None:
+    async def _end(self, child: Child) -> None:
         self.kill()
         await child.wait()
         if self._logs:
@@ -156,23 +193,7 @@ class WorkerProcess:
             if not answer.done():
                 answer.set_result(None)
 
-    async def _spawn(self, channel: socket.socket) -> asyncio.subprocess.Process:
-        arguments = [str(channel.fileno()), str(self._folder), str(self._clock.path)]
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "local.host.worker",
-            *arguments,
-            cwd=_ROOT,
-            env=self._environ,
-            pass_fds=[channel.fileno()],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=_LONGEST_LINE,
-        )
-
-    async def _read_log(self, child: asyncio.subprocess.Process) -> None:
+    async def _read_log(self, child: Child) -> None:
         assert child.stdout is not None
         async for raw in child.stdout:
             line = raw.decode(errors="replace").rstrip("\n")

@@ -19,9 +19,10 @@ from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster,
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
-from local.stage import APP, Stage, open_stage
+from local.stage import APP, Stage
 from tests.conftest import START
 from tests.flows.test_trust import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status
+from tests.stage import open_stage
 
 ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}

@@ -16,7 +16,7 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
-from local.stage import DUTIES, Stage, open_stage
+from local.stage import DUTIES, Stage
 from shared.domain.binding import ACCOUNT, NAMESPACE, Entry
 from tests.conformance import conforms
 from tests.conftest import START
@@ -24,6 +24,7 @@ from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vault_upkeep import asked
 from tests.flows.test_vaults import cluster_of, finished
 from tests.manifests import manifests
+from tests.stage import open_stage
 
 CLUSTER, DOMAIN = "aks-new", scenario.TRUST_DOMAIN
 ME = f"{ACCOUNT}.{NAMESPACE}.serviceaccount.identity.linkerd.{DOMAIN}"

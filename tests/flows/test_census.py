@@ -11,13 +11,14 @@ import pytest
 from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault
 from local.cloud.world import World
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from shared.domain.census import Census, Standing
 from shared.domain.restore import Item
 from shared.domain.restore_history import History, Trial, empty, path
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
+from tests.stage import open_stage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ASKED = {"meshward:protect": "true"}

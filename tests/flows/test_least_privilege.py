@@ -2,11 +2,12 @@
 
 from local.cloud.kubernetes.cluster import Object
 from local.cloud.world import World
-from local.stage import DUTIES, open_stage
+from local.stage import DUTIES
 from tests.conftest import START
 from tests.flows import test_restores, test_trust
 from tests.flows.test_trust import MINUTE, NO_WATCH, announce, held, rotated, writes
 from tests.manifests import manifests
+from tests.stage import open_stage
 
 
 def granted(world: World) -> list[Object]:

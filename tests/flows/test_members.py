@@ -10,7 +10,7 @@ from local.cloud.kubernetes.kubelet import RUN_SECONDS
 from local.cloud.linkerd.manifests import link
 from local.cloud.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from tests.conformance import conforms
 from tests.conftest import START
@@ -28,6 +28,7 @@ from tests.flows.test_trust import (
     vault,
     writes,
 )
+from tests.stage import open_stage
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
 

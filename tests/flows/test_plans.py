@@ -19,9 +19,10 @@ from local.cloud.scenario import (
     seed_trust,
 )
 from local.cloud.world import World
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.stage import open_stage
 
 RUN = "rotate-prod-contoso-example-g2"
 PLANS, PLAN = "plans/rotations", f"plans/rotations/{OLD_ROOT}"

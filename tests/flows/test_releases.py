@@ -11,13 +11,14 @@ from local.cloud.arm import Resource
 from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
 from local.host.durable import Instance
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows import test_bindings
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vault_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
 from tests.flows.test_vaults import CLUSTER, cluster_of, of, seed
+from tests.stage import open_stage
 
 DAY = timedelta(days=1)
 

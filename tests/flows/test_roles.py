@@ -12,8 +12,9 @@ from local import plays
 from local.cloud import scenario
 from local.cloud.resources.permissions import matches
 from local.cloud.world import World
-from local.stage import INFRA, Stage, open_stage, scopes
+from local.stage import INFRA, Stage, scopes
 from tests.conftest import START
+from tests.stage import open_stage
 
 TABLE = json.loads((INFRA / "roles.json").read_text())
 SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount")  # the rest is storage of the host and the store

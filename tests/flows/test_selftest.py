@@ -12,13 +12,14 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
-from local.stage import DUTIES, Stage, open_stage, scopes
+from local.stage import DUTIES, Stage, scopes
 from shared.domain.selftest import PROVIDERS
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_least_privilege import grant
 from tests.flows.test_roles import ASSIGNMENTS
 from tests.flows.test_trust import NO_WATCH
+from tests.stage import open_stage
 
 TRIED = [each for each in ASSIGNMENTS if each["at"] != "shareAccount"]  # those are tried where they are needed
 EAST, NEW = "aks-east", "aks-new"

@@ -24,10 +24,11 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from shared.domain.trust_certificates import fingerprint, fingerprints
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.stage import open_stage
 
 RUN = "rotate-prod-contoso-example-g2"
 NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"

@@ -7,11 +7,12 @@ import pytest
 from functions import vault_steps
 from functions.durable import Activity
 from local.cloud.wire import Fault, Reply
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vaults import cluster_of, of, protected, seed
+from tests.stage import open_stage
 
 REQUESTS = {  # what each activity sends that matters most
     "plan_protection": "GET .*/managedClusters/[^/]+/providers/Microsoft.DataProtection/backupInstances$",

@@ -12,11 +12,12 @@ from local.cloud.arm import Resource, error
 from local.cloud.backup.protocol import refusal
 from local.cloud.wire import Exchange, Fault
 from local.host.process import InvocationFailed
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, seed, writes
+from tests.stage import open_stage
 
 DAY = timedelta(days=1)
 VAULTS = "Microsoft.DataProtection/backupVaults"

@@ -15,11 +15,12 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from shared.domain.vault import CONTRIBUTOR
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
+from tests.stage import open_stage
 
 CLUSTER = "aks-new"
 SOON = timedelta(hours=2)

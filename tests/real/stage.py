@@ -7,11 +7,12 @@ from pathlib import Path
 
 from local.cloud.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
-from local.stage import DUTIES, Stage, open_stage
+from local.stage import DUTIES, Stage
 from tests.flows.test_trust import MINUTE
 from tests.manifests import manifests
 from tests.real.control_plane import control_plane
 from tests.real.twin import Gateway, Twin, joined
+from tests.stage import open_stage
 
 
 def seed(world: World, clusters: int) -> None:
