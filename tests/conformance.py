@@ -22,12 +22,11 @@ from typing import Any
 import pytest
 
 from local.cloud.wire import Exchange
-from tests.npm import install
+from tests.npm import installed
 from tests.oracle.validator import Validator
 
 ROOT = Path(__file__).parents[1]
 _LOCK = ROOT / "tests" / "oracle" / "package-lock.json"
-_VALIDATOR = ROOT / ".cache" / "oav"
 
 # Paths that nothing can be judged by, and why. Providers are the last of the path.
 LEFT_OUT = {
@@ -65,8 +64,8 @@ class Missing(Exception):
 class Oracle:
     """Judges exchanges of the simulated cloud. `left_out` counts by reason what it didn't judge."""
 
-    def __init__(self, folder: Path) -> None:
-        self._validator = Validator(folder, _VALIDATOR / "node_modules")
+    def __init__(self, folder: Path, node_modules: Path) -> None:
+        self._validator = Validator(folder, node_modules)
         self.recordings = folder / "recordings" / "exchanges.jsonl"
         self.left_out: Counter[str] = Counter()
         self.judged = 0
@@ -147,8 +146,7 @@ def open_oracle() -> Oracle:
         raise Missing("no conformance data: the folder shared/oracle isn't beside the repository")
     if not (shutil.which("node") and shutil.which("npm")):
         raise Missing("no validator: node 20 and npm aren't installed")
-    install(_LOCK, _VALIDATOR)
-    return Oracle(folder)
+    return Oracle(folder, installed(_LOCK))
 
 
 @pytest.fixture(scope="session")

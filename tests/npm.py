@@ -1,20 +1,20 @@
-"""Puts pinned npm packages into the cache folder."""
+"""Pinned npm packages."""
 
-import fcntl
 import shutil
 import subprocess
 from pathlib import Path
 
+from tests.kept import kept
 
-def install(lock: Path, into: Path) -> None:
-    """What package.json and package-lock.json beside each other pin; safe when several test runs start at once."""
-    into.mkdir(parents=True, exist_ok=True)
-    with (into / "lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        stamp = into / "installed.json"
-        if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
-            return
-        for file in ("package.json", "package-lock.json"):
-            shutil.copyfile(lock.with_name(file), into / file)
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(into)], check=True, capture_output=True)
-        shutil.copyfile(lock, stamp)
+
+def installed(lock: Path) -> Path:
+    """The folder `node_modules` of what this package-lock.json, and package.json beside it, pin."""
+    pins = [lock.with_name("package.json"), lock]
+
+    def install(into: Path) -> None:
+        for file in pins:
+            shutil.copy(file, into)
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", str(into)]
+        subprocess.run(command, check=True, capture_output=True)
+
+    return kept(lock.parent.name, [file.read_bytes() for file in pins], install) / "node_modules"

@@ -17,13 +17,12 @@ import httpx2
 import trustme
 
 from shared.adapters.ledger import Ledger
-from tests.npm import install
+from tests.npm import installed
 from tests.real.build import need
 from tests.real.programs import free_port, running, until
 
 _ACCOUNT = "devstoreaccount1"
 _LOCK = Path(__file__).parent / "servers" / "azurite" / "package-lock.json"
-_CACHE = Path(__file__).parents[2] / ".cache" / "real" / "azurite"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,7 @@ class Azurite:
 @asynccontextmanager
 async def azurite(folder: Path) -> AsyncIterator[Azurite]:
     """A running emulator; raises Missing, NotReady."""
-    program, port, authority = _installed(), free_port(), trustme.CA()
+    program, port, authority = _program(), free_port(), trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     (folder / "cert.pem").write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
@@ -59,10 +58,9 @@ async def azurite(folder: Path) -> AsyncIterator[Azurite]:
         yield Azurite(url=f"https://127.0.0.1:{port}/{_ACCOUNT}", authority=trust)
 
 
-def _installed() -> Path:
+def _program() -> Path:
     need("npm")
-    install(_LOCK, _CACHE)
-    return _CACHE / "node_modules" / ".bin" / "azurite-blob"
+    return installed(_LOCK) / ".bin" / "azurite-blob"
 
 
 async def _answers(port: int, trust: ssl.SSLContext) -> bool:

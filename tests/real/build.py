@@ -1,21 +1,21 @@
-"""Builds the real servers that tests run against, once, into the cache folder: `python -m tests.real.build`.
+"""Builds the real servers that tests run against, once on a machine: `python -m tests.real.build`.
 
 Rules:
 - Each folder under `servers/` is a Go module of its own, because their requirements collide. Its `tool` lines name the
   programs, its go.mod and go.sum pin every byte of them.
-- A module is built again only if its pins or the Go release changed. Several runs at once wait for each other.
+- A module is built again only if its pins or the Go release changed.
 """
 
-import fcntl
-import hashlib
 import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+from tests.kept import kept
+
 _SERVERS = Path(__file__).parent / "servers"
-_CACHE = Path(__file__).parents[2] / ".cache" / "real"
 _TOOLS = {
     "go": "Go 1.26 or later (https://go.dev/dl)",
     "cargo": "Rust (https://rustup.rs)",
@@ -38,33 +38,18 @@ def need(*tools: str) -> None:
 def programs() -> dict[str, Path]:
     """Every server's program by its name, built if it isn't yet; raises Missing."""
     need("go")
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    with (_CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folders = [_built(module) for module in sorted(_SERVERS.iterdir()) if (module / "go.mod").exists()]
+    folders = [_built(module) for module in sorted(_SERVERS.iterdir()) if (module / "go.mod").exists()]
     return {program.name: program for folder in folders for program in folder.iterdir()}
 
 
 def _built(module: Path) -> Path:
-    folder, stamp = _CACHE / "bin" / module.name, _CACHE / f"{module.name}.stamp"
-    wanted = _pins(module)
-    if not (folder.is_dir() and stamp.exists() and stamp.read_text() == wanted):
-        stamp.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        _build(module, folder)
-        stamp.write_text(wanted)
-    return folder
-
-
-def _pins(module: Path) -> str:
-    pins = b"".join((module / name).read_bytes() for name in ("go.mod", "go.sum"))
-    return hashlib.sha256(pins + _run(module, "go", "version").encode()).hexdigest()
+    pins = [(module / name).read_bytes() for name in ("go.mod", "go.sum")]
+    return kept(module.name, [*pins, _run(module, "go", "version").encode()], partial(_build, module))
 
 
 def _build(module: Path, folder: Path) -> None:
     """A module's only program gets the module's name, because its path may end in a mere version."""
     paths = _run(module, "go", "list", "-f", "{{.ImportPath}}", "tool").split()
-    folder.mkdir(parents=True)
     for path in paths:
         name = path.rpartition("/")[2] if len(paths) > 1 else module.name
         started = time.monotonic()

@@ -1,40 +1,49 @@
-"""Builds the programs of `verifiers/` into the cache folder; what is built already takes a second.
+"""Builds the programs of `verifiers/`, once on a machine.
 
-`python -m tests.real.build_verifiers` does so ahead of the tests. Several runs at once wait for each other.
+`python -m tests.real.build_verifiers` does so ahead of the tests.
 """
 
-import fcntl
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.kept import CACHE, kept
 from tests.real.build import Missing, need
 
 _SOURCES = Path(__file__).parent / "verifiers"
-_CACHE = Path(__file__).parents[2] / ".cache" / "real" / "verifiers"
 
 
 def go_verifier() -> Path:
     """Go's crypto/x509 and crypto/tls; raises Missing."""
-    program = _CACHE / "go-verifier"
-    _build("go", "build", "-o", str(program), ".")
-    return program
+    need("go")
+
+    def build(into: Path) -> None:
+        _run("go", "build", "-o", str(into / "go-verifier"), ".", within="go")
+
+    return kept("go-verifier", _makings("go", "go", "version"), build) / "go-verifier"
 
 
 def rustls_verifier() -> Path:
     """rustls with webpki; raises Missing."""
-    target = _CACHE / "rust"
-    _build("cargo", "build", "--release", "--locked", "--target-dir", str(target), within="rust")
-    return target / "release" / "rustls-verifier"
+    need("cargo")
+
+    def build(into: Path) -> None:
+        target = CACHE / "cargo"
+        _run("cargo", "build", "--release", "--locked", "--target-dir", str(target), within="rust")
+        shutil.copy(target / "release" / "rustls-verifier", into)
+
+    return kept("rustls-verifier", _makings("rust", "cargo", "version"), build) / "rustls-verifier"
 
 
-def _build(*command: str, within: str = "go") -> None:
-    need(command[0])
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    with (_CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run(command, cwd=_SOURCES / within, check=False)
-    if done.returncode:
+def _makings(folder: str, *version: str) -> list[bytes]:
+    """The sources, and the compiler's release."""
+    sources = sorted(file for file in (_SOURCES / folder).rglob("*") if file.is_file())
+    return [*(file.read_bytes() for file in sources), subprocess.run(version, capture_output=True, check=True).stdout]
+
+
+def _run(*command: str, within: str) -> None:
+    if subprocess.run(command, cwd=_SOURCES / within, check=False).returncode:
         raise Missing(f"{command[0]} build failed, see above")
 
 
