@@ -4,7 +4,7 @@ import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -33,12 +33,18 @@ class Principal:
     created: float = 0.0
 
 
+@cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """One for all worlds of this process: they know each other's tokens by issuer, and making keys is slow."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Entra:
     """Issues RS256 tokens and publishes their keys. The identity endpoint is plain HTTP, as App Service has it."""
 
     def __init__(self, world: "World") -> None:
         self.world = world
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = _signing_key()
         self.principals: dict[str, Principal] = {}
         self._claims = lru_cache(maxsize=1_000)(self._verified)  # one token comes with thousands of calls
         self.identity_header = secrets.token_urlsafe(16)
