@@ -35,6 +35,10 @@ from local.host.process import LONGEST_LINE
 
 _ROOT = Path(__file__).parents[2]
 _OWN = ("functions", "shared")
+_NOT_AHEAD = (
+    "opentelemetry",
+    "azure.monitor",
+)  # libraries act otherwise once these are there, and few workers want them
 _LONGEST_REQUEST = 2**16
 
 
@@ -152,11 +156,11 @@ def load_libraries() -> None:
     """Import whatever the app's sources import, now or later."""
     import azure_functions_runtime  # type: ignore[import-untyped]  # noqa: F401
 
-    for name in sorted(
-        set(imported([_ROOT / "function_app.py", *(f for o in _OWN for f in (_ROOT / o).rglob("*.py"))]))
-    ):
-        with suppress(ImportError):  # what isn't installed fails where it is needed
-            importlib.import_module(name)
+    sources = [_ROOT / "function_app.py", *(file for own in _OWN for file in (_ROOT / own).rglob("*.py"))]
+    for name in sorted(set(imported(sources))):
+        if not name.startswith(_NOT_AHEAD):
+            with suppress(ImportError):  # what isn't installed fails where it is needed
+                importlib.import_module(name)
 
 
 def imported(sources: Iterable[Path]) -> Iterator[str]:
