@@ -37,6 +37,6 @@ def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: date
     return plan_of(candidate, Point(point, point.time, ()), empty(item), KNOBS, now)
 
 
-def a_manifest(taken: datetime = NOW, **entries: Entry) -> Manifest:
+def a_manifest(taken: datetime = NOW, /, **entries: Entry) -> Manifest:
     """A manifest of these entries."""
     return Manifest(taken=taken, names=("shop",), total=len(entries), entries=entries)
