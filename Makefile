@@ -4,11 +4,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 FLEETS ?= 10 100 1000
 
-.PHONY: help run serve test test-real check bench docs package deploy clean
+.PHONY: help run serve test test-real test-azure check bench docs package deploy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: $(READY) ## publish the three events to the app on a simulated cloud and show what happens (SCENARIO=hold: with a hold)
 	@$(BIN)/python -m local.run
@@ -23,6 +23,14 @@ test-real: $(READY) ## the tests that need real servers; builds those first, wit
 	@$(BIN)/python -m tests.real.build
 	@$(BIN)/python -m tests.real.build_verifiers
 	$(BIN)/pytest --numprocesses=0 tests/real
+
+test-azure: $(READY) .cache/az/.ready .cache/checkov/.ready ## the rollout scripts by the real az against the simulated cloud, and checkov over infra/
+	$(BIN)/pytest --numprocesses=0 tests/azure
+
+.cache/%/.ready: tests/azure/%.txt
+	@$(PYTHON) -m venv .cache/$*
+	@.cache/$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 check: $(READY) ## the part of `make test` that takes seconds
 	$(BIN)/ruff format --check .

@@ -1,16 +1,36 @@
 #!/bin/sh
 # The whole rollout with plain az; every step may be repeated. Log in first: az login.
 # AZURE_ENV_NAME names the installation, AZURE_LOCATION its region; MESHWARD_AUDIENCE comes from infra/entra.sh.
+# MESHWARD_SUBSCRIPTION_IDS has the subscriptions of the fleet, separated by commas, if it isn't the current one alone.
 set -eu
 cd "$(dirname "$0")/.."
 : "${AZURE_ENV_NAME:?}" "${AZURE_LOCATION:?}" "${MESHWARD_AUDIENCE:?}"
 export AZURE_ENV_NAME AZURE_LOCATION MESHWARD_AUDIENCE
 AZURE_SUBSCRIPTION_ID="$(az account show --query id --output tsv)"
-export AZURE_SUBSCRIPTION_ID
+MESHWARD_SUBSCRIPTION_IDS="${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}"
+export AZURE_SUBSCRIPTION_ID MESHWARD_SUBSCRIPTION_IDS
 
-for provider in App Authorization ContainerService DataProtection EventGrid Insights KeyVault KubernetesConfiguration \
-  ManagedIdentity OperationalInsights RecoveryServices ResourceGraph Storage Web; do
-  az provider register --namespace "Microsoft.$provider" --wait --output none
+register() { # <subscription> <provider>…: all at once, then wait for each
+  subscription="$1"
+  shift
+  for provider in "$@"; do
+    az provider register --subscription "$subscription" --namespace "Microsoft.$provider" --output none
+  done
+  tries=0
+  for provider in "$@"; do
+    until az provider show --subscription "$subscription" --namespace "Microsoft.$provider" \
+      --query registrationState --output tsv | grep -qx Registered; do
+      tries=$((tries + 1))
+      [ "$tries" -lt 90 ] || { echo "Microsoft.$provider isn't registered after 15 minutes" >&2; exit 1; }
+      echo "Azure registers Microsoft.$provider; looking again in 10 s"
+      sleep 10
+    done
+  done
+}
+register "$AZURE_SUBSCRIPTION_ID" App Authorization Insights KeyVault OperationalInsights Web
+for each in $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' '); do
+  register "$each" ContainerService DataProtection EventGrid KubernetesConfiguration ManagedIdentity RecoveryServices \
+    ResourceGraph Storage
 done
 
 output() {
@@ -25,12 +45,5 @@ FUNCTION_APP="$(output FUNCTION_APP)"
 export AZURE_RESOURCE_GROUP FUNCTION_APP
 
 infra/package.sh
-tries=0
-until az functionapp deployment source config-zip --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" \
-  --src out/meshward.zip --build-remote false --output none; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 10 ] || exit 1
-  echo "The upload was refused. A new role assignment takes up to 10 minutes, a new site's SCM answers 503 at first; again in 60 s"
-  sleep 60
-done
+infra/publish.sh out/meshward.zip
 infra/after-code.sh

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Run the app's self-test and print its findings: selftest.sh <host name of the app>. Exits with 1 if one is bad.
+# Run the app's self-test and print its findings: selftest.sh <host name or URL of the app>. Exits with 1 if one is bad.
 # Needs MESHWARD_AUDIENCE, and a login that may call the app.
 set -eu
+case "$1" in http*) app="$1" ;; *) app="https://$1" ;; esac
 token="$(az account get-access-token --resource "api://${MESHWARD_AUDIENCE:?}" --query accessToken --output tsv)"
 call() {
   printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
 }
-status="$(call --request POST --data '' "https://$1/api/selftest" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
+status="$(call --request POST --data '' "$app/api/selftest" | python3 -c 'import json, sys; print(json.load(sys.stdin)["status_url"])')"
 while :; do
   answer="$(call "$status")"
   result="$(printf %s "$answer" | python3 -c '

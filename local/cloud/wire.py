@@ -186,14 +186,15 @@ class Wire:
 
     async def _dispatch(self, request: web.Request, content: bytes) -> Reply:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        first = request.path.lower().split("/")[1]
+        path = "/" + request.path.lstrip("/")  # az puts a second slash between an endpoint and what it asks for
+        first = path.lower().split("/")[1]
         for route, guard in (*self._mounts[request.method, first], *self._mounts[request.method, ""]):
-            params = route.match(request.path)
+            params = route.match(path)
             if params is not None:
                 call = Call(
                     method=request.method,
                     url=str(request.url),
-                    path=request.path,
+                    path=path,
                     params=params,
                     query=dict(request.query),
                     headers=headers,

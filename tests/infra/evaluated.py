@@ -13,7 +13,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,10 @@ def _id(at: "Scope | Resource", kind: str, name: str) -> str:
 class File:
     """One Bicep file with its parameters, at a scope; `resources` are its own and those of its modules."""
 
-    def __init__(self, path: Path, params: Mapping[str, Any], scope: Scope) -> None:
-        self._path, self._params, self._scope = path, params, scope
+    def __init__(
+        self, path: Path, params: Mapping[str, Any], scope: Scope, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._path, self._params, self._scope, self._environ = path, params, scope, environ or {}
         self._syntax = _parser().parse(path.read_text())
         self._declared = {s.name: s for s in self._syntax.statements if hasattr(s, "name")}
         self._values: dict[str, Any] = {}
@@ -105,7 +107,7 @@ class File:
         for statement in self._syntax.statements:
             kind = type(statement).__name__
             if kind in ("Resource", "Module"):
-                for one in _flat(self._value(statement.name)):
+                for one in _flat(self.value(statement.name)):
                     found += one.resources if isinstance(one, File) else _with_children(one)
         return found
 
@@ -114,7 +116,8 @@ class File:
         assert name == "outputs"
         return {s.name: self._eval(s.value) for s in self._syntax.statements if type(s).__name__ == "Output"}
 
-    def _value(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
+        """What a name of the file stands for."""
         if name not in self._values:
             self._values[name] = self._declare(self._declared[name])
         return self._values[name]
@@ -165,62 +168,68 @@ class File:
         kept = None if statement.existing else {key: value for key, value in said.items() if key not in _SETTINGS}
         made = Resource(id, kind, version or (parent.api_version if parent else ""), full, kept)
         for child in body.resources:
-            made.children[child.name] = self._each(
-                child.body, names, lambda inner, known, child=child: self._resource(child, inner, known, made)
-            )
+            made.children[child.name] = self._each(child.body, names, partial(self._child, child, made))
         return made
 
+    def _child(self, statement: Any, parent: Resource, body: Any, names: dict[str, Any]) -> Resource:
+        return self._resource(statement, body, names, parent)
+
     def _eval(self, node: Any, names: Mapping[str, Any] | None = None, leave: tuple[str, ...] = ()) -> Any:
-        known = names or {}
-        go = lambda inner: self._eval(inner, known)  # noqa: E731
-        match type(node).__name__:
-            case "Str":
-                tail = [f"{_text(go(e))}{part}" for e, part in zip(node.exprs, node.parts[1:], strict=True)]
-                return node.parts[0] + "".join(tail)
-            case "Int" | "Bool":
-                return node.value
-            case "Null":
-                return None
-            case "Var":
-                return known[node.name] if node.name in known else self._value(node.name)
-            case "Array":
-                return [go(item) for item in node.items]
-            case "Object":
-                said = [p for p in node.properties if p.name not in leave]
-                return {p.name if p.name is not None else go(p.key): go(p.value) for p in said}
-            case "Member":
-                return _member(go(node.base), node.name, safe=_safe(node), nested=node.nested)
-            case "Index":
-                return go(node.base)[go(node.index)]
-            case "NonNull":
-                return go(node.value)
-            case "Unary":
-                return not go(node.value) if node.op == "!" else -go(node.value)
-            case "Binary":
-                return _binary(node.op, go(node.left), lambda: go(node.right))
-            case "Ternary":
-                return go(node.then) if go(node.cond) else go(node.other)
-            case "Lambda":
-                return lambda *args: self._eval(node.body, {**known, **dict(zip(node.params, args, strict=False))})
-            case "For":
-                return [self._eval(node.body, inner) for inner in self._turns(node, dict(known))]
-            case "Call":
-                return self._call(node.name, [go(argument) for argument in node.args])
-        raise NotImplementedError(node)
+        """The value of an expression; `names` are those of loops and lambdas around it, `leave` is left out."""
+        kind, known = type(node).__name__, names or {}
+        if kind == "Var":
+            return known[node.name] if node.name in known else self.value(node.name)
+        if kind == "Object":
+            said = [p for p in node.properties if p.name not in leave]
+            keys = [p.name if p.name is not None else self._eval(p.key, known) for p in said]
+            return {key: self._eval(p.value, known) for key, p in zip(keys, said, strict=True)}
+        if kind == "Lambda":
+            return lambda *args: self._eval(node.body, {**known, **dict(zip(node.params, args, strict=False))})
+        if kind == "For":
+            return [self._eval(node.body, inner) for inner in self._turns(node, dict(known))]
+        if kind == "Call":
+            return self._call(node.name, [self._eval(argument, known) for argument in node.args])
+        return _SIMPLE[kind](node, lambda inner: self._eval(inner, known))
 
     def _call(self, name: str, args: list[Any]) -> Any:
-        if name == "loadJsonContent":
-            return json.loads((self._path.parent / args[0]).read_text())
-        if name == "subscription":
-            return Scope(*args or [self._scope.subscription])
-        if name == "resourceGroup":
-            return Scope(*(args if len(args) > 1 else [self._scope.subscription, *args])) if args else self._scope
-        if name == "resourceId":
-            *places, kind, own = args
-            return f"{Scope(*places).id if places else self._scope.id}/providers/{kind}/{own}"
-        if name == "subscriptionResourceId":
-            return f"/subscriptions/{self._scope.subscription}/providers/{args[0]}/{args[1]}"
-        return FUNCTIONS[name](*args)
+        here = self._scope.subscription
+        own: dict[str, Callable[..., Any]] = {
+            "loadJsonContent": lambda path: json.loads((self._path.parent / path).read_text()),
+            "readEnvironmentVariable": self._environ.get,
+            "subscription": lambda id=here: Scope(id),
+            "resourceGroup": lambda *at: Scope(*(at if len(at) > 1 else (here, *at))) if at else self._scope,
+            "resourceId": lambda *at: (
+                f"{Scope(*at[:-2]).id if at[:-2] else self._scope.id}/providers/{at[-2]}/{at[-1]}"
+            ),
+            "subscriptionResourceId": lambda kind, id: f"/subscriptions/{here}/providers/{kind}/{id}",
+        }
+        return (own.get(name) or FUNCTIONS[name])(*args)
+
+
+def _string(node: Any, go: Callable[[Any], Any]) -> str:
+    tail = [f"{_text(go(e))}{part}" for e, part in zip(node.exprs, node.parts[1:], strict=True)]
+    return "".join([node.parts[0], *tail])
+
+
+_SIMPLE: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
+    "Str": _string,
+    "Int": lambda node, _: node.value,
+    "Bool": lambda node, _: node.value,
+    "Null": lambda _node, _go: None,
+    "Array": lambda node, go: [go(item) for item in node.items],
+    "Member": lambda node, go: _member(go(node.base), node.name, safe=_safe(node), nested=node.nested),
+    "Index": lambda node, go: go(node.base)[go(node.index)],
+    "NonNull": lambda node, go: go(node.value),
+    "Unary": lambda node, go: not go(node.value) if node.op == "!" else -go(node.value),
+    "Binary": lambda node, go: _binary(node.op, go(node.left), lambda: go(node.right)),
+    "Ternary": lambda node, go: go(node.then) if go(node.cond) else go(node.other),
+}
+
+
+def parameters(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What a parameter file says under an environment."""
+    file = File(path, {}, Scope(""), environ)
+    return {s.name: file.value(s.name) for s in _parser().parse(path.read_text()).statements if hasattr(s, "default")}
 
 
 def _with_children(one: Resource) -> list[Resource]:
@@ -289,6 +298,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cidrSubnet": _subnet,
     "concat": lambda *lists: [one for each in lists for one in each],
     "contains": lambda container, one: one in container,
+    "empty": lambda value: not value,
     "deployment": lambda: {"location": "westeurope"},
     "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
     "filter": lambda all_, keep: [one for one in all_ if keep(one)],
@@ -316,12 +326,15 @@ def _parser() -> Any:
     return parser
 
 
-def template(resources: list[Resource]) -> dict[str, Any]:
-    """The resources as one flat template of literals; `metadata` has the id of each, by the order of `resources`."""
+def template(*files: File) -> dict[str, Any]:
+    """The resources of files as one flat template of literals; `metadata` has their ids in the order of `resources`."""
+    resources = [resource for file in files for resource in file.resources]
+    outputs = {name: value for file in files for name, value in file.read("outputs").items()}
     made = [{"type": r.type, "apiVersion": r.api_version, "name": r.name, **(r.body or {})} for r in resources]
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "metadata": {"ids": [resource.id for resource in resources]},
         "resources": made,
+        "outputs": {name: {"type": "string", "value": value} for name, value in outputs.items()},
     }

@@ -102,9 +102,8 @@ def test_each_assignment_names_a_role_of_the_table_and_a_scope_that_bicep_knows(
 
 
 def test_the_rollout_registers_each_provider_that_the_self_test_asks_for() -> None:
-    script = (INFRA / "deploy.sh").read_text()
-    loop = script[script.index("for provider in") : script.index("; do")]
-    assert {name.removeprefix("Microsoft.") for name in PROVIDERS} <= set(re.findall(r"\b[A-Z]\w+", loop))
+    (fleet,) = re.findall(r'register "\$each" ((?:[\w\\]+\s+)+)done', (INFRA / "deploy.sh").read_text())
+    assert {f"Microsoft.{name}" for name in re.findall(r"\w+", fleet)} == set(PROVIDERS)
 
 
 def test_each_metric_is_made_of_a_message_that_the_app_logs_and_of_its_fields() -> None:

@@ -1,0 +1,97 @@
+"""Microsoft Graph as `az ad` and `az rest` use it for app registrations: applications, service principals, app roles.
+
+Rules (Graph v1.0 docs): a filter is `<property> eq '<value>'`; a registration's identifier URI names its own app id, as
+no domain is verified; an app role that is assigned twice is refused.
+"""
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+Object = dict[str, Any]
+_ROOT = "/graph/v1.0"
+
+
+class Graph:
+    """`objects` by collection and id."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.objects: dict[str, dict[str, Object]] = {"applications": {}, "serviceprincipals": {}, "assigned": {}}
+        all_, one = f"{_ROOT}/{{collection}}", f"{_ROOT}/{{collection}}/{{id}}"
+        routes = [
+            Route("GET", all_, self._list),
+            Route("POST", all_, self._create),
+            Route("GET", one, self._get),
+            Route("PATCH", one, self._update),
+            Route("GET", f"{one}/appRoleAssignedTo", self._assigned),
+            Route("POST", f"{one}/appRoleAssignedTo", self._assign),
+        ]
+        world.wire.mount(routes, guard=self._guard)
+
+    def _guard(self, call: Call) -> Reply | None:
+        audience = f"{self.world.wire.url}/graph"
+        if any(self.world.entra.caller(call, audience=audience + end) for end in ("", "/")):
+            return None
+        return _error(401, "InvalidAuthenticationToken", "Access token validation failure.")
+
+    def _list(self, call: Call) -> Reply:
+        found = list(self.objects[call.params["collection"].lower()].values())
+        for name, value in re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")):
+            found = [each for each in found if each.get(name) == value]
+        return Reply(body={"value": found})
+
+    def _create(self, call: Call) -> Reply:
+        collection, id = call.params["collection"].lower(), str(uuid.uuid4())
+        known = self.objects["applications"].values()
+        of = next((app for app in known if app["appId"] == call.body.get("appId")), {"appId": str(uuid.uuid4())})
+        shared: Object = {
+            "appId": of["appId"],
+            "appRoles": of.get("appRoles", []),
+            "displayName": of.get("displayName"),
+        }
+        self.objects[collection][id] = {**shared, **call.body, "id": id}
+        return Reply(status=201, body=self.objects[collection][id])
+
+    def _get(self, call: Call) -> Reply:
+        found = self._found(call)
+        return Reply(body=found) if found else _error(404, "Request_ResourceNotFound", "Resource does not exist.")
+
+    def _update(self, call: Call) -> Reply:
+        found = self._found(call)
+        if found is None:
+            return _error(404, "Request_ResourceNotFound", "Resource does not exist.")
+        allowed = f"api://{found['appId']}"
+        if any(uri != allowed for uri in call.body.get("identifierUris", [])):
+            return _error(
+                400, "HostNameNotOnVerifiedDomain", "Values of identifierUris property must use a verified domain."
+            )
+        found.update(call.body)
+        for principal in self.objects["serviceprincipals"].values():
+            if principal["appId"] == found["appId"] and "appRoles" in call.body:
+                principal["appRoles"] = call.body["appRoles"]
+        return Reply(status=204)
+
+    def _assigned(self, call: Call) -> Reply:
+        here = [each for each in self.objects["assigned"].values() if each["resourceId"] == call.params["id"]]
+        return Reply(body={"value": here})
+
+    def _assign(self, call: Call) -> Reply:
+        wanted = {name: call.body[name] for name in ("principalId", "resourceId", "appRoleId")}
+        if any(wanted.items() <= each.items() for each in self.objects["assigned"].values()):
+            return _error(400, "Request_BadRequest", "Permission being assigned already exists on the object")
+        id = str(uuid.uuid4())
+        self.objects["assigned"][id] = {**wanted, "id": id}
+        return Reply(status=201, body=self.objects["assigned"][id])
+
+    def _found(self, call: Call) -> Object | None:
+        return self.objects[call.params["collection"].lower()].get(call.params["id"])
+
+
+def _error(status: int, code: str, message: str) -> Reply:
+    return Reply(status=status, body={"error": {"code": code, "message": message}})

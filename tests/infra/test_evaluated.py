@@ -1,0 +1,162 @@
+"""What infra/ deploys, resource by resource, with public and private networks and over several subscriptions."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from local.stage import INFRA
+from tests.infra.evaluated import CHECKER, File, Resource, Scope, parameters
+
+pytestmark = pytest.mark.skipif(not CHECKER.is_file(), reason="the Bicep checker isn't beside the repository")
+
+HOME, OTHER = "11111111-1111-4111-8111-111111111111", "33333333-3333-4333-8333-333333333333"
+ROLES = json.loads((INFRA / "roles.json").read_text())
+TABLE = json.loads((INFRA / "subscriptions.json").read_text())
+PRIVATE = {"network": {"private": True, "callers": ["203.0.113.0/24"]}}
+SHARES = f"/subscriptions/{HOME}/resourceGroups/rg-data/providers/Microsoft.Storage/storageAccounts/stshares"
+
+
+def deployed(**params: Any) -> File:
+    given = {"environmentName": "mw", "location": "westeurope", "audience": "a"}
+    return File(INFRA / "main.bicep", given | params, Scope(HOME))
+
+
+def subscribed(**params: Any) -> File:
+    app = deployed().read("outputs")["FUNCTION_APP"]
+    given = {"resourceGroupName": "rg-mw", "functionAppName": app}
+    return File(INFRA / "events.bicep", given | params, Scope(HOME))
+
+
+def of_type(file: File, type: str) -> list[Resource]:
+    return [resource for resource in file.resources if resource.type == type]
+
+
+def body(resource: Resource) -> Mapping[str, Any]:
+    assert resource.body is not None
+    properties: Mapping[str, Any] = resource.body["properties"]
+    return properties
+
+
+def test_each_assignment_of_the_table_is_made_at_its_scope_for_its_identity_in_each_subscription() -> None:
+    fleet = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
+    file = deployed(fleet=fleet, shareAccountIds=[SHARES])
+    made = of_type(file, "Microsoft.Authorization/roleAssignments")
+    identities = of_type(file, "Microsoft.ManagedIdentity/userAssignedIdentities")
+    holders = {one.read("properties").read("principalId"): one.name.rpartition("-")[2] for one in identities}
+    found = sorted((holders[body(one)["principalId"]], at(one)) for one in made)
+    times = {"subscription": len(fleet)}
+    wanted = [(each["identity"], each["at"]) for each in ROLES["assignments"] for _ in range(times.get(each["at"], 1))]
+    assert found == sorted(wanted)
+    assert all(body(one)["principalType"] == "ServicePrincipal" for one in made)
+
+
+def at(assignment: Resource) -> str:
+    """The word of roles.json for the scope of an assignment."""
+    scope = assignment.id.partition("/providers/Microsoft.Authorization")[0]
+    kinds = {"vaults": "keyVault", "topics": "eventTopic", "components": "insights"}
+    kind, name = scope.split("/")[-2:]
+    if kind == "storageAccounts":
+        return "shareAccount" if scope == SHARES else {"h": "hostStorage", "s": "store"}[name[-1]]
+    return kinds.get(kind, "subscription")
+
+
+def test_only_the_provisioner_assigns_roles_and_only_under_a_condition_on_roles_and_kinds_of_principals() -> None:
+    write = "Microsoft.Authorization/roleAssignments/write"
+    definitions = {d.id: body(d) for d in of_type(deployed(), "Microsoft.Authorization/roleDefinitions")}
+    may = {id for id, d in definitions.items() if write in d["permissions"][0]["actions"]}
+    assert [definitions[id]["roleName"] for id in may] == [f"Meshward provisioner ({HOME})"]
+    for assignment in of_type(deployed(), "Microsoft.Authorization/roleAssignments"):
+        condition = body(assignment).get("condition")
+        assert (body(assignment)["roleDefinitionId"] in may) is (condition is not None)
+        if condition:
+            assert all(role in condition for role in ROLES["grantable"].values())
+            assert "StringEqualsIgnoreCase {'ServicePrincipal'}" in condition
+
+
+def test_each_event_subscription_has_its_filters_its_retries_and_a_dead_letter_place_by_identity() -> None:
+    made = [r for r in subscribed().resources if r.type.endswith("/eventSubscriptions")]
+    found = {body(one)["destination"]["properties"]["resourceId"].rpartition("/")[2]: body(one) for one in made}
+    assert found.keys() == {each["function"] for each in TABLE["subscriptions"]}
+    for each in TABLE["subscriptions"]:
+        one = found[each["function"]]
+        assert one["filter"] == {"includedEventTypes": each["types"], "advancedFilters": each["filters"]}
+        assert one["eventDeliverySchema"] == "CloudEventSchemaV1_0"
+        retry = {
+            "maxDeliveryAttempts": TABLE["retry"]["attempts"],
+            "eventTimeToLiveInMinutes": TABLE["retry"]["minutes"],
+        }
+        assert one["retryPolicy"] == retry
+        assert one["deadLetterWithResourceIdentity"]["identity"] == {"type": "SystemAssigned"}
+
+
+def test_each_subscription_of_the_fleet_has_its_system_topic_or_the_one_that_was_there() -> None:
+    there = f"/subscriptions/{OTHER}/resourceGroups/rg-x/providers/Microsoft.EventGrid/systemTopics/theirs"
+    file = subscribed(fleet=[{"subscriptionId": HOME}, {"subscriptionId": OTHER, "systemTopicId": there}])
+    topics = [t for t in of_type(file, "Microsoft.EventGrid/systemTopics") if body(t)["source"].count("/") == 2]
+    assert [body(topic)["source"] for topic in topics] == [f"/subscriptions/{HOME}"]
+    assert any(r.id.startswith(f"{there}/eventSubscriptions/") for r in file.resources)
+
+
+def test_one_parameter_closes_storage_key_vault_and_topic_and_lets_only_event_grid_and_named_callers_in() -> None:
+    public, private = deployed(), deployed(**PRIVATE)
+    assert of_type(public, "Microsoft.Network/privateEndpoints") == []
+    reached = {
+        body(e)["privateLinkServiceConnections"][0]["name"]
+        for e in of_type(private, "Microsoft.Network/privateEndpoints")
+    }
+    assert reached == {"blob", "queue", "table", "vault", "topic"}
+    for kind in ("Microsoft.KeyVault/vaults", "Microsoft.EventGrid/topics"):
+        assert [body(one)["publicNetworkAccess"] for one in of_type(public, kind)] == ["Enabled"]
+        assert [body(one)["publicNetworkAccess"] for one in of_type(private, kind)] == ["Disabled"]
+    for account in of_type(private, "Microsoft.Storage/storageAccounts"):
+        assert body(account)["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny"}
+    (app,) = of_type(private, "Microsoft.Web/sites")
+    assert body(app)["virtualNetworkSubnetId"].endswith("/subnets/functions")
+    admitted = [rule["ipAddress"] for rule in body(app)["siteConfig"]["ipSecurityRestrictions"]]
+    assert admitted == ["AzureEventGrid", "203.0.113.0/24"]
+
+
+def test_no_key_opens_anything() -> None:
+    file = deployed()
+    for account in of_type(file, "Microsoft.Storage/storageAccounts"):
+        assert body(account)["allowSharedKeyAccess"] is False
+    for name, type in (
+        ("disableLocalAuth", "Microsoft.EventGrid/topics"),
+        ("DisableLocalAuth", "Microsoft.Insights/components"),
+    ):
+        assert [body(one)[name] for one in of_type(file, type)] == [True]
+    assert {body(p)["allow"] for p in of_type(file, "Microsoft.Web/sites/basicPublishingCredentialsPolicies")} == {
+        False
+    }
+
+
+@pytest.mark.parametrize("backend", ["AzureStorage", "DurableTaskScheduler"])
+def test_the_durable_backend_is_a_parameter(backend: str) -> None:
+    file = deployed(durableBackend=backend)
+    (app,) = of_type(file, "Microsoft.Web/sites")
+    settings = {each["name"]: each["value"] for each in body(app)["siteConfig"]["appSettings"]}
+    scheduled = settings.get("DURABLE_TASK_SCHEDULER_CONNECTION_STRING", "")
+    assert bool(of_type(file, "Microsoft.DurableTask/schedulers")) is (backend == "DurableTaskScheduler")
+    assert ("Authentication=ManagedIdentity" in scheduled) is (backend == "DurableTaskScheduler")
+
+
+@pytest.mark.parametrize(
+    ("environ", "fleet"),
+    [
+        ({"AZURE_SUBSCRIPTION_ID": HOME}, [HOME]),
+        ({"AZURE_SUBSCRIPTION_ID": HOME, "MESHWARD_SUBSCRIPTION_IDS": f"{HOME},{OTHER}"}, [HOME, OTHER]),
+    ],
+)
+def test_both_parameter_files_read_the_fleet_from_the_environment(environ: dict[str, str], fleet: list[str]) -> None:
+    for name in ("main", "events"):
+        said = parameters(INFRA / f"{name}.bicepparam", environ)
+        assert [each["subscriptionId"] for each in said["fleet"]] == fleet
+
+
+def test_names_are_short_enough_for_azure() -> None:
+    file = deployed(environmentName="m" * 12)
+    longest = {"Microsoft.Storage/storageAccounts": 24, "Microsoft.KeyVault/vaults": 24, "Microsoft.Web/sites": 32}
+    for type, most in longest.items():
+        assert all(len(one.name) <= most for one in of_type(file, type)), type
