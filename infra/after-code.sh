@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 : "${AZURE_RESOURCE_GROUP:?}" "${FUNCTION_APP:?}" "${AZURE_LOCATION:?}"
+AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$(az account show --query id --output tsv)}"
+export AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP FUNCTION_APP
 app="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" --query id --output tsv)"
 
 # Event Grid can only point at functions that the platform lists, and it may list them only when asked to look.

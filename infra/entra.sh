@@ -7,14 +7,14 @@ set -eu
 cd "$(dirname "$0")"
 name="${MESHWARD_APP_NAME:-meshward}"
 graph="$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)"
-graph="${graph%/}/v1.0"
+ask() { az rest --resource "$graph" "$@"; }
 app="$(az ad app list --filter "displayName eq '$name'" --query '[0].appId' --output tsv)"
 if [ -z "$app" ]; then
   app="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)"
 fi
 az ad app update --id "$app" --identifier-uris "api://$app" --app-roles @app-roles.json
 object="$(az ad app show --id "$app" --query id --output tsv)"
-az rest --method PATCH --url "$graph/applications/$object" \
+ask --method PATCH --url "${graph%/}/v1.0/applications/$object" \
   --body '{"api": {"requestedAccessTokenVersion": 2}}'
 service="$(az ad sp list --filter "appId eq '$app'" --query '[0].id' --output tsv)"
 if [ -z "$service" ]; then
@@ -25,10 +25,10 @@ az ad sp update --id "$service" --set appRoleAssignmentRequired=true
 if [ "${1:-}" = assign ]; then
   role="$(az ad sp show --id "$service" --query "appRoles[?value=='$2'].id | [0]" --output tsv)"
   [ -n "$role" ] || { echo "there is no role $2" >&2; exit 1; }
-  held="$(az rest --url "$graph/servicePrincipals/$service/appRoleAssignedTo" \
+  held="$(ask --url "${graph%/}/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
     --query "value[?principalId=='$3' && appRoleId=='$role'] | length(@)" --output tsv)"
-  [ "$held" != 0 ] || az rest --method POST --output none \
-    --url "$graph/servicePrincipals/$service/appRoleAssignedTo" \
+  [ "$held" != 0 ] || ask --method POST --output none \
+    --url "${graph%/}/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
     --body "{\"principalId\": \"$3\", \"resourceId\": \"$service\", \"appRoleId\": \"$role\"}"
 fi
 echo "MESHWARD_AUDIENCE=$app  (callers ask for api://$app; version 2 tokens name the bare id)"

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tests.infra.evaluated import File, Scope, parameters, template
 
+# By this az knows that the template is for a subscription.
+SCHEMA = "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#"
+
 
 def main(arguments: list[str]) -> None:
     if arguments == ["--version"]:
@@ -17,7 +20,8 @@ def main(arguments: list[str]) -> None:
         return
     (named,) = [Path(argument) for argument in arguments if argument.endswith((".bicep", ".bicepparam"))][:1]
     said = parameters(named.with_suffix(".bicepparam"), os.environ)
-    made = json.dumps(template(File(named.with_suffix(".bicep"), said, Scope(os.environ["AZURE_SUBSCRIPTION_ID"]))))
+    file = File(named.with_suffix(".bicep"), said, Scope(os.environ["AZURE_SUBSCRIPTION_ID"]))
+    made = json.dumps(template(file) | {"$schema": SCHEMA})
     none = json.dumps({"$schema": "", "contentVersion": "1.0.0.0", "parameters": {}})
     told = made if arguments[0] == "build" else json.dumps({"templateJson": made, "parametersJson": none})
     print(told)  # noqa: T201

@@ -102,7 +102,7 @@ def test_each_assignment_names_a_role_of_the_table_and_a_scope_that_bicep_knows(
 
 
 def test_the_rollout_registers_each_provider_that_the_self_test_asks_for() -> None:
-    (fleet,) = re.findall(r'register "\$each" ((?:[\w\\]+\s+)+)done', (INFRA / "deploy.sh").read_text())
+    (fleet,) = re.findall(r'register "\$each" ((?:[\w\\]+\s+)+)done', (INFRA / "provision.sh").read_text())
     assert {f"Microsoft.{name}" for name in re.findall(r"\w+", fleet)} == set(PROVIDERS)
 
 
