@@ -9,17 +9,21 @@ AZURE_SUBSCRIPTION_ID="$(az account show --query id --output tsv)"
 MESHWARD_SUBSCRIPTION_IDS="${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}"
 export AZURE_SUBSCRIPTION_ID MESHWARD_SUBSCRIPTION_IDS
 
-register() { # <subscription> <provider>…: all at once, then wait for each
-  subscription="$1"
+state() { # <subscription> <provider>
+  az provider show --subscription "$1" --namespace "Microsoft.$2" --query registrationState --output tsv
+}
+register() { # <subscription> <provider>…: all that are missing at once, then wait for each
+  subscription="$1" missing=""
   shift
   for provider in "$@"; do
+    [ "$(state "$subscription" "$provider")" != Registered ] || continue
     az provider register --subscription "$subscription" --namespace "Microsoft.$provider" --output none \
       --only-show-errors
+    missing="$missing $provider"
   done
   tries=0
-  for provider in "$@"; do
-    until az provider show --subscription "$subscription" --namespace "Microsoft.$provider" \
-      --query registrationState --output tsv | grep -qx Registered; do
+  for provider in $missing; do
+    until [ "$(state "$subscription" "$provider")" = Registered ]; do
       tries=$((tries + 1))
       [ "$tries" -lt 90 ] || { echo "Microsoft.$provider isn't registered after 15 minutes" >&2; exit 1; }
       echo "Azure registers Microsoft.$provider; looking again in 10 s" >&2
