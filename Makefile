@@ -22,7 +22,7 @@ test: check ## everything a contributor needs: formatting, lint, types, layers, 
 test-real: $(READY) ## the tests that need real servers; builds those first, with Go, Rust and Node: minutes the first time
 	@$(BIN)/python -m tests.real.build
 	@$(BIN)/python -m tests.real.build_verifiers
-	$(BIN)/pytest --numprocesses=0 tests/real
+	$(BIN)/pytest tests/real
 
 test-azure: $(READY) .cache/az/.ready .cache/checkov/.ready ## the rollout scripts by the real az against the simulated cloud, and checkov over infra/
 	$(BIN)/pytest --numprocesses=0 tests/azure
@@ -56,5 +56,5 @@ clean: ## remove what was installed and produced
 $(READY): requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || { echo "Meshward needs Python 3.13; say which with: make PYTHON=/path/to/python3.13"; exit 1; }
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@

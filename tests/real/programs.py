@@ -4,7 +4,8 @@ Rules:
 - Each program leads a process group of its own, so that Ctrl-C in a terminal reaches only pytest, which then ends them
   in order. Where the system can (Linux), it ends them itself should pytest be killed.
 - What a program prints stands in `<name>.log`; its end is part of the error when it doesn't come up.
-- Ports are picked below the range that systems hand to outgoing connections, where nothing takes one by chance.
+- Ports are picked below the range that systems hand to outgoing connections, where nothing takes one by chance; each of
+  the processes that pytest-xdist runs tests in picks from a share of its own.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ from pathlib import Path
 _WITH_PYTEST = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 _TRIES, _PAUSE = 1_200, 0.1
 _END_SECONDS = 5.0
-_ports = iter(random.sample(range(20_000, 32_000), 12_000))
+_SHARE, _SHARES = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")), 64
+_ports = iter(random.sample(range(20_000 + _SHARE % _SHARES, 32_000, _SHARES), 12_000 // _SHARES))
 
 
 class NotReady(Exception):
