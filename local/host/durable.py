@@ -143,10 +143,10 @@ class DurableExtension:
 
     async def _turn(self, item: pb.WorkItem) -> pb.OrchestratorResponse:
         request = item.orchestratorRequest
-        events = [*request.pastEvents, *request.newEvents]
-        name = next(one.executionStarted.name for one in reversed(events) if one.HasField("executionStarted"))
+        instance = self.engine.find(request.instanceId)
+        assert instance is not None
         try:
-            answer = await self._call("orchestrationTrigger", name, _base64(request))
+            answer = await self._call("orchestrationTrigger", instance.name, _base64(request))
             response = pb.OrchestratorResponse()
             response.ParseFromString(b64decode(answer))
         except (InvocationFailed, WorkerLost) as problem:

@@ -11,7 +11,8 @@ Rules (Azure RBAC docs):
 import json
 import uuid
 from collections.abc import Iterable
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,12 @@ class Permissions:
 
 def matches(action: str, patterns: Iterable[str]) -> bool:
     """Whether one of a role's patterns covers the action."""
-    return any(fnmatch(action.lower(), pattern.lower()) for pattern in patterns)
+    return any(_covered(action, pattern) for pattern in patterns)
+
+
+@cache
+def _covered(action: str, pattern: str) -> bool:
+    return fnmatchcase(action.lower(), pattern.lower())
 
 
 def action_of(method: str, path: str) -> tuple[str, str]:
