@@ -97,7 +97,9 @@ async def abort_rotation(req: func.HttpRequest, client: Client) -> func.HttpResp
 async def show_protection_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
     """What protecting a cluster would change."""
     plan = await vaults.request_plan(req.params.get("cluster_id", ""))
-    return _json(200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.changes)})
+    return _json(
+        200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.differences)}
+    )
 
 
 @guarded("POST", "protections")

@@ -4,7 +4,7 @@ Rules:
 - An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
   yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook: `phase`, `step`, `together`, `each`. No rule, no I/O, no clock of its own.
+- An orchestrator reads as a runbook: `phase`, `step`, `together`, `side_by_side`, `each`. No rule, no I/O, no clock.
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
@@ -173,6 +173,28 @@ class Runbook:
                 yield from self._pause(steps[next(iter(waits))][0].name, list(waits.values()), every, until)
         return [results[i] for i in range(len(steps))]
 
+    def side_by_side(self, *chains: Steps[Any]) -> Steps[list[Any]]:
+        """Chains of steps, each at its own pace; their results in order.
+
+        One that is refused holds up no other: its error is raised once all have ended.
+        """
+        results: dict[int, Any] = {}
+        refused: list[PermanentError] = []
+        waiting: dict[int, Task[Any] | None] = dict.fromkeys(range(len(chains)))
+        while waiting:
+            for n in [n for n, task in waiting.items() if task is None or task.is_complete]:
+                try:
+                    waiting[n] = _resumed(chains[n], waiting.pop(n))
+                except StopIteration as end:
+                    results[n] = end.value
+                except PermanentError as error:
+                    refused.append(error)
+            if waiting:
+                yield when_any([task for task in waiting.values() if task])
+        if refused:
+            raise refused[0]
+        return [results[n] for n in range(len(chains))]
+
     def sharded[In, Out](
         self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
     ) -> Steps[list[Out]]:
@@ -234,6 +256,14 @@ class Runbook:
 
     def _now(self) -> datetime:
         return self._context.current_utc_datetime
+
+
+def _resumed(chain: Steps[Any], done: Task[Any] | None) -> Task[Any]:
+    """What the chain waits for next, once the task that it waited for is done."""
+    task: Task[Any] = (
+        chain.throw(done.get_exception()) if done and done.is_failed else chain.send(done and done.get_result())
+    )
+    return task
 
 
 class Words:

@@ -5,13 +5,14 @@ called again; it finishes only on what it has seen, or on what the answer to its
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.durable import activity
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.vault import Grant, Protection
+from shared.domain.vault import Bar, Grant, Protection
 from shared.domain.vault_findings import (
     Finding,
     Found,
@@ -23,23 +24,19 @@ from shared.domain.vault_findings import (
     at_least,
     concluded,
     installed,
+    names_redundancy,
     protected,
     settled,
     strong,
     weaknesses,
 )
-from shared.domain.vault_plan import Plan, Seen, agreed, plan_of
+from shared.domain.vault_policy import Redundancy
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
 app = df.Blueprint()
 
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A protection to be made; `plan` is the hash of the plan that was agreed on, empty if none was."""
-
-    wanted: Protection
-    plan: str = ""
+INSTALLING = 180.0  # seconds that an extension takes at least
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,30 +51,6 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 
     wanted: Protection
     blob_url: str
-
-
-async def plan_now(wanted: Protection) -> Plan:
-    """The plan as the world is now: six reads, fewer while little is there."""
-    resources, vaults = services().azure_resources, services().backup_vaults
-    seen = Seen(
-        holders=tuple(await vaults.holders(wanted)),
-        vault=await vaults.vault(wanted),
-        account=await resources.account(wanted),
-        extension=await resources.extension(wanted),
-        access=await resources.trusted_access(wanted),
-    )
-    known = [wanted.cluster_principal, *filter(None, seen.principals)]
-    granted = await services().assets.grants(known) if len(known) > 1 else []
-    return plan_of(wanted, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
-
-
-@activity(app)
-async def plan_protection(order: Order) -> Plan:
-    """What would change, refused if something else was agreed on."""
-    plan = agreed(await plan_now(order.wanted), order.plan)
-    if plan.instance and plan.changes:
-        log.warning("a protection has drifted", extra={"cluster": plan.wanted.cluster_id, "changes": plan.lines})
-    return plan
 
 
 @activity(app)
@@ -105,26 +78,35 @@ async def ensure_storage(wanted: Protection) -> FoundAccount:
 @activity(app)
 async def ensure_vault(wanted: Protection) -> FoundVault:
     """The Backup vault, at least as strong as wanted."""
-    found = await services().backup_vaults.vault(wanted)
+    vaults = services().backup_vaults
+    found = await vaults.vault(wanted)
     if found is None:
-        await _create_vault(wanted)
-    vault = strong(wanted, found)
-    if weak := weaknesses(wanted, vault):
-        await services().backup_vaults.harden_vault(wanted, at_least(wanted, vault))
-        raise NotConverged("Hardening", f"Backup vault {wanted.vault} is hardened: {'; '.join(weak)}")
-    return vault
+        await made(wanted, wanted.bar, vaults.create_vault)
+    return await hardened(wanted, wanted.bar, found, vaults.harden_vault)
 
 
-async def _create_vault(wanted: Protection) -> None:
-    vaults, terms = services().backup_vaults, wanted.terms
+async def made(wanted: Protection, bar: Bar, create: Callable[[Protection, Redundancy], Awaitable[None]]) -> None:
+    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
+    terms = bar.terms
     try:
-        await vaults.create_vault(wanted, terms.redundancy)
+        await create(wanted, terms.redundancy)
     except PermanentError as error:
-        if terms.redundancy_fallback is None or "StorageType" not in error.reason:
+        if terms.redundancy_fallback is None or not names_redundancy(error.reason):
             raise
-        fallen = {"vault": wanted.vault, "redundancy": terms.redundancy_fallback, "error": error.message}
+        fallen = {"vault": bar.what, "redundancy": terms.redundancy_fallback, "error": error.message}
         log.warning("redundancy falls back, as the policy document allows", extra=fallen)
-        await vaults.create_vault(wanted, terms.redundancy_fallback)
+        await create(wanted, terms.redundancy_fallback)
+
+
+async def hardened(
+    wanted: Protection, bar: Bar, found: FoundVault | None, harden: Callable[[Protection, FoundVault], Awaitable[None]]
+) -> FoundVault:
+    """The vault, at least as strong as the bar."""
+    vault = strong(bar, found)
+    if weak := weaknesses(bar, vault):
+        await harden(wanted, at_least(bar, vault))
+        raise NotConverged("Hardening", f"{bar.what} is hardened: {'; '.join(weak)}")
+    return vault
 
 
 @activity(app)
@@ -141,7 +123,7 @@ async def ensure_extension(installation: Installation) -> FoundExtension:
     found = await resources.extension(wanted)
     if found is None:
         await resources.create_extension(wanted, installation.blob_url)
-        raise NotConverged("Asked", f"the backup extension of cluster {wanted.cluster} was asked for")
+        raise NotConverged("Asked", f"the backup extension of cluster {wanted.cluster} was asked for", INSTALLING)
     return installed(wanted, found)
 
 
@@ -171,7 +153,8 @@ async def start_validation(wanted: Protection) -> Validation:
 @activity(app)
 async def finish_validation(validation: Validation) -> Finding:
     """What the validation found."""
-    return concluded(validation.wanted, await services().backup_vaults.operation(validation))
+    found = await services().backup_vaults.operation(validation)
+    return concluded(f"the validation of the backup of cluster {validation.wanted.cluster}", found)
 
 
 @activity(app)

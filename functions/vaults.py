@@ -1,10 +1,10 @@
 """A managed cluster that asks for it, by its tag or by where it is, gets a Backup vault of its own.
 
-    cluster written ─┐                        ┌─ build    resource groups; storage and vault side by side; then policy,
-    daily sweep ─────┼─▶ protect_cluster ──▶  │           trusted access, roles and the cluster's extension
+    cluster written ─┐                        ┌─ build    storage, then the cluster's extension; beside them the vault,
+    daily sweep ─────┼─▶ protect_cluster ──▶  │           then its policy, trusted access and roles
     by hand ─────────┘   (a run at a time     ├─ prove    validations until one is clean: the roles act
                           for each life       └─ protect  backup instance: ProtectionConfigured
-                          of a cluster)
+                          of a cluster)       beside all that: the volumes that it names (functions/volumes.py)
 
 A run begins with its plan: the differences between what is wanted and what is found. A run without any is done at once.
 Every step looks first and acts on a difference, so that a run that is killed, doubled or started again meets its own
@@ -21,10 +21,10 @@ from functions.bindings import bound
 from functions.client import Client, with_client
 from functions.durable import Runbook, Steps, declined, orchestrator
 from functions.incoming import received
+from functions.vault_planning import Order, plan_now, plan_protection
 from functions.vault_steps import (
     Group,
     Installation,
-    Order,
     app,
     ensure_extension,
     ensure_group,
@@ -35,24 +35,29 @@ from functions.vault_steps import (
     ensure_trusted_access,
     ensure_vault,
     finish_validation,
-    plan_now,
-    plan_protection,
     start_validation,
 )
+from functions.volumes import PROBE, until_clean, volumes_protected
 from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import cluster_written
 from shared.domain.policy import Policy
-from shared.domain.vault import Protection, check_ours, due, protection_of
-from shared.domain.vault_findings import Finding, Protected
+from shared.domain.vault import (
+    Protection,
+    check_ours,
+    cluster_grants,
+    due,
+    extension_grants,
+    protection_of,
+    vault_grants,
+)
+from shared.domain.vault_findings import Protected
 from shared.domain.vault_plan import Plan, agreed, lacking
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
 
 SOON = timedelta(seconds=30)
-PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon a cluster is protected
-VALIDATIONS = 60  # each takes a minute at least, and a role acts within minutes, seldom half an hour
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -138,17 +143,28 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
     wanted = order.wanted
     run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
     plan = yield from run.step(plan_protection, order, every=SOON)
-    redundancy = plan.redundancy
+    if plan.differences:
+        run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
+        groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
+        yield from run.fan_out(ensure_group, groups, every=PROBE)
+    protected, _ = yield from run.side_by_side(cluster_protected(run, plan), volumes_protected(run, plan))
+    run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
+    done: Protected = protected
+    return done
+
+
+def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
+    """Build, prove, protect and bind the cluster itself."""
+    wanted, redundancy = plan.wanted, plan.redundancy
     if plan.changes:
-        redundancy = yield from built(run, plan)
+        _, redundancy = yield from run.side_by_side(stored(run, plan), vaulted(run, plan))
     if not plan.instance:
         run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
-        yield from validated(run, wanted)
-
+        what = f"cluster {wanted.cluster} can't be protected"
+        yield from until_clean(run, start_validation, finish_validation, wanted, what)
     run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
     instance = plan.standing or (yield from run.step(ensure_instance, wanted, every=PROBE))
     yield from bound(run, wanted)
-    run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
     return Protected(
         cluster_id=wanted.cluster_id,
         vault_id=wanted.vault_id,
@@ -156,34 +172,25 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
         protection=instance.protection,
         redundancy=redundancy,
         changes=plan.lines,
+        volumes=tuple(share.label for share in wanted.shares),
     )
 
 
-def built(run: Runbook, plan: Plan) -> Steps[str]:
-    """Make what the backup needs, side by side where one doesn't wait for the other; the vault's redundancy."""
+def stored(run: Runbook, plan: Plan) -> Steps[None]:
+    """The storage of the backups, and the cluster's extension that writes to it."""
     wanted = plan.wanted
-    run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
-    groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
-    yield from run.fan_out(ensure_group, groups, every=SOON)
-    account, vault = yield from run.together((ensure_storage, wanted), (ensure_vault, wanted), every=SOON)
-    roles = lacking(plan, vault.principal, "")
-    extension, *_ = yield from run.together(
-        (ensure_extension, Installation(wanted=wanted, blob_url=account.blob_url)),
-        (ensure_policy, wanted),
-        (ensure_trusted_access, wanted),
-        *((ensure_role, role) for role in roles),
-    )  # an extension takes minutes
-    late = [role for role in lacking(plan, vault.principal, extension.principal) if role not in roles]
-    yield from run.fan_out(ensure_role, late, every=SOON)
+    account = yield from run.step(ensure_storage, wanted, every=PROBE)
+    installation = Installation(wanted=wanted, blob_url=account.blob_url)
+    extension = yield from run.step(ensure_extension, installation, every=PROBE)
+    roles = lacking(plan, extension_grants(wanted, extension.principal))
+    yield from run.fan_out(ensure_role, roles, every=PROBE)
+
+
+def vaulted(run: Runbook, plan: Plan) -> Steps[str]:
+    """The vault with all that ties it to the cluster; its redundancy."""
+    wanted = plan.wanted
+    first = [(ensure_role, role) for role in lacking(plan, cluster_grants(wanted))]
+    vault, *_ = yield from run.together((ensure_vault, wanted), *first, every=PROBE)
+    roles = [(ensure_role, role) for role in lacking(plan, vault_grants(wanted, vault.principal))]
+    yield from run.together((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
     return str(vault.redundancy)
-
-
-def validated(run: Runbook, wanted: Protection) -> Steps[None]:
-    """Validate until clean: a role that doesn't act yet shows here and nowhere else."""
-    finding = Finding()
-    for _ in range(VALIDATIONS):
-        validation = yield from run.step(start_validation, wanted, every=PROBE)
-        finding = yield from run.step(finish_validation, validation, every=PROBE)
-        if not finding.code:
-            return
-    raise PermanentError(finding.code, f"cluster {wanted.cluster} can't be protected: {finding.message}")

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from shared.adapters.linkerd import Linkerd
     from shared.adapters.probes import Keys, Subscriptions
     from shared.adapters.recovery_vault import ShareRestores
+    from shared.adapters.recovery_vaults import RecoveryVaults
     from shared.adapters.restores import ClusterRestores
+    from shared.adapters.share_backups import ShareBackups
     from shared.adapters.workload_identity import WorkloadIdentities
 
 
@@ -123,6 +125,18 @@ class Services:
         from shared.adapters.backup_vault import BackupVaults
 
         return BackupVaults(self.settings, self.provisioner)
+
+    @cached_property
+    def recovery_vaults(self) -> "RecoveryVaults":
+        from shared.adapters.recovery_vaults import RecoveryVaults
+
+        return RecoveryVaults(self.settings, self.provisioner)
+
+    @cached_property
+    def share_backups(self) -> "ShareBackups":
+        from shared.adapters.share_backups import ShareBackups
+
+        return ShareBackups(self.settings, self.provisioner)
 
     @cached_property
     def workload_identities(self) -> "WorkloadIdentities":

@@ -62,7 +62,7 @@ class BackupVaults:
             identity=models.DppIdentityDetails(type="SystemAssigned"),
             properties=models.BackupVault(
                 storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],
-                security_settings=_security(terms.soft_delete, terms.soft_delete_days, wanted.immutability),
+                security_settings=_security(terms.soft_delete, terms.soft_delete_days, wanted.bar.immutability),
                 feature_settings=features,
             ),
         )

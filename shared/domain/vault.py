@@ -19,6 +19,7 @@ import msgspec
 from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, ClusterId
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vault_policy import ProtectPolicy
+from shared.domain.volumes import Share, share_policy, shares_of
 
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
@@ -30,15 +31,25 @@ CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 DISK_SNAPSHOT_CONTRIBUTOR = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
 BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+FILE_BACKUP_CONTRIBUTOR = "c8a487a2-c85b-4487-83a1-9f04cde10293"
+FILE_RESTORE_CONTRIBUTOR = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """How strong a vault has to be. `what` names it in messages."""
+
+    what: str
+    terms: ProtectPolicy
+    immutability: str
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that protects one life of one cluster, by name, and on which terms.
 
     `cluster_principal` is the object id of the cluster's identity, `born` the time of its creation. `mesh`,
-    `trust_domain` and `oidc_issuer` are empty where the cluster has none.
+    `trust_domain` and `oidc_issuer` are empty where the cluster has none. `recovery_vault` protects the `shares`.
     """
 
     cluster_id: str
@@ -59,6 +70,8 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     mesh: str = ""
     trust_domain: str = ""
     oidc_issuer: str = ""
+    recovery_vault: str = ""
+    shares: tuple[Share, ...] = ()
 
     @property
     def snapshot_group_id(self) -> str:
@@ -77,9 +90,27 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.vault_id}/backupPolicies/{self.terms.backup_policy}"
 
     @property
-    def immutability(self) -> str:
+    def recovery_vault_id(self) -> str:
+        return f"{self._group_id}/providers/Microsoft.RecoveryServices/vaults/{self.recovery_vault}"
+
+    @property
+    def share_policy_id(self) -> str:
+        return f"{self.recovery_vault_id}/backupPolicies/{share_policy(self.terms)}"
+
+    @property
+    def bar(self) -> Bar:
+        """How strong the Backup vault has to be."""
+        return self._bar("Backup vault", self.vault)
+
+    @property
+    def recovery_bar(self) -> Bar:
+        """How strong the Recovery Services vault has to be."""
+        return self._bar("Recovery Services vault", self.recovery_vault)
+
+    def _bar(self, kind: str, name: str) -> Bar:
         """Locked can't be undone: only a policy document that names the vault asks for it."""
-        return "Locked" if self.vault in self.terms.lock else "Unlocked"
+        immutability = "Locked" if name in self.terms.lock else "Unlocked"
+        return Bar(what=f"{kind} {name}", terms=self.terms, immutability=immutability)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -154,6 +185,8 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         snapshot_group=f"rg-snapshots-{label}",
         account=f"st{key[:22]}",
         vault=f"bv-{label}",
+        recovery_vault=f"rsv-{label}",
+        shares=shares_of(cluster),
         binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{cluster.name}-{key[:8]}",
@@ -167,15 +200,37 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
 
 def grants(wanted: Protection, vault: str, extension: str) -> list[Grant]:
     """The roles that `az dataprotection enable-backup` assigns, for the vault's and the extension's identity."""
+    return [*cluster_grants(wanted), *vault_grants(wanted, vault), *extension_grants(wanted, extension)]
+
+
+def cluster_grants(wanted: Protection) -> list[Grant]:
+    """What the cluster's own identity needs, which is there from the start."""
+    return [Grant(principal=wanted.cluster_principal, role=CONTRIBUTOR, scope=wanted.snapshot_group_id)]
+
+
+def vault_grants(wanted: Protection, vault: str) -> list[Grant]:
+    """What the Backup vault's identity needs."""
     held = [
-        (wanted.cluster_principal, CONTRIBUTOR, wanted.snapshot_group_id),
-        (extension, BLOB_DATA_CONTRIBUTOR, wanted.account_id),
-        (vault, READER, wanted.cluster_id),
-        (vault, READER, wanted.snapshot_group_id),
-        (vault, DISK_SNAPSHOT_CONTRIBUTOR, wanted.snapshot_group_id),
-        (vault, BLOB_DATA_READER, wanted.account_id),
+        (READER, wanted.cluster_id),
+        (READER, wanted.snapshot_group_id),
+        (DISK_SNAPSHOT_CONTRIBUTOR, wanted.snapshot_group_id),
+        (BLOB_DATA_READER, wanted.account_id),
     ]
-    return [Grant(principal=principal, role=role, scope=scope) for principal, role, scope in held]
+    return [Grant(principal=vault, role=role, scope=scope) for role, scope in held]
+
+
+def extension_grants(wanted: Protection, extension: str) -> list[Grant]:
+    """What the identity of the backup extension needs."""
+    return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=wanted.account_id)]
+
+
+def share_grants(wanted: Protection, vault: str) -> list[Grant]:
+    """What the Recovery Services vault's identity needs on the accounts of shares, into which copies are restored too."""
+    accounts, roles = (
+        dict.fromkeys(share.account_id for share in wanted.shares),
+        (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR),
+    )
+    return [Grant(principal=vault, role=role, scope=account) for account in accounts for role in roles]
 
 
 def life(cluster: Cluster) -> str:

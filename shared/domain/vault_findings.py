@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.vault import Protection
+from shared.domain.vault import Bar, Protection
 
 CONFIGURED = "ProtectionConfigured"
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
@@ -30,13 +30,18 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundVault(Found, frozen=True, kw_only=True):
-    """A Backup vault; empty where the service doesn't say. `principal` is its identity's object id."""
+    """A vault, in the words of Backup vaults; empty where the service doesn't say.
+
+    `principal` is its identity's object id, `public` whether it takes calls from public networks, as far as a vault of
+    its kind can be told not to.
+    """
 
     principal: str
     soft_delete: str
     soft_delete_days: float
     immutability: str
     redundancy: str
+    public: bool = False
 
 
 class FoundAccount(Found, frozen=True, kw_only=True):
@@ -80,14 +85,14 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """How a validation ended: clean without a code."""
+    """How what was asked for has ended: clean without a code."""
 
     code: str = ""
     message: str = ""
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster that is protected, how, and what the run changed for it, a line each."""
+    """A cluster that is protected, how, and what the run changed for it, a line each. `volumes` names shares."""
 
     cluster_id: str
     vault_id: str
@@ -95,6 +100,7 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True):
     protection: str
     redundancy: str
     changes: tuple[str, ...]
+    volumes: tuple[str, ...] = ()
 
 
 def settled[F: Found](what: str, found: F | None) -> F:
@@ -111,22 +117,27 @@ def settled[F: Found](what: str, found: F | None) -> F:
     return found
 
 
-def strong(wanted: Protection, found: FoundVault | None) -> FoundVault:
+def strong(bar: Bar, found: FoundVault | None) -> FoundVault:
     """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
-    vault = settled(f"Backup vault {wanted.vault}", found)
-    weak = flaws(wanted, vault)
+    vault = settled(bar.what, found)
+    weak = flaws(bar, vault)
     if weak:
         raise PermanentError(
             "VaultTooWeak",
-            f"Backup vault {wanted.vault}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
+            f"{bar.what}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
             "or let the policy document ask for less",
         )
     return vault
 
 
-def flaws(wanted: Protection, vault: FoundVault) -> list[str]:
+def names_redundancy(reason: str) -> bool:
+    """Whether a vault was refused for its redundancy; the two kinds of vault say so in different words."""
+    return "StorageType" in reason or "Redundancy" in reason
+
+
+def flaws(bar: Bar, vault: FoundVault) -> list[str]:
     """What is weaker than wanted and can't be changed any more."""
-    terms = wanted.terms
+    terms = bar.terms
     least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
     found = [] if vault.principal else ["it has no system-assigned identity"]
     if _rank(_REDUNDANCY, vault.redundancy) < least:
@@ -134,9 +145,9 @@ def flaws(wanted: Protection, vault: FoundVault) -> list[str]:
     return found
 
 
-def weaknesses(wanted: Protection, vault: FoundVault) -> list[str]:
+def weaknesses(bar: Bar, vault: FoundVault) -> list[str]:
     """What is weaker than wanted and can be mended at once, without a risk to what is in the vault."""
-    better = at_least(wanted, vault)
+    better = at_least(bar, vault)
     found = []
     if vault.soft_delete != better.soft_delete:
         found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
@@ -144,17 +155,20 @@ def weaknesses(wanted: Protection, vault: FoundVault) -> list[str]:
         found.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {better.soft_delete_days:.0f}")
     if vault.immutability != better.immutability:
         found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
+    if vault.public != better.public:
+        found.append("it takes calls from public networks")
     return found
 
 
-def at_least(wanted: Protection, vault: FoundVault) -> FoundVault:
+def at_least(bar: Bar, vault: FoundVault) -> FoundVault:
     """The vault with the security that is wanted, or with its own where that is stronger."""
-    terms = wanted.terms
+    terms = bar.terms
     return msgspec.structs.replace(
         vault,
         soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),
         soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=max(wanted.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+        immutability=max(bar.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+        public=vault.public and terms.public_network,
     )
 
 
@@ -188,13 +202,13 @@ def _ours(wanted: Protection, holder: FoundInstance) -> bool:
     return holder.id.lower() == wanted.instance_id.lower()
 
 
-def concluded(wanted: Protection, found: FoundOperation) -> Finding:
-    """What the validation found, once it has ended: its error counts only if it failed."""
+def concluded(what: str, found: FoundOperation) -> Finding:
+    """What an operation found, once it has ended: its error counts only if it failed."""
     state = found.state.lower()
     if state == "succeeded":
         return Finding()
     if state not in _ENDED:
-        raise NotConverged("Validating", f"the backup of cluster {wanted.cluster} is being validated")
+        raise NotConverged("UnderWay", f"{what} is under way")
     return Finding(code=found.code or found.state, message=found.words)
 
 

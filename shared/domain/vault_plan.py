@@ -8,11 +8,12 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
 
+from shared.domain.change import Change
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.vault import Grant, Protection, grants
 from shared.domain.vault_findings import (
@@ -27,6 +28,7 @@ from shared.domain.vault_findings import (
     unclaimed,
     weaknesses,
 )
+from shared.domain.volume_plan import SeenVolumes, VolumePlan, volume_plan
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     extension: FoundExtension | None = None
     access: Found | None = None
     granted: tuple[str, ...] = ()
+    volumes: SeenVolumes = SeenVolumes()
 
     @property
     def principals(self) -> tuple[str, str]:
@@ -48,19 +51,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return (self.vault.principal if self.vault else ""), (self.extension.principal if self.extension else "")
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference: what is done, to what, and why."""
-
-    act: str
-    what: str
-    why: str = "it isn't there"
-
-
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes to protect a cluster.
 
     `granted` are the names of grants that are made, `instance` whether there is a backup instance, `redundancy` that of
-    the vault, if there is one. `standing` is the backup instance of a cluster that is protected as wanted.
+    the vault, if there is one. `standing` is the backup instance of a cluster that is protected as wanted. `changes`
+    are those of the cluster itself, `volumes` those of what it names besides.
     """
 
     wanted: Protection
@@ -69,25 +65,33 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     instance: bool
     redundancy: str
     standing: FoundInstance | None = None
+    volumes: VolumePlan = VolumePlan()
+
+    @property
+    def differences(self) -> tuple[Change, ...]:
+        """What would change, the volumes included."""
+        return (*self.changes, *self.volumes.changes)
 
     @property
     def hash(self) -> str:
         """SHA-256 of what is wanted and what would change."""
-        return hashlib.sha256(msgspec.json.encode([self.wanted, self.changes], order="deterministic")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode([self.wanted, self.differences], order="deterministic")).hexdigest()
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The changes, a line each."""
-        return tuple(f"{c.act} {c.what}: {c.why}" for c in self.changes)
+        return tuple(change.line for change in self.differences)
 
 
 def plan_of(wanted: Protection, seen: Seen) -> Plan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
     instance = unclaimed(wanted, seen.holders)
     with suppress(NotConverged):
-        strong(wanted, seen.vault)
+        strong(wanted.bar, seen.vault)
     with suppress(NotConverged):
         installed(wanted, seen.extension)
+    with suppress(NotConverged):
+        strong(wanted.recovery_bar, seen.volumes.vault)
     configured = instance is not None and instance.protection == CONFIGURED
     changes = (*_storage(wanted, seen), *_vault(wanted, seen), *_backup(wanted, instance), *_rights(wanted, seen))
     return Plan(
@@ -97,6 +101,7 @@ def plan_of(wanted: Protection, seen: Seen) -> Plan:
         instance=instance is not None,
         redundancy=seen.vault.redundancy if seen.vault else "",
         standing=instance if configured and not changes else None,
+        volumes=volume_plan(wanted, seen.volumes, seen.granted),
     )
 
 
@@ -110,9 +115,9 @@ def agreed(plan: Plan, expected: str) -> Plan:
     return plan
 
 
-def lacking(plan: Plan, vault: str, extension: str) -> list[Grant]:
-    """The roles that are still to be granted to these identities, by object id; an empty one isn't there yet."""
-    return [g for g in grants(plan.wanted, vault, extension) if g.principal and g.name not in plan.granted]
+def lacking(plan: Plan, grants: Iterable[Grant]) -> list[Grant]:
+    """Those of the grants that are still to be made."""
+    return [grant for grant in grants if grant.name not in plan.granted]
 
 
 def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
@@ -128,9 +133,9 @@ def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
 
 def _vault(wanted: Protection, seen: Seen) -> Iterator[Change]:
     if seen.vault is None:
-        yield Change(act="create", what=f"Backup vault {wanted.vault}")
-    elif weak := weaknesses(wanted, seen.vault):
-        yield Change(act="harden", what=f"Backup vault {wanted.vault}", why="; ".join(weak))
+        yield Change(act="create", what=wanted.bar.what)
+    elif weak := weaknesses(wanted.bar, seen.vault):
+        yield Change(act="harden", what=wanted.bar.what, why="; ".join(weak))
 
 
 def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Change]:

@@ -14,8 +14,9 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The knobs of a cluster's protection.
 
     Every cluster of the `subscriptions` is protected unless its tag says no. Where a region doesn't offer `redundancy`,
-    `redundancy_fallback` will do. Immutability is Unlocked; for vaults named in `lock` it is locked, for ever. A vault
-    outlives its cluster by `release_after`.
+    `redundancy_fallback` will do. Immutability is Unlocked; for vaults named in `lock` it is locked, for ever. Without
+    `public_network`, what Azure lets one close to public networks is closed. A vault outlives its cluster by
+    `release_after`.
     """
 
     subscriptions: tuple[str, ...] = ()
@@ -24,6 +25,7 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     soft_delete: Literal["On", "AlwaysOn"] = "On"
     soft_delete_days: Annotated[int, msgspec.Meta(ge=14, le=180)] = 14
     lock: tuple[str, ...] = ()
+    public_network: bool = True
     backup_every: timedelta = _DAY
     keep: timedelta = timedelta(days=7)
     release_after: timedelta = timedelta(days=30)

@@ -67,8 +67,8 @@ async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, wanted: P
 
 async def test_a_new_vault_is_as_strong_as_wanted(world: World, vaults: BackupVaults, wanted: Protection) -> None:
     vault = await with_vault(world, vaults, wanted)
-    assert strong(wanted, vault) is vault
-    assert weaknesses(wanted, vault) == []
+    assert strong(wanted.bar, vault) is vault
+    assert weaknesses(wanted.bar, vault) == []
     assert (vault.soft_delete, vault.immutability, vault.redundancy) == ("On", "Unlocked", "GeoRedundant")
     features = world.arm.resources[wanted.vault_id.lower()]["properties"]["featureSettings"]
     assert features["crossRegionRestoreSettings"]["state"] == "Disabled"
@@ -92,7 +92,7 @@ async def test_a_vault_that_somebody_weakened_can_be_hardened_again(
     held["softDeleteSettings"] = {"state": "Off", "retentionDurationInDays": 30.0}
     weak = await vaults.vault(wanted)
     assert weak is not None
-    await vaults.harden_vault(wanted, at_least(wanted, weak))
+    await vaults.harden_vault(wanted, at_least(wanted.bar, weak))
     vault = await vaults.vault(wanted)
     assert vault is not None
     assert (vault.soft_delete, vault.soft_delete_days) == ("On", 30)
@@ -116,9 +116,9 @@ async def test_a_validation_is_followed_by_its_id_alone(
     validation = await vaults.start_validation(wanted)
     assert len(validation.operation) < 200
     with pytest.raises(NotConverged, match="Validating"):
-        concluded(wanted, await vaults.operation(validation))
+        concluded("it", await vaults.operation(validation))
     await world.clock.advance(MINUTES)
-    assert concluded(wanted, await vaults.operation(validation)).code == ""
+    assert concluded("it", await vaults.operation(validation)).code == ""
 
 
 async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
@@ -128,7 +128,7 @@ async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
     await ready(world, resources, vaults, wanted)
     validation = await vaults.start_validation(wanted)
     await world.clock.advance(MINUTES)
-    finding = concluded(wanted, await vaults.operation(validation))
+    finding = concluded("it", await vaults.operation(validation))
     assert finding.code == "KubernetesBackupListExtensionsError"
     assert "lacks the role" in finding.message
 

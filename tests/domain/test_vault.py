@@ -116,7 +116,7 @@ def test_a_vault_is_locked_only_if_it_is_named() -> None:
     wanted = protection()
     for named, immutability in ((wanted.vault, "Locked"), ("bv-another", "Unlocked")):
         terms = ProtectPolicy(lock=(named,))
-        assert protection_of(cluster(), "rg-backup", terms).immutability == immutability
+        assert protection_of(cluster(), "rg-backup", terms).bar.immutability == immutability
 
 
 def test_the_tags_tell_whose_a_protection_is() -> None:

@@ -61,8 +61,8 @@ def test_an_end_without_success_is_told_in_the_services_words(state: str) -> Non
 
 
 def test_a_vault_as_wanted_is_strong() -> None:
-    assert strong(WANTED, VAULT) is VAULT
-    assert weaknesses(WANTED, VAULT) == []
+    assert strong(WANTED.bar, VAULT) is VAULT
+    assert weaknesses(WANTED.bar, VAULT) == []
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_a_vault_as_wanted_is_strong() -> None:
 )
 def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, str | float]) -> None:
     vault = msgspec.structs.replace(VAULT, **stronger)
-    assert strong(WANTED, vault) is vault
-    assert weaknesses(WANTED, vault) == []
+    assert strong(WANTED.bar, vault) is vault
+    assert weaknesses(WANTED.bar, vault) == []
     for name, value in stronger.items():
-        assert getattr(at_least(WANTED, vault), name) == value
+        assert getattr(at_least(WANTED.bar, vault), name) == value
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, s
 )
 def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
     with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
-        strong(WANTED, msgspec.structs.replace(VAULT, **weaker))
+        strong(WANTED.bar, msgspec.structs.replace(VAULT, **weaker))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     fallback: Redundancy | None, found: str, will_do: bool
 ) -> None:
     wanted = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
-    assert (flaws(wanted, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
+    assert (flaws(wanted.bar, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     ],
 )
 def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
-    assert weaknesses(WANTED, msgspec.structs.replace(VAULT, **weaker)) == [named]
+    assert weaknesses(WANTED.bar, msgspec.structs.replace(VAULT, **weaker)) == [named]
 
 
 def test_a_vault_in_the_making_is_not_judged_yet() -> None:
     with pytest.raises(NotConverged):
-        strong(WANTED, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+        strong(WANTED.bar, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
 
 
 def test_only_a_finished_account_can_stand_open() -> None:
@@ -153,15 +153,15 @@ def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
 
 @pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
 def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: str) -> None:
-    with pytest.raises(NotConverged, match="Validating"):
-        concluded(WANTED, FoundOperation(state=state, code="NotFound", words="not yet"))
+    with pytest.raises(NotConverged, match="UnderWay"):
+        concluded("it", FoundOperation(state=state, code="NotFound", words="not yet"))
 
 
 def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
-    assert concluded(WANTED, FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == Finding()
+    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == Finding()
     failed = FoundOperation(state="Failed", code="UserErrorX", words="a role is missing")
-    assert concluded(WANTED, failed) == Finding(code="UserErrorX", message="a role is missing")
-    assert concluded(WANTED, FoundOperation(state="Canceled")).code == "Canceled"
+    assert concluded("it", failed) == Finding(code="UserErrorX", message="a role is missing")
+    assert concluded("it", FoundOperation(state="Canceled")).code == "Canceled"
 
 
 def test_a_configured_protection_is_the_end() -> None:

@@ -88,7 +88,12 @@ def test_each_event_subscription_leads_to_a_trigger() -> None:
 
 def test_the_roles_that_the_provisioner_may_assign_are_those_that_it_assigns() -> None:
     assigned = {vault.READER, vault.CONTRIBUTOR, vault.DISK_SNAPSHOT_CONTRIBUTOR}
-    assigned |= {vault.BLOB_DATA_CONTRIBUTOR, vault.BLOB_DATA_READER}
+    assigned |= {
+        vault.BLOB_DATA_CONTRIBUTOR,
+        vault.BLOB_DATA_READER,
+        vault.FILE_BACKUP_CONTRIBUTOR,
+        vault.FILE_RESTORE_CONTRIBUTOR,
+    }
     assert set(data("roles.json")["grantable"].values()) == assigned
 
 

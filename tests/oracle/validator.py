@@ -37,6 +37,7 @@ _UNTYPICAL = {
         "no failed job of a machine was recorded"
     ),
     "BackupOperationStatuses_Get $: class 'status=Failed'": "no failed operation was recorded",
+    "Vaults_Update $.properties.securitySettings.immutabilitySettings: is object": "none was set at an update",
     "BackupInstances_Get $.properties.protectionStatus: class 'status=ConfiguringProtectionFailed": "none recorded",
 }
 # The same answer from another path, which wasn't recorded.

@@ -9,7 +9,7 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import Operation, OperationFailed, Resource, iso, not_found
+from local.cloud.arm import Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.recovery.jobs import REFUSED, RecoveryJobs
 from local.cloud.recovery.kinds import Kind
 from local.cloud.recovery.machines import ProtectedMachines
@@ -24,6 +24,7 @@ from local.cloud.recovery.protocol import (
     filtered,
     vault_of,
 )
+from local.cloud.recovery.readiness import BackupStatus
 from local.cloud.recovery.shares import REFRESH_SECONDS, Shares
 from local.cloud.wire import Call, Reply, Route
 
@@ -40,6 +41,7 @@ class RecoveryItems:
         self.shares, self.machines = Shares(world, operations), ProtectedMachines(world, operations)
         self.jobs = RecoveryJobs(world, operations, self._kind_of)
         self._operations = operations
+        self.status = BackupStatus(world)
         world.wire.mount(
             [
                 Route("POST", f"{FABRIC}/refreshContainers", self._refresh),
@@ -98,6 +100,10 @@ class RecoveryItems:
         of_machine = call.params["container"].lower().startswith("iaasvmcontainer;")
         kind = self._managed("AzureIaasVM" if of_machine else "AzureStorage")
         old, sent = self.world.arm.find(call.path), call.body["properties"]
+        if old and old["properties"].get("isScheduledForDeferredDelete") and not sent.get("isRehydrate"):
+            return error(
+                400, "UserErrorItemIsSoftDeleted", "The item is soft-deleted; undelete it first."
+            )  # from memory
         item = old or kind.new_item(call)
         if item is None:
             return not_found(call)

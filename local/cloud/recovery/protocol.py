@@ -2,7 +2,7 @@
 
 Rules (seen in recorded traffic):
 - Operations of vaults have base64 ids and no times; those of backup are GUIDs, and end with endTime = startTime.
-- A 202 has no body, only registering a container has `{}`, as have its polls.
+- A 202 has no body, only registering a container has `{}`, as have the polls of containers.
 - The end of a vault's deletion is a 404: the vault that the poll asks is gone.
 """
 
@@ -147,7 +147,11 @@ class Operations:
         if operation is None:
             return not_found(call)
         body, answer = self._answers[operation.id]
+        if operation.error:
+            return error(400, operation.error["code"], operation.error["message"])
         if not operation.open:
             return answer()
         at = re.split("/operationResults/|/backupOperationResults/", call.path)[0]
+        if body is None and "/protectedItems/" not in at and "/protectionContainers/" in at:
+            body = {}
         return Reply(status=202, body=body, headers=self._pointers(at, operation.id))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from local.cloud.arm import Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.backup.protocol import Outcome
-from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, Operations, vault_of
+from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, Operations, vault_of
+from local.cloud.recovery.readiness import BACKUP_ROLE, holder, require_registrable
 from local.cloud.recovery.share_content import Content, planned, wanted_by
 from local.cloud.recovery.share_rows import (
     container_row,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
 INQUIRE_SECONDS = 30.0
-BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor
 RESTORE_ROLE = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"  # Storage File Restore Contributor
 
 
@@ -76,15 +76,10 @@ class Shares:
     def _list_protectable_containers(self, call: Call) -> Reply:
         vault = vault_of(call.path)
         accounts = (self.world.arm.find(id) for id in self._found.get(vault.lower(), ()))
-        return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._holder(a)]})
+        return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._held(a)]})
 
-    def _holder(self, account: Resource) -> Resource | None:
-        """The container as which the account is registered with some vault."""
-        registered = self.world.arm.of_type(CONTAINERS)
-        return next(
-            (c for c in registered if c["properties"].get("sourceResourceId", "").lower() == account["id"].lower()),
-            None,
-        )
+    def _held(self, account: Resource) -> bool:
+        return holder(self.world, account["id"]) is not None
 
     def _register(self, call: Call) -> Reply:
         vault, sent = vault_of(call.path), call.body["properties"]
@@ -92,22 +87,21 @@ class Shares:
             return not_found(call)
 
         def register(_: Operation) -> None:
-            account = self.world.arm.find(sent["sourceResourceId"])
-            if account is None:
-                raise OperationFailed("UserErrorStorageAccountNotFound", "The storage account doesn't exist.")
-            holder = self._holder(account)
-            if holder and vault_of(holder["id"]).lower() != vault.lower():
-                message = "The storage account is already registered with another vault."
-                raise OperationFailed("UserErrorStorageAccountAlreadyRegistered", message)
-            self.world.arm.store(container_row(vault, account, sent) if holder is None else holder)
+            account = require_registrable(self.world, vault, sent)
+            self.world.arm.store(holder(self.world, account["id"]) or container_row(vault, account, sent))
 
         return self._operations.accepted(
             call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self.world.arm.find(call.path))
         )
 
     def _unregister(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path) is None:
+        container = self.world.arm.find(call.path)
+        if container is None:
             return Reply(status=204)
+        items = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
+        if any(i["properties"]["containerName"].lower() == container["name"].lower() for i in items):
+            message = "There are still items protected in the container."
+            return error(400, "BMSUserErrorContainerHasDatasources", message)
         at = call.path.rpartition("/protectionContainers/")[0]
         reply = self._operations.accepted(at, REFRESH_SECONDS, lambda _: self.world.arm.remove(call.path))
         operation = reply.headers["Location"].partition("?")[0].rpartition("/")[2]

@@ -1,0 +1,46 @@
+"""The first step of a protection: what would change, and whether that is what was agreed on."""
+
+import logging
+
+import msgspec
+
+from functions.durable import activity
+from functions.vault_steps import app
+from functions.volume_steps import volumes_now
+from shared.domain.vault import Protection
+from shared.domain.vault_plan import Plan, Seen, agreed, plan_of
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A protection to be made; `plan` is the hash of the plan that was agreed on, empty if none was."""
+
+    wanted: Protection
+    plan: str = ""
+
+
+async def plan_now(wanted: Protection) -> Plan:
+    """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
+    resources, vaults = services().azure_resources, services().backup_vaults
+    seen = Seen(
+        holders=tuple(await vaults.holders(wanted)),
+        vault=await vaults.vault(wanted),
+        account=await resources.account(wanted),
+        extension=await resources.extension(wanted),
+        access=await resources.trusted_access(wanted),
+        volumes=await volumes_now(wanted),
+    )
+    known = [wanted.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]
+    granted = await services().assets.grants(known) if len(known) > 1 else []
+    return plan_of(wanted, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
+
+
+@activity(app)
+async def plan_protection(order: Order) -> Plan:
+    """What would change, refused if something else was agreed on."""
+    plan = agreed(await plan_now(order.wanted), order.plan)
+    if plan.instance and plan.differences:
+        log.warning("a protection has drifted", extra={"cluster": plan.wanted.cluster_id, "changes": plan.lines})
+    return plan

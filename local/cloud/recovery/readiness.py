@@ -1,0 +1,85 @@
+"""What Azure Backup wants to find before it takes a storage account in, and what it tells of an account's shares.
+
+Rules:
+- An account is taken in by the vault's identity, which needs Storage File Backup Contributor on it, or by its key,
+  which an account without shared keys doesn't give (Azure RBAC and Azure Files docs; the error codes are from memory).
+- The account is in the vault's region and belongs to no other vault.
+- `backupStatus` tells at once which vault holds an account and whether a share is protected, whoever asks.
+"""
+
+from typing import TYPE_CHECKING
+
+from local.cloud.arm import OperationFailed, Resource
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER, vault_of
+from local.cloud.wire import Call, Reply, Route
+
+if TYPE_CHECKING:
+    from local.cloud.world import World
+
+BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor
+_STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}/backupStatus"
+
+
+class BackupStatus:
+    """Answers whether something is protected, wherever."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        world.wire.mount([Route("POST", _STATUS, self._status)], guard=world.arm.guard)
+
+    def _status(self, call: Call) -> Reply:
+        asked = call.body["resourceId"]
+        container = holder(self.world, asked)
+        item = _item(self.world, asked, call.body.get("poLogicalName", ""))
+        told = {
+            "objectType": "BackupStatusResponse",
+            "protectionStatus": "Protected" if item else "NotProtected",
+            **({"vaultId": vault_of(container["id"])} if container else {}),
+            "fabricName": "Azure" if container else "",
+            "containerName": container["name"] if container else "",
+            "protectedItemName": item["name"] if item else "",
+            "protectedItemsCount": 0,
+        }
+        return Reply(body=told)
+
+
+def holder(world: "World", account: str) -> Resource | None:
+    """The container as which the account (resource id) is registered with some vault."""
+    registered = world.arm.of_type(CONTAINERS)
+    return next((c for c in registered if c["properties"].get("sourceResourceId", "").lower() == account.lower()), None)
+
+
+def require_registrable(world: "World", vault: str, sent: dict[str, str]) -> Resource:
+    """The account that a registration names; raises OperationFailed with what keeps it from being taken in."""
+    account, held = world.arm.find(sent["sourceResourceId"]), world.arm.find(vault)
+    if account is None or held is None:
+        raise OperationFailed("UserErrorStorageAccountNotFound", "The storage account doesn't exist.")
+    other = holder(world, account["id"])
+    if other and vault_of(other["id"]).lower() != vault.lower():
+        message = "The storage account is already registered with another vault."
+        raise OperationFailed("UserErrorStorageAccountAlreadyRegistered", message)
+    if account["location"] != held["location"]:
+        message = "The storage account isn't in the vault's region."
+        raise OperationFailed("UserErrorStorageAccountInAnotherRegion", message)
+    _require_access(world, account, held, sent)
+    return account
+
+
+def _require_access(world: "World", account: Resource, vault: Resource, sent: dict[str, str]) -> None:
+    if sent.get("accessType") != "IdentityBased":
+        if account["properties"].get("allowSharedKeyAccess") is False:
+            message = "Key based authentication isn't permitted on this storage account."
+            raise OperationFailed("UserErrorStorageAccountKeyAccessDisabled", message)
+        return
+    principal = (vault.get("identity") or {}).get("principalId", "")
+    if not world.roles.effective(principal, BACKUP_ROLE, account["id"]):
+        message = f"The identity {principal} lacks the role {BACKUP_ROLE} on {account['id']}."
+        raise OperationFailed("UserErrorVaultMSIMissingPermissionsOnStorageAccount", message)
+
+
+def _item(world: "World", account: str, share: str) -> Resource | None:
+    for item in world.arm.of_type(ITEMS):
+        held = item["properties"]
+        if (held["sourceResourceId"].lower(), held["friendlyName"]) == (account.lower(), share):
+            return item
+    return None

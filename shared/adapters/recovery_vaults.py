@@ -1,0 +1,164 @@
+"""Recovery Services vaults as protections need them: the vault itself and its policies.
+
+A PUT is sent once and not followed: its outcome is what a later GET shows. Settings are told in the words of Backup
+vaults, so that both kinds of vault are held to the same bar.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure import Management, plain, translated, unless_absent
+from shared.domain.vault import Protection
+from shared.domain.vault_findings import Found, FoundVault
+from shared.domain.vault_policy import ProtectPolicy, Redundancy
+from shared.domain.volumes import share_policy
+
+if TYPE_CHECKING:
+    from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
+    from azure.mgmt.recoveryservices.models import SecuritySettings, Vault
+    from azure.mgmt.recoveryservicesbackup.aio.operations import ProtectionPoliciesOperations
+    from azure.mgmt.recoveryservicesbackup.models import SimpleSchedulePolicy
+
+_SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
+_OURS_TO_THEIRS = {ours: theirs for theirs, ours in _SOFT_DELETE.items()}
+_START = "2024-01-01T02:00:00Z"
+
+
+class RecoveryVaults(Management):
+    """Reads give None for what isn't there."""
+
+    async def vault(self, wanted: Protection) -> FoundVault | None:
+        """The cluster's Recovery Services vault."""
+        with translated(f"reading {wanted.recovery_bar.what}"):
+            found = await unless_absent(self._vaults(wanted).get(wanted.group, wanted.recovery_vault))
+        return _vault(found) if found else None
+
+    async def create_vault(self, wanted: Protection, redundancy: Redundancy) -> None:
+        """Ask for the vault with everything that can't be changed or should not be weaker."""
+        from azure.mgmt.recoveryservices import models
+
+        terms, storage = wanted.terms, models.VaultPropertiesRedundancySettings
+        body = models.Vault(
+            location=wanted.location,
+            tags=wanted.tags,
+            sku=models.Sku(name="RS0", tier="Standard"),
+            identity=models.IdentityData(type="SystemAssigned"),
+            properties=models.VaultProperties(
+                redundancy_settings=storage(
+                    standard_tier_storage_redundancy=redundancy, cross_region_restore="Disabled"
+                ),
+                security_settings=_security(
+                    terms.soft_delete, terms.soft_delete_days, wanted.recovery_bar.immutability
+                ),
+                public_network_access=_public(terms.public_network),
+            ),
+        )
+        with translated(f"creating {wanted.recovery_bar.what}"):
+            await self._vaults(wanted).begin_create_or_update(wanted.group, wanted.recovery_vault, body, polling=False)
+
+    async def harden_vault(self, wanted: Protection, better: FoundVault) -> None:
+        """Ask for the security settings of this better vault."""
+        from azure.mgmt.recoveryservices import models
+
+        security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
+        properties = models.VaultProperties(security_settings=security, public_network_access=_public(better.public))
+        with translated(f"hardening {wanted.recovery_bar.what}"):
+            await self._vaults(wanted).begin_update(
+                wanted.group, wanted.recovery_vault, models.PatchVault(properties=properties), polling=False
+            )
+
+    async def delete_vault(self, wanted: Protection) -> None:
+        """Ask for the vault's deletion, which Azure refuses while something is in it."""
+        with translated(f"deleting {wanted.recovery_bar.what}"):
+            await self._vaults(wanted).begin_delete(wanted.group, wanted.recovery_vault, polling=False)
+
+    async def share_policy(self, wanted: Protection) -> Found | None:
+        """The vault's backup policy for shares."""
+        name = share_policy(wanted.terms)
+        with translated(f"reading policy {name} of {wanted.recovery_bar.what}"):
+            found = await unless_absent(
+                self._policies(wanted).get(
+                    vault_name=wanted.recovery_vault, resource_group_name=wanted.group, policy_name=name
+                )
+            )
+        return Found(state="Succeeded") if found else None
+
+    async def create_share_policy(self, wanted: Protection) -> Found:
+        """Make the policy, which keeps its backups as snapshots beside the share."""
+        from azure.mgmt.recoveryservicesbackup import models
+
+        name = share_policy(wanted.terms)
+        stay = models.DailyRetentionSchedule(
+            retention_times=[_START],  # type: ignore[list-item]  # written as the service writes it
+            retention_duration=models.RetentionDuration(count=wanted.terms.keep.days, duration_type="Days"),
+        )
+        policy = models.AzureFileShareProtectionPolicy(
+            work_load_type="AzureFileShare",
+            schedule_policy=_schedule(wanted.terms),
+            retention_policy=models.LongTermRetentionPolicy(daily_schedule=stay),
+            time_zone="UTC",
+        )
+        with translated(f"creating policy {name} of {wanted.recovery_bar.what}"):
+            await self._policies(wanted).create_or_update(
+                vault_name=wanted.recovery_vault,
+                resource_group_name=wanted.group,
+                policy_name=name,
+                parameters=models.ProtectionPolicyResource(properties=policy),
+            )
+        return Found(state="Succeeded")
+
+    def _vaults(self, wanted: Protection) -> "VaultsOperations":
+        from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
+
+        return self.client(RecoveryServicesClient, wanted.subscription).vaults
+
+    def _policies(self, wanted: Protection) -> "ProtectionPoliciesOperations":
+        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+        return self.client(RecoveryServicesBackupClient, wanted.subscription).protection_policies
+
+
+def _vault(found: "Vault") -> FoundVault:
+    held: Any = found.properties
+    security = held.security_settings
+    soft_delete = security.soft_delete_settings if security else None
+    immutability = security.immutability_settings if security else None
+    redundancy = held.redundancy_settings
+    return FoundVault(
+        state=plain(held.provisioning_state),
+        principal=(found.identity and found.identity.principal_id) or "",
+        soft_delete=_SOFT_DELETE.get(plain(soft_delete and soft_delete.soft_delete_state), ""),
+        soft_delete_days=(soft_delete and soft_delete.soft_delete_retention_period_in_days) or 0,
+        immutability=plain(immutability and immutability.state),
+        redundancy=plain(redundancy and redundancy.standard_tier_storage_redundancy),
+        public=plain(held.public_network_access) != "Disabled",
+    )
+
+
+def _public(allowed: bool) -> str:
+    return "Enabled" if allowed else "Disabled"
+
+
+def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":
+    from azure.mgmt.recoveryservices import models
+
+    return models.SecuritySettings(
+        soft_delete_settings=models.SoftDeleteSettings(
+            soft_delete_state=_OURS_TO_THEIRS[soft_delete], soft_delete_retention_period_in_days=int(days)
+        ),
+        immutability_settings=models.ImmutabilitySettings(state=immutability),
+    )
+
+
+def _schedule(terms: ProtectPolicy) -> "SimpleSchedulePolicy":
+    """Daily, or every few hours of a window that ends when the next day's begins."""
+    from azure.mgmt.recoveryservicesbackup import models
+
+    start: Any = _START
+    hours = terms.backup_every // timedelta(hours=1)
+    if hours == 24:
+        return models.SimpleSchedulePolicy(schedule_run_frequency="Daily", schedule_run_times=[start])
+    window = models.HourlySchedule(
+        interval=hours, schedule_window_start_time=start, schedule_window_duration=24 - hours
+    )
+    return models.SimpleSchedulePolicy(schedule_run_frequency="Hourly", hourly_schedule=window)

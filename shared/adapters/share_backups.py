@@ -1,0 +1,210 @@
+"""Shares of Azure Files in a Recovery Services vault: from the registered storage account to the protected item.
+
+The SDK's argument order differs between its operations: everything is passed by keyword. Names of items are never
+built: they are hashes, found by the share's name, and casing isn't stable. Of an operation only the id is kept.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure import Management, translated, unless_absent
+from shared.domain.vault import Protection
+from shared.domain.vault_findings import FoundOperation
+from shared.domain.volume_plan import Asked
+from shared.domain.volumes import Candidate, FoundItem, Share
+
+if TYPE_CHECKING:
+    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+    from azure.mgmt.storage.aio import StorageManagementClient
+
+_FABRIC = "Azure"
+_STORAGE = "backupManagementType eq 'AzureStorage'"
+_SHARES = "workloadType eq 'AzureFileShare'"
+
+
+class ShareBackups(Management):
+    """Backups of file shares."""
+
+    async def items(self, wanted: Protection) -> list[FoundItem]:
+        """All that the cluster's vault protects."""
+        listed = self._client(wanted).backup_protected_items.list(**_vault(wanted))
+        with translated(f"listing what {wanted.recovery_bar.what} protects"):
+            return [_item(found) async for found in listed]
+
+    async def candidate(self, wanted: Protection, share: Share) -> Candidate:
+        """What is known of a share that the vault doesn't protect."""
+        group, storage = share.account_id.split("/")[4], self._storage(wanted)
+        with translated(f"looking for share {share.label}"):
+            account = await unless_absent(storage.storage_accounts.get_properties(group, share.account))
+            if account is None:
+                return Candidate(share=share, exists=False)
+            found = await unless_absent(storage.file_shares.get(group, share.account, share.name))
+        if found is None:
+            return Candidate(share=share, exists=False)
+        return Candidate(share=share, exists=True, region=account.location, vault=await self._holder(wanted, share))
+
+    async def _holder(self, wanted: Protection, share: Share) -> str:
+        """The vault (resource id) that the share's account is registered with, empty if there is none."""
+        from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
+
+        asked = BackupStatusRequest(
+            resource_type="AzureFileShare", resource_id=share.account_id, po_logical_name=share.name
+        )
+        with translated(f"asking which vault holds {share.account}"):
+            found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
+        return found.vault_id or ""
+
+    async def registered(self, wanted: Protection, share: Share) -> bool:
+        """Whether the share's account is registered with the cluster's vault."""
+        containers = self._client(wanted).protection_containers
+        with translated(f"reading the registration of {share.account}"):
+            found: Any = await unless_absent(
+                containers.get(**_vault(wanted), fabric_name=_FABRIC, container_name=_container(share))
+            )
+        return bool(found and found.properties and found.properties.registration_status == "Registered")
+
+    async def register(self, wanted: Protection, share: Share) -> str:
+        """Ask for the registration of the share's account by the vault's identity; the operation."""
+        from azure.mgmt.recoveryservicesbackup import models
+
+        container = models.AzureStorageContainer(
+            backup_management_type="AzureStorage",
+            source_resource_id=share.account_id,
+            acquire_storage_account_lock="Acquire",
+            access_type="IdentityBased",
+            identity_info=models.IdentityInfo(is_system_assigned_identity=True),
+        )
+        sent = _Operation()
+        with translated(f"registering storage account {share.account}"):
+            await self._client(wanted).protection_containers.begin_register(
+                **_vault(wanted),
+                fabric_name=_FABRIC,
+                container_name=_container(share),
+                parameters=models.ProtectionContainerResource(properties=container),
+                polling=False,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    async def inquire(self, wanted: Protection, share: Share) -> str:
+        """Ask the vault to look which shares the account has; the operation."""
+        sent = _Operation()
+        with translated(f"inquiring after the shares of {share.account}"):
+            await self._client(wanted).protection_containers.inquire(
+                **_vault(wanted),
+                fabric_name=_FABRIC,
+                container_name=_container(share),
+                filter=_SHARES,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    async def on_account(self, asked: Asked) -> FoundOperation:
+        """How an operation on the share's account stands."""
+        from azure.core.exceptions import HttpResponseError
+
+        sent = _Operation()
+        results = self._client(asked.wanted).protection_container_operation_results
+        with translated(f"following an operation on {asked.share.account}"):
+            try:
+                await results.get(
+                    **_vault(asked.wanted),
+                    fabric_name=_FABRIC,
+                    container_name=_container(asked.share),
+                    operation_id=asked.operation,
+                    raw_response_hook=sent,
+                )
+            except HttpResponseError as error:
+                if error.status_code != 400:
+                    raise
+                told = error.error
+                return FoundOperation(
+                    state="Failed", code=(told and told.code) or "", words=(told and told.message) or ""
+                )
+        return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
+
+    async def protectable(self, wanted: Protection, share: Share) -> str:
+        """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
+        listed = self._client(wanted).backup_protectable_items.list(
+            **_vault(wanted), filter=f"{_STORAGE} and {_SHARES}"
+        )
+        with translated(f"listing the shares that {wanted.recovery_bar.what} can protect"):
+            found: list[Any] = [item async for item in listed]
+        named = (item for item in found if item.properties.friendly_name == share.name)
+        of_account = (i for i in named if _same(i.properties.parent_container_fabric_id, share.account_id))
+        return next((str(item.id) for item in of_account), "")
+
+    async def protect(self, wanted: Protection, share: Share, id: str) -> str:
+        """Ask for the share's protection, or for the policy that it should go by; the operation.
+
+        `id` is that of the protected or of the protectable item.
+        """
+        from azure.mgmt.recoveryservicesbackup import models
+
+        item = models.AzureFileshareProtectedItem(policy_id=wanted.share_policy_id, source_resource_id=share.account_id)
+        parts, sent = id.split("/"), _Operation()
+        with translated(f"protecting share {share.label}"):
+            await self._client(wanted).protected_items.begin_create_or_update(
+                **_vault(wanted),
+                fabric_name=_FABRIC,
+                container_name=parts[-3],
+                protected_item_name=parts[-1],
+                parameters=models.ProtectedItemResource(properties=item),
+                polling=False,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    async def on_item(self, asked: Asked) -> FoundOperation:
+        """How an operation on a protected item stands."""
+        statuses = self._client(asked.wanted).backup_operation_statuses
+        with translated(f"following the protection of share {asked.share.label}"):
+            found: Any = await statuses.get(**_vault(asked.wanted), operation_id=asked.operation)
+        error = found.error
+        return FoundOperation(
+            state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
+        )
+
+    def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
+        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+        return self.client(RecoveryServicesBackupClient, wanted.subscription)
+
+    def _storage(self, wanted: Protection) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, wanted.subscription)
+
+
+class _Operation:
+    """Notes what an answer says of its operation: the status code, and the id where there is one."""
+
+    def __init__(self) -> None:
+        self.id, self.status = "", 0
+
+    def __call__(self, answer: Any) -> None:
+        self.status = answer.http_response.status_code
+        self.id = answer.http_response.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
+
+
+def _vault(wanted: Protection) -> dict[str, str]:
+    return {"vault_name": wanted.recovery_vault, "resource_group_name": wanted.group}
+
+
+def _container(share: Share) -> str:
+    return f"StorageContainer;Storage;{share.account_id.split('/')[4]};{share.account}"
+
+
+def _same(id: str | None, other: str) -> bool:
+    return (id or "").lower() == other.lower()
+
+
+def _item(found: Any) -> FoundItem:
+    held = found.properties
+    return FoundItem(
+        id=found.id or "",
+        source_id=held.source_resource_id or "",
+        name=held.get("friendlyName") or "",
+        state=str(held.get("protectionState") or ""),
+        policy=held.policy_id or "",
+        deleted=bool(held.is_scheduled_for_deferred_delete),
+    )
