@@ -225,11 +225,9 @@ def extension_grants(wanted: Protection, extension: str) -> list[Grant]:
 
 
 def share_grants(wanted: Protection, vault: str) -> list[Grant]:
-    """What the Recovery Services vault's identity needs on the accounts of shares, into which copies are restored too."""
-    accounts, roles = (
-        dict.fromkeys(share.account_id for share in wanted.shares),
-        (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR),
-    )
+    """What the Recovery Services vault's identity needs on the accounts of shares; copies are restored there too."""
+    accounts = dict.fromkeys(share.account_id for share in wanted.shares)
+    roles = (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR)
     return [Grant(principal=vault, role=role, scope=account) for account in accounts for role in roles]
 
 

@@ -7,8 +7,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from local.cloud.backup.protocol import Outcome
+from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
-from local.cloud.recovery.shares import BACKUP_ROLE, RESTORE_ROLE, Shares
+from local.cloud.recovery.shares import RESTORE_ROLE, Shares
 from local.cloud.world import World
 from tests import sdk
 
