@@ -24,9 +24,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 async def plan_now(wanted: Protection) -> Plan:
     """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
     resources, vaults = services().azure_resources, services().backup_vaults
+    holders, vault = await vaults.holders(wanted), await vaults.vault(wanted)
     seen = Seen(
-        holders=tuple(await vaults.holders(wanted)),
-        vault=await vaults.vault(wanted),
+        holders=tuple(holders),
+        vault=vault,
+        deleted=tuple(await vaults.soft_deleted(wanted)) if vault and not holders else (),
+        guard=await services().guards.guard(wanted, recovery=False) if vault and wanted.terms.guard else "",
         account=await resources.account(wanted),
         extension=await resources.extension(wanted),
         access=await resources.trusted_access(wanted),

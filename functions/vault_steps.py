@@ -28,6 +28,7 @@ from shared.domain.vault_findings import (
     protected,
     settled,
     strong,
+    unguarded,
     weaknesses,
 )
 from shared.domain.vault_policy import Redundancy
@@ -44,6 +45,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     wanted: Protection
     name: str
+
+
+class Guarding(msgspec.Struct, frozen=True, kw_only=True):
+    """A vault that a Resource Guard is to watch over: the Recovery Services vault (`recovery`) or the Backup vault."""
+
+    wanted: Protection
+    recovery: bool
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +115,16 @@ async def hardened(
         await harden(wanted, at_least(bar, vault))
         raise NotConverged("Hardening", f"{bar.what} is hardened: {'; '.join(weak)}")
     return vault
+
+
+@activity(app)
+async def ensure_guard(guarding: Guarding) -> Guarding:
+    """The Resource Guard of the policy document watches over the vault."""
+    guards, wanted = services().guards, guarding.wanted
+    found = await guards.guard(wanted, recovery=guarding.recovery)
+    if unguarded(wanted.recovery_bar if guarding.recovery else wanted.bar, found):
+        await guards.tie(wanted, recovery=guarding.recovery)
+    return guarding
 
 
 @activity(app)

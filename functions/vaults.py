@@ -24,10 +24,12 @@ from functions.incoming import received
 from functions.vault_planning import Order, plan_now, plan_protection
 from functions.vault_steps import (
     Group,
+    Guarding,
     Installation,
     app,
     ensure_extension,
     ensure_group,
+    ensure_guard,
     ensure_instance,
     ensure_policy,
     ensure_role,
@@ -193,4 +195,6 @@ def vaulted(run: Runbook, plan: Plan) -> Steps[str]:
     vault, *_ = yield from run.together((ensure_vault, wanted), *first, every=PROBE)
     roles = [(ensure_role, role) for role in lacking(plan, vault_grants(wanted, vault.principal))]
     yield from run.together((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
+    if wanted.terms.guard:
+        yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=False), every=PROBE)
     return str(vault.redundancy)

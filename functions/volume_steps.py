@@ -28,7 +28,8 @@ async def volumes_now(wanted: Protection) -> SeenVolumes:
         return SeenVolumes()
     vault = await services().recovery_vaults.vault(wanted)
     items = await services().share_backups.items(wanted) if vault else []
-    seen = SeenVolumes(vault=vault, items=tuple(items))
+    guard = await services().guards.guard(wanted, recovery=True) if vault and wanted.terms.guard else ""
+    seen = SeenVolumes(vault=vault, items=tuple(items), guard=guard)
     others = [share for share in wanted.shares if seen.item(share) is None]
     candidates = [await services().share_backups.candidate(wanted, share) for share in others]
     return msgspec.structs.replace(seen, candidates=tuple(candidates))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from functions.durable import Activity, Runbook, Steps
-from functions.vault_steps import ensure_role
+from functions.vault_steps import Guarding, ensure_guard, ensure_role
 from functions.volume_steps import (
     Volume,
     ensure_recovery_vault,
@@ -54,6 +54,8 @@ def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
         vault = yield from run.step(ensure_recovery_vault, wanted, every=PROBE)
         roles = lacking(plan, share_grants(wanted, vault.principal))
         yield from run.together((ensure_share_policy, wanted), *((ensure_role, role) for role in roles))
+        if wanted.terms.guard:
+            yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=True), every=PROBE)
         accounts = groupby(todo.shares, key=lambda share: share.account_id)
         yield from run.side_by_side(*(_account(run, wanted, list(shares)) for _, shares in accounts))
     if todo.refused:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.adapters.clusters import Clusters
     from shared.adapters.events import Events
     from shared.adapters.file_shares import FileShares
+    from shared.adapters.guards import Guards
     from shared.adapters.identity import Identity
     from shared.adapters.inventory import Inventory
     from shared.adapters.isolation import Namespaces
@@ -131,6 +132,12 @@ class Services:
         from shared.adapters.recovery_vaults import RecoveryVaults
 
         return RecoveryVaults(self.settings, self.provisioner)
+
+    @cached_property
+    def guards(self) -> "Guards":
+        from shared.adapters.guards import Guards
+
+        return Guards(self.settings, self.provisioner)
 
     @cached_property
     def share_backups(self) -> "ShareBackups":

@@ -2,6 +2,7 @@
 
 from local.clock import Clock
 from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
+from local.cloud.backup.guards import ResourceGuards
 from local.cloud.backup.vaults import BackupVaults
 from local.cloud.entra import Entra
 from local.cloud.event_grid.topics import EventGrid
@@ -45,6 +46,7 @@ class World:
         self.extensions = Extensions(self)
         self.backup_vaults = BackupVaults(self)
         self.recovery_vaults = RecoveryVaults(self)
+        self.resource_guards = ResourceGuards(self)
         self.resource_graph = ResourceGraph(self)
         self.key_vaults = KeyVaults(self)
         self.event_grid = EventGrid(self)

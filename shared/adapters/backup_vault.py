@@ -14,10 +14,11 @@ from shared.domain.vault_findings import (
     FoundInstance,
     FoundOperation,
     FoundVault,
+    SoftDeleted,
     Validation,
 )
 from shared.domain.vault_policy import ProtectPolicy, Redundancy
-from shared.domain.vault_release import SoftDeleted, TaggedVault
+from shared.domain.vault_release import TaggedVault
 from shared.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ Rules:
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -71,6 +72,17 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     policy: str
 
 
+class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that can still be brought back; `until` in UTC, None if the service doesn't say."""
+
+    name: str
+    until: datetime | None
+
+    @property
+    def day(self) -> str:
+        return f"{self.until:%Y-%m-%d}" if self.until else "a day that Azure doesn't tell"
+
+
 class FoundOperation(Found, frozen=True, kw_only=True):
     """A long-running operation of Azure Backup; `code` names the error of a failed one."""
 
@@ -128,6 +140,16 @@ def strong(bar: Bar, found: FoundVault | None) -> FoundVault:
             "or let the policy document ask for less",
         )
     return vault
+
+
+def unguarded(bar: Bar, guard: str) -> bool:
+    """Whether the vault lacks the wanted Resource Guard; raises PermanentError if another one watches over it."""
+    if guard and bar.terms.guard and guard.lower() != bar.terms.guard.lower():
+        raise PermanentError(
+            "GuardedByAnother",
+            f"{bar.what} is tied to Resource Guard {guard}; untie it with the consent of those who own that guard",
+        )
+    return bool(bar.terms.guard and not guard)
 
 
 def names_redundancy(reason: str) -> bool:
@@ -196,6 +218,17 @@ def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInst
             "stop that protection, or remove the tag meshward:protect from the cluster",
         )
     return next(iter(holders), None)
+
+
+def undeleted(wanted: Protection, deleted: Sequence[SoftDeleted]) -> None:
+    """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
+    ours = next((d for d in deleted if d.name.lower() == wanted.instance.lower()), None)
+    if ours:
+        raise PermanentError(
+            "InstanceSoftDeleted",
+            f"the backup of cluster {wanted.cluster} was deleted and {wanted.bar.what} keeps it until {ours.day}; "
+            "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
+        )
 
 
 def _ours(wanted: Protection, holder: FoundInstance) -> bool:

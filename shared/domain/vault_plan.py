@@ -23,9 +23,12 @@ from shared.domain.vault_findings import (
     FoundExtension,
     FoundInstance,
     FoundVault,
+    SoftDeleted,
     installed,
     strong,
     unclaimed,
+    undeleted,
+    unguarded,
     weaknesses,
 )
 from shared.domain.volume_plan import SeenVolumes, VolumePlan, volume_plan
@@ -34,7 +37,8 @@ from shared.domain.volume_plan import SeenVolumes, VolumePlan, volume_plan
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What is there of a protection; None is what isn't.
 
-    `holders` are backup instances of the cluster in any vault, `granted` the names of grants that are made.
+    `holders` are backup instances of the cluster in any vault, `granted` the names of grants that are made, `deleted`
+    what the vault keeps of deleted instances, `guard` the Resource Guard (resource id) that watches over the vault.
     """
 
     holders: tuple[FoundInstance, ...] = ()
@@ -44,6 +48,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     access: Found | None = None
     granted: tuple[str, ...] = ()
     volumes: SeenVolumes = SeenVolumes()
+    deleted: tuple[SoftDeleted, ...] = ()
+    guard: str = ""
 
     @property
     def principals(self) -> tuple[str, str]:
@@ -86,6 +92,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_of(wanted: Protection, seen: Seen) -> Plan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
     instance = unclaimed(wanted, seen.holders)
+    undeleted(wanted, seen.deleted)
     with suppress(NotConverged):
         strong(wanted.bar, seen.vault)
     with suppress(NotConverged):
@@ -136,6 +143,8 @@ def _vault(wanted: Protection, seen: Seen) -> Iterator[Change]:
         yield Change(act="create", what=wanted.bar.what)
     elif weak := weaknesses(wanted.bar, seen.vault):
         yield Change(act="harden", what=wanted.bar.what, why="; ".join(weak))
+    if unguarded(wanted.bar, seen.guard):
+        yield Change(act="guard", what=wanted.bar.what, why="no Resource Guard watches over it")
 
 
 def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Change]:

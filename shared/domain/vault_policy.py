@@ -1,5 +1,6 @@
 """How clusters are protected: the knobs of their vaults, backups and releases."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -10,13 +11,18 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EVERY = [_HOUR * n for n in (4, 6, 8, 12, 24)]  # what a policy for AKS offers (Azure Backup docs)
 
 
+_GUARD = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.dataprotection/resourceguards/[^/]+", re.IGNORECASE
+)
+
+
 class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The knobs of a cluster's protection.
 
     Every cluster of the `subscriptions` is protected unless its tag says no. Where a region doesn't offer `redundancy`,
     `redundancy_fallback` will do. Immutability is Unlocked; for vaults named in `lock` it is locked, for ever. Without
-    `public_network`, what Azure lets one close to public networks is closed. A vault outlives its cluster by
-    `release_after`.
+    `public_network`, what Azure lets one close to public networks is closed. `guard` is the Resource Guard (resource
+    id) that watches over vaults. A vault outlives its cluster by `release_after`.
     """
 
     subscriptions: tuple[str, ...] = ()
@@ -26,6 +32,7 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     soft_delete_days: Annotated[int, msgspec.Meta(ge=14, le=180)] = 14
     lock: tuple[str, ...] = ()
     public_network: bool = True
+    guard: str = ""
     backup_every: timedelta = _DAY
     keep: timedelta = timedelta(days=7)
     release_after: timedelta = timedelta(days=30)
@@ -35,6 +42,8 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("backup_every: AKS is backed up every 4, 6, 8, 12 or 24 hours")
         if not _DAY <= self.keep <= _DAY * 360 or self.keep % _DAY:
             raise ValueError("keep: backups are kept for whole days, 1 to 360")
+        if self.guard and not _GUARD.fullmatch(self.guard):
+            raise ValueError("guard: not the resource id of a Resource Guard")
         if self.release_after < self.keep:
             raise ValueError("release_after: shorter than `keep`, for which backups were promised")
 

@@ -20,6 +20,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.errors import NotConverged
 from shared.domain.policy import Policy
 from shared.domain.vault import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
+from shared.domain.vault_findings import SoftDeleted
 
 
 class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,13 +29,6 @@ class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     location: str
     tags: dict[str, str]
-
-
-class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup instance that can still be brought back; `until` in UTC, None if the service doesn't say."""
-
-    name: str
-    until: datetime | None
 
 
 class Remains(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +80,7 @@ def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release
     steps = (
         *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
-        *(f"wait for soft-deleted backup instance {d.name}, kept until {_day(d)}" for d in found.soft_deleted),
+        *(f"wait for soft-deleted backup instance {d.name}, kept until {d.day}" for d in found.soft_deleted),
         *(step for step, needed in named.items() if needed),
     )
     return Release(wanted=wanted, steps=steps, kept_until=gone_at + wanted.terms.release_after)
@@ -97,12 +91,8 @@ def check_empty(wanted: Protection, found: Remains) -> None:
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
     if found.soft_deleted:
-        last = max(found.soft_deleted, key=_day)
-        raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {_day(last)}")
-
-
-def _day(deleted: SoftDeleted) -> str:
-    return f"{deleted.until:%Y-%m-%d}" if deleted.until else "a day that Azure doesn't tell"
+        last = max(found.soft_deleted, key=lambda deleted: deleted.day)
+        raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
 
 
 def _protection(vault: TaggedVault, policy: Policy) -> Protection:

@@ -13,7 +13,7 @@ import msgspec
 
 from shared.domain.change import Change
 from shared.domain.vault import Protection, share_grants
-from shared.domain.vault_findings import FoundVault, weaknesses
+from shared.domain.vault_findings import FoundVault, unguarded, weaknesses
 from shared.domain.volumes import Candidate, FoundItem, Share, refusal, share_policy
 
 
@@ -23,6 +23,7 @@ class SeenVolumes(msgspec.Struct, frozen=True, kw_only=True):
     vault: FoundVault | None = None
     items: tuple[FoundItem, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    guard: str = ""
 
     @property
     def principal(self) -> str:
@@ -68,6 +69,8 @@ def _vault(wanted: Protection, seen: SeenVolumes) -> Iterator[Change]:
         yield Change(act="create", what=wanted.recovery_bar.what)
     elif weak := weaknesses(wanted.recovery_bar, seen.vault):
         yield Change(act="harden", what=wanted.recovery_bar.what, why="; ".join(weak))
+    if unguarded(wanted.recovery_bar, seen.guard):
+        yield Change(act="guard", what=wanted.recovery_bar.what, why="no Resource Guard watches over it")
 
 
 def _share(wanted: Protection, seen: SeenVolumes, share: Share) -> Change | None:

@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from functions import vault_steps
+from functions import vault_planning, vault_steps, volume_steps
 from functions.durable import Activity
 from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
 from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
-from tests.flows.test_vaults import cluster_of, of, protected, seed
+from tests.flows.test_vault_upkeep import write_policy
+from tests.flows.test_vaults import CLUSTER, cluster_of, of, protected
 from tests.stage import open_stage
 
 REQUESTS = {  # what each activity sends that matters most
@@ -19,13 +21,22 @@ REQUESTS = {  # what each activity sends that matters most
     "ensure_group": "PUT .*/resourcegroups/[^/]+$",
     "ensure_storage": "PUT .*/storageAccounts/",
     "ensure_vault": "PUT .*/backupVaults/[^/]+$",
-    "ensure_policy": "PUT .*/backupPolicies/",
+    "ensure_policy": "PUT .*/backupVaults/[^/]+/backupPolicies/",
+    "ensure_guard": "PUT .*/backupResourceGuardProxies/[^/]+$",
     "ensure_extension": "PUT .*/extensions/",
     "ensure_trusted_access": "PUT .*/trustedAccessRoleBindings/",
     "ensure_role": "PUT .*/roleAssignments/",
     "start_validation": "POST .*/validateForBackup$",
     "finish_validation": "GET .*/backupVaults/[^/]+/operationStatus/",
     "ensure_instance": "PUT .*/backupInstances/",
+    "ensure_recovery_vault": "PUT .*/vaults/rsv-[^/]+$",
+    "ensure_share_policy": "PUT .*/vaults/rsv-[^/]+/backupPolicies/",
+    "start_registration": "PUT .*/protectionContainers/[^/]+$",
+    "finish_registration": "GET .*/protectionContainers/[^/]+/operationResults/",
+    "start_inquiry": "POST .*/inquire$",
+    "finish_inquiry": "GET .*/protectionContainers/[^/]+/operationResults/",
+    "start_protecting": "PUT .*/protectedItems/",
+    "finish_protecting": "GET .*/backupOperations/",
 }
 FAULTS: dict[str, Callable[[str], Fault]] = {
     "throttled": lambda on: Fault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
@@ -36,22 +47,32 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
 }
 
 
+def seed(world: World) -> None:
+    """A cluster that names a share."""
+    world.file_shares.create("stshop", "carts")
+    world.aks.add(CLUSTER, tags={"meshward:protect": "true", "meshward:files": "rg-storage/stshop/carts"})
+
+
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        write_policy(stage, guard=stage.world.resource_guards.add("guard-contoso")["id"])
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
 def activities() -> list[str]:
-    return [name for name, found in vars(vault_steps).items() if isinstance(found, Activity)]
+    modules = (vault_planning, vault_steps, volume_steps)
+    return [name for module in modules for name, found in vars(module).items() if isinstance(found, Activity)]
 
 
 def settled(stage: Stage) -> None:
-    """One of each thing, and six roles."""
+    """One of each thing, six roles for the cluster and two for the share."""
     assert len(of(stage.world, "Microsoft.DataProtection/backupVaults")) == 1
     assert len(of(stage.world, "Microsoft.Storage/storageAccounts")) == 1
-    assert len(of(stage.world, "Microsoft.Authorization/roleAssignments")) == 6
+    assert len(of(stage.world, "Microsoft.Authorization/roleAssignments")) == 8
+    (item,) = of(stage.world, "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems")
+    assert item["properties"]["friendlyName"] == "carts"
 
 
 def test_every_activity_is_in_the_table() -> None:

@@ -234,6 +234,72 @@ async def test_a_soft_deleted_vault_of_the_same_name_ends_the_run_and_a_retry_fi
     await goes_on(stage)
 
 
+async def test_a_backup_that_somebody_deleted_is_told_and_protected_again_once_nothing_is_left_of_it(
+    stage: Stage,
+) -> None:
+    await protect(stage)
+    instance = one(stage, INSTANCES)
+    stage.world.arm.remove(instance["id"])
+    stage.world.backup_vaults.instances.soft_deleted[instance["id"].lower()] = {
+        **instance,
+        "properties": {**instance["properties"], "deletionInfo": {"scheduledPurgeTime": "2027-01-29T08:00:00Z"}},
+    }
+    written = writes(stage.world)
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "InstanceSoftDeleted" in (run.failure or "")
+    assert "keeps it until 2027-01-29; undelete it" in (run.failure or "")
+    assert writes(stage.world) == written
+    stage.world.backup_vaults.instances.soft_deleted.clear()
+    assert [line.split()[0] for line in (await swept(stage))["changes"]] == ["create"]
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+
+
+async def test_a_read_that_goes_backward_changes_nothing(stage: Stage) -> None:
+    await protect(stage)
+    written = writes(stage.world)
+    stage.world.backup_vaults.instances.backward_reads = 2
+    assert (await swept(stage))["changes"] == []
+    assert stage.world.backup_vaults.instances.backward_reads == 0
+    assert writes(stage.world) == written
+
+
+async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_kept(stage: Stage) -> None:
+    old = await protect(stage)
+    cluster = cluster_of(stage)
+    stage.world.aks.remove(CLUSTER)
+    moved = stage.world.aks.add(CLUSTER, group="rg-moved", tags=cluster["tags"])
+    moved["systemData"] = cluster["systemData"]
+    stage.world.aks.announce(moved)
+    await stage.run(lambda: len([i for i in stage.host.instances() if i.name == "protect_cluster" and i.ended]) == 2)
+    new = stage.host.instances()[-1]
+    assert new.status == "Completed", new.failure
+    assert new.output["vault_id"] != old["vault_id"]
+    assert new.output["cluster_id"].lower() == moved["id"].lower()
+    await stage.clock.advance(2 * DAY)
+    assert stage.world.arm.find(old["vault_id"]), "it outlives its cluster by 30 days"
+
+
+GUARD = "guard-contoso"
+
+
+async def test_a_resource_guard_watches_over_the_vault_when_the_policy_document_names_one(stage: Stage) -> None:
+    guard = stage.world.resource_guards.add(GUARD)["id"]
+    await protect(stage)
+    write_policy(stage, guard=guard)
+    (change,) = (await swept(stage))["changes"]
+    assert change.startswith("guard Backup vault bv-aks-new-")
+    vault = one(stage, VAULTS)
+    assert vault["properties"]["isVaultProtectedByResourceGuard"] is True
+    assert stage.world.resource_guards.refuse(vault["id"]) is not None
+    assert (await swept(stage))["changes"] == []
+    write_policy(stage, guard=stage.world.resource_guards.add("guard-other")["id"])
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "GuardedByAnother" in (run.failure or "")
+    assert GUARD in (run.failure or "")
+
+
 async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: Stage) -> None:
     plain, unwilling = (
         stage.world.aks.add("aks-plain"),

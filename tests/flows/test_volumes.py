@@ -175,6 +175,13 @@ async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_documen
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Disabled"
 
 
+async def test_a_resource_guard_watches_over_the_recovery_services_vault_too(stage: Stage) -> None:
+    write_policy(stage, guard=stage.world.resource_guards.add("guard-contoso")["id"])
+    await protect(stage)
+    assert one(stage, VAULTS)["properties"]["securitySettings"]["multiUserAuthorization"] == "Enabled"
+    assert (await swept(stage))["changes"] == []
+
+
 async def test_a_share_that_is_named_later_is_protected_by_the_sweep(stage: Stage) -> None:
     await protect(stage)
     cluster_of(stage)["tags"]["meshward:files-3"] = f"rg-storage/{OTHER}/unnamed"

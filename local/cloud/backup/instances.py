@@ -6,7 +6,8 @@ Rules (seen in recorded traffic, unless said otherwise):
 - An instance that could not be validated ends up as ProtectionError.
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
-- A deleted instance stays soft-deleted for the vault's days; then it is gone (Azure Backup docs).
+- A deleted instance stays soft-deleted for the vault's days, and keeps its name; then it is gone (Azure Backup docs;
+  the code of the refusal is from memory).
 """
 
 import uuid
@@ -108,6 +109,8 @@ class BackupInstances:
         taken = self._taken(cluster_id(call.body["properties"]), call.path)
         if taken:
             return taken
+        if call.path.lower() in self.soft_deleted:
+            return refusal("UserErrorSoftDeletedInstanceExists", "A soft-deleted backup instance has this name.")
         old = self.world.arm.find(call.path)
         state = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
         instance = _instance(old["id"] if old else call.path, call.body["properties"], state)
@@ -141,17 +144,21 @@ class BackupInstances:
         instance = self.world.arm.find(call.path)
         if instance is None:
             return not_found(call)
+        return Reply(body=self._shown(instance))
+
+    def _shown(self, instance: Resource) -> Resource:
         shown = deepcopy(instance)
         if self.backward_reads and instance["properties"]["currentProtectionState"] == "ProtectionConfigured":
             self.backward_reads -= 1
             _protection(shown, "ConfiguringProtection")
-        return Reply(body=shown)
+        return shown
 
     def _delete(self, call: Call) -> Reply:
         instance = self.world.arm.find(call.path)
         if instance is None:
             return Reply(status=204)
-        if refused := self.jobs.refused(instance, "Delete"):
+        refused = self.jobs.refused(instance, "Delete") or self.world.resource_guards.refuse(vault_of(call.path))
+        if refused:
             return refused
         vault = self.world.arm.resources[vault_of(call.path).lower()]
         operation = self._operations.begin(DELETE_SECONDS, lambda _: self._delete_softly(vault, instance))
@@ -203,7 +210,7 @@ class BackupInstances:
     def _list_of_cluster(self, call: Call) -> Reply:
         wanted = f"/{call.params['resource']}".lower()
         found = [i for i in self.world.arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
-        return Reply(body={"value": found})
+        return Reply(body={"value": [self._shown(instance) for instance in found]})
 
 
 def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:

@@ -143,6 +143,8 @@ class RecoveryItems:
         item = self.world.arm.find(call.path)
         if item is None:
             return Reply(status=204)
+        if refused := self.world.resource_guards.refuse(vault_of(call.path)):
+            return refused
         job = self.jobs.start(item, "DeleteBackupData")
 
         def delete(done: Operation) -> None:
