@@ -234,7 +234,7 @@ async def test_a_soft_deleted_vault_of_the_same_name_ends_the_run_and_a_retry_fi
     await goes_on(stage)
 
 
-async def test_a_backup_that_somebody_deleted_is_told_and_protected_again_once_nothing_is_left_of_it(
+async def test_a_backup_that_somebody_deleted_is_told_and_made_anew_once_nothing_is_left_of_it(
     stage: Stage,
 ) -> None:
     await protect(stage)
