@@ -33,6 +33,7 @@ async def plan_now(wanted: Protection) -> Plan:
         account=await resources.account(wanted),
         extension=await resources.extension(wanted),
         access=await resources.trusted_access(wanted),
+        endpoint=await services().private_endpoints.endpoint(wanted) if wanted.terms.subnet else None,
         volumes=await volumes_now(wanted),
     )
     known = [wanted.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]

@@ -84,6 +84,19 @@ async def ensure_storage(wanted: Protection) -> FoundAccount:
 
 
 @activity(app)
+async def ensure_endpoint(wanted: Protection) -> Found:
+    """The private endpoint of the storage account, with its DNS record where the policy document names a zone."""
+    endpoints = services().private_endpoints
+    found = await endpoints.endpoint(wanted)
+    if found is None:
+        await endpoints.create_endpoint(wanted)
+    endpoint = settled(f"the private endpoint of storage account {wanted.account}", found)
+    if wanted.terms.dns_zone and await endpoints.record(wanted) is None:
+        await endpoints.create_record(wanted)
+    return endpoint
+
+
+@activity(app)
 async def ensure_vault(wanted: Protection) -> FoundVault:
     """The Backup vault, at least as strong as wanted."""
     vaults = services().backup_vaults

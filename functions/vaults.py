@@ -27,6 +27,7 @@ from functions.vault_steps import (
     Guarding,
     Installation,
     app,
+    ensure_endpoint,
     ensure_extension,
     ensure_group,
     ensure_guard,
@@ -182,6 +183,8 @@ def stored(run: Runbook, plan: Plan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
     wanted = plan.wanted
     account = yield from run.step(ensure_storage, wanted, every=PROBE)
+    if wanted.terms.subnet:
+        yield from run.step(ensure_endpoint, wanted, every=PROBE)
     installation = Installation(wanted=wanted, blob_url=account.blob_url)
     extension = yield from run.step(ensure_extension, installation, every=PROBE)
     roles = lacking(plan, extension_grants(wanted, extension.principal))

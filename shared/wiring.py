@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.adapters.kubernetes import Kubernetes
     from shared.adapters.ledger import Ledger
     from shared.adapters.linkerd import Linkerd
+    from shared.adapters.private_endpoints import PrivateEndpoints
     from shared.adapters.probes import Keys, Subscriptions
     from shared.adapters.recovery_vault import ShareRestores
     from shared.adapters.recovery_vaults import RecoveryVaults
@@ -132,6 +133,12 @@ class Services:
         from shared.adapters.recovery_vaults import RecoveryVaults
 
         return RecoveryVaults(self.settings, self.provisioner)
+
+    @cached_property
+    def private_endpoints(self) -> "PrivateEndpoints":
+        from shared.adapters.private_endpoints import PrivateEndpoints
+
+        return PrivateEndpoints(self.settings, self.provisioner)
 
     @cached_property
     def guards(self) -> "Guards":

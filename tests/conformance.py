@@ -44,6 +44,7 @@ LEFT_OUT = {
     "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
     "Microsoft.Storage: no specification held": r"/subscriptions/.*/providers/Microsoft\.Storage/(?!.*/providers/)",
     "Microsoft.Compute: no specification held": r"/subscriptions/.*/providers/Microsoft\.Compute/(?!.*/providers/)",
+    "Microsoft.Network: no specification held": r"/subscriptions/.*/providers/Microsoft\.Network/(?!.*/providers/)",
     "Microsoft.ResourceGraph: no specification held": r"/providers/Microsoft\.ResourceGraph/resources",
     "Microsoft.Resources: of its specifications only that of resource groups is held": (
         r"/subscriptions/[^/]+/providers/[^/]+(/register)?$"

@@ -16,6 +16,7 @@ from local.cloud.resources.extensions import Extensions
 from local.cloud.resources.file_shares import FileShares
 from local.cloud.resources.identities import Identities
 from local.cloud.resources.machines import Machines
+from local.cloud.resources.networks import Networks
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.providers import Providers
 from local.cloud.resources.resource_graph import ResourceGraph
@@ -40,6 +41,7 @@ class World:
         self.roles = Roles(self)
         self.permissions = Permissions(self)
         self.identities = Identities(self)
+        self.networks = Networks(self)
         self.storage = Storage(self)
         self.aks = Aks(self)
         self.machines = Machines(self)

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _OPERATOR = "Microsoft.DataProtection/backupVaults/backup-operator"
 _LOCATION = "configuration.backupStorageLocation"
 _CLUSTERS = ("Microsoft.ContainerService", "managedClusters")
+# Azure Backup itself is a trusted service, and stays let in (Azure Storage docs).
+_PRIVATE: dict[str, Any] = {
+    "public_network_access": "Disabled",
+    "network_rule_set": {"bypass": "AzureServices", "defaultAction": "Deny"},
+}
 _SUCCEEDED = Found(state="Succeeded")
 
 
@@ -66,6 +71,7 @@ class AzureResources:
             and found.allow_blob_public_access is False
             and found.enable_https_traffic_only is True
             and found.minimum_tls_version in ("TLS1_2", "TLS1_3")
+            and (not wanted.terms.subnet or found.public_network_access == "Disabled")
         )
         endpoints = found.primary_endpoints
         return FoundAccount(
@@ -89,6 +95,7 @@ class AzureResources:
                 allow_blob_public_access=False,
                 enable_https_traffic_only=True,
                 minimum_tls_version="TLS1_2",
+                **(_PRIVATE if wanted.terms.subnet else {}),
             ),
         )
         with translated(f"creating storage account {wanted.account}"):

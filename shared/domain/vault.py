@@ -82,6 +82,10 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self._group_id}/providers/Microsoft.Storage/storageAccounts/{self.account}"
 
     @property
+    def endpoint_id(self) -> str:
+        return f"{self._group_id}/providers/Microsoft.Network/privateEndpoints/pe-{self.account}"
+
+    @property
     def vault_id(self) -> str:
         return f"{self._group_id}/providers/Microsoft.DataProtection/backupVaults/{self.vault}"
 

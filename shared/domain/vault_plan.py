@@ -50,6 +50,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     volumes: SeenVolumes = SeenVolumes()
     deleted: tuple[SoftDeleted, ...] = ()
     guard: str = ""
+    endpoint: Found | None = None
 
     @property
     def principals(self) -> tuple[str, str]:
@@ -134,6 +135,8 @@ def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
         yield Change(
             act="close", what=f"storage account {wanted.account}", why="it is open to more than Entra over TLS"
         )
+    if wanted.terms.subnet and seen.endpoint is None:
+        yield Change(act="create", what=f"private endpoint of storage account {wanted.account}")
     if seen.extension is None:
         yield Change(act="install", what=f"the backup extension of cluster {wanted.cluster}")
 

@@ -11,9 +11,10 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EVERY = [_HOUR * n for n in (4, 6, 8, 12, 24)]  # what a policy for AKS offers (Azure Backup docs)
 
 
-_GUARD = re.compile(
-    r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.dataprotection/resourceguards/[^/]+", re.IGNORECASE
-)
+_GROUP = r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/"
+_GUARD = re.compile(rf"{_GROUP}microsoft\.dataprotection/resourceguards/[^/]+", re.IGNORECASE)
+_SUBNET = re.compile(rf"{_GROUP}microsoft\.network/virtualnetworks/[^/]+/subnets/[^/]+", re.IGNORECASE)
+_ZONE = re.compile(rf"{_GROUP}microsoft\.network/privatednszones/[^/]+", re.IGNORECASE)
 
 
 class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +23,9 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Every cluster of the `subscriptions` is protected unless its tag says no. Where a region doesn't offer `redundancy`,
     `redundancy_fallback` will do. Immutability is Unlocked; for vaults named in `lock` it is locked, for ever. Without
     `public_network`, what Azure lets one close to public networks is closed. `guard` is the Resource Guard (resource
-    id) that watches over vaults. A vault outlives its cluster by `release_after`.
+    id) that watches over vaults. With a `subnet` (resource id) the backups' storage account is reached by a private
+    endpoint in it alone, whose record stands in `dns_zone` (resource id), if that is given. A vault outlives its
+    cluster by `release_after`.
     """
 
     subscriptions: tuple[str, ...] = ()
@@ -33,6 +36,8 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lock: tuple[str, ...] = ()
     public_network: bool = True
     guard: str = ""
+    subnet: str = ""
+    dns_zone: str = ""
     backup_every: timedelta = _DAY
     keep: timedelta = timedelta(days=7)
     release_after: timedelta = timedelta(days=30)
@@ -44,6 +49,10 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("keep: backups are kept for whole days, 1 to 360")
         if self.guard and not _GUARD.fullmatch(self.guard):
             raise ValueError("guard: not the resource id of a Resource Guard")
+        if self.subnet and not _SUBNET.fullmatch(self.subnet):
+            raise ValueError("subnet: not the resource id of a subnet")
+        if self.dns_zone and not (self.subnet and _ZONE.fullmatch(self.dns_zone)):
+            raise ValueError("dns_zone: not the resource id of a private DNS zone, or without a subnet")
         if self.release_after < self.keep:
             raise ValueError("release_after: shorter than `keep`, for which backups were promised")
 

@@ -20,6 +20,7 @@ REQUESTS = {  # what each activity sends that matters most
     "plan_protection": "GET .*/managedClusters/[^/]+/providers/Microsoft.DataProtection/backupInstances$",
     "ensure_group": "PUT .*/resourcegroups/[^/]+$",
     "ensure_storage": "PUT .*/storageAccounts/",
+    "ensure_endpoint": "PUT .*/privateEndpoints/[^/]+$",
     "ensure_vault": "PUT .*/backupVaults/[^/]+$",
     "ensure_policy": "PUT .*/backupVaults/[^/]+/backupPolicies/",
     "ensure_guard": "PUT .*/backupResourceGuardProxies/[^/]+$",
@@ -56,7 +57,8 @@ def seed(world: World) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
-        write_policy(stage, guard=stage.world.resource_guards.add("guard-contoso")["id"])
+        guard, subnet = stage.world.resource_guards.add("guard-contoso"), stage.world.networks.add_subnet("backups")
+        write_policy(stage, guard=guard["id"], subnet=subnet["id"])
         yield stage
         conforms(stage.world.wire.exchanges)
 

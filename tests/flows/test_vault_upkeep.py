@@ -10,6 +10,7 @@ import pytest
 
 from local.cloud.arm import Resource, error
 from local.cloud.backup.protocol import refusal
+from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
 from local.cloud.wire import Exchange, Fault
 from local.host.process import InvocationFailed
 from local.stage import Stage
@@ -298,6 +299,26 @@ async def test_a_resource_guard_watches_over_the_vault_when_the_policy_document_
     run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
     assert "GuardedByAnother" in (run.failure or "")
     assert GUARD in (run.failure or "")
+
+
+async def test_the_storage_account_is_reached_by_a_private_endpoint_alone_when_the_policy_document_names_a_subnet(
+    stage: Stage,
+) -> None:
+    subnet, zone = stage.world.networks.add_subnet("backups"), stage.world.networks.add_zone("privatelink.blob")
+    await protect(stage)
+    write_policy(stage, subnet=subnet["id"], dns_zone=zone["id"])
+    assert [change.split()[0] for change in (await swept(stage))["changes"]] == ["close", "create"]
+    held = one(stage, "Microsoft.Storage/storageAccounts")["properties"]
+    assert held["publicNetworkAccess"] == "Disabled"
+    assert held["networkAcls"]["defaultAction"] == "Deny"
+    endpoint = one(stage, ENDPOINTS)
+    assert endpoint["properties"]["subnet"]["id"] == subnet["id"]
+    assert held["privateEndpointConnections"][0]["properties"]["privateEndpoint"]["id"] == endpoint["id"]
+    (record,) = one(stage, ZONE_GROUPS)["properties"]["privateDnsZoneConfigs"]
+    assert record["properties"]["privateDnsZoneId"] == zone["id"]
+    written = writes(stage.world)
+    assert (await swept(stage))["changes"] == []
+    assert writes(stage.world) == written
 
 
 async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: Stage) -> None:
