@@ -51,10 +51,12 @@ class PrivateEndpoints(Management):
             found: Any = await unless_absent(self._resources(wanted).get_by_id(id, api_version=_API))
         return Found(state=found.properties["provisioningState"]) if found else None
 
-    async def _write(self, wanted: Protection, id: str, properties: dict[str, Any], **envelope: str) -> None:
+    async def _write(
+        self, wanted: Protection, id: str, properties: dict[str, Any], *, location: str | None = None
+    ) -> None:
         from azure.mgmt.resource.resources.models import GenericResource
 
-        body = GenericResource(properties=properties, **envelope)
+        body = GenericResource(properties=properties, location=location)
         with translated(f"making the private endpoint of storage account {wanted.account}"):
             await self._resources(wanted).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 
