@@ -2,9 +2,9 @@
 
 daily sweep ── kept long enough ──┐
 by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ take the backup workloads' identity away
-                                                          delete backup instances (they stay soft-deleted)
-                                                          wait until the vault keeps nothing any more
-                                                          delete vault, storage account, snapshots
+                                                          delete backup instances and items (they stay soft-deleted)
+                                                          wait until the vaults keep nothing any more
+                                                          delete vaults, endpoint, storage account, snapshots
                                                           write down what was released
 """
 
@@ -92,6 +92,7 @@ async def _gone_at(wanted: Protection) -> datetime:
 async def _remains(wanted: Protection) -> Remains:
     resources, vaults = services().azure_resources, services().backup_vaults
     there = await vaults.vault(wanted) is not None
+    recovery = await services().recovery_vaults.vault(wanted) is not None
     return Remains(
         instances=tuple(await vaults.instances(wanted)) if there else (),
         soft_deleted=tuple(await vaults.soft_deleted(wanted)) if there else (),
@@ -99,6 +100,9 @@ async def _remains(wanted: Protection) -> Remains:
         account=await resources.account(wanted) is not None,
         snapshots=await resources.group(wanted, wanted.snapshot_group) is not None,
         identity=await services().workload_identities.identity(wanted) is not None,
+        endpoint=await services().private_endpoints.endpoint(wanted) is not None,
+        recovery_vault=recovery,
+        items=tuple(await services().share_backups.items(wanted)) if recovery else (),
     )
 
 
@@ -111,10 +115,11 @@ def release_cluster(run: Runbook, order: Order) -> Steps[Released]:
     run.phase("stop", vault=wanted.vault)
     yield from unbound(run, wanted)
     yield from run.step(delete_instances, wanted, every=SOON)
+    yield from run.step(delete_items, wanted, every=SOON)
     run.phase("keep", vault=wanted.vault)
     yield from run.step(await_emptiness, wanted, every=DAILY, deadline=LONGEST_SOFT_DELETE)
     run.phase("delete", vault=wanted.vault)
-    for step in (delete_vault, delete_account, delete_snapshots):
+    for step in (delete_vault, delete_recovery_vault, delete_endpoint, delete_account, delete_snapshots):
         yield from run.step(step, wanted, every=SOON)
     released = yield from run.step(record_release, release, every=SOON)
     run.phase("released", vault=wanted.vault)
@@ -150,6 +155,18 @@ async def delete_instances(wanted: Protection) -> Remains:
 
 
 @activity(app)
+async def delete_items(wanted: Protection) -> Remains:
+    """The backups of the cluster's volumes are deleted, which can be taken back for as long as the vault keeps them."""
+    remains = await _remains(wanted)
+    for item in remains.live_items:
+        await services().share_backups.delete(wanted, item)
+    if remains.live_items:
+        names = ", ".join(item.name for item in remains.live_items)
+        raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+    return remains
+
+
+@activity(app)
 async def await_emptiness(wanted: Protection) -> Remains:
     """Nothing in the vault can be brought back any more."""
     remains = await _remains(wanted)
@@ -163,6 +180,28 @@ async def delete_vault(wanted: Protection) -> Protection:
     if await services().backup_vaults.vault(wanted) is not None:
         await services().backup_vaults.delete_vault(wanted)
         raise NotConverged("Deleting", f"Backup vault {wanted.vault} is being deleted")
+    return wanted
+
+
+@activity(app)
+async def delete_recovery_vault(wanted: Protection) -> Protection:
+    """The Recovery Services vault is gone, and the storage accounts are no longer registered with it."""
+    vaults, backups = services().recovery_vaults, services().share_backups
+    if await vaults.vault(wanted) is None:
+        return wanted
+    registered = await backups.accounts(wanted)
+    for container in registered:
+        await backups.unregister(wanted, container)
+    if not registered:
+        await vaults.delete_vault(wanted)
+    raise NotConverged("Deleting", f"{wanted.recovery_bar.what} is being deleted")
+
+
+@activity(app)
+async def delete_endpoint(wanted: Protection) -> Protection:
+    """The private endpoint of the storage account is gone."""
+    if await services().private_endpoints.endpoint(wanted) is not None:
+        await services().private_endpoints.delete_endpoint(wanted)
     return wanted
 
 

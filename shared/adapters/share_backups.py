@@ -4,6 +4,7 @@ The SDK's argument order differs between its operations: everything is passed by
 built: they are hashes, found by the share's name, and casing isn't stable. Of an operation only the id is kept.
 """
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import Management, translated, unless_absent
@@ -164,6 +165,27 @@ class ShareBackups(Management):
             state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
         )
 
+    async def delete(self, wanted: Protection, item: FoundItem) -> None:
+        """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
+        parts = item.id.split("/")
+        with translated(f"deleting the backups of {item.name}"):
+            await self._client(wanted).protected_items.delete(
+                **_vault(wanted), fabric_name=_FABRIC, container_name=parts[-3], protected_item_name=parts[-1]
+            )
+
+    async def accounts(self, wanted: Protection) -> list[str]:
+        """The containers (names) as which storage accounts are registered with the cluster's vault."""
+        listed = self._client(wanted).backup_protection_containers.list(**_vault(wanted), filter=_STORAGE)
+        with translated(f"listing the storage accounts of {wanted.recovery_bar.what}"):
+            return [container.name or "" async for container in listed]
+
+    async def unregister(self, wanted: Protection, container: str) -> None:
+        """Ask for the end of a storage account's registration, which takes its lock away."""
+        with translated(f"unregistering {container}"):
+            await self._client(wanted).protection_containers.unregister(
+                **_vault(wanted), fabric_name=_FABRIC, container_name=container
+            )
+
     def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
         from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
@@ -207,4 +229,10 @@ def _item(found: Any) -> FoundItem:
         state=str(held.get("protectionState") or ""),
         policy=held.policy_id or "",
         deleted=bool(held.is_scheduled_for_deferred_delete),
+        until=_until(held),
     )
+
+
+def _until(held: Any) -> datetime | None:
+    deleted, days = held.deferred_delete_time_in_utc, held.get("softDeleteRetentionPeriod")
+    return deleted + timedelta(days=days) if deleted and days else None

@@ -21,6 +21,7 @@ from shared.domain.errors import NotConverged
 from shared.domain.policy import Policy
 from shared.domain.vault import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
 from shared.domain.vault_findings import SoftDeleted
+from shared.domain.volumes import FoundItem
 
 
 class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,19 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     account: bool
     snapshots: bool
     identity: bool = False
+    endpoint: bool = False
+    recovery_vault: bool = False
+    items: tuple[FoundItem, ...] = ()
+
+    @property
+    def kept(self) -> tuple[SoftDeleted, ...]:
+        """What can still be brought back, of the cluster and of its volumes."""
+        return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
+
+    @property
+    def live_items(self) -> tuple[FoundItem, ...]:
+        """The backups of volumes that aren't deleted yet."""
+        return tuple(item for item in self.items if not item.deleted)
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +88,16 @@ def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release
     """The plan of a release."""
     named: Mapping[str, bool] = {
         f"delete Backup vault {wanted.vault}": found.vault,
+        f"delete {wanted.recovery_bar.what}": found.recovery_vault,
+        f"delete the private endpoint of storage account {wanted.account}": found.endpoint,
         f"delete storage account {wanted.account}": found.account,
         f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
     }
     steps = (
         *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
-        *(f"wait for soft-deleted backup instance {d.name}, kept until {d.day}" for d in found.soft_deleted),
+        *(f"delete the backups of share {item.name}, which stay soft-deleted" for item in found.live_items),
+        *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
         *(step for step, needed in named.items() if needed),
     )
     return Release(wanted=wanted, steps=steps, kept_until=gone_at + wanted.terms.release_after)
@@ -90,8 +107,11 @@ def check_empty(wanted: Protection, found: Remains) -> None:
     """Raise NotConverged, with the date, while something in the vault can still be brought back."""
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
-    if found.soft_deleted:
-        last = max(found.soft_deleted, key=lambda deleted: deleted.day)
+    if found.live_items:
+        names = ", ".join(item.name for item in found.live_items)
+        raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+    if found.kept:
+        last = max(found.kept, key=lambda deleted: deleted.day)
         raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
 
 

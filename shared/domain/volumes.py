@@ -14,7 +14,7 @@ Rules:
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -45,7 +45,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
     """What a Recovery Services vault protects: `source_id` is the account's, `policy` and `id` are resource ids.
 
-    `state` is Azure Backup's protection state; `deleted` says that it is only kept until it can't be brought back.
+    `state` is Azure Backup's protection state; `deleted` says that it is only kept until it can't be brought back, at
+    `until` in UTC, None if the service doesn't say.
     """
 
     id: str
@@ -54,6 +55,7 @@ class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     policy: str
     deleted: bool
+    until: datetime | None = None
 
     def of(self, share: Share) -> bool:
         """Whether this is the share."""

@@ -239,3 +239,19 @@ async def test_volumes_do_not_wait_for_a_cluster_that_can_not_be_protected(stage
     stage.world.roles.lags[CONTRIBUTOR] = (9 * DAY).total_seconds()
     await stops_with(stage, "UserErrorMissingPermissionsOnSnapshotResourceGroup")
     assert set(states(stage)) == {"carts", "images", "orders"}
+
+
+async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_backups(stage: Stage) -> None:
+    write_policy(stage, release_after="P9D")
+    await protect(stage)
+    stage.world.aks.remove(CLUSTER)
+    await stage.clock.advance(11 * DAY)
+    assert set(states(stage).values()) == {"ProtectionStopped"}, "deleted softly, and waited for"
+    assert len(of(stage.world, VAULTS)) == 1
+    release = next(i for i in stage.host.instances() if i.name == "release_cluster")
+    assert release.custom_status["reason"] == "SoftDeleted"
+    await stage.clock.advance(16 * DAY)
+    release = next(i for i in stage.host.instances() if i.name == "release_cluster")
+    assert release.status == "Completed", release.failure
+    assert (of(stage.world, ITEMS), of(stage.world, CONTAINERS), of(stage.world, VAULTS)) == ([], [], [])
+    assert stage.world.file_shares.exists(ACCOUNT, "carts"), "what was backed up is somebody else's"
