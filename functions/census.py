@@ -27,6 +27,7 @@ from shared.domain.census import (
     path,
     protected,
     unprotected,
+    with_volumes,
 )
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
@@ -45,14 +46,16 @@ async def take(client: Client) -> None:
     clusters, policy, before = await outer.protectable.list(), await outer.policy(), await _latest()
     instances = {instance.cluster_id.lower(): instance for instance in await outer.inventory.instances()}
     jobs = await outer.inventory.jobs(now - SHOWN)
+    items = await outer.inventory.items()
     standings = []
     for cluster in clusters:
         instance = instances.get(cluster.id.lower())
         if instance and instance.configured:
             known = before.proof(instance.id) if before else Proof()
-            standings.append(protected(cluster, instance, await _proof(instance, good_backups(instance, jobs), known)))
+            standing = protected(cluster, instance, await _proof(instance, good_backups(instance, jobs), known))
         else:
-            standings.append(await _unprotected(client, cluster, policy, instance))
+            standing = await _unprotected(client, cluster, policy, instance)
+        standings.append(with_volumes(standing, cluster, items))
     taken = census(standings, now)
     await outer.ledger.create(path(now), msgspec.json.encode(taken))
     log.info("census taken", extra={"clusters": len(standings), "protected": taken.protected})

@@ -8,6 +8,7 @@ from shared.adapters.azure import NO_RETRY, translated
 from shared.domain.census import Instance
 from shared.domain.restore_watch import WatchedJob
 from shared.domain.vault import Grant
+from shared.domain.volumes import FoundItem
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ _INSTANCES = """RecoveryServicesResources
 | where tostring(properties.dataSourceInfo.datasourceType) =~ 'Microsoft.ContainerService/managedClusters'
 | project id, cluster = tostring(properties.dataSourceInfo.resourceID),
  state = tostring(properties.currentProtectionState), policy = tostring(properties.policyInfo.policyId)
+| order by id asc"""
+_ITEMS = """RecoveryServicesResources
+| where type =~ 'microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems'
+| project id, source = tostring(properties.sourceResourceId), name = tostring(properties.friendlyName),
+ state = tostring(properties.protectionState), policy = tostring(properties.policyId),
+ deleted = tostring(properties.isScheduledForDeferredDelete)
 | order by id asc"""
 _GRANTS = """AuthorizationResources
 | where type =~ 'microsoft.authorization/roleassignments' and tostring(properties.principalId) in ({principals})
@@ -60,6 +67,20 @@ class Inventory:
         return [
             Instance(id=r["id"], cluster_id=r["cluster"] or "", state=r["state"] or "", policy=r["policy"] or "")
             for r in rows
+        ]
+
+    async def items(self) -> list[FoundItem]:
+        """What all Recovery Services vaults protect."""
+        return [
+            FoundItem(
+                id=row["id"],
+                source_id=row["source"] or "",
+                name=row["name"] or "",
+                state=row["state"] or "",
+                policy=row["policy"] or "",
+                deleted=(row["deleted"] or "").lower() == "true",
+            )
+            for row in await self._rows(_ITEMS)
         ]
 
     async def grants(self, principals: Sequence[str]) -> list[Grant]:

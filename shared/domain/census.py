@@ -4,6 +4,7 @@ Rules:
 - Protected is what Azure Backup calls ProtectionConfigured, whoever configured it.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
+- A share is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
 
@@ -14,8 +15,10 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.cluster import Cluster
+from shared.domain.errors import PermanentError
 from shared.domain.restore import GOOD
 from shared.domain.restore_watch import WatchedJob
+from shared.domain.volumes import FoundItem, Share, ended, shares_of
 
 FOLDER = "census/"
 _CONFIGURED = "ProtectionConfigured"
@@ -41,6 +44,19 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     last_verified_restore: datetime | None = None
 
 
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A share that a cluster names, as <storage account>/<share>.
+
+    `item` and `policy` are the resource ids of its protected item and backup policy; `message` says why there are none.
+    """
+
+    name: str
+    protected: bool
+    message: str = ""
+    item: str = ""
+    policy: str = ""
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One cluster. `instance`, `vault` and `policy` are resource ids; `reason` and `message` say why there are none."""
 
@@ -52,6 +68,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     vault: str = ""
     policy: str = ""
     proof: Proof = Proof()
+    volumes: tuple[Volume, ...] = ()
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +110,25 @@ def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
     return Standing(
         cluster=cluster.id, protected=True, instance=instance.id, vault=vault, policy=instance.policy, proof=proof
     )
+
+
+def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem]) -> Standing:
+    """The standing with that of each share which the cluster names; a tag that can't be read is told as such."""
+    try:
+        shares = shares_of(cluster)
+    except PermanentError as error:
+        told = Volume(name="", protected=False, message=error.message)
+        return msgspec.structs.replace(standing, volumes=(told,))
+    found = tuple(_volume(share, next((i for i in items if i.of(share)), None)) for share in shares)
+    return msgspec.structs.replace(standing, volumes=found)
+
+
+def _volume(share: Share, item: FoundItem | None) -> Volume:
+    if item is None:
+        return Volume(name=share.label, protected=False, message="no vault protects it")
+    if lost := ended(item):
+        return Volume(name=share.label, protected=False, message=lost, item=item.id)
+    return Volume(name=share.label, protected=True, item=item.id, policy=item.policy)
 
 
 def unprotected(cluster: Cluster, reason: str, message: str) -> Standing:

@@ -109,7 +109,7 @@ def refusal(item: FoundItem | None, found: Candidate | None, vault: str, region:
     `item` is the share in the vault, `found` the share outside of it.
     """
     if item is not None:
-        return _lost(item)
+        return ended(item)
     if timedelta(days=1) / terms.backup_every * terms.keep.days > SNAPSHOTS:
         return f"its backups would need more than {SNAPSHOTS} snapshots; keep fewer, or back up less often"
     if found is None or not found.exists:
@@ -121,7 +121,8 @@ def refusal(item: FoundItem | None, found: Candidate | None, vault: str, region:
     return ""
 
 
-def _lost(item: FoundItem) -> str:
+def ended(item: FoundItem) -> str:
+    """How somebody has ended an item's protection, and what to do; empty if nobody has."""
     if item.deleted:
         return "its backup was deleted and is kept for some days; undelete it, or wait until it is gone"
     if item.state == "ProtectionStopped":

@@ -103,6 +103,19 @@ async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_n
     assert "The nodes run Windows." in standing(census, "aks-windows").message
 
 
+async def test_shares_that_a_cluster_names_are_counted_with_it(stage: Stage) -> None:
+    for share in ("carts", "images"):
+        stage.world.file_shares.create("stshop", share)
+    stage.world.recovery_vaults.protect("rsv-ours", "stshop", "carts")
+    tags = {"meshward:files": "rg-storage/stshop/carts,rg-storage/stshop/images"}
+    stage.world.aks.add("aks-shop", tags=tags)
+    await stage.clock.advance(HOUR)
+    await stage.host.invoke_timer("daily_census")
+    carts, images = standing(await counted(stage), "aks-shop").volumes
+    assert (carts.name, carts.protected, carts.policy.rpartition("/")[2]) == ("stshop/carts", True, "shares-daily")
+    assert (images.name, images.protected, images.message) == ("stshop/images", False, "no vault protects it")
+
+
 async def test_a_day_is_counted_once_and_the_history_stays(stage: Stage) -> None:
     for _ in range(2):
         await stage.host.invoke_timer("daily_census")
@@ -138,7 +151,7 @@ async def test_the_cost_of_a_census_does_not_grow_with_the_clusters_that_are_pro
         stage.world.aks.add(f"aks-{number:03}", tags=ASKED)
         stage.world.backup_vaults.protect(f"aks-{number:03}", vault=f"bv-{number:03}")
     await stage.clock.advance(timedelta(hours=19))
-    assert await calls() == few <= 5
+    assert await calls() == few <= 6
     assert (await counted(stage)).protected == 22
 
 
