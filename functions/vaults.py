@@ -182,7 +182,7 @@ def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
 def stored(run: Runbook, plan: Plan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
     wanted = plan.wanted
-    account = yield from run.step(ensure_storage, wanted, every=PROBE)
+    account = yield from run.step(ensure_storage, wanted, every=SOON)  # not to be seen before it is there
     if wanted.terms.subnet:
         yield from run.step(ensure_endpoint, wanted, every=PROBE)
     installation = Installation(wanted=wanted, blob_url=account.blob_url)

@@ -71,7 +71,7 @@ def activities() -> list[str]:
 def settled(stage: Stage) -> None:
     """One of each thing, six roles for the cluster and two for the share."""
     assert len(of(stage.world, "Microsoft.DataProtection/backupVaults")) == 1
-    assert len(of(stage.world, "Microsoft.Storage/storageAccounts")) == 1
+    assert len(of(stage.world, "Microsoft.Storage/storageAccounts")) == 2, "the backups' and the share's"
     assert len(of(stage.world, "Microsoft.Authorization/roleAssignments")) == 8
     (item,) = of(stage.world, "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems")
     assert item["properties"]["friendlyName"] == "carts"
