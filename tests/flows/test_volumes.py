@@ -7,13 +7,14 @@ import pytest
 
 from local.cloud.arm import Resource
 from local.cloud.world import World
-from local.stage import Stage, open_stage
+from local.stage import Stage
 from shared.domain.vault import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vault_upkeep import call, stops_with, swept, write_policy
 from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, writes
+from tests.stage import open_stage
 
 ACCOUNT, OTHER = "stshop", "storders"
 VAULTS = "Microsoft.RecoveryServices/vaults"
