@@ -12,7 +12,13 @@ __all__ = ["oracle"]
 
 pytest.register_assert_rewrite("tests.contracts.kubernetes")
 
+_LONG = ("tests/local/", "tests/flows/", "tests/real/test_rotation.py", "tests/real/test_restore.py")
 START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, so that in the end no process waits for another's last one."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.fixture
