@@ -29,8 +29,8 @@ async def rolled_out(deployer: Deployer, package: Path, **environ: str) -> str:
     """The steps of infra/deploy.sh but for the build of the package, which `make package` tries."""
     told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward", AZURE_SUBSCRIPTION_ID=SUBSCRIPTION)
     made = dict(re.findall(r"^(AZURE_RESOURCE_GROUP|FUNCTION_APP)=(.+)$", told, re.MULTILINE))
-    await deployer.run("infra/publish.sh", str(package), **made)
-    return await deployer.run("infra/after-code.sh", **made, **environ)
+    await deployer.run("infra/publish.sh", str(package), expect=0, **made)
+    return await deployer.run("infra/after-code.sh", expect=0, **made, **environ)
 
 
 async def test_each_step_of_the_rollout_may_be_repeated(deployer: Deployer, tmp_path: Path) -> None:
