@@ -18,7 +18,9 @@ from functions import (
     selftest,
     sweeps,
     trust,
+    trust_issuer_steps,
     trust_member_steps,
+    trust_members,
     vaults,
 )
 from shared.adapters.telemetry import Telemetry
@@ -29,7 +31,9 @@ logging.getLogger("meshward").addHandler(Telemetry(os.environ))  # reads it when
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for module in (
     trust,
+    trust_members,
     trust_member_steps,
+    trust_issuer_steps,
     issuers,
     vaults,
     releases,

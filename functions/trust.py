@@ -4,7 +4,7 @@
     sweep ─────────────────┼─▶ request_rotation ─▶ rotate_trust_root, once per trust domain and generation
     HTTP, pipeline, agent ─┘
                                  find_work     the phase's round: who has to do what
-                                 rotate_member each for itself, side by side, for some minutes
+                                 rotate_member each for itself, side by side, for some minutes (trust_members)
       prepare                      is it fit?                          then the new root in Key Vault
       distribute                   bundle of both roots, restarts, B1
       activate                     an issuer under the new root, live in each replica
@@ -17,27 +17,16 @@ Which phase follows which, and the way back, is in shared.domain.trust; what fol
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 
 import azure.functions as func
 import msgspec
 from msgspec.structs import replace
 
 from functions.client import Client, with_client
-from functions.durable import MINUTE, DeadlinePassed, Runbook, Steps, declined, orchestrator
+from functions.durable import MINUTE, Runbook, Steps, declined, orchestrator
 from functions.incoming import received
-from functions.trust_member_steps import (
-    check_member,
-    ensure_bundle,
-    ensure_control_plane,
-    ensure_issuer,
-    ensure_renewed,
-    ensure_workloads,
-    verify_issuer,
-    verify_leaves,
-    verify_trust,
-)
+from functions.trust_members import outcome_of, rotate_members
 from functions.trust_steps import (
     Ending,
     Retirement,
@@ -51,15 +40,13 @@ from functions.trust_steps import (
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import certificate_near_expiry
 from shared.domain.trust import ENDS, SPOKEN, Mode, Phase, Word
-from shared.domain.trust_course import HOLD_POLL, Course, Done, Held, Member, Outcome, Reported, Rotated, Round
+from shared.domain.trust_course import HOLD_POLL, Course, Held, Outcome, Reported, Rotated, Round
 from shared.domain.trust_members import members_in
 from shared.domain.trust_plan import Upcoming, starts_unasked, unasked_mode, upcoming
 from shared.domain.trust_roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
-
-SLICE = timedelta(minutes=5)  # how long a member tries in a round, and so how soon an operator's word is heard
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -162,90 +149,7 @@ def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
         return (yield from run.sharded(rotate_members, round.members, f"-r{round.course.round}"))
     if round.unseen:
         return []
-    return [(yield from _outcome("", round.course.phase, _fleet_part(run, round.course)))]
-
-
-@orchestrator(app)
-def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[Outcome]]:
-    """Some members, side by side."""
-    return (yield from run.each(rotate_member, members))
-
-
-@orchestrator(app)
-def rotate_member(run: Runbook, member: Member) -> Steps[Outcome]:
-    """One member, one phase, for a while."""
-    run.phase(member.phase, cluster=member.cluster)
-    run.limit(SLICE)
-    return (yield from _outcome(member.cluster, member.phase, PARTS[member.phase](run, member)))
-
-
-def _outcome(cluster: str, phase: Phase, work: Steps[Outcome]) -> Steps[Outcome]:
-    try:
-        return (yield from work)
-    except DeadlinePassed as late:
-        why = late.waited
-        return Outcome(
-            cluster=cluster,
-            phase=phase,
-            reason=why.reason,
-            message=why.message,
-            blockers=list(why.blockers),
-            retry_after=why.retry_after,
-        )
-    except PermanentError as error:
-        return Outcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message, refused=True)
-
-
-def _prepare(run: Runbook, member: Member) -> Steps[Outcome]:
-    return _proof(member, (yield from run.step(check_member, member)))
-
-
-def _spread(run: Runbook, member: Member) -> Steps[Outcome]:
-    """Bring the phase's bundle to every proxy."""
-    yield from run.step(ensure_bundle, member)
-    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
-    yield from run.step(ensure_workloads, member)
-    return _proof(member, (yield from run.step(verify_trust, member)))
-
-
-def _issue(run: Runbook, member: Member) -> Steps[Outcome]:
-    """An issuer under the phase's root, live."""
-    yield from run.step(ensure_issuer, member)
-    return _proof(member, (yield from run.step(verify_issuer, member)))
-
-
-def _settle(run: Runbook, member: Member) -> Steps[Outcome]:
-    """Every leaf is of the new issuer: by waiting, or by restarts where there is no time for that."""
-    if member.mode is not Mode.ROUTINE:
-        yield from run.step(ensure_renewed, member)
-    return _proof(member, (yield from run.step(verify_leaves, member)))
-
-
-def _replace(run: Runbook, member: Member) -> Steps[Outcome]:
-    """Bundle and issuer at once, then everything anew: nothing trusts the expired root any more anyway."""
-    yield from run.step(ensure_bundle, member)
-    yield from run.step(ensure_issuer, member)
-    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
-    yield from run.step(verify_issuer, member)
-    yield from run.step(ensure_workloads, member)
-    return _proof(member, (yield from run.step(verify_trust, member)))
-
-
-PARTS: dict[Phase, Callable[[Runbook, Member], Steps[Outcome]]] = {
-    Phase.PREPARE: _prepare,
-    Phase.DISTRIBUTE: _spread,
-    Phase.ACTIVATE: _issue,
-    Phase.SETTLE: _settle,
-    Phase.RETIRE: _spread,
-    Phase.REISSUE: _issue,
-    Phase.RESETTLE: _settle,
-    Phase.WITHDRAW: _spread,
-    Phase.REPLACE: _replace,
-}
-
-
-def _proof(member: Member, done: Done) -> Outcome:
-    return Outcome(cluster=member.cluster, phase=member.phase, proof=done)
+    return [(yield from outcome_of("", round.course.phase, _fleet_part(run, round.course)))]
 
 
 def _fleet_part(run: Runbook, course: Course) -> Steps[Outcome]:

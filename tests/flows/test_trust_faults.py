@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from functions import issuers, trust
+from functions import issuers, trust, trust_members
 from functions.durable import Activity
 from local.cloud.scenario import OLD_ROOT
 from local.cloud.wire import Fault, Reply
@@ -25,9 +25,10 @@ GARBLED = Reply(content=b"<html>", headers={"Content-Type": "text/html"})
 class Trouble:
     """Strikes each of these activities; `struck` are those that it has come to."""
 
-    def __init__(self, stage: Stage, flow: ModuleType) -> None:
+    def __init__(self, stage: Stage, *flows: ModuleType) -> None:
         self.stage, self.struck = stage, set[str]()
-        self.names = {known.name for known in vars(flow).values() if isinstance(known, Activity)}
+        known = [value for flow in flows for value in vars(flow).values()]
+        self.names = {one.name for one in known if isinstance(one, Activity)}
 
     def __call__(self, function: str, moment: Moment) -> bool:
         if function not in self.names or (moment == "before" and function in self.struck):
@@ -91,7 +92,7 @@ KINDS = [Refused, Broken, Killed, Twice]
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_activity_of_a_rotation_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
     async with small_mesh(left=SWIFT, traffic_every=20) as stage:
-        trouble = kind(stage, trust)
+        trouble = kind(stage, trust, trust_members)
         stage.host.on_invocation(trouble)
         announce(stage)
         await rotated(stage)
