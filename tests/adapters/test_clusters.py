@@ -5,8 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.resources.aks import TYPE
+from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.clusters import Clusters
+from shared.domain.errors import TemporaryError
 from tests import sdk
 from tests.adapters.test_azure_resources import settings
 
@@ -30,6 +34,29 @@ async def test_clusters_are_listed_with_what_flows_decide_on(world: World, clust
     assert east.principal_id == made["identity"]["principalId"]
     assert east.oidc_issuer == made["properties"]["oidcIssuerProfile"]["issuerURL"]
     assert west.oidc_issuer is None
+
+
+async def test_a_list_of_clusters_is_read_to_its_last_page(world: World, clusters: Clusters) -> None:
+    first = world.aks.add("aks-east")
+    page = {
+        "value": [first],
+        "nextLink": f"{world.wire.url}/subscriptions/{SUBSCRIPTION}/providers/{TYPE}?api-version=2026-08-01",
+    }
+    world.wire.order(Fault(on="managedClusters", kind="answer", reply=Reply(body=page)))
+    world.aks.add("aks-west")
+    assert [c.name for c in await clusters.list()] == ["aks-east", "aks-east", "aks-west"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"), [(403, "AuthorizationFailed", "Forbidden"), (429, "Busy", "Busy")]
+)
+async def test_a_list_that_is_refused_says_so(
+    world: World, clusters: Clusters, status: int, code: str, reason: str
+) -> None:
+    refusal = Reply(status=status, body={"error": {"code": code, "message": "no"}})
+    world.wire.order(Fault(on="managedClusters", kind="answer", reply=refusal))
+    with pytest.raises(TemporaryError, match=reason):
+        await clusters.list()
 
 
 async def test_a_cluster_that_is_gone_is_nothing(world: World, clusters: Clusters) -> None:

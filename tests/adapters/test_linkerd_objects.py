@@ -57,6 +57,26 @@ def test_only_workloads_that_a_restart_replaces_own_a_proxy(owner: tuple[str, st
     assert objects.proxy(pod(owner=owner, value=""), owners).workload == workload
 
 
+@pytest.mark.parametrize(
+    ("owner", "hash", "workload"),
+    [
+        (("ReplicaSet", "web-5d4f"), "5d4f", "Deployment/shop/web"),
+        (("ReplicaSet", "web-v2-5d4f"), "5d4f", "Deployment/shop/web-v2"),
+        (("ReplicaSet", "web-5d4f"), "77aa", None),  # somebody has labelled it so
+        (("ReplicaSet", "rollout-5d4f"), "", None),
+        (("StatefulSet", "db"), "5d4f", "StatefulSet/shop/db"),
+        (None, "5d4f", ""),
+    ],
+)
+def test_a_pod_tells_its_deployment_by_name_and_label_or_its_replica_set_has_to_be_asked(
+    owner: tuple[str, str] | None, hash: str, workload: str | None
+) -> None:
+    seen = pod(owner=owner, value="")
+    seen["metadata"]["labels"] = {"pod-template-hash": hash} if hash else {}
+    assert objects.needs_owner(seen) is (workload is None)
+    assert objects.proxy(seen, {}).workload == (workload or "")
+
+
 def test_what_made_a_pod_is_told_where_no_restart_replaces_it() -> None:
     owners = {("shop", "rollout-abc"): ("Rollout", "web")}
     made_by = [("ReplicaSet", "rollout-abc"), ("Job", "import"), None]

@@ -19,6 +19,7 @@ from shared.domain.trust_gates import (
     trust_gate,
     until_renewed,
     wanted_in,
+    worth_reading_on,
 )
 from tests.domain.test_trust_certificates import NEW, OLD
 from tests.domain.test_trust_waves import MINUTE, NOW, SECOND, proxy, workload
@@ -146,6 +147,22 @@ def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_
 ) -> None:
     refreshed = [None if age is None else NOW - timedelta(hours=age) for age in ages]
     assert until_renewed(refreshed, timedelta(hours=24), NOW) == pytest.approx(hours * 3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("youngest", "on"),
+    [
+        ([], True),
+        ([None], True),  # it doesn't tell
+        ([NOW - timedelta(hours=2)], False),  # and so nobody else is read in vain
+        ([NOW - timedelta(hours=17)], True),  # it should have by now: others may be ahead
+        ([NOW - MINUTE], True),
+    ],
+)
+def test_all_leaves_are_read_only_once_the_youngest_is_renewed_or_overdue(
+    youngest: list[datetime | None], on: bool
+) -> None:
+    assert worth_reading_on(youngest, NOW - timedelta(hours=1), timedelta(hours=24), NOW) is on
 
 
 # the issuer

@@ -12,8 +12,10 @@ from local.cloud.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, work
 from local.cloud.world import World
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
+from shared.domain.trust_certificates import fingerprints
 from tests.conformance import conforms
 from tests.conftest import START
+from tests.flows.small_mesh import bundle_of
 from tests.flows.test_trust import (
     DAYS,
     HOUR,
@@ -145,6 +147,21 @@ async def test_pods_that_no_restart_replaces_are_waited_for_and_named_with_what_
     east(stage).update({**cart, "spec": {**cart["spec"], "paused": False}})
     for name in ("db-0", "db-1"):
         east(stage).delete("Pod", "shop", name)
+    await until_phase(stage, "activate")
+
+
+async def test_a_machine_outside_holds_the_new_issuer_back_until_its_keepers_say_what_it_trusts(stage: Stage) -> None:
+    meta = {"name": "vm-1", "namespace": "shop"}
+    machine = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "metadata": meta, "spec": {}}
+    east(stage).apply(machine)
+    announce(stage)
+    await stage.run(lambda: "verify_trust" in steps(stage), DAYS)
+    assert "shop/vm-1 (outside the cluster" in steps(stage)["verify_trust"]["message"]
+    await stage.clock.advance(2 * HOUR)
+    assert status(stage)["phase"] == "distribute"
+    trusts = ", ".join(fingerprints(bundle_of(stage, "aks-east")))
+    said = {"meshward/trusts": trusts, "meshward/started-at": stage.clock.now().isoformat()}
+    east(stage).apply({**machine, "metadata": {**meta, "annotations": said}})
     await until_phase(stage, "activate")
 
 

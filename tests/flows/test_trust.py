@@ -1,6 +1,7 @@
 """A trust root that nears its expiry is replaced over the whole trust domain, and no handshake fails on the way."""
 
 import base64
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -141,6 +142,7 @@ async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
         assert set(issuers.values()) == {3}, "the issuer once, and the bundle beside it with each bundle"
         others = {line: n for line, n in again.items() if line not in {**restarts, **bundles, **issuers}}
         assert {n for line, n in others.items() if not line.endswith("/create")} == {1}, others
+        assert json.loads((stage.store / "rotations" / f"{RUN}.json").read_text()) == result
         assert_no_secret(stage)
 
 

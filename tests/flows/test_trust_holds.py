@@ -1,6 +1,7 @@
 """Rotations that are kept from going on: holds, words of operators, aborts, clusters that come and go, downtime."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -179,6 +180,26 @@ async def test_a_phase_past_its_deadline_is_held_by_name_and_an_operators_resume
         await reach(stage, "activate")
         assert stage.clock.time() - resumed < 2400
         assert not stage.world.linkerd.violations
+
+
+async def test_no_history_grows_however_long_a_rotation_is_on_hold() -> None:
+    async with small_mesh("aks-east", "aks-west") as stage:
+        impatient(stage)
+        east(stage).apply(BARE)
+        await stage.clock.advance(MINUTE)
+        announce(stage)
+        await held(stage)
+        seen = [await longest(stage, HOUR), await longest(stage, HOUR), await longest(stage, 22 * HOUR)]
+        assert max(seen[1:]) <= seen[0] < 100
+
+
+async def longest(stage: Stage, time: timedelta) -> int:
+    """Events in the longest history of any instance, at any of some moments of this time."""
+    found = []
+    for _ in range(20):
+        await stage.clock.advance(time / 20)
+        found.append(max(len(history.pastEvents) for history in stage.host.histories()))
+    return max(found)
 
 
 async def test_a_cluster_that_has_changed_since_it_was_proven_keeps_the_new_issuer_back() -> None:
