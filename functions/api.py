@@ -12,6 +12,8 @@ POST /api/releases       {"cluster_id": "<resource id>", "plan": "<hash>"}
 POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
                          or {"item_id": "<resource id of a backup instance or protected item>"}, its latest recovery
                          point or with "point_id": "<name>" that one
+GET  /api/restores[?source_id=<resource id of a cluster or storage account>][&days=90]
+GET  /api/restores/report  the same as a page with charts
 GET  /api/census          which clusters are protected, by what and how well proven, or why not
 POST /api/selftest
 GET  /api/instances/{id}
@@ -26,10 +28,12 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions import census, releases, restores, rotations, selftest, trust, vaults
+from functions import census, releases, restores, rotations, selftest, trends, trust, vaults
 from functions.client import Client, with_client
 from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
 from shared.domain.guard import Unauthenticated
+from shared.domain.restore_report import report
+from shared.domain.restore_trends import Trends
 from shared.domain.trust import Word
 from shared.wiring import services
 
@@ -132,6 +136,18 @@ async def start_verification(req: func.HttpRequest, client: Client) -> func.Http
     return _accepted(req, await restores.request_by_hand(client, job, item, point))
 
 
+@guarded("GET", "restores")
+async def show_restores(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """How the restores of all items, or of one cluster or account, have fared."""
+    return _json(200, msgspec.to_builtins(await _trends(req)))
+
+
+@guarded("GET", "restores/report")
+async def show_restore_report(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+    """The same as a page with charts."""
+    return func.HttpResponse(report(await _trends(req)), mimetype="text/html")
+
+
 @guarded("GET", "census")
 async def show_census(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
     """The newest census."""
@@ -163,6 +179,10 @@ async def show_instance(req: func.HttpRequest, client: Client) -> func.HttpRespo
             "last_updated_at": state.last_updated_at.isoformat(),
         },
     )
+
+
+async def _trends(req: func.HttpRequest) -> Trends:
+    return await trends.shown(req.params.get("source_id", ""), req.params.get("days", ""))
 
 
 def _field(req: func.HttpRequest, name: str) -> str:

@@ -110,7 +110,7 @@ async def record_verdict(concluded: Concluded) -> Result:
     await services().ledger.create(f"verdicts/{wanted.name}.json", msgspec.json.encode(result))
     kept = await verdict_on(wanted.name) or result
     if plan:
-        await remember(plan.item, trial_of(plan, kept))
+        await remember(plan, trial_of(plan, kept))
     _tell(kept)
     return kept
 

@@ -15,7 +15,7 @@ import msgspec
 from shared.domain import restore_history as history
 from shared.domain import restore_manifest as manifests
 from shared.domain.errors import NotConverged
-from shared.domain.restore import Item, VaultPart, item_id
+from shared.domain.restore import Item, Plan, VaultPart, item_id
 from shared.domain.restore_checks import Result
 from shared.domain.restore_choice import SampledOut
 from shared.domain.restore_history import History, Trial
@@ -69,11 +69,11 @@ async def history_of(id: str) -> History | None:
     return msgspec.json.decode(found, type=History) if found else None
 
 
-async def remember(item: Item, trial: Trial) -> None:
+async def remember(plan: Plan, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
-    outer, path = services(), history.path(item.id)
+    outer, path = services(), history.path(plan.item.id)
     seen = await outer.ledger.read(path)
-    known = msgspec.json.decode(seen, type=History) if seen else history.empty(item)
+    known = msgspec.json.decode(seen, type=History) if seen else history.empty(plan.item, plan.trust_domain)
     grown = known.with_trial(trial)
     if grown != known and not await outer.ledger.update(path, msgspec.json.encode(grown), seen=seen):
         raise NotConverged("HistoryTaken", "another verification of the item is being written down", retry_after=5)

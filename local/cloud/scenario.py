@@ -126,13 +126,16 @@ def _config(namespace: str, name: str, data: dict[str, str]) -> dict[str, Any]:
 
 
 def workload(kind: str, namespace: str, name: str, replicas: int | None) -> dict[str, Any]:
-    """A workload of so many pods, without a number one for each node."""
+    """A workload of so many pods, without a number one for each node; Deployments listen for HTTP."""
     labels = {"app": name}
+    container: dict[str, Any] = {"name": name, "image": f"contoso/{name}:1"}
+    if kind == "Deployment":
+        container["ports"] = [{"name": "http", "containerPort": 8080}]
     spec: dict[str, Any] = {
         "selector": {"matchLabels": labels},
         "template": {
             "metadata": {"labels": labels},
-            "spec": {"serviceAccountName": name, "containers": [{"name": name, "image": f"contoso/{name}:1"}]},
+            "spec": {"serviceAccountName": name, "containers": [container]},
         },
     }
     if replicas is not None:

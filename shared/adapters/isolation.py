@@ -31,7 +31,7 @@ from shared.domain.restore_workloads import Copy, workloads_of
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 _READ = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, SERVICE_ACCOUNT, CONFIG_MAP, VOLUME_CLAIM, POD)
 _MESH_POLICIES = (
-    Kind("policy.linkerd.io", "v1beta3", "Server", "servers"),
+    Kind("policy.linkerd.io", "v1beta1", "Server", "servers"),  # which Linkerd 2.14 serves too
     Kind("policy.linkerd.io", "v1alpha1", "MeshTLSAuthentication", "meshtlsauthentications"),
     Kind("policy.linkerd.io", "v1alpha1", "AuthorizationPolicy", "authorizationpolicies"),
 )

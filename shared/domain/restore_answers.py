@@ -1,16 +1,20 @@
 """What the answers to calls of restored workloads say.
 
-Linkerd refuses an HTTP request with 403 and the header l5d-proxy-error, other connections by closing them. curl reports
-status, exit code and that header; exit code 28 is a connection that stayed open until curl gave up.
+Rules (linkerd2-proxy, see also its issue 2694):
+- Linkerd's inbound proxy refuses a request with 403. What the caller's own proxy answers, because it got no connection
+  or doesn't trust the certificate that it was shown, is 502 or 504 with the header l5d-proxy-error; from 2.15 on no
+  other answer carries that header. A 502 without it comes from beyond the handshake: the workload speaks no HTTP.
+- A 403 to whom the mesh lets in may be the application's own word: then nothing is proven.
+- A proxy accepts a plain connection before it knows what is behind, which says nothing of the workload.
 """
+
+from typing import NamedTuple
 
 import msgspec
 
 from shared.domain.restore_calls import CONTAINER, Call
 from shared.domain.restore_checks import Check, Weight
 from shared.domain.restore_manifest import Object
-
-_STAYED_OPEN = "28"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,32 +49,39 @@ def check_of(call: Call, answer: Answer) -> Check:
         finding = f"{call.about} wasn't called: {answer.message}"
         weight: Weight = "unknown" if call.purpose == "application probe" else "finding"
         return Check(name=call.purpose, passed=False, finding=finding, weight=weight)
-    passed, said = _SAID[call.speaks](call, answer)
-    return Check(name=call.purpose, passed=passed, finding=f"{call.about}: {said}")
+    said = _SAID[call.speaks](call, answer)
+    return Check(name=call.purpose, passed=said.passed, finding=f"{call.about}: {said.finding}", weight=said.weight)
 
 
-def _http(call: Call, answer: Answer) -> tuple[bool, str]:
-    status, _, refusal = _reported(answer)
-    said = f"HTTP {status} {refusal}".strip()
+class _Said(NamedTuple):
+    passed: bool
+    finding: str
+    weight: Weight = "failure"
+
+
+def _http(call: Call, answer: Answer) -> _Said:
+    status, _, by_proxy = [*answer.message.strip().split(" ", 2), "", "", ""][:3]
+    finding = f"HTTP {status} {by_proxy}".strip() if status else "no answer"
+    code = int(status) if status.isdigit() else 0
     if call.purpose == "mesh refusal":
-        return status == "403" and bool(refusal), said
-    answered = status.isdigit() and int(status) > 0 and not refusal
-    return answered and (call.purpose != "application probe" or int(status) < 400), said
+        return _Said(code == 403, finding)
+    if call.purpose == "application probe":
+        return _Said(0 < code < 400, finding)
+    if code == 403:
+        return _Said(False, f"{finding}, perhaps the application's own word", "finding")
+    return _Said(code > 0 and not (code in (502, 504) and by_proxy), finding)
 
 
-def _tcp(call: Call, answer: Answer) -> tuple[bool, str]:
-    stayed = _reported(answer)[1] == _STAYED_OPEN
-    return stayed is not (call.purpose == "mesh refusal"), "the connection stayed open" if stayed else "it was closed"
+def _tcp(call: Call, answer: Answer) -> _Said:
+    if answer.exit_code != 0:
+        return _Said(False, f"the connection wasn't accepted (curl {answer.exit_code})")
+    if call.port:
+        return _Said(False, "the mesh's proxy accepts any connection: probe a path, or run a command", "finding")
+    return _Said(True, "the connection was accepted")
 
 
-def _command(_: Call, answer: Answer) -> tuple[bool, str]:
-    return answer.exit_code == 0, f"exit code {answer.exit_code} {answer.message}".strip()
-
-
-def _reported(answer: Answer) -> tuple[str, str, str]:
-    """HTTP status, curl's exit code and the proxy's refusal, as far as they were reported."""
-    status, code, refusal, *_ = [*answer.message.strip().split(" ", 2), "", "", ""]
-    return status, code, refusal
+def _command(_: Call, answer: Answer) -> _Said:
+    return _Said(answer.exit_code == 0, f"exit code {answer.exit_code} {answer.message}".strip())
 
 
 _SAID = {"http": _http, "tcp": _tcp, "command": _command}

@@ -5,8 +5,9 @@ Rules:
   allows in calls a workload, and one that it doesn't: the first must be answered, the second refused.
 - A Server with an AuthorizationPolicy for one mesh identity decides about the called port (Linkerd docs, policy):
   whoever is answered there has shown a certificate of that identity, and the workload one that the caller trusts.
-- Each pod leaves its answer as its termination message. Linkerd waits up to ten seconds for a client's first bytes
-  before it calls a protocol opaque, so a plain connection is given twenty.
+- Both ask over HTTP, whatever the workload speaks: the proxies decide before it hears of the request, and the path is
+  one that an application rather doesn't know than forbids.
+- Each pod leaves its answer as its termination message.
 """
 
 import re
@@ -22,6 +23,8 @@ from shared.domain.restore_workloads import belongs_to_mesh, ready
 
 ALLOWED, STRANGER, CONTAINER = "meshward-probe", "meshward-stranger", "call"
 ANSWERED_WITHIN = timedelta(minutes=10)
+_PATH = "/.well-known/meshward"
+_PATIENCE = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
 _REPORT = "%output{/dev/termination-log}%{http_code} %{exitcode} %header{l5d-proxy-error}"
 _HTTP = re.compile(r"http|web|api|grpc", re.IGNORECASE)
 _OF_A_POD = {  # labels that tell pods of one workload apart
@@ -114,7 +117,7 @@ def _mesh_calls(targets: Sequence[Target], place: str, knobs: VerifyPolicy) -> l
     if target is None:
         return []
     purposes: list[tuple[Purpose, str]] = [("mesh handshake", ALLOWED), ("mesh refusal", STRANGER)]
-    return [_call(target, account, purpose, account, "/", knobs) for purpose, account in purposes]
+    return [_call(target, account, purpose, account, _PATH, knobs) for purpose, account in purposes]
 
 
 def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, knobs: VerifyPolicy) -> Call:
@@ -133,18 +136,13 @@ def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, kno
         )
     found = next((t for t in targets if (t.place, t.workload) == (place, probe.workload)), None)
     nobody = Target(place=place, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={})
-    target = msgspec.structs.replace(found or nobody, port=probe.port or 0, http=bool(probe.path))
+    target = msgspec.structs.replace(found or nobody, port=probe.port or 0)
     return _call(target, name, "application probe", ALLOWED, probe.path, knobs)
 
 
 def _call(target: Target, name: str, purpose: Purpose, account: str, path: str, knobs: VerifyPolicy) -> Call:
-    url, patience = (
-        f"http://{target.ip}:{target.port}{path}",
-        ["--max-time", "10", "--retry", "5", "--retry-all-errors"],
-    )
-    if not target.http:
-        url, patience = f"telnet://{target.ip}:{target.port}", ["--max-time", "20"]
-    curl = ["curl", "--silent", "--output", "/dev/null", *patience, "--write-out", _REPORT, url]
+    url = f"http://{target.ip}:{target.port}{path}" if path else f"telnet://{target.ip}:{target.port}"
+    curl = ["curl", "--silent", "--output", "/dev/null", *_PATIENCE, "--write-out", _REPORT, url]
     return Call(
         name=name,
         place=target.place,
@@ -153,7 +151,7 @@ def _call(target: Target, name: str, purpose: Purpose, account: str, path: str, 
         account=account,
         image=knobs.probe_image,
         command=tuple(curl),
-        speaks="http" if target.http else "tcp",
+        speaks="http" if path else "tcp",
         port=target.port if target.meshed else 0,
         labels=target.labels if target.meshed else {},
     )
@@ -206,7 +204,7 @@ def _access(call: Call) -> list[tuple[str, Any]]:
         return []
     name, group = f"meshward-{call.about.replace(':', '-')}"[:63], "policy.linkerd.io"
     allowed = {"identityRefs": [{"kind": "ServiceAccount", "name": ALLOWED}]}
-    selector = {"podSelector": {"matchLabels": call.labels}, "port": call.port, "accessPolicy": "deny"}
+    selector = {"podSelector": {"matchLabels": call.labels}, "port": call.port}
     lets_in = {
         "targetRef": {"group": group, "kind": "Server", "name": name},
         "requiredAuthenticationRefs": [{"group": group, "kind": "MeshTLSAuthentication", "name": ALLOWED}],

@@ -41,6 +41,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     item_id: str
     source_id: str
     kind: Kind
+    trust_domain: str = ""
     trials: tuple[Trial, ...] = ()
 
     @property
@@ -68,9 +69,9 @@ def path(item_id: str) -> str:
     return f"{FOLDER}{item_digest(item_id)}.json"
 
 
-def empty(item: Item) -> History:
-    """The history of an item that was never tested."""
-    return History(item_id=item.id, source_id=item.source_id, kind=item.kind)
+def empty(item: Item, trust_domain: str = "") -> History:
+    """The history of an item that was never tested; `trust_domain` is that of its cluster."""
+    return History(item_id=item.id, source_id=item.source_id, kind=item.kind, trust_domain=trust_domain)
 
 
 def trial_of(plan: Plan, result: Result) -> Trial:

@@ -5,7 +5,8 @@ Rules:
   between can't be in the copy as it is now, so an entry says when it was made and last changed.
 - It is written once and named by its SHA-256. Of more than MOST_ENTRIES entries those are kept whose names have the
   lowest hashes: the same ones each time.
-- Kubernetes objects are compared where loss shows: workloads by their images, ConfigMaps by content, claims by size.
+- Kubernetes objects are compared where loss shows: workloads by their images and
+  whether they ask for the mesh, ConfigMaps by content, claims by size.
   Secrets aren't read: the verifier has no right to.
 - Files are compared by path and size, a bounded sample of them by content.
 """
@@ -218,7 +219,9 @@ def _content(kind: str, item: Object) -> Any:
     if kind == "PersistentVolumeClaim":
         return item.get("spec", {}).get("resources", {}).get("requests", {}).get("storage")
     if kind in WORKLOADS:
-        return sorted(c.get("image", "") for c in item["spec"]["template"]["spec"].get("containers", ()))
+        template = item["spec"]["template"]
+        injected = (template.get("metadata", {}).get("annotations") or {}).get("linkerd.io/inject")
+        return [injected, *sorted(c.get("image", "") for c in template["spec"].get("containers", ()))]
     return None
 
 

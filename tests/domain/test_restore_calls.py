@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.domain.restore_answers import Answer, answer_of, check_of, excuse_of
@@ -10,7 +11,6 @@ from shared.domain.restore_policy import Probe, VerifyPolicy
 from tests.restores import KNOBS
 
 PLACES = {"shop": "verify-shop", "orders": "verify-orders"}
-REFUSED = "403 0 unauthorized request on route"
 
 
 def pod(place: str, workload: str, *ports: dict[str, Any], meshed: bool = True, ready: bool = True) -> dict[str, Any]:
@@ -45,11 +45,10 @@ def test_in_each_meshed_namespace_one_who_may_and_one_who_may_not_call_a_workloa
     assert [(c.place, c.account, c.about, c.speaks) for c in calls] == [
         ("verify-shop", ALLOWED, "web:8080", "http"),
         ("verify-shop", STRANGER, "web:8080", "http"),
-        ("verify-orders", ALLOWED, "db:5432", "tcp"),
-        ("verify-orders", STRANGER, "db:5432", "tcp"),
+        ("verify-orders", ALLOWED, "db:5432", "http"),
+        ("verify-orders", STRANGER, "db:5432", "http"),
     ]
-    assert calls[0].command[-1] == "http://10.0.0.7:8080/"
-    assert calls[2].command[-1] == "telnet://10.0.0.7:5432"
+    assert calls[0].command[-1] == "http://10.0.0.7:8080/.well-known/meshward"
 
 
 def test_pods_outside_the_mesh_or_not_ready_or_without_a_port_aren_t_called() -> None:
@@ -70,7 +69,7 @@ def test_one_mesh_identity_alone_is_let_in_to_the_port_that_is_called() -> None:
     ]
     specs = {kind: body.get("spec") for kind, body in made}
     server = specs["Server"]
-    assert server == {"podSelector": {"matchLabels": {"app": "web"}}, "port": 8080, "accessPolicy": "deny"}
+    assert server == {"podSelector": {"matchLabels": {"app": "web"}}, "port": 8080}
     assert specs["MeshTLSAuthentication"]["identityRefs"] == [{"kind": "ServiceAccount", "name": ALLOWED}]
     assert specs["AuthorizationPolicy"]["targetRef"]["name"] == "meshward-web-8080"
     assert {body["metadata"]["labels"]["meshward.io/verifies"] for _, body in made} == {"v"}
@@ -107,35 +106,46 @@ def a_call(purpose: Any, speaks: Any) -> Call:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "speaks", "message", "passed"),
+    ("purpose", "message", "passed"),
     [
-        ("mesh handshake", "http", "200 0 ", True),
-        ("mesh handshake", "http", "404 0 ", True),
-        ("mesh handshake", "http", "403 0 ", True),  # the application's own word
-        ("mesh handshake", "http", REFUSED, False),
-        ("mesh handshake", "http", "000 56 ", False),
-        ("mesh handshake", "http", "502 0 endpoint 10.0.0.7:8080: invalid peer certificate", False),
-        ("mesh handshake", "http", "", False),
-        ("mesh refusal", "http", REFUSED, True),
-        ("mesh refusal", "http", "200 0 ", False),
-        ("mesh refusal", "http", "403 0 ", False),  # the application refused, not the mesh
-        ("mesh refusal", "http", "000 28 ", False),
-        ("mesh handshake", "tcp", "000 28 ", True),
-        ("mesh handshake", "tcp", "000 56 ", False),
-        ("mesh refusal", "tcp", "000 0 ", True),
-        ("mesh refusal", "tcp", "000 28 ", False),
-        ("application probe", "http", "204 0 ", True),
-        ("application probe", "http", "500 0 ", False),
-        ("application probe", "http", "404 0 ", False),
-        ("application probe", "tcp", "000 28 ", True),
-        ("application probe", "tcp", "000 7 ", False),
+        ("mesh handshake", "200 0 ", True),
+        ("mesh handshake", "404 0 ", True),
+        ("mesh handshake", "502 0 ", True),  # from beyond the handshake: the workload doesn't speak HTTP
+        ("mesh handshake", "502 0 connection error: received fatal alert: UnknownCA", False),
+        ("mesh handshake", "504 0 endpoint 10.0.0.7:8080: service in fail-fast", False),
+        ("mesh handshake", "000 56 ", False),
+        ("mesh handshake", "", False),
+        ("mesh refusal", "403 0 ", True),
+        ("mesh refusal", "403 0 unauthorized request on route", True),
+        ("mesh refusal", "200 0 ", False),
+        ("mesh refusal", "504 0 service in fail-fast", False),
+        ("mesh refusal", "000 28 ", False),
+        ("application probe", "204 0 ", True),
+        ("application probe", "500 0 ", False),
+        ("application probe", "404 0 ", False),
+        ("application probe", "000 7 ", False),
     ],
 )
-def test_an_answer_passes_only_if_it_shows_what_was_asked(
-    purpose: str, speaks: str, message: str, passed: bool
-) -> None:
-    check = check_of(a_call(purpose, speaks), Answer(exit_code=0, message=message))
+def test_an_answer_passes_only_if_it_shows_what_was_asked(purpose: str, message: str, passed: bool) -> None:
+    check = check_of(a_call(purpose, "http"), Answer(exit_code=0, message=message))
     assert (check.name, check.passed, check.weight) == (purpose, passed, "failure")
+
+
+def test_a_403_to_whom_the_mesh_lets_in_proves_nothing_either_way() -> None:
+    check = check_of(a_call("mesh handshake", "http"), Answer(exit_code=0, message="403 0 "))
+    assert (check.passed, check.weight) == (False, "finding")
+
+
+@pytest.mark.parametrize(
+    ("port", "code", "passed", "weight"),
+    [(0, 0, True, "failure"), (0, 7, False, "failure"), (8080, 0, False, "finding"), (8080, 28, False, "failure")],
+)
+def test_an_accepted_connection_says_nothing_where_a_proxy_accepts_it(
+    port: int, code: int, passed: bool, weight: str
+) -> None:
+    call = msgspec.structs.replace(a_call("application probe", "tcp"), port=port)
+    check = check_of(call, Answer(exit_code=code, message=f"000 {code} "))
+    assert (check.passed, check.weight) == (passed, weight)
 
 
 @pytest.mark.parametrize("code", [0, 1])

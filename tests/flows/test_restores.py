@@ -139,6 +139,8 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
         "volumes bound",
         "pods ready",
         "mesh identity",
+        "mesh handshake",
+        "mesh refusal",
         "restore time",
     ]
     assert 0 < result["rpo_s"] < 900

@@ -198,7 +198,8 @@ def _policies() -> list[Object]:
     ]
     for kind in kinds:
         kind["metadata"]["annotations"] = approved
-        kind["spec"]["versions"][0]["schema"] = {"openAPIV3Schema": schema}
+        for version in kind["spec"]["versions"]:
+            version["schema"] = {"openAPIV3Schema": schema}
     return kinds
 
 

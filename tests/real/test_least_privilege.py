@@ -173,7 +173,7 @@ ATTEMPTS = [
     Attempt(
         what="verifier: let itself in elsewhere",
         method="POST",
-        path=f"apis/policy.linkerd.io/v1beta3/namespaces/{SHOP}/servers",
+        path=f"apis/policy.linkerd.io/v1beta1/namespaces/{SHOP}/servers",
         body={"metadata": {"name": "open"}, "spec": {"accessPolicy": "all-unauthenticated"}},
         **_OWN,
     ),

@@ -39,6 +39,7 @@ _KINDS = {
     "linkerd.io/v1alpha2 serviceprofiles": "ServiceProfile",
     "workload.linkerd.io/v1beta1 externalworkloads": "ExternalWorkload",
 }
+_OLDER = {"Server": ("v1beta1",)}
 _SINCE = {"ExternalWorkload": 15, "EgressNetwork": 17, "TLSRoute": 17, "TCPRoute": 17}
 
 
@@ -188,7 +189,10 @@ def _definition(served: str, kind: str) -> Object:
             "group": group,
             "scope": "Namespaced",
             "names": {"kind": kind, "plural": plural},
-            "versions": [{"name": version, "served": True, "storage": True}],
+            "versions": [
+                {"name": version, "served": True, "storage": True},
+                *({"name": older, "served": True, "storage": False} for older in _OLDER.get(kind, ())),
+            ],
         },
     }
 
