@@ -9,7 +9,7 @@ import pytest
 from local.cloud.backup.protocol import Outcome
 from local.cloud.kubernetes.cluster import Cluster, Exit
 from local.stage import Stage
-from tests.flows.test_restores import ACCOUNT, CLUSTER, SHARE, back_up, calm, checks, stage, verdict
+from tests.flows.test_restores import ACCOUNT, CLUSTER, HOUR, SHARE, back_up, calm, checks, stage, verdict
 
 __all__ = ["calm", "stage"]
 
@@ -46,6 +46,7 @@ async def test_a_missing_claim_is_missed_by_the_inventory(stage: Stage) -> None:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     metadata = {"name": "data", "namespace": "shop"}
     cluster(stage).apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
+    await stage.clock.advance(HOUR)
     job = back_up(stage)
     damage(stage, lambda object: None if object["kind"] == "PersistentVolumeClaim" else object)
     result = await verdict(stage, job)
