@@ -114,7 +114,7 @@ async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> P
     if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
-    older = older_point(found, point.point.time, min(known, default=None), tried, source.wanted.name)
+    older = older_point(found, point.point.time, known, tried, source.wanted.name)
     return point._replace(point=older) if older else point
 
 

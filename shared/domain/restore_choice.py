@@ -23,7 +23,7 @@ from shared.domain.restore_policy import VerifyPolicy
 
 # Changes of an older point's last hour may or may not be in it: its backup began some time before.
 _UNSURE = timedelta(hours=1)
-_SKEW = timedelta(minutes=10)
+_SKEW, _SOON = timedelta(minutes=10), timedelta(hours=3)
 
 
 class Reason(NamedTuple):
@@ -108,10 +108,10 @@ def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:
 
 
 def older_point(
-    points: Iterable[RecoveryPoint], than: datetime, since: datetime | None, history: History, name: str
+    points: Iterable[RecoveryPoint], than: datetime, manifests: Sequence[datetime], history: History, name: str
 ) -> RecoveryPoint | None:
-    """An older point to take instead, drawn from those after `since`, the moment of the first manifest (None: none)."""
-    usable = [p for p in points if p.complete and not p.threat and p.time < than and since and p.time >= since]
+    """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
+    usable = [p for p in points if p.complete and not p.threat and p.time < than and _has_manifest(p, manifests)]
     untested = [p for p in usable if not history.knows(p.id)]
     candidates = sorted(untested or usable, key=lambda point: point.time)
     return candidates[int(draw(name, "point") * len(candidates))] if candidates else None
@@ -144,6 +144,10 @@ def manifest_for(manifests: Sequence[tuple[datetime, str]], plan: Plan, *, own: 
     """
     after = sorted((at, path) for at, path in manifests if at >= plan.point.time - _SKEW)
     return after[0][1] if after else own
+
+
+def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
+    return any(point.time - _SKEW <= at <= point.time + _SOON for at in manifests)
 
 
 def _meant(usable: list[RecoveryPoint], source: Source) -> RecoveryPoint:

@@ -125,14 +125,15 @@ def test_by_hand_the_point_that_is_named_is_chosen_or_the_latest() -> None:
             choose_point([point(-600), point(-60, threat=True)], source(job=None, point=absent))
 
 
-def test_an_older_point_is_taken_only_since_there_are_manifests_and_an_untested_one_first() -> None:
-    listed, since = [point(-900), point(-600), point(-300), point(5), point(-200, threat=True)], NOW - 700 * MINUTE
-    found = {older_point(listed, NOW, since, history(), f"n{i}") for i in range(50)}
+def test_an_older_point_is_taken_only_where_it_has_a_manifest_and_an_untested_one_first() -> None:
+    listed = [point(-900), point(-600), point(-300), point(5), point(-200, threat=True)]
+    manifests = [NOW - 590 * MINUTE, NOW - 290 * MINUTE, NOW - 190 * MINUTE, NOW + 10 * MINUTE]
+    found = {older_point(listed, NOW, manifests, history(), f"n{i}") for i in range(50)}
     assert {p.id for p in found if p} == {"p-600", "p-300"}
     known = history(trial(1, point="p-300"))
-    assert {p.id for i in range(50) if (p := older_point(listed, NOW, since, known, f"n{i}"))} == {"p-600"}
-    assert older_point(listed, NOW, None, history(), "a") is None
-    assert older_point([point(5)], NOW, since, history(), "a") is None
+    assert {p.id for i in range(50) if (p := older_point(listed, NOW, manifests, known, f"n{i}"))} == {"p-600"}
+    assert older_point(listed, NOW, [], history(), "a") is None
+    assert older_point([point(5)], NOW, manifests, history(), "a") is None
 
 
 def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
