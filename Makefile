@@ -10,7 +10,7 @@ FLEETS ?= 10 100 1000
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-run: $(READY) ## publish the three events to the app on a simulated cloud and show what happens (SCENARIO=hold: with a hold)
+run: $(READY) ## publish the three events to the app on a simulated cloud and show what happens (SCENARIO=hold or bad-restore: what goes wrong)
 	@$(BIN)/python -m local.run
 
 serve: $(READY) ## the same world, kept up in real time, with addresses to try with curl

@@ -20,7 +20,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from local import bench_rotation, bench_vaults
+from local import bench_restores, bench_rotation, bench_vaults
 from local.clock import Clock
 from local.cloud import scenario
 from local.cloud.event_grid.topics import EventGrid
@@ -42,6 +42,9 @@ TARGETS = {
     "vaults_calls_fresh": ("less than az:", sum(bench_vaults.AZ.values())),
     "vaults_unchanged_reads": ("at most", 8),
     "vaults_unchanged_writes": ("at most", 0),
+    "restores_restored_twice": ("at most", 0),
+    "restores_left_over": ("at most", 0),
+    "restores_queries_per_idle_tick": ("at most", 1),
 }
 _OTHER_WRITE = {
     "id": "1",
@@ -80,6 +83,7 @@ async def measured() -> dict[str, Any]:
         "rotation_20_s": round(large, 2),
         "rotation_20_over_2": round(large / small, 2),
         "vaults": await bench_vaults.measured(),
+        "restores": await bench_restores.measured(),
     }
 
 
@@ -147,6 +151,7 @@ def show(figures: dict[str, Any]) -> None:
     table, vaults = Table("figure", "measured", "target"), figures["vaults"]
     bursts = {f"vaults_{b['clusters']}_{key}": b[key] for b in vaults["bursts"] for key in b if key != "clusters"}
     flat = {f"vaults_{name}": value for name, value in vaults.items() if name != "bursts"}
+    flat |= {f"restores_{name}": value for name, value in figures["restores"].items()}
     fleets = bench_rotation.rows(figures["rotation"])
     for name, value in {**figures, **flat, **bursts, **fleets}.items():
         bound, target = {**TARGETS, **bench_rotation.targets(fleets)}.get(name, ("", ""))

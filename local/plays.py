@@ -2,10 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 import aiohttp
 
 from local.cloud import scenario
+from local.cloud.backup.content import Object
+from local.cloud.backup.protocol import Outcome
 from local.progress import FLOWS
 from local.stage import Stage
 
@@ -21,6 +24,13 @@ _BARE_POD = {
 
 type Say = Callable[[str], object]
 type Play = Callable[[Stage, Say], Awaitable[None]]
+
+
+class Scenario(NamedTuple):
+    """A play, and the verdicts on the two restores in it."""
+
+    play: Play
+    verdicts: tuple[str, str] = ("Verified", "Verified")
 
 
 async def all_three(stage: Stage, say: Say) -> None:  # noqa: ARG001  # plays are called alike
@@ -43,7 +53,26 @@ async def hold(stage: Stage, say: Say) -> None:
     await stage.run(lambda: _all_ended(stage), LIMIT)
 
 
-SCENARIOS: dict[str, Play] = {"all": all_three, "hold": hold}
+async def bad_restore(stage: Stage, say: Say) -> None:
+    """The same, but what comes back of the cluster isn't what was backed up, whatever the restore job says."""
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(restored=_damaged))
+    say("backup             in the cluster's copy, StatefulSet shop/db is missing and ConfigMap orders/api altered")
+    publish(stage)
+    await stage.run(lambda: _all_ended(stage), LIMIT)
+
+
+def _damaged(obj: Object) -> Object | None:
+    """The object as the copy holds it, None for what it lacks."""
+    if obj["kind"] == "StatefulSet":
+        return None
+    return {**obj, "data": {"queue": "orders-2019"}} if obj.get("data", {}).get("queue") else obj
+
+
+SCENARIOS = {
+    "all": Scenario(all_three),
+    "hold": Scenario(hold),
+    "bad-restore": Scenario(bad_restore, ("Failed", "Verified")),
+}
 
 
 def publish(stage: Stage) -> None:

@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from local.observe import observe, shortcomings
-from local.plays import SCENARIOS, Play
+from local.observe import observe, results, shortcomings
+from local.plays import SCENARIOS, Scenario
 from local.progress import Progress
 from local.stage import APP, open_stage
 from local.summary import census, report, show
@@ -35,21 +35,21 @@ def main() -> None:
         sys.exit(130)
 
 
-async def played(console: Console, play: Play) -> int:
+async def played(console: Console, scenario: Scenario) -> int:
     """Run a scenario from start to end; the exit status."""
     console.print("Starting the simulated cloud and the app …")
     async with open_stage(start=time.time() // SWEEPS * SWEEPS + 1) as stage:
         await stage.clock.advance(SETTLES)
         before = observe(stage)
         with Progress(console, stage) as progress:
-            await play(stage, progress.say)
+            await scenario.play(stage, progress.say)
         after = observe(stage)
-        missing = shortcomings(before, after)
+        missing = shortcomings(before, after, scenario.verdicts)
         outcome = report(stage, progress.timings, before, after, ok=not missing)
         OUT.parent.mkdir(exist_ok=True)
         OUT.write_text(json.dumps(outcome, indent=2) + "\n")
-        counted = await census(stage)
-    show(console, outcome, counted, missing)
+        counted, verdicts = await census(stage), results(stage.store)
+    show(console, outcome, counted, verdicts, missing)
     return 1 if missing else 0
 
 

@@ -36,7 +36,13 @@ async def census(stage: Stage) -> dict[str, Any]:
         return counted
 
 
-def show(console: Console, outcome: dict[str, Any], counted: dict[str, Any], missing: list[str]) -> None:
+def show(
+    console: Console,
+    outcome: dict[str, Any],
+    counted: dict[str, Any],
+    verdicts: list[dict[str, Any]],
+    missing: list[str],
+) -> None:
     """The summary for people."""
     table = Table("flow", "status", "outcome", "virtual", "wall")
     for name, flow in outcome["flows"].items():
@@ -54,8 +60,22 @@ def show(console: Console, outcome: dict[str, Any], counted: dict[str, Any], mis
         f"restores: {restores['verdict']}, RPO {restores['rpo_s']:.0f} s, RTO {restores['rto_s']:.0f} s, "
         f"{restores['left_over']} left over"
     )
+    for result in verdicts:
+        if result["verdict"] != "Verified":
+            _show_verdict(console, result)
     _show_census(console, counted)
     console.print("[bold]ok[/bold]" if not missing else f"[bold red]not reached:[/bold red] {', '.join(missing)}")
+
+
+def _show_verdict(console: Console, result: dict[str, Any]) -> None:
+    """The report of a verification: its rungs, what each found, and the seconds that it measured."""
+    table = Table("check", "", "finding", "seconds", title=f"{result['verdict']}: backup {_name(result['job_id'])}")
+    for check in result["checks"]:
+        measured = "" if check["seconds"] is None else f"{check['seconds']:.0f}"
+        table.add_row(check["name"], "✓" if check["passed"] else "✗", check["finding"], measured)
+    console.print(table)
+    if not result["checks"]:
+        console.print("; ".join(result["reasons"]))
 
 
 def _show_census(console: Console, counted: dict[str, Any]) -> None:

@@ -72,6 +72,16 @@ async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_g
     assert held < resumed < proven
 
 
+async def test_a_copy_that_isn_t_what_was_backed_up_fails_and_its_report_says_why() -> None:
+    shown = StringIO()
+    assert await run.played(Console(file=shown, width=200), SCENARIOS["bad-restore"]) == 0
+    told = shown.getvalue()
+    assert re.search(r"Failed: backup [0-9a-f-]{36}", told)
+    assert re.search(r"│ inventory +│ ✗ │ .*(StatefulSet|ConfigMap)", told)
+    assert re.search(r"│ restore job +│ ✓ │", told)
+    assert "restores: Failed" in told
+
+
 def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
     assert shortcomings(BEFORE, GOOD) == []
     lacking: dict[str, dict[str, Any]] = {
@@ -80,7 +90,7 @@ def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
         "one new root, the old one gone": {"roots": ["new", "old"]},
         "aks-new protected": {"instances": []},
         "two restores completed": {"restores": GOOD.restores[:1]},
-        "both restores verified": {"verdicts": ["Verified", "VerifiedWithFindings"]},
+        "verdicts Verified and Verified": {"verdicts": ["Verified", "VerifiedWithFindings"]},
         "nothing left over": {"left_over": 1},
     }
     for goal, facts in lacking.items():

@@ -1,0 +1,122 @@
+"""Measures restore testing: many clusters are backed up over a virtual day, and each backup is verified, or it is told
+why it isn't.
+
+Rules:
+- A cluster has one namespace with two workloads, and a vault of its own; every fifth belongs to the mesh.
+- The policy document is empty: the defaults draw what is verified.
+- `calls_per_verification` are all requests of that day, to Azure and to clusters, over the restores: those of the watch
+  and of backups that aren't verified too.
+- What came of it is read from the world and from the app's store: restores sent for one place, and what is left there
+  an hour after the last run, when the janitor has been.
+- `queries_per_idle_tick` are the requests to Resource Graph in an hour without a new backup, over the watch's ticks.
+"""
+
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from local.cloud import scenario
+from local.cloud.wire import Exchange
+from local.cloud.world import World
+from local.host.durable import Instance
+from local.observe import left_over
+from local.stage import Stage, open_stage
+
+CLUSTERS, COMPLETIONS = 100, 1_000
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+_MESHED = 5  # one of so many
+_SETTLES, _LIMIT, _TICKS = timedelta(minutes=10), timedelta(days=4), 12
+_TRAFFIC_SECONDS = 3_600.0
+_TIMERS = ("issuer_sweep", "expiry_sweep", "cluster_sweep", "daily_census")
+_SETTINGS = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in _TIMERS}
+
+
+async def measured(clusters: int = CLUSTERS, completions: int = COMPLETIONS) -> dict[str, Any]:
+    """The figures under the key `restores` of `out/bench.json`."""
+    async with open_stage(seed=partial(seed, clusters=clusters), settings=_SETTINGS) as stage:
+        tally = stage.world.wire.exchanges = Tally()
+        ended: set[str] = set()
+        stage.host.on_change(partial(_note_end, ended))
+        await stage.clock.advance(_SETTLES)
+        begun, stage.world.wire.calls = time.perf_counter(), 0
+        back_up(stage, clusters, completions)
+        await stage.run(lambda: len(ended) >= completions, _LIMIT)
+        wall, calls = time.perf_counter() - begun, stage.world.wire.calls
+        await stage.clock.advance(HOUR)
+        tally.queries = 0
+        await stage.clock.advance(HOUR)
+        verdicts = Counter(each["verdict"].startswith("Verified") for each in _stored(stage.store, "verdicts"))
+        return {
+            "completions": completions,
+            "verified": verdicts[True],
+            "sampled_out": len(list(_stored(stage.store, "sampled"))),
+            "explained": verdicts[False],
+            "restored_twice": sum(count - 1 for count in tally.places.values()),
+            "left_over": len(left_over(stage.world)),
+            "calls_per_verification": round(calls / max(1, len(tally.places)), 1),
+            "queries_per_idle_tick": round(tally.queries / _TICKS, 2),
+            "wall_s": round(wall, 1),
+        }
+
+
+class Tally(deque[Exchange]):
+    """Counts exchanges instead of keeping them: `places` that restores were accepted for, queries of Resource Graph."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=1)  # of none, the wire records nothing
+        self.places: Counter[str] = Counter()
+        self.queries = 0
+
+    def append(self, exchange: Exchange) -> None:
+        path = exchange.url.partition("?")[0]
+        self.queries += path.endswith("/Microsoft.ResourceGraph/resources")
+        if path.endswith("/restore") and exchange.status == 202:
+            (criteria,) = json.loads(exchange.request)["restoreTargetInfo"]["restoreCriteria"]
+            self.places.update(criteria["namespaceMappings"].values())
+
+
+def seed(world: World, *, clusters: int) -> None:
+    world.linkerd.traffic_every = _TRAFFIC_SECONDS
+    scenario.seed_trust(world, 0)
+    world.file_shares.create(scenario.STORAGE_ACCOUNT, scenario.SHARE)
+    for number in range(clusters):
+        name = _name(number)
+        if number % _MESHED == 0:
+            scenario.add_cluster(world, name, list(_workloads("enabled")))
+        else:
+            world.aks.add(name)
+            for manifest in _workloads("disabled"):
+                world.kubernetes.clusters[name].apply(manifest)
+        world.backup_vaults.protect(name, vault=f"bv-{name}")
+
+
+def back_up(stage: Stage, clusters: int, completions: int) -> None:
+    """Let backups complete, evenly over a day, of one cluster after the other."""
+    for number in range(completions):
+        at = number / completions * DAY.total_seconds()
+        stage.clock.after(at, partial(stage.world.backup_vaults.complete_backup, _name(number % clusters)))
+
+
+def _name(number: int) -> str:
+    return f"aks-{number:03}"
+
+
+def _workloads(injection: str) -> Iterator[dict[str, Any]]:
+    metadata = {"name": "shop", "annotations": {"linkerd.io/inject": injection}}
+    yield {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    yield scenario.workload("Deployment", "shop", "web", 1)
+    yield scenario.workload("Deployment", "shop", "cart", 1)
+
+
+def _note_end(ended: set[str], run: Instance) -> None:
+    if run.name == "verify_restore" and run.ended:
+        ended.add(run.id)
+
+
+def _stored(store: Path, folder: str) -> Iterator[dict[str, Any]]:
+    return (json.loads(file.read_text()) for file in store.glob(f"{folder}/*.json"))

@@ -1,0 +1,39 @@
+"""What the bench says of restore testing, for a day of few backups."""
+
+import json
+
+from local import bench_restores
+from local.cloud.wire import Exchange
+
+
+def accepted(place: str, status: int = 202) -> Exchange:
+    criteria = {"namespaceMappings": {"shop": place}}
+    request = {"restoreTargetInfo": {"restoreCriteria": [criteria]}}
+    return Exchange(
+        method="POST",
+        url="https://localhost/subscriptions/s/backupInstances/i/restore?api-version=1",
+        request=json.dumps(request).encode(),
+        request_headers={},
+        status=status,
+        headers={},
+        body=None,
+    )
+
+
+def test_a_restore_counts_for_its_place_once_it_is_accepted() -> None:
+    tally = bench_restores.Tally()
+    for exchange in (accepted("verify-a"), accepted("verify-b"), accepted("verify-b", status=429)):
+        tally.append(exchange)
+    assert tally.places == {"verify-a": 1, "verify-b": 1}
+    tally.append(accepted("verify-b"))
+    assert tally.places["verify-b"] == 2
+    assert len(tally) == 0
+
+
+async def test_every_backup_of_a_day_is_verified_sampled_out_or_explained() -> None:
+    figures = await bench_restores.measured(clusters=2, completions=6)
+    assert figures["verified"] + figures["sampled_out"] + figures["explained"] == figures["completions"] == 6
+    assert figures["verified"] >= 2, "an item that was never verified is drawn for sure"
+    assert (figures["restored_twice"], figures["left_over"]) == (0, 0)
+    assert figures["calls_per_verification"] > 10
+    assert figures["queries_per_idle_tick"] == 1
