@@ -7,6 +7,7 @@ Rules:
 - An upload goes to One Deploy (`/api/publish`) with Resource Manager's token; a remote build would take other versions.
 """
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from local.cloud.world import World
 
 _DEPLOYMENT = "/subscriptions/{subscription}/providers/Microsoft.Resources/deployments/{name}"
+_ETAG = '"8dc1f2a3b4c5d6e"'
 _SITE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{site}"
+_PLAN = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/serverfarms/{plan}"
 _ACCOUNTS = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts"
 _POLICY = _ACCOUNTS + "/{account}/blobServices/default/containers/{container}/immutabilityPolicies/default"
 
@@ -40,12 +43,12 @@ class Rollout:
             Route("PUT", _DEPLOYMENT, self._deploy),
             Route("GET", _DEPLOYMENT, self._deployment),
             Route("GET", _SITE, self._get),
-            Route("PATCH", _SITE, self._patch),
-            Route("PUT", _SITE, self._patch),
+            Route("GET", _PLAN, self._get),
+            Route("PUT", _SITE, self._put),
             Route("GET", _SITE + "/functions", self._list),
             Route("POST", _SITE + "/host/default/sync", self._sync),
             Route("GET", _ACCOUNTS, self._accounts),
-            Route("GET", _POLICY, self._get),
+            Route("GET", _POLICY, self._policy),
             Route("POST", _POLICY + "/lock", self._lock),
         ]
         world.wire.mount(routes, guard=self._authenticated)
@@ -80,14 +83,14 @@ class Rollout:
         refused = self._refusal(call)
         if refused:
             return refused
-        template = call.body["properties"]["template"]
+        template = _template(call)
         for id, resource in zip(template["metadata"]["ids"], template["resources"], strict=True):
             self._make(id, resource)
         self.deployments[call.params["name"]] = self._body(call, "Succeeded")
         return Reply(status=201, body=self.deployments[call.params["name"]])
 
     def _refusal(self, call: Call) -> Reply | None:
-        template = call.body["properties"]["template"]
+        template = _template(call)
         for resource in template["resources"]:
             namespace = resource["type"].partition("/")[0]
             if self.world.providers.states.get((call.params["subscription"].lower(), namespace.lower())):
@@ -104,7 +107,7 @@ class Rollout:
         self.world.arm.store({**resource, "id": id, **({"properties": known["properties"]} if locked else {})})
 
     def _body(self, call: Call, state: str) -> Resource:
-        outputs = call.body["properties"]["template"].get("outputs", {})
+        outputs = _template(call).get("outputs", {})
         properties = {"provisioningState": state, "outputs": outputs, "mode": "Incremental"}
         return {"id": call.path, "name": call.params["name"], "properties": properties}
 
@@ -120,9 +123,9 @@ class Rollout:
                 "sku": "FlexConsumption",
                 "hostNameSslStates": [{"name": f"{host}/scm", "hostType": "Repository", "sslState": "Disabled"}],
             }
-        return Reply(body=found, headers={"ETag": '"1"'}) if found else not_found(call)
+        return Reply(body=found) if found else not_found(call)
 
-    def _patch(self, call: Call) -> Reply:
+    def _put(self, call: Call) -> Reply:
         found = self.world.arm.find(call.path)
         if found is None:
             return not_found(call)
@@ -142,11 +145,17 @@ class Rollout:
     def _accounts(self, call: Call) -> Reply:
         return Reply(body={"value": list(self.world.arm.of_type("Microsoft.Storage/storageAccounts", under=call.path))})
 
+    def _policy(self, call: Call) -> Reply:
+        found = self.world.arm.find(call.path)
+        if found is None:
+            return not_found(call)
+        return Reply(body={**found, "etag": _ETAG, "properties": {"state": "Unlocked", **found["properties"]}})
+
     def _lock(self, call: Call) -> Reply:
         found = self.world.arm.find(call.path.rpartition("/")[0])
         if found is None:
             return not_found(call)
-        if not call.headers.get("if-match"):
+        if call.headers.get("if-match") != _ETAG:
             return error(
                 412, "PreconditionFailed", "The condition specified using HTTP conditional header(s) is not met."
             )
@@ -157,6 +166,13 @@ class Rollout:
         self.uploads.append(call.query)
         self.synced = False
         return Reply(status=202, body="1")
+
+
+def _template(call: Call) -> Resource:
+    """The template of a request; az puts its text in as it stands, under a name without quotes."""
+    body = json.loads(call.content.replace(b", template:", b', "template":', 1))
+    template: Resource = body["properties"]["template"]
+    return template
 
 
 def _function(subscription: Resource) -> str:
