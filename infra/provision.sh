@@ -31,10 +31,10 @@ register() { # <subscription> <provider>…: all that are missing at once, then 
     done
   done
 }
-register "$AZURE_SUBSCRIPTION_ID" App Authorization Insights KeyVault OperationalInsights Web
+register "$AZURE_SUBSCRIPTION_ID" App Authorization DurableTask Insights KeyVault Network OperationalInsights Web
 for each in $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' '); do
-  register "$each" ContainerService DataProtection EventGrid KubernetesConfiguration ManagedIdentity RecoveryServices \
-    ResourceGraph Storage
+  register "$each" ContainerService DataProtection EventGrid KubernetesConfiguration ManagedIdentity Network \
+    RecoveryServices ResourceGraph Storage
 done
 
 output() {

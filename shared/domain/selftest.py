@@ -14,13 +14,14 @@ from shared.domain.errors import MeshwardError, PermanentError
 
 EVENT = "Meshward.SelfTest"
 FOLDER = "selftest"
-# What a subscription of the fleet needs; infra/deploy.sh registers these there, and more for the installation itself.
+# What a subscription of the fleet needs; infra/provision.sh registers these there, and more for the installation itself.
 PROVIDERS = (
     "Microsoft.ContainerService",
     "Microsoft.DataProtection",
     "Microsoft.EventGrid",
     "Microsoft.KubernetesConfiguration",
     "Microsoft.ManagedIdentity",
+    "Microsoft.Network",
     "Microsoft.RecoveryServices",
     "Microsoft.ResourceGraph",
     "Microsoft.Storage",
