@@ -14,7 +14,7 @@ from shared.domain.errors import MeshwardError, PermanentError
 
 EVENT = "Meshward.SelfTest"
 FOLDER = "selftest"
-# What a subscription of the fleet needs; infra/provision.sh registers these there, and more for the installation itself.
+# What a subscription of the fleet needs; infra/provision.sh registers these, and more for the installation itself.
 PROVIDERS = (
     "Microsoft.ContainerService",
     "Microsoft.DataProtection",
