@@ -351,12 +351,16 @@ async def test_a_cluster_deleted_on_the_way_ends_its_run_with_a_reason(stage: St
     assert CLUSTER in (run.failure or "")
 
 
-async def test_a_cluster_is_protected_soon_after_its_slowest_role_acts(stage: Stage) -> None:
-    """Azure itself takes 45 s to validate and 70 s to configure: what is above is ours."""
-    stage.world.roles.lag = timedelta(minutes=20).total_seconds()
-    stage.world.aks.announce(cluster_of(stage))
-    await protected(stage)
-    granted = max(role["properties"]["createdOn"] for role in of(stage.world, ROLES))
-    acts = stage.clock.now().fromisoformat(granted) + timedelta(minutes=20)
+AZURE_TAKES = 25 + 240 + 45 + 10 + 60  # account, extension, validation; instance: to be made, to be configured
+
+
+@pytest.mark.parametrize("lag", [timedelta(0), timedelta(minutes=7), timedelta(minutes=20)])
+async def test_less_than_a_minute_is_lost_beside_what_azure_itself_and_the_slowest_role_take(
+    stage: Stage, lag: timedelta
+) -> None:
+    """The extension's identity is the last to be known, so its role is the last to act."""
+    stage.world.roles.lag = lag.total_seconds()
+    begun = stage.clock.now()
+    await protect(stage)
     (run,) = stage.host.instances()
-    assert run.updated - acts <= timedelta(seconds=60 + 45 + 70)
+    assert run.updated - begun - lag - timedelta(seconds=AZURE_TAKES) < timedelta(minutes=1)
