@@ -175,7 +175,7 @@ def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
         protection=instance.protection,
         redundancy=redundancy,
         changes=plan.lines,
-        volumes=tuple(share.label for share in wanted.shares),
+        volumes=tuple(source.label for source in wanted.sources),
     )
 
 

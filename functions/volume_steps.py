@@ -11,28 +11,33 @@ from shared.domain.errors import NotConverged
 from shared.domain.vault import Protection
 from shared.domain.vault_findings import Finding, Found, FoundVault, concluded
 from shared.domain.volume_plan import Asked, SeenVolumes
-from shared.domain.volumes import Share
+from shared.domain.volumes import Candidate, Source
 from shared.wiring import services
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A share of a protection."""
+    """A share or machine of a protection."""
 
     wanted: Protection
-    share: Share
+    source: Source
 
 
 async def volumes_now(wanted: Protection) -> SeenVolumes:
-    """What is there of the volumes: two reads, and three for each share that isn't protected."""
-    if not wanted.shares:
+    """What is there of the volumes: two reads, and up to three for each volume that isn't protected."""
+    if not wanted.sources:
         return SeenVolumes()
     vault = await services().recovery_vaults.vault(wanted)
     items = await services().share_backups.items(wanted) if vault else []
     guard = await services().guards.guard(wanted, recovery=True) if vault and wanted.terms.guard else ""
     seen = SeenVolumes(vault=vault, items=tuple(items), guard=guard)
-    others = [share for share in wanted.shares if seen.item(share) is None]
-    candidates = [await services().share_backups.candidate(wanted, share) for share in others]
+    candidates = [await _candidate(wanted, source) for source in wanted.sources if seen.item(source) is None]
     return msgspec.structs.replace(seen, candidates=tuple(candidates))
+
+
+async def _candidate(wanted: Protection, source: Source) -> Candidate:
+    outer = services()
+    backups = outer.share_backups if source.kind == "share" else outer.machine_backups
+    return await backups.candidate(wanted, source)
 
 
 @activity(app)
@@ -45,52 +50,61 @@ async def ensure_recovery_vault(wanted: Protection) -> FoundVault:
     return await hardened(wanted, wanted.recovery_bar, found, vaults.harden_vault)
 
 
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares or machines of a protection."""
+
+    wanted: Protection
+    kind: str
+
+
 @activity(app)
-async def ensure_share_policy(wanted: Protection) -> Found:
-    """The vault's backup policy for shares, written once."""
+async def ensure_source_policy(kind: Kind) -> Found:
+    """The vault's backup policy for shares or machines, written once."""
     vaults = services().recovery_vaults
-    return await vaults.share_policy(wanted) or await vaults.create_share_policy(wanted)
+    return await vaults.policy(kind.wanted, kind.kind) or await vaults.create_policy(kind.wanted, kind.kind)
 
 
 @activity(app)
 async def start_registration(volume: Volume) -> Asked:
     """Ask the vault to take in the share's account."""
-    wanted, share = volume.wanted, volume.share
+    wanted, share = volume.wanted, volume.source
     there = await services().share_backups.registered(wanted, share)
     operation = "" if there else await services().share_backups.register(wanted, share)
-    return Asked(wanted=wanted, share=share, operation=operation)
+    return Asked(wanted=wanted, source=share, operation=operation)
 
 
 @activity(app)
 async def finish_registration(asked: Asked) -> Finding:
     """How the registration ended; a role that doesn't act yet shows here."""
-    return await _of_account(asked, f"the registration of storage account {asked.share.account}")
+    return await _of_account(asked, f"the registration of storage account {asked.source.account}")
 
 
 @activity(app)
 async def start_inquiry(volume: Volume) -> Asked:
     """Ask the vault to look which shares the account has: before, it knows none."""
-    operation = await services().share_backups.inquire(volume.wanted, volume.share)
-    return Asked(wanted=volume.wanted, share=volume.share, operation=operation)
+    operation = await services().share_backups.inquire(volume.wanted, volume.source)
+    return Asked(wanted=volume.wanted, source=volume.source, operation=operation)
 
 
 @activity(app)
 async def finish_inquiry(asked: Asked) -> Finding:
     """How the inquiry ended."""
-    return await _of_account(asked, f"the inquiry after the shares of {asked.share.account}")
+    return await _of_account(asked, f"the inquiry after the shares of {asked.source.account}")
 
 
 @activity(app)
 async def start_protecting(volume: Volume) -> Asked:
-    """Ask the vault to protect the share by the wanted policy."""
-    wanted, share, backups = volume.wanted, volume.share, services().share_backups
-    item = next((item for item in await backups.items(wanted) if item.of(share)), None)
-    if item and item.policy.lower() == wanted.share_policy_id.lower():
-        return Asked(wanted=wanted, share=share)
-    id = item.id if item else await backups.protectable(wanted, share)
+    """Ask the vault to protect the share or machine by the wanted policy."""
+    wanted, source, backups = volume.wanted, volume.source, services().share_backups
+    item = next((item for item in await backups.items(wanted) if item.of(source)), None)
+    if item and item.policy.lower() == wanted.source_policy_id(source.kind).lower():
+        return Asked(wanted=wanted, source=source)
+    if source.kind == "machine":
+        return Asked(wanted=wanted, source=source, operation=await services().machine_backups.protect(wanted, source))
+    id = item.id if item else await backups.protectable(wanted, source)
     if not id:
-        raise NotConverged("ShareNotFound", f"{wanted.recovery_bar.what} hasn't found share {share.label} yet")
-    return Asked(wanted=wanted, share=share, operation=await backups.protect(wanted, share, id))
+        raise NotConverged("ShareNotFound", f"{wanted.recovery_bar.what} hasn't found {source.label} yet")
+    return Asked(wanted=wanted, source=source, operation=await backups.protect(wanted, source, id))
 
 
 @activity(app)
@@ -99,7 +113,7 @@ async def finish_protecting(asked: Asked) -> Finding:
     if not asked.operation:
         return Finding()
     found = await services().share_backups.on_item(asked)
-    return concluded(f"the protection of share {asked.share.label}", found)
+    return concluded(f"the protection of {asked.source.label}", found)
 
 
 async def _of_account(asked: Asked, what: str) -> Finding:

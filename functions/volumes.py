@@ -1,9 +1,9 @@
 """The volumes that a cluster names by tag get a Recovery Services vault of the cluster's own.
 
-    vault ──▶ policy, roles ──▶ for each storage account, side by side:
-                                  register   by the vault's identity, until its role acts
-                                  inquire    before that the vault knows no share
-                                  protect    each share, found by its name
+    vault ──▶ policies, roles ──▶ for each storage account and each machine, side by side:
+                                    register   an account by the vault's identity, until its role acts
+                                    inquire    before that the vault knows none of its shares
+                                    protect    each share, found by its name; a machine at once
 
 A volume that can't be taken holds up no other. The plan has said why, and the run fails with it in the end.
 """
@@ -14,9 +14,10 @@ from itertools import groupby
 from functions.durable import Activity, Runbook, Steps
 from functions.vault_steps import Guarding, ensure_guard, ensure_role
 from functions.volume_steps import (
+    Kind,
     Volume,
     ensure_recovery_vault,
-    ensure_share_policy,
+    ensure_source_policy,
     finish_inquiry,
     finish_protecting,
     finish_registration,
@@ -28,7 +29,7 @@ from shared.domain.errors import PermanentError
 from shared.domain.vault import Protection, share_grants
 from shared.domain.vault_findings import Finding
 from shared.domain.vault_plan import Plan, lacking
-from shared.domain.volumes import Share
+from shared.domain.volumes import Source
 
 PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon something is protected
 ATTEMPTS = 60  # each takes a minute at least, and a role acts within minutes, seldom half an hour
@@ -52,22 +53,25 @@ def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
     wanted, todo = plan.wanted, plan.volumes
     if todo.changes:
         vault = yield from run.step(ensure_recovery_vault, wanted, every=PROBE)
-        roles = lacking(plan, share_grants(wanted, vault.principal))
-        yield from run.together((ensure_share_policy, wanted), *((ensure_role, role) for role in roles))
+        roles = [(ensure_role, role) for role in lacking(plan, share_grants(wanted, vault.principal))]
+        kinds = dict.fromkeys(source.kind for source in todo.sources)
+        policies = [(ensure_source_policy, Kind(wanted=wanted, kind=kind)) for kind in kinds]
+        yield from run.together(*policies, *roles)
         if wanted.terms.guard:
             yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=True), every=PROBE)
-        accounts = groupby(todo.shares, key=lambda share: share.account_id)
-        yield from run.side_by_side(*(_account(run, wanted, list(shares)) for _, shares in accounts))
+        sources = groupby(todo.sources, key=lambda source: (source.kind, source.source_id))
+        yield from run.side_by_side(*(_held(run, wanted, list(some)) for _, some in sources))
     if todo.refused:
         raise PermanentError("VolumesRefused", "; ".join(todo.refused))
 
 
-def _account(run: Runbook, wanted: Protection, shares: list[Share]) -> Steps[None]:
-    """The shares of one account, one after the other: the vault takes one change of an account at a time."""
-    first = Volume(wanted=wanted, share=shares[0])
-    account = f"storage account {shares[0].account} can't be registered with {wanted.recovery_bar.what}"
-    yield from until_clean(run, start_registration, finish_registration, first, account)
-    yield from until_clean(run, start_inquiry, finish_inquiry, first, account)
-    for share in shares:
-        volume = Volume(wanted=wanted, share=share)
-        yield from until_clean(run, start_protecting, finish_protecting, volume, f"share {share.label} isn't protected")
+def _held(run: Runbook, wanted: Protection, sources: list[Source]) -> Steps[None]:
+    """A machine, or the shares of one account, one after the other: the vault takes one change of an account at once."""
+    first = Volume(wanted=wanted, source=sources[0])
+    if first.source.kind == "share":
+        account = f"storage account {first.source.account} can't be registered with {wanted.recovery_bar.what}"
+        yield from until_clean(run, start_registration, finish_registration, first, account)
+        yield from until_clean(run, start_inquiry, finish_inquiry, first, account)
+    for source in sources:
+        volume = Volume(wanted=wanted, source=source)
+        yield from until_clean(run, start_protecting, finish_protecting, volume, f"{source.label} isn't protected")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.adapters.kubernetes import Kubernetes
     from shared.adapters.ledger import Ledger
     from shared.adapters.linkerd import Linkerd
+    from shared.adapters.machine_backups import MachineBackups
     from shared.adapters.private_endpoints import PrivateEndpoints
     from shared.adapters.probes import Keys, Subscriptions
     from shared.adapters.recovery_vault import ShareRestores
@@ -139,6 +140,12 @@ class Services:
         from shared.adapters.private_endpoints import PrivateEndpoints
 
         return PrivateEndpoints(self.settings, self.provisioner)
+
+    @cached_property
+    def machine_backups(self) -> "MachineBackups":
+        from shared.adapters.machine_backups import MachineBackups
+
+        return MachineBackups(self.settings, self.provisioner)
 
     @cached_property
     def guards(self) -> "Guards":

@@ -11,13 +11,18 @@ from shared.adapters.azure import Management, plain, translated, unless_absent
 from shared.domain.vault import Protection
 from shared.domain.vault_findings import Found, FoundVault
 from shared.domain.vault_policy import ProtectPolicy, Redundancy
-from shared.domain.volumes import share_policy
+from shared.domain.volumes import source_policy
 
 if TYPE_CHECKING:
     from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
     from azure.mgmt.recoveryservices.models import SecuritySettings, Vault
     from azure.mgmt.recoveryservicesbackup.aio.operations import ProtectionPoliciesOperations
-    from azure.mgmt.recoveryservicesbackup.models import SimpleSchedulePolicy
+    from azure.mgmt.recoveryservicesbackup.models import (
+        AzureFileShareProtectionPolicy,
+        AzureIaaSVMProtectionPolicy,
+        HourlySchedule,
+        LongTermRetentionPolicy,
+    )
 
 _SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
 _OURS_TO_THEIRS = {ours: theirs for theirs, ours in _SOFT_DELETE.items()}
@@ -72,9 +77,9 @@ class RecoveryVaults(Management):
         with translated(f"deleting {wanted.recovery_bar.what}"):
             await self._vaults(wanted).begin_delete(wanted.group, wanted.recovery_vault, polling=False)
 
-    async def share_policy(self, wanted: Protection) -> Found | None:
-        """The vault's backup policy for shares."""
-        name = share_policy(wanted.terms)
+    async def policy(self, wanted: Protection, kind: str) -> Found | None:
+        """The vault's backup policy for shares or machines."""
+        name = source_policy(kind, wanted.terms)
         with translated(f"reading policy {name} of {wanted.recovery_bar.what}"):
             found = await unless_absent(
                 self._policies(wanted).get(
@@ -83,27 +88,18 @@ class RecoveryVaults(Management):
             )
         return Found(state="Succeeded") if found else None
 
-    async def create_share_policy(self, wanted: Protection) -> Found:
-        """Make the policy, which keeps its backups as snapshots beside the share."""
-        from azure.mgmt.recoveryservicesbackup import models
+    async def create_policy(self, wanted: Protection, kind: str) -> Found:
+        """Make the policy; backups of shares are snapshots beside them, those of machines go to the vault."""
+        from azure.mgmt.recoveryservicesbackup.models import ProtectionPolicyResource
 
-        name = share_policy(wanted.terms)
-        stay = models.DailyRetentionSchedule(
-            retention_times=[_START],  # type: ignore[list-item]  # written as the service writes it
-            retention_duration=models.RetentionDuration(count=wanted.terms.keep.days, duration_type="Days"),
-        )
-        policy = models.AzureFileShareProtectionPolicy(
-            work_load_type="AzureFileShare",
-            schedule_policy=_schedule(wanted.terms),
-            retention_policy=models.LongTermRetentionPolicy(daily_schedule=stay),
-            time_zone="UTC",
-        )
+        name = source_policy(kind, wanted.terms)
+        policy = _of_shares(wanted.terms) if kind == "share" else _of_machines(wanted.terms)
         with translated(f"creating policy {name} of {wanted.recovery_bar.what}"):
             await self._policies(wanted).create_or_update(
                 vault_name=wanted.recovery_vault,
                 resource_group_name=wanted.group,
                 policy_name=name,
-                parameters=models.ProtectionPolicyResource(properties=policy),
+                parameters=ProtectionPolicyResource(properties=policy),
             )
         return Found(state="Succeeded")
 
@@ -150,15 +146,46 @@ def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySett
     )
 
 
-def _schedule(terms: ProtectPolicy) -> "SimpleSchedulePolicy":
-    """Daily, or every few hours of a window that ends when the next day's begins."""
+def _of_shares(terms: ProtectPolicy) -> "AzureFileShareProtectionPolicy":
     from azure.mgmt.recoveryservicesbackup import models
 
-    start: Any = _START
     hours = terms.backup_every // timedelta(hours=1)
-    if hours == 24:
-        return models.SimpleSchedulePolicy(schedule_run_frequency="Daily", schedule_run_times=[start])
-    window = models.HourlySchedule(
-        interval=hours, schedule_window_start_time=start, schedule_window_duration=24 - hours
+    start: Any = _START
+    schedule = models.SimpleSchedulePolicy(schedule_run_frequency="Daily", schedule_run_times=[start])
+    if hours < 24:
+        schedule = models.SimpleSchedulePolicy(schedule_run_frequency="Hourly", hourly_schedule=_window(hours))
+    return models.AzureFileShareProtectionPolicy(
+        work_load_type="AzureFileShare", schedule_policy=schedule, retention_policy=_kept(terms), time_zone="UTC"
     )
-    return models.SimpleSchedulePolicy(schedule_run_frequency="Hourly", hourly_schedule=window)
+
+
+def _of_machines(terms: ProtectPolicy) -> "AzureIaaSVMProtectionPolicy":
+    """An enhanced policy, which alone offers several backups a day."""
+    from azure.mgmt.recoveryservicesbackup import models
+
+    hours = terms.backup_every // timedelta(hours=1)
+    daily = models.DailySchedule(schedule_run_times=[_START])  # type: ignore[list-item]
+    schedule = models.SimpleSchedulePolicyV2(schedule_run_frequency="Daily", daily_schedule=daily)
+    if hours < 24:
+        schedule = models.SimpleSchedulePolicyV2(schedule_run_frequency="Hourly", hourly_schedule=_window(hours))
+    return models.AzureIaaSVMProtectionPolicy(
+        policy_type="V2", schedule_policy=schedule, retention_policy=_kept(terms), time_zone="UTC"
+    )
+
+
+def _window(hours: int) -> "HourlySchedule":
+    """Every few hours, in a window that ends when the next day's begins."""
+    from azure.mgmt.recoveryservicesbackup.models import HourlySchedule
+
+    start: Any = _START
+    return HourlySchedule(interval=hours, schedule_window_start_time=start, schedule_window_duration=24 - hours)
+
+
+def _kept(terms: ProtectPolicy) -> "LongTermRetentionPolicy":
+    from azure.mgmt.recoveryservicesbackup import models
+
+    stay = models.DailyRetentionSchedule(
+        retention_times=[_START],  # type: ignore[list-item]  # written as the service writes it
+        retention_duration=models.RetentionDuration(count=terms.keep.days, duration_type="Days"),
+    )
+    return models.LongTermRetentionPolicy(daily_schedule=stay)

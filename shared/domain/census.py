@@ -18,7 +18,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError
 from shared.domain.restore import GOOD
 from shared.domain.restore_watch import WatchedJob
-from shared.domain.volumes import FoundItem, Share, ended, shares_of
+from shared.domain.volumes import FoundItem, Source, ended, sources_of
 
 FOLDER = "census/"
 _CONFIGURED = "ProtectionConfigured"
@@ -115,7 +115,7 @@ def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
 def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem]) -> Standing:
     """The standing with that of each share which the cluster names; a tag that can't be read is told as such."""
     try:
-        shares = shares_of(cluster)
+        shares = sources_of(cluster)
     except PermanentError as error:
         told = Volume(name="", protected=False, message=error.message)
         return msgspec.structs.replace(standing, volumes=(told,))
@@ -123,7 +123,7 @@ def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem
     return msgspec.structs.replace(standing, volumes=found)
 
 
-def _volume(share: Share, item: FoundItem | None) -> Volume:
+def _volume(share: Source, item: FoundItem | None) -> Volume:
     if item is None:
         return Volume(name=share.label, protected=False, message="no vault protects it")
     if lost := ended(item):

@@ -19,7 +19,7 @@ import msgspec
 from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, ClusterId
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vault_policy import ProtectPolicy
-from shared.domain.volumes import Share, share_policy, shares_of
+from shared.domain.volumes import Source, source_policy, sources_of
 
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
@@ -49,7 +49,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that protects one life of one cluster, by name, and on which terms.
 
     `cluster_principal` is the object id of the cluster's identity, `born` the time of its creation. `mesh`,
-    `trust_domain` and `oidc_issuer` are empty where the cluster has none. `recovery_vault` protects the `shares`.
+    `trust_domain` and `oidc_issuer` are empty where the cluster has none. `recovery_vault` protects the `sources`.
     """
 
     cluster_id: str
@@ -71,7 +71,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str = ""
     oidc_issuer: str = ""
     recovery_vault: str = ""
-    shares: tuple[Share, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     @property
     def snapshot_group_id(self) -> str:
@@ -97,9 +97,9 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     def recovery_vault_id(self) -> str:
         return f"{self._group_id}/providers/Microsoft.RecoveryServices/vaults/{self.recovery_vault}"
 
-    @property
-    def share_policy_id(self) -> str:
-        return f"{self.recovery_vault_id}/backupPolicies/{share_policy(self.terms)}"
+    def source_policy_id(self, kind: str) -> str:
+        """The resource id of the policy for shares or machines."""
+        return f"{self.recovery_vault_id}/backupPolicies/{source_policy(kind, self.terms)}"
 
     @property
     def bar(self) -> Bar:
@@ -190,7 +190,7 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         account=f"st{key[:22]}",
         vault=f"bv-{label}",
         recovery_vault=f"rsv-{label}",
-        shares=shares_of(cluster),
+        sources=sources_of(cluster),
         binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{cluster.name}-{key[:8]}",
@@ -230,7 +230,7 @@ def extension_grants(wanted: Protection, extension: str) -> list[Grant]:
 
 def share_grants(wanted: Protection, vault: str) -> list[Grant]:
     """What the Recovery Services vault's identity needs on the accounts of shares; copies are restored there too."""
-    accounts = dict.fromkeys(share.account_id for share in wanted.shares)
+    accounts = dict.fromkeys(source.source_id for source in wanted.sources if source.kind == "share")
     roles = (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR)
     return [Grant(principal=vault, role=role, scope=account) for account in accounts for role in roles]
 

@@ -14,11 +14,11 @@ import msgspec
 from shared.domain.change import Change
 from shared.domain.vault import Protection, share_grants
 from shared.domain.vault_findings import FoundVault, unguarded, weaknesses
-from shared.domain.volumes import Candidate, FoundItem, Share, refusal, share_policy
+from shared.domain.volumes import Candidate, FoundItem, Source, refusal, source_policy
 
 
 class SeenVolumes(msgspec.Struct, frozen=True, kw_only=True):
-    """The Recovery Services vault with what it protects, and the named shares that it doesn't."""
+    """The Recovery Services vault with what it protects, and what is named and it doesn't."""
 
     vault: FoundVault | None = None
     items: tuple[FoundItem, ...] = ()
@@ -30,15 +30,15 @@ class SeenVolumes(msgspec.Struct, frozen=True, kw_only=True):
         """The object id of the vault's identity, empty where there is none yet."""
         return self.vault.principal if self.vault else ""
 
-    def item(self, share: Share) -> FoundItem | None:
-        return next((item for item in self.items if item.of(share)), None)
+    def item(self, source: Source) -> FoundItem | None:
+        return next((item for item in self.items if item.of(source)), None)
 
 
 class VolumePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What it takes: the differences, and the shares that are to be protected or to go by another policy."""
+    """What it takes: the differences, and what is to be protected or to go by another policy."""
 
     changes: tuple[Change, ...] = ()
-    shares: tuple[Share, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -47,21 +47,21 @@ class VolumePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked of the Recovery Services vault for a share; without an operation there was nothing to ask for."""
+    """What was asked of the vault for a share or machine; without an operation there was nothing to ask for."""
 
     wanted: Protection
-    share: Share
+    source: Source
     operation: str = ""
 
 
 def volume_plan(wanted: Protection, seen: SeenVolumes, granted: tuple[str, ...]) -> VolumePlan:
     """The plan for the volumes; nothing where none is named."""
-    if not wanted.shares:
+    if not wanted.sources:
         return VolumePlan()
-    shares = {share: change for share in wanted.shares if (change := _share(wanted, seen, share))}
-    changes = (*_vault(wanted, seen), *shares.values(), *_rights(wanted, seen, granted))
-    taken = (share for share, change in shares.items() if change.act != "refuse")
-    return VolumePlan(changes=changes, shares=tuple(taken))
+    sources = {source: change for source in wanted.sources if (change := _source(wanted, seen, source))}
+    changes = (*_vault(wanted, seen), *sources.values(), *_rights(wanted, seen, granted))
+    taken = (source for source, change in sources.items() if change.act != "refuse")
+    return VolumePlan(changes=changes, sources=tuple(taken))
 
 
 def _vault(wanted: Protection, seen: SeenVolumes) -> Iterator[Change]:
@@ -73,14 +73,14 @@ def _vault(wanted: Protection, seen: SeenVolumes) -> Iterator[Change]:
         yield Change(act="guard", what=wanted.recovery_bar.what, why="no Resource Guard watches over it")
 
 
-def _share(wanted: Protection, seen: SeenVolumes, share: Share) -> Change | None:
-    what, policy, item = f"share {share.label}", share_policy(wanted.terms), seen.item(share)
-    candidate = next((each for each in seen.candidates if each.share == share), None)
-    if why := refusal(item, candidate, wanted.recovery_vault_id, wanted.location, wanted.terms):
+def _source(wanted: Protection, seen: SeenVolumes, source: Source) -> Change | None:
+    what, policy, item = source.label, source_policy(source.kind, wanted.terms), seen.item(source)
+    candidate = next((each for each in seen.candidates if each.source == source), None)
+    if why := refusal(source, item, candidate, wanted.recovery_vault_id, wanted.location, wanted.terms):
         return Change(act="refuse", what=what, why=why)
     if item is None:
         return Change(act="protect", what=f"{what} by policy {policy}", why="it isn't protected")
-    if item.policy.lower() != wanted.share_policy_id.lower():
+    if item.policy.lower() != wanted.source_policy_id(source.kind).lower():
         return Change(act="move", what=f"{what} to policy {policy}", why=f"it goes by {item.policy.rpartition('/')[2]}")
     return None
 

@@ -112,8 +112,12 @@ async def test_shares_that_a_cluster_names_are_counted_with_it(stage: Stage) -> 
     await stage.clock.advance(HOUR)
     await stage.host.invoke_timer("daily_census")
     carts, images = standing(await counted(stage), "aks-shop").volumes
-    assert (carts.name, carts.protected, carts.policy.rpartition("/")[2]) == ("stshop/carts", True, "shares-daily")
-    assert (images.name, images.protected, images.message) == ("stshop/images", False, "no vault protects it")
+    assert (carts.name, carts.protected, carts.policy.rpartition("/")[2]) == (
+        "share stshop/carts",
+        True,
+        "shares-daily",
+    )
+    assert (images.name, images.protected, images.message) == ("share stshop/images", False, "no vault protects it")
 
 
 async def test_a_day_is_counted_once_and_the_history_stays(stage: Stage) -> None:

@@ -31,7 +31,7 @@ REQUESTS = {  # what each activity sends that matters most
     "finish_validation": "GET .*/backupVaults/[^/]+/operationStatus/",
     "ensure_instance": "PUT .*/backupInstances/",
     "ensure_recovery_vault": "PUT .*/vaults/rsv-[^/]+$",
-    "ensure_share_policy": "PUT .*/vaults/rsv-[^/]+/backupPolicies/",
+    "ensure_source_policy": "PUT .*/vaults/rsv-[^/]+/backupPolicies/",
     "start_registration": "PUT .*/protectionContainers/[^/]+$",
     "finish_registration": "GET .*/protectionContainers/[^/]+/operationResults/",
     "start_inquiry": "POST .*/inquire$",

@@ -28,9 +28,11 @@ class BackupStatus:
         world.wire.mount([Route("POST", _STATUS, self._status)], guard=world.arm.guard)
 
     def _status(self, call: Call) -> Reply:
-        asked = call.body["resourceId"]
-        container = holder(self.world, asked)
-        item = _item(self.world, asked, call.body.get("poLogicalName", ""))
+        asked, of_machine = call.body["resourceId"], call.body["resourceType"] == "VM"
+        item = _item(self.world, asked, None if of_machine else call.body.get("poLogicalName", ""))
+        container = self.world.arm.find(item["id"].rpartition("/protectedItems/")[0]) if item else None
+        if not of_machine:
+            container = holder(self.world, asked)
         told = {
             "objectType": "BackupStatusResponse",
             "protectionStatus": "Protected" if item else "NotProtected",
@@ -77,9 +79,9 @@ def _require_access(world: "World", account: Resource, vault: Resource, sent: di
         raise OperationFailed("UserErrorVaultMSIMissingPermissionsOnStorageAccount", message)
 
 
-def _item(world: "World", account: str, share: str) -> Resource | None:
+def _item(world: "World", source: str, share: str | None) -> Resource | None:
     for item in world.arm.of_type(ITEMS):
         held = item["properties"]
-        if (held["sourceResourceId"].lower(), held["friendlyName"]) == (account.lower(), share):
+        if held["sourceResourceId"].lower() == source.lower() and share in (None, held["friendlyName"]):
             return item
     return None
