@@ -66,7 +66,7 @@ def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
 
 
 def _held(run: Runbook, wanted: Protection, sources: list[Source]) -> Steps[None]:
-    """A machine, or the shares of one account, one after the other: the vault takes one change of an account at once."""
+    """A machine, or the shares of one account, in turn: the vault takes one change of an account at a time."""
     first = Volume(wanted=wanted, source=sources[0])
     if first.source.kind == "share":
         account = f"storage account {first.source.account} can't be registered with {wanted.recovery_bar.what}"

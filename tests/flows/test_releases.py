@@ -142,3 +142,14 @@ async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
     await stage.clock.advance(60 * DAY)
     assert releases(stage) == []
     assert one(stage, VAULTS)["name"] == "bv-theirs"
+
+
+async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: Stage) -> None:
+    guard = stage.world.resource_guards.add("guard-contoso")["id"]
+    write_policy(stage, release_after="P9D", guard=guard)
+    await left_behind(stage)
+    await stage.clock.advance(10 * DAY)
+    (release,) = releases(stage)
+    assert release.status == "Failed"
+    assert f"The operation is protected by Resource Guard {guard}" in (release.failure or "")
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
