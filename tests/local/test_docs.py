@@ -60,7 +60,7 @@ def test_the_page_on_restores_names_every_check() -> None:
     files = [APP / "shared" / "domain" / f"restore_{part}.py" for part in ("checks", "calls")]
     calls = [n for f in files for n in ast.walk(ast.parse(f.read_text())) if isinstance(n, ast.Call)]
     named = [k.value for c in calls for k in c.keywords if k.arg in ("name", "purpose")]
-    names = {n.value for n in named if isinstance(n, ast.Constant)} | set(get_args(Purpose.__value__))
+    names = {str(n.value) for n in named if isinstance(n, ast.Constant)} | set(get_args(Purpose.__value__))
     names = {name for name in names if " " in str(name) or name in ("canary", "inventory")}
     assert len(names) == 14
     assert [name for name in names if f"| {name} |" not in page] == []
