@@ -117,9 +117,9 @@ def test_each_metric_is_made_of_a_message_that_the_app_logs_and_of_its_fields() 
         asked: set[str] = set(metric.by)
         metric.value(Noting(asked))
         (extra,) = re.findall(rf'log\.\w+\(\s*"{metric.message}",\s*extra=(\{{.*?\}}|\w+)', code)
-        told = extra if extra.startswith("{") else "".join(re.findall(rf"\b{extra} = (\{{.*\}})", code))
-        given = f"{told} {' '.join(re.findall(r'fields = (\{.*\})', code))}" if "**fields" in told else told
-        held = re.findall(r"held = (\{.*\})", code) if "**held" in told else []
+        told = extra if extra.startswith("{") else "".join(re.findall(rf"\b{extra} = (\{{[^}}]*\}})", code))
+        given = f"{told} {' '.join(re.findall(r'fields = (\{[^}]*\})', code))}" if "**fields" in told else told
+        held = re.findall(r"held = (\{[^}]*\})", code) if "**held" in told else []
         assert asked <= set(re.findall(r'"(\w+)":', f"{given} {held}")), metric.message
 
 
