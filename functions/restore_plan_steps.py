@@ -30,6 +30,7 @@ from shared.domain.restore_choice import (
     plan_of,
     why,
 )
+from shared.domain.restore_disks import scratch_id
 from shared.domain.restore_history import History
 from shared.domain.restore_manifest import manifest_of
 from shared.domain.restore_policy import VerifyPolicy
@@ -59,8 +60,10 @@ async def describe_source(wanted: Verification) -> Source:
     if wanted.job_id:
         await spend(part)
         job = finished_backup(await vault.job(part))
-    item = await (vault.item(job) if job else vault.item_of(wanted.item_id))
+    item = await (services().restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
     source = Source(wanted=wanted, item=item, job=job)
+    if item.kind == "machine":
+        return await _by_group(source)
     return await _placed(source) if item.kind == "cluster" else source
 
 
@@ -129,6 +132,21 @@ async def _placed(source: Source) -> Source:
             "ScratchElsewhere", f"scratch cluster {target.name} isn't in {cluster.location}, where {cluster.name} is"
         )
     return msgspec.structs.replace(source, target_id=target.id, trust_domain=domain)
+
+
+async def _by_group(source: Source) -> Source:
+    """The source with the group that its disks are restored to; raises PermanentError where the policy names none."""
+    knobs = await knobs_of(source.item, "")
+    if not knobs.scratch_group:
+        raise PermanentError(
+            "NoScratchGroup",
+            "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
+            "verify.staging_account",
+        )
+    item = await services().disks.located(source.item)
+    return msgspec.structs.replace(
+        source, item=item, target_id=scratch_id(item, knobs.scratch_group), staging=knobs.staging_account
+    )
 
 
 async def _running(id: str) -> Cluster:

@@ -1,7 +1,5 @@
 """The steps that restore: isolate a place, send the restore once, follow its job. Each looks first."""
 
-from datetime import datetime
-
 import azure.durable_functions as df
 import msgspec
 
@@ -10,7 +8,7 @@ from functions.restore_ledger import spend_for
 from shared.domain.errors import NotConverged
 from shared.domain.restore import Plan, RestoreJob, Started, item_id
 from shared.domain.restore_lease import lease_path
-from shared.domain.restore_sending import DAY, next_act
+from shared.domain.restore_sending import DAY, next_act, sends_folder, sends_of
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -28,11 +26,11 @@ async def isolate(plan: Plan) -> Plan:
 async def start_restore(plan: Plan) -> Started:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
     outer, vault, now = services(), services().restores(plan.item.kind), services().now()
-    folder = f"restores/{plan.name}/"
-    sends = [datetime.fromisoformat(path.removeprefix(folder)) for path in await outer.ledger.list(folder)]
+    folder = sends_folder(plan.name)
+    sends = sends_of(plan.name, await outer.ledger.list(folder))
     await spend_for(plan.item)
     restores = await vault.restores(plan.item, now - DAY)
-    act = next_act(restores, plan.places.get(plan.item.share, ""), sends, now)
+    act = next_act(restores, plan.target, sends, now)
     if act != "send":
         return Started(plan=plan, job=act.id)
     if not await outer.ledger.create(f"{folder}{now:%Y%m%dT%H%M%SZ}", b""):

@@ -1,7 +1,7 @@
 // Everything that exists once: a table of contents. Event subscriptions come after the code: events.bicep.
 targetScope = 'subscription'
 
-import { fleetType, networkType, scaleType } from 'modules/types.bicep'
+import { fleetType, networkType, scaleType, verifiedType } from 'modules/types.bicep'
 
 @description('Name of this installation; part of the names of all its resources.')
 @minLength(2)
@@ -23,8 +23,8 @@ param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 @description('Resource group for the Backup vaults, in each subscription of the fleet; made when it is needed.')
 param backupResourceGroup string = 'rg-${environmentName}-backup'
 
-@description('Resource ids of the storage accounts whose backed-up file shares are verified.')
-param shareAccountIds string[] = []
+@description('What is verified beside clusters, and where machines\' disks are restored to.')
+param verified verifiedType[] = []
 
 @description('Mail addresses that alerts go to.')
 param alertMails string[] = []
@@ -133,10 +133,10 @@ module subscriptions 'modules/subscription.bicep' = [
   }
 ]
 
-module shareAccounts 'modules/shareAccount.bicep' = [
-  for id in shareAccountIds: {
-    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
-    params: { accountName: last(split(id, '/')), identities: identities.outputs.all }
+module verifiedScopes 'modules/verified.bicep' = [
+  for each in verified: {
+    scope: resourceGroup(split(each.id, '/')[2], split(each.id, '/')[4])
+    params: { kind: each.kind, name: last(split(each.id, '/')), identities: identities.outputs.all }
     dependsOn: [subscriptions]
   }
 ]

@@ -16,6 +16,7 @@ from local.cloud.arm import SUBSCRIPTION, TENANT
 from local.cloud.entra import Principal
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.file_shares import SHARE_TYPE
+from local.cloud.resources.machines import MACHINES
 from local.cloud.world import World
 from local.host.host import FunctionsHost
 from local.host.process import Launch, started
@@ -153,8 +154,14 @@ def scopes(world: World) -> dict[str, list[str]]:
         "keyVault": [vault.id for vault in world.key_vaults.vaults.values()],
         "eventTopic": [world.event_grid.topic(scenario.TOPIC).id],
         "insights": [world.insights.id],
+        "machineGroup": [machine["id"].partition("/providers/")[0] for machine in world.arm.of_type(MACHINES)],
+        "scratchGroup": [group for group in [_group(scenario.SCRATCH_GROUP)] if world.arm.find(group)],
         "shareAccount": [share["id"].partition("/fileServices/")[0] for share in world.arm.of_type(SHARE_TYPE)],
     }
+
+
+def _group(name: str) -> str:
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
 
 
 async def subscribe(world: World, url: str) -> None:

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from shared.domain.policy import Policy, policy_of
+from shared.domain.restore import Kind
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from shared.adapters.backup_namespace import BackupNamespaces
     from shared.adapters.backup_vault import BackupVaults
     from shared.adapters.clusters import Clusters
+    from shared.adapters.disks import Disks
     from shared.adapters.events import Events
     from shared.adapters.file_shares import FileShares
     from shared.adapters.guards import Guards
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from shared.adapters.ledger import Ledger
     from shared.adapters.linkerd import Linkerd
     from shared.adapters.machine_backups import MachineBackups
+    from shared.adapters.machine_restores import MachineRestores
     from shared.adapters.private_endpoints import PrivateEndpoints
     from shared.adapters.probes import Keys, Subscriptions
     from shared.adapters.recovery_vault import ShareRestores
@@ -215,6 +218,12 @@ class Services:
         return ShareRestores(self.settings, self.verifier)
 
     @cached_property
+    def machine_restores(self) -> "MachineRestores":
+        from shared.adapters.machine_restores import MachineRestores
+
+        return MachineRestores(self.settings, self.verifier)
+
+    @cached_property
     def visible(self) -> "Clusters":
         """The clusters, as the verifier sees them."""
         from shared.adapters.clusters import Clusters
@@ -235,12 +244,23 @@ class Services:
 
         return FileShares(self.settings, self.verifier)
 
-    def restores(self, kind: str) -> "ClusterRestores | ShareRestores":
-        """The vaults that protect items of this kind: cluster or share."""
+    @cached_property
+    def disks(self) -> "Disks":
+        """Disks of machines and of their copies, with the verifier's rights."""
+        from shared.adapters.disks import Disks
+
+        return Disks(self.settings, self.verifier, self.machine_restores, self.ledger)
+
+    def restores(self, kind: Kind) -> "ClusterRestores | ShareRestores | MachineRestores":
+        """The vaults that protect items of this kind."""
+        if kind == "machine":
+            return self.machine_restores
         return self.share_restores if kind == "share" else self.cluster_restores
 
-    def places(self, kind: str) -> "Namespaces | FileShares":
+    def places(self, kind: Kind) -> "Namespaces | FileShares | Disks":
         """Where items of this kind, and their isolated copies, are."""
+        if kind == "machine":
+            return self.disks
         return self.file_shares if kind == "share" else self.namespaces
 
     @cached_property

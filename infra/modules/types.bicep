@@ -9,6 +9,16 @@ type fleetType = {
 }
 
 @export()
+@description('Something whose backups are verified, or that restores go to.')
+type verifiedType = {
+  @description('A storage account with file shares, a group with virtual machines, or one that their disks are restored to.')
+  kind: 'shareAccount' | 'machineGroup' | 'scratchGroup'
+
+  @description('Its resource id.')
+  id: string
+}
+
+@export()
 @description('Instances and their size.')
 type scaleType = {
   @description('Instances that are always there for flows and their timers; one alone is drained every hour.')

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.key_vault.vault import Vault
+from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.world import World
 
 KEY_VAULT = "kv-meshward"
@@ -22,6 +23,10 @@ OLD_ROOT = "linkerd-root-prod-contoso-example-g0001"
 NEW_CLUSTER = "aks-new"
 STORAGE_ACCOUNT = "stcontosoorders"
 SHARE = "orders"
+
+MACHINE, MACHINE_GROUP = "vm-ledger-1", "rg-machines"
+SCRATCH_GROUP, STAGING_ACCOUNT = "rg-scratch", "stcontosostaging"
+SCRATCH = {"scratch_group": SCRATCH_GROUP, "staging_account": STAGING_ACCOUNT}  # as the policy document names them
 
 _MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
 _FIRST = ("aks-east", "aks-west")
@@ -97,6 +102,14 @@ def seed_share(world: World) -> None:
     world.recovery_vaults.protect("rsv-contoso", STORAGE_ACCOUNT, SHARE)
     account = world.file_shares.account(STORAGE_ACCOUNT)["id"]
     world.roles.grant(world.entra.named("verifier").object_id, _FILE_DATA_PRIVILEGED_READER, account)
+
+
+def seed_machine(world: World) -> None:
+    """A virtual machine backed up by a Recovery Services vault, and where its disks may be restored to."""
+    world.machines.add(MACHINE, group=MACHINE_GROUP)
+    world.recovery_vaults.protect_machine("rsv-contoso", MACHINE)
+    group = world.resource_groups.add(SCRATCH_GROUP)
+    world.storage.add(f"{group['id']}/providers/{ACCOUNTS}/{STAGING_ACCOUNT}")
 
 
 def workloads() -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ class ClusterRestores(Management):
             raise NotFound("JobGone", f"vault {id.vault} knows no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
+            kind="cluster",
             id=f"{id.vault_id}/backupJobs/{id.name}",
             operation=told.operation,
             status=told.status,

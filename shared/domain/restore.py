@@ -30,7 +30,7 @@ _ITEM = re.compile(
     re.IGNORECASE,
 )
 
-type Kind = Literal["cluster", "share"]
+type Kind = Literal["cluster", "share", "machine"]
 
 
 class VaultPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,16 +45,23 @@ class VaultPart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> Kind:
-        """What this vault protects: Backup vaults protect clusters, Recovery Services vaults file shares."""
-        return "cluster" if self.provider.lower().startswith("microsoft.dataprotection") else "share"
+        """What this vault protects: Backup vaults protect clusters, Recovery Services vaults machines and shares.
+
+        A job's id doesn't tell these two apart: its vault does, and says it of the job itself.
+        """
+        if self.provider.lower().startswith("microsoft.dataprotection"):
+            return "cluster"
+        return "machine" if self.name.lower().startswith("vm;") else "share"
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its vault tells it. `item` and `source` name what was backed up and where it lives.
 
-    Cluster: resource ids of backup instance and cluster. Share: names of share and storage account.
+    Cluster: resource ids of backup instance and cluster. Share: names of share and storage account. Machine: its name
+    and the one that Azure Backup has for it.
     """
 
+    kind: Kind
     id: str
     operation: str
     status: str
@@ -80,10 +87,10 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster or storage account,
-    `policy` the id of its backup policy.
+    """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster, machine or storage
+    account, `policy` the id of its backup policy.
 
-    `included` and `excluded` are the namespaces of a cluster's backup; none included means all.
+    `included` and `excluded` are the namespaces of a cluster's backup, or LUNs of a machine's; none included means all.
     """
 
     kind: Kind
@@ -99,7 +106,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
 
-    `target_id` is the cluster to restore to, `trust_domain` that of the source's cluster; both are empty for a share.
+    `target_id` is the cluster to restore to, or a machine's scratch group, `trust_domain` that of the source's cluster,
+    `staging` the name of the storage account that a machine's restore goes through; each is empty for other kinds.
     """
 
     wanted: Verification
@@ -107,6 +115,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     job: BackupJob | None = None
     target_id: str = ""
     trust_domain: str = ""
+    staging: str = ""
 
 
 class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,13 +135,16 @@ class Warned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore job. `target` is the share it restores to; empty, and counters None, if the service doesn't tell."""
+    """A restore job. `target` is the share or group it restores to, `staging` the container that a machine's leaves in
+    the staging account; both are empty, and counters None, if the service doesn't tell.
+    """
 
     id: str
     status: str
     started: datetime
     ended: datetime | None = None
     target: str = ""
+    staging: str = ""
     warnings: tuple[Warned, ...] = ()
     errors: tuple[str, ...] = ()
     restored: int | None = None
@@ -158,6 +170,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     item: Item
     target_id: str = ""
     trust_domain: str = ""
+    staging: str = ""
     point: RecoveryPoint
     rpo_s: float
     taken: datetime
@@ -165,6 +178,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""
     planned: datetime
     flagged: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """What a restore job calls the place: the scratch share, or the group of a machine's disks."""
+        if self.item.kind == "machine":
+            return self.target_id.rpartition("/")[2]
+        return self.places.get(self.item.share, "")
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):

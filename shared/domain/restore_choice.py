@@ -128,6 +128,7 @@ def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyP
         item=source.item,
         target_id=source.target_id,
         trust_domain=source.trust_domain,
+        staging=source.staging,
         point=point.point,
         rpo_s=(now - point.latest).total_seconds(),
         taken=min(point.point.time, job.started) if job and own else point.point.time - _UNSURE,

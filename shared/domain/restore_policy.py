@@ -49,6 +49,9 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     a share of `older` takes an older point. A verification restores `namespaces_at_once`, those that have waited
     longest, into the cluster itself or into `scratch_cluster`. `rpo` and `rto` are targets. Each `canary`, a file or
     `ConfigMap namespace/name`, tells a time that must not be older than `rpo` when the backup begins.
+
+    Disks of machines are restored to `scratch_group`, the name of a resource group in the machine's subscription, by
+    way of `staging_account`, a storage account in that group and in the machine's region that isn't zone-redundant.
     """
 
     share: Share = 0.25
@@ -56,6 +59,8 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     older: Share = 0.1
     namespaces_at_once: Annotated[int, msgspec.Meta(ge=1)] = 10
     scratch_cluster: str = ""
+    scratch_group: str = ""
+    staging_account: str = ""
     rpo: timedelta = timedelta(hours=25)
     rto: timedelta = timedelta(hours=4)
     canary: tuple[str, ...] = ()
@@ -63,6 +68,8 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     probe_image: str = "curlimages/curl:8.17.0"
 
     def __post_init__(self) -> None:
+        if bool(self.scratch_group) != bool(self.staging_account):
+            raise ValueError("scratch_group: goes together with staging_account")
         for target in ("verify_within", "rpo", "rto"):
             if getattr(self, target) <= timedelta():
                 raise ValueError(f"{target}: not longer than nothing")
@@ -73,8 +80,10 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 raise ValueError(f"scratch_cluster: {error.message}") from error
 
     def canaries(self, kind: str, names: Collection[str]) -> list[str]:
-        """Those of a share, or those in these namespaces of a cluster."""
+        """Those of a share, or those in these namespaces of a cluster; nobody looks into a machine's disks."""
         configs = {canary: _CONFIG_MAP.fullmatch(canary) for canary in self.canary}
         if kind == "share":
             return [canary for canary, config in configs.items() if not config]
+        if kind == "machine":
+            return []
         return [canary for canary, config in configs.items() if config and config[1] in names]

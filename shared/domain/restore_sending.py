@@ -21,7 +21,7 @@ RESTORES_PER_DAY = 10
 READS_PER_HOUR = 150
 SHOWS_UP_WITHIN = timedelta(minutes=10)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-_CLOCK_SKEW = timedelta(minutes=1)
+CLOCK_SKEW = timedelta(minutes=1)
 
 
 def next_act(
@@ -35,9 +35,8 @@ def next_act(
     """
     jobs = list(jobs)
     if sends:
-        ours = [job for job in jobs if job.started >= sends[0] - _CLOCK_SKEW and job.target in ("", target)]
-        if ours:
-            return min(ours, key=lambda job: job.started)
+        if mine := ours(jobs, target, sends):
+            return mine
         if now - sends[-1] < SHOWS_UP_WITHIN:
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
     if any(job.open for job in jobs):
@@ -45,6 +44,28 @@ def next_act(
     if sum(job.started > now - DAY for job in jobs) >= RESTORES_PER_DAY:
         raise PermanentError("QuotaReached", f"{RESTORES_PER_DAY} restores of the item have run within a day")
     return "send"
+
+
+def ours(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
+    """The job that our request, sent at these moments (oldest first), has become; None while it shows no job."""
+    mine = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
+    return min(mine, key=lambda job: job.started, default=None)
+
+
+def all_ours(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
+    """`ours`, and what else became of our requests: one that Azure took twice is two jobs, which begin side by side."""
+    first, last = ours(jobs, target, sends), sends[-1] + CLOCK_SKEW
+    return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
+
+
+def sends_folder(verification: str) -> str:
+    """Where it stands when a verification sent its restore."""
+    return f"restores/{verification}/"
+
+
+def sends_of(verification: str, paths: Iterable[str]) -> list[datetime]:
+    """When a verification sent its restore, by the paths of its folder."""
+    return sorted(datetime.fromisoformat(path.removeprefix(sends_folder(verification))) for path in paths)
 
 
 def reads_folder(subscription: str, now: datetime) -> str:

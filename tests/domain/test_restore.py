@@ -26,7 +26,9 @@ SHARE_JOB = f"/subscriptions/s/resourcegroups/rg/providers/Microsoft.RecoverySer
 
 
 def backup(operation: str = "Backup", status: str = "Completed") -> BackupJob:
-    return BackupJob(id=AKS_JOB, operation=operation, status=status, item="i", source="s", started=NOW, ended=NOW)
+    return BackupJob(
+        kind="cluster", id=AKS_JOB, operation=operation, status=status, item="i", source="s", started=NOW, ended=NOW
+    )
 
 
 @pytest.mark.parametrize(("id", "kind", "vault"), [(AKS_JOB, "cluster", "bv"), (SHARE_JOB.upper(), "share", "RSV")])

@@ -23,7 +23,9 @@ from tests.restores import KNOBS, NOW, a_plan
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ITEM = Item(kind="cluster", id="/instance", source_id="/cluster", policy="/policies/daily")
-JOB = BackupJob(id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW)
+JOB = BackupJob(
+    kind="cluster", id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW
+)
 NEVER = VerifyPolicy(share=0)
 
 

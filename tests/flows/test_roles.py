@@ -17,7 +17,7 @@ from tests.conftest import START
 from tests.stage import open_stage
 
 TABLE = json.loads((INFRA / "roles.json").read_text())
-SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount")
+SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")
 ELSEWHERE = ("insights", "store", "hostStorage")  # test_telemetry; Azure Storage's data plane knows no roles here
 ASSIGNMENTS = [each for each in TABLE["assignments"] if each["at"] in SIMULATED]
 SOON = timedelta(hours=12)
@@ -33,8 +33,10 @@ def assignment(request: pytest.FixtureRequest) -> dict[str, str]:
 async def stage(assignment: dict[str, str]) -> AsyncIterator[Stage]:
     def seed(world: World) -> None:
         scenario.seed(world, clusters=1)
+        scenario.seed_machine(world)
 
     async with open_stage(start=START, seed=seed) as stage:
+        (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
         yield stage
 
 
@@ -51,6 +53,7 @@ async def test_without_it_a_flow_names_the_action_and_the_scope(stage: Stage, as
         if held["properties"]["principalId"] == holder:  # what the scenario's infra team has granted
             world.arm.remove(held["id"])
     plays.publish(stage)
+    world.recovery_vaults.complete_backup(scenario.MACHINE_GROUP, scenario.MACHINE)
     patterns = world.permissions.definitions.get(role, ["AuthorizationPermissionMismatch"])
     await stage.run(lambda: any(matches(word, patterns) for word in named(stage, where)), SOON)
 

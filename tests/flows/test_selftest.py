@@ -21,7 +21,8 @@ from tests.flows.test_roles import ASSIGNMENTS
 from tests.flows.test_trust import NO_WATCH
 from tests.stage import open_stage
 
-TRIED = [each for each in ASSIGNMENTS if each["at"] != "shareAccount"]  # those are tried where they are needed
+# Those at what is verified beside clusters are tried where they are needed.
+TRIED = [each for each in ASSIGNMENTS if each["at"] not in ("shareAccount", "machineGroup", "scratchGroup")]
 EAST, NEW = "aks-east", "aks-new"
 WORKS = {EAST: ["rotator"], NEW: ["rotator", "provisioner", "verifier"]}  # by the tags of the clusters
 

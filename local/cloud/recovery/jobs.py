@@ -152,7 +152,7 @@ class RecoveryJobs:
         if point is None or item is None:
             return not_found(call)
         request, kind = call.body["properties"], self._kind_of(item)
-        if refused := kind.refuse(request) or self._exhausted(item, "Restore"):
+        if refused := kind.refuse(call) or self._exhausted(item, "Restore"):
             return refused
         id = str(uuid.uuid4())
         job, outcome = self.start(item, "Restore", id=id), self._next("Restore", item)

@@ -58,7 +58,7 @@ class Kind(Protocol):
         """Make the recovery point of a backup."""
         ...
 
-    def refuse(self, request: dict[str, Any]) -> Reply | None:
+    def refuse(self, call: Call) -> Reply | None:
         """Refuse a restore request at once."""
         ...
 

@@ -7,11 +7,14 @@ Rules (seen in recorded traffic, or Azure Backup docs; codes of refusals are fro
   after the job's start.
 - Disks are restored to a group; a container in a staging account gets configuration and template, and the job names it.
   Disks are named after the machine, without what isn't a letter or digit, their kind, LUN and the moment.
+- An item may leave out single disks, by LUN.
+- Who restores needs rights on the machine, on the staging account and on the group, too.
 - The staging account is in the vault's region and not zone-redundant. Nobody cleans up after a restore that fails late.
 """
 
 import re
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -135,17 +138,23 @@ class ProtectedMachines:
         if outcome.status not in ("Failed", "Cancelled") and machine:
             began = datetime.fromisoformat(job["properties"]["startTime"]).timestamp()
             point = point_row(item, machine["properties"]["hardwareProfile"]["vmSize"], began)
-            kept = map(outcome.restored, self.world.machines.disks(machine))
+            kept = map(outcome.restored, filter(_is_covered(held), self.world.machines.disks(machine)))
             self.contents[self.world.arm.store(point)["id"]] = [disk for disk in kept if disk]
             held.update(protectionState="Protected", lastRecoveryPoint=point["properties"]["recoveryPointTime"])
         self.world.arm.store(item)
 
     # restore
 
-    def refuse(self, request: dict[str, Any]) -> Reply | None:
-        if request["recoveryType"] == "RestoreDisks" and request.get("targetResourceGroupId"):
-            return None
-        return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
+    def refuse(self, call: Call) -> Reply | None:
+        request = call.body["properties"]
+        if request["recoveryType"] != "RestoreDisks" or not request.get("targetResourceGroupId"):
+            return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
+        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        assert caller, "the guard lets nobody else through"
+        for action, scope in _LINKED.items():
+            if not self.world.permissions.allows(caller, action, request[scope]):
+                return error(403, "LinkedAuthorizationFailed", _UNLINKED.format(action=action, scope=request[scope]))
+        return None
 
     def begin_restore(self, item: Resource, point: Resource, job: Resource, request: dict[str, Any]) -> None:  # noqa: ARG002  # shares need it
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
@@ -207,8 +216,24 @@ class ProtectedMachines:
         return [(code, message) for wrong, code, message in checks if wrong]
 
 
+_LINKED = {  # what a caller must be allowed besides the restore itself
+    "Microsoft.Compute/virtualMachines/write": "sourceResourceId",
+    "Microsoft.Storage/storageAccounts/write": "storageAccountId",
+    "Microsoft.Resources/subscriptions/resourceGroups/write": "targetResourceGroupId",
+}
+_UNLINKED = (
+    "The client has permission to restore, however, it does not have permission to perform action '{action}' on the "
+    "linked scope(s) '{scope}' or the linked scope(s) are invalid."
+)
 _ELSEWHERE = ("UserErrorStorageAccountRegionMismatch", "The staging account isn't in the vault's region.")
 _ZONE_REDUNDANT = ("UserErrorZoneRedundantStorageNotSupported", "A zone-redundant staging account isn't supported.")
+
+
+def _is_covered(item: dict[str, Any]) -> Callable[[Disk], bool]:
+    """Whether a disk is in an item's backups; that of the system always is."""
+    chosen = item.get("extendedProperties", {}).get("diskExclusionProperties", {"diskLunList": []})
+    included = bool(chosen.get("isInclusionList"))
+    return lambda disk: disk.lun is None or (disk.lun in chosen["diskLunList"]) == included
 
 
 def _is_wanted(disk: Disk, request: dict[str, Any]) -> bool:

@@ -203,7 +203,8 @@ class Shares:
 
     # restore
 
-    def refuse(self, request: dict[str, Any]) -> Reply | None:
+    def refuse(self, call: Call) -> Reply | None:
+        request = call.body["properties"]
         if request["copyOptions"] in ("Overwrite", "Skip", "FailOnConflict"):
             return None
         return error(400, "CopyOptionNotSimulated", f"{request['copyOptions']} isn't simulated.")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import Operation, Resource, error, iso, not_found
+from local.cloud.arm import REGION, Operation, Resource, error, iso, not_found
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Storage:
         if any(path == call.path and self.world.arm.operations[id].open for id, path in self._creating.items()):
             message = "An operation is currently performing on this storage account that requires exclusive access."
             return error(409, "StorageAccountOperationInProgress", message)
-        account = self._account(call)
+        account = self._account(call.path, call.body)
         operation = self.world.arm.begin(CREATE_SECONDS, lambda _: self.world.arm.store(account))
         self._creating[operation.id] = call.path
         return self._pending(call, operation, call.body["location"])
@@ -103,8 +103,8 @@ class Storage:
         kept = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
         return Reply(body=self.world.arm.store(account | kept | {"properties": properties}))
 
-    def _account(self, call: Call) -> Resource:
-        name, now = call.params["account"], iso(self.world.clock.time())
+    def _account(self, id: str, sent: dict[str, Any]) -> Resource:
+        name, now = id.rpartition("/")[2], iso(self.world.clock.time())
         service = {"keyType": "Account", "enabled": True, "lastEnabledTime": now}
         defaults: dict[str, Any] = {
             "keyCreationTime": {"key1": now, "key2": now},
@@ -124,19 +124,19 @@ class Storage:
             "provisioningState": "Succeeded",
             "creationTime": now,
             "primaryEndpoints": {s: f"https://{name}.{s}.core.windows.net/" for s in _SERVICES},
-            "primaryLocation": call.body["location"],
+            "primaryLocation": sent["location"],
             "statusOfPrimary": "available",
         }
-        sku = call.body["sku"]["name"]
+        sku = sent["sku"]["name"]
         return {
             "sku": {"name": sku, "tier": sku.split("_")[0]},
-            "kind": call.body["kind"],
-            "id": call.path,
+            "kind": sent["kind"],
+            "id": id,
             "name": name,
             "type": TYPE,
-            "location": call.body["location"],
-            "tags": call.body.get("tags", {}),
-            "properties": defaults | call.body.get("properties", {}),
+            "location": sent["location"],
+            "tags": sent.get("tags", {}),
+            "properties": defaults | sent.get("properties", {}),
         }
 
     def _poll(self, call: Call) -> Reply:
@@ -171,6 +171,11 @@ class Storage:
             return Reply(body=existing)
         container = self._container(call.path, call.body.get("properties", {}))
         return Reply(status=201, body=self.world.arm.store(container))
+
+    def add(self, id: str, *, sku: str = "Standard_LRS") -> Resource:
+        """Make an account exist."""
+        sent = {"location": REGION, "kind": "StorageV2", "sku": {"name": sku}}
+        return self.world.arm.store(self._account(id, sent))
 
     def add_container(self, account: str, name: str, blobs: Iterable[str]) -> Resource:
         """A container that Azure itself makes in an account (resource id), with blobs of these names in it."""

@@ -1,0 +1,163 @@
+"""Managed disks: those of protected virtual machines, and those that restores make in the scratch group.
+
+Scratch group and staging account are the policy document's word; neither is made nor deleted here.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shared.adapters.azure import Management, plain, translated, unless_absent
+from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.restore import Item, Plan, RestoreJob
+from shared.domain.restore_disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
+from shared.domain.restore_manifest import Held, Manifest
+from shared.domain.restore_sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
+from shared.domain.restore_workloads import Copy
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.compute.aio import ComputeManagementClient
+    from azure.mgmt.storage.aio import StorageManagementClient
+
+    from shared.adapters.ledger import Ledger
+    from shared.adapters.recovery_vault import VaultRestores
+
+
+class Disks(Management):
+    """Disks of machines and of their copies. `restores` and `ledger` tell which restore job a verification's is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: "AsyncTokenCredential",
+        restores: "VaultRestores",
+        ledger: "Ledger",
+        **options: Any,
+    ) -> None:
+        super().__init__(settings, credential, **options)
+        self._restores, self._ledger = restores, ledger
+
+    async def located(self, item: Item) -> Item:
+        """The item with the region of its machine."""
+        machine = await self._machine(item)
+        return msgspec.structs.replace(item, location=machine.location)
+
+    async def held(self, item: Item) -> Held:
+        """The disks of the protected machine that its backup covers."""
+        machine = await self._machine(item)
+        with translated(f"reading the disks of {machine.name}"):
+            disks = {lun: await self._disk(id) for lun, id in _attached(machine).items()}
+        return Held(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
+
+    async def _machine(self, item: Item) -> Any:
+        _, group, name = _named(item.source_id)
+        with translated(f"reading machine {name}"):
+            machine = await unless_absent(self._compute(item.source_id).virtual_machines.get(group, name))
+        if machine is None:
+            raise NotFound("MachineGone", f"{item.source_id} isn't there (any more)")
+        return machine
+
+    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them
+        """The disks that the restore has made."""
+        return Copy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
+
+    async def isolate(self, plan: Plan) -> None:
+        """Make sure that the scratch group can take the disks; nothing is made.
+
+        Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
+        """
+        await self._check_staging(plan)
+        if names := in_the_way(await self._scratch(plan), _machine(plan)):
+            raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
+
+    async def remove(self, plan: Plan) -> list[str]:
+        """Delete the disks and the staging container that the restore made; the names of those that are still there.
+
+        Nothing is deleted of which it isn't proven that this restore made it. A restore that runs on is still there: it
+        makes its disks at its end.
+        """
+        jobs = await self._jobs(plan)
+        staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
+        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
+        return [*await self._remove_disks(plan, jobs), *filter(None, staged), *running]
+
+    async def _remove_disks(self, plan: Plan, jobs: list[RestoreJob]) -> list[str]:
+        found = restored(await self._scratch(plan), jobs, _machine(plan)) if jobs else {}
+        names = [disk.name for disks in found.values() for disk in disks.values()]
+        for name in names:
+            with translated(f"deleting disk {name}"):
+                await self._compute(plan.target_id).disks.begin_delete(_group(plan), name, polling=False)
+        return names
+
+    async def _remove_staged(self, plan: Plan, name: str) -> str:
+        containers = self._storage(plan.target_id).blob_containers
+        with translated(f"deleting container {name}"):
+            if not name or await unless_absent(containers.get(_group(plan), plan.staging, name)) is None:
+                return ""
+            await containers.delete(_group(plan), plan.staging, name)
+        return name
+
+    async def _jobs(self, plan: Plan) -> list[RestoreJob]:
+        """The restore jobs of the verification: none if it has sent nothing, or nothing became of it yet."""
+        sends = sends_of(plan.name, await self._ledger.list(sends_folder(plan.name)))
+        if not sends:
+            return []
+        return all_ours(await self._restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
+
+    async def _check_staging(self, plan: Plan) -> None:
+        with translated(f"reading staging account {plan.staging}"):
+            reading = self._storage(plan.target_id).storage_accounts.get_properties(_group(plan), plan.staging)
+            account: Any = await unless_absent(reading)
+        if account is None:
+            message = f"there is no storage account {plan.staging} in {plan.target_id}: verify.staging_account names it"
+            raise PermanentError("NoStagingAccount", message)
+        if str(account.location).lower() != plan.item.location.lower():
+            raise PermanentError("StagingElsewhere", f"{plan.staging} isn't in {plan.item.location}, as the machine is")
+        if "ZRS" in plain(account.sku.name):
+            raise PermanentError("StagingZoneRedundant", f"{plan.staging} is zone-redundant: Azure Backup refuses that")
+
+    async def _scratch(self, plan: Plan) -> list[Disk]:
+        with translated(f"listing disks of {plan.target_id}"):
+            listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan))
+            return [_described(disk) async for disk in listed]
+
+    async def _disk(self, id: str) -> Disk:
+        _, group, name = _named(id)
+        return _described(await self._compute(id).disks.get(group, name))
+
+    def _compute(self, resource_id: str) -> "ComputeManagementClient":
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return self.client(ComputeManagementClient, resource_id.split("/")[2])
+
+    def _storage(self, resource_id: str) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, resource_id.split("/")[2])
+
+
+def _named(resource_id: str) -> tuple[str, str, str]:
+    """Subscription, resource group and name."""
+    parts = resource_id.split("/")
+    return parts[2], parts[4], parts[-1]
+
+
+def _group(plan: Plan) -> str:
+    return plan.target_id.rpartition("/")[2]
+
+
+def _machine(plan: Plan) -> str:
+    return plan.item.source_id.rpartition("/")[2]
+
+
+def _attached(machine: Any) -> dict[Lun, str]:
+    """The ids of the machine's disks by LUN."""
+    profile = machine.storage_profile
+    return {None: profile.os_disk.managed_disk.id} | {disk.lun: disk.managed_disk.id for disk in profile.data_disks}
+
+
+def _described(disk: Any) -> Disk:
+    return Disk(name=disk.name, size=disk.disk_size_gb, made=disk.time_created, holder=disk.managed_by or "")

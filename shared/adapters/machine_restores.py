@@ -1,0 +1,59 @@
+"""Recovery Services vaults as restores of virtual machines' disks need them.
+
+The SDK looks for an item's class one level deep and finds none for a machine's: what it doesn't know is read by name.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from shared.adapters.recovery_vault import VaultRestores
+from shared.domain.restore import BackupJob, Item, Plan, RestoreJob
+
+
+class MachineRestores(VaultRestores):
+    """Restores of machines' disks."""
+
+    management: ClassVar[str] = "AzureIaasVM"
+
+    def _item_of(self, found: Any) -> Item:
+        held = found.properties
+        chosen = (held.get("extendedProperties") or {}).get("diskExclusionProperties") or {}
+        luns = tuple(str(lun) for lun in chosen.get("diskLunList") or ())
+        included, excluded = (luns, ()) if chosen.get("isInclusionList") else ((), luns)
+        return Item(
+            kind="machine",
+            id=found.id,
+            source_id=held.source_resource_id,
+            policy=held.policy_id or "",
+            included=included,
+            excluded=excluded,
+        )
+
+    def _is_about(self, job: BackupJob, found: Any) -> bool:
+        return str(found.properties.get("containerName")).lower() == job.source.lower()
+
+    def _is_of(self, item: Item, found: Any) -> bool:
+        return item.id.lower().endswith(f"/vm;{found.properties.get('containerName')}".lower())
+
+    def _told(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
+        target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
+        return msgspec.structs.replace(job, target=target, staging=staging)
+
+    def _request(self, plan: Plan) -> Any:
+        from azure.mgmt.recoveryservicesbackup import models
+
+        return models.RestoreRequestResource(
+            properties=models.IaasVMRestoreRequest(
+                recovery_point_id=plan.point.id,
+                recovery_type="RestoreDisks",
+                source_resource_id=plan.item.source_id,
+                storage_account_id=f"{plan.target_id}/providers/Microsoft.Storage/storageAccounts/{plan.staging}",
+                region=plan.item.location,
+                create_new_cloud_service=False,
+                original_storage_account_option=False,
+                encryption_details=models.EncryptionDetails(encryption_enabled=False),
+                restore_with_managed_disks=True,
+                target_resource_group_id=plan.target_id,
+            )
+        )
