@@ -5,7 +5,7 @@ Rules:
 - What is refused is refused by RBAC, or by one of the policies where RBAC can't tell apart what is ours.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -136,12 +136,15 @@ _RUN, _PROVISIONER = {"metadata": {"name": "evil"}}, ("provisioner",)
 _PLACE = f"api/v1/namespaces/{STANDING}/pods"
 _PLAIN: dict[str, Any] = {"by": ("verifier",), "words": "Meshward's pods run as meshward-probe or meshward-stranger"}
 _NODE = {"name": "node", "hostPath": {"path": "/"}}
+_VALUE = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "web", "key": "key"}}}
 _SECRET = {"name": "secret", "secret": {"secretName": "web"}}
 
 
-def pod(account: str = "meshward-probe", *, privileged: bool = False, **spec: Any) -> Object:
+def pod(
+    account: str = "meshward-probe", *, privileged: bool = False, env: Sequence[Object] = (), **spec: Any
+) -> Object:
     """A pod that is otherwise as the verifier's own."""
-    container = {**_CONTAINER, "securityContext": {"privileged": privileged}}
+    container = {**_CONTAINER, "securityContext": {"privileged": privileged}, "env": list(env)}
     return {"metadata": {"name": "evil"}, "spec": {"serviceAccountName": account, "containers": [container], **spec}}
 
 
@@ -168,6 +171,9 @@ ATTEMPTS = [
     Attempt(what="verifier: run as another account", method="POST", path=_PLACE, body=pod("default"), **_PLAIN),
     Attempt(what="verifier: mount the node", method="POST", path=_PLACE, body=pod(volumes=[_NODE]), **_PLAIN),
     Attempt(what="verifier: mount a secret", method="POST", path=_PLACE, body=pod(volumes=[_SECRET]), **_PLAIN),
+    Attempt(
+        what="verifier: read a secret into a variable", method="POST", path=_PLACE, body=pod(env=[_VALUE]), **_PLAIN
+    ),
     Attempt(what="verifier: join the node's network", method="POST", path=_PLACE, body=pod(hostNetwork=True), **_PLAIN),
     Attempt(what="verifier: run with privileges", method="POST", path=_PLACE, body=pod(privileged=True), **_PLAIN),
     Attempt(

