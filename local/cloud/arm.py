@@ -3,6 +3,7 @@
 import base64
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,6 +57,7 @@ class Arm:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.resources: dict[str, Resource] = {}
+        self._types: defaultdict[str, dict[str, Resource]] = defaultdict(dict)
         self.operations: dict[str, Operation] = {}
         self.throttle = Throttle()
 
@@ -64,22 +66,23 @@ class Arm:
 
     def store(self, resource: Resource) -> Resource:
         """Keep a resource; store it again after changing it in place, so that Resource Graph hears of it at once."""
-        self.resources[resource["id"].lower()] = resource
+        key = resource["id"].lower()
+        self.resources[key] = resource
+        self._types[str(resource.get("type", "")).lower()][key] = resource
         self.world.resource_graph.note(resource["id"], resource)
         return resource
 
     def remove(self, id: str) -> Resource | None:
         self.world.resource_graph.note(id, None)
-        return self.resources.pop(id.lower(), None)
+        removed = self.resources.pop(id.lower(), None)
+        if removed:
+            self._types[str(removed.get("type", "")).lower()].pop(id.lower(), None)
+        return removed
 
     def of_type(self, type: str, under: str = "") -> Iterator[Resource]:
         """Resources of a type such as Microsoft.DataProtection/backupVaults whose id starts with `under`."""
-        wanted, prefix = type.lower(), under.lower()
-        return (
-            r
-            for key, r in list(self.resources.items())
-            if str(r.get("type", "")).lower() == wanted and key.startswith(prefix)
-        )
+        prefix = under.lower()
+        return (r for key, r in list(self._types[type.lower()].items()) if key.startswith(prefix))
 
     def begin(self, seconds: float, finish: Callable[[Operation], object], *, id: str | None = None) -> Operation:
         """Start an operation that ends after `seconds` of virtual time, when `finish(operation)` takes effect."""

@@ -48,6 +48,14 @@ class Permissions:
         """Whether an assignment that is effective now lets the caller do this there."""
         return not self.definitions or any(self.holds(caller.object_id, role, scope) for role in self._with(action))
 
+    def scopes(self, caller: "Principal", action: str) -> list[str]:
+        """Where the caller may do this now, and below; everywhere before roles are defined."""
+        if not self.definitions:
+            return ["/"]
+        roles = {role.lower() for role in self._with(action)}
+        deployed = [at for holder, held, at in self.granted if holder == caller.object_id and held.lower() in roles]
+        return deployed + self.world.roles.scopes(caller.object_id, roles)
+
     def holds(self, principal_id: str, role: str, scope: str) -> bool:
         """Whether the principal (object id) has the role (guid) at the scope now, from whomever."""
         deployed = any(

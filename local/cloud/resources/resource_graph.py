@@ -9,10 +9,11 @@ Rules (Resource Graph docs):
 """
 
 import base64
-import json
 import uuid
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, iso
 from local.cloud.resources.kusto import parse
@@ -40,7 +41,8 @@ class ResourceGraph:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.lag = LAG_SECONDS
-        self._versions: defaultdict[str, list[tuple[float, str | None]]] = defaultdict(list)
+        self._versions: defaultdict[str, list[tuple[float, bytes | None]]] = defaultdict(list)
+        self._shown: dict[str, tuple[bytes, Row]] = {}
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         path = "/providers/Microsoft.ResourceGraph/resources"
         world.wire.mount([Route("POST", path, self._query)], guard=world.arm.guard)
@@ -48,7 +50,7 @@ class ResourceGraph:
     def note(self, id: str, resource: Resource | None) -> None:
         """Take down what a resource is like now; None when it is gone."""
         versions = self._versions[id.lower()]
-        content = None if resource is None else json.dumps(resource)
+        content = None if resource is None else msgspec.json.encode(resource)
         if not versions or versions[-1][1] != content:
             versions.append((self.world.clock.time(), content))
             self._forget(versions)
@@ -76,24 +78,37 @@ class ResourceGraph:
         )
         if query.table not in _TABLES:
             raise InvalidQuery(query.table, 0)
-        rows = [_row(resource) for resource in self._indexed() if _table(resource["type"].lower()) == query.table]
+        rows = [row for row in self._indexed() if _table(row["type"]) == query.table]
         asked = [row for row in rows if not subscriptions or row["subscriptionId"] in subscriptions]
-        return query.run([row for row in asked if self._readable(call, row)])
+        return query.run(self._readable(call, asked))
 
-    def _readable(self, call: Call, row: Row) -> bool:
+    def _readable(self, call: Call, rows: list[Row]) -> list[Row]:
+        """Those rows that the caller may read."""
         caller = self.world.entra.caller(call, audience="https://management.azure.com")
-        return caller is not None and self.world.permissions.allows(caller, f"{row['type']}/read", row["id"])
+        if caller is None:
+            return []
+        kinds, permissions = {row["type"] for row in rows}, self.world.permissions
+        at = {k: [f"{s.lower().rstrip('/')}/" for s in permissions.scopes(caller, f"{k}/read")] for k in kinds}
+        return [row for row in rows if f"{row['id'].lower()}/".startswith(tuple(at[row["type"]]))]
 
-    def _indexed(self) -> list[Resource]:
-        cutoff, resources = self.world.clock.time() - self.lag, []
-        for versions in self._versions.values():
+    def _indexed(self) -> list[Row]:
+        cutoff, rows = self.world.clock.time() - self.lag, []
+        for id, versions in self._versions.items():
             self._forget(versions)
             when, content = versions[0]
             if when <= cutoff and content is not None:
-                resources.append(json.loads(content))
-        return resources
+                rows.append(self._read(id, content))
+        return rows
 
-    def _forget(self, versions: list[tuple[float, str | None]]) -> None:
+    def _read(self, id: str, content: bytes) -> Row:
+        """The row of a resource; it is made once for each content, and nobody changes it."""
+        known, row = self._shown.get(id, (b"", {}))
+        if known is not content:
+            row = _row(msgspec.json.decode(content))
+            self._shown[id] = content, row
+        return row
+
+    def _forget(self, versions: list[tuple[float, bytes | None]]) -> None:
         """Drop what has been replaced in the index: of the old versions only the latest counts."""
         cutoff = self.world.clock.time() - self.lag
         while len(versions) > 1 and versions[1][0] <= cutoff:
@@ -116,7 +131,7 @@ class ResourceGraph:
 
 
 def _table(type: str) -> str:
-    if type == "microsoft.resources/resourcegroups":
+    if type == "microsoft.resources/subscriptions/resourcegroups":
         return "resourcecontainers"
     if type.startswith("microsoft.authorization/"):
         return "authorizationresources"

@@ -8,7 +8,7 @@ Rules:
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, error, iso
@@ -51,6 +51,16 @@ class Roles:
             and self._since[assignment["id"].lower()] <= self.world.clock.time()
             for assignment in self.world.arm.of_type(_TYPE)
         )
+
+    def scopes(self, principal_id: str, roles: Collection[str]) -> list[str]:
+        """Where the principal (object id) holds one of these roles (guids) now."""
+        return [
+            assignment["properties"]["scope"]
+            for assignment in self.world.arm.of_type(_TYPE)
+            if assignment["properties"]["principalId"] == principal_id
+            and _role(assignment) in roles
+            and self._since[assignment["id"].lower()] <= self.world.clock.time()
+        ]
 
     def grant(self, principal_id: str, role: str, scope: str) -> Resource:
         """Assign a role with effect at once, as if it had been done long ago."""
