@@ -9,7 +9,7 @@ Rules:
 - Pods that no restart replaces are waited for. `blockers` names them with what they are, so that somebody can act.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.domain.errors import NotConverged
@@ -58,7 +58,7 @@ def rolling(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> bool:
 def blockers(proxies: Iterable[Proxy], workloads: Iterable[Workload] = ()) -> tuple[str, ...]:
     """These proxies as `namespace/pod (why it isn't replaced)`, those that wait for their turn last; 50 at most."""
     known = {w.id: w for w in workloads}
-    named = [(_obstacle(p, known.get(p.workload)), p.id) for p in proxies]
+    named = [(_obstacle(p, known), p.id) for p in proxies]
     named.sort(key=lambda one: (not one[0], one[1]))
     return tuple(f"{id} ({why})" if why else id for why, id in named[:_NAMED_BLOCKERS])
 
@@ -67,11 +67,11 @@ def _just(workload: Workload, now: datetime) -> bool:
     return workload.restarted is not None and now - workload.restarted < RESTART_PAUSE
 
 
-def _obstacle(proxy: Proxy, workload: Workload | None) -> str:
-    if workload is not None:
+def _obstacle(proxy: Proxy, known: Mapping[str, Workload]) -> str:
+    if workload := known.get(proxy.workload):
         return workload.fixed or ("its rollout is stuck" if workload.stuck else "")
     if proxy.workload:
-        return ""
+        return f"its {proxy.workload.partition('/')[0]} is gone, delete it" if known else ""
     match proxy.controller:
         case "":
             return "bare pod, delete it"

@@ -153,7 +153,7 @@ def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
         ({"workload": "Deployment/shop/paused"}, " (its Deployment is paused, resume it)"),
         ({"workload": "Deployment/shop/stuck"}, " (its rollout is stuck)"),
         ({"workload": "Deployment/shop/web"}, ""),
-        ({"workload": "Deployment/shop/unknown"}, ""),
+        ({"workload": "Deployment/shop/gone"}, " (its Deployment is gone, delete it)"),
     ],
 )
 def test_a_blocker_is_named_with_what_keeps_it_from_being_replaced(facts: dict[str, Any], why: str) -> None:
