@@ -105,6 +105,9 @@ async def test_tables_hold_what_belongs_to_them(world: World) -> None:
         ("todatetime(properties.endTime) > now()", False),
         ("todatetime(properties.endTime) >= datetime(2027-01-15T08:00:00Z)", True),
         ("todatetime(properties.absent) > ago(1d)", False),
+        ("name == 'x' or name == 'j'", True),
+        ("name == 'j' or name == 'j' and name == 'x'", True),
+        ("name == 'x' or name == 'j' and name == 'x'", False),
     ],
 )
 async def test_a_condition_decides(world: World, condition: str, passes: bool) -> None:
@@ -117,7 +120,6 @@ async def test_a_condition_decides(world: World, condition: str, passes: bool) -
     "query",
     [
         "Resources | distinct type",
-        "Resources | where name == 'a' or name == 'b'",
         "Resources | where nosuchcolumn == 'a'",
         "Resources | where properties.endTime > ago(1d)",
         "Resources | project name | where type == 'x'",
