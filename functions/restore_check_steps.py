@@ -52,7 +52,7 @@ async def call_workloads(settled: Settled) -> Called:
     if settled.job.status.lower() not in GOOD or plan.item.kind != "cluster":
         return Called(settled=settled)
     namespaces, knobs = services().namespaces, await knobs_of(plan.item, plan.trust_domain)
-    calls = calls_of(await namespaces.running(plan), plan.places, knobs)
+    calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
     pods = await namespaces.call(plan, calls)
     answers = [answer_of(pods.get((call.place, call.name))) for call in calls]
     if None in answers and now < settled.ready + ANSWERED_WITHIN:

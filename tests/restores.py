@@ -21,6 +21,7 @@ def a_plan(now: datetime = NOW, **facts: Any) -> Plan:
         "job_id": f"/vault/backupJobs/{NAME}",
         "item": Item(kind="cluster", id="i", source_id="c"),
         "target_id": "c",
+        "trust_domain": "prod.contoso.example",
         "point": RecoveryPoint(id="p", time=now, complete=True),
         "rpo_s": 3600,
         "taken": now,

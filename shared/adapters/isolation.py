@@ -76,8 +76,7 @@ class Namespaces:
         source = {place: name for name, place in plan.places.items()}
         async with self._kubernetes.api(plan.target_id) as api:
             objects = await _objects(api, source, _READ)
-            roots = await api.get(CONFIG_MAP, _TRUST_ROOTS, MESH_NAMESPACE)
-        bundle = roots["data"]["ca-bundle.crt"] if roots else ""
+            bundle = await _bundle(api) if plan.trust_domain else None
         return Copy(
             entries=of_objects(objects, source),
             workloads=workloads_of(objects, bundle),
@@ -142,6 +141,11 @@ async def _objects(api: ClusterApi, names: Iterable[str], kinds: Sequence[Kind])
             listed = await api.list(kind, namespace=name)
             found[kind.kind] += [o for o in listed if VERIFIES_LABEL not in (o["metadata"].get("labels") or {})]
     return found
+
+
+async def _bundle(api: ClusterApi) -> str:
+    roots = await api.get(CONFIG_MAP, _TRUST_ROOTS, MESH_NAMESPACE)
+    return str(roots["data"]["ca-bundle.crt"]) if roots else ""
 
 
 def _claimed_from(volume: Object) -> str:

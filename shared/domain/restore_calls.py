@@ -68,9 +68,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
 
 
-def calls_of(objects: Mapping[str, Iterable[Object]], places: Mapping[str, str], knobs: VerifyPolicy) -> list[Call]:
-    """What to run for these objects of the isolated places; `places` maps source namespaces to them."""
-    targets = _targets(objects)
+def calls_of(
+    objects: Mapping[str, Iterable[Object]], places: Mapping[str, str], knobs: VerifyPolicy, *, meshed: bool
+) -> list[Call]:
+    """What to run for these objects of the isolated places; `places` maps source namespaces to them.
+
+    In a cluster that isn't `meshed` by Meshward's word, nobody's right to call is asked for.
+    """
+    targets = _targets(objects, meshed=meshed)
     calls = [call for place in places.values() for call in _mesh_calls(targets, place, knobs)]
     probes = [probe for probe in knobs.probes if probe.namespace in places]
     return calls + [_probe_call(probe, places[probe.namespace], targets, n, knobs) for n, probe in enumerate(probes)]
@@ -157,10 +162,10 @@ def _call(target: Target, name: str, purpose: Purpose, account: str, path: str, 
     )
 
 
-def _targets(objects: Mapping[str, Iterable[Object]]) -> list[Target]:
+def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[Target]:
     injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n)}
     return [
-        _target(pod, port, belongs_to_mesh(pod, injecting))
+        _target(pod, port, meshed and belongs_to_mesh(pod, injecting))
         for pod in objects.get("Pod", ())
         if ready(pod)
         for port in _ports(pod) or [{"containerPort": 0}]

@@ -51,14 +51,16 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
         return self.workloads is None or self.workloads.settled
 
 
-def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str) -> Workloads:
-    """Facts of restored workloads; `bundle` is the PEM text of the mesh's roots in force, empty without a mesh."""
+def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) -> Workloads:
+    """Facts of restored workloads; `bundle` is the PEM text of the mesh's roots in force, None in a cluster whose mesh
+    isn't Meshward's.
+    """
     pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
-    roots = fingerprints(bundle)
+    roots = fingerprints(bundle or "")
     injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n["metadata"])}
     homeless = [pod for pod in pods if _homeless(pod)]
     housed = [pod for pod in pods if pod not in homeless]
-    meshed = [pod for pod in housed if belongs_to_mesh(pod, injecting)]
+    meshed = [pod for pod in housed if bundle is not None and belongs_to_mesh(pod, injecting)]
     unready = [_name(pod) for pod in housed if not ready(pod)]
     if not homeless:
         unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]

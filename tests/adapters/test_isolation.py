@@ -157,7 +157,7 @@ async def test_calls_are_made_once_and_are_no_part_of_the_copy(
 ) -> None:
     await namespaces.isolate(plan)
     probe = Probe(namespace="shop", image="contoso/check:1", command=("check",))
-    calls = calls_of(await namespaces.running(plan), plan.places, VerifyPolicy(probes=(probe,)))
+    calls = calls_of(await namespaces.running(plan), plan.places, VerifyPolicy(probes=(probe,)), meshed=True)
     pods = await namespaces.call(plan, calls)
     assert [pod["metadata"]["name"] for pod in pods.values()] == ["meshward-probe-0"]
     await world.clock.advance(5 * MINUTE)

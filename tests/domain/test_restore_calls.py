@@ -36,8 +36,8 @@ HTTP = {"name": "http", "containerPort": 8080}
 PLAIN = {"containerPort": 5432}
 
 
-def called(*pods: dict[str, Any], knobs: VerifyPolicy = KNOBS) -> list[Call]:
-    return calls_of({"Pod": pods, "Namespace": []}, PLACES, knobs)
+def called(*pods: dict[str, Any], knobs: VerifyPolicy = KNOBS, meshed: bool = True) -> list[Call]:
+    return calls_of({"Pod": pods, "Namespace": []}, PLACES, knobs, meshed=meshed)
 
 
 def test_in_each_meshed_namespace_one_who_may_and_one_who_may_not_call_a_workload() -> None:
@@ -55,6 +55,7 @@ def test_pods_outside_the_mesh_or_not_ready_or_without_a_port_aren_t_called() ->
     assert called(pod("verify-shop", "web", HTTP, meshed=False)) == []
     assert called(pod("verify-shop", "web", HTTP, ready=False)) == []
     assert called(pod("verify-shop", "web")) == []
+    assert called(pod("verify-shop", "web", HTTP), meshed=False) == [], "the mesh isn't Meshward's"
 
 
 def test_one_mesh_identity_alone_is_let_in_to_the_port_that_is_called() -> None:

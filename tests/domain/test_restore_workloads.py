@@ -65,3 +65,27 @@ def test_a_workload_without_its_pods_isn_t_ready_and_a_finished_pod_needs_nothin
 def test_a_claim_without_its_volume_is_unbound() -> None:
     claim = {"metadata": {"name": "data", "namespace": "n"}, "status": {"phase": "Pending"}}
     assert workloads_of({"PersistentVolumeClaim": [claim]}, "").unbound == ("n/data",)
+
+
+def test_where_the_mesh_isn_t_meshward_s_nobody_has_to_join_it() -> None:
+    found = workloads_of({"Namespace": [INJECTED], "Pod": [pod(root()), pod(None)]}, None)
+    assert (found.meshed, found.strangers) == (0, ())
+
+
+def test_a_pod_that_no_node_has_room_for_is_homeless_and_one_that_awaits_its_volume_isn_t() -> None:
+    def pending(message: str, **spec: Any) -> dict[str, Any]:
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        status = {"phase": "Pending", "conditions": [condition]}
+        return {"metadata": {"name": "web", "namespace": "n"}, "spec": spec, "status": status}
+
+    volume = {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}
+    claim = {"metadata": {"name": "data", "namespace": "n"}, "status": {"phase": "Pending"}}
+    full = workloads_of(
+        {"Pod": [pending("0/3 nodes are available: 3 Insufficient cpu.", **volume)], "PersistentVolumeClaim": [claim]},
+        "",
+    )
+    assert (full.homeless, full.unready, full.unbound) == (("n/web",), (), ())
+    unbound = workloads_of(
+        {"Pod": [pending("pod has unbound immediate PersistentVolumeClaims")], "PersistentVolumeClaim": [claim]}, ""
+    )
+    assert (unbound.homeless, unbound.unready, unbound.unbound) == ((), ("n/web",), ("n/data",))
