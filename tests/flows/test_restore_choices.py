@@ -7,8 +7,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from local.cloud import scenario
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
+from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault
 from local.host.durable import Instance
 from local.host.management import PREFIX
@@ -118,6 +120,32 @@ async def test_namespaces_take_turns(stage: Stage) -> None:
     verify(stage, namespaces_at_once=1, share=1)
     results = [await verdict(stage, back_up(stage)) for _ in range(3)]
     assert sorted(name for result in results for name in result["names"]) == ["default", "orders", "shop"]
+
+
+async def test_a_scratch_cluster_takes_the_copy_and_the_source_is_only_read(stage: Stage) -> None:
+    scenario.add_cluster(stage.world, "aks-scratch", [])
+    stage.world.backup_vaults.accept("aks-scratch")
+    await stage.clock.advance(timedelta(minutes=3))  # until its mesh is ready
+    verify(stage, scratch_cluster=cluster_id("aks-scratch"))
+    job = back_up(stage)
+    await stage.run(lambda: "verify-" in names(stage, "aks-scratch"), HOUR)
+    assert "verify-" not in names(stage, CLUSTER)
+    result = await verdict(stage, job)
+    assert (result["verdict"], result["reasons"]) == ("Verified", [])
+    writes = [e for e in stage.world.wire.exchanges if f"/k8s/{CLUSTER}/" in e.url and e.method != "GET"]
+    assert writes == []
+    assert "verify-" not in names(stage, "aks-scratch")
+
+
+async def test_a_scratch_cluster_elsewhere_is_refused_with_its_region(stage: Stage) -> None:
+    scratch = stage.world.aks.add("aks-scratch", location="northeurope")
+    verify(stage, scratch_cluster=scratch["id"])
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], "isn't in westeurope" in result["reasons"][0]) == ("Inconclusive", True)
+
+
+def names(stage: Stage, cluster: str) -> str:
+    return " ".join(n["metadata"]["name"] for n in stage.world.kubernetes.clusters[cluster].objects("Namespace"))
 
 
 async def test_a_stopped_cluster_is_inconclusive_and_says_how_to_start_it(stage: Stage) -> None:

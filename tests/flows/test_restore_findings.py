@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import Outcome, Warned
 from local.cloud.kubernetes.cluster import Cluster, Exit
 from local.stage import Stage
-from tests.flows.test_restores import ACCOUNT, CLUSTER, HOUR, SHARE, back_up, calm, checks, stage, verdict
+from tests.flows.test_restores import ACCOUNT, CLUSTER, HOUR, SHARE, back_up, calm, checks, places, stage, verdict
 
 __all__ = ["calm", "stage"]
 
@@ -97,6 +97,31 @@ async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: Stage) -> Non
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["mesh handshake", "mesh refusal"])
     assert "wasn't called" in result["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict_is"),
+    [
+        ("PersistentVolume pv-1 was skipped: its type isn't supported", "Failed"),
+        ("ConfigMap settings already exists", "Verified"),
+        ("the API server was slow", "VerifiedWithFindings"),
+    ],
+)
+async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: Stage, text: str, verdict_is: str) -> None:
+    warned = Warned("KubernetesBackupGenericWarning", text, "shop")
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(warnings=(warned,)))
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["restore_status"]) == (verdict_is, "CompletedWithWarnings")
+    assert missed(result) == ([] if verdict_is == "Verified" else ["restore warnings"])
+
+
+async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: Stage) -> None:
+    job = back_up(stage)
+    await stage.run(lambda: places(stage) != [], HOUR)
+    cluster(stage).is_full = True
+    result = await verdict(stage, job)
+    assert (result["verdict"], missed(result)) == ("Inconclusive", ["pods ready"])
+    assert "no room" in result["reasons"][0]
 
 
 @pytest.mark.parametrize(("written", "verdict_is"), [("2027-01-15T08:59:00Z", "Verified"), ("yesterday", "Failed")])
