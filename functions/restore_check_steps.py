@@ -8,9 +8,9 @@ import msgspec
 from functions.durable import activity
 from functions.restore_ledger import manifest_at, remember, verdict_on
 from functions.restore_plan_steps import knobs_of
-from shared.domain.errors import NotConverged
+from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restore import GOOD, Plan, Restored
-from shared.domain.restore_answers import answer_of, check_of, excuse_of
+from shared.domain.restore_answers import answer_of, check_of, excuse_of, uncalled
 from shared.domain.restore_calls import ANSWERED_WITHIN, calls_of
 from shared.domain.restore_checks import (
     SETTLES_WITHIN,
@@ -53,7 +53,10 @@ async def call_workloads(settled: Settled) -> Called:
         return Called(settled=settled)
     namespaces, knobs = services().namespaces, await knobs_of(plan.item, plan.trust_domain)
     calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
-    pods = await namespaces.call(plan, calls)
+    try:
+        pods = await namespaces.call(plan, calls)
+    except PermanentError as error:
+        return Called(settled=settled, checks=(uncalled(str(error)),))
     answers = [answer_of(pods.get((call.place, call.name))) for call in calls]
     if None in answers and now < settled.ready + ANSWERED_WITHIN:
         raise NotConverged("Calling", f"{answers.count(None)} calls of restored workloads are under way")

@@ -21,7 +21,7 @@ from shared.adapters.kubernetes import (
     Object,
     Permission,
 )
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.restore import Item, Plan
 from shared.domain.restore_calls import Call, objects_of, pod_of
 from shared.domain.restore_isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
@@ -105,12 +105,15 @@ class Namespaces:
                 await api.apply(NETWORK_POLICY, isolating_policy(place))
 
     async def call(self, plan: Plan, calls: Sequence[Call]) -> dict[tuple[str, str], Object]:
-        """The pods of these calls by place and name; those that aren't there are made, and what lets them in first."""
+        """The pods of these calls by place and name; those that aren't there are made, and what lets them in first.
+
+        Raises PermanentError where the mesh's policies aren't served.
+        """
         async with self._kubernetes.api(plan.target_id) as api:
             found = {(c.place, c.name): await api.get(POD, c.name, c.place) for c in calls}
             wanted = [c for c in calls if found[c.place, c.name] is None]
             for kind, access in objects_of(wanted, plan.name):
-                await api.apply(_ACCESS[kind], access)
+                await _let_in(api, kind, access)
             for call in wanted:
                 found[call.place, call.name] = await api.apply(POD, pod_of(call, plan.name))
         return {key: pod for key, pod in found.items() if pod}
@@ -141,6 +144,15 @@ async def _objects(api: ClusterApi, names: Iterable[str], kinds: Sequence[Kind])
             listed = await api.list(kind, namespace=name)
             found[kind.kind] += [o for o in listed if VERIFIES_LABEL not in (o["metadata"].get("labels") or {})]
     return found
+
+
+async def _let_in(api: ClusterApi, kind: str, access: Object) -> None:
+    try:
+        await api.apply(_ACCESS[kind], access)
+    except TemporaryError as error:
+        if error.reason != "Http404":
+            raise
+        raise PermanentError("KindNotServed", f"{kind} isn't served: {error.message}") from error
 
 
 async def _bundle(api: ClusterApi) -> str:

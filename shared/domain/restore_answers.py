@@ -43,6 +43,11 @@ def excuse_of(pod: Object | None) -> Answer:
     return Answer(exit_code=None, message=next(filter(None, reasons), "it didn't start in time"))
 
 
+def uncalled(why: str) -> Check:
+    """The rung where no call could be made at all."""
+    return Check(name="mesh handshake", passed=False, finding=f"nobody could be called: {why}", weight="finding")
+
+
 def check_of(call: Call, answer: Answer) -> Check:
     """The rung of the ladder that a call is. A call that couldn't run is no fault of the copy."""
     if answer.exit_code is None:

@@ -130,6 +130,7 @@ async def _cluster(world: World, programs: Mapping[str, Path], etcd: str, folder
 
 
 _API_SERVER = {
+    "allow-privileged": "true",  # as on AKS: what must not be, policies refuse
     "bind-address": "127.0.0.1",
     "advertise-address": "127.0.0.1",
     "endpoint-reconciler-type": "none",  # it would refuse to publish a loopback address

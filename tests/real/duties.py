@@ -97,7 +97,7 @@ class Duties:
 
     async def bind(self) -> None:
         """Everything that the binding of backup workloads does in a cluster, from nothing."""
-        for served in _policies():
+        for served in policies():
             group, version, plural = served["spec"]["group"], served["spec"]["versions"][0]["name"], _plural(served)
             gone = await self.server.admin.delete(f"apis/{group}/{version}/namespaces/{NAMESPACE}/{plural}")
             gone.raise_for_status()
@@ -131,7 +131,7 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
             backups=BackupNamespaces(kubernetes["provisioner"]),
         )
         ids = {duty: principal.object_id for duty, principal in identities.items()}
-        for manifest in (*_policies(), *_mesh(), *_shop(), *manifests("linkerd", **ids)):
+        for manifest in (*policies(), *_mesh(), *_shop(), *manifests("linkerd", **ids)):
             await server.apply(manifest)
         await until(partial(_runs, server.admin))
         yield duties
@@ -164,7 +164,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 async def _runs(admin: httpx2.AsyncClient) -> bool:
     pods = (await admin.get(f"api/v1/namespaces/{SHOP}/pods")).json()["items"]
-    return [pod["status"].get("phase") for pod in pods] == ["Running"] * 3 * len(WORKLOADS)
+    return [pod["status"].get("phase") for pod in pods] == ["Running"] * (3 * len(WORKLOADS) + 1)
 
 
 async def _restarts(mesh: Mesh, name: str) -> bool:
@@ -189,7 +189,7 @@ def _mesh() -> list[Object]:
     return [o for o in _installed() if o["kind"] in ("Namespace", "ConfigMap", "Secret")]
 
 
-def _policies() -> list[Object]:
+def policies() -> list[Object]:
     """The kinds of Linkerd's policy, whatever their objects say."""
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     approved = {"api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/1538"}
@@ -216,7 +216,18 @@ def _shop() -> list[Object]:
     labels = {"meshward.io/verifies": "standing"}
     place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STANDING, "labels": labels}}
     accounts = [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": STANDING}}
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": where}}
         for name in (ALLOWED, STRANGER)
+        for where in (SHOP, STANDING)
     ]
-    return [namespace, place, *accounts, made(DEPLOYMENT, "web"), made(STATEFUL_SET, "db"), made(DAEMON_SET, "agent")]
+    bare = {**made(DEPLOYMENT, "bare"), "kind": "ReplicaSet"}  # its pods don't tell what they belong to
+    bare["spec"]["replicas"] = 1
+    return [
+        namespace,
+        place,
+        *accounts,
+        bare,
+        made(DEPLOYMENT, "web"),
+        made(STATEFUL_SET, "db"),
+        made(DAEMON_SET, "agent"),
+    ]

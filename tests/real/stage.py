@@ -11,6 +11,7 @@ from local.stage import DUTIES, Stage
 from tests.flows.test_trust import MINUTE
 from tests.manifests import manifests
 from tests.real.control_plane import control_plane
+from tests.real.duties import policies
 from tests.real.twin import Gateway, Twin, joined
 from tests.stage import open_stage
 
@@ -40,7 +41,7 @@ async def real_stage(
         real = await stack.enter_async_context(control_plane(world, twins, folder))
         for name, server in real.servers.items():
             gateways.append(await stack.enter_async_context(joined(world, name, server)))
-            for manifest in manifests("linkerd", **ids):
+            for manifest in (*policies(), *manifests("linkerd", **ids)):
                 await server.apply(manifest)
             await gateways[-1].catch_up()
         await stage.clock.advance(10 * MINUTE)

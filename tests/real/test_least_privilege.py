@@ -180,7 +180,12 @@ ATTEMPTS = [
         what="verifier: let itself in elsewhere",
         method="POST",
         path=f"apis/policy.linkerd.io/v1beta1/namespaces/{SHOP}/servers",
-        body={"metadata": {"name": "open"}, "spec": {"accessPolicy": "all-unauthenticated"}},
+        body={
+            "apiVersion": "policy.linkerd.io/v1beta1",
+            "kind": "Server",
+            "metadata": {"name": "open"},
+            "spec": {"podSelector": {}, "port": 80},
+        },
         **_OWN,
     ),
     Attempt(what="act as a service account", method="POST", path=f"{_SHOP}/serviceaccounts/default/token", body={}),
