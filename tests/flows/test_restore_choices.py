@@ -11,10 +11,11 @@ from local.cloud import scenario
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import Fault
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
+from tests.conftest import START
+from tests.flows.conftest import NO_TRUST
 from tests.flows.test_restore_findings import verify
 from tests.flows.test_restores import (
     ACCOUNT,
@@ -26,12 +27,14 @@ from tests.flows.test_restores import (
     calm,
     place,
     places,
+    prepare,
     restores,
     runs,
     sent,
     stage,
     verdict,
 )
+from tests.stage import open_stage
 
 __all__ = ["calm", "place", "stage"]
 
@@ -177,15 +180,20 @@ async def test_a_backup_that_stays_open_too_long_is_told_and_again_when_it_ends(
     assert (await verdict(calm, job))["verdict"] == "Verified"
 
 
-async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: Stage) -> None:
-    await verdict(calm, back_up(calm, "share"))
-    calm.world.wire.order(Fault(on="POST /providers/Microsoft.ResourceGraph", kind="answer", times=100_000))
-    missed = back_up(calm, "share")
-    await calm.clock.advance(13 * DAY)
-    assert len(sent(calm)) == 1
-    calm.world.wire.faults.clear()
-    assert (await ended(calm, missed)).status == "Completed"
-    assert len(sent(calm)) == 2
+async def test_an_outage_of_thirteen_days_is_caught_up_with() -> None:
+    out = {"AzureWebJobs.backup_watch.Disabled": "true", "AzureWebJobs.janitor.Disabled": "true"}
+    async with open_stage(start=START, seed=scenario.seed_share, settings=NO_TRUST | out) as stage:
+        await prepare(stage)
+        back_up(stage, "share")
+        await stage.clock.advance(timedelta(minutes=5))
+        await stage.host.invoke_timer("backup_watch")
+        missed = [back_up(stage, "share") for _ in range(2)]
+        await stage.clock.advance(13 * DAY)
+        await stage.host.invoke_timer("backup_watch")
+        assert {event["id"] for event in sent(stage)} >= {f"{job['name']}:Completed" for job in missed}
+        assert [(await ended(stage, job)).status for job in missed] == ["Completed"] * 2
+        await stage.host.invoke_timer("backup_watch")
+        assert len(sent(stage)) == 3
 
 
 @pytest.mark.parametrize("kind", ["cluster", "share"])

@@ -30,6 +30,7 @@ _UNTYPICAL = {
     "GetCertificates $.nextLink:": "only last pages were recorded",
     "Jobs_Get $.properties.extendedInfo.warningDetails: is array": "no warnings were recorded",
     "BackupJobs_List $.value[].properties": "only jobs of virtual machines were listed",
+    "ManagedClusters_Get $.properties.powerState: class 'code=Stopped": "no stopped cluster was recorded",
     "JobDetails_Get $.properties: class 'jobType=AzureStorageJob": "only good backups of shares were recorded",
     "JobDetails_Get $.properties.extendedInfo.tasksList[]: class 'status=Cancelled": "no cancelled job was recorded",
     "Vaults_CreateOrUpdate $.properties.securitySettings.softDeleteSettings: is object": "none was set at creation",
