@@ -22,6 +22,7 @@ _JOBS = """RecoveryServicesResources
  status = tostring(properties.status), started = tostring(properties.startTime),
  ended = tostring(properties.endTime), item = tostring(properties.backupInstanceId)
 | order by id asc"""
+_BACKUPS = "tostring(properties.operation) =~ 'Backup' or tostring(properties.operationCategory) =~ 'Backup'"
 _NEWS = "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
 _INSTANCES = """RecoveryServicesResources
 | where type =~ 'microsoft.dataprotection/backupvaults/backupinstances'
@@ -52,9 +53,9 @@ class Inventory:
         self._client = ResourceGraphClient(credential, base_url=settings.arm_url, **NO_RETRY, **options)
 
     async def jobs(self, since: datetime) -> list[WatchedJob]:
-        """The jobs of all Backup and Recovery Services vaults that are open or have ended since."""
-        which = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        return [_job(row) for row in await self._rows(_JOBS.format(which=which))]
+        """The backup jobs of all Backup and Recovery Services vaults that are open or have ended since."""
+        news = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return [_job(row) for row in await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {news}"))]
 
     async def job(self, vault_id: str, name: str) -> WatchedJob | None:
         """One job of a vault, None if it isn't shown (yet)."""

@@ -25,7 +25,7 @@ async def inventory(world: World) -> AsyncIterator[Inventory]:
     await inventory.close()
 
 
-async def test_jobs_that_are_open_or_ended_since_are_found_whatever_their_status(
+async def test_backup_jobs_that_are_open_or_ended_since_are_found_whatever_their_status(
     world: World, inventory: Inventory
 ) -> None:
     await inventory.jobs(world.clock.now())
@@ -33,6 +33,8 @@ async def test_jobs_that_are_open_or_ended_since_are_found_whatever_their_status
     await world.clock.advance(2 * HOUR)
     made = [world.backup_vaults.complete_backup("aks-east", status=s) for s in ("Completed", "Failed")]
     running = world.backup_vaults.complete_backup("aks-east", seconds=7200)
+    restore = {"operation": "Restore", "operationCategory": "Restore"}
+    world.arm.store({**made[0], "id": f"{running['id']}-r", "properties": {**made[0]["properties"], **restore}})
     await world.clock.advance(HOUR)
     found = await inventory.jobs(world.clock.now() - 2 * HOUR)
     assert {job.id: (job.operation, job.status, job.ended is None) for job in found} == {
