@@ -1,6 +1,6 @@
 """What the warnings of a restore job mean.
 
-Azure Backup for AKS gives all of them one code and repeats what Velero says, so that the text decides:
+Azure Backup for AKS has a dozen codes for them, and repeats what Velero says under a general one. Code and text decide:
 - harmless: something exists already, as the isolated namespace itself does before the restore;
 - lossy: it is about a volume, its claim or its snapshot, or something was left out: data may be missing;
 - unclear: anything else.
@@ -15,15 +15,15 @@ from shared.domain.restore import Warned
 type Class = Literal["harmless", "lossy", "unclear"]
 
 _LOSSY = re.compile(r"volume|\bpvc?\b|snapshot|skipp|not restored|disk", re.IGNORECASE)
+_LOSSY_CODE = re.compile(r"PVC?(?![a-z])|Volume|Snapshot|Disk")  # as in UserErrorStorageClassMissingForPVC
 _HARMLESS = re.compile(r"already exists(?!.*different)", re.IGNORECASE | re.DOTALL)
 
 
 def class_of(warned: Warned) -> Class:
     """The class of one warning."""
-    said = f"{warned.code} {warned.text}"
-    if _LOSSY.search(said):
+    if _LOSSY.search(warned.text) or _LOSSY_CODE.search(warned.code):
         return "lossy"
-    return "harmless" if _HARMLESS.search(said) else "unclear"
+    return "harmless" if _HARMLESS.search(warned.text) else "unclear"
 
 
 def classified(warnings: Iterable[Warned]) -> dict[Class, list[str]]:

@@ -72,6 +72,18 @@ def test_a_warning_weighs_what_it_means(text: str, verdict: str) -> None:
     assert climb(job("CompletedWithWarnings", warnings=(warned,))) == verdict
 
 
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("UserErrorPVNotFound", "Failed"),
+        ("UserErrorStorageClassMissingForPVC", "Failed"),
+        ("UserErrorHookExecutionFailed", "VerifiedWithFindings"),
+    ],
+)
+def test_the_code_of_a_warning_may_say_that_data_is_missing(code: str, verdict: str) -> None:
+    assert climb(job("CompletedWithWarnings", warnings=(Warned(code=code, text="see the docs"),))) == verdict
+
+
 def test_a_job_with_warnings_that_tells_none_is_a_finding() -> None:
     assert climb(job("CompletedWithWarnings")) == "VerifiedWithFindings"
 
