@@ -115,7 +115,7 @@ async def test_a_validation_is_followed_by_its_id_alone(
     await world.clock.advance(MINUTES)
     validation = await vaults.start_validation(wanted)
     assert len(validation.operation) < 200
-    with pytest.raises(NotConverged, match="Validating"):
+    with pytest.raises(NotConverged, match="UnderWay"):
         concluded("it", await vaults.operation(validation))
     await world.clock.advance(MINUTES)
     assert concluded("it", await vaults.operation(validation)).code == ""

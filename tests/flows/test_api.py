@@ -25,6 +25,8 @@ ROUTES = [
     ("GET", "plans/releases"),
     ("POST", "releases"),
     ("POST", "verifications"),
+    ("GET", "restores"),
+    ("GET", "restores/report"),
     ("GET", "census"),
     ("POST", "selftest"),
     ("GET", "instances/anything"),

@@ -39,6 +39,7 @@ REQUESTS = {  # what each activity sends that matters most
     "start_protecting": "PUT .*/protectedItems/",
     "finish_protecting": "GET .*/backupOperations/",
 }
+SPARED = {"done but denied": {"finish_protecting"}}  # whoever asks again finds it done, and has nothing to follow
 FAULTS: dict[str, Callable[[str], Fault]] = {
     "throttled": lambda on: Fault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
     "broken": lambda on: Fault(on, "answer", 2, Reply(status=500)),
@@ -87,7 +88,8 @@ async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: s
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     met = {name for name, ordered in faults.items() if ordered.times < 2}
-    assert met == set(REQUESTS), "a fault that strikes nothing proves nothing"
+    spared = SPARED.get(fault, set())
+    assert met | spared == set(REQUESTS), "a fault that strikes nothing proves nothing"
     settled(stage)
 
 

@@ -15,7 +15,11 @@ HOME, OTHER = "11111111-1111-4111-8111-111111111111", "33333333-3333-4333-8333-3
 ROLES = json.loads((INFRA / "roles.json").read_text())
 TABLE = json.loads((INFRA / "subscriptions.json").read_text())
 PRIVATE = {"network": {"private": True, "callers": ["203.0.113.0/24"]}}
-SHARES = f"/subscriptions/{HOME}/resourceGroups/rg-data/providers/Microsoft.Storage/storageAccounts/stshares"
+VERIFIED = {
+    "shareAccount": f"/subscriptions/{HOME}/resourceGroups/rg-data/providers/Microsoft.Storage/storageAccounts/stdata",
+    "machineGroup": f"/subscriptions/{HOME}/resourceGroups/rg-machines",
+    "scratchGroup": f"/subscriptions/{HOME}/resourceGroups/rg-scratch",
+}
 
 
 def deployed(**params: Any) -> File:
@@ -41,7 +45,7 @@ def body(resource: Resource) -> Mapping[str, Any]:
 
 def test_each_assignment_of_the_table_is_made_at_its_scope_for_its_identity_in_each_subscription() -> None:
     fleet = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
-    file = deployed(fleet=fleet, shareAccountIds=[SHARES])
+    file = deployed(fleet=fleet, verified=[{"kind": kind, "id": id} for kind, id in VERIFIED.items()])
     made = of_type(file, "Microsoft.Authorization/roleAssignments")
     identities = of_type(file, "Microsoft.ManagedIdentity/userAssignedIdentities")
     holders = {one.read("properties").read("principalId"): one.name.rpartition("-")[2] for one in identities}
@@ -58,8 +62,9 @@ def at(assignment: Resource) -> str:
     kinds = {"vaults": "keyVault", "topics": "eventTopic", "components": "insights"}
     kind, name = scope.split("/")[-2:]
     if kind == "storageAccounts":
-        return "shareAccount" if scope == SHARES else {"h": "hostStorage", "s": "store"}[name[-1]]
-    return kinds.get(kind, "subscription")
+        return "shareAccount" if scope == VERIFIED["shareAccount"] else {"h": "hostStorage", "s": "store"}[name[-1]]
+    group = next((word for word, id in VERIFIED.items() if scope == id), "subscription")
+    return kinds.get(kind, group)
 
 
 def test_only_the_provisioner_assigns_roles_and_only_under_a_condition_on_roles_and_kinds_of_principals() -> None:

@@ -35,7 +35,9 @@ _DAILY = {
     "timeZone": "UTC",
     "protectedItemsCount": 0,
 }
-_OF_VMS = {"backupManagementType": "AzureIaasVM", "instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
+_INSTANT = {"instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
+_USUAL = {"AzureIaasVM": _INSTANT}
+_OF_VMS = {"backupManagementType": "AzureIaasVM", **_INSTANT}
 _OF_SHARES = {"backupManagementType": "AzureStorage", "workLoadType": "AzureFileShare"}
 _OF_LOGS = {
     "backupManagementType": "AzureWorkload",
@@ -67,7 +69,7 @@ class RecoveryPolicies:
 
     def store(self, id: str, sent: dict[str, Any]) -> Resource:
         """Make the policy exist, or change it."""
-        properties = json.loads(json.dumps(sent).replace(".000Z", "Z"))
+        properties = _USUAL.get(sent["backupManagementType"], {}) | json.loads(json.dumps(sent).replace(".000Z", "Z"))
         items = self.world.arm.of_type(ITEMS, f"{vault_of(id)}/")
         used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
         row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}

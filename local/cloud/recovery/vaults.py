@@ -163,7 +163,12 @@ class RecoveryVaults:
 
     def _get(self, call: Call) -> Reply:
         found = self.world.arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
+        if found is None:
+            return not_found(call)
+        shown = deepcopy(found)
+        if security := shown["properties"].get("securitySettings"):
+            shown["properties"]["securitySettings"] = _security(security)
+        return Reply(body=shown)
 
     def _list(self, call: Call) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
