@@ -10,7 +10,7 @@ import pytest
 
 from local.stage import APP, INFRA
 from tests.infra.evaluated import template
-from tests.infra.test_evaluated import PRIVATE, SHARES, deployed, subscribed
+from tests.infra.test_evaluated import PRIVATE, VERIFIED, deployed, subscribed
 
 CHECKOV = APP / ".cache" / "checkov" / "bin" / "checkov"
 SKIPPED = set(re.findall(r"- (CKV_\w+) +# \w+", (INFRA / "checkov.yaml").read_text()))
@@ -22,7 +22,8 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if not CHECKOV.is_file():
         pytest.skip("there is no checkov: make test-azure installs it")
     folder = tmp_path_factory.mktemp("templates")
-    public = template(deployed(shareAccountIds=[SHARES], alertMails=["a@contoso.example"]), subscribed())
+    verified = [{"kind": kind, "id": id} for kind, id in VERIFIED.items()]
+    public = template(deployed(verified=verified, alertMails=["a@contoso.example"]), subscribed())
     (folder / "public.json").write_text(json.dumps(public))
     (folder / "private.json").write_text(
         json.dumps(template(deployed(**PRIVATE, durableBackend="DurableTaskScheduler")))
