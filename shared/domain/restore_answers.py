@@ -16,6 +16,8 @@ from shared.domain.restore_calls import CONTAINER, Call
 from shared.domain.restore_checks import Check, Weight
 from shared.domain.restore_manifest import Object
 
+_TOLD = 200  # characters of what a command has written as its termination message
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """How a call ended: its exit code (None: it didn't run, `message` says why) and its termination message."""
@@ -86,7 +88,8 @@ def _tcp(call: Call, answer: Answer) -> _Said:
 
 
 def _command(_: Call, answer: Answer) -> _Said:
-    return _Said(answer.exit_code == 0, f"exit code {answer.exit_code} {answer.message}".strip())
+    said = answer.message.strip()[:_TOLD]
+    return _Said(answer.exit_code == 0, f"exit code {answer.exit_code} {said}".strip())
 
 
 _SAID = {"http": _http, "tcp": _tcp, "command": _command}

@@ -155,6 +155,13 @@ def test_a_command_passes_by_its_exit_code(code: int) -> None:
     assert (check.passed, check.finding) == (code == 0, f"web:8080: exit code {code} 3 orders")
 
 
+def test_of_a_command_a_verdict_tells_what_it_wrote_for_that_and_no_more() -> None:
+    wordy = check_of(a_call("application probe", "command"), Answer(exit_code=1, message="x" * 5_000))
+    assert len(wordy.finding) < 300
+    container = pod_of(called(pod("verify-shop", "web", HTTP))[0], "v")["spec"]["containers"][0]
+    assert container["terminationMessagePolicy"] == "File", "and nothing of its log"
+
+
 def test_a_call_that_couldn_t_run_is_no_fault_of_the_copy() -> None:
     nobody = Answer(exit_code=None, message="ImagePullBackOff")
     assert check_of(a_call("mesh handshake", "http"), nobody).weight == "finding"
