@@ -1,6 +1,8 @@
 """Rotations that leave one of their safeguards out: the simulated world shows what each of them is for.
 
-A mutant is the app with one piece of its text replaced, run as the real one is.
+A mutant is the app with one piece of its text replaced, run as the real one is. Gates and barriers hold the invariant
+that every pair that may talk shares a trusted root; waves hold that no workload is restarted twice in a phase, and
+stateful ones last.
 """
 
 import shutil
@@ -13,6 +15,7 @@ import pytest
 
 from local.cloud.scenario import OLD_ROOT
 from local.stage import APP, Stage
+from shared.adapters.linkerd_objects import RESTARTED
 from tests.flows.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
 from tests.flows.test_trust import BARE, DAYS, MINUTE, RUN, announce, writes
 
@@ -106,3 +109,20 @@ async def test_without_the_control_plane_s_wave_workloads_are_restarted_in_vain(
         await reach(stage, "activate")
         restarts = Counter(line for line in writes(stage) if "/apps/v1/" in line)
         assert (max(restarts.values()) > 1) is mutated
+
+
+@pytest.mark.parametrize("mutated", [False, True])
+async def test_without_waves_by_kind_what_holds_state_is_restarted_before_the_rest_has_come_through(
+    mutated: bool, tmp_path: Path
+) -> None:
+    wave = "next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])"
+    mutant = Mutant("shared/domain/trust_waves.py", wave, "due")
+    async with small_mesh(app=mutant.grow(tmp_path) if mutated else APP) as stage:
+        announce(stage)
+        await reach(stage, "activate")
+        cluster = stage.world.kubernetes.clusters["aks-east"]
+        through = max(
+            p["metadata"]["creationTimestamp"] for p in cluster.objects("Pod", "shop") if "web" in p["metadata"]["name"]
+        )
+        restarted = cluster.get("StatefulSet", "shop", "db")["spec"]["template"]["metadata"]["annotations"][RESTARTED]
+        assert (restarted <= through) is mutated
