@@ -138,3 +138,8 @@ class Noting(dict[str, int]):
     def __getitem__(self, name: str) -> int:
         self._asked.add(name)
         return 1
+
+
+def test_the_graph_module_knows_the_roles_that_the_script_makes() -> None:
+    named = re.findall(r"role: (.+)", (INFRA / "graph" / "types.bicep").read_text())
+    assert named == [" | ".join(f"'{role['value']}'" for role in data("app-roles.json"))]
