@@ -127,6 +127,12 @@ class Runbook:
         self._phase = name
         self._context.set_custom_status({"phase": name, **facts})
 
+    def waits(self, step: str, reasons: Sequence[TemporaryError]) -> None:
+        """Say what the phase waits for: a step, and why it isn't done, the first reason in words."""
+        first = reasons[0]
+        status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
+        self._context.set_custom_status({**status, "waiting": len(reasons)})
+
     def limit(self, time: timedelta) -> None:
         """Let no step of this run go on for longer than this from now."""
         self._until = self._now() + time
@@ -220,6 +226,10 @@ class Runbook:
         )
         return [msgspec.convert(result, flow.result) for result in results]
 
+    def pause(self, time: timedelta) -> Steps[None]:
+        """Let so much time pass."""
+        yield self._context.create_timer(self._now() + time)
+
     def listen(self, *names: str) -> "Words":
         """What operators say to this run from now on."""
         return Words(self._context, {name: self._context.wait_for_external_event(name) for name in names})
@@ -246,8 +256,7 @@ class Runbook:
         resume = self._now() + (min(max(asked), _LONGEST_WAIT) + self._apart() if asked else every)
         if resume > until:
             raise DeadlinePassed(step, first)
-        status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
-        self._context.set_custom_status({**status, "waiting": len(waits)})
+        self.waits(step, waits)
         yield self._context.create_timer(resume)
 
     def _apart(self) -> timedelta:

@@ -17,6 +17,7 @@ from datetime import timedelta
 import azure.functions as func
 from durabletask.client import OrchestrationStatus
 
+from functions.attempts import PROBE, until_clean
 from functions.bindings import bound
 from functions.client import Client, with_client
 from functions.durable import Runbook, Steps, declined, orchestrator
@@ -37,10 +38,9 @@ from functions.vault_steps import (
     ensure_storage,
     ensure_trusted_access,
     ensure_vault,
-    finish_validation,
     start_validation,
 )
-from functions.volumes import PROBE, until_clean, volumes_protected
+from functions.volumes import volumes_protected
 from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import cluster_written
@@ -164,7 +164,7 @@ def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
     if not plan.instance:
         run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
         what = f"cluster {wanted.cluster} can't be protected"
-        yield from until_clean(run, start_validation, finish_validation, wanted, what)
+        yield from until_clean(run, start_validation, wanted, what)
     run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
     instance = plan.standing or (yield from run.step(ensure_instance, wanted, every=PROBE))
     yield from bound(run, wanted)

@@ -8,44 +8,24 @@
 A volume that can't be taken holds up no other. The plan has said why, and the run fails with it in the end.
 """
 
-from datetime import timedelta
 from itertools import groupby
 
-from functions.durable import Activity, Runbook, Steps
+from functions.attempts import PROBE, until_clean
+from functions.durable import Runbook, Steps
 from functions.vault_steps import Guarding, ensure_guard, ensure_role
 from functions.volume_steps import (
     Kind,
     Volume,
     ensure_recovery_vault,
     ensure_source_policy,
-    finish_inquiry,
-    finish_protecting,
-    finish_registration,
     start_inquiry,
     start_protecting,
     start_registration,
 )
 from shared.domain.errors import PermanentError
 from shared.domain.vault import Protection, share_grants
-from shared.domain.vault_findings import Finding
 from shared.domain.vault_plan import Plan, lacking
 from shared.domain.volumes import Source
-
-PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon something is protected
-ATTEMPTS = 60  # each takes a minute at least, and a role acts within minutes, seldom half an hour
-
-
-def until_clean[In, Started](
-    run: Runbook, start: Activity[In, Started], finish: Activity[Started, Finding], request: In, what: str
-) -> Steps[None]:
-    """Ask for it until it ends well: a role that doesn't act yet shows in how it ends, and nowhere else."""
-    finding = Finding()
-    for _ in range(ATTEMPTS):
-        started = yield from run.step(start, request, every=PROBE)
-        finding = yield from run.step(finish, started, every=PROBE)
-        if not finding.code:
-            return
-    raise PermanentError(finding.code, f"{what}: {finding.message}")
 
 
 def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
@@ -70,8 +50,8 @@ def _held(run: Runbook, wanted: Protection, sources: list[Source]) -> Steps[None
     first = Volume(wanted=wanted, source=sources[0])
     if first.source.kind == "share":
         account = f"storage account {first.source.account} can't be registered with {wanted.recovery_bar.what}"
-        yield from until_clean(run, start_registration, finish_registration, first, account)
-        yield from until_clean(run, start_inquiry, finish_inquiry, first, account)
+        yield from until_clean(run, start_registration, first, account)
+        yield from until_clean(run, start_inquiry, first, account)
     for source in sources:
         volume = Volume(wanted=wanted, source=source)
-        yield from until_clean(run, start_protecting, finish_protecting, volume, f"{source.label} isn't protected")
+        yield from until_clean(run, start_protecting, volume, f"{source.label} isn't protected")

@@ -17,7 +17,9 @@ from typing import Any
 import aiohttp
 
 from local.cloud.world import World
+from local.host.durable import Instance
 from local.stage import Stage, open_stage
+from shared.domain.vault_findings import CONFIGURED
 
 BURSTS = (1, 50, 200)
 LIMIT = timedelta(hours=6)
@@ -51,7 +53,7 @@ async def cost() -> dict[str, Any]:
         await stage.clock.advance(timedelta(minutes=5))
         before = len(calls(stage))
         await ask(stage)
-        await ended(stage, 2)
+        await ended(stage, 1)
         sent = calls(stage)[before:]
     reads = sum(method == "GET" or "ResourceGraph" in url for method, url in sent)
     return {"calls_fresh": fresh, "unchanged_reads": reads, "unchanged_writes": len(sent) - reads}
@@ -63,8 +65,8 @@ async def burst(clusters: int) -> dict[str, Any]:
         lags = draw_lags(stage.world)
         begun = stage.clock.now()
         announce(stage)
-        await ended(stage, clusters)
-        runs = stage.host.instances()
+        runs = await ended(stage, clusters)
+        held = stage.world.arm.of_type("Microsoft.DataProtection/backupVaults/backupInstances")
         times = sorted((run.updated - begun).total_seconds() for run in runs)
         return {
             "clusters": clusters,
@@ -73,7 +75,7 @@ async def burst(clusters: int) -> dict[str, Any]:
             "virtual_max_s": round(times[-1]),
             "slowest_role_lag_s": round(max(lags)),
             "throttled": stage.world.arm.throttle.throttled,
-            "protected": sum(run.status == "Completed" for run in runs),
+            "protected": sum(instance["properties"]["currentProtectionState"] == CONFIGURED for instance in held),
         }
 
 
@@ -83,8 +85,8 @@ async def without_lag() -> int:
         stage.world.roles.lag = 0.0
         begun = stage.clock.now()
         announce(stage)
-        await ended(stage, 1)
-        return round((stage.host.instances()[0].updated - begun).total_seconds())
+        (run,) = await ended(stage, 1)
+        return round((run.updated - begun).total_seconds())
 
 
 def seed(world: World, *, clusters: int) -> None:
@@ -120,8 +122,17 @@ async def ask(stage: Stage) -> None:
         assert answer.status == 202, await answer.text()
 
 
-async def ended(stage: Stage, count: int) -> None:
-    await stage.run(lambda: sum(i.ended for i in stage.host.instances()) == count, LIMIT)
+async def ended(stage: Stage, count: int) -> list[Instance]:
+    """The protections, once so many have ended."""
+    runs: dict[str, Instance] = {}
+    stage.host.on_change(partial(_note_end, runs))
+    await stage.run(lambda: len(runs) == count, LIMIT)
+    return list(runs.values())
+
+
+def _note_end(runs: dict[str, Instance], run: Instance) -> None:
+    if run.name == "protect_cluster" and run.ended:
+        runs[run.id] = run
 
 
 def calls(stage: Stage) -> list[tuple[str, str]]:

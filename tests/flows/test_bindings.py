@@ -22,7 +22,7 @@ from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vault_upkeep import asked
-from tests.flows.test_vaults import cluster_of, finished
+from tests.flows.test_vaults import cluster_of, finished, runs
 from tests.manifests import manifests
 from tests.stage import open_stage
 
@@ -163,7 +163,7 @@ async def test_the_identity_map_ties_the_service_accounts_names_in_entra_and_mes
 
 async def again(stage: Stage) -> Instance:
     """A second run over the same cluster, whose first one is forgotten."""
-    (run,) = stage.host.instances()
+    (run,) = runs(stage)
     async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}{run.id}") as answer:
         assert answer.status == 200
     return await bound(stage)

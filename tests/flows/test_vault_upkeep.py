@@ -17,7 +17,7 @@ from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
-from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, seed, writes
+from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, runs, seed, writes
 from tests.stage import open_stage
 
 DAY = timedelta(days=1)
@@ -75,7 +75,7 @@ async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Stage) 
     status, answer = await call(stage, "POST", "protections", {"cluster_id": cluster_of(stage)["id"]})
     assert status == 202
     await stage.run(answer["instance_id"])
-    assert stage.host.instances()[-1].output["changes"] == []
+    assert runs(stage)[-1].output["changes"] == []
     assert len(asked(stage)) - before == 7, [e.url.partition("?")[0] for e in asked(stage)[before:]]
     assert [line for line in writes(stage.world) if line not in written] == []
 
@@ -96,7 +96,7 @@ async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(
     status, started = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
     assert status == 202
     await stage.run(started["instance_id"])
-    assert "The extension's pods didn't start" in (stage.host.instances()[-1].failure or "")
+    assert "The extension's pods didn't start" in (runs(stage)[-1].failure or "")
     status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
     assert status == 400, "what is found can't be taken over: no plan"
     assert "remove it" in refused["message"]
@@ -107,7 +107,7 @@ async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(
     _, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster}")
     _, started = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
     await stage.run(started["instance_id"])
-    assert stage.host.instances()[-1].output["changes"][0].startswith("install the backup extension")
+    assert runs(stage)[-1].output["changes"][0].startswith("install the backup extension")
 
 
 async def test_a_sweep_while_a_cluster_is_being_protected_starts_nothing_beside_it(stage: Stage) -> None:
@@ -220,7 +220,7 @@ async def test_a_quota_that_is_reached_ends_the_run_with_it_and_a_retry_finishes
     reply = QUOTAS[type]
     quota = stage.world.wire.order(Fault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
     await stops_with(stage, reply.body["error"]["message"])
-    assert reply.body["error"]["code"] in (stage.host.instances()[0].failure or "")
+    assert reply.body["error"]["code"] in (runs(stage)[0].failure or "")
     quota.times = 0
     await goes_on(stage)
 
@@ -272,8 +272,8 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
     moved = stage.world.aks.add(CLUSTER, group="rg-moved", tags=cluster["tags"])
     moved["systemData"] = cluster["systemData"]
     stage.world.aks.announce(moved)
-    await stage.run(lambda: len([i for i in stage.host.instances() if i.name == "protect_cluster" and i.ended]) == 2)
-    new = stage.host.instances()[-1]
+    await stage.run(lambda: len([i for i in runs(stage) if i.ended]) == 2)
+    new = runs(stage)[-1]
     assert new.status == "Completed", new.failure
     assert new.output["vault_id"] != old["vault_id"]
     assert new.output["cluster_id"].lower() == moved["id"].lower()
@@ -331,7 +331,7 @@ async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(
     stage.world.aks.announce(plain)
     run = await finished(stage)
     assert run.status == "Completed", run.failure
-    assert [i.output["cluster_id"] for i in stage.host.instances()] == [plain["id"]]
+    assert [i.output["cluster_id"] for i in runs(stage)] == [plain["id"]]
 
 
 async def test_a_policy_document_with_an_unknown_knob_starts_nothing(stage: Stage) -> None:
@@ -362,5 +362,5 @@ async def test_less_than_a_minute_is_lost_beside_what_azure_itself_and_the_slowe
     stage.world.roles.lag = lag.total_seconds()
     begun = stage.clock.now()
     await protect(stage)
-    (run,) = stage.host.instances()
+    (run,) = runs(stage)
     assert run.updated - begun - lag - timedelta(seconds=AZURE_TAKES) < timedelta(minutes=1)

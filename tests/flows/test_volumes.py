@@ -13,7 +13,7 @@ from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
 from tests.flows.test_vault_upkeep import call, stops_with, swept, write_policy
-from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, writes
+from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, runs, writes
 from tests.stage import open_stage
 
 ACCOUNT, OTHER = "stshop", "storders"
@@ -79,7 +79,7 @@ async def test_each_named_share_is_protected_and_no_other_by_a_hardened_vault(st
     }
     assert held["securitySettings"]["softDeleteSettings"]["softDeleteState"] == "Enabled"
     assert held["securitySettings"]["immutabilitySettings"] == {"state": "Unlocked"}
-    (run,) = stage.host.instances()
+    (run,) = runs(stage)
     assert set(run.output["volumes"]) == {"share storders/orders", "share stshop/carts", "share stshop/images"}
 
 
@@ -275,4 +275,4 @@ async def test_a_machine_that_another_vault_holds_is_refused(stage: Stage) -> No
     stage.world.recovery_vaults.items.machines.protect(theirs["id"], machine, f"{theirs['id']}/backupPolicies/p")
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await refused(stage, "refuse machine rg-tools/vm-build: ")
-    assert "rsv-theirs" in (stage.host.instances()[0].failure or "")
+    assert "rsv-theirs" in (runs(stage)[0].failure or "")
