@@ -73,7 +73,7 @@ def attempt(run: Runbook, asking: Asking) -> Steps[Tried]:
     """Some tries."""
     start, finish = _ENDS[asking.start]
     request, finding = msgspec.convert(asking.request, start.request), Finding()
-    run.phase("attempt", asks=start.name)
+    run.phase(start.name)
     try:
         for _ in range(TRIES):
             started = yield from run.step(start, request, every=PROBE)

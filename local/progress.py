@@ -15,7 +15,7 @@ from local.host.durable import Instance
 from local.stage import Stage
 
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")
-_MEMBERS = ("rotate_member", "renew_issuer")  # flows of flows: shown when they wait for something
+_MEMBERS = ("rotate_member", "renew_issuer", "attempt")  # flows of flows: shown when they wait for something
 _STATUS = ("phase", "step", "reason", "message", "waiting", "held")
 _PATH = r"/subscriptions/\S*/"  # a resource's name says enough
 _WIDTH = 110  # pods that a step waits for would fill pages
