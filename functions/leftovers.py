@@ -6,6 +6,7 @@ import msgspec
 from durabletask.client import OrchestrationStatus
 
 from functions.client import Client
+from functions.restore_staging_steps import remove_all
 from shared.domain.errors import MeshwardError
 from shared.domain.restore import Plan
 from shared.domain.restore_lease import FOLDER, kept_since, release_path, unreleased, verification
@@ -35,7 +36,7 @@ async def _cleared(lease: str) -> list[str]:
     """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
     outer = services()
     plan = msgspec.json.decode(await outer.ledger.read(lease) or b"", type=Plan)
-    left = await outer.places(plan.item.kind).remove(plan)
+    left = await remove_all(plan)
     restores = await outer.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)
     left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
     if not left:

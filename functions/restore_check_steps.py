@@ -8,6 +8,7 @@ import msgspec
 from functions.durable import activity
 from functions.restore_ledger import manifest_at, remember, verdict_on
 from functions.restore_plan_steps import knobs_of
+from functions.restore_staging_steps import remove_all
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restore import GOOD, Plan, Restored
 from shared.domain.restore_answers import answer_of, check_of, excuse_of, uncalled
@@ -77,12 +78,12 @@ async def check_restore(called: Called) -> Outcome:
 
 @activity(app)
 async def clean_up(clearing: Clearing) -> Plan:
-    """Remove the isolated place and see that it is gone; then nothing is leased any more.
+    """Remove the isolated place, and what was staged, and see that it is gone; then nothing is leased any more.
 
     While a restore may still be running, the lease stays, and the janitor looks again.
     """
     plan = clearing.plan
-    left = await services().places(plan.item.kind).remove(plan)
+    left = await remove_all(plan)
     if left:
         raise NotConverged("NotGone", f"still there: {', '.join(left[:5])}")
     if not clearing.sent:

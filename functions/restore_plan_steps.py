@@ -117,7 +117,7 @@ async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> P
     if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
-    older = older_point(found, point.point.time, known, tried, source.wanted.name)
+    older = older_point(found, source, point.point.time, known, tried)
     return point._replace(point=older) if older else point
 
 
@@ -125,13 +125,20 @@ async def _placed(source: Source) -> Source:
     """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
     cluster = await _running(source.item.source_id)
     domain = cluster.tag(TRUST_DOMAIN_TAG)
-    scratch = (await knobs_of(source.item, domain)).scratch_cluster
-    target = await _running(scratch) if scratch else cluster
+    knobs = await knobs_of(source.item, domain)
+    target = await _running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
     if target.location.lower() != cluster.location.lower():
         raise PermanentError(
             "ScratchElsewhere", f"scratch cluster {target.name} isn't in {cluster.location}, where {cluster.name} is"
         )
-    return msgspec.structs.replace(source, target_id=target.id, trust_domain=domain)
+    staging = scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else ""
+    return msgspec.structs.replace(
+        source,
+        target_id=target.id,
+        trust_domain=domain,
+        staging=knobs.staging_account,
+        staging_group=staging,
+    )
 
 
 async def _by_group(source: Source) -> Source:

@@ -4,7 +4,8 @@
                       by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
     plan      describe the source, take its manifest, draw whether and which recovery point
-    restore   isolate a place, send the restore once, follow its job
+    restore   from the vault tier: wait for a turn at the staging group; isolate a place, send the restore once, follow
+              its job
     check     wait for the workloads, call them, climb the ladder: recovery point age, threat flag, job, warnings,
               counters, inventory, canaries, workloads, mesh, application, restore time
     clean up  always, and proven by looking
@@ -24,6 +25,7 @@ from functions.durable import MINUTE, DeadlinePassed, Runbook, Steps, declined, 
 from functions.incoming import received
 from functions.restore_check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restore_plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
+from functions.restore_staging_steps import take_turn
 from functions.restore_steps import find_restore_job, follow_restore, isolate, start_restore
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import backup_completed
@@ -114,6 +116,8 @@ def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[Sam
 def restored(run: Runbook, plan: Plan) -> Steps[Outcome]:
     """Restore and check."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
+    if plan.staging_group:
+        yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
     yield from run.step(isolate, plan)
     started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
     started = yield from run.step(find_restore_job, started)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shared.adapters.recovery_vaults import RecoveryVaults
     from shared.adapters.restores import ClusterRestores
     from shared.adapters.share_backups import ShareBackups
+    from shared.adapters.staging import Staging
     from shared.adapters.workload_identity import WorkloadIdentities
 
 
@@ -250,6 +251,13 @@ class Services:
         from shared.adapters.disks import Disks
 
         return Disks(self.settings, self.verifier, self.machine_restores, self.ledger)
+
+    @cached_property
+    def staging(self) -> "Staging":
+        """What restores of clusters from the vault tier stage, with the verifier's rights."""
+        from shared.adapters.staging import Staging
+
+        return Staging(self.settings, self.verifier, self.cluster_restores, self.ledger)
 
     def restores(self, kind: Kind) -> "ClusterRestores | ShareRestores | MachineRestores":
         """The vaults that protect items of this kind."""

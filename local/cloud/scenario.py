@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER, CONTRIBUTOR
 from local.cloud.key_vault.vault import Vault
 from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.world import World
@@ -108,8 +109,21 @@ def seed_machine(world: World) -> None:
     """A virtual machine backed up by a Recovery Services vault, and where its disks may be restored to."""
     world.machines.add(MACHINE, group=MACHINE_GROUP)
     world.recovery_vaults.protect_machine("rsv-contoso", MACHINE)
-    group = world.resource_groups.add(SCRATCH_GROUP)
-    world.storage.add(f"{group['id']}/providers/{ACCOUNTS}/{STAGING_ACCOUNT}")
+    seed_scratch(world)
+
+
+def seed_scratch(world: World) -> tuple[str, str]:
+    """A scratch group and its staging account; their resource ids."""
+    group = world.resource_groups.add(SCRATCH_GROUP)["id"]
+    return group, world.storage.add(f"{group}/providers/{ACCOUNTS}/{STAGING_ACCOUNT}")["id"]
+
+
+def let_stage(world: World) -> None:
+    """Let all Backup vaults fill the scratch group, as restores from the vault tier need it."""
+    group, account = seed_scratch(world)
+    for vault in list(world.arm.of_type("Microsoft.DataProtection/backupVaults")):
+        for role, at in ((CONTRIBUTOR, group), (ACCOUNT_CONTRIBUTOR, account), (BLOB_DATA_OWNER, account)):
+            world.roles.grant(vault["identity"]["principalId"], role, at)
 
 
 def workloads() -> list[dict[str, Any]]:

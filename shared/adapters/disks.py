@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shared.adapters.azure import Management, plain, translated, unless_absent
-from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.adapters.azure import Management, translated, unless_absent
+from shared.adapters.staging import check_account, jobs_of
+from shared.domain.errors import NotConverged, NotFound
 from shared.domain.restore import Item, Plan, RestoreJob
 from shared.domain.restore_disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
 from shared.domain.restore_manifest import Held, Manifest
-from shared.domain.restore_sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
 from shared.domain.restore_workloads import Copy
 from shared.settings import Settings
 
@@ -69,7 +69,7 @@ class Disks(Management):
 
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
         """
-        await self._check_staging(plan)
+        await check_account(self._storage(plan.target_id), plan.target_id, plan)
         if names := in_the_way(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
 
@@ -101,23 +101,7 @@ class Disks(Management):
         return name
 
     async def _jobs(self, plan: Plan) -> list[RestoreJob]:
-        """The restore jobs of the verification: none if it has sent nothing, or nothing became of it yet."""
-        sends = sends_of(plan.name, await self._ledger.list(sends_folder(plan.name)))
-        if not sends:
-            return []
-        return all_ours(await self._restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
-
-    async def _check_staging(self, plan: Plan) -> None:
-        with translated(f"reading staging account {plan.staging}"):
-            reading = self._storage(plan.target_id).storage_accounts.get_properties(_group(plan), plan.staging)
-            account: Any = await unless_absent(reading)
-        if account is None:
-            message = f"there is no storage account {plan.staging} in {plan.target_id}: verify.staging_account names it"
-            raise PermanentError("NoStagingAccount", message)
-        if str(account.location).lower() != plan.item.location.lower():
-            raise PermanentError("StagingElsewhere", f"{plan.staging} isn't in {plan.item.location}, as the machine is")
-        if "ZRS" in plain(account.sku.name):
-            raise PermanentError("StagingZoneRedundant", f"{plan.staging} is zone-redundant: Azure Backup refuses that")
+        return await jobs_of(plan, self._restores, self._ledger)
 
     async def _scratch(self, plan: Plan) -> list[Disk]:
         with translated(f"listing disks of {plan.target_id}"):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from shared.adapters.recovery_vault import VaultRestores
+from shared.adapters.staging import ACCOUNTS
 from shared.domain.restore import BackupJob, Item, Plan, RestoreJob
 
 
@@ -48,7 +49,7 @@ class MachineRestores(VaultRestores):
                 recovery_point_id=plan.point.id,
                 recovery_type="RestoreDisks",
                 source_resource_id=plan.item.source_id,
-                storage_account_id=f"{plan.target_id}/providers/Microsoft.Storage/storageAccounts/{plan.staging}",
+                storage_account_id=f"{plan.target_id}/providers/{ACCOUNTS}/{plan.staging}",
                 region=plan.item.location,
                 create_new_cloud_service=False,
                 original_storage_account_option=False,

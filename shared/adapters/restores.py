@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import Management, translated, unless_absent
+from shared.adapters.staging import ACCOUNTS
 from shared.domain.errors import NotConverged, NotFound, PermanentError
 from shared.domain.restore import BackupJob, Item, Plan, RecoveryPoint, RestoreJob, VaultPart, Warned, vault_of
 from shared.domain.restore_isolation import NOT_RESTORED
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
 _CLUSTERS = "Microsoft.ContainerService/managedClusters"
+_OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
 
 
 class ClusterRestores(Management):
@@ -61,7 +63,9 @@ class ClusterRestores(Management):
         )
 
     async def points(self, item: Item) -> list[RecoveryPoint]:
-        """The instance's recovery points; those that aren't in the operational store count as incomplete."""
+        """The instance's recovery points; those that are neither in the operational tier nor in the vault tier count as
+        incomplete.
+        """
         group, vault = vault_of(item.id)
         listed = self._client(item.id).recovery_points.list(group, vault, item.id.rsplit("/", 1)[-1])
         with translated("listing recovery points"):
@@ -139,10 +143,15 @@ def _is_restore_of(found: Any, item: Item) -> bool:
 
 def _point(found: Any) -> RecoveryPoint:
     point = found.properties
-    stores = point.get("recoveryPointDataStoresDetails") or ()
-    operational = any(s.get("type") == "OperationalStore" and s.get("visible") is not False for s in stores)
-    complete = operational and str(point.get("recoveryPointState", "")).lower() == "completed"
-    return RecoveryPoint(id=found.name, time=point.recovery_point_time, complete=complete)
+    told = point.get("recoveryPointDataStoresDetails") or ()
+    stores = {store.get("type") for store in told if store.get("visible") is not False}
+    whole = str(point.get("recoveryPointState", "")).lower() == "completed"
+    return RecoveryPoint(
+        id=found.name,
+        time=point.recovery_point_time,
+        complete=whole and bool(stores & {_OPERATIONAL, _VAULTED}),
+        vaulted=_VAULTED in stores and _OPERATIONAL not in stores,
+    )
 
 
 def _restore_job(found: Any) -> RestoreJob:
@@ -174,17 +183,24 @@ def _request(plan: Plan) -> Any:
         "resource_location": plan.item.location,
         "datasource_type": _CLUSTERS,
     }
-    criteria = models.KubernetesClusterRestoreCriteria(
-        include_cluster_scope_resources=False,
-        included_namespaces=list(plan.places),
-        namespace_mappings=plan.places,
-        excluded_resource_types=list(NOT_RESTORED),
-        persistent_volume_restore_mode="RestoreWithVolumeData",
-        conflict_policy="Skip",
-    )
+    wanted: dict[str, Any] = {
+        "include_cluster_scope_resources": False,
+        "included_namespaces": list(plan.places),
+        "namespace_mappings": plan.places,
+        "excluded_resource_types": list(NOT_RESTORED),
+        "persistent_volume_restore_mode": "RestoreWithVolumeData",
+        "conflict_policy": "Skip",
+    }
+    criteria: Any = models.KubernetesClusterRestoreCriteria(**wanted)
+    if plan.staging_group:
+        criteria = models.KubernetesClusterVaultTierRestoreCriteria(
+            **wanted,
+            staging_resource_group_id=plan.staging_group,
+            staging_storage_account_id=f"{plan.staging_group}/providers/{ACCOUNTS}/{plan.staging}",
+        )
     return models.AzureBackupRecoveryPointBasedRestoreRequest(
         recovery_point_id=plan.point.id,
-        source_data_store_type="OperationalStore",
+        source_data_store_type=_VAULTED if plan.staging_group else _OPERATIONAL,
         restore_target_info=models.ItemLevelRestoreTargetInfo(
             recovery_option="FailIfExists",
             restore_location=plan.item.location,

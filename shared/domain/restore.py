@@ -106,8 +106,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
 
-    `target_id` is the cluster to restore to, or a machine's scratch group, `trust_domain` that of the source's cluster,
-    `staging` the name of the storage account that a machine's restore goes through; each is empty for other kinds.
+    `target_id` is the cluster to restore to, or a machine's scratch group, `trust_domain` that of the source's cluster.
+    `staging` is the name of the storage account that a restore of a machine, or of a cluster from the vault tier, goes
+    through; `staging_group`, the resource id of a cluster's scratch group, is where that account is. Each is empty for
+    other kinds.
     """
 
     wanted: Verification
@@ -116,15 +118,20 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     target_id: str = ""
     trust_domain: str = ""
     staging: str = ""
+    staging_group: str = ""
 
 
 class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A copy that can be restored: complete, and without a threat found in it, or not."""
+    """A copy that can be restored: complete, and without a threat found in it, or not.
+
+    One that is `vaulted` is in the vault tier alone.
+    """
 
     id: str
     time: datetime
     complete: bool
     threat: bool = False
+    vaulted: bool = False
 
 
 class Warned(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +168,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
     disaster then would have cost. `taken` is the moment up to which changes of the source are surely in the copy,
-    `manifest` the path of what the copy must hold. `flagged` are points that were passed over for a threat. All this
-    was decided when it was `planned`.
+    `manifest` the path of what the copy must hold. `flagged` are points that were passed over for a threat. A cluster
+    is restored by way of a `staging_group` from the vault tier alone. All this was decided when it was `planned`.
     """
 
     name: str
@@ -171,6 +178,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     target_id: str = ""
     trust_domain: str = ""
     staging: str = ""
+    staging_group: str = ""
     point: RecoveryPoint
     rpo_s: float
     taken: datetime

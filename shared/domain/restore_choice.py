@@ -7,6 +7,8 @@ Rules:
   verification's name: a step that is repeated draws the same.
 - A point that threat detection has flagged is passed over and told. An older point is taken only where a manifest says
   what it must hold, one that was never verified before any other.
+- A point is restored from the operational tier where it is there. One that is in the vault tier alone can be restored
+  if the policy document names where that may stage it.
 """
 
 import hashlib
@@ -100,21 +102,22 @@ def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:
         raise NotConverged(
             "PointNotListed", f"no recovery point since {source.job.started:%Y-%m-%d %H:%M} UTC is listed yet"
         )
-    usable = [point for point in listed if point.complete and not point.threat]
+    usable = [point for point in listed if _usable(point, source)]
     if not usable:
-        raise PermanentError("NoUsablePoint", f"all {len(listed)} recovery points are incomplete or carry a threat")
+        message = f"all {len(listed)} recovery points are incomplete or carry a threat"
+        raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
     flagged = tuple(point.id for point in listed if point.threat)
-    return Point(_meant(usable, source), usable[-1].time, flagged)
+    return Point(_meant(usable, listed, source), usable[-1].time, flagged)
 
 
 def older_point(
-    points: Iterable[RecoveryPoint], than: datetime, manifests: Sequence[datetime], history: History, name: str
+    points: Iterable[RecoveryPoint], source: Source, than: datetime, manifests: Sequence[datetime], history: History
 ) -> RecoveryPoint | None:
     """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
-    usable = [p for p in points if p.complete and not p.threat and p.time < than and _has_manifest(p, manifests)]
+    usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
     untested = [p for p in usable if not history.knows(p.id)]
     candidates = sorted(untested or usable, key=lambda point: point.time)
-    return candidates[int(draw(name, "point") * len(candidates))] if candidates else None
+    return candidates[int(draw(source.wanted.name, "point") * len(candidates))] if candidates else None
 
 
 def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyPolicy, now: datetime) -> Plan:
@@ -128,7 +131,8 @@ def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyP
         item=source.item,
         target_id=source.target_id,
         trust_domain=source.trust_domain,
-        staging=source.staging,
+        staging=source.staging if source.item.kind == "machine" or point.point.vaulted else "",
+        staging_group=source.staging_group if point.point.vaulted else "",
         point=point.point,
         rpo_s=(now - point.latest).total_seconds(),
         taken=min(point.point.time, job.started) if job and own else point.point.time - _UNSURE,
@@ -151,11 +155,24 @@ def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
     return any(point.time - _SKEW <= at <= point.time + _SOON for at in manifests)
 
 
-def _meant(usable: list[RecoveryPoint], source: Source) -> RecoveryPoint:
+def _usable(point: RecoveryPoint, source: Source) -> bool:
+    return point.complete and not point.threat and (not point.vaulted or bool(source.staging_group))
+
+
+def _unstaged(listed: Iterable[RecoveryPoint], source: Source) -> str:
+    """What is to be set where points are in the vault tier alone and there is no place to stage them."""
+    vaulted = [point.id for point in listed if point.vaulted and point.complete]
+    if not vaulted or source.staging_group:
+        return ""
+    return f"; {len(vaulted)} are in the vault tier alone, which takes verify.scratch_group and verify.staging_account"
+
+
+def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: Source) -> RecoveryPoint:
     if source.wanted.point_id:
         found = next((point for point in usable if point.id == source.wanted.point_id), None)
         if found is None:
-            raise PermanentError("NoSuchPoint", f"{source.wanted.point_id} is no recovery point that can be restored")
+            message = f"{source.wanted.point_id} is no recovery point that can be restored"
+            raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
         return found
     since = [point for point in usable if source.job and point.time >= source.job.started]
     return since[0] if since else usable[-1]

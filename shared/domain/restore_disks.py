@@ -18,7 +18,7 @@ import msgspec
 from shared.domain.errors import PermanentError
 from shared.domain.restore import Item, RestoreJob
 from shared.domain.restore_manifest import Entry
-from shared.domain.restore_sending import CLOCK_SKEW
+from shared.domain.restore_sending import ran_during
 
 _COMPUTER_NAME = 15  # Windows' longest: what is cut there is missing in the names of disks, too
 _RESTORED = re.compile(r"(?P<stem>[a-z0-9]+)-(osdisk|datadisk-(?P<lun>\d{3}))-(?P<at>\d{8}-\d{6})", re.IGNORECASE)
@@ -37,7 +37,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scratch_id(item: Item, group: str) -> str:
-    """The resource id of the scratch group, in the machine's subscription."""
+    """The resource id of the scratch group, in the item's subscription."""
     return f"/subscriptions/{item.source_id.split('/')[2]}/resourceGroups/{group}"
 
 
@@ -76,7 +76,7 @@ def restored(disks: Iterable[Disk], jobs: Sequence[RestoreJob], machine: str) ->
 def copied(disks: Sequence[Disk], jobs: Sequence[RestoreJob], machine: str) -> dict[Lun, Disk]:
     """The restored disks by LUN; raises PermanentError if none has a known name, though some were made meanwhile."""
     found = restored(disks, jobs, machine)
-    strange = [d.name for d in disks if not d.holder and any(_during(job, d.made) for job in jobs)]
+    strange = [d.name for d in disks if not d.holder and any(ran_during(job, d.made) for job in jobs)]
     if strange and not found:
         raise PermanentError("DisksNotRecognised", f"none of these is named as {machine}'s: {', '.join(strange[:5])}")
     return next(iter(found.values()), {})
@@ -99,6 +99,11 @@ def staging_container(job: RestoreJob) -> str:
     return job.staging if _STAGED.fullmatch(job.staging) else ""
 
 
+def called_as_a_machine_s(name: str) -> bool:
+    """Whether a disk or a container has a name that restores of machines give."""
+    return bool(_RESTORED.fullmatch(name) or _STAGED.fullmatch(name))
+
+
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
@@ -109,8 +114,4 @@ def _made_by(job: RestoreJob, disk: Disk, name: re.Match[str], machine: str) -> 
     except ValueError:
         return False
     called = name["stem"].lower() in stems(job, machine)
-    return called and not disk.holder and all(_during(job, moment) for moment in (told, disk.made))
-
-
-def _during(job: RestoreJob, moment: datetime) -> bool:
-    return job.started - CLOCK_SKEW <= moment and (job.ended is None or moment <= job.ended + CLOCK_SKEW)
+    return called and not disk.holder and all(ran_during(job, moment) for moment in (told, disk.made))

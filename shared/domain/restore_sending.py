@@ -58,6 +58,11 @@ def all_ours(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime])
     return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
 
 
+def ran_during(job: RestoreJob, moment: datetime) -> bool:
+    """Whether the job ran at a moment that another clock tells."""
+    return job.started - CLOCK_SKEW <= moment and (job.ended is None or moment <= job.ended + CLOCK_SKEW)
+
+
 def sends_folder(verification: str) -> str:
     """Where it stands when a verification sent its restore."""
     return f"restores/{verification}/"

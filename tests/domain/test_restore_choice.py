@@ -29,12 +29,16 @@ JOB = BackupJob(
 NEVER = VerifyPolicy(share=0)
 
 
-def point(minutes: float, *, complete: bool = True, threat: bool = False) -> RecoveryPoint:
-    return RecoveryPoint(id=f"p{minutes}", time=NOW + minutes * MINUTE, complete=complete, threat=threat)
+def point(minutes: float, *, complete: bool = True, threat: bool = False, vaulted: bool = False) -> RecoveryPoint:
+    time = NOW + minutes * MINUTE
+    return RecoveryPoint(id=f"p{minutes}", time=time, complete=complete, threat=threat, vaulted=vaulted)
 
 
-def source(name: str = "a", *, job: BackupJob | None = JOB, point: str = "", asked: bool = False) -> Source:
-    return Source(wanted=Verification(name=name, point_id=point, asked=asked), item=ITEM, job=job)
+def source(
+    name: str = "a", *, job: BackupJob | None = JOB, point: str = "", asked: bool = False, staging: str = ""
+) -> Source:
+    wanted = Verification(name=name, point_id=point, asked=asked)
+    return Source(wanted=wanted, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging)
 
 
 def candidate(name: str = "a", *names: str, asked: bool = False) -> Candidate:
@@ -130,12 +134,37 @@ def test_by_hand_the_point_that_is_named_is_chosen_or_the_latest() -> None:
 def test_an_older_point_is_taken_only_where_it_has_a_manifest_and_an_untested_one_first() -> None:
     listed = [point(-900), point(-600), point(-300), point(5), point(-200, threat=True)]
     manifests = [NOW - 590 * MINUTE, NOW - 290 * MINUTE, NOW - 190 * MINUTE, NOW + 10 * MINUTE]
-    found = {older_point(listed, NOW, manifests, history(), f"n{i}") for i in range(50)}
+    found = {older_point(listed, source(f"n{i}"), NOW, manifests, history()) for i in range(50)}
     assert {p.id for p in found if p} == {"p-600", "p-300"}
     known = history(trial(1, point="p-300"))
-    assert {p.id for i in range(50) if (p := older_point(listed, NOW, manifests, known, f"n{i}"))} == {"p-600"}
-    assert older_point(listed, NOW, [], history(), "a") is None
-    assert older_point([point(5)], NOW, manifests, history(), "a") is None
+    again = (older_point(listed, source(f"n{i}"), NOW, manifests, known) for i in range(50))
+    assert {p.id for p in again if p} == {"p-600"}
+    assert older_point(listed, source(), NOW, [], history()) is None
+    assert older_point([point(5)], source(), NOW, manifests, history()) is None
+
+
+def test_a_point_in_the_vault_tier_alone_is_taken_where_there_is_a_place_to_stage_it() -> None:
+    listed, group = [point(-600), point(-60, vaulted=True)], "/subscriptions/s/resourceGroups/rg-scratch"
+    assert choose_point(listed, source(job=None)).point.id == "p-600"
+    assert choose_point(listed, source(job=None, staging=group)).point.id == "p-60"
+    old = [point(-600, vaulted=True), point(5)]
+    manifests = [NOW - 590 * MINUTE]
+    assert older_point(old, source(), NOW, manifests, history()) is None
+    assert older_point(old, source(staging=group), NOW, manifests, history()) == old[0]
+
+
+@pytest.mark.parametrize("named", ["", "p-60"])
+def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) -> None:
+    listed = [point(-60, vaulted=True), *([point(-600)] if named else [])]
+    with pytest.raises(PermanentError, match=r"verify\.scratch_group"):
+        choose_point(listed, source(job=None, point=named))
+
+
+def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
+    group = "/subscriptions/s/resourceGroups/rg-scratch"
+    wanted = msgspec.structs.replace(candidate(), source=source(staging=group))
+    plans = [plan_of(wanted, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))]
+    assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]
 
 
 def test_the_namespaces_that_have_waited_longest_are_restored() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.arm import OperationFailed, Resource
 from local.cloud.backup.content import Object, make, restored
 from local.cloud.backup.protocol import Outcome, Warned, refusal
-from local.cloud.backup.readiness import require_restorable, require_roles, snapshot_group
+from local.cloud.backup.readiness import CONTRIBUTOR, require_restorable, require_roles, snapshot_group
 from local.cloud.backup.rows import WARNING
 from local.cloud.resources.machines import Disk
 from local.cloud.wire import Reply
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from local.cloud.world import World
 
 _VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
-_CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-_STORAGE_ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
-_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
+BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 
 
 def refused(point: Resource | None, request: dict[str, Any]) -> Reply | None:
@@ -73,9 +72,9 @@ def _require_staging(world: "World", vault: Resource, wanted: dict[str, Any]) ->
     require_roles(
         world,
         "UserErrorVaultMSIMissingPermissionsOnStagingLocation",
-        (principal, _CONTRIBUTOR, group),
-        (principal, _STORAGE_ACCOUNT_CONTRIBUTOR, account),
-        (principal, _BLOB_DATA_OWNER, account),
+        (principal, CONTRIBUTOR, group),
+        (principal, ACCOUNT_CONTRIBUTOR, account),
+        (principal, BLOB_DATA_OWNER, account),
     )
 
 
