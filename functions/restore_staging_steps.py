@@ -5,7 +5,7 @@ import msgspec
 
 from functions.durable import activity
 from shared.domain.errors import NotConverged
-from shared.domain.restore import Plan
+from shared.domain.restore import Plan, RestoreJob
 from shared.domain.restore_lease import lease_path, release_path
 from shared.domain.restore_staging import Before, Turn, before, before_path, check_turn, turn_path
 from shared.wiring import services
@@ -29,8 +29,16 @@ async def take_turn(plan: Plan) -> Plan:
 
 
 async def remove_all(plan: Plan) -> list[str]:
-    """Ask for the end of everything that a verification has made; what is still there of it."""
-    return [*await services().places(plan.item.kind).remove(plan), *await _unstage(plan)]
+    """Ask for the end of everything that a verification has made; what is still there of it.
+
+    A cluster's restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
+    """
+    places = services().places(plan.item.kind)
+    if plan.item.kind != "cluster":
+        return await places.remove(plan)
+    jobs = await services().staging.jobs(plan)
+    running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
+    return running or [*await places.remove(plan), *await _unstage(plan, jobs)]
 
 
 async def _take(plan: Plan) -> None:
@@ -44,7 +52,7 @@ async def _take(plan: Plan) -> None:
         raise NotConverged("StagingTaken", "another restore takes its turn right now")
 
 
-async def _unstage(plan: Plan) -> list[str]:
+async def _unstage(plan: Plan, jobs: list[RestoreJob]) -> list[str]:
     """Only who has the turn, and has written down what was there before, removes anything."""
     if not plan.staging_group:
         return []
@@ -52,7 +60,7 @@ async def _unstage(plan: Plan) -> list[str]:
     turn, there = _decoded(await ledger.read(turn_path(plan))), await ledger.read(before_path(plan))
     if there is None or turn is None or turn.lease != lease_path(plan):
         return []
-    return await services().staging.remove(plan, msgspec.json.decode(there, type=Before))
+    return await services().staging.remove(plan, msgspec.json.decode(there, type=Before), jobs)
 
 
 def _decoded(found: bytes | None) -> Turn | None:

@@ -3,7 +3,7 @@
 Neither group nor account is made or deleted here: they are the policy document's word.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,14 +53,15 @@ class Staging(Management):
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
 
-    async def remove(self, plan: Plan, before: Before) -> list[str]:
-        """Delete what the plan's restore has staged; the names of what is still there.
+    async def jobs(self, plan: Plan) -> list[RestoreJob]:
+        """The restore jobs of a cluster's verification."""
+        return await jobs_of(plan, self._restores, self._ledger)
 
-        Nothing is deleted under a restore that still runs, and nothing of which it isn't proven that this one made it.
+    async def remove(self, plan: Plan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
+        """Delete what these restore jobs of the plan have staged; the names of what is still there.
+
+        Nothing is deleted of which it isn't proven that they made it.
         """
-        jobs = await jobs_of(plan, self._restores, self._ledger)
-        if running := [f"restore job {job.id} is {job.status}" for job in jobs if job.open]:
-            return running
         staged = ours(await self.found(plan), before, jobs) if jobs else []
         for each in staged:
             with translated(f"deleting {each}"):

@@ -204,6 +204,22 @@ async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: Stage, 
     assert sum("restore left over" in line for line in place.log) == told, "told until it is gone"
 
 
+async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_again_after_they_are_gone(
+    stage: Stage,
+) -> None:
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=2 * 3600))
+    job = back_up(stage)
+    await stage.run(lambda: restores(stage) != [], SOON)
+    url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
+    async with aiohttp.ClientSession() as http, http.post(url) as answer:
+        assert answer.status == 202
+    await stage.clock.advance(HOUR)
+    assert any("restore left over" in line and "InProgress" in line for line in stage.log)
+    await stage.clock.advance(4 * HOUR)
+    assert len(list((stage.store / "leases").glob("*/*.gone"))) == 1
+    assert places(stage) == []
+
+
 async def test_a_restore_that_outlives_its_run_is_watched_until_it_can_make_nothing_any_more(calm: Stage) -> None:
     calm.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=20 * 3600))
     result = await verdict(calm, back_up(calm, "share"))

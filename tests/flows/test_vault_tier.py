@@ -186,7 +186,7 @@ async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_
             made.append(name)
             make(stage.world, name)
 
-    order(stage, Outcome(seconds=600))
+    order(stage, Outcome(seconds=545))  # some time before it is looked at
     stage.host.on_invocation(disturb)
     stage.world.wire.order(Fault(on="POST .*/restore$", kind="answer", times=2))
     job = back_up(stage)
@@ -212,15 +212,14 @@ async def test_a_vault_that_may_not_stage_is_told_by_azure_s_own_word(stage: Sta
 async def test_a_restore_that_outlives_its_run_keeps_its_turn_until_the_janitor_has_cleared_after_it(
     stage: Stage,
 ) -> None:
-    order(stage, Outcome(seconds=20 * 3600))
+    order(stage, Outcome(seconds=3 * 3600))
     job = back_up(stage)
-    await stage.run(f"verify-{job['name']}", SOON)
-    result = found(stage, job)
-    assert (result["verdict"], result["left_over"] > 0) == ("Inconclusive", True)
-    assert len(staged(stage)) == len(OTHERS) + 3, "nothing is taken away under a restore that runs"
+    await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
+    await terminate(stage, job)
     other = back_up(stage, CLUSTERS[1])
-    await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
-    assert any("restore left over" in line for line in stage.log)
+    await stage.run(lambda: any("restore left over" in line for line in stage.log), SOON)
+    assert len(staged(stage)) == len(OTHERS) + 3, "nothing is taken away under a restore that runs"
+    assert waits(stage, "StagingTaken")
     assert (await verdict(stage, other))["verdict"] == "Verified"
     assert any("restore cleared away" in line for line in stage.log)
 
@@ -237,10 +236,11 @@ async def test_what_a_terminated_run_has_staged_is_the_janitor_s_and_its_turn_en
 async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: Stage) -> None:
     jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
     await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
-    waiting = next(i for i in runs(stage) if "StagingTaken" in str(i.custom_status))
-    await terminate(stage, next(job for job in jobs if waiting.id.endswith(job["name"])))
-    await verdict(stage, next(job for job in jobs if not waiting.id.endswith(job["name"])))
-    assert (await verdict(stage, back_up(stage)))["verdict"] == "Verified"
+    waiting = next(i.id for i in runs(stage) if "StagingTaken" in str(i.custom_status))
+    cluster, job = next(each for each in zip(CLUSTERS, jobs, strict=True) if waiting.endswith(each[1]["name"]))
+    await terminate(stage, job)
+    await verdict(stage, next(other for other in jobs if other is not job))
+    assert (await verdict(stage, back_up(stage, cluster)))["verdict"] == "Verified"
 
 
 @pytest.mark.parametrize("step", ["take_turn", "isolate", "start_restore", "clean_up"])
@@ -319,7 +319,6 @@ async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_grou
         for job in jobs:
             await stage.run(f"verify-{job['name']}", SOON + timedelta(hours=4))
         assert overlapping(stage)
-        assert staged(stage) != OTHERS, "what can't be told apart stays"
 
 
 def overlapping(stage: Stage) -> bool:
