@@ -50,8 +50,9 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     longest, into the cluster itself or into `scratch_cluster`. `rpo` and `rto` are targets. Each `canary`, a file or
     `ConfigMap namespace/name`, tells a time that must not be older than `rpo` when the backup begins.
 
-    Disks of machines are restored to `scratch_group`, the name of a resource group in the machine's subscription, by
-    way of `staging_account`, a storage account in that group and in the machine's region that isn't zone-redundant.
+    Disks of machines are restored to `scratch_group`, the name of a resource group in the item's subscription, by way
+    of `staging_account`, a storage account in that group and in the item's region that isn't zone-redundant. From the
+    vault tier, restores of clusters pass through both.
     """
 
     share: Share = 0.25

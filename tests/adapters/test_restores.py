@@ -61,6 +61,15 @@ async def test_a_point_of_a_backup_with_warnings_is_incomplete(world: World, res
     assert [p.complete for p in await restores.points(await restores.item(job))] == [False]
 
 
+async def test_a_point_says_if_it_is_in_the_vault_tier_alone(world: World, restores: ClusterRestores) -> None:
+    job = await restores.job(job_id(world.backup_vaults.complete_backup("aks-east", vaulted=True)["id"]))
+    item = await restores.item(job)
+    (both,) = await restores.points(item)
+    world.backup_vaults.jobs.expire(both.id, "OperationalStore")
+    (one,) = await restores.points(item)
+    assert [(point.complete, point.vaulted) for point in (both, one)] == [(True, False), (True, True)]
+
+
 async def test_a_restore_puts_the_objects_into_the_mapped_namespace(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
     done = await followed(world, restores, plan)
