@@ -4,10 +4,13 @@ why it isn't.
 Rules:
 - A cluster has one namespace with two workloads, and a vault of its own; every fifth belongs to the mesh.
 - The policy document is empty: the defaults draw what is verified.
+- Of 25 backups one fails, the point of one expires before it is looked at, one restore fails, one cluster is stopped
+  for two hours right after its backup, and seven times a call is throttled, fails or loses its answer.
+- `explained` are verdicts that aren't good, each with its reasons, and failed backups that the app has told as events.
 - `calls_per_verification` are all requests of that day, to Azure and to clusters, over the restores: those of the watch
   and of backups that aren't verified too.
 - What came of it is read from the world and from the app's store: restores sent for one place, and what is left there
-  an hour after the last run, when the janitor has been.
+  three hours after the last run, when the janitor has looked twice.
 - `queries_per_idle_tick` are the requests to Resource Graph in an hour without a new backup, over the watch's ticks.
 """
 
@@ -15,13 +18,16 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from local.cloud import scenario
-from local.cloud.wire import Exchange
+from local.cloud.arm import Resource
+from local.cloud.backup.protocol import Outcome
+from local.cloud.wire import Exchange, Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.observe import left_over
@@ -31,6 +37,19 @@ CLUSTERS, COMPLETIONS = 100, 1_000
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 _MESHED = 5  # one of so many
 _SETTLES, _LIMIT, _TICKS = timedelta(minutes=10), timedelta(days=4), 12
+_JANITOR, _STOPPED = timedelta(hours=3), timedelta(hours=2)
+_THROTTLED, _BROKEN = Reply(status=429, headers={"Retry-After": "40"}), Reply(status=500)
+_ROUND = 25  # of so many backups each of these happens once
+_FAILS, _EXPIRES, _FAILS_TO_RESTORE, _STOPS = 4, 9, 14, 19
+_FAULTS = {
+    2: Fault(on="POST .*/restore$", kind="answer", reply=_THROTTLED),
+    6: Fault(on="POST .*/restore$", kind="lose"),
+    10: Fault(on="GET .*/(operationStatus|backupJobs)/", kind="answer", times=3, reply=_BROKEN),
+    12: Fault(on="GET .*/recoveryPoints", kind="answer", reply=_THROTTLED),
+    16: Fault(on="POST .*/Microsoft.ResourceGraph/resources$", kind="answer", reply=_THROTTLED),
+    20: Fault(on="DELETE .*/namespaces/verify-", kind="lose"),
+    23: Fault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"),
+}
 _TRAFFIC_SECONDS = 3_600.0
 _TIMERS = ("issuer_sweep", "expiry_sweep", "cluster_sweep", "daily_census")
 _SETTINGS = {f"AzureWebJobs.{timer}.Disabled": "true" for timer in _TIMERS}
@@ -45,9 +64,9 @@ async def measured(clusters: int = CLUSTERS, completions: int = COMPLETIONS) -> 
         await stage.clock.advance(_SETTLES)
         begun, stage.world.wire.calls = time.perf_counter(), 0
         back_up(stage, clusters, completions)
-        await stage.run(lambda: len(ended) >= completions, _LIMIT)
+        await stage.run(lambda: len(ended) + len(tally.failed) >= completions, _LIMIT)
         wall, calls = time.perf_counter() - begun, stage.world.wire.calls
-        await stage.clock.advance(HOUR)
+        await stage.clock.advance(_JANITOR)
         tally.queries = 0
         await stage.clock.advance(HOUR)
         verdicts = Counter(each["verdict"].startswith("Verified") for each in _stored(stage.store, "verdicts"))
@@ -55,7 +74,7 @@ async def measured(clusters: int = CLUSTERS, completions: int = COMPLETIONS) -> 
             "completions": completions,
             "verified": verdicts[True],
             "sampled_out": len(list(_stored(stage.store, "sampled"))),
-            "explained": verdicts[False],
+            "explained": verdicts[False] + len(tally.failed),
             "restored_twice": sum(count - 1 for count in tally.places.values()),
             "left_over": len(left_over(stage.world)),
             "calls_per_verification": round(calls / max(1, len(tally.places)), 1),
@@ -65,11 +84,14 @@ async def measured(clusters: int = CLUSTERS, completions: int = COMPLETIONS) -> 
 
 
 class Tally(deque[Exchange]):
-    """Counts exchanges instead of keeping them: `places` that restores were accepted for, queries of Resource Graph."""
+    """Counts exchanges instead of keeping them: `places` that restores were accepted for, queries of Resource Graph,
+    and backups that `failed`, by the ids of their events.
+    """
 
     def __init__(self) -> None:
         super().__init__(maxlen=1)  # of none, the wire records nothing
         self.places: Counter[str] = Counter()
+        self.failed: set[str] = set()
         self.queries = 0
 
     def append(self, exchange: Exchange) -> None:
@@ -78,6 +100,9 @@ class Tally(deque[Exchange]):
         if path.endswith("/restore") and exchange.status == 202:
             (criteria,) = json.loads(exchange.request)["restoreTargetInfo"]["restoreCriteria"]
             self.places.update(criteria["namespaceMappings"].values())
+        if f"/topics/{scenario.TOPIC}/" in path:
+            told = json.loads(exchange.request)
+            self.failed |= {event["id"] for event in told if event["type"] == "Meshward.Backup.Failed"}
 
 
 def seed(world: World, *, clusters: int) -> None:
@@ -96,10 +121,29 @@ def seed(world: World, *, clusters: int) -> None:
 
 
 def back_up(stage: Stage, clusters: int, completions: int) -> None:
-    """Let backups complete, evenly over a day, of one cluster after the other."""
+    """Let backups end, evenly over a day, of one cluster after the other, and something go wrong now and then."""
     for number in range(completions):
         at = number / completions * DAY.total_seconds()
-        stage.clock.after(at, partial(stage.world.backup_vaults.complete_backup, _name(number % clusters)))
+        stage.clock.after(at, partial(_back_up, stage.world, _name(number % clusters), number % _ROUND))
+
+
+def _back_up(world: World, cluster: str, turn: int) -> None:
+    """A backup of the cluster ends, and what belongs to this turn of the round happens."""
+    vaults = world.backup_vaults
+    if fault := _FAULTS.get(turn):
+        world.wire.order(replace(fault))
+    if turn == _FAILS_TO_RESTORE:
+        vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed"))
+    job = vaults.complete_backup(cluster, status="Failed" if turn == _FAILS else "Completed")
+    if turn == _EXPIRES:
+        vaults.jobs.expire(_point(job))
+    if turn == _STOPS:
+        world.aks.stop(cluster)
+        world.clock.after(_STOPPED.total_seconds(), partial(world.aks.start, cluster))
+
+
+def _point(job: Resource) -> str:
+    return str(job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"])
 
 
 def _name(number: int) -> str:

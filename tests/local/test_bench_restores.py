@@ -1,6 +1,7 @@
 """What the bench says of restore testing, for a day of few backups."""
 
 import json
+from dataclasses import replace
 
 from local import bench_restores
 from local.cloud.wire import Exchange
@@ -30,10 +31,20 @@ def test_a_restore_counts_for_its_place_once_it_is_accepted() -> None:
     assert len(tally) == 0
 
 
-async def test_every_backup_of_a_day_is_verified_sampled_out_or_explained() -> None:
-    figures = await bench_restores.measured(clusters=2, completions=6)
-    assert figures["verified"] + figures["sampled_out"] + figures["explained"] == figures["completions"] == 6
-    assert figures["verified"] >= 2, "an item that was never verified is drawn for sure"
+def test_a_failed_backup_is_explained_once_however_often_its_event_is_sent() -> None:
+    tally = bench_restores.Tally()
+    for id, type in (("a:Failed", "Failed"), ("a:Failed", "Failed"), ("b:Completed", "Completed")):
+        event = [{"id": id, "type": f"Meshward.Backup.{type}"}]
+        url = "https://localhost/topics/meshward/api/events"
+        tally.append(replace(accepted(""), url=url, request=json.dumps(event).encode()))
+    assert tally.failed == {"a:Failed"}
+
+
+async def test_every_backup_of_a_day_is_verified_sampled_out_or_explained_whatever_fails_on_it() -> None:
+    figures = await bench_restores.measured(clusters=10, completions=25)
+    assert figures["verified"] + figures["sampled_out"] + figures["explained"] == figures["completions"] == 25
+    assert figures["verified"] >= 5, "an item that was never verified is drawn for sure"
+    assert figures["explained"] >= 3, "a failed backup, a failed restore, an expired point or a stopped cluster"
     assert (figures["restored_twice"], figures["left_over"]) == (0, 0)
     assert figures["calls_per_verification"] > 10
     assert figures["queries_per_idle_tick"] == 1
