@@ -10,7 +10,8 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER, CONTRIBUTOR
+from local.cloud.backup.readiness import CONTRIBUTOR
+from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER
 from local.cloud.key_vault.vault import Vault
 from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.world import World
