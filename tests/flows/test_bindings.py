@@ -30,7 +30,8 @@ CLUSTER, DOMAIN = "aks-new", scenario.TRUST_DOMAIN
 ME = f"{ACCOUNT}.{NAMESPACE}.serviceaccount.identity.linkerd.{DOMAIN}"
 POLICIES = ("MeshTLSAuthentication", "Server", "AuthorizationPolicy", "EgressNetwork", "TLSRoute")
 MINUTE = timedelta(minutes=1)
-FEDERATIONS = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
+IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+FEDERATIONS = f"{IDENTITIES}/federatedIdentityCredentials"
 
 
 def seed(world: World, version: str = "2.19") -> None:
