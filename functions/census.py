@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 from durabletask.client import OrchestrationStatus
+from msgspec.structs import replace
 
 from functions import vaults
 from functions.client import Client
@@ -43,7 +44,8 @@ async def take(client: Client) -> None:
     outer, now = services(), services().now()
     if await outer.ledger.read(path(now)) is not None:
         return
-    clusters, policy, before = await outer.protectable.list(), await outer.policy(), await _latest()
+    clusters, policy = await outer.protectable.list(), await outer.policy()
+    before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
     instances = {instance.cluster_id.lower(): instance for instance in await outer.inventory.instances()}
     jobs = await outer.inventory.jobs(now - SHOWN)
     items = await outer.inventory.items()
@@ -51,11 +53,10 @@ async def take(client: Client) -> None:
     for cluster in clusters:
         instance = instances.get(cluster.id.lower())
         if instance and instance.configured:
-            known = before.proof(instance.id) if before else Proof()
-            standing = protected(cluster, instance, await _proof(instance, good_backups(instance, jobs), known))
+            standing = protected(cluster, instance, await _proof(before, jobs, instance.id))
         else:
             standing = await _unprotected(client, cluster, policy, instance)
-        standings.append(with_volumes(standing, cluster, items))
+        standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
     taken = census(standings, now)
     await outer.ledger.create(path(now), msgspec.json.encode(taken))
     log.info("census taken", extra={"clusters": len(standings), "protected": taken.protected})
@@ -77,9 +78,18 @@ async def _latest() -> Census | None:
     return msgspec.json.decode(found, type=Census) if found else None
 
 
-async def _proof(instance: Instance, backups: Sequence[WatchedJob], known: Proof) -> Proof:
-    """The newest good backup, and the newest verification that was good; what was `known` where there is none."""
-    history = await history_of(instance.id)
+async def _with_proofs(standing: Standing, before: Census, jobs: Sequence[WatchedJob]) -> Standing:
+    """The standing, with how well each of its volumes is proven that a vault has."""
+    volumes = [replace(v, proof=await _proof(before, jobs, v.item, v.name)) if v.item else v for v in standing.volumes]
+    return replace(standing, volumes=tuple(volumes))
+
+
+async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: str = "") -> Proof:
+    """The newest good backup, and the newest verification that was good; where there is none, what was known `before`.
+
+    `volume` is the label of the share or machine that the item protects.
+    """
+    known, backups, history = before.proof(item), good_backups(jobs, item, volume), await history_of(item)
     verified = history.last_verified if history else None
     return Proof(
         last_good_backup=backups[0].ended if backups else known.last_good_backup,

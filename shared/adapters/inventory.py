@@ -20,7 +20,9 @@ _JOBS = """RecoveryServicesResources
 | where {which}
 | project id, operation = tostring(properties.operation), category = tostring(properties.operationCategory),
  status = tostring(properties.status), started = tostring(properties.startTime),
- ended = tostring(properties.endTime), item = tostring(properties.backupInstanceId)
+ ended = tostring(properties.endTime), item = tostring(properties.backupInstanceId),
+ name = tostring(properties.entityFriendlyName), account = tostring(properties.storageAccountName),
+ container = tostring(properties.containerName)
 | order by id asc"""
 _BACKUPS = "tostring(properties.operation) =~ 'Backup' or tostring(properties.operationCategory) =~ 'Backup'"
 _NEWS = "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
@@ -119,7 +121,16 @@ def _job(row: dict[str, Any]) -> WatchedJob:
         started=_moment(row["started"]),
         ended=None if is_open else _moment(row["ended"]),
         item=row["item"] or "",
+        volume=_volume(row),
     )
+
+
+def _volume(row: dict[str, Any]) -> str:
+    """A share is named by its account, a machine by its container, which is <kind>;<resource group>;<machine>."""
+    if row["account"]:
+        return f"share {row['account']}/{row['name']}"
+    _, *machine = (row["container"] or "").split(";")
+    return f"machine {'/'.join(machine)}" if machine else ""
 
 
 def _moment(told: str) -> datetime:

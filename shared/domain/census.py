@@ -4,7 +4,8 @@ Rules:
 - Protected is what Azure Backup calls ProtectionConfigured, whoever configured it.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
-- A share is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
+- A share or machine is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
+  Its backups are found by the jobs of that vault that name it: the item itself doesn't always tell of them.
 - Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
 """
 
@@ -45,7 +46,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """A share that a cluster names, as <storage account>/<share>.
+    """A share or machine that a cluster names, by its label.
 
     `item` and `policy` are the resource ids of its protected item and backup policy; `message` says why there are none.
     """
@@ -55,6 +56,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     item: str = ""
     policy: str = ""
+    proof: Proof = Proof()
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +81,11 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     coverage_percent: float
     clusters: tuple[Standing, ...]
 
-    def proof(self, instance: str) -> Proof:
-        """What was known of an instance."""
-        return next((s.proof for s in self.clusters if s.instance.lower() == instance.lower()), Proof())
+    def proof(self, item: str) -> Proof:
+        """What was known of a backup instance, or of the item of a share or machine."""
+        known = {s.instance.lower(): s.proof for s in self.clusters}
+        known |= {v.item.lower(): v.proof for s in self.clusters for v in s.volumes}
+        return known.get(item.lower(), Proof())
 
 
 def path(day: datetime) -> str:
@@ -97,11 +101,18 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
     return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
 
 
-def good_backups(instance: Instance, jobs: Iterable[WatchedJob]) -> list[WatchedJob]:
-    """The instance's backups that made a copy, the latest first."""
-    ours = (job for job in jobs if job.item.lower() == instance.id.lower())
+def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
+    """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
+    vault = item.lower().partition("/backupfabrics/")[0]
+    ours = (job for job in jobs if _of(job, item.lower(), vault, volume.lower()))
     made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
     return sorted(made, key=lambda job: job.when, reverse=True)
+
+
+def _of(job: WatchedJob, item: str, vault: str, volume: str) -> bool:
+    if volume:
+        return job.volume.lower() == volume and job.id.lower().startswith(f"{vault}/")
+    return job.item.lower() == item
 
 
 def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
@@ -113,22 +124,22 @@ def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
 
 
 def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem]) -> Standing:
-    """The standing with that of each share which the cluster names; a tag that can't be read is told as such."""
+    """The standing with that of each volume which the cluster names; a tag that can't be read is told as such."""
     try:
-        shares = sources_of(cluster)
+        sources = sources_of(cluster)
     except PermanentError as error:
         told = Volume(name="", protected=False, message=error.message)
         return msgspec.structs.replace(standing, volumes=(told,))
-    found = tuple(_volume(share, next((i for i in items if i.of(share)), None)) for share in shares)
+    found = tuple(_volume(source, next((i for i in items if i.of(source)), None)) for source in sources)
     return msgspec.structs.replace(standing, volumes=found)
 
 
-def _volume(share: Source, item: FoundItem | None) -> Volume:
+def _volume(source: Source, item: FoundItem | None) -> Volume:
     if item is None:
-        return Volume(name=share.label, protected=False, message="no vault protects it")
+        return Volume(name=source.label, protected=False, message="no vault protects it")
     if lost := ended(item):
-        return Volume(name=share.label, protected=False, message=lost, item=item.id)
-    return Volume(name=share.label, protected=True, item=item.id, policy=item.policy)
+        return Volume(name=source.label, protected=False, message=lost, item=item.id)
+    return Volume(name=source.label, protected=True, item=item.id, policy=item.policy)
 
 
 def unprotected(cluster: Cluster, reason: str, message: str) -> Standing:

@@ -27,7 +27,7 @@ TOLD = "backups/"
 class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as Resource Graph shows it; `ended` is None while it is open.
 
-    `item` is the backup instance of a cluster's, empty of others.
+    `item` is the backup instance of a cluster's, empty of others; `volume` names the share or machine of others.
     """
 
     id: str
@@ -36,6 +36,7 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     ended: datetime | None
     item: str = ""
+    volume: str = ""
 
     @property
     def news(self) -> str:

@@ -12,7 +12,7 @@ from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.stage import Stage
-from shared.domain.census import Census, Standing
+from shared.domain.census import Census, Proof, Standing
 from shared.domain.restore import Item
 from shared.domain.restore_history import History, Trial, empty, path
 from tests.conformance import conforms
@@ -62,6 +62,10 @@ def standing(census: Census, name: str) -> Standing:
 def judge(stage: Stage, job: dict[str, Any], verdict: str, at: datetime) -> None:
     """What a verification of that backup has left in the store."""
     item = Item(kind="cluster", id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
+    judged(stage, item, job, verdict, at)
+
+
+def judged(stage: Stage, item: Item, job: dict[str, Any], verdict: str, at: datetime) -> None:
     trial = Trial(
         name=job["name"],
         at=at,
@@ -103,21 +107,40 @@ async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_n
     assert "The nodes run Windows." in standing(census, "aks-windows").message
 
 
-async def test_shares_that_a_cluster_names_are_counted_with_it(stage: Stage) -> None:
+async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(stage: Stage) -> None:
+    world = stage.world
     for share in ("carts", "images"):
-        stage.world.file_shares.create("stshop", share)
-    stage.world.recovery_vaults.protect("rsv-ours", "stshop", "carts")
+        world.file_shares.create("stshop", share)
+    world.machines.add("vm-build")
+    carts = world.recovery_vaults.protect("rsv-ours", "stshop", "carts")
+    world.recovery_vaults.protect_machine("rsv-ours", "vm-build")
     tags = {"meshward:files": "rg-storage/stshop/carts,rg-storage/stshop/images"}
-    stage.world.aks.add("aks-shop", tags=tags)
+    world.aks.add("aks-shop", tags=tags | {"meshward:machines": "rg-machines/vm-build"})
+    sources = (("stshop", "carts"), ("rg-machines", "vm-build"))
+    first = [world.recovery_vaults.complete_backup(*source) for source in sources]
+    judged(
+        stage,
+        Item(kind="share", id=carts["id"], source_id="stshop", share="carts"),
+        first[0],
+        "Verified",
+        stage.clock.now(),
+    )
+    await stage.clock.advance(HOUR)
+    world.recovery_vaults.complete_backup(*sources[0], status="Failed")
     await stage.clock.advance(HOUR)
     await stage.host.invoke_timer("daily_census")
-    carts, images = standing(await counted(stage), "aks-shop").volumes
-    assert (carts.name, carts.protected, carts.policy.rpartition("/")[2]) == (
+    build, shared, bare = standing(await counted(stage), "aks-shop").volumes
+    assert (build.name, build.protected) == ("machine rg-machines/vm-build", True)
+    assert (shared.name, shared.protected, shared.policy.rpartition("/")[2]) == (
         "share stshop/carts",
         True,
         "shares-daily",
     )
-    assert (images.name, images.protected, images.message) == ("share stshop/images", False, "no vault protects it")
+    assert (bare.name, bare.protected, bare.message) == ("share stshop/images", False, "no vault protects it")
+    ends = [datetime.fromisoformat(job["properties"]["endTime"]) for job in first]
+    assert [shared.proof.last_good_backup, build.proof.last_good_backup] == ends, "a failed one made no copy"
+    assert shared.proof.last_verified_restore is not None
+    assert (build.proof.last_verified_restore, bare.proof) == (None, Proof())
 
 
 async def test_a_day_is_counted_once_and_the_history_stays(stage: Stage) -> None:
