@@ -136,6 +136,22 @@ async def test_a_restore_that_never_ends_is_given_up_and_handed_to_the_janitor(s
     assert "DeadlinePassed" in run.output["reasons"][0]
 
 
+async def test_what_a_restore_makes_after_its_run_has_ended_the_janitor_clears_away(stage: Stage) -> None:
+    order(stage, Outcome(seconds=3 * 3600))
+    job = back_up(stage)
+    await stage.run(lambda: restores(stage) != [], SOON)
+    url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
+    async with aiohttp.ClientSession() as http, http.post(url) as answer:
+        assert answer.status == 202
+    await stage.run(lambda: any("left over" in line and "is InProgress" in line for line in stage.log), SOON)
+    await stage.run(lambda: len(left(stage)) == 2 + 4, SOON)  # three disks and a container
+    assert list(stage.store.glob("leases/*/*.gone")) == []
+    await stage.run(lambda: list(stage.store.glob("leases/*/*.gone")) != [], SOON)
+    assert left(stage) == ["vmledger1-osdisk-mine", "somebody-s"]
+    assert any("restore cleared away" in line for line in stage.log)
+    assert len(restores(stage)) == 1
+
+
 async def test_when_the_disks_find_no_room_the_half_that_was_made_is_removed(stage: Stage) -> None:
     stage.world.machines.quota = 2
     result = await verdict(stage, back_up(stage))
