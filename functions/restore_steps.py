@@ -6,7 +6,7 @@ import msgspec
 from functions.durable import activity
 from functions.restore_ledger import spend_for
 from shared.domain.errors import NotConverged
-from shared.domain.restore import Plan, RestoreJob, Started, item_id
+from shared.domain.restore import Plan, RestoreJob, Started, Validating, item_id
 from shared.domain.restore_lease import lease_path
 from shared.domain.restore_sending import DAY, next_act, sends_folder, sends_of
 from shared.wiring import services
@@ -20,6 +20,19 @@ async def isolate(plan: Plan) -> Plan:
     await services().ledger.create(lease_path(plan), msgspec.json.encode(plan))
     await services().places(plan.item.kind).isolate(plan)
     return plan
+
+
+@activity(app)
+async def start_restore_validation(plan: Plan) -> Validating:
+    """Ask Azure Backup whether it could make the restore now."""
+    return Validating(plan=plan, operation=await services().validations(plan.item.kind).validate(plan))
+
+
+@activity(app)
+async def finish_restore_validation(asked: Validating) -> Plan:
+    """The plan, once Azure Backup has found nothing against it."""
+    await services().validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
+    return asked.plan
 
 
 @activity(app)

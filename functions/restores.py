@@ -4,8 +4,8 @@
                       by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
     plan      describe the source, take its manifest, draw whether and which recovery point
-    restore   from the vault tier: wait for a turn at the staging group; isolate a place, send the restore once, follow
-              its job
+    restore   from the vault tier: wait for a turn at the staging group; isolate a place; of machines and from the vault
+              tier: ask whether the restore could be made; send it once, follow its job
     check     wait for the workloads, call them, climb the ladder: recovery point age, threat flag, job, warnings,
               counters, inventory, canaries, workloads, mesh, application, restore time
     clean up  always, and proven by looking
@@ -26,7 +26,14 @@ from functions.incoming import received
 from functions.restore_check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restore_plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
 from functions.restore_staging_steps import take_turn
-from functions.restore_steps import find_restore_job, follow_restore, isolate, start_restore
+from functions.restore_steps import (
+    find_restore_job,
+    finish_restore_validation,
+    follow_restore,
+    isolate,
+    start_restore,
+    start_restore_validation,
+)
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
 from shared.domain.events import backup_completed
 from shared.domain.restore import GOOD, Plan, Restored, Verification, check_ours, item_id, job_id, of_item, of_job
@@ -119,6 +126,9 @@ def restored(run: Runbook, plan: Plan) -> Steps[Outcome]:
     if plan.staging_group:
         yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
     yield from run.step(isolate, plan)
+    if plan.validates:
+        asked = yield from run.step(start_restore_validation, plan)
+        yield from run.step(finish_restore_validation, asked)
     started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
     started = yield from run.step(find_restore_job, started)
     job = yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE)

@@ -265,6 +265,10 @@ class Services:
             return self.machine_restores
         return self.share_restores if kind == "share" else self.cluster_restores
 
+    def validations(self, kind: Kind) -> "ClusterRestores | MachineRestores":
+        """The vaults that can be asked first whether a restore could be made; those of shares can't."""
+        return self.machine_restores if kind == "machine" else self.cluster_restores
+
     def places(self, kind: Kind) -> "Namespaces | FileShares | Disks":
         """Where items of this kind, and their isolated copies, are."""
         if kind == "machine":

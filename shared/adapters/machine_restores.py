@@ -7,15 +7,46 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from shared.adapters.azure import plain, translated
 from shared.adapters.recovery_vault import VaultRestores
+from shared.adapters.restores import OperationHeader, check_validated
 from shared.adapters.staging import ACCOUNTS
-from shared.domain.restore import BackupJob, Item, Plan, RestoreJob
+from shared.domain.restore import BackupJob, Item, Plan, RestoreJob, vault_of
 
 
 class MachineRestores(VaultRestores):
     """Restores of machines' disks."""
 
     management: ClassVar[str] = "AzureIaasVM"
+
+    async def validate(self, plan: Plan) -> str:
+        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        from azure.mgmt.recoveryservicesbackup import models
+
+        group, vault = vault_of(plan.item.id)
+        accepted = OperationHeader()
+        asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
+        with translated("validating the restore"):
+            await self._client(plan.item.id).validate_operation.begin_trigger(
+                resource_group_name=group,
+                vault_name=vault,
+                parameters=models.ValidateOperationRequestResource(
+                    id=f"{plan.item.id}/recoveryPoints/{plan.point.id}", properties=asked
+                ),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def check_validation(self, item: Item, operation: str) -> None:
+        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
+        group, vault = vault_of(item.id)
+        statuses = self._client(item.id).validate_operation_statuses
+        with translated("reading the restore's validation"):
+            found: Any = await statuses.get(resource_group_name=group, vault_name=vault, operation_id=operation)
+        told = found.properties and found.properties.validate_operation_response
+        faults = (told and told.validation_results) or []
+        check_validated(plain(found.status), [*faults, *([found.error] if found.error else [])])
 
     def _item_of(self, found: Any) -> Item:
         held = found.properties

@@ -1,5 +1,6 @@
 """Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,31 @@ class ClusterRestores(Management):
         restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
         return [job for job in restores if job.started >= since]
 
+    async def validate(self, plan: Plan) -> str:
+        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
+
+        group, vault = vault_of(plan.item.id)
+        accepted = OperationHeader()
+        with translated("validating the restore"):
+            await self._client(plan.item.id).backup_instances.begin_validate_for_restore(
+                group,
+                vault,
+                plan.item.id.rsplit("/", 1)[-1],
+                ValidateRestoreRequestObject(restore_request_object=_request(plan)),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def check_validation(self, item: Item, operation: str) -> None:
+        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
+        group, vault = vault_of(item.id)
+        statuses = self._client(item.id).operation_status_backup_vault_context
+        with translated("reading the restore's validation"):
+            found: Any = await statuses.get(group, vault, operation)
+        check_validated(found.status, [found.error] if found.error else [])
+
     async def send(self, plan: Plan) -> str:
         """Send the restore request, once; the id of the operation that accepted it."""
         group, vault = vault_of(plan.item.id)
@@ -134,6 +160,15 @@ def job_of_operation(status: str, error: Any, job: str | None) -> str:
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
     return job.rsplit("/", 1)[-1]
+
+
+def check_validated(status: str, faults: Sequence[Any]) -> None:
+    """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
+    if status.lower() == "inprogress":
+        raise NotConverged("RestoreValidating", "Azure Backup is looking whether it could make the restore")
+    if faults or status.lower() != "succeeded":
+        told = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
+        raise PermanentError("RestoreNotPossible", f"Azure Backup wouldn't make the restore: {told}")
 
 
 def _is_restore_of(found: Any, item: Item) -> bool:

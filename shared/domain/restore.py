@@ -169,7 +169,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
     disaster then would have cost. `taken` is the moment up to which changes of the source are surely in the copy,
     `manifest` the path of what the copy must hold. `flagged` are points that were passed over for a threat. A cluster
-    is restored by way of a `staging_group` from the vault tier alone. All this was decided when it was `planned`.
+    is restored by way of a `staging_group` from the vault tier alone. If it `validates`, Azure Backup is asked first
+    whether it could make the restore. All this was decided when it was `planned`.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""
     planned: datetime
     flagged: tuple[str, ...] = ()
+    validates: bool = False
 
     @property
     def target(self) -> str:
@@ -201,6 +203,13 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     job: str = ""
     operation: str = ""
+
+
+class Validating(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore of which Azure Backup was asked whether it could be made: the operation that will tell."""
+
+    plan: Plan
+    operation: str
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,6 +139,7 @@ def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyP
         planned=now,
         places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), wanted.name),
         flagged=point.flagged,
+        validates=source.item.kind == "machine" or point.point.vaulted,
     )
 
 

@@ -199,6 +199,18 @@ async def test_a_staging_account_that_azure_would_refuse_is_refused_before_anyth
     assert restores(stage) == []
 
 
+async def test_what_azure_backup_itself_finds_against_a_restore_is_told_before_anything_is_sent(stage: Stage) -> None:
+    def move(function: str, moment: str) -> None:
+        if (function, moment) == ("start_restore_validation", "before"):  # after our own look at it
+            stage.world.arm.resources[STAGING.lower()]["location"] = "eastus"
+
+    stage.host.on_invocation(move)
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == "Inconclusive"
+    assert "UserErrorStorageAccountRegionMismatch" in result["reasons"][0]
+    assert restores(stage) == []
+
+
 @pytest.mark.parametrize(
     ("role", "action"),
     [
@@ -206,6 +218,8 @@ async def test_a_staging_account_that_azure_would_refuse_is_refused_before_anyth
         ("Meshward scratch verifier", "Microsoft.Storage/storageAccounts/write"),
         ("Meshward scratch verifier", "Microsoft.Resources/subscriptions/resourceGroups/write"),
         ("Meshward scratch verifier", "Microsoft.Compute/disks/delete"),
+        ("Meshward verifier", "Microsoft.RecoveryServices/Vaults/backupTriggerValidateOperation/action"),
+        ("Meshward verifier", "Microsoft.RecoveryServices/Vaults/backupValidateOperationsStatuses/read"),
         ("Meshward scratch verifier", "Microsoft.Storage/storageAccounts/blobServices/containers/delete"),
     ],
 )
@@ -215,7 +229,7 @@ async def test_each_right_that_a_restore_of_disks_takes_is_named_where_it_is_mis
     rights = stage.world.permissions.definitions[stage.world.permissions.roles[role]]
     rights.remove(action)
     job = back_up(stage)
-    await stage.run(lambda: action in str([i.custom_status for i in runs(stage)]), SOON)
+    await stage.run(lambda: action.lower() in str([i.custom_status for i in runs(stage)]).lower(), SOON)
     rights.append(action)
     assert (await verdict(stage, job))["verdict"] == "Verified"
 
@@ -241,7 +255,18 @@ async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: Stage) -> N
     assert "MachineGone" in str(run.output["reasons"])
 
 
-@pytest.mark.parametrize("step", ["take_manifest", "isolate", "start_restore", "check_restore", "clean_up"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "take_manifest",
+        "isolate",
+        "start_restore_validation",
+        "finish_restore_validation",
+        "start_restore",
+        "check_restore",
+        "clean_up",
+    ],
+)
 async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str) -> None:
     killed: list[str] = []
 
@@ -266,10 +291,24 @@ async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str) -
         (Fault(on="/restore$", kind="lose"), 1),
         (Fault(on="/restore$", kind="double"), 2),
         (Fault(on="GET .*/(backupJobs|recoveryPoints|disks|virtualMachines)", kind="answer", times=9), 1),
+        (Fault(on="POST .*/backupTriggerValidateOperation$", kind="lose", times=2), 1),
+        (Fault(on="POST .*/backupTriggerValidateOperation$", kind="double"), 1),
+        (Fault(on="GET .*/backupValidateOperationsStatuses/", kind="answer", times=4), 1),
         (Fault(on="DELETE ", kind="lose", times=3), 1),
         (Fault(on="DELETE ", kind="answer", times=3), 1),
     ],
-    ids=["throttled", "after", "lost", "double", "reads", "deletes lost", "deletes refused"],
+    ids=[
+        "throttled",
+        "after",
+        "lost",
+        "double",
+        "reads",
+        "asked, lost",
+        "asked twice",
+        "polls",
+        "deletes lost",
+        "deletes refused",
+    ],
 )
 async def test_faults_on_the_way_delay_the_verdict_and_change_nothing_else(
     stage: Stage, fault: Fault, sent: int

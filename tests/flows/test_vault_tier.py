@@ -206,7 +206,9 @@ async def test_a_vault_that_may_not_stage_is_told_by_azure_s_own_word(stage: Sta
     for held in list(stage.world.arm.of_type("Microsoft.Authorization/roleAssignments", f"{GROUP}/")):
         stage.world.arm.remove(held["id"])
     result = await verdict(stage, back_up(stage))
-    assert "UserErrorVaultMSIMissingPermissionsOnStagingLocation" in str(result["reasons"])
+    assert result["verdict"] == "Inconclusive"
+    assert "UserErrorVaultMSIMissingPermissionsOnStagingLocation" in result["reasons"][0]
+    assert restores(stage) == [], "nothing was sent"
 
 
 async def test_a_restore_that_outlives_its_run_keeps_its_turn_until_the_janitor_has_cleared_after_it(
@@ -243,7 +245,10 @@ async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: St
     assert (await verdict(stage, back_up(stage, cluster)))["verdict"] == "Verified"
 
 
-@pytest.mark.parametrize("step", ["take_turn", "isolate", "start_restore", "clean_up"])
+@pytest.mark.parametrize(
+    "step",
+    ["take_turn", "isolate", "start_restore_validation", "finish_restore_validation", "start_restore", "clean_up"],
+)
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str, moment: str) -> None:
     killed: list[str] = []
@@ -265,12 +270,25 @@ async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str, m
     [
         (Fault(on="POST .*/restore$", kind="lose"), 1),
         (Fault(on="POST .*/restore$", kind="double"), 2),
+        (Fault(on="POST .*/validateRestore$", kind="lose", times=2), 1),
+        (Fault(on="POST .*/validateRestore$", kind="double"), 1),
+        (Fault(on="GET .*/operationStatus/", kind="answer", times=4), 1),
         (Fault(on="GET .*/(disks|snapshots|containers|ststaging)", kind="answer", times=9), 1),
         (Fault(on="DELETE ", kind="lose", times=5), 1),
         (Fault(on="DELETE ", kind="answer", times=5), 1),
         (Fault(on="DELETE .*/(disks|snapshots|containers)/", kind="double", times=5), 1),
     ],
-    ids=["lost", "double", "reads", "deletes lost", "deletes refused", "deletes doubled"],
+    ids=[
+        "lost",
+        "double",
+        "validation lost",
+        "validation doubled",
+        "polls",
+        "reads",
+        "deletes lost",
+        "deletes refused",
+        "deletes doubled",
+    ],
 )
 async def test_faults_on_the_way_delay_the_verdict_and_change_nothing_else(
     stage: Stage, fault: Fault, sent: int
@@ -280,11 +298,18 @@ async def test_faults_on_the_way_delay_the_verdict_and_change_nothing_else(
     assert (result["verdict"], len(restores(stage))) == ("Verified", sent)
 
 
-@pytest.mark.parametrize("action", ["Microsoft.Compute/snapshots/read", "Microsoft.Compute/snapshots/delete"])
+@pytest.mark.parametrize(
+    ("role", "action"),
+    [
+        ("Meshward scratch verifier", "Microsoft.Compute/snapshots/read"),
+        ("Meshward scratch verifier", "Microsoft.Compute/snapshots/delete"),
+        ("Meshward verifier", "Microsoft.DataProtection/backupVaults/backupInstances/validateRestore/action"),
+    ],
+)
 async def test_each_right_that_only_the_vault_tier_takes_is_named_where_it_is_missing(
-    stage: Stage, action: str
+    stage: Stage, role: str, action: str
 ) -> None:
-    rights = stage.world.permissions.definitions[stage.world.permissions.roles["Meshward scratch verifier"]]
+    rights = stage.world.permissions.definitions[stage.world.permissions.roles[role]]
     rights.remove(action)
     job = back_up(stage)
     await stage.run(lambda: waits(stage, action), SOON)
