@@ -65,8 +65,8 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
     "doubled": lambda on: Fault(on, "double", 2),
 }
 ELSEWHERE = {  # modules whose activities are struck by the tests of their own flows
-    "issuers", "releases", "restore_check_steps", "restore_plan_steps", "restore_steps", "selftest",
-    "trust_issuer_steps", "trust_member_steps", "trust_steps",
+    "issuers", "releases", "restore_check_steps", "restore_plan_steps", "restore_staging_steps", "restore_steps",
+    "selftest", "trust_issuer_steps", "trust_member_steps", "trust_steps",
 }  # fmt: skip
 
 
