@@ -23,7 +23,7 @@ param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 @description('Resource group for the Backup vaults, in each subscription of the fleet; made when it is needed.')
 param backupResourceGroup string = 'rg-${environmentName}-backup'
 
-@description('What is verified beside clusters, and where machines\' disks are restored to.')
+@description('What is verified beside clusters, and groups that restores pass through.')
 param verified verifiedType[] = []
 
 @description('Mail addresses that alerts go to.')

@@ -11,7 +11,7 @@ type fleetType = {
 @export()
 @description('Something whose backups are verified, or that restores go to.')
 type verifiedType = {
-  @description('A storage account with file shares, a group with virtual machines, or one that their disks are restored to.')
+  @description('A storage account with file shares, a group with virtual machines, or one that restores of disks, and from the vault tier, pass through.')
   kind: 'shareAccount' | 'machineGroup' | 'scratchGroup'
 
   @description('Its resource id.')

@@ -1,6 +1,6 @@
 """Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +73,12 @@ class ClusterRestores(Management):
             return [_point(found) async for found in listed]
 
     async def restores(self, item: Item, since: datetime) -> list[RestoreJob]:
-        """The instance's restore jobs that started since; the service lists all jobs of the vault."""
+        """The instance's restore jobs that started since; the service lists all jobs of the vault, and none runs in a
+        vault that is gone.
+        """
         group, vault = vault_of(item.id)
         with translated("listing jobs"):
-            jobs = [job async for job in self._client(item.id).jobs.list(group, vault)]
+            jobs = await unless_absent(_all(self._client(item.id).jobs.list(group, vault))) or []
         restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
         return [job for job in restores if job.started >= since]
 
@@ -169,6 +171,10 @@ def check_validated(status: str, faults: Sequence[Any]) -> None:
     if faults or status.lower() != "succeeded":
         told = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
         raise PermanentError("RestoreNotPossible", f"Azure Backup wouldn't make the restore: {told}")
+
+
+async def _all(pages: AsyncIterable[Any]) -> list[Any]:
+    return [each async for each in pages]
 
 
 def _is_restore_of(found: Any, item: Item) -> bool:

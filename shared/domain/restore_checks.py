@@ -117,7 +117,7 @@ def ladder(
     plan: Plan, job: RestoreJob, arrived: Arrived | None, called: Sequence[Check], knobs: VerifyPolicy
 ) -> list[Check]:
     """All checks in order, `called` being those of probes; only the first three if the restore job failed."""
-    checks = [_age(plan, knobs), _threat(plan), _status(job)]
+    checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
     if not checks[-1].passed or arrived is None:
         return checks
     checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
@@ -146,9 +146,10 @@ def _threat(plan: Plan) -> Check:
     return Check(name="threat flag", passed=not plan.flagged, finding=finding, weight="finding")
 
 
-def _status(job: RestoreJob) -> Check:
+def _status(plan: Plan, job: RestoreJob) -> Check:
     took = (job.ended - job.started).total_seconds() if job.ended else None
-    finding = "; ".join([f"the job ended as {job.status}", *job.errors])
+    tier = " from the vault tier" if plan.staging_group else ""
+    finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
     return Check(name="restore job", passed=job.status.lower() in GOOD, finding=finding, seconds=took)
 
 

@@ -108,6 +108,13 @@ async def test_a_restore_whose_answer_was_lost_is_found_among_the_jobs(world: Wo
     assert await restores.restores(plan.item, world.clock.now() + MINUTE) == []
 
 
+async def test_in_a_vault_that_is_gone_no_restore_runs(world: World, restores: ClusterRestores) -> None:
+    plan = await planned(world, restores)
+    await restores.send(plan)
+    world.arm.remove(plan.item.id.partition("/backupInstances/")[0])
+    assert await restores.restores(plan.item, world.clock.now() - MINUTE) == []
+
+
 async def test_a_failed_job_tells_its_errors(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
     world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed"))

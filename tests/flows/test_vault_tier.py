@@ -127,6 +127,7 @@ async def test_a_point_in_the_vault_tier_alone_is_verified_and_nothing_is_left_s
     assert len(staged(stage)) == len(OTHERS) + 3, "a disk, a snapshot and a container"
     result = await verdict(stage, job)
     assert (result["verdict"], result["reasons"], tiers(stage)) == ("Verified", [], ["VaultStore"])
+    assert "the job from the vault tier ended as Completed" in [check["finding"] for check in result["checks"]]
 
 
 async def test_a_point_that_is_in_both_tiers_is_restored_from_the_operational_one(stage: Stage) -> None:

@@ -240,6 +240,8 @@ class BackupJobs:
         return Reply(body={"value": list(self.world.arm.of_type(POINTS, f"{call.path}/"))})
 
     def _list_jobs(self, call: Call) -> Reply:
+        if self.world.arm.find(vault_of(call.path)) is None:
+            return not_found(call)
         return Reply(body={"value": [listed(job) for job in self.world.arm.of_type(JOBS, f"{call.path}/")]})
 
     def _get(self, call: Call) -> Reply:
