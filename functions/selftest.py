@@ -18,20 +18,26 @@ from functions.durable import DeadlinePassed, Runbook, Steps, activity, orchestr
 from functions.incoming import received
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.selftest import (
+    CERTIFICATE_EVENTS,
+    CLUSTER_EVENTS,
     EVENT,
     FOLDER,
     PROVIDERS,
     Check,
     Finding,
     Places,
+    SystemTopic,
     check_clock,
     check_permitted,
     check_registered,
+    check_subscribed,
     cluster_checks,
     event_check,
     finding,
     key_check,
     standing_checks,
+    subscribed_vault,
+    vault_source,
 )
 from shared.domain.trust_roots import current_roots
 from shared.wiring import services
@@ -109,15 +115,22 @@ async def plan_selftest(sent: Sent) -> Checks:  # noqa: ARG001  # activities are
     places = _places()
     roots = current_roots(await _seen(services().key_vault.certificates()))
     clusters = await _seen(services().clusters.list())
+    topics = await _seen(_system_topics())
     keys = [key_check(places, root.certificate) for root in roots]
-    return Checks(checks=(*standing_checks(places), *keys, *cluster_checks(clusters)))
+    vault = subscribed_vault(places, topics)
+    return Checks(checks=(*standing_checks(places), *vault, *keys, *cluster_checks(clusters)))
 
 
 async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:
     try:
         return await listing
     except MeshwardError:
-        return []  # the rotator's own checks say why
+        return []  # checks of their own say why
+
+
+async def _system_topics() -> list[SystemTopic]:
+    told = services().settings
+    return [topic for s in told.subscriptions for topic in await services().subscriptions.system_topics(s)]
 
 
 @activity(app)
@@ -182,6 +195,15 @@ async def _providers(check: Check) -> None:
     check_registered(check.subject, await services().subscriptions.providers(check.subject, PROVIDERS))
 
 
+async def _cluster_events(check: Check) -> None:
+    topics = await services().subscriptions.system_topics(check.subject)
+    check_subscribed(topics, f"/subscriptions/{check.subject}", CLUSTER_EVENTS)
+
+
+async def _certificate_events(check: Check) -> None:
+    check_subscribed(await _system_topics(), vault_source(check.subject), CERTIFICATE_EVENTS)
+
+
 async def _store(_: Check) -> None:
     await services().ledger.create(f"{FOLDER}/{services().now():%Y%m%dT%H%M%S}", b"")
 
@@ -202,6 +224,8 @@ async def _cluster_of_verifier(check: Check) -> None:
 _PROBES: dict[str, Callable[[Check], Awaitable[None]]] = {
     "clock": _clock,
     "providers": _providers,
+    "cluster events": _cluster_events,
+    "certificate events": _certificate_events,
     "clusters as rotator": _clusters_of_rotator,
     "clusters as provisioner": _clusters_of_provisioner,
     "clusters as verifier": _clusters_of_verifier,

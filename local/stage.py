@@ -167,6 +167,10 @@ def _group(name: str) -> str:
 async def subscribe(world: World, url: str) -> None:
     """The event subscriptions of infra/subscriptions.json."""
     table = json.loads((INFRA / "subscriptions.json").read_text())
+    for vault in world.key_vaults.vaults.values():
+        world.system_topics.add(scenario.KEY_VAULT_TOPIC, vault.id, "Microsoft.KeyVault.vaults")
+    subscription = f"/subscriptions/{SUBSCRIPTION}"
+    world.system_topics.add(EventGrid.SUBSCRIPTION, subscription, "Microsoft.Resources.Subscriptions")
     topics = {"keyVault": scenario.KEY_VAULT_TOPIC, "subscription": EventGrid.SUBSCRIPTION, "own": scenario.TOPIC}
     for wanted in table["subscriptions"]:
         await world.event_grid.subscribe(

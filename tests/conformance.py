@@ -42,6 +42,9 @@ LEFT_OUT = {
     "Application Insights' ingestion: no specification held": r"/insights/",
     "Azure Files' data plane speaks XML: no specification held": r"/files/",
     "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
+    "Microsoft.EventGrid: no specification of its resources held": (
+        r"/subscriptions/.*/providers/Microsoft\.EventGrid/systemTopics"
+    ),
     "Microsoft.Storage: no specification held": r"/subscriptions/.*/providers/Microsoft\.Storage/(?!.*/providers/)",
     "Microsoft.Compute: no specification held": r"/subscriptions/.*/providers/Microsoft\.Compute/(?!.*/providers/)",
     "Microsoft.Network: no specification held": r"/subscriptions/.*/providers/Microsoft\.Network/(?!.*/providers/)",

@@ -5,6 +5,7 @@ from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
 from local.cloud.backup.guards import ResourceGuards
 from local.cloud.backup.vaults import BackupVaults
 from local.cloud.entra import Entra
+from local.cloud.event_grid.system_topics import SystemTopics
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.insights import Insights
 from local.cloud.key_vault.api import KeyVaults
@@ -52,6 +53,7 @@ class World:
         self.resource_graph = ResourceGraph(self)
         self.key_vaults = KeyVaults(self)
         self.event_grid = EventGrid(self)
+        self.system_topics = SystemTopics(self)
         self.insights = Insights(self)
         self.file_shares = FileShares(self)
         self.kubernetes = Kubernetes(self)

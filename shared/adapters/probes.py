@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure import NO_RETRY, Management, translated
 from shared.domain.errors import PermanentError
+from shared.domain.selftest import SystemTopic
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.keyvault.keys import KeyVaultKey
+    from azure.mgmt.resource.resources.aio import ResourceManagementClient
     from cryptography import x509
+
+
+_TOPICS, _EVENT_GRID = "Microsoft.EventGrid/systemTopics", "2025-02-15"
 
 
 class Keys:
@@ -76,7 +81,20 @@ class Subscriptions(Management):
     async def providers(self, subscription: str, namespaces: Sequence[str]) -> dict[str, str]:
         """The registration state of each resource provider."""
         with translated(f"reading the resource providers of subscription {subscription}"):
-            return {name: (await self._client(subscription).get(name)).registration_state for name in namespaces}
+            providers = self._client(subscription).providers
+            return {name: str((await providers.get(name)).registration_state) for name in namespaces}
+
+    async def system_topics(self, subscription: str) -> list[SystemTopic]:
+        """The system topics there, with their event subscriptions."""
+        with translated(f"reading the event subscriptions of subscription {subscription}"):
+            return [
+                SystemTopic(source=topic["properties"]["source"], states=await self._states(subscription, topic["id"]))
+                for topic in await self._all(subscription, f"/subscriptions/{subscription}/providers/{_TOPICS}")
+            ]
+
+    async def _states(self, subscription: str, topic: str) -> dict[str, str]:
+        found = await self._all(subscription, f"{topic}/eventSubscriptions")
+        return {each["name"]: each["properties"]["provisioningState"] for each in found}
 
     async def clock(self, subscription: str) -> datetime:
         """The time that Resource Manager stamps its answers with, in whole seconds."""
@@ -86,10 +104,15 @@ class Subscriptions(Management):
             seen.append(response.http_response.headers["Date"])
 
         with translated("reading Azure's clock"):
-            await self._client(subscription).get("Microsoft.Storage", raw_response_hook=look)
+            await self._client(subscription).providers.get("Microsoft.Storage", raw_response_hook=look)
         return parsedate_to_datetime(seen[-1])
 
-    def _client(self, subscription: str) -> Any:
+    async def _all(self, subscription: str, collection: str) -> list[Any]:
+        """What a collection holds: there is one system topic for each source, so they are few."""
+        listed = await self._client(subscription).resources.get_by_id(collection, api_version=_EVENT_GRID)
+        return list(dict(listed)["value"])
+
+    def _client(self, subscription: str) -> "ResourceManagementClient":
         from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-        return self.client(ResourceManagementClient, subscription).providers
+        return self.client(ResourceManagementClient, subscription)

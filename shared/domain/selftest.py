@@ -4,7 +4,7 @@ Every assignment of infra/roles.json that the app itself can try out has a check
 acts, whatever else it allows. What mends a check depends on the reason it failed for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,7 +26,9 @@ PROVIDERS = (
     "Microsoft.ResourceGraph",
     "Microsoft.Storage",
 )
+CLUSTER_EVENTS, CERTIFICATE_EVENTS = "meshward-on-cluster-event", "meshward-on-certificate-event"  # as Bicep names them
 CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; Azure's Date header counts whole seconds
+AFTER_CODE = "infra/after-code.sh"
 DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing
 _APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
 
@@ -72,6 +74,17 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str
 
 
+class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
+    """Where Azure publishes events of a source (a resource id); `states` are those of its subscriptions, by name."""
+
+    source: str
+    states: dict[str, str]
+
+    def of(self, source: str) -> bool:
+        """Whether the source's id ends like this."""
+        return self.source.lower().endswith(source.lower())
+
+
 def standing_checks(told: Places) -> list[Check]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
@@ -79,6 +92,7 @@ def standing_checks(told: Places) -> list[Check]:
     return [
         Check(name="clock", otherwise=f"az functionapp restart {_APP}"),
         *(_registered(subscription) for subscription in told.subscriptions),
+        *(_subscribed(told, subscription) for subscription in told.subscriptions),
         *(_sees_clusters(told, duty) for duty in duties),
         Check(name="certificates", mends=_mends(told.rotator, "Key Vault Certificates Officer", vault)),
         _writes(told),
@@ -89,6 +103,22 @@ def _registered(subscription: str) -> Check:
     register = f"az provider register --subscription {subscription} --wait --namespace"
     mend = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
     return Check(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
+
+
+def _subscribed(told: Places, subscription: str) -> Check:
+    mends = _mends(told.provisioner, f"Meshward provisioner ({subscription})", f"/subscriptions/{subscription}")
+    return Check(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
+
+
+def subscribed_vault(told: Places, topics: Iterable[SystemTopic]) -> list[Check]:
+    """The check that the key vault's events reach us, if its system topic is in a subscription of the fleet."""
+    check = Check(name="certificate events", otherwise=AFTER_CODE, subject=told.key_vault)
+    return [check for topic in topics if topic.of(vault_source(told.key_vault))]
+
+
+def vault_source(name: str) -> str:
+    """How the id of this key vault ends."""
+    return f"/providers/Microsoft.KeyVault/vaults/{name}"
 
 
 def _sees_clusters(told: Places, duty: str) -> Check:
@@ -117,7 +147,7 @@ def event_check(told: Places) -> Check:
     """The check that an event published to our topic comes back."""
     topic = f"$(az eventgrid topic list --query \"[?endpoint=='{told.topic_url}'].id\" --output tsv)"
     mends = _mends(told.verifier, "EventGrid Data Sender", topic)
-    return Check(name="event", mends=mends | {"EventLost": "infra/after-code.sh"})
+    return Check(name="event", mends=mends | {"EventLost": AFTER_CODE})
 
 
 def cluster_checks(clusters: Sequence[Cluster]) -> list[Check]:
@@ -154,6 +184,14 @@ def check_registered(subscription: str, states: dict[str, str]) -> None:
     if missing:
         message = f"not registered in subscription {subscription}: {', '.join(missing)}"
         raise PermanentError("ProvidersUnregistered", message)
+
+
+def check_subscribed(topics: Iterable[SystemTopic], source: str, name: str) -> None:
+    """Raise PermanentError unless there is an event subscription of this name to what the source's id ends with."""
+    states = [topic.states.get(name, "missing") for topic in topics if topic.of(source)]
+    if states != ["Succeeded"]:
+        state = states[0] if states else "missing, and so is a system topic"
+        raise PermanentError("NotSubscribed", f"the event subscription {name} of {source} is {state}")
 
 
 def check_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:

@@ -9,11 +9,13 @@ import pytest
 
 from local.cloud import scenario
 from local.cloud.arm import SUBSCRIPTION
+from local.cloud.event_grid.system_topics import TYPE as SYSTEM_TOPIC
+from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.stage import DUTIES, Stage, scopes
-from shared.domain.selftest import PROVIDERS
+from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_least_privilege import grant
@@ -77,6 +79,7 @@ async def test_a_complete_deployment_passes(stage: Stage) -> None:
     asked = {finding["line"] for finding in found["findings"]}
     assert {f"ok    cluster as {duty} {cluster_id(name)}" for name, duties in WORKS.items() for duty in duties} <= asked
     assert {f"ok    providers {SUBSCRIPTION}", f"ok    key {scenario.OLD_ROOT}", "ok    clock", "ok    event"} <= asked
+    assert {f"ok    cluster events {SUBSCRIPTION}", f"ok    certificate events {scenario.KEY_VAULT}"} <= asked
 
 
 async def test_a_missing_role_is_named_with_its_scope_and_the_command_that_assigns_it(stage: Stage) -> None:
@@ -108,6 +111,32 @@ async def test_a_provider_that_is_not_registered_is_named_and_registered(stage: 
     assert f"not registered in subscription {SUBSCRIPTION}: {PROVIDERS[0]} (NotRegistered)" in what
     assert f"az provider register --subscription {SUBSCRIPTION}" in mend
     assert PROVIDERS[0] in mend
+
+
+@pytest.mark.parametrize(
+    ("topic", "function", "name"),
+    [
+        (EventGrid.SUBSCRIPTION, "on_cluster_event", CLUSTER_EVENTS),
+        (scenario.KEY_VAULT_TOPIC, "on_certificate_event", CERTIFICATE_EVENTS),
+    ],
+)
+async def test_events_that_nobody_has_subscribed_to_are_named(
+    stage: Stage, topic: str, function: str, name: str
+) -> None:
+    del stage.world.event_grid.topic(topic).subscriptions[function]
+    what, mend = await failure(stage)
+    assert f"the event subscription {name}" in what
+    assert what.endswith("is missing")
+    assert mend == "infra/after-code.sh"
+
+
+async def test_a_subscription_without_a_system_topic_is_told_and_a_vault_of_another_one_is_not(stage: Stage) -> None:
+    topics = [topic["id"] for topic in stage.world.arm.of_type(SYSTEM_TOPIC)]
+    for id in topics:
+        stage.world.arm.remove(id)
+    what, _ = await failure(stage)
+    assert what.startswith(f"FAIL  cluster events {SUBSCRIPTION}: ")
+    assert what.endswith("and so is a system topic")
 
 
 @pytest.mark.parametrize("skew", [-60.0, 60.0])

@@ -16,7 +16,7 @@ from local.cloud.world import World
 from local.stage import monitored
 from shared.adapters.telemetry import METRICS
 from shared.domain import vault
-from shared.domain.selftest import PROVIDERS
+from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +138,15 @@ class Noting(dict[str, int]):
     def __getitem__(self, name: str) -> int:
         self._asked.add(name)
         return 1
+
+
+def test_the_self_test_looks_for_the_event_subscriptions_that_bicep_makes() -> None:
+    assert (
+        "name: 'meshward-${replace(each.function, '_', '-')}'" in (INFRA / "modules" / "systemEvents.bicep").read_text()
+    )
+    system = [each["function"] for each in data("subscriptions.json")["subscriptions"] if each["topic"] != "own"]
+    named = {f"meshward-{function.replace('_', '-')}" for function in system}
+    assert named == {CLUSTER_EVENTS, CERTIFICATE_EVENTS}
 
 
 def test_the_graph_module_knows_the_roles_that_the_script_makes() -> None:
