@@ -60,10 +60,10 @@ class Staging(Management):
     async def remove(self, plan: Plan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
 
-        Nothing is deleted of which it isn't proven that they made it.
+        Nothing is deleted of which it isn't proven that they made it, or which a machine holds.
         """
         staged = ours(await self.found(plan), before, jobs) if jobs else []
-        for each in staged:
+        for each in (each for each in staged if not each.held):
             with translated(f"deleting {each}"):
                 await self._delete(plan, each)
         return [str(each) for each in staged]

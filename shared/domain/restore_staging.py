@@ -5,8 +5,8 @@ Rules:
 - Nobody documents what these are called, so names prove nothing. Before a restore is sent the group is proven empty of
   disks and snapshots, and the containers that are there are written down. While one restore has its turn at the group,
   no other has.
-- Ours is what wasn't there then, was made while our restore job ran, and belongs to nobody by name or by hold: a
-  machine's restore calls what it makes by names of its own.
+- Ours is what wasn't there then, was made while our restore job ran, and isn't called as a machine's restore calls what
+  it makes. While a machine holds it, it is left, and told.
 - A turn lasts as long as its holder's lease: until its run, or the janitor after it, has seen that all is gone. A lease
   that nobody looks at any more ends its turn, too.
 """
@@ -25,7 +25,10 @@ from shared.domain.restore_sending import ran_during
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in a staging group or its account. `made` is when; of a container, when it last changed."""
+    """Something in a staging group or its account. `made` is when; of a container, when it last changed.
+
+    A disk that is `held` is attached to a machine.
+    """
 
     kind: Literal["disk", "snapshot", "container"]
     name: str
@@ -93,6 +96,6 @@ def ours(found: Iterable[Staged], there: Before, jobs: Sequence[RestoreJob]) -> 
     return [
         each
         for each in found
-        if not each.held and str(each) not in there.there and not called_as_a_machine_s(each.name)
+        if str(each) not in there.there and not called_as_a_machine_s(each.name)
         if any(ran_during(job, each.made) for job in jobs)
     ]

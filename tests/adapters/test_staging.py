@@ -72,6 +72,15 @@ async def test_what_a_restore_has_staged_is_told_until_it_is_gone(world: World, 
     assert [r for kind in (DISKS, SNAPSHOTS) for r in world.arm.of_type(kind, f"{group(world)}/")] == []
 
 
+async def test_a_disk_that_a_machine_holds_is_left_and_told(world: World, staging: Staging) -> None:
+    jobs, holder = job(world), f"{group(world)}/providers/Microsoft.Compute/virtualMachines/vm"
+    world.machines.make_disk(group(world), "data", DISK, location="westeurope", holder=holder)
+    for _ in range(2):
+        assert await staging.remove(planned(world), NOTHING, jobs) == ["disk data"]
+        await world.clock.advance(MINUTE)
+    assert len(await staging.found(planned(world))) == 1
+
+
 async def test_without_a_job_nothing_is_deleted(world: World, staging: Staging) -> None:
     fill(world)
     assert await staging.jobs(planned(world)) == []

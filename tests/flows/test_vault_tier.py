@@ -212,6 +212,22 @@ async def test_a_vault_that_may_not_stage_is_told_by_azure_s_own_word(stage: Sta
     assert restores(stage) == [], "nothing was sent"
 
 
+async def test_a_point_that_expires_while_it_waits_is_inconclusive_and_gives_its_turn_back(stage: Stage) -> None:
+    job = back_up(stage)
+    point = job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"]
+
+    def expire(function: str, moment: str) -> None:
+        if (function, moment) == ("isolate", "after") and restores(stage) == []:
+            stage.world.arm.remove(f"{job['properties']['backupInstanceId']}/recoveryPoints/{point}")
+
+    stage.host.on_invocation(expire)
+    result = await verdict(stage, job)
+    assert (result["verdict"], restores(stage)) == ("Inconclusive", [])
+    assert "UserErrorRecoveryPointNotFound" in result["reasons"][0]
+    (lease,) = stage.store.glob("leases/*/*.json")
+    assert lease.with_suffix(".gone").exists()
+
+
 async def test_a_restore_that_outlives_its_run_keeps_its_turn_until_the_janitor_has_cleared_after_it(
     stage: Stage,
 ) -> None:
@@ -319,8 +335,8 @@ async def test_each_right_that_only_the_vault_tier_takes_is_named_where_it_is_mi
 
 
 async def test_without_knowing_what_was_there_before_somebody_s_container_would_be_deleted(tmp_path: Path) -> None:
-    known = "if not each.held and str(each) not in there.there and"
-    mutant = Mutant("shared/domain/restore_staging.py", known, "if not each.held and").grow(tmp_path)
+    known = "if str(each) not in there.there and"
+    mutant = Mutant("shared/domain/restore_staging.py", known, "if").grow(tmp_path)
     assert "logs" not in await with_a_container_that_changes(mutant)
     assert "logs" in await with_a_container_that_changes(APP)
 
