@@ -6,7 +6,7 @@ that it strikes this activity and no earlier one that asks the same.
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import ModuleType
 
 import pytest
@@ -103,17 +103,18 @@ def registered(*modules: ModuleType) -> set[str]:
 
 
 class Striking:
-    """Orders the fault of each row as its activity first begins; `left` are those that have met nothing yet."""
+    """Orders the fault of each row as its activity first begins; `met` are those that have met it."""
 
-    def __init__(self, stage: Stage, fault: Callable[[str], Fault]) -> None:
+    def __init__(self, stage: Stage, fault: Callable[[str], Fault], requests: Mapping[str, str] = REQUESTS) -> None:
         self._stage, self._fault = stage, fault
+        self._requests = {row: on for row, on in requests.items() if on}
         self._ordered: dict[str, Fault] = {}
         stage.host.on_invocation(self)
 
     def __call__(self, function: str, moment: Moment) -> None:
-        for row in SENDING - self._ordered.keys():
+        for row in self._requests.keys() - self._ordered.keys():
             if moment == "before" and activity(row) == function:
-                self._ordered[row] = self._stage.world.wire.order(self._fault(REQUESTS[row]))
+                self._ordered[row] = self._stage.world.wire.order(self._fault(self._requests[row]))
 
     @property
     def met(self) -> set[str]:
