@@ -4,6 +4,7 @@ Rules:
 - An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
   yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
+  The longer a step has waited, the slower it asks: each look stands in history, and every turn replays all of them.
 - An orchestrator reads as a runbook: `phase`, `step`, `together`, `side_by_side`, `each`. No rule, no I/O, no clock.
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
@@ -28,6 +29,8 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 _LONGEST_WAIT = timedelta(minutes=30)
 _SPREAD = timedelta(seconds=20)
+_PATIENCE = 12  # a look is at most so much later than it could have been: a twelfth of the time that it took anyhow
+_SLOWEST = 4
 _SHARD = 32
 
 type Steps[T] = Generator[Any, Any, T]
@@ -162,7 +165,8 @@ class Runbook:
         self, *steps: tuple[Activity[Any, Any], Any], every: timedelta = MINUTE, deadline: timedelta = HOUR
     ) -> Steps[list[Any]]:
         """Steps of any kind, each an activity with its request, side by side; the results in their order."""
-        until = min(self._until, self._now() + deadline)
+        begun = self._now()
+        until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
         while len(results) < len(steps):
             pending = [i for i in range(len(steps)) if i not in results]
@@ -176,7 +180,9 @@ class Runbook:
                 else:
                     waits[i] = TemporaryError(**outcome["wait"])
             if waits:
-                yield from self._pause(steps[next(iter(waits))][0].name, list(waits.values()), every, until)
+                yield from self._pause(
+                    steps[next(iter(waits))][0].name, list(waits.values()), self._paced(every, begun), until
+                )
         return [results[i] for i in range(len(steps))]
 
     def side_by_side(self, *chains: Steps[Any]) -> Steps[list[Any]]:
@@ -258,6 +264,9 @@ class Runbook:
             raise DeadlinePassed(step, first)
         self.waits(step, waits)
         yield self._context.create_timer(resume)
+
+    def _paced(self, every: timedelta, begun: datetime) -> timedelta:
+        return min(max(every, (self._now() - begun) / _PATIENCE), _SLOWEST * every)
 
     def _apart(self) -> timedelta:
         """Runs that a service told to come back don't come back all at once; the same in every replay."""
