@@ -26,12 +26,18 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
   name: take('kv-${base}', 24)
 }
 
+resource actions 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
+  scope: group
+  name: 'ag-${base}'
+}
+
 var base = substring(functionAppName, length('func-'))
 var target = {
   functionAppId: app.id
   deadLetterGroup: group.name
   deadLetterSubscription: subscription().subscriptionId
   deadLetterAccount: 'st${replace(base, '-', '')}h'
+  actionGroupId: actions.id
 }
 
 module own 'modules/ownEvents.bicep' = {

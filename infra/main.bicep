@@ -62,7 +62,7 @@ module identities 'modules/identities.bicep' = {
 
 module monitoring 'modules/monitoring.bicep' = {
   scope: group
-  params: { place: place, topicId: topic.outputs.id, mails: alertMails }
+  params: { place: place, mails: alertMails }
 }
 
 module storage 'modules/storage.bicep' = {

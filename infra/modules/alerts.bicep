@@ -6,9 +6,6 @@ param place placeType
 @description('The Application Insights component.')
 param insightsName string
 
-@description('Resource id of the event topic.')
-param topicId string
-
 @description('Mail addresses that alerts go to.')
 param mails string[]
 
@@ -61,34 +58,6 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   }
 ]
 
-resource deadLetters 'Microsoft.Insights/metricAlerts@2026-01-01' = {
-  name: 'alert-${place.base}-dead-letters'
-  location: 'global'
-  tags: place.tags
-  properties: {
-    description: 'Events of our own topic were given up. Look into the container deadletters, mend the cause; the sweeps catch up.'
-    severity: 2
-    enabled: true
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    scopes: [topicId]
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          name: 'deadLettered'
-          criterionType: 'StaticThresholdCriterion'
-          metricName: 'DeadLetteredCount'
-          operator: 'GreaterThan'
-          threshold: 0
-          timeAggregation: 'Total'
-        }
-      ]
-    }
-    actions: [{ actionGroupId: actions.id }]
-  }
-}
-
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'meshward')
   location: place.location
@@ -116,6 +85,3 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     })
   }
 }
-
-@description('Resource id of the action group.')
-output actionGroupId string = actions.id

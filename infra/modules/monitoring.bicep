@@ -3,9 +3,6 @@ import { placeType } from 'types.bicep'
 @description('Where, with which names and tags.')
 param place placeType
 
-@description('Resource id of the event topic.')
-param topicId string
-
 @description('Mail addresses that alerts go to.')
 param mails string[]
 
@@ -34,7 +31,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 module alerts 'alerts.bicep' = {
-  params: { place: place, insightsName: insights.name, topicId: topicId, mails: mails }
+  params: { place: place, insightsName: insights.name, mails: mails }
 }
 
 @description('Resource id of the workspace.')

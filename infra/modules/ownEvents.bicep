@@ -21,6 +21,10 @@ module deadLetters 'deadLetters.bicep' = {
   params: { accountName: account.name, topicId: topic.id, principalId: topic.identity.principalId }
 }
 
+module deadLetterAlert 'deadLetterAlert.bicep' = {
+  params: { topicId: topic.id, actionGroupId: target.actionGroupId }
+}
+
 resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = [
   for each in filter(table.subscriptions, each => each.topic == 'own'): {
     parent: topic

@@ -50,6 +50,11 @@ module deadLetters 'deadLetters.bicep' = {
   }
 }
 
+module deadLetterAlert 'deadLetterAlert.bicep' = {
+  params: { topicId: topic.id, actionGroupId: target.actionGroupId }
+  dependsOn: [made]
+}
+
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   for each in filter(table.subscriptions, each => each.topic == kind): {
     parent: topic

@@ -102,4 +102,7 @@ type targetType = {
 
   @description('Its name.')
   deadLetterAccount: string
+
+  @description('Resource id of the action group that hears of dead letters.')
+  actionGroupId: string
 }

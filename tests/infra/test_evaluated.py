@@ -104,6 +104,17 @@ def test_each_subscription_of_the_fleet_has_its_system_topic_or_the_one_that_was
     assert any(r.id.startswith(f"{there}/eventSubscriptions/") for r in file.resources)
 
 
+def test_dead_letters_of_every_topic_are_told_to_somebody() -> None:
+    there = f"/subscriptions/{OTHER}/resourceGroups/rg-x/providers/Microsoft.EventGrid/systemTopics/theirs"
+    file = subscribed(fleet=[{"subscriptionId": HOME}, {"subscriptionId": OTHER, "systemTopicId": there}])
+    watched = {body(alert)["scopes"][0] for alert in of_type(file, "Microsoft.Insights/metricAlerts")}
+    made = [r.id for r in file.resources if r.type.endswith("/eventSubscriptions")]
+    assert watched == {id.partition("/eventSubscriptions/")[0] for id in made}
+    (group,) = of_type(deployed(), "Microsoft.Insights/actionGroups")
+    for alert in of_type(file, "Microsoft.Insights/metricAlerts"):
+        assert body(alert)["actions"] == [{"actionGroupId": group.id}]
+
+
 def test_one_parameter_closes_storage_key_vault_and_topic_and_lets_only_event_grid_and_named_callers_in() -> None:
     public, private = deployed(), deployed(**PRIVATE)
     assert of_type(public, "Microsoft.Network/privateEndpoints") == []
