@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a virtual clock and a simulated world on loopback."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,6 +15,11 @@ pytest.register_assert_rewrite("tests.contracts.kubernetes")
 
 _LONG = ("tests/local/", "tests/flows/", "tests/real/test_rotation.py", "tests/real/test_restore.py")
 START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a flow's test often waits for the app's process, which is another."""
+    return (os.process_cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
