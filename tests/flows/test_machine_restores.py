@@ -13,7 +13,7 @@ from local.cloud.arm import SUBSCRIPTION, Resource
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.machines import Disk
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import Stage
@@ -26,7 +26,6 @@ from tests.stage import open_stage
 MACHINE, GROUP = scenario.MACHINE, scenario.MACHINE_GROUP
 SCRATCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
 STAGING = f"{SCRATCH}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
-THROTTLED = Reply(status=429, headers={"Retry-After": "40"})
 
 
 @pytest.fixture
@@ -255,68 +254,10 @@ async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: Stage) -> N
     assert "MachineGone" in str(run.output["reasons"])
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "take_manifest",
-        "isolate",
-        "start_restore_validation",
-        "finish_restore_validation",
-        "start_restore",
-        "check_restore",
-        "clean_up",
-    ],
-)
-async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str) -> None:
-    killed: list[str] = []
-
-    def kill(function: str, moment: str) -> bool:
-        if function == step and moment == "after" and not killed:
-            killed.append(function)
-            stage.host.kill_worker()
-            return True
-        return False
-
-    stage.host.on_invocation(kill)
+async def test_a_request_that_the_network_doubles_is_two_restores_whose_disks_are_removed(stage: Stage) -> None:
+    stage.world.wire.order(Fault(on="/restore$", kind="double"))
     result = await verdict(stage, back_up(stage))
-    assert (killed, result["verdict"]) == ([step], "Verified")
-    assert len(restores(stage)) == 1
-
-
-@pytest.mark.parametrize(
-    ("fault", "sent"),
-    [
-        (Fault(on="/restore$", kind="answer", times=2, reply=THROTTLED), 1),
-        (Fault(on="/restore$", kind="after"), 1),
-        (Fault(on="/restore$", kind="lose"), 1),
-        (Fault(on="/restore$", kind="double"), 2),
-        (Fault(on="GET .*/(backupJobs|recoveryPoints|disks|virtualMachines)", kind="answer", times=9), 1),
-        (Fault(on="POST .*/backupTriggerValidateOperation$", kind="lose", times=2), 1),
-        (Fault(on="POST .*/backupTriggerValidateOperation$", kind="double"), 1),
-        (Fault(on="GET .*/backupValidateOperationsStatuses/", kind="answer", times=4), 1),
-        (Fault(on="DELETE ", kind="lose", times=3), 1),
-        (Fault(on="DELETE ", kind="answer", times=3), 1),
-    ],
-    ids=[
-        "throttled",
-        "after",
-        "lost",
-        "double",
-        "reads",
-        "asked, lost",
-        "asked twice",
-        "polls",
-        "deletes lost",
-        "deletes refused",
-    ],
-)
-async def test_faults_on_the_way_delay_the_verdict_and_change_nothing_else(
-    stage: Stage, fault: Fault, sent: int
-) -> None:
-    stage.world.wire.order(Fault(on=fault.on, kind=fault.kind, times=fault.times, reply=fault.reply))
-    result = await verdict(stage, back_up(stage))
-    assert result["verdict"] == "Verified"
-    assert len(restores(stage)) == sent
+    assert (result["verdict"], len(restores(stage))) == ("Verified", 2)
 
 
 async def test_a_disk_that_was_attached_meanwhile_is_left_to_whoever_did_it(stage: Stage) -> None:
