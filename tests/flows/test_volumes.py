@@ -12,7 +12,7 @@ from shared.domain.vault import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
 from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_trust import NO_WATCH
-from tests.flows.test_vault_upkeep import call, stops_with, swept, write_policy
+from tests.flows.test_vault_upkeep import asked, call, stops_with, swept, write_policy
 from tests.flows.test_vaults import CLUSTER, cluster_of, finished, of, protected, runs, writes
 from tests.stage import open_stage
 
@@ -105,6 +105,20 @@ async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(sta
     before = writes(stage.world)
     assert (await swept(stage))["changes"] == []
     assert writes(stage.world) == before
+
+
+async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_no_write(stage: Stage) -> None:
+    stage.world.machines.add("vm-build", group="rg-tools")
+    cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
+    await protect(stage)
+    await stage.clock.advance(timedelta(minutes=5))
+    written, before = writes(stage.world), len(asked(stage))
+    await stage.host.invoke_timer("cluster_sweep")
+    assert (await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")).output["changes"] == []
+    reads = [e.url.partition("?")[0] for e in asked(stage)[before:]]
+    lists = ("/managedClusters", "/backupVaults")  # one for all clusters
+    assert len([url for url in reads if not url.endswith(lists)]) == 8, reads
+    assert writes(stage.world) == written
 
 
 async def test_the_policy_for_shares_says_what_the_policy_document_asks_for(stage: Stage) -> None:

@@ -1,0 +1,154 @@
+"""Chains of steps side by side, driven by hand: what ends when is up to the test."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from durabletask.task import CompletableTask, Task
+
+from functions.durable import Activity, Runbook, Steps
+from shared.domain.errors import PermanentError
+
+
+class Context:
+    """Stands in for the engine's context: notes what is called, and holds time."""
+
+    instance_id = "run"
+    current_utc_datetime = datetime(2027, 1, 15)  # noqa: DTZ001  # as the engine gives it
+
+    def __init__(self) -> None:
+        self.called: dict[str, CompletableTask[Any]] = {}
+        self.timers: list[CompletableTask[Any]] = []
+        self.status: Any = None
+
+    def call_activity(self, name: str, *, input: Any) -> CompletableTask[Any]:
+        self.called[f"{name} {input}"] = CompletableTask()
+        return self.called[f"{name} {input}"]
+
+    def create_timer(self, when: datetime) -> CompletableTask[Any]:
+        assert when > self.current_utc_datetime
+        self.timers.append(CompletableTask())
+        return self.timers[-1]
+
+    def set_custom_status(self, status: Any) -> None:
+        self.status = status
+
+
+class Driven:
+    """A generator that the engine would run, resumed as soon as what it waits for is complete."""
+
+    def __init__(self, work: Callable[[Runbook], Steps[Any]]) -> None:
+        self.context = Context()
+        self._steps = work(Runbook(self.context))  # type: ignore[arg-type]  # it has what a runbook uses
+        self._awaited: Task[Any] | None = None
+        self.result: Any = None
+        self.ended = False
+        self.go_on()
+
+    def go_on(self) -> None:
+        try:
+            while not self.ended and (self._awaited is None or self._awaited.is_complete):
+                self._awaited = self._steps.send(self._awaited and self._awaited.get_result())
+        except StopIteration as end:
+            self.result, self.ended = end.value, True
+
+    def done(self, call: str, result: Any) -> None:
+        self.context.called[call].complete({"done": result})
+        self.go_on()
+
+    def outcome(self, call: str, **outcome: Any) -> None:
+        self.context.called[call].complete(outcome)
+        self.go_on()
+
+
+async def nothing(request: str) -> str:
+    return request
+
+
+STEP = Activity("step", str, str, nothing)
+
+
+def chain(run: Runbook, *requests: str) -> Steps[list[str]]:
+    done = []
+    for request in requests:
+        done.append((yield from run.step(STEP, request)))
+    return done
+
+
+def two(run: Runbook) -> Steps[Any]:
+    return run.side_by_side(chain(run, "a1", "a2"), chain(run, "b1", "b2"))
+
+
+def test_each_chain_goes_at_its_own_pace_and_results_keep_the_order_of_the_chains() -> None:
+    driven = Driven(two)
+    assert set(driven.context.called) == {"step a1", "step b1"}, "both begin at once"
+    driven.done("step b1", "B1")
+    driven.done("step b2", "B2")
+    assert "step a2" not in driven.context.called
+    assert not driven.ended
+    driven.done("step a1", "A1")
+    driven.done("step a2", "A2")
+    assert driven.result == [["A1", "A2"], ["B1", "B2"]]
+
+
+def test_chains_that_go_on_at_the_same_moment_lose_nothing() -> None:
+    driven = Driven(two)
+    for call in ("step a1", "step b1"):
+        driven.context.called[call].complete({"done": call})
+    driven.go_on()
+    for call in ("step a2", "step b2"):
+        driven.context.called[call].complete({"done": call})
+    driven.go_on()
+    assert driven.result == [["step a1", "step a2"], ["step b1", "step b2"]]
+
+
+def test_a_chain_that_waits_holds_up_no_other() -> None:
+    driven = Driven(two)
+    driven.outcome("step a1", wait={"reason": "NotYet", "message": "", "retry_after": None, "blockers": []})
+    assert driven.context.status["reason"] == "NotYet"
+    driven.done("step b1", "B1")
+    driven.done("step b2", "B2")
+    driven.context.timers[0].complete(None)
+    driven.go_on()
+    driven.done("step a1", "A1")
+    driven.done("step a2", "A2")
+    assert driven.result == [["A1", "A2"], ["B1", "B2"]]
+
+
+def test_a_refused_chain_ends_the_run_only_once_the_others_have_ended() -> None:
+    driven = Driven(two)
+    driven.outcome("step a1", refused={"reason": "Never", "message": "no"})
+    driven.done("step b1", "B1")
+    assert not driven.ended
+    with pytest.raises(PermanentError, match="Never: no"):
+        driven.done("step b2", "B2")
+    assert "step a2" not in driven.context.called
+
+
+def test_of_several_refusals_the_first_is_told() -> None:
+    driven = Driven(two)
+    driven.outcome("step b1", refused={"reason": "First", "message": ""})
+    with pytest.raises(PermanentError, match="First"):
+        driven.outcome("step a1", refused={"reason": "Second", "message": ""})
+
+
+def test_an_activity_that_broke_is_a_refusal_of_its_chain() -> None:
+    driven = Driven(two)
+    driven.context.called["step a1"].fail("out of memory", RuntimeError("out of memory"))
+    driven.go_on()
+    driven.done("step b1", "B1")
+    with pytest.raises(PermanentError, match="StepBroken: step broke: out of memory"):
+        driven.done("step b2", "B2")
+
+
+def test_without_a_chain_there_is_nothing_to_wait_for() -> None:
+    assert Driven(lambda run: run.side_by_side()).result == []
+
+
+def test_a_pause_ends_with_its_timer() -> None:
+    driven = Driven(lambda run: run.pause(timedelta(seconds=30)))
+    assert not driven.ended
+    driven.context.timers[0].complete(None)
+    driven.go_on()
+    assert driven.ended
