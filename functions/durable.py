@@ -31,6 +31,7 @@ _LONGEST_WAIT = timedelta(minutes=30)
 _SPREAD = timedelta(seconds=20)
 _PATIENCE = 12  # a look is at most so much later than it could have been: a twelfth of the time that it took anyhow
 _SLOWEST = 4
+_WIDEST = 6
 _SHARD = 32
 
 type Steps[T] = Generator[Any, Any, T]
@@ -168,6 +169,7 @@ class Runbook:
         begun = self._now()
         until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
+        told = 0
         while len(results) < len(steps):
             pending = [i for i in range(len(steps)) if i not in results]
             outcomes = yield from self._call([steps[i] for i in pending])
@@ -180,9 +182,9 @@ class Runbook:
                 else:
                     waits[i] = TemporaryError(**outcome["wait"])
             if waits:
-                yield from self._pause(
-                    steps[next(iter(waits))][0].name, list(waits.values()), self._paced(every, begun), until
-                )
+                told = told + 1 if any(wait.retry_after is not None for wait in waits.values()) else 0
+                name, pace = steps[next(iter(waits))][0].name, self._paced(every, begun)
+                yield from self._pause(name, list(waits.values()), pace, until, told)
         return [results[i] for i in range(len(steps))]
 
     def side_by_side(self, *chains: Steps[Any]) -> Steps[list[Any]]:
@@ -236,6 +238,10 @@ class Runbook:
         """Let so much time pass."""
         yield self._context.create_timer(self._now() + time)
 
+    def scatter(self, most: timedelta) -> Steps[None]:
+        """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
+        yield from self.pause(self._apart(most))
+
     def listen(self, *names: str) -> "Words":
         """What operators say to this run from now on."""
         return Words(self._context, {name: self._context.wait_for_external_event(name) for name in names})
@@ -256,10 +262,15 @@ class Runbook:
             raise PermanentError("StepBroken", f"{names} broke: {error}") from error
         return outcomes
 
-    def _pause(self, step: str, waits: list[TemporaryError], every: timedelta, until: datetime) -> Steps[None]:
+    def _pause(
+        self, step: str, waits: list[TemporaryError], every: timedelta, until: datetime, told: int
+    ) -> Steps[None]:
+        """Wait until it is time to try again; `told` is how often in a row a service has said when that is."""
         first = waits[0]
         asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
-        resume = self._now() + (min(max(asked), _LONGEST_WAIT) + self._apart() if asked else every)
+        resume = self._now() + (
+            min(max(asked), _LONGEST_WAIT) + self._apart(_SPREAD * min(told, _WIDEST)) if asked else every
+        )
         if resume > until:
             raise DeadlinePassed(step, first)
         self.waits(step, waits)
@@ -268,9 +279,11 @@ class Runbook:
     def _paced(self, every: timedelta, begun: datetime) -> timedelta:
         return min(max(every, (self._now() - begun) / _PATIENCE), _SLOWEST * every)
 
-    def _apart(self) -> timedelta:
-        """Runs that a service told to come back don't come back all at once; the same in every replay."""
-        return _SPREAD * (crc32(f"{self.instance_id} {self._now()}".encode()) / 2**32)
+    def _apart(self, most: timedelta) -> timedelta:
+        """Runs that a service told to come back don't come back all at once, and the less at once the more often it
+        had to; the same in every replay.
+        """
+        return most * (crc32(f"{self.instance_id} {self._now()}".encode()) / 2**32)
 
     def _now(self) -> datetime:
         return self._context.current_utc_datetime

@@ -61,6 +61,7 @@ from shared.wiring import services
 log = logging.getLogger("meshward")
 
 SOON = timedelta(seconds=30)
+SCATTER = timedelta(seconds=5)  # the events of many clusters are read before their plans use up Azure's limits on calls
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -145,6 +146,7 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
     """The runbook."""
     wanted = order.wanted
     run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
+    yield from run.scatter(SCATTER)
     plan = yield from run.step(plan_protection, order, every=SOON)
     if plan.differences:
         run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
