@@ -20,6 +20,7 @@ class Context:
     def __init__(self) -> None:
         self.called: dict[str, CompletableTask[Any]] = {}
         self.timers: list[CompletableTask[Any]] = []
+        self.waits: list[timedelta] = []
         self.status: Any = None
 
     def call_activity(self, name: str, *, input: Any) -> CompletableTask[Any]:
@@ -28,6 +29,7 @@ class Context:
 
     def create_timer(self, when: datetime) -> CompletableTask[Any]:
         assert when > self.current_utc_datetime
+        self.waits.append(when - self.current_utc_datetime)
         self.timers.append(CompletableTask())
         return self.timers[-1]
 
@@ -152,3 +154,22 @@ def test_a_pause_ends_with_its_timer() -> None:
     driven.context.timers[0].complete(None)
     driven.go_on()
     assert driven.ended
+
+
+def test_a_step_that_is_told_to_come_back_comes_back_less_precisely_the_more_often_it_is_told() -> None:
+    driven = Driven(lambda run: run.step(STEP, "a"))
+    told = {"reason": "Throttled", "message": "", "retry_after": 10, "blockers": []}
+    for number in range(3):
+        driven.outcome("step a", wait=told)
+        driven.context.timers[number].complete(None)
+        driven.go_on()
+    after = [(wait - timedelta(seconds=10)) / timedelta(seconds=20) for wait in driven.context.waits]
+    assert 0 < after[0] < 1
+    assert after == pytest.approx([after[0], 2 * after[0], 3 * after[0]]), "the moment stands still here"
+    driven.outcome("step a", wait={**told, "retry_after": None})
+    assert driven.context.waits[-1] == timedelta(minutes=1), "its own pace is kept"
+
+
+def test_runs_that_were_started_together_begin_at_moments_of_their_own() -> None:
+    driven = Driven(lambda run: run.scatter(timedelta(seconds=5)))
+    assert timedelta() < driven.context.waits[0] < timedelta(seconds=5)

@@ -119,6 +119,14 @@ async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Sta
     assert len(writes(stage.world)) == len(set(writes(stage.world)))
 
 
+async def test_the_events_of_many_clusters_are_read_before_their_plans_use_up_azures_limits(stage: Stage) -> None:
+    for number in range(150):
+        stage.world.aks.announce(stage.world.aks.add(f"aks-{number:03}", tags={"meshward:protect": "true"}))
+    await stage.clock.advance(timedelta(seconds=1))
+    assert [d.status for d in stage.world.event_grid.deliveries] == [202] * 150
+    assert len(runs(stage)) == 150
+
+
 WRITE = "Microsoft.ContainerService/managedClusters/write"
 ELSEWHERE = "/subscriptions/99999999-9999-4999-8999-999999999999/resourceGroups/rg/providers/"
 MALFORMED = {
