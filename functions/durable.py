@@ -268,9 +268,8 @@ class Runbook:
         """Wait until it is time to try again; `told` is how often in a row a service has said when that is."""
         first = waits[0]
         asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
-        resume = self._now() + (
-            min(max(asked), _LONGEST_WAIT) + self._apart(_SPREAD * min(told, _WIDEST)) if asked else every
-        )
+        apart = self._apart(_SPREAD * min(told, _WIDEST))
+        resume = self._now() + (min(max(asked), _LONGEST_WAIT) + apart if asked else every)
         if resume > until:
             raise DeadlinePassed(step, first)
         self.waits(step, waits)
