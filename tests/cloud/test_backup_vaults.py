@@ -185,6 +185,25 @@ async def test_an_instance_of_a_cluster_that_is_not_ready_ends_as_a_protection_e
     assert found.protection_error_details.code == "UserErrorTrustedAccessGatewayReturnedForbidden"
 
 
+@pytest.mark.parametrize("state", ["Unlocked", "Locked", "Disabled"])
+async def test_an_immutable_vault_keeps_an_instance_until_its_recovery_points_expire(
+    world: World, client: Any, state: str
+) -> None:
+    world.aks.add("shop")
+    instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
+    vault = next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))
+    vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] = state
+    world.backup_vaults.complete_backup("shop")
+    where = {**AT, "backup_instance_name": instance["name"]}
+    if state != "Disabled":
+        with pytest.raises(HttpResponseError) as caught:
+            await client.backup_instances.begin_delete(**where)
+        assert code(caught) == "UserErrorOperationNotAllowedOnImmutableVault"
+        await world.clock.advance(timedelta(days=7))
+    await (await client.backup_instances.begin_delete(**where)).result()
+    assert world.arm.find(instance["id"]) is None
+
+
 async def test_protection_can_be_stopped_and_a_vault_with_an_instance_is_not_deleted(world: World, client: Any) -> None:
     world.aks.add("shop")
     instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)

@@ -136,6 +136,32 @@ def killing(stage: Stage, *names: str) -> Callable[[str, str], bool]:
     return kill
 
 
+async def by_hand(stage: Stage) -> Instance:
+    """The release of the cluster that is gone, by the plan that is shown for it, after an hour."""
+    id = cluster_id(CLUSTER)
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={id}")
+    status, _ = await call(stage, "POST", "releases", {"cluster_id": id, "plan": shown["releases"][0]["plan"]})
+    assert status == 202
+    await stage.clock.advance(timedelta(hours=1))
+    return releases(stage)[-1]
+
+
+async def test_a_release_by_hand_ends_with_what_an_immutable_vault_still_keeps_and_a_later_one_finishes(
+    stage: Stage,
+) -> None:
+    await protect(stage)
+    stage.world.backup_vaults.complete_backup(CLUSTER)
+    stage.world.aks.remove(CLUSTER)
+    refused = await by_hand(stage)
+    assert refused.status == "Failed"
+    assert "has recovery points that expire at 2027-01-22" in (refused.failure or "")
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+    await stage.clock.advance(8 * DAY)
+    again = await by_hand(stage)
+    assert again.custom_status["reason"] == "SoftDeleted"
+    assert of(stage.world, INSTANCES) == []
+
+
 async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
     stage.world.backup_vaults.protect(CLUSTER, vault="bv-theirs")
     stage.world.aks.remove(CLUSTER)

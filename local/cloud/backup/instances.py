@@ -6,18 +6,22 @@ Rules (seen in recorded traffic, unless said otherwise):
 - An instance that could not be validated ends up as ProtectionError.
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
+- While a vault is immutable, locked or not, what it has recovery points of that aren't expired yet isn't deleted (Azure
+  Backup docs; the code of the refusal is from memory).
 - A deleted instance stays soft-deleted for the vault's days, and keeps its name; then it is gone (Azure Backup docs;
   the code of the refusal is from memory).
 """
 
 import uuid
 from copy import deepcopy
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, error_info, refusal, vault_of
 from local.cloud.backup.readiness import cluster_id, require_protectable
+from local.cloud.backup.rows import POINTS, kept_for
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:
@@ -157,12 +161,34 @@ class BackupInstances:
         instance = self.world.arm.find(call.path)
         if instance is None:
             return Reply(status=204)
-        refused = self.jobs.refused(instance, "Delete") or self.world.resource_guards.refuse(vault_of(call.path))
+        vault = self.world.arm.resources[vault_of(call.path).lower()]
+        refused = (
+            self.jobs.refused(instance, "Delete")
+            or self._immutable(vault, instance)
+            or self.world.resource_guards.refuse(vault_of(call.path))
+        )
         if refused:
             return refused
-        vault = self.world.arm.resources[vault_of(call.path).lower()]
         operation = self._operations.begin(DELETE_SECONDS, lambda _: self._delete_softly(vault, instance))
         return self._operations.accepted(vault, operation)
+
+    def _immutable(self, vault: Resource, instance: Resource) -> Reply | None:
+        """Why an immutable vault keeps the instance."""
+        last = max((self._kept_until(p) for p in self.world.arm.of_type(POINTS, f"{instance['id']}/")), default=0)
+        state = vault["properties"]["securitySettings"]["immutabilitySettings"]["state"]
+        if state == "Disabled" or last <= self.world.clock.time():
+            return None
+        return refusal(
+            "UserErrorOperationNotAllowedOnImmutableVault",
+            f"The vault is immutable: {instance['name']} has recovery points that expire at {iso(last)}.",
+        )
+
+    def _kept_until(self, point: Resource) -> float:
+        """When the point expires by the policy that its instance goes by."""
+        instance = self.world.arm.resources[point["id"].rpartition("/recoveryPoints/")[0].lower()]
+        policy = self.world.arm.resources[instance["properties"]["policyInfo"]["policyId"].lower()]
+        taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"]).timestamp()
+        return taken + kept_for(policy)
 
     def _delete_softly(self, vault: Resource, instance: Resource) -> None:
         self.world.arm.remove(instance["id"])

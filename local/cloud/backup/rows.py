@@ -119,6 +119,13 @@ def recovery_point(instance: Resource, name: str, taken: float, status: str, sto
     return {"properties": properties, "id": f"{instance['id']}/recoveryPoints/{name}", "name": name, "type": POINTS}
 
 
+def kept_for(policy: Resource) -> float:
+    """How many seconds the policy's default rule keeps a point, in whichever store it keeps it longest."""
+    rules = [rule for rule in policy["properties"]["policyRules"] if rule.get("isDefault")]
+    stays = [cycle["deleteAfter"]["duration"] for rule in rules for cycle in rule["lifecycles"]]
+    return max(float(stay[1:-1]) * 86_400 for stay in stays if stay.endswith("D"))
+
+
 def _store(type: str, taken: float) -> dict[str, Any]:
     return {
         "id": str(uuid.uuid4()),
