@@ -121,6 +121,22 @@ class Striking:
         return {row for row, fault in self._ordered.items() if fault.times < self._fault("").times}
 
 
+def losing(stage: Stage, names: set[str], *, killed: bool) -> set[str]:
+    """Lose the first answer of each of these activities, perhaps with its worker; those that this has come to."""
+    struck = set[str]()
+
+    def strike(function: str, moment: str) -> bool:
+        if moment == "before" or function in struck or function not in names:
+            return False
+        struck.add(function)
+        if killed:
+            stage.host.kill_worker()
+        return True
+
+    stage.host.on_invocation(strike)
+    return struck
+
+
 def settled(stage: Stage) -> None:
     """One of each thing, six roles for the cluster and two for the share."""
     assert len(of(stage.world, "Microsoft.DataProtection/backupVaults")) == 1
@@ -164,17 +180,7 @@ async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
 async def test_every_activity_gets_over_being(stage: Stage, *, killed: bool) -> None:
-    struck = set[str]()
-
-    def strike(function: str, moment: str) -> bool:
-        if moment == "before" or function in struck or function not in {activity(row) for row in REQUESTS}:
-            return False
-        struck.add(function)
-        if killed:
-            stage.host.kill_worker()
-        return True
-
-    stage.host.on_invocation(strike)
+    struck = losing(stage, {activity(row) for row in REQUESTS}, killed=killed)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     assert struck == {activity(row) for row in REQUESTS}
