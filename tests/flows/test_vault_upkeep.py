@@ -281,6 +281,21 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
     assert stage.world.arm.find(old["vault_id"]), "it outlives its cluster by 30 days"
 
 
+async def test_names_that_need_escaping_make_no_difference(stage: Stage) -> None:
+    group = "rg-(größe)_1.x"
+    stage.world.aks.remove(CLUSTER)
+    stage.world.machines.add("vm-build", group=group)
+    tags = {"meshward:protect": "true", "meshward:machines": f"{group}/vm-build"}
+    made = stage.world.aks.add("AKS_New-1", group=group, tags=tags)
+    result = await protect(stage)
+    assert result["cluster_id"].lower() == made["id"].lower()
+    item = one(stage, "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems")
+    assert item["properties"]["friendlyName"] == "vm-build"
+    written = writes(stage.world)
+    assert (await swept(stage))["changes"] == []
+    assert writes(stage.world) == written
+
+
 GUARD = "guard-contoso"
 
 
