@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from durabletask.task import CompletableTask, Task
 
-from functions.durable import Activity, Runbook, Steps
+from functions.durable import Activity, DeadlinePassed, Runbook, Steps
 from shared.domain.errors import PermanentError
 
 
@@ -173,3 +173,27 @@ def test_a_step_that_is_told_to_come_back_comes_back_less_precisely_the_more_oft
 def test_runs_that_were_started_together_begin_at_moments_of_their_own() -> None:
     driven = Driven(lambda run: run.scatter(timedelta(seconds=5)))
     assert timedelta() < driven.context.waits[0] < timedelta(seconds=5)
+
+
+def wait_on(driven: Driven) -> None:
+    """Let the step find, as often as it asks, that it isn't done yet."""
+    for number in range(1_000):
+        driven.outcome("step a", wait={"reason": "NotYet", "message": "", "retry_after": None, "blockers": []})
+        driven.context.current_utc_datetime += driven.context.waits[-1]
+        driven.context.timers[number].complete(None)
+        driven.go_on()
+
+
+def test_a_step_that_waits_for_hours_asks_seldom_and_is_never_late_by_more_than_a_twelfth() -> None:
+    every, hours = timedelta(minutes=2), timedelta(hours=12)
+    driven = Driven(lambda run: run.step(STEP, "a", every=every, deadline=hours))
+    begun = driven.context.current_utc_datetime
+    with pytest.raises(DeadlinePassed):
+        wait_on(driven)
+    waits = driven.context.waits
+    assert waits[:12] == [every] * 12
+    assert len(waits) < 110, "at a fixed pace it would ask 360 times"
+    assert max(waits) == 4 * every
+    for number, wait in enumerate(waits):
+        assert wait <= max(every, sum(waits[:number], timedelta()) / 12)
+    assert hours - 4 * every < driven.context.current_utc_datetime - begun <= hours
