@@ -12,7 +12,8 @@ from zlib import crc32
 
 import msgspec
 
-from functions.durable import Activity, Runbook, Steps, orchestrator
+from functions.activities import Activity
+from functions.durable import Runbook, Steps, orchestrator
 from functions.vault_steps import app, finish_validation, start_validation
 from functions.volume_steps import (
     finish_inquiry,

@@ -13,7 +13,8 @@ from datetime import timedelta
 import azure.durable_functions as df
 import msgspec
 
-from functions.durable import Runbook, Steps, activity
+from functions.activities import activity
+from functions.durable import Runbook, Steps
 from shared.domain.binding import Binding, Entry, account_of, closed, entry_of, federation, hosts, known
 from shared.domain.binding_linkerd import LINKERD
 from shared.domain.errors import NotConverged

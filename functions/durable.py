@@ -1,79 +1,33 @@
-"""Durable Functions as Meshward uses them; this module and `client` are the only ones that know how they behave.
+"""Durable Functions as Meshward uses them; this module, `activities` and `client` alone know how they behave.
 
 Rules:
-- An activity takes one frozen struct and returns one. It either finishes its piece of work, raises TemporaryError ("not
-  yet, come back") or PermanentError ("never"). What it raises becomes a value, so that reasons stand in history whole.
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-  The longer a step has waited, the slower it asks: each look stands in history, and every turn replays all of them.
 - An orchestrator reads as a runbook: `phase`, `step`, `together`, `side_by_side`, `each`. No rule, no I/O, no clock.
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any, get_type_hints
-from zlib import crc32
 
 import azure.durable_functions as df
 import msgspec
 from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
+from functions.activities import Activity
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
+from shared.domain.pace import apart, next_look
 
 log = logging.getLogger("meshward")
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-_LONGEST_WAIT = timedelta(minutes=30)
-_SPREAD = timedelta(seconds=20)
-_PATIENCE = 12  # a look is at most so much later than it could have been: a twelfth of the time that it took anyhow
-_SLOWEST = 4
-_WIDEST = 6
 _SHARD = 32
 
 type Steps[T] = Generator[Any, Any, T]
-
-
-@dataclass(frozen=True)
-class Activity[In, Out]:
-    """An activity function with the types of its input and result."""
-
-    name: str
-    request: type[In]
-    result: type[Out]
-    work: Callable[[In], Awaitable[Out]]
-
-
-def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[Out]]], Activity[In, Out]]:
-    """Register an async function from one struct to another as an activity of `app`."""
-
-    def register(work: Callable[[In], Awaitable[Out]]) -> Activity[In, Out]:
-        request, result = list(get_type_hints(work).values())
-        defined = Activity(work.__name__, request, result, work)
-
-        async def run(request: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer refuses dict[str, Any]
-            return await _outcome(defined, request)
-
-        run.__name__ = work.__name__
-        app.activity_trigger(input_name="request")(run)
-        return defined
-
-    return register
-
-
-async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]) -> dict[str, Any]:
-    try:
-        done = await activity.work(msgspec.convert(request, activity.request))
-    except TemporaryError as error:
-        wait = {"reason": error.reason, "message": error.message, "retry_after": error.retry_after}
-        return {"wait": {**wait, "blockers": error.blockers}}
-    except PermanentError as error:
-        log.warning("step refused", extra={"step": activity.name, "reason": error.reason, "error": error.message})
-        return {"refused": {"reason": error.reason, "message": error.message}}
-    return {"done": msgspec.to_builtins(done)}
 
 
 class DeadlinePassed(PermanentError):
@@ -183,8 +137,8 @@ class Runbook:
                     waits[i] = TemporaryError(**outcome["wait"])
             if waits:
                 told = told + 1 if any(wait.retry_after is not None for wait in waits.values()) else 0
-                name, pace = steps[next(iter(waits))][0].name, self._paced(every, begun)
-                yield from self._pause(name, list(waits.values()), pace, until, told)
+                name = steps[next(iter(waits))][0].name
+                yield from self._pause(name, list(waits.values()), every, begun, until, told)
         return [results[i] for i in range(len(steps))]
 
     def side_by_side(self, *chains: Steps[Any]) -> Steps[list[Any]]:
@@ -240,7 +194,7 @@ class Runbook:
 
     def scatter(self, most: timedelta) -> Steps[None]:
         """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
-        yield from self.pause(self._apart(most))
+        yield from self.pause(apart(self.instance_id, self._now(), most))
 
     def listen(self, *names: str) -> "Words":
         """What operators say to this run from now on."""
@@ -263,26 +217,14 @@ class Runbook:
         return outcomes
 
     def _pause(
-        self, step: str, waits: list[TemporaryError], every: timedelta, until: datetime, told: int
+        self, step: str, waits: list[TemporaryError], every: timedelta, begun: datetime, until: datetime, told: int
     ) -> Steps[None]:
         """Wait until it is time to try again; `told` is how often in a row a service has said when that is."""
-        first = waits[0]
-        asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
-        apart = self._apart(_SPREAD * min(told, _WIDEST))
-        resume = self._now() + (min(max(asked), _LONGEST_WAIT) + apart if asked else every)
+        resume = next_look(self.instance_id, self._now(), begun, every, waits, told)
         if resume > until:
-            raise DeadlinePassed(step, first)
+            raise DeadlinePassed(step, waits[0])
         self.waits(step, waits)
         yield self._context.create_timer(resume)
-
-    def _paced(self, every: timedelta, begun: datetime) -> timedelta:
-        return min(max(every, (self._now() - begun) / _PATIENCE), _SLOWEST * every)
-
-    def _apart(self, most: timedelta) -> timedelta:
-        """Runs that a service told to come back don't come back all at once, and the less at once the more often it
-        had to; the same in every replay.
-        """
-        return most * (crc32(f"{self.instance_id} {self._now()}".encode()) / 2**32)
 
     def _now(self) -> datetime:
         return self._context.current_utc_datetime

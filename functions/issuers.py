@@ -12,8 +12,9 @@ from datetime import timedelta
 
 import azure.durable_functions as df
 
+from functions.activities import activity
 from functions.client import Client
-from functions.durable import MINUTE, Runbook, Steps, activity, orchestrator
+from functions.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.issuing import Place, Signer, issue, proven_live
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged, PermanentError

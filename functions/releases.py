@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 import azure.durable_functions as df
 import msgspec
 
+from functions.activities import activity
 from functions.bindings import unbound
 from functions.client import Client
-from functions.durable import Runbook, Steps, activity, orchestrator
+from functions.durable import Runbook, Steps, orchestrator
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, NotConverged, NotFound
 from shared.domain.vault import Protection, check_ours, life

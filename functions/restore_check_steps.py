@@ -5,7 +5,7 @@ import logging
 import azure.durable_functions as df
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from functions.restore_ledger import manifest_at, remember, verdict_on
 from functions.restore_plan_steps import knobs_of
 from functions.restore_staging_steps import remove_all

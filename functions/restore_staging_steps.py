@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from shared.domain.errors import NotConverged
 from shared.domain.restore import Plan, RestoreJob
 from shared.domain.restore_lease import lease_path, release_path

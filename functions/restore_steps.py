@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from functions.restore_ledger import spend_for
 from shared.domain.errors import NotConverged
 from shared.domain.restore import Plan, RestoreJob, Started, Validating, item_id

@@ -13,8 +13,9 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
+from functions.activities import activity
 from functions.client import Client
-from functions.durable import DeadlinePassed, Runbook, Steps, activity, orchestrator
+from functions.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.incoming import received
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.selftest import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
-from functions.durable import activity
+from functions.activities import activity
 from functions.issuing import Place, Signer, issue, proven_live
 from functions.trust_looks import APART, kept, name_of, restarted, roots_of, through
 from shared.domain.errors import NotConverged

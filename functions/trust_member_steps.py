@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from functions.durable import activity
+from functions.activities import activity
 from functions.trust_looks import APART, kept, name_of, restarted, roots_of, through
 from shared.domain.errors import NotConverged
 from shared.domain.trust_certificates import bundle, fingerprint

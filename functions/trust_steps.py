@@ -11,7 +11,7 @@ from typing import Any
 import azure.durable_functions as df
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from shared.domain.errors import NotConverged
 from shared.domain.trust import Roots
 from shared.domain.trust_certificates import fingerprint, root_certificate

@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from functions.vault_steps import app
 from functions.volume_steps import volumes_now
 from shared.domain.vault import Protection

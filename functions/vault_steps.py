@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import azure.durable_functions as df
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vault import Bar, Grant, Protection
 from shared.domain.vault_findings import (

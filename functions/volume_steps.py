@@ -5,7 +5,7 @@ What takes time is asked for by one activity and followed by another, because ho
 
 import msgspec
 
-from functions.durable import activity
+from functions.activities import activity
 from functions.vault_steps import app, hardened, made
 from shared.domain.errors import NotConverged
 from shared.domain.vault import Protection

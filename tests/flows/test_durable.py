@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from durabletask.task import CompletableTask, Task
 
-from functions.durable import Activity, DeadlinePassed, Runbook, Steps
+from functions.activities import Activity
+from functions.durable import DeadlinePassed, Runbook, Steps
 from shared.domain.errors import PermanentError
 
 

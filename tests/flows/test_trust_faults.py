@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from functions import issuers, trust, trust_members
-from functions.durable import Activity
+from functions.activities import Activity
 from local.cloud.scenario import OLD_ROOT
 from local.cloud.wire import Fault, Reply
 from local.host.process import Moment

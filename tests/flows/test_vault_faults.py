@@ -13,7 +13,7 @@ import pytest
 
 import functions
 from functions import bindings, vault_planning, vault_steps, volume_steps
-from functions.durable import Activity
+from functions.activities import Activity
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.process import Moment

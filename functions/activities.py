@@ -1,0 +1,56 @@
+"""Activities: one frozen struct in, one out. See `durable` for how they are called.
+
+An activity either finishes its piece of work, raises TemporaryError ("not yet, come back") or PermanentError ("never").
+What it raises becomes a value, so that reasons stand in history whole.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import azure.durable_functions as df
+import msgspec
+
+from shared.domain.errors import PermanentError, TemporaryError
+
+log = logging.getLogger("meshward")
+
+
+@dataclass(frozen=True)
+class Activity[In, Out]:
+    """An activity function with the types of its input and result."""
+
+    name: str
+    request: type[In]
+    result: type[Out]
+    work: Callable[[In], Awaitable[Out]]
+
+
+def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[Out]]], Activity[In, Out]]:
+    """Register an async function from one struct to another as an activity of `app`."""
+
+    def register(work: Callable[[In], Awaitable[Out]]) -> Activity[In, Out]:
+        request, result = list(get_type_hints(work).values())
+        defined = Activity(work.__name__, request, result, work)
+
+        async def run(request: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer refuses dict[str, Any]
+            return await _outcome(defined, request)
+
+        run.__name__ = work.__name__
+        app.activity_trigger(input_name="request")(run)
+        return defined
+
+    return register
+
+
+async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        done = await activity.work(msgspec.convert(request, activity.request))
+    except TemporaryError as error:
+        wait = {"reason": error.reason, "message": error.message, "retry_after": error.retry_after}
+        return {"wait": {**wait, "blockers": error.blockers}}
+    except PermanentError as error:
+        log.warning("step refused", extra={"step": activity.name, "reason": error.reason, "error": error.message})
+        return {"refused": {"reason": error.reason, "message": error.message}}
+    return {"done": msgspec.to_builtins(done)}

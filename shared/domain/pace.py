@@ -1,0 +1,36 @@
+"""When to look again at what isn't done yet.
+
+Rules:
+- A service that says when to come back is obeyed, half an hour at most. Those who are told so don't come back all at
+  once, and the less at once the more often they are told.
+- Otherwise the longer something has waited, the slower it is asked: each look stands in a flow's history, and every
+  turn replays all of them. No look is later than it could have been by more than a twelfth of the wait.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from shared.domain.errors import TemporaryError
+
+_LONGEST_WAIT = timedelta(minutes=30)
+_SPREAD, _WIDEST = timedelta(seconds=20), 6
+_PATIENCE, _SLOWEST = 12, 4
+
+
+def next_look(
+    run: str, now: datetime, begun: datetime, every: timedelta, waits: Sequence[TemporaryError], told: int
+) -> datetime:
+    """The next look of a run (by id) that has waited since `begun`; at first it looks `every` so long.
+
+    `told` is how often in a row a service has said when to come back.
+    """
+    asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
+    if asked:
+        return now + min(max(asked), _LONGEST_WAIT) + apart(run, now, _SPREAD * min(told, _WIDEST))
+    return now + min(max(every, (now - begun) / _PATIENCE), _SLOWEST * every)
+
+
+def apart(run: str, now: datetime, most: timedelta) -> timedelta:
+    """A part of `most` that differs from run to run and from moment to moment, and is the same in every replay."""
+    return most * (crc32(f"{run} {now}".encode()) / 2**32)
