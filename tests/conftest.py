@@ -13,7 +13,12 @@ __all__ = ["oracle"]
 
 pytest.register_assert_rewrite("tests.contracts.kubernetes")
 
-_LONG = ("tests/local/", "tests/flows/", "tests/real/test_rotation.py", "tests/real/test_restore.py")
+_LONGEST = (
+    "tests/real/test_rotation.py::test_an_api_server_that_is_killed",
+    "tests/real/test_r",
+    "tests/local/",
+    "tests/flows/",
+)
 START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
 
 
@@ -24,7 +29,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests come first, so that in the end no process waits for another's last one."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+    items.sort(key=lambda item: [not item.nodeid.startswith(start) for start in _LONGEST])
 
 
 @pytest.fixture

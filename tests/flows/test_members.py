@@ -133,7 +133,7 @@ async def test_pods_that_no_restart_replaces_are_waited_for_and_named_with_what_
     for kind, name in (("StatefulSet", "db"), ("Deployment", "cart")):
         found = east(stage).get(kind, "shop", name)
         east(stage).update({**found, "spec": {**found["spec"], **stubborn[name]}})
-    east(stage).apply(job("import", 4 * 3600))
+    east(stage).apply(job("import", 2 * 3600))
     await stage.clock.advance(MINUTE)
     announce(stage)
     await stage.run(lambda: "verify_trust" in steps(stage), DAYS)
