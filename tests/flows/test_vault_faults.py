@@ -72,6 +72,7 @@ ELSEWHERE = {  # modules whose activities are struck by the tests of their own f
 
 def seed(world: World) -> None:
     """A cluster of a mesh that names a share and a machine."""
+    world.linkerd.traffic_every = 3600  # for weeks, and nobody rotates
     test_bindings.seed(world)
     world.file_shares.create("stshop", "carts")
     world.machines.add("vm-build", group="rg-tools")
