@@ -15,7 +15,7 @@ __all__ = ["oracle"]
 pytest.register_assert_rewrite("tests.contracts.kubernetes")
 
 _LONGEST = (
-    "tests/real/test_rotation.py::test_an_api_server_that_is_killed",
+    "tests/real/test_rotation.py::test_api_servers_that_are_killed",
     "tests/real/test_r",
     "tests/local/",
     "tests/flows/",

@@ -12,6 +12,7 @@ from tests.real.twin import Gateway
 
 CLUSTERS = 2
 _PROXIES = 9 + 13  # of the control plane and of the workloads in each cluster
+FAULTS = {"lost": 3, "throttled": 3, "expired": 2, "down": 4}
 _HALF_A_MINUTE = timedelta(seconds=30)
 
 
@@ -26,28 +27,22 @@ async def test_a_trust_domain_over_two_real_clusters_is_rotated_without_a_failed
         assert (len(result["members"]), result["proxies"]) == (CLUSTERS, CLUSTERS * _PROXIES)
 
 
-async def test_faults_of_api_servers_and_webhooks_delay_a_rotation_and_change_nothing_else(tmp_path: Path) -> None:
-    async with two_clusters(tmp_path) as (stage, gateways):
-        announce(stage)
-        for phase in ("distribute", "settle", "retire"):
-            await stage.run(lambda phase=phase: status(stage).get("phase") == phase)  # type: ignore[misc]
-            for gateway in gateways:
-                gateway.faults.update(lost=3, throttled=3, expired=2, down=4)
-        result = await rotated(stage)
-        assert result["proxies"] == CLUSTERS * _PROXIES
-        assert not [gateway.faults for gateway in gateways if gateway.faults.total()]
-
-
-async def test_an_api_server_that_is_killed_by_a_write_delays_a_rotation_and_changes_nothing_else(
+async def test_api_servers_that_are_killed_and_faults_of_others_and_of_webhooks_only_delay_a_rotation(
     tmp_path: Path,
 ) -> None:
     async with two_clusters(tmp_path) as (stage, gateways):
         announce(stage)
-        for phase, gateway in zip(("distribute", "settle"), gateways, strict=True):
+        for phase, dying, other in zip(("distribute", "settle"), gateways, reversed(gateways), strict=True):
             await stage.run(lambda phase=phase: status(stage).get("phase") == phase)  # type: ignore[misc]
-            gateway.faults.update(killed=1)
-            await stage.run(lambda gateway=gateway: gateway.lost > 1)  # type: ignore[misc]
+            other.faults.update(FAULTS)
+            dying.faults.update(killed=1)
+            lost = dying.lost
+            await stage.run(lambda dying=dying, lost=lost: dying.lost > lost + 1)  # type: ignore[misc]
             await stage.clock.advance(_HALF_A_MINUTE)
-            await gateway.recover()
+            await dying.recover()
+        await stage.run(lambda: status(stage).get("phase") == "retire")
+        for gateway in gateways:
+            gateway.faults.update(FAULTS)
         result = await rotated(stage)
         assert result["proxies"] == CLUSTERS * _PROXIES
+        assert not [gateway.faults for gateway in gateways if gateway.faults.total()]
