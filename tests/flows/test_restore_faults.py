@@ -20,7 +20,7 @@ from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
 from tests.flows.test_restores import ACCOUNT, CLUSTER, HOUR, SHARE, SOON, places, restores, runs
-from tests.flows.test_vault_faults import FAULTS, Striking, activity, registered
+from tests.flows.test_vault_faults import FAULTS, Striking, activity, losing, registered
 from tests.flows.test_vault_tier import ACCOUNT as STAGING
 from tests.flows.test_vault_tier import back_up, staged, workloads
 from tests.stage import open_stage
@@ -126,16 +126,6 @@ async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
 async def test_every_activity_gets_over_being(stage: Stage, *, killed: bool) -> None:
-    struck = set[str]()
-
-    def strike(function: str, moment: str) -> bool:
-        if moment == "before" or function in struck or function not in {activity(row) for row in REQUESTS}:
-            return False
-        struck.add(function)
-        if killed:
-            stage.host.kill_worker()
-        return True
-
-    stage.host.on_invocation(strike)
+    struck = losing(stage, {activity(row) for row in REQUESTS}, killed=killed)
     await verified(stage)
     assert struck == {activity(row) for row in REQUESTS}
