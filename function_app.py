@@ -6,44 +6,31 @@ import os
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import (
-    api,
-    bindings,
-    issuers,
-    releases,
-    restore_check_steps,
-    restore_plan_steps,
-    restore_staging_steps,
-    restore_steps,
-    restores,
-    selftest,
-    sweeps,
-    trust,
-    trust_issuer_steps,
-    trust_member_steps,
-    trust_members,
-    vaults,
-)
-from shared.adapters.telemetry import Telemetry
+from functions import api, selftest, sweeps
+from functions.restores import check_steps, plan_steps, restore_steps, staging_steps, verification
+from functions.trust import members, rotation
+from functions.trust.linkerd import bundle_steps, issuer_steps, issuers
+from functions.vaults import bindings, protection, releases
+from shared.adapters.azure.telemetry import Telemetry
 
 logging.getLogger("azure.core").setLevel(logging.WARNING)  # it logs every request and its headers
 logging.getLogger("meshward").addHandler(Telemetry(os.environ))  # reads it when the first line is logged
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for module in (
-    trust,
-    trust_members,
-    trust_member_steps,
-    trust_issuer_steps,
+    rotation,
+    members,
+    bundle_steps,
+    issuer_steps,
     issuers,
-    vaults,
+    protection,
     releases,
     bindings,
-    restores,
-    restore_plan_steps,
-    restore_staging_steps,
+    verification,
+    plan_steps,
+    staging_steps,
     restore_steps,
-    restore_check_steps,
+    check_steps,
     selftest,
     sweeps,
     api,

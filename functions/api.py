@@ -28,13 +28,16 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions import census, releases, restores, rotations, selftest, trends, trust, vaults
-from functions.client import Client, with_client
+from functions import selftest
+from functions.engine.client import Client, with_client
+from functions.restores import trends, verification
+from functions.trust import by_hand, rotation
+from functions.vaults import census, protection, releases
 from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
-from shared.domain.guard import Unauthenticated
-from shared.domain.restore_report import report
-from shared.domain.restore_trends import Trends
-from shared.domain.trust import Word
+from shared.domain.guard.callers import Unauthenticated
+from shared.domain.restores.report import report
+from shared.domain.restores.trends import Trends
+from shared.domain.trust.phases import Word
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -65,13 +68,13 @@ def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
 @guarded("GET", "plans/rotations")
 async def show_upcoming_rotations(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
     """What is due when, for every trust domain."""
-    return _json(200, {"rotations": msgspec.to_builtins(await rotations.all_upcoming())})
+    return _json(200, {"rotations": msgspec.to_builtins(await by_hand.all_upcoming())})
 
 
 @guarded("GET", "plans/rotations/{certificate}")
 async def show_rotation_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
     """What the rotation of a root would do; with `mode=compromise`, if it can't be trusted any more."""
-    plan = await rotations.planned(req.route_params["certificate"], req.params.get("mode", ""))
+    plan = await by_hand.planned(req.route_params["certificate"], req.params.get("mode", ""))
     return _json(200, msgspec.to_builtins(plan))
 
 
@@ -80,27 +83,27 @@ async def start_rotation(req: func.HttpRequest, client: Client) -> func.HttpResp
     """Rotate the trust root whose certificate is named."""
     certificate = _field(req, "certificate")
     if "mode" not in req.get_json():
-        return _accepted(req, await trust.request_rotation(client, certificate))
+        return _accepted(req, await rotation.request_rotation(client, certificate))
     mode, hash = _field(req, "mode"), _field(req, "plan")
-    return _accepted(req, await rotations.start(client, certificate, mode, hash))
+    return _accepted(req, await by_hand.start(client, certificate, mode, hash))
 
 
 @guarded("POST", "rotations/{instance_id}/resume")
 async def resume_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Look again now, instead of when the pause ends."""
-    return _accepted(req, await rotations.tell(client, req.route_params["instance_id"], Word.RESUME))
+    return _accepted(req, await by_hand.tell(client, req.route_params["instance_id"], Word.RESUME))
 
 
 @guarded("POST", "rotations/{instance_id}/abort")
 async def abort_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Go back to the old root; possible until retire begins."""
-    return _accepted(req, await rotations.tell(client, req.route_params["instance_id"], Word.ABORT))
+    return _accepted(req, await by_hand.tell(client, req.route_params["instance_id"], Word.ABORT))
 
 
 @guarded("GET", "plans/protections")
 async def show_protection_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
     """What protecting a cluster would change."""
-    plan = await vaults.request_plan(req.params.get("cluster_id", ""))
+    plan = await protection.request_plan(req.params.get("cluster_id", ""))
     return _json(
         200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.differences)}
     )
@@ -111,7 +114,7 @@ async def start_protection(req: func.HttpRequest, client: Client) -> func.HttpRe
     """Give the cluster its vault."""
     cluster = _field(req, "cluster_id")
     plan = _field(req, "plan") if "plan" in req.get_json() else ""
-    return _accepted(req, await vaults.request_protection(client, cluster, plan))
+    return _accepted(req, await protection.request_protection(client, cluster, plan))
 
 
 @guarded("GET", "plans/releases")
@@ -133,7 +136,7 @@ async def start_release(req: func.HttpRequest, client: Client) -> func.HttpRespo
 async def start_verification(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Restore the backup of the job, or a point of the item, and check it."""
     job, item, point = (_optional(req, name) for name in ("job_id", "item_id", "point_id"))
-    return _accepted(req, await restores.request_by_hand(client, job, item, point))
+    return _accepted(req, await verification.request_by_hand(client, job, item, point))
 
 
 @guarded("GET", "restores")

@@ -13,10 +13,10 @@ import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions.activities import activity
-from functions.client import Client
-from functions.durable import DeadlinePassed, Runbook, Steps, orchestrator
-from functions.incoming import received
+from functions.engine.activities import activity
+from functions.engine.client import Client
+from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
+from functions.engine.incoming import received
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
@@ -40,7 +40,7 @@ from shared.domain.selftest import (
     subscribed_vault,
     vault_source,
 )
-from shared.domain.trust_roots import current_roots
+from shared.domain.trust.roots import current_roots
 from shared.wiring import services
 
 app = df.Blueprint()

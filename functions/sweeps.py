@@ -3,8 +3,12 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from functions import census, completions, issuers, leftovers, releases, trust, vaults
-from functions.client import Client, with_client
+from functions.engine.client import Client, with_client
+from functions.restores import watch
+from functions.restores.janitor import clear
+from functions.trust import rotation
+from functions.trust.linkerd import issuers
+from functions.vaults import census, protection, releases
 
 app = df.Blueprint()
 
@@ -13,7 +17,7 @@ app = df.Blueprint()
 @with_client(app)
 async def expiry_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Every ten minutes, often enough for a root of an hour: rotate every trust root that is due."""
-    await trust.sweep(client)
+    await rotation.sweep(client)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 20 * * * *")
@@ -27,14 +31,14 @@ async def issuer_sweep(timer: func.TimerRequest, client: Client) -> None:  # noq
 @with_client(app)
 async def cluster_sweep(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Daily: protect the clusters that ask for it, look after protected ones, release vaults of those that are gone."""
-    await vaults.sweep(client)
+    await protection.sweep(client)
     await releases.sweep(client)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 async def backup_watch(timer: func.TimerRequest) -> None:  # noqa: ARG001
     """Every five minutes: publish an event for each backup job that has ended."""
-    await completions.watch()
+    await watch.watch()
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 0 6-9 * * *")
@@ -48,4 +52,4 @@ async def daily_census(timer: func.TimerRequest, client: Client) -> None:  # noq
 @with_client(app)
 async def janitor(timer: func.TimerRequest, client: Client) -> None:  # noqa: ARG001
     """Hourly: remove what verifications have left behind."""
-    await leftovers.clear(client)
+    await clear(client)

@@ -20,7 +20,7 @@ import importlib
 import pkgutil
 import shared.adapters
 
-for module in pkgutil.iter_modules(shared.adapters.__path__, "shared.adapters."):
+for module in pkgutil.walk_packages(shared.adapters.__path__, "shared.adapters."):
     importlib.import_module(module.name)
 functions = sorted(function.get_function_name() for function in function_app.app.get_functions())
 assert "on_cluster_event" in functions, functions

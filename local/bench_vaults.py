@@ -19,7 +19,7 @@ import aiohttp
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.stage import Stage, open_stage
-from shared.domain.vault_findings import CONFIGURED
+from shared.domain.vaults.findings import CONFIGURED
 
 BURSTS = (1, 50, 200)
 LIMIT = timedelta(hours=6)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.domain.policy import Knobs, Policy
-from shared.domain.trust import ENDS, MOVES, STAGES, Phase, Slot, Word
+from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -25,7 +25,7 @@ def policy_schema() -> str:
 def rotation_page() -> str:
     """docs/rotation.md with its phases drawn from the table of moves."""
     page = (DOCS / "rotation.md").read_text()
-    before, begin, rest = page.partition("from shared/domain/trust.py -->\n")
+    before, begin, rest = page.partition("from shared/domain/trust/phases.py -->\n")
     _, end, after = rest.partition("<!-- end of phases -->")
     return f"{before}{begin}\n{_diagram()}\n{_gates()}\n{end}{after}"
 

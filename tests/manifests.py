@@ -7,7 +7,7 @@ from string import Template
 
 import yaml  # type: ignore[import-untyped]
 
-from shared.adapters.kubernetes import Object
+from shared.adapters.kubernetes.api import Object
 
 _FOLDER = Path(__file__).parents[1] / "infra" / "cluster"
 

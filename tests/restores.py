@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.domain.restore import Item, Plan, RecoveryPoint, Source, Verification
-from shared.domain.restore_choice import Candidate, Point, plan_of
-from shared.domain.restore_history import empty
-from shared.domain.restore_manifest import Entry, Manifest
-from shared.domain.restore_policy import VerifyPolicy
+from shared.domain.restores.choice import Candidate, Point, plan_of
+from shared.domain.restores.history import empty
+from shared.domain.restores.manifest import Entry, Manifest
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.verification import Item, Plan, RecoveryPoint, Source, Verification
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 NAME = "0f0e0d0c-1111-4222-8333-444455556666"

@@ -7,10 +7,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ABOVE_ADAPTERS = [
-    *(ROOT / "functions").glob("*.py"),
+    *(ROOT / "functions").rglob("*.py"),
     ROOT / "function_app.py",
     *(ROOT / "shared").glob("*.py"),
 ]
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(ROOT))
 
 
 def imported(file: Path) -> set[str]:
@@ -20,7 +24,7 @@ def imported(file: Path) -> set[str]:
     return plain | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
-@pytest.mark.parametrize("file", ABOVE_ADAPTERS, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", ABOVE_ADAPTERS, ids=named)
 def test_only_adapters_import_azure_sdks(file: Path) -> None:
     model = {"azure.functions", "azure.durable_functions"}
     credential_type = {"azure.core.credentials_async"}  # a type, never imported when the app runs
@@ -28,7 +32,9 @@ def test_only_adapters_import_azure_sdks(file: Path) -> None:
     assert found <= model | credential_type
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "shared" / "adapters").glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "shared" / "adapters").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT))
+)
 def test_an_adapter_imports_its_sdk_where_it_uses_it(file: Path) -> None:
     tree = ast.parse(file.read_text())
     at_import_time = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

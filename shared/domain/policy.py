@@ -20,9 +20,9 @@ import msgspec
 
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
-from shared.domain.restore_policy import VerifyPolicy
-from shared.domain.trust_policy import TrustPolicy
-from shared.domain.vault_policy import ProtectPolicy
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.trust.policy import TrustPolicy
+from shared.domain.vaults.policy import ProtectPolicy
 
 _FAULT = re.compile(r"(?:(\w+): |Object contains unknown field `(.*?)`)?(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
 

@@ -15,7 +15,7 @@ from local.cloud.arm import SUBSCRIPTION, TENANT
 from local.cloud.graph import Graph
 from local.cloud.rollout import Rollout
 from local.stage import APP, Stage, open_stage
-from tests.flows.test_trust import NO_WATCH
+from tests.flows.trust.test_rotation import NO_WATCH
 
 AZ = APP / ".cache" / "az" / "bin"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"

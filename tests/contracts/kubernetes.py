@@ -31,8 +31,8 @@ from lightkube.types import OnErrorResult, on_error_retry
 from local.cloud.entra import Principal
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
-from shared.adapters.clusters import Clusters
-from shared.adapters.kubernetes import (
+from shared.adapters.azure.clusters import Clusters
+from shared.adapters.kubernetes.api import (
     CONFIG_MAP,
     DAEMON_SET,
     DEPLOYMENT,
@@ -47,12 +47,12 @@ from shared.adapters.kubernetes import (
     Object,
     Permission,
 )
-from shared.adapters.linkerd import Mesh
-from shared.adapters.object_owners import owner
+from shared.adapters.kubernetes.owners import owner
+from shared.adapters.meshes.linkerd import Mesh
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.trust_facts import Proxy, Workload
+from shared.domain.trust.linkerd.facts import Proxy, Workload
 from tests import sdk
-from tests.adapters.test_azure_resources import settings
+from tests.adapters.azure.test_resources import settings
 
 EVENT = Kind("", "v1", "Event", "events")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")

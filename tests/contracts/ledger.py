@@ -9,7 +9,7 @@ import asyncio
 
 import pytest
 
-from shared.adapters.ledger import Ledger
+from shared.adapters.azure.ledger import Ledger
 
 type Writers = tuple[Ledger, Ledger]
 

@@ -21,7 +21,7 @@ from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import APP, Stage
 from tests.conftest import START
-from tests.flows.test_trust import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status
+from tests.flows.trust.test_rotation import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status
 from tests.stage import open_stage
 
 ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated

@@ -4,8 +4,9 @@ from local.cloud.kubernetes.cluster import Object
 from local.cloud.world import World
 from local.stage import DUTIES
 from tests.conftest import START
-from tests.flows import test_restores, test_trust
-from tests.flows.test_trust import MINUTE, NO_WATCH, announce, held, rotated, writes
+from tests.flows.restores import test_verification
+from tests.flows.trust import test_rotation
+from tests.flows.trust.test_rotation import MINUTE, NO_WATCH, announce, held, rotated, writes
 from tests.manifests import manifests
 from tests.stage import open_stage
 
@@ -24,12 +25,12 @@ def grant(world: World) -> None:
 
 
 def seed_trust(world: World) -> None:
-    test_trust.seed(world)
+    test_rotation.seed(world)
     grant(world)
 
 
 def seed_restores(world: World) -> None:
-    test_restores.seed(world)
+    test_verification.seed(world)
     grant(world)
 
 
@@ -50,6 +51,6 @@ async def test_a_rotation_holds_for_a_permission_that_it_names_and_needs_no_more
 
 async def test_a_restore_check_needs_no_more_than_its_roles() -> None:
     async with open_stage(start=START, seed=seed_restores) as stage:
-        await test_restores.prepare(stage)
-        result = await test_restores.verdict(stage, test_restores.back_up(stage))
+        await test_verification.prepare(stage)
+        result = await test_verification.verdict(stage, test_verification.back_up(stage))
         assert (result["verdict"], result["reasons"]) == ("Verified", [])

@@ -20,7 +20,7 @@ from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.test_least_privilege import grant
 from tests.flows.test_roles import ASSIGNMENTS
-from tests.flows.test_trust import NO_WATCH
+from tests.flows.trust.test_rotation import NO_WATCH
 from tests.stage import open_stage
 
 # Those at what is verified beside clusters are tried where they are needed.

@@ -14,9 +14,9 @@ import pytest
 from local.clock import Clock
 from local.cloud.world import World
 from local.stage import monitored
-from shared.adapters.telemetry import METRICS
-from shared.domain import vault
+from shared.adapters.azure.telemetry import METRICS
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
+from shared.domain.vaults import protection
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -87,12 +87,12 @@ def test_each_event_subscription_leads_to_a_trigger() -> None:
 
 
 def test_the_roles_that_the_provisioner_may_assign_are_those_that_it_assigns() -> None:
-    assigned = {vault.READER, vault.CONTRIBUTOR, vault.DISK_SNAPSHOT_CONTRIBUTOR}
+    assigned = {protection.READER, protection.CONTRIBUTOR, protection.DISK_SNAPSHOT_CONTRIBUTOR}
     assigned |= {
-        vault.BLOB_DATA_CONTRIBUTOR,
-        vault.BLOB_DATA_READER,
-        vault.FILE_BACKUP_CONTRIBUTOR,
-        vault.FILE_RESTORE_CONTRIBUTOR,
+        protection.BLOB_DATA_CONTRIBUTOR,
+        protection.BLOB_DATA_READER,
+        protection.FILE_BACKUP_CONTRIBUTOR,
+        protection.FILE_RESTORE_CONTRIBUTOR,
     }
     assert set(data("roles.json")["grantable"].values()) == assigned
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from local.cloud.key_vault.x509 import issue
 from local.cloud.linkerd.certificates import Certificates, Issuer, Leaf
-from shared.adapters.keys import signed
-from shared.domain.trust_certificates import issuer_certificate, pem, root_certificate
-from shared.domain.trust_roots import Rotation
+from shared.adapters.azure.keys import signed
+from shared.domain.trust.certificates import issuer_certificate, pem, root_certificate
+from shared.domain.trust.roots import Rotation
 from tests.real.stacks import Peer
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import trustme
 
-from shared.adapters.ledger import Ledger
+from shared.adapters.azure.ledger import Ledger
 from tests.npm import installed
 from tests.real.build import need
 from tests.real.programs import free_port, running, until

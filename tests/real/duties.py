@@ -21,19 +21,19 @@ from local.cloud.linkerd.manifests import Installation, control_plane
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from local.stage import DUTIES
-from shared.adapters.backup_namespace import BackupNamespaces
-from shared.adapters.clusters import Clusters
-from shared.adapters.isolation import Namespaces
-from shared.adapters.kubernetes import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
-from shared.adapters.linkerd import Linkerd, Mesh
-from shared.domain.binding import NAMESPACE, account_of
-from shared.domain.binding_linkerd import LINKERD
+from shared.adapters.azure.clusters import Clusters
+from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
+from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
+from shared.adapters.kubernetes.isolation import Namespaces
+from shared.adapters.meshes.linkerd import Linkerd, Mesh
 from shared.domain.errors import TemporaryError
-from shared.domain.restore import Item
-from shared.domain.restore_calls import ALLOWED, STRANGER, Call
-from shared.domain.trust_facts import Proxy
+from shared.domain.restores.calls import ALLOWED, STRANGER, Call
+from shared.domain.restores.verification import Item
+from shared.domain.trust.linkerd.facts import Proxy
+from shared.domain.vaults.binding import NAMESPACE, account_of
+from shared.domain.vaults.binding_linkerd import LINKERD
 from tests import sdk
-from tests.adapters.test_azure_resources import settings
+from tests.adapters.azure.test_resources import settings
 from tests.contracts.kubernetes import WORKLOADS, workload
 from tests.manifests import manifests
 from tests.real.control_plane import ApiServer

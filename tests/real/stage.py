@@ -8,7 +8,7 @@ from pathlib import Path
 from local.cloud.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
 from local.stage import DUTIES, Stage
-from tests.flows.test_trust import MINUTE
+from tests.flows.trust.test_rotation import MINUTE
 from tests.manifests import manifests
 from tests.real.control_plane import control_plane
 from tests.real.duties import policies

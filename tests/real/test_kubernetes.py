@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.cloud.world import World
-from shared.adapters.kubernetes import NAMESPACE
+from shared.adapters.kubernetes.api import NAMESPACE
 from tests.contracts.kubernetes import Cluster, KubernetesContract, opened
 from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane

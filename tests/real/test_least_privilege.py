@@ -15,9 +15,9 @@ import pytest
 
 from local.cloud.world import World
 from local.stage import DUTIES
-from shared.adapters.kubernetes import Object
-from shared.domain.binding import NAMESPACE
+from shared.adapters.kubernetes.api import Object
 from shared.domain.errors import MeshwardError
+from shared.domain.vaults.binding import NAMESPACE
 from tests.manifests import manifests
 from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane

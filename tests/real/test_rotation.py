@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from local.stage import Stage
-from tests.flows.test_trust import NO_WATCH, announce, rotated, status
+from tests.flows.trust.test_rotation import NO_WATCH, announce, rotated, status
 from tests.real.stage import real_stage, seed
 from tests.real.twin import Gateway
 

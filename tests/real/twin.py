@@ -28,7 +28,7 @@ from aiohttp import web
 from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.kubernetes.cluster import Cluster, Object, StatusError
 from local.cloud.world import World
-from shared.adapters.linkerd_objects import KINDS, workload
+from shared.adapters.meshes.linkerd_objects import KINDS, workload
 from tests.real.control_plane import ApiServer
 
 _SEEN = {

@@ -1,0 +1,261 @@
+"""Durable Functions as Meshward uses them; this module, `activities` and `client` alone know how they behave.
+
+Rules:
+- A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
+- An orchestrator reads as a runbook: `phase`, `step`, `together`, `side_by_side`, `each`. No rule, no I/O, no clock.
+- A flow that lasts hands itself on (`again`), so that no history grows without bound.
+"""
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import Any, get_type_hints
+
+import azure.durable_functions as df
+import msgspec
+from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
+
+from functions.engine.activities import Activity
+from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
+from shared.domain.pace import apart, next_look
+
+log = logging.getLogger("meshward")
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+_SHARD = 32
+
+type Steps[T] = Generator[Any, Any, T]
+
+
+class DeadlinePassed(PermanentError):
+    """A step (its activity's name) didn't finish in time. `waited` is what it said last."""
+
+    def __init__(self, step: str, waited: TemporaryError) -> None:
+        super().__init__("DeadlinePassed", f"{step} didn't finish in time: {waited.reason}: {waited.message}")
+        self.step, self.waited = step, waited
+
+
+@dataclass(frozen=True)
+class Orchestrator[In, Out]:
+    """An orchestrator with the types of its input and result."""
+
+    name: str
+    request: type[In]
+    result: Any
+
+
+def orchestrator[In, Out](
+    app: df.Blueprint,
+) -> Callable[[Callable[["Runbook", In], Steps[Out]]], Orchestrator[In, Out]]:
+    """Register a runbook, a generator function of a `Runbook` and one struct, as an orchestrator of `app`."""
+
+    def register(work: Callable[["Runbook", In], Steps[Out]]) -> Orchestrator[In, Out]:
+        hints = get_type_hints(work)
+        (result,) = hints.pop("return").__args__
+        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints.popitem()[1], result)
+
+        def run(context: OrchestrationContext, request: Any) -> Steps[Any]:
+            done = yield from work(Runbook(context), msgspec.convert(request, defined.request))
+            return msgspec.to_builtins(done)
+
+        run.__name__ = work.__name__
+        app.orchestration_trigger(context_name="context")(run)
+        return defined
+
+    return register
+
+
+class Runbook:
+    """One run of an orchestrator: its phase, its steps and what it waits for, shown as the instance's custom status."""
+
+    def __init__(self, context: OrchestrationContext) -> None:
+        self._context = context
+        self._phase = ""
+        self._until = datetime.max  # noqa: DTZ901  # an orchestration tells its time in UTC without saying so
+
+    @property
+    def instance_id(self) -> str:
+        return self._context.instance_id
+
+    def phase(self, name: str, **facts: Any) -> None:
+        """Say which phase begins, with facts for whoever watches."""
+        self._phase = name
+        self._context.set_custom_status({"phase": name, **facts})
+
+    def waits(self, step: str, reasons: Sequence[TemporaryError]) -> None:
+        """Say what the phase waits for: a step, and why it isn't done, the first reason in words."""
+        first = reasons[0]
+        status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
+        self._context.set_custom_status({**status, "waiting": len(reasons)})
+
+    def limit(self, time: timedelta) -> None:
+        """Let no step of this run go on for longer than this from now."""
+        self._until = self._now() + time
+
+    def step[In, Out](
+        self, activity: Activity[In, Out], request: In, *, every: timedelta = MINUTE, deadline: timedelta = HOUR
+    ) -> Steps[Out]:
+        """Call the activity until it finishes; raises PermanentError when it refuses or the deadline passes."""
+        (result,) = yield from self.fan_out(activity, [request], every=every, deadline=deadline)
+        return result
+
+    def fan_out[In, Out](
+        self,
+        activity: Activity[In, Out],
+        requests: Sequence[In],
+        *,
+        every: timedelta = MINUTE,
+        deadline: timedelta = HOUR,
+    ) -> Steps[list[Out]]:
+        """`step` for many requests side by side; the results in the order of the requests."""
+        results: list[Out] = yield from self.together(
+            *((activity, r) for r in requests), every=every, deadline=deadline
+        )
+        return results
+
+    def together(
+        self, *steps: tuple[Activity[Any, Any], Any], every: timedelta = MINUTE, deadline: timedelta = HOUR
+    ) -> Steps[list[Any]]:
+        """Steps of any kind, each an activity with its request, side by side; the results in their order."""
+        begun = self._now()
+        until = min(self._until, begun + deadline)
+        results: dict[int, Any] = {}
+        told = 0
+        while len(results) < len(steps):
+            pending = [i for i in range(len(steps)) if i not in results]
+            outcomes = yield from self._call([steps[i] for i in pending])
+            waits = {}
+            for i, outcome in zip(pending, outcomes, strict=True):
+                if "refused" in outcome:
+                    raise PermanentError(**outcome["refused"])
+                if "done" in outcome:
+                    results[i] = msgspec.convert(outcome["done"], steps[i][0].result)
+                else:
+                    waits[i] = TemporaryError(**outcome["wait"])
+            if waits:
+                told = told + 1 if any(wait.retry_after is not None for wait in waits.values()) else 0
+                name = steps[next(iter(waits))][0].name
+                yield from self._pause(name, list(waits.values()), every, begun, until, told)
+        return [results[i] for i in range(len(steps))]
+
+    def side_by_side(self, *chains: Steps[Any]) -> Steps[list[Any]]:
+        """Chains of steps, each at its own pace; their results in order.
+
+        One that is refused holds up no other: its error is raised once all have ended.
+        """
+        results: dict[int, Any] = {}
+        refused: list[PermanentError] = []
+        waiting: dict[int, Task[Any] | None] = dict.fromkeys(range(len(chains)))
+        while waiting:
+            for n in [n for n, task in waiting.items() if task is None or task.is_complete]:
+                try:
+                    waiting[n] = _resumed(chains[n], waiting.pop(n))
+                except StopIteration as end:
+                    results[n] = end.value
+                except PermanentError as error:
+                    refused.append(error)
+            if waiting:
+                yield when_any([task for task in waiting.values() if task])
+        if refused:
+            raise refused[0]
+        return [results[n] for n in range(len(chains))]
+
+    def sharded[In, Out](
+        self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
+    ) -> Steps[list[Out]]:
+        """`each` for many: a flow takes some of the requests and returns their results, so that no history grows long.
+
+        `part` tells the ids of what this run shards several times apart.
+        """
+        shards = [list(some) for some in batched(requests, _SHARD, strict=False)]
+        results: list[list[Out]] = yield from self.each(flow, shards, part)
+        return [result for shard in results for result in shard]
+
+    def each[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
+        """A flow of its own for each request, side by side; the results in their order. Their ids are numbered."""
+        results = yield when_all(
+            [
+                self._context.call_sub_orchestrator(
+                    flow.name,
+                    input=msgspec.to_builtins(request),
+                    instance_id=f"{self.instance_id}{part}-{number}",
+                )
+                for number, request in enumerate(requests)
+            ]
+        )
+        return [msgspec.convert(result, flow.result) for result in results]
+
+    def pause(self, time: timedelta) -> Steps[None]:
+        """Let so much time pass."""
+        yield self._context.create_timer(self._now() + time)
+
+    def scatter(self, most: timedelta) -> Steps[None]:
+        """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
+        yield from self.pause(apart(self.instance_id, self._now(), most))
+
+    def listen(self, *names: str) -> "Words":
+        """What operators say to this run from now on."""
+        return Words(self._context, {name: self._context.wait_for_external_event(name) for name in names})
+
+    def again(self, request: Any) -> None:
+        """Begin anew with this request and an empty history; what was said and not heard yet is kept."""
+        self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
+
+    def _call(self, steps: Sequence[tuple[Activity[Any, Any], Any]]) -> Steps[list[dict[str, Any]]]:
+        calls: list[Task[Any]] = [
+            self._context.call_activity(activity.name, input=msgspec.to_builtins(request))
+            for activity, request in steps
+        ]
+        try:
+            outcomes: list[dict[str, Any]] = yield when_all(calls)
+        except TaskFailedError as error:
+            names = ", ".join(dict.fromkeys(activity.name for activity, _ in steps))
+            raise PermanentError("StepBroken", f"{names} broke: {error}") from error
+        return outcomes
+
+    def _pause(
+        self, step: str, waits: list[TemporaryError], every: timedelta, begun: datetime, until: datetime, told: int
+    ) -> Steps[None]:
+        """Wait until it is time to try again; `told` is how often in a row a service has said when that is."""
+        resume = next_look(self.instance_id, self._now(), begun, every, waits, told)
+        if resume > until:
+            raise DeadlinePassed(step, waits[0])
+        self.waits(step, waits)
+        yield self._context.create_timer(resume)
+
+    def _now(self) -> datetime:
+        return self._context.current_utc_datetime
+
+
+def _resumed(chain: Steps[Any], done: Task[Any] | None) -> Task[Any]:
+    """What the chain waits for next, once the task that it waited for is done."""
+    task: Task[Any] = (
+        chain.throw(done.get_exception()) if done and done.is_failed else chain.send(done and done.get_result())
+    )
+    return task
+
+
+class Words:
+    """Events from outside, by name, each heard once."""
+
+    def __init__(self, context: OrchestrationContext, events: dict[str, CancellableTask[Any]]) -> None:
+        self._context, self._events = context, events
+
+    def wait(self, time: timedelta) -> Steps[list[str]]:
+        """What is said, as soon as something is, for so long at most; a word from before counts."""
+        if not self.heard() and time:
+            timer = self._context.create_timer(self._context.current_utc_datetime + time)
+            yield when_any([timer, *self._events.values()])
+        return self.heard()
+
+    def heard(self) -> list[str]:
+        """All that has been said until now."""
+        return [name for name, event in self._events.items() if event.is_complete]
+
+
+def declined(error: MeshwardError, event_id: str) -> None:
+    """Log why an event starts nothing."""
+    log.warning("event declined", extra={"event_id": event_id, "reason": error.reason, "error": error.message})

@@ -1,0 +1,149 @@
+"""The steps that check what was restored, clean up and judge. Each looks first and acts at most once."""
+
+import logging
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.engine.activities import activity
+from functions.restores.documents import manifest_at, remember, verdict_on
+from functions.restores.plan_steps import knobs_of
+from functions.restores.staging_steps import remove_all
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.restores.answers import answer_of, check_of, excuse_of, uncalled
+from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
+from shared.domain.restores.checks import (
+    SETTLES_WITHIN,
+    Arrived,
+    Called,
+    Concluded,
+    Outcome,
+    Result,
+    Settled,
+    judge,
+    ladder,
+)
+from shared.domain.restores.history import trial_of
+from shared.domain.restores.lease import Clearing, lease_path, release_path
+from shared.domain.restores.manifest import compare, part
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.verification import GOOD, Plan, Restored
+from shared.domain.restores.workloads import Copy
+from shared.wiring import services
+
+app = df.Blueprint()
+log = logging.getLogger("meshward")
+
+
+@activity(app)
+async def settle(done: Restored) -> Settled:
+    """The restored workloads once they are ready, or have had their time; a failed restore has none."""
+    plan, job, now = done.plan, done.job, services().now()
+    if job.status.lower() in GOOD and plan.item.kind == "cluster":
+        copy = await _copy(plan, await knobs_of(plan.item, plan.trust_domain))
+        if not copy.settled and now < (job.ended or now) + SETTLES_WITHIN:
+            raise NotConverged("NotSettled", "the restored workloads aren't ready yet")
+    return Settled(plan=plan, job=job, ready=now)
+
+
+@activity(app)
+async def call_workloads(settled: Settled) -> Called:
+    """Call the restored workloads from inside and outside the mesh, and wait for the answers."""
+    plan, now = settled.plan, services().now()
+    if settled.job.status.lower() not in GOOD or plan.item.kind != "cluster":
+        return Called(settled=settled)
+    namespaces, knobs = services().namespaces, await knobs_of(plan.item, plan.trust_domain)
+    calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
+    try:
+        pods = await namespaces.call(plan, calls)
+    except PermanentError as error:
+        return Called(settled=settled, checks=(uncalled(str(error)),))
+    answers = [answer_of(pods.get((call.place, call.name))) for call in calls]
+    if None in answers and now < settled.ready + ANSWERED_WITHIN:
+        raise NotConverged("Calling", f"{answers.count(None)} calls of restored workloads are under way")
+    told = [answer or excuse_of(pods.get((c.place, c.name))) for c, answer in zip(calls, answers, strict=True)]
+    return Called(settled=settled, checks=tuple(check_of(c, t) for c, t in zip(calls, told, strict=True)))
+
+
+@activity(app)
+async def check_restore(called: Called) -> Outcome:
+    """Climb the ladder."""
+    plan, job, ready = called.settled.plan, called.settled.job, called.settled.ready
+    knobs = await knobs_of(plan.item, plan.trust_domain)
+    arrived = await _arrived(called.settled, knobs) if job.status.lower() in GOOD else None
+    checks = ladder(plan, job, arrived, called.checks, knobs)
+    took = (ready - job.started).total_seconds() if arrived else None
+    return Outcome(checks=tuple(checks), restore_status=job.status, rpo_s=plan.rpo_s, rto_s=took)
+
+
+@activity(app)
+async def clean_up(clearing: Clearing) -> Plan:
+    """Remove the isolated place, and what was staged, and see that it is gone; then nothing is leased any more.
+
+    While a restore may still be running, the lease stays, and the janitor looks again.
+    """
+    plan = clearing.plan
+    left = await remove_all(plan)
+    if left:
+        raise NotConverged("NotGone", f"still there: {', '.join(left[:5])}")
+    if not clearing.sent:
+        await services().ledger.create(release_path(lease_path(plan)), b"")
+    return plan
+
+
+@activity(app)
+async def record_verdict(concluded: Concluded) -> Result:
+    """Judge and write the verdict; the first verdict of a verification stays."""
+    outcome, plan, wanted = concluded.outcome, concluded.plan, concluded.wanted
+    verdict, reasons = judge(outcome.checks, outcome.reason)
+    result = Result(
+        job_id=wanted.job_id,
+        verdict=verdict,
+        reasons=reasons,
+        restore_status=outcome.restore_status,
+        rpo_s=outcome.rpo_s,
+        rto_s=outcome.rto_s,
+        checks=outcome.checks,
+        left_over=concluded.left_over,
+        judged_at=services().now(),
+        item_id=plan.item.id if plan else wanted.item_id,
+        point=plan.point.id if plan else wanted.point_id,
+        names=tuple(plan.places) if plan else (),
+        manifest=plan.manifest if plan else "",
+    )
+    await services().ledger.create(f"verdicts/{wanted.name}.json", msgspec.json.encode(result))
+    kept = await verdict_on(wanted.name) or result
+    if plan:
+        await remember(plan, trial_of(plan, kept))
+    _tell(kept)
+    return kept
+
+
+def _tell(result: Result) -> None:
+    facts = {
+        "job": result.job_id,
+        "item": result.item_id,
+        "verdict": result.verdict,
+        "reasons": "; ".join(result.reasons)[:1000],
+        "rpo_s": result.rpo_s,
+        "rto_s": result.rto_s,
+        "left_over": result.left_over,
+    }
+    if result.verdict.startswith("Verified"):
+        log.info("restore verified", extra=facts)
+    else:
+        log.warning("restore not verified", extra=facts)
+
+
+async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
+    plan, copy = settled.plan, await _copy(settled.plan, knobs)
+    manifest = await manifest_at(plan.manifest)
+    due = part(manifest, plan.places) if plan.item.kind == "cluster" else manifest
+    beats = {canary: copy.beats.get(canary) for canary in knobs.canaries(plan.item.kind, plan.places)}
+    difference = compare(due, copy.entries, plan.taken)
+    return Arrived(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
+
+
+async def _copy(plan: Plan, knobs: VerifyPolicy) -> Copy:
+    canaries = knobs.canaries(plan.item.kind, plan.places)
+    return await services().places(plan.item.kind).copy(plan, await manifest_at(plan.manifest), canaries)

@@ -1,0 +1,45 @@
+"""The janitor: what verifications have left behind is removed, and reported until it is gone."""
+
+import logging
+
+import msgspec
+from durabletask.client import OrchestrationStatus
+
+from functions.engine.client import Client
+from functions.restores.staging_steps import remove_all
+from shared.domain.errors import MeshwardError
+from shared.domain.restores.lease import FOLDER, kept_since, release_path, unreleased, verification
+from shared.domain.restores.sending import DAY
+from shared.domain.restores.verification import Plan
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+_GOES_ON = (OrchestrationStatus.RUNNING, OrchestrationStatus.PENDING)
+
+
+async def clear(client: Client) -> None:
+    """Remove what runs that have ended left behind; one place that can't be removed doesn't hold up the others."""
+    outer = services()
+    for lease in unreleased(await outer.ledger.list(FOLDER, after=kept_since(outer.now()))):
+        run = await client.state(f"verify-{verification(lease)}")
+        if run and run.runtime_status in _GOES_ON:
+            continue
+        try:
+            left = await _cleared(lease)
+        except MeshwardError as error:
+            left = [str(error)]
+        if left:
+            log.warning("restore left over", extra={"lease": lease, "left": ", ".join(left[:5])})
+
+
+async def _cleared(lease: str) -> list[str]:
+    """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
+    outer = services()
+    plan = msgspec.json.decode(await outer.ledger.read(lease) or b"", type=Plan)
+    left = await remove_all(plan)
+    restores = await outer.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)
+    left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
+    if not left:
+        await outer.ledger.create(release_path(lease), b"")
+        log.info("restore cleared away", extra={"lease": lease})
+    return left

@@ -1,0 +1,158 @@
+"""The steps that plan a verification: of what, whether at all, by which point, to where. Each looks first."""
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.engine.activities import activity
+from functions.restores.documents import history_of, manifest_at, manifest_paths, sampled_out, spend, verdict_on
+from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
+from shared.domain.errors import NotFound, PermanentError
+from shared.domain.restores import history
+from shared.domain.restores import manifest as manifests
+from shared.domain.restores.checks import Result
+from shared.domain.restores.choice import (
+    Candidate,
+    Choice,
+    Point,
+    SampledOut,
+    choose_point,
+    draw,
+    manifest_for,
+    older_point,
+    plan_of,
+    why,
+)
+from shared.domain.restores.disks import scratch_id
+from shared.domain.restores.history import History
+from shared.domain.restores.manifest import manifest_of
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.verification import Item, Source, Verification, finished_backup, item_id, job_id
+from shared.wiring import services
+
+app = df.Blueprint()
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger has already of a verification."""
+
+    result: Result | None
+    sampled: SampledOut | None
+
+
+@activity(app)
+async def find_verdict(wanted: Verification) -> Earlier:
+    """What an earlier run, whose history is gone, has found."""
+    return Earlier(result=await verdict_on(wanted.name), sampled=await sampled_out(wanted.name))
+
+
+@activity(app)
+async def describe_source(wanted: Verification) -> Source:
+    """The backup, as its vault tells it, what it is of, and where it is restored to."""
+    part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    vault, job = services().restores(part.kind), None
+    if wanted.job_id:
+        await spend(part)
+        job = finished_backup(await vault.job(part))
+    item = await (services().restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
+    source = Source(wanted=wanted, item=item, job=job)
+    if item.kind == "machine":
+        return await _by_group(source)
+    return await _placed(source) if item.kind == "cluster" else source
+
+
+@activity(app)
+async def take_manifest(source: Source) -> Candidate:
+    """Write down what the item holds; the first manifest of a verification stays."""
+    outer, name = services(), source.wanted.name
+    mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
+    if mine:
+        return Candidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
+    taken = manifest_of(await outer.places(source.item.kind).held(source.item), outer.now())
+    path = manifests.path(source.item.id, name, taken.taken)
+    await outer.ledger.create(path, msgspec.json.encode(taken))
+    return Candidate(source=source, names=taken.names, manifest=path)
+
+
+@activity(app)
+async def choose(candidate: Candidate) -> Choice:
+    """Whether the backup is verified, and the plan if it is."""
+    source, now = candidate.source, services().now()
+    tried = await history_of(source.item.id) or history.empty(source.item)
+    knobs = await knobs_of(source.item, source.trust_domain)
+    reason = why(candidate, tried, knobs, now)
+    if not reason.verify:
+        return Choice(reason=reason.reason, message=reason.message)
+    point = await _point(candidate, tried, knobs)
+    plan = plan_of(candidate, point, tried, knobs, now)
+    manifest = manifest_for(await manifest_paths(source.item), plan, own=candidate.manifest)
+    return Choice(reason=reason.reason, message=reason.message, plan=msgspec.structs.replace(plan, manifest=manifest))
+
+
+@activity(app)
+async def record_sampled_out(sampled: SampledOut) -> SampledOut:
+    """Write down that a backup isn't verified, and why."""
+    name = job_id(sampled.job_id).name.lower()
+    await services().ledger.create(f"sampled/{name}.json", msgspec.json.encode(sampled))
+    return await sampled_out(name) or sampled
+
+
+async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
+    """The policy document's word on the verification of an item."""
+    policy = await services().policy()
+    return policy.at(trust_domain, item.source_id if item.kind == "cluster" else "").verify
+
+
+async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> Point:
+    """The point that is meant, or an older one where that is drawn."""
+    source = candidate.source
+    found = await services().restores(source.item.kind).points(source.item)
+    point = choose_point(found, source)
+    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
+        return point
+    known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
+    older = older_point(found, source, point.point.time, known, tried)
+    return point._replace(point=older) if older else point
+
+
+async def _placed(source: Source) -> Source:
+    """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
+    cluster = await _running(source.item.source_id)
+    domain = cluster.tag(TRUST_DOMAIN_TAG)
+    knobs = await knobs_of(source.item, domain)
+    target = await _running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
+    if target.location.lower() != cluster.location.lower():
+        raise PermanentError(
+            "ScratchElsewhere", f"scratch cluster {target.name} isn't in {cluster.location}, where {cluster.name} is"
+        )
+    staging = scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else ""
+    return msgspec.structs.replace(
+        source,
+        target_id=target.id,
+        trust_domain=domain,
+        staging=knobs.staging_account,
+        staging_group=staging,
+    )
+
+
+async def _by_group(source: Source) -> Source:
+    """The source with the group that its disks are restored to; raises PermanentError where the policy names none."""
+    knobs = await knobs_of(source.item, "")
+    if not knobs.scratch_group:
+        raise PermanentError(
+            "NoScratchGroup",
+            "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
+            "verify.staging_account",
+        )
+    item = await services().disks.located(source.item)
+    return msgspec.structs.replace(
+        source, item=item, target_id=scratch_id(item, knobs.scratch_group), staging=knobs.staging_account
+    )
+
+
+async def _running(id: str) -> Cluster:
+    cluster = await services().visible.get(id)
+    if cluster is None:
+        raise NotFound("ClusterGone", f"{id} isn't there (any more)")
+    if cluster.power_state.lower() == "stopped":
+        raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: az aks start starts it")
+    return cluster

@@ -1,0 +1,77 @@
+"""The steps that restore: isolate a place, send the restore once, follow its job. Each looks first."""
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.engine.activities import activity
+from functions.restores.documents import spend_for
+from shared.domain.errors import NotConverged
+from shared.domain.restores.lease import lease_path
+from shared.domain.restores.sending import DAY, next_act, sends_folder, sends_of
+from shared.domain.restores.verification import Plan, RestoreJob, Started, Validating, item_id
+from shared.wiring import services
+
+app = df.Blueprint()
+
+
+@activity(app)
+async def isolate(plan: Plan) -> Plan:
+    """The place to restore to, closed before anything is in it; that it may be there is written down first."""
+    await services().ledger.create(lease_path(plan), msgspec.json.encode(plan))
+    await services().places(plan.item.kind).isolate(plan)
+    return plan
+
+
+@activity(app)
+async def start_restore_validation(plan: Plan) -> Validating:
+    """Ask Azure Backup whether it could make the restore now."""
+    return Validating(plan=plan, operation=await services().validations(plan.item.kind).validate(plan))
+
+
+@activity(app)
+async def finish_restore_validation(asked: Validating) -> Plan:
+    """The plan, once Azure Backup has found nothing against it."""
+    await services().validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
+    return asked.plan
+
+
+@activity(app)
+async def start_restore(plan: Plan) -> Started:
+    """Send the restore, unless it was sent already; that it is being sent is written down first."""
+    outer, vault, now = services(), services().restores(plan.item.kind), services().now()
+    folder = sends_folder(plan.name)
+    sends = sends_of(plan.name, await outer.ledger.list(folder))
+    await spend_for(plan.item)
+    restores = await vault.restores(plan.item, now - DAY)
+    act = next_act(restores, plan.target, sends, now)
+    if act != "send":
+        return Started(plan=plan, job=act.id)
+    if not await outer.ledger.create(f"{folder}{now:%Y%m%dT%H%M%SZ}", b""):
+        raise NotConverged("RestoreSent", "another worker sends the restore right now")
+    return Started(plan=plan, operation=await vault.send(plan))
+
+
+@activity(app)
+async def find_restore_job(started: Started) -> Started:
+    """The job that the accepted request became."""
+    if started.job:
+        return started
+    job = await services().restores(started.plan.item.kind).job_of(started.plan.item, started.operation)
+    return msgspec.structs.replace(started, job=job)
+
+
+@activity(app)
+async def follow_restore(started: Started) -> RestoreJob:
+    """The restore job, once it has ended, well or not.
+
+    Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.
+    """
+    outer, item = services(), started.plan.item
+    seen = await outer.inventory.job(item_id(item.id).vault_id, started.job)
+    if seen and seen.ended is None:
+        raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
+    await spend_for(item)
+    job = await outer.restores(item.kind).restore_job(item, started.job)
+    if job.open:
+        raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
+    return job

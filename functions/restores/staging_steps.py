@@ -1,0 +1,67 @@
+"""The steps of a cluster's restore from the vault tier: its turn at the staging group, and what it leaves there."""
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.engine.activities import activity
+from shared.domain.errors import NotConverged
+from shared.domain.restores.lease import lease_path, release_path
+from shared.domain.restores.staging import Before, Turn, before, before_path, check_turn, turn_path
+from shared.domain.restores.verification import Plan, RestoreJob
+from shared.wiring import services
+
+app = df.Blueprint()
+
+
+@activity(app)
+async def take_turn(plan: Plan) -> Plan:
+    """The staging group for this restore alone, once it is proven empty; what else is there is written down.
+
+    The lease is written first: while it lasts, so does the turn.
+    """
+    ledger = services().ledger
+    await ledger.create(lease_path(plan), msgspec.json.encode(plan))
+    await _take(plan)
+    if await ledger.read(before_path(plan)) is None:
+        there = before(await services().staging.found(plan), plan)
+        await ledger.create(before_path(plan), msgspec.json.encode(there))
+    return plan
+
+
+async def remove_all(plan: Plan) -> list[str]:
+    """Ask for the end of everything that a verification has made; what is still there of it.
+
+    A cluster's restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
+    """
+    places = services().places(plan.item.kind)
+    if plan.item.kind != "cluster":
+        return await places.remove(plan)
+    jobs = await services().staging.jobs(plan)
+    running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
+    return running or [*await places.remove(plan), *await _unstage(plan, jobs)]
+
+
+async def _take(plan: Plan) -> None:
+    ledger, path, mine = services().ledger, turn_path(plan), Turn(lease=lease_path(plan))
+    seen = await ledger.read(path)
+    turn = _decoded(seen)
+    leases = {mine.lease, turn.lease if turn else mine.lease}
+    released = [gone for gone in map(release_path, leases) if await ledger.read(gone) is not None]
+    check_turn(turn, plan, released, services().now())
+    if turn != mine and not await ledger.update(path, msgspec.json.encode(mine), seen=seen):
+        raise NotConverged("StagingTaken", "another restore takes its turn right now")
+
+
+async def _unstage(plan: Plan, jobs: list[RestoreJob]) -> list[str]:
+    """Only who has the turn, and has written down what was there before, removes anything."""
+    if not plan.staging_group:
+        return []
+    ledger = services().ledger
+    turn, there = _decoded(await ledger.read(turn_path(plan))), await ledger.read(before_path(plan))
+    if there is None or turn is None or turn.lease != lease_path(plan):
+        return []
+    return await services().staging.remove(plan, msgspec.json.decode(there, type=Before), jobs)
+
+
+def _decoded(found: bytes | None) -> Turn | None:
+    return msgspec.json.decode(found, type=Turn) if found else None

@@ -1,0 +1,158 @@
+"""A finished backup is restored to an isolated place, checked, measured and cleaned up.
+
+    jobs that ended ──▶ watch ──▶ Meshward.Backup.Completed ─┐
+                      by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
+
+    plan      describe the source, take its manifest, draw whether and which recovery point
+    restore   from the vault tier: wait for a turn at the staging group; isolate a place; of machines and from the vault
+              tier: ask whether the restore could be made; send it once, follow its job
+    check     wait for the workloads, call them, climb the ladder: recovery point age, threat flag, job, warnings,
+              counters, inventory, canaries, workloads, mesh, application, restore time
+    clean up  always, and proven by looking
+    verdict   Verified, VerifiedWithFindings, Failed, or Inconclusive with the reason; written once
+
+A restore that can't be made or judged is Inconclusive; it never ends the run before the place is cleaned up. A backup
+that isn't drawn is written down as such.
+"""
+
+from datetime import timedelta
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from functions.engine.client import Client, with_client
+from functions.engine.durable import MINUTE, DeadlinePassed, Runbook, Steps, declined, orchestrator
+from functions.engine.incoming import received
+from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
+from functions.restores.plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
+from functions.restores.restore_steps import (
+    find_restore_job,
+    finish_restore_validation,
+    follow_restore,
+    isolate,
+    start_restore,
+    start_restore_validation,
+)
+from functions.restores.staging_steps import take_turn
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.events import backup_completed
+from shared.domain.restores.checks import Concluded, Outcome, Result
+from shared.domain.restores.choice import Choice, SampledOut
+from shared.domain.restores.lease import Clearing
+from shared.domain.restores.verification import (
+    GOOD,
+    Plan,
+    Restored,
+    Verification,
+    check_ours,
+    item_id,
+    job_id,
+    of_item,
+    of_job,
+)
+from shared.wiring import services
+
+app = df.Blueprint()
+
+RESTORE_POLL = timedelta(minutes=2)
+LONGEST_RESTORE = timedelta(hours=12)
+LONGEST_QUEUE = timedelta(hours=3)
+
+
+@app.event_grid_trigger(arg_name="event")
+@with_client(app)
+async def on_backup_completed(event: func.EventGridEvent, client: Client) -> None:
+    """Verify the backup, if it is drawn."""
+    try:
+        completed = backup_completed(received(event))
+        if completed.status.lower() not in GOOD:
+            raise InvalidEvent("NothingToVerify", f"a backup that ended as {completed.status} isn't completed")
+        await request_verification(client, of_job(completed.job_id))
+    except MeshwardError as error:
+        declined(error, event.id)
+        raise
+
+
+async def request_verification(client: Client, wanted: Verification) -> str:
+    """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
+    part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    check_ours(part, services().settings.subscriptions)
+    instance_id = f"verify-{wanted.name}"
+    await client.start_once("verify_restore", instance_id, wanted)
+    return instance_id
+
+
+async def request_by_hand(client: Client, job: str, item: str, point: str) -> str:
+    """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
+    if bool(job) == bool(item):
+        raise PermanentError("MalformedBody", 'the body needs either "job_id" or "item_id"')
+    wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
+    return await request_verification(client, wanted)
+
+
+@orchestrator(app)
+def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | SampledOut]:
+    """The runbook."""
+    earlier = yield from run.step(find_verdict, wanted)
+    if found := earlier.result or (None if wanted.asked else earlier.sampled):
+        return found
+    plan, outcome, sent = None, Outcome(), False
+    try:
+        choice = yield from planned(run, wanted)
+        if choice.plan is None:
+            return (yield from passed_over(run, wanted, choice))
+        plan = choice.plan
+        outcome = yield from restored(run, plan)
+    except DeadlinePassed as error:
+        outcome, sent = Outcome(reason=str(error)), error.step in (start_restore.name, follow_restore.name)
+    except PermanentError as error:
+        outcome = Outcome(reason=str(error))
+    left_over = (yield from cleaned_up(run, plan, sent=sent)) if plan else 0
+    run.phase("verdict")
+    concluded = Concluded(wanted=wanted, plan=plan, outcome=outcome, left_over=left_over)
+    result = yield from run.step(record_verdict, concluded)
+    run.phase("done", verdict=result.verdict)
+    return result
+
+
+def planned(run: Runbook, wanted: Verification) -> Steps[Choice]:
+    """Whether to restore, what, to where, and what it must hold."""
+    run.phase("plan", job=wanted.job_id, item=wanted.item_id)
+    source = yield from run.step(describe_source, wanted)
+    candidate = yield from run.step(take_manifest, source)
+    return (yield from run.step(choose, candidate))
+
+
+def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[SampledOut]:
+    """Write down that the backup isn't verified, and why."""
+    run.phase("done", reason=choice.reason)
+    sampled = SampledOut(job_id=wanted.job_id, reason=choice.reason, message=choice.message)
+    return (yield from run.step(record_sampled_out, sampled))
+
+
+def restored(run: Runbook, plan: Plan) -> Steps[Outcome]:
+    """Restore and check."""
+    run.phase("restore", item=plan.item.id, point=plan.point.id)
+    if plan.staging_group:
+        yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
+    yield from run.step(isolate, plan)
+    if plan.validates:
+        asked = yield from run.step(start_restore_validation, plan)
+        yield from run.step(finish_restore_validation, asked)
+    started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
+    started = yield from run.step(find_restore_job, started)
+    job = yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
+    run.phase("check", restore=job.status)
+    settled = yield from run.step(settle, Restored(plan=plan, job=job))
+    called = yield from run.step(call_workloads, settled, every=MINUTE)
+    return (yield from run.step(check_restore, called))
+
+
+def cleaned_up(run: Runbook, plan: Plan, *, sent: bool) -> Steps[int]:
+    """How many isolated places weren't seen gone; those are the janitor's."""
+    run.phase("clean up")
+    try:
+        yield from run.step(clean_up, Clearing(plan=plan, sent=sent))
+    except PermanentError:
+        return len(plan.places)
+    return 0

@@ -1,0 +1,67 @@
+"""Azure Backup raises no event when a backup ends: this watch finds the jobs that ended and publishes one for each.
+
+every five minutes ──▶ one Resource Graph query ──▶ confirm at the vault ──▶ publish ──▶ write the ledger's row
+
+    Completed, CompletedWithWarnings    Meshward.Backup.Completed
+    Failed, Cancelled                   Meshward.Backup.Failed
+    open for longer than OVERDUE        Meshward.Backup.Overdue
+"""
+
+import logging
+from datetime import datetime
+
+from functions.restores.documents import spend
+from shared.domain.errors import MeshwardError, NotFound
+from shared.domain.events import BACKUP_COMPLETED
+from shared.domain.restores.verification import ENDED, job_id
+from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+
+
+async def watch() -> None:
+    """Publish an event for each backup job that is news and wasn't told yet."""
+    outer = services()
+    seen = await outer.ledger.read(WATERMARK)
+    start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
+    told = set(await outer.ledger.list(TOLD, after=told_since(start)))
+    found = await outer.inventory.jobs(start)
+    if not found:
+        await outer.visible.list()  # which refuses whom Resource Graph, without a word, shows nothing
+    jobs = untold(found, told, start, outer.now())
+    if jobs and all([await _tell(job) for job in jobs]):
+        await outer.ledger.update(WATERMARK, max(job.when for job in jobs).isoformat().encode(), seen=seen)
+
+
+async def _tell(job: WatchedJob) -> bool:
+    """Whether the event went out; one job that can't be told doesn't hold up the others."""
+    try:
+        await _publish(job)
+    except NotFound as error:
+        log.warning("backup job gone", extra={"job": job.id, "reason": error.reason, "error": error.message})
+        await services().ledger.create(job.key, job.id.encode())
+    except MeshwardError as error:
+        log.warning("backup job not told", extra={"job": job.id, "reason": error.reason, "error": error.message})
+        return False
+    return True
+
+
+async def _publish(job: WatchedJob) -> None:
+    outer, id = services(), job_id(job.id)
+    await spend(id)
+    status = (await outer.restores(id.kind).job(id)).status
+    if (status.lower() in ENDED) is not bool(job.ended):
+        return  # it has ended since, or goes on: Resource Graph will show that
+    type = event_type(status)
+    await outer.events.publish(
+        id=f"{id.name}:{status if job.ended else job.news}",
+        type=type,
+        source=id.vault_id,
+        subject=job.id,
+        time=job.when,
+        data={"jobId": job.id, "status": status, "vaultId": id.vault_id},
+    )
+    if type != BACKUP_COMPLETED:
+        log.warning("backup made no copy", extra={"job": job.id, "status": job.news})
+    await outer.ledger.create(job.key, job.id.encode())

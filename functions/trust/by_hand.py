@@ -1,0 +1,100 @@
+"""Rotations by hand: what is due, what a rotation would do, and an operator's words to one that runs.
+
+A plan is made from the world as it is, for whoever asks, and kept nowhere: to start by it is to name its hash, which is
+compared with that of the plan of that moment.
+"""
+
+import asyncio
+import json
+
+from durabletask.client import OrchestrationStatus
+
+from functions.engine.client import Client
+from functions.trust.fleet_steps import find_work
+from functions.trust.linkerd.bundle_steps import check_member
+from functions.trust.rotation import find_upcoming, request_rotation, rotate_trust_root
+from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
+from shared.domain.trust.certificates import fingerprint
+from shared.domain.trust.course import Course, Member
+from shared.domain.trust.linkerd.waves import restartable
+from shared.domain.trust.phases import MOVES, Mode, Phase, Word
+from shared.domain.trust.plan import Blocker, MemberPlan, Plan, Upcoming, check_plan, plan
+from shared.domain.trust.roots import Rotation, VaultCertificate, rotation_of
+from shared.wiring import services
+
+_AT_ONCE = 10  # clusters that are read side by side
+_MODES = {"compromise": Mode.SWIFT, "replace": Mode.REPLACE}
+
+
+async def all_upcoming() -> list[Upcoming]:
+    """What is due when: one list of certificates and the policy document, no cluster."""
+    return await find_upcoming(await services().key_vault.certificates())
+
+
+async def planned(certificate: str, mode: str = "") -> Plan:
+    """The plan of the rotation of this root as it is now: of what is due, or of the mode that is asked for."""
+    if mode and mode not in _MODES:
+        raise PermanentError("UnknownMode", f'"mode" is {" or ".join(_MODES)}, or left out for what is due')
+    certificates = await services().key_vault.certificates()
+    rotation = rotation_of(certificate, certificates)
+    (root,) = [u for u in await find_upcoming(certificates) if u.certificate == rotation.old]
+    return plan(
+        root,
+        rotation,
+        await _fingerprints(rotation, certificates),
+        await _members(rotation),
+        compromised=mode == "compromise",
+    )
+
+
+async def _fingerprints(rotation: Rotation, certificates: list[VaultCertificate]) -> list[str]:
+    there = {c.name for c in certificates}
+    roots = [await services().key_vault.latest(name) for name in (rotation.old, rotation.new) if name in there]
+    return [fingerprint(certificate) for _, certificate in roots]
+
+
+async def _members(rotation: Rotation) -> list[MemberPlan]:
+    round, gate = await find_work.work(Course(rotation=rotation)), asyncio.Semaphore(_AT_ONCE)
+    seen = await asyncio.gather(*(_member(member, gate) for member in round.members))
+    unseen = [MemberPlan(cluster=o.cluster, blocker=Blocker(reason=o.reason, message=o.message)) for o in round.unseen]
+    return [*seen, *unseen]
+
+
+async def _member(member: Member, gate: asyncio.Semaphore) -> MemberPlan:
+    try:
+        async with gate:
+            await check_member.work(member)
+            async with services().linkerd.mesh(member.cluster) as mesh:
+                workloads, proxies = await mesh.workloads(), await mesh.proxies()
+    except MeshwardError as error:
+        return MemberPlan(cluster=member.cluster, blocker=Blocker(reason=error.reason, message=error.message))
+    replaced = restartable(workloads, proxies)
+    return MemberPlan(
+        cluster=member.cluster,
+        restarts=tuple(sorted({p.workload for p in replaced})),
+        waits_for=tuple(sorted(p.id for p in proxies if p not in replaced)),
+    )
+
+
+async def start(client: Client, certificate: str, mode: str, hash: str) -> str:
+    """Start a rotation in a mode, by the hash of the plan that was seen; the instance id.
+
+    Raises Conflict if the plan is another one by now.
+    """
+    found = await planned(certificate, mode)
+    check_plan(found, _MODES[mode], hash)
+    return await request_rotation(client, certificate, found.mode)
+
+
+async def tell(client: Client, instance_id: str, word: Word) -> str:
+    """Say a word to a rotation, by its instance id; raises NotFound, or Conflict if the word can't move it any more."""
+    run = await client.state(instance_id)
+    if run is None or run.name != rotate_trust_root.name:
+        raise NotFound("NoSuchInstance", "no rotation has this instance id")
+    if run.runtime_status not in (OrchestrationStatus.RUNNING, OrchestrationStatus.PENDING):
+        raise Conflict("RotationEnded", f"the rotation has ended: {run.runtime_status.name.lower()}")
+    phase = Phase(json.loads(run.serialized_custom_status or "{}").get("phase", Phase.PREPARE))
+    if word is Word.ABORT and (phase, word) not in MOVES:
+        raise Conflict("NotAbortable", f"there is no way back from phase {phase}")
+    await client.say(instance_id, word)
+    return instance_id

@@ -1,0 +1,134 @@
+"""The activities of a trust rotation that concern the whole fleet: who takes part, the roots in Key Vault, the record.
+
+Each looks at the world, asks shared.domain.trust, and does at most one thing. One that has done something, or waits
+for others, raises NotConverged and is called again; it finishes only on what it has seen. So it may be killed or
+doubled at any point.
+"""
+
+import logging
+from typing import Any
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.engine.activities import activity
+from shared.domain.errors import NotConverged
+from shared.domain.trust.certificates import fingerprint, root_certificate
+from shared.domain.trust.course import (
+    Course,
+    Done,
+    Outcome,
+    Reported,
+    Rotated,
+    Round,
+    begun,
+    judged,
+    members_to_try,
+    result,
+)
+from shared.domain.trust.draft import Act, Version, draft, next_act, root_version
+from shared.domain.trust.members import members_of
+from shared.domain.trust.phases import Roots
+from shared.domain.trust.roots import Rotation, root_tags
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+app = df.Blueprint()
+
+
+class Retirement(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a root in Key Vault that is to sign nothing any more."""
+
+    certificate: str
+    version: str
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """A rotation that has come to its end, and the instance that it was."""
+
+    course: Course
+    instance_id: str
+
+
+@activity(app)
+async def find_work(course: Course) -> Round:
+    """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
+    domain = course.rotation.trust_domain
+    seen, unseen = members_of(domain, await services().clusters.list())
+    course = begun(course, [*seen, *unseen], services().now())
+    policy = await services().policy()
+    return Round(
+        course=course,
+        members=members_to_try(course, {c: policy.at(domain, c).trust for c in seen}, list(unseen)),
+        unseen=[
+            Outcome(cluster=c, phase=course.phase, reason=reason, message=message, refused=True)
+            for c, (reason, message) in unseen.items()
+        ],
+        policy=policy.at(domain).trust,
+    )
+
+
+@activity(app)
+async def judge_round(reported: Reported) -> Course:
+    """Where the rotation stands after the round."""
+    before, now = reported.round.course, services().now()
+    course = judged(reported, now)
+    fields = {"trust_domain": before.rotation.trust_domain, "generation": before.rotation.generation}
+    if course.phase is not before.phase:
+        log.info("phase proven", extra={**fields, "phase": before.phase, "next": course.phase, "seen": course.seen})
+    if course.held and course.held != before.held:
+        held = {"reason": course.held.reason, "why": course.held.message, "blockers": course.held.blockers}
+        log.warning("rotation on hold", extra={**fields, "phase": course.phase, **held})
+    return course
+
+
+@activity(app)
+async def ensure_root(rotation: Rotation) -> Roots:
+    """The new root is in Key Vault."""
+    vault = services().key_vault
+    versions, request = await vault.versions(rotation.new), await vault.request(rotation.new)
+    act = next_act(versions, request)
+    old_version, old = await vault.latest(rotation.old)
+    if act is Act.DONE:
+        new_version = root_version(versions).id
+        new = await vault.certificate(rotation.new, new_version)
+        return Roots(old=fingerprint(old), new=fingerprint(new), old_version=old_version, new_version=new_version)
+    await _make_root(act, rotation, versions, old)
+    raise NotConverged("RootUnderWay", f"making {rotation.new}: {act}")
+
+
+async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old: Any) -> None:
+    vault, name = services().key_vault, rotation.new
+    match act:
+        case Act.CREATE_KEY | Act.REQUEST:
+            hardware = await vault.hardware_protected(rotation.old)
+            issuer = "Self" if act is Act.CREATE_KEY else "Unknown"
+            await vault.create(name, issuer=issuer, new_key=act is Act.CREATE_KEY, hardware=hardware)
+        case Act.MERGE:
+            key = await vault.requested_key(name)
+            policy = (await services().policy()).at(rotation.trust_domain).trust
+            wanted = root_certificate(rotation, key, old, services().now(), policy.root_lifetime)
+            root = await vault.sign(wanted, key, name, draft(versions).id)
+            root.verify_directly_issued_by(root)
+            await vault.merge(name, root, root_tags(rotation))
+        case Act.DISABLE_DRAFT:
+            await vault.disable(name, draft(versions).id)
+
+
+@activity(app)
+async def ensure_disabled(root: Retirement) -> Done:
+    """The root's key signs nothing any more; the certificate stays."""
+    vault = services().key_vault
+    if any(v.enabled and v.id == root.version for v in await vault.versions(root.certificate)):
+        await vault.disable(root.certificate, root.version)
+    return Done(at=services().now())
+
+
+@activity(app)
+async def close_record(ending: Ending) -> Rotated:
+    """The rotation's record is in the ledger: written once, never changed."""
+    ended, path = result(ending.course, services().now()), f"rotations/{ending.instance_id}.json"
+    if not await services().ledger.create(path, msgspec.json.encode(ended)):
+        return msgspec.json.decode(await services().ledger.read(path) or b"", type=Rotated)
+    log.info("rotation ended", extra={"trust_domain": ended.trust_domain, "outcome": ended.outcome})
+    return ended

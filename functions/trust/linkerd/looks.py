@@ -1,0 +1,69 @@
+"""What the activities of a trust rotation have in common in a member: looks, restarts, and the way past a gate."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import NotConverged
+from shared.domain.trust.course import Done, Member
+from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, Proxy
+from shared.domain.trust.linkerd.gates import Verdict
+from shared.domain.trust.linkerd.owners import check_drift, check_kept
+from shared.domain.trust.linkerd.waves import blockers, next_restarts, restartable, rolling
+from shared.domain.trust.phases import Roots
+from shared.wiring import services
+
+if TYPE_CHECKING:
+    from shared.adapters.meshes.linkerd import Mesh
+
+log = logging.getLogger("meshward")
+
+APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
+_NAMED = 5  # in messages; status and log name more
+
+
+async def kept(member: Member, mesh: "Mesh") -> tuple[Bundle, IssuerSecret]:
+    """Bundle and issuer, which nobody has changed since they were written."""
+    name, found, issuer = name_of(member), await mesh.bundle(), await mesh.issuer()
+    check_drift(name, found)
+    check_drift(name, issuer)
+    check_kept(name, found, issuer)
+    return found, issuer
+
+
+async def restarted(member: Member, mesh: "Mesh", lacking: list[Proxy], proxies: list[Proxy]) -> Done:
+    """Nothing is left to restart for the proxies that lack something; the next wave is begun where there is."""
+    now, workloads = services().now(), await mesh.workloads()
+    stale = restartable(workloads, lacking)
+    for workload in next_restarts(workloads, stale, now, member.policy):
+        await mesh.restart(workload, now)
+        log.info("restarted", extra={"cluster": member.cluster, "workload": workload.id, "phase": member.phase})
+    if stale or rolling(workloads, [p for p in proxies if p.roots is None]):
+        named = blockers(lacking, workloads)
+        message = (
+            f"{len(stale)} proxies of {name_of(member)} await their restart: {', '.join(named[:_NAMED]) or 'none'}"
+        )
+        raise NotConverged("RollingOut", message, blockers=[f"{name_of(member)}/{name}" for name in named])
+    return Done(at=now, count=len(proxies))
+
+
+def roots_of(member: Member) -> Roots:
+    """The two roots."""
+    assert member.roots, "roots are made before any phase that needs them"
+    return member.roots
+
+
+def through(member: Member, verdict: Verdict, pause: float | None = None) -> Done:
+    """Past the gate, or not yet."""
+    fields = {"cluster": member.cluster, "phase": member.phase, "reason": verdict.reason, "seen": verdict.seen}
+    log.info("gate judged", extra={**fields, "blockers": verdict.blockers})
+    if not verdict.passed:
+        named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
+        message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:_NAMED])}"
+        raise NotConverged(verdict.reason, message, pause, named)
+    return Done(at=services().now(), count=verdict.seen)
+
+
+def name_of(member: Member) -> str:
+    """The cluster's name in Azure."""
+    return cluster_id(member.cluster).name

@@ -1,0 +1,115 @@
+"""The backup workloads of a protected cluster in a mesh get an identity, and reach what they need and nothing else.
+
+ensure_identity    a user-assigned identity of the cluster's own
+ensure_federation  Entra takes the tokens of the backup service account for it
+ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and acts by that
+record_binding     the identity map's entry, which says what the identity may ask of Meshward
+
+Once the cluster is gone, its last entry allows nothing (close_binding), and the identity is deleted (delete_identity).
+"""
+
+from datetime import timedelta
+
+import azure.durable_functions as df
+import msgspec
+
+from functions.engine.activities import activity
+from functions.engine.durable import Runbook, Steps
+from shared.domain.errors import NotConverged
+from shared.domain.vaults.binding import Binding, Entry, account_of, closed, entry_of, federation, hosts, known
+from shared.domain.vaults.binding_linkerd import LINKERD
+from shared.domain.vaults.protection import Protection
+from shared.wiring import services
+
+app = df.Blueprint()
+
+MESHES = {"linkerd": LINKERD}
+SOON = timedelta(seconds=30)
+
+
+def bound(run: Runbook, wanted: Protection) -> Steps[None]:
+    """Bind the cluster's backup workloads; a cluster without a mesh has nobody to bind."""
+    if wanted.mesh not in MESHES:
+        return
+    run.phase("identity", cluster=wanted.cluster, mesh=wanted.mesh)
+    binding = yield from run.step(ensure_identity, wanted, every=SOON)
+    yield from run.step(ensure_federation, binding, every=SOON)
+    yield from run.step(ensure_policies, binding, every=SOON)
+    yield from run.step(record_binding, binding, every=SOON)
+
+
+def unbound(run: Runbook, wanted: Protection) -> Steps[None]:
+    """Take away what the backup workloads of a cluster that is gone were bound to."""
+    for step in (close_binding, delete_identity):
+        yield from run.step(step, wanted, every=SOON)
+
+
+@activity(app)
+async def ensure_identity(wanted: Protection) -> Binding:
+    """The identity of the cluster's backup workloads."""
+    identities = services().workload_identities
+    found = await identities.identity(wanted)
+    if found is None:
+        await identities.create(wanted)
+    return known(wanted, found)
+
+
+@activity(app)
+async def ensure_federation(binding: Binding) -> Binding:
+    """The federated credential, which follows the cluster's issuer."""
+    identities, credential = services().workload_identities, federation(binding.wanted)
+    if await identities.federation(binding.wanted) != credential:
+        await identities.federate(binding.wanted, credential)
+    return binding
+
+
+@activity(app)
+async def ensure_policies(binding: Binding) -> Binding:
+    """The service account's identity and the mesh's policies, once the mesh acts by them."""
+    mesh = MESHES[binding.wanted.mesh]
+    objects = [account_of(binding.client), *mesh.policies(hosts(binding.wanted))]
+    pending = mesh.pending(await services().backup_namespaces.ensure(binding.wanted.cluster_id, objects))
+    if pending:
+        raise NotConverged("PolicyNotAccepted", pending)
+    return binding
+
+
+@activity(app)
+async def record_binding(binding: Binding) -> Entry:
+    """The entry of the identity map; a changed one is its next version."""
+    return await _record(entry_of(binding, MESHES[binding.wanted.mesh]))
+
+
+@activity(app)
+async def close_binding(wanted: Protection) -> Protection:
+    """The identity's last entry, by which it may do nothing."""
+    found = await services().workload_identities.identity(wanted)
+    _, latest = await _versions(found[0]) if found else (0, None)
+    if latest:
+        await _record(closed(latest))
+    return wanted
+
+
+@activity(app)
+async def delete_identity(wanted: Protection) -> Protection:
+    """The identity is gone."""
+    identities = services().workload_identities
+    if await identities.identity(wanted):
+        await identities.delete(wanted)
+    return wanted
+
+
+async def _record(entry: Entry) -> Entry:
+    versions, latest = await _versions(entry.principal)
+    path = f"identities/{entry.principal}/{versions + 1:04}.json"
+    if entry != latest and not await services().ledger.create(path, msgspec.json.encode(entry)):
+        raise NotConverged("EntryChanged", f"another worker writes the entry of identity {entry.principal}")
+    return entry
+
+
+async def _versions(principal: str) -> tuple[int, Entry | None]:
+    """How many versions the entry of an identity has, and the latest."""
+    ledger = services().ledger
+    paths = await ledger.list(f"identities/{principal}/")
+    found = await ledger.read(paths[-1]) if paths else None
+    return len(paths), msgspec.json.decode(found, type=Entry) if found else None

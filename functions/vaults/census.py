@@ -1,0 +1,117 @@
+"""Once a day every cluster is counted: protected, by what and how well proven, or why not.
+
+    clusters (one list a subscription) ─┐
+    backup instances, jobs (Resource ───┼─▶ take ──▶ census/<day>.json in the ledger ──▶ GET /api/census
+    Graph), verdicts (ledger), runs ────┘
+
+The first attempt of a day that succeeds makes the day's census; the timer calls several times in case one doesn't.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+from durabletask.client import OrchestrationStatus
+from msgspec.structs import replace
+
+from functions.engine.client import Client
+from functions.restores.documents import history_of
+from functions.vaults import protection
+from shared.domain.cluster import Cluster
+from shared.domain.errors import MeshwardError, NotFound
+from shared.domain.policy import Policy
+from shared.domain.restores.watch import SHOWN, WatchedJob
+from shared.domain.vaults.census import (
+    FOLDER,
+    Census,
+    Instance,
+    Proof,
+    Standing,
+    census,
+    good_backups,
+    path,
+    protected,
+    unprotected,
+    with_volumes,
+)
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+
+
+async def take(client: Client) -> None:
+    """Write the day's census, unless it stands."""
+    outer, now = services(), services().now()
+    if await outer.ledger.read(path(now)) is not None:
+        return
+    clusters, policy = await outer.protectable.list(), await outer.policy()
+    before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
+    instances = {instance.cluster_id.lower(): instance for instance in await outer.inventory.instances()}
+    jobs = await outer.inventory.jobs(now - SHOWN)
+    items = await outer.inventory.items()
+    standings = []
+    for cluster in clusters:
+        instance = instances.get(cluster.id.lower())
+        if instance and instance.configured:
+            standing = protected(cluster, instance, await _proof(before, jobs, instance.id))
+        else:
+            standing = await _unprotected(client, cluster, policy, instance)
+        standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
+    taken = census(standings, now)
+    await outer.ledger.create(path(now), msgspec.json.encode(taken))
+    log.info("census taken", extra={"clusters": len(standings), "protected": taken.protected})
+    if taken.protected < len(standings):
+        log.warning("clusters unprotected", extra={"clusters": len(standings) - taken.protected})
+
+
+async def latest() -> Census:
+    """The newest census."""
+    found = await _latest()
+    if found is None:
+        raise NotFound("NoCensus", "no census was taken yet; one is taken every morning")
+    return found
+
+
+async def _latest() -> Census | None:
+    paths = await services().ledger.list(FOLDER)
+    found = await services().ledger.read(paths[-1]) if paths else None
+    return msgspec.json.decode(found, type=Census) if found else None
+
+
+async def _with_proofs(standing: Standing, before: Census, jobs: Sequence[WatchedJob]) -> Standing:
+    """The standing, with how well each of its volumes is proven that a vault has."""
+    volumes = [replace(v, proof=await _proof(before, jobs, v.item, v.name)) if v.item else v for v in standing.volumes]
+    return replace(standing, volumes=tuple(volumes))
+
+
+async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: str = "") -> Proof:
+    """The newest good backup, and the newest verification that was good; where there is none, what was known `before`.
+
+    `volume` is the label of the share or machine that the item protects.
+    """
+    known, backups, history = before.proof(item), good_backups(jobs, item, volume), await history_of(item)
+    verified = history.last_verified if history else None
+    return Proof(
+        last_good_backup=backups[0].ended if backups else known.last_good_backup,
+        last_verified_restore=verified.at if verified else known.last_verified_restore,
+    )
+
+
+async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instance: Instance | None) -> Standing:
+    try:
+        wanted = protection.protection(cluster, policy)
+    except MeshwardError as error:
+        return unprotected(cluster, error.reason, error.message)
+    if wanted is None:
+        return unprotected(
+            cluster, "NotAskedFor", "neither its tag meshward:protect nor the policy asks for protection"
+        )
+    run = await client.latest(wanted.run)
+    if run is None:
+        return unprotected(cluster, "NotStarted", "nothing has begun to protect it; the next sweep does")
+    if run.failure_details:
+        return unprotected(cluster, "ProtectionFailed", run.failure_details.message)
+    if run.runtime_status is OrchestrationStatus.COMPLETED:
+        state = instance.state if instance else "not listed"
+        return unprotected(cluster, "ProtectionLost", f"it was protected once; its backup instance is {state} now")
+    return unprotected(cluster, "UnderWay", f"{run.instance_id} protects it just now")

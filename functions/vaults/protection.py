@@ -1,0 +1,205 @@
+"""A managed cluster that asks for it, by its tag or by where it is, gets a Backup vault of its own.
+
+    cluster written ─┐                        ┌─ build    storage, then the cluster's extension; beside them the vault,
+    daily sweep ─────┼─▶ protect_cluster ──▶  │           then its policy, trusted access and roles
+    by hand ─────────┘   (a run at a time     ├─ prove    validations until one is clean: the roles act
+                          for each life       └─ protect  backup instance: ProtectionConfigured
+                          of a cluster)       beside all that: the volumes that it names (functions/vaults/volumes.py)
+
+A run begins with its plan: the differences between what is wanted and what is found. A run without any is done at once.
+Every step looks first and acts on a difference, so that a run that is killed, doubled or started again meets its own
+work. What is found in other hands, or too weak for ever, ends the run with the reason.
+"""
+
+import logging
+from datetime import timedelta
+
+import azure.functions as func
+from durabletask.client import OrchestrationStatus
+
+from functions.engine.client import Client, with_client
+from functions.engine.durable import Runbook, Steps, declined, orchestrator
+from functions.engine.incoming import received
+from functions.vaults.attempts import PROBE, until_clean
+from functions.vaults.bindings import bound
+from functions.vaults.planning import Order, plan_now, plan_protection
+from functions.vaults.steps import (
+    Group,
+    Guarding,
+    Installation,
+    app,
+    ensure_endpoint,
+    ensure_extension,
+    ensure_group,
+    ensure_guard,
+    ensure_instance,
+    ensure_policy,
+    ensure_role,
+    ensure_storage,
+    ensure_trusted_access,
+    ensure_vault,
+    start_validation,
+)
+from functions.vaults.volumes import volumes_protected
+from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.events import cluster_written
+from shared.domain.policy import Policy
+from shared.domain.vaults.findings import Protected
+from shared.domain.vaults.plan import Plan, agreed, lacking
+from shared.domain.vaults.protection import (
+    Protection,
+    check_ours,
+    cluster_grants,
+    due,
+    extension_grants,
+    protection_of,
+    vault_grants,
+)
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+
+SOON = timedelta(seconds=30)
+SCATTER = timedelta(seconds=5)  # the events of many clusters are read before their plans use up Azure's limits on calls
+
+
+@app.event_grid_trigger(arg_name="event")
+@with_client(app)
+async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
+    """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
+    try:
+        written = cluster_written(received(event))
+        if written is None:
+            log.debug("another resource was written", extra={"event_id": event.id})
+            return
+        wanted = await _wanted(written.cluster_id)
+    except MeshwardError as error:
+        declined(error, event.id)
+        raise
+    if wanted is None:
+        log.info("cluster asks for no protection", extra={"event_id": event.id, "cluster": written.cluster_id})
+    else:
+        await client.start_once("protect_cluster", wanted.run, Order(wanted=wanted))
+
+
+async def request_plan(resource_id: str) -> Plan:
+    """What protecting the cluster would change now."""
+    return await plan_now(await _asking(resource_id))
+
+
+async def request_protection(client: Client, resource_id: str, plan: str) -> str:
+    """Protect the cluster; the instance id. With the hash of a plan, it is that plan that is applied, or none."""
+    wanted = await _asking(resource_id)
+    if plan:
+        agreed(await plan_now(wanted), plan)
+    return await _protect(client, Order(wanted=wanted, plan=plan))
+
+
+async def sweep(client: Client) -> None:
+    """Protect every cluster that asks for it, also where it failed before, and look after those that are protected."""
+    policy = await services().policy()
+    for cluster in await services().protectable.list():
+        try:
+            wanted = protection(cluster, policy)
+        except MeshwardError as error:
+            left = {"cluster": cluster.id, "reason": error.reason, "error": error.message}
+            log.warning("cluster left out", extra=left)
+            continue
+        if wanted:
+            await _protect(client, Order(wanted=wanted))
+
+
+async def _protect(client: Client, order: Order) -> str:
+    """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
+    first = await client.start_again("protect_cluster", order.wanted.run, order)
+    run = await client.state(first)
+    if run is None or run.runtime_status is not OrchestrationStatus.COMPLETED:
+        return first
+    today = f"{order.wanted.run}-{services().now():%Y%m%d}"
+    return await client.start_again("protect_cluster", today, order, completed=bool(order.plan))
+
+
+async def _asking(resource_id: str) -> Protection:
+    wanted = await _wanted(resource_id)
+    if wanted is None:
+        raise PermanentError("NotOptedIn", "the cluster has no tag meshward:protect=true; set it and call again")
+    return wanted
+
+
+async def _wanted(resource_id: str) -> Protection | None:
+    check_ours(cluster_id(resource_id), services().settings.subscriptions)
+    cluster = await services().protectable.get(resource_id)
+    if cluster is None:
+        raise InvalidEvent("NoSuchCluster", f"there is no cluster {resource_id}")
+    return protection(cluster, await services().policy())
+
+
+def protection(cluster: Cluster, policy: Policy) -> Protection | None:
+    """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
+    terms = policy.at(cluster.tag(TRUST_DOMAIN_TAG), cluster.id).protect
+    return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
+
+
+@orchestrator(app)
+def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
+    """The runbook."""
+    wanted = order.wanted
+    run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
+    yield from run.scatter(SCATTER)
+    plan = yield from run.step(plan_protection, order, every=SOON)
+    if plan.differences:
+        run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
+        groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
+        yield from run.fan_out(ensure_group, groups, every=PROBE)
+    protected, _ = yield from run.side_by_side(cluster_protected(run, plan), volumes_protected(run, plan))
+    run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
+    done: Protected = protected
+    return done
+
+
+def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
+    """Build, prove, protect and bind the cluster itself."""
+    wanted, redundancy = plan.wanted, plan.redundancy
+    if plan.changes:
+        _, redundancy = yield from run.side_by_side(stored(run, plan), vaulted(run, plan))
+    if not plan.instance:
+        run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
+        what = f"cluster {wanted.cluster} can't be protected"
+        yield from until_clean(run, start_validation, wanted, what)
+    run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
+    instance = plan.standing or (yield from run.step(ensure_instance, wanted, every=PROBE))
+    yield from bound(run, wanted)
+    return Protected(
+        cluster_id=wanted.cluster_id,
+        vault_id=wanted.vault_id,
+        instance_id=instance.id,
+        protection=instance.protection,
+        redundancy=redundancy,
+        changes=plan.lines,
+        volumes=tuple(source.label for source in wanted.sources),
+    )
+
+
+def stored(run: Runbook, plan: Plan) -> Steps[None]:
+    """The storage of the backups, and the cluster's extension that writes to it."""
+    wanted = plan.wanted
+    account = yield from run.step(ensure_storage, wanted, every=SOON)  # not to be seen before it is there
+    if wanted.terms.subnet:
+        yield from run.step(ensure_endpoint, wanted, every=PROBE)
+    installation = Installation(wanted=wanted, blob_url=account.blob_url)
+    extension = yield from run.step(ensure_extension, installation, every=PROBE)
+    roles = lacking(plan, extension_grants(wanted, extension.principal))
+    yield from run.fan_out(ensure_role, roles, every=PROBE)
+
+
+def vaulted(run: Runbook, plan: Plan) -> Steps[str]:
+    """The vault with all that ties it to the cluster; its redundancy."""
+    wanted = plan.wanted
+    first = [(ensure_role, role) for role in lacking(plan, cluster_grants(wanted))]
+    vault, *_ = yield from run.together((ensure_vault, wanted), *first, every=PROBE)
+    roles = [(ensure_role, role) for role in lacking(plan, vault_grants(wanted, vault.principal))]
+    yield from run.together((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
+    if wanted.terms.guard:
+        yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=False), every=PROBE)
+    return str(vault.redundancy)

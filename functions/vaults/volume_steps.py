@@ -1,0 +1,122 @@
+"""The activities that protect the volumes which a cluster names. Each looks first and does at most one thing.
+
+What takes time is asked for by one activity and followed by another, because how it ended only its operation tells.
+"""
+
+import msgspec
+
+from functions.engine.activities import activity
+from functions.vaults.steps import app, hardened, made
+from shared.domain.errors import NotConverged
+from shared.domain.vaults.findings import Finding, Found, FoundVault, concluded
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.volume_plan import Asked, SeenVolumes
+from shared.domain.vaults.volumes import Candidate, Source
+from shared.wiring import services
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A share or machine of a protection."""
+
+    wanted: Protection
+    source: Source
+
+
+async def volumes_now(wanted: Protection) -> SeenVolumes:
+    """What is there of the volumes: two reads, and up to three for each volume that isn't protected."""
+    if not wanted.sources:
+        return SeenVolumes()
+    vault = await services().recovery_vaults.vault(wanted)
+    items = await services().share_backups.items(wanted) if vault else []
+    guard = await services().guards.guard(wanted, recovery=True) if vault and wanted.terms.guard else ""
+    seen = SeenVolumes(vault=vault, items=tuple(items), guard=guard)
+    candidates = [await _candidate(wanted, source) for source in wanted.sources if seen.item(source) is None]
+    return msgspec.structs.replace(seen, candidates=tuple(candidates))
+
+
+async def _candidate(wanted: Protection, source: Source) -> Candidate:
+    outer = services()
+    backups = outer.share_backups if source.kind == "share" else outer.machine_backups
+    return await backups.candidate(wanted, source)
+
+
+@activity(app)
+async def ensure_recovery_vault(wanted: Protection) -> FoundVault:
+    """The Recovery Services vault, at least as strong as wanted."""
+    vaults = services().recovery_vaults
+    found = await vaults.vault(wanted)
+    if found is None:
+        await made(wanted, wanted.recovery_bar, vaults.create_vault)
+    return await hardened(wanted, wanted.recovery_bar, found, vaults.harden_vault)
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares or machines of a protection."""
+
+    wanted: Protection
+    kind: str
+
+
+@activity(app)
+async def ensure_source_policy(kind: Kind) -> Found:
+    """The vault's backup policy for shares or machines, written once."""
+    vaults = services().recovery_vaults
+    return await vaults.policy(kind.wanted, kind.kind) or await vaults.create_policy(kind.wanted, kind.kind)
+
+
+@activity(app)
+async def start_registration(volume: Volume) -> Asked:
+    """Ask the vault to take in the share's account."""
+    wanted, share = volume.wanted, volume.source
+    there = await services().share_backups.registered(wanted, share)
+    operation = "" if there else await services().share_backups.register(wanted, share)
+    return Asked(wanted=wanted, source=share, operation=operation)
+
+
+@activity(app)
+async def finish_registration(asked: Asked) -> Finding:
+    """How the registration ended; a role that doesn't act yet shows here."""
+    return await _of_account(asked, f"the registration of storage account {asked.source.account}")
+
+
+@activity(app)
+async def start_inquiry(volume: Volume) -> Asked:
+    """Ask the vault to look which shares the account has: before, it knows none."""
+    operation = await services().share_backups.inquire(volume.wanted, volume.source)
+    return Asked(wanted=volume.wanted, source=volume.source, operation=operation)
+
+
+@activity(app)
+async def finish_inquiry(asked: Asked) -> Finding:
+    """How the inquiry ended."""
+    return await _of_account(asked, f"the inquiry after the shares of {asked.source.account}")
+
+
+@activity(app)
+async def start_protecting(volume: Volume) -> Asked:
+    """Ask the vault to protect the share or machine by the wanted policy."""
+    wanted, source, backups = volume.wanted, volume.source, services().share_backups
+    item = next((item for item in await backups.items(wanted) if item.of(source)), None)
+    if item and item.policy.lower() == wanted.source_policy_id(source.kind).lower():
+        return Asked(wanted=wanted, source=source)
+    if source.kind == "machine":
+        return Asked(wanted=wanted, source=source, operation=await services().machine_backups.protect(wanted, source))
+    id = item.id if item else await backups.protectable(wanted, source)
+    if not id:
+        raise NotConverged("ShareNotFound", f"{wanted.recovery_bar.what} hasn't found {source.label} yet")
+    return Asked(wanted=wanted, source=source, operation=await backups.protect(wanted, source, id))
+
+
+@activity(app)
+async def finish_protecting(asked: Asked) -> Finding:
+    """How the request for protection ended."""
+    if not asked.operation:
+        return Finding()
+    found = await services().share_backups.on_item(asked)
+    return concluded(f"the protection of {asked.source.label}", found)
+
+
+async def _of_account(asked: Asked, what: str) -> Finding:
+    if not asked.operation:
+        return Finding()
+    return concluded(what, await services().share_backups.on_account(asked))

@@ -1,0 +1,96 @@
+"""Managed clusters: the resource manager's inventory and the way to each API server.
+
+Lists are read as they stand on the wire. The SDK makes some hundred objects of each cluster, which takes two
+milliseconds: for a fleet of a thousand, seconds of every look at who takes part.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.domain.cluster import Cluster, cluster_id
+from shared.domain.errors import TemporaryError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.containerservice.aio import ContainerServiceClient
+
+_LIST = "/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters?api-version=2026-08-01"
+
+
+class Clusters:
+    """The clusters of all configured subscriptions. `options` go to the SDK's clients."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        self._subscriptions = settings.subscriptions
+        self._management = Management(settings, credential, **options)
+
+    async def list(self) -> list[Cluster]:
+        """Every cluster of every subscription in the settings."""
+        return [_cluster(c) for subscription in self._subscriptions async for c in self._found(subscription)]
+
+    async def _found(self, subscription: str) -> AsyncIterator[Mapping[str, Any]]:
+        from azure.core.rest import HttpRequest
+
+        url = _LIST.format(subscription=subscription)
+        while url:
+            with translated(f"listing the clusters of subscription {subscription}"):
+                answer = await self._client(subscription).send_request(HttpRequest("GET", url))
+                answer.raise_for_status()
+                page = answer.json()
+            for found in page["value"]:
+                yield found
+            url = page.get("nextLink")
+
+    async def get(self, resource_id: str) -> Cluster | None:
+        """The cluster, None if there is no such cluster (any more)."""
+        ref = cluster_id(resource_id)
+        with translated(f"reading cluster {ref.name}"):
+            clusters = self._client(ref.subscription_id).managed_clusters
+            found = await unless_absent(clusters.get(ref.resource_group, ref.name))
+        return _cluster(found.as_dict()) if found else None
+
+    async def kubeconfig(self, resource_id: str) -> str:
+        """The YAML that names the API server and its authority; it holds no credential."""
+        ref = cluster_id(resource_id)
+        with translated(f"reading the API server's address of cluster {ref.name}"):
+            clusters = self._client(ref.subscription_id).managed_clusters
+            found = await clusters.list_cluster_user_credentials(ref.resource_group, ref.name, format="exec")
+        if not found.kubeconfigs or not found.kubeconfigs[0].value:
+            raise TemporaryError("NoKubeconfig", f"cluster {ref.name} has no kubeconfig to give yet")
+        return found.kubeconfigs[0].value.decode()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._management.close()
+
+    def _client(self, subscription: str) -> "ContainerServiceClient":
+        from azure.mgmt.containerservice.aio import ContainerServiceClient
+
+        return self._management.client(ContainerServiceClient, subscription)
+
+
+def _cluster(found: Mapping[str, Any]) -> Cluster:
+    ref, properties = cluster_id(found["id"]), found.get("properties") or {}
+    created = (found.get("systemData") or {}).get("createdAt")
+    return Cluster(
+        id=found["id"],
+        name=found["name"],
+        resource_group=ref.resource_group,
+        subscription_id=ref.subscription_id,
+        location=found["location"],
+        tags=dict(found.get("tags") or {}),
+        created_at=datetime.fromisoformat(created) if created else None,
+        provisioning_state=properties.get("provisioningState") or "",
+        power_state=(properties.get("powerState") or {}).get("code") or "",
+        principal_id=_principal_id(found.get("identity") or {}),
+        oidc_issuer=(properties.get("oidcIssuerProfile") or {}).get("issuerURL"),
+        node_resource_group=properties.get("nodeResourceGroup"),
+    )
+
+
+def _principal_id(identity: Mapping[str, Any]) -> str | None:
+    assigned = list((identity.get("userAssignedIdentities") or {}).values())
+    return identity.get("principalId") or (assigned[0].get("principalId") if assigned else None)

@@ -1,0 +1,137 @@
+"""Azure file shares: what is in them, and scratch shares of our own in a protected share's storage account.
+
+Files are read with the identity's backup intent, which needs a data role and no account key.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.common import NO_RETRY, Management, translated, unless_absent
+from shared.domain.errors import PermanentError
+from shared.domain.restores.manifest import File, Held, Manifest, beat, of_files, sample, sampled
+from shared.domain.restores.verification import Item, Plan
+from shared.domain.restores.workloads import Copy
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.storage.aio import StorageManagementClient
+    from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
+
+_MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
+
+
+class FileShares(Management):
+    """Protected shares and their scratch shares. `options` go to the SDK's clients."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        super().__init__(settings, credential, **options)
+        self._url = settings.file_url
+        self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
+        self._services: dict[str, ShareServiceClient] = {}
+
+    async def held(self, item: Item) -> Held:
+        """What the protected share holds."""
+        with translated(f"reading share {item.share}"):
+            share = self._share(item.source_id, item.share)
+            files = await _files(share)
+            contents = {path: await _digest(share, path) for path in sample(files)}
+        return Held(names=(item.share,), entries=of_files(files, contents))
+
+    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
+        """What the scratch share holds; those files are read that the manifest knows by content, and the canaries."""
+        wanted = set(sampled(manifest))
+        with translated(f"reading scratch share {_place(plan)}"):
+            share = self._share(plan.item.source_id, _place(plan))
+            files = await _files(share)
+            contents = {f.path: await _digest(share, f.path) for f in files if f.path in wanted}
+            told = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
+        return Copy(entries=of_files(files, contents), beats={path: at for path, at in told.items() if at})
+
+    async def isolate(self, plan: Plan) -> None:
+        """Create the scratch share, in the protected share's account; nothing changes if it is there already.
+
+        Raises PermanentError where a share of that name is somebody else's.
+        """
+        from azure.mgmt.storage.models import FileShare, FileShareProperties
+
+        client = self._arm(plan).file_shares
+        mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
+        with translated(f"creating scratch share {_place(plan)}"):
+            found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
+            if found is None:
+                await client.create(*_names(plan), _place(plan), mark)
+            elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
+                raise PermanentError("PlaceTaken", f"share {_place(plan)} is there already and isn't Meshward's")
+
+    async def remove(self, plan: Plan) -> list[str]:
+        """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
+        client = self._arm(plan).file_shares
+        with translated(f"deleting scratch share {_place(plan)}"):
+            found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
+            if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
+                return []
+            await client.delete(*_names(plan), _place(plan))
+        return [_place(plan)]
+
+    def _arm(self, plan: Plan) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, plan.item.source_id.split("/")[2])
+
+    def _share(self, account: str, share: str) -> "ShareClient":
+        from azure.storage.fileshare.aio import ShareServiceClient
+
+        name = account.rsplit("/", 1)[-1]
+        if name not in self._services:
+            self._services[name] = ShareServiceClient(self._url.format(account=name), **self._service_options)
+        return self._services[name].get_share_client(share)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await super().close()
+        for service in self._services.values():
+            await service.close()
+
+
+def _names(plan: Plan) -> tuple[str, str]:
+    parts = plan.item.source_id.split("/")
+    return parts[4], parts[8]
+
+
+def _place(plan: Plan) -> str:
+    return plan.places[plan.item.share]
+
+
+async def _files(client: "ShareClient") -> list[File]:
+    """Every file of the share, folder by folder."""
+    files: list[File] = []
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        items = [item async for item in client.list_directories_and_files(folder or None, include=["timestamps"])]
+        path = f"{folder}/" if folder else ""
+        folders += [f"{path}{item.name}" for item in items if item.is_directory]
+        files += [_file(path, item) for item in items if not item.is_directory]
+    return files
+
+
+def _file(folder: str, item: Any) -> File:
+    times = [datetime.fromisoformat(str(t)) for t in (item.last_write_time, item.change_time) if t]
+    made = datetime.fromisoformat(str(item.creation_time)) if item.creation_time else None
+    return File(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
+
+
+async def _beginning(client: "ShareClient", path: str) -> str:
+    download = await client.get_file_client(path).download_file(offset=0, length=100)
+    return (await download.readall()).decode(errors="replace")
+
+
+async def _digest(client: "ShareClient", path: str) -> str:
+    digest = hashlib.sha256()
+    download = await client.get_file_client(path).download_file()
+    async for chunk in download.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()

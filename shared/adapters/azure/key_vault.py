@@ -1,0 +1,167 @@
+"""Key Vault: certificates and their versions, requests for new ones, and signatures by keys that never leave it.
+
+The SDK's own creation of certificates waits until it is done, so requests are sent as they stand on the wire.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
+from shared.domain.trust.draft import Request, Version
+from shared.domain.trust.roots import VaultCertificate
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.keyvault.keys.crypto.aio import CryptographyClient
+    from cryptography import x509
+
+
+class KeyVault:
+    """The configured vault. `options` go to the SDK's clients."""
+
+    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        from azure.keyvault.certificates.aio import CertificateClient
+
+        self._credential = credential
+        self._options = {"verify_challenge_resource": settings.verify_key_vault_domain, **NO_RETRY, **options}
+        self._client = CertificateClient(settings.key_vault_url, credential, **self._options)
+        self._signers: dict[str, CryptographyClient] = {}
+        self._read: dict[tuple[str, str], x509.Certificate] = {}
+
+    async def certificates(self) -> list[VaultCertificate]:
+        """The current version of every certificate that has one and says from when to when it is valid."""
+        with translated("listing the vault's certificates"):
+            found = [p async for p in self._client.list_properties_of_certificates()]
+        return [
+            VaultCertificate(
+                name=p.name,
+                enabled=bool(p.enabled),
+                starts=p.not_before,
+                expires=p.expires_on,
+                tags=dict(p.tags or {}),
+            )
+            for p in found
+            if p.name and p.not_before and p.expires_on
+        ]
+
+    async def versions(self, name: str) -> list[Version]:
+        """The issued versions of a certificate, none if there is no such certificate."""
+        with translated(f"listing the versions of certificate {name}"):
+            return await unless_absent(self._versions(name)) or []
+
+    async def _versions(self, name: str) -> list[Version]:
+        return [
+            Version(id=p.version, enabled=bool(p.enabled), created=p.created_on, tags=dict(p.tags or {}))
+            async for p in self._client.list_properties_of_certificate_versions(name)
+            if p.version and p.created_on
+        ]
+
+    async def certificate(self, name: str, version: str) -> "x509.Certificate":
+        """A version's certificate, which never changes: it is asked for once."""
+        from cryptography import x509
+
+        if (name, version) not in self._read:
+            with translated(f"reading certificate {name}"):
+                found = await self._client.get_certificate_version(name, version)
+            self._read[name, version] = x509.load_der_x509_certificate(bytes(found.cer or b""))
+        return self._read[name, version]
+
+    async def latest(self, name: str) -> "tuple[str, x509.Certificate]":
+        """The current version's id and certificate."""
+        from cryptography import x509
+
+        with translated(f"reading certificate {name}"):
+            found = await self._client.get_certificate(name)
+        assert found.properties is not None
+        return found.properties.version or "", x509.load_der_x509_certificate(bytes(found.cer or b""))
+
+    async def hardware_protected(self, name: str) -> bool:
+        """Whether a certificate's policy puts its keys into hardware."""
+        with translated(f"reading the policy of certificate {name}"):
+            policy = await self._client.get_certificate_policy(name)
+        return plain(policy.key_type).upper().endswith("-HSM")
+
+    async def request(self, name: str) -> Request | None:
+        """The latest request for a version, None if there is none."""
+        with translated(f"reading the request for certificate {name}"):
+            found = await unless_absent(self._client.get_certificate_operation(name))
+        if found is None:
+            return None
+        error = str(found.error.message if found.error else found.status_details or "")
+        return Request(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
+
+    async def requested_key(self, name: str) -> Any:
+        """The public key of the open request."""
+        from cryptography import x509
+
+        with translated(f"reading the request for certificate {name}"):
+            found = await self._client.get_certificate_operation(name)
+        return x509.load_der_x509_csr(bytes(found.csr or b"")).public_key()
+
+    async def create(self, name: str, *, issuer: str, new_key: bool, hardware: bool) -> None:
+        """Ask for a version: `Self` issues it soon, `Unknown` leaves it open for a merge. P-256, never exportable."""
+        from azure.core.rest import HttpRequest
+
+        policy = {
+            "key_props": {
+                "kty": "EC-HSM" if hardware else "EC",
+                "crv": "P-256",
+                "exportable": False,
+                "reuse_key": not new_key,
+            },
+            "secret_props": {"contentType": "application/x-pem-file"},
+            "x509_props": {"subject": f"CN={name}", "key_usage": ["keyCertSign", "cRLSign"], "validity_months": 12},
+            "lifetime_actions": [{"trigger": {"days_before_expiry": 30}, "action": {"action_type": "EmailContacts"}}],
+            "issuer": {"name": issuer},
+        }
+        with translated(f"requesting certificate {name}"):
+            answer = await self._client.send_request(
+                HttpRequest("POST", f"/certificates/{name}/create", json={"policy": policy})
+            )
+            answer.raise_for_status()
+
+    async def sign(
+        self, wanted: "x509.CertificateBuilder", public_key: Any, name: str, version: str
+    ) -> "x509.Certificate":
+        """The certificate, signed by the key of this version, which has this public key."""
+        from azure.keyvault.keys.crypto import SignatureAlgorithm
+
+        from shared.adapters.azure.keys import signed
+
+        signer = await self._signer(name, version)
+
+        async def es256(message: bytes) -> bytes:
+            with translated(f"signing with the key of certificate {name}"):
+                return (await signer.sign(SignatureAlgorithm.es256, hashlib.sha256(message).digest())).signature
+
+        return await signed(wanted, public_key, es256)
+
+    async def merge(self, name: str, certificate: "x509.Certificate", tags: dict[str, str]) -> None:
+        """Complete the open request with its certificate."""
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        with translated(f"merging certificate {name}"):
+            await self._client.merge_certificate(
+                name, [certificate.public_bytes(Encoding.DER)], enabled=True, tags=tags
+            )
+
+    async def disable(self, name: str, version: str) -> None:
+        """Disable a version and with it its key."""
+        with translated(f"disabling a version of certificate {name}"):
+            await self._client.update_certificate_properties(name, version, enabled=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+        for signer in self._signers.values():
+            await signer.close()
+
+    async def _signer(self, name: str, version: str) -> "CryptographyClient":
+        from azure.keyvault.keys.crypto.aio import CryptographyClient
+
+        with translated(f"reading certificate {name}"):
+            key_id = (await self._client.get_certificate_version(name, version)).key_id
+        if key_id not in self._signers:
+            self._signers[str(key_id)] = CryptographyClient(str(key_id), self._credential, **self._options)
+        return self._signers[str(key_id)]

@@ -1,0 +1,128 @@
+"""Staging groups and their storage accounts, which restores pass through: what is in them, and the end of what is ours.
+
+Neither group nor account is made or deleted here: they are the policy document's word.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.domain.errors import PermanentError
+from shared.domain.restores.sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
+from shared.domain.restores.staging import Before, Staged, ours
+from shared.domain.restores.verification import Item, Plan, RestoreJob
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.compute.aio import ComputeManagementClient
+    from azure.mgmt.storage.aio import StorageManagementClient
+
+    from shared.adapters.azure.ledger import Ledger
+
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
+
+
+class Restores(Protocol):
+    """What tells an item's restore jobs."""
+
+    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]: ...
+
+
+class Staging(Management):
+    """What restores of clusters from the vault tier stage; `restores` and `ledger` tell which jobs are whose."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: "AsyncTokenCredential",
+        restores: Restores,
+        ledger: "Ledger",
+        **options: Any,
+    ) -> None:
+        super().__init__(settings, credential, **options)
+        self._restores, self._ledger = restores, ledger
+
+    async def found(self, plan: Plan) -> list[Staged]:
+        """All disks and snapshots in the group, and all containers in its account.
+
+        Raises PermanentError where the account isn't fit for restores.
+        """
+        await check_account(self._storage(plan), plan.staging_group, plan)
+        with translated(f"listing what is in {plan.staging_group}"):
+            return [each async for each in self._listed(plan)]
+
+    async def jobs(self, plan: Plan) -> list[RestoreJob]:
+        """The restore jobs of a cluster's verification."""
+        return await jobs_of(plan, self._restores, self._ledger)
+
+    async def remove(self, plan: Plan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
+        """Delete what these restore jobs of the plan have staged; the names of what is still there.
+
+        Nothing is deleted of which it isn't proven that they made it, or which a machine holds.
+        """
+        staged = ours(await self.found(plan), before, jobs) if jobs else []
+        for each in (each for each in staged if not each.held):
+            with translated(f"deleting {each}"):
+                await self._delete(plan, each)
+        return [str(each) for each in staged]
+
+    async def _listed(self, plan: Plan) -> AsyncIterator[Staged]:
+        group, compute = _name(plan.staging_group), self._compute(plan)
+        async for disk in compute.disks.list_by_resource_group(group):
+            yield _described("disk", disk)
+        async for snapshot in compute.snapshots.list_by_resource_group(group):
+            yield _described("snapshot", snapshot)
+        async for container in self._storage(plan).blob_containers.list(group, plan.staging):
+            changed: Any = container.last_modified_time
+            yield Staged(kind="container", name=container.name or "", made=changed)
+
+    async def _delete(self, plan: Plan, staged: Staged) -> None:
+        group, compute = _name(plan.staging_group), self._compute(plan)
+        if staged.kind == "container":
+            await self._storage(plan).blob_containers.delete(group, plan.staging, staged.name)
+        elif staged.kind == "disk":
+            await compute.disks.begin_delete(group, staged.name, polling=False)
+        else:
+            await compute.snapshots.begin_delete(group, staged.name, polling=False)
+
+    def _compute(self, plan: Plan) -> "ComputeManagementClient":
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return self.client(ComputeManagementClient, plan.staging_group.split("/")[2])
+
+    def _storage(self, plan: Plan) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, plan.staging_group.split("/")[2])
+
+
+async def check_account(storage: "StorageManagementClient", group: str, plan: Plan) -> None:
+    """Raise PermanentError unless the plan's staging account is in this group (resource id) and fit for restores."""
+    name = plan.staging
+    with translated(f"reading staging account {name}"):
+        account: Any = await unless_absent(storage.storage_accounts.get_properties(_name(group), name))
+    if account is None:
+        message = f"there is no storage account {name} in {group}: verify.staging_account names it"
+        raise PermanentError("NoStagingAccount", message)
+    if str(account.location).lower() != plan.item.location.lower():
+        raise PermanentError("StagingElsewhere", f"{name} isn't in {plan.item.location}, as the {plan.item.kind} is")
+    if "ZRS" in plain(account.sku.name):
+        raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup refuses that")
+
+
+async def jobs_of(plan: Plan, restores: Restores, ledger: "Ledger") -> list[RestoreJob]:
+    """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
+    sends = sends_of(plan.name, await ledger.list(sends_folder(plan.name)))
+    if not sends:
+        return []
+    return all_ours(await restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
+
+
+def _name(group: str) -> str:
+    return group.rpartition("/")[2]
+
+
+def _described(kind: Any, found: Any) -> Staged:
+    return Staged(kind=kind, name=found.name, made=found.time_created, held=bool(found.managed_by))

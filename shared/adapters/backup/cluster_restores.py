@@ -1,0 +1,261 @@
+"""Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
+
+from collections.abc import AsyncIterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.staging import ACCOUNTS
+from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.restores.isolation import NOT_RESTORED
+from shared.domain.restores.verification import (
+    BackupJob,
+    Item,
+    Plan,
+    RecoveryPoint,
+    RestoreJob,
+    VaultPart,
+    Warned,
+    vault_of,
+)
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+_CLUSTERS = "Microsoft.ContainerService/managedClusters"
+_OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
+
+
+class ClusterRestores(Management):
+    """Restores of clusters."""
+
+    async def job(self, id: VaultPart) -> BackupJob:
+        """A job as its vault tells it."""
+        with translated(f"reading job {id.name}"):
+            found = await unless_absent(self._client(id.vault_id).jobs.get(id.resource_group, id.vault, id.name))
+        if found is None:
+            raise NotFound("JobGone", f"vault {id.vault} knows no job {id.name} (any more)")
+        told: Any = found.properties
+        return BackupJob(
+            kind="cluster",
+            id=f"{id.vault_id}/backupJobs/{id.name}",
+            operation=told.operation,
+            status=told.status,
+            item=told.backup_instance_id or "",
+            source=told.data_source_id,
+            started=told.start_time,
+            ended=told.end_time,
+        )
+
+    async def item(self, job: BackupJob) -> Item:
+        """The backup instance that the job was about."""
+        return await self.item_of(job.item)
+
+    async def item_of(self, id: str) -> Item:
+        """The backup instance of this resource id."""
+        group, vault = vault_of(id)
+        with translated("reading the backup instance"):
+            found = await self._client(id).backup_instances.get(group, vault, id.rsplit("/", 1)[-1])
+        instance: Any = found.properties
+        source = instance.data_source_info
+        if (source.datasource_type or "").lower() != _CLUSTERS.lower():
+            raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
+        given = instance.policy_info.policy_parameters
+        chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
+        return Item(
+            kind="cluster",
+            id=id,
+            source_id=source.resource_id,
+            location=source.resource_location or "",
+            policy=instance.policy_info.policy_id or "",
+            included=tuple(chosen.get("includedNamespaces") or ()),
+            excluded=tuple(chosen.get("excludedNamespaces") or ()),
+        )
+
+    async def points(self, item: Item) -> list[RecoveryPoint]:
+        """The instance's recovery points; those that are neither in the operational tier nor in the vault tier count as
+        incomplete.
+        """
+        group, vault = vault_of(item.id)
+        listed = self._client(item.id).recovery_points.list(group, vault, item.id.rsplit("/", 1)[-1])
+        with translated("listing recovery points"):
+            return [_point(found) async for found in listed]
+
+    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]:
+        """The instance's restore jobs that started since; the service lists all jobs of the vault, and none runs in a
+        vault that is gone.
+        """
+        group, vault = vault_of(item.id)
+        with translated("listing jobs"):
+            jobs = await unless_absent(_all(self._client(item.id).jobs.list(group, vault))) or []
+        restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
+        return [job for job in restores if job.started >= since]
+
+    async def validate(self, plan: Plan) -> str:
+        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
+
+        group, vault = vault_of(plan.item.id)
+        accepted = OperationHeader()
+        with translated("validating the restore"):
+            await self._client(plan.item.id).backup_instances.begin_validate_for_restore(
+                group,
+                vault,
+                plan.item.id.rsplit("/", 1)[-1],
+                ValidateRestoreRequestObject(restore_request_object=_request(plan)),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def check_validation(self, item: Item, operation: str) -> None:
+        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
+        group, vault = vault_of(item.id)
+        statuses = self._client(item.id).operation_status_backup_vault_context
+        with translated("reading the restore's validation"):
+            found: Any = await statuses.get(group, vault, operation)
+        check_validated(found.status, [found.error] if found.error else [])
+
+    async def send(self, plan: Plan) -> str:
+        """Send the restore request, once; the id of the operation that accepted it."""
+        group, vault = vault_of(plan.item.id)
+        accepted = OperationHeader()
+        with translated("sending the restore"):
+            await self._client(plan.item.id).backup_instances.begin_trigger_restore(
+                group,
+                vault,
+                plan.item.id.rsplit("/", 1)[-1],
+                _request(plan),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def job_of(self, item: Item, operation: str) -> str:
+        """The name of the job that an accepted request became; NotConverged until there is one."""
+        group, vault = vault_of(item.id)
+        statuses = self._client(item.id).operation_status_backup_vault_context
+        with translated("reading the restore's operation"):
+            found: Any = await statuses.get(group, vault, operation)
+        return job_of_operation(found.status, found.error, (found.properties or {}).get("jobId"))
+
+    async def restore_job(self, item: Item, name: str) -> RestoreJob:
+        """A restore job with its warnings and errors."""
+        group, vault = vault_of(item.id)
+        with translated(f"reading job {name}"):
+            found = await self._client(item.id).jobs.get(group, vault, name)
+        return _restore_job(found)
+
+    def _client(self, resource_id: str) -> "DataProtectionMgmtClient":
+        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+        return self.client(DataProtectionMgmtClient, resource_id.split("/")[2])
+
+
+class OperationHeader:
+    """A response hook that keeps the id of the operation that a 202 names."""
+
+    operation = ""
+
+    def __call__(self, response: Any) -> None:
+        url = response.http_response.headers.get("Azure-AsyncOperation", "")
+        self.operation = url.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+
+
+def job_of_operation(status: str, error: Any, job: str | None) -> str:
+    """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
+    if status.lower() in ("failed", "canceled", "cancelled"):
+        raise PermanentError(
+            getattr(error, "code", None) or "RestoreRefused", getattr(error, "message", None) or status
+        )
+    if not job:
+        raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
+    return job.rsplit("/", 1)[-1]
+
+
+def check_validated(status: str, faults: Sequence[Any]) -> None:
+    """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
+    if status.lower() == "inprogress":
+        raise NotConverged("RestoreValidating", "Azure Backup is looking whether it could make the restore")
+    if faults or status.lower() != "succeeded":
+        told = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
+        raise PermanentError("RestoreNotPossible", f"Azure Backup wouldn't make the restore: {told}")
+
+
+async def _all(pages: AsyncIterable[Any]) -> list[Any]:
+    return [each async for each in pages]
+
+
+def _is_restore_of(found: Any, item: Item) -> bool:
+    job = found.properties
+    return str(job.operation).lower() == "restore" and str(job.backup_instance_id).lower() == item.id.lower()
+
+
+def _point(found: Any) -> RecoveryPoint:
+    point = found.properties
+    told = point.get("recoveryPointDataStoresDetails") or ()
+    stores = {store.get("type") for store in told if store.get("visible") is not False}
+    whole = str(point.get("recoveryPointState", "")).lower() == "completed"
+    return RecoveryPoint(
+        id=found.name,
+        time=point.recovery_point_time,
+        complete=whole and bool(stores & {_OPERATIONAL, _VAULTED}),
+        vaulted=_VAULTED in stores and _OPERATIONAL not in stores,
+    )
+
+
+def _restore_job(found: Any) -> RestoreJob:
+    job = found.properties
+    details = job.extended_info.warning_details if job.extended_info else None
+    return RestoreJob(
+        id=found.name,
+        status=job.status,
+        started=job.start_time,
+        ended=job.end_time,
+        warnings=tuple(_warned(w) for w in details or ()),
+        errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
+    )
+
+
+def _warned(detail: Any) -> Warned:
+    text = f"{detail.resource_name}: {detail.warning.message}" if detail.resource_name else detail.warning.message
+    return Warned(code=detail.warning.code or "", text=text or "")
+
+
+def _request(plan: Plan) -> Any:
+    from azure.mgmt.dataprotection import models
+
+    cluster: dict[str, Any] = {
+        "resource_id": plan.target_id,
+        "resource_uri": plan.target_id,
+        "resource_name": plan.target_id.rsplit("/", 1)[-1],
+        "resource_type": "Microsoft.ContainerService/managedclusters",
+        "resource_location": plan.item.location,
+        "datasource_type": _CLUSTERS,
+    }
+    wanted: dict[str, Any] = {
+        "include_cluster_scope_resources": False,
+        "included_namespaces": list(plan.places),
+        "namespace_mappings": plan.places,
+        "excluded_resource_types": list(NOT_RESTORED),
+        "persistent_volume_restore_mode": "RestoreWithVolumeData",
+        "conflict_policy": "Skip",
+    }
+    criteria: Any = models.KubernetesClusterRestoreCriteria(**wanted)
+    if plan.staging_group:
+        criteria = models.KubernetesClusterVaultTierRestoreCriteria(
+            **wanted,
+            staging_resource_group_id=plan.staging_group,
+            staging_storage_account_id=f"{plan.staging_group}/providers/{ACCOUNTS}/{plan.staging}",
+        )
+    return models.AzureBackupRecoveryPointBasedRestoreRequest(
+        recovery_point_id=plan.point.id,
+        source_data_store_type=_VAULTED if plan.staging_group else _OPERATIONAL,
+        restore_target_info=models.ItemLevelRestoreTargetInfo(
+            recovery_option="FailIfExists",
+            restore_location=plan.item.location,
+            datasource_info=models.Datasource(object_type="Datasource", **cluster),
+            datasource_set_info=models.DatasourceSet(object_type="DatasourceSet", **cluster),
+            restore_criteria=[criteria],
+        ),
+    )

@@ -1,0 +1,147 @@
+"""Managed disks: those of protected virtual machines, and those that restores make in the scratch group.
+
+Scratch group and staging account are the policy document's word; neither is made nor deleted here.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.staging import check_account, jobs_of
+from shared.domain.errors import NotConverged, NotFound
+from shared.domain.restores.disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
+from shared.domain.restores.manifest import Held, Manifest
+from shared.domain.restores.verification import Item, Plan, RestoreJob
+from shared.domain.restores.workloads import Copy
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.compute.aio import ComputeManagementClient
+    from azure.mgmt.storage.aio import StorageManagementClient
+
+    from shared.adapters.azure.ledger import Ledger
+    from shared.adapters.backup.share_restores import VaultRestores
+
+
+class Disks(Management):
+    """Disks of machines and of their copies. `restores` and `ledger` tell which restore job a verification's is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: "AsyncTokenCredential",
+        restores: "VaultRestores",
+        ledger: "Ledger",
+        **options: Any,
+    ) -> None:
+        super().__init__(settings, credential, **options)
+        self._restores, self._ledger = restores, ledger
+
+    async def located(self, item: Item) -> Item:
+        """The item with the region of its machine."""
+        machine = await self._machine(item)
+        return msgspec.structs.replace(item, location=machine.location)
+
+    async def held(self, item: Item) -> Held:
+        """The disks of the protected machine that its backup covers."""
+        machine = await self._machine(item)
+        with translated(f"reading the disks of {machine.name}"):
+            disks = {lun: await self._disk(id) for lun, id in _attached(machine).items()}
+        return Held(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
+
+    async def _machine(self, item: Item) -> Any:
+        _, group, name = _named(item.source_id)
+        with translated(f"reading machine {name}"):
+            machine = await unless_absent(self._compute(item.source_id).virtual_machines.get(group, name))
+        if machine is None:
+            raise NotFound("MachineGone", f"{item.source_id} isn't there (any more)")
+        return machine
+
+    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them
+        """The disks that the restore has made."""
+        return Copy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
+
+    async def isolate(self, plan: Plan) -> None:
+        """Make sure that the scratch group can take the disks; nothing is made.
+
+        Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
+        """
+        await check_account(self._storage(plan.target_id), plan.target_id, plan)
+        if names := in_the_way(await self._scratch(plan), _machine(plan)):
+            raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
+
+    async def remove(self, plan: Plan) -> list[str]:
+        """Delete the disks and the staging container that the restore made; the names of those that are still there.
+
+        Nothing is deleted of which it isn't proven that this restore made it. A restore that runs on is still there: it
+        makes its disks at its end.
+        """
+        jobs = await self._jobs(plan)
+        staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
+        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
+        return [*await self._remove_disks(plan, jobs), *filter(None, staged), *running]
+
+    async def _remove_disks(self, plan: Plan, jobs: list[RestoreJob]) -> list[str]:
+        found = restored(await self._scratch(plan), jobs, _machine(plan)) if jobs else {}
+        names = [disk.name for disks in found.values() for disk in disks.values()]
+        for name in names:
+            with translated(f"deleting disk {name}"):
+                await self._compute(plan.target_id).disks.begin_delete(_group(plan), name, polling=False)
+        return names
+
+    async def _remove_staged(self, plan: Plan, name: str) -> str:
+        containers = self._storage(plan.target_id).blob_containers
+        with translated(f"deleting container {name}"):
+            if not name or await unless_absent(containers.get(_group(plan), plan.staging, name)) is None:
+                return ""
+            await containers.delete(_group(plan), plan.staging, name)
+        return name
+
+    async def _jobs(self, plan: Plan) -> list[RestoreJob]:
+        return await jobs_of(plan, self._restores, self._ledger)
+
+    async def _scratch(self, plan: Plan) -> list[Disk]:
+        with translated(f"listing disks of {plan.target_id}"):
+            listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan))
+            return [_described(disk) async for disk in listed]
+
+    async def _disk(self, id: str) -> Disk:
+        _, group, name = _named(id)
+        return _described(await self._compute(id).disks.get(group, name))
+
+    def _compute(self, resource_id: str) -> "ComputeManagementClient":
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return self.client(ComputeManagementClient, resource_id.split("/")[2])
+
+    def _storage(self, resource_id: str) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, resource_id.split("/")[2])
+
+
+def _named(resource_id: str) -> tuple[str, str, str]:
+    """Subscription, resource group and name."""
+    parts = resource_id.split("/")
+    return parts[2], parts[4], parts[-1]
+
+
+def _group(plan: Plan) -> str:
+    return plan.target_id.rpartition("/")[2]
+
+
+def _machine(plan: Plan) -> str:
+    return plan.item.source_id.rpartition("/")[2]
+
+
+def _attached(machine: Any) -> dict[Lun, str]:
+    """The ids of the machine's disks by LUN."""
+    profile = machine.storage_profile
+    return {None: profile.os_disk.managed_disk.id} | {disk.lun: disk.managed_disk.id for disk in profile.data_disks}
+
+
+def _described(disk: Any) -> Disk:
+    return Disk(name=disk.name, size=disk.disk_size_gb, made=disk.time_created, holder=disk.managed_by or "")

@@ -1,0 +1,68 @@
+"""Virtual machines in a Recovery Services vault. No container is registered: protecting a machine makes it.
+
+A machine's names in the vault follow from its resource id (Azure Backup REST docs). Of an operation only the id is
+kept; how it stands, `ShareBackups.on_item` tells for items of both kinds.
+"""
+
+from typing import TYPE_CHECKING
+
+from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.backup.share_backups import Operation, vault_keywords
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.volumes import Candidate, Source
+
+if TYPE_CHECKING:
+    from azure.mgmt.compute.aio import ComputeManagementClient
+    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+
+class MachineBackups(Management):
+    """Backups of virtual machines."""
+
+    async def candidate(self, wanted: Protection, machine: Source) -> Candidate:
+        """What is known of a machine that the vault doesn't protect."""
+        with translated(f"looking for {machine.label}"):
+            found = await unless_absent(self._machines(wanted).virtual_machines.get(machine.group, machine.name))
+        if found is None:
+            return Candidate(source=machine, exists=False)
+        holder = await self._holder(wanted, machine)
+        return Candidate(source=machine, exists=True, region=found.location, vault=holder)
+
+    async def _holder(self, wanted: Protection, machine: Source) -> str:
+        """The vault (resource id) that protects the machine, empty if none does."""
+        from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
+
+        asked = BackupStatusRequest(resource_type="VM", resource_id=machine.source_id)
+        with translated(f"asking which vault holds {machine.label}"):
+            found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
+        return found.vault_id or ""
+
+    async def protect(self, wanted: Protection, machine: Source) -> str:
+        """Ask for the machine's protection, or for the policy that it should go by; the operation."""
+        from azure.mgmt.recoveryservicesbackup import models
+
+        item = models.AzureIaaSComputeVMProtectedItem(
+            policy_id=wanted.source_policy_id("machine"), source_resource_id=machine.source_id
+        )
+        name, sent = f"iaasvmcontainerv2;{machine.group};{machine.name}", Operation()
+        with translated(f"protecting {machine.label}"):
+            await self._client(wanted).protected_items.begin_create_or_update(
+                **vault_keywords(wanted),
+                fabric_name="Azure",
+                container_name=f"iaasvmcontainer;{name}",
+                protected_item_name=f"vm;{name}",
+                parameters=models.ProtectedItemResource(properties=item),
+                polling=False,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
+        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+        return self.client(RecoveryServicesBackupClient, wanted.subscription)
+
+    def _machines(self, wanted: Protection) -> "ComputeManagementClient":
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return self.client(ComputeManagementClient, wanted.subscription)

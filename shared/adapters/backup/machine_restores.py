@@ -1,0 +1,91 @@
+"""Recovery Services vaults as restores of virtual machines' disks need them.
+
+The SDK looks for an item's class one level deep and finds none for a machine's: what it doesn't know is read by name.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from shared.adapters.azure.common import plain, translated
+from shared.adapters.azure.staging import ACCOUNTS
+from shared.adapters.backup.cluster_restores import OperationHeader, check_validated
+from shared.adapters.backup.share_restores import VaultRestores
+from shared.domain.restores.verification import BackupJob, Item, Plan, RestoreJob, vault_of
+
+
+class MachineRestores(VaultRestores):
+    """Restores of machines' disks."""
+
+    management: ClassVar[str] = "AzureIaasVM"
+
+    async def validate(self, plan: Plan) -> str:
+        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        from azure.mgmt.recoveryservicesbackup import models
+
+        group, vault = vault_of(plan.item.id)
+        accepted = OperationHeader()
+        asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
+        with translated("validating the restore"):
+            await self._client(plan.item.id).validate_operation.begin_trigger(
+                resource_group_name=group,
+                vault_name=vault,
+                parameters=models.ValidateOperationRequestResource(
+                    id=f"{plan.item.id}/recoveryPoints/{plan.point.id}", properties=asked
+                ),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def check_validation(self, item: Item, operation: str) -> None:
+        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
+        group, vault = vault_of(item.id)
+        statuses = self._client(item.id).validate_operation_statuses
+        with translated("reading the restore's validation"):
+            found: Any = await statuses.get(resource_group_name=group, vault_name=vault, operation_id=operation)
+        told = found.properties and found.properties.validate_operation_response
+        faults = (told and told.validation_results) or []
+        check_validated(plain(found.status), [*faults, *([found.error] if found.error else [])])
+
+    def _item_of(self, found: Any) -> Item:
+        held = found.properties
+        chosen = (held.get("extendedProperties") or {}).get("diskExclusionProperties") or {}
+        luns = tuple(str(lun) for lun in chosen.get("diskLunList") or ())
+        included, excluded = (luns, ()) if chosen.get("isInclusionList") else ((), luns)
+        return Item(
+            kind="machine",
+            id=found.id,
+            source_id=held.source_resource_id,
+            policy=held.policy_id or "",
+            included=included,
+            excluded=excluded,
+        )
+
+    def _is_about(self, job: BackupJob, found: Any) -> bool:
+        return str(found.properties.get("containerName")).lower() == job.source.lower()
+
+    def _is_of(self, item: Item, found: Any) -> bool:
+        return item.id.lower().endswith(f"/vm;{found.properties.get('containerName')}".lower())
+
+    def _told(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
+        target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
+        return msgspec.structs.replace(job, target=target, staging=staging)
+
+    def _request(self, plan: Plan) -> Any:
+        from azure.mgmt.recoveryservicesbackup import models
+
+        return models.RestoreRequestResource(
+            properties=models.IaasVMRestoreRequest(
+                recovery_point_id=plan.point.id,
+                recovery_type="RestoreDisks",
+                source_resource_id=plan.item.source_id,
+                storage_account_id=f"{plan.target_id}/providers/{ACCOUNTS}/{plan.staging}",
+                region=plan.item.location,
+                create_new_cloud_service=False,
+                original_storage_account_option=False,
+                encryption_details=models.EncryptionDetails(encryption_enabled=False),
+                restore_with_managed_disks=True,
+                target_resource_group_id=plan.target_id,
+            )
+        )

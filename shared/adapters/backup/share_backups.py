@@ -1,0 +1,241 @@
+"""Shares of Azure Files in a Recovery Services vault: from the registered storage account to the protected item.
+
+The SDK's argument order differs between its operations: everything is passed by keyword. Names of items are never
+built: they are hashes, found by the share's name, and casing isn't stable. Of an operation only the id is kept.
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.domain.vaults.findings import FoundOperation
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.volume_plan import Asked
+from shared.domain.vaults.volumes import Candidate, FoundItem, Source
+
+if TYPE_CHECKING:
+    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+    from azure.mgmt.storage.aio import StorageManagementClient
+
+_FABRIC = "Azure"
+_STORAGE = "backupManagementType eq 'AzureStorage'"
+_SHARES = "workloadType eq 'AzureFileShare'"
+
+
+class ShareBackups(Management):
+    """Backups of file shares."""
+
+    async def items(self, wanted: Protection) -> list[FoundItem]:
+        """All that the cluster's vault protects."""
+        listed = self._client(wanted).backup_protected_items.list(**vault_keywords(wanted))
+        with translated(f"listing what {wanted.recovery_bar.what} protects"):
+            return [_item(found) async for found in listed]
+
+    async def candidate(self, wanted: Protection, share: Source) -> Candidate:
+        """What is known of a share that the vault doesn't protect."""
+        group, storage = share.source_id.split("/")[4], self._storage(wanted)
+        with translated(f"looking for {share.label}"):
+            account = await unless_absent(storage.storage_accounts.get_properties(group, share.account))
+            if account is None:
+                return Candidate(source=share, exists=False)
+            found = await unless_absent(storage.file_shares.get(group, share.account, share.name))
+        if found is None:
+            return Candidate(source=share, exists=False)
+        return Candidate(source=share, exists=True, region=account.location, vault=await self._holder(wanted, share))
+
+    async def _holder(self, wanted: Protection, share: Source) -> str:
+        """The vault (resource id) that the share's account is registered with, empty if there is none."""
+        from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
+
+        asked = BackupStatusRequest(
+            resource_type="AzureFileShare", resource_id=share.source_id, po_logical_name=share.name
+        )
+        with translated(f"asking which vault holds {share.account}"):
+            found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
+        return found.vault_id or ""
+
+    async def registered(self, wanted: Protection, share: Source) -> bool:
+        """Whether the share's account is registered with the cluster's vault."""
+        containers = self._client(wanted).protection_containers
+        with translated(f"reading the registration of {share.account}"):
+            found: Any = await unless_absent(
+                containers.get(**vault_keywords(wanted), fabric_name=_FABRIC, container_name=_container(share))
+            )
+        return bool(found and found.properties and found.properties.registration_status == "Registered")
+
+    async def register(self, wanted: Protection, share: Source) -> str:
+        """Ask for the registration of the share's account by the vault's identity; the operation."""
+        from azure.mgmt.recoveryservicesbackup import models
+
+        container = models.AzureStorageContainer(
+            backup_management_type="AzureStorage",
+            source_resource_id=share.source_id,
+            acquire_storage_account_lock="Acquire",
+            access_type="IdentityBased",
+            identity_info=models.IdentityInfo(is_system_assigned_identity=True),
+        )
+        sent = Operation()
+        with translated(f"registering storage account {share.account}"):
+            await self._client(wanted).protection_containers.begin_register(
+                **vault_keywords(wanted),
+                fabric_name=_FABRIC,
+                container_name=_container(share),
+                parameters=models.ProtectionContainerResource(properties=container),
+                polling=False,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    async def inquire(self, wanted: Protection, share: Source) -> str:
+        """Ask the vault to look which shares the account has; the operation."""
+        sent = Operation()
+        with translated(f"inquiring after the shares of {share.account}"):
+            await self._client(wanted).protection_containers.inquire(
+                **vault_keywords(wanted),
+                fabric_name=_FABRIC,
+                container_name=_container(share),
+                filter=_SHARES,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    async def on_account(self, asked: Asked) -> FoundOperation:
+        """How an operation on the share's account stands."""
+        from azure.core.exceptions import HttpResponseError
+
+        sent = Operation()
+        results = self._client(asked.wanted).protection_container_operation_results
+        with translated(f"following an operation on {asked.source.account}"):
+            try:
+                await results.get(
+                    **vault_keywords(asked.wanted),
+                    fabric_name=_FABRIC,
+                    container_name=_container(asked.source),
+                    operation_id=asked.operation,
+                    raw_response_hook=sent,
+                )
+            except HttpResponseError as error:
+                if error.status_code != 400:
+                    raise
+                told = error.error
+                return FoundOperation(
+                    state="Failed", code=(told and told.code) or "", words=(told and told.message) or ""
+                )
+        return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
+
+    async def protectable(self, wanted: Protection, share: Source) -> str:
+        """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
+        listed = self._client(wanted).backup_protectable_items.list(
+            **vault_keywords(wanted), filter=f"{_STORAGE} and {_SHARES}"
+        )
+        with translated(f"listing the shares that {wanted.recovery_bar.what} can protect"):
+            found: list[Any] = [item async for item in listed]
+        named = (item for item in found if item.properties.friendly_name == share.name)
+        of_account = (i for i in named if _same(i.properties.parent_container_fabric_id, share.source_id))
+        return next((str(item.id) for item in of_account), "")
+
+    async def protect(self, wanted: Protection, share: Source, id: str) -> str:
+        """Ask for the share's protection, or for the policy that it should go by; the operation.
+
+        `id` is that of the protected or of the protectable item.
+        """
+        from azure.mgmt.recoveryservicesbackup import models
+
+        item = models.AzureFileshareProtectedItem(
+            policy_id=wanted.source_policy_id("share"), source_resource_id=share.source_id
+        )
+        parts, sent = id.split("/"), Operation()
+        with translated(f"protecting {share.label}"):
+            await self._client(wanted).protected_items.begin_create_or_update(
+                **vault_keywords(wanted),
+                fabric_name=_FABRIC,
+                container_name=parts[-3],
+                protected_item_name=parts[-1],
+                parameters=models.ProtectedItemResource(properties=item),
+                polling=False,
+                raw_response_hook=sent,
+            )
+        return sent.id
+
+    async def on_item(self, asked: Asked) -> FoundOperation:
+        """How an operation on a protected item stands."""
+        statuses = self._client(asked.wanted).backup_operation_statuses
+        with translated(f"following the protection of {asked.source.label}"):
+            found: Any = await statuses.get(**vault_keywords(asked.wanted), operation_id=asked.operation)
+        error = found.error
+        return FoundOperation(
+            state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
+        )
+
+    async def delete(self, wanted: Protection, item: FoundItem) -> None:
+        """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
+        parts = item.id.split("/")
+        with translated(f"deleting the backups of {item.name}"):
+            await self._client(wanted).protected_items.delete(
+                **vault_keywords(wanted), fabric_name=_FABRIC, container_name=parts[-3], protected_item_name=parts[-1]
+            )
+
+    async def accounts(self, wanted: Protection) -> list[str]:
+        """The containers (names) as which storage accounts are registered with the cluster's vault."""
+        listed = self._client(wanted).backup_protection_containers.list(**vault_keywords(wanted), filter=_STORAGE)
+        with translated(f"listing the storage accounts of {wanted.recovery_bar.what}"):
+            return [container.name or "" async for container in listed]
+
+    async def unregister(self, wanted: Protection, container: str) -> None:
+        """Ask for the end of a storage account's registration, which takes its lock away."""
+        with translated(f"unregistering {container}"):
+            await self._client(wanted).protection_containers.unregister(
+                **vault_keywords(wanted), fabric_name=_FABRIC, container_name=container
+            )
+
+    def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
+        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+        return self.client(RecoveryServicesBackupClient, wanted.subscription)
+
+    def _storage(self, wanted: Protection) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, wanted.subscription)
+
+
+class Operation:
+    """Notes what an answer says of its operation: the status code, and the id where there is one."""
+
+    def __init__(self) -> None:
+        self.id, self.status = "", 0
+
+    def __call__(self, answer: Any) -> None:
+        self.status = answer.http_response.status_code
+        self.id = answer.http_response.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
+
+
+def vault_keywords(wanted: Protection) -> dict[str, str]:
+    """The cluster's Recovery Services vault, as the SDK's operations want it named."""
+    return {"vault_name": wanted.recovery_vault, "resource_group_name": wanted.group}
+
+
+def _container(share: Source) -> str:
+    return f"StorageContainer;Storage;{share.source_id.split('/')[4]};{share.account}"
+
+
+def _same(id: str | None, other: str) -> bool:
+    return (id or "").lower() == other.lower()
+
+
+def _item(found: Any) -> FoundItem:
+    held = found.properties
+    return FoundItem(
+        id=found.id or "",
+        source_id=held.source_resource_id or "",
+        name=held.get("friendlyName") or "",
+        state=str(held.get("protectionState") or ""),
+        policy=held.policy_id or "",
+        deleted=bool(held.is_scheduled_for_deferred_delete),
+        until=_until(held),
+    )
+
+
+def _until(held: Any) -> datetime | None:
+    deleted, days = held.deferred_delete_time_in_utc, held.get("softDeleteRetentionPeriod")
+    return deleted + timedelta(days=days) if deleted and days else None

@@ -1,0 +1,294 @@
+"""Kubernetes API servers of managed clusters, reached with a managed identity's token.
+
+Rules:
+- Objects go in and out as plain dicts, as the API server sends them. No redirect is followed. Over a connection that
+  breaks, reads and deletes are sent once more (aiohttp, after RFC 9110), changes never.
+- Changes are made by server-side apply or by a patch; both fail rather than overwrite what somebody else owns or has
+  changed meanwhile, and say so as TemporaryError (409) for whoever observes again.
+- The way to an API server is asked for once, and again after nobody was reached there; its token whenever it runs out.
+  Connections last as long as an activity: at a thousand clusters, kept ones would fill what a Functions instance may
+  have open.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from shared.adapters.azure.clusters import Clusters
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    import ssl
+
+    import aiohttp
+    from azure.core.credentials_async import AsyncTokenCredential
+
+FIELD_MANAGER = "meshward"
+UNREACHABLE = "Unreachable"
+_PATIENCE = 10.0  # seconds until there is a connection, and until the next bytes
+_REFUSED = 300
+_AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
+
+type Object = dict[str, Any]
+type Objects = list[Object]
+type Labels = Mapping[str, str | None]
+
+
+class Kind(NamedTuple):
+    """A kind of objects and where the API serves it."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+
+class Permission(NamedTuple):
+    """A verb on objects of a kind, or on what is `below` them; in all namespaces unless it names one."""
+
+    verb: str
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    below: str = ""
+
+    def __str__(self) -> str:
+        what = "/".join(filter(None, (self.kind.plural, self.below)))
+        where = "/".join(filter(None, (self.namespace, self.name)))
+        return " ".join(filter(None, (self.verb, f"{what}.{self.kind.group}".rstrip("."), where)))
+
+
+class _Way(NamedTuple):
+    """Where an API server is, and whom to trust there."""
+
+    server: str
+    trust: "ssl.SSLContext"
+
+
+ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+SECRET = Kind("", "v1", "Secret", "secrets")
+POD = Kind("", "v1", "Pod", "pods")
+SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
+VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
+DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
+STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+
+
+class Kubernetes:
+    """Opens API servers of clusters by their resource ids."""
+
+    def __init__(self, clusters: Clusters, credential: "AsyncTokenCredential") -> None:
+        self._clusters, self._credential = clusters, credential
+        self._ways: dict[str, _Way] = {}
+
+    @asynccontextmanager
+    async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
+        """The cluster's API server, for the length of one activity."""
+        import aiohttp
+
+        from shared.adapters.azure.common import translated
+
+        name = cluster_id(resource_id).name
+        with translated(f"getting a token for cluster {name}"):
+            token = (await self._credential.get_token(_AUDIENCE)).token
+        way = await self._way(resource_id)
+        async with aiohttp.ClientSession(
+            way.server,
+            connector=aiohttp.TCPConnector(ssl=way.trust),
+            headers={"Authorization": f"Bearer {token}", "User-Agent": FIELD_MANAGER},
+            timeout=aiohttp.ClientTimeout(sock_connect=_PATIENCE, sock_read=_PATIENCE),
+        ) as session:
+            try:
+                yield ClusterApi(name, session)
+            except TemporaryError as error:
+                if error.reason == UNREACHABLE:
+                    self._ways.pop(resource_id, None)
+                raise
+
+    async def _way(self, resource_id: str) -> _Way:
+        import ssl
+
+        import yaml  # type: ignore[import-untyped]
+
+        if known := self._ways.get(resource_id):
+            return known
+        kubeconfig = yaml.load(await self._clusters.kubeconfig(resource_id), yaml.CSafeLoader)
+        cluster = kubeconfig["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        trust = ssl.create_default_context(cadata=authority)
+        way = self._ways[resource_id] = _Way(cluster["server"].rstrip("/") + "/", trust)
+        return way
+
+
+class ClusterApi:
+    """One cluster's API server."""
+
+    def __init__(self, cluster: str, session: "aiohttp.ClientSession") -> None:
+        self._cluster, self._session = cluster, session
+
+    async def list(
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        page: int = 500,
+    ) -> Objects:
+        """The objects of a kind, in one namespace or in all; `labels` they must have (None as value: any value).
+
+        They are read `page` at a time (500 as kubectl does) and show one moment. If the API server forgets that moment
+        before the last page (410), they are read again at once, as client-go does.
+        """
+        selector = ",".join(name if value is None else f"{name}={value}" for name, value in (labels or {}).items())
+        query = {"labelSelector": selector} if selector else {}
+        try:
+            return await self._pages(kind, namespace, {**query, "limit": str(page)})
+        except TemporaryError as error:
+            if error.reason != "Http410":
+                raise
+        return await self._pages(kind, namespace, query)
+
+    async def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> Objects:
+        found, more = list[Object](), ""
+        while True:
+            seen = {**query, "continue": more} if more else query
+            page = await self._object(f"listing {kind.plural}", "GET", _path(kind, namespace), query=seen)
+            found += page["items"]
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return found
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """The object, None if there is none."""
+        with _absent_is_none():
+            return await self._object(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name))
+        return None
+
+    async def apply(self, kind: Kind, wanted: Object, *, take_over: bool = False) -> Object:
+        """Server-side apply as `meshward`; takes fields from other owners only if told to."""
+        name, namespace = wanted["metadata"]["name"], wanted["metadata"].get("namespace")
+        return await self._object(
+            f"applying {kind.kind} {name}",
+            "PATCH",
+            _path(kind, namespace, name),
+            query={"fieldManager": FIELD_MANAGER, "force": str(take_over).lower()},
+            body={**_typed(kind), **wanted},
+            media="application/apply-patch+yaml",
+        )
+
+    async def patch(self, kind: Kind, name: str, namespace: str | None, change: Object) -> Object:
+        """Merge-patch; with `metadata.resourceVersion` in it only if nobody has changed the object since."""
+        return await self._object(
+            f"patching {kind.kind} {name}",
+            "PATCH",
+            _path(kind, namespace, name),
+            query={"fieldManager": FIELD_MANAGER},
+            body=change,
+            media="application/merge-patch+json",
+        )
+
+    async def delete(self, kind: Kind, name: str, namespace: str | None = None) -> None:
+        """Delete the object and what it owns; nothing happens if there is none."""
+        with _absent_is_none():
+            await self._object(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
+
+    async def may(self, wanted: Permission) -> bool:
+        """Whether the caller may do it, by all that judges that; admission policies are asked only when it is done."""
+        attributes = {
+            "verb": wanted.verb,
+            "group": wanted.kind.group,
+            "resource": wanted.kind.plural,
+            "subresource": wanted.below,
+            "namespace": wanted.namespace,
+            "name": wanted.name,
+        }
+        body = {**_typed(ACCESS_REVIEW), "spec": {"resourceAttributes": attributes}}
+        review = await self._object(f"asking whether it may {wanted}", "POST", _path(ACCESS_REVIEW), body=body)
+        return bool(review["status"]["allowed"])
+
+    async def missing(self, *needed: Permission) -> tuple[str, ...]:
+        """What of this the caller may not do, such as `patch deployments.apps`."""
+        allowed = await asyncio.gather(*(self.may(permission) for permission in needed))
+        return tuple(str(permission) for permission, may in zip(needed, allowed, strict=True) if not may)
+
+    async def metrics(self, pod: str, namespace: str, port: int) -> str:
+        """A pod's /metrics, read through the API server."""
+        path = f"{_path(POD, namespace, pod)}:{port}/proxy/metrics"
+        return (await self._call(f"reading the metrics of pod {namespace}/{pod}", "GET", path)).decode()
+
+    async def _object(self, doing: str, method: str, path: str, **request: Any) -> Object:
+        found: Object = msgspec.json.decode(await self._call(doing, method, path, **request))
+        return found
+
+    async def _call(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        media: str = "application/json",
+    ) -> bytes:
+        import aiohttp
+
+        sent: dict[str, Any] = {} if body is None else {"data": msgspec.json.encode(body)}
+        headers = {"Accept": "*/*"} if body is None else {"Content-Type": media}
+        try:
+            async with self._session.request(
+                method, path, params=query, headers=headers, allow_redirects=False, **sent
+            ) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TemporaryError(UNREACHABLE, f"{doing} in {self._cluster}: {type(error).__name__}") from error
+        if answer.status >= _REFUSED:
+            raise _refusal(answer, content, f"{doing} in {self._cluster}")
+        return content
+
+
+def _path(kind: Kind, namespace: str | None = None, name: str = "") -> str:
+    served = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
+    within = f"namespaces/{namespace}" if namespace and kind.namespaced else ""
+    return "/".join(filter(None, (served, within, kind.plural, name)))
+
+
+def _typed(kind: Kind) -> Object:
+    return {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind}
+
+
+@contextmanager
+def _absent_is_none() -> Iterator[None]:
+    try:
+        yield
+    except TemporaryError as error:
+        if error.reason != "Http404":
+            raise
+
+
+def _refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
+    status, after = answer.status, answer.headers.get("Retry-After", "")
+    message = f"{doing}: {status} {_words(content) or answer.reason}"
+    if status in (401, 403):
+        return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
+    if status in (404, 408, 409, 410, 412, 429) or status >= 500:
+        return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
+    return PermanentError(f"Http{status}", message)
+
+
+def _words(content: bytes) -> str:
+    """The API server's own words: they name the permission that is missing or the field that is in the way."""
+    try:
+        return str(msgspec.json.decode(content)["message"])[:300]
+    except (msgspec.DecodeError, TypeError, KeyError):
+        return ""

@@ -1,0 +1,195 @@
+"""Linkerd through a cluster's API server: what a rotation looks at, and the few things that it changes.
+
+The bundle and the issuer are ours to write in external CA mode (Linkerd docs, external certificate management). Each is
+annotated with the time it was written, which tells older pods from newer ones, and with the SHA-256 of what was written
+then, which tells whether somebody else has changed it since. Lists are read one after another, over one connection.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from shared.adapters.kubernetes.api import (
+    CONFIG_MAP,
+    POD,
+    REPLICA_SET,
+    SECRET,
+    ClusterApi,
+    Kind,
+    Kubernetes,
+    Object,
+    Permission,
+)
+from shared.adapters.kubernetes.owners import owner
+from shared.adapters.meshes import linkerd_objects as objects
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, MeshConfig, Proxy, Replica, Workload
+from shared.domain.trust.linkerd.owners import digest
+
+NAMESPACE = "linkerd"
+_MESHED = {"linkerd.io/control-plane-ns": NAMESPACE}
+_IDENTITY = {"linkerd.io/control-plane-component": "identity"}
+_TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
+_PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
+_APPLIED, _WRITTEN, _BUNDLE_WRITTEN = "meshward/applied-at", "meshward/applied-sha256", "meshward/bundle-sha256"
+_AT_ONCE = 4
+LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
+MACHINE = Kind("workload.linkerd.io", "v1beta1", "ExternalWorkload", "externalworkloads")
+_NEEDED = [
+    Permission("get", CONFIG_MAP, NAMESPACE, "linkerd-config"),
+    *(Permission(verb, CONFIG_MAP, NAMESPACE, _TRUST_ROOTS) for verb in ("get", "patch")),
+    *(Permission(verb, SECRET, NAMESPACE, _ISSUER) for verb in ("get", "patch")),
+    *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, MACHINE, *objects.KINDS.values())),
+    *(Permission("patch", kind) for kind in objects.KINDS.values()),
+    Permission("get", POD, below="proxy"),
+]
+
+
+class Linkerd:
+    """Opens the mesh of a cluster."""
+
+    def __init__(self, kubernetes: Kubernetes) -> None:
+        self._kubernetes = kubernetes
+
+    @asynccontextmanager
+    async def mesh(self, resource_id: str) -> "AsyncIterator[Mesh]":
+        """The cluster's mesh, for the length of one activity."""
+        async with self._kubernetes.api(resource_id) as api:
+            yield Mesh(api)
+
+
+class Mesh:
+    """The Linkerd of one cluster."""
+
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+
+    async def missing_permissions(self) -> list[str]:
+        """What a rotation does and isn't permitted here, such as `patch deployments.apps`."""
+        return list(await self._api.missing(*_NEEDED))
+
+    async def config(self) -> MeshConfig | None:
+        """How Linkerd was installed, None if it isn't."""
+        found = await self._api.get(CONFIG_MAP, "linkerd-config", NAMESPACE)
+        if found is None:
+            return None
+        return objects.config(found["data"]["values"])
+
+    async def bundle(self) -> Bundle:
+        """The bundle; raises PermanentError if there is none."""
+        found = await self._api.get(CONFIG_MAP, _TRUST_ROOTS, NAMESPACE)
+        if found is None:
+            raise PermanentError("NoBundle", f"there is no ConfigMap {NAMESPACE}/{_TRUST_ROOTS}")
+        text = found.get("data", {}).get("ca-bundle.crt", "")
+        return Bundle(
+            text=text,
+            resource_version=found["metadata"]["resourceVersion"],
+            applied=objects.moment_in(found, _APPLIED),
+            written=objects.annotation(found, _WRITTEN),
+            owner=owner(found, "f:data", "f:ca-bundle.crt"),
+        )
+
+    async def write_bundle(self, seen: Bundle, text: str, now: datetime) -> None:
+        """Make this the bundle, taking the field over from whoever wrote it by hand, unless it has changed since."""
+        metadata = {
+            "name": _TRUST_ROOTS,
+            "namespace": NAMESPACE,
+            "resourceVersion": seen.resource_version,
+            "annotations": {_APPLIED: now.isoformat(), _WRITTEN: digest(text)},
+        }
+        await self._api.apply(CONFIG_MAP, {"metadata": metadata, "data": {"ca-bundle.crt": text}}, take_over=True)
+
+    async def issuer(self) -> IssuerSecret:
+        """The issuer's certificate and what else is known of its Secret; the private key stays where it is."""
+        found = await self._api.get(SECRET, _ISSUER, NAMESPACE)
+        if found is None:
+            raise PermanentError("NoIssuer", f"there is no Secret {NAMESPACE}/{_ISSUER}")
+        data = {
+            name: base64.b64decode(text).decode() for name, text in found.get("data", {}).items() if name != "tls.key"
+        }
+        return IssuerSecret(
+            certificate=data.get("tls.crt", ""),
+            bundle=data.get("ca.crt", ""),
+            resource_version=found["metadata"]["resourceVersion"],
+            applied=objects.moment_in(found, _APPLIED),
+            written=objects.annotation(found, _WRITTEN),
+            bundle_written=objects.annotation(found, _BUNDLE_WRITTEN),
+            owner=owner(found, "f:data", "f:tls.crt"),
+        )
+
+    async def write_issuer(self, seen: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
+        """Replace the issuer, unless somebody has changed its Secret since it was seen."""
+        written = {_APPLIED: now.isoformat(), _WRITTEN: digest(certificate)}
+        await self._patch_issuer(seen, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, written)
+
+    async def write_issuer_bundle(self, seen: IssuerSecret, text: str) -> None:
+        """Put the bundle that we have written beside the issuer, unless somebody has changed the Secret since."""
+        await self._patch_issuer(seen, {"ca.crt": text}, {_BUNDLE_WRITTEN: digest(text)})
+
+    async def _patch_issuer(self, seen: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
+        metadata = {"resourceVersion": seen.resource_version, "annotations": annotations}
+        encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
+        await self._api.patch(SECRET, _ISSUER, NAMESPACE, {"metadata": metadata, "data": encoded})
+
+    async def proxies(self) -> list[Proxy]:
+        """Every live proxy of the cluster, and those of the machines outside that take part in its mesh."""
+        return [*await self.pod_proxies(), *(objects.machine(found) for found in await self._listed(MACHINE))]
+
+    async def pod_proxies(self) -> list[Proxy]:
+        """Every live proxy of the cluster's pods: all that a restart could replace."""
+        pods = [pod for pod in await self._api.list(POD, labels=_MESHED) if objects.has_live_proxy(pod)]
+        owners = await self._api.list(REPLICA_SET) if any(map(objects.needs_owner, pods)) else []
+        controllers = {(o["metadata"]["namespace"], o["metadata"]["name"]): objects.controller(o) for o in owners}
+        return [objects.proxy(pod, controllers) for pod in pods]
+
+    async def workloads(self) -> list[Workload]:
+        """Everything that can be restarted, meshed or not."""
+        kinds = objects.KINDS.values()
+        return [objects.workload(kind, item) for kind in kinds for item in await self._api.list(kind)]
+
+    async def restart(self, workload: Workload, now: datetime) -> None:
+        """Restart as `kubectl rollout restart` does, unless somebody has changed the workload since it was seen."""
+        template = {"metadata": {"annotations": {objects.RESTARTED: now.strftime("%Y-%m-%dT%H:%M:%SZ")}}}
+        change = {"metadata": {"resourceVersion": workload.resource_version}, "spec": {"template": template}}
+        await self._api.patch(objects.KINDS[workload.kind], workload.name, workload.namespace, change)
+
+    async def identity_replicas(self, now: datetime) -> list[Replica]:
+        """The identity controller's live pods with the issuer that each reports."""
+        pods = [p for p in await self._api.list(POD, namespace=NAMESPACE, labels=_IDENTITY) if objects.lives(p)]
+        names = [(NAMESPACE, str(p["metadata"]["name"])) for p in pods]
+        metrics = await self._metrics(names, _IDENTITY_ADMIN)
+        return [objects.replica(pod, values, now) for pod, values in zip(pods, metrics, strict=True)]
+
+    async def refreshed(self, proxies: Sequence[Proxy], life: timedelta) -> dict[str, datetime | None]:
+        """When each proxy last got a leaf, which lives so long, by `namespace/pod`; None where it can't be read."""
+        found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
+        return {p.id: objects.refreshed(values, life) for p, values in zip(proxies, found, strict=True)}
+
+    async def links(self) -> list[str]:
+        """Linkerd's names of the clusters that this one is linked to."""
+        return [str(link["spec"]["targetClusterName"]) for link in await self._listed(LINK)]
+
+    async def _listed(self, kind: Kind) -> list[Object]:
+        """The objects of a kind that not every mesh has."""
+        try:
+            return await self._api.list(kind)
+        except TemporaryError as error:
+            if error.reason != "Http404":
+                raise
+            return []
+
+    async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(namespace: str, pod: str) -> dict[str, float]:
+            async with places:
+                try:
+                    return objects.samples(await self._api.metrics(pod, namespace, port))
+                except TemporaryError as error:  # gone, or not able to tell yet: a fact, not a fault
+                    if error.reason == "Forbidden":
+                        raise
+                    return {}
+
+        return await asyncio.gather(*(read(*pod) for pod in pods))

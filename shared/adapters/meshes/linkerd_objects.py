@@ -1,0 +1,224 @@
+"""Linkerd's objects, as the API server sends them, read as facts.
+
+Rules (Linkerd docs and sources):
+- With native sidecars the proxy is an init container; elsewhere it stands among the containers.
+- An injected proxy's roots stand in its environment; a proxy of the control plane refers to the bundle's ConfigMap.
+- A Deployment's ReplicaSet is named after it and its template's hash, which its pods carry as a label.
+- Pods that have ended don't count; pods that are about to end do, until they are gone.
+- Proxies tell when they got their leaf under names that differ by release, in 2.14 not at all: there it follows from
+  when the leaf expires. One that expires early, because its issuer does, then looks older than it is.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
+from shared.domain.trust.certificates import fingerprints
+from shared.domain.trust.linkerd.facts import MeshConfig, Proxy, Replica, Workload
+
+KINDS: dict[str, Kind] = {kind.kind: kind for kind in (DEPLOYMENT, DAEMON_SET, STATEFUL_SET)}
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+_PROXY, _ANCHORS = "linkerd-proxy", "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
+_REFRESHED = ("control_identity_cert_refresh_timestamp_seconds", "identity_cert_refresh_timestamp_seconds")
+_TRUSTS, _STARTED = "meshward/trusts", "meshward/started-at"
+_EXPIRES = "identity_cert_expiration_timestamp_seconds"
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def config(values: str) -> MeshConfig:
+    """The chart's values as `linkerd-config` keeps them (YAML)."""
+    import yaml  # type: ignore[import-untyped]
+
+    found = yaml.load(values, yaml.CSafeLoader)
+    identity = found.get("identity") or {}
+    issuer = identity.get("issuer") or {}
+    return MeshConfig(
+        version=str(found.get("linkerdVersion") or ""),
+        external_ca=bool(identity.get("externalCA")),
+        scheme=str(issuer.get("scheme", "")),
+        trust_domain=str(found.get("identityTrustDomain") or found.get("clusterDomain") or ""),
+        leaf_life=_duration(issuer.get("issuanceLifetime") or "24h0m0s")
+        + _duration(issuer.get("clockSkewAllowance") or "20s"),
+    )
+
+
+def _duration(text: str) -> timedelta:
+    """Go's way to write one: 24h0m0s."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def annotation(found: Object, name: str) -> str:
+    """An annotation's text, empty if there is none."""
+    return str((found["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def moment_in(found: Object, name: str) -> datetime | None:
+    """The moment that an annotation holds."""
+    text = annotation(found, name)
+    return _parsed(text) if text else None
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def has_live_proxy(pod: Object) -> bool:
+    """Whether the pod is meshed and hasn't ended."""
+    return lives(pod) and _proxy_container(pod["spec"]) is not None
+
+
+def lives(pod: Object) -> bool:
+    """Whether the pod hasn't ended."""
+    return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def _proxy_container(spec: Object) -> Object | None:
+    containers = [*spec.get("containers", []), *spec.get("initContainers", [])]
+    return next((c for c in containers if c["name"] == _PROXY), None)
+
+
+def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
+    """A meshed pod's proxy; `owners` has what controls the ReplicaSets that don't tell, by namespace and name."""
+    container, metadata = _proxy_container(pod["spec"]) or {}, pod["metadata"]
+    namespace = metadata["namespace"]
+    kind, name = _deployment(pod) or controller(pod)
+    if kind == "ReplicaSet":
+        kind, name = owners.get((namespace, name), ("", ""))
+    anchors: Object = next((e for e in container.get("env", []) if e["name"] == _ANCHORS), {})
+    return Proxy(
+        pod=metadata["name"],
+        namespace=namespace,
+        workload=f"{kind}/{namespace}/{name}" if kind in KINDS else "",
+        controller=kind,
+        created=_time(metadata["creationTimestamp"]),
+        started=_started(pod),
+        roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
+    )
+
+
+def needs_owner(pod: Object) -> bool:
+    """Whether only the pod's ReplicaSet knows what the pod belongs to."""
+    return controller(pod)[0] == "ReplicaSet" and not _deployment(pod)
+
+
+def _deployment(pod: Object) -> tuple[str, str] | None:
+    (kind, name), hash = controller(pod), (pod["metadata"].get("labels") or {}).get("pod-template-hash", "")
+    if kind != "ReplicaSet" or not hash or not name.endswith(f"-{hash}"):
+        return None
+    return "Deployment", name.removesuffix(f"-{hash}")
+
+
+def machine(found: Object) -> Proxy:
+    """The proxy of a machine outside (ExternalWorkload): nobody sees it from here, its keepers say how it is."""
+    metadata, started = found["metadata"], moment_in(found, _STARTED)
+    roots = frozenset(part.strip().lower() for part in annotation(found, _TRUSTS).split(",") if part.strip())
+    return Proxy(
+        pod=metadata["name"],
+        namespace=metadata["namespace"],
+        workload="",
+        controller="ExternalWorkload",
+        created=_time(metadata["creationTimestamp"]),
+        started=started,
+        roots=roots,
+    )
+
+
+def controller(found: Object) -> tuple[str, str]:
+    """Kind and name of what controls the object."""
+    owners = found["metadata"].get("ownerReferences") or []
+    return next(((o["kind"], o["name"]) for o in owners if o.get("controller")), ("", ""))
+
+
+def _started(pod: Object) -> datetime | None:
+    status = pod.get("status", {})
+    statuses = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
+    running = next((s.get("state", {}).get("running") for s in statuses if s["name"] == _PROXY), None)
+    return _time(running["startedAt"]) if running else None
+
+
+def workload(kind: Kind, found: Object) -> Workload:
+    """A Deployment, DaemonSet or StatefulSet."""
+    metadata, spec = found["metadata"], found["spec"]
+    template, replaced, ready = spec["template"], *_progress(kind, found)
+    restarted = ((template.get("metadata") or {}).get("annotations") or {}).get(RESTARTED)
+    conditions = (found.get("status") or {}).get("conditions") or []
+    return Workload(
+        kind=kind.kind,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        size=_size(kind, found),
+        resource_version=metadata["resourceVersion"],
+        rolling=not (replaced and ready),
+        replaced=replaced,
+        stuck=any(c.get("reason") == "ProgressDeadlineExceeded" for c in conditions),
+        fixed=_fixed(kind, spec),
+        restarted=_parsed(restarted) if restarted else None,
+    )
+
+
+def _fixed(kind: Kind, spec: Object) -> str:
+    """Why a restart wouldn't help, with what to do; empty if it would."""
+    strategy = spec.get("updateStrategy") or {}
+    environment = (_proxy_container(spec["template"]["spec"]) or {}).get("env", [])
+    if any(e["name"] == _ANCHORS and "value" in e for e in environment):
+        return "injected by hand, inject its template anew"
+    if spec.get("paused"):
+        return f"its {kind.kind} is paused, resume it"
+    if strategy.get("type") == "OnDelete" or (strategy.get("rollingUpdate") or {}).get("partition"):
+        return f"its {kind.kind} doesn't replace it, delete the pod"
+    return ""
+
+
+def _size(kind: Kind, found: Object) -> int:
+    if kind is DAEMON_SET:
+        return int((found.get("status") or {}).get("desiredNumberScheduled", 0))
+    return int(found["spec"].get("replicas", 1))
+
+
+def _progress(kind: Kind, found: Object) -> tuple[bool, bool]:
+    """Whether every pod is of the newest template, and whether all of those are ready."""
+    status, wanted = found.get("status") or {}, _size(kind, found)
+    if status.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
+        return False, False
+    if kind is DAEMON_SET:
+        return status.get("updatedNumberScheduled", 0) >= wanted, status.get("numberAvailable", 0) >= wanted
+    present, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
+    if kind is STATEFUL_SET and status.get("currentRevision") == status.get("updateRevision"):
+        updated = present
+    ready = status.get("availableReplicas" if kind is DEPLOYMENT else "readyReplicas", 0)
+    return wanted <= updated and present <= updated, ready >= wanted
+
+
+def replica(pod: Object, values: dict[str, float], now: datetime) -> Replica:
+    """An identity pod with the metrics that it gave at `now`."""
+    ttl = values.get("issuer_cert_ttl_seconds")
+    conditions = pod.get("status", {}).get("conditions", [])
+    return Replica(
+        pod=f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
+        created=_time(pod["metadata"]["creationTimestamp"]),
+        ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
+        expires=None if ttl is None else now + timedelta(seconds=ttl),
+    )
+
+
+def refreshed(values: dict[str, float], leaf_life: timedelta | None = None) -> datetime | None:
+    """When a proxy last got a leaf, None if its metrics don't say; `leaf_life` serves where they say only its end."""
+    seconds = next((values[name] for name in _REFRESHED if name in values), None)
+    if seconds is None and leaf_life and values.get(_EXPIRES):
+        seconds = values[_EXPIRES] - leaf_life.total_seconds()
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def samples(text: str) -> dict[str, float]:
+    """Prometheus' text format, without labels: the last sample of each name."""
+    lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
+    return {line[0].split("{")[0]: float(line[-1]) for line in lines if len(line) >= 2}
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

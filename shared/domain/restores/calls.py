@@ -1,0 +1,230 @@
+"""Short-lived pods in the isolated place that call the restored workloads, and what their answers say.
+
+Rules:
+- A restored workload is in the mesh only if a handshake with it completes. In each namespace one pod that the mesh
+  allows in calls a workload, and one that it doesn't: the first must be answered, the second refused.
+- A Server with an AuthorizationPolicy for one mesh identity decides about the called port (Linkerd docs, policy):
+  whoever is answered there has shown a certificate of that identity, and the workload one that the caller trusts.
+- Both ask over HTTP, whatever the workload speaks: the proxies decide before it hears of the request, and the path is
+  one that an application rather doesn't know than forbids.
+- Each pod leaves its answer as its termination message, and nothing of its log.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from shared.domain.restores.manifest import VERIFIES_LABEL, Object
+from shared.domain.restores.policy import Probe, VerifyPolicy
+from shared.domain.restores.workloads import belongs_to_mesh, ready
+
+ALLOWED, STRANGER, CONTAINER = "meshward-probe", "meshward-stranger", "call"
+ANSWERED_WITHIN = timedelta(minutes=10)
+_PATH = "/.well-known/meshward"
+_PATIENCE = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
+_REPORT = "%output{/dev/termination-log}%{http_code} %{exitcode} %header{l5d-proxy-error}"
+_HTTP = re.compile(r"http|web|api|grpc", re.IGNORECASE)
+_OF_A_POD = {  # labels that tell pods of one workload apart
+    "pod-template-hash",
+    "controller-revision-hash",
+    "pod-template-generation",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+}
+
+type Purpose = Literal["mesh handshake", "mesh refusal", "application probe"]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One pod to run: what it checks, about which workload, as which service account, and its container.
+
+    `port` and `labels` are those of the called pod where the mesh decides who may call it, 0 and none elsewhere.
+    """
+
+    name: str
+    place: str
+    purpose: Purpose
+    about: str
+    account: str
+    image: str
+    command: tuple[str, ...]
+    speaks: Literal["http", "tcp", "command"]
+    port: int = 0
+    labels: dict[str, str] = {}
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A restored pod that can be called."""
+
+    place: str
+    workload: str
+    ip: str
+    port: int
+    http: bool
+    meshed: bool
+    labels: dict[str, str]
+
+
+def calls_of(
+    objects: Mapping[str, Iterable[Object]], places: Mapping[str, str], knobs: VerifyPolicy, *, meshed: bool
+) -> list[Call]:
+    """What to run for these objects of the isolated places; `places` maps source namespaces to them.
+
+    In a cluster that isn't `meshed` by Meshward's word, nobody's right to call is asked for.
+    """
+    targets = _targets(objects, meshed=meshed)
+    calls = [call for place in places.values() for call in _mesh_calls(targets, place, knobs)]
+    probes = [probe for probe in knobs.probes if probe.namespace in places]
+    return calls + [_probe_call(probe, places[probe.namespace], targets, n, knobs) for n, probe in enumerate(probes)]
+
+
+def objects_of(calls: Sequence[Call], name: str) -> list[tuple[str, Any]]:
+    """Kinds and objects that the calls need besides their pods; `name` is the verification's."""
+    made: dict[tuple[str, str, str], Any] = {}
+    for call in calls:
+        for kind, body in [("ServiceAccount", _named(call.account, call.place)), *_access(call)]:
+            made[kind, call.place, body["metadata"]["name"]] = body
+    return [(kind, _labelled(body, name)) for (kind, _, _), body in made.items()]
+
+
+def pod_of(call: Call, name: str) -> Any:
+    """The pod of a call, which any pod security standard admits."""
+    container = {
+        "name": CONTAINER,
+        "image": call.image,
+        "command": list(call.command),
+        "terminationMessagePolicy": "File",  # the end of a log may hold what a verdict must not tell
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    spec = {
+        "serviceAccountName": call.account,
+        "automountServiceAccountToken": True,  # the proxy proves its identity by a token of the account
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": int(ANSWERED_WITHIN.total_seconds()),
+        "containers": [container],
+    }
+    return _labelled({**_named(call.name, call.place), "spec": spec}, name)
+
+
+def _mesh_calls(targets: Sequence[Target], place: str, knobs: VerifyPolicy) -> list[Call]:
+    meshed = [t for t in targets if t.place == place and t.meshed]
+    target = next(iter(sorted(meshed, key=lambda t: (not t.http, t.workload, t.port))), None)
+    if target is None:
+        return []
+    purposes: list[tuple[Purpose, str]] = [("mesh handshake", ALLOWED), ("mesh refusal", STRANGER)]
+    return [_call(target, account, purpose, account, _PATH, knobs) for purpose, account in purposes]
+
+
+def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, knobs: VerifyPolicy) -> Call:
+    name = f"{ALLOWED}-{n}"
+    if probe.command:
+        about = f"{probe.namespace}: {' '.join(probe.command)}"[:200]
+        return Call(
+            name=name,
+            place=place,
+            purpose="application probe",
+            about=about,
+            account=ALLOWED,
+            image=probe.image,
+            command=probe.command,
+            speaks="command",
+        )
+    found = next((t for t in targets if (t.place, t.workload) == (place, probe.workload)), None)
+    nobody = Target(place=place, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={})
+    target = msgspec.structs.replace(found or nobody, port=probe.port or 0)
+    return _call(target, name, "application probe", ALLOWED, probe.path, knobs)
+
+
+def _call(target: Target, name: str, purpose: Purpose, account: str, path: str, knobs: VerifyPolicy) -> Call:
+    url = f"http://{target.ip}:{target.port}{path}" if path else f"telnet://{target.ip}:{target.port}"
+    curl = ["curl", "--silent", "--output", "/dev/null", *_PATIENCE, "--write-out", _REPORT, url]
+    return Call(
+        name=name,
+        place=target.place,
+        purpose=purpose,
+        about=f"{target.workload}:{target.port}",
+        account=account,
+        image=knobs.probe_image,
+        command=tuple(curl),
+        speaks="http" if path else "tcp",
+        port=target.port if target.meshed else 0,
+        labels=target.labels if target.meshed else {},
+    )
+
+
+def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[Target]:
+    injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n)}
+    return [
+        _target(pod, port, meshed and belongs_to_mesh(pod, injecting))
+        for pod in objects.get("Pod", ())
+        if ready(pod)
+        for port in _ports(pod) or [{"containerPort": 0}]
+    ]
+
+
+def _target(pod: Object, port: Object, meshed: bool) -> Target:
+    metadata, name = pod["metadata"], f"{port.get('appProtocol', '')} {port.get('name', '')}"
+    return Target(
+        place=metadata["namespace"],
+        workload=_workload(pod),
+        ip=pod.get("status", {}).get("podIP", ""),
+        port=port["containerPort"],
+        http=bool(_HTTP.search(name)),
+        meshed=meshed and bool(port["containerPort"]),
+        labels={key: value for key, value in (metadata.get("labels") or {}).items() if key not in _OF_A_POD},
+    )
+
+
+def _workload(pod: Object) -> str:
+    """The name of the workload that the pod belongs to; a ReplicaSet is named after its Deployment."""
+    owner = next(iter(pod["metadata"].get("ownerReferences") or ()), None)
+    if owner is None:
+        return str(pod["metadata"]["name"])
+    name = str(owner["name"])
+    return name.rpartition("-")[0] if owner["kind"] == "ReplicaSet" else name
+
+
+def _ports(pod: Object) -> list[Object]:
+    ports = [p for c in pod["spec"].get("containers", ()) if c["name"] != "linkerd-proxy" for p in c.get("ports", ())]
+    return [port for port in ports if port.get("protocol", "TCP") == "TCP"]
+
+
+def _injects(namespace: Object) -> bool:
+    return (namespace["metadata"].get("annotations") or {}).get("linkerd.io/inject") in ("enabled", "ingress")
+
+
+def _access(call: Call) -> list[tuple[str, Any]]:
+    """What lets one identity alone reach the called port."""
+    if not call.port:
+        return []
+    name, group = f"meshward-{call.about.replace(':', '-')}"[:63], "policy.linkerd.io"
+    allowed = {"identityRefs": [{"kind": "ServiceAccount", "name": ALLOWED}]}
+    selector = {"podSelector": {"matchLabels": call.labels}, "port": call.port}
+    lets_in = {
+        "targetRef": {"group": group, "kind": "Server", "name": name},
+        "requiredAuthenticationRefs": [{"group": group, "kind": "MeshTLSAuthentication", "name": ALLOWED}],
+    }
+    wanted = [
+        ("MeshTLSAuthentication", ALLOWED, allowed),
+        ("Server", name, selector),
+        ("AuthorizationPolicy", name, lets_in),
+    ]
+    return [(kind, {**_named(name, call.place), "spec": spec}) for kind, name, spec in wanted]
+
+
+def _named(name: str, namespace: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace}}
+
+
+def _labelled(body: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**body, "metadata": {**body["metadata"], "labels": {VERIFIES_LABEL: name}}}

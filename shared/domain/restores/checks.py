@@ -1,0 +1,214 @@
+"""The ladder of checks that a restored copy climbs, and the verdict.
+
+Rules:
+- Restore status and verdict are two things: a job may say Completed and the copy be worthless.
+- A missed target or a warning is a finding; data that is missing, altered or unusable is a failure. Where the place
+  itself stood in the way, nothing can be said about the copy.
+- Without a single check there is nothing to judge: the verdict is Inconclusive, with the reason why.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from shared.domain.restores.manifest import Difference
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.verification import GOOD, Plan, RestoreJob, Verification
+from shared.domain.restores.warnings import classified
+from shared.domain.restores.workloads import Workloads
+
+SETTLES_WITHIN = timedelta(minutes=15)
+_NAMED = 3  # how many blockers a finding names
+
+type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusive"]
+type Weight = Literal["failure", "finding", "unknown"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One rung: what was found, and the seconds that it measured (None if it measured no time).
+
+    `weight` says what a check that didn't pass means: a failed copy, a finding, or that nothing can be said.
+    """
+
+    name: str
+    passed: bool
+    finding: str
+    seconds: float | None = None
+    weight: Weight = "failure"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found. `restore_status` is the job's own word, empty if no restore ran; times in seconds."""
+
+    checks: tuple[Check, ...] = ()
+    restore_status: str = ""
+    rpo_s: float | None = None
+    rto_s: float | None = None
+    reason: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict as the ledger keeps it; `left_over` counts isolated places that weren't seen gone."""
+
+    job_id: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    restore_status: str
+    rpo_s: float | None
+    rto_s: float | None
+    checks: tuple[Check, ...]
+    left_over: int
+    judged_at: datetime
+    item_id: str = ""
+    point: str = ""
+    names: tuple[str, ...] = ()
+    manifest: str = ""
+
+
+class Concluded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found and what it left behind; without a plan it restored nothing."""
+
+    wanted: Verification
+    plan: Plan | None
+    outcome: Outcome
+    left_over: int
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore whose workloads were `ready` then, or are as ready as they get."""
+
+    plan: Plan
+    job: RestoreJob
+    ready: datetime
+
+
+class Called(msgspec.Struct, frozen=True, kw_only=True):
+    """A settled restore and the checks that calls of its workloads are."""
+
+    settled: Settled
+    checks: tuple[Check, ...] = ()
+
+
+class Arrived(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the isolated place: how it differs from the manifest, what runs there (None for a share), the times
+    that its canaries tell (None: it tells none), and when it was ready.
+    """
+
+    difference: Difference
+    workloads: Workloads | None
+    ready: datetime
+    beats: dict[str, datetime | None] = {}
+
+
+def judge(checks: Sequence[Check], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict and what speaks against a better one. `reason` says why checks are missing, if they are."""
+    missed = [check for check in checks if not check.passed]
+    reasons, weights = tuple(f"{check.name}: {check.finding}" for check in missed), {check.weight for check in missed}
+    if "failure" in weights:
+        return "Failed", reasons
+    if reason or not checks or "unknown" in weights:
+        return "Inconclusive", (*reasons, *([reason] if reason else [] if checks else ["nothing was checked"]))
+    return ("VerifiedWithFindings" if missed else "Verified"), reasons
+
+
+def ladder(
+    plan: Plan, job: RestoreJob, arrived: Arrived | None, called: Sequence[Check], knobs: VerifyPolicy
+) -> list[Check]:
+    """All checks in order, `called` being those of probes; only the first three if the restore job failed."""
+    checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
+    if not checks[-1].passed or arrived is None:
+        return checks
+    checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
+    checks += [_canary(arrived.beats, plan.taken - knobs.rpo)] if arrived.beats else []
+    if arrived.workloads is not None:
+        checks += _running(arrived.workloads)
+    return [*checks, *called, _restore_time(job, arrived.ready, knobs)]
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _age(plan: Plan, knobs: VerifyPolicy) -> Check:
+    age = timedelta(seconds=plan.rpo_s)
+    finding = f"the latest point was {_hours(age)} old, the target is {_hours(knobs.rpo)}"
+    return Check(
+        name="recovery point age", passed=age <= knobs.rpo, finding=finding, seconds=plan.rpo_s, weight="finding"
+    )
+
+
+def _threat(plan: Plan) -> Check:
+    finding = f"passed over for a threat: {some(plan.flagged)}" if plan.flagged else "no point carries a threat"
+    return Check(name="threat flag", passed=not plan.flagged, finding=finding, weight="finding")
+
+
+def _status(plan: Plan, job: RestoreJob) -> Check:
+    took = (job.ended - job.started).total_seconds() if job.ended else None
+    tier = " from the vault tier" if plan.staging_group else ""
+    finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
+    return Check(name="restore job", passed=job.status.lower() in GOOD, finding=finding, seconds=took)
+
+
+def _warnings(job: RestoreJob) -> Check:
+    found = classified(job.warnings)
+    silent = job.status.lower() != "completed" and not job.warnings
+    told = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
+    return Check(
+        name="restore warnings",
+        passed=not (found["lossy"] or found["unclear"] or silent),
+        finding="; ".join(told) or job.status,
+        weight="failure" if found["lossy"] else "finding",
+    )
+
+
+def _counters(job: RestoreJob, difference: Difference) -> list[Check]:
+    if job.restored is None:
+        return []
+    clean = not job.failed and not job.skipped and (job.restored > 0 or difference.compared == 0)
+    finding = f"{job.restored} restored, {job.failed} failed, {job.skipped} skipped"
+    return [Check(name="restore counters", passed=clean, finding=finding)]
+
+
+def _inventory(difference: Difference) -> Check:
+    parts = [f"{difference.compared} compared"]
+    parts += [f"missing {some(difference.missing)}"] if difference.missing else []
+    parts += [f"altered {some(difference.altered)}"] if difference.altered else []
+    parts += [f"not in the source {some(difference.extra)}"] if difference.extra else []
+    return Check(name="inventory", passed=not (difference.missing or difference.altered), finding="; ".join(parts))
+
+
+def _canary(beats: dict[str, datetime | None], since: datetime) -> Check:
+    stale = [f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)" for name, at in beats.items()]
+    stale = [told for told, at in zip(stale, beats.values(), strict=True) if at is None or at < since]
+    finding = f"older than {since:%Y-%m-%d %H:%M}: {some(stale)}" if stale else f"{len(beats)} are fresh"
+    return Check(name="canary", passed=not stale, finding=finding)
+
+
+def _running(workloads: Workloads) -> list[Check]:
+    unbound, unready, strangers = workloads.unbound, workloads.unready, workloads.strangers
+    bound = Check(name="volumes bound", passed=not unbound, finding=some(unbound) or "all claims are bound")
+    ready = Check(name="pods ready", passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
+    if workloads.homeless:
+        finding = f"the cluster has no room for {some(workloads.homeless)}"
+        ready = Check(name="pods ready", passed=False, finding=finding, weight="unknown")
+    checks = [bound, ready]
+    if workloads.meshed:
+        good = f"{workloads.meshed} pods joined the mesh under a root in force"
+        checks.append(Check(name="mesh identity", passed=not strangers, finding=some(strangers) or good))
+    return checks
+
+
+def _restore_time(job: RestoreJob, ready: datetime, knobs: VerifyPolicy) -> Check:
+    took = ready - job.started
+    finding = f"usable after {_hours(took)}, the target is {_hours(knobs.rto)}"
+    return Check(
+        name="restore time", passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds(), weight="finding"
+    )
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:.1f} h"

@@ -1,0 +1,179 @@
+"""Which finished backups are verified, and by which recovery point.
+
+Rules:
+- Every finished backup is a candidate. Verified for sure is what somebody asks for, an item that never was, one whose
+  backup policy has changed since, and one of which something has waited for longer than the policy document says.
+- Of all others a share is drawn, and of those that are verified a share takes an older point. Draws follow from the
+  verification's name: a step that is repeated draws the same.
+- A point that threat detection has flagged is passed over and told. An older point is taken only where a manifest says
+  what it must hold, one that was never verified before any other.
+- A point is restored from the operational tier where it is there. One that is in the vault tier alone can be restored
+  if the policy document names where that may stage it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.restores.history import History, waiting_longest
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.verification import Plan, RecoveryPoint, Source, places_of
+
+# Changes of an older point's last hour may or may not be in it: its backup began some time before.
+_UNSURE = timedelta(hours=1)
+_SKEW, _SOON = timedelta(minutes=10), timedelta(hours=3)
+
+
+class Reason(NamedTuple):
+    """Why a backup is verified, or isn't."""
+
+    verify: bool
+    reason: str
+    message: str
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished backup whose `manifest` stands at this path; `names` are its namespaces, or its share."""
+
+    source: Source
+    names: tuple[str, ...]
+    manifest: str
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan of a verification, or None and why there is none."""
+
+    reason: str
+    message: str
+    plan: Plan | None = None
+
+
+class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished backup that isn't verified, and why, as the ledger keeps it."""
+
+    job_id: str
+    reason: str
+    message: str
+
+
+class Point(NamedTuple):
+    """The point to restore, how old the latest one is that could be, and which ones carry a threat."""
+
+    point: RecoveryPoint
+    latest: datetime
+    flagged: tuple[str, ...]
+
+
+def draw(name: str, what: str) -> float:
+    """A number from 0 to 1 that belongs to a verification and a question."""
+    return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:8]) / 2**64
+
+
+def why(candidate: Candidate, history: History, knobs: VerifyPolicy, now: datetime) -> Reason:
+    """Whether the backup is verified, and the first rule that says so."""
+    wanted, last = candidate.source.wanted, history.last_verified
+    if wanted.asked:
+        return Reason(True, "Asked", "somebody asks for it")
+    if last is None:
+        return Reason(True, "NeverVerified", "the item was never verified")
+    if last.policy.lower() != candidate.source.item.policy.lower():
+        return Reason(True, "PolicyChanged", "the backup policy has changed since the item was last verified")
+    waited = {name: history.verified_at(name) for name in candidate.names}
+    overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
+    if overdue:
+        return Reason(True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}")
+    if draw(wanted.name, "verify") < knobs.share:
+        return Reason(True, "Drawn", f"drawn: {knobs.share:.0%} of the backups are")
+    return Reason(False, "NotDrawn", f"{knobs.share:.0%} of the backups are verified, and this one wasn't drawn")
+
+
+def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:
+    """The point that is asked for, that of the backup job, or the latest: complete and without a threat.
+
+    Points are listed some time after the job's end and may be younger than it: until one is listed that is as young as
+    the backup, raises NotConverged. If none may be restored, raises PermanentError.
+    """
+    listed = sorted(points, key=lambda point: point.time)
+    if source.job and (not listed or listed[-1].time < source.job.started):
+        raise NotConverged(
+            "PointNotListed", f"no recovery point since {source.job.started:%Y-%m-%d %H:%M} UTC is listed yet"
+        )
+    usable = [point for point in listed if _usable(point, source)]
+    if not usable:
+        message = f"all {len(listed)} recovery points are incomplete or carry a threat"
+        raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
+    flagged = tuple(point.id for point in listed if point.threat)
+    return Point(_meant(usable, listed, source), usable[-1].time, flagged)
+
+
+def older_point(
+    points: Iterable[RecoveryPoint], source: Source, than: datetime, manifests: Sequence[datetime], history: History
+) -> RecoveryPoint | None:
+    """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
+    usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
+    untested = [p for p in usable if not history.knows(p.id)]
+    candidates = sorted(untested or usable, key=lambda point: point.time)
+    return candidates[int(draw(source.wanted.name, "point") * len(candidates))] if candidates else None
+
+
+def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyPolicy, now: datetime) -> Plan:
+    """The plan for the namespaces that have waited longest, or for the share."""
+    source = candidate.source
+    job, wanted = source.job, source.wanted
+    own = job is not None and point.point.time >= job.started
+    return Plan(
+        name=wanted.name,
+        job_id=wanted.job_id,
+        item=source.item,
+        target_id=source.target_id,
+        trust_domain=source.trust_domain,
+        staging=source.staging if source.item.kind == "machine" or point.point.vaulted else "",
+        staging_group=source.staging_group if point.point.vaulted else "",
+        point=point.point,
+        rpo_s=(now - point.latest).total_seconds(),
+        taken=min(point.point.time, job.started) if job and own else point.point.time - _UNSURE,
+        planned=now,
+        places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), wanted.name),
+        flagged=point.flagged,
+        validates=source.item.kind == "machine" or point.point.vaulted,
+    )
+
+
+def manifest_for(manifests: Sequence[tuple[datetime, str]], plan: Plan, *, own: str) -> str:
+    """Which manifest says what the copy must hold: the first that was taken after the point.
+
+    `manifests` are moments and paths. The verification's own one is among them, or will be listed soon.
+    """
+    after = sorted((at, path) for at, path in manifests if at >= plan.point.time - _SKEW)
+    return after[0][1] if after else own
+
+
+def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
+    return any(point.time - _SKEW <= at <= point.time + _SOON for at in manifests)
+
+
+def _usable(point: RecoveryPoint, source: Source) -> bool:
+    return point.complete and not point.threat and (not point.vaulted or bool(source.staging_group))
+
+
+def _unstaged(listed: Iterable[RecoveryPoint], source: Source) -> str:
+    """What is to be set where points are in the vault tier alone and there is no place to stage them."""
+    vaulted = [point.id for point in listed if point.vaulted and point.complete]
+    if not vaulted or source.staging_group:
+        return ""
+    return f"; {len(vaulted)} are in the vault tier alone, which takes verify.scratch_group and verify.staging_account"
+
+
+def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: Source) -> RecoveryPoint:
+    if source.wanted.point_id:
+        found = next((point for point in usable if point.id == source.wanted.point_id), None)
+        if found is None:
+            message = f"{source.wanted.point_id} is no recovery point that can be restored"
+            raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
+        return found
+    since = [point for point in usable if source.job and point.time >= source.job.started]
+    return since[0] if since else usable[-1]

@@ -1,0 +1,99 @@
+"""What is known of an item's verifications: one small document per item, newest last.
+
+Choosing looks at it (what was never tested, what has waited longest), and so do census and trends. It keeps the newest
+`KEPT`; the verdicts themselves stay for ever.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.restores.checks import Result
+from shared.domain.restores.verification import Item, Kind, Plan, item_digest
+
+FOLDER = "trials/"
+KEPT = 400
+VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One verification: its verdict, which point, under which backup policy, which namespaces; times in seconds."""
+
+    name: str
+    at: datetime
+    verdict: str
+    reasons: tuple[str, ...]
+    point: str
+    policy: str
+    names: tuple[str, ...]
+    rpo_s: float | None
+    rto_s: float | None
+
+    @property
+    def verified(self) -> bool:
+        return self.verdict in VERIFIED
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """All verifications of an item that are kept."""
+
+    item_id: str
+    source_id: str
+    kind: Kind
+    trust_domain: str = ""
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def last_verified(self) -> Trial | None:
+        """The newest whose verdict was good."""
+        return next((trial for trial in reversed(self.trials) if trial.verified), None)
+
+    def verified_at(self, name: str) -> datetime | None:
+        """When a namespace, or the share, was last verified."""
+        return next((t.at for t in reversed(self.trials) if t.verified and name in t.names), None)
+
+    def knows(self, point: str) -> bool:
+        """Whether a point was verified."""
+        return any(trial.verified and trial.point == point for trial in self.trials)
+
+    def with_trial(self, trial: Trial) -> "History":
+        """The history with one more; the same if it has that one already."""
+        if any(known.name == trial.name for known in self.trials):
+            return self
+        return msgspec.structs.replace(self, trials=(*self.trials, trial)[-KEPT:])
+
+
+def path(item_id: str) -> str:
+    """Where the history of an item is kept."""
+    return f"{FOLDER}{item_digest(item_id)}.json"
+
+
+def empty(item: Item, trust_domain: str = "") -> History:
+    """The history of an item that was never tested; `trust_domain` is that of its cluster."""
+    return History(item_id=item.id, source_id=item.source_id, kind=item.kind, trust_domain=trust_domain)
+
+
+def trial_of(plan: Plan, result: Result) -> Trial:
+    """What the history keeps of a verdict."""
+    return Trial(
+        name=plan.name,
+        at=result.judged_at,
+        verdict=result.verdict,
+        reasons=result.reasons,
+        point=plan.point.id,
+        policy=plan.item.policy,
+        names=tuple(plan.places),
+        rpo_s=result.rpo_s,
+        rto_s=result.rto_s,
+    )
+
+
+def waiting_longest(names: Iterable[str], history: History, count: int) -> list[str]:
+    """Those that were never verified or whose verification is longest ago, so many at most."""
+
+    def turn(name: str) -> tuple[bool, float, str]:
+        at = history.verified_at(name)
+        return (at is not None, at.timestamp() if at else 0.0, name)
+
+    return sorted(sorted(names, key=turn)[:count])

@@ -1,0 +1,51 @@
+"""What a verification may leave behind: a lease is written before anything is made, and released once all is gone.
+
+Rules:
+- A lease holds the plan, which names everything that may have been made. A release stands beside it; both are written
+  once, and leases of the last KEPT are looked at.
+- While its run goes on, the run cleans up. Afterwards whatever is left is the janitor's, until it has seen it gone.
+- A restore that is still running may make its place again: the lease isn't released before that has ended.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.domain.restores.verification import Plan
+
+FOLDER = "leases/"
+KEPT = timedelta(days=30)
+_LEASE, _RELEASE = ".json", ".gone"
+
+
+class Clearing(msgspec.Struct, frozen=True, kw_only=True):
+    """A place to clear; `sent` says that a restore into it may still be running."""
+
+    plan: Plan
+    sent: bool
+
+
+def lease_path(plan: Plan) -> str:
+    """Where the lease of a verification is kept; its name begins with the day."""
+    return f"{FOLDER}{plan.planned:%Y-%m-%d}/{plan.name}{_LEASE}"
+
+
+def release_path(lease: str) -> str:
+    """Where it is said that what was leased is gone."""
+    return lease.removesuffix(_LEASE) + _RELEASE
+
+
+def verification(lease: str) -> str:
+    """The name of the verification that a lease belongs to."""
+    return lease.rpartition("/")[2].removesuffix(_LEASE)
+
+
+def kept_since(now: datetime) -> str:
+    """The key after which all leases are listed that are looked at."""
+    return f"{FOLDER}{now - KEPT:%Y-%m-%d}"
+
+
+def unreleased(paths: Collection[str]) -> list[str]:
+    """The leases without a release, oldest first."""
+    return sorted(path for path in paths if path.endswith(_LEASE) and release_path(path) not in paths)

@@ -1,0 +1,233 @@
+"""What a protected item holds, and how a restored copy differs from it.
+
+Rules:
+- A manifest is taken from the source when a backup has completed, some minutes after it. What was made or changed in
+  between can't be in the copy as it is now, so an entry says when it was made and last changed.
+- It is written once and named by its SHA-256. Of more than MOST_ENTRIES entries those are kept whose names have the
+  lowest hashes: the same ones each time.
+- Kubernetes objects are compared where loss shows: workloads by their images and
+  whether they ask for the mesh, ConfigMaps by content, claims by size.
+  Secrets aren't read: the verifier has no right to.
+- Files are compared by path and size, a bounded sample of them by content.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from shared.domain.errors import PermanentError
+from shared.domain.restores.verification import item_digest
+
+MOST_ENTRIES = 5_000
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+COMPARED = (*WORKLOADS, "ServiceAccount", "ConfigMap", "PersistentVolumeClaim")
+SAMPLED_FILES = 50
+SAMPLED_BYTES = 4 * 2**20  # larger files are compared by size alone
+VERIFIES_LABEL = "meshward.io/verifies"
+_MADE_BY_KUBERNETES = {"ConfigMap kube-root-ca.crt", "ServiceAccount default"}
+_SYSTEM_NAMESPACES = {"dataprotection-microsoft", "gatekeeper-system", "calico-system", "tigera-operator"}
+_MESH_LABELS = {"linkerd.io/is-control-plane", "linkerd.io/extension"}
+
+type Object = Mapping[str, Any]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing of an item: a digest of what must survive, when it was made and when it was last changed."""
+
+    digest: str
+    made: datetime | None = None
+    changed: datetime | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What the item held at `taken`, by name: `ConfigMap shop/settings`, `orders/2027.csv`.
+
+    `names` are its namespaces, or its share; `total` counts the entries that there were.
+    """
+
+    taken: datetime
+    names: tuple[str, ...]
+    total: int
+    entries: dict[str, Entry]
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a share, size in bytes."""
+
+    path: str
+    size: int
+    made: datetime | None = None
+    changed: datetime | None = None
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What an item holds now, and by which names it is restored: its namespaces, or its share."""
+
+    names: tuple[str, ...]
+    entries: dict[str, Entry]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """How a copy differs from its manifest; `compared` counts the entries that it had to have."""
+
+    compared: int
+    missing: tuple[str, ...]
+    altered: tuple[str, ...]
+    extra: tuple[str, ...]
+
+
+def manifest_of(held: Held, now: datetime) -> Manifest:
+    """The manifest of what an item holds now; raises PermanentError if that is nothing."""
+    if not held.names:
+        raise PermanentError("NothingProtected", "the backup covers no namespace of a workload")
+    kept = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
+    entries = {name: held.entries[name] for name in sorted(kept)}
+    return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
+
+
+def folder(item_id: str) -> str:
+    """Where the manifests of an item are kept."""
+    return f"manifests/{item_digest(item_id)}/"
+
+
+def path(item_id: str, verification: str, taken: datetime) -> str:
+    """Where a manifest is kept: its name begins with the moment, so that a list of them is in order."""
+    return f"{folder(item_id)}{taken:%Y%m%dT%H%M%SZ}-{verification}.json"
+
+
+def taken_at(path: str) -> datetime:
+    """When the manifest of this path was taken."""
+    return datetime.strptime(path.rpartition("/")[2][:16] + "+0000", "%Y%m%dT%H%M%SZ%z")
+
+
+def protected_namespaces(
+    namespaces: Iterable[Object], included: tuple[str, ...], excluded: tuple[str, ...]
+) -> list[str]:
+    """The namespaces of a cluster's backup that a verification restores: none of the system, the mesh or our own."""
+    return [
+        namespace["metadata"]["name"]
+        for namespace in namespaces
+        if _of_a_workload(namespace["metadata"])
+        and (not included or namespace["metadata"]["name"] in included)
+        and namespace["metadata"]["name"] not in excluded
+    ]
+
+
+def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str]) -> dict[str, Entry]:
+    """Entries of Kubernetes objects by kind; `source` maps the namespaces they are in to those they stem from."""
+    return {
+        f"{kind} {source[item['metadata']['namespace']]}/{item['metadata']['name']}": _entry(kind, item)
+        for kind in COMPARED
+        for item in objects.get(kind, ())
+        if f"{kind} {item['metadata']['name']}" not in _MADE_BY_KUBERNETES
+        and not item["metadata"].get("ownerReferences")
+    }
+
+
+def of_files(files: Iterable[File], contents: Mapping[str, str]) -> dict[str, Entry]:
+    """Entries of files; `contents` has the SHA-256 in hex of those that were read."""
+    return {
+        f.path: Entry(digest=f"{f.size} {contents.get(f.path, '')}".strip(), made=f.made, changed=f.changed)
+        for f in files
+    }
+
+
+def sample(files: Iterable[File]) -> list[str]:
+    """Which files to read: at most SAMPLED_FILES, the same for the same paths, none larger than SAMPLED_BYTES."""
+    paths = [f.path for f in files if f.size <= SAMPLED_BYTES]
+    return sorted(paths, key=lambda path: hashlib.sha256(path.encode()).digest())[:SAMPLED_FILES]
+
+
+def sampled(manifest: Manifest) -> list[str]:
+    """The files that the manifest knows by content."""
+    return [path for path, entry in manifest.entries.items() if " " in entry.digest]
+
+
+def part(manifest: Manifest, namespaces: Collection[str]) -> Manifest:
+    """What the manifest of a cluster says of these namespaces."""
+    entries = {n: entry for n, entry in manifest.entries.items() if n.partition(" ")[2].partition("/")[0] in namespaces}
+    return msgspec.structs.replace(manifest, entries=entries)
+
+
+def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetime) -> Difference:
+    """What the copy lacks, holds otherwise or holds in excess; what is younger than the backup doesn't count.
+
+    Raises PermanentError if everything is younger: then nothing can be said about the copy.
+    """
+    due = [name for name, entry in manifest.entries.items() if _before(entry.made, backup_taken)]
+    if manifest.entries and not due:
+        raise PermanentError("NothingToCompare", "all that the source holds was made after the backup")
+    altered = [
+        name
+        for name in due
+        if name in copy
+        and copy[name].digest != manifest.entries[name].digest
+        and _before(manifest.entries[name].changed, backup_taken)
+    ]
+    return Difference(
+        compared=len(due),
+        missing=tuple(name for name in due if name not in copy),
+        altered=tuple(altered),
+        extra=() if manifest.total > MOST_ENTRIES else tuple(name for name in copy if name not in manifest.entries),
+    )
+
+
+def _of_a_workload(metadata: Object) -> bool:
+    name, labels = metadata["name"], metadata.get("labels") or {}
+    of_ours = VERIFIES_LABEL in labels
+    return not (of_ours or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
+
+
+def beats_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:
+    """The newest time that each ConfigMap holds as a value; `source` as for `of_objects`."""
+    found = {}
+    for item in objects:
+        times = [at for text in (item.get("data") or {}).values() if (at := beat(text))]
+        if times:
+            metadata = item["metadata"]
+            found[f"ConfigMap {source[metadata['namespace']]}/{metadata['name']}"] = max(times)
+    return found
+
+
+def beat(text: str) -> datetime | None:
+    """The time that a canary's text says, in UTC unless it says otherwise; None if it is no ISO 8601 time."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _entry(kind: str, item: Object) -> Entry:
+    metadata = item["metadata"]
+    writes = [m["time"] for m in metadata.get("managedFields") or () if m.get("time") and not m.get("subresource")]
+    made = metadata.get("creationTimestamp")
+    return Entry(
+        digest=hashlib.sha256(json.dumps(_content(kind, item), sort_keys=True).encode()).hexdigest(),
+        made=_moment(made),
+        changed=max((_moment(w) for w in [*writes, made] if w), default=None),
+    )
+
+
+def _content(kind: str, item: Object) -> Any:
+    if kind == "ConfigMap":
+        return [item.get("data") or {}, item.get("binaryData") or {}]
+    if kind == "PersistentVolumeClaim":
+        return item.get("spec", {}).get("resources", {}).get("requests", {}).get("storage")
+    if kind in WORKLOADS:
+        template = item["spec"]["template"]
+        injected = (template.get("metadata", {}).get("annotations") or {}).get("linkerd.io/inject")
+        return [injected, *sorted(c.get("image", "") for c in template["spec"].get("containers", ()))]
+    return None
+
+
+def _moment(value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _before(when: datetime | None, moment: datetime) -> bool:
+    return when is None or when <= moment

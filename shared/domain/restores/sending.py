@@ -1,0 +1,90 @@
+"""Whether a restore may be sent now, and what its jobs may cost.
+
+Rules:
+- A restore is sent at most once while its job may still show up. Whether it was sent stands in the ledger; the job is
+  then looked for among the item's restore jobs, because the answer to the request may have been lost.
+- Restores of one item follow one another: a job that started after ours was sent is ours.
+- Azure Backup allows ten restores a day and item (AKS backup and Azure Files support matrices).
+- A Recovery Services vault answers 150 reads of backup jobs an hour and subscription (seen in recorded traffic). Each
+  read takes a token, of which an hour of the clock has half as many: so no hour that begins at any other minute has
+  more than 150 either, whatever fails and however many work side by side.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.domain.errors import NotConverged, PermanentError, TemporaryError
+from shared.domain.restores.verification import RestoreJob
+
+RESTORES_PER_DAY = 10
+READS_PER_HOUR = 150
+SHOWS_UP_WITHIN = timedelta(minutes=10)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+CLOCK_SKEW = timedelta(minutes=1)
+
+
+def next_act(
+    jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime
+) -> RestoreJob | Literal["send"]:
+    """What to do about a restore: follow the job that is ours already, or send the request now.
+
+    `jobs` are the item's restore jobs of the last day, `sends` the moments our request was sent, oldest first. Raises
+    NotConverged while a sent request may still become a job or another restore of the item runs, PermanentError if
+    today's restores are used up.
+    """
+    jobs = list(jobs)
+    if sends:
+        if mine := ours(jobs, target, sends):
+            return mine
+        if now - sends[-1] < SHOWS_UP_WITHIN:
+            raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
+    if any(job.open for job in jobs):
+        raise NotConverged("RestoreRunning", "another restore of the same item is running")
+    if sum(job.started > now - DAY for job in jobs) >= RESTORES_PER_DAY:
+        raise PermanentError("QuotaReached", f"{RESTORES_PER_DAY} restores of the item have run within a day")
+    return "send"
+
+
+def ours(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
+    """The job that our request, sent at these moments (oldest first), has become; None while it shows no job."""
+    mine = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
+    return min(mine, key=lambda job: job.started, default=None)
+
+
+def all_ours(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
+    """`ours`, and what else became of our requests: one that Azure took twice is two jobs, which begin side by side."""
+    first, last = ours(jobs, target, sends), sends[-1] + CLOCK_SKEW
+    return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
+
+
+def ran_during(job: RestoreJob, moment: datetime) -> bool:
+    """Whether the job ran at a moment that another clock tells."""
+    return job.started - CLOCK_SKEW <= moment and (job.ended is None or moment <= job.ended + CLOCK_SKEW)
+
+
+def sends_folder(verification: str) -> str:
+    """Where it stands when a verification sent its restore."""
+    return f"restores/{verification}/"
+
+
+def sends_of(verification: str, paths: Iterable[str]) -> list[datetime]:
+    """When a verification sent its restore, by the paths of its folder."""
+    return sorted(datetime.fromisoformat(path.removeprefix(sends_folder(verification))) for path in paths)
+
+
+def reads_folder(subscription: str, now: datetime) -> str:
+    """Where the tokens stand that this hour's reads of a subscription's jobs have taken."""
+    return f"reads/{subscription.lower()}/{now:%Y-%m-%dT%H}/"
+
+
+def next_token(folder: str, taken: Collection[str], now: datetime) -> str:
+    """The path of the next token; raises TemporaryError until the next hour if all are taken."""
+    paths = (f"{folder}{number:03}" for number in range(READS_PER_HOUR // 2))
+    free = next((path for path in paths if path not in taken), None)
+    if free is None:
+        left = HOUR - timedelta(minutes=now.minute, seconds=now.second)
+        raise TemporaryError(
+            "ReadsSpent", "this hour's reads of backup jobs are spent", retry_after=left.total_seconds()
+        )
+    return free

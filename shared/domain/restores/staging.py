@@ -1,0 +1,101 @@
+"""What Azure Backup stages for a cluster's restore from the vault tier, and leaves behind for whoever asked for it to
+remove: disks and snapshots in a group, a container in a storage account.
+
+Rules:
+- Nobody documents what these are called, so names prove nothing. Before a restore is sent the group is proven empty of
+  disks and snapshots, and the containers that are there are written down. While one restore has its turn at the group,
+  no other has.
+- Ours is what wasn't there then, was made while our restore job ran, and isn't called as a machine's restore calls what
+  it makes. While a machine holds it, it is left, and told.
+- A turn lasts as long as its holder's lease: until its run, or the janitor after it, has seen that all is gone. A lease
+  that nobody looks at any more ends its turn, too.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.restores.disks import called_as_a_machine_s
+from shared.domain.restores.lease import kept_since, lease_path, release_path
+from shared.domain.restores.sending import ran_during
+from shared.domain.restores.verification import Plan, RestoreJob
+
+
+class Staged(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in a staging group or its account. `made` is when; of a container, when it last changed.
+
+    A disk that is `held` is attached to a machine.
+    """
+
+    kind: Literal["disk", "snapshot", "container"]
+    name: str
+    made: datetime
+    held: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What was there before a restore was sent: `disk orders`, `container logs`."""
+
+    there: tuple[str, ...]
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose turn at a staging group it is: the path of the lease that its holder has."""
+
+    lease: str
+
+
+def turn_path(plan: Plan) -> str:
+    """Where it stands whose turn at the plan's staging group it is."""
+    parts = plan.staging_group.lower().split("/")
+    return f"turns/{parts[2]}/{parts[4]}.json"
+
+
+def before_path(plan: Plan) -> str:
+    """Where it stands what was in the staging group before the plan's restore."""
+    return f"staging/{plan.name}.json"
+
+
+def check_turn(turn: Turn | None, plan: Plan, released: Collection[str], now: datetime) -> None:
+    """Raise NotConverged while another verification has its turn, PermanentError where the plan's is over.
+
+    `released` are the releases among those of the holder's lease and the plan's own.
+    """
+    mine = lease_path(plan)
+    if release_path(mine) in released:
+        raise PermanentError(
+            "TurnOver", "what this verification made is cleared away already: ask for the point by its item"
+        )
+    if turn is None or turn.lease == mine or release_path(turn.lease) in released or turn.lease < kept_since(now):
+        return
+    message = f"another restore passes through {plan.staging_group}: {turn.lease}"
+    raise NotConverged("StagingTaken", message)
+
+
+def before(found: Iterable[Staged], plan: Plan) -> Before:
+    """What is there before the plan's restore; raises PermanentError for what couldn't be told from what that makes."""
+    found = list(found)
+    strange = [str(each) for each in found if each.kind != "container" and not called_as_a_machine_s(each.name)]
+    if strange:
+        message = (
+            f"{plan.staging_group} isn't empty, and what a restore leaves there couldn't be told from the rest: remove "
+            f"{', '.join(strange[:5])}, or name another group in verify.scratch_group"
+        )
+        raise PermanentError("StagingNotEmpty", message)
+    return Before(there=tuple(map(str, found)))
+
+
+def ours(found: Iterable[Staged], there: Before, jobs: Sequence[RestoreJob]) -> list[Staged]:
+    """What these restore jobs, all of the same verification, have staged."""
+    return [
+        each
+        for each in found
+        if str(each) not in there.there and not called_as_a_machine_s(each.name)
+        if any(ran_during(job, each.made) for job in jobs)
+    ]

@@ -1,0 +1,81 @@
+"""Which backup jobs must be told about: Azure Backup itself raises no event.
+
+Rules:
+- Resource Graph is asked from a day before the watermark on, because it shows a job some time after its end. It shows
+  jobs of 14 days (Azure Backup docs), so that an outage of 13 is caught up with.
+- A job is told once per status: the ledger's row is written after the event was accepted, so the event is sent at least
+  once, and its id is always the same.
+- The watermark is the latest end that was told.
+- A backup that is still open after OVERDUE is told once as such, and again as what it ends as.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.domain.events import BACKUP_COMPLETED, BACKUP_FAILED, BACKUP_OVERDUE
+from shared.domain.restores.verification import ENDED, GOOD
+
+OVERLAP = timedelta(days=1)
+SHOWN = timedelta(days=14)
+OVERDUE = timedelta(hours=12)
+WATERMARK = "watch/watermark"
+TOLD = "backups/"
+
+
+class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as Resource Graph shows it; `ended` is None while it is open.
+
+    `item` is the backup instance of a cluster's, empty of others; `volume` names the share or machine of others.
+    """
+
+    id: str
+    operation: str
+    status: str
+    started: datetime
+    ended: datetime | None
+    item: str = ""
+    volume: str = ""
+
+    @property
+    def news(self) -> str:
+        """What there is to tell about it: the status that it ended with, or that it is overdue."""
+        return self.status if self.ended else "Overdue"
+
+    @property
+    def when(self) -> datetime:
+        """When it became news."""
+        return self.ended or self.started + OVERDUE
+
+    @property
+    def key(self) -> str:
+        """The ledger's row. It begins with the date, so that rows since a day can be listed."""
+        return f"{TOLD}{self.when:%Y-%m-%d}/{self.event_id}"
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.id.rsplit('/', 1)[-1]}:{self.news}"
+
+
+def event_type(status: str) -> str:
+    """The type of the event that tells this status."""
+    if status.lower() in GOOD:
+        return BACKUP_COMPLETED
+    return BACKUP_FAILED if status.lower() in ENDED else BACKUP_OVERDUE
+
+
+def window_start(watermark: datetime | None, now: datetime) -> datetime:
+    """From when on Resource Graph is asked; on the first run one day back."""
+    return max((watermark or now) - OVERLAP, now - SHOWN)
+
+
+def told_since(start: datetime) -> str:
+    """The key after which all rows of jobs that became news since `start` are listed."""
+    return f"{TOLD}{start:%Y-%m-%d}"
+
+
+def untold(jobs: Iterable[WatchedJob], told: Collection[str], since: datetime, now: datetime) -> list[WatchedJob]:
+    """The backups that became news since the window's start and nobody was told of, in the order of their news."""
+    backups = (job for job in jobs if job.operation.lower() == "backup" and job.key not in told)
+    return sorted((job for job in backups if since <= job.when <= now), key=lambda job: (job.when, job.id))

@@ -1,0 +1,139 @@
+"""What runs in restored namespaces, judged from Kubernetes objects as the API server sends them.
+
+A restored workload counts only if it joined the mesh again: its proxy is ready, which takes a certificate from the
+mesh's identity, and trusts a root in force (Linkerd docs: proxies read their roots once, at start). Two roots are in
+force while a rotation goes on; a proxy that started in its midst may know only one of them.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.domain.restores.manifest import WORKLOADS, Entry, Object
+from shared.domain.trust.certificates import fingerprints
+
+_PROXY = "linkerd-proxy"
+_ANCHORS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
+_INJECT = "linkerd.io/inject"
+_NO_ROOM = re.compile(r"Insufficient|Too many pods|taint", re.IGNORECASE)  # of the scheduler's messages
+
+
+class Workloads(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs in the restored namespaces, by names of what is wrong; counts of pods and of those in the mesh.
+
+    `homeless` pods find no room in the cluster, which says nothing about the copy; they are none of the others.
+    """
+
+    pods: int
+    meshed: int
+    unready: tuple[str, ...] = ()
+    unbound: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
+    homeless: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        return not (self.unready or self.unbound or self.strangers or self.homeless)
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore made: its entries, what runs there (None for a share), and the times that its canaries tell."""
+
+    entries: dict[str, Entry]
+    workloads: Workloads | None = None
+    beats: dict[str, datetime] = {}
+
+    @property
+    def settled(self) -> bool:
+        return self.workloads is None or self.workloads.settled
+
+
+def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) -> Workloads:
+    """Facts of restored workloads; `bundle` is the PEM text of the mesh's roots in force, None in a cluster whose mesh
+    isn't Meshward's.
+    """
+    pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
+    roots = fingerprints(bundle or "")
+    injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n["metadata"])}
+    homeless = [pod for pod in pods if _homeless(pod)]
+    housed = [pod for pod in pods if pod not in homeless]
+    meshed = [pod for pod in housed if bundle is not None and belongs_to_mesh(pod, injecting)]
+    unready = [_name(pod) for pod in housed if not ready(pod)]
+    if not homeless:
+        unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]
+    awaited = {claim for pod in homeless for claim in _claims(pod)}
+    claims = [c for c in objects.get("PersistentVolumeClaim", ()) if _name(c) not in awaited]
+    return Workloads(
+        pods=len(pods),
+        meshed=len(meshed),
+        unready=tuple(unready),
+        unbound=tuple(_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"),
+        strangers=tuple(_name(pod) for pod in meshed if not _joined(pod, roots)),
+        homeless=tuple(_name(pod) for pod in homeless),
+    )
+
+
+def ready(pod: Object) -> bool:
+    """Whether Kubernetes calls the pod ready."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _homeless(pod: Object) -> bool:
+    """Whether no node has room for the pod; what waits for a volume isn't homeless."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    told = [c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"]
+    return any(_NO_ROOM.search(message) for message in told)
+
+
+def _claims(pod: Object) -> list[str]:
+    volumes = [v["persistentVolumeClaim"]["claimName"] for v in _volumes(pod) if "persistentVolumeClaim" in v]
+    return [f"{pod['metadata']['namespace']}/{claim}" for claim in volumes]
+
+
+def _volumes(pod: Object) -> list[Any]:
+    return pod.get("spec", {}).get("volumes") or []
+
+
+def belongs_to_mesh(pod: Object, injecting: Collection[str]) -> bool:
+    """Whether the pod has a proxy or ought to; `injecting` are the namespaces that ask for one."""
+    metadata = pod["metadata"]
+    wanted = (metadata.get("annotations") or {}).get(_INJECT)
+    return _proxy(pod) is not None or wanted == "enabled" or (wanted is None and metadata["namespace"] in injecting)
+
+
+def _injects(metadata: Object) -> bool:
+    return (metadata.get("annotations") or {}).get(_INJECT) == "enabled"
+
+
+def _joined(pod: Object, roots: frozenset[str]) -> bool:
+    proxy = _proxy(pod)
+    if proxy is None:
+        return False
+    anchors = next((e.get("value", "") for e in proxy.get("env", ()) if e["name"] == _ANCHORS), "")
+    return bool(roots & fingerprints(anchors)) and _proxy_ready(pod)
+
+
+def _proxy(pod: Object) -> Any:
+    spec = pod.get("spec", {})
+    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
+    return next((c for c in containers if c["name"] == _PROXY), None)
+
+
+def _proxy_ready(pod: Object) -> bool:
+    status = pod.get("status", {})
+    states = [*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ())]
+    return any(s["name"] == _PROXY and s.get("ready") for s in states)
+
+
+def _complete(workload: Object) -> bool:
+    status, spec = workload.get("status", {}), workload.get("spec", {})
+    wanted = status.get("desiredNumberScheduled", spec.get("replicas", 1))
+    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(wanted)
+
+
+def _name(item: Object) -> str:
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"

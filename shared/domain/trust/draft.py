@@ -1,0 +1,78 @@
+"""How a root is made in Key Vault so that its key never leaves: a table of what the vault shows and what comes next.
+
+    nothing there              create a key        a self-issued version, the draft, whose key may sign
+    draft under way            wait
+    draft there                request             a second version with the same key, waiting for its certificate
+    request open               merge               the root, signed with the draft's key
+    root there, draft enabled  disable the draft
+    root there                 done
+
+A key whose certificate is still requested signs nothing, hence the draft. Whoever comes second at any point finds a
+conflict and looks again; while a request is open the root may be signed anew, as only one certificate can be merged.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from shared.domain.errors import PermanentError
+from shared.domain.trust.roots import GENERATION_TAG
+
+
+class Act(StrEnum):
+    """What comes next."""
+
+    CREATE_KEY = "create key"
+    WAIT = "wait"
+    REQUEST = "request"
+    MERGE = "merge"
+    DISABLE_DRAFT = "disable draft"
+    DONE = "done"
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """An issued version of a certificate."""
+
+    id: str
+    enabled: bool
+    created: datetime
+    tags: dict[str, str]
+
+    @property
+    def is_root(self) -> bool:
+        return GENERATION_TAG in self.tags
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest request for a version: by which issuer (Self, Unknown), its status, and the service's error."""
+
+    issuer: str
+    status: str
+    error: str
+
+
+def next_act(versions: Sequence[Version], request: Request | None) -> Act:
+    """What to do about a root in the making; raises PermanentError when people have to look."""
+    if any(v.is_root for v in versions):
+        return Act.DISABLE_DRAFT if any(v.enabled and not v.is_root for v in versions) else Act.DONE
+    if request and request.status == "inProgress":
+        return Act.WAIT if request.issuer == "Self" else Act.MERGE
+    if request and request.status != "completed":
+        message = f"the request for the new root is {request.status}: {request.error or 'no reason given'}; delete it"
+        raise PermanentError("RootRequestFailed", message)
+    return Act.REQUEST if versions else Act.CREATE_KEY
+
+
+def draft(versions: Sequence[Version]) -> Version:
+    """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
+    drafts = [v for v in versions if v.enabled and not v.is_root]
+    if not drafts:
+        raise PermanentError("DraftDisabled", "the new root's first version is disabled: enable it, its key signs")
+    return max(drafts, key=lambda v: v.created)
+
+
+def root_version(versions: Sequence[Version]) -> Version:
+    """The version that is the root itself."""
+    return max((v for v in versions if v.is_root), key=lambda v: v.created)

@@ -1,0 +1,156 @@
+"""When a trust root is due, in which mode it will be rotated, and what that will do: the plan.
+
+Rules:
+- Times are shares of a root's life, so that a root of an hour and one of ten years are both replaced in time: the
+  rotation is due at half of it, and issuers are to be under the new root with a sixth of it left.
+- Routine waits until leaves are renewed. Swift restarts proxies instead, where the root could expire before routine has
+  come to its last phase by the policy's times. If not even swift can get there, the root is replaced: with downtime,
+  so never unasked.
+- A plan's hash covers what is decided: the rotation, its mode, members and roots. Not times or pods, which change by
+  themselves.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from shared.domain.errors import Conflict, PermanentError
+from shared.domain.trust.phases import Mode
+from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.roots import Root, Rotation, VaultCertificate, given_up
+
+_SWIFT_TAKES = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
+_EACH_TAKES = timedelta(seconds=3)  # some thirty activities of a second for each cluster, ten at once
+
+_RESTARTS = {Mode.ROUTINE: 2, Mode.SWIFT: 3, Mode.REPLACE: 1}
+_IMPACTS = {
+    Mode.ROUTINE: "none: leaves are renewed by themselves",
+    Mode.SWIFT: "none but restarts: they take the place of waiting until leaves are renewed by themselves",
+    Mode.REPLACE: "downtime: no proxy can talk to another from the root's expiry until both have been restarted",
+}
+
+
+class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
+    """When a root is due and why; `mode` is that of a rotation which begins as soon as it is due."""
+
+    trust_domain: str
+    certificate: str
+    expires: datetime
+    due: datetime
+    activate_by: datetime
+    mode: Mode
+    reason: str
+    message: str
+
+
+class Blocker(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a member can't be rotated as it is, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+class MemberPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be restarted in a cluster (`Kind/namespace/name`), and pods that have to end by themselves."""
+
+    cluster: str
+    restarts: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()
+    blocker: Blocker | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rotation would do now. Roots are SHA-256 fingerprints; each workload restarts `restarts_each` times."""
+
+    upcoming: Upcoming
+    rotation: Rotation
+    mode: Mode
+    impact: str
+    restarts_each: int
+    roots: tuple[str, ...]
+    members: tuple[MemberPlan, ...]
+    hash: str
+
+
+def swift_takes(members: int) -> timedelta:
+    """How long a swift rotation over so many clusters takes until leaves are renewed."""
+    return _SWIFT_TAKES + members * _EACH_TAKES
+
+
+def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -> Upcoming:
+    """When the root of so many clusters is due, and in which mode."""
+    life = root.expires - root.starts
+    due, activate_by = root.starts + life / 2, root.expires - life / 6
+    left = root.expires - max(now, due)
+    takes = policy.distribute_within + policy.activate_within + policy.settle_within
+    swift = swift_takes(members)
+    reason, message = _why(left, swift, now, due, activate_by)
+    return Upcoming(
+        trust_domain=root.trust_domain,
+        certificate=root.certificate,
+        expires=root.expires,
+        due=due,
+        activate_by=activate_by,
+        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < takes else Mode.ROUTINE,
+        reason=reason,
+        message=message,
+    )
+
+
+def _why(left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime) -> tuple[str, str]:
+    if left <= timedelta():
+        return "RootExpired", "the root has expired"
+    if left < swift:
+        return "RootExpiring", "the root expires before even a swift rotation could be done"
+    if now < due:
+        return "NotDue", "less than half of the root's life is over"
+    if now < activate_by:
+        return "HalfLived", "half of the root's life is over"
+    return "Overdue", "no more than a sixth of the root's life is left"
+
+
+def starts_unasked(upcoming: Upcoming, certificates: Iterable[VaultCertificate], now: datetime) -> bool:
+    """Whether a sweep starts the rotation: once it is due, or, if the last one was aborted, once it is overdue."""
+    aborted = given_up(upcoming.trust_domain, certificates)
+    return now >= (upcoming.activate_by if aborted else upcoming.due)
+
+
+def unasked_mode(upcoming: Upcoming) -> Mode:
+    """The mode, for a start by event or timer; raises PermanentError if it takes somebody who has seen the plan."""
+    if upcoming.mode is Mode.REPLACE:
+        call = f"GET /api/plans/rotations/{upcoming.certificate}"
+        todo = f'see {call}, then POST /api/rotations with its hash as "plan" and "mode": "replace"'
+        raise PermanentError("RootExpired", f"{upcoming.message}, so replacing it means downtime: {todo}")
+    return upcoming.mode
+
+
+def plan(
+    upcoming: Upcoming,
+    rotation: Rotation,
+    roots: Sequence[str],
+    members: Sequence[MemberPlan],
+    *,
+    compromised: bool = False,
+) -> Plan:
+    """The plan of a rotation; that of a compromised root doesn't wait."""
+    mode = Mode.SWIFT if compromised and upcoming.mode is Mode.ROUTINE else upcoming.mode
+    decided = (rotation, mode, sorted(m.cluster.lower() for m in members), roots)
+    return Plan(
+        upcoming=upcoming,
+        rotation=rotation,
+        mode=mode,
+        impact=_IMPACTS[mode],
+        restarts_each=_RESTARTS[mode],
+        roots=tuple(roots),
+        members=tuple(members),
+        hash=hashlib.sha256(msgspec.json.encode(decided, order="sorted")).hexdigest(),
+    )
+
+
+def check_plan(found: Plan, mode: Mode, hash: str) -> None:
+    """Raise Conflict unless the plan is the one that was seen, in this mode."""
+    if found.hash != hash or found.mode is not mode:
+        message = f"the plan is another one now, in mode {found.mode}: look at it again and name its hash"
+        raise Conflict("PlanChanged", message)

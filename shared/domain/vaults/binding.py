@@ -1,0 +1,139 @@
+"""Who a cluster's backup workloads are: for Entra, in the mesh, and for Meshward.
+
+Rules:
+- They run in a namespace of their own as one service account, both made by who takes the cluster in (docs/clusters.md).
+- Each life of a cluster has a user-assigned identity of its own, since an identity takes 20 federated credentials at
+  most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
+- An entry of the identity map says what an identity may ask of Meshward: both its names, its vault, items and actions.
+  Entries are written once; a change is the next version beside them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.vaults.protection import Protection
+
+NAMESPACE, ACCOUNT = "meshward-backup", "backup"
+ACTIONS = ("backup", "verify")
+CLIENT_ID = "azure.workload.identity/client-id"
+
+type Object = dict[str, Any]
+
+
+class Mesh(NamedTuple):
+    """What differs by mesh: a workload's name by trust domain, the objects that let it reach hosts, and why the mesh
+    doesn't act by the objects it found (empty if it does).
+    """
+
+    identity: Callable[[str], str]
+    policies: Callable[[Sequence[str]], list[Object]]
+    pending: Callable[[Sequence[Object]], str]
+
+
+class Federation(msgspec.Struct, frozen=True, kw_only=True):
+    """A federated credential: whose tokens Entra takes for the identity's own."""
+
+    issuer: str
+    subject: str = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"
+    audiences: tuple[str, ...] = ("api://AzureADTokenExchange",)
+
+
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
+    """A protection and the identity of its backup workloads, by object id and client id."""
+
+    wanted: Protection
+    principal: str
+    client: str
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the identity map: `principal` is the Entra object id, `items` are backup instances by id."""
+
+    principal: str
+    mesh: str
+    mesh_identity: str
+    cluster_id: str
+    vault_id: str
+    items: tuple[str, ...]
+    actions: tuple[str, ...]
+
+
+def identity_name(wanted: Protection) -> str:
+    """The user-assigned identity, named after the vault."""
+    return f"id-{wanted.vault.removeprefix('bv-')}"
+
+
+def known(wanted: Protection, found: tuple[str, str] | None) -> Binding:
+    """The binding to an identity that was found, by object id and client id."""
+    if found is None:
+        raise NotConverged("Asked", f"identity {identity_name(wanted)} was asked for")
+    return Binding(wanted=wanted, principal=found[0], client=found[1])
+
+
+def federation(wanted: Protection) -> Federation:
+    """The credential that ties the cluster's service account to the identity; raises PermanentError without issuer."""
+    if not wanted.oidc_issuer:
+        raise PermanentError(
+            "NoTokenIssuer",
+            f"cluster {wanted.cluster} issues no tokens that Entra could take: az aks update -g {wanted.cluster_group} "
+            f"-n {wanted.cluster} --enable-oidc-issuer --enable-workload-identity",
+        )
+    return Federation(issuer=wanted.oidc_issuer)
+
+
+def hosts(wanted: Protection) -> list[str]:
+    """What backup workloads may reach on port 443: Entra's tokens, Azure Backup, their store (Azure Backup docs)."""
+    return [
+        "login.microsoftonline.com",
+        "management.azure.com",
+        "*.backup.windowsazure.com",
+        f"{wanted.account}.blob.core.windows.net",
+    ]
+
+
+def account_of(client: str) -> Object:
+    """What Meshward owns of the service account: the client id of its identity."""
+    return {"kind": "ServiceAccount", "metadata": _named(ACCOUNT, annotations={CLIENT_ID: client})}
+
+
+def policy(kind: str, name: str, **spec: Any) -> Object:
+    """An object of the mesh in the backup namespace."""
+    return {"kind": kind, "metadata": _named(name), "spec": spec}
+
+
+def covers(found: Any, wanted: Any) -> bool:
+    """Whether everything wanted stands in what was found; API servers add defaults to it."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(covers(found.get(key), wanted[key]) for key in wanted)
+    if isinstance(wanted, list):
+        same = isinstance(found, list) and len(found) == len(wanted)
+        return same and all(covers(f, w) for f, w in zip(found, wanted, strict=True))
+    return bool(found == wanted)
+
+
+def entry_of(binding: Binding, mesh: Mesh) -> Entry:
+    """The entry of the identity map; raises PermanentError for a workload that has no name in the mesh."""
+    wanted = binding.wanted
+    if not wanted.trust_domain:
+        raise PermanentError("NoTrustDomain", f"cluster {wanted.cluster} has no tag meshward:trust-domain")
+    return Entry(
+        principal=binding.principal,
+        mesh=wanted.mesh,
+        mesh_identity=mesh.identity(wanted.trust_domain),
+        cluster_id=wanted.cluster_id,
+        vault_id=wanted.vault_id,
+        items=(wanted.instance_id,),
+        actions=ACTIONS,
+    )
+
+
+def closed(entry: Entry) -> Entry:
+    """The last entry of an identity, by which it may do nothing."""
+    return msgspec.structs.replace(entry, items=(), actions=())
+
+
+def _named(name: str, **more: Any) -> Object:
+    return {"name": name, "namespace": NAMESPACE, **more}

@@ -1,0 +1,147 @@
+"""The census: for every cluster whether it is protected, by what and how well proven, or why not.
+
+Rules:
+- Protected is what Azure Backup calls ProtectionConfigured, whoever configured it.
+- A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
+  census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
+- A share or machine is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
+  Its backups are found by the jobs of that vault that name it: the item itself doesn't always tell of them.
+- Coverage is over all clusters, those included that nobody wants to be protected, and never rounded up.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.cluster import Cluster
+from shared.domain.errors import PermanentError
+from shared.domain.restores.verification import GOOD
+from shared.domain.restores.watch import WatchedJob
+from shared.domain.vaults.volumes import FoundItem, Source, ended, sources_of
+
+FOLDER = "census/"
+_CONFIGURED = "ProtectionConfigured"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup instance of a cluster; `state` is Azure Backup's protection state."""
+
+    id: str
+    cluster_id: str
+    state: str
+    policy: str
+
+    @property
+    def configured(self) -> bool:
+        return self.state == _CONFIGURED
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a backup is proven: when the last good one ended, and when a restore was last judged good."""
+
+    last_good_backup: datetime | None = None
+    last_verified_restore: datetime | None = None
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """A share or machine that a cluster names, by its label.
+
+    `item` and `policy` are the resource ids of its protected item and backup policy; `message` says why there are none.
+    """
+
+    name: str
+    protected: bool
+    message: str = ""
+    item: str = ""
+    policy: str = ""
+    proof: Proof = Proof()
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One cluster. `instance`, `vault` and `policy` are resource ids; `reason` and `message` say why there are none."""
+
+    cluster: str
+    protected: bool
+    reason: str = ""
+    message: str = ""
+    instance: str = ""
+    vault: str = ""
+    policy: str = ""
+    proof: Proof = Proof()
+    volumes: tuple[Volume, ...] = ()
+
+
+class Census(msgspec.Struct, frozen=True, kw_only=True):
+    """All clusters at one moment; `taken_at` in UTC."""
+
+    taken_at: datetime
+    protected: int
+    coverage_percent: float
+    clusters: tuple[Standing, ...]
+
+    def proof(self, item: str) -> Proof:
+        """What was known of a backup instance, or of the item of a share or machine."""
+        known = {s.instance.lower(): s.proof for s in self.clusters}
+        known |= {v.item.lower(): v.proof for s in self.clusters for v in s.volumes}
+        return known.get(item.lower(), Proof())
+
+
+def path(day: datetime) -> str:
+    """Where the census of a day is kept."""
+    return f"{FOLDER}{day:%Y-%m-%d}.json"
+
+
+def census(standings: Sequence[Standing], now: datetime) -> Census:
+    """The census of these clusters."""
+    protected = sum(standing.protected for standing in standings)
+    tenths = math.floor(1000 * protected / len(standings)) if standings else 1000
+    ordered = sorted(standings, key=lambda standing: (standing.protected, standing.cluster.lower()))
+    return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
+
+
+def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
+    """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
+    vault = item.lower().partition("/backupfabrics/")[0]
+    ours = (job for job in jobs if _of(job, item.lower(), vault, volume.lower()))
+    made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
+    return sorted(made, key=lambda job: job.when, reverse=True)
+
+
+def _of(job: WatchedJob, item: str, vault: str, volume: str) -> bool:
+    if volume:
+        return job.volume.lower() == volume and job.id.lower().startswith(f"{vault}/")
+    return job.item.lower() == item
+
+
+def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
+    """A cluster that an instance protects."""
+    vault = instance.id[: instance.id.lower().index("/backupinstances/")]
+    return Standing(
+        cluster=cluster.id, protected=True, instance=instance.id, vault=vault, policy=instance.policy, proof=proof
+    )
+
+
+def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem]) -> Standing:
+    """The standing with that of each volume which the cluster names; a tag that can't be read is told as such."""
+    try:
+        sources = sources_of(cluster)
+    except PermanentError as error:
+        told = Volume(name="", protected=False, message=error.message)
+        return msgspec.structs.replace(standing, volumes=(told,))
+    found = tuple(_volume(source, next((i for i in items if i.of(source)), None)) for source in sources)
+    return msgspec.structs.replace(standing, volumes=found)
+
+
+def _volume(source: Source, item: FoundItem | None) -> Volume:
+    if item is None:
+        return Volume(name=source.label, protected=False, message="no vault protects it")
+    if lost := ended(item):
+        return Volume(name=source.label, protected=False, message=lost, item=item.id)
+    return Volume(name=source.label, protected=True, item=item.id, policy=item.policy)
+
+
+def unprotected(cluster: Cluster, reason: str, message: str) -> Standing:
+    """A cluster that isn't protected."""
+    return Standing(cluster=cluster.id, protected=False, reason=reason, message=message)

@@ -1,0 +1,263 @@
+"""What is found of a cluster's protection, and whether it will do.
+
+Rules:
+- What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
+- Failed ends the flow, with the service's own words.
+- What is found weaker than wanted is never accepted and never loosened; stronger will do. Security settings of the
+  vault are mended; what can't be changed any more ends the flow.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.vaults.protection import Bar, Protection
+
+CONFIGURED = "ProtectionConfigured"
+_SOFT_DELETE = ("Off", "On", "AlwaysOn")
+_IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
+_REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
+_ENDED = {"failed", "canceled", "deleting", "deleted"}
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource with its provisioning state; `words` is what the service says about a failure."""
+
+    state: str
+    words: str = ""
+
+
+class FoundVault(Found, frozen=True, kw_only=True):
+    """A vault, in the words of Backup vaults; empty where the service doesn't say.
+
+    `principal` is its identity's object id, `public` whether it takes calls from public networks, as far as a vault of
+    its kind can be told not to.
+    """
+
+    principal: str
+    soft_delete: str
+    soft_delete_days: float
+    immutability: str
+    redundancy: str
+    public: bool = False
+
+
+class FoundAccount(Found, frozen=True, kw_only=True):
+    """A storage account, and whether it refuses shared keys, public blobs, plain HTTP and old TLS."""
+
+    closed: bool
+    blob_url: str
+
+    @property
+    def lax(self) -> bool:
+        """Whether it stands open and must be closed."""
+        return self.state == "Succeeded" and not self.closed
+
+
+class FoundExtension(Found, frozen=True, kw_only=True):
+    """The backup extension; `account` is where it stores backups, `principal` its identity's object id."""
+
+    principal: str
+    account: str
+
+
+class FoundInstance(Found, frozen=True, kw_only=True):
+    """A backup instance; `protection` is Azure Backup's protection state, `policy` the id of its backup policy."""
+
+    id: str
+    protection: str
+    policy: str
+
+
+class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup that can still be brought back; `until` in UTC, None if the service doesn't say."""
+
+    name: str
+    until: datetime | None
+
+    @property
+    def day(self) -> str:
+        return f"{self.until:%Y-%m-%d}" if self.until else "a day that Azure doesn't tell"
+
+
+class FoundOperation(Found, frozen=True, kw_only=True):
+    """A long-running operation of Azure Backup; `code` names the error of a failed one."""
+
+    code: str = ""
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
+
+    wanted: Protection
+    operation: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """How what was asked for has ended: clean without a code."""
+
+    code: str = ""
+    message: str = ""
+
+
+class Protected(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that is protected, how, and what the run changed for it, a line each. `volumes` names shares."""
+
+    cluster_id: str
+    vault_id: str
+    instance_id: str
+    protection: str
+    redundancy: str
+    changes: tuple[str, ...]
+    volumes: tuple[str, ...] = ()
+
+
+def settled[F: Found](what: str, found: F | None) -> F:
+    """What was found, once it is there to stay."""
+    if found is None:
+        raise NotConverged("Asked", f"{what} was asked for")
+    if found.state.lower() in _ENDED:
+        raise PermanentError(
+            "ProvisioningFailed",
+            f"{what} is {found.state}: {found.words or 'no reason given'}; remove it and start again",
+        )
+    if found.state.lower() != "succeeded":
+        raise NotConverged("Provisioning", f"{what} is {found.state}")
+    return found
+
+
+def strong(bar: Bar, found: FoundVault | None) -> FoundVault:
+    """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
+    vault = settled(bar.what, found)
+    weak = flaws(bar, vault)
+    if weak:
+        raise PermanentError(
+            "VaultTooWeak",
+            f"{bar.what}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
+            "or let the policy document ask for less",
+        )
+    return vault
+
+
+def unguarded(bar: Bar, guard: str) -> bool:
+    """Whether the vault lacks the wanted Resource Guard; raises PermanentError if another one watches over it."""
+    if guard and bar.terms.guard and guard.lower() != bar.terms.guard.lower():
+        raise PermanentError(
+            "GuardedByAnother",
+            f"{bar.what} is tied to Resource Guard {guard}; untie it with the consent of those who own that guard",
+        )
+    return bool(bar.terms.guard and not guard)
+
+
+def names_redundancy(reason: str) -> bool:
+    """Whether a vault was refused for its redundancy; the two kinds of vault say so in different words."""
+    return "StorageType" in reason or "Redundancy" in reason
+
+
+def flaws(bar: Bar, vault: FoundVault) -> list[str]:
+    """What is weaker than wanted and can't be changed any more."""
+    terms = bar.terms
+    least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
+    found = [] if vault.principal else ["it has no system-assigned identity"]
+    if _rank(_REDUNDANCY, vault.redundancy) < least:
+        found.append(f"redundancy is {vault.redundancy or 'unknown'}, not {_REDUNDANCY[least]}")
+    return found
+
+
+def weaknesses(bar: Bar, vault: FoundVault) -> list[str]:
+    """What is weaker than wanted and can be mended at once, without a risk to what is in the vault."""
+    better = at_least(bar, vault)
+    found = []
+    if vault.soft_delete != better.soft_delete:
+        found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
+    if vault.soft_delete_days < better.soft_delete_days:
+        found.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {better.soft_delete_days:.0f}")
+    if vault.immutability != better.immutability:
+        found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
+    if vault.public != better.public:
+        found.append("it takes calls from public networks")
+    return found
+
+
+def at_least(bar: Bar, vault: FoundVault) -> FoundVault:
+    """The vault with the security that is wanted, or with its own where that is stronger."""
+    terms = bar.terms
+    return msgspec.structs.replace(
+        vault,
+        soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),
+        soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
+        immutability=max(bar.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+        public=vault.public and terms.public_network,
+    )
+
+
+def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtension:
+    """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: it may be wanted."""
+    if found is not None and found.account.lower() != wanted.account:
+        raise PermanentError(
+            "ExtensionElsewhere",
+            f"the backup extension of cluster {wanted.cluster} stores backups in account {found.account or '?'}, "
+            f"not in {wanted.account}; remove the extension if nobody needs it and start again",
+        )
+    extension = settled(f"the backup extension of cluster {wanted.cluster}", found)
+    if not extension.principal:
+        raise NotConverged("NoIdentity", f"the backup extension of cluster {wanted.cluster} has no identity yet")
+    return extension
+
+
+def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
+    """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
+    others = [h.id.partition("/backupInstances/")[0] for h in holders if not _ours(wanted, h)]
+    if others:
+        raise PermanentError(
+            "ProtectedElsewhere",
+            f"cluster {wanted.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
+            "stop that protection, or remove the tag meshward:protect from the cluster",
+        )
+    return next(iter(holders), None)
+
+
+def undeleted(wanted: Protection, deleted: Sequence[SoftDeleted]) -> None:
+    """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
+    ours = next((d for d in deleted if d.name.lower() == wanted.instance.lower()), None)
+    if ours:
+        raise PermanentError(
+            "InstanceSoftDeleted",
+            f"the backup of cluster {wanted.cluster} was deleted and {wanted.bar.what} keeps it until {ours.day}; "
+            "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
+        )
+
+
+def _ours(wanted: Protection, holder: FoundInstance) -> bool:
+    return holder.id.lower() == wanted.instance_id.lower()
+
+
+def concluded(what: str, found: FoundOperation) -> Finding:
+    """What an operation found, once it has ended: its error counts only if it failed."""
+    state = found.state.lower()
+    if state == "succeeded":
+        return Finding()
+    if state not in _ENDED:
+        raise NotConverged("UnderWay", f"{what} is under way")
+    return Finding(code=found.code or found.state, message=found.words)
+
+
+def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:
+    """The cluster's backup instance, once Azure Backup calls its protection configured."""
+    instance = settled(f"backup instance {wanted.instance}", found)
+    if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
+        raise NotConverged(instance.protection, f"cluster {wanted.cluster} is being protected")
+    if instance.protection != CONFIGURED:
+        raise PermanentError(
+            instance.protection or "NotProtected",
+            f"cluster {wanted.cluster} isn't protected: {instance.words or 'no reason given'}",
+        )
+    return instance
+
+
+def _rank(order: tuple[str, ...], value: str) -> int:
+    """How strong the value is; one that isn't known is weaker than all."""
+    return order.index(value) if value in order else -1

@@ -1,0 +1,140 @@
+"""What becomes of a vault whose cluster is gone: it is kept, then taken apart step by step.
+
+Rules:
+- A vault tells by its tags whose it is; a life of a cluster that isn't there any more is gone, also if another cluster
+  has its name by now.
+- It is kept for `release_after` from the day on which it was first seen without its cluster. Sooner only by hand, by
+  the hash of the plan.
+- Its backup workloads' identity goes first, since nobody rightly has it any more.
+- Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from shared.domain.cluster import Cluster
+from shared.domain.errors import NotConverged
+from shared.domain.policy import Policy
+from shared.domain.vaults.binding import identity_name
+from shared.domain.vaults.findings import SoftDeleted
+from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
+from shared.domain.vaults.volumes import FoundItem
+
+
+class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
+    """A Backup vault with its tags."""
+
+    id: str
+    location: str
+    tags: dict[str, str]
+
+
+class Remains(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a protection."""
+
+    instances: tuple[str, ...]
+    soft_deleted: tuple[SoftDeleted, ...]
+    vault: bool
+    account: bool
+    snapshots: bool
+    identity: bool = False
+    endpoint: bool = False
+    recovery_vault: bool = False
+    items: tuple[FoundItem, ...] = ()
+
+    @property
+    def kept(self) -> tuple[SoftDeleted, ...]:
+        """What can still be brought back, of the cluster and of its volumes."""
+        return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
+
+    @property
+    def live_items(self) -> tuple[FoundItem, ...]:
+        """The backups of volumes that aren't deleted yet."""
+        return tuple(item for item in self.items if not item.deleted)
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan of a release, a line for each step. `kept_until` is when the sweep would begin with it, in UTC."""
+
+    wanted: Protection
+    steps: tuple[str, ...]
+    kept_until: datetime
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of whose vault it is and of the steps."""
+        return hashlib.sha256(msgspec.json.encode([self.wanted.vault_id, self.steps])).hexdigest()
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """A protection that was taken apart: the steps, and when that was, in UTC."""
+
+    vault_id: str
+    steps: tuple[str, ...]
+    at: datetime
+
+
+def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], policy: Policy) -> list[Protection]:
+    """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
+    lives = {(cluster.id.lower(), life(cluster)) for cluster in clusters}
+    ours = (_protection(vault, policy) for vault in vaults if CLUSTER_TAG in vault.tags)
+    return [p for p in ours if (p.cluster_id.lower(), p.born) not in lives]
+
+
+def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
+    """The plan of a release."""
+    named: Mapping[str, bool] = {
+        f"delete Backup vault {wanted.vault}": found.vault,
+        f"delete {wanted.recovery_bar.what}": found.recovery_vault,
+        f"delete the private endpoint of storage account {wanted.account}": found.endpoint,
+        f"delete storage account {wanted.account}": found.account,
+        f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
+    }
+    steps = (
+        *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
+        *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
+        *(f"delete the backups of share {item.name}, which stay soft-deleted" for item in found.live_items),
+        *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
+        *(step for step, needed in named.items() if needed),
+    )
+    return Release(wanted=wanted, steps=steps, kept_until=gone_at + wanted.terms.release_after)
+
+
+def check_empty(wanted: Protection, found: Remains) -> None:
+    """Raise NotConverged, with the date, while something in the vault can still be brought back."""
+    if found.instances:
+        raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
+    if found.live_items:
+        names = ", ".join(item.name for item in found.live_items)
+        raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+    if found.kept:
+        last = max(found.kept, key=lambda deleted: deleted.day)
+        raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
+
+
+def _protection(vault: TaggedVault, policy: Policy) -> Protection:
+    _, _, subscription, _, group, *_ = vault.id.split("/")
+    cluster_group, _, name = vault.tags[CLUSTER_TAG].rpartition("/")
+    born = vault.tags.get(BORN_TAG, "")
+    id = (
+        f"/subscriptions/{subscription}/resourceGroups/{cluster_group}"
+        f"/providers/Microsoft.ContainerService/managedClusters/{name}"
+    )
+    cluster = Cluster(
+        id=id,
+        name=name,
+        resource_group=cluster_group,
+        subscription_id=subscription,
+        location=vault.location,
+        tags={},
+        created_at=datetime.fromisoformat(born) if born else None,
+        provisioning_state="",
+        power_state="",
+        principal_id="",
+        oidc_issuer=None,
+        node_resource_group=None,
+    )
+    return protection_of(cluster, group, policy.at(cluster=id).protect)

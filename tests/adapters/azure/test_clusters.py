@@ -1,0 +1,72 @@
+"""Managed clusters, asked of the simulated resource manager by the real SDK client."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.resources.aks import TYPE
+from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
+from shared.adapters.azure.clusters import Clusters
+from shared.domain.errors import TemporaryError
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+
+
+@pytest.fixture
+async def clusters(world: World) -> AsyncIterator[Clusters]:
+    clusters = Clusters(settings(world), **sdk.aio(world, world.entra.add("rotator")))
+    yield clusters
+    await clusters.close()
+
+
+async def test_clusters_are_listed_with_what_flows_decide_on(world: World, clusters: Clusters) -> None:
+    made = world.aks.add("aks-east", tags={"meshward:mesh": "linkerd"})
+    world.aks.add("aks-west", oidc=False)
+    east, west = sorted(await clusters.list(), key=lambda c: c.name)
+    assert east == await clusters.get(made["id"])
+    assert (east.name, east.resource_group.lower(), east.location) == ("aks-east", "rg-clusters", "westeurope")
+    assert east.tagged("meshward:mesh", "linkerd")
+    assert east.created_at == world.clock.now()
+    assert (east.provisioning_state, east.power_state) == ("Succeeded", "Running")
+    assert east.principal_id == made["identity"]["principalId"]
+    assert east.oidc_issuer == made["properties"]["oidcIssuerProfile"]["issuerURL"]
+    assert west.oidc_issuer is None
+
+
+async def test_a_list_of_clusters_is_read_to_its_last_page(world: World, clusters: Clusters) -> None:
+    first = world.aks.add("aks-east")
+    page = {
+        "value": [first],
+        "nextLink": f"{world.wire.url}/subscriptions/{SUBSCRIPTION}/providers/{TYPE}?api-version=2026-08-01",
+    }
+    world.wire.order(Fault(on="managedClusters", kind="answer", reply=Reply(body=page)))
+    world.aks.add("aks-west")
+    assert [c.name for c in await clusters.list()] == ["aks-east", "aks-east", "aks-west"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"), [(403, "AuthorizationFailed", "Forbidden"), (429, "Busy", "Busy")]
+)
+async def test_a_list_that_is_refused_says_so(
+    world: World, clusters: Clusters, status: int, code: str, reason: str
+) -> None:
+    refusal = Reply(status=status, body={"error": {"code": code, "message": "no"}})
+    world.wire.order(Fault(on="managedClusters", kind="answer", reply=refusal))
+    with pytest.raises(TemporaryError, match=reason):
+        await clusters.list()
+
+
+async def test_a_cluster_that_is_gone_is_nothing(world: World, clusters: Clusters) -> None:
+    made = world.aks.add("aks-east")
+    world.aks.remove("aks-east")
+    assert await clusters.get(made["id"]) is None
+
+
+async def test_a_kubeconfig_names_the_api_server_and_holds_no_credential(world: World, clusters: Clusters) -> None:
+    made = world.aks.add("aks-east")
+    found = yaml.safe_load(await clusters.kubeconfig(made["id"]))
+    assert found["clusters"][0]["cluster"]["server"].startswith("https://")
+    assert not {"token", "client-key-data", "password"} & set(found["users"][0]["user"])

@@ -1,0 +1,116 @@
+"""Protected shares and scratch shares in the simulated Azure Files, reached by the real SDK clients."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from local.cloud.resources.file_shares import DATA_ROLES
+from local.cloud.world import World
+from shared.adapters.azure.file_shares import FileShares
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.restores.manifest import Entry, Manifest, compare
+from shared.domain.restores.verification import Item, Plan
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+from tests.restores import a_manifest, a_plan
+
+ACCOUNT, SHARE, PLACE = "stcontoso", "orders", "verify-orders-0a1b2c3d"
+
+
+@pytest.fixture
+async def shares(world: World) -> AsyncIterator[FileShares]:
+    world.file_shares.create(ACCOUNT, SHARE)
+    for path, content in {"a.csv": b"1;2", "2026/12/b.csv": b"3;4", "empty": b""}.items():
+        world.file_shares.write(ACCOUNT, SHARE, path, content)
+    verifier = world.entra.add("verifier")
+    world.roles.grant(verifier.object_id, DATA_ROLES[0], world.file_shares.account(ACCOUNT)["id"])
+    known = msgspec.structs.replace(settings(world), file_url=f"{world.wire.url}/files/{{account}}")
+    shares = FileShares(known, **sdk.aio(world, verifier))
+    yield shares
+    await shares.close()
+
+
+@pytest.fixture
+def plan(world: World) -> Plan:
+    now = world.clock.now()
+    item = Item(kind="share", id="i", source_id=world.file_shares.account(ACCOUNT)["id"], share=SHARE)
+    return a_plan(now, item=item, places={SHARE: PLACE})
+
+
+async def manifest_of(world: World, shares: FileShares, plan: Plan) -> Manifest:
+    return a_manifest(world.clock.now(), **(await shares.held(plan.item)).entries)
+
+
+async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, plan: Plan) -> None:
+    held = await shares.held(plan.item)
+    assert (held.names, set(held.entries)) == (("orders",), {"a.csv", "2026/12/b.csv", "empty"})
+    assert all(len(entry.digest.split()) == 2 for entry in held.entries.values())
+    assert all(entry.changed for entry in held.entries.values())
+
+
+async def test_a_scratch_share_is_made_once_and_removed_for_sure(world: World, shares: FileShares, plan: Plan) -> None:
+    await shares.isolate(plan)
+    await shares.isolate(plan)
+    assert sum(e.method == "PUT" for e in world.wire.exchanges) == 1
+    assert await shares.remove(plan) == [PLACE]
+    assert await shares.remove(plan) == []
+    assert not world.file_shares.exists(ACCOUNT, PLACE)
+
+
+async def test_a_share_that_isn_t_ours_is_never_deleted(world: World, shares: FileShares, plan: Plan) -> None:
+    world.file_shares.create(ACCOUNT, PLACE)
+    assert await shares.remove(plan) == []
+    assert world.file_shares.exists(ACCOUNT, PLACE)
+
+
+async def test_a_copy_that_holds_the_same_bytes_differs_in_nothing(
+    world: World, shares: FileShares, plan: Plan
+) -> None:
+    manifest = await manifest_of(world, shares, plan)
+    await shares.isolate(plan)
+    for path, content in world.file_shares.files(ACCOUNT, SHARE).items():
+        world.file_shares.write(ACCOUNT, PLACE, path, content)
+    found = compare(manifest, (await shares.copy(plan, manifest, [])).entries, plan.taken)
+    assert (found.compared, found.missing, found.altered, found.extra) == (3, (), (), ())
+
+
+async def test_one_changed_byte_and_one_missing_file_are_found(world: World, shares: FileShares, plan: Plan) -> None:
+    manifest = await manifest_of(world, shares, plan)
+    await shares.isolate(plan)
+    world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;3")
+    world.file_shares.write(ACCOUNT, PLACE, "empty", b"")
+    found = compare(manifest, (await shares.copy(plan, manifest, [])).entries, plan.taken)
+    assert (found.altered, found.missing) == (("a.csv",), ("2026/12/b.csv",))
+
+
+async def test_only_the_manifest_s_sample_of_a_copy_is_read(world: World, shares: FileShares, plan: Plan) -> None:
+    await shares.isolate(plan)
+    world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
+    unread = a_manifest(world.clock.now(), **{"a.csv": Entry(digest="3")})
+    copy = await shares.copy(plan, unread, [])
+    assert copy.entries["a.csv"].digest == "3"
+
+
+async def test_without_a_data_role_reading_is_worth_another_try(world: World, shares: FileShares, plan: Plan) -> None:
+    known = msgspec.structs.replace(settings(world), file_url=f"{world.wire.url}/files/{{account}}")
+    stranger = FileShares(known, **sdk.aio(world, world.entra.add("stranger")))
+    with pytest.raises(TemporaryError, match="Forbidden"):
+        await stranger.held(plan.item)
+    await stranger.close()
+
+
+async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileShares, plan: Plan) -> None:
+    await shares.isolate(plan)
+    world.file_shares.write(ACCOUNT, PLACE, "beat.txt", b"2027-01-15T08:00:00Z\n")
+    world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
+    copy = await shares.copy(plan, a_manifest(), ["beat.txt", "a.csv", "absent.txt"])
+    assert {path: f"{at:%H:%M}" for path, at in copy.beats.items()} == {"beat.txt": "08:00"}
+
+
+async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(
+    world: World, shares: FileShares, plan: Plan
+) -> None:
+    world.file_shares.create(ACCOUNT, PLACE)
+    with pytest.raises(PermanentError, match="PlaceTaken"):
+        await shares.isolate(plan)

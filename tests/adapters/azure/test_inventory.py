@@ -1,0 +1,95 @@
+"""Backup jobs, asked of the simulated Resource Graph, and events sent to the simulated Event Grid."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from local.cloud.wire import Fault
+from local.cloud.world import World
+from shared.adapters.azure.events import Events
+from shared.adapters.azure.inventory import Inventory
+from shared.domain.errors import TemporaryError
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def inventory(world: World) -> AsyncIterator[Inventory]:
+    world.aks.add("aks-east")
+    world.backup_vaults.protect("aks-east")
+    inventory = Inventory(settings(world), **sdk.aio(world, world.entra.add("verifier")))
+    yield inventory
+    await inventory.close()
+
+
+async def test_backup_jobs_that_are_open_or_ended_since_are_found_whatever_their_status(
+    world: World, inventory: Inventory
+) -> None:
+    await inventory.jobs(world.clock.now())
+    world.backup_vaults.complete_backup("aks-east")
+    await world.clock.advance(2 * HOUR)
+    made = [world.backup_vaults.complete_backup("aks-east", status=s) for s in ("Completed", "Failed")]
+    running = world.backup_vaults.complete_backup("aks-east", seconds=7200)
+    restore = {"operation": "Restore", "operationCategory": "Restore"}
+    world.arm.store({**made[0], "id": f"{running['id']}-r", "properties": {**made[0]["properties"], **restore}})
+    await world.clock.advance(HOUR)
+    found = await inventory.jobs(world.clock.now() - 2 * HOUR)
+    assert {job.id: (job.operation, job.status, job.ended is None) for job in found} == {
+        made[0]["id"]: ("Backup", "Completed", False),
+        made[1]["id"]: ("Backup", "Failed", False),
+        running["id"]: ("Backup", "InProgress", True),
+    }
+
+
+async def test_a_job_is_found_only_when_resource_graph_has_heard_of_it(world: World, inventory: Inventory) -> None:
+    world.backup_vaults.complete_backup("aks-east")
+    since = world.clock.now() - HOUR
+    await inventory.jobs(since)
+    await world.clock.advance(timedelta(minutes=5))
+    assert len(await inventory.jobs(since)) == 1
+
+
+async def test_one_job_is_found_by_its_vault_and_name(world: World, inventory: Inventory) -> None:
+    made = world.backup_vaults.complete_backup("aks-east")
+    vault = made["id"].rpartition("/backupJobs/")[0]
+    await inventory.job(vault, made["name"])
+    await world.clock.advance(timedelta(minutes=5))
+    found = await inventory.job(vault.upper(), made["name"])
+    assert found is not None
+    assert (found.id, found.status) == (made["id"], "Completed")
+    assert await inventory.job(vault, "absent") is None
+
+
+async def test_all_pages_are_read(world: World, inventory: Inventory) -> None:
+    since = world.clock.now() - HOUR
+    for _ in range(1_100):
+        world.backup_vaults.complete_backup("aks-east")
+    await inventory.jobs(since)
+    await world.clock.advance(timedelta(minutes=5))
+    assert len({job.id for job in await inventory.jobs(since)}) == 1_100
+
+
+async def test_an_event_reaches_the_topic_as_it_was_given(world: World) -> None:
+    events = Events(f"{world.wire.url}/topics/meshward/api/events", **sdk.aio(world, world.entra.add("verifier")))
+    world.event_grid.topic("meshward")
+    fact = {"jobId": "/v/backupJobs/1", "status": "Completed"}
+    await events.publish(
+        id="1:Completed", type="T", source="/v", subject="/v/backupJobs/1", time=world.clock.now(), data=fact
+    )
+    (sent,) = [e for e in world.wire.exchanges if "/topics/" in e.url]
+    assert sent.status == 200
+    assert b'"id":"1:Completed"' in sent.request.replace(b" ", b"")
+    await events.close()
+
+
+async def test_a_refused_event_is_worth_another_try_and_isn_t_sent_twice(world: World) -> None:
+    events = Events(f"{world.wire.url}/topics/meshward/api/events", **sdk.aio(world, world.entra.add("verifier")))
+    world.event_grid.topic("meshward")
+    world.wire.order(Fault(on="POST /topics/", kind="answer"))
+    with pytest.raises(TemporaryError):
+        await events.publish(id="1", type="T", source="/v", subject="s", time=world.clock.now(), data={})
+    assert len([e for e in world.wire.exchanges if "/topics/" in e.url]) == 1
+    await events.close()

@@ -1,0 +1,99 @@
+"""Staging groups, asked of the simulated Azure by the real SDK clients."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from local.cloud import scenario
+from local.cloud.resources.machines import DISKS, SNAPSHOTS, Disk
+from local.cloud.world import World
+from shared.adapters.azure.ledger import Ledger
+from shared.adapters.azure.staging import Staging
+from shared.adapters.backup.cluster_restores import ClusterRestores
+from shared.domain.errors import PermanentError
+from shared.domain.restores.staging import Before
+from shared.domain.restores.verification import Item, Plan, RestoreJob
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+from tests.restores import a_plan
+
+MINUTE = timedelta(minutes=1)
+DISK = Disk(lun=0, size=1)
+NOTHING = Before(there=())
+
+
+@pytest.fixture
+async def staging(world: World) -> AsyncIterator[Staging]:
+    scenario.seed_scratch(world)
+    client = sdk.aio(world, world.entra.add("verifier"))
+    restores = ClusterRestores(settings(world), **client)
+    staging = Staging(settings(world), restores=restores, ledger=Ledger("memory://", client["credential"]), **client)
+    yield staging
+    await staging.close()
+    await restores.close()
+
+
+def planned(world: World, *, location: str = "westeurope", account: str = scenario.STAGING_ACCOUNT) -> Plan:
+    item = Item(kind="cluster", id="i", source_id="c", location=location)
+    return a_plan(world.clock.now(), item=item, staging=account, staging_group=group(world))
+
+
+def group(world: World) -> str:
+    return str(world.resource_groups.add(scenario.SCRATCH_GROUP)["id"])
+
+
+def fill(world: World) -> None:
+    world.machines.make_disk(group(world), "data", DISK, location="westeurope")
+    world.machines.make_snapshot(group(world), "data", DISK, location="westeurope")
+    account = f"{group(world)}/providers/Microsoft.Storage/storageAccounts/{scenario.STAGING_ACCOUNT}"
+    world.storage.add_container(account, "objects", ["a.json"])
+
+
+def job(world: World) -> Sequence[RestoreJob]:
+    return [RestoreJob(id="j", status="Completed", started=world.clock.now(), ended=world.clock.now() + MINUTE)]
+
+
+async def test_disks_snapshots_and_containers_are_found_with_the_time_they_were_made(
+    world: World, staging: Staging
+) -> None:
+    fill(world)
+    found = await staging.found(planned(world))
+    assert [str(each) for each in found] == ["disk data", "snapshot data", "container objects"]
+    assert {each.made for each in found} == {world.clock.now()}
+
+
+async def test_what_a_restore_has_staged_is_told_until_it_is_gone(world: World, staging: Staging) -> None:
+    jobs = job(world)
+    fill(world)
+    assert len(await staging.remove(planned(world), NOTHING, jobs)) == 3
+    await world.clock.advance(MINUTE)
+    assert await staging.remove(planned(world), NOTHING, jobs) == []
+    assert [r for kind in (DISKS, SNAPSHOTS) for r in world.arm.of_type(kind, f"{group(world)}/")] == []
+
+
+async def test_a_disk_that_a_machine_holds_is_left_and_told(world: World, staging: Staging) -> None:
+    jobs, holder = job(world), f"{group(world)}/providers/Microsoft.Compute/virtualMachines/vm"
+    world.machines.make_disk(group(world), "data", DISK, location="westeurope", holder=holder)
+    for _ in range(2):
+        assert await staging.remove(planned(world), NOTHING, jobs) == ["disk data"]
+        await world.clock.advance(MINUTE)
+    assert len(await staging.found(planned(world))) == 1
+
+
+async def test_without_a_job_nothing_is_deleted(world: World, staging: Staging) -> None:
+    fill(world)
+    assert await staging.jobs(planned(world)) == []
+    assert await staging.remove(planned(world), NOTHING, []) == []
+    assert len(await staging.found(planned(world))) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [({"account": "stgone"}, "NoStagingAccount"), ({"location": "eastus"}, "StagingElsewhere")],
+)
+async def test_an_account_that_isn_t_fit_is_refused(
+    world: World, staging: Staging, wrong: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(PermanentError, match=reason):
+        await staging.found(planned(world, **wrong))

@@ -1,0 +1,47 @@
+"""Identities of backup workloads, asked of the simulated Azure by the real SDK client."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.cloud.world import World
+from shared.adapters.azure.workload_identity import WorkloadIdentities
+from shared.domain.vaults.binding import Federation
+from shared.domain.vaults.protection import Protection
+from tests import sdk
+from tests.adapters.azure.test_resources import settings, wanted
+
+__all__ = ["wanted"]
+
+
+@pytest.fixture
+async def identities(world: World) -> AsyncIterator[WorkloadIdentities]:
+    world.resource_groups.add("rg-backup")
+    identities = WorkloadIdentities(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    yield identities
+    await identities.close()
+
+
+async def test_an_identity_keeps_its_ids_when_it_is_made_again(
+    identities: WorkloadIdentities, wanted: Protection
+) -> None:
+    assert await identities.identity(wanted) is None
+    await identities.create(wanted)
+    first = await identities.identity(wanted)
+    await identities.create(wanted)
+    assert first == await identities.identity(wanted)
+    assert first is not None
+
+
+async def test_a_federated_credential_says_whose_tokens_are_taken_until_the_identity_is_gone(
+    identities: WorkloadIdentities, wanted: Protection
+) -> None:
+    await identities.create(wanted)
+    assert await identities.federation(wanted) is None
+    for subject in ("system:serviceaccount:a:b", "system:serviceaccount:a:c"):
+        federation = Federation(issuer="https://issuer/", subject=subject, audiences=("api://AzureADTokenExchange",))
+        await identities.federate(wanted, federation)
+        assert await identities.federation(wanted) == federation
+    await identities.delete(wanted)
+    assert await identities.identity(wanted) is None
+    assert await identities.federation(wanted) is None

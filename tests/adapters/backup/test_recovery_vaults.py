@@ -1,0 +1,84 @@
+"""Recovery Services vaults and their policies, asked of the simulated Azure by the real SDK clients."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
+from shared.adapters.backup.recovery_vaults import RecoveryVaults
+from shared.domain.errors import TemporaryError
+from shared.domain.vaults.findings import FoundVault
+from shared.domain.vaults.protection import Protection
+from tests import sdk
+from tests.adapters.azure.test_resources import settings, wanted
+
+__all__ = ["wanted"]
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def vaults(world: World) -> AsyncIterator[RecoveryVaults]:
+    vaults = RecoveryVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    world.resource_groups.add("rg-backup")
+    yield vaults
+    await vaults.close()
+
+
+async def made(world: World, vaults: RecoveryVaults, wanted: Protection) -> FoundVault:
+    await vaults.create_vault(wanted, wanted.terms.redundancy)
+    await world.clock.advance(MINUTE)
+    vault = await vaults.vault(wanted)
+    assert vault
+    return vault
+
+
+async def test_nothing_is_found_where_nothing_is(vaults: RecoveryVaults, wanted: Protection) -> None:
+    assert await vaults.vault(wanted) is None
+
+
+async def test_a_new_vault_is_as_hard_as_wanted_in_the_words_of_backup_vaults(
+    world: World, vaults: RecoveryVaults, wanted: Protection
+) -> None:
+    vault, terms = await made(world, vaults, wanted), wanted.terms
+    assert (vault.soft_delete, vault.soft_delete_days) == (terms.soft_delete, terms.soft_delete_days)
+    assert (vault.immutability, vault.redundancy) == (wanted.recovery_bar.immutability, terms.redundancy)
+    assert (vault.state, vault.public, bool(vault.principal)) == ("Succeeded", True, True)
+
+
+async def test_a_vault_is_hardened_in_place(world: World, vaults: RecoveryVaults, wanted: Protection) -> None:
+    vault = await made(world, vaults, wanted)
+    better = msgspec.structs.replace(vault, soft_delete="AlwaysOn", soft_delete_days=30, public=False)
+    await vaults.harden_vault(wanted, better)
+    await world.clock.advance(MINUTE)
+    assert await vaults.vault(wanted) == better
+
+
+@pytest.mark.parametrize("kind", ["share", "machine"])
+async def test_a_policy_is_there_once_it_is_made(
+    world: World, vaults: RecoveryVaults, wanted: Protection, kind: str
+) -> None:
+    await made(world, vaults, wanted)
+    assert await vaults.policy(wanted, kind) is None
+    await vaults.create_policy(wanted, kind)
+    found = await vaults.policy(wanted, kind)
+    assert found
+    assert found.state == "Succeeded"
+
+
+async def test_an_empty_vault_is_deleted(world: World, vaults: RecoveryVaults, wanted: Protection) -> None:
+    await made(world, vaults, wanted)
+    await vaults.delete_vault(wanted)
+    await world.clock.advance(MINUTE)
+    assert await vaults.vault(wanted) is None
+
+
+async def test_a_throttled_read_says_when_to_come_back(
+    world: World, vaults: RecoveryVaults, wanted: Protection
+) -> None:
+    world.wire.order(Fault(on="GET", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
+    with pytest.raises(TemporaryError, match="reading Recovery Services vault rsv-aks-new") as caught:
+        await vaults.vault(wanted)
+    assert caught.value.retry_after == 17

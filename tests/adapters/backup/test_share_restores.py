@@ -1,0 +1,137 @@
+"""Azure Files backups and their restores, asked of the simulated Azure by the real SDK clients."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from local.cloud.backup.protocol import Outcome
+from local.cloud.wire import Fault
+from local.cloud.world import World
+from shared.adapters.backup.share_restores import ShareRestores
+from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
+from shared.domain.restores.verification import BackupJob, Plan, RestoreJob, job_id
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+from tests.restores import plan_for
+
+ACCOUNT, SHARE = "stcontoso", "orders"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def restores(world: World) -> AsyncIterator[ShareRestores]:
+    world.file_shares.create(ACCOUNT, SHARE)
+    world.file_shares.write(ACCOUNT, SHARE, "a.csv", b"1;2")
+    world.recovery_vaults.protect("rsv-contoso", ACCOUNT, SHARE)
+    world.recovery_vaults.protect("rsv-contoso", ACCOUNT, "others")
+    restores = ShareRestores(settings(world), **sdk.aio(world, world.entra.add("verifier")))
+    yield restores
+    await restores.close()
+
+
+async def backed_up(world: World, restores: ShareRestores, share: str = SHARE) -> BackupJob:
+    return await restores.job(job_id(world.recovery_vaults.complete_backup(ACCOUNT, share)["id"]))
+
+
+async def planned(world: World, restores: ShareRestores) -> Plan:
+    job = await backed_up(world, restores)
+    item = await restores.item(job)
+    (point,) = await restores.points(item)
+    plan = plan_for(item, point, (SHARE,), world.clock.now())
+    world.file_shares.create(ACCOUNT, plan.places[SHARE])
+    return plan
+
+
+async def followed(world: World, restores: ShareRestores, plan: Plan) -> RestoreJob:
+    operation = await restores.send(plan)
+    await world.clock.advance(60 * MINUTE)
+    return await restores.restore_job(plan.item, await restores.job_of(plan.item, operation))
+
+
+async def test_a_job_and_its_share_are_read(world: World, restores: ShareRestores) -> None:
+    job = await backed_up(world, restores)
+    item = await restores.item(job)
+    assert (job.operation, job.status, job.item, job.source) == ("Backup", "Completed", SHARE, ACCOUNT)
+    assert (item.kind, item.share, item.source_id.rsplit("/", 1)[-1].lower()) == ("share", SHARE, ACCOUNT)
+
+
+async def test_a_share_that_isn_t_protected_any_more_can_t_be_verified(world: World, restores: ShareRestores) -> None:
+    job = await backed_up(world, restores)
+    world.arm.remove((await restores.item(job)).id)
+    with pytest.raises(PermanentError, match="ItemNotFound"):
+        await restores.item(job)
+
+
+async def test_a_backup_of_something_else_can_t_be_verified(world: World, restores: ShareRestores) -> None:
+    job = msgspec.structs.replace(await backed_up(world, restores), item="vm-1", source="")
+    with pytest.raises(PermanentError, match="UnknownDatasource: vm-1"):
+        await restores.item(job)
+
+
+async def test_a_point_is_complete_and_as_young_as_its_backup(world: World, restores: ShareRestores) -> None:
+    job = await backed_up(world, restores)
+    (point,) = await restores.points(await restores.item(job))
+    assert point.complete
+    assert not point.threat
+    assert point.time > job.started
+
+
+async def test_a_point_with_a_threat_says_so(world: World, restores: ShareRestores) -> None:
+    job = await backed_up(world, restores)
+    item = await restores.item(job)
+    (held,) = world.recovery_vaults.jobs.points(world.recovery_vaults.items.protecting(ACCOUNT, SHARE))
+    held["properties"]["threatStatus"] = "UnHealthy"
+    assert [point.threat for point in await restores.points(item)] == [True]
+
+
+async def test_a_restore_puts_the_files_into_the_scratch_share(world: World, restores: ShareRestores) -> None:
+    plan = await planned(world, restores)
+    done = await followed(world, restores, plan)
+    assert (done.status, done.restored, done.failed, done.skipped) == ("Completed", 1, 0, 0)
+    assert done.target == plan.places[SHARE]
+    assert world.file_shares.files(ACCOUNT, plan.places[SHARE]) == {"a.csv": b"1;2"}
+
+
+async def test_an_accepted_restore_has_no_job_at_first(world: World, restores: ShareRestores) -> None:
+    plan = await planned(world, restores)
+    operation = await restores.send(plan)
+    with pytest.raises(NotConverged, match="RestoreAccepted"):
+        await restores.job_of(plan.item, operation)
+
+
+async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: World, restores: ShareRestores) -> None:
+    plan = await planned(world, restores)
+    world.wire.order(Fault(on="POST .*/restore$", kind="lose"))
+    with pytest.raises(TemporaryError):
+        await restores.send(plan)
+    (found,) = await restores.restores(plan.item, world.clock.now() - MINUTE)
+    assert (found.open, found.target) == (True, plan.places[SHARE])
+
+
+async def test_restores_of_other_shares_aren_t_listed(world: World, restores: ShareRestores) -> None:
+    await restores.send(await planned(world, restores))
+    others = await restores.item(await backed_up(world, restores, "others"))
+    assert await restores.restores(others, world.clock.now() - MINUTE) == []
+
+
+async def test_a_failed_job_tells_its_errors(world: World, restores: ShareRestores) -> None:
+    plan = await planned(world, restores)
+    world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=60))
+    done = await followed(world, restores, plan)
+    assert (done.status, done.open) == ("Failed", False)
+    assert done.errors == ("1073871825: Microsoft Azure Backup encountered an internal error.",)
+
+
+async def test_a_job_that_the_vault_does_not_know_any_more_is_gone(world: World, restores: ShareRestores) -> None:
+    job = await backed_up(world, restores)
+    with pytest.raises(NotFound, match="JobGone"):
+        await restores.job(job_id(job.id[:-36] + "0f0e0d0c-1111-4222-8333-444455556666"))
+
+
+async def test_a_protected_share_is_read_by_its_id_in_whatever_case(world: World, restores: ShareRestores) -> None:
+    item = await restores.item(await backed_up(world, restores))
+    assert await restores.item_of(item.id.upper()) == item
+    with pytest.raises(PermanentError, match="ItemNotFound"):
+        await restores.item_of(item.id + "x")

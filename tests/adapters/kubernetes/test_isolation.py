@@ -1,0 +1,169 @@
+"""Isolated namespaces in a simulated cluster, reached by the real clients."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.world import World
+from shared.adapters.azure.clusters import Clusters
+from shared.adapters.kubernetes.api import Kubernetes
+from shared.adapters.kubernetes.isolation import Namespaces
+from shared.domain.errors import PermanentError
+from shared.domain.restores.calls import calls_of
+from shared.domain.restores.policy import Probe, VerifyPolicy
+from shared.domain.restores.verification import Item, Plan
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+from tests.restores import a_manifest, a_plan
+
+MINUTE = timedelta(minutes=1)
+PLACE = "verify-shop-0a1b2c3d"
+
+
+def object(kind: str, name: str, namespace: str | None = "shop", **content: Any) -> dict[str, Any]:
+    api = "apps/v1" if kind == "Deployment" else "v1"
+    where = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, **where}, **content}
+
+
+def web(namespace: str) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    return object("Deployment", "web", namespace, spec=spec)
+
+
+@pytest.fixture
+def cluster(world: World) -> Cluster:
+    world.aks.add("aks-east")
+    cluster = world.kubernetes.clusters["aks-east"]
+    for name in ("shop", "orders", "linkerd-viz"):
+        cluster.apply(object("Namespace", name, None))
+    labels = {"metadata": {"name": "linkerd-viz", "labels": {"linkerd.io/extension": "viz"}}}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", **labels})
+    cluster.apply(object("ConfigMap", "settings", data={"currency": "EUR"}))
+    cluster.apply(web("shop"))
+    return cluster
+
+
+@pytest.fixture
+async def namespaces(world: World, cluster: Cluster) -> AsyncIterator[Namespaces]:
+    arguments = sdk.aio(world, world.entra.add("verifier"))
+    clusters = Clusters(settings(world), **arguments)
+    yield Namespaces(Kubernetes(clusters, arguments["credential"]))
+    await clusters.close()
+
+
+@pytest.fixture
+def plan(world: World, cluster: Cluster) -> Plan:
+    source = next(r["id"] for r in world.arm.of_type("Microsoft.ContainerService/managedClusters"))
+    now = world.clock.now()
+    item = Item(kind="cluster", id="i", source_id=source)
+    return a_plan(now, item=item, target_id=source, places={"shop": PLACE})
+
+
+async def test_the_protected_namespaces_are_described(namespaces: Namespaces, plan: Plan) -> None:
+    held = await namespaces.held(plan.item)
+    assert "linkerd-viz" not in held.names
+    assert {"shop", "orders"} <= set(held.names)
+    assert {"ConfigMap shop/settings", "Deployment shop/web"} <= set(held.entries)
+
+
+async def test_a_place_is_closed_before_anything_is_in_it(cluster: Cluster, namespaces: Namespaces, plan: Plan) -> None:
+    await namespaces.isolate(plan)
+    version = cluster.version
+    await namespaces.isolate(plan)
+    assert cluster.version == version, "the second time changed something"
+    assert cluster.get("NetworkPolicy", PLACE, "meshward-isolation")["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    labels = cluster.get("Namespace", "", PLACE)["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
+    assert labels["meshward.io/verifies"] == plan.name
+
+
+async def test_a_copy_is_compared_by_the_names_of_its_source(
+    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    held = await namespaces.held(plan.item)
+    await namespaces.isolate(plan)
+    cluster.apply(object("ConfigMap", "settings", PLACE, data={"currency": "EUR"}))
+    cluster.apply(web(PLACE))
+    nothing = a_manifest()
+    assert not (await namespaces.copy(plan, nothing, [])).settled
+    await world.clock.advance(5 * MINUTE)
+    copy = await namespaces.copy(plan, nothing, [])
+    assert copy.settled
+    assert {name: e.digest for name, e in copy.entries.items()} == {n: held.entries[n].digest for n in copy.entries}
+    assert len(copy.entries) == 2
+
+
+async def test_a_place_is_told_as_left_over_until_it_is_gone(
+    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    await namespaces.isolate(plan)
+    assert await namespaces.remove(plan) == [PLACE]
+    assert await namespaces.remove(plan) == [PLACE]
+    await world.clock.advance(5 * MINUTE)
+    assert await namespaces.remove(plan) == []
+    assert cluster.find("Namespace", "", PLACE) is None
+
+
+async def test_a_volume_that_outlives_its_claim_is_left_over(
+    cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    claim = {"claimRef": {"namespace": PLACE, "name": "data"}}
+    cluster.apply(object("PersistentVolume", "pv-1", None, spec=claim))
+    assert await namespaces.remove(plan) == ["pv-1"]
+
+
+async def test_a_namespace_that_isn_t_ours_is_never_deleted(
+    cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    cluster.apply(object("Namespace", PLACE, None))
+    assert await namespaces.remove(plan) == []
+    assert cluster.find("Namespace", "", PLACE)
+
+
+async def test_a_namespace_of_that_name_that_is_somebody_else_s_is_refused(
+    cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    cluster.apply(object("Namespace", PLACE, None))
+    with pytest.raises(PermanentError, match="PlaceTaken"):
+        await namespaces.isolate(plan)
+    assert cluster.objects("NetworkPolicy", PLACE) == []
+
+
+async def test_a_place_may_be_in_another_cluster_and_the_source_is_only_read(
+    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    world.aks.add("aks-scratch")
+    (scratch,) = [
+        r["id"] for r in world.arm.of_type("Microsoft.ContainerService/managedClusters") if "scratch" in r["id"]
+    ]
+    elsewhere = msgspec.structs.replace(plan, target_id=scratch)
+    await namespaces.isolate(elsewhere)
+    assert world.kubernetes.clusters["aks-scratch"].find("Namespace", "", PLACE)
+    await namespaces.remove(elsewhere)
+    await world.clock.advance(5 * MINUTE)
+    assert await namespaces.remove(elsewhere) == []
+    assert cluster.find("Namespace", "", PLACE) is None
+    assert [e for e in world.wire.exchanges if "/k8s/aks-east/" in e.url and e.method != "GET"] == []
+
+
+async def test_calls_are_made_once_and_are_no_part_of_the_copy(
+    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+) -> None:
+    await namespaces.isolate(plan)
+    probe = Probe(namespace="shop", image="contoso/check:1", command=("check",))
+    calls = calls_of(await namespaces.running(plan), plan.places, VerifyPolicy(probes=(probe,)), meshed=True)
+    pods = await namespaces.call(plan, calls)
+    assert [pod["metadata"]["name"] for pod in pods.values()] == ["meshward-probe-0"]
+    await world.clock.advance(5 * MINUTE)
+    version = cluster.version
+    assert list(await namespaces.call(plan, calls)) == list(pods)
+    assert cluster.version == version, "the second time changed something"
+    copy = await namespaces.copy(plan, a_manifest(), [])
+    assert copy.workloads is not None
+    assert (copy.workloads.pods, copy.entries) == (0, {})

@@ -1,0 +1,340 @@
+"""Linkerd seen and changed through the API server, and what becomes of the handshakes between its proxies."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.linkerd.manifests import RELEASES, link
+from local.cloud.linkerd.roots import new_root
+from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
+from local.cloud.world import World
+from shared.adapters.azure.clusters import Clusters
+from shared.adapters.kubernetes.api import Kubernetes
+from shared.adapters.meshes.linkerd import Linkerd, Mesh
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.trust.certificates import bundle, fingerprint, fingerprints
+from shared.domain.trust.linkerd.gates import issuer_gate, leaf_gate, reload_missed, trust_gate, trusts, wanted_in
+from shared.domain.trust.linkerd.owners import check_drift, check_kept
+from shared.domain.trust.linkerd.waves import next_restarts
+from shared.domain.trust.members import check_config
+from shared.domain.trust.phases import Phase, Roots
+from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.roots import Rotation
+from tests import sdk
+from tests.adapters.azure.test_resources import settings
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+CLUSTERS = ("aks-east", "aks-west")
+
+
+class Fleet:
+    """Two meshes of one trust domain, with the root they have and one that is to come."""
+
+    def __init__(self, world: World, meshes: list[Mesh]) -> None:
+        self.world, self.meshes = world, meshes
+        old = world.key_vaults.vaults["kv-meshward"].certificate(OLD_ROOT).current.certificate
+        assert old is not None
+        self.old, self.new = old, new_root(f"root.linkerd.{TRUST_DOMAIN} g0002", world.clock.now())
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.world.kubernetes.clusters[CLUSTERS[0]]
+
+    @property
+    def new_certificate(self) -> x509.Certificate:
+        return x509.load_pem_x509_certificate(self.new.pem.encode())
+
+    async def distribute(self) -> None:
+        """Write the bundle of both roots and let the kubelets see it; no proxy is restarted."""
+        for mesh in self.meshes:
+            seen = await mesh.bundle()
+            text = bundle(Phase.DISTRIBUTE, seen.text, self.old, self.new_certificate)
+            await mesh.write_bundle(seen, text, self.world.clock.now())
+        await self.world.clock.advance(5 * MINUTE)
+
+    async def restart(self, *kinds: str) -> None:
+        for mesh in self.meshes:
+            await self._restart(mesh, kinds)
+
+    async def _restart(self, mesh: Mesh, kinds: tuple[str, ...]) -> None:
+        wanted = wanted_in(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
+        for _ in range(20):
+            stale = [p for p in await mesh.proxies() if not trusts(p, wanted)]
+            due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), waves=kinds)
+            for workload in due:
+                await mesh.restart(workload, self.world.clock.now())
+            await self.world.clock.advance(2 * MINUTE)
+
+    async def activate(self) -> None:
+        """Replace every issuer by one under the new root and let the identity controllers load it."""
+        certificate, key = self.new.issuer(f"identity.linkerd.{TRUST_DOMAIN}", self.world.clock.now(), timedelta(90))
+        for mesh in self.meshes:
+            seen, text = await mesh.issuer(), (await mesh.bundle()).text
+            await mesh.write_issuer(seen, certificate=certificate, key=key, bundle=text, now=self.world.clock.now())
+        await self.world.clock.advance(5 * MINUTE)
+
+    @property
+    def roots(self) -> Roots:
+        new = fingerprint(self.new_certificate)
+        return Roots(old=fingerprint(self.old), new=new, old_version="1", new_version="2")
+
+
+@pytest.fixture
+async def fleet(world: World) -> AsyncIterator[Fleet]:
+    seed_trust(world, 2)
+    async with opened(world) as fleet:
+        yield fleet
+
+
+@asynccontextmanager
+async def opened(world: World) -> AsyncIterator[Fleet]:
+    rotator = sdk.aio(world, world.entra.add("rotator"))
+    clusters = Clusters(settings(world), **rotator)
+    linkerd = Linkerd(Kubernetes(clusters, rotator["credential"]))
+    await world.clock.advance(10 * MINUTE)
+    async with AsyncExitStack() as stack:
+        ids = {c.name: c.id for c in await clusters.list()}
+        stack.push_async_callback(clusters.close)
+        yield Fleet(world, [await stack.enter_async_context(linkerd.mesh(ids[name])) for name in sorted(ids)])
+
+
+async def test_the_mesh_tells_how_it_was_installed(fleet: Fleet) -> None:
+    config = await fleet.meshes[0].config()
+    assert config is not None
+    assert (config.external_ca, config.scheme, config.trust_domain) == (True, "kubernetes.io/tls", TRUST_DOMAIN)
+
+
+async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: Fleet) -> None:
+    seen = await fleet.meshes[0].proxies()
+    live = [p for p in fleet.world.linkerd.proxies(TRUST_DOMAIN) if p.cluster == CLUSTERS[0]]
+    assert len(seen) == len(live) > 20
+    injected = [p for p in seen if p.roots is not None]
+    assert {p.roots for p in injected} == {frozenset({fingerprint(fleet.old)})}
+    kinds = {p.workload.split("/")[0] for p in seen}
+    assert kinds == {"Deployment", "StatefulSet", "DaemonSet"}
+    assert {p.namespace for p in seen if p.roots is None} == {"linkerd"}
+    assert all(p.started and p.created <= p.started for p in seen)
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+async def test_pods_that_have_ended_do_not_count(fleet: Fleet, phase: str) -> None:
+    before = len(await fleet.meshes[0].proxies())
+    pod = next(p for p in fleet.cluster.objects("Pod", "shop"))
+    fleet.cluster.apply({**pod, "metadata": {**pod["metadata"], "ownerReferences": []}, "status": {"phase": phase}})
+    after = await fleet.meshes[0].proxies()
+    assert len(after) == before - 1
+    assert pod["metadata"]["name"] not in {p.pod for p in after}
+
+
+async def test_a_bundle_written_over_one_of_kubectl_is_ours_and_dated(fleet: Fleet) -> None:
+    assert (await fleet.meshes[0].bundle()).owner == ""
+    await fleet.distribute()
+    found = await fleet.meshes[0].bundle()
+    assert found.applied == fleet.world.clock.now() - 5 * MINUTE
+    assert fingerprints(found.text) == {fleet.roots.old, fleet.roots.new}
+
+
+async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
+    found = fleet.cluster.get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    text = found["data"]["ca-bundle.crt"] + "\n"
+    fleet.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": found["metadata"]["name"], "namespace": "linkerd"},
+            "data": {"ca-bundle.crt": text},
+        },
+        manager="trust-manager",
+    )
+    assert (await fleet.meshes[0].bundle()).owner == "trust-manager"
+
+
+async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    seen = await mesh.bundle()
+    await mesh.write_bundle(seen, seen.text, now)
+    check_drift("aks-east", await mesh.bundle())
+    with pytest.raises(TemporaryError, match="409"):
+        await mesh.write_bundle(seen, "mine", now)
+    hand = {
+        "metadata": {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"},
+        "data": {"ca-bundle.crt": "X"},
+    }
+    fleet.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", **hand})
+    with pytest.raises(PermanentError, match="BundleDrift"):
+        check_drift("aks-east", await mesh.bundle())
+
+
+async def test_a_bundle_that_was_made_anew_is_known_for_another_by_the_issuer(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    seen, issuer = await mesh.bundle(), await mesh.issuer()
+    await mesh.write_bundle(seen, seen.text, now)
+    await mesh.write_issuer_bundle(issuer, seen.text)
+    check_kept("aks-east", await mesh.bundle(), await mesh.issuer())
+    fleet.cluster.delete("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    meta = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}
+    fleet.cluster.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca-bundle.crt": seen.text}}
+    )
+    with pytest.raises(PermanentError, match="BundleDrift"):
+        check_kept("aks-east", await mesh.bundle(), await mesh.issuer())
+
+
+async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: Fleet) -> None:
+    mesh = fleet.meshes[0]
+    for _ in range(2):
+        await fleet.activate()
+        check_drift("aks-east", await mesh.issuer())
+        check_kept("aks-east", await mesh.bundle(), await mesh.issuer())  # which nobody has written yet
+    meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
+    data = {"tls.crt": base64.b64encode(b"theirs").decode()}
+    fleet.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+    with pytest.raises(PermanentError, match="IssuerDrift"):
+        check_drift("aks-east", await mesh.issuer())
+
+
+async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: Fleet) -> None:
+    mesh, clock = fleet.meshes[0], fleet.world.clock
+    vm = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "spec": {}}
+    meta: dict[str, Any] = {"name": "vm-1", "namespace": "shop"}
+    fleet.cluster.apply({**vm, "metadata": meta})
+    await fleet.distribute()
+    await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
+    wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+    (blocker,) = trust_gate(await mesh.proxies(), wanted).blockers
+    assert blocker.startswith("shop/vm-1 (outside the cluster, say in its annotations meshward/trusts")
+    since = clock.now() - MINUTE
+    said = {"meshward/trusts": f"{fleet.roots.old}, {fleet.roots.new}", "meshward/started-at": clock.now().isoformat()}
+    (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
+    assert not leaf_gate([machine], await mesh.refreshed([machine], DAY), since).passed
+    fleet.cluster.apply({**vm, "metadata": {**meta, "annotations": said}})
+    (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
+    assert trust_gate(await mesh.proxies(), wanted).passed
+    assert leaf_gate([machine], {}, since).passed
+
+
+async def test_links_name_the_clusters_whose_services_are_mirrored(fleet: Fleet) -> None:
+    assert await fleet.meshes[0].links() == []
+    for target in ("west", "north"):
+        for manifest in link(target):
+            fleet.cluster.apply(manifest)
+            await fleet.world.clock.advance(MINUTE)
+    assert sorted(await fleet.meshes[0].links()) == ["north", "west"]
+
+
+async def test_an_issuer_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    seen = await mesh.issuer()
+    written: dict[str, Any] = {"certificate": "C", "key": "K", "bundle": "B", "now": now}
+    await mesh.write_issuer(seen, **written)
+    with pytest.raises(TemporaryError, match="409"):
+        await mesh.write_issuer(seen, **written)
+
+
+async def test_a_restart_asked_for_twice_happens_once(fleet: Fleet) -> None:
+    mesh, now = fleet.meshes[0], fleet.world.clock.now()
+    web = next(w for w in await mesh.workloads() if w.name == "web")
+    assert not web.rolling
+    await mesh.restart(web, now)
+    with pytest.raises(TemporaryError, match="409"):
+        await mesh.restart(web, now)
+    again = next(w for w in await mesh.workloads() if w.name == "web")
+    assert again.rolling
+    assert again.restarted == now
+    await fleet.world.clock.advance(5 * MINUTE)
+    assert not next(w for w in await mesh.workloads() if w.name == "web").rolling
+
+
+async def test_identity_replicas_report_the_issuer_that_they_use(fleet: Fleet) -> None:
+    replicas = await fleet.meshes[0].identity_replicas(fleet.world.clock.now())
+    issuer = x509.load_pem_x509_certificate((await fleet.meshes[0].issuer()).certificate.encode())
+    assert len(replicas) == 3
+    for replica in replicas:
+        assert replica.ready
+        assert replica.expires is not None
+        assert abs(replica.expires - issuer.not_valid_after_utc) < timedelta(seconds=2)
+
+
+async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: Fleet) -> None:
+    mesh, since = fleet.meshes[0], fleet.world.clock.now()
+    proxies = await mesh.proxies()
+    assert not leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+    await fleet.world.clock.advance(18 * HOUR)
+    assert leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+
+
+async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
+    mesh = fleet.meshes[0]
+    proxies = await mesh.proxies()
+    gone = next(p for p in proxies if p.workload.startswith("Deployment/shop"))
+    fleet.cluster.delete("Pod", gone.namespace, gone.pod)
+    await fleet.world.clock.advance(2 * MINUTE)
+    assert await mesh.refreshed([gone], DAY) == {gone.id: None}
+
+
+async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: Fleet) -> None:
+    await fleet.distribute()
+    wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
+    verdict = trust_gate(await fleet.meshes[0].proxies(), wanted)
+    assert (verdict.passed, verdict.reason) == (False, "ProxiesLackRoots")
+
+    await fleet.restart("Deployment")  # StatefulSets and DaemonSets are forgotten
+    assert not trust_gate(await fleet.meshes[0].proxies(), wanted).passed
+    await fleet.activate()
+    await fleet.world.clock.advance(20 * HOUR)
+    assert fleet.world.linkerd.failed
+
+
+async def test_past_b1_the_new_issuer_breaks_nothing(fleet: Fleet) -> None:
+    await fleet.distribute()
+    await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
+    for mesh in fleet.meshes:
+        assert trust_gate(await mesh.proxies(), wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())).passed
+    await fleet.activate()
+    await fleet.world.clock.advance(25 * HOUR)
+    assert not fleet.world.linkerd.failed
+    assert not fleet.world.linkerd.broken_pairs()
+    assert fleet.world.linkerd.handshakes > 1000
+
+
+@pytest.mark.parametrize("line", RELEASES)
+async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: str) -> None:
+    seed_trust(world, 0)
+    world.aks.add("aks-east")
+    install_linkerd(world, world.key_vaults.vaults[KEY_VAULT], "aks-east", version=line)
+    for manifest in workloads():
+        world.kubernetes.clusters["aks-east"].apply(manifest)
+    async with opened(world) as fleet:
+        (mesh,), clock = fleet.meshes, world.clock
+        check_config("aks-east", await mesh.config(), Rotation(trust_domain=TRUST_DOMAIN, old="", new="", generation=2))
+        await fleet.distribute()
+        wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+        assert not trust_gate(await mesh.proxies(), wanted).passed
+        await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
+        assert trust_gate(await mesh.proxies(), wanted).passed
+
+        await fleet.activate()
+        issuer = await mesh.issuer()
+        expires = x509.load_pem_x509_certificate(issuer.certificate.encode()).not_valid_after_utc
+        assert issuer.applied
+        replicas = await mesh.identity_replicas(clock.now())
+        reports = issuer_gate(replicas, expires, issuer.applied).passed
+        assert reports is (line >= "2.18"), "older replicas don't tell which issuer they use: they are restarted"
+        if missed := reload_missed(replicas, expires, issuer.applied, clock.now()):
+            stale = [p for p in await mesh.proxies() if p.id in missed]
+            for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy()):
+                await mesh.restart(workload, clock.now())
+            await clock.advance(5 * MINUTE)
+        assert issuer_gate(await mesh.identity_replicas(clock.now()), expires, issuer.applied).passed
+
+        since, proxies = clock.now(), await mesh.proxies()
+        assert not leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+        await clock.advance(18 * HOUR)
+        assert leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+        assert not world.linkerd.failed

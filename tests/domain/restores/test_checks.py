@@ -1,0 +1,157 @@
+"""The ladder of checks and the verdict."""
+
+from datetime import timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+
+from shared.domain.restores.checks import Arrived, Check, judge, ladder
+from shared.domain.restores.manifest import Difference
+from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.verification import Plan, RestoreJob, Warned
+from shared.domain.restores.workloads import Workloads
+from tests.restores import KNOBS, NOW, a_plan
+
+SAME = Difference(compared=3, missing=(), altered=(), extra=())
+FINE = Workloads(pods=2, meshed=2)
+
+
+def arrived(
+    difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1, **facts: Any
+) -> Arrived:
+    return Arrived(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
+
+
+def rungs(job: RestoreJob, found: Arrived, plan: Plan | None = None, knobs: VerifyPolicy = KNOBS) -> list[Check]:
+    return ladder(plan or a_plan(), job, found, [], knobs)
+
+
+def job(status: str = "Completed", **facts: Any) -> RestoreJob:
+    return RestoreJob(id="r", status=status, started=NOW, ended=NOW + timedelta(minutes=4), **facts)
+
+
+def climb(
+    job: RestoreJob, difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1
+) -> str:
+    return judge(rungs(job, arrived(difference, workloads, hours=hours)))[0]
+
+
+def test_a_copy_that_is_whole_runs_and_came_in_time_is_verified() -> None:
+    checks = rungs(job(), arrived())
+    assert judge(checks) == ("Verified", ())
+    assert [c.name for c in checks if c.seconds is not None] == ["recovery point age", "restore job", "restore time"]
+
+
+def test_missed_targets_are_findings() -> None:
+    assert climb(job(), hours=4.1) == "VerifiedWithFindings"
+    assert judge(rungs(job(), arrived(), a_plan(rpo_s=25.1 * 3600))) == (
+        "VerifiedWithFindings",
+        ("recovery point age: the latest point was 25.1 h old, the target is 25.0 h",),
+    )
+
+
+def test_targets_are_the_policy_document_s_and_met_up_to_their_last_second() -> None:
+    knobs = VerifyPolicy(rpo=timedelta(hours=2), rto=timedelta(hours=1))
+    assert judge(rungs(job(), arrived(hours=1), a_plan(rpo_s=7200), knobs))[0] == "Verified"
+    assert judge(rungs(job(), arrived(hours=1.01), a_plan(rpo_s=7201), knobs))[0] == "VerifiedWithFindings"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("ConfigMap settings already exists", "Verified"),
+        ("could not restore: it already exists and is different from the backed up version", "VerifiedWithFindings"),
+        ("the node was busy", "VerifiedWithFindings"),
+        ("PersistentVolume pv-1 was skipped", "Failed"),
+        ("snapshot of data-0 not found", "Failed"),
+    ],
+)
+def test_a_warning_weighs_what_it_means(text: str, verdict: str) -> None:
+    warned = Warned(code="KubernetesBackupGenericWarning", text=text)
+    assert climb(job("CompletedWithWarnings", warnings=(warned,))) == verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("UserErrorPVNotFound", "Failed"),
+        ("UserErrorStorageClassMissingForPVC", "Failed"),
+        ("UserErrorHookExecutionFailed", "VerifiedWithFindings"),
+    ],
+)
+def test_the_code_of_a_warning_may_say_that_data_is_missing(code: str, verdict: str) -> None:
+    assert climb(job("CompletedWithWarnings", warnings=(Warned(code=code, text="see the docs"),))) == verdict
+
+
+def test_a_job_with_warnings_that_tells_none_is_a_finding() -> None:
+    assert climb(job("CompletedWithWarnings")) == "VerifiedWithFindings"
+
+
+def test_points_that_were_passed_over_for_a_threat_are_told() -> None:
+    verdict, reasons = judge(rungs(job(), arrived(), a_plan(flagged=("p1", "p2"))))
+    assert (verdict, reasons) == ("VerifiedWithFindings", ("threat flag: passed over for a threat: p1, p2",))
+
+
+def test_a_canary_must_tell_a_time_and_one_that_is_fresh() -> None:
+    fresh, stale = NOW - timedelta(hours=24), NOW - timedelta(hours=26)
+    assert judge(rungs(job(), arrived(beats={"a.txt": fresh})))[0] == "Verified"
+    for told, said in ((stale, "(2027-01-14 06:00)"), (None, "(no time)")):
+        verdict, (reason,) = judge(rungs(job(), arrived(beats={"a.txt": told})))
+        assert (verdict, reason) == ("Failed", f"canary: older than 2027-01-14 07:00: a.txt {said}")
+
+
+def test_a_cluster_without_room_says_nothing_about_the_copy() -> None:
+    full = Workloads(pods=2, meshed=1, homeless=("verify-shop/web-1",))
+    assert judge(rungs(job(), arrived(workloads=full))) == (
+        "Inconclusive",
+        ("pods ready: the cluster has no room for verify-shop/web-1",),
+    )
+    broken = Workloads(pods=3, meshed=1, homeless=("verify-shop/web-1",), strangers=("verify-shop/db-0",))
+    assert climb(job(), workloads=broken) == "Failed"
+
+
+@pytest.mark.parametrize("field", ["missing", "altered"])
+def test_data_that_differs_fails_the_copy_although_its_job_completed(field: str) -> None:
+    facts: dict[str, Any] = {"missing": (), "altered": (), "extra": (), field: ("ConfigMap shop/settings",)}
+    checks = rungs(job(), arrived(Difference(compared=3, **facts)))
+    assert judge(checks) == ("Failed", (f"inventory: 3 compared; {field} ConfigMap shop/settings",))
+
+
+def test_something_more_than_in_the_source_is_told_and_tolerated() -> None:
+    assert climb(job(), Difference(compared=3, missing=(), altered=(), extra=("ConfigMap shop/old",))) == "Verified"
+
+
+@pytest.mark.parametrize("wrong", ["unready", "unbound", "strangers"])
+def test_workloads_that_do_not_run_fail_the_copy(wrong: str) -> None:
+    facts: dict[str, Any] = {wrong: ("verify-shop/web-1",)}
+    assert climb(job(), workloads=Workloads(pods=2, meshed=2, **facts)) == "Failed"
+
+
+@pytest.mark.parametrize(("restored", "failed", "skipped", "verdict"), [
+    (3, 0, 0, "Verified"), (0, 0, 0, "Failed"), (3, 1, 0, "Failed"), (3, 0, 1, "Failed"),
+])  # fmt: skip
+def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipped(
+    restored: int, failed: int, skipped: int, verdict: str
+) -> None:
+    assert climb(job(restored=restored, failed=failed, skipped=skipped), workloads=None) == verdict
+
+
+def test_of_a_failed_restore_nothing_else_is_checked() -> None:
+    checks = ladder(a_plan(), job("failed", errors=("X: disk gone",)), None, [], KNOBS)
+    assert [check.name for check in checks] == ["recovery point age", "threat flag", "restore job"]
+    assert judge(checks) == ("Failed", ("restore job: the job ended as failed; X: disk gone",))
+
+
+def test_without_checks_the_verdict_is_inconclusive_and_says_why() -> None:
+    assert judge([], "QuotaReached: ten restores") == ("Inconclusive", ("QuotaReached: ten restores",))
+    assert judge([]) == ("Inconclusive", ("nothing was checked",))
+
+
+def test_no_verdict_is_better_than_its_worst_check() -> None:
+    order = ["Verified", "VerifiedWithFindings", "Inconclusive", "Failed"]
+    means = {"finding": "VerifiedWithFindings", "unknown": "Inconclusive", "failure": "Failed"}
+    for passed in product((True, False), repeat=3):
+        checks = [Check(name=w, passed=p, finding="", weight=w) for w, p in zip(means, passed, strict=True)]  # type: ignore[arg-type]
+        missed = [means[check.weight] for check in checks if not check.passed]
+        assert judge(checks)[0] == max(missed, key=order.index, default="Verified")

@@ -1,0 +1,84 @@
+"""Which backup is restored, and to where."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import InvalidEvent, PermanentError
+from shared.domain.restores.verification import (
+    BackupJob,
+    check_ours,
+    finished_backup,
+    isolated_name,
+    job_id,
+    of_item,
+    of_job,
+)
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+GUID = "0f0e0d0c-1111-4222-8333-444455556666"
+AKS_JOB = f"/subscriptions/s/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/bv/backupJobs/{GUID}"
+INSTANCE = AKS_JOB.replace(f"backupJobs/{GUID}", "backupInstances/aks-1")
+SHARE_JOB = f"/subscriptions/s/resourcegroups/rg/providers/Microsoft.RecoveryServices/vaults/rsv/backupJobs/{GUID}"
+
+
+def backup(operation: str = "Backup", status: str = "Completed") -> BackupJob:
+    return BackupJob(
+        kind="cluster", id=AKS_JOB, operation=operation, status=status, item="i", source="s", started=NOW, ended=NOW
+    )
+
+
+@pytest.mark.parametrize(("id", "kind", "vault"), [(AKS_JOB, "cluster", "bv"), (SHARE_JOB.upper(), "share", "RSV")])
+def test_a_job_s_resource_id_says_what_kind_of_item_it_is_about(id: str, kind: str, vault: str) -> None:
+    assert (job_id(id).kind, job_id(id).vault) == (kind, vault)
+
+
+@pytest.mark.parametrize("id", ["", GUID, AKS_JOB + "/x", AKS_JOB.replace(GUID, "not-a-guid"), "x" + AKS_JOB])
+def test_any_other_id_is_declined(id: str) -> None:
+    with pytest.raises(InvalidEvent, match="NotABackupJob"):
+        job_id(id)
+
+
+def test_a_job_of_a_subscription_that_isn_t_ours_is_declined() -> None:
+    check_ours(job_id(AKS_JOB), ["S"])
+    with pytest.raises(InvalidEvent, match="ForeignSubscription"):
+        check_ours(job_id(AKS_JOB), ["t"])
+
+
+@pytest.mark.parametrize("job", [backup(status="Failed"), backup(operation="Restore"), backup(status="InProgress")])
+def test_a_job_that_made_no_copy_is_nothing_to_verify(job: BackupJob) -> None:
+    with pytest.raises(PermanentError, match="NothingToVerify"):
+        finished_backup(job)
+
+
+def test_status_words_are_compared_without_case() -> None:
+    assert finished_backup(backup("backup", "COMPLETEDWITHWARNINGS"))
+
+
+@given(st.from_regex(r"[a-z0-9]([a-z0-9]|-[a-z0-9]){1,29}", fullmatch=True), st.text(min_size=1))
+def test_every_isolated_name_is_valid_for_namespaces_and_shares(name: str, job: str) -> None:
+    isolated = isolated_name(name, job)
+    assert len(isolated) <= 63
+    assert "--" not in isolated
+    assert isolated.replace("-", "").isalnum()
+    assert isolated == isolated.lower()
+
+
+def test_long_names_that_begin_alike_get_different_places() -> None:
+    assert isolated_name("a" * 60 + "x", AKS_JOB) != isolated_name("a" * 60 + "y", AKS_JOB)
+
+
+def test_a_verification_of_a_job_is_named_after_it_and_one_of_a_point_after_both_and_the_minute() -> None:
+    assert of_job(AKS_JOB).name == GUID
+    first, again = of_item(INSTANCE, "p", NOW), of_item(INSTANCE.upper(), "P", NOW)
+    assert first.name == again.name != of_item(INSTANCE, "q", NOW).name != of_item(INSTANCE, "q", NOW + MINUTE).name
+    assert (first.asked, of_job(AKS_JOB).asked) == (True, False)
+
+
+@pytest.mark.parametrize("id", ["", AKS_JOB, "/subscriptions/s", INSTANCE + "/x"])
+def test_what_is_no_protected_item_can_t_be_verified(id: str) -> None:
+    with pytest.raises(InvalidEvent, match="NotAProtectedItem"):
+        of_item(id, "", NOW)

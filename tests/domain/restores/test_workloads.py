@@ -1,0 +1,91 @@
+"""What runs in restored namespaces, and whether it joined the mesh."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from shared.domain.restores.workloads import workloads_of
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+
+
+def root() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")])
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), NOW, NOW.replace(year=2037)
+    )
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def pod(anchors: str | None, *, ready: bool = True, sidecar: bool = False, **metadata: Any) -> dict[str, Any]:
+    proxy = {"name": "linkerd-proxy", "env": [{"name": "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS", "value": anchors}]}
+    where, statuses = ("initContainers", "initContainerStatuses") if sidecar else ("containers", "containerStatuses")
+    return {
+        "metadata": {"name": "web", "namespace": "verify-shop", **metadata},
+        "spec": {where: [proxy] if anchors is not None else []},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            statuses: [{"name": "linkerd-proxy", "ready": ready}],
+        },
+    }
+
+
+INJECTED = {"metadata": {"name": "verify-shop", "annotations": {"linkerd.io/inject": "enabled"}}}
+
+
+@pytest.mark.parametrize("sidecar", [False, True])
+def test_a_pod_joined_the_mesh_if_its_ready_proxy_trusts_a_root_in_force(sidecar: bool) -> None:
+    new, old = root(), root()
+    assert workloads_of({"Pod": [pod(new + old, sidecar=sidecar)]}, new).settled
+    assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new + old).settled
+    assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
+    assert workloads_of({"Pod": [pod(new, ready=False, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
+
+
+def test_a_pod_without_the_proxy_that_its_namespace_asks_for_is_a_stranger() -> None:
+    new = root()
+    assert workloads_of({"Namespace": [INJECTED], "Pod": [pod(None)]}, new).strangers == ("verify-shop/web",)
+    left_out = pod(None, annotations={"linkerd.io/inject": "disabled"})
+    assert workloads_of({"Namespace": [INJECTED], "Pod": [left_out]}, new).meshed == 0
+
+
+def test_a_workload_without_its_pods_isn_t_ready_and_a_finished_pod_needs_nothing() -> None:
+    web = {"metadata": {"name": "web", "namespace": "n"}, "spec": {"replicas": 2}, "status": {"readyReplicas": 1}}
+    done = {"metadata": {"name": "job", "namespace": "n"}, "status": {"phase": "Succeeded"}}
+    found = workloads_of({"Deployment": [web], "Pod": [done]}, "")
+    assert (found.unready, found.pods) == (("n/web",), 0)
+
+
+def test_a_claim_without_its_volume_is_unbound() -> None:
+    claim = {"metadata": {"name": "data", "namespace": "n"}, "status": {"phase": "Pending"}}
+    assert workloads_of({"PersistentVolumeClaim": [claim]}, "").unbound == ("n/data",)
+
+
+def test_where_the_mesh_isn_t_meshward_s_nobody_has_to_join_it() -> None:
+    found = workloads_of({"Namespace": [INJECTED], "Pod": [pod(root()), pod(None)]}, None)
+    assert (found.meshed, found.strangers) == (0, ())
+
+
+def test_a_pod_that_no_node_has_room_for_is_homeless_and_one_that_awaits_its_volume_isn_t() -> None:
+    def pending(message: str, **spec: Any) -> dict[str, Any]:
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        status = {"phase": "Pending", "conditions": [condition]}
+        return {"metadata": {"name": "web", "namespace": "n"}, "spec": spec, "status": status}
+
+    volume = {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}
+    claim = {"metadata": {"name": "data", "namespace": "n"}, "status": {"phase": "Pending"}}
+    full = workloads_of(
+        {"Pod": [pending("0/3 nodes are available: 3 Insufficient cpu.", **volume)], "PersistentVolumeClaim": [claim]},
+        "",
+    )
+    assert (full.homeless, full.unready, full.unbound) == (("n/web",), (), ())
+    unbound = workloads_of(
+        {"Pod": [pending("pod has unbound immediate PersistentVolumeClaims")], "PersistentVolumeClaim": [claim]}, ""
+    )
+    assert (unbound.homeless, unbound.unready, unbound.unbound) == ((), ("n/web",), ("n/data",))

@@ -1,0 +1,203 @@
+"""The gates of a rotation, on facts made by hand."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import NotConverged
+from shared.domain.trust.certificates import fingerprint, pem
+from shared.domain.trust.linkerd.facts import Bundle, Replica
+from shared.domain.trust.linkerd.gates import (
+    RELOAD_PATIENCE,
+    Wanted,
+    issuer_gate,
+    leaf_gate,
+    reload_missed,
+    trust_gate,
+    until_renewed,
+    wanted_in,
+    worth_reading_on,
+)
+from shared.domain.trust.phases import Phase, Roots
+from tests.domain.trust.linkerd.test_waves import MINUTE, NOW, SECOND, proxy, workload
+from tests.domain.trust.test_certificates import NEW, OLD
+
+BOTH = Wanted(trusted=frozenset({"old", "new"}), dropped=frozenset(), applied=NOW)
+ONLY_NEW = Wanted(trusted=frozenset({"new"}), dropped=frozenset({"old"}), applied=NOW)
+
+
+# B1 and retire
+
+
+@pytest.mark.parametrize(
+    ("roots", "both", "only_new"),
+    [
+        (("old",), False, False),
+        (("new",), False, True),
+        (("old", "new"), True, False),
+        (("old", "new", "linked"), True, False),
+        (("new", "linked"), False, True),
+        ((), False, False),
+    ],
+)
+def test_an_injected_proxy_trusts_what_its_pod_says(roots: tuple[str, ...], both: bool, only_new: bool) -> None:
+    seen = [proxy("web-1", *roots)]
+    assert trust_gate(seen, BOTH).passed is both
+    assert trust_gate(seen, ONLY_NEW).passed is only_new
+
+
+@pytest.mark.parametrize(
+    ("created", "started", "trusted"),
+    [
+        (NOW - SECOND, NOW + MINUTE, False),  # its container was restarted, but its files may lag behind
+        (NOW, NOW + MINUTE, False),
+        (NOW + SECOND, None, False),
+        (NOW + SECOND, NOW + MINUTE, True),
+    ],
+)
+def test_a_control_plane_proxy_trusts_the_bundle_that_its_pod_was_made_after(
+    created: datetime, started: datetime | None, trusted: bool
+) -> None:
+    assert trust_gate([proxy(created=created, started=started, roots=None)], BOTH).passed is trusted
+
+
+def test_a_gate_names_what_blocks_it_and_counts_all() -> None:
+    seen = [proxy(f"web-{n}", "old") for n in range(70)] + [proxy("ok", "old", "new")]
+    verdict = trust_gate(seen, BOTH, [workload(fixed="its Deployment is paused, resume it")])
+    assert verdict.reason == "ProxiesLackRoots"
+    assert verdict.message == "70 of 71 proxies don't trust the wanted roots yet"
+    assert len(verdict.blockers) == 50
+    assert verdict.blockers[0] == "shop/web-0 (its Deployment is paused, resume it)"
+    assert verdict.seen == 71
+
+
+def test_seeing_nothing_proves_nothing() -> None:
+    assert trust_gate([], BOTH).reason == "NothingSeen"
+    assert leaf_gate([], {}, NOW).reason == "NothingSeen"
+    assert issuer_gate([], NOW, NOW).reason == "NothingSeen"
+
+
+@given(st.lists(st.frozensets(st.sampled_from(["old", "new", "linked"])), min_size=1))
+def test_after_b1_any_proxy_accepts_leaves_under_either_root(trusted: list[frozenset[str]]) -> None:
+    seen = [proxy(f"p{n}", *roots) for n, roots in enumerate(trusted)]
+    assert trust_gate(seen, BOTH).passed == all({"old", "new"} <= roots for roots in trusted)
+    assert trust_gate(seen, ONLY_NEW).passed == all("new" in roots and "old" not in roots for roots in trusted)
+
+
+ROOTS = Roots(old=fingerprint(OLD), new=fingerprint(NEW), old_version="1", new_version="2")
+
+
+def test_what_is_wanted_follows_from_the_phase() -> None:
+    both = wanted_in(Phase.DISTRIBUTE, ROOTS, Bundle(text=pem(NEW) + pem(OLD), applied=NOW, owner=""))
+    assert both.trusted == {ROOTS.old, ROOTS.new}
+    assert not both.dropped
+    new = wanted_in(Phase.RETIRE, ROOTS, Bundle(text=pem(NEW), applied=NOW, owner=""))
+    assert new.trusted == {ROOTS.new}
+    assert new.dropped == {ROOTS.old}
+
+
+@pytest.mark.parametrize(
+    ("phase", "text", "applied"),
+    [
+        (Phase.DISTRIBUTE, pem(OLD), NOW),
+        (Phase.DISTRIBUTE, pem(NEW) + pem(OLD), None),
+        (Phase.RETIRE, pem(NEW) + pem(OLD), NOW),
+        (Phase.RETIRE, "", NOW),
+    ],
+)
+def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(phase: Phase, text: str, applied: datetime | None) -> None:
+    with pytest.raises(NotConverged, match="BundleChanged"):
+        wanted_in(phase, ROOTS, Bundle(text=text, applied=applied, owner=""))
+
+
+# B2
+
+
+@pytest.mark.parametrize(
+    ("started", "refreshed", "renewed"),
+    [
+        (NOW - MINUTE, None, False),
+        (NOW - MINUTE, NOW - SECOND, False),
+        (NOW - MINUTE, NOW, False),
+        (NOW - MINUTE, NOW + SECOND, True),
+        (NOW + SECOND, None, True),
+        (None, None, False),
+    ],
+)
+def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
+    started: datetime | None, refreshed: datetime | None, renewed: bool
+) -> None:
+    assert leaf_gate([proxy("p", started=started)], {"shop/p": refreshed}, NOW).passed is renewed
+
+
+@pytest.mark.parametrize(
+    ("ages", "hours"),
+    [
+        ([], 1),  # nothing is known of any
+        ([None], 1),
+        ([13, 16], 3.8),  # they renew after 16.8 hours; the last one counts
+        ([1], 4),  # a cluster may join meanwhile, or somebody change something
+        ([20], 1),  # overdue
+    ],
+)
+def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_hours(
+    ages: list[int | None], hours: float
+) -> None:
+    refreshed = [None if age is None else NOW - timedelta(hours=age) for age in ages]
+    assert until_renewed(refreshed, timedelta(hours=24), NOW) == pytest.approx(hours * 3600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("youngest", "on"),
+    [
+        ([], True),
+        ([None], True),  # it doesn't tell
+        ([NOW - timedelta(hours=2)], False),  # and so nobody else is read in vain
+        ([NOW - timedelta(hours=17)], True),  # it should have by now: others may be ahead
+        ([NOW - MINUTE], True),
+    ],
+)
+def test_all_leaves_are_read_only_once_the_youngest_is_renewed_or_overdue(
+    youngest: list[datetime | None], on: bool
+) -> None:
+    assert worth_reading_on(youngest, NOW - timedelta(hours=1), timedelta(hours=24), NOW) is on
+
+
+# the issuer
+
+
+def replica(expires: datetime | None, *, ready: bool = True, created: datetime = NOW - MINUTE) -> Replica:
+    return Replica(pod="linkerd/identity-1", created=created, ready=ready, expires=expires)
+
+
+@pytest.mark.parametrize(
+    ("seen", "uses"),
+    [
+        (replica(NOW + timedelta(days=365, seconds=3)), True),
+        (replica(NOW + timedelta(days=365), ready=False), False),
+        (replica(NOW + timedelta(days=29)), False),
+        (replica(NOW + timedelta(days=365, minutes=1)), False),
+        (replica(None), False),
+        (replica(None, created=NOW + SECOND), True),
+        (replica(None, created=NOW + SECOND, ready=False), False),
+        (replica(NOW + timedelta(days=29), created=NOW + SECOND), False),
+    ],
+)
+def test_a_replica_uses_the_issuer_whose_end_it_reports(seen: Replica, uses: bool) -> None:
+    other = replica(NOW + timedelta(days=365))
+    assert issuer_gate([other, seen], NOW + timedelta(days=365), NOW).passed is uses
+
+
+def test_a_replica_gets_time_to_reload_before_it_counts_as_missed() -> None:
+    stale, fresh = replica(NOW + timedelta(days=29)), replica(NOW + timedelta(days=365))
+    late = NOW + RELOAD_PATIENCE
+    assert reload_missed([stale, fresh], NOW + timedelta(days=365), NOW, late - SECOND) == []
+    assert reload_missed([stale, fresh], NOW + timedelta(days=365), NOW, late) == ["linkerd/identity-1"]
+    assert reload_missed([fresh], NOW + timedelta(days=365), NOW, late) == []
+
+
+def test_a_replica_made_after_the_issuer_is_not_restarted_for_it() -> None:
+    refusing = replica(NOW + timedelta(days=29), created=NOW + SECOND)
+    assert reload_missed([refusing], NOW + timedelta(days=365), NOW, NOW + timedelta(hours=1)) == []

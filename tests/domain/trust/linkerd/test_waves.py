@@ -1,0 +1,168 @@
+"""Which workloads are restarted when, on facts made by hand."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import NotConverged
+from shared.domain.trust.linkerd.facts import Proxy, Workload
+from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, blockers, next_restarts, restartable, rolling
+from shared.domain.trust.policy import TrustPolicy, Window
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)  # a Friday
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+POLICY = TrustPolicy()
+
+
+def proxy(name: str = "web-1", *roots: str, workload: str = "Deployment/shop/web", **facts: Any) -> Proxy:
+    defaults = {"namespace": "shop", "created": NOW - MINUTE, "started": NOW - MINUTE, "roots": frozenset(roots)}
+    return Proxy(pod=name, workload=workload, **{**defaults, **facts})
+
+
+def workload(name: str = "web", kind: str = "Deployment", **facts: Any) -> Workload:
+    progress = {"rolling": False, "replaced": True, "stuck": False, "fixed": "", "restarted": None}
+    defaults = {"namespace": "shop", "size": 1, "resource_version": "1", **progress}
+    return Workload(kind=kind, name=name, **{**defaults, **facts})
+
+
+def proxies_of(workloads: list[Workload]) -> list[Proxy]:
+    return [proxy(f"p{n}", workload=w.id) for n, w in enumerate(workloads)]
+
+
+def test_waves_follow_each_other_and_stateful_sets_come_last() -> None:
+    kinds = ["StatefulSet", "Deployment", "DaemonSet"]
+    workloads = [workload(kind.lower(), kind) for kind in kinds]
+    stale = proxies_of(workloads)
+    order = []
+    while stale:
+        (restarted,) = next_restarts(workloads, stale, NOW, POLICY)
+        order.append(restarted.kind)
+        stale = [p for p in stale if p.workload != restarted.id]
+    assert order == ["Deployment", "DaemonSet", "StatefulSet"]
+
+
+def test_within_a_wave_namespaces_follow_each_other_and_small_workloads_come_first() -> None:
+    sizes = {("shop", "web"): 9, ("shop", "cart"): 2, ("orders", "api"): 30, ("orders", "mail"): 1}
+    workloads = [workload(name, namespace=namespace, size=size) for (namespace, name), size in sizes.items()]
+    order = next_restarts(workloads, proxies_of(workloads), NOW, POLICY)
+    assert [w.name for w in order] == ["mail", "api", "cart", "web"]
+
+
+ROLLS: dict[str, Any] = {"rolling": True, "replaced": False}
+WAITS: dict[str, Any] = {"rolling": True, "replaced": True}
+
+
+@pytest.mark.parametrize(
+    ("facts", "restarts"),
+    [
+        ({}, 1),
+        (ROLLS, 0),
+        ({**ROLLS, "restarted": NOW - 2 * RESTART_PAUSE}, 0),
+        (WAITS, 1),  # its pods are all new and don't get ready: it may be what the restart mends
+        ({**WAITS, "restarted": NOW - MINUTE}, 0),
+        ({"fixed": "its Deployment is paused, resume it"}, 0),
+        ({"restarted": NOW - RESTART_PAUSE}, 1),  # its new pods lack the roots still: the injector lagged behind
+        ({"restarted": NOW - RESTART_PAUSE + SECOND}, 0),
+    ],
+)
+def test_a_workload_is_restarted_once_and_only_if_that_helps(facts: dict[str, Any], restarts: int) -> None:
+    assert len(next_restarts([workload(**facts)], [proxy(), proxy("web-2")], NOW, POLICY)) == restarts
+
+
+def test_workloads_without_stale_proxies_and_pods_without_workload_are_left_alone() -> None:
+    assert next_restarts([workload("other")], [proxy(), proxy("bare", workload="")], NOW, POLICY) == []
+    assert restartable([workload()], [proxy(), proxy("bare", workload="")]) == [proxy()]
+    assert restartable([workload(fixed="its Deployment is paused, resume it")], [proxy()]) == []
+
+
+def test_no_more_workloads_roll_out_at_once_than_the_policy_lets() -> None:
+    rolls = {**ROLLS, "restarted": NOW}
+    workloads = [workload(f"w{n:02}", **(rolls if n < 4 else {})) for n in range(30)]
+    done = workload(
+        "done", **WAITS | {"restarted": NOW}
+    )  # none of its proxies is stale any more, and its new pods aren't ready yet
+    names = [w.name for w in next_restarts([*workloads, done], proxies_of(workloads), NOW, POLICY)]
+    assert names == [f"w{n:02}" for n in range(4, 9)]
+    one = TrustPolicy(restarts_at_once=1)
+    assert next_restarts(workloads, proxies_of(workloads), NOW, one) == []
+    assert len(next_restarts(workloads[4:], proxies_of(workloads[4:]), NOW, one)) == 1
+
+
+def test_workloads_that_were_broken_before_take_nothing_from_the_others() -> None:
+    workloads = [workload(f"w{n:02}", **WAITS) for n in range(12)]
+    assert len(next_restarts(workloads, proxies_of(workloads), NOW, POLICY)) == 10
+
+
+@given(
+    st.lists(
+        st.builds(
+            workload,
+            st.uuids().map(str),
+            st.sampled_from(WAVES),
+            size=st.integers(1, 5),
+            replaced=st.booleans(),
+            rolling=st.booleans(),
+            fixed=st.sampled_from(["", "paused"]),
+            restarted=st.sampled_from([None, NOW - MINUTE, NOW - RESTART_PAUSE]),
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 12),
+)
+def test_whatever_is_seen_only_one_wave_is_restarted_within_the_budget(workloads: list[Workload], most: int) -> None:
+    restarts = next_restarts(workloads, proxies_of(workloads), NOW, TrustPolicy(restarts_at_once=most))
+    waves = [w.kind for w in workloads if not w.fixed]
+    assert {w.kind for w in restarts} <= {min(waves, key=WAVES.index, default="")}
+    assert len(restarts) <= most
+    assert not any(w.fixed for w in restarts)
+
+
+def test_outside_a_window_nothing_is_restarted_and_the_next_one_is_named() -> None:
+    night = TrustPolicy(maintenance=(Window(opens="22:00", closes="04:00"),))
+    with pytest.raises(NotConverged, match="opens at 2027-01-15 22:00 UTC") as waits:
+        next_restarts([workload()], [proxy()], NOW, night)
+    assert (waits.value.reason, waits.value.retry_after) == ("WindowClosed", 14 * 3600)
+    assert len(next_restarts([workload()], [proxy()], NOW + timedelta(hours=15), night)) == 1
+
+
+def test_a_closed_window_holds_nothing_up_that_needs_no_restart() -> None:
+    night = TrustPolicy(maintenance=(Window(opens="22:00", closes="04:00"),))
+    assert next_restarts([workload(**ROLLS)], [proxy()], NOW, night) == []
+    assert next_restarts([workload()], [proxy("bare", workload="")], NOW, night) == []
+
+
+def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
+    workloads = [workload("web"), workload("other", rolling=True)]
+    assert not rolling(workloads, [proxy()])
+    assert rolling(workloads, [proxy(), proxy("o", workload="Deployment/shop/other")])
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"workload": "", "controller": "Job"}, " (Job, ends by itself)"),
+        ({"workload": "", "controller": ""}, " (bare pod, delete it)"),
+        (
+            {"workload": "", "controller": "ExternalWorkload"},
+            " (outside the cluster, say in its annotations meshward/trusts and meshward/started-at how it is)",
+        ),
+        ({"workload": "", "controller": "Rollout"}, " (Rollout, restart it yourself)"),
+        ({"workload": "Deployment/shop/paused"}, " (its Deployment is paused, resume it)"),
+        ({"workload": "Deployment/shop/stuck"}, " (its rollout is stuck)"),
+        ({"workload": "Deployment/shop/web"}, ""),
+        ({"workload": "Deployment/shop/gone"}, " (its Deployment is gone, delete it)"),
+    ],
+)
+def test_a_blocker_is_named_with_what_keeps_it_from_being_replaced(facts: dict[str, Any], why: str) -> None:
+    paused = workload("paused", fixed="its Deployment is paused, resume it")
+    assert blockers([proxy(**facts)], [workload(), paused, workload("stuck", stuck=True)]) == (f"shop/web-1{why}",)
+
+
+def test_blockers_that_somebody_has_to_act_on_come_first_and_fifty_are_named() -> None:
+    waiting = [proxy(f"web-{n:02}") for n in range(60)]
+    named = blockers([*waiting, proxy("import", workload="", controller="Job")])
+    assert named[:2] == ("shop/import (Job, ends by itself)", "shop/web-00")
+    assert len(named) == 50

@@ -1,0 +1,251 @@
+"""What follows from a round of a rotation: proofs move it, lateness and refusals put it on hold, words are heard."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from shared.domain.trust.course import (
+    HOLD_POLL,
+    Course,
+    Done,
+    Held,
+    Outcome,
+    Reported,
+    Round,
+    begun,
+    judged,
+    members_to_try,
+    result,
+)
+from shared.domain.trust.phases import ENDS, Mode, Phase, Roots, Word
+from shared.domain.trust.policy import TrustPolicy, Window
+from shared.domain.trust.roots import Rotation
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+ROTATION = Rotation(trust_domain="prod.contoso.example", old="g1", new="g2", generation=2)
+ROOTS = Roots(old="aa", new="bb", old_version="1", new_version="2")
+POLICY = TrustPolicy()
+COURSE = Course(rotation=ROTATION, phase=Phase.DISTRIBUTE, roots=ROOTS, entered=NOW)
+
+
+def proof(cluster: str, phase: Phase = Phase.DISTRIBUTE, at: datetime = NOW, count: int = 7) -> Outcome:
+    return Outcome(cluster=cluster, phase=phase, proof=Done(at=at, count=count))
+
+
+def waits(cluster: str = "/clusters/east", **more: object) -> Outcome:
+    return Outcome(**{"cluster": cluster, "phase": Phase.DISTRIBUTE, "reason": "RollingOut", "message": "slow", **more})  # type: ignore[arg-type]
+
+
+def after(course: Course, *outcomes: Outcome, at: datetime = NOW, unseen: tuple[Outcome, ...] = ()) -> Course:
+    round = Round(course=course, members=[], unseen=list(unseen), policy=POLICY)
+    return judged(Reported(round=round, outcomes=list(outcomes)), at)
+
+
+def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_part_is_done() -> None:
+    proven = after(COURSE, proof("east"), proof("west"))
+    assert (proven.phase, proven.proven) == (Phase.DISTRIBUTE, {"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    assert after(proven, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True)).phase is Phase.ACTIVATE
+
+
+@pytest.mark.parametrize(
+    ("phase", "before"),
+    [
+        (Phase.DISTRIBUTE, Phase.PREPARE),
+        (Phase.SETTLE, Phase.ACTIVATE),
+        (Phase.RESETTLE, Phase.REISSUE),
+    ],
+)
+def test_what_members_have_proven_in_different_rounds_they_prove_together_before_the_phase_is_left(
+    phase: Phase, before: Phase
+) -> None:
+    fleet = dict.fromkeys(["east", "west"], POLICY)
+    course = replace(COURSE, phase=phase, proven=dict.fromkeys(fleet, before))
+    first = after(course, proof("east", phase), waits("west", phase=phase))
+    assert [m.cluster for m in members_to_try(first, fleet)] == ["west"]
+    second = after(first, proof("west", phase))
+    assert [(m.cluster, m.phase) for m in members_to_try(second, fleet)] == [("east", phase), ("west", phase)]
+    changed = after(second, proof("west", phase), waits("east", phase=phase))
+    assert [m.cluster for m in members_to_try(changed, fleet)] == ["east", "west"]
+    together = after(changed, proof("east", phase), proof("west", phase))
+    assert members_to_try(together, fleet) == []
+    assert together.seen == 14
+
+
+def test_a_member_that_cannot_be_seen_does_not_make_the_others_prove_everything_again_and_again() -> None:
+    course = replace(COURSE, proven={"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    assert members_to_try(course, {"east": POLICY}, ["west"]) == []
+
+
+def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
+    unseen = waits("/clusters/west", reason="MemberStopped", refused=True)
+    course = after(COURSE, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True), unseen=(unseen,))
+    assert course.phase is Phase.DISTRIBUTE
+    assert course.held
+    assert (course.held.reason, course.held.blockers) == ("MemberStopped", ["west"])
+
+
+def test_waiting_is_no_hold_until_the_phase_has_taken_longer_than_the_policy_allows() -> None:
+    assert after(COURSE, waits(), at=NOW + POLICY.distribute_within).held is None
+    held = after(COURSE, waits(blockers=["east/shop/a"]), at=NOW + POLICY.distribute_within + timedelta(seconds=1))
+    assert held.held == Held(reason="RollingOut", message="slow", blockers=["east/shop/a"])
+    assert held.pause == HOLD_POLL
+
+
+def test_a_refusal_holds_at_once_and_a_member_that_no_longer_refuses_resumes_the_rotation() -> None:
+    held = after(COURSE, waits(reason="OwnedByOther", refused=True), waits("/clusters/west"))
+    assert held.held
+    assert held.held.reason == "OwnedByOther"
+    assert held.held.blockers == ["east", "west"]
+    assert after(held, waits()).held is None
+
+
+def test_a_resume_gives_the_phase_its_time_anew() -> None:
+    late = NOW + POLICY.distribute_within * 2
+    course = begun(replace(COURSE, words=[Word.RESUME]), ["east"], late)
+    assert course.phase is Phase.DISTRIBUTE
+    assert after(course, waits(), at=late).held is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "then"),
+    [
+        (Phase.DISTRIBUTE, Phase.WITHDRAW),
+        (Phase.ACTIVATE, Phase.REISSUE),
+        (Phase.SETTLE, Phase.REISSUE),
+        (Phase.RETIRE, Phase.RETIRE),
+    ],
+)
+def test_an_abort_goes_back_to_where_the_old_root_is_enough(phase: Phase, then: Phase) -> None:
+    assert begun(replace(COURSE, phase=phase, words=[Word.ABORT]), ["east"], NOW).phase is then
+
+
+@pytest.mark.parametrize(
+    "others", [[Word.RESUME], [Word.SWIFT], [Word.REPLACE], [Word.REPLACE, Word.SWIFT, Word.RESUME]]
+)
+def test_whatever_is_said_together_with_an_abort_does_not_drown_it(others: list[Word]) -> None:
+    late = NOW + timedelta(days=2)
+    for words in ([*others, Word.ABORT], [Word.ABORT, *others]):
+        course = begun(replace(COURSE, words=words), ["east"], late)
+        assert course.phase is Phase.WITHDRAW
+        assert course.words == []
+        assert course.entered == late
+
+
+def test_of_words_said_together_each_acts() -> None:
+    late = NOW + timedelta(days=2)
+    course = begun(replace(COURSE, phase=Phase.RETIRE, words=[Word.ABORT, Word.RESUME, Word.SWIFT]), ["east"], late)
+    assert (course.phase, course.mode, course.entered) == (Phase.RETIRE, Mode.SWIFT, late)
+
+
+def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
+    course = begun(Course(rotation=ROTATION, words=[Word.ABORT]), ["east"], NOW)
+    assert course.phase is Phase.ABORTED
+    assert members_to_try(course, {"east": POLICY}) == []
+    assert result(course, NOW).new_root == ""
+
+
+def test_a_member_that_has_left_is_forgotten_and_one_that_joins_begins_at_the_beginning() -> None:
+    course = begun(replace(COURSE, proven={"east": Phase.DISTRIBUTE, "gone": Phase.PREPARE}), ["east", "new"], NOW)
+    assert set(course.proven) == {"east"}
+    assert [(m.cluster, m.phase) for m in members_to_try(course, dict.fromkeys(["east", "new"], POLICY))] == [
+        ("new", Phase.PREPARE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "proven", "tried"),
+    [
+        (Phase.DISTRIBUTE, None, ["old", "new"]),  # both roots beside the old one alone: fine
+        (Phase.ACTIVATE, None, ["new"]),
+        (Phase.ACTIVATE, Phase.PREPARE, ["new"]),
+        (Phase.ACTIVATE, Phase.DISTRIBUTE, ["old", "new"]),
+        (Phase.RETIRE, Phase.ACTIVATE, ["new"]),
+        (Phase.RETIRE, Phase.SETTLE, ["old", "new"]),
+        (Phase.WITHDRAW, None, ["old", "new"]),
+        (Phase.REPLACE, None, ["old", "new"]),  # downtime is over the sooner
+    ],
+)
+def test_nobody_does_what_the_proxies_of_a_newcomer_could_not_bear_yet(
+    phase: Phase, proven: Phase | None, tried: list[str]
+) -> None:
+    before = {Phase.DISTRIBUTE: Phase.PREPARE, Phase.ACTIVATE: Phase.DISTRIBUTE, Phase.RETIRE: Phase.SETTLE}
+    known = {"old": before.get(phase, Phase.PREPARE)} | ({"new": proven} if proven else {})
+    mode = Mode.REPLACE if phase is Phase.REPLACE else Mode.ROUTINE
+    course = replace(COURSE, phase=phase, mode=mode, proven=known)
+    assert [m.cluster for m in members_to_try(course, dict.fromkeys(["old", "new"], POLICY))] == tried
+    hidden = [m.cluster for m in members_to_try(course, {"old": POLICY}, ["new"])]
+    assert hidden == [c for c in tried if c == "old"]
+
+
+def test_a_phase_is_not_left_once_an_abort_was_heard() -> None:
+    course = replace(COURSE, phase=Phase.SETTLE)
+    round = Round(course=course, members=[], unseen=[], policy=POLICY)
+    done = [Outcome(cluster="", phase=Phase.SETTLE, fleet=True)]
+    assert judged(Reported(round=round, outcomes=done, aborted=True), NOW).phase is Phase.SETTLE
+
+
+def test_leaves_count_as_renewed_only_since_the_last_member_s_issuer_was_proven() -> None:
+    course = replace(COURSE, phase=Phase.ACTIVATE)
+    early, late = NOW + timedelta(minutes=1), NOW + timedelta(minutes=9)
+    course = after(course, proof("east", Phase.ACTIVATE, late), proof("west", Phase.ACTIVATE, early))
+    assert course.since == late
+    assert after(course, proof("north", Phase.ACTIVATE, early)).since == late
+
+
+def test_what_the_last_gate_saw_is_what_the_result_counts() -> None:
+    course = replace(COURSE, phase=Phase.RETIRE, started=NOW, since=NOW)
+    course = after(course, proof("east", Phase.RETIRE, count=4), proof("west", Phase.RETIRE, count=5))
+    ended = result(after(course, Outcome(cluster="", phase=Phase.RETIRE, fleet=True)), NOW)
+    assert (ended.outcome, ended.proxies, ended.members) == (Phase.ROTATED, 9, ["east", "west"])
+
+
+def test_a_round_waits_as_long_as_all_who_are_blocked_ask_for() -> None:
+    assert after(COURSE, waits(retry_after=3600), waits(retry_after=600)).pause == timedelta(minutes=10)
+    assert after(COURSE, waits(retry_after=3600), waits()).pause == timedelta()
+
+
+def test_maintenance_windows_are_for_rotations_that_have_time() -> None:
+    policy = TrustPolicy(maintenance=(Window(opens="01:00", closes="02:00"),))
+    swift = replace(COURSE, mode=Mode.SWIFT)
+    assert members_to_try(COURSE, {"east": policy})[0].policy.maintenance
+    assert not members_to_try(swift, {"east": policy})[0].policy.maintenance
+
+
+@pytest.mark.parametrize(
+    ("phase", "word", "then"),
+    [
+        (Phase.SETTLE, Word.SWIFT, Phase.SETTLE),
+        (Phase.DISTRIBUTE, Word.SWIFT, Phase.DISTRIBUTE),
+        (Phase.DISTRIBUTE, Word.REPLACE, Phase.REPLACE),
+        (Phase.ACTIVATE, Word.REPLACE, Phase.ACTIVATE),  # the new root is everywhere: on, without waiting
+    ],
+)
+def test_a_rotation_under_way_goes_on_in_the_mode_that_it_is_told(phase: Phase, word: Word, then: Phase) -> None:
+    course = begun(replace(COURSE, phase=phase, words=[word]), ["east"], NOW)
+    assert (course.mode, course.phase) == (Mode(word), then)
+    assert begun(course, ["east"], NOW).mode is course.mode
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.sampled_from([None, *Word]))))
+def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
+    events: list[tuple[str, bool, Word | None]],
+) -> None:
+    course, clusters, last = Course(rotation=ROTATION, roots=ROOTS), {"a"}, set[str]()
+    for name, proves, word in events:
+        clusters ^= {name}
+        clusters |= {"a"}
+        course = begun(replace(course, words=[word] if word not in (None, Word.PROVEN) else []), sorted(clusters), NOW)
+        open = members_to_try(course, dict.fromkeys(sorted(clusters), POLICY))
+        outcomes = [proof(m.cluster, m.phase) if proves else waits(m.cluster, phase=m.phase) for m in open]
+        before = course
+        course = after(course, *(outcomes or [Outcome(cluster="", phase=course.phase, fleet=True)]))
+        if course.phase is not before.phase:
+            assert not open
+            assert {before.proven[c] for c in clusters} == {before.phase}
+            assert clusters <= last or before.phase not in (Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE)
+        last = {o.cluster for o in outcomes if o.proof and o.phase is course.phase}
+        if course.phase in ENDS:
+            return

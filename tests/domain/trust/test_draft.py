@@ -1,0 +1,51 @@
+"""The making of a root in Key Vault, whatever the vault shows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.errors import PermanentError
+from shared.domain.trust.draft import Act, Request, Version, draft, next_act, root_version
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+DRAFT = Version(id="1", enabled=True, created=NOW, tags={})
+ROOT = Version(id="2", enabled=True, created=NOW + timedelta(minutes=1), tags={"meshward:generation": "2"})
+DISABLED = Version(id="1", enabled=False, created=NOW, tags={})
+
+
+def request(issuer: str, status: str) -> Request:
+    return Request(issuer=issuer, status=status, error="")
+
+
+@pytest.mark.parametrize(
+    ("versions", "asked", "act"),
+    [
+        ([], None, Act.CREATE_KEY),
+        ([], request("Self", "inProgress"), Act.WAIT),
+        ([DRAFT], request("Self", "completed"), Act.REQUEST),
+        ([DRAFT], None, Act.REQUEST),
+        ([DRAFT], request("Unknown", "inProgress"), Act.MERGE),
+        ([DRAFT, ROOT], request("Unknown", "completed"), Act.DISABLE_DRAFT),
+        ([DISABLED, ROOT], request("Unknown", "completed"), Act.DONE),
+        ([ROOT], None, Act.DONE),
+    ],
+)
+def test_every_state_of_the_vault_has_one_next_act(versions: list[Version], asked: Request | None, act: Act) -> None:
+    assert next_act(versions, asked) is act
+    assert next_act(versions[::-1], asked) is act
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_a_request_that_failed_is_left_to_people(status: str) -> None:
+    with pytest.raises(PermanentError, match="RootRequestFailed"):
+        next_act([DRAFT], request("Unknown", status))
+
+
+def test_a_draft_that_somebody_disabled_cannot_sign() -> None:
+    with pytest.raises(PermanentError, match="DraftDisabled"):
+        draft([DISABLED])
+
+
+def test_draft_and_root_are_told_apart_by_their_tags() -> None:
+    assert draft([ROOT, DRAFT]) is DRAFT
+    assert root_version([ROOT, DRAFT]) is ROOT

@@ -1,0 +1,190 @@
+"""What is found of a cluster's protection, and whether it will do."""
+
+import msgspec
+import pytest
+
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.vaults.findings import (
+    Finding,
+    Found,
+    FoundAccount,
+    FoundExtension,
+    FoundInstance,
+    FoundOperation,
+    FoundVault,
+    at_least,
+    concluded,
+    flaws,
+    installed,
+    protected,
+    settled,
+    strong,
+    unclaimed,
+    weaknesses,
+)
+from shared.domain.vaults.policy import ProtectPolicy, Redundancy
+from shared.domain.vaults.protection import protection_of
+from tests.domain.vaults.test_protection import cluster, protection
+
+WANTED = protection()
+VAULT = FoundVault(
+    state="Succeeded",
+    principal="vault-principal",
+    soft_delete="On",
+    soft_delete_days=14,
+    immutability="Unlocked",
+    redundancy="GeoRedundant",
+)
+EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=WANTED.account)
+INSTANCE = FoundInstance(
+    id=WANTED.instance_id, state="Succeeded", protection="ProtectionConfigured", policy=WANTED.policy_id
+)
+
+
+def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
+    with pytest.raises(NotConverged, match="Asked: the vault"):
+        settled("the vault", None)
+    found = Found(state="succeeded")
+    assert settled("the vault", found) is found
+
+
+@pytest.mark.parametrize("state", ["Provisioning", "Updating", "Creating", "Unknown", ""])
+def test_every_state_but_succeeded_means_later(state: str) -> None:
+    with pytest.raises(NotConverged, match="Provisioning"):
+        settled("the vault", Found(state=state))
+
+
+@pytest.mark.parametrize("state", ["Failed", "failed", "Canceled", "Deleting"])
+def test_an_end_without_success_is_told_in_the_services_words(state: str) -> None:
+    with pytest.raises(PermanentError, match="no quota left; remove it"):
+        settled("the vault", Found(state=state, words="no quota left"))
+
+
+def test_a_vault_as_wanted_is_strong() -> None:
+    assert strong(WANTED.bar, VAULT) is VAULT
+    assert weaknesses(WANTED.bar, VAULT) == []
+
+
+@pytest.mark.parametrize(
+    "stronger", [{"soft_delete": "AlwaysOn"}, {"soft_delete_days": 180}, {"immutability": "Locked"}]
+)
+def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, str | float]) -> None:
+    vault = msgspec.structs.replace(VAULT, **stronger)
+    assert strong(WANTED.bar, vault) is vault
+    assert weaknesses(WANTED.bar, vault) == []
+    for name, value in stronger.items():
+        assert getattr(at_least(WANTED.bar, vault), name) == value
+
+
+@pytest.mark.parametrize(
+    ("weaker", "named"),
+    [
+        ({"redundancy": "LocallyRedundant"}, "redundancy is LocallyRedundant"),
+        ({"redundancy": "ZoneRedundant"}, "redundancy is ZoneRedundant"),
+        ({"redundancy": "SomethingNew"}, "redundancy is SomethingNew"),
+        ({"redundancy": "", "principal": ""}, "no system-assigned identity; redundancy is unknown"),
+    ],
+)
+def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
+    with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
+        strong(WANTED.bar, msgspec.structs.replace(VAULT, **weaker))
+
+
+@pytest.mark.parametrize(
+    ("fallback", "found", "will_do"),
+    [
+        ("ZoneRedundant", "ZoneRedundant", True),
+        ("ZoneRedundant", "GeoRedundant", True),
+        ("ZoneRedundant", "LocallyRedundant", False),
+        (None, "ZoneRedundant", False),
+    ],
+)
+def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
+    fallback: Redundancy | None, found: str, will_do: bool
+) -> None:
+    wanted = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
+    assert (flaws(wanted.bar, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
+
+
+@pytest.mark.parametrize(
+    ("weaker", "named"),
+    [
+        ({"soft_delete": "Off"}, "soft delete is Off, not On"),
+        ({"soft_delete": ""}, "soft delete is unknown, not On"),
+        ({"soft_delete_days": 13}, "soft delete keeps 13 days, not 14"),
+        ({"immutability": "Disabled"}, "immutability is Disabled, not Unlocked"),
+    ],
+)
+def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
+    assert weaknesses(WANTED.bar, msgspec.structs.replace(VAULT, **weaker)) == [named]
+
+
+def test_a_vault_in_the_making_is_not_judged_yet() -> None:
+    with pytest.raises(NotConverged):
+        strong(WANTED.bar, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+
+
+def test_only_a_finished_account_can_stand_open() -> None:
+    account = FoundAccount(state="Succeeded", closed=False, blob_url="")
+    assert account.lax
+    assert not msgspec.structs.replace(account, state="Creating").lax
+    assert not msgspec.structs.replace(account, closed=True).lax
+
+
+def test_an_extension_that_stores_elsewhere_is_left_alone_even_if_it_failed() -> None:
+    for state in ("Succeeded", "Failed", "Creating"):
+        with pytest.raises(PermanentError, match=r"ExtensionElsewhere.*stother"):
+            installed(WANTED, msgspec.structs.replace(EXTENSION, account="stother", state=state))
+
+
+def test_an_extension_without_an_identity_is_not_there_yet() -> None:
+    with pytest.raises(NotConverged, match="NoIdentity"):
+        installed(WANTED, msgspec.structs.replace(EXTENSION, principal=""))
+    assert installed(WANTED, EXTENSION) is EXTENSION
+
+
+def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
+    assert unclaimed(WANTED, []) is None
+    ours = msgspec.structs.replace(INSTANCE, id=INSTANCE.id.upper())
+    assert unclaimed(WANTED, [ours]) is ours
+    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*/bv-old;"):
+        unclaimed(WANTED, [msgspec.structs.replace(INSTANCE, id="/subscriptions/s/bv-old/backupInstances/i")])
+
+
+@pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
+def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: str) -> None:
+    with pytest.raises(NotConverged, match="UnderWay"):
+        concluded("it", FoundOperation(state=state, code="NotFound", words="not yet"))
+
+
+def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
+    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == Finding()
+    failed = FoundOperation(state="Failed", code="UserErrorX", words="a role is missing")
+    assert concluded("it", failed) == Finding(code="UserErrorX", message="a role is missing")
+    assert concluded("it", FoundOperation(state="Canceled")).code == "Canceled"
+
+
+def test_a_configured_protection_is_the_end() -> None:
+    assert protected(WANTED, INSTANCE) is INSTANCE
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        msgspec.structs.replace(INSTANCE, state="Provisioning"),
+        msgspec.structs.replace(INSTANCE, protection="ConfiguringProtection"),
+    ],
+)
+def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> None:
+    with pytest.raises(NotConverged):
+        protected(WANTED, found)
+
+
+@pytest.mark.parametrize(
+    "state", ["ProtectionError", "ProtectionStopped", "ConfiguringProtectionFailed", "SoftDeleted"]
+)
+def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:
+    found = msgspec.structs.replace(INSTANCE, protection=state, words="the role is missing")
+    with pytest.raises(PermanentError, match=f"{state}.*the role is missing"):
+        protected(WANTED, found)

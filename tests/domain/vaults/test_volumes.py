@@ -1,0 +1,140 @@
+"""Which shares a cluster names, and which of them its vault takes."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from shared.domain.errors import PermanentError
+from shared.domain.vaults.findings import FoundVault
+from shared.domain.vaults.policy import ProtectPolicy
+from shared.domain.vaults.protection import protection_of
+from shared.domain.vaults.volume_plan import SeenVolumes, volume_plan
+from shared.domain.vaults.volumes import Candidate, FoundItem, Source, sources_of
+from tests.domain.vaults.test_protection import cluster
+
+SUBSCRIPTION = cluster().subscription_id
+AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+SHARE = Source(source_id=f"{AT}/rg-data/providers/Microsoft.Storage/storageAccounts/stshop", name="carts")
+WANTED = protection_of(cluster(tags={"meshward:files": "rg-data/stshop/carts"}), "rg-backup", ProtectPolicy())
+VAULT = FoundVault(
+    state="Succeeded",
+    principal="rsv",
+    soft_delete="On",
+    soft_delete_days=14,
+    immutability="Unlocked",
+    redundancy="GeoRedundant",
+)
+ITEM = FoundItem(
+    id=f"{WANTED.recovery_vault_id}/backupFabrics/Azure/protectionContainers/c/protectedItems/i",
+    source_id=SHARE.source_id.replace("Microsoft.Storage", "Microsoft.storage"),
+    name="carts",
+    state="IRPending",
+    policy=WANTED.source_policy_id("share"),
+    deleted=False,
+)
+THERE = Candidate(source=SHARE, exists=True, region=WANTED.location)
+
+
+def test_shares_are_named_by_account_and_where_it_is() -> None:
+    assert sources_of(cluster(tags={"meshward:files": "rg-data/stshop/carts"})) == (SHARE,)
+
+
+def test_a_list_goes_on_in_numbered_tags_and_names_no_share_twice() -> None:
+    tags = {"meshward:files": "g/stone/abc, g/stone/abd,", "Meshward:Files-2": "g/sttwo/abc,g/stone/abc"}
+    found = sources_of(cluster(tags=tags))
+    assert [share.label for share in found] == ["share stone/abc", "share stone/abd", "share sttwo/abc"]
+
+
+def test_without_a_group_the_account_is_in_the_node_resource_group() -> None:
+    nodes = msgspec.structs.replace(cluster(tags={"meshward:files": "stshop/carts"}), node_resource_group="MC_x")
+    assert "/resourceGroups/MC_x/" in sources_of(nodes)[0].source_id
+
+
+@pytest.mark.parametrize("tag", ["carts", "stshop/", "St_Shop/carts", "stshop/-carts", "a/b/c/d", "stshop/carts;b"])
+def test_a_tag_that_names_no_share_is_refused(tag: str) -> None:
+    nodes = msgspec.structs.replace(cluster(tags={"meshward:files": tag}), node_resource_group="MC_x")
+    with pytest.raises(PermanentError, match="BadTag"):
+        sources_of(nodes)
+
+
+@pytest.mark.parametrize("tag", ["meshward:files2", "meshward:filesystem", "files"])
+def test_other_tags_name_nothing(tag: str) -> None:
+    assert sources_of(cluster(tags={tag: "stshop/carts"})) == ()
+
+
+def acts(seen: SeenVolumes, granted: tuple[str, ...] = ()) -> list[str]:
+    return [change.act for change in volume_plan(WANTED, seen, granted).changes]
+
+
+def test_a_cluster_that_names_nothing_gets_no_recovery_services_vault() -> None:
+    plain = protection_of(cluster(), "rg-backup", ProtectPolicy())
+    assert volume_plan(plain, SeenVolumes(), ()).changes == ()
+
+
+def test_where_nothing_is_everything_is_planned() -> None:
+    assert acts(SeenVolumes(candidates=(THERE,))) == ["create", "protect", "grant", "grant"]
+
+
+def test_a_protected_share_is_known_by_name_and_account_whatever_their_case() -> None:
+    plan = volume_plan(WANTED, SeenVolumes(vault=VAULT, items=(ITEM,)), ())
+    assert [change.act for change in plan.changes] == ["grant", "grant"]
+    assert plan.sources == ()
+
+
+def test_a_share_by_another_policy_is_moved() -> None:
+    other = msgspec.structs.replace(ITEM, policy=f"{WANTED.recovery_vault_id}/backupPolicies/daily")
+    assert acts(SeenVolumes(vault=VAULT, items=(other,)))[0] == "move"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"exists": False}, "it isn't there"),
+        ({"region": "northeurope"}, "it is in northeurope"),
+        ({"vault": "/subscriptions/s/vaults/theirs"}, "/subscriptions/s/vaults/theirs holds it"),
+    ],
+)
+def test_a_share_that_can_not_be_taken_is_refused_with_the_reason(changed: dict[str, object], why: str) -> None:
+    plan = volume_plan(WANTED, SeenVolumes(candidates=(msgspec.structs.replace(THERE, **changed),)), ())
+    (line,) = plan.refused
+    assert why in line
+    assert plan.sources == ()
+
+
+def test_an_account_that_our_own_vault_holds_is_taken_over() -> None:
+    ours = msgspec.structs.replace(THERE, vault=WANTED.recovery_vault_id.upper())
+    assert "protect" in acts(SeenVolumes(vault=VAULT, candidates=(ours,)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [({"state": "ProtectionStopped"}, "resume it"), ({"state": "ProtectionStopped", "deleted": True}, "undelete it")],
+)
+def test_what_somebody_ended_is_not_taken_up_again(changed: dict[str, object], why: str) -> None:
+    plan = volume_plan(WANTED, SeenVolumes(vault=VAULT, items=(msgspec.structs.replace(ITEM, **changed),)), ())
+    assert why in plan.refused[0]
+
+
+def test_terms_that_need_more_snapshots_than_a_share_has_are_refused() -> None:
+    terms = ProtectPolicy(backup_every=timedelta(hours=4), keep=timedelta(days=40), release_after=timedelta(days=40))
+    wanted = msgspec.structs.replace(WANTED, terms=terms)
+    assert "more than 200 snapshots" in volume_plan(wanted, SeenVolumes(candidates=(THERE,)), ()).refused[0]
+
+
+def test_a_machine_is_named_by_its_group_or_lies_in_the_cluster_s_own() -> None:
+    first, second = sources_of(cluster(tags={"meshward:machines": "rg-tools/vm-build, vm-jump"}))
+    assert first.source_id.endswith("/rg-clusters/providers/Microsoft.Compute/virtualMachines/vm-jump")
+    assert second.label == "machine rg-tools/vm-build"
+
+
+@pytest.mark.parametrize("tag", ["a/b/c", "vm build", "-vm", "rg/"])
+def test_a_tag_that_names_no_machine_is_refused(tag: str) -> None:
+    with pytest.raises(PermanentError, match="BadTag"):
+        sources_of(cluster(tags={"meshward:machines": tag}))
+
+
+def test_terms_that_keep_machines_for_less_than_a_week_are_refused() -> None:
+    terms = ProtectPolicy(keep=timedelta(days=3))
+    wanted = protection_of(cluster(tags={"meshward:machines": "vm-build"}), "rg-backup", terms)
+    assert "7 days at least" in volume_plan(wanted, SeenVolumes(), ()).refused[0]

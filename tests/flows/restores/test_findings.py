@@ -1,0 +1,154 @@
+"""What is wrong with a restored copy is caught by the rung of the ladder that is there for it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.cloud.backup.protocol import Outcome, Warned
+from local.cloud.kubernetes.cluster import Cluster, Exit
+from local.stage import Stage
+from tests.flows.restores.test_verification import (
+    ACCOUNT,
+    CLUSTER,
+    HOUR,
+    SHARE,
+    back_up,
+    calm,
+    checks,
+    places,
+    stage,
+    verdict,
+)
+
+__all__ = ["calm", "stage"]
+
+type Object = dict[str, Any]
+WEB = {"namespace": "shop", "workload": "web", "port": 8080, "path": "/health"}
+CHECK = {"namespace": "shop", "image": "contoso/check:1", "command": ["check"]}
+
+
+def verify(stage: Stage, **knobs: Any) -> None:
+    """Let the policy document say this about verifications."""
+    (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
+
+
+def damage(stage: Stage, damaged: Callable[[Object], Object | None]) -> None:
+    """Let the next restore of the cluster make these objects instead."""
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+
+
+def missed(result: Object) -> list[str]:
+    return [name for name, passed in checks(result).items() if not passed]
+
+
+def web(object: Object) -> bool:
+    return (object["kind"], object["metadata"]["name"]) == ("Deployment", "web")
+
+
+def annotated(object: Object, annotation: str, value: str) -> Object:
+    template = object["spec"]["template"]
+    metadata = {**template["metadata"], "annotations": {annotation: value}}
+    return {**object, "spec": {**object["spec"], "template": {**template, "metadata": metadata}}}
+
+
+async def test_a_missing_claim_is_missed_by_the_inventory(stage: Stage) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": "data", "namespace": "shop"}
+    cluster(stage).apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
+    await stage.clock.advance(HOUR)
+    job = back_up(stage)
+    damage(stage, lambda object: None if object["kind"] == "PersistentVolumeClaim" else object)
+    result = await verdict(stage, job)
+    assert (result["verdict"], missed(result)) == ("Failed", ["inventory"])
+    assert "PersistentVolumeClaim shop/data" in result["reasons"][0]
+
+
+async def test_a_workload_that_was_taken_out_of_the_mesh_is_missed_by_the_inventory(stage: Stage) -> None:
+    damage(stage, lambda o: annotated(o, "linkerd.io/inject", "disabled") if web(o) else o)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], missed(result)) == ("Failed", ["inventory"])
+    assert "altered Deployment shop/web" in result["reasons"][0]
+
+
+@pytest.mark.parametrize("answer", [200, 503])
+async def test_an_application_that_does_not_answer_well_fails_its_probe(stage: Stage, answer: int) -> None:
+    verify(stage, probes=[WEB])
+    damage(stage, lambda o: annotated(o, "local/http", f"/health={answer},/=200") if web(o) else o)
+    result = await verdict(stage, back_up(stage))
+    assert missed(result) == ([] if answer == 200 else ["application probe"])
+    assert result["verdict"] == ("Verified" if answer == 200 else "Failed")
+
+
+@pytest.mark.parametrize("code", [0, 3])
+async def test_a_command_of_the_policy_document_decides_by_its_exit_code(stage: Stage, code: int) -> None:
+    verify(stage, probes=[CHECK])
+    cluster(stage).programs["contoso/check:1"] = Exit(code, "2 of 3 orders")
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == ("Failed" if code else "Verified")
+    told = next(check for check in result["checks"] if check["name"] == "application probe")
+    assert told["finding"].endswith(f"exit code {code} 2 of 3 orders")
+
+
+async def test_a_stranger_who_is_answered_fails_the_mesh(stage: Stage) -> None:
+    def let_everybody_in(function: str, moment: str) -> None:
+        if (function, moment) == ("call_workloads", "after"):
+            for found in cluster(stage).objects("MeshTLSAuthentication"):
+                if found["metadata"]["name"] == "meshward-probe":
+                    cluster(stage).update({**found, "spec": {"identities": ["*"]}})
+
+    stage.host.on_invocation(let_everybody_in)
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], missed(result)) == ("Failed", ["mesh refusal"])
+
+
+async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: Stage) -> None:
+    cluster(stage).unpullable.add("curlimages/curl:8.17.0")
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["mesh handshake", "mesh refusal"])
+    assert "wasn't called" in result["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict_is"),
+    [
+        ("PersistentVolume pv-1 was skipped: its type isn't supported", "Failed"),
+        ("ConfigMap settings already exists", "Verified"),
+        ("the API server was slow", "VerifiedWithFindings"),
+    ],
+)
+async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: Stage, text: str, verdict_is: str) -> None:
+    warned = Warned("KubernetesBackupGenericWarning", text, "shop")
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(warnings=(warned,)))
+    result = await verdict(stage, back_up(stage))
+    assert (result["verdict"], result["restore_status"]) == (verdict_is, "CompletedWithWarnings")
+    assert missed(result) == ([] if verdict_is == "Verified" else ["restore warnings"])
+
+
+async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: Stage) -> None:
+    job = back_up(stage)
+    await stage.run(lambda: places(stage) != [], HOUR)
+    cluster(stage).is_full = True
+    result = await verdict(stage, job)
+    assert (result["verdict"], missed(result)) == ("Inconclusive", ["pods ready"])
+    assert "no room" in result["reasons"][0]
+
+
+@pytest.mark.parametrize(("written", "verdict_is"), [("2027-01-15T08:59:00Z", "Verified"), ("yesterday", "Failed")])
+async def test_a_canary_that_tells_no_fresh_time_fails_the_copy(calm: Stage, written: str, verdict_is: str) -> None:
+    verify(calm, canary=["beat.txt", "ConfigMap shop/elsewhere"], rpo="PT2H")
+    calm.world.file_shares.write(ACCOUNT, SHARE, "beat.txt", written.encode())
+    result = await verdict(calm, back_up(calm, "share"))
+    assert result["verdict"] == verdict_is
+    assert missed(result) == ([] if verdict_is == "Verified" else ["canary"])
+
+
+async def test_a_point_older_than_the_objective_is_a_finding(calm: Stage) -> None:
+    verify(calm, rpo="PT1S")
+    result = await verdict(calm, back_up(calm, "share"))
+    assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["recovery point age"])
+
+
+def cluster(stage: Stage) -> Cluster:
+    return stage.world.kubernetes.clusters[CLUSTER]

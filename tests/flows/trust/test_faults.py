@@ -1,0 +1,127 @@
+"""Whatever happens to any activity of a rotation, or of the renewal of issuers, neither proxies nor keys notice.
+
+The activities are those that the flows know; each is struck once in each way, unless the way says otherwise.
+"""
+
+from types import ModuleType
+
+import pytest
+
+from functions.engine.activities import Activity
+from functions.trust import members, rotation
+from functions.trust.linkerd import issuers
+from local.cloud.scenario import OLD_ROOT
+from local.cloud.wire import Fault, Reply
+from local.host.process import Moment
+from local.stage import Stage
+from tests.conformance import conforms
+from tests.flows.small_mesh import SWIFT, small_mesh
+from tests.flows.trust.test_issuers import SWEPT, half_lived
+from tests.flows.trust.test_rotation import HOUR, NEW_ROOT, announce, rotated, vault
+
+WRITE = r"^(PATCH|PUT|POST .*/(create|merge)$)"
+GARBLED = Reply(content=b"<html>", headers={"Content-Type": "text/html"})
+
+
+class Trouble:
+    """Strikes each of these activities; `struck` are those that it has come to."""
+
+    def __init__(self, stage: Stage, *flows: ModuleType) -> None:
+        self.stage, self.struck = stage, set[str]()
+        known = [value for flow in flows for value in vars(flow).values()]
+        self.names = {one.name for one in known if isinstance(one, Activity)}
+
+    def __call__(self, function: str, moment: Moment) -> bool:
+        if function not in self.names or (moment == "before" and function in self.struck):
+            return False
+        if moment == "before":
+            self.struck.add(function)
+            self.before()
+            return False
+        return self.after()
+
+    def before(self) -> None:
+        """What happens as an activity is about to begin."""
+
+    def after(self) -> bool:
+        """Whether its answer is lost, once it has ended."""
+        self.stage.world.wire.faults.clear()
+        return False
+
+
+class Refused(Trouble):
+    """Nothing that it asks answers."""
+
+    def before(self) -> None:
+        self.stage.world.wire.order(Fault(on=".", kind="answer", times=1000, reply=Reply(status=500)))
+
+
+class Broken(Trouble):
+    """It fails on what it can't understand."""
+
+    def before(self) -> None:
+        self.stage.world.wire.order(Fault(on=".", kind="answer", times=1000, reply=GARBLED))
+
+
+class Killed(Trouble):
+    """Its worker dies right after its first effect, or, if it has none, before it can answer."""
+
+    def before(self) -> None:
+        self.stage.world.wire.order(Fault(on=WRITE, kind="lose", then=self.stage.host.kill_worker))
+
+    def after(self) -> bool:
+        without_effect = any(fault.times for fault in self.stage.world.wire.faults)
+        if without_effect:
+            self.stage.host.kill_worker()
+        super().after()
+        return without_effect
+
+
+class Twice(Trouble):
+    """Its answer is lost each time, and it runs once more."""
+
+    _lost = False
+
+    def after(self) -> bool:
+        self._lost = not self._lost
+        return self._lost
+
+
+KINDS = [Refused, Broken, Killed, Twice]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_activity_of_a_rotation_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
+    async with small_mesh(left=SWIFT, traffic_every=20) as stage:
+        trouble = kind(stage, rotation, members)
+        stage.host.on_invocation(trouble)
+        announce(stage)
+        await rotated(stage)
+        assert trouble.struck == trouble.names
+        assert {name: len(c.versions) for name, c in vault(stage).certificates.items()} == {OLD_ROOT: 2, NEW_ROOT: 2}
+        assert [bool(v.tags) for v in vault(stage).certificate(NEW_ROOT).versions] == [False, True]
+        assert len(issuers_written(stage)) == 1
+        if kind is Broken:  # by answers that Azure would never give, so nobody judges them
+            assert any("rotation on hold" in line and "StepBroken" in line for line in stage.log)
+        else:
+            conforms(stage.world.wire.exchanges)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshake_does(kind: type[Trouble]) -> None:
+    async with small_mesh(seeded=half_lived, settings=SWEPT, traffic_every=60) as stage:
+        trouble = kind(stage, issuers)
+        stage.host.on_invocation(trouble)
+        await stage.clock.advance(5 * HOUR)
+        assert trouble.struck == trouble.names
+        assert len(issuers_written(stage)) == 1
+        (plane,) = stage.world.linkerd.control_planes.values()
+        assert all(i.issuer and i.issuer.closes > stage.clock.time() + 40 * 3600 for i in plane.identities.values())
+        assert not stage.world.linkerd.failed
+        assert not stage.world.linkerd.violations
+
+
+def issuers_written(stage: Stage) -> list[bytes]:
+    """The requests that put another issuer in place."""
+    sent = (e for e in stage.world.wire.exchanges if e.method == "PATCH" and "linkerd-identity-issuer" in e.url)
+    return [e.request for e in sent if e.status < 400 and b"tls.key" in e.request]

@@ -1,0 +1,274 @@
+"""Rotations that are kept from going on: holds, words of operators, aborts, clusters that come and go, downtime."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography import x509
+
+from local.cloud.key_vault.vault import Vault
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.scenario import OLD_ROOT, TRUST_DOMAIN
+from local.host.durable import Instance
+from local.stage import Stage
+from shared.domain.trust.certificates import fingerprint
+from tests.conformance import conforms
+from tests.flows.small_mesh import bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
+from tests.flows.trust.test_rotation import (
+    BARE,
+    HOUR,
+    MINUTE,
+    NEW_ROOT,
+    NO_WATCH,
+    RUN,
+    announce,
+    held,
+    rotated,
+    runs,
+    status,
+    vault,
+    writes,
+)
+
+SWEPT = {name: value for name, value in NO_WATCH.items() if "expiry_sweep" not in name}
+
+
+def east(stage: Stage) -> Cluster:
+    return stage.world.kubernetes.clusters["aks-east"]
+
+
+def impatient(stage: Stage) -> None:
+    """The policy lets a distribution take twenty minutes."""
+    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT20M"}}}')
+
+
+def old_root(vault: Vault) -> x509.Certificate:
+    found = vault.certificate(OLD_ROOT).current.certificate
+    assert found
+    return found
+
+
+def record(stage: Stage, instance_id: str = RUN) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((stage.store / "rotations" / f"{instance_id}.json").read_text())
+    return found
+
+
+async def aborted(stage: Stage) -> dict[str, Any]:
+    """The record of the rotation, which must have gone back with proof and unnoticed by the mesh."""
+    await stage.run(RUN)
+    (run,) = runs(stage)
+    assert (run.status, run.output["outcome"]) == ("Completed", "aborted"), run.failure
+    linkerd, old = stage.world.linkerd, old_root(vault(stage))
+    assert linkerd.roots(TRUST_DOMAIN) == {fingerprint(old)}
+    assert not linkerd.failed
+    assert not linkerd.violations
+    assert not linkerd.broken_pairs()
+    for plane in linkerd.control_planes.values():
+        for identity in plane.identities.values():
+            assert identity.issuer
+            identity.issuer.certificate.verify_directly_issued_by(old)
+    enabled = {n: any(v.enabled for v in c.versions) for n, c in vault(stage).certificates.items()}
+    assert enabled in ({OLD_ROOT: True}, {OLD_ROOT: True, NEW_ROOT: False})
+    assert record(stage) == run.output
+    return record(stage)
+
+
+@pytest.mark.parametrize(
+    ("phase", "way"),
+    [
+        ("prepare", ["prepare", "withdraw"]),  # heard in the round that makes the root
+        ("distribute", ["prepare", "distribute", "withdraw"]),
+        ("activate", ["prepare", "distribute", "activate", "reissue", "resettle", "withdraw"]),
+        ("settle", ["prepare", "distribute", "activate", "settle", "reissue", "resettle", "withdraw"]),
+    ],
+)
+async def test_an_abort_goes_back_with_proof(phase: str, way: list[str]) -> None:
+    async with small_mesh() as stage:
+        seen: list[str] = []
+
+        def note(instance: Instance) -> None:
+            if instance.id == RUN and instance.custom_status:
+                seen.append(instance.custom_status["phase"])
+
+        stage.host.on_change(note)
+        announce(stage)
+        await reach(stage, phase)
+        await say(stage, "abort")
+        result = await aborted(stage)
+        assert list(dict.fromkeys(seen)) == way
+        assert result["new_root"]
+        conforms(stage.world.wire.exchanges)
+
+
+@pytest.mark.parametrize("words", [("resume", "abort"), ("abort", "resume"), ("abort", "swift", "resume")])
+async def test_an_abort_is_heard_whatever_else_is_said_at_the_same_time(words: tuple[str, ...]) -> None:
+    async with small_mesh() as stage:
+        impatient(stage)
+        east(stage).apply(BARE)
+        await stage.clock.advance(MINUTE)
+        announce(stage)
+        await held(stage)
+        with stage.clock.busy():
+            for word in words:
+                await say(stage, word)
+        await reach(stage, "withdraw")
+
+
+async def test_an_abort_that_is_said_while_the_policy_document_is_refused_is_heard_once_it_is_mended() -> None:
+    async with small_mesh() as stage:
+        announce(stage)
+        await reach(stage, "distribute")
+        (stage.store / "policy.json").write_text("{}}")
+        assert (await held(stage))["reason"] == "BadPolicy"
+        await say(stage, "abort")
+        await stage.clock.advance(HOUR)
+        assert status(stage)["phase"] == "distribute"
+        (stage.store / "policy.json").unlink()
+        await reach(stage, "withdraw")
+
+
+async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_generation() -> None:
+    async with small_mesh(settings=SWEPT) as stage:
+        await reach(stage, "distribute")
+        await say(stage, "abort")
+        await aborted(stage)
+        announce(stage)
+        await stage.clock.advance(HOUR)
+        assert [run.id for run in runs(stage)] == [RUN]
+        again = RUN.replace("g2", "g3")
+        assert (await call(stage, "rotations", certificate=OLD_ROOT))["instance_id"] == again
+        await stage.run(again)
+        assert record(stage, again)["outcome"] == "rotated"
+        assert not stage.world.linkerd.violations
+        versions = vault(stage).certificate(NEW_ROOT.replace("0002", "0003")).versions
+        assert [bool(v.tags) for v in versions] == [False, True]
+
+
+async def call(stage: Stage, route: str, **body: str) -> dict[str, Any]:
+    headers, url = {"Authorization": f"Bearer {stage.token()}"}, f"{stage.host.url}/api/{route}"
+    method = "POST" if body else "GET"
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body or None) as answer:
+        assert answer.status < 300, await answer.text()
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+async def test_a_phase_past_its_deadline_is_held_by_name_and_an_operators_resume_gives_it_its_time_anew() -> None:
+    async with small_mesh() as stage:
+        impatient(stage)
+        east(stage).apply(BARE)
+        await stage.clock.advance(MINUTE)
+        announce(stage)
+        await reach(stage, "distribute")
+        begun = stage.clock.time()
+        found = await held(stage)
+        assert (found["reason"], found["blockers"]) == (
+            "ProxiesLackRoots",
+            ["aks-east/shop/debug (bare pod, delete it)"],
+        )
+        assert 1200 < stage.clock.time() - begun < 1200 + 600
+        assert any("rotation on hold" in line and "shop/debug" in line for line in stage.log)
+        await say(stage, "resume")
+        await stage.run(lambda: "held" not in status(stage), 10 * MINUTE)
+        resumed = stage.clock.time()
+        await held(stage)
+        assert stage.clock.time() - resumed >= 1200
+        assert bundle_of(stage, "aks-east").count("BEGIN") == 2
+        east(stage).delete("Pod", "shop", "debug")
+        await reach(stage, "activate")
+        assert stage.clock.time() - resumed < 2400
+        assert not stage.world.linkerd.violations
+
+
+async def test_no_history_grows_however_long_a_rotation_is_on_hold() -> None:
+    async with small_mesh("aks-east", "aks-west") as stage:
+        impatient(stage)
+        east(stage).apply(BARE)
+        await stage.clock.advance(MINUTE)
+        announce(stage)
+        await held(stage)
+        seen = [await longest(stage, HOUR), await longest(stage, HOUR), await longest(stage, 4 * HOUR)]
+        assert max(seen[1:]) <= seen[0] < 100
+
+
+async def longest(stage: Stage, time: timedelta) -> int:
+    """Events in the longest history of any instance, at any of some moments of this time."""
+    found = []
+    for _ in range(20):
+        await stage.clock.advance(time / 20)
+        found.append(max(len(history.pastEvents) for history in stage.host.histories()))
+    return max(found)
+
+
+async def test_a_cluster_that_has_changed_since_it_was_proven_keeps_the_new_issuer_back() -> None:
+    async with small_mesh("aks-east", "aks-west") as stage:
+        impatient(stage)
+        await go_back_on_a_proof(stage)
+        await stage.run(lambda: "aks-east" in str(status(stage).get("held")), 2 * HOUR)
+        assert status(stage)["phase"] == "distribute"
+        assert status(stage)["held"]["blockers"] == ["aks-east/shop/debug (bare pod, delete it)"]
+        east(stage).delete("Pod", "shop", "debug")
+        await rotated(stage)
+        conforms(stage.world.wire.exchanges)
+
+
+async def test_a_cluster_joins_while_leaves_are_renewed_and_neither_events_nor_a_late_abort_change_anything() -> None:
+    async with small_mesh() as stage:
+        announce(stage)
+        await reach(stage, "settle")
+        await stage.clock.advance(5 * HOUR)
+        join(stage, "aks-late", bundle=bundle_of(stage, "aks-east"), signer=OLD_ROOT)
+        announce(stage)
+        await reach(stage, "retire")
+        await say(stage, "abort")
+        result = await rotated(stage)
+        assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]
+        conforms(stage.world.wire.exchanges)
+
+
+@pytest.mark.parametrize("signer", [OLD_ROOT, NEW_ROOT])
+async def test_nothing_is_retired_before_a_cluster_that_joins_then_has_caught_up(signer: str) -> None:
+    """The infrastructure team gives it the bundle of the day, of both roots, or the new root already."""
+    async with small_mesh() as stage:
+        join_at(stage, "retire", signer=signer)
+        announce(stage)
+        result = await rotated(stage)
+        assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]
+
+
+async def test_a_cluster_that_is_deleted_on_the_way_is_not_waited_for() -> None:
+    async with small_mesh("aks-east", "aks-west") as stage:
+        impatient(stage)
+        stage.world.kubernetes.clusters["aks-west"].apply(BARE)
+        await stage.clock.advance(MINUTE)
+        announce(stage)
+        await held(stage)
+        assert status(stage)["held"]["blockers"] == ["aks-west/shop/debug (bare pod, delete it)"]
+        stage.world.aks.remove("aks-west")
+        del stage.world.linkerd.control_planes["aks-west"]
+        result = await rotated(stage)
+        assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east"]
+
+
+async def test_an_expired_root_is_replaced_and_from_then_on_every_handshake_holds_again() -> None:
+    async with small_mesh(left=2 * HOUR) as stage:
+        (stage.store / "policy.json").write_text('{"default": {"trust": {"root_lifetime": "P30D"}}}')
+        linkerd = stage.world.linkerd
+        await stage.clock.advance(2 * HOUR)
+        assert linkerd.failed
+        plan = await call(stage, f"plans/rotations/{OLD_ROOT}")
+        assert (plan["mode"], plan["impact"].partition(":")[0]) == ("replace", "downtime")
+        await call(stage, "rotations", certificate=OLD_ROOT, mode="replace", plan=plan["hash"])
+        begun = stage.clock.time()
+        await stage.run(RUN)
+        assert record(stage)["outcome"] == "rotated"
+        assert stage.clock.time() - begun < 3600
+        linkerd.failed.clear()
+        before = linkerd.handshakes
+        await stage.clock.advance(25 * HOUR)
+        assert linkerd.handshakes > before + 1000
+        assert not linkerd.failed
+        assert not linkerd.broken_pairs()
+        assert len([line for line in writes(stage) if "/apps/v1/" in line]) == 3 + 2, "one restart each"

@@ -1,0 +1,100 @@
+"""Rotations in worlds that nobody has thought of: whatever goes wrong and when, no pair that may talk is parted."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.scenario import OLD_ROOT
+from local.cloud.wire import Fault, Reply
+from local.host.durable import Instance
+from local.stage import Stage
+from tests.flows.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
+from tests.flows.trust.test_rotation import RUN, announce
+
+PHASES = ("prepare", "distribute", "activate", "settle", "retire")
+LONGEST = timedelta(days=7)  # all mishaps are over in hours, and so are holds
+
+type Mishap = Callable[[Stage, int], None]
+
+
+def slow(stage: Stage, much: int) -> None:
+    """The kubelets take up to ten minutes to bring a change to pods."""
+    east(stage).mount_seconds = 60.0 * much
+
+
+def stuck(stage: Stage, much: int) -> None:
+    """A Deployment doesn't roll out for an hour or two."""
+
+    def pause(paused: bool) -> None:
+        found = east(stage).get("Deployment", "shop", "web")
+        east(stage).update({**found, "spec": {**found["spec"], "paused": paused}})
+
+    pause(True)
+    stage.clock.after(900.0 * much, lambda: pause(False))
+
+
+def missed(stage: Stage, much: int) -> None:
+    """Some replicas of the identity controller miss the next change of their issuer."""
+    for pod in east(stage).objects("Pod", "linkerd")[:much]:
+        stage.world.linkerd.miss_reload(pod)
+
+
+def refused(stage: Stage, much: int) -> None:
+    """The cluster's API answers with errors."""
+    stage.world.wire.order(Fault(on="/k8s/", kind="answer", times=7 * much, reply=Reply(status=500)))
+
+
+def lost(stage: Stage, much: int) -> None:
+    """Changes are made, and their answers lost."""
+    stage.world.wire.order(Fault(on="PATCH|POST .*/(create|merge)$", kind="lose", times=much))
+
+
+def east(stage: Stage) -> Cluster:
+    return stage.world.kubernetes.clusters["aks-east"]
+
+
+def meet(stage: Stage, phase: str, mishap: Mishap, much: int) -> None:
+    """Let it happen as the rotation enters the phase."""
+    met: list[str] = []
+
+    def enter(instance: Instance) -> None:
+        if instance.id == RUN and (instance.custom_status or {}).get("phase") == phase and not met:
+            met.append(phase)
+            mishap(stage, much)
+
+    stage.host.on_change(enter)
+
+
+mishaps = st.lists(
+    st.tuples(st.sampled_from(PHASES), st.sampled_from([slow, stuck, missed, refused, lost]), st.integers(1, 10)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(
+    max_examples=5,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
+)
+@given(mishaps=mishaps, swift=st.booleans(), joins=st.sampled_from([None, *PHASES]))
+async def test_whatever_goes_wrong_no_pair_is_ever_parted_and_the_rotation_ends(
+    mishaps: list[tuple[str, Mishap, int]], swift: bool, joins: str | None
+) -> None:
+    async with small_mesh(left=SWIFT if swift else ROUTINE) as stage:
+        for phase, mishap, much in mishaps:
+            meet(stage, phase, mishap, much)
+        if joins:
+            join_at(stage, joins, signer=OLD_ROOT)
+        announce(stage)
+        await stage.run(RUN, LONGEST)
+        assert not stage.world.linkerd.violations
+        assert not stage.world.linkerd.failed
+        run = stage.host.instance(RUN)
+        assert run is not None
+        assert run.output["outcome"] == "rotated"

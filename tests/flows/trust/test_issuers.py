@@ -1,0 +1,65 @@
+"""Issuers that just grow old: renewed at half of their life by a timer, on the running app in a simulated cloud."""
+
+import base64
+import json
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from local.cloud.resources.aks import cluster_id
+from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
+from local.cloud.world import World
+from local.stage import Stage
+from tests.conformance import conforms
+from tests.flows.small_mesh import small_mesh
+from tests.flows.trust.test_rotation import HOUR, NO_WATCH, writes
+
+SWEPT = {name: value for name, value in NO_WATCH.items() if "issuer_sweep" not in name}
+ISSUER = "linkerd-identity-issuer"
+
+
+def half_lived(world: World, *clusters: str) -> None:
+    """The issuers of these clusters are due."""
+    now, key, pem = world.clock.now(), ec.generate_private_key(ec.SECP256R1()), serialization.Encoding.PEM
+    found = world.key_vaults.vaults[KEY_VAULT].sign_issuer(
+        OLD_ROOT, f"identity.linkerd.{TRUST_DOMAIN}", key.public_key(), now - 30 * HOUR, now + 20 * HOUR
+    )
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    files = {"tls.crt": found.public_bytes(pem), "tls.key": private}
+    data = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": ISSUER, "namespace": "linkerd"}, "data": data}
+    for name in clusters or ("aks-east",):
+        world.kubernetes.clusters[name].apply(secret)
+
+
+def issuer(stage: Stage, cluster: str = "aks-east") -> x509.Certificate:
+    found = stage.world.kubernetes.clusters[cluster].get("Secret", "linkerd", ISSUER)
+    return x509.load_pem_x509_certificate(base64.b64decode(found["data"]["tls.crt"]))
+
+
+async def test_an_issuer_is_renewed_at_half_of_its_life_and_goes_live_without_a_restart() -> None:
+    async with small_mesh(seeded=half_lived, settings=SWEPT, traffic_every=60) as stage:
+        begun = stage.clock.now()
+        await stage.clock.advance(5 * HOUR)
+        new, (plane,) = issuer(stage), stage.world.linkerd.control_planes.values()
+        assert new.not_valid_after_utc - begun > 48 * HOUR
+        assert all(i.issuer and i.issuer.certificate == new for i in plane.identities.values())
+        assert [line.rpartition("/")[2] for line in writes(stage)] == [ISSUER]
+        await stage.clock.advance(15 * HOUR)
+        assert issuer(stage) == new
+        await stage.clock.advance(10 * HOUR)
+        assert issuer(stage).not_valid_after_utc > new.not_valid_after_utc
+        assert not stage.world.linkerd.failed
+        assert not stage.world.linkerd.violations
+        conforms(stage.world.wire.exchanges)
+
+
+async def test_each_issuer_lives_as_long_as_the_policy_of_its_own_cluster_says() -> None:
+    names = ("aks-east", "aks-west")
+    async with small_mesh(*names, seeded=lambda world: half_lived(world, *names), settings=SWEPT) as stage:
+        document = {"clusters": {cluster_id("aks-west"): {"trust": {"issuer_lifetime": "PT30H"}}}}
+        (stage.store / "policy.json").write_text(json.dumps(document))
+        await stage.clock.advance(5 * HOUR)
+        lives = [i.not_valid_after_utc - i.not_valid_before_utc for i in (issuer(stage, name) for name in names)]
+        assert [round(life / HOUR) for life in lives] == [48, 30]

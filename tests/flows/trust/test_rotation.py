@@ -1,0 +1,314 @@
+"""A trust root that nears its expiry is replaced over the whole trust domain, and no handshake fails on the way."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from local.cloud.key_vault.vault import Vault
+from local.cloud.kubernetes.cluster import Object
+from local.cloud.scenario import (
+    KEY_VAULT,
+    KEY_VAULT_TOPIC,
+    OLD_ROOT,
+    TRUST_DOMAIN,
+    install_linkerd,
+    seed_trust,
+    workloads,
+)
+from local.cloud.wire import Fault, Reply
+from local.cloud.world import World
+from local.host.durable import Instance
+from local.host.management import PREFIX
+from local.stage import Stage
+from shared.domain.trust.certificates import fingerprint, fingerprints
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.stage import open_stage
+
+RUN = "rotate-prod-contoso-example-g2"
+NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
+NO_WATCH = {  # they have nothing to see in the days that a rotation takes
+    "AzureWebJobs.backup_watch.Disabled": "true",
+    "AzureWebJobs.issuer_sweep.Disabled": "true",
+    "AzureWebJobs.expiry_sweep.Disabled": "true",
+}
+DAYS, HOUR, MINUTE = timedelta(days=3), timedelta(hours=1), timedelta(minutes=1)
+
+
+def seed(world: World) -> None:
+    seed_trust(world, 1)
+    world.linkerd.traffic_every = 300
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A trust domain of one cluster, its mesh up and talking."""
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        await stage.clock.advance(9 * MINUTE)
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+def vault(stage: Stage) -> Vault:
+    return stage.world.key_vaults.vaults[KEY_VAULT]
+
+
+def writes(stage: Stage) -> list[str]:
+    """What was changed, in order."""
+    sent = (e for e in stage.world.wire.exchanges if e.method != "GET" and e.status < 400)
+    lines = [f"{e.method} {e.url.partition('?')[0].removeprefix(stage.world.wire.url)}" for e in sent]
+    reading = ("/listClusterUserCredential", "/Microsoft.ResourceGraph/resources", "/sign", "/selfsubjectaccessreviews")
+    return [line for line in lines if not line.endswith(reading)]
+
+
+async def rotated(stage: Stage) -> dict[str, Any]:
+    """The result of the one rotation, which must have gone well and unnoticed by the mesh."""
+    await stage.run(RUN, DAYS)
+    assert [run.id for run in runs(stage)] == [RUN]
+    (run,) = runs(stage)
+    assert run.status == "Completed", run.failure
+    assert run.output["outcome"] == "rotated"
+    linkerd, now = stage.world.linkerd, stage.clock.time()
+    new = vault(stage).certificate(NEW_ROOT).current
+    assert new.certificate
+    assert linkerd.roots(TRUST_DOMAIN) == {fingerprint(new.certificate)} == {run.output["new_root"]}
+    assert linkerd.handshakes > 1000
+    assert not linkerd.failed
+    assert not linkerd.violations
+    assert not linkerd.broken_pairs()
+    for plane in linkerd.control_planes.values():
+        secret = plane.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")
+        assert fingerprints(base64.b64decode(secret["data"]["ca.crt"]).decode()) == {run.output["new_root"]}
+    assert [new.enabled, vault(stage).certificate(OLD_ROOT).current.enabled] == [True, False]
+    assert all(p.leaf and p.leaf.closes > now for p in linkerd.proxies(TRUST_DOMAIN))
+    result: dict[str, Any] = run.output
+    return result
+
+
+async def held(stage: Stage) -> dict[str, Any]:
+    """Why the one rotation is on hold."""
+    await stage.run(lambda: "held" in status(stage), DAYS)
+    found: dict[str, Any] = status(stage)["held"]
+    return found
+
+
+def runs(stage: Stage) -> list[Instance]:
+    """The rotations, without the flows of their members."""
+    return [i for i in stage.host.instances() if i.name == "rotate_trust_root"]
+
+
+def status(stage: Stage) -> dict[str, Any]:
+    run = stage.host.instance(RUN)
+    return (run.custom_status or {}) if run else {}
+
+
+def steps(stage: Stage) -> dict[str, dict[str, Any]]:
+    """What each member that is at work waits for, by step."""
+    members = [i for i in stage.host.instances() if i.name == "rotate_member" and not i.ended]
+    return {m.custom_status["step"]: m.custom_status for m in members if m.custom_status and "step" in m.custom_status}
+
+
+def announce(stage: Stage, **data: Any) -> None:
+    event = vault(stage).near_expiry_event(OLD_ROOT)
+    stage.world.event_grid.publish(KEY_VAULT_TOPIC, {**event, "data": {**event["data"], **data}})
+
+
+async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
+    async with open_stage(start=START, seed=lambda world: seed_trust(world, 2), settings=NO_WATCH) as stage:
+        vault(stage).events_as_sampled = True
+        await stage.clock.advance(9 * MINUTE)
+        announce(stage)
+        result = await rotated(stage)
+        assert result["trust_domain"] == TRUST_DOMAIN
+        assert len(result["members"]) == 2
+        assert result["proxies"] == len(stage.world.linkerd.proxies(TRUST_DOMAIN))
+        old = vault(stage).certificate(OLD_ROOT).current.certificate
+        assert old
+        assert result["old_root"] == fingerprint(old)
+        assert result["started"] < result["activated"] < result["finished"]
+        again = Counter(writes(stage))
+        restarts = {line: n for line, n in again.items() if "/apps/v1/" in line}
+        assert set(restarts.values()) == {2}, "each workload is restarted for both roots and for the new one alone"
+        assert len(restarts) == 2 * (3 + 5)
+        bundles = {line: n for line, n in again.items() if "linkerd-identity-trust-roots" in line}
+        assert set(bundles.values()) == {2}
+        issuers = {line: n for line, n in again.items() if "linkerd-identity-issuer" in line}
+        assert set(issuers.values()) == {3}, "the issuer once, and the bundle beside it with each bundle"
+        others = {line: n for line, n in again.items() if line not in {**restarts, **bundles, **issuers}}
+        assert {n for line, n in others.items() if not line.endswith("/create")} == {1}, others
+        assert json.loads((stage.store / "rotations" / f"{RUN}.json").read_text()) == result
+        assert_no_secret(stage)
+
+
+def assert_no_secret(stage: Stage) -> None:
+    """No key and no token stands in history, status or log."""
+    secret = stage.world.kubernetes.clusters["aks-east"].get("Secret", "linkerd", "linkerd-identity-issuer")
+    shown = str(stage.host.instances()) + "\n".join(stage.log)
+    for text in ("PRIVATE KEY", "Bearer ey", secret["data"]["tls.key"][:60]):
+        assert text not in shown
+
+
+async def test_the_same_event_over_and_over_and_out_of_order_starts_one_rotation(stage: Stage) -> None:
+    stage.world.event_grid.hold_back(600, 5)
+    stage.world.event_grid.deliver_twice()
+    announce(stage)
+    announce(stage)
+    await rotated(stage)
+    assert len(stage.world.event_grid.deliveries) == 3
+    before = writes(stage)
+    announce(stage)
+    await stage.clock.advance(HOUR)
+    assert len(stage.world.event_grid.deliveries) == 4
+    await rotated(stage)
+    assert writes(stage) == before
+    assert not stage.world.event_grid.dead_letters
+
+
+@pytest.mark.parametrize("phase", ["distribute", "settle"])
+async def test_a_rotation_that_is_begun_anew_goes_on_where_the_world_is(stage: Stage, phase: str) -> None:
+    announce(stage)
+    await stage.run(lambda: status(stage).get("phase") == phase)
+    before = Counter(writes(stage))
+    async with aiohttp.ClientSession() as http:
+        await http.post(f"{stage.host.url}{PREFIX}{RUN}/terminate")
+        await stage.run(RUN)
+        await http.delete(f"{stage.host.url}{PREFIX}{RUN}")
+    announce(stage)
+    await rotated(stage)
+    made = {line: n for line, n in Counter(writes(stage)).items() if line in before}
+    most = {line: 2 if "/create" in line or "/k8s/" in line else 1 for line in made}
+    most |= {line: 3 for line in made if "linkerd-identity-issuer" in line}
+    assert made == most
+
+
+async def test_events_that_cannot_be_right_are_dead_lettered_and_start_nothing(stage: Stage) -> None:
+    now = stage.clock.now()
+    vault(stage).seed_root("web", subject_cn="web", not_before=now, not_after=now + 30 * DAYS, tags={})
+    wrong: list[dict[str, Any]] = [
+        {"ObjectName": None},
+        {"ObjectName": 7},
+        {"ObjectName": "missing"},
+        {"ObjectName": "web"},
+        {"VaultName": None},
+        {"VaultName": "kv-other"},
+        {"Version": ""},
+        {"EXP": "soon"},
+    ]
+    for data in wrong:
+        announce(stage, **data)
+    dead = stage.world.event_grid.dead_letters
+    await stage.run(lambda: len(dead) == len(wrong), DAYS)
+    assert runs(stage) == []
+    assert writes(stage) == []
+    assert sum("event declined" in line for line in stage.log) >= len(wrong)
+
+
+async def test_a_cluster_that_joins_on_the_way_trusts_both_roots_before_an_issuer_changes(stage: Stage) -> None:
+    announce(stage)
+    await stage.run(lambda: phase_of(stage) == "distribute", DAYS)
+    stage.world.aks.add("aks-late", tags={"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN})
+    install_linkerd(stage.world, vault(stage), "aks-late")
+    for workload in workloads():
+        stage.world.kubernetes.clusters["aks-late"].apply(workload)
+    result = await rotated(stage)
+    assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]
+
+
+def phase_of(stage: Stage) -> str | None:
+    run = stage.host.instance(RUN)
+    return run.custom_status["phase"] if run and run.custom_status else None
+
+
+async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage: Stage) -> None:
+    throttled = Reply(status=429, headers={"Retry-After": "40"})
+    faults = [
+        Fault(on="GET .*managedClusters", kind="answer", times=2, reply=throttled),
+        Fault(on="listClusterUserCredential", kind="answer", times=2, reply=Reply(status=500)),
+        Fault(on="POST .*/create", kind="lose"),
+        Fault(on="POST .*/merge", kind="double"),
+        Fault(on="POST .*/sign", kind="after", times=2),
+        Fault(on="GET .*/vaults/", kind="answer", times=3, reply=throttled),
+        Fault(on="PATCH .*/configmaps/", kind="lose"),
+        Fault(on="PATCH .*/deployments/", kind="double", times=3),
+        Fault(on="PATCH .*/deployments/", kind="after", times=3),
+        Fault(on="PATCH .*/statefulsets/", kind="lose"),
+        Fault(on="PATCH .*/secrets/", kind="after"),
+        Fault(on="GET .*/proxy/metrics", kind="answer", times=9),
+        Fault(on="GET .*/k8s/.*/pods$", kind="lose", times=4),
+    ]
+    for fault in faults:
+        stage.world.wire.order(fault)
+    announce(stage)
+    await rotated(stage)
+    assert [fault.on for fault in faults if fault.times] == []
+    assert len(vault(stage).certificate(NEW_ROOT).versions) == 2
+
+
+BARE: Object = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "debug", "namespace": "shop"},
+    "spec": {"containers": [{"name": "shell", "image": "busybox"}]},
+}
+
+
+async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: Stage) -> None:
+    (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
+    cluster = stage.world.kubernetes.clusters["aks-east"]
+    cluster.apply(BARE)
+    await stage.clock.advance(MINUTE)
+    announce(stage)
+    assert await held(stage) == {
+        "reason": "ProxiesLackRoots",
+        "message": "aks-east: 1 of 23 proxies don't trust the wanted roots yet: shop/debug (bare pod, delete it)",
+        "blockers": ["aks-east/shop/debug (bare pod, delete it)"],
+    }
+    assert sum("linkerd-identity-issuer" in line for line in writes(stage)) == 1, "only the bundle beside it"
+    cluster.delete("Pod", "shop", "debug")
+    await stage.run(lambda: status(stage).get("phase") == "settle")
+    cluster.apply({**BARE, "metadata": {**BARE["metadata"], "name": "late"}})  # trusts both: blocks retire, not settle
+    await stage.run(lambda: status(stage).get("phase") == "retire" and "verify_trust" in steps(stage))
+    assert "shop/late" in steps(stage)["verify_trust"]["message"]
+    cluster.delete("Pod", "shop", "late")
+    await rotated(stage)
+
+
+async def test_an_identity_replica_that_misses_the_new_issuer_is_restarted(stage: Stage) -> None:
+    announce(stage)
+    await stage.run(lambda: status(stage).get("phase") == "activate")
+    pods = stage.world.kubernetes.clusters["aks-east"].objects("Pod", "linkerd")
+    stage.world.linkerd.miss_reload(next(p for p in pods if p["metadata"]["name"].startswith("linkerd-identity")))
+    await rotated(stage)
+    assert sum("deployments/linkerd-identity" in line for line in writes(stage)) == 3
+    assert any("restarted for a missed reload" in line for line in stage.log)
+
+
+async def test_a_mesh_that_manages_its_own_certificates_is_refused_before_anything_is_made(stage: Stage) -> None:
+    cluster = stage.world.kubernetes.clusters["aks-east"]
+    config = cluster.get("ConfigMap", "linkerd", "linkerd-config")
+    values = config["data"]["values"].replace("externalCA: true", "externalCA: false")
+    assert values != config["data"]["values"]
+    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", **config, "data": {"values": values}})
+    announce(stage)
+    assert (await held(stage))["reason"] == "NotExternalCA"
+    assert "Linkerd in cluster aks-east" in status(stage)["held"]["message"]
+    assert writes(stage) == []
+
+
+async def test_a_bundle_that_another_tool_writes_is_refused_by_the_tools_name(stage: Stage) -> None:
+    cluster = stage.world.kubernetes.clusters["aks-east"]
+    found = cluster.get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
+    metadata = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}
+    data = {"ca-bundle.crt": "# ours\n" + found["data"]["ca-bundle.crt"]}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    cluster.apply(manifest, manager="trust-manager")
+    announce(stage)
+    assert (await held(stage))["reason"] == "OwnedByOther"
+    assert "the bundle of cluster aks-east is written by trust-manager" in status(stage)["held"]["message"]
+    assert writes(stage) == []

@@ -1,0 +1,89 @@
+"""Every activity of a release meets every fault: all that was the vault's is gone in the end, and nothing else."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from functions.vaults import bindings, releases
+from local.cloud.arm import Resource
+from local.cloud.wire import Fault
+from local.stage import Stage
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.flows.trust.test_rotation import NO_WATCH
+from tests.flows.vaults.test_bindings import CLUSTER, IDENTITIES, entries
+from tests.flows.vaults.test_faults import FAULTS, Striking, losing, registered, seed
+from tests.flows.vaults.test_protection import cluster_of, of, protected
+from tests.flows.vaults.test_releases import DAY
+from tests.flows.vaults.test_releases import releases as runs
+from tests.flows.vaults.test_upkeep import write_policy
+from tests.stage import open_stage
+
+REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
+    "plan_release": f"GET .*/managedClusters/{CLUSTER}$",
+    "close_binding": "",
+    "delete_identity": "DELETE .*/userAssignedIdentities/[^/]+$",
+    "delete_instances": "DELETE .*/backupInstances/",
+    "delete_items": "DELETE .*/protectedItems/",
+    "await_emptiness": "GET .*/deletedBackupInstances$",
+    "delete_vault": "DELETE .*/backupVaults/[^/]+$",
+    "delete_recovery_vault": "DELETE .*/vaults/rsv-[^/]+$",
+    "delete_endpoint": "DELETE .*/privateEndpoints/[^/]+$",
+    "delete_account": "DELETE .*/storageAccounts/[^/]+$",
+    "delete_snapshots": "DELETE .*/resourcegroups/[^/]+$",
+    "record_release": "",
+}
+SENDING = {row for row, on in REQUESTS.items() if on}
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A protected cluster of a mesh, with a share and a machine, is gone."""
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        subnet = stage.world.networks.add_subnet("backups")
+        write_policy(stage, subnet=subnet["id"], release_after="P9D")
+        stage.world.aks.announce(cluster_of(stage))
+        await protected(stage)
+        stage.world.aks.remove(CLUSTER)
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+async def released(stage: Stage) -> None:
+    """The release has ended well; what was backed up, and what the vault was written down with, is still there."""
+    await stage.run(lambda: any(run.status == "Completed" for run in runs(stage)), timedelta(days=60))
+    await stage.clock.advance(2 * DAY)
+    kinds = ("DataProtection/backupVaults", "RecoveryServices/vaults", "Network/privateEndpoints")
+    assert [r["id"] for kind in kinds for r in of(stage.world, f"Microsoft.{kind}")] == []
+    assert of(stage.world, IDENTITIES) == []
+    left: list[Resource] = of(stage.world, "Microsoft.Storage/storageAccounts")
+    assert [account["name"] for account in left] == ["stshop"]
+    assert stage.world.file_shares.exists("stshop", "carts")
+    assert [entry.actions for entry in entries(stage)][1:] == [()]
+    assert len(list((stage.store / "releases").rglob("released.json"))) == 1
+
+
+def test_every_activity_of_a_release_is_in_the_table() -> None:
+    assert set(REQUESTS) == registered(releases) | {"close_binding", "delete_identity"}
+    assert {"close_binding", "delete_identity"} <= registered(bindings)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: str) -> None:
+    striking = Striking(stage, FAULTS[fault], REQUESTS)
+    await released(stage)
+    assert striking.met == SENDING, "a fault that strikes nothing proves nothing"
+
+
+async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: Stage) -> None:
+    striking = Striking(stage, lambda on: Fault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+    await released(stage)
+    assert striking.met == SENDING
+
+
+@pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
+async def test_every_activity_gets_over_being(stage: Stage, *, killed: bool) -> None:
+    struck = losing(stage, set(REQUESTS), killed=killed)
+    await released(stage)
+    assert struck == set(REQUESTS)

@@ -1,0 +1,181 @@
+"""A vault outlives its cluster, and is then taken apart step by step, never sooner than somebody could want it back."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from local.cloud.arm import Resource
+from local.cloud.resources.aks import cluster_id
+from local.cloud.resources.identities import TYPE as IDENTITIES
+from local.host.durable import Instance
+from local.stage import Stage
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.flows.trust.test_rotation import NO_WATCH
+from tests.flows.vaults import test_bindings
+from tests.flows.vaults.test_protection import CLUSTER, cluster_of, of, seed
+from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
+from tests.stage import open_stage
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+def releases(stage: Stage) -> list[Instance]:
+    return [i for i in stage.host.instances() if i.name == "release_cluster"]
+
+
+async def left_behind(stage: Stage) -> Resource:
+    """The vault of a cluster that was protected and is gone."""
+    await protect(stage)
+    stage.world.aks.remove(CLUSTER)
+    return one(stage, VAULTS)
+
+
+async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: Stage) -> None:
+    write_policy(stage, release_after="P9D")
+    vault = await left_behind(stage)
+    account = one(stage, "Microsoft.Storage/storageAccounts")
+    await stage.clock.advance(9 * DAY)
+    assert releases(stage) == []
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+
+    await stage.clock.advance(2 * DAY)
+    (release,) = releases(stage)
+    assert of(stage.world, INSTANCES) == []
+    assert stage.world.arm.find(vault["id"])
+    assert stage.world.arm.find(account["id"])
+    status = release.custom_status
+    assert (status["reason"], status["message"].rpartition(" until ")[2]) == ("SoftDeleted", "2027-02-08")
+
+    await stage.clock.advance(16 * DAY)
+    (release,) = releases(stage)
+    assert release.status == "Completed", release.failure
+    assert [stage.world.arm.find(r["id"]) for r in (vault, account)] == [None, None]
+    assert not [g for g in of(stage.world, "Microsoft.Resources/resourceGroups") if "snapshots" in g["name"]]
+    assert (stage.store / "releases" / vault["name"] / "released.json").exists()
+    await stage.clock.advance(3 * DAY)
+    assert releases(stage) == [release]
+
+
+async def test_a_release_by_hand_is_shown_first_and_done_only_as_shown(stage: Stage) -> None:
+    cluster = cluster_of(stage)["id"]
+    vault = await left_behind(stage)
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster}")
+    (plan,) = shown["releases"]
+    assert [step.split()[0] for step in plan["steps"]] == ["delete"] * 4
+    assert plan["vault"] == vault["id"]
+
+    status, refused = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": "0" * 64})
+    assert (status, refused["reason"]) == (409, "PlanChanged")
+    status, _ = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": plan["plan"]})
+    assert status == 202
+    await stage.clock.advance(timedelta(hours=1))
+    assert of(stage.world, INSTANCES) == []
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster}")
+    assert any("kept until 2027-01-29" in step for step in shown["releases"][0]["steps"])
+
+
+async def test_a_vault_whose_cluster_is_there_cant_be_released(stage: Stage) -> None:
+    await protect(stage)
+    cluster = cluster_of(stage)["id"]
+    assert (await call(stage, "GET", f"plans/releases?cluster_id={cluster}"))[1] == {"releases": []}
+    status, refused = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": "0" * 64})
+    assert (status, refused["reason"]) == (404, "NothingToRelease")
+
+
+async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_life_is_released(stage: Stage) -> None:
+    first = await left_behind(stage)
+    await stage.clock.advance(timedelta(hours=1))
+    again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={again['id']}")
+    await call(stage, "POST", "releases", {"cluster_id": again["id"], "plan": shown["releases"][0]["plan"]})
+    await stage.clock.advance(timedelta(hours=1))
+    stage.world.aks.announce(again)
+    await stage.run(lambda: bool(of(stage.world, INSTANCES)), timedelta(hours=2))
+    assert not one(stage, INSTANCES)["id"].startswith(first["id"])
+    assert len(of(stage.world, VAULTS)) == 2
+
+
+async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_entry_allows_nothing() -> None:
+    async with open_stage(start=START, seed=test_bindings.seed, settings=NO_WATCH) as stage:
+        write_policy(stage, release_after="P9D")
+        await test_bindings.bound(stage)
+        stage.host.on_invocation(killing(stage, "close_binding", "delete_identity"))
+        stage.world.aks.remove(CLUSTER)
+        _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
+        assert re.match("delete identity id-aks-new-.*, which may do nothing", shown["releases"][0]["steps"][0])
+        await stage.clock.advance(11 * DAY)
+        first, last = test_bindings.entries(stage)
+        assert last == msgspec.structs.replace(first, items=(), actions=())
+        assert of(stage.world, IDENTITIES) == []
+        _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
+        assert not [step for step in shown["releases"][0]["steps"] if "identity" in step]
+
+
+def killing(stage: Stage, *names: str) -> Callable[[str, str], bool]:
+    """Kill the worker once in each of these activities, before it can say what it did."""
+    left = set(names)
+
+    def kill(function: str, moment: str) -> bool:
+        if moment == "after" and function in left:
+            left.remove(function)
+            stage.host.kill_worker()
+            return True
+        return False
+
+    return kill
+
+
+async def by_hand(stage: Stage) -> Instance:
+    """The release of the cluster that is gone, by the plan that is shown for it, after an hour."""
+    id = cluster_id(CLUSTER)
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={id}")
+    status, _ = await call(stage, "POST", "releases", {"cluster_id": id, "plan": shown["releases"][0]["plan"]})
+    assert status == 202
+    await stage.clock.advance(timedelta(hours=1))
+    return releases(stage)[-1]
+
+
+async def test_a_release_by_hand_ends_with_what_an_immutable_vault_still_keeps_and_a_later_one_finishes(
+    stage: Stage,
+) -> None:
+    await protect(stage)
+    stage.world.backup_vaults.complete_backup(CLUSTER)
+    stage.world.aks.remove(CLUSTER)
+    refused = await by_hand(stage)
+    assert refused.status == "Failed"
+    assert "has recovery points that expire at 2027-01-22" in (refused.failure or "")
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+    await stage.clock.advance(8 * DAY)
+    again = await by_hand(stage)
+    assert again.custom_status["reason"] == "SoftDeleted"
+    assert of(stage.world, INSTANCES) == []
+
+
+async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
+    stage.world.backup_vaults.protect(CLUSTER, vault="bv-theirs")
+    stage.world.aks.remove(CLUSTER)
+    await stage.clock.advance(60 * DAY)
+    assert releases(stage) == []
+    assert one(stage, VAULTS)["name"] == "bv-theirs"
+
+
+async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: Stage) -> None:
+    guard = stage.world.resource_guards.add("guard-contoso")["id"]
+    write_policy(stage, release_after="P9D", guard=guard)
+    await left_behind(stage)
+    await stage.clock.advance(10 * DAY)
+    (release,) = releases(stage)
+    assert release.status == "Failed"
+    assert f"The operation is protected by Resource Guard {guard}" in (release.failure or "")
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"

@@ -1,0 +1,381 @@
+"""Protected clusters are looked after: the sweep sees what has drifted, mends it, and costs little."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from local.cloud.arm import Resource, error
+from local.cloud.backup.protocol import refusal
+from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
+from local.cloud.wire import Exchange, Fault
+from local.host.process import InvocationFailed
+from local.stage import Stage
+from tests.conformance import conforms
+from tests.conftest import START
+from tests.flows.trust.test_rotation import NO_WATCH
+from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, seed, writes
+from tests.stage import open_stage
+
+DAY = timedelta(days=1)
+VAULTS = "Microsoft.DataProtection/backupVaults"
+INSTANCES = f"{VAULTS}/backupInstances"
+ROLES = "Microsoft.Authorization/roleAssignments"
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+def write_policy(stage: Stage, **protect: Any) -> None:
+    (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
+
+
+async def swept(stage: Stage) -> dict[str, Any]:
+    """The result of the run that the sweep of another day starts."""
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert run.status == "Completed", run.failure
+    result: dict[str, Any] = run.output
+    return result
+
+
+def asked(stage: Stage) -> list[Exchange]:
+    """What was asked of Resource Manager so far."""
+    return [e for e in stage.world.wire.exchanges if "/subscriptions/" in e.url or "ResourceGraph" in e.url]
+
+
+async def call(stage: Stage, method: str, route: str, body: Any = None) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {stage.token()}"}
+    url = f"{stage.host.url}/api/{route}"
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body) as answer:
+        return answer.status, await answer.json()
+
+
+def one(stage: Stage, type: str) -> Resource:
+    (found,) = of(stage.world, type)
+    return found
+
+
+async def protect(stage: Stage) -> dict[str, Any]:
+    stage.world.aks.announce(cluster_of(stage))
+    return await protected(stage)
+
+
+async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Stage) -> None:
+    await protect(stage)
+    await stage.clock.advance(timedelta(minutes=5))
+    before, written = len(asked(stage)), writes(stage.world)
+    status, answer = await call(stage, "POST", "protections", {"cluster_id": cluster_of(stage)["id"]})
+    assert status == 202
+    await stage.run(answer["instance_id"])
+    assert runs(stage)[-1].output["changes"] == []
+    assert len(asked(stage)) - before == 7, [e.url.partition("?")[0] for e in asked(stage)[before:]]
+    assert [line for line in writes(stage.world) if line not in written] == []
+
+
+async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(stage: Stage) -> None:
+    cluster = cluster_of(stage)["id"]
+    status, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster}")
+    assert (status, len(shown["changes"])) == (200, 11)
+    assert shown["vault"].rpartition("/")[2].startswith("bv-aks-new-")
+    assert writes(stage.world) == []
+
+    stage.world.resource_groups.add("rg-backup")
+    stage.world.extensions.fail_next()
+    status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": "0" * 64})
+    assert (status, refused["reason"]) == (409, "PlanChanged")
+    assert stage.host.instances() == []
+
+    status, started = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    assert status == 202
+    await stage.run(started["instance_id"])
+    assert "The extension's pods didn't start" in (runs(stage)[-1].failure or "")
+    status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    assert status == 400, "what is found can't be taken over: no plan"
+    assert "remove it" in refused["message"]
+
+    stage.world.arm.remove(one(stage, "Microsoft.KubernetesConfiguration/extensions")["id"])
+    status, refused = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    assert (status, refused["reason"]) == (409, "PlanChanged")
+    _, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster}")
+    _, started = await call(stage, "POST", "protections", {"cluster_id": cluster, "plan": shown["plan"]})
+    await stage.run(started["instance_id"])
+    assert runs(stage)[-1].output["changes"][0].startswith("install the backup extension")
+
+
+async def test_a_sweep_while_a_cluster_is_being_protected_starts_nothing_beside_it(stage: Stage) -> None:
+    stage.world.aks.announce(cluster_of(stage))
+    await stage.clock.advance(timedelta(minutes=3))
+    await stage.host.invoke_timer("cluster_sweep")
+    await protected(stage)
+    assert len(writes(stage.world)) == len(set(writes(stage.world)))
+
+
+async def test_what_has_drifted_is_mended_and_told(stage: Stage) -> None:
+    await protect(stage)
+    vault = one(stage, VAULTS)
+    vault["properties"]["securitySettings"] = {
+        "softDeleteSettings": {"state": "Off", "retentionDurationInDays": 14.0},
+        "immutabilitySettings": {"state": "Disabled"},
+    }
+    account = next(a for a in of(stage.world, "Microsoft.Storage/storageAccounts"))
+    account["properties"]["allowSharedKeyAccess"] = True
+    stage.world.arm.remove(of(stage.world, ROLES)[0]["id"])
+    binding = one(stage, "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings")
+    stage.world.arm.remove(binding["id"])
+
+    result = await swept(stage)
+    assert [change.split()[0] for change in result["changes"]] == ["close", "harden", "grant", "grant"]
+    assert vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] == "On"
+    assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Unlocked"
+    assert of(stage.world, "Microsoft.Storage/storageAccounts")[0]["properties"]["allowSharedKeyAccess"] is False
+    assert len(of(stage.world, ROLES)) == 6
+    assert any("a protection has drifted" in line for line in stage.log)
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_protection_that_somebody_stopped_is_told_and_not_taken_up_again(stage: Stage) -> None:
+    await protect(stage)
+    instance = one(stage, INSTANCES)
+    instance["properties"]["currentProtectionState"] = "ProtectionStopped"
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "ProtectionStopped" in (run.failure or "")
+    assert instance["properties"]["currentProtectionState"] == "ProtectionStopped"
+
+
+async def test_another_schedule_is_another_policy_beside_the_first(stage: Stage) -> None:
+    await protect(stage)
+    write_policy(stage, backup_every="PT4H", keep="P30D")
+    result = await swept(stage)
+    assert len(result["changes"]) == 1
+    names = {policy["name"] for policy in of(stage.world, f"{VAULTS}/backupPolicies")}
+    assert names == {"every-24h-keep-7d", "every-4h-keep-30d"}
+    assert one(stage, INSTANCES)["properties"]["policyInfo"]["policyId"].endswith("/every-4h-keep-30d")
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_vault_is_locked_once_the_policy_document_names_it(stage: Stage) -> None:
+    await protect(stage)
+    vault = one(stage, VAULTS)
+    write_policy(stage, lock=["bv-of-another-cluster"])
+    assert (await swept(stage))["changes"] == []
+    write_policy(stage, lock=[vault["name"]])
+    (change,) = (await swept(stage))["changes"]
+    assert "immutability is Unlocked, not Locked" in change
+    assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Locked"
+    write_policy(stage)
+    assert (await swept(stage))["changes"] == []
+    assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Locked"
+
+
+async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it(stage: Stage) -> None:
+    stage.world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
+    stage.world.aks.announce(cluster_of(stage))
+    run = await finished(stage)
+    assert "GeoRedundant isn't supported in this region" in (run.failure or "")
+    assert of(stage.world, VAULTS) == []
+
+    write_policy(stage, redundancy_fallback="ZoneRedundant")
+    await stage.host.invoke_timer("cluster_sweep")
+    again = await finished(stage, suffix="-2")
+    assert again.status == "Completed", again.failure
+    assert again.output["redundancy"] == "ZoneRedundant"
+    assert one(stage, VAULTS)["properties"]["storageSettings"][0]["type"] == "ZoneRedundant"
+    assert any("redundancy falls back" in line for line in stage.log)
+    assert (await swept(stage))["redundancy"] == "ZoneRedundant"
+
+
+async def stops_with(stage: Stage, reason: str) -> None:
+    stage.world.aks.announce(cluster_of(stage))
+    run = await finished(stage)
+    assert run.status == "Failed"
+    assert reason in (run.failure or "")
+
+
+async def goes_on(stage: Stage) -> None:
+    await stage.host.invoke_timer("cluster_sweep")
+    again = await finished(stage, suffix="-2")
+    assert again.status == "Completed", again.failure
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+
+
+QUOTAS = {
+    "storageAccounts": error(409, "MaxStorageAccountsCountPerSubscriptionExceeded", "250 accounts are there already."),
+    "backupVaults": refusal("QuotaExceeded", "500 vaults are there already."),
+}
+
+
+@pytest.mark.parametrize("type", QUOTAS)
+async def test_a_quota_that_is_reached_ends_the_run_with_it_and_a_retry_finishes_once_it_is_raised(
+    stage: Stage, type: str
+) -> None:
+    reply = QUOTAS[type]
+    quota = stage.world.wire.order(Fault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
+    await stops_with(stage, reply.body["error"]["message"])
+    assert reply.body["error"]["code"] in (runs(stage)[0].failure or "")
+    quota.times = 0
+    await goes_on(stage)
+
+
+async def test_a_soft_deleted_vault_of_the_same_name_ends_the_run_and_a_retry_finishes_once_it_is_gone(
+    stage: Stage,
+) -> None:
+    _, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
+    stage.world.backup_vaults.deleted[shown["vault"].lower()] = {}
+    await stops_with(stage, "A soft-deleted vault with the same name exists")
+    stage.world.backup_vaults.deleted.clear()
+    await goes_on(stage)
+
+
+async def test_a_backup_that_somebody_deleted_is_told_and_made_anew_once_nothing_is_left_of_it(
+    stage: Stage,
+) -> None:
+    await protect(stage)
+    instance = one(stage, INSTANCES)
+    stage.world.arm.remove(instance["id"])
+    stage.world.backup_vaults.instances.soft_deleted[instance["id"].lower()] = {
+        **instance,
+        "properties": {**instance["properties"], "deletionInfo": {"scheduledPurgeTime": "2027-01-29T08:00:00Z"}},
+    }
+    written = writes(stage.world)
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "InstanceSoftDeleted" in (run.failure or "")
+    assert "keeps it until 2027-01-29; undelete it" in (run.failure or "")
+    assert writes(stage.world) == written
+    stage.world.backup_vaults.instances.soft_deleted.clear()
+    assert [line.split()[0] for line in (await swept(stage))["changes"]] == ["create"]
+    assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
+
+
+async def test_a_read_that_goes_backward_changes_nothing(stage: Stage) -> None:
+    await protect(stage)
+    written = writes(stage.world)
+    stage.world.backup_vaults.instances.backward_reads = 2
+    assert (await swept(stage))["changes"] == []
+    assert stage.world.backup_vaults.instances.backward_reads == 0
+    assert writes(stage.world) == written
+
+
+async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_kept(stage: Stage) -> None:
+    old = await protect(stage)
+    cluster = cluster_of(stage)
+    stage.world.aks.remove(CLUSTER)
+    moved = stage.world.aks.add(CLUSTER, group="rg-moved", tags=cluster["tags"])
+    moved["systemData"] = cluster["systemData"]
+    stage.world.aks.announce(moved)
+    await stage.run(lambda: len([i for i in runs(stage) if i.ended]) == 2)
+    new = runs(stage)[-1]
+    assert new.status == "Completed", new.failure
+    assert new.output["vault_id"] != old["vault_id"]
+    assert new.output["cluster_id"].lower() == moved["id"].lower()
+    await stage.clock.advance(2 * DAY)
+    assert stage.world.arm.find(old["vault_id"]), "it outlives its cluster by 30 days"
+
+
+async def test_names_that_need_escaping_make_no_difference(stage: Stage) -> None:
+    group = "rg-(größe)_1.x"
+    stage.world.aks.remove(CLUSTER)
+    stage.world.machines.add("vm-build", group=group)
+    tags = {"meshward:protect": "true", "meshward:machines": f"{group}/vm-build"}
+    made = stage.world.aks.add("AKS_New-1", group=group, tags=tags)
+    result = await protect(stage)
+    assert result["cluster_id"].lower() == made["id"].lower()
+    item = one(stage, "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems")
+    assert item["properties"]["friendlyName"] == "vm-build"
+    written = writes(stage.world)
+    assert (await swept(stage))["changes"] == []
+    assert writes(stage.world) == written
+
+
+GUARD = "guard-contoso"
+
+
+async def test_a_resource_guard_watches_over_the_vault_when_the_policy_document_names_one(stage: Stage) -> None:
+    guard = stage.world.resource_guards.add(GUARD)["id"]
+    await protect(stage)
+    write_policy(stage, guard=guard)
+    (change,) = (await swept(stage))["changes"]
+    assert change.startswith("guard Backup vault bv-aks-new-")
+    vault = one(stage, VAULTS)
+    assert vault["properties"]["isVaultProtectedByResourceGuard"] is True
+    assert stage.world.resource_guards.refuse(vault["id"]) is not None
+    assert (await swept(stage))["changes"] == []
+    write_policy(stage, guard=stage.world.resource_guards.add("guard-other")["id"])
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "GuardedByAnother" in (run.failure or "")
+    assert GUARD in (run.failure or "")
+
+
+async def test_the_storage_account_is_reached_by_a_private_endpoint_alone_when_the_policy_document_names_a_subnet(
+    stage: Stage,
+) -> None:
+    subnet, zone = stage.world.networks.add_subnet("backups"), stage.world.networks.add_zone("privatelink.blob")
+    await protect(stage)
+    write_policy(stage, subnet=subnet["id"], dns_zone=zone["id"])
+    assert [change.split()[0] for change in (await swept(stage))["changes"]] == ["close", "create"]
+    held = one(stage, "Microsoft.Storage/storageAccounts")["properties"]
+    assert held["publicNetworkAccess"] == "Disabled"
+    assert held["networkAcls"]["defaultAction"] == "Deny"
+    endpoint = one(stage, ENDPOINTS)
+    assert endpoint["properties"]["subnet"]["id"] == subnet["id"]
+    assert held["privateEndpointConnections"][0]["properties"]["privateEndpoint"]["id"] == endpoint["id"]
+    (record,) = one(stage, ZONE_GROUPS)["properties"]["privateDnsZoneConfigs"]
+    assert record["properties"]["privateDnsZoneId"] == zone["id"]
+    written = writes(stage.world)
+    assert (await swept(stage))["changes"] == []
+    assert writes(stage.world) == written
+
+
+async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: Stage) -> None:
+    plain, unwilling = (
+        stage.world.aks.add("aks-plain"),
+        stage.world.aks.add("aks-no", tags={"meshward:protect": "false"}),
+    )
+    write_policy(stage, subscriptions=[plain["id"].split("/")[2]])
+    stage.world.aks.announce(unwilling)
+    stage.world.aks.announce(plain)
+    run = await finished(stage)
+    assert run.status == "Completed", run.failure
+    assert [i.output["cluster_id"] for i in runs(stage)] == [plain["id"]]
+
+
+async def test_a_policy_document_with_an_unknown_knob_starts_nothing(stage: Stage) -> None:
+    write_policy(stage, imutability="Locked")
+    with pytest.raises(InvocationFailed, match=r"BadPolicy.*\$\.default\.protect\.imutability"):
+        await stage.host.invoke_timer("cluster_sweep")
+    assert stage.host.instances() == []
+    assert writes(stage.world) == []
+
+
+async def test_a_cluster_deleted_on_the_way_ends_its_run_with_a_reason(stage: Stage) -> None:
+    stage.world.aks.announce(cluster_of(stage))
+    await stage.clock.advance(timedelta(minutes=3))
+    stage.world.aks.remove(CLUSTER)
+    run = await finished(stage)
+    assert run.status == "Failed"
+    assert CLUSTER in (run.failure or "")
+
+
+AZURE_TAKES = 25 + 240 + 45 + 10 + 60  # account, extension, validation; instance: to be made, to be configured
+
+
+@pytest.mark.parametrize("lag", [timedelta(0), timedelta(minutes=7), timedelta(minutes=20)])
+async def test_less_than_a_minute_is_lost_beside_what_azure_itself_and_the_slowest_role_take(
+    stage: Stage, lag: timedelta
+) -> None:
+    """The extension's identity is the last to be known, so its role is the last to act."""
+    stage.world.roles.lag = lag.total_seconds()
+    begun = stage.clock.now()
+    await protect(stage)
+    (run,) = runs(stage)
+    assert run.updated - begun - lag - timedelta(seconds=AZURE_TAKES) < timedelta(minutes=1)
