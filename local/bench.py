@@ -20,9 +20,8 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from local import bench_restores, bench_rotation, bench_vaults
-from local.clock import Clock
-from local.cloud import scenario
+from local import bench_restores, bench_rotation, bench_vaults, scenario
+from local.cloud.clock import Clock
 from local.cloud.event_grid.topics import EventGrid
 from local.host.host import FunctionsHost
 from local.plays import all_three

@@ -13,7 +13,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from local.cloud import scenario
+from local import scenario
 from local.stage import open_stage
 
 DAY = timedelta(days=1)

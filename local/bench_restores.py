@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
 from local.cloud.wire import Exchange, Fault, Reply

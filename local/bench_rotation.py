@@ -26,7 +26,7 @@ from typing import Any
 
 from rich.console import Console
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.stage import Stage, open_stage

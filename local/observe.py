@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.world import World
 from local.stage import Stage

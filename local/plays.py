@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.backup.content import Object
 from local.cloud.backup.protocol import Outcome
 from local.progress import FLOWS

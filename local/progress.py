@@ -10,7 +10,7 @@ from typing import Any, Self
 from rich import progress
 from rich.console import Console
 
-from local.cloud import scenario
+from local import scenario
 from local.host.durable import Instance
 from local.stage import Stage
 

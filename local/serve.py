@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from local.cloud import scenario
+from local import scenario
 from local.plays import publish
 from local.progress import Progress
 from local.stage import Stage, open_stage

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from local.clock import Clock
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import SUBSCRIPTION, TENANT
+from local.cloud.clock import Clock
 from local.cloud.entra import Principal
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.file_shares import SHARE_TYPE

@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 import pytest
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.cloud.world import World
 from tests.conformance import conforms, oracle
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from local import stage
-from local.cloud import scenario
+from local import scenario, stage
 from local.cloud.world import World
 from local.host.placeholder import Placeholder
 from local.host.process import started

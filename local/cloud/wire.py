@@ -16,7 +16,7 @@ import msgspec
 import trustme
 from aiohttp import web
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 
 _KEPT_EXCHANGES = 50_000
 

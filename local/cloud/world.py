@@ -1,9 +1,9 @@
 """The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
 
-from local.clock import Clock
 from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
 from local.cloud.backup.guards import ResourceGuards
 from local.cloud.backup.vaults import BackupVaults
+from local.cloud.clock import Clock
 from local.cloud.entra import Entra
 from local.cloud.event_grid.system_topics import SystemTopics
 from local.cloud.event_grid.topics import EventGrid

@@ -20,7 +20,7 @@ import durabletask.internal.orchestrator_service_pb2 as pb
 from durabletask.internal.helpers import convert_to_entity_batch_request
 from durabletask.testing.in_memory_backend import OrchestrationInstance
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.engine import LOCAL_CALL, Engine
 from local.host.process import InvocationFailed, WorkerLost
 from local.host.protocol import Function, Value

@@ -24,7 +24,7 @@ from durabletask.internal.orchestrator_service_pb2_grpc import add_TaskHubSideca
 from durabletask.testing import in_memory_backend
 from durabletask.testing.in_memory_backend import InMemoryOrchestrationBackend, OrchestrationInstance
 
-from local.clock import Alarm, Clock
+from local.cloud.clock import Alarm, Clock
 
 _ENDED = (pb.ORCHESTRATION_STATUS_COMPLETED, pb.ORCHESTRATION_STATUS_FAILED, pb.ORCHESTRATION_STATUS_TERMINATED)
 

@@ -18,7 +18,7 @@ from typing import Any
 import durabletask.internal.orchestrator_service_pb2 as pb
 from aiohttp import web
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host import management, triggers
 from local.host.durable import DurableExtension, Instance, instance_of
 from local.host.process import Hook, HostFailed, InvocationFailed, Launch, WorkerProcess, started

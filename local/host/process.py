@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.protocol import Done, Function, Invoke, Loaded, LoadFailed, Value, pack, receive
 
 _ROOT = Path(__file__).parents[2]

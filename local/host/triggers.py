@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from local.clock import Alarm, Clock
+from local.cloud.clock import Alarm, Clock
 from local.host.process import InvocationFailed, WorkerLost
 from local.host.protocol import Function, HttpRequest, HttpResponse, Value
 from local.host.schedule import parse_schedule

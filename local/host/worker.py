@@ -22,7 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from local.clock import mapped_time
+from local.cloud.clock import mapped_time
 from local.host import messages
 from local.host.protocol import (
     Done,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import SUBSCRIPTION, TENANT
 from local.cloud.graph import Graph
-from local.cloud.rollout import Rollout
+from local.rollout import Rollout
 from local.stage import APP, Stage, open_stage
 from tests.flows.trust.test_rotation import NO_WATCH
 

@@ -15,7 +15,7 @@ from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.cloud.kubernetes.cluster import Cluster, Object, is_ready
 from local.cloud.kubernetes.kubelet import Kubelet
 from local.cloud.linkerd.certificates import BadBundle, Certificates

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.linkerd.manifests import injected
-from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
+from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
 from local.stage import APP, Stage
 from tests.conftest import START
 from tests.flows.trust.test_rotation import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status

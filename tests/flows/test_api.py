@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.clock import Clock
-from local.cloud import scenario
+from local import scenario
+from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.stage import APP, AUDIENCE, Stage
 from shared.settings import Settings

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
 from local.stage import Stage

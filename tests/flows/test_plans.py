@@ -10,15 +10,8 @@ import aiohttp
 import pytest
 
 from local.cloud.key_vault.vault import Vault
-from local.cloud.scenario import (
-    KEY_VAULT,
-    KEY_VAULT_TOPIC,
-    OLD_ROOT,
-    TRUST_DOMAIN,
-    install_linkerd,
-    seed_trust,
-)
 from local.cloud.world import World
+from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust
 from local.stage import Stage
 from tests.conformance import conforms
 from tests.conftest import START

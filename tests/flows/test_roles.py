@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from local import plays
-from local.cloud import scenario
+from local import plays, scenario
 from local.cloud.resources.permissions import matches
 from local.cloud.world import World
 from local.stage import INFRA, Stage, scopes

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.event_grid.system_topics import TYPE as SYSTEM_TOPIC
 from local.cloud.event_grid.topics import EventGrid

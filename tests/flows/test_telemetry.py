@@ -4,9 +4,8 @@ import asyncio
 import json
 from functools import partial
 
-from local import plays
+from local import plays, scenario
 from local.bench import NO_RESOURCE
-from local.cloud import scenario
 from local.cloud.event_grid.topics import EventGrid
 from local.stage import INFRA, open_stage
 from shared.adapters.azure.telemetry import METRICS

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.durable import Instance
 from local.host.host import FunctionsHost
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import aiohttp
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from tests.host.conftest import Begin, Orchestrate
 

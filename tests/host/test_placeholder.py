@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.host.placeholder import Placeholder
 from local.host.process import HostFailed

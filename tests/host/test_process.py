@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.host.process import HostFailed
 from tests.host.conftest import SAMPLE, Begin, Orchestrate, StartHost, ended

@@ -4,7 +4,7 @@ from typing import Any
 
 import aiohttp
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 
 HOOK = "/runtime/webhooks/eventgrid"

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.cloud.world import World
 from local.stage import monitored
 from shared.adapters.azure.telemetry import METRICS

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from local.clock import Clock
+from local.cloud.clock import Clock
 from local.cloud.world import World
 from tests.real.control_plane import ControlPlane, control_plane
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from local.cloud.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
+from local.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.stage import DUTIES, Stage
 from tests.flows.trust.test_rotation import MINUTE
 from tests.manifests import manifests

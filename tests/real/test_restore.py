@@ -5,8 +5,8 @@ kwok runs no container: the calls of restored workloads are made and never end, 
 
 from pathlib import Path
 
-from local.cloud.scenario import seed_share
 from local.cloud.world import World
+from local.scenario import seed_share
 from tests.flows.restores import test_verification
 from tests.flows.trust.test_rotation import HOUR
 from tests.real.stage import real_stage, seed

@@ -14,8 +14,8 @@ from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from local.clock import Clock
 from local.cloud.arm import iso
+from local.cloud.clock import Clock
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields, merge
 from local.cloud.kubernetes.validation import problems
 

@@ -10,7 +10,7 @@ Rules (linkerd2-proxy, identity client):
 from collections.abc import Callable
 from contextlib import suppress
 
-from local.clock import Alarm, Clock
+from local.cloud.clock import Alarm, Clock
 from local.cloud.kubernetes.cluster import Object
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Refused

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud.key_vault.vault import Vault
-from local.cloud.scenario import KEY_VAULT, OLD_ROOT, seed_trust
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
+from local.scenario import KEY_VAULT, OLD_ROOT, seed_trust
 from shared.adapters.azure.key_vault import KeyVault
 from shared.adapters.azure.keys import new_key
 from shared.domain.errors import TemporaryError

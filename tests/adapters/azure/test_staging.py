@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.resources.machines import DISKS, SNAPSHOTS, Disk
 from local.cloud.world import World
 from shared.adapters.azure.ledger import Ledger

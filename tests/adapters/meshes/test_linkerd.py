@@ -12,8 +12,8 @@ from cryptography import x509
 from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.linkerd.manifests import RELEASES, link
 from local.cloud.linkerd.roots import new_root
-from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
+from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.meshes.linkerd import Linkerd, Mesh

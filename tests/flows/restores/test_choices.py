@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import Resource, iso
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.aks import cluster_id

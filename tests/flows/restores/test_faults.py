@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from functions.restores import check_steps, plan_steps, restore_steps, staging_steps
-from local.cloud import scenario
+from local import scenario
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault
 from local.cloud.world import World

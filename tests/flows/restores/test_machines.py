@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import SUBSCRIPTION, Resource
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.machines import Disk

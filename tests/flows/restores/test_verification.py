@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.file_shares import DATA_ROLES

@@ -10,9 +10,9 @@ import pytest
 from functions.engine.activities import Activity
 from functions.trust import members, rotation
 from functions.trust.linkerd import issuers
-from local.cloud.scenario import OLD_ROOT
 from local.cloud.wire import Fault, Reply
 from local.host.process import Moment
+from local.scenario import OLD_ROOT
 from local.stage import Stage
 from tests.conformance import conforms
 from tests.flows.small_mesh import SWIFT, small_mesh

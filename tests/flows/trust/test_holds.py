@@ -10,8 +10,8 @@ from cryptography import x509
 
 from local.cloud.key_vault.vault import Vault
 from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.scenario import OLD_ROOT, TRUST_DOMAIN
 from local.host.durable import Instance
+from local.scenario import OLD_ROOT, TRUST_DOMAIN
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint
 from tests.conformance import conforms

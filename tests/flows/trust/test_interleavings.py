@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.scenario import OLD_ROOT
 from local.cloud.wire import Fault, Reply
 from local.host.durable import Instance
+from local.scenario import OLD_ROOT
 from local.stage import Stage
 from tests.flows.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
 from tests.flows.trust.test_rotation import RUN, announce

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.resources.aks import cluster_id
-from local.cloud.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
 from local.cloud.world import World
+from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
 from local.stage import Stage
 from tests.conformance import conforms
 from tests.flows.small_mesh import small_mesh

@@ -8,8 +8,8 @@ import pytest
 from local.cloud.kubernetes.cluster import Cluster, Object
 from local.cloud.kubernetes.kubelet import RUN_SECONDS
 from local.cloud.linkerd.manifests import link
-from local.cloud.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.cloud.world import World
+from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints

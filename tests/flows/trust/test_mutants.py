@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from local.cloud.scenario import OLD_ROOT
+from local.scenario import OLD_ROOT
 from local.stage import APP, Stage
 from shared.adapters.meshes.linkerd_objects import RESTARTED
 from tests.flows.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh

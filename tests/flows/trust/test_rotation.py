@@ -12,19 +12,11 @@ import pytest
 
 from local.cloud.key_vault.vault import Vault
 from local.cloud.kubernetes.cluster import Object
-from local.cloud.scenario import (
-    KEY_VAULT,
-    KEY_VAULT_TOPIC,
-    OLD_ROOT,
-    TRUST_DOMAIN,
-    install_linkerd,
-    seed_trust,
-    workloads,
-)
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
+from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint, fingerprints
 from tests.conformance import conforms

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from local.cloud import scenario
+from local import scenario
 from local.cloud.kubernetes.cluster import Cluster, Object
 from local.cloud.linkerd.policy import Policy
 from local.cloud.wire import Fault, Reply

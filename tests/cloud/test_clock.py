@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.clock import Clock, Stalled, mapped_time
+from local.cloud.clock import Clock, Stalled, mapped_time
 
 HOUR = timedelta(hours=1)
 
