@@ -114,8 +114,8 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
 async def plan_selftest(sent: Sent) -> Checks:  # noqa: ARG001  # activities are called alike
     """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
     places = _places()
-    roots = current_roots(await _seen(services().key_vault.certificates()))
-    clusters = await _seen(services().clusters.list())
+    roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
+    clusters = await _seen(services().rotator.clusters.list())
     topics = await _seen(_system_topics())
     keys = [key_check(places, root.certificate) for root in roots]
     vault = subscribed_vault(places, topics)
@@ -131,7 +131,7 @@ async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:
 
 async def _system_topics() -> list[SystemTopic]:
     told = services().settings
-    return [topic for s in told.subscriptions for topic in await services().subscriptions.system_topics(s)]
+    return [topic for s in told.subscriptions for topic in await services().provisioner.subscriptions.system_topics(s)]
 
 
 @activity(app)
@@ -149,7 +149,7 @@ async def send_event(sent: Sent) -> Finding:
     """Publish an event to our own topic."""
     now = services().now()
     try:
-        await services().events.publish(
+        await services().verifier.events.publish(
             id=sent.id, type=EVENT, source="/meshward/selftest", subject=sent.id, time=now, data={}
         )
     except MeshwardError as error:
@@ -166,38 +166,38 @@ async def await_event(sent: Sent) -> Finding:
 
 
 async def _clusters_of_rotator(_: Check) -> None:
-    await services().clusters.list()
+    await services().rotator.clusters.list()
 
 
 async def _clusters_of_provisioner(_: Check) -> None:
-    await services().protectable.list()
+    await services().provisioner.clusters.list()
 
 
 async def _clusters_of_verifier(_: Check) -> None:
-    await services().visible.list()
+    await services().verifier.clusters.list()
 
 
 async def _certificates(_: Check) -> None:
-    await services().key_vault.certificates()
+    await services().rotator.key_vault.certificates()
 
 
 async def _key(check: Check) -> None:
-    version, certificate = await services().key_vault.latest(check.subject)
-    await services().keys.check(check.subject, version, certificate)
+    version, certificate = await services().rotator.key_vault.latest(check.subject)
+    await services().rotator.keys.check(check.subject, version, certificate)
 
 
 async def _clock(_: Check) -> None:
     before = services().now()
-    told = await services().subscriptions.clock(services().settings.subscriptions[0])
+    told = await services().provisioner.subscriptions.clock(services().settings.subscriptions[0])
     check_clock(told, before, services().now())
 
 
 async def _providers(check: Check) -> None:
-    check_registered(check.subject, await services().subscriptions.providers(check.subject, PROVIDERS))
+    check_registered(check.subject, await services().provisioner.subscriptions.providers(check.subject, PROVIDERS))
 
 
 async def _cluster_events(check: Check) -> None:
-    topics = await services().subscriptions.system_topics(check.subject)
+    topics = await services().provisioner.subscriptions.system_topics(check.subject)
     check_subscribed(topics, f"/subscriptions/{check.subject}", CLUSTER_EVENTS)
 
 
@@ -210,16 +210,17 @@ async def _store(_: Check) -> None:
 
 
 async def _cluster_of_rotator(check: Check) -> None:
-    async with services().linkerd.mesh(check.subject) as mesh:
+    async with services().rotator.linkerd.mesh(check.subject) as mesh:
         check_permitted("rotator", check.subject, await mesh.missing_permissions())
 
 
 async def _cluster_of_provisioner(check: Check) -> None:
-    check_permitted("provisioner", check.subject, await services().backup_namespaces.missing_permissions(check.subject))
+    missing = await services().provisioner.backup_namespaces.missing_permissions(check.subject)
+    check_permitted("provisioner", check.subject, missing)
 
 
 async def _cluster_of_verifier(check: Check) -> None:
-    check_permitted("verifier", check.subject, await services().namespaces.missing_permissions(check.subject))
+    check_permitted("verifier", check.subject, await services().verifier.namespaces.missing_permissions(check.subject))
 
 
 _PROBES: dict[str, Callable[[Check], Awaitable[None]]] = {

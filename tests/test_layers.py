@@ -43,3 +43,18 @@ def test_an_adapter_imports_its_sdk_where_it_uses_it(file: Path) -> None:
     }
     heavy = ("azure.", "obstore", "jwt", "aiohttp")
     assert not [name for name in names if name.startswith(heavy)]
+
+
+@pytest.mark.parametrize(
+    ("duty", "others"),
+    [
+        ("rotator", ("restores", "vaults")),
+        ("provisioner", ("trust", "restores")),
+        ("verifier", ("trust",)),
+    ],
+)
+def test_a_flow_works_with_its_own_duty_alone(duty: str, others: tuple[str, ...]) -> None:
+    files = [file for room in others for file in (ROOT / "functions" / room).rglob("*.py")]
+    nodes = [(file, node) for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    assert len(nodes) > 1000
+    assert [named(file) for file, node in nodes if isinstance(node, ast.Attribute) and node.attr == duty] == []

@@ -52,7 +52,7 @@ async def call_workloads(settled: Settled) -> Called:
     plan, now = settled.plan, services().now()
     if settled.job.status.lower() not in GOOD or plan.item.kind != "cluster":
         return Called(settled=settled)
-    namespaces, knobs = services().namespaces, await knobs_of(plan.item, plan.trust_domain)
+    namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
     calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
     try:
         pods = await namespaces.call(plan, calls)
@@ -146,4 +146,4 @@ async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
 
 async def _copy(plan: Plan, knobs: VerifyPolicy) -> Copy:
     canaries = knobs.canaries(plan.item.kind, plan.places)
-    return await services().places(plan.item.kind).copy(plan, await manifest_at(plan.manifest), canaries)
+    return await services().verifier.places(plan.item.kind).copy(plan, await manifest_at(plan.manifest), canaries)

@@ -37,7 +37,7 @@ async def _cleared(lease: str) -> list[str]:
     outer = services()
     plan = msgspec.json.decode(await outer.ledger.read(lease) or b"", type=Plan)
     left = await remove_all(plan)
-    restores = await outer.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)
+    restores = await outer.verifier.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)
     left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
     if not left:
         await outer.ledger.create(release_path(lease), b"")

@@ -49,11 +49,11 @@ async def find_verdict(wanted: Verification) -> Earlier:
 async def describe_source(wanted: Verification) -> Source:
     """The backup, as its vault tells it, what it is of, and where it is restored to."""
     part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    vault, job = services().restores(part.kind), None
+    vault, job = services().verifier.restores(part.kind), None
     if wanted.job_id:
         await spend(part)
         job = finished_backup(await vault.job(part))
-    item = await (services().restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
+    item = await (services().verifier.restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
     source = Source(wanted=wanted, item=item, job=job)
     if item.kind == "machine":
         return await _by_group(source)
@@ -67,7 +67,7 @@ async def take_manifest(source: Source) -> Candidate:
     mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
     if mine:
         return Candidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
-    taken = manifest_of(await outer.places(source.item.kind).held(source.item), outer.now())
+    taken = manifest_of(await outer.verifier.places(source.item.kind).held(source.item), outer.now())
     path = manifests.path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, msgspec.json.encode(taken))
     return Candidate(source=source, names=taken.names, manifest=path)
@@ -105,7 +105,7 @@ async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
 async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> Point:
     """The point that is meant, or an older one where that is drawn."""
     source = candidate.source
-    found = await services().restores(source.item.kind).points(source.item)
+    found = await services().verifier.restores(source.item.kind).points(source.item)
     point = choose_point(found, source)
     if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
         return point
@@ -143,14 +143,14 @@ async def _by_group(source: Source) -> Source:
             "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
             "verify.staging_account",
         )
-    item = await services().disks.located(source.item)
+    item = await services().verifier.disks.located(source.item)
     return msgspec.structs.replace(
         source, item=item, target_id=scratch_id(item, knobs.scratch_group), staging=knobs.staging_account
     )
 
 
 async def _running(id: str) -> Cluster:
-    cluster = await services().visible.get(id)
+    cluster = await services().verifier.clusters.get(id)
     if cluster is None:
         raise NotFound("ClusterGone", f"{id} isn't there (any more)")
     if cluster.power_state.lower() == "stopped":

@@ -18,27 +18,27 @@ app = df.Blueprint()
 async def isolate(plan: Plan) -> Plan:
     """The place to restore to, closed before anything is in it; that it may be there is written down first."""
     await services().ledger.create(lease_path(plan), msgspec.json.encode(plan))
-    await services().places(plan.item.kind).isolate(plan)
+    await services().verifier.places(plan.item.kind).isolate(plan)
     return plan
 
 
 @activity(app)
 async def start_restore_validation(plan: Plan) -> Validating:
     """Ask Azure Backup whether it could make the restore now."""
-    return Validating(plan=plan, operation=await services().validations(plan.item.kind).validate(plan))
+    return Validating(plan=plan, operation=await services().verifier.validations(plan.item.kind).validate(plan))
 
 
 @activity(app)
 async def finish_restore_validation(asked: Validating) -> Plan:
     """The plan, once Azure Backup has found nothing against it."""
-    await services().validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
+    await services().verifier.validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
     return asked.plan
 
 
 @activity(app)
 async def start_restore(plan: Plan) -> Started:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
-    outer, vault, now = services(), services().restores(plan.item.kind), services().now()
+    outer, vault, now = services(), services().verifier.restores(plan.item.kind), services().now()
     folder = sends_folder(plan.name)
     sends = sends_of(plan.name, await outer.ledger.list(folder))
     await spend_for(plan.item)
@@ -56,7 +56,7 @@ async def find_restore_job(started: Started) -> Started:
     """The job that the accepted request became."""
     if started.job:
         return started
-    job = await services().restores(started.plan.item.kind).job_of(started.plan.item, started.operation)
+    job = await services().verifier.restores(started.plan.item.kind).job_of(started.plan.item, started.operation)
     return msgspec.structs.replace(started, job=job)
 
 
@@ -67,11 +67,11 @@ async def follow_restore(started: Started) -> RestoreJob:
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.
     """
     outer, item = services(), started.plan.item
-    seen = await outer.inventory.job(item_id(item.id).vault_id, started.job)
+    seen = await outer.verifier.inventory.job(item_id(item.id).vault_id, started.job)
     if seen and seen.ended is None:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
     await spend_for(item)
-    job = await outer.restores(item.kind).restore_job(item, started.job)
+    job = await outer.verifier.restores(item.kind).restore_job(item, started.job)
     if job.open:
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
     return job

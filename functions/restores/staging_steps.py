@@ -23,7 +23,7 @@ async def take_turn(plan: Plan) -> Plan:
     await ledger.create(lease_path(plan), msgspec.json.encode(plan))
     await _take(plan)
     if await ledger.read(before_path(plan)) is None:
-        there = before(await services().staging.found(plan), plan)
+        there = before(await services().verifier.staging.found(plan), plan)
         await ledger.create(before_path(plan), msgspec.json.encode(there))
     return plan
 
@@ -33,10 +33,10 @@ async def remove_all(plan: Plan) -> list[str]:
 
     A cluster's restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
     """
-    places = services().places(plan.item.kind)
+    places = services().verifier.places(plan.item.kind)
     if plan.item.kind != "cluster":
         return await places.remove(plan)
-    jobs = await services().staging.jobs(plan)
+    jobs = await services().verifier.staging.jobs(plan)
     running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
     return running or [*await places.remove(plan), *await _unstage(plan, jobs)]
 
@@ -60,7 +60,7 @@ async def _unstage(plan: Plan, jobs: list[RestoreJob]) -> list[str]:
     turn, there = _decoded(await ledger.read(turn_path(plan))), await ledger.read(before_path(plan))
     if there is None or turn is None or turn.lease != lease_path(plan):
         return []
-    return await services().staging.remove(plan, msgspec.json.decode(there, type=Before), jobs)
+    return await services().verifier.staging.remove(plan, msgspec.json.decode(there, type=Before), jobs)
 
 
 def _decoded(found: bytes | None) -> Turn | None:

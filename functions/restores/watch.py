@@ -26,9 +26,9 @@ async def watch() -> None:
     seen = await outer.ledger.read(WATERMARK)
     start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
     told = set(await outer.ledger.list(TOLD, after=told_since(start)))
-    found = await outer.inventory.jobs(start)
+    found = await outer.verifier.inventory.jobs(start)
     if not found:
-        await outer.visible.list()  # which refuses whom Resource Graph, without a word, shows nothing
+        await outer.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
     jobs = untold(found, told, start, outer.now())
     if jobs and all([await _tell(job) for job in jobs]):
         await outer.ledger.update(WATERMARK, max(job.when for job in jobs).isoformat().encode(), seen=seen)
@@ -50,11 +50,11 @@ async def _tell(job: WatchedJob) -> bool:
 async def _publish(job: WatchedJob) -> None:
     outer, id = services(), job_id(job.id)
     await spend(id)
-    status = (await outer.restores(id.kind).job(id)).status
+    status = (await outer.verifier.restores(id.kind).job(id)).status
     if (status.lower() in ENDED) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that
     type = event_type(status)
-    await outer.events.publish(
+    await outer.verifier.events.publish(
         id=f"{id.name}:{status if job.ended else job.news}",
         type=type,
         source=id.vault_id,

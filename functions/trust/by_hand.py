@@ -28,14 +28,14 @@ _MODES = {"compromise": Mode.SWIFT, "replace": Mode.REPLACE}
 
 async def all_upcoming() -> list[Upcoming]:
     """What is due when: one list of certificates and the policy document, no cluster."""
-    return await find_upcoming(await services().key_vault.certificates())
+    return await find_upcoming(await services().rotator.key_vault.certificates())
 
 
 async def planned(certificate: str, mode: str = "") -> Plan:
     """The plan of the rotation of this root as it is now: of what is due, or of the mode that is asked for."""
     if mode and mode not in _MODES:
         raise PermanentError("UnknownMode", f'"mode" is {" or ".join(_MODES)}, or left out for what is due')
-    certificates = await services().key_vault.certificates()
+    certificates = await services().rotator.key_vault.certificates()
     rotation = rotation_of(certificate, certificates)
     (root,) = [u for u in await find_upcoming(certificates) if u.certificate == rotation.old]
     return plan(
@@ -49,7 +49,7 @@ async def planned(certificate: str, mode: str = "") -> Plan:
 
 async def _fingerprints(rotation: Rotation, certificates: list[VaultCertificate]) -> list[str]:
     there = {c.name for c in certificates}
-    roots = [await services().key_vault.latest(name) for name in (rotation.old, rotation.new) if name in there]
+    roots = [await services().rotator.key_vault.latest(name) for name in (rotation.old, rotation.new) if name in there]
     return [fingerprint(certificate) for _, certificate in roots]
 
 
@@ -64,7 +64,7 @@ async def _member(member: Member, gate: asyncio.Semaphore) -> MemberPlan:
     try:
         async with gate:
             await check_member.work(member)
-            async with services().linkerd.mesh(member.cluster) as mesh:
+            async with services().rotator.linkerd.mesh(member.cluster) as mesh:
                 workloads, proxies = await mesh.workloads(), await mesh.proxies()
     except MeshwardError as error:
         return MemberPlan(cluster=member.cluster, blocker=Blocker(reason=error.reason, message=error.message))

@@ -54,7 +54,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 async def find_work(course: Course) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
     domain = course.rotation.trust_domain
-    seen, unseen = members_of(domain, await services().clusters.list())
+    seen, unseen = members_of(domain, await services().rotator.clusters.list())
     course = begun(course, [*seen, *unseen], services().now())
     policy = await services().policy()
     return Round(
@@ -85,7 +85,7 @@ async def judge_round(reported: Reported) -> Course:
 @activity(app)
 async def ensure_root(rotation: Rotation) -> Roots:
     """The new root is in Key Vault."""
-    vault = services().key_vault
+    vault = services().rotator.key_vault
     versions, request = await vault.versions(rotation.new), await vault.request(rotation.new)
     act = next_act(versions, request)
     old_version, old = await vault.latest(rotation.old)
@@ -98,7 +98,7 @@ async def ensure_root(rotation: Rotation) -> Roots:
 
 
 async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old: Any) -> None:
-    vault, name = services().key_vault, rotation.new
+    vault, name = services().rotator.key_vault, rotation.new
     match act:
         case Act.CREATE_KEY | Act.REQUEST:
             hardware = await vault.hardware_protected(rotation.old)
@@ -118,7 +118,7 @@ async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old:
 @activity(app)
 async def ensure_disabled(root: Retirement) -> Done:
     """The root's key signs nothing any more; the certificate stays."""
-    vault = services().key_vault
+    vault = services().rotator.key_vault
     if any(v.enabled and v.id == root.version for v in await vault.versions(root.certificate)):
         await vault.disable(root.certificate, root.version)
     return Done(at=services().now())

@@ -57,7 +57,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         expiring = certificate_near_expiry(received(event))
         if expiring.vault.lower() != services().settings.key_vault_name.lower():
             raise InvalidEvent("ForeignVault", f"vault {expiring.vault} isn't ours")
-        found, now = await services().key_vault.certificates(), services().now()
+        found, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await _rotation(expiring.certificate, found)
         if starts_unasked(root, found, max(now, root.due)):
             course = Course(rotation=rotation, mode=unasked_mode(root))
@@ -76,7 +76,7 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
     InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError
     if it can only be replaced and nobody asked for that.
     """
-    rotation, root = await _rotation(certificate, await services().key_vault.certificates())
+    rotation, root = await _rotation(certificate, await services().rotator.key_vault.certificates())
     course = Course(rotation=rotation, mode=mode or unasked_mode(root))
     latest = await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
     if mode:
@@ -86,7 +86,7 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
 
 async def sweep(client: Client) -> None:
     """Rotate every current root that is due; what an operator has aborted stays aborted."""
-    found, now = await services().key_vault.certificates(), services().now()
+    found, now = await services().rotator.key_vault.certificates(), services().now()
     for root in await find_upcoming(found):
         log.info("root looked at", extra={"certificate": root.certificate, "days_left": (root.expires - now).days})
         try:
@@ -102,7 +102,7 @@ async def find_upcoming(found: Sequence[VaultCertificate]) -> list[Upcoming]:
     policy, now = await services().policy(), services().now()
     due = {root: upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(found)}
     if any(one.mode is not Mode.ROUTINE for one in due.values()):
-        clusters = await services().clusters.list()
+        clusters = await services().rotator.clusters.list()
         for root in due:
             members = members_in(root.trust_domain, clusters)
             due[root] = upcoming(root, policy.at(root.trust_domain).trust, now, len(members))

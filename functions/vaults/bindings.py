@@ -47,7 +47,7 @@ def unbound(run: Runbook, wanted: Protection) -> Steps[None]:
 @activity(app)
 async def ensure_identity(wanted: Protection) -> Binding:
     """The identity of the cluster's backup workloads."""
-    identities = services().workload_identities
+    identities = services().provisioner.workload_identities
     found = await identities.identity(wanted)
     if found is None:
         await identities.create(wanted)
@@ -57,7 +57,7 @@ async def ensure_identity(wanted: Protection) -> Binding:
 @activity(app)
 async def ensure_federation(binding: Binding) -> Binding:
     """The federated credential, which follows the cluster's issuer."""
-    identities, credential = services().workload_identities, federation(binding.wanted)
+    identities, credential = services().provisioner.workload_identities, federation(binding.wanted)
     if await identities.federation(binding.wanted) != credential:
         await identities.federate(binding.wanted, credential)
     return binding
@@ -68,7 +68,7 @@ async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
     mesh = MESHES[binding.wanted.mesh]
     objects = [account_of(binding.client), *mesh.policies(hosts(binding.wanted))]
-    pending = mesh.pending(await services().backup_namespaces.ensure(binding.wanted.cluster_id, objects))
+    pending = mesh.pending(await services().provisioner.backup_namespaces.ensure(binding.wanted.cluster_id, objects))
     if pending:
         raise NotConverged("PolicyNotAccepted", pending)
     return binding
@@ -83,7 +83,7 @@ async def record_binding(binding: Binding) -> Entry:
 @activity(app)
 async def close_binding(wanted: Protection) -> Protection:
     """The identity's last entry, by which it may do nothing."""
-    found = await services().workload_identities.identity(wanted)
+    found = await services().provisioner.workload_identities.identity(wanted)
     _, latest = await _versions(found[0]) if found else (0, None)
     if latest:
         await _record(closed(latest))
@@ -93,7 +93,7 @@ async def close_binding(wanted: Protection) -> Protection:
 @activity(app)
 async def delete_identity(wanted: Protection) -> Protection:
     """The identity is gone."""
-    identities = services().workload_identities
+    identities = services().provisioner.workload_identities
     if await identities.identity(wanted):
         await identities.delete(wanted)
     return wanted

@@ -44,11 +44,11 @@ async def take(client: Client) -> None:
     outer, now = services(), services().now()
     if await outer.ledger.read(path(now)) is not None:
         return
-    clusters, policy = await outer.protectable.list(), await outer.policy()
+    clusters, policy = await outer.provisioner.clusters.list(), await outer.policy()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
-    instances = {instance.cluster_id.lower(): instance for instance in await outer.inventory.instances()}
-    jobs = await outer.inventory.jobs(now - SHOWN)
-    items = await outer.inventory.items()
+    instances = {instance.cluster_id.lower(): instance for instance in await outer.verifier.inventory.instances()}
+    jobs = await outer.verifier.inventory.jobs(now - SHOWN)
+    items = await outer.verifier.inventory.items()
     standings = []
     for cluster in clusters:
         instance = instances.get(cluster.id.lower())

@@ -23,21 +23,21 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 async def plan_now(wanted: Protection) -> Plan:
     """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
-    resources, vaults = services().azure_resources, services().backup_vaults
+    resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
     holders, vault = await vaults.holders(wanted), await vaults.vault(wanted)
     seen = Seen(
         holders=tuple(holders),
         vault=vault,
         deleted=tuple(await vaults.soft_deleted(wanted)) if vault and not holders else (),
-        guard=await services().guards.guard(wanted, recovery=False) if vault and wanted.terms.guard else "",
+        guard=await services().provisioner.guards.guard(wanted, recovery=False) if vault and wanted.terms.guard else "",
         account=await resources.account(wanted),
         extension=await resources.extension(wanted),
         access=await resources.trusted_access(wanted),
-        endpoint=await services().private_endpoints.endpoint(wanted) if wanted.terms.subnet else None,
+        endpoint=await services().provisioner.private_endpoints.endpoint(wanted) if wanted.terms.subnet else None,
         volumes=await volumes_now(wanted),
     )
     known = [wanted.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]
-    granted = await services().assets.grants(known) if len(known) > 1 else []
+    granted = await services().provisioner.inventory.grants(known) if len(known) > 1 else []
     return plan_of(wanted, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
 
 

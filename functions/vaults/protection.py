@@ -99,7 +99,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
 async def sweep(client: Client) -> None:
     """Protect every cluster that asks for it, also where it failed before, and look after those that are protected."""
     policy = await services().policy()
-    for cluster in await services().protectable.list():
+    for cluster in await services().provisioner.clusters.list():
         try:
             wanted = protection(cluster, policy)
         except MeshwardError as error:
@@ -129,7 +129,7 @@ async def _asking(resource_id: str) -> Protection:
 
 async def _wanted(resource_id: str) -> Protection | None:
     check_ours(cluster_id(resource_id), services().settings.subscriptions)
-    cluster = await services().protectable.get(resource_id)
+    cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {resource_id}")
     return protection(cluster, await services().policy())

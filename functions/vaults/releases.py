@@ -74,9 +74,9 @@ async def _start(client: Client, release: Release) -> str:
 
 async def _orphans() -> list[Protection]:
     settings, policy = services().settings, await services().policy()
-    vaults = services().backup_vaults
+    vaults = services().provisioner.backup_vaults
     found = [v for s in settings.subscriptions for v in await vaults.tagged(s, settings.backup_resource_group)]
-    return orphans(found, await services().protectable.list(), policy)
+    return orphans(found, await services().provisioner.clusters.list(), policy)
 
 
 async def _planned(wanted: Protection) -> Release:
@@ -91,19 +91,19 @@ async def _gone_at(wanted: Protection) -> datetime:
 
 
 async def _remains(wanted: Protection) -> Remains:
-    resources, vaults = services().azure_resources, services().backup_vaults
+    resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
     there = await vaults.vault(wanted) is not None
-    recovery = await services().recovery_vaults.vault(wanted) is not None
+    recovery = await services().provisioner.recovery_vaults.vault(wanted) is not None
     return Remains(
         instances=tuple(await vaults.instances(wanted)) if there else (),
         soft_deleted=tuple(await vaults.soft_deleted(wanted)) if there else (),
         vault=there,
         account=await resources.account(wanted) is not None,
         snapshots=await resources.group(wanted, wanted.snapshot_group) is not None,
-        identity=await services().workload_identities.identity(wanted) is not None,
-        endpoint=await services().private_endpoints.endpoint(wanted) is not None,
+        identity=await services().provisioner.workload_identities.identity(wanted) is not None,
+        endpoint=await services().provisioner.private_endpoints.endpoint(wanted) is not None,
         recovery_vault=recovery,
-        items=tuple(await services().share_backups.items(wanted)) if recovery else (),
+        items=tuple(await services().provisioner.share_backups.items(wanted)) if recovery else (),
     )
 
 
@@ -140,7 +140,7 @@ async def plan_release(order: Order) -> Release:
 
 
 async def _is_gone(wanted: Protection) -> bool:
-    cluster = await services().protectable.get(wanted.cluster_id)
+    cluster = await services().provisioner.clusters.get(wanted.cluster_id)
     return cluster is None or life(cluster) != wanted.born
 
 
@@ -149,7 +149,7 @@ async def delete_instances(wanted: Protection) -> Remains:
     """The vault's backup instances are deleted, which can be taken back for as long as the vault keeps them."""
     remains = await _remains(wanted)
     for name in remains.instances:
-        await services().backup_vaults.delete_instance(wanted, name)
+        await services().provisioner.backup_vaults.delete_instance(wanted, name)
     if remains.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(remains.instances)} are being deleted")
     return remains
@@ -160,7 +160,7 @@ async def delete_items(wanted: Protection) -> Remains:
     """The backups of the cluster's volumes are deleted, which can be taken back for as long as the vault keeps them."""
     remains = await _remains(wanted)
     for item in remains.live_items:
-        await services().share_backups.delete(wanted, item)
+        await services().provisioner.share_backups.delete(wanted, item)
     if remains.live_items:
         names = ", ".join(item.name for item in remains.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")
@@ -178,8 +178,8 @@ async def await_emptiness(wanted: Protection) -> Remains:
 @activity(app)
 async def delete_vault(wanted: Protection) -> Protection:
     """The vault is gone."""
-    if await services().backup_vaults.vault(wanted) is not None:
-        await services().backup_vaults.delete_vault(wanted)
+    if await services().provisioner.backup_vaults.vault(wanted) is not None:
+        await services().provisioner.backup_vaults.delete_vault(wanted)
         raise NotConverged("Deleting", f"Backup vault {wanted.vault} is being deleted")
     return wanted
 
@@ -187,7 +187,7 @@ async def delete_vault(wanted: Protection) -> Protection:
 @activity(app)
 async def delete_recovery_vault(wanted: Protection) -> Protection:
     """The Recovery Services vault is gone, and the storage accounts are no longer registered with it."""
-    vaults, backups = services().recovery_vaults, services().share_backups
+    vaults, backups = services().provisioner.recovery_vaults, services().provisioner.share_backups
     if await vaults.vault(wanted) is None:
         return wanted
     registered = await backups.accounts(wanted)
@@ -201,27 +201,27 @@ async def delete_recovery_vault(wanted: Protection) -> Protection:
 @activity(app)
 async def delete_endpoint(wanted: Protection) -> Protection:
     """The private endpoint of the storage account is gone."""
-    if await services().private_endpoints.endpoint(wanted) is not None:
-        await services().private_endpoints.delete_endpoint(wanted)
+    if await services().provisioner.private_endpoints.endpoint(wanted) is not None:
+        await services().provisioner.private_endpoints.delete_endpoint(wanted)
     return wanted
 
 
 @activity(app)
 async def delete_account(wanted: Protection) -> Protection:
     """The storage account is gone."""
-    if await services().azure_resources.account(wanted) is not None:
-        await services().azure_resources.delete_account(wanted)
+    if await services().provisioner.azure_resources.account(wanted) is not None:
+        await services().provisioner.azure_resources.delete_account(wanted)
     return wanted
 
 
 @activity(app)
 async def delete_snapshots(wanted: Protection) -> Protection:
     """The group of the snapshots is gone."""
-    found = await services().azure_resources.group(wanted, wanted.snapshot_group)
+    found = await services().provisioner.azure_resources.group(wanted, wanted.snapshot_group)
     if found is None:
         return wanted
     if found.state != "Deleting":
-        await services().azure_resources.delete_group(wanted, wanted.snapshot_group)
+        await services().provisioner.azure_resources.delete_group(wanted, wanted.snapshot_group)
     raise NotConverged("Deleting", f"resource group {wanted.snapshot_group} is being deleted")
 
 

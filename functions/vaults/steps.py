@@ -64,7 +64,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 @activity(app)
 async def ensure_group(group: Group) -> Found:
     """A resource group, in the cluster's region if it must be made."""
-    resources = services().azure_resources
+    resources = services().provisioner.azure_resources
     found = await resources.group(group.wanted, group.name)
     return settled(f"resource group {group.name}", found or await resources.create_group(group.wanted, group.name))
 
@@ -72,7 +72,7 @@ async def ensure_group(group: Group) -> Found:
 @activity(app)
 async def ensure_storage(wanted: Protection) -> FoundAccount:
     """The storage account, closed to everything but Entra identities over TLS, with its container."""
-    resources = services().azure_resources
+    resources = services().provisioner.azure_resources
     found = await resources.account(wanted)
     if found is None or found.lax:
         await resources.create_account(wanted)
@@ -86,7 +86,7 @@ async def ensure_storage(wanted: Protection) -> FoundAccount:
 @activity(app)
 async def ensure_endpoint(wanted: Protection) -> Found:
     """The private endpoint of the storage account, with its DNS record where the policy document names a zone."""
-    endpoints = services().private_endpoints
+    endpoints = services().provisioner.private_endpoints
     found = await endpoints.endpoint(wanted)
     if found is None:
         await endpoints.create_endpoint(wanted)
@@ -99,7 +99,7 @@ async def ensure_endpoint(wanted: Protection) -> Found:
 @activity(app)
 async def ensure_vault(wanted: Protection) -> FoundVault:
     """The Backup vault, at least as strong as wanted."""
-    vaults = services().backup_vaults
+    vaults = services().provisioner.backup_vaults
     found = await vaults.vault(wanted)
     if found is None:
         await made(wanted, wanted.bar, vaults.create_vault)
@@ -133,7 +133,7 @@ async def hardened(
 @activity(app)
 async def ensure_guard(guarding: Guarding) -> Guarding:
     """The Resource Guard of the policy document watches over the vault."""
-    guards, wanted = services().guards, guarding.wanted
+    guards, wanted = services().provisioner.guards, guarding.wanted
     found = await guards.guard(wanted, recovery=guarding.recovery)
     if unguarded(wanted.recovery_bar if guarding.recovery else wanted.bar, found):
         await guards.tie(wanted, recovery=guarding.recovery)
@@ -143,14 +143,14 @@ async def ensure_guard(guarding: Guarding) -> Guarding:
 @activity(app)
 async def ensure_policy(wanted: Protection) -> Found:
     """The vault's backup policy, beside those that were there before."""
-    vaults = services().backup_vaults
+    vaults = services().provisioner.backup_vaults
     return await vaults.policy(wanted) or await vaults.create_policy(wanted)
 
 
 @activity(app)
 async def ensure_extension(installation: Installation) -> FoundExtension:
     """The backup extension, storing to our account."""
-    resources, wanted = services().azure_resources, installation.wanted
+    resources, wanted = services().provisioner.azure_resources, installation.wanted
     found = await resources.extension(wanted)
     if found is None:
         await resources.create_extension(wanted, installation.blob_url)
@@ -161,7 +161,7 @@ async def ensure_extension(installation: Installation) -> FoundExtension:
 @activity(app)
 async def ensure_trusted_access(wanted: Protection) -> Found:
     """The vault's access to the cluster's API server."""
-    resources = services().azure_resources
+    resources = services().provisioner.azure_resources
     found = await resources.trusted_access(wanted)
     if found is None:
         await resources.create_trusted_access(wanted)
@@ -171,27 +171,27 @@ async def ensure_trusted_access(wanted: Protection) -> Found:
 @activity(app)
 async def ensure_role(grant: Grant) -> Grant:
     """A role assignment, which is the same however often it is made; whether it acts, only a validation shows."""
-    await services().azure_resources.grant(grant)
+    await services().provisioner.azure_resources.grant(grant)
     return grant
 
 
 @activity(app)
 async def start_validation(wanted: Protection) -> Validation:
     """Ask Azure Backup whether it could protect the cluster now."""
-    return await services().backup_vaults.start_validation(wanted)
+    return await services().provisioner.backup_vaults.start_validation(wanted)
 
 
 @activity(app)
 async def finish_validation(validation: Validation) -> Finding:
     """What the validation found."""
-    found = await services().backup_vaults.operation(validation)
+    found = await services().provisioner.backup_vaults.operation(validation)
     return concluded(f"the validation of the backup of cluster {validation.wanted.cluster}", found)
 
 
 @activity(app)
 async def ensure_instance(wanted: Protection) -> FoundInstance:
     """The backup instance, going by the wanted policy, with its protection configured."""
-    vaults = services().backup_vaults
+    vaults = services().provisioner.backup_vaults
     found = await vaults.instance(wanted)
     if found is None or found.policy.lower() != wanted.policy_id.lower():
         await vaults.put_instance(wanted)

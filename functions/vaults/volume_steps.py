@@ -26,9 +26,9 @@ async def volumes_now(wanted: Protection) -> SeenVolumes:
     """What is there of the volumes: two reads, and up to three for each volume that isn't protected."""
     if not wanted.sources:
         return SeenVolumes()
-    vault = await services().recovery_vaults.vault(wanted)
-    items = await services().share_backups.items(wanted) if vault else []
-    guard = await services().guards.guard(wanted, recovery=True) if vault and wanted.terms.guard else ""
+    vault = await services().provisioner.recovery_vaults.vault(wanted)
+    items = await services().provisioner.share_backups.items(wanted) if vault else []
+    guard = await services().provisioner.guards.guard(wanted, recovery=True) if vault and wanted.terms.guard else ""
     seen = SeenVolumes(vault=vault, items=tuple(items), guard=guard)
     candidates = [await _candidate(wanted, source) for source in wanted.sources if seen.item(source) is None]
     return msgspec.structs.replace(seen, candidates=tuple(candidates))
@@ -36,14 +36,14 @@ async def volumes_now(wanted: Protection) -> SeenVolumes:
 
 async def _candidate(wanted: Protection, source: Source) -> Candidate:
     outer = services()
-    backups = outer.share_backups if source.kind == "share" else outer.machine_backups
+    backups = outer.provisioner.share_backups if source.kind == "share" else outer.provisioner.machine_backups
     return await backups.candidate(wanted, source)
 
 
 @activity(app)
 async def ensure_recovery_vault(wanted: Protection) -> FoundVault:
     """The Recovery Services vault, at least as strong as wanted."""
-    vaults = services().recovery_vaults
+    vaults = services().provisioner.recovery_vaults
     found = await vaults.vault(wanted)
     if found is None:
         await made(wanted, wanted.recovery_bar, vaults.create_vault)
@@ -60,7 +60,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 @activity(app)
 async def ensure_source_policy(kind: Kind) -> Found:
     """The vault's backup policy for shares or machines, written once."""
-    vaults = services().recovery_vaults
+    vaults = services().provisioner.recovery_vaults
     return await vaults.policy(kind.wanted, kind.kind) or await vaults.create_policy(kind.wanted, kind.kind)
 
 
@@ -68,8 +68,8 @@ async def ensure_source_policy(kind: Kind) -> Found:
 async def start_registration(volume: Volume) -> Asked:
     """Ask the vault to take in the share's account."""
     wanted, share = volume.wanted, volume.source
-    there = await services().share_backups.registered(wanted, share)
-    operation = "" if there else await services().share_backups.register(wanted, share)
+    there = await services().provisioner.share_backups.registered(wanted, share)
+    operation = "" if there else await services().provisioner.share_backups.register(wanted, share)
     return Asked(wanted=wanted, source=share, operation=operation)
 
 
@@ -82,7 +82,7 @@ async def finish_registration(asked: Asked) -> Finding:
 @activity(app)
 async def start_inquiry(volume: Volume) -> Asked:
     """Ask the vault to look which shares the account has: before, it knows none."""
-    operation = await services().share_backups.inquire(volume.wanted, volume.source)
+    operation = await services().provisioner.share_backups.inquire(volume.wanted, volume.source)
     return Asked(wanted=volume.wanted, source=volume.source, operation=operation)
 
 
@@ -95,12 +95,13 @@ async def finish_inquiry(asked: Asked) -> Finding:
 @activity(app)
 async def start_protecting(volume: Volume) -> Asked:
     """Ask the vault to protect the share or machine by the wanted policy."""
-    wanted, source, backups = volume.wanted, volume.source, services().share_backups
+    wanted, source, backups = volume.wanted, volume.source, services().provisioner.share_backups
     item = next((item for item in await backups.items(wanted) if item.of(source)), None)
     if item and item.policy.lower() == wanted.source_policy_id(source.kind).lower():
         return Asked(wanted=wanted, source=source)
     if source.kind == "machine":
-        return Asked(wanted=wanted, source=source, operation=await services().machine_backups.protect(wanted, source))
+        sent = await services().provisioner.machine_backups.protect(wanted, source)
+        return Asked(wanted=wanted, source=source, operation=sent)
     id = item.id if item else await backups.protectable(wanted, source)
     if not id:
         raise NotConverged("ShareNotFound", f"{wanted.recovery_bar.what} hasn't found {source.label} yet")
@@ -112,11 +113,11 @@ async def finish_protecting(asked: Asked) -> Finding:
     """How the request for protection ended."""
     if not asked.operation:
         return Finding()
-    found = await services().share_backups.on_item(asked)
+    found = await services().provisioner.share_backups.on_item(asked)
     return concluded(f"the protection of {asked.source.label}", found)
 
 
 async def _of_account(asked: Asked, what: str) -> Finding:
     if not asked.operation:
         return Finding()
-    return concluded(what, await services().share_backups.on_account(asked))
+    return concluded(what, await services().provisioner.share_backups.on_account(asked))

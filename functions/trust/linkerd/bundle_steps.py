@@ -31,19 +31,19 @@ async def check_member(member: Member) -> Done:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to us."""
     name = name_of(member)
     roots = await _known_roots(member)
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         check_config(name, await mesh.config(), member.rotation)
         check_bundle(name, await mesh.bundle(), roots)
         check_owner(name, await mesh.issuer())
         check_permissions(name, await mesh.missing_permissions())
         if links := await mesh.links():
-            check_links(name, links, member.rotation.trust_domain, await services().clusters.list())
+            check_links(name, links, member.rotation.trust_domain, await services().rotator.clusters.list())
         return Done(at=services().now(), count=len(await mesh.proxies()))
 
 
 async def _known_roots(member: Member) -> frozenset[str]:
     """The fingerprints of the old root, and of the new one if it is there: members may have come to it already."""
-    vault, rotation = services().key_vault, member.rotation
+    vault, rotation = services().rotator.key_vault, member.rotation
     _, old = await vault.latest(rotation.old)
     made = [await vault.certificate(rotation.new, v.id) for v in await vault.versions(rotation.new) if v.is_root]
     return frozenset(fingerprint(root) for root in (old, *made))
@@ -53,7 +53,7 @@ async def _known_roots(member: Member) -> frozenset[str]:
 async def ensure_bundle(member: Member) -> Done:
     """The member's bundle is that of the phase, and so is its copy beside the issuer."""
     old, new = await _roots(member)
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         (found, issuer), now = await kept(member, mesh), services().now()
         check_owner(name_of(member), found)
         wanted = bundle(member.phase, found.text, old, new)
@@ -68,7 +68,7 @@ async def ensure_bundle(member: Member) -> Done:
 @activity(app)
 async def ensure_control_plane(member: Member) -> Done:
     """Identity and injector have read the phase's bundle, before any workload is restarted."""
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         wanted, proxies = await _wanted(member, mesh), await mesh.pod_proxies()
         return await _renew(member, mesh, [p for p in proxies if p.roots is None], wanted)
 
@@ -76,7 +76,7 @@ async def ensure_control_plane(member: Member) -> Done:
 @activity(app)
 async def ensure_workloads(member: Member) -> Done:
     """Whatever can be restarted trusts the phase's roots."""
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         return await _renew(member, mesh, await mesh.pod_proxies(), await _wanted(member, mesh))
 
 
@@ -93,7 +93,7 @@ async def _renew(member: Member, mesh: "Mesh", proxies: list[Proxy], wanted: Wan
 @activity(app)
 async def verify_trust(member: Member) -> Done:
     """Gate B1, and that of retire: every live proxy trusts the phase's roots and no other of ours."""
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         wanted, proxies = await _wanted(member, mesh), await mesh.proxies()
         verdict = trust_gate(proxies, wanted)
         if not verdict.passed:
@@ -103,7 +103,7 @@ async def verify_trust(member: Member) -> Done:
 
 async def _roots(member: Member) -> tuple[Any, Any]:
     """The certificates of the old root and the new one."""
-    vault, rotation, roots = services().key_vault, member.rotation, roots_of(member)
+    vault, rotation, roots = services().rotator.key_vault, member.rotation, roots_of(member)
     return (
         await vault.certificate(rotation.old, roots.old_version),
         await vault.certificate(rotation.new, roots.new_version),

@@ -29,7 +29,7 @@ app = df.Blueprint()
 async def ensure_issuer(member: Member) -> Done:
     """The member's issuer is signed by the root of the phase."""
     signer = await _signer(member)
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         check_drift(name_of(member), found)
         if found.applied is None or issuer_expiry(found.certificate, signer.certificate, now) is None:
@@ -42,7 +42,7 @@ async def ensure_issuer(member: Member) -> Done:
 async def verify_issuer(member: Member) -> Done:
     """Every replica of the identity controller uses the phase's issuer; one that missed it is restarted."""
     signer = await _signer(member)
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         check_drift(name_of(member), found)
         expires = issuer_expiry(found.certificate, signer.certificate, now)
@@ -55,7 +55,7 @@ async def verify_issuer(member: Member) -> Done:
 async def verify_leaves(member: Member) -> Done:
     """Gate B2: every live proxy has got its leaf since the new issuer was proven."""
     assert member.since is not None
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         await kept(member, mesh)
         config, proxies = await mesh.config(), await mesh.proxies()
         life, now = config.leaf_life if config else LEAF_LIFETIME, services().now()
@@ -72,7 +72,7 @@ async def verify_leaves(member: Member) -> Done:
 async def ensure_renewed(member: Member) -> Done:
     """Whatever can be restarted has done so since the issuer was proven: a proxy gets a new leaf at its start."""
     assert member.since is not None
-    async with services().linkerd.mesh(member.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         proxies = await mesh.pod_proxies()
         return await restarted(member, mesh, [p for p in proxies if not started_after(p, member.since)], proxies)
 
@@ -82,7 +82,7 @@ async def _signer(member: Member) -> Signer:
     rotation, roots = member.rotation, roots_of(member)
     new = STAGES[member.phase].signer is Slot.NEW
     name, version = (rotation.new, roots.new_version) if new else (rotation.old, roots.old_version)
-    return Signer(name, version, await services().key_vault.certificate(name, version))
+    return Signer(name, version, await services().rotator.key_vault.certificate(name, version))
 
 
 def _place(member: Member, mesh: "Mesh") -> Place:

@@ -67,8 +67,8 @@ def renew_issuer(run: Runbook, renewal: Renewal) -> Steps[Renewed]:
 @activity(app)
 async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity takes one struct
     """Every member of every trust domain that has a root in the vault."""
-    roots = enabled_roots(await services().key_vault.certificates())
-    clusters, policy = await services().clusters.list(), await services().policy()
+    roots = enabled_roots(await services().rotator.key_vault.certificates())
+    clusters, policy = await services().rotator.clusters.list(), await services().policy()
     renewals = []
     for domain, names in roots.items():
         try:
@@ -85,7 +85,7 @@ async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity ta
 async def ensure_renewed_issuer(renewal: Renewal) -> Done:
     """The member's issuer has more than half of its life before it."""
     name = cluster_id(renewal.cluster).name
-    async with services().linkerd.mesh(renewal.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         issuer = issuer_of(name, found.certificate)
         if renewal_due(issuer, now):
@@ -101,7 +101,7 @@ async def ensure_renewed_issuer(renewal: Renewal) -> Done:
 async def verify_renewed_issuer(renewal: Renewal) -> Done:
     """Every replica of the identity controller uses the issuer that we wrote last."""
     name = cluster_id(renewal.cluster).name
-    async with services().linkerd.mesh(renewal.cluster) as mesh:
+    async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         if found.applied is None:
             return Done(at=now)  # not ours yet
@@ -114,5 +114,5 @@ async def verify_renewed_issuer(renewal: Renewal) -> Done:
 
 
 async def _roots(renewal: Renewal) -> list[Signer]:
-    vault = services().key_vault
+    vault = services().rotator.key_vault
     return [Signer(name, *await vault.latest(name)) for name in renewal.roots]

@@ -44,7 +44,7 @@ async def issue(place: Place, found: IssuerSecret, signer: Signer, now: datetime
     public_key, private_key = new_key()
     lifetime = place.policy.issuer_lifetime
     wanted = issuer_certificate(place.trust_domain, public_key, signer.certificate, now, lifetime)
-    issuer = await services().key_vault.sign(wanted, public_key, signer.name, signer.version)
+    issuer = await services().rotator.key_vault.sign(wanted, public_key, signer.name, signer.version)
     trusted = (await place.mesh.bundle()).text
     await place.mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=trusted, now=now)
 

@@ -1,0 +1,58 @@
+"""Settings → Services: every adapter, built on first use, so that an event pays only for what it needs.
+
+An adapter belongs to a duty: the identity of a call is the one it is made by, and no duty has another's adapters.
+"""
+
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from shared.domain.policy import Policy, policy_of
+from shared.settings import Settings
+from shared.wiring.provisioner import Provisioner
+from shared.wiring.rotator import Rotator
+from shared.wiring.verifier import Verifier
+
+if TYPE_CHECKING:
+    from shared.adapters.azure.ledger import Ledger
+    from shared.adapters.azure.tokens import Identity
+
+
+class Services:
+    """The outer world as the flows see it: by duty, and what all duties share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.rotator = Rotator(settings)
+        self.provisioner = Provisioner(settings)
+        self.verifier = Verifier(settings)
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return datetime.fromtimestamp(time.time(), UTC)
+
+    @property
+    def ledger(self) -> "Ledger":
+        """The app's store, which the verifier keeps for all duties."""
+        return self.verifier.ledger
+
+    async def policy(self) -> Policy:
+        """The policy document, read anew; raises PermanentError if it is refused."""
+        return policy_of(await self.ledger.read("policy.json"))
+
+    @cached_property
+    def identity(self) -> "Identity":
+        """The tokens of callers."""
+        from shared.adapters.azure.tokens import Identity
+
+        return Identity(self.settings)
+
+
+@cache
+def services() -> Services:
+    """The services of this process; raises Misconfigured that names every missing setting."""
+    logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs every request with its headers
+    return Services(Settings.from_env(os.environ))
