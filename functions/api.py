@@ -166,22 +166,10 @@ async def start_selftest(req: func.HttpRequest, client: Client) -> func.HttpResp
 @guarded("GET", "instances/{instance_id}")
 async def show_instance(req: func.HttpRequest, client: Client) -> func.HttpResponse:
     """Where a flow stands."""
-    state = await client.state(req.route_params["instance_id"])
-    if state is None:
+    run = await client.state(req.route_params["instance_id"])
+    if run is None:
         raise NotFound("NoSuchInstance", "no flow has this instance id")
-    return _json(
-        200,
-        {
-            "instance_id": state.instance_id,
-            "flow": state.name,
-            "status": state.runtime_status.name.lower(),
-            "progress": _parsed(state.serialized_custom_status),
-            "result": _parsed(state.serialized_output),
-            "failure": state.failure_details.message if state.failure_details else None,
-            "created_at": state.created_at.isoformat(),
-            "last_updated_at": state.last_updated_at.isoformat(),
-        },
-    )
+    return _json(200, msgspec.to_builtins(run))
 
 
 async def _trends(req: func.HttpRequest) -> Trends:
@@ -234,7 +222,3 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(body), status_code=status, headers=headers, mimetype="application/json")
-
-
-def _parsed(text: str | None) -> Any:
-    return json.loads(text) if text else None

@@ -15,8 +15,9 @@ from typing import Any
 import azure.durable_functions as df
 import grpc
 import msgspec
-from durabletask.client import OrchestrationState, OrchestrationStatus
 from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePolicy
+
+from functions.engine.runs import Run, run_of
 
 log = logging.getLogger("meshward")
 
@@ -53,8 +54,7 @@ class Client:
         With `completed` also after a run that has completed, for who knows that it didn't reach its goal.
         """
         latest, number = instance_id, 1
-        over = (OrchestrationStatus.FAILED, *([OrchestrationStatus.COMPLETED] if completed else []))
-        while (run := await self.state(latest)) and run.runtime_status in over:
+        while (run := await self.state(latest)) and (run.failed or (completed and run.completed)):
             number += 1
             latest = f"{instance_id}-{number}"
         await self.start_once(orchestrator, latest, request)
@@ -64,12 +64,13 @@ class Client:
         """Raise an external event at an instance."""
         await self._connected.raise_orchestration_event(instance_id, word)
 
-    async def state(self, instance_id: str) -> OrchestrationState | None:
-        """What the engine knows of an instance, with its payloads."""
-        return await self._connected.get_orchestration_state(instance_id, fetch_payloads=True)
+    async def state(self, instance_id: str) -> Run | None:
+        """The run with this instance id, None if there never was one."""
+        found = await self._connected.get_orchestration_state(instance_id, fetch_payloads=True)
+        return run_of(found) if found else None
 
-    async def latest(self, instance_id: str) -> OrchestrationState | None:
-        """The state of an instance, or of the latest run at its id."""
+    async def latest(self, instance_id: str) -> Run | None:
+        """The run with this instance id, or the latest one at it."""
         found, number = await self.state(instance_id), 2
         while later := await self.state(f"{instance_id}-{number}") if found else None:
             found, number = later, number + 1

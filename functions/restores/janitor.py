@@ -3,7 +3,6 @@
 import logging
 
 import msgspec
-from durabletask.client import OrchestrationStatus
 
 from functions.engine.client import Client
 from functions.restores.staging_steps import remove_all
@@ -14,7 +13,6 @@ from shared.domain.restores.verification import Plan
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
-_GOES_ON = (OrchestrationStatus.RUNNING, OrchestrationStatus.PENDING)
 
 
 async def clear(client: Client) -> None:
@@ -22,7 +20,7 @@ async def clear(client: Client) -> None:
     outer = services()
     for lease in unreleased(await outer.ledger.list(FOLDER, after=kept_since(outer.now()))):
         run = await client.state(f"verify-{verification(lease)}")
-        if run and run.runtime_status in _GOES_ON:
+        if run and run.goes_on:
             continue
         try:
             left = await _cleared(lease)

@@ -5,9 +5,6 @@ compared with that of the plan of that moment.
 """
 
 import asyncio
-import json
-
-from durabletask.client import OrchestrationStatus
 
 from functions.engine.client import Client
 from functions.trust.fleet_steps import find_work
@@ -89,11 +86,11 @@ async def start(client: Client, certificate: str, mode: str, hash: str) -> str:
 async def tell(client: Client, instance_id: str, word: Word) -> str:
     """Say a word to a rotation, by its instance id; raises NotFound, or Conflict if the word can't move it any more."""
     run = await client.state(instance_id)
-    if run is None or run.name != rotate_trust_root.name:
+    if run is None or run.flow != rotate_trust_root.name:
         raise NotFound("NoSuchInstance", "no rotation has this instance id")
-    if run.runtime_status not in (OrchestrationStatus.RUNNING, OrchestrationStatus.PENDING):
-        raise Conflict("RotationEnded", f"the rotation has ended: {run.runtime_status.name.lower()}")
-    phase = Phase(json.loads(run.serialized_custom_status or "{}").get("phase", Phase.PREPARE))
+    if not run.goes_on:
+        raise Conflict("RotationEnded", f"the rotation has ended: {run.status}")
+    phase = Phase((run.progress or {}).get("phase", Phase.PREPARE))
     if word is Word.ABORT and (phase, word) not in MOVES:
         raise Conflict("NotAbortable", f"there is no way back from phase {phase}")
     await client.say(instance_id, word)

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Sequence
 
 import msgspec
-from durabletask.client import OrchestrationStatus
 from msgspec.structs import replace
 
 from functions.engine.client import Client
@@ -109,9 +108,9 @@ async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instanc
     run = await client.latest(wanted.run)
     if run is None:
         return unprotected(cluster, "NotStarted", "nothing has begun to protect it; the next sweep does")
-    if run.failure_details:
-        return unprotected(cluster, "ProtectionFailed", run.failure_details.message)
-    if run.runtime_status is OrchestrationStatus.COMPLETED:
+    if run.failure is not None:
+        return unprotected(cluster, "ProtectionFailed", run.failure)
+    if run.completed:
         state = instance.state if instance else "not listed"
         return unprotected(cluster, "ProtectionLost", f"it was protected once; its backup instance is {state} now")
     return unprotected(cluster, "UnderWay", f"{run.instance_id} protects it just now")

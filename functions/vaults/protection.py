@@ -15,7 +15,6 @@ import logging
 from datetime import timedelta
 
 import azure.functions as func
-from durabletask.client import OrchestrationStatus
 
 from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, declined, orchestrator
@@ -114,7 +113,7 @@ async def _protect(client: Client, order: Order) -> str:
     """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
     first = await client.start_again("protect_cluster", order.wanted.run, order)
     run = await client.state(first)
-    if run is None or run.runtime_status is not OrchestrationStatus.COMPLETED:
+    if run is None or not run.completed:
         return first
     today = f"{order.wanted.run}-{services().now():%Y%m%d}"
     return await client.start_again("protect_cluster", today, order, completed=bool(order.plan))
