@@ -11,8 +11,8 @@ from durabletask.client import OrchestrationState
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run stands.
 
-    `status` is pending, running, suspended, completed, failed or terminated; `progress` is what the run shows of itself, `result`
-    what it ended with, `failure` why it failed (None: it hasn't).
+    `status` is pending, running, suspended, completed, failed or terminated; `progress` is what the run shows of
+    itself, `result` what it ended with, `failure` why it failed (None: it hasn't).
     """
 
     instance_id: str

@@ -8,12 +8,11 @@ import asyncio
 
 from functions.engine.client import Client
 from functions.trust.fleet_steps import find_work
-from functions.trust.linkerd.bundle_steps import check_member
+from functions.trust.meshes import MESHES
 from functions.trust.rotation import find_upcoming, request_rotation, rotate_trust_root
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
 from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.course import Course, Member
-from shared.domain.trust.linkerd.waves import restartable
 from shared.domain.trust.phases import MOVES, Mode, Phase, Word
 from shared.domain.trust.plan import Blocker, MemberPlan, Plan, Upcoming, check_plan, plan
 from shared.domain.trust.roots import Rotation, VaultCertificate, rotation_of
@@ -60,17 +59,9 @@ async def _members(rotation: Rotation) -> list[MemberPlan]:
 async def _member(member: Member, gate: asyncio.Semaphore) -> MemberPlan:
     try:
         async with gate:
-            await check_member.work(member)
-            async with services().rotator.linkerd.mesh(member.cluster) as mesh:
-                workloads, proxies = await mesh.workloads(), await mesh.proxies()
+            return await MESHES[member.rotation.mesh].plan(member)
     except MeshwardError as error:
         return MemberPlan(cluster=member.cluster, blocker=Blocker(reason=error.reason, message=error.message))
-    replaced = restartable(workloads, proxies)
-    return MemberPlan(
-        cluster=member.cluster,
-        restarts=tuple(sorted({p.workload for p in replaced})),
-        waits_for=tuple(sorted(p.id for p in proxies if p not in replaced)),
-    )
 
 
 async def start(client: Client, certificate: str, mode: str, hash: str) -> str:

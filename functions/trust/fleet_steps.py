@@ -53,8 +53,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 @activity(app)
 async def find_work(course: Course) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
-    domain = course.rotation.trust_domain
-    seen, unseen = members_of(domain, await services().rotator.clusters.list())
+    mesh, domain = course.rotation.mesh, course.rotation.trust_domain
+    seen, unseen = members_of(mesh, domain, await services().rotator.clusters.list())
     course = begun(course, [*seen, *unseen], services().now())
     policy = await services().policy()
     return Round(

@@ -1,33 +1,19 @@
 """Rotate the trust root in its members: what each has to do in a phase, tried for some minutes, side by side.
 
-    rotate_members ─▶ rotate_member, once per member and round
-                        prepare            is it fit?
-                        distribute, retire,
-                        withdraw           the phase's bundle, restarts: control plane first, then workloads; the gate
-                        activate, reissue  an issuer under the phase's root, live in each replica
-                        settle, resettle   every leaf renewed since; swift: by restarts
-                        replace            all of that at once, under an expired root
+    rotate_members ─▶ rotate_member, once per member and round ─▶ the phase's part, by mesh
 
 Each part repeats until it has proven the phase, or the time is over; a later round goes on where the world is.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import azure.durable_functions as df
 
-from functions.engine.durable import MINUTE, DeadlinePassed, Runbook, Steps, orchestrator
-from functions.trust.linkerd.bundle_steps import (
-    check_member,
-    ensure_bundle,
-    ensure_control_plane,
-    ensure_workloads,
-    verify_trust,
-)
-from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
+from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
+from functions.trust.meshes import MESHES
 from shared.domain.errors import PermanentError
-from shared.domain.trust.course import Done, Member, Outcome
-from shared.domain.trust.phases import Mode, Phase
+from shared.domain.trust.course import Member, Outcome
+from shared.domain.trust.phases import Phase
 
 app = df.Blueprint()
 
@@ -45,7 +31,8 @@ def rotate_member(run: Runbook, member: Member) -> Steps[Outcome]:
     """One member, one phase, for a while."""
     run.phase(member.phase, cluster=member.cluster)
     run.limit(SLICE)
-    return (yield from outcome_of(member.cluster, member.phase, PARTS[member.phase](run, member)))
+    part = MESHES[member.rotation.mesh].phases[member.phase]
+    return (yield from outcome_of(member.cluster, member.phase, part(run, member)))
 
 
 def outcome_of(cluster: str, phase: Phase, work: Steps[Outcome]) -> Steps[Outcome]:
@@ -64,55 +51,3 @@ def outcome_of(cluster: str, phase: Phase, work: Steps[Outcome]) -> Steps[Outcom
         )
     except PermanentError as error:
         return Outcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message, refused=True)
-
-
-def _prepare(run: Runbook, member: Member) -> Steps[Outcome]:
-    return _proof(member, (yield from run.step(check_member, member)))
-
-
-def _spread(run: Runbook, member: Member) -> Steps[Outcome]:
-    """Bring the phase's bundle to every proxy."""
-    yield from run.step(ensure_bundle, member)
-    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
-    yield from run.step(ensure_workloads, member)
-    return _proof(member, (yield from run.step(verify_trust, member)))
-
-
-def _issue(run: Runbook, member: Member) -> Steps[Outcome]:
-    """An issuer under the phase's root, live."""
-    yield from run.step(ensure_issuer, member)
-    return _proof(member, (yield from run.step(verify_issuer, member)))
-
-
-def _settle(run: Runbook, member: Member) -> Steps[Outcome]:
-    """Every leaf is of the new issuer: by waiting, or by restarts where there is no time for that."""
-    if member.mode is not Mode.ROUTINE:
-        yield from run.step(ensure_renewed, member)
-    return _proof(member, (yield from run.step(verify_leaves, member)))
-
-
-def _replace(run: Runbook, member: Member) -> Steps[Outcome]:
-    """Bundle and issuer at once, then everything anew: nothing trusts the expired root any more anyway."""
-    yield from run.step(ensure_bundle, member)
-    yield from run.step(ensure_issuer, member)
-    yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
-    yield from run.step(verify_issuer, member)
-    yield from run.step(ensure_workloads, member)
-    return _proof(member, (yield from run.step(verify_trust, member)))
-
-
-PARTS: dict[Phase, Callable[[Runbook, Member], Steps[Outcome]]] = {
-    Phase.PREPARE: _prepare,
-    Phase.DISTRIBUTE: _spread,
-    Phase.ACTIVATE: _issue,
-    Phase.SETTLE: _settle,
-    Phase.RETIRE: _spread,
-    Phase.REISSUE: _issue,
-    Phase.RESETTLE: _settle,
-    Phase.WITHDRAW: _spread,
-    Phase.REPLACE: _replace,
-}
-
-
-def _proof(member: Member, done: Done) -> Outcome:
-    return Outcome(cluster=member.cluster, phase=member.phase, proof=done)

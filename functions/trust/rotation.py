@@ -104,7 +104,7 @@ async def find_upcoming(found: Sequence[VaultCertificate]) -> list[Upcoming]:
     if any(one.mode is not Mode.ROUTINE for one in due.values()):
         clusters = await services().rotator.clusters.list()
         for root in due:
-            members = members_in(root.trust_domain, clusters)
+            members = members_in(root.mesh, root.trust_domain, clusters)
             due[root] = upcoming(root, policy.at(root.trust_domain).trust, now, len(members))
     return sorted(due.values(), key=lambda root: root.due)
 

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from local.cloud.key_vault.x509 import issue
 from local.cloud.linkerd.certificates import Certificates, Issuer, Leaf
 from shared.adapters.azure.keys import signed
-from shared.domain.trust.certificates import issuer_certificate, pem, root_certificate
+from shared.domain.trust.certificates import pem, root_certificate
+from shared.domain.trust.linkerd.certificates import issuer_certificate
 from shared.domain.trust.roots import Rotation
 from tests.real.stacks import Peer
 

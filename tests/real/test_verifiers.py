@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from local.cloud.linkerd.roots import new_root
-from shared.domain.trust.certificates import bundle
+from shared.domain.trust.linkerd.certificates import bundle
 from shared.domain.trust.phases import MOVES, STAGES, Phase, Slot
 from tests.real.authorities import (
     DOMAIN,

@@ -1,6 +1,6 @@
 """The activities of a trust rotation around a member's bundle: is it fit, the bundle of the phase, restarts, the gate.
 
-Each looks, judges and does at most one thing, as those of trust_steps.
+Each looks, judges and does at most one thing, as those of fleet_steps.
 """
 
 import logging
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
-from functions.trust.linkerd.looks import APART, kept, name_of, restarted, roots_of, through
+from functions.trust.linkerd.looks import APART, kept, restarted
+from functions.trust.proofs import name_of, roots_of, through
 from shared.domain.errors import NotConverged
-from shared.domain.trust.certificates import bundle, fingerprint
+from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.course import Done, Member
+from shared.domain.trust.linkerd.certificates import bundle
 from shared.domain.trust.linkerd.facts import Proxy
+from shared.domain.trust.linkerd.fitness import check_bundle, check_config, check_links, check_permissions
 from shared.domain.trust.linkerd.gates import Wanted, trust_gate, trusts, wanted_in
 from shared.domain.trust.linkerd.owners import check_drift, check_owner
-from shared.domain.trust.members import check_bundle, check_config, check_links, check_permissions
 from shared.wiring import services
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The activities of a trust rotation around a member's issuer: made under the phase's root, live, every leaf renewed.
 
-Each looks, judges and does at most one thing, as those of trust_steps. Private keys live in an activity's memory alone.
+Each looks, judges and does at most one thing, as those of fleet_steps. Private keys live in an activity's memory alone.
 """
 
 from typing import TYPE_CHECKING
@@ -9,10 +9,11 @@ import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
-from functions.trust.linkerd.looks import APART, kept, name_of, restarted, roots_of, through
+from functions.trust.linkerd.looks import APART, kept, restarted
+from functions.trust.proofs import name_of, roots_of, through
 from shared.domain.errors import NotConverged
-from shared.domain.trust.certificates import issuer_expiry
 from shared.domain.trust.course import Done, Member
+from shared.domain.trust.linkerd.certificates import issuer_expiry
 from shared.domain.trust.linkerd.gates import leaf_gate, started_after, until_renewed, worth_reading_on
 from shared.domain.trust.linkerd.owners import check_drift
 from shared.domain.trust.phases import STAGES, Slot

@@ -22,6 +22,7 @@ from shared.domain.trust.course import Done
 from shared.domain.trust.linkerd.issuers import Renewal, Renewed, Sweep, issuer_of, renewal_due, signed_by
 from shared.domain.trust.linkerd.owners import check_drift
 from shared.domain.trust.members import members_of
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import enabled_roots
 from shared.wiring import services
 
@@ -67,12 +68,12 @@ def renew_issuer(run: Runbook, renewal: Renewal) -> Steps[Renewed]:
 @activity(app)
 async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity takes one struct
     """Every member of every trust domain that has a root in the vault."""
-    roots = enabled_roots(await services().rotator.key_vault.certificates())
+    roots = enabled_roots(Mesh.LINKERD, await services().rotator.key_vault.certificates())
     clusters, policy = await services().rotator.clusters.list(), await services().policy()
     renewals = []
     for domain, names in roots.items():
         try:
-            members, _ = members_of(domain, clusters)
+            members, _ = members_of(Mesh.LINKERD, domain, clusters)
         except PermanentError:
             continue  # a trust domain without members has no issuers
         renewals += [

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.domain.cluster import cluster_id
-from shared.domain.trust.certificates import issuer_certificate, pem
+from shared.domain.trust.certificates import pem
+from shared.domain.trust.linkerd.certificates import issuer_certificate
 from shared.domain.trust.linkerd.facts import IssuerSecret
-from shared.domain.trust.linkerd.gates import Verdict, issuer_gate, reload_missed
+from shared.domain.trust.linkerd.gates import issuer_gate, reload_missed
 from shared.domain.trust.linkerd.owners import check_owner
 from shared.domain.trust.linkerd.waves import next_restarts
 from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.verdicts import Verdict
 from shared.wiring import services
 
 if TYPE_CHECKING:

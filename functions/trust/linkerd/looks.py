@@ -3,14 +3,12 @@
 import logging
 from typing import TYPE_CHECKING
 
-from shared.domain.cluster import cluster_id
+from functions.trust.proofs import NAMED, name_of
 from shared.domain.errors import NotConverged
 from shared.domain.trust.course import Done, Member
 from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, Proxy
-from shared.domain.trust.linkerd.gates import Verdict
 from shared.domain.trust.linkerd.owners import check_drift, check_kept
 from shared.domain.trust.linkerd.waves import blockers, next_restarts, restartable, rolling
-from shared.domain.trust.phases import Roots
 from shared.wiring import services
 
 if TYPE_CHECKING:
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("meshward")
 
 APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
-_NAMED = 5  # in messages; status and log name more
 
 
 async def kept(member: Member, mesh: "Mesh") -> tuple[Bundle, IssuerSecret]:
@@ -40,30 +37,6 @@ async def restarted(member: Member, mesh: "Mesh", lacking: list[Proxy], proxies:
         log.info("restarted", extra={"cluster": member.cluster, "workload": workload.id, "phase": member.phase})
     if stale or rolling(workloads, [p for p in proxies if p.roots is None]):
         named = blockers(lacking, workloads)
-        message = (
-            f"{len(stale)} proxies of {name_of(member)} await their restart: {', '.join(named[:_NAMED]) or 'none'}"
-        )
+        message = f"{len(stale)} proxies of {name_of(member)} await their restart: {', '.join(named[:NAMED]) or 'none'}"
         raise NotConverged("RollingOut", message, blockers=[f"{name_of(member)}/{name}" for name in named])
     return Done(at=now, count=len(proxies))
-
-
-def roots_of(member: Member) -> Roots:
-    """The two roots."""
-    assert member.roots, "roots are made before any phase that needs them"
-    return member.roots
-
-
-def through(member: Member, verdict: Verdict, pause: float | None = None) -> Done:
-    """Past the gate, or not yet."""
-    fields = {"cluster": member.cluster, "phase": member.phase, "reason": verdict.reason, "seen": verdict.seen}
-    log.info("gate judged", extra={**fields, "blockers": verdict.blockers})
-    if not verdict.passed:
-        named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
-        message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:_NAMED])}"
-        raise NotConverged(verdict.reason, message, pause, named)
-    return Done(at=services().now(), count=verdict.seen)
-
-
-def name_of(member: Member) -> str:
-    """The cluster's name in Azure."""
-    return cluster_id(member.cluster).name

@@ -1,10 +1,8 @@
-"""The certificates of a trust domain: what roots and issuers look like, and how a bundle is written.
+"""The certificates of a trust domain: what an authority looks like, and what a root does.
 
 Rules:
 - A root and an issuer never share a subject, nor do two roots: proxies mistake one for the other.
-- An issuer never outlives its root. A new root lives as long as the old one did, or as the policy says.
-- A bundle is PEM blocks, each with one newline at its end and nothing else: Linkerd's identity controller doesn't start
-  with anything after the last block, and ignores whatever follows a block that isn't a certificate.
+- A new root lives as long as the old one did, or as the policy says.
 """
 
 import hashlib
@@ -13,15 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from shared.domain.errors import PermanentError
-from shared.domain.trust.phases import STAGES, Phase, Slot
-from shared.domain.trust.roots import Rotation
+from shared.domain.trust.roots import Rotation, root_name
 
-_BACKDATED = timedelta(minutes=5)  # clocks of nodes that lag behind
+BACKDATED = timedelta(minutes=5)  # clocks of nodes that lag behind
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -43,19 +38,6 @@ def fingerprints(text: str) -> frozenset[str]:
         return frozenset()
 
 
-def bundle(phase: Phase, found: str, old: x509.Certificate, new: x509.Certificate) -> str:
-    """A bundle's text at the end of the phase: the new root, the old one, then others that were there already.
-
-    Raises PermanentError if the bundle found trusts neither root: it belongs to somebody else's trust domain.
-    """
-    ours = {fingerprint(old), fingerprint(new)}
-    if not fingerprints(found) & ours:
-        raise PermanentError("ForeignBundle", "the mesh's bundle holds neither the old root nor the new one")
-    wanted = [root for slot, root in ((Slot.NEW, new), (Slot.OLD, old)) if slot in STAGES[phase].trusted]
-    others = [c for c in x509.load_pem_x509_certificates(found.encode()) if fingerprint(c) not in ours]
-    return "".join(dict.fromkeys(pem(c) for c in [*wanted, *others]))
-
-
 def root_certificate(
     rotation: Rotation, key: Any, old: x509.Certificate, now: datetime, lifetime: timedelta | None = None
 ) -> x509.CertificateBuilder:
@@ -66,44 +48,22 @@ def root_certificate(
     lifetime = lifetime or old.not_valid_after_utc - old.not_valid_before_utc
     subject = x509.Name(
         [
-            x509.NameAttribute(NameOID.COMMON_NAME, f"root.linkerd.{rotation.trust_domain}"),
+            x509.NameAttribute(NameOID.COMMON_NAME, root_name(rotation.mesh, rotation.trust_domain)),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"g{rotation.generation:04}"),
         ]
     )
     identifier = x509.SubjectKeyIdentifier.from_public_key(key)
     return (
-        _authority(subject, subject, key, identifier, 1)
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now - _BACKDATED + lifetime)
+        authority(subject, subject, key, identifier, 1)
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now - BACKDATED + lifetime)
     )
 
 
-def issuer_certificate(
-    trust_domain: str, key: Any, root: x509.Certificate, now: datetime, lifetime: timedelta
-) -> x509.CertificateBuilder:
-    """A member's issuer for this public key under the root, which it never outlives."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"identity.linkerd.{trust_domain}")])
-    identifier = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return (
-        _authority(subject, root.subject, key, identifier, 0)
-        .not_valid_before(max(now - _BACKDATED, root.not_valid_before_utc))
-        .not_valid_after(min(now + lifetime, root.not_valid_after_utc))
-    )
-
-
-def issuer_expiry(text: str, root: x509.Certificate, now: datetime) -> datetime | None:
-    """The NotAfter of an issuer (PEM), None unless the root signed it and it is valid now."""
-    try:
-        issuer = x509.load_pem_x509_certificate(text.encode())
-        issuer.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature):
-        return None
-    return issuer.not_valid_after_utc if issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc else None
-
-
-def _authority(
+def authority(
     subject: x509.Name, issuer: x509.Name, key: Any, signer: x509.SubjectKeyIdentifier, path_length: int
 ) -> x509.CertificateBuilder:
+    """An authority's certificate but for its validity; `signer` identifies the key that signs it."""
     usage = x509.KeyUsage(
         key_cert_sign=True,
         crl_sign=True,

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.errors import Conflict, PermanentError
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Mode
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Root, Rotation, VaultCertificate, given_up
@@ -35,6 +36,7 @@ _IMPACTS = {
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
     """When a root is due and why; `mode` is that of a rotation which begins as soon as it is due."""
 
+    mesh: Mesh
     trust_domain: str
     certificate: str
     expires: datetime
@@ -88,6 +90,7 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
     swift = swift_takes(members)
     reason, message = _why(left, swift, now, due, activate_by)
     return Upcoming(
+        mesh=root.mesh,
         trust_domain=root.trust_domain,
         certificate=root.certificate,
         expires=root.expires,
@@ -113,7 +116,7 @@ def _why(left: timedelta, swift: timedelta, now: datetime, due: datetime, activa
 
 def starts_unasked(upcoming: Upcoming, certificates: Iterable[VaultCertificate], now: datetime) -> bool:
     """Whether a sweep starts the rotation: once it is due, or, if the last one was aborted, once it is overdue."""
-    aborted = given_up(upcoming.trust_domain, certificates)
+    aborted = given_up(upcoming.mesh, upcoming.trust_domain, certificates)
     return now >= (upcoming.activate_by if aborted else upcoming.due)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-LEAF_LIFETIME = timedelta(hours=24)  # Linkerd's default, identity.issuer.issuanceLifetime
+LEAF_LIFETIME = timedelta(hours=24)  # unless a mesh is told otherwise
 SHORTEST_ROOT = timedelta(hours=1)
 
 type Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

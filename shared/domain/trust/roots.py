@@ -13,11 +13,13 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.errors import InvalidEvent, PermanentError
+from shared.domain.trust.mesh import FIRST, Mesh
 
 MESH_TAG = "meshward:mesh"
 DOMAIN_TAG = "meshward:trust-domain"
 GENERATION_TAG = "meshward:generation"
-_LONGEST_DOMAIN = 64 - len("identity.linkerd.")  # X.509: a common name has 64 characters at most
+_LONGEST_NAME = 64  # X.509: a common name has 64 characters at most
+_MESHES = frozenset(Mesh)
 
 
 class VaultCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,7 @@ class VaultCertificate(msgspec.Struct, frozen=True, kw_only=True):
 class Root(msgspec.Struct, frozen=True, kw_only=True):
     """A trust root in Key Vault."""
 
+    mesh: Mesh
     trust_domain: str
     generation: int
     certificate: str
@@ -44,6 +47,7 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """From which certificate to which; `generation` is the new root's."""
 
+    mesh: Mesh = FIRST
     trust_domain: str
     old: str
     new: str
@@ -60,15 +64,19 @@ class AlreadyRotated(PermanentError):
 
 def trust_root(found: VaultCertificate) -> Root:
     """The certificate as a trust root; raises InvalidEvent if its tags don't say that it is one of ours."""
-    if found.tags.get(MESH_TAG) != "linkerd" or not found.tags.get(DOMAIN_TAG):
-        raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {MESH_TAG}=linkerd and {DOMAIN_TAG}")
-    generation, domain = found.tags.get(GENERATION_TAG, ""), found.tags[DOMAIN_TAG]
+    mesh, domain = found.tags.get(MESH_TAG), found.tags.get(DOMAIN_TAG)
+    if mesh not in _MESHES or not domain:
+        tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {DOMAIN_TAG}"
+        raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {tags}")
+    generation = found.tags.get(GENERATION_TAG, "")
     if not re.fullmatch(r"[1-9]\d{0,3}", generation):
         raise InvalidEvent("NotATrustRoot", f"tag {GENERATION_TAG} of certificate {found.name} isn't a number")
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", domain) or len(domain) > _LONGEST_DOMAIN:
-        message = f"tag {DOMAIN_TAG} of certificate {found.name} isn't a DNS name of {_LONGEST_DOMAIN} characters"
+    longest = _LONGEST_NAME - len(issuer_name(Mesh(mesh), ""))
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", domain) or len(domain) > longest:
+        message = f"tag {DOMAIN_TAG} of certificate {found.name} isn't a DNS name of {longest} characters"
         raise InvalidEvent("NotATrustRoot", message)
     return Root(
+        mesh=Mesh(mesh),
         trust_domain=domain,
         generation=int(generation),
         certificate=found.name,
@@ -78,27 +86,37 @@ def trust_root(found: VaultCertificate) -> Root:
     )
 
 
-def enabled_roots(certificates: Iterable[VaultCertificate]) -> dict[str, list[str]]:
-    """The certificates of the roots in force, by trust domain."""
+def root_name(mesh: Mesh, trust_domain: str) -> str:
+    """The common name of a trust domain's roots."""
+    return f"root.{mesh}.{trust_domain}"
+
+
+def issuer_name(mesh: Mesh, trust_domain: str) -> str:
+    """The common name of a trust domain's issuers."""
+    return f"identity.{mesh}.{trust_domain}"
+
+
+def enabled_roots(mesh: Mesh, certificates: Iterable[VaultCertificate]) -> dict[str, list[str]]:
+    """The certificates of the mesh's roots in force, by trust domain."""
     found: dict[str, list[str]] = {}
-    for root in (r for r in _roots(certificates) if r.enabled):
+    for root in (r for r in _roots(certificates) if r.enabled and r.mesh is mesh):
         found.setdefault(root.trust_domain, []).append(root.certificate)
     return found
 
 
 def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
     """The current root of every trust domain in the vault; certificates that aren't roots of ours are passed over."""
-    current: dict[str, Root] = {}
+    current: dict[tuple[Mesh, str], Root] = {}
     for root in _roots(certificates):
-        if root.enabled and root.generation <= current.get(root.trust_domain, root).generation:
-            current[root.trust_domain] = root
+        family = root.mesh, root.trust_domain
+        if root.enabled and root.generation <= current.get(family, root).generation:
+            current[family] = root
     return list(current.values())
 
 
-def given_up(trust_domain: str, certificates: Iterable[VaultCertificate]) -> bool:
+def given_up(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> bool:
     """Whether the newest generation was disabled, as an aborted rotation leaves it."""
-    newest = max((r for r in _roots(certificates) if r.trust_domain == trust_domain), key=_generation)
-    return not newest.enabled
+    return not _family(mesh, trust_domain, certificates)[-1].enabled
 
 
 def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> Rotation:
@@ -110,19 +128,22 @@ def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> R
     if not found:
         raise InvalidEvent("NotATrustRoot", f"there is no certificate {certificate} in the vault")
     root = trust_root(found[0])
-    family = sorted((r for r in _roots(certificates) if r.trust_domain == root.trust_domain), key=_generation)
+    family = _family(root.mesh, root.trust_domain, certificates)
     enabled = [r for r in family if r.enabled]
     if not enabled or enabled[0].certificate != root.certificate:
         raise AlreadyRotated("AlreadyRotated", f"{root.certificate} isn't the current root of {root.trust_domain}")
     generation = enabled[1].generation if len(enabled) > 1 else family[-1].generation + 1
-    new = enabled[1].certificate if len(enabled) > 1 else f"linkerd-root-{slug(root.trust_domain)}-g{generation:04}"
-    return Rotation(trust_domain=root.trust_domain, old=root.certificate, new=new, generation=generation)
+    name = f"{root.mesh}-root-{slug(root.trust_domain)}-g{generation:04}"
+    new = enabled[1].certificate if len(enabled) > 1 else name
+    return Rotation(
+        mesh=root.mesh, trust_domain=root.trust_domain, old=root.certificate, new=new, generation=generation
+    )
 
 
 def root_tags(rotation: Rotation) -> dict[str, str]:
     """The tags by which the new root will be known."""
     return {
-        MESH_TAG: "linkerd",
+        MESH_TAG: rotation.mesh.value,
         DOMAIN_TAG: rotation.trust_domain,
         GENERATION_TAG: str(rotation.generation),
     }
@@ -143,5 +164,7 @@ def _roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
     return roots
 
 
-def _generation(root: Root) -> int:
-    return root.generation
+def _family(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> list[Root]:
+    """Every generation of the trust domain's root, the oldest first."""
+    found = [r for r in _roots(certificates) if (r.mesh, r.trust_domain) == (mesh, trust_domain)]
+    return sorted(found, key=lambda root: root.generation)

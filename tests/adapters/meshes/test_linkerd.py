@@ -18,11 +18,12 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.meshes.linkerd import Linkerd, Mesh
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.trust.certificates import bundle, fingerprint, fingerprints
+from shared.domain.trust.certificates import fingerprint, fingerprints
+from shared.domain.trust.linkerd.certificates import bundle
+from shared.domain.trust.linkerd.fitness import check_config
 from shared.domain.trust.linkerd.gates import issuer_gate, leaf_gate, reload_missed, trust_gate, trusts, wanted_in
 from shared.domain.trust.linkerd.owners import check_drift, check_kept
 from shared.domain.trust.linkerd.waves import next_restarts
-from shared.domain.trust.members import check_config
 from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Rotation

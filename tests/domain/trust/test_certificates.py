@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.certificates import (
-    bundle,
-    fingerprint,
-    fingerprints,
-    issuer_certificate,
-    issuer_expiry,
-    pem,
-    root_certificate,
-)
+from shared.domain.trust.certificates import fingerprint, fingerprints, pem, root_certificate
+from shared.domain.trust.linkerd.certificates import bundle, issuer_certificate, issuer_expiry
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.roots import Rotation
 

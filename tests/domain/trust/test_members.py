@@ -9,8 +9,10 @@ from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import fingerprint, pem
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
+from shared.domain.trust.linkerd.fitness import check_bundle, check_config, check_links
 from shared.domain.trust.linkerd.owners import digest
-from shared.domain.trust.members import check_bundle, check_config, check_links, members_of
+from shared.domain.trust.members import members_of
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.domain.trust.test_certificates import NEW, OLD
 
@@ -41,17 +43,17 @@ def test_members_are_the_clusters_with_the_tags_whatever_the_case_of_their_names
     east = cluster("aks-east", tags={"Meshward:Mesh": "linkerd", "meshward:Trust-Domain": DOMAIN})
     others = [cluster("x", tags={}), cluster("y", tags={**TAGS, "meshward:trust-domain": "other"})]
     consul = cluster("z", tags={**TAGS, "meshward:mesh": "consul"})
-    members, unseen = members_of(DOMAIN, [cluster("aks-west"), *others, consul, east])
+    members, unseen = members_of(Mesh.LINKERD, DOMAIN, [cluster("aks-west"), *others, consul, east])
     assert (members, unseen) == ([east.id, cluster("aks-west").id], {})
 
 
 def test_a_trust_domain_without_members_is_not_rotated() -> None:
     with pytest.raises(PermanentError, match="NoMembers"):
-        members_of(DOMAIN, [cluster(tags={})])
+        members_of(Mesh.LINKERD, DOMAIN, [cluster(tags={})])
 
 
 def test_a_stopped_member_is_unseen_and_says_what_to_do() -> None:
-    members, unseen = members_of(DOMAIN, [cluster(), cluster("aks-west", power_state="Stopped")])
+    members, unseen = members_of(Mesh.LINKERD, DOMAIN, [cluster(), cluster("aks-west", power_state="Stopped")])
     assert members == [cluster().id]
     ((stopped, (reason, message)),) = unseen.items()
     assert (stopped, reason) == (cluster("aks-west").id, "MemberStopped")

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import Conflict, PermanentError
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Mode
 from shared.domain.trust.plan import (
     MemberPlan,
@@ -32,7 +33,13 @@ ROTATION = Rotation(trust_domain=DOMAIN, old="root-g0001", new="root-g0002", gen
 def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None, members: int = 0) -> Upcoming:
     """What is upcoming for a root that lives so long and is so old."""
     root = Root(
-        trust_domain=DOMAIN, generation=1, certificate="root-g0001", enabled=True, starts=BORN, expires=BORN + life
+        mesh=Mesh.LINKERD,
+        trust_domain=DOMAIN,
+        generation=1,
+        certificate="root-g0001",
+        enabled=True,
+        starts=BORN,
+        expires=BORN + life,
     )
     return upcoming(root, policy or TrustPolicy(), BORN + age, members)
 

@@ -5,7 +5,6 @@ Rules (Linkerd):
   takes them from the bundle as it was when the pod was made.
 - A leaf is renewed after 70 % of its life, and at the start of a proxy. A leaf got after every replica of the
   identity controller was proven to use the new issuer chains to the new root.
-- A gate passes only on something seen: no proxies at all is a failed observation, not a proof.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,25 +17,13 @@ from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import Bundle, Proxy, Replica, Workload
 from shared.domain.trust.linkerd.waves import blockers
 from shared.domain.trust.phases import STAGES, Phase, Roots, Slot
+from shared.domain.trust.verdicts import Fault, Verdict, verdict_on
 
 RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
 _RENEWED_AFTER = 0.7  # of a leaf's life (linkerd2-proxy)
 _SLACK = timedelta(minutes=1)
 _SOONEST_LOOK, _LATEST_LOOK = timedelta(hours=1), timedelta(hours=4)
 _TTL_TOLERANCE = timedelta(seconds=30)
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """A gate's judgement: one CamelCase word, a sentence, what blocks it, and how many were seen."""
-
-    reason: str
-    message: str
-    blockers: tuple[str, ...]
-    seen: int
-
-    @property
-    def passed(self) -> bool:
-        return self.reason == "Proven"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,13 +54,15 @@ def trusts(proxy: Proxy, wanted: Wanted) -> bool:
 def trust_gate(proxies: Sequence[Proxy], wanted: Wanted, workloads: Iterable[Workload] = ()) -> Verdict:
     """Every live proxy trusts what is wanted; with workloads, blockers come with why nothing replaces them."""
     lacking = [p for p in proxies if not trusts(p, wanted)]
-    return _verdict("ProxiesLackRoots", "don't trust the wanted roots yet", lacking, len(proxies), workloads)
+    fault = Fault("ProxiesLackRoots", "proxies", "don't trust the wanted roots yet")
+    return verdict_on(fault, blockers(lacking, workloads), len(lacking), len(proxies))
 
 
 def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> Verdict:
     """Every live proxy got its leaf after `since`; `refreshed` has the last refresh, where known, by the proxy's id."""
     older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
-    return _verdict("LeavesNotRenewed", "aren't known to have a leaf of the new issuer yet", older, len(proxies))
+    fault = Fault("LeavesNotRenewed", "proxies", "aren't known to have a leaf of the new issuer yet")
+    return verdict_on(fault, blockers(older), len(older), len(proxies))
 
 
 def worth_reading_on(youngest: Iterable[datetime | None], since: datetime, life: timedelta, now: datetime) -> bool:
@@ -93,12 +82,8 @@ def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetim
     A replica that doesn't report its issuer is trusted only if it was made after the issuer was written.
     """
     stale = [r for r in replicas if not _uses(r, expires, applied)]
-    return Verdict(
-        reason=_reason("IssuerNotReloaded", stale, len(replicas)),
-        message=_message(len(stale), len(replicas), "replicas of linkerd-identity", "don't use the new issuer yet"),
-        blockers=tuple(r.pod for r in stale),
-        seen=len(replicas),
-    )
+    fault = Fault("IssuerNotReloaded", "replicas of linkerd-identity", "don't use the new issuer yet")
+    return verdict_on(fault, [r.pod for r in stale], len(stale), len(replicas))
 
 
 def reload_missed(replicas: Sequence[Replica], expires: datetime, applied: datetime, now: datetime) -> list[str]:
@@ -125,22 +110,3 @@ def _uses(replica: Replica, expires: datetime, applied: datetime) -> bool:
 
 def _after(when: datetime | None, since: datetime) -> bool:
     return when is not None and when > since
-
-
-def _verdict(
-    reason: str, fault: str, blocking: Sequence[Proxy], seen: int, workloads: Iterable[Workload] = ()
-) -> Verdict:
-    return Verdict(
-        reason=_reason(reason, blocking, seen),
-        message=_message(len(blocking), seen, "proxies", fault),
-        blockers=blockers(blocking, workloads),
-        seen=seen,
-    )
-
-
-def _reason(reason: str, blocking: Sequence[object], seen: int) -> str:
-    return "NothingSeen" if seen == 0 else reason if blocking else "Proven"
-
-
-def _message(blocking: int, seen: int, what: str, fault: str) -> str:
-    return f"{blocking} of {seen} {what} {fault}" if blocking else f"all {seen} {what} are as they should be"

@@ -1,0 +1,21 @@
+"""What a mesh brings along so that its trust domains can be rotated."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from functions.engine.durable import Runbook, Steps
+from shared.domain.trust.course import Member, Outcome
+from shared.domain.trust.phases import Phase
+from shared.domain.trust.plan import MemberPlan
+
+type Part = Callable[[Runbook, Member], Steps[Outcome]]
+
+
+class Parts(NamedTuple):
+    """What a member does in each phase, and what a rotation would do to it, for a plan.
+
+    `plan` raises MeshwardError if the member isn't fit to take part.
+    """
+
+    phases: Mapping[Phase, Part]
+    plan: Callable[[Member], Awaitable[MemberPlan]]

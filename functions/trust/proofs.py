@@ -1,0 +1,36 @@
+"""What the steps of every mesh share: which roots, which member, past the gate or not yet."""
+
+import logging
+
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import NotConverged
+from shared.domain.trust.course import Done, Member
+from shared.domain.trust.phases import Roots
+from shared.domain.trust.verdicts import Verdict
+from shared.wiring import services
+
+log = logging.getLogger("meshward")
+
+NAMED = 5  # blockers in a message; status and log name more
+
+
+def roots_of(member: Member) -> Roots:
+    """The two roots."""
+    assert member.roots, "roots are made before any phase that needs them"
+    return member.roots
+
+
+def through(member: Member, verdict: Verdict, pause: float | None = None) -> Done:
+    """Past the gate, or not yet."""
+    fields = {"cluster": member.cluster, "phase": member.phase, "reason": verdict.reason, "seen": verdict.seen}
+    log.info("gate judged", extra={**fields, "blockers": verdict.blockers})
+    if not verdict.passed:
+        named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
+        message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:NAMED])}"
+        raise NotConverged(verdict.reason, message, pause, named)
+    return Done(at=services().now(), count=verdict.seen)
+
+
+def name_of(member: Member) -> str:
+    """The cluster's name in Azure."""
+    return cluster_id(member.cluster).name

@@ -1,0 +1,64 @@
+"""Whether a cluster is fit to take part in a rotation. Checked before anything is changed."""
+
+from collections.abc import Iterable, Sequence
+
+from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
+from shared.domain.errors import PermanentError
+from shared.domain.trust.certificates import fingerprints
+from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
+from shared.domain.trust.linkerd.owners import check_drift, check_owner
+from shared.domain.trust.linkerd.versions import check_version
+from shared.domain.trust.members import members_in
+from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.roots import Rotation
+
+LINK_TAG = "meshward:link-name"
+
+
+def check_links(cluster: str, targets: Iterable[str], trust_domain: str, clusters: Iterable[Cluster]) -> None:
+    """Raise PermanentError unless every cluster that this one is linked to (by Linkerd's name of it) is a member."""
+    members = members_in(Mesh.LINKERD, trust_domain, clusters)
+    for target in targets:
+        if not any(target.lower() == m.name.lower() or m.tagged(LINK_TAG, target) for m in members):
+            message = (
+                f"cluster {cluster} is linked to {target}, which is no member of {trust_domain}: tag that cluster"
+                f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name"
+                " in Azure is another), or remove the Link"
+            )
+            raise PermanentError("LinkedClusterNotMember", message)
+
+
+def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
+    """Raise PermanentError unless Linkerd is there, known, of this trust domain, and leaves bundle and issuer to us."""
+    if config is None:
+        raise PermanentError("NoMesh", f"cluster {cluster} has no Linkerd (ConfigMap linkerd/linkerd-config)")
+    check_version(cluster, config.version)
+    if config.trust_domain != rotation.trust_domain:
+        message = f"the mesh of cluster {cluster} is of trust domain {config.trust_domain}, not {rotation.trust_domain}"
+        raise PermanentError("OtherTrustDomain", message)
+    if not config.external_ca or config.scheme != "kubernetes.io/tls":
+        message = (
+            f"Linkerd in cluster {cluster} manages its own certificates: annotate ConfigMap"
+            " linkerd-identity-trust-roots and Secret linkerd-identity-issuer with helm.sh/resource-policy=keep, then"
+            " upgrade with identity.externalCA=true and identity.issuer.scheme=kubernetes.io/tls"
+        )
+        raise PermanentError("NotExternalCA", message)
+
+
+def check_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
+    """Raise PermanentError unless the bundle trusts one of the roots, is ours to write and as we left it.
+
+    The roots (fingerprints) are the old one, and the new one as soon as there is one.
+    """
+    if not roots & fingerprints(bundle.text):
+        message = f"the bundle of cluster {cluster} can't be read, or holds neither the old root nor the new one"
+        raise PermanentError("ForeignBundle", message)
+    check_owner(cluster, bundle)
+    check_drift(cluster, bundle)
+
+
+def check_permissions(cluster: str, missing: Sequence[str]) -> None:
+    """Raise PermanentError if the rotator may not do all that it will have to."""
+    if missing:
+        message = f"the rotator may not {', '.join(missing)} in cluster {cluster}: apply infra/cluster there anew"
+        raise PermanentError("MissingPermissions", message)

@@ -1,0 +1,12 @@
+"""The meshes whose trust is kept. What differs between them stands in a room for each, under this name."""
+
+from enum import StrEnum
+
+
+class Mesh(StrEnum):
+    """A mesh, by the value of the tag `meshward:mesh`."""
+
+    LINKERD = "linkerd"
+
+
+FIRST = Mesh.LINKERD  # rotations that began when there was no other don't say whose they are
