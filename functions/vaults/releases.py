@@ -76,7 +76,8 @@ async def _orphans() -> list[Protection]:
     settings, policy = services().settings, await services().policy()
     vaults = services().provisioner.backup_vaults
     found = [v for s in settings.subscriptions for v in await vaults.tagged(s, settings.backup_resource_group)]
-    return orphans(found, await services().provisioner.clusters.list(), policy)
+    clusters = await services().provisioner.clusters.list()
+    return orphans(found, clusters, lambda cluster: policy.at(cluster=cluster).protect)
 
 
 async def _planned(wanted: Protection) -> Release:

@@ -109,4 +109,4 @@ class Provisioner:
         from shared.adapters.kubernetes.api import Kubernetes
         from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 
-        return BackupNamespaces(Kubernetes(self.clusters, self.credential))
+        return BackupNamespaces(Kubernetes(self.clusters))

@@ -53,7 +53,7 @@ class Rotator:
         """The clusters' API servers."""
         from shared.adapters.kubernetes.api import Kubernetes
 
-        return Kubernetes(self.clusters, self.credential)
+        return Kubernetes(self.clusters)
 
     @cached_property
     def linkerd(self) -> "Linkerd":

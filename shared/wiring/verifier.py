@@ -85,7 +85,7 @@ class Verifier:
         from shared.adapters.kubernetes.api import Kubernetes
         from shared.adapters.kubernetes.isolation import Namespaces
 
-        return Namespaces(Kubernetes(self.clusters, self.credential))
+        return Namespaces(Kubernetes(self.clusters))
 
     @cached_property
     def file_shares(self) -> "FileShares":

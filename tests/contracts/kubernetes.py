@@ -29,6 +29,7 @@ from lightkube.resources.core_v1 import Event
 from lightkube.types import OnErrorResult, on_error_retry
 
 from local.cloud.entra import Principal
+from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
@@ -185,6 +186,20 @@ class _Lent(httpx2.AsyncBaseTransport):
         return await self.other.send(request, stream=True)
 
 
+@dataclass(frozen=True)
+class _Claimed:
+    """The way to the clusters' API servers, with the token of somebody who may not ask for it."""
+
+    clusters: Clusters
+    credential: sdk.AsyncCredential
+
+    async def kubeconfig(self, resource_id: str) -> str:
+        return await self.clusters.kubeconfig(resource_id)
+
+    async def token(self, resource_id: str) -> str:
+        return (await self.credential.get_token(AUDIENCE)).token
+
+
 @asynccontextmanager
 async def opened(
     world: World, name: str, other: httpx2.AsyncClient, *, wait: Step, forget: Step
@@ -198,7 +213,7 @@ async def opened(
         stack.push_async_callback(clusters.close)
 
         async def api(principal: Principal, **claims: Any) -> ClusterApi:
-            kubernetes = Kubernetes(clusters, sdk.AsyncCredential(world, principal, **claims))
+            kubernetes = Kubernetes(_Claimed(clusters, sdk.AsyncCredential(world, principal, **claims)))
             return await stack.enter_async_context(kubernetes.api(cluster_id(name)))
 
         yield Cluster(

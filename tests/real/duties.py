@@ -121,7 +121,7 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
         for duty, principal in identities.items():
             clusters = Clusters(settings(world), **sdk.aio(world, principal))
             stack.push_async_callback(clusters.close)
-            kubernetes[duty] = Kubernetes(clusters, sdk.AsyncCredential(world, principal))
+            kubernetes[duty] = Kubernetes(clusters)
         duties = Duties(
             cluster=cluster_id(name),
             server=server,

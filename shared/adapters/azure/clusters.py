@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 _LIST = "/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters?api-version=2026-08-01"
 
+_KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
+
 
 class Clusters:
     """The clusters of all configured subscriptions. `options` go to the SDK's clients."""
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._subscriptions = settings.subscriptions
+        self._subscriptions, self._credential = settings.subscriptions, credential
         self._management = Management(settings, credential, **options)
 
     async def list(self) -> list[Cluster]:
@@ -61,6 +63,11 @@ class Clusters:
         if not found.kubeconfigs or not found.kubeconfigs[0].value:
             raise TemporaryError("NoKubeconfig", f"cluster {ref.name} has no kubeconfig to give yet")
         return found.kubeconfigs[0].value.decode()
+
+    async def token(self, resource_id: str) -> str:
+        """A token that the API server of a cluster takes."""
+        with translated(f"getting a token for cluster {cluster_id(resource_id).name}"):
+            return (await self._credential.get_token(_KUBERNETES)).token
 
     async def close(self) -> None:
         """Close the connections."""

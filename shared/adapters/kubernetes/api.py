@@ -14,11 +14,10 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
-from shared.adapters.azure.clusters import Clusters
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError, TemporaryError
 
@@ -26,13 +25,11 @@ if TYPE_CHECKING:
     import ssl
 
     import aiohttp
-    from azure.core.credentials_async import AsyncTokenCredential
 
 FIELD_MANAGER = "meshward"
 UNREACHABLE = "Unreachable"
 _PATIENCE = 10.0  # seconds until there is a connection, and until the next bytes
 _REFUSED = 300
-_AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
 
 type Object = dict[str, Any]
 type Objects = list[Object]
@@ -85,11 +82,19 @@ STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 
 
+class Clusters(Protocol):
+    """What tells, by a cluster's resource id, where its API server is and with which token to go there."""
+
+    async def kubeconfig(self, resource_id: str) -> str: ...
+
+    async def token(self, resource_id: str) -> str: ...
+
+
 class Kubernetes:
     """Opens API servers of clusters by their resource ids."""
 
-    def __init__(self, clusters: Clusters, credential: "AsyncTokenCredential") -> None:
-        self._clusters, self._credential = clusters, credential
+    def __init__(self, clusters: Clusters) -> None:
+        self._clusters = clusters
         self._ways: dict[str, _Way] = {}
 
     @asynccontextmanager
@@ -97,11 +102,7 @@ class Kubernetes:
         """The cluster's API server, for the length of one activity."""
         import aiohttp
 
-        from shared.adapters.azure.common import translated
-
-        name = cluster_id(resource_id).name
-        with translated(f"getting a token for cluster {name}"):
-            token = (await self._credential.get_token(_AUDIENCE)).token
+        token = await self._clusters.token(resource_id)
         way = await self._way(resource_id)
         async with aiohttp.ClientSession(
             way.server,
@@ -110,7 +111,7 @@ class Kubernetes:
             timeout=aiohttp.ClientTimeout(sock_connect=_PATIENCE, sock_read=_PATIENCE),
         ) as session:
             try:
-                yield ClusterApi(name, session)
+                yield ClusterApi(cluster_id(resource_id).name, session)
             except TemporaryError as error:
                 if error.reason == UNREACHABLE:
                     self._ways.pop(resource_id, None)

@@ -10,18 +10,20 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from shared.domain.cluster import Cluster
 from shared.domain.errors import NotConverged
-from shared.domain.policy import Policy
 from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import SoftDeleted
+from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
 from shared.domain.vaults.volumes import FoundItem
+
+type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
 
 
 class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,10 +79,10 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], policy: Policy) -> list[Protection]:
+def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
     lives = {(cluster.id.lower(), life(cluster)) for cluster in clusters}
-    ours = (_protection(vault, policy) for vault in vaults if CLUSTER_TAG in vault.tags)
+    ours = (_protection(vault, terms) for vault in vaults if CLUSTER_TAG in vault.tags)
     return [p for p in ours if (p.cluster_id.lower(), p.born) not in lives]
 
 
@@ -115,7 +117,7 @@ def check_empty(wanted: Protection, found: Remains) -> None:
         raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
 
 
-def _protection(vault: TaggedVault, policy: Policy) -> Protection:
+def _protection(vault: TaggedVault, terms: Terms) -> Protection:
     _, _, subscription, _, group, *_ = vault.id.split("/")
     cluster_group, _, name = vault.tags[CLUSTER_TAG].rpartition("/")
     born = vault.tags.get(BORN_TAG, "")
@@ -137,4 +139,4 @@ def _protection(vault: TaggedVault, policy: Policy) -> Protection:
         oidc_issuer=None,
         node_resource_group=None,
     )
-    return protection_of(cluster, group, policy.at(cluster=id).protect)
+    return protection_of(cluster, group, terms(id))

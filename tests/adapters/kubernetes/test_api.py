@@ -36,7 +36,7 @@ async def cluster(world: World, made: Resource) -> Cluster:
 async def kubernetes(world: World) -> AsyncIterator[Kubernetes]:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
-    yield Kubernetes(clusters, rotator["credential"])
+    yield Kubernetes(clusters)
     await clusters.close()
 
 

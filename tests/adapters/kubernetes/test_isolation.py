@@ -53,7 +53,7 @@ def cluster(world: World) -> Cluster:
 async def namespaces(world: World, cluster: Cluster) -> AsyncIterator[Namespaces]:
     arguments = sdk.aio(world, world.entra.add("verifier"))
     clusters = Clusters(settings(world), **arguments)
-    yield Namespaces(Kubernetes(clusters, arguments["credential"]))
+    yield Namespaces(Kubernetes(clusters))
     await clusters.close()
 
 

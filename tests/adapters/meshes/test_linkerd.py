@@ -97,7 +97,7 @@ async def fleet(world: World) -> AsyncIterator[Fleet]:
 async def opened(world: World) -> AsyncIterator[Fleet]:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
-    linkerd = Linkerd(Kubernetes(clusters, rotator["credential"]))
+    linkerd = Linkerd(Kubernetes(clusters))
     await world.clock.advance(10 * MINUTE)
     async with AsyncExitStack() as stack:
         ids = {c.name: c.id for c in await clusters.list()}

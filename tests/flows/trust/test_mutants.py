@@ -72,7 +72,7 @@ async def test_without_gate_b2_the_old_root_is_retired_while_leaves_under_it_liv
 
 async def test_without_the_proof_of_the_issuer_replicas_that_missed_it_go_on_under_the_old_root(tmp_path: Path) -> None:
     proof, none = "(yield from run.step(verify_issuer, member))", "(yield from run.step(ensure_issuer, member))"
-    async with small_mesh(app=Mutant("functions/trust/members.py", proof, none).grow(tmp_path)) as stage:
+    async with small_mesh(app=Mutant("functions/trust/linkerd/parts.py", proof, none).grow(tmp_path)) as stage:
         announce(stage)
         await reach(stage, "activate")
         for pod in stage.world.kubernetes.clusters["aks-east"].objects("Pod", "linkerd"):
@@ -103,7 +103,7 @@ async def test_without_waiting_for_a_cluster_that_joins_the_others_retire_what_i
 @pytest.mark.parametrize("mutated", [False, True])
 async def test_without_the_control_plane_s_wave_workloads_are_restarted_in_vain(mutated: bool, tmp_path: Path) -> None:
     wave, next = "(ensure_control_plane, member, every=MINUTE / 2)", "\n    yield from run.step(ensure_workloads"
-    mutant = Mutant("functions/trust/members.py", wave + next, "(ensure_workloads, member)" + next)
+    mutant = Mutant("functions/trust/linkerd/parts.py", wave + next, "(ensure_workloads, member)" + next)
     async with small_mesh(app=mutant.grow(tmp_path) if mutated else APP) as stage:
         announce(stage)
         await reach(stage, "activate")
