@@ -196,7 +196,7 @@ class _Claimed:
     async def kubeconfig(self, resource_id: str) -> str:
         return await self.clusters.kubeconfig(resource_id)
 
-    async def token(self, resource_id: str) -> str:
+    async def token(self, resource_id: str) -> str:  # noqa: ARG002
         return (await self.credential.get_token(AUDIENCE)).token
 
 
