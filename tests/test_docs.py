@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TREES = ("functions", "shared", "infra", "local", "tests", "docs", ".github", ".ci")
 PAGES = sorted({*ROOT.glob("*.md"), *(page for tree in TREES for page in (ROOT / tree).rglob("*.md"))})
-SOURCES = sorted({file for tree in TREES for file in (ROOT / tree).rglob("*.py")} - {Path(__file__)})
+KINDS = {".py", ".sh", ".bicep", ".yaml", ".yml"}
+SOURCES = sorted({f for tree in TREES for f in (ROOT / tree).rglob("*") if f.suffix in KINDS} - {Path(__file__)})
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
@@ -26,6 +27,19 @@ def anchors(page: Path) -> set[str]:
     """What GitHub calls the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.M)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def drawn(page: Path) -> set[str]:
+    """The folders in the drawing of the layout, where what is in a folder stands two columns further in."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+    lines = [line for kind, block in blocks if not kind for line in block.splitlines()]
+    found, above = set(), [""]
+    for indent, words in (re.match(r"( *)(.*?)(?:  |$)", line).groups() for line in lines):  # type: ignore[union-attr]
+        names = [name for name in words.split(", ") if name.endswith("/")]
+        del above[len(indent) // 2 + 1 :]
+        found |= {above[-1] + name for name in names}
+        above += [above[-1] + name for name in names]
+    return found
 
 
 def leads(page: Path, link: str) -> bool:
@@ -47,8 +61,22 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_every_page_that_a_source_names_exists() -> None:
-    found = {(named(file), page) for file in SOURCES for page in re.findall(r"\bdocs/[\w/.-]+\.md", file.read_text())}
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_layout_is_drawn_as_it_is(page: str) -> None:
+    found = drawn(ROOT / page)
+    assert len(found) > 7
+    assert [path for path in sorted(found) if not (ROOT / path).is_dir()] == []
+
+
+def test_the_guide_draws_every_room() -> None:
+    places = ("functions", "shared/domain", "shared/adapters")
+    rooms = {f"{place}/{file.parent.name}/" for place in places for file in (ROOT / place).glob("*/__init__.py")}
+    assert sorted(rooms - drawn(ROOT / "CONTRIBUTING.md")) == []
+
+
+def test_every_page_that_a_file_names_exists() -> None:
+    files = [*SOURCES, *PAGES, ROOT / "Makefile"]
+    found = {(named(file), page) for file in files for page in re.findall(r"\bdocs/[\w/.-]+\.md", file.read_text())}
     assert sorted(pair for pair in found if not (ROOT / pair[1]).exists()) == []
 
 
