@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 FLEETS ?= 10 100 1000
 
-.PHONY: help run serve test test-real test-azure check bench docs package deploy clean
+.PHONY: help run serve test test-real test-azure check bench docs package release deploy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,7 +27,8 @@ test-real: $(READY) ## the tests that need real servers; builds those first, wit
 test-azure: $(READY) .cache/az/.ready .cache/checkov/.ready ## the rollout scripts by the real az against the simulated cloud, and checkov over infra/
 	$(BIN)/pytest --numprocesses=0 tests/azure
 
-.cache/%/.ready: tests/azure/%.txt
+vpath %.txt tests/azure infra
+.cache/%/.ready: %.txt
 	@$(PYTHON) -m venv .cache/$*
 	@.cache/$*/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
@@ -46,6 +47,9 @@ docs: $(READY) ## write the pages under docs/ that follow from the code
 
 package: $(READY) ## build out/meshward.zip, which is what is deployed, and check that it imports where nothing is installed
 	@PYTHON=$(abspath $(BIN))/python infra/package.sh
+
+release: $(READY) .cache/cyclonedx/.ready ## build out/release: the package, its bill of materials and their checksums
+	@PYTHON=$(abspath $(BIN))/python CYCLONEDX=$(abspath .cache/cyclonedx/bin/cyclonedx-py) infra/release.sh
 
 deploy: $(READY) ## roll out with az: infrastructure, code, event subscriptions (docs/deploy.md says what it needs)
 	@PYTHON=$(abspath $(BIN))/python infra/deploy.sh

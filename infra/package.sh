@@ -6,7 +6,7 @@ python="$("${PYTHON:-python3}" -c 'import sys; print(sys.executable)')"
 export PYTHON="$python"
 rm -rf out/package out/meshward.zip
 mkdir -p out/package
-cp -R function_app.py functions shared host.json requirements.txt out/package/
+cp -R function_app.py functions shared host.json requirements.txt LICENSE out/package/
 infra/vendor.sh out/package
 find out/package -name __pycache__ -prune -exec rm -rf {} +
 (

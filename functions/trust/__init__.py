@@ -1,0 +1,1 @@
+"""Trust of a mesh: rotations of its root, renewals of its issuers. Why it is as it is: docs/decisions/trust.md."""

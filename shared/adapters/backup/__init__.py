@@ -1,0 +1,1 @@
+"""Azure Backup. Why it is used as it is: docs/decisions/vaults.md and docs/decisions/restores.md."""

@@ -1,0 +1,1 @@
+"""API servers of clusters. Why they are reached as they are: docs/decisions/clusters.md."""

@@ -1,0 +1,115 @@
+"""What the project promises those who build, release and join it: workflows, pins, hooks and the version agree."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+import shared
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+MAKEFILE = (ROOT / "Makefile").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+MANIFESTS = {"go.mod": "gomod", "package.json": "npm", "Cargo.toml": "cargo"}
+
+
+def named(file: Path) -> str:
+    return file.stem
+
+
+def steps(workflow: Path) -> Iterator[dict[str, Any]]:
+    """The steps of all jobs."""
+    for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+        yield from job.get("steps", [])
+
+
+def commands(workflow: Path) -> list[str]:
+    """What the steps run."""
+    return [step["run"] for step in steps(workflow) if "run" in step]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
+def test_every_action_of_a_workflow_is_pinned_by_commit_and_says_its_version(workflow: Path) -> None:
+    used = re.findall(r"uses: (.+)", workflow.read_text())
+    assert used
+    pinned = r"[\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+|\./\.github/workflows/\w+\.yml"
+    assert [action for action in used if not re.fullmatch(pinned, action)] == []
+
+
+def test_an_action_is_the_same_commit_wherever_it_is_used() -> None:
+    used = {pin for file in WORKFLOWS for pin in re.findall(r"uses: ([\w/-]+)@(.+)", file.read_text())}
+    assert len({action for action, _ in used}) == len(used)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
+def test_a_workflow_may_read_only_unless_a_job_says_more_and_knows_no_secret(workflow: Path) -> None:
+    text = workflow.read_text()
+    allowed = yaml.safe_load(text)["permissions"]
+    assert allowed.pop("contents") == "read"
+    assert allowed in ({}, {"id-token": "write"})
+    assert "secrets." not in text.replace("secrets.GITHUB_TOKEN", "")
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
+def test_a_command_of_a_workflow_is_the_same_whatever_an_event_says(workflow: Path) -> None:
+    assert [command for command in commands(workflow) if "${{" in command] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
+def test_what_a_workflow_calls_is_there(workflow: Path) -> None:
+    ran = "\n".join(commands(workflow))
+    targets = re.findall(r"^([a-z-]+):", MAKEFILE, re.M)
+    assert set(re.findall(r"\bmake ([a-z-]+)", ran)) <= set(targets)
+    called = re.findall(r"uses: \./(\S+)", workflow.read_text()) + re.findall(r"\binfra/[\w./]+\.sh\b", ran)
+    assert [file for file in called if not (ROOT / file).exists()] == []
+
+
+def test_every_change_and_every_release_passes_all_tests() -> None:
+    tests, release = (ROOT / ".github" / "workflows" / f"{name}.yml" for name in ("test", "release"))
+    assert {"make test", "make test-real", "make test-azure"} <= set(commands(tests))
+    jobs = yaml.safe_load(release.read_text())["jobs"]
+    assert jobs["test"]["uses"].endswith("test.yml")
+    assert jobs["publish"]["needs"] == "test"
+
+
+def test_the_hook_before_a_commit_runs_what_make_check_runs() -> None:
+    hooks = [
+        hook
+        for repo in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+        for hook in repo["hooks"]
+    ]
+    assert [(hook["entry"], hook["always_run"], hook["pass_filenames"]) for hook in hooks] == [
+        ("make check", True, False)
+    ]
+
+
+def test_newer_versions_are_proposed_for_every_pin() -> None:
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    watched = {(u["package-ecosystem"], place) for u in updates for place in u.get("directories", [u.get("directory")])}
+    found = {(MANIFESTS[f.name], f.parent) for name in MANIFESTS for f in (ROOT / "tests").rglob(name)}
+    pinned = {file.parent for place in ("", "infra", "tests/azure") for file in (ROOT / place).glob("*.txt")}
+    pins = {*found, *(("pip", folder) for folder in pinned), ("github-actions", ROOT)}
+    assert watched == {(kind, f"/{folder.relative_to(ROOT)}".replace("/.", "/")) for kind, folder in pins}
+
+
+def test_the_version_is_said_alike_by_code_project_and_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - 20\d\d-\d\d-\d\d$", CHANGELOG, re.M)
+    assert shared.__version__ == project["version"] == releases[0]
+
+
+def test_the_task_hub_is_named_alike_and_the_changelog_says_that_it_is_new() -> None:
+    hub = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]["hubName"]
+    assert f"name: '{hub}'" in (ROOT / "infra" / "modules" / "scheduler.bicep").read_text()
+    assert f"task hub is `{hub}`" in CHANGELOG
+
+
+def test_the_licence_goes_with_the_package() -> None:
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+    assert re.search(r"^cp -R .* LICENSE ", (ROOT / "infra" / "package.sh").read_text(), re.M)
