@@ -58,3 +58,10 @@ def test_a_flow_works_with_its_own_duty_alone(duty: str, others: tuple[str, ...]
     nodes = [(file, node) for file in files for node in ast.walk(ast.parse(file.read_text()))]
     assert len(nodes) > 1000
     assert [named(file) for file, node in nodes if isinstance(node, ast.Attribute) and node.attr == duty] == []
+
+
+def test_what_every_mesh_shares_names_none() -> None:
+    shared = [file for room in ("functions/trust", "shared/domain/trust") for file in (ROOT / room).glob("*.py")]
+    assert len(shared) > 15
+    named_in = [named(file) for file in shared if "linkerd" in file.read_text().lower()]
+    assert sorted(named_in) == ["functions/trust/meshes.py", "shared/domain/trust/mesh.py"], "which list them"
