@@ -35,7 +35,7 @@ def named(declared: Any) -> list[str]:
     [
         ("!off.it", True),
         ("!off.it && off.on.it", True),
-        ("off.it || off.on.it && !off.on.it", False),
+        ("off.on.it || off.on.it && off.it", True),
         ("off.?no ?? off.on.it ? 'then' : 'else'", "then"),
         ("off.it ? 1 : off.on.it ? 2 : 3", 2),
         ("'a' == 'b' || 1 + 1 == 2", True),
