@@ -19,12 +19,12 @@ serve: $(READY) ## the same world, kept up in real time, with addresses to try w
 test: check ## everything a contributor needs: formatting, lint, types, layers, tests
 	$(BIN)/pytest
 
-test-real: $(READY) ## the tests that need real servers; builds those first, with Go, Rust and Node: minutes the first time
+test-real: have-go have-cargo have-cc have-npm have-openssl $(READY) ## the tests that need real servers; builds those first, with Go, Rust and Node: minutes the first time
 	@$(BIN)/python -m tests.real.build
 	@$(BIN)/python -m tests.real.build_verifiers
 	$(BIN)/pytest tests/real
 
-test-azure: $(READY) .cache/az/.ready .cache/checkov/.ready ## the rollout scripts by the real az against the simulated cloud, and checkov over infra/
+test-azure: have-curl $(READY) .cache/az/.ready .cache/checkov/.ready ## the rollout scripts by the real az against the simulated cloud, and checkov over infra/
 	$(BIN)/pytest --numprocesses=0 tests/azure
 
 vpath %.txt tests/azure infra
@@ -51,14 +51,17 @@ package: $(READY) ## build out/meshward.zip, which is what is deployed, and chec
 release: $(READY) .cache/cyclonedx/.ready ## build out/release: the package, its bill of materials and their checksums
 	@PYTHON=$(abspath $(BIN))/python CYCLONEDX=$(abspath .cache/cyclonedx/bin/cyclonedx-py) infra/release.sh
 
-deploy: $(READY) ## roll out with az: infrastructure, code, event subscriptions (docs/deploy.md says what it needs)
+deploy: have-az have-curl $(READY) ## roll out with az: infrastructure, code, event subscriptions (docs/deploy.md says what it needs)
 	@PYTHON=$(abspath $(BIN))/python infra/deploy.sh
 
 clean: ## remove what was installed and produced
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
+have-%: # said before anything is installed
+	@command -v $* >/dev/null || { echo "make $(MAKECMDGOALS) needs $*, which isn't on the PATH" >&2; exit 1; }
+
 $(READY): requirements.txt requirements-dev.txt constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || { echo "Meshward needs Python 3.13; say which with: make PYTHON=/path/to/python3.13"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { echo "Meshward needs Python 3.13 with pip and venv; say which with: make PYTHON=/path/to/python3.13" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@

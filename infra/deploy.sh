@@ -4,7 +4,8 @@
 # MESHWARD_SUBSCRIPTION_IDS has the subscriptions of the fleet, separated by commas, if it isn't the current one alone.
 set -eu
 cd "$(dirname "$0")/.."
-: "${AZURE_ENV_NAME:?}" "${AZURE_LOCATION:?}" "${MESHWARD_AUDIENCE:?}"
+: "${AZURE_ENV_NAME:?names the installation}" "${AZURE_LOCATION:?is its region}"
+: "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}"
 AZURE_SUBSCRIPTION_ID="$(az account show --query id --output tsv)"
 export AZURE_ENV_NAME AZURE_LOCATION MESHWARD_AUDIENCE AZURE_SUBSCRIPTION_ID
 

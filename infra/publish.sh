@@ -22,7 +22,7 @@ done
 
 tries=0
 while :; do # 4 is success, 3 failure, less is under way
-  state="$(call "https://$scm/api/deployments/latest" | python3 -c 'import json, sys; print(json.load(sys.stdin).get("status"))' || echo unknown)"
+  state="$(call "https://$scm/api/deployments/latest" | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin).get("status"))' || echo unknown)"
   [ "$state" != 4 ] || break
   tries=$((tries + 1))
   if [ "$state" = 3 ] || [ "$tries" -ge 60 ]; then

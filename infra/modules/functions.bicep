@@ -127,7 +127,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       ipSecurityRestrictions: network.private
         ? concat([{ name: 'events', priority: 100, action: 'Allow', tag: 'ServiceTag', ipAddress: 'AzureEventGrid' }], callers)
         : []
-      appSettings: [for setting in items(all): { name: setting.key, value: setting.value }]
+      appSettings: map(items(all), setting => { name: setting.key, value: setting.value })
     }
   }
 

@@ -78,12 +78,15 @@ resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [
     name: item.value
     location: 'global'
     tags: place.tags
+  }
+]
 
-    resource link 'virtualNetworkLinks' = {
-      name: 'meshward'
-      location: 'global'
-      properties: { registrationEnabled: false, virtualNetwork: { id: network.id } }
-    }
+resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
+  for (item, index) in items(zones): {
+    parent: zone[index]
+    name: 'meshward'
+    location: 'global'
+    properties: { registrationEnabled: false, virtualNetwork: { id: network.id } }
   }
 ]
 

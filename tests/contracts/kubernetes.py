@@ -5,7 +5,8 @@ Rules:
 - `meshward` is the adapter under test; `other` stands for everybody else and speaks the bare API.
 - Time passes by `until`: controllers of a real cluster take real time, those of the simulated one virtual time.
 - Each test has a namespace of its own.
-- The adapter lists and never watches; watches are read by lightkube, whose own restarts are relied on.
+- The adapter lists and never watches; watches are read by lightkube, whose own restarts are relied on. Virtual time is
+  held while one of its requests is under way: a test that waits for what it sees must not outrun it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from lightkube.config.models import User
 from lightkube.resources.core_v1 import Event
 from lightkube.types import OnErrorResult, on_error_retry
 
+from local.cloud.clock import Clock
 from local.cloud.entra import Principal
 from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.resources.aks import cluster_id
@@ -72,7 +74,11 @@ type Step = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """An API server for the length of a test. `wait` lets a moment pass, `forget` makes the server drop its history."""
+    """An API server for the length of a test.
+
+    `wait` lets a moment pass, `forget` makes the server drop its history. While its kubelets are `held`, no pod becomes
+    ready and none goes.
+    """
 
     meshward: ClusterApi
     stranger: ClusterApi  # may do nothing, unless a test grants something to its `user`
@@ -81,6 +87,8 @@ class Cluster:
     other: httpx2.AsyncClient
     wait: Step
     forget: Step
+    held: Callable[[], AbstractContextManager[None]]
+    clock: Clock
     namespace: str = ""
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
@@ -122,7 +130,7 @@ class Cluster:
         """A client that watches, for the length of a block."""
         user = User(token=self.other.headers["Authorization"].removeprefix("Bearer "))
         config = KubeConfig.from_one(cluster=Server(server=str(self.other.base_url)), user=user)
-        return AsyncClient(config, transport=_Lent(self.other))
+        return AsyncClient(config, transport=_Lent(self.other, self.clock))
 
     async def run(self, kind: Kind, name: str, **spec: Any) -> Workload:
         """A workload, once its rollout is over."""
@@ -181,9 +189,11 @@ class _Forgetful(ClusterApi):
 @dataclass(frozen=True)
 class _Lent(httpx2.AsyncBaseTransport):
     other: httpx2.AsyncClient
+    clock: Clock
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return await self.other.send(request, stream=True)
+        with self.clock.busy():
+            return await self.other.send(request, stream=True)
 
 
 @dataclass(frozen=True)
@@ -202,7 +212,13 @@ class _Claimed:
 
 @asynccontextmanager
 async def opened(
-    world: World, name: str, other: httpx2.AsyncClient, *, wait: Step, forget: Step
+    world: World,
+    name: str,
+    other: httpx2.AsyncClient,
+    *,
+    wait: Step,
+    forget: Step,
+    held: Callable[[], AbstractContextManager[None]],
 ) -> AsyncIterator[Cluster]:
     """The world's cluster of that name as the contract sees it; `other` lets Meshward do everything there."""
     rotator, stranger, now = world.entra.add("rotator"), world.entra.add("stranger"), int(world.clock.time())
@@ -224,6 +240,8 @@ async def opened(
             other=other,
             wait=wait,
             forget=forget,
+            held=held,
+            clock=world.clock,
         )
 
 
@@ -355,7 +373,7 @@ class KubernetesContract:
     ) -> None:
         path, query = _path(SECRET, here.namespace), {"watch": "true", "allowWatchBookmarks": "true"}
         since = (await here.other.get(path)).json()["metadata"]["resourceVersion"]
-        only = {"labelSelector": "watched", "resourceVersion": since, "timeoutSeconds": 4}
+        only = {"labelSelector": "watched", "resourceVersion": since, "timeoutSeconds": 8}
         async with here.other.stream("GET", path, params={**query, **only}) as watch:
             unseen = await here.apply(SECRET, {"metadata": {"name": "unseen"}})
             reading = asyncio.create_task(watch.aread())
@@ -453,8 +471,9 @@ class KubernetesContract:
         await here.run(kind, "web")
         await here.apply(DISRUPTION_BUDGET, budget("web", minAvailable="100%"))  # only evictions heed it
         old = await here.pods("web")
-        await here.restart("web")
-        assert (await here.workload("web")).rolling
+        with here.held():
+            await here.restart("web")
+            assert (await here.workload("web")).rolling
         await here.until(lambda: here.rolled_out("web"))
         assert (await here.workload("web")).restarted == _NOW
         new = {uid: p for uid, p in (await here.pods("web")).items() if "deletionTimestamp" not in p["metadata"]}

@@ -2,14 +2,11 @@
 
 It stands in for the compiler, which can't be had here, and for the part of Resource Manager that evaluates templates.
 Rules:
-- The parser is that of the Bicep checker beside the repository; this evaluates the language that infra/ uses.
+- It evaluates the language that infra/ uses, and raises for any other.
 - What only Azure can know (object ids, endpoints) is made up from the resource's id, always the same.
 """
 
-import hashlib
-import ipaddress
 import json
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +14,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-CHECKER = Path(__file__).parents[3] / "shared" / "tools" / "bicep" / "bicep_check.py"
-TENANT = "22222222-2222-4222-8222-222222222222"
+from tests.infra import syntax
+from tests.infra.functions import FUNCTIONS
+from tests.infra.syntax import Declaration, Expression, Name, declarations
+
 _SETTINGS = ("parent", "scope", "dependsOn", "name")
 
 
@@ -84,6 +83,9 @@ class Scope:
         return {"id": self.id, "subscriptionId": self.subscription}[name]
 
 
+type _Names = Mapping[str, Any]
+
+
 def _id(at: "Scope | Resource", kind: str, name: str) -> str:
     if kind == "Microsoft.Resources/resourceGroups":
         return f"{at.id}/resourceGroups/{name}"
@@ -97,24 +99,28 @@ class File:
         self, path: Path, params: Mapping[str, Any], scope: Scope, environ: Mapping[str, str] | None = None
     ) -> None:
         self._path, self._params, self._scope, self._environ = path, params, scope, environ or {}
-        self._syntax = _parser().parse(path.read_text())
-        self._declared = {s.name: s for s in self._syntax.statements if hasattr(s, "name")}
+        self._declared = {each.name: each for each in declarations(path)}
         self._values: dict[str, Any] = {}
 
     @cached_property
     def resources(self) -> list[Resource]:
         found: list[Resource] = []
-        for statement in self._syntax.statements:
-            kind = type(statement).__name__
-            if kind in ("Resource", "Module"):
-                for one in _flat(self.value(statement.name)):
-                    found += one.resources if isinstance(one, File) else _with_children(one)
+        for name in self._of_kind("resource", "module"):
+            for one in _flat(self.value(name)):
+                found += one.resources if isinstance(one, File) else _with_children(one)
         return found
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        return {name: self.value(name) for name in self._of_kind("param")}
+
+    def _of_kind(self, *kinds: str) -> list[str]:
+        return [name for name, declared in self._declared.items() if declared.kind in kinds]
 
     def read(self, name: str) -> Any:
         """The outputs, as `outputs`."""
         assert name == "outputs"
-        return {s.name: self._eval(s.value) for s in self._syntax.statements if type(s).__name__ == "Output"}
+        return {name: self.value(name) for name in self._of_kind("output")}
 
     def value(self, name: str) -> Any:
         """What a name of the file stands for."""
@@ -122,42 +128,41 @@ class File:
             self._values[name] = self._declare(self._declared[name])
         return self._values[name]
 
-    def _declare(self, statement: Any) -> Any:
-        match type(statement).__name__:
-            case "Param":
-                given = self._params.get(statement.name)
-                return self._eval(statement.default) if given is None and statement.default else given
-            case "Variable":
-                return self._eval(statement.value)
-            case "Resource":
-                return self._each(statement.body, {}, lambda body, names: self._resource(statement, body, names))
-            case "Module":
-                return self._each(statement.body, {}, lambda body, names: self._module(statement, body, names))
-        raise NotImplementedError(statement)
+    def _declare(self, declared: Declaration) -> Any:
+        match declared.kind:
+            case "resource":
+                return self._each(declared.value, {}, partial(self._resource, declared))
+            case "module":
+                return self._each(declared.value, {}, partial(self._module, declared))
+            case "param" if self._params.get(declared.name) is not None or declared.value is None:
+                return self._params.get(declared.name)
+        return self._eval(declared.value, {})
 
-    def _each(self, body: Any, names: dict[str, Any], make: Callable[[Any, dict[str, Any]], Any]) -> Any:
+    def _each(self, body: Expression | None, names: _Names, make: Callable[[Any, _Names], Any]) -> Any:
         """A body, under its condition, as often as its loop says."""
-        match type(body).__name__:
-            case "For":
+        match body:
+            case syntax.For():
                 return [self._each(body.body, inner, make) for inner in self._turns(body, names)]
-            case "If":
-                return self._each(body.body, names, make) if self._eval(body.cond, names) else None
+            case syntax.If():
+                return self._each(body.body, names, make) if self._eval(body.condition, names) else None
         return make(body, names)
 
-    def _turns(self, loop: Any, names: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for index, item in enumerate(self._eval(loop.source, names)):
-            yield {**names, loop.item: item, **({loop.index: index} if loop.index else {})}
+    def _turns(self, loop: syntax.For, names: _Names) -> Iterator[_Names]:
+        for index, item in enumerate(self._eval(loop.over, names)):
+            yield {**names, **dict(zip(loop.names, (item, index), strict=False))}
 
-    def _module(self, statement: Any, body: Any, names: dict[str, Any]) -> "File":
-        said = self._eval(body, names, leave=("dependsOn",))
+    def _module(self, declared: Declaration, body: syntax.Object, names: _Names) -> "File":
+        said = self._said(body, names)
         scope = said.get("scope", self._scope)
         if isinstance(scope, Resource):
             scope = Scope(scope.id.split("/")[2], scope.name)
-        return File(self._path.parent / statement.path.text, said.get("params", {}), scope)
+        return File(self._path.parent / declared.text, said.get("params", {}), scope)
 
-    def _resource(self, statement: Any, body: Any, names: dict[str, Any], parent: Resource | None = None) -> Resource:
-        kind, _, version = statement.type.text.partition("@")
-        said = self._eval(body, names, leave=("dependsOn",))
+    def _resource(
+        self, declared: Declaration, body: syntax.Object, names: _Names, parent: Resource | None = None
+    ) -> Resource:
+        kind, _, version = declared.text.partition("@")
+        said = self._said(body, names)
         parent = said.get("parent", parent)
         name, at = said["name"], said.get("scope", self._scope)
         if parent is not None:
@@ -165,31 +170,30 @@ class File:
             id, full = f"{parent.id}/{kind.rpartition('/')[2]}/{name}", f"{parent.name}/{name}"
         else:
             id, full = _id(at, kind, name), name
-        kept = None if statement.existing else {key: value for key, value in said.items() if key not in _SETTINGS}
+        kept = None if declared.existing else {key: value for key, value in said.items() if key not in _SETTINGS}
         made = Resource(id, kind, version or (parent.api_version if parent else ""), full, kept)
-        for child in body.resources:
-            made.children[child.name] = self._each(child.body, names, partial(self._child, child, made))
+        for child in body.nested:
+            made.children[child.name] = self._each(child.value, names, partial(self._resource, child, parent=made))
         return made
 
-    def _child(self, statement: Any, parent: Resource, body: Any, names: dict[str, Any]) -> Resource:
-        return self._resource(statement, body, names, parent)
+    def _said(self, body: syntax.Object, names: _Names) -> dict[str, Any]:
+        """What a body says, but for what only orders the deployment."""
+        said = [(self._eval(key, names), value) for key, value in body.entries]
+        return {key: self._eval(value, names) for key, value in said if key != "dependsOn"}
 
-    def _eval(self, node: Any, names: Mapping[str, Any] | None = None, leave: tuple[str, ...] = ()) -> Any:
-        """The value of an expression; `names` are those of loops and lambdas around it, `leave` is left out."""
-        kind, known = type(node).__name__, names or {}
-        if kind == "Var":
-            return known[node.name] if node.name in known else self.value(node.name)
-        if kind == "Object":
-            said = [p for p in node.properties if p.name not in leave]
-            keys = [p.name if p.name is not None else self._eval(p.key, known) for p in said]
-            return {key: self._eval(p.value, known) for key, p in zip(keys, said, strict=True)}
-        if kind == "Lambda":
-            return lambda *args: self._eval(node.body, {**known, **dict(zip(node.params, args, strict=False))})
-        if kind == "For":
-            return [self._eval(node.body, inner) for inner in self._turns(node, dict(known))]
-        if kind == "Call":
-            return self._call(node.name, [self._eval(argument, known) for argument in node.args])
-        return _SIMPLE[kind](node, lambda inner: self._eval(inner, known))
+    def _eval(self, node: Expression | None, names: _Names) -> Any:
+        """The value of an expression; `names` are those of loops and lambdas around it."""
+        go = partial(self._eval, names=names)
+        match node:
+            case Name():
+                return names[node.name] if node.name in names else self.value(node.name)
+            case syntax.Lambda():
+                return lambda *args: self._eval(node.body, {**names, **dict(zip(node.names, args, strict=False))})
+            case syntax.For():
+                return [self._eval(node.body, inner) for inner in self._turns(node, names)]
+            case syntax.Call():
+                return self._call(node.name, [go(argument) for argument in node.arguments])
+        return _simple(node, go)
 
     def _call(self, name: str, args: list[Any]) -> Any:
         here = self._scope.subscription
@@ -206,30 +210,32 @@ class File:
         return (own.get(name) or FUNCTIONS[name])(*args)
 
 
-def _string(node: Any, go: Callable[[Any], Any]) -> str:
-    tail = [f"{_text(go(e))}{part}" for e, part in zip(node.exprs, node.parts[1:], strict=True)]
-    return "".join([node.parts[0], *tail])
-
-
-_SIMPLE: dict[str, Callable[[Any, Callable[[Any], Any]], Any]] = {
-    "Str": _string,
-    "Int": lambda node, _: node.value,
-    "Bool": lambda node, _: node.value,
-    "Null": lambda _node, _go: None,
-    "Array": lambda node, go: [go(item) for item in node.items],
-    "Member": lambda node, go: _member(go(node.base), node.name, safe=_safe(node), nested=node.nested),
-    "Index": lambda node, go: go(node.base)[go(node.index)],
-    "NonNull": lambda node, go: go(node.value),
-    "Unary": lambda node, go: not go(node.value) if node.op == "!" else -go(node.value),
-    "Binary": lambda node, go: _binary(node.op, go(node.left), lambda: go(node.right)),
-    "Ternary": lambda node, go: go(node.then) if go(node.cond) else go(node.other),
-}
+def _simple(node: Expression | None, go: Callable[[Expression], Any]) -> Any:  # noqa: PLR0911 - one for each kind of node
+    match node:
+        case syntax.Value(value):
+            return value
+        case syntax.Text(parts):
+            return "".join(part if isinstance(part, str) else _text(go(part)) for part in parts)
+        case syntax.Array(items):
+            return [go(item) for item in items]
+        case syntax.Object(entries):
+            return {go(key): go(value) for key, value in entries}
+        case syntax.Member():
+            return _member(go(node.of), node)
+        case syntax.Index(of, at):
+            return go(of)[go(at)]
+        case syntax.Unary(operator, operand):
+            return not go(operand) if operator == "!" else -go(operand)
+        case syntax.Binary(operator, left, right):
+            return _binary(operator, go(left), lambda: go(right))
+        case syntax.Choice(condition, then, other):
+            return go(then) if go(condition) else go(other)
+    raise NotImplementedError(node)
 
 
 def parameters(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """What a parameter file says under an environment."""
-    file = File(path, {}, Scope(""), environ)
-    return {s.name: file.value(s.name) for s in _parser().parse(path.read_text()).statements if hasattr(s, "default")}
+    return File(path, {}, Scope(""), environ).parameters
 
 
 def _with_children(one: Resource) -> list[Resource]:
@@ -245,19 +251,19 @@ def _flat(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _safe(node: Any) -> bool:
+def _may_be_absent(node: Expression) -> bool:
     """Whether a chain of members ends where one of them, marked by `?`, is absent."""
-    return type(node).__name__ == "Member" and (node.safe or _safe(node.base))
+    return isinstance(node, syntax.Member) and (node.by == ".?" or _may_be_absent(node.of))
 
 
-def _member(base: Any, name: str, *, safe: bool, nested: bool) -> Any:
-    if base is None and safe:
+def _member(of: Any, node: syntax.Member) -> Any:
+    if of is None and _may_be_absent(node):
         return None
-    if nested:
-        return base.children[name]
-    if isinstance(base, dict):
-        return base.get(name) if safe else base[name]
-    return base.read(name)
+    if node.by == "::":
+        return of.children[node.name]
+    if isinstance(of, dict):
+        return of.get(node.name) if _may_be_absent(node) else of[node.name]
+    return of.read(node.name)
 
 
 def _binary(op: str, left: Any, right: Callable[[], Any]) -> Any:
@@ -277,53 +283,6 @@ def _binary(op: str, left: Any, right: Callable[[], Any]) -> Any:
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _union(*all_: Any) -> Any:
-    if isinstance(all_[0], list):
-        return list(dict.fromkeys(one for each in all_ for one in each))
-    return {name: value for each in all_ for name, value in each.items()}
-
-
-def _unique(*texts: str) -> str:
-    return hashlib.sha256("|".join(texts).encode()).hexdigest()[:13]
-
-
-def _subnet(prefix: str, size: int, index: int) -> str:
-    return str(list(ipaddress.ip_network(prefix).subnets(new_prefix=size))[index])
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "any": lambda value: value,
-    "cidrSubnet": _subnet,
-    "concat": lambda *lists: [one for each in lists for one in each],
-    "contains": lambda container, one: one in container,
-    "empty": lambda value: not value,
-    "deployment": lambda: {"location": "westeurope"},
-    "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
-    "filter": lambda all_, keep: [one for one in all_ if keep(one)],
-    "guid": lambda *texts: str(uuid.uuid5(uuid.NAMESPACE_URL, "|".join(texts))),
-    "items": lambda value: [{"key": key, "value": value[key]} for key in sorted(value)],
-    "join": lambda texts, between: between.join(texts),
-    "last": lambda value: value[-1],
-    "length": len,
-    "map": lambda all_, change: [change(one) for one in all_],
-    "replace": lambda text, old, new: text.replace(old, new),
-    "split": lambda text, at: text.split(at),
-    "string": lambda value: value if isinstance(value, str) else json.dumps(value),
-    "substring": lambda text, start, length=None: text[start:] if length is None else text[start : start + length],
-    "take": lambda value, count: value[:count],
-    "tenant": lambda: {"tenantId": TENANT},
-    "union": _union,
-    "uniqueString": _unique,
-}
-
-
-def _parser() -> Any:
-    sys.path[:0] = [str(CHECKER.parent)] if str(CHECKER.parent) not in sys.path else []
-    from bicepcheck import parser  # type: ignore[import-not-found]
-
-    return parser
 
 
 def template(*files: File) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _SERVERS = Path(__file__).parent / "servers"
 _TOOLS = {
     "go": "Go 1.26 or later (https://go.dev/dl)",
     "cargo": "Rust (https://rustup.rs)",
+    "cc": "a C compiler, for Rust",
     "npm": "Node 20 or later with npm (https://nodejs.org)",
     "openssl": "OpenSSL's command line",
 }

@@ -26,7 +26,7 @@ def go_verifier() -> Path:
 
 def rustls_verifier() -> Path:
     """rustls with webpki; raises Missing."""
-    need("cargo")
+    need("cargo", "cc")
 
     def build(into: Path) -> None:
         target = CACHE / "cargo"

@@ -1,7 +1,8 @@
 """Real Kubernetes control planes on loopback: one etcd, and for each cluster API server, controllers and scheduler.
 
 Rules:
-- kwok stands in for the kubelets: pods become ready at once, no container runs (`stages.yaml`).
+- kwok stands in for the kubelets: pods become ready at once, no container runs (`stages.yaml`). While `kubelets` are
+  held, pods neither become ready nor go.
 - An API server takes tokens of the simulated Entra as AKS takes Entra's: its user is the claim `oid`. The harness has a
   token of its own that may do everything.
 - Authorization is RBAC: who isn't bound to a role may do nothing.
@@ -41,10 +42,11 @@ class ApiServer:
     admin: httpx2.AsyncClient
     anybody: httpx2.AsyncClient
     program: Program
+    kubelets: Program
 
     async def ready(self) -> bool:
         """Whether it serves, and knows the keys of the tokens' issuer."""
-        return await _answers(self.admin, "readyz") and await _answers(self.anybody, "apis")
+        return await _serves(self.admin, self.anybody)
 
     async def restart(self) -> None:
         """Run again after it was killed, over the same etcd."""
@@ -115,18 +117,18 @@ async def _cluster(world: World, programs: Mapping[str, Path], etcd: str, folder
         trust = authority.cert_pem.bytes()
         known = world.entra.token(world.entra.named("anybody"), AUDIENCE)
         admin, anybody = [await stack.enter_async_context(_client(url, trust, each)) for each in (token, known)]
-        server = ApiServer(url=url, authority=trust, admin=admin, anybody=anybody, program=program)
-        await until(server.ready, program)
-        started = [program]
+        await until(lambda: _serves(admin, anybody), program)
+        started = dict[str, Program]()
         for name, own in _CONTROLLERS.items():
             keys = {"service-account-private-key-file": folder / "sa.key"} if "manager" in name else {}
             controller = running(programs[name], folder, kubeconfig, *_options({**own, **keys}))
-            started.append(await stack.enter_async_context(controller))
+            started[name] = await stack.enter_async_context(controller)
         for number in range(NODES):
             node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"aks-nodepool1-vmss00000{number}"}}
             (await admin.post("api/v1/nodes", json=node)).raise_for_status()
-        await until(lambda: _runs_pods(admin), *started)
-        yield server
+        await until(lambda: _runs_pods(admin), *started.values())
+        own = {"program": program, "kubelets": started["kwok"]}
+        yield ApiServer(url=url, authority=trust, admin=admin, anybody=anybody, **own)
 
 
 _API_SERVER = {
@@ -223,6 +225,10 @@ async def _answers(client: httpx2.AsyncClient, url: str) -> bool:
         return (await client.get(url)).status_code == 200
     except httpx2.TransportError:
         return False
+
+
+async def _serves(admin: httpx2.AsyncClient, anybody: httpx2.AsyncClient) -> bool:
+    return await _answers(admin, "readyz") and await _answers(anybody, "apis")
 
 
 async def _runs_pods(admin: httpx2.AsyncClient) -> bool:

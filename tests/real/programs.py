@@ -14,8 +14,8 @@ import random
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 _WITH_PYTEST = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
@@ -46,6 +46,15 @@ class Program:
         """Let it end at once, as when its machine is lost."""
         os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """For the length of the block it does nothing, and keeps its connections."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     @property
     def state(self) -> str:

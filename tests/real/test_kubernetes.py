@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -16,16 +17,20 @@ async def _wait() -> None:
     await asyncio.sleep(0.1)
 
 
+def _opened(world: World, real: ControlPlane, name: str) -> AbstractAsyncContextManager[Cluster]:
+    server = real.servers[name]
+    return opened(world, name, server.admin, wait=_wait, forget=real.compact, held=server.kubelets.held)
+
+
 class TestRealApiServer(KubernetesContract):
     @pytest.fixture(params=CLUSTERS)
     async def cluster(self, world: World, real: ControlPlane, request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
-        other = real.servers[request.param].admin
-        async with opened(world, request.param, other, wait=_wait, forget=real.compact) as cluster:
+        async with _opened(world, real, request.param) as cluster:
             yield cluster
 
 
 async def test_one_cluster_knows_nothing_of_the_other(world: World, real: ControlPlane) -> None:
-    east, west = (opened(world, name, real.servers[name].admin, wait=_wait, forget=real.compact) for name in CLUSTERS)
+    east, west = (_opened(world, real, name) for name in CLUSTERS)
     async with east as here, west as there:
         await here.meshward.apply(NAMESPACE, {"metadata": {"name": "only-here"}})
         assert await here.meshward.get(NAMESPACE, "only-here") is not None

@@ -274,8 +274,18 @@ def _complete(manifest: Object, client: Mapping[str, Any]) -> Object:
 
 
 def _is_calm(found: Mapping[str, list[Object]]) -> bool:
-    """Whether every rollout is over, every pod runs and nothing is about to end."""
-    rolling = [each for kind in KINDS for each in found[kind] if workload(KINDS[kind], each).rolling]
+    """Whether every rollout is over and has all its pods, every pod runs and nothing is about to end.
+
+    A workload's status goes on to count a pod that is gone until its controller has looked.
+    """
+    workloads = [(each, workload(KINDS[kind], each)) for kind in KINDS for each in found[kind]]
+    rolling = [each for each, w in workloads if w.rolling or len(_pods_of(each, found["Pod"])) != w.size]
     waiting = [pod for pod in found["Pod"] if pod["status"].get("phase") != "Running"]
     ending = [each for objects in found.values() for each in objects if "deletionTimestamp" in each["metadata"]]
     return not (rolling or waiting or ending)
+
+
+def _pods_of(found: Object, pods: list[Object]) -> list[Object]:
+    namespace, wanted = found["metadata"]["namespace"], found["spec"]["selector"]["matchLabels"].items()
+    here = [pod for pod in pods if pod["metadata"]["namespace"] == namespace]
+    return [pod for pod in here if wanted <= pod["metadata"].get("labels", {}).items()]

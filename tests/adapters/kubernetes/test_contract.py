@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import timedelta
 
 import httpx2
@@ -32,6 +33,7 @@ class TestSimulatedApiServer(KubernetesContract):
         url = f"{world.wire.url}/k8s/aks-east"
         async with (
             httpx2.AsyncClient(base_url=url, headers=headers, verify=trust, trust_env=False, timeout=60) as other,
-            opened(world, "aks-east", other, wait=wait, forget=forget) as cluster,
+            # Without `wait`, its kubelets stand still.
+            opened(world, "aks-east", other, wait=wait, forget=forget, held=nullcontext) as cluster,
         ):
             yield cluster
