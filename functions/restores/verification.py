@@ -34,7 +34,7 @@ from functions.restores.restore_steps import (
     start_restore_validation,
 )
 from functions.restores.staging_steps import take_turn
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
 from shared.domain.restores.checks import Concluded, Outcome, Result
 from shared.domain.restores.choice import Choice, SampledOut
@@ -66,7 +66,7 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
     try:
         completed = backup_completed(received(event))
         if completed.status.lower() not in GOOD:
-            raise InvalidEvent("NothingToVerify", f"a backup that ended as {completed.status} isn't completed")
+            raise InvalidEvent("NothingToVerify", f"a backup that ended as {shown(completed.status)} isn't completed")
         await request_verification(client, of_job(completed.job_id))
     except MeshwardError as error:
         declined(error, event.id)
@@ -75,8 +75,8 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
 
 async def request_verification(client: Client, wanted: Verification) -> str:
     """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
-    part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    check_ours(part, services().settings.subscriptions)
+    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    check_ours(id, services().settings.subscriptions)
     instance_id = f"verify-{wanted.name}"
     await client.start_once("verify_restore", instance_id, wanted)
     return instance_id

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ResourceId, group_scope
 from shared.domain.restores.manifest import Entry
 from shared.domain.restores.sending import ran_during
 from shared.domain.restores.verification import Item, RestoreJob
@@ -38,7 +39,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
 def scratch_id(item: Item, group: str) -> str:
     """The resource id of the scratch group, in the item's subscription."""
-    return f"/subscriptions/{item.source_id.split('/')[2]}/resourceGroups/{group}"
+    return str(group_scope(ResourceId(item.source_id).subscription, group))
 
 
 def covered(disks: Mapping[Lun, Disk], included: tuple[str, ...], excluded: tuple[str, ...]) -> dict[Lun, Disk]:
