@@ -21,9 +21,11 @@ GOOD = frozenset({"completed", "completedwithwarnings"})
 _LONGEST_NAME = 47  # of 63, less "verify-" and "-" with eight digits
 
 _BACKUP_VAULTS, _RECOVERY_VAULTS = "Microsoft.DataProtection/backupVaults", "Microsoft.RecoveryServices/vaults"
-_FABRIC = f"{_RECOVERY_VAULTS}/backupFabrics"
-_ITEMS = f"{_FABRIC}/protectionContainers/protectedItems"
-_JOB = re.compile(r"[0-9a-fA-F-]{36}")
+_JOBS = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.RecoveryServices/vaults/backupJobs")
+_INSTANCES = "Microsoft.DataProtection/backupVaults/backupInstances"
+_FABRICS = "Microsoft.RecoveryServices/vaults/backupFabrics"
+_ITEMS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
+_JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
 
 type Kind = Literal["cluster", "share", "machine"]
 
@@ -196,8 +198,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 def job_id(text: str) -> ResourceId:
     """A backup job's resource id; raises InvalidEvent "NotABackupJob" for any other text."""
     found = parsed(text)
-    jobs = (f"{vaults}/backupJobs" for vaults in (_BACKUP_VAULTS, _RECOVERY_VAULTS))
-    if found is None or not (found.of_type(*jobs) and _JOB.fullmatch(found.name)):
+    if found is None or not (found.of_type(*_JOBS) and _JOB_NAME.fullmatch(found.name)):
         raise InvalidEvent("NotABackupJob", f"{shown(text)} isn't the resource id of a backup job")
     return found
 
@@ -207,14 +208,14 @@ def item_id(text: str) -> ResourceId:
     text.
     """
     found = parsed(text)
-    if found is None or not (found.of_type(f"{_BACKUP_VAULTS}/backupInstances") or _is_protected_item(found)):
+    if found is None or not (found.of_type(_INSTANCES) or _is_protected_item(found)):
         message = f"{shown(text)} isn't the resource id of a backup instance or protected item"
         raise InvalidEvent("NotAProtectedItem", message)
     return found
 
 
 def _is_protected_item(id: ResourceId) -> bool:
-    return id.of_type(_ITEMS) and same(id.nearest(_FABRIC).name, "Azure")
+    return id.of_type(_ITEMS) and same(id.nearest(_FABRICS).name, "Azure")
 
 
 def vault_of(id: ResourceId) -> ResourceId:

@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import Conflict, NotConverged
-from shared.domain.resource_id import same
+from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import (
     CONFIGURED,
@@ -156,7 +156,7 @@ def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Chan
     if instance is None:
         yield Change(act="create", what=f"backup instance {wanted.instance}, by policy {policy}")
     elif not same(instance.policy, wanted.policy_id):
-        why = f"it goes by {instance.policy.rpartition('/')[2]}"
+        why = f"it goes by {name_of(instance.policy)}"
         yield Change(act="move", what=f"backup instance {wanted.instance} to policy {policy}", why=why)
 
 
