@@ -78,6 +78,7 @@ HOSTILE = {
     "10000 segments": AT + "/providers/Microsoft.A/a/b" * 10_000,
     "a type without a name": f"{VAULT}/backupJobs",
     "a namespace alone": f"{AT}/providers/Microsoft.RecoveryServices",
+    "a namespace alone, on a resource": f"{VAULT}/providers/Microsoft.Authorization",
     "a namespace without a period": f"{AT}/providers/RecoveryServices/vaults/rsv",
     "no namespace": f"{AT}/vaults/rsv",
     "a group without a subscription": "/resourceGroups/rg-one",

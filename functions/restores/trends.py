@@ -1,6 +1,7 @@
 """What `GET /api/restores` shows: how the restores of every item have fared, as data or as a page."""
 
 import asyncio
+import re
 from datetime import timedelta
 
 import msgspec
@@ -20,7 +21,7 @@ _AT_ONCE = 32
 async def shown(source: str = "", days: str = "") -> Trends:
     """The trends of the last days, of one cluster or account (resource id) or of all."""
     outer, now = services(), services().now()
-    if days and not (days.isdigit() and 0 < int(days) <= 400):
+    if days and not (re.fullmatch("[0-9]{1,3}", days) and 0 < int(days) <= 400):
         raise PermanentError("MalformedQuery", '"days" is a number from 1 to 400')
     only = ResourceId(source) if source else None
     policy, slots = await outer.policy(), asyncio.Semaphore(_AT_ONCE)

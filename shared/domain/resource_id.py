@@ -161,6 +161,11 @@ def name_of(text: str) -> str:
     return found.name if found else text
 
 
+def is_name(text: str) -> bool:
+    """Whether the text could be the name of a resource."""
+    return bool(re.fullmatch(_NAME, text))
+
+
 def same(one: str, other: str) -> bool:
     """Whether two ids or names are the same, which they are whatever their case."""
     return folded(one) == folded(other)

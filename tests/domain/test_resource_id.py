@@ -14,6 +14,7 @@ from shared.domain.resource_id import (
     ResourceId,
     folded,
     group_scope,
+    is_name,
     name_of,
     parsed,
     same,
@@ -150,6 +151,7 @@ def test_a_name_that_isn_t_one_name_names_no_child(name: str) -> None:
             ResourceId(VAULT).child(type, name)
     with pytest.raises(PermanentError, match="NotAResourceId"):
         group_scope(GUID, name)
+    assert not is_name(name)
 
 
 def test_case_is_that_of_ascii_alone() -> None:

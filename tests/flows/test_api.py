@@ -123,6 +123,17 @@ async def test_a_text_that_names_nothing_is_refused_shortly_and_nothing_starts(
     assert not stage.host.instances()
 
 
+async def test_a_recovery_point_is_a_name_and_days_are_a_number(stage: Stage, http: aiohttp.ClientSession) -> None:
+    item = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)["properties"]["backupInstanceId"]
+    for point in ("..", "a/b", "\u212a", "x" * 10_000):
+        body = {"item_id": item, "point_id": point}
+        status, answer, _ = await call(http, stage, "POST", "verifications", stage.token(), body)
+        assert (status, answer["reason"], len(answer["message"]) < 100) == (400, "MalformedBody", True)
+    for days in ("0", "401", "\u00b2", "\u0661", "9" * 5000, "1\n"):
+        status, answer, _ = await call(http, stage, "GET", f"restores?{urlencode({'days': days})}", stage.token())
+        assert (status, answer["reason"]) == (400, "MalformedQuery")
+
+
 async def test_an_unknown_instance_is_not_found(stage: Stage, http: aiohttp.ClientSession) -> None:
     status, answer, _ = await call(http, stage, "GET", "instances/none", stage.token())
     assert (status, answer["reason"]) == (404, "NoSuchInstance")

@@ -22,8 +22,9 @@ from shared.domain.restores.sending import ran_during
 from shared.domain.restores.verification import Item, RestoreJob
 
 _COMPUTER_NAME = 15  # Windows' longest: what is cut there is missing in the names of disks, too
-_RESTORED = re.compile(r"(?P<stem>[a-z0-9]+)-(osdisk|datadisk-(?P<lun>\d{3}))-(?P<at>\d{8}-\d{6})", re.IGNORECASE)
-_STAGED = re.compile(r"(?P<stem>[a-z0-9]+)-[0-9a-f]{32}", re.IGNORECASE)
+_CASELESS = re.ASCII | re.IGNORECASE
+_RESTORED = re.compile(r"(?P<stem>[a-z0-9]+)-(osdisk|datadisk-(?P<lun>\d{3}))-(?P<at>\d{8}-\d{6})", _CASELESS)
+_STAGED = re.compile(r"(?P<stem>[a-z0-9]+)-[0-9a-f]{32}", _CASELESS)
 
 type Lun = int | None  # None is the system's disk
 
