@@ -38,7 +38,6 @@ from shared.domain.selftest import (
     key_check,
     standing_checks,
     subscribed_vault,
-    vault_source,
 )
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
@@ -198,11 +197,13 @@ async def _providers(check: Check) -> None:
 
 async def _cluster_events(check: Check) -> None:
     topics = await services().provisioner.subscriptions.system_topics(check.subject)
-    check_subscribed(topics, f"/subscriptions/{check.subject}", CLUSTER_EVENTS)
+    about = [topic for topic in topics if topic.of_subscription(check.subject)]
+    check_subscribed(about, f"subscription {check.subject}", CLUSTER_EVENTS)
 
 
 async def _certificate_events(check: Check) -> None:
-    check_subscribed(await _system_topics(), vault_source(check.subject), CERTIFICATE_EVENTS)
+    about = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
+    check_subscribed(about, f"key vault {check.subject}", CERTIFICATE_EVENTS)
 
 
 async def _store(_: Check) -> None:

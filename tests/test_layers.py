@@ -1,6 +1,7 @@
 """What import-linter can't tell: `azure` is one package to it, but only adapters may import the SDKs in it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,93 @@ def test_what_every_mesh_shares_names_none() -> None:
     assert len(shared) > 15
     named_in = [named(file) for file in shared if "linkerd" in file.read_text().lower()]
     assert sorted(named_in) == ["functions/trust/meshes.py", "shared/domain/trust/mesh.py"], "which list them"
+
+
+# What is split at slashes, or joined by them, and is no resource id.
+NO_IDS = {
+    "functions/api.py": {'split("/api/")': "the app's own URL"},
+    "shared/adapters/azure/ledger.py": {'partition("/")': "the store's URL"},
+    "shared/adapters/kubernetes/owners.py": {'partition("/")': "group and version of a Kubernetes API"},
+    "shared/domain/resource_id.py": {"*": "the grammar"},
+    "shared/domain/restores/lease.py": {'rpartition("/")': "a path in the ledger"},
+    "shared/domain/restores/manifest.py": {
+        'rpartition("/")': "a path in the ledger",
+        'partition("/")': "namespace and name of a Kubernetes object",
+    },
+    "shared/domain/trust/linkerd/waves.py": {'partition("/")': "kind and name of a workload"},
+    "shared/domain/selftest.py": {'partition("/")': "the store's URL"},
+    "shared/settings.py": {'split("://")': "a URL", 'split("/")': "a URL"},
+}
+SPLITS = {"split", "rsplit", "partition", "rpartition", "index", "find", "removeprefix", "removesuffix"}
+# A segment of Resource Manager's own, or one in the camel case of its types, in what is put together.
+PATH = re.compile(r"/(subscriptions|resourcegroups|providers)(/|$)|/(?-i:[a-z]+[A-Z]\w*)(/|$)", re.IGNORECASE)
+
+
+def by_hand(tree: ast.AST) -> set[str]:
+    """How resource ids may be taken apart or put together here without the grammar."""
+    return {*filter(None, map(_taken_apart, ast.walk(tree))), *filter(None, map(_put_together, ast.walk(tree)))}
+
+
+def _taken_apart(node: ast.AST) -> str:
+    match node:
+        case ast.Call(func=ast.Attribute(attr=how), args=[ast.Constant(value=str(at)), *_]):
+            return f'{how}("{at}")' if (how in SPLITS and at.startswith("/")) or at == "://" else ""
+    return ""
+
+
+def _put_together(node: ast.AST) -> str:
+    match node:
+        case ast.JoinedStr(values=parts):
+            texts = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
+            return next((f'f"{text}"' for text in texts if PATH.search(text)), "")
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
+            return f'"{text}"' if PATH.search(text) else ""
+    return ""
+
+
+def allowed(file: Path, found: set[str]) -> set[str]:
+    told = NO_IDS.get(named(file), {})
+    return found if "*" in told else found & set(told)
+
+
+IDS = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "shared").rglob("*.py"), ROOT / "function_app.py"]
+
+
+@pytest.mark.parametrize("file", sorted(IDS), ids=named)
+def test_resource_ids_are_taken_apart_and_put_together_in_one_file(file: Path) -> None:
+    found = by_hand(ast.parse(file.read_text()))
+    assert found - allowed(file, found) == set()
+
+
+def test_every_exception_to_that_is_needed() -> None:
+    for name, told in NO_IDS.items():
+        found = by_hand(ast.parse((ROOT / name).read_text()))
+        assert set(told) <= found | {"*"}, name
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'id.split("/")[2]',
+        'id.rsplit("/", 1)[-1]',
+        'id.lower().rpartition("/")',
+        'id.partition("/backupInstances/")',
+        'id[: id.index("/backupInstances/")]',
+        'f"/subscriptions/{s}"',
+        'f"/subscriptions/{s}/resourceGroups/{g}"',
+        'f"{scope}/providers/Microsoft.Compute/disks/{name}"',
+        'f"{vault}/backupInstances/{name}"',
+        'f"{endpoint}/privateDnsZoneGroups/default"',
+        'f"{topic}/eventSubscriptions"',
+        '"/subscriptions/{subscription}/providers".format(subscription=s)',
+    ],
+)
+def test_an_id_that_is_handled_by_hand_is_noticed(code: str) -> None:
+    assert by_hand(ast.parse(code))
+
+
+@pytest.mark.parametrize(
+    "code", ['text.split(",")', 'f"verdicts/{name}.json"', 'f"/api/instances/{id}"', 'f"{group}/{cluster}"', '"a/b"']
+)
+def test_other_texts_are_nobody_s_business(code: str) -> None:
+    assert not by_hand(ast.parse(code))

@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import ResourceId
 from shared.domain.restores import history
 from shared.domain.restores import manifest as manifests
 from shared.domain.restores.checks import Result
@@ -20,16 +21,16 @@ from shared.domain.restores.choice import SampledOut
 from shared.domain.restores.history import History, Trial
 from shared.domain.restores.manifest import Manifest
 from shared.domain.restores.sending import next_token, reads_folder
-from shared.domain.restores.verification import Item, Plan, VaultPart, item_id
+from shared.domain.restores.verification import Item, Plan, item_id, kind_of
 from shared.wiring import services
 
 
-async def spend(part: VaultPart) -> None:
+async def spend(id: ResourceId) -> None:
     """Take a token for a read of a vault's jobs, where reads are counted; raises TemporaryError when they are spent."""
-    if part.kind == "cluster":
+    if kind_of(id) == "cluster":
         return
     outer, now = services(), services().now()
-    folder = reads_folder(part.subscription_id, now)
+    folder = reads_folder(id.subscription, now)
     token = next_token(folder, set(await outer.ledger.list(folder)), now)
     if not await outer.ledger.create(token, b""):
         raise NotConverged("ReadTaken", "another worker took this read", retry_after=5)

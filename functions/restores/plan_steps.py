@@ -26,7 +26,7 @@ from shared.domain.restores.disks import scratch_id
 from shared.domain.restores.history import History
 from shared.domain.restores.manifest import manifest_of
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import Item, Source, Verification, finished_backup, item_id, job_id
+from shared.domain.restores.verification import Item, Source, Verification, finished_backup, item_id, job_id, kind_of
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -48,11 +48,11 @@ async def find_verdict(wanted: Verification) -> Earlier:
 @activity(app)
 async def describe_source(wanted: Verification) -> Source:
     """The backup, as its vault tells it, what it is of, and where it is restored to."""
-    part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    vault, job = services().verifier.restores(part.kind), None
+    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    vault, job = services().verifier.restores(kind_of(id)), None
     if wanted.job_id:
-        await spend(part)
-        job = finished_backup(await vault.job(part))
+        await spend(id)
+        job = finished_backup(await vault.job(id))
     item = await (services().verifier.restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
     source = Source(wanted=wanted, item=item, job=job)
     if item.kind == "machine":

@@ -8,7 +8,7 @@ from functions.restores.documents import spend_for
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import lease_path
 from shared.domain.restores.sending import DAY, next_act, sends_folder, sends_of
-from shared.domain.restores.verification import Plan, RestoreJob, Started, Validating, item_id
+from shared.domain.restores.verification import Plan, RestoreJob, Started, Validating, item_id, vault_of
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -67,7 +67,7 @@ async def follow_restore(started: Started) -> RestoreJob:
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.
     """
     outer, item = services(), started.plan.item
-    seen = await outer.verifier.inventory.job(item_id(item.id).vault_id, started.job)
+    seen = await outer.verifier.inventory.job(vault_of(item_id(item.id)), started.job)
     if seen and seen.ended is None:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
     await spend_for(item)

@@ -34,8 +34,9 @@ from functions.restores.restore_steps import (
     start_restore_validation,
 )
 from functions.restores.staging_steps import take_turn
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
+from shared.domain.resource_id import is_name
 from shared.domain.restores.checks import Concluded, Outcome, Result
 from shared.domain.restores.choice import Choice, SampledOut
 from shared.domain.restores.lease import Clearing
@@ -66,7 +67,7 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
     try:
         completed = backup_completed(received(event))
         if completed.status.lower() not in GOOD:
-            raise InvalidEvent("NothingToVerify", f"a backup that ended as {completed.status} isn't completed")
+            raise InvalidEvent("NothingToVerify", f"a backup that ended as {shown(completed.status)} isn't completed")
         await request_verification(client, of_job(completed.job_id))
     except MeshwardError as error:
         declined(error, event.id)
@@ -75,8 +76,8 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
 
 async def request_verification(client: Client, wanted: Verification) -> str:
     """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
-    part = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    check_ours(part, services().settings.subscriptions)
+    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    check_ours(id, services().settings.subscriptions)
     instance_id = f"verify-{wanted.name}"
     await client.start_once("verify_restore", instance_id, wanted)
     return instance_id
@@ -86,6 +87,8 @@ async def request_by_hand(client: Client, job: str, item: str, point: str) -> st
     """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
     if bool(job) == bool(item):
         raise PermanentError("MalformedBody", 'the body needs either "job_id" or "item_id"')
+    if point and not is_name(point):
+        raise PermanentError("MalformedBody", '"point_id" is the name of a recovery point')
     wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
     return await request_verification(client, wanted)
 

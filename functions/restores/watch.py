@@ -11,9 +11,10 @@ import logging
 from datetime import datetime
 
 from functions.restores.documents import spend
-from shared.domain.errors import MeshwardError, NotFound
+from shared.domain.errors import MeshwardError, NotFound, shown
 from shared.domain.events import BACKUP_COMPLETED
-from shared.domain.restores.verification import ENDED, job_id
+from shared.domain.resource_id import parsed
+from shared.domain.restores.verification import ENDED, job_id, kind_of, vault_of
 from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
 from shared.wiring import services
 
@@ -29,9 +30,17 @@ async def watch() -> None:
     found = await outer.verifier.inventory.jobs(start)
     if not found:
         await outer.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
-    jobs = untold(found, told, start, outer.now())
+    jobs = untold(filter(_readable, found), told, start, outer.now())
     if jobs and all([await _tell(job) for job in jobs]):
         await outer.ledger.update(WATERMARK, max(job.when for job in jobs).isoformat().encode(), seen=seen)
+
+
+def _readable(job: WatchedJob) -> bool:
+    """Whether the job's id is of Meshward's grammar; it will never be told otherwise, so nothing waits for it."""
+    if parsed(job.id) is None:
+        log.warning("backup job not told", extra={"job": shown(job.id), "reason": "NotAResourceId"})
+        return False
+    return True
 
 
 async def _tell(job: WatchedJob) -> bool:
@@ -49,18 +58,19 @@ async def _tell(job: WatchedJob) -> bool:
 
 async def _publish(job: WatchedJob) -> None:
     outer, id = services(), job_id(job.id)
+    vault = str(vault_of(id))
     await spend(id)
-    status = (await outer.verifier.restores(id.kind).job(id)).status
+    status = (await outer.verifier.restores(kind_of(id)).job(id)).status
     if (status.lower() in ENDED) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that
     type = event_type(status)
     await outer.verifier.events.publish(
         id=f"{id.name}:{status if job.ended else job.news}",
         type=type,
-        source=id.vault_id,
+        source=vault,
         subject=job.id,
         time=job.when,
-        data={"jobId": job.id, "status": status, "vaultId": id.vault_id},
+        data={"jobId": job.id, "status": status, "vaultId": vault},
     )
     if type != BACKUP_COMPLETED:
         log.warning("backup made no copy", extra={"job": job.id, "status": job.news})

@@ -37,8 +37,9 @@ from functions.trust.fleet_steps import (
     judge_round,
 )
 from functions.trust.members import outcome_of, rotate_members
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
+from shared.domain.resource_id import same
 from shared.domain.trust.course import HOLD_POLL, Course, Held, Outcome, Reported, Rotated, Round
 from shared.domain.trust.members import members_in
 from shared.domain.trust.phases import ENDS, SPOKEN, Mode, Phase, Word
@@ -55,8 +56,8 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
     """A certificate nears its expiry: rotate it, if it is a current trust root of ours and nobody has aborted that."""
     try:
         expiring = certificate_near_expiry(received(event))
-        if expiring.vault.lower() != services().settings.key_vault_name.lower():
-            raise InvalidEvent("ForeignVault", f"vault {expiring.vault} isn't ours")
+        if not same(expiring.vault, services().settings.key_vault_name):
+            raise InvalidEvent("ForeignVault", f"vault {shown(expiring.vault)} isn't ours")
         found, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await _rotation(expiring.certificate, found)
         if starts_unasked(root, found, max(now, root.due)):

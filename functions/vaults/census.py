@@ -19,6 +19,7 @@ from functions.vaults import protection
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
+from shared.domain.resource_id import folded
 from shared.domain.restores.watch import SHOWN, WatchedJob
 from shared.domain.vaults.census import (
     FOLDER,
@@ -45,12 +46,12 @@ async def take(client: Client) -> None:
         return
     clusters, policy = await outer.provisioner.clusters.list(), await outer.policy()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
-    instances = {instance.cluster_id.lower(): instance for instance in await outer.verifier.inventory.instances()}
+    instances = {folded(instance.cluster_id): instance for instance in await outer.verifier.inventory.instances()}
     jobs = await outer.verifier.inventory.jobs(now - SHOWN)
     items = await outer.verifier.inventory.items()
     standings = []
     for cluster in clusters:
-        instance = instances.get(cluster.id.lower())
+        instance = instances.get(folded(cluster.id))
         if instance and instance.configured:
             standing = protected(cluster, instance, await _proof(before, jobs, instance.id))
         else:

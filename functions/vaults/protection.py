@@ -41,7 +41,7 @@ from functions.vaults.steps import (
 )
 from functions.vaults.volumes import volumes_protected
 from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError
+from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import cluster_written
 from shared.domain.policy import Policy
 from shared.domain.vaults.findings import Protected
@@ -130,7 +130,7 @@ async def _wanted(resource_id: str) -> Protection | None:
     check_ours(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
-        raise InvalidEvent("NoSuchCluster", f"there is no cluster {resource_id}")
+        raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
     return protection(cluster, await services().policy())
 
 

@@ -19,7 +19,8 @@ from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.vaults.bindings import unbound
 from shared.domain.cluster import cluster_id
-from shared.domain.errors import Conflict, NotConverged, NotFound
+from shared.domain.errors import Conflict, NotConverged, NotFound, shown
+from shared.domain.resource_id import same
 from shared.domain.vaults.protection import Protection, check_ours, life
 from shared.domain.vaults.release import Release, Released, Remains, check_empty, orphans, release_of
 from shared.wiring import services
@@ -53,17 +54,19 @@ async def sweep(client: Client) -> None:
 async def request_plans(resource_id: str) -> list[Release]:
     """The plans of release for all lives of the cluster that are gone."""
     check_ours(cluster_id(resource_id), services().settings.subscriptions)
-    return [await _planned(wanted) for wanted in await _orphans() if wanted.cluster_id.lower() == resource_id.lower()]
+    return [await _planned(wanted) for wanted in await _orphans() if same(wanted.cluster_id, resource_id)]
 
 
 async def request_release(client: Client, resource_id: str, plan: str) -> str:
     """Release the vault of the cluster with this plan; the instance id."""
     plans = await request_plans(resource_id)
     if not plans:
-        raise NotFound("NothingToRelease", f"no vault was left behind by {resource_id}")
+        raise NotFound("NothingToRelease", f"no vault was left behind by {shown(resource_id)}")
     chosen = next((release for release in plans if release.hash == plan), None)
     if chosen is None:
-        raise Conflict("PlanChanged", f"{plan} is no plan of release for {resource_id} by now; look and call again")
+        raise Conflict(
+            "PlanChanged", f"{shown(plan)} is no plan of release for {shown(resource_id)} by now; look and call again"
+        )
     return await _start(client, chosen)
 
 

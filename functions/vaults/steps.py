@@ -12,6 +12,7 @@ import msgspec
 
 from functions.engine.activities import activity
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
     Finding,
     Found,
@@ -193,7 +194,7 @@ async def ensure_instance(wanted: Protection) -> FoundInstance:
     """The backup instance, going by the wanted policy, with its protection configured."""
     vaults = services().provisioner.backup_vaults
     found = await vaults.instance(wanted)
-    if found is None or found.policy.lower() != wanted.policy_id.lower():
+    if found is None or not same(found.policy, wanted.policy_id):
         await vaults.put_instance(wanted)
         found = None
     return protected(wanted, found)

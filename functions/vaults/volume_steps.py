@@ -8,6 +8,7 @@ import msgspec
 from functions.engine.activities import activity
 from functions.vaults.steps import app, hardened, made
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import same
 from shared.domain.vaults.findings import Finding, Found, FoundVault, concluded
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.volume_plan import Asked, SeenVolumes
@@ -97,7 +98,7 @@ async def start_protecting(volume: Volume) -> Asked:
     """Ask the vault to protect the share or machine by the wanted policy."""
     wanted, source, backups = volume.wanted, volume.source, services().provisioner.share_backups
     item = next((item for item in await backups.items(wanted) if item.of(source)), None)
-    if item and item.policy.lower() == wanted.source_policy_id(source.kind).lower():
+    if item and same(item.policy, wanted.source_policy_id(source.kind)):
         return Asked(wanted=wanted, source=source)
     if source.kind == "machine":
         sent = await services().provisioner.machine_backups.protect(wanted, source)

@@ -4,30 +4,17 @@ Resource ids are compared without case. A cluster that was deleted and created a
 `created_at`: only both together name one life of a cluster.
 """
 
-import re
 from datetime import datetime
 
 import msgspec
 
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
+from shared.domain.resource_id import ResourceId, parsed, same
 
 MESH_TAG = "meshward:mesh"
 TRUST_DOMAIN_TAG = "meshward:trust-domain"
 PROTECT_TAG = "meshward:protect"
-
-_ID = re.compile(
-    r"/subscriptions/(?P<subscription_id>[^/]+)/resourcegroups/(?P<resource_group>[^/]+)"
-    r"/providers/microsoft\.containerservice/managedclusters/(?P<name>[^/]+)",
-    re.IGNORECASE,
-)
-
-
-class ClusterId(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of a managed cluster's resource id."""
-
-    subscription_id: str
-    resource_group: str
-    name: str
+CLUSTERS = "Microsoft.ContainerService/managedClusters"
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,16 +39,16 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
     def tag(self, tag: str) -> str:
         """The tag's value, empty without it; names of tags are compared without case."""
-        return next((value for name, value in self.tags.items() if name.lower() == tag), "")
+        return next((value for name, value in self.tags.items() if same(name, tag)), "")
 
     def tagged(self, tag: str, value: str) -> bool:
         """Whether the tag has this value."""
         return self.tag(tag) == value
 
 
-def cluster_id(resource_id: str) -> ClusterId:
-    """Take a cluster's resource id apart; raises PermanentError for any other id."""
-    found = _ID.fullmatch(resource_id)
-    if found is None:
-        raise PermanentError("NotACluster", f"{resource_id} isn't the resource id of a managed cluster")
-    return ClusterId(**found.groupdict())
+def cluster_id(text: str) -> ResourceId:
+    """A cluster's resource id; raises PermanentError "NotACluster" for any other text."""
+    found = parsed(text)
+    if found is None or not found.of_type(CLUSTERS):
+        raise PermanentError("NotACluster", f"{shown(text)} isn't the resource id of a managed cluster")
+    return found

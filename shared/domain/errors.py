@@ -12,6 +12,8 @@ MeshwardError
 
 from collections.abc import Sequence
 
+_QUOTED = 200
+
 
 class MeshwardError(Exception):
     """A reason (one CamelCase word, for machines) and a message (a sentence that says what to do, for people)."""
@@ -56,3 +58,9 @@ class TemporaryError(MeshwardError):
 
 class NotConverged(TemporaryError):
     """Under way, not there yet."""
+
+
+def shown(text: str) -> str:
+    """A text from outside as messages may quote it: at most 200 characters, none of which moves a cursor."""
+    short = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
+    return "".join(letter if letter.isprintable() else "�" for letter in short)

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from shared.domain.errors import InvalidEvent
+from shared.domain.errors import InvalidEvent, shown
+from shared.domain.resource_id import same
 
 NEAR_EXPIRY = "Microsoft.KeyVault.CertificateNearExpiry"
 RESOURCE_WRITTEN = "Microsoft.Resources.ResourceWriteSuccess"
@@ -69,7 +70,7 @@ def envelope(id: Any, type: Any, source: Any, subject: Any, data: Any) -> Envelo
 def expect(event: Envelope, *types: str) -> None:
     """Raise InvalidEvent unless the event is of one of these types."""
     if event.type not in types:
-        raise InvalidEvent("UnknownEventType", f"{event.type} isn't handled here; expected {' or '.join(types)}")
+        raise InvalidEvent("UnknownEventType", f"{shown(event.type)} isn't handled here; expected {' or '.join(types)}")
 
 
 def certificate_near_expiry(event: Envelope) -> CertificateNearExpiry:
@@ -90,7 +91,7 @@ def cluster_written(event: Envelope) -> ClusterWritten | None:
     """Decode `ResourceWriteSuccess`; None for a write of anything that isn't a managed cluster itself."""
     expect(event, RESOURCE_WRITTEN)
     data = _loose(event.data)
-    if _text(data, "operationname").lower() != CLUSTER_WRITE:
+    if not same(_text(data, "operationname"), CLUSTER_WRITE):
         return None
     return ClusterWritten(event_id=event.id, cluster_id=_text(data, "resourceuri"))
 
@@ -120,4 +121,6 @@ def _moment(data: Mapping[str, Any], key: str) -> datetime | None:
     try:
         return datetime.fromtimestamp(int(value), UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise InvalidEvent("MalformedEvent", f"the event's data.{key} isn't a Unix time: {value!r}") from error
+        raise InvalidEvent(
+            "MalformedEvent", f"the event's data.{key} isn't a Unix time: {shown(repr(value))}"
+        ) from error

@@ -20,6 +20,7 @@ import msgspec
 
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import folded, same
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.vaults.policy import ProtectPolicy
@@ -67,7 +68,7 @@ def policy_of(document: bytes | None) -> Policy:
 
 
 def _check_name(path: str, name: str, names: list[str]) -> None:
-    if [n.lower() for n in names].count(name.lower()) > 1:
+    if [folded(n) for n in names].count(folded(name)) > 1:
         raise _bad(path, f"{name} is there twice, in different case")
     try:
         if path == "$.clusters":
@@ -77,7 +78,7 @@ def _check_name(path: str, name: str, names: list[str]) -> None:
 
 
 def _named(layers: dict[str, Any], name: str) -> Any:
-    return next((layer for key, layer in layers.items() if key.lower() == name.lower()), {})
+    return next((layer for key, layer in layers.items() if same(key, name)), {})
 
 
 def _converted[T](found: Any, kind: type[T], path: str) -> T:

@@ -11,6 +11,7 @@ import msgspec
 
 from shared.domain.cluster import MESH_TAG, PROTECT_TAG, Cluster
 from shared.domain.errors import MeshwardError, PermanentError
+from shared.domain.resource_id import parsed, same, subscription_scope
 
 EVENT = "Meshward.SelfTest"
 FOLDER = "selftest"
@@ -31,6 +32,7 @@ CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; A
 AFTER_CODE = "infra/after-code.sh"
 DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing
 _APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
+_KEY_VAULTS = "Microsoft.KeyVault/vaults"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +82,14 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     states: dict[str, str]
 
-    def of(self, source: str) -> bool:
-        """Whether the source's id ends like this."""
-        return self.source.lower().endswith(source.lower())
+    def of_subscription(self, subscription: str) -> bool:
+        """Whether the source is this subscription."""
+        return same(self.source, str(subscription_scope(subscription)))
+
+    def of_vault(self, name: str) -> bool:
+        """Whether the source is the key vault of this name."""
+        id = parsed(self.source)
+        return id is not None and id.of_type(_KEY_VAULTS) and same(id.name, name)
 
 
 def standing_checks(told: Places) -> list[Check]:
@@ -106,24 +113,19 @@ def _registered(subscription: str) -> Check:
 
 
 def _subscribed(told: Places, subscription: str) -> Check:
-    mends = _mends(told.provisioner, f"Meshward provisioner ({subscription})", f"/subscriptions/{subscription}")
+    mends = _mends(told.provisioner, f"Meshward provisioner ({subscription})", str(subscription_scope(subscription)))
     return Check(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
 
 
 def subscribed_vault(told: Places, topics: Iterable[SystemTopic]) -> list[Check]:
     """The check that the key vault's events reach us, if its system topic is in a subscription of the fleet."""
     check = Check(name="certificate events", otherwise=AFTER_CODE, subject=told.key_vault)
-    return [check for topic in topics if topic.of(vault_source(told.key_vault))]
-
-
-def vault_source(name: str) -> str:
-    """How the id of this key vault ends."""
-    return f"/providers/Microsoft.KeyVault/vaults/{name}"
+    return [check for topic in topics if topic.of_vault(told.key_vault)]
 
 
 def _sees_clusters(told: Places, duty: str) -> Check:
     identity = getattr(told, duty)
-    roles = [_assign(identity, f"Meshward {duty} ({s})", f"/subscriptions/{s}") for s in told.subscriptions]
+    roles = [_assign(identity, f"Meshward {duty} ({s})", str(subscription_scope(s))) for s in told.subscriptions]
     return Check(name=f"clusters as {duty}", mends={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)})
 
 
@@ -187,8 +189,8 @@ def check_registered(subscription: str, states: dict[str, str]) -> None:
 
 
 def check_subscribed(topics: Iterable[SystemTopic], source: str, name: str) -> None:
-    """Raise PermanentError unless there is an event subscription of this name to what the source's id ends with."""
-    states = [topic.states.get(name, "missing") for topic in topics if topic.of(source)]
+    """Raise PermanentError unless there is an event subscription of this name to the one topic of the source."""
+    states = [topic.states.get(name, "missing") for topic in topics]
     if states != ["Succeeded"]:
         state = states[0] if states else "missing, and so is a system topic"
         raise PermanentError("NotSubscribed", f"the event subscription {name} of {source} is {state}")

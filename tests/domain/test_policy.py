@@ -10,7 +10,9 @@ import pytest
 from shared.domain.errors import PermanentError
 from shared.domain.policy import Knobs, Policy, policy_of
 
-BLUE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/blue"
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+CLUSTERS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters"
+BLUE = f"{CLUSTERS}/blue"
 MANY = '$.clusters["' + BLUE + '"].trust'
 
 

@@ -1,6 +1,7 @@
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import jwt
@@ -13,6 +14,7 @@ from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.stage import APP, AUDIENCE, Stage
 from shared.settings import Settings
+from tests.ids import HOSTILE
 
 ROUTES = [
     ("GET", "plans/rotations"),
@@ -91,6 +93,45 @@ async def test_a_body_that_misses_its_field_is_refused_with_its_name(
 ) -> None:
     status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), body)
     assert (status, answer["reason"]) == (400, "MalformedBody")
+
+
+NAMING = [
+    ("GET", "plans/protections", "cluster_id", "NotACluster"),
+    ("GET", "plans/releases", "cluster_id", "NotACluster"),
+    ("GET", "restores", "source_id", "NotAResourceId"),
+    ("GET", "restores/report", "source_id", "NotAResourceId"),
+    ("POST", "protections", "cluster_id", "NotACluster"),
+    ("POST", "releases", "cluster_id", "NotACluster"),
+    ("POST", "verifications", "job_id", "NotABackupJob"),
+    ("POST", "verifications", "item_id", "NotAProtectedItem"),
+    ("POST", "rotations", "certificate", "NotATrustRoot"),
+]
+
+
+@pytest.mark.parametrize(("method", "route", "field", "reason"), NAMING, ids=[" ".join(named[:3]) for named in NAMING])
+async def test_a_text_that_names_nothing_is_refused_shortly_and_nothing_starts(
+    stage: Stage, http: aiohttp.ClientSession, method: str, route: str, field: str, reason: str
+) -> None:
+    for text in filter(None, HOSTILE.values()):
+        end = text[-2000:]  # as long as a URL may be
+        path = route if method == "POST" else f"{route}?{urlencode({field: end})}"
+        body = {field: text, "plan": "x"} if method == "POST" else None
+        status, answer, _ = await call(http, stage, method, path, stage.token(), body)
+        assert (status, answer["reason"]) == (400, reason), text
+        assert len(answer["message"]) < 300
+        assert answer["message"].isprintable()
+    assert not stage.host.instances()
+
+
+async def test_a_recovery_point_is_a_name_and_days_are_a_number(stage: Stage, http: aiohttp.ClientSession) -> None:
+    item = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)["properties"]["backupInstanceId"]
+    for point in ("..", "a/b", "\u212a", "x" * 10_000):
+        body = {"item_id": item, "point_id": point}
+        status, answer, _ = await call(http, stage, "POST", "verifications", stage.token(), body)
+        assert (status, answer["reason"], len(answer["message"]) < 100) == (400, "MalformedBody", True)
+    for days in ("0", "401", "\u00b2", "\u0661", "9" * 5000, "1\n"):
+        status, answer, _ = await call(http, stage, "GET", f"restores?{urlencode({'days': days})}", stage.token())
+        assert (status, answer["reason"]) == (400, "MalformedQuery")
 
 
 async def test_an_unknown_instance_is_not_found(stage: Stage, http: aiohttp.ClientSession) -> None:

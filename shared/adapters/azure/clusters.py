@@ -9,15 +9,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.domain.cluster import Cluster, cluster_id
+from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
+from shared.domain.resource_id import parsed, subscription_scope
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-_LIST = "/subscriptions/{subscription}/providers/Microsoft.ContainerService/managedClusters?api-version=2026-08-01"
+_API = "2026-08-01"
 
 _KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
 
@@ -31,12 +32,12 @@ class Clusters:
 
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
-        return [_cluster(c) for subscription in self._subscriptions async for c in self._found(subscription)]
+        return [_cluster(c, s) for s in self._subscriptions async for c in self._found(s)]
 
     async def _found(self, subscription: str) -> AsyncIterator[Mapping[str, Any]]:
         from azure.core.rest import HttpRequest
 
-        url = _LIST.format(subscription=subscription)
+        url = f"{subscription_scope(subscription).collection(CLUSTERS)}?api-version={_API}"
         while url:
             with translated(f"listing the clusters of subscription {subscription}"):
                 answer = await self._client(subscription).send_request(HttpRequest("GET", url))
@@ -48,20 +49,19 @@ class Clusters:
 
     async def get(self, resource_id: str) -> Cluster | None:
         """The cluster, None if there is no such cluster (any more)."""
-        ref = cluster_id(resource_id)
-        with translated(f"reading cluster {ref.name}"):
-            clusters = self._client(ref.subscription_id).managed_clusters
-            found = await unless_absent(clusters.get(ref.resource_group, ref.name))
-        return _cluster(found.as_dict()) if found else None
+        id = cluster_id(resource_id)
+        with translated(f"reading cluster {id.name}"):
+            found = await unless_absent(self._client(id.subscription).managed_clusters.get(id.group, id.name))
+        return _cluster(found.as_dict(), id.subscription) if found else None
 
     async def kubeconfig(self, resource_id: str) -> str:
         """The YAML that names the API server and its authority; it holds no credential."""
-        ref = cluster_id(resource_id)
-        with translated(f"reading the API server's address of cluster {ref.name}"):
-            clusters = self._client(ref.subscription_id).managed_clusters
-            found = await clusters.list_cluster_user_credentials(ref.resource_group, ref.name, format="exec")
+        id = cluster_id(resource_id)
+        with translated(f"reading the API server's address of cluster {id.name}"):
+            clusters = self._client(id.subscription).managed_clusters
+            found = await clusters.list_cluster_user_credentials(id.group, id.name, format="exec")
         if not found.kubeconfigs or not found.kubeconfigs[0].value:
-            raise TemporaryError("NoKubeconfig", f"cluster {ref.name} has no kubeconfig to give yet")
+            raise TemporaryError("NoKubeconfig", f"cluster {id.name} has no kubeconfig to give yet")
         return found.kubeconfigs[0].value.decode()
 
     async def token(self, resource_id: str) -> str:
@@ -79,14 +79,15 @@ class Clusters:
         return self._management.client(ContainerServiceClient, subscription)
 
 
-def _cluster(found: Mapping[str, Any]) -> Cluster:
-    ref, properties = cluster_id(found["id"]), found.get("properties") or {}
+def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:
+    """A cluster whose id isn't of Meshward's grammar is in no group: it is seen, and whoever works in it refuses it."""
+    id, properties = parsed(found["id"]), found.get("properties") or {}
     created = (found.get("systemData") or {}).get("createdAt")
     return Cluster(
         id=found["id"],
         name=found["name"],
-        resource_group=ref.resource_group,
-        subscription_id=ref.subscription_id,
+        resource_group=id.group if id else "",
+        subscription_id=subscription,
         location=found["location"],
         tags=dict(found.get("tags") or {}),
         created_at=datetime.fromisoformat(created) if created else None,

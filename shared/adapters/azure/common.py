@@ -7,7 +7,9 @@ TemporaryError with the service's Retry-After, and the step is called again by a
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.settings import Settings
@@ -45,6 +47,11 @@ class Management:
         """Close the connections."""
         for client in self._clients.values():
             await client.close()
+
+
+def last_segment(url: str) -> str:
+    """What the path of a URL ends with: Azure names operations so."""
+    return PurePosixPath(urlsplit(url).path).name
 
 
 async def unless_absent[T](reading: Awaitable[T]) -> T | None:

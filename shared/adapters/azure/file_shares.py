@@ -4,12 +4,15 @@ Files are read with the identity's backup intent, which needs a data role and no
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, Management, translated, unless_absent
+from shared.adapters.azure.staging import ACCOUNTS
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
 from shared.domain.restores.manifest import File, Held, Manifest, beat, of_files, sample, sampled
 from shared.domain.restores.verification import Item, Plan
 from shared.domain.restores.workloads import Copy
@@ -79,12 +82,12 @@ class FileShares(Management):
     def _arm(self, plan: Plan) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
-        return self.client(StorageManagementClient, plan.item.source_id.split("/")[2])
+        return self.client(StorageManagementClient, _account(plan.item.source_id).subscription)
 
     def _share(self, account: str, share: str) -> "ShareClient":
         from azure.storage.fileshare.aio import ShareServiceClient
 
-        name = account.rsplit("/", 1)[-1]
+        name = _account(account).name
         if name not in self._services:
             self._services[name] = ShareServiceClient(self._url.format(account=name), **self._service_options)
         return self._services[name].get_share_client(share)
@@ -97,8 +100,16 @@ class FileShares(Management):
 
 
 def _names(plan: Plan) -> tuple[str, str]:
-    parts = plan.item.source_id.split("/")
-    return parts[4], parts[8]
+    account = _account(plan.item.source_id)
+    return account.group, account.name
+
+
+def _account(source_id: str) -> ResourceId:
+    """The protected share's account, whose name goes into a host's."""
+    id = ResourceId(source_id)
+    if not (id.of_type(ACCOUNTS) and re.fullmatch(ACCOUNT_NAME, id.name)):
+        raise PermanentError("NotAnAccount", f"{source_id} isn't the resource id of a storage account")
+    return id
 
 
 def _place(plan: Plan) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, translated
+from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.census import Instance
 from shared.domain.vaults.protection import Grant
@@ -59,9 +60,9 @@ class Inventory:
         news = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         return [_job(row) for row in await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {news}"))]
 
-    async def job(self, vault_id: str, name: str) -> WatchedJob | None:
+    async def job(self, vault: ResourceId, name: str) -> WatchedJob | None:
         """One job of a vault, None if it isn't shown (yet)."""
-        which = f"id =~ '{vault_id}/backupJobs/{name}'"
+        which = f"id =~ '{vault.child('backupJobs', name)}'"
         return next((_job(row) for row in await self._rows(_JOBS.format(which=which))), None)
 
     async def instances(self) -> list[Instance]:
@@ -90,7 +91,7 @@ class Inventory:
         """The roles that these identities (object ids) hold; one that was granted a minute ago may not be shown yet."""
         query = _GRANTS.format(principals=", ".join(f"'{principal}'" for principal in principals))
         rows = await self._rows(query)
-        return [Grant(principal=r["principal"], role=r["role"].rpartition("/")[2], scope=r["scope"]) for r in rows]
+        return [Grant(principal=r["principal"], role=name_of(r["role"]), scope=r["scope"]) for r in rows]
 
     async def _rows(self, query: str) -> list[dict[str, Any]]:
         from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions

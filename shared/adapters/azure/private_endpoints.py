@@ -6,6 +6,7 @@ They are written as generic resources: the network SDK would be the largest pack
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
 
@@ -33,13 +34,13 @@ class PrivateEndpoints(Management):
 
     async def record(self, wanted: Protection) -> Found | None:
         """The group of the endpoint's DNS records."""
-        return await self._read(wanted, f"{wanted.endpoint_id}/privateDnsZoneGroups/default")
+        return await self._read(wanted, _record(wanted))
 
     async def create_record(self, wanted: Protection) -> None:
         """Let the endpoint's record stand in the zone of the policy document."""
         zone = {"name": "blob", "properties": {"privateDnsZoneId": wanted.terms.dns_zone}}
         properties = {"privateDnsZoneConfigs": [zone]}
-        await self._write(wanted, f"{wanted.endpoint_id}/privateDnsZoneGroups/default", properties)
+        await self._write(wanted, _record(wanted), properties)
 
     async def delete_endpoint(self, wanted: Protection) -> None:
         """Delete the endpoint, and its records with it."""
@@ -64,3 +65,7 @@ class PrivateEndpoints(Management):
         from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
         return self.client(ResourceManagementClient, wanted.subscription).resources
+
+
+def _record(wanted: Protection) -> str:
+    return str(ResourceId(wanted.endpoint_id).child("privateDnsZoneGroups", "default"))

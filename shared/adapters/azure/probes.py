@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, Management, translated
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ResourceId, subscription_scope
 from shared.domain.selftest import SystemTopic
 from shared.settings import Settings
 
@@ -89,11 +90,11 @@ class Subscriptions(Management):
         with translated(f"reading the event subscriptions of subscription {subscription}"):
             return [
                 SystemTopic(source=topic["properties"]["source"], states=await self._states(subscription, topic["id"]))
-                for topic in await self._all(subscription, f"/subscriptions/{subscription}/providers/{_TOPICS}")
+                for topic in await self._all(subscription, subscription_scope(subscription).collection(_TOPICS))
             ]
 
     async def _states(self, subscription: str, topic: str) -> dict[str, str]:
-        found = await self._all(subscription, f"{topic}/eventSubscriptions")
+        found = await self._all(subscription, ResourceId(topic).collection("eventSubscriptions"))
         return {each["name"]: each["properties"]["provisioningState"] for each in found}
 
     async def clock(self, subscription: str) -> datetime:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ResourceId
 from shared.domain.restores.sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
 from shared.domain.restores.staging import Before, Staged, ours
 from shared.domain.restores.verification import Item, Plan, RestoreJob
@@ -69,7 +70,7 @@ class Staging(Management):
         return [str(each) for each in staged]
 
     async def _listed(self, plan: Plan) -> AsyncIterator[Staged]:
-        group, compute = _name(plan.staging_group), self._compute(plan)
+        group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
         async for disk in compute.disks.list_by_resource_group(group):
             yield _described("disk", disk)
         async for snapshot in compute.snapshots.list_by_resource_group(group):
@@ -79,7 +80,7 @@ class Staging(Management):
             yield Staged(kind="container", name=container.name or "", made=changed)
 
     async def _delete(self, plan: Plan, staged: Staged) -> None:
-        group, compute = _name(plan.staging_group), self._compute(plan)
+        group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
         if staged.kind == "container":
             await self._storage(plan).blob_containers.delete(group, plan.staging, staged.name)
         elif staged.kind == "disk":
@@ -90,19 +91,19 @@ class Staging(Management):
     def _compute(self, plan: Plan) -> "ComputeManagementClient":
         from azure.mgmt.compute.aio import ComputeManagementClient
 
-        return self.client(ComputeManagementClient, plan.staging_group.split("/")[2])
+        return self.client(ComputeManagementClient, ResourceId(plan.staging_group).subscription)
 
     def _storage(self, plan: Plan) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
-        return self.client(StorageManagementClient, plan.staging_group.split("/")[2])
+        return self.client(StorageManagementClient, ResourceId(plan.staging_group).subscription)
 
 
 async def check_account(storage: "StorageManagementClient", group: str, plan: Plan) -> None:
     """Raise PermanentError unless the plan's staging account is in this group (resource id) and fit for restores."""
     name = plan.staging
     with translated(f"reading staging account {name}"):
-        account: Any = await unless_absent(storage.storage_accounts.get_properties(_name(group), name))
+        account: Any = await unless_absent(storage.storage_accounts.get_properties(ResourceId(group).group, name))
     if account is None:
         message = f"there is no storage account {name} in {group}: verify.staging_account names it"
         raise PermanentError("NoStagingAccount", message)
@@ -118,10 +119,6 @@ async def jobs_of(plan: Plan, restores: Restores, ledger: "Ledger") -> list[Rest
     if not sends:
         return []
     return all_ours(await restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
-
-
-def _name(group: str) -> str:
-    return group.rpartition("/")[2]
 
 
 def _described(kind: Any, found: Any) -> Staged:

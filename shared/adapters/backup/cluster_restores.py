@@ -4,9 +4,11 @@ from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
+from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.resource_id import ResourceId, name_of, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.verification import (
     BackupJob,
@@ -14,7 +16,6 @@ from shared.domain.restores.verification import (
     Plan,
     RecoveryPoint,
     RestoreJob,
-    VaultPart,
     Warned,
     vault_of,
 )
@@ -22,23 +23,23 @@ from shared.domain.restores.verification import (
 if TYPE_CHECKING:
     from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-_CLUSTERS = "Microsoft.ContainerService/managedClusters"
 _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
 
 
 class ClusterRestores(Management):
     """Restores of clusters."""
 
-    async def job(self, id: VaultPart) -> BackupJob:
+    async def job(self, id: ResourceId) -> BackupJob:
         """A job as its vault tells it."""
+        vault = vault_of(id)
         with translated(f"reading job {id.name}"):
-            found = await unless_absent(self._client(id.vault_id).jobs.get(id.resource_group, id.vault, id.name))
+            found = await unless_absent(self._client(id).jobs.get(vault.group, vault.name, id.name))
         if found is None:
-            raise NotFound("JobGone", f"vault {id.vault} knows no job {id.name} (any more)")
+            raise NotFound("JobGone", f"vault {vault.name} knows no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
             kind="cluster",
-            id=f"{id.vault_id}/backupJobs/{id.name}",
+            id=str(vault.child("backupJobs", id.name)),
             operation=told.operation,
             status=told.status,
             item=told.backup_instance_id or "",
@@ -53,12 +54,11 @@ class ClusterRestores(Management):
 
     async def item_of(self, id: str) -> Item:
         """The backup instance of this resource id."""
-        group, vault = vault_of(id)
         with translated("reading the backup instance"):
-            found = await self._client(id).backup_instances.get(group, vault, id.rsplit("/", 1)[-1])
+            found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
         instance: Any = found.properties
         source = instance.data_source_info
-        if (source.datasource_type or "").lower() != _CLUSTERS.lower():
+        if not same(source.datasource_type or "", CLUSTERS):
             raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
         given = instance.policy_info.policy_parameters
         chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
@@ -76,8 +76,7 @@ class ClusterRestores(Management):
         """The instance's recovery points; those that are neither in the operational tier nor in the vault tier count as
         incomplete.
         """
-        group, vault = vault_of(item.id)
-        listed = self._client(item.id).recovery_points.list(group, vault, item.id.rsplit("/", 1)[-1])
+        listed = self._client(ResourceId(item.id)).recovery_points.list(*_instance(item.id))
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
@@ -85,9 +84,8 @@ class ClusterRestores(Management):
         """The instance's restore jobs that started since; the service lists all jobs of the vault, and none runs in a
         vault that is gone.
         """
-        group, vault = vault_of(item.id)
         with translated("listing jobs"):
-            jobs = await unless_absent(_all(self._client(item.id).jobs.list(group, vault))) or []
+            jobs = await unless_absent(_all(self._client(ResourceId(item.id)).jobs.list(*_vault(item.id)))) or []
         restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
         return [job for job in restores if job.started >= since]
 
@@ -95,13 +93,10 @@ class ClusterRestores(Management):
         """Ask whether the restore could be made now; the id of the operation that will tell."""
         from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
-        group, vault = vault_of(plan.item.id)
         accepted = OperationHeader()
         with translated("validating the restore"):
-            await self._client(plan.item.id).backup_instances.begin_validate_for_restore(
-                group,
-                vault,
-                plan.item.id.rsplit("/", 1)[-1],
+            await self._client(ResourceId(plan.item.id)).backup_instances.begin_validate_for_restore(
+                *_instance(plan.item.id),
                 ValidateRestoreRequestObject(restore_request_object=_request(plan)),
                 polling=False,
                 raw_response_hook=accepted,
@@ -110,21 +105,17 @@ class ClusterRestores(Management):
 
     async def check_validation(self, item: Item, operation: str) -> None:
         """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
-        group, vault = vault_of(item.id)
-        statuses = self._client(item.id).operation_status_backup_vault_context
+        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
         with translated("reading the restore's validation"):
-            found: Any = await statuses.get(group, vault, operation)
+            found: Any = await statuses.get(*_vault(item.id), operation)
         check_validated(found.status, [found.error] if found.error else [])
 
     async def send(self, plan: Plan) -> str:
         """Send the restore request, once; the id of the operation that accepted it."""
-        group, vault = vault_of(plan.item.id)
         accepted = OperationHeader()
         with translated("sending the restore"):
-            await self._client(plan.item.id).backup_instances.begin_trigger_restore(
-                group,
-                vault,
-                plan.item.id.rsplit("/", 1)[-1],
+            await self._client(ResourceId(plan.item.id)).backup_instances.begin_trigger_restore(
+                *_instance(plan.item.id),
                 _request(plan),
                 polling=False,
                 raw_response_hook=accepted,
@@ -133,23 +124,21 @@ class ClusterRestores(Management):
 
     async def job_of(self, item: Item, operation: str) -> str:
         """The name of the job that an accepted request became; NotConverged until there is one."""
-        group, vault = vault_of(item.id)
-        statuses = self._client(item.id).operation_status_backup_vault_context
+        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
         with translated("reading the restore's operation"):
-            found: Any = await statuses.get(group, vault, operation)
+            found: Any = await statuses.get(*_vault(item.id), operation)
         return job_of_operation(found.status, found.error, (found.properties or {}).get("jobId"))
 
     async def restore_job(self, item: Item, name: str) -> RestoreJob:
         """A restore job with its warnings and errors."""
-        group, vault = vault_of(item.id)
         with translated(f"reading job {name}"):
-            found = await self._client(item.id).jobs.get(group, vault, name)
+            found = await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name)
         return _restore_job(found)
 
-    def _client(self, resource_id: str) -> "DataProtectionMgmtClient":
+    def _client(self, id: ResourceId) -> "DataProtectionMgmtClient":
         from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-        return self.client(DataProtectionMgmtClient, resource_id.split("/")[2])
+        return self.client(DataProtectionMgmtClient, id.subscription)
 
 
 class OperationHeader:
@@ -158,8 +147,18 @@ class OperationHeader:
     operation = ""
 
     def __call__(self, response: Any) -> None:
-        url = response.http_response.headers.get("Azure-AsyncOperation", "")
-        self.operation = url.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+        self.operation = last_segment(response.http_response.headers.get("Azure-AsyncOperation", ""))
+
+
+def _vault(id: str) -> tuple[str, str]:
+    """Group and name of the vault."""
+    vault = vault_of(ResourceId(id))
+    return vault.group, vault.name
+
+
+def _instance(id: str) -> tuple[str, str, str]:
+    """Group and name of the vault, and the instance's own name."""
+    return *_vault(id), ResourceId(id).name
 
 
 def job_of_operation(status: str, error: Any, job: str | None) -> str:
@@ -170,7 +169,7 @@ def job_of_operation(status: str, error: Any, job: str | None) -> str:
         )
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
-    return job.rsplit("/", 1)[-1]
+    return name_of(job)
 
 
 def check_validated(status: str, faults: Sequence[Any]) -> None:
@@ -188,7 +187,7 @@ async def _all(pages: AsyncIterable[Any]) -> list[Any]:
 
 def _is_restore_of(found: Any, item: Item) -> bool:
     job = found.properties
-    return str(job.operation).lower() == "restore" and str(job.backup_instance_id).lower() == item.id.lower()
+    return str(job.operation).lower() == "restore" and same(str(job.backup_instance_id), item.id)
 
 
 def _point(found: Any) -> RecoveryPoint:
@@ -228,10 +227,10 @@ def _request(plan: Plan) -> Any:
     cluster: dict[str, Any] = {
         "resource_id": plan.target_id,
         "resource_uri": plan.target_id,
-        "resource_name": plan.target_id.rsplit("/", 1)[-1],
+        "resource_name": ResourceId(plan.target_id).name,
         "resource_type": "Microsoft.ContainerService/managedclusters",
         "resource_location": plan.item.location,
-        "datasource_type": _CLUSTERS,
+        "datasource_type": CLUSTERS,
     }
     wanted: dict[str, Any] = {
         "include_cluster_scope_resources": False,
@@ -246,7 +245,7 @@ def _request(plan: Plan) -> Any:
         criteria = models.KubernetesClusterVaultTierRestoreCriteria(
             **wanted,
             staging_resource_group_id=plan.staging_group,
-            staging_storage_account_id=f"{plan.staging_group}/providers/{ACCOUNTS}/{plan.staging}",
+            staging_storage_account_id=str(ResourceId(plan.staging_group).child(ACCOUNTS, plan.staging)),
         )
     return models.AzureBackupRecoveryPointBasedRestoreRequest(
         recovery_point_id=plan.point.id,

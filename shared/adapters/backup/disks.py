@@ -11,6 +11,7 @@ import msgspec
 from shared.adapters.azure.common import Management, translated, unless_absent
 from shared.adapters.azure.staging import check_account, jobs_of
 from shared.domain.errors import NotConverged, NotFound
+from shared.domain.resource_id import ResourceId
 from shared.domain.restores.disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
 from shared.domain.restores.manifest import Held, Manifest
 from shared.domain.restores.verification import Item, Plan, RestoreJob
@@ -53,9 +54,9 @@ class Disks(Management):
         return Held(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
 
     async def _machine(self, item: Item) -> Any:
-        _, group, name = _named(item.source_id)
-        with translated(f"reading machine {name}"):
-            machine = await unless_absent(self._compute(item.source_id).virtual_machines.get(group, name))
+        id = ResourceId(item.source_id)
+        with translated(f"reading machine {id.name}"):
+            machine = await unless_absent(self._compute(item.source_id).virtual_machines.get(id.group, id.name))
         if machine is None:
             raise NotFound("MachineGone", f"{item.source_id} isn't there (any more)")
         return machine
@@ -109,32 +110,26 @@ class Disks(Management):
             return [_described(disk) async for disk in listed]
 
     async def _disk(self, id: str) -> Disk:
-        _, group, name = _named(id)
-        return _described(await self._compute(id).disks.get(group, name))
+        disk = ResourceId(id)
+        return _described(await self._compute(id).disks.get(disk.group, disk.name))
 
     def _compute(self, resource_id: str) -> "ComputeManagementClient":
         from azure.mgmt.compute.aio import ComputeManagementClient
 
-        return self.client(ComputeManagementClient, resource_id.split("/")[2])
+        return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
 
     def _storage(self, resource_id: str) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
-        return self.client(StorageManagementClient, resource_id.split("/")[2])
-
-
-def _named(resource_id: str) -> tuple[str, str, str]:
-    """Subscription, resource group and name."""
-    parts = resource_id.split("/")
-    return parts[2], parts[4], parts[-1]
+        return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
 
 
 def _group(plan: Plan) -> str:
-    return plan.target_id.rpartition("/")[2]
+    return ResourceId(plan.target_id).group
 
 
 def _machine(plan: Plan) -> str:
-    return plan.item.source_id.rpartition("/")[2]
+    return ResourceId(plan.item.source_id).name
 
 
 def _attached(machine: Any) -> dict[Lun, str]:

@@ -11,6 +11,7 @@ from shared.adapters.azure.common import plain, translated
 from shared.adapters.azure.staging import ACCOUNTS
 from shared.adapters.backup.cluster_restores import OperationHeader, check_validated
 from shared.adapters.backup.share_restores import VaultRestores
+from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.verification import BackupJob, Item, Plan, RestoreJob, vault_of
 
 
@@ -23,15 +24,15 @@ class MachineRestores(VaultRestores):
         """Ask whether the restore could be made now; the id of the operation that will tell."""
         from azure.mgmt.recoveryservicesbackup import models
 
-        group, vault = vault_of(plan.item.id)
+        vault = vault_of(ResourceId(plan.item.id))
         accepted = OperationHeader()
         asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
         with translated("validating the restore"):
             await self._client(plan.item.id).validate_operation.begin_trigger(
-                resource_group_name=group,
-                vault_name=vault,
+                resource_group_name=vault.group,
+                vault_name=vault.name,
                 parameters=models.ValidateOperationRequestResource(
-                    id=f"{plan.item.id}/recoveryPoints/{plan.point.id}", properties=asked
+                    id=str(ResourceId(plan.item.id).child("recoveryPoints", plan.point.id)), properties=asked
                 ),
                 polling=False,
                 raw_response_hook=accepted,
@@ -40,10 +41,12 @@ class MachineRestores(VaultRestores):
 
     async def check_validation(self, item: Item, operation: str) -> None:
         """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
-        group, vault = vault_of(item.id)
+        vault = vault_of(ResourceId(item.id))
         statuses = self._client(item.id).validate_operation_statuses
         with translated("reading the restore's validation"):
-            found: Any = await statuses.get(resource_group_name=group, vault_name=vault, operation_id=operation)
+            found: Any = await statuses.get(
+                resource_group_name=vault.group, vault_name=vault.name, operation_id=operation
+            )
         told = found.properties and found.properties.validate_operation_response
         faults = (told and told.validation_results) or []
         check_validated(plain(found.status), [*faults, *([found.error] if found.error else [])])
@@ -63,10 +66,10 @@ class MachineRestores(VaultRestores):
         )
 
     def _is_about(self, job: BackupJob, found: Any) -> bool:
-        return str(found.properties.get("containerName")).lower() == job.source.lower()
+        return same(str(found.properties.get("containerName")), job.source)
 
     def _is_of(self, item: Item, found: Any) -> bool:
-        return item.id.lower().endswith(f"/vm;{found.properties.get('containerName')}".lower())
+        return same(ResourceId(item.id).name, f"vm;{found.properties.get('containerName')}")
 
     def _told(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
         target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
@@ -80,7 +83,7 @@ class MachineRestores(VaultRestores):
                 recovery_point_id=plan.point.id,
                 recovery_type="RestoreDisks",
                 source_resource_id=plan.item.source_id,
-                storage_account_id=f"{plan.target_id}/providers/{ACCOUNTS}/{plan.staging}",
+                storage_account_id=str(ResourceId(plan.target_id).child(ACCOUNTS, plan.staging)),
                 region=plan.item.location,
                 create_new_cloud_service=False,
                 original_storage_account_option=False,

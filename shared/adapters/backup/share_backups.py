@@ -7,7 +7,8 @@ built: they are hashes, found by the share's name, and casing isn't stable. Of a
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
+from shared.domain.resource_id import ResourceId, same
 from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.volume_plan import Asked
@@ -33,12 +34,12 @@ class ShareBackups(Management):
 
     async def candidate(self, wanted: Protection, share: Source) -> Candidate:
         """What is known of a share that the vault doesn't protect."""
-        group, storage = share.source_id.split("/")[4], self._storage(wanted)
+        storage = self._storage(wanted)
         with translated(f"looking for {share.label}"):
-            account = await unless_absent(storage.storage_accounts.get_properties(group, share.account))
+            account = await unless_absent(storage.storage_accounts.get_properties(share.group, share.account))
             if account is None:
                 return Candidate(source=share, exists=False)
-            found = await unless_absent(storage.file_shares.get(group, share.account, share.name))
+            found = await unless_absent(storage.file_shares.get(share.group, share.account, share.name))
         if found is None:
             return Candidate(source=share, exists=False)
         return Candidate(source=share, exists=True, region=account.location, vault=await self._holder(wanted, share))
@@ -131,7 +132,7 @@ class ShareBackups(Management):
         with translated(f"listing the shares that {wanted.recovery_bar.what} can protect"):
             found: list[Any] = [item async for item in listed]
         named = (item for item in found if item.properties.friendly_name == share.name)
-        of_account = (i for i in named if _same(i.properties.parent_container_fabric_id, share.source_id))
+        of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
     async def protect(self, wanted: Protection, share: Source, id: str) -> str:
@@ -144,13 +145,12 @@ class ShareBackups(Management):
         item = models.AzureFileshareProtectedItem(
             policy_id=wanted.source_policy_id("share"), source_resource_id=share.source_id
         )
-        parts, sent = id.split("/"), Operation()
+        sent = Operation()
         with translated(f"protecting {share.label}"):
             await self._client(wanted).protected_items.begin_create_or_update(
                 **vault_keywords(wanted),
                 fabric_name=_FABRIC,
-                container_name=parts[-3],
-                protected_item_name=parts[-1],
+                **_names(id),
                 parameters=models.ProtectedItemResource(properties=item),
                 polling=False,
                 raw_response_hook=sent,
@@ -169,10 +169,9 @@ class ShareBackups(Management):
 
     async def delete(self, wanted: Protection, item: FoundItem) -> None:
         """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
-        parts = item.id.split("/")
         with translated(f"deleting the backups of {item.name}"):
             await self._client(wanted).protected_items.delete(
-                **vault_keywords(wanted), fabric_name=_FABRIC, container_name=parts[-3], protected_item_name=parts[-1]
+                **vault_keywords(wanted), fabric_name=_FABRIC, **_names(item.id)
             )
 
     async def accounts(self, wanted: Protection) -> list[str]:
@@ -207,7 +206,7 @@ class Operation:
 
     def __call__(self, answer: Any) -> None:
         self.status = answer.http_response.status_code
-        self.id = answer.http_response.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
+        self.id = last_segment(answer.http_response.headers.get("Location", ""))
 
 
 def vault_keywords(wanted: Protection) -> dict[str, str]:
@@ -216,11 +215,13 @@ def vault_keywords(wanted: Protection) -> dict[str, str]:
 
 
 def _container(share: Source) -> str:
-    return f"StorageContainer;Storage;{share.source_id.split('/')[4]};{share.account}"
+    return f"StorageContainer;Storage;{share.group};{share.account}"
 
 
-def _same(id: str | None, other: str) -> bool:
-    return (id or "").lower() == other.lower()
+def _names(id: str) -> dict[str, str]:
+    """A protected or protectable item and its container, as the SDK's operations want them named."""
+    item = ResourceId(id)
+    return {"container_name": item.parent.name, "protected_item_name": item.name}
 
 
 def _item(found: Any) -> FoundItem:

@@ -12,7 +12,8 @@ import msgspec
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
 from shared.adapters.backup.cluster_restores import OperationHeader, job_of_operation
-from shared.domain.errors import NotFound, PermanentError
+from shared.domain.errors import NotFound, PermanentError, shown
+from shared.domain.resource_id import ResourceId, name_of, same
 from shared.domain.restores.verification import (
     BackupJob,
     Item,
@@ -20,7 +21,6 @@ from shared.domain.restores.verification import (
     Plan,
     RecoveryPoint,
     RestoreJob,
-    VaultPart,
     vault_of,
 )
 
@@ -54,19 +54,17 @@ class VaultRestores(Management, ABC):
     @abstractmethod
     def _request(self, plan: Plan) -> Any: ...
 
-    async def job(self, id: VaultPart) -> BackupJob:
+    async def job(self, id: ResourceId) -> BackupJob:
         """A job as its vault tells it."""
         with translated(f"reading job {id.name}"):
-            reading = self._client(id.vault_id).job_details.get(
-                vault_name=id.vault, resource_group_name=id.resource_group, job_name=id.name
-            )
+            reading = self._client(str(id)).job_details.get(**_vault(str(id)), job_name=id.name)
             found = await unless_absent(reading)
         if found is None:
-            raise NotFound("JobGone", f"vault {id.vault} knows no job {id.name} (any more)")
+            raise NotFound("JobGone", f"vault {vault_of(id).name} knows no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
             kind=_KINDS.get(plain(told.backup_management_type).lower(), "share"),
-            id=f"{id.vault_id}/backupJobs/{id.name}",
+            id=str(vault_of(id).child("backupJobs", id.name)),
             operation=told.operation,
             status=told.status,
             item=told.entity_friendly_name or "",
@@ -86,9 +84,9 @@ class VaultRestores(Management, ABC):
 
     async def item_of(self, id: str) -> Item:
         """The protected item of this resource id."""
-        found = [found for found in await self._items(id) if str(found.id).lower() == id.lower()]
+        found = [found for found in await self._items(id) if same(str(found.id), id)]
         if not found:
-            raise PermanentError("ItemNotFound", f"{id} isn't protected (any more)")
+            raise PermanentError("ItemNotFound", f"{shown(id)} isn't protected (any more)")
         return self._item_of(found[0])
 
     async def _items(self, resource_id: str) -> list[Any]:
@@ -147,7 +145,7 @@ class VaultRestores(Management, ABC):
     def _client(self, resource_id: str) -> "RecoveryServicesBackupClient":
         from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-        return self.client(RecoveryServicesBackupClient, resource_id.split("/")[2])
+        return self.client(RecoveryServicesBackupClient, ResourceId(resource_id).subscription)
 
 
 class ShareRestores(VaultRestores):
@@ -167,14 +165,13 @@ class ShareRestores(VaultRestores):
 
     def _is_about(self, job: BackupJob, found: Any) -> bool:
         protected = found.properties
-        account = (protected.source_resource_id or "").rsplit("/", 1)[-1]
-        return bool(protected.get("friendlyName") == job.item and account.lower() == job.source.lower())
+        account = name_of(protected.source_resource_id or "")
+        return bool(protected.get("friendlyName") == job.item and same(account, job.source))
 
     def _is_of(self, item: Item, found: Any) -> bool:
         job = found.properties
-        account = item.source_id.rsplit("/", 1)[-1]
-        same_account = str(job.get("storageAccountName")).lower() == account.lower()
-        return bool(same_account and job.get("entityFriendlyName") == item.share)
+        of_account = same(str(job.get("storageAccountName")), ResourceId(item.source_id).name)
+        return bool(of_account and job.get("entityFriendlyName") == item.share)
 
     def _told(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
         restored, failed, skipped = (_count(bag, kind) for kind in ("Restored", "Failed", "Skipped"))
@@ -198,13 +195,13 @@ class ShareRestores(VaultRestores):
 
 
 def _vault(resource_id: str) -> dict[str, str]:
-    group, vault = vault_of(resource_id)
-    return {"resource_group_name": group, "vault_name": vault}
+    vault = vault_of(ResourceId(resource_id))
+    return {"resource_group_name": vault.group, "vault_name": vault.name}
 
 
 def _item(item: Item) -> dict[str, str]:
-    parts = item.id.split("/")
-    names = {"container_name": parts[-3], "protected_item_name": parts[-1]}
+    id = ResourceId(item.id)
+    names = {"container_name": id.parent.name, "protected_item_name": id.name}
     return {**_vault(item.id), "fabric_name": _FABRIC, **names}
 
 

@@ -7,7 +7,7 @@ of which only the id is kept; the signed address that the service gives isn't.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.adapters.azure.common import Management, last_segment, plain, translated, unless_absent
 from shared.domain.vaults.findings import Found, FoundInstance, FoundOperation, FoundVault, SoftDeleted, Validation
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection
@@ -130,7 +130,7 @@ class BackupVaults:
                 polling=False,
                 raw_response_hook=lambda answer: sent.append(answer.http_response.headers["Azure-AsyncOperation"]),
             )
-        return Validation(wanted=wanted, operation=sent[-1].partition("?")[0].rpartition("/")[2])
+        return Validation(wanted=wanted, operation=last_segment(sent[-1]))
 
     async def operation(self, validation: Validation) -> FoundOperation:
         """The operation of a validation."""

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.errors import NotConverged, PermanentError, shown
+from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import Plan, RecoveryPoint, Source, places_of
@@ -80,7 +81,7 @@ def why(candidate: Candidate, history: History, knobs: VerifyPolicy, now: dateti
         return Reason(True, "Asked", "somebody asks for it")
     if last is None:
         return Reason(True, "NeverVerified", "the item was never verified")
-    if last.policy.lower() != candidate.source.item.policy.lower():
+    if not same(last.policy, candidate.source.item.policy):
         return Reason(True, "PolicyChanged", "the backup policy has changed since the item was last verified")
     waited = {name: history.verified_at(name) for name in candidate.names}
     overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
@@ -172,7 +173,7 @@ def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source:
     if source.wanted.point_id:
         found = next((point for point in usable if point.id == source.wanted.point_id), None)
         if found is None:
-            message = f"{source.wanted.point_id} is no recovery point that can be restored"
+            message = f"{shown(source.wanted.point_id)} is no recovery point that can be restored"
             raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
         return found
     since = [point for point in usable if source.job and point.time >= source.job.started]

@@ -16,13 +16,15 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ResourceId, group_scope
 from shared.domain.restores.manifest import Entry
 from shared.domain.restores.sending import ran_during
 from shared.domain.restores.verification import Item, RestoreJob
 
 _COMPUTER_NAME = 15  # Windows' longest: what is cut there is missing in the names of disks, too
-_RESTORED = re.compile(r"(?P<stem>[a-z0-9]+)-(osdisk|datadisk-(?P<lun>\d{3}))-(?P<at>\d{8}-\d{6})", re.IGNORECASE)
-_STAGED = re.compile(r"(?P<stem>[a-z0-9]+)-[0-9a-f]{32}", re.IGNORECASE)
+_CASELESS = re.ASCII | re.IGNORECASE
+_RESTORED = re.compile(r"(?P<stem>[a-z0-9]+)-(osdisk|datadisk-(?P<lun>\d{3}))-(?P<at>\d{8}-\d{6})", _CASELESS)
+_STAGED = re.compile(r"(?P<stem>[a-z0-9]+)-[0-9a-f]{32}", _CASELESS)
 
 type Lun = int | None  # None is the system's disk
 
@@ -38,7 +40,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
 def scratch_id(item: Item, group: str) -> str:
     """The resource id of the scratch group, in the item's subscription."""
-    return f"/subscriptions/{item.source_id.split('/')[2]}/resourceGroups/{group}"
+    return str(group_scope(ResourceId(item.source_id).subscription, group))
 
 
 def covered(disks: Mapping[Lun, Disk], included: tuple[str, ...], excluded: tuple[str, ...]) -> dict[Lun, Disk]:

@@ -9,6 +9,7 @@ import msgspec
 
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME
 
 _CONFIG_MAP = re.compile(r"ConfigMap ([a-z0-9-]+)/[a-z0-9.-]+")
 
@@ -71,6 +72,9 @@ class VerifyPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if bool(self.scratch_group) != bool(self.staging_account):
             raise ValueError("scratch_group: goes together with staging_account")
+        for knob, form in (("scratch_group", GROUP_NAME), ("staging_account", ACCOUNT_NAME)):
+            if getattr(self, knob) and not re.fullmatch(form, getattr(self, knob)):
+                raise ValueError(f"{knob}: not a name that Azure takes")
         for target in ("verify_within", "rpo", "rto"):
             if getattr(self, target) <= timedelta():
                 raise ValueError(f"{target}: not longer than nothing")

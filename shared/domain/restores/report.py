@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
+from shared.domain.resource_id import name_of
 from shared.domain.restores.history import Trial
 from shared.domain.restores.trends import Trend, Trends
 
@@ -49,7 +50,7 @@ def chart(trend: Trend, what: str, target: float, of: Callable[[Trial], float | 
 
 
 def _section(trend: Trend) -> str:
-    name = escape(trend.source.rpartition("/")[2])
+    name = escape(name_of(trend.source))
     return "\n".join(
         [
             f"<h2>{name}</h2>",

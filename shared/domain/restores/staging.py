@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.resource_id import ResourceId
 from shared.domain.restores.disks import called_as_a_machine_s
 from shared.domain.restores.lease import kept_since, lease_path, release_path
 from shared.domain.restores.sending import ran_during
@@ -53,8 +54,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 def turn_path(plan: Plan) -> str:
     """Where it stands whose turn at the plan's staging group it is."""
-    parts = plan.staging_group.lower().split("/")
-    return f"turns/{parts[2]}/{parts[4]}.json"
+    id = ResourceId(plan.staging_group)
+    return f"turns/{id.subscription}/{id.group}.json".lower()
 
 
 def before_path(plan: Plan) -> str:

@@ -13,45 +13,21 @@ from typing import Literal
 
 import msgspec
 
-from shared.domain.errors import InvalidEvent, PermanentError
+from shared.domain.errors import InvalidEvent, PermanentError, shown
+from shared.domain.resource_id import ResourceId, folded, parsed, same
 
 ENDED = frozenset({"completed", "completedwithwarnings", "failed", "cancelled"})
 GOOD = frozenset({"completed", "completedwithwarnings"})
 _LONGEST_NAME = 47  # of 63, less "verify-" and "-" with eight digits
 
-_VAULT = (
-    r"(?P<vault_id>/subscriptions/(?P<subscription_id>[^/]+)/resourcegroups/(?P<resource_group>[^/]+)"
-    r"/providers/(?P<provider>microsoft\.dataprotection/backupvaults|microsoft\.recoveryservices/vaults)"
-    r"/(?P<vault>[^/]+))"
-)
-_JOB = re.compile(_VAULT + r"/backupjobs/(?P<name>[0-9a-f-]{36})", re.IGNORECASE)
-_ITEM = re.compile(
-    _VAULT + r"/(backupinstances|backupfabrics/azure/protectioncontainers/[^/]+/protecteditems)/(?P<name>[^/]+)",
-    re.IGNORECASE,
-)
+_BACKUP_VAULTS, _RECOVERY_VAULTS = "Microsoft.DataProtection/backupVaults", "Microsoft.RecoveryServices/vaults"
+_JOBS = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.RecoveryServices/vaults/backupJobs")
+_INSTANCES = "Microsoft.DataProtection/backupVaults/backupInstances"
+_FABRICS = "Microsoft.RecoveryServices/vaults/backupFabrics"
+_ITEMS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
+_JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
 
 type Kind = Literal["cluster", "share", "machine"]
-
-
-class VaultPart(msgspec.Struct, frozen=True, kw_only=True):
-    """The resource id of a backup job or a protected item taken apart."""
-
-    vault_id: str
-    subscription_id: str
-    resource_group: str
-    provider: str
-    vault: str
-    name: str
-
-    @property
-    def kind(self) -> Kind:
-        """What this vault protects: Backup vaults protect clusters, Recovery Services vaults machines and shares.
-
-        A job's id doesn't tell these two apart: its vault does, and says it of the job itself.
-        """
-        if self.provider.lower().startswith("microsoft.dataprotection"):
-            return "cluster"
-        return "machine" if self.name.lower().startswith("vm;") else "share"
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +169,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def target(self) -> str:
         """What a restore job calls the place: the scratch share, or the group of a machine's disks."""
         if self.item.kind == "machine":
-            return self.target_id.rpartition("/")[2]
+            return ResourceId(self.target_id).name
         return self.places.get(self.item.share, "")
 
 
@@ -219,41 +195,53 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     job: RestoreJob
 
 
-def job_id(resource_id: str) -> VaultPart:
-    """Take a backup job's resource id apart; raises InvalidEvent for any other id."""
-    found = _JOB.fullmatch(resource_id)
-    if found is None:
-        raise InvalidEvent("NotABackupJob", f"{resource_id[:300]} isn't the resource id of a backup job")
-    return VaultPart(**found.groupdict())
+def job_id(text: str) -> ResourceId:
+    """A backup job's resource id; raises InvalidEvent "NotABackupJob" for any other text."""
+    found = parsed(text)
+    if found is None or not (found.of_type(*_JOBS) and _JOB_NAME.fullmatch(found.name)):
+        raise InvalidEvent("NotABackupJob", f"{shown(text)} isn't the resource id of a backup job")
+    return found
 
 
-def item_id(resource_id: str) -> VaultPart:
-    """Take the resource id of a backup instance or a protected item apart; raises InvalidEvent for any other id."""
-    found = _ITEM.fullmatch(resource_id)
-    if found is None:
-        raise InvalidEvent(
-            "NotAProtectedItem", f"{resource_id[:300]} isn't the resource id of a backup instance or protected item"
-        )
-    return VaultPart(**found.groupdict())
+def item_id(text: str) -> ResourceId:
+    """The resource id of a backup instance or a protected item; raises InvalidEvent "NotAProtectedItem" for any other
+    text.
+    """
+    found = parsed(text)
+    if found is None or not (found.of_type(_INSTANCES) or _is_protected_item(found)):
+        message = f"{shown(text)} isn't the resource id of a backup instance or protected item"
+        raise InvalidEvent("NotAProtectedItem", message)
+    return found
 
 
-def check_ours(part: VaultPart, subscriptions: Collection[str]) -> None:
+def _is_protected_item(id: ResourceId) -> bool:
+    return id.of_type(_ITEMS) and same(id.nearest(_FABRICS).name, "Azure")
+
+
+def vault_of(id: ResourceId) -> ResourceId:
+    """The vault that a job, an instance or an item belongs to."""
+    return id.nearest(_BACKUP_VAULTS, _RECOVERY_VAULTS)
+
+
+def kind_of(id: ResourceId) -> Kind:
+    """What a job or an item is about: Backup vaults protect clusters, Recovery Services vaults machines and shares.
+
+    A job's id doesn't tell these two apart: its vault does, and says it of the job itself.
+    """
+    if same(id.namespace, "Microsoft.DataProtection"):
+        return "cluster"
+    return "machine" if folded(id.name).startswith("vm;") else "share"
+
+
+def check_ours(id: ResourceId, subscriptions: Collection[str]) -> None:
     """Raise InvalidEvent for what is outside the subscriptions that Meshward looks after."""
-    if part.subscription_id.lower() not in {subscription.lower() for subscription in subscriptions}:
-        raise InvalidEvent(
-            "ForeignSubscription", f"subscription {part.subscription_id} isn't among the configured ones"
-        )
+    if not any(same(id.subscription, ours) for ours in subscriptions):
+        raise InvalidEvent("ForeignSubscription", f"subscription {id.subscription} isn't among the configured ones")
 
 
 def item_digest(item_id: str) -> str:
     """A short name for an item, the same in whatever case its id is written."""
-    return hashlib.sha256(item_id.lower().encode()).hexdigest()[:16]
-
-
-def vault_of(item_id: str) -> tuple[str, str]:
-    """Resource group and name of the vault that an instance, item or job belongs to."""
-    parts = item_id.split("/")
-    return parts[4], parts[8]
+    return hashlib.sha256(folded(item_id).encode()).hexdigest()[:16]
 
 
 def of_job(resource_id: str, *, asked: bool = False) -> Verification:

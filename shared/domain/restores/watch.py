@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.events import BACKUP_COMPLETED, BACKUP_FAILED, BACKUP_OVERDUE
+from shared.domain.resource_id import name_of
 from shared.domain.restores.verification import ENDED, GOOD
 
 OVERLAP = timedelta(days=1)
@@ -55,7 +56,7 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def event_id(self) -> str:
-        return f"{self.id.rsplit('/', 1)[-1]}:{self.news}"
+        return f"{name_of(self.id)}:{self.news}"
 
 
 def event_type(status: str) -> str:

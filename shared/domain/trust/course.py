@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.resource_id import name_of
 from shared.domain.trust.phases import ENDS, SPOKEN, STAGES, Mode, Phase, Roots, Word, get_along, moved, next_for
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Rotation
@@ -247,7 +248,7 @@ def _held(course: Course, blocked: Sequence[Outcome], time: timedelta, now: date
 
 
 def _name(outcome: Outcome) -> str:
-    return outcome.cluster.rpartition("/")[2] or "key vault"
+    return name_of(outcome.cluster) or "key vault"
 
 
 def _pace(blocked: Sequence[Outcome]) -> timedelta:

@@ -12,7 +12,8 @@ from datetime import datetime
 
 import msgspec
 
-from shared.domain.errors import InvalidEvent, PermanentError
+from shared.domain.errors import InvalidEvent, PermanentError, shown
+from shared.domain.resource_id import same
 from shared.domain.trust.mesh import FIRST, Mesh
 
 MESH_TAG = "meshward:mesh"
@@ -124,9 +125,9 @@ def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> R
 
     Raises InvalidEvent if it isn't a root of ours, AlreadyRotated if it isn't the current one.
     """
-    found = [c for c in certificates if c.name.lower() == certificate.lower()]
+    found = [c for c in certificates if same(c.name, certificate)]
     if not found:
-        raise InvalidEvent("NotATrustRoot", f"there is no certificate {certificate} in the vault")
+        raise InvalidEvent("NotATrustRoot", f"there is no certificate {shown(certificate)} in the vault")
     root = trust_root(found[0])
     family = _family(root.mesh, root.trust_domain, certificates)
     enabled = [r for r in family if r.enabled]

@@ -17,7 +17,8 @@ import msgspec
 
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError
-from shared.domain.restores.verification import GOOD
+from shared.domain.resource_id import ResourceId, folded, parsed, same
+from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.volumes import FoundItem, Source, ended, sources_of
 
@@ -83,9 +84,9 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
 
     def proof(self, item: str) -> Proof:
         """What was known of a backup instance, or of the item of a share or machine."""
-        known = {s.instance.lower(): s.proof for s in self.clusters}
-        known |= {v.item.lower(): v.proof for s in self.clusters for v in s.volumes}
-        return known.get(item.lower(), Proof())
+        known = {folded(s.instance): s.proof for s in self.clusters}
+        known |= {folded(v.item): v.proof for s in self.clusters for v in s.volumes}
+        return known.get(folded(item), Proof())
 
 
 def path(day: datetime) -> str:
@@ -97,27 +98,31 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
     """The census of these clusters."""
     protected = sum(standing.protected for standing in standings)
     tenths = math.floor(1000 * protected / len(standings)) if standings else 1000
-    ordered = sorted(standings, key=lambda standing: (standing.protected, standing.cluster.lower()))
+    ordered = sorted(standings, key=lambda standing: (standing.protected, folded(standing.cluster)))
     return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
 
 
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
     """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
-    vault = item.lower().partition("/backupfabrics/")[0]
-    ours = (job for job in jobs if _of(job, item.lower(), vault, volume.lower()))
+    vault = _vault(item) if volume else None
+    ours = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
     made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 
-def _of(job: WatchedJob, item: str, vault: str, volume: str) -> bool:
-    if volume:
-        return job.volume.lower() == volume and job.id.lower().startswith(f"{vault}/")
-    return job.item.lower() == item
+def _of(job: WatchedJob, vault: ResourceId | None, volume: str) -> bool:
+    return same(job.volume, volume) and vault is not None and _vault(job.id) == vault
+
+
+def _vault(text: str) -> ResourceId | None:
+    """The vault of an instance, an item or a job; None where somebody's names aren't Meshward's to read."""
+    id = parsed(text)
+    return vault_of(id) if id else None
 
 
 def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
     """A cluster that an instance protects."""
-    vault = instance.id[: instance.id.lower().index("/backupinstances/")]
+    vault = str(_vault(instance.id) or "")
     return Standing(
         cluster=cluster.id, protected=True, instance=instance.id, vault=vault, policy=instance.policy, proof=proof
     )

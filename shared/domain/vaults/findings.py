@@ -13,7 +13,9 @@ from functools import partial
 
 import msgspec
 
-from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.errors import NotConverged, PermanentError, shown
+from shared.domain.resource_id import parsed, same
+from shared.domain.restores.verification import vault_of
 from shared.domain.vaults.protection import Bar, Protection
 
 CONFIGURED = "ProtectionConfigured"
@@ -144,7 +146,7 @@ def strong(bar: Bar, found: FoundVault | None) -> FoundVault:
 
 def unguarded(bar: Bar, guard: str) -> bool:
     """Whether the vault lacks the wanted Resource Guard; raises PermanentError if another one watches over it."""
-    if guard and bar.terms.guard and guard.lower() != bar.terms.guard.lower():
+    if guard and bar.terms.guard and not same(guard, bar.terms.guard):
         raise PermanentError(
             "GuardedByAnother",
             f"{bar.what} is tied to Resource Guard {guard}; untie it with the consent of those who own that guard",
@@ -210,7 +212,7 @@ def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtensio
 
 def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [h.id.partition("/backupInstances/")[0] for h in holders if not _ours(wanted, h)]
+    others = [_vault(h) for h in holders if not _ours(wanted, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -222,7 +224,7 @@ def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInst
 
 def undeleted(wanted: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
-    ours = next((d for d in deleted if d.name.lower() == wanted.instance.lower()), None)
+    ours = next((d for d in deleted if same(d.name, wanted.instance)), None)
     if ours:
         raise PermanentError(
             "InstanceSoftDeleted",
@@ -232,7 +234,12 @@ def undeleted(wanted: Protection, deleted: Sequence[SoftDeleted]) -> None:
 
 
 def _ours(wanted: Protection, holder: FoundInstance) -> bool:
-    return holder.id.lower() == wanted.instance_id.lower()
+    return same(holder.id, wanted.instance_id)
+
+
+def _vault(holder: FoundInstance) -> str:
+    id = parsed(holder.id)
+    return str(vault_of(id)) if id else shown(holder.id)
 
 
 def concluded(what: str, found: FoundOperation) -> Finding:

@@ -14,6 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from shared.domain.errors import Conflict, NotConverged
+from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import (
     CONFIGURED,
@@ -154,8 +155,8 @@ def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Chan
     policy = wanted.terms.backup_policy
     if instance is None:
         yield Change(act="create", what=f"backup instance {wanted.instance}, by policy {policy}")
-    elif instance.policy.lower() != wanted.policy_id.lower():
-        why = f"it goes by {instance.policy.rpartition('/')[2]}"
+    elif not same(instance.policy, wanted.policy_id):
+        why = f"it goes by {name_of(instance.policy)}"
         yield Change(act="move", what=f"backup instance {wanted.instance} to policy {policy}", why=why)
 
 

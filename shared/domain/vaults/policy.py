@@ -1,20 +1,17 @@
 """How clusters are protected: the knobs of their vaults, backups and releases."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
 import msgspec
 
+from shared.domain.resource_id import parsed
+
 type Redundancy = Literal["LocallyRedundant", "ZoneRedundant", "GeoRedundant"]
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _EVERY = [_HOUR * n for n in (4, 6, 8, 12, 24)]  # what a policy for AKS offers (Azure Backup docs)
-
-
-_GROUP = r"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/"
-_GUARD = re.compile(rf"{_GROUP}microsoft\.dataprotection/resourceguards/[^/]+", re.IGNORECASE)
-_SUBNET = re.compile(rf"{_GROUP}microsoft\.network/virtualnetworks/[^/]+/subnets/[^/]+", re.IGNORECASE)
-_ZONE = re.compile(rf"{_GROUP}microsoft\.network/privatednszones/[^/]+", re.IGNORECASE)
+_GUARDS = "Microsoft.DataProtection/resourceGuards"
+_SUBNETS, _ZONES = "Microsoft.Network/virtualNetworks/subnets", "Microsoft.Network/privateDnsZones"
 
 
 class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,11 +44,11 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("backup_every: AKS is backed up every 4, 6, 8, 12 or 24 hours")
         if not _DAY <= self.keep <= _DAY * 360 or self.keep % _DAY:
             raise ValueError("keep: backups are kept for whole days, 1 to 360")
-        if self.guard and not _GUARD.fullmatch(self.guard):
+        if self.guard and not _is(_GUARDS, self.guard):
             raise ValueError("guard: not the resource id of a Resource Guard")
-        if self.subnet and not _SUBNET.fullmatch(self.subnet):
+        if self.subnet and not _is(_SUBNETS, self.subnet):
             raise ValueError("subnet: not the resource id of a subnet")
-        if self.dns_zone and not (self.subnet and _ZONE.fullmatch(self.dns_zone)):
+        if self.dns_zone and not (self.subnet and _is(_ZONES, self.dns_zone)):
             raise ValueError("dns_zone: not the resource id of a private DNS zone, or without a subnet")
         if self.release_after < self.keep:
             raise ValueError("release_after: shorter than `keep`, for which backups were promised")
@@ -60,3 +57,8 @@ class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def backup_policy(self) -> str:
         """The name of the vault's backup policy, which says what is in it: what is in a policy can't be changed."""
         return f"every-{self.backup_every // _HOUR}h-keep-{self.keep // _DAY}d"
+
+
+def _is(type: str, text: str) -> bool:
+    id = parsed(text)
+    return id is not None and id.of_type(type)

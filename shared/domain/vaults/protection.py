@@ -16,8 +16,9 @@ import uuid
 
 import msgspec
 
-from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, ClusterId
-from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
+from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, cluster_id
+from shared.domain.errors import InvalidEvent, NotConverged, PermanentError, shown
+from shared.domain.resource_id import ResourceId, folded, group_scope, same, subscription_scope
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.volumes import Source, source_policy, sources_of
 
@@ -75,31 +76,31 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def snapshot_group_id(self) -> str:
-        return f"/subscriptions/{self.subscription}/resourceGroups/{self.snapshot_group}"
+        return str(group_scope(self.subscription, self.snapshot_group))
 
     @property
     def account_id(self) -> str:
-        return f"{self._group_id}/providers/Microsoft.Storage/storageAccounts/{self.account}"
+        return str(self._group.child("Microsoft.Storage/storageAccounts", self.account))
 
     @property
     def endpoint_id(self) -> str:
-        return f"{self._group_id}/providers/Microsoft.Network/privateEndpoints/pe-{self.account}"
+        return str(self._group.child("Microsoft.Network/privateEndpoints", f"pe-{self.account}"))
 
     @property
     def vault_id(self) -> str:
-        return f"{self._group_id}/providers/Microsoft.DataProtection/backupVaults/{self.vault}"
+        return str(self._group.child("Microsoft.DataProtection/backupVaults", self.vault))
 
     @property
     def policy_id(self) -> str:
-        return f"{self.vault_id}/backupPolicies/{self.terms.backup_policy}"
+        return str(ResourceId(self.vault_id).child("backupPolicies", self.terms.backup_policy))
 
     @property
     def recovery_vault_id(self) -> str:
-        return f"{self._group_id}/providers/Microsoft.RecoveryServices/vaults/{self.recovery_vault}"
+        return str(self._group.child("Microsoft.RecoveryServices/vaults", self.recovery_vault))
 
     def source_policy_id(self, kind: str) -> str:
         """The resource id of the policy for shares or machines."""
-        return f"{self.recovery_vault_id}/backupPolicies/{source_policy(kind, self.terms)}"
+        return str(ResourceId(self.recovery_vault_id).child("backupPolicies", source_policy(kind, self.terms)))
 
     @property
     def bar(self) -> Bar:
@@ -123,11 +124,11 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def instance_id(self) -> str:
-        return f"{self.vault_id}/backupInstances/{self.instance}"
+        return str(ResourceId(self.vault_id).child("backupInstances", self.instance))
 
     @property
-    def _group_id(self) -> str:
-        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+    def _group(self) -> ResourceId:
+        return group_scope(self.subscription, self.group)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,26 +141,27 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The same grant has the same name, whoever makes it."""
-        return str(uuid.uuid5(_NAMES, f"{self.scope}|{self.role}|{self.principal}".lower()))
+        return str(uuid.uuid5(_NAMES, folded(f"{self.scope}|{self.role}|{self.principal}")))
 
     @property
     def subscription(self) -> str:
-        return self.scope.split("/")[2]
+        return ResourceId(self.scope).subscription
 
     @property
     def role_id(self) -> str:
-        return f"/subscriptions/{self.subscription}/providers/Microsoft.Authorization/roleDefinitions/{self.role}"
+        return str(subscription_scope(self.subscription).child("Microsoft.Authorization/roleDefinitions", self.role))
 
 
-def check_ours(ref: ClusterId, subscriptions: list[str]) -> None:
+def check_ours(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
-    if ref.subscription_id.lower() not in (s.lower() for s in subscriptions):
-        raise InvalidEvent("NotOurs", f"cluster {ref.name} is in subscription {ref.subscription_id}, which isn't ours")
+    if not any(same(id.subscription, ours) for ours in subscriptions):
+        message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't ours"
+        raise InvalidEvent("NotOurs", message)
 
 
 def due(cluster: Cluster, terms: ProtectPolicy) -> bool:
     """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet."""
-    by_default = cluster.subscription_id.lower() in (s.lower() for s in terms.subscriptions)
+    by_default = any(same(cluster.subscription_id, named) for named in terms.subscriptions)
     asked = cluster.tagged(PROTECT_TAG, "true") or (by_default and not cluster.tagged(PROTECT_TAG, "false"))
     if not asked or cluster.provisioning_state == "Deleting":
         return False
@@ -169,13 +171,17 @@ def due(cluster: Cluster, terms: ProtectPolicy) -> bool:
 
 
 def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protection:
-    """The protection of a cluster, its vault in resource group `group` of the cluster's own subscription."""
+    """The protection of a cluster, its vault in resource group `group` of the cluster's own subscription.
+
+    Raises PermanentError for a cluster whose id can't be read, or whose identity can't be granted anything.
+    """
     if cluster.principal_id is None:
         raise PermanentError(
             "NoManagedIdentity",
             f"cluster {cluster.name} runs as a service principal; AKS backup needs a managed identity",
         )
-    key = hashlib.sha256(f"{cluster.id.lower()}|{life(cluster)}".encode()).hexdigest()
+    cluster_id(cluster.id)
+    key = hashlib.sha256(f"{folded(cluster.id)}|{life(cluster)}".encode()).hexdigest()
     label = f"{_label(cluster.name)}-{key[:8]}"
     name = uuid.uuid5(_NAMES, key)
     return Protection(

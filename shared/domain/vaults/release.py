@@ -10,13 +10,15 @@ Rules:
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
-from shared.domain.cluster import Cluster
+from shared.domain.cluster import CLUSTERS, Cluster
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope
 from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.policy import ProtectPolicy
@@ -24,6 +26,8 @@ from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, l
 from shared.domain.vaults.volumes import FoundItem
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
+
+_TAG = re.compile(rf"(?P<group>{GROUP_NAME})/(?P<cluster>[A-Za-z0-9_-]{{1,63}})")
 
 
 class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,9 +85,9 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
-    lives = {(cluster.id.lower(), life(cluster)) for cluster in clusters}
-    ours = (_protection(vault, terms) for vault in vaults if CLUSTER_TAG in vault.tags)
-    return [p for p in ours if (p.cluster_id.lower(), p.born) not in lives]
+    lives = {(folded(cluster.id), life(cluster)) for cluster in clusters}
+    ours = filter(None, (_protection(vault, terms) for vault in vaults))
+    return [p for p in ours if (folded(p.cluster_id), p.born) not in lives]
 
 
 def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
@@ -117,19 +121,18 @@ def check_empty(wanted: Protection, found: Remains) -> None:
         raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
 
 
-def _protection(vault: TaggedVault, terms: Terms) -> Protection:
-    _, _, subscription, _, group, *_ = vault.id.split("/")
-    cluster_group, _, name = vault.tags[CLUSTER_TAG].rpartition("/")
+def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
+    """What the vault protected, by its tags; None if they don't name a cluster."""
+    named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), ResourceId(vault.id)
+    if named is None:
+        return None
+    id = group_scope(home.subscription, named["group"]).child(CLUSTERS, named["cluster"])
     born = vault.tags.get(BORN_TAG, "")
-    id = (
-        f"/subscriptions/{subscription}/resourceGroups/{cluster_group}"
-        f"/providers/Microsoft.ContainerService/managedClusters/{name}"
-    )
     cluster = Cluster(
-        id=id,
-        name=name,
-        resource_group=cluster_group,
-        subscription_id=subscription,
+        id=str(id),
+        name=id.name,
+        resource_group=id.group,
+        subscription_id=id.subscription,
         location=vault.location,
         tags={},
         created_at=datetime.fromisoformat(born) if born else None,
@@ -139,4 +142,4 @@ def _protection(vault: TaggedVault, terms: Terms) -> Protection:
         oidc_issuer=None,
         node_resource_group=None,
     )
-    return protection_of(cluster, group, terms(id))
+    return protection_of(cluster, home.group, terms(str(id)))

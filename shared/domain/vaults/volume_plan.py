@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import FoundVault, unguarded, weaknesses
 from shared.domain.vaults.protection import Protection, share_grants
@@ -80,8 +81,8 @@ def _source(wanted: Protection, seen: SeenVolumes, source: Source) -> Change | N
         return Change(act="refuse", what=what, why=why)
     if item is None:
         return Change(act="protect", what=f"{what} by policy {policy}", why="it isn't protected")
-    if item.policy.lower() != wanted.source_policy_id(source.kind).lower():
-        return Change(act="move", what=f"{what} to policy {policy}", why=f"it goes by {item.policy.rpartition('/')[2]}")
+    if not same(item.policy, wanted.source_policy_id(source.kind)):
+        return Change(act="move", what=f"{what} to policy {policy}", why=f"it goes by {name_of(item.policy)}")
     return None
 
 

@@ -22,15 +22,17 @@ from typing import Literal
 import msgspec
 
 from shared.domain.cluster import Cluster
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, shown
+from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME, ResourceId, group_scope, same
 from shared.domain.vaults.policy import ProtectPolicy
 
 FILES_TAG = "meshward:files"
 MACHINES_TAG = "meshward:machines"
 SNAPSHOTS = 200
 MACHINE_KEPT = timedelta(days=7)
-_MACHINE = re.compile(r"(?:(?P<group>[^/,]{1,90})/)?(?P<machine>[A-Za-z0-9](?:[\w.-]{0,62}\w)?)")
-_SHARE = re.compile(r"(?:(?P<group>[^/,]{1,90})/)?(?P<account>[a-z0-9]{3,24})/(?P<share>[a-z0-9](?:-?[a-z0-9]){2,62})")
+_GROUP = rf"(?:(?P<group>{GROUP_NAME})/)?"
+_MACHINE = re.compile(rf"{_GROUP}(?P<machine>[A-Za-z0-9](?:[\w.-]{{0,62}}\w)?)", re.ASCII)
+_SHARE = re.compile(rf"{_GROUP}(?P<account>{ACCOUNT_NAME})/(?P<share>[a-z0-9](?:-?[a-z0-9]){{2,62}})")
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -46,11 +48,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, order=True):
     @property
     def account(self) -> str:
         """The account of a share."""
-        return self.source_id.rpartition("/")[2]
+        return ResourceId(self.source_id).name
 
     @property
     def group(self) -> str:
-        return self.source_id.split("/")[4]
+        return ResourceId(self.source_id).group
 
     @property
     def label(self) -> str:
@@ -76,8 +78,7 @@ class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, source: Source) -> bool:
         """Whether this is the share or machine."""
-        same = self.source_id.lower() == source.source_id.lower()
-        return same and (source.kind == "machine" or self.name == source.name)
+        return same(self.source_id, source.source_id) and (source.kind == "machine" or self.name == source.name)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +112,8 @@ def _share(cluster: Cluster, named: str) -> Source:
     if found is None or not group:
         form = "shares as [<resource group>/]<storage account>/<share>"
         raise _bad_tag(FILES_TAG, cluster, named, form)
-    at = f"/subscriptions/{cluster.subscription_id}/resourceGroups/{group}/providers/Microsoft.Storage"
-    return Source(source_id=f"{at}/storageAccounts/{found['account']}", name=found["share"])
+    id = group_scope(cluster.subscription_id, group).child("Microsoft.Storage/storageAccounts", found["account"])
+    return Source(source_id=str(id), name=found["share"])
 
 
 def _machine(cluster: Cluster, named: str) -> Source:
@@ -120,12 +121,12 @@ def _machine(cluster: Cluster, named: str) -> Source:
     if found is None:
         raise _bad_tag(MACHINES_TAG, cluster, named, "virtual machines as [<resource group>/]<machine>")
     group = found["group"] or cluster.resource_group
-    at = f"/subscriptions/{cluster.subscription_id}/resourceGroups/{group}/providers/Microsoft.Compute"
-    return Source(kind="machine", source_id=f"{at}/virtualMachines/{found['machine']}", name=found["machine"])
+    id = group_scope(cluster.subscription_id, group).child("Microsoft.Compute/virtualMachines", found["machine"])
+    return Source(kind="machine", source_id=str(id), name=found["machine"])
 
 
 def _bad_tag(tag: str, cluster: Cluster, named: str, form: str) -> PermanentError:
-    why = f"tag {tag} of cluster {cluster.name} names {named!r}; it lists {form}, separated by commas"
+    why = f"tag {tag} of cluster {cluster.name} names {shown(named)!r}; it lists {form}, separated by commas"
     return PermanentError("BadTag", why)
 
 
@@ -147,7 +148,7 @@ def refusal(
         return why
     if found is None or not found.exists:
         return f"it isn't there; correct the tag {FILES_TAG if source.kind == 'share' else MACHINES_TAG}"
-    if found.vault and found.vault.lower() != vault.lower():
+    if found.vault and not same(found.vault, vault):
         return f"{found.vault} holds it, or its storage account; that is one vault's alone: unregister it there"
     if found.region != region:
         return f"it is in {found.region}, and the vault in {region}; a vault takes what is in its own region"

@@ -10,7 +10,12 @@ from local.cloud.resources.aks import TYPE
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
-from shared.domain.errors import TemporaryError
+from shared.domain.cluster import cluster_id
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.trust.members import members_of
+from shared.domain.trust.mesh import Mesh
+from shared.domain.vaults.policy import ProtectPolicy
+from shared.domain.vaults.protection import protection_of
 from tests import sdk
 from tests.adapters.azure.test_resources import settings
 
@@ -45,6 +50,17 @@ async def test_a_list_of_clusters_is_read_to_its_last_page(world: World, cluster
     world.wire.order(Fault(on="managedClusters", kind="answer", reply=Reply(body=page)))
     world.aks.add("aks-west")
     assert [c.name for c in await clusters.list()] == ["aks-east", "aks-east", "aks-west"]
+
+
+async def test_a_cluster_in_a_group_that_meshward_can_t_name_is_seen_and_worked_in_by_nobody(
+    world: World, clusters: Clusters
+) -> None:
+    world.aks.add("aks-east", group="rg-größe", tags={"meshward:mesh": "linkerd", "meshward:trust-domain": "prod"})
+    (found,) = await clusters.list()
+    assert members_of(Mesh.LINKERD, "prod", [found]) == ([found.id], {})
+    for refused in (lambda: cluster_id(found.id), lambda: protection_of(found, "rg-backup", ProtectPolicy())):
+        with pytest.raises(PermanentError, match="NotACluster"):
+            refused()
 
 
 @pytest.mark.parametrize(

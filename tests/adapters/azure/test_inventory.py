@@ -9,7 +9,8 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from shared.adapters.azure.events import Events
 from shared.adapters.azure.inventory import Inventory
-from shared.domain.errors import TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.resource_id import ResourceId
 from tests import sdk
 from tests.adapters.azure.test_resources import settings
 
@@ -54,13 +55,20 @@ async def test_a_job_is_found_only_when_resource_graph_has_heard_of_it(world: Wo
 
 async def test_one_job_is_found_by_its_vault_and_name(world: World, inventory: Inventory) -> None:
     made = world.backup_vaults.complete_backup("aks-east")
-    vault = made["id"].rpartition("/backupJobs/")[0]
+    vault = ResourceId(made["id"]).parent
     await inventory.job(vault, made["name"])
     await world.clock.advance(timedelta(minutes=5))
-    found = await inventory.job(vault.upper(), made["name"])
+    found = await inventory.job(ResourceId(vault.text.upper()), made["name"])
     assert found is not None
     assert (found.id, found.status) == (made["id"], "Completed")
     assert await inventory.job(vault, "absent") is None
+
+
+async def test_no_name_of_a_job_becomes_part_of_the_query(world: World, inventory: Inventory) -> None:
+    vault = ResourceId(world.backup_vaults.complete_backup("aks-east")["id"]).parent
+    for name in ("x' or '1' == '1", "x'\n| union AuthorizationResources //", "..", ""):
+        with pytest.raises(PermanentError, match="NotAResourceId"):
+            await inventory.job(vault, name)
 
 
 async def test_all_pages_are_read(world: World, inventory: Inventory) -> None:

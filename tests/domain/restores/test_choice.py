@@ -18,6 +18,7 @@ JOB = BackupJob(
     kind="cluster", id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW
 )
 NEVER = VerifyPolicy(share=0)
+SCRATCH = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-scratch"
 
 
 def point(minutes: float, *, complete: bool = True, threat: bool = False, vaulted: bool = False) -> RecoveryPoint:
@@ -135,7 +136,10 @@ def test_an_older_point_is_taken_only_where_it_has_a_manifest_and_an_untested_on
 
 
 def test_a_point_in_the_vault_tier_alone_is_taken_where_there_is_a_place_to_stage_it() -> None:
-    listed, group = [point(-600), point(-60, vaulted=True)], "/subscriptions/s/resourceGroups/rg-scratch"
+    listed, group = (
+        [point(-600), point(-60, vaulted=True)],
+        SCRATCH,
+    )
     assert choose_point(listed, source(job=None)).point.id == "p-600"
     assert choose_point(listed, source(job=None, staging=group)).point.id == "p-60"
     old = [point(-600, vaulted=True), point(5)]
@@ -152,7 +156,7 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 
 
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
-    group = "/subscriptions/s/resourceGroups/rg-scratch"
+    group = SCRATCH
     wanted = msgspec.structs.replace(candidate(), source=source(staging=group))
     plans = [plan_of(wanted, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))]
     assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]

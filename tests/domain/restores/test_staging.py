@@ -10,7 +10,8 @@ from shared.domain.restores.staging import Before, Staged, Turn, before, check_t
 from shared.domain.restores.verification import RestoreJob
 from tests.restores import NOW, a_plan
 
-GROUP = "/subscriptions/S/resourceGroups/rg-Scratch"
+TURN = "turns/11111111-1111-4111-8111-abcdefabcdef/rg-scratch.json"
+GROUP = "/subscriptions/11111111-1111-4111-8111-ABCDEFABCDEF/resourceGroups/rg-Scratch"
 PLAN, OTHER = a_plan(staging_group=GROUP), a_plan(name="other", staging_group=GROUP)
 MINE, THEIRS = Turn(lease=lease_path(PLAN)), Turn(lease=lease_path(OTHER))
 MINUTE = timedelta(minutes=1)
@@ -44,7 +45,7 @@ def test_a_verification_that_has_cleaned_up_gets_no_other_turn() -> None:
 
 
 def test_a_group_has_one_turn_in_whatever_case_it_is_written() -> None:
-    assert turn_path(PLAN) == turn_path(a_plan(staging_group=GROUP.upper())) == "turns/s/rg-scratch.json"
+    assert turn_path(PLAN) == turn_path(a_plan(staging_group=GROUP.upper())) == TURN
 
 
 @pytest.mark.parametrize("staged", [DISK, SNAPSHOT], ids=lambda each: each.kind)

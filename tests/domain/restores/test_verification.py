@@ -12,17 +12,25 @@ from shared.domain.restores.verification import (
     check_ours,
     finished_backup,
     isolated_name,
+    item_id,
     job_id,
+    kind_of,
     of_item,
     of_job,
+    vault_of,
 )
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 GUID = "0f0e0d0c-1111-4222-8333-444455556666"
-AKS_JOB = f"/subscriptions/s/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/bv/backupJobs/{GUID}"
+SUBSCRIPTION = "11111111-1111-4111-8111-abcdefabcdef"
+RG = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers"
+AKS_JOB = f"{RG}/Microsoft.DataProtection/backupVaults/bv/backupJobs/{GUID}"
 INSTANCE = AKS_JOB.replace(f"backupJobs/{GUID}", "backupInstances/aks-1")
-SHARE_JOB = f"/subscriptions/s/resourcegroups/rg/providers/Microsoft.RecoveryServices/vaults/rsv/backupJobs/{GUID}"
+SHARE_VAULT = f"{RG}/Microsoft.RecoveryServices/vaults/rsv"
+SHARE_JOB = f"{SHARE_VAULT.lower()}/backupjobs/{GUID}"
+OTHER_FABRIC = f"{SHARE_VAULT}/backupFabrics/Other/protectionContainers/c/protectedItems/i"
+CONTAINER = f"{SHARE_VAULT}/backupFabrics/Azure/protectionContainers/c;x"
 
 
 def backup(operation: str = "Backup", status: str = "Completed") -> BackupJob:
@@ -33,17 +41,29 @@ def backup(operation: str = "Backup", status: str = "Completed") -> BackupJob:
 
 @pytest.mark.parametrize(("id", "kind", "vault"), [(AKS_JOB, "cluster", "bv"), (SHARE_JOB.upper(), "share", "RSV")])
 def test_a_job_s_resource_id_says_what_kind_of_item_it_is_about(id: str, kind: str, vault: str) -> None:
-    assert (job_id(id).kind, job_id(id).vault) == (kind, vault)
+    assert (kind_of(job_id(id)), vault_of(job_id(id)).name) == (kind, vault)
 
 
-@pytest.mark.parametrize("id", ["", GUID, AKS_JOB + "/x", AKS_JOB.replace(GUID, "not-a-guid"), "x" + AKS_JOB])
+@pytest.mark.parametrize(
+    ("id", "kind"),
+    [(INSTANCE, "cluster"), (f"{CONTAINER}/protectedItems/AzureFileShare;0f", "share")]
+    + [(f"{CONTAINER}/protectedItems/{name};g;m", "machine") for name in ("VM;iaasvmcontainerv2", "vm;x")],
+)
+def test_an_item_s_resource_id_tells_machines_and_shares_apart(id: str, kind: str) -> None:
+    assert kind_of(item_id(id)) == kind_of(item_id(id.upper())) == kind
+    assert vault_of(item_id(id)).name in ("bv", "rsv")
+
+
+@pytest.mark.parametrize(
+    "id", ["", GUID, AKS_JOB + "/x", AKS_JOB.replace(GUID, "not-a-guid"), "x" + AKS_JOB, AKS_JOB + "/", AKS_JOB * 99]
+)
 def test_any_other_id_is_declined(id: str) -> None:
-    with pytest.raises(InvalidEvent, match="NotABackupJob"):
+    with pytest.raises(InvalidEvent, match=r"NotABackupJob: .{0,200} isn't the resource id of a backup job$"):
         job_id(id)
 
 
 def test_a_job_of_a_subscription_that_isn_t_ours_is_declined() -> None:
-    check_ours(job_id(AKS_JOB), ["S"])
+    check_ours(job_id(AKS_JOB), [SUBSCRIPTION.upper()])
     with pytest.raises(InvalidEvent, match="ForeignSubscription"):
         check_ours(job_id(AKS_JOB), ["t"])
 
@@ -78,7 +98,7 @@ def test_a_verification_of_a_job_is_named_after_it_and_one_of_a_point_after_both
     assert (first.asked, of_job(AKS_JOB).asked) == (True, False)
 
 
-@pytest.mark.parametrize("id", ["", AKS_JOB, "/subscriptions/s", INSTANCE + "/x"])
+@pytest.mark.parametrize("id", ["", AKS_JOB, RG, INSTANCE + "/x", INSTANCE.replace("aks-1", ".."), OTHER_FABRIC])
 def test_what_is_no_protected_item_can_t_be_verified(id: str) -> None:
     with pytest.raises(InvalidEvent, match="NotAProtectedItem"):
         of_item(id, "", NOW)

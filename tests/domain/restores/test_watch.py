@@ -8,15 +8,17 @@ from shared.domain.restores.watch import OVERDUE, WatchedJob, event_type, told_s
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+AT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg"
+VAULT = f"{AT}/providers/Microsoft.DataProtection/backupVaults/bv"
 
 
 def ended(name: str, status: str = "Completed", *, operation: str = "Backup", when: datetime = NOW) -> WatchedJob:
-    id = f"/vault/backupJobs/{name}"
+    id = f"{VAULT}/backupJobs/{name}"
     return WatchedJob(id=id, operation=operation, status=status, started=when - HOUR, ended=when)
 
 
 def still_open(name: str, started: datetime) -> WatchedJob:
-    id = f"/vault/backupJobs/{name}"
+    id = f"{VAULT}/backupJobs/{name}"
     return WatchedJob(id=id, operation="Backup", status="InProgress", started=started, ended=None)
 
 

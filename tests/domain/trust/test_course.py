@@ -30,12 +30,15 @@ ROOTS = Roots(old="aa", new="bb", old_version="1", new_version="2")
 POLICY = TrustPolicy()
 COURSE = Course(rotation=ROTATION, phase=Phase.DISTRIBUTE, roots=ROOTS, entered=NOW)
 
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters"
+
 
 def proof(cluster: str, phase: Phase = Phase.DISTRIBUTE, at: datetime = NOW, count: int = 7) -> Outcome:
     return Outcome(cluster=cluster, phase=phase, proof=Done(at=at, count=count))
 
 
-def waits(cluster: str = "/clusters/east", **more: object) -> Outcome:
+def waits(cluster: str = f"{AT}/east", **more: object) -> Outcome:
     return Outcome(**{"cluster": cluster, "phase": Phase.DISTRIBUTE, "reason": "RollingOut", "message": "slow", **more})  # type: ignore[arg-type]
 
 
@@ -80,7 +83,7 @@ def test_a_member_that_cannot_be_seen_does_not_make_the_others_prove_everything_
 
 
 def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
-    unseen = waits("/clusters/west", reason="MemberStopped", refused=True)
+    unseen = waits(f"{AT}/west", reason="MemberStopped", refused=True)
     course = after(COURSE, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True), unseen=(unseen,))
     assert course.phase is Phase.DISTRIBUTE
     assert course.held
@@ -95,7 +98,7 @@ def test_waiting_is_no_hold_until_the_phase_has_taken_longer_than_the_policy_all
 
 
 def test_a_refusal_holds_at_once_and_a_member_that_no_longer_refuses_resumes_the_rotation() -> None:
-    held = after(COURSE, waits(reason="OwnedByOther", refused=True), waits("/clusters/west"))
+    held = after(COURSE, waits(reason="OwnedByOther", refused=True), waits(f"{AT}/west"))
     assert held.held
     assert held.held.reason == "OwnedByOther"
     assert held.held.blockers == ["east", "west"]

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import group_scope
 from shared.domain.trust.certificates import fingerprint, pem
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
 from shared.domain.trust.linkerd.fitness import check_bundle, check_config, check_links
@@ -16,6 +17,7 @@ from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.domain.trust.test_certificates import NEW, OLD
 
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 DOMAIN = "prod.contoso.example"
 TAGS = {"meshward:mesh": "linkerd", "meshward:trust-domain": DOMAIN}
 BOTH = frozenset({fingerprint(OLD), fingerprint(NEW)})
@@ -24,9 +26,9 @@ ROTATION = Rotation(trust_domain=DOMAIN, old="g1", new="g2", generation=2)
 
 def cluster(name: str = "aks-east", **facts: Any) -> Cluster:
     defaults: dict[str, Any] = {
-        "id": f"/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{name}",
+        "id": str(group_scope(SUBSCRIPTION, "rg").child("Microsoft.ContainerService/managedClusters", name)),
         "resource_group": "rg",
-        "subscription_id": "s",
+        "subscription_id": SUBSCRIPTION,
         "location": "westeurope",
         "tags": TAGS,
         "created_at": datetime(2026, 1, 1, tzinfo=UTC),
@@ -118,7 +120,9 @@ def test_a_bundle_that_is_not_ours_or_not_as_we_left_it_is_refused(found: Bundle
 
 def test_a_clusters_id_is_taken_apart_whatever_its_case() -> None:
     found = cluster_id(cluster().id.upper())
-    assert (found.subscription_id, found.resource_group, found.name) == ("S", "RG", "AKS-EAST")
-    for other in ("", "/subscriptions/s", f"{cluster().id}/agentPools/a"):
-        with pytest.raises(PermanentError, match="NotACluster"):
+    assert (found.subscription, found.group, found.name) == (SUBSCRIPTION, "RG", "AKS-EAST")
+    vault = group_scope(SUBSCRIPTION, "rg").child("Microsoft.KeyVault/vaults", "kv")
+    extension = vault.child("Microsoft.ContainerService/managedClusters", "aks-east")
+    for other in ("", str(vault.parent), str(vault), str(extension), f"{cluster().id}/agentPools/a", "x" * 10_000):
+        with pytest.raises(PermanentError, match=r"NotACluster: .{0,200} isn't the resource id of a managed cluster$"):
             cluster_id(other)

@@ -9,7 +9,15 @@ from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.census import Instance, Proof, Standing, Volume, census, good_backups
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
-INSTANCE = Instance(id="/v/backupVaults/bv/backupInstances/I", cluster_id="c", state="ProtectionConfigured", policy="p")
+AT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"
+RECOVERY = f"{AT}/Microsoft.RecoveryServices/vaults"
+BACKUP = f"{AT}/Microsoft.DataProtection/backupVaults"
+INSTANCE = Instance(
+    id=f"{BACKUP}/bv/backupInstances/I",
+    cluster_id="c",
+    state="ProtectionConfigured",
+    policy="p",
+)
 
 
 def standings(protected: int, others: int) -> list[Standing]:
@@ -47,12 +55,12 @@ def test_a_backup_counts_if_it_is_of_the_instance_and_made_a_copy() -> None:
 def test_a_backup_of_a_volume_counts_if_a_job_of_its_own_vault_names_it() -> None:
     def job(vault: str, hours: int, volume: str) -> WatchedJob:
         at = NOW + timedelta(hours=hours)
-        id = f"/g/vaults/{vault}/backupJobs/{hours}"
+        id = f"{RECOVERY}/{vault}/backupJobs/{hours}"
         return WatchedJob(id=id, operation="Backup", status="Completed", started=at, ended=at, volume=volume)
 
     jobs = [job("RSV", 1, "share st/Carts"), job("rsv-2", 2, "share st/carts"), job("rsv", 3, "machine st/carts")]
-    item = "/g/vaults/rsv/backupFabrics/Azure/protectionContainers/c/protectedItems/i"
-    assert [found.id for found in good_backups(jobs, item, "share st/carts")] == ["/g/vaults/RSV/backupJobs/1"]
+    item = f"{RECOVERY}/rsv/backupFabrics/Azure/protectionContainers/c/protectedItems/i"
+    assert [found.id for found in good_backups(jobs, item, "share st/carts")] == [f"{RECOVERY}/RSV/backupJobs/1"]
 
 
 def test_what_was_known_of_a_volume_is_found_by_its_item() -> None:

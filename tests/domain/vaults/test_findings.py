@@ -147,8 +147,10 @@ def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
     assert unclaimed(WANTED, []) is None
     ours = msgspec.structs.replace(INSTANCE, id=INSTANCE.id.upper())
     assert unclaimed(WANTED, [ours]) is ours
-    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*/bv-old;"):
-        unclaimed(WANTED, [msgspec.structs.replace(INSTANCE, id="/subscriptions/s/bv-old/backupInstances/i")])
+    theirs = INSTANCE.id.replace("/bv-", "/theirs-")
+    for id, told in ((theirs, "/theirs-[^/]*;"), ("/größe/backupInstances/i", "/größe/backupInstances/i;")):
+        with pytest.raises(PermanentError, match=f"ProtectedElsewhere.*{told}"):
+            unclaimed(WANTED, [msgspec.structs.replace(INSTANCE, id=id)])
 
 
 @pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])

@@ -131,8 +131,8 @@ def test_a_cluster_that_is_being_deleted_is_left_alone() -> None:
 
 
 def test_subscriptions_are_compared_without_case() -> None:
-    ref = cluster_id(cluster().id.replace(SUBSCRIPTION, "ABCDEF"))
-    check_ours(ref, ["other", "abcdef"])
+    ref = cluster_id(cluster().id.replace(SUBSCRIPTION, "ABCDEF01-1111-4111-8111-111111111111"))
+    check_ours(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
     with pytest.raises(InvalidEvent, match="NotOurs"):
         check_ours(ref, ["other"])
 

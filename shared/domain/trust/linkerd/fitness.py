@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import PermanentError
+from shared.domain.resource_id import same
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
 from shared.domain.trust.linkerd.owners import check_drift, check_owner
@@ -19,7 +20,7 @@ def check_links(cluster: str, targets: Iterable[str], trust_domain: str, cluster
     """Raise PermanentError unless every cluster that this one is linked to (by Linkerd's name of it) is a member."""
     members = members_in(Mesh.LINKERD, trust_domain, clusters)
     for target in targets:
-        if not any(target.lower() == m.name.lower() or m.tagged(LINK_TAG, target) for m in members):
+        if not any(same(target, m.name) or m.tagged(LINK_TAG, target) for m in members):
             message = (
                 f"cluster {cluster} is linked to {target}, which is no member of {trust_domain}: tag that cluster"
                 f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name"
