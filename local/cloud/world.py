@@ -56,8 +56,8 @@ class World:
         self.system_topics = SystemTopics(self)
         self.insights = Insights(self)
         self.file_shares = FileShares(self)
-        self.kubernetes = Kubernetes(self)
-        self.linkerd = Linkerd(self)
+        self.kubernetes = Kubernetes(self.clock, self.wire, self.entra)
+        self.linkerd = Linkerd(self.clock, self.kubernetes.clusters)
 
     async def start(self, port: int = 0) -> None:
         await self.wire.start(port)

@@ -17,17 +17,15 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local.cloud.entra import Entra
 from local.cloud.kubernetes.cluster import Change, Cluster, Kind, Object, StatusError, details, not_found
 from local.cloud.kubernetes.disruption import evict
 from local.cloud.kubernetes.fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
 from local.cloud.kubernetes.rbac import forbidden
 from local.cloud.kubernetes.selectors import matches
-from local.cloud.wire import Call, NoAnswer, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.wire import Call, NoAnswer, Reply, Route, Wire
 
 AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's server application, the same in every tenant
 _REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -63,8 +61,8 @@ class Target:
 class KubernetesWire:
     """Answers the API calls of all clusters."""
 
-    def __init__(self, world: "World", clusters: dict[str, Cluster]) -> None:
-        self.world, self.clusters = world, clusters
+    def __init__(self, wire: Wire, entra: Entra, clusters: dict[str, Cluster]) -> None:
+        self._entra, self._clusters = entra, clusters
         verbs: dict[str, Callable[[Target, Call], Reply]] = {
             "GET": self._get,
             "POST": self._post,
@@ -72,22 +70,22 @@ class KubernetesWire:
             "PATCH": self._patch,
             "DELETE": self._delete,
         }
-        world.wire.mount(
+        wire.mount(
             [Route(method, "/k8s/{cluster}/{tail:path}", self._serve(verb)) for method, verb in verbs.items()],
             guard=self._guard,
         )
 
     def _guard(self, call: Call) -> Reply | None:
-        if call.params["cluster"] not in self.clusters:
+        if call.params["cluster"] not in self._clusters:
             raise NoAnswer
-        if self.world.entra.caller(call, audience=AUDIENCE):
+        if self._entra.caller(call, audience=AUDIENCE):
             return None
         return _status(StatusError(401, "Unauthorized", "Unauthorized"))
 
     def _serve(self, verb: Callable[[Target, Call], Reply]) -> Callable[[Call], Reply]:
         def serve(call: Call) -> Reply:
             try:
-                cluster, path = self.clusters[call.params["cluster"]], call.params["tail"]
+                cluster, path = self._clusters[call.params["cluster"]], call.params["tail"]
                 if path == "version":
                     return _object(dict(_VERSION))
                 if path == _REVIEWS:
@@ -102,7 +100,7 @@ class KubernetesWire:
         return serve
 
     def _authorize(self, target: Target, call: Call) -> None:
-        caller = self.world.entra.caller(call, audience=AUDIENCE)
+        caller = self._entra.caller(call, audience=AUDIENCE)
         for verb in _needed(target, call):
             refused = forbidden(
                 target.cluster,
@@ -120,7 +118,7 @@ class KubernetesWire:
         """What the caller itself may do; everybody may ask that."""
         body = _parsed(call)
         wanted = body["spec"]["resourceAttributes"]
-        caller = self.world.entra.caller(call, audience=AUDIENCE)
+        caller = self._entra.caller(call, audience=AUDIENCE)
         refused = cluster.authorization_mode == "RBAC" and forbidden(
             cluster,
             caller.object_id if caller else "",

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from local.cloud.arm import iso
 from local.cloud.clock import Clock
+from local.cloud.entra import Entra
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields, merge
 from local.cloud.kubernetes.validation import problems
+from local.cloud.wire import Wire
 
 if TYPE_CHECKING:
     from local.cloud.kubernetes.network import Answer, Call
-    from local.cloud.world import World
 
 Object = dict[str, Any]
 NODES = 3
@@ -421,19 +422,19 @@ class Cluster:
 class Kubernetes:
     """All clusters; each answers under /k8s/{name} to tokens for AKS's server application."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, clock: Clock, wire: Wire, entra: Entra) -> None:
         from local.cloud.kubernetes.api import KubernetesWire
 
-        self.world = world
         self.clusters: dict[str, Cluster] = {}
+        self._clock = clock
         self._stopped: dict[str, Cluster] = {}
-        self._wire = KubernetesWire(world, self.clusters)
+        self._wire = KubernetesWire(wire, entra, self.clusters)
 
     def add(self, name: str) -> Cluster:
         """A running cluster with three nodes and its system namespaces."""
         from local.cloud.kubernetes.controllers import Controllers
 
-        cluster = self.clusters[name] = Cluster(name, self.world.clock)
+        cluster = self.clusters[name] = Cluster(name, self._clock)
         Controllers(cluster)
         for namespace in ("default", "kube-system"):
             cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
