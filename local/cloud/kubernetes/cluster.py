@@ -432,7 +432,7 @@ class Kubernetes:
 
     def add(self, name: str) -> Cluster:
         """A running cluster with three nodes and its system namespaces."""
-        from local.cloud.kubernetes.controllers import Controllers
+        from local.cloud.kubernetes.controllers.work_queue import Controllers
 
         cluster = self.clusters[name] = Cluster(name, self._clock)
         Controllers(cluster)
