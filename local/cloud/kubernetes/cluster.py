@@ -18,13 +18,15 @@ from local.cloud.arm import iso
 from local.cloud.clock import Clock
 from local.cloud.entra import Entra
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields, merge
+from local.cloud.kubernetes.objects import Object, has_ended, is_ready
 from local.cloud.kubernetes.validation import problems
 from local.cloud.wire import Wire
 
 if TYPE_CHECKING:
     from local.cloud.kubernetes.network import Answer, Call
 
-Object = dict[str, Any]
+__all__ = ["Cluster", "Exit", "Object", "StatusError", "has_ended", "is_ready"]
+
 NODES = 3
 _HISTORY = 500  # changes that a watch may still resume from; they make up most of an idle cluster's memory
 
@@ -468,17 +470,6 @@ class Kubernetes:
     def remove(self, name: str) -> None:
         """The cluster is gone, with all that ran in it."""
         self.clusters.pop(name).close()
-
-
-def is_ready(pod: Object) -> bool:
-    """Whether a pod is Ready and not on its way out."""
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
-    return ready and "deletionTimestamp" not in pod["metadata"]
-
-
-def has_ended(pod: Object) -> bool:
-    """Whether all programs of a pod have ended for good."""
-    return pod["status"]["phase"] in ("Succeeded", "Failed")
 
 
 def details(entry: Kind, name: str) -> Object:

@@ -8,7 +8,7 @@ Rules:
 import math
 
 from local.cloud.kubernetes.cluster import Cluster, Object, StatusError, is_ready
-from local.cloud.kubernetes.controllers.work_queue import share
+from local.cloud.kubernetes.objects import share
 
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 
