@@ -20,11 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.cloud.entra import Entra
-from local.cloud.kubernetes.cluster import Change, Cluster, Kind, Object, StatusError, details, not_found
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.disruption import evict
+from local.cloud.kubernetes.errors import StatusError, not_found
 from local.cloud.kubernetes.fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
+from local.cloud.kubernetes.kinds import Kind, details
+from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.rbac import forbidden
 from local.cloud.kubernetes.selectors import matches
+from local.cloud.kubernetes.store import Change
 from local.cloud.wire import Call, NoAnswer, Reply, Route, Wire
 
 AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's server application, the same in every tenant
@@ -48,7 +52,7 @@ class Target:
 
     @property
     def kind_name(self) -> str:
-        return f"{self.kind.name}.{self.kind.group}"
+        return self.kind.full_name
 
     def found(self) -> Object:
         return self.cluster.get(self.kind_name, self.namespace or "", self.name)

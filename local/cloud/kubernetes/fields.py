@@ -12,7 +12,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-Object = dict[str, Any]
+from local.cloud.kubernetes.objects import Object
+
 Path = tuple[str, ...]
 Owners = dict[tuple[str, str], set[Path]]  # by (manager, operation)
 

@@ -11,42 +11,20 @@ Rules (Kubernetes docs):
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from math import inf
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from local.cloud.kubernetes.cluster import Cluster, Object, is_ready
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.kubernetes.selectors import selects
 
 HTTP = "local/http"
 UNRESOLVED, REFUSED, TIMED_OUT, EMPTY_REPLY = 6, 7, 28, 52  # as curl has them
 _PORTS = {"http": 80, "https": 443, "telnet": 23}
 _DNS: Object = {"metadata": {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
-
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    exit_code: int = 0
-    seconds: float = 0.1
-
-
-class Call(NamedTuple):
-    """A call from a pod to a port of another; without a server, `otherwise` is what the network answers."""
-
-    client: Object
-    server: Object | None
-    port: int
-    path: str
-    is_http: bool
-    otherwise: Answer
-
-
 _DROPPED = Answer(exit_code=TIMED_OUT, seconds=inf)
 
 

@@ -11,9 +11,12 @@ Rules:
 from collections.abc import Sequence
 from itertools import count
 
-from local.cloud.kubernetes.cluster import Cluster, Object, StatusError, is_ready
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.mesh import Answer, Call
 from local.cloud.kubernetes.mounts import Mount
-from local.cloud.kubernetes.network import Answer, Call, drops, resolves
+from local.cloud.kubernetes.network import drops, resolves
+from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Identity, Refused, emit
 from local.cloud.linkerd.manifests import (

@@ -5,7 +5,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-Object = dict[str, Any]
+from local.cloud.kubernetes.objects import Object
+
 NAMESPACE = "linkerd"
 TRUST_ROOTS = "linkerd-identity-trust-roots"
 ISSUER = "linkerd-identity-issuer"

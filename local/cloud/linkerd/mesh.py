@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from random import Random
 
 from local.cloud.clock import Clock
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import Certificates
 from local.cloud.linkerd.control_plane import ControlPlane
 from local.cloud.linkerd.manifests import Installation, control_plane

@@ -15,9 +15,11 @@ Rules (Linkerd docs and policy controller):
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Change, Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.network import ports
+from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
+from local.cloud.kubernetes.store import Change
 from local.cloud.linkerd.manifests import proxy_of
 
 CLUSTER_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")

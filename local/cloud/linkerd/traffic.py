@@ -14,8 +14,9 @@ Rules:
 
 from typing import TYPE_CHECKING
 
-from local.cloud.kubernetes.cluster import Object
-from local.cloud.kubernetes.network import EMPTY_REPLY, Answer, Call, direct, drops, served
+from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.network import EMPTY_REPLY, direct, drops, served
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.proxy import BAD_CLIENT, Proxy, handshake
 
 if TYPE_CHECKING:

@@ -6,6 +6,6 @@ from local.cloud.kubernetes.objects import Object
 
 def collect(cluster: Cluster, owner: Object) -> None:
     for kind in (k for k in cluster.kinds() if k.namespaced):
-        for obj in cluster.owned(owner, f"{kind.name}.{kind.group}"):
+        for obj in cluster.owned(owner, kind.full_name):
             meta = obj["metadata"]
-            cluster.delete(f"{kind.name}.{kind.group}", meta["namespace"], meta["name"])
+            cluster.delete(kind.full_name, meta["namespace"], meta["name"])

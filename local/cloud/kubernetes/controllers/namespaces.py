@@ -17,9 +17,9 @@ def reconcile(cluster: Cluster, namespace: Object) -> float | None:
                 cluster.create({"apiVersion": "v1", "kind": given, "metadata": {"name": own, "namespace": name}})
         return None
     for kind in (k for k in cluster.kinds() if k.namespaced):
-        for obj in cluster.objects(f"{kind.name}.{kind.group}", name):
-            cluster.delete(f"{kind.name}.{kind.group}", name, obj["metadata"]["name"])
-    left = any(cluster.objects(f"{k.name}.{k.group}", name) for k in cluster.kinds() if k.namespaced)
+        for obj in cluster.objects(kind.full_name, name):
+            cluster.delete(kind.full_name, name, obj["metadata"]["name"])
+    left = any(cluster.objects(k.full_name, name) for k in cluster.kinds() if k.namespaced)
     if left or namespace["metadata"].get("finalizers"):
         return _LOOK_AGAIN_SECONDS
     cluster.remove(namespace)

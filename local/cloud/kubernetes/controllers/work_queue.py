@@ -8,7 +8,7 @@ Rules:
 
 from collections.abc import Callable
 
-from local.cloud.kubernetes.cluster import Change, Cluster, StatusError
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.controllers import (
     custom_resources,
     daemon_sets,
@@ -21,8 +21,10 @@ from local.cloud.kubernetes.controllers import (
     volume_claims,
 )
 from local.cloud.kubernetes.controllers.garbage import collect
+from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.kubelet import Kubelet
 from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.store import Change
 
 type Key = tuple[str, str, str]  # kind, namespace and name
 
