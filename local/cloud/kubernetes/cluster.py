@@ -15,10 +15,11 @@ from typing import Any
 
 from local.cloud.clock import Clock
 from local.cloud.kubernetes.errors import StatusError, already_exists, modified, terminating
-from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields, merge
+from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields
 from local.cloud.kubernetes.kinds import Kind
 from local.cloud.kubernetes.mesh import Mesh
 from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.patches import merge
 from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.kubernetes.store import Store
 from local.cloud.kubernetes.validation import check

@@ -3,8 +3,9 @@
 from typing import Any
 
 from local.cloud.kubernetes.errors import StatusError, bad_request
-from local.cloud.kubernetes.fields import PatchFailed, claim_fields, json_patch, merge, strategic_merge
+from local.cloud.kubernetes.fields import claim_fields
 from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.patches import PatchFailed, json_patch, merge, strategic_merge
 from local.cloud.kubernetes.targets import Target, is_dry, parsed
 from local.cloud.wire import Call
 
@@ -19,7 +20,7 @@ def replaced(target: Target, call: Call) -> Object:
 
 
 def patched(target: Target, call: Call) -> Object:
-    return _written(target, call, _patched(target.found(), call))
+    return _written(target, call, _merged(target.found(), call))
 
 
 def applied(target: Target, call: Call) -> Object:
@@ -47,7 +48,7 @@ def _version_of(obj: Object) -> Object:
     return {k: v for k, v in obj.get("metadata", {}).items() if k == "resourceVersion"}
 
 
-def _patched(old: Object, call: Call) -> Object:
+def _merged(old: Object, call: Call) -> Object:
     patch, kind = parsed(call), call.headers.get("content-type", "").partition(";")[0]
     match kind:
         case "application/merge-patch+json":
