@@ -19,7 +19,6 @@ Path = tuple[str, ...]
 Owners = dict[tuple[str, str], set[Path]]  # by (manager, operation)
 
 
-
 class Conflicts(Exception):
     """Fields of an apply that others own, as the API server lists them: who doesn't apply is named with a version."""
 

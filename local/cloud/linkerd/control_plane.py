@@ -15,7 +15,7 @@ from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.mesh import Answer, Call
 from local.cloud.kubernetes.mounts import Mount
-from local.cloud.kubernetes.network import drops, resolves
+from local.cloud.kubernetes.network_policies import drops, resolves
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Identity, Refused, emit

@@ -16,7 +16,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.kubernetes.network import ports
+from local.cloud.kubernetes.network_policies import ports
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
 from local.cloud.kubernetes.store import Change

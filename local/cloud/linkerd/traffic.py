@@ -15,7 +15,8 @@ Rules:
 from typing import TYPE_CHECKING
 
 from local.cloud.kubernetes.mesh import Answer, Call
-from local.cloud.kubernetes.network import EMPTY_REPLY, direct, drops, served
+from local.cloud.kubernetes.network import EMPTY_REPLY, direct, served
+from local.cloud.kubernetes.network_policies import drops
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.proxy import BAD_CLIENT, Proxy, handshake
 
