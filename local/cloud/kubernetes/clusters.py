@@ -22,6 +22,7 @@ class Kubernetes:
     def add(self, name: str) -> Cluster:
         """A running cluster with three nodes and its system namespaces."""
         cluster = self.clusters[name] = Cluster(name, self._clock)
+        cluster.listeners.append(Kubelet(cluster).changed)
         Controllers(cluster)
         for namespace in ("default", "kube-system"):
             cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})

@@ -42,6 +42,9 @@ class Kubelet:
         self._ending: set[str] = set()
 
     def changed(self, change: Change) -> None:
+        """Start the pod that came, and end the one that is to go."""
+        if change.kind.name != "Pod":
+            return
         pod, uid = change.object, change.object["metadata"]["uid"]
         if change.type == "ADDED":
             self._after(_START_SECONDS + spread(pod, 3.0), pod, self._start)

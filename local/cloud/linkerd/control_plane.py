@@ -33,7 +33,7 @@ from local.cloud.linkerd.manifests import (
 from local.cloud.linkerd.peers import Peers
 from local.cloud.linkerd.policy import Policy
 from local.cloud.linkerd.proxy import Proxy, handshake
-from local.cloud.linkerd.traffic import carried
+from local.cloud.linkerd.traffic import Traffic
 
 _INJECT = "linkerd.io/inject"
 _PROXY_PORT, _IDENTITY_PORT, _CERTIFY_PORT = 4191, 9990, 8080
@@ -47,6 +47,7 @@ class ControlPlane:
         self.proxies: dict[str, Proxy] = {}
         self.identities: dict[str, Identity] = {}
         self.policy = Policy(cluster, of.trust_domain)
+        self._traffic = Traffic(cluster, of.minor, self.proxies, certificates, self.policy)
         self._bundles: dict[str, Mount] = {}
         self._turn = count()
 
@@ -111,7 +112,7 @@ class ControlPlane:
         return None
 
     def carry(self, call: Call) -> Answer:
-        return carried(self, call)
+        return self._traffic.carry(call)
 
     def _wants_proxy(self, pod: Object) -> bool:
         namespace = self.cluster.get("Namespace", "", pod["metadata"]["namespace"])["metadata"]

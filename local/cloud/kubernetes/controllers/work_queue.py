@@ -22,7 +22,6 @@ from local.cloud.kubernetes.controllers import (
 )
 from local.cloud.kubernetes.controllers.garbage import collect
 from local.cloud.kubernetes.errors import StatusError
-from local.cloud.kubernetes.kubelet import Kubelet
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.store import Change
 
@@ -54,14 +53,11 @@ class Controllers:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self._pending: set[Key] = set()
-        self._kubelet = Kubelet(cluster)
         cluster.listeners.append(self._changed)
 
     def _changed(self, change: Change) -> None:
         kind, meta = change.kind.name, change.object["metadata"]
         namespace = meta.get("namespace", "")
-        if kind == "Pod":
-            self._kubelet.changed(change)
         if kind in _RECONCILERS:
             self._enqueue((kind, namespace, meta["name"]), _FIRST_LOOK.get(kind, _SYNC_SECONDS))
         for owner in meta.get("ownerReferences", ()):
