@@ -19,7 +19,8 @@ from local.cloud.kubernetes.network_policies import drops, resolves
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Identity, Refused, emit
-from local.cloud.linkerd.manifests import (
+from local.cloud.linkerd.injection import injected, proxy_of
+from local.cloud.linkerd.installation import (
     ANCHORS_ENV,
     BUNDLE_KEY,
     COMPONENT,
@@ -27,8 +28,6 @@ from local.cloud.linkerd.manifests import (
     TRUST_ROOTS,
     WEBHOOK,
     Installation,
-    injected,
-    proxy_of,
 )
 from local.cloud.linkerd.peers import Peers
 from local.cloud.linkerd.policy import Policy

@@ -13,7 +13,7 @@ from local.cloud.kubernetes.events import record
 from local.cloud.kubernetes.mounts import Mount
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import BadBundle, Certificates, Issuer, Leaf
-from local.cloud.linkerd.manifests import BUNDLE_KEY, ISSUER, NAMESPACE, TRUST_ROOTS
+from local.cloud.linkerd.installation import BUNDLE_KEY, ISSUER, NAMESPACE, TRUST_ROOTS
 
 
 class Refused(Exception):

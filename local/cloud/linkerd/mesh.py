@@ -18,7 +18,8 @@ from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import Certificates
 from local.cloud.linkerd.control_plane import ControlPlane
-from local.cloud.linkerd.manifests import Installation, control_plane
+from local.cloud.linkerd.installation import Installation
+from local.cloud.linkerd.manifests import control_plane
 from local.cloud.linkerd.peers import Peers, Violation
 from local.cloud.linkerd.proxy import Proxy, handshake
 

@@ -20,7 +20,7 @@ from local.cloud.kubernetes.network_policies import ports
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
 from local.cloud.kubernetes.store import Change
-from local.cloud.linkerd.manifests import proxy_of
+from local.cloud.linkerd.injection import proxy_of
 
 CLUSTER_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")
 CONTROLLER = "linkerd.io/policy-controller"
