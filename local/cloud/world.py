@@ -9,7 +9,7 @@ from local.cloud.event_grid.system_topics import SystemTopics
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.insights import Insights
 from local.cloud.key_vault.api import KeyVaults
-from local.cloud.kubernetes.cluster import Kubernetes
+from local.cloud.kubernetes.clusters import Kubernetes
 from local.cloud.linkerd.mesh import Linkerd
 from local.cloud.recovery.vaults import RecoveryVaults
 from local.cloud.resources.aks import Aks
@@ -56,8 +56,8 @@ class World:
         self.system_topics = SystemTopics(self)
         self.insights = Insights(self)
         self.file_shares = FileShares(self)
-        self.kubernetes = Kubernetes(self)
-        self.linkerd = Linkerd(self)
+        self.kubernetes = Kubernetes(self.clock, self.wire, self.entra)
+        self.linkerd = Linkerd(self.clock, self.kubernetes.clusters)
 
     async def start(self, port: int = 0) -> None:
         await self.wire.start(port)

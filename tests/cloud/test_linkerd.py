@@ -16,8 +16,9 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
 
 from local.cloud.clock import Clock
-from local.cloud.kubernetes.cluster import Cluster, Object, is_ready
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.kubelet import Kubelet
+from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import BadBundle, Certificates
 from local.cloud.linkerd.roots import Root, new_root
 from local.cloud.world import World

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.linkerd.manifests import injected
+from local.cloud.linkerd.injection import injected
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX

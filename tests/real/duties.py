@@ -17,7 +17,8 @@ from typing import Any
 import httpx2
 
 from local.cloud.kubernetes.api import AUDIENCE
-from local.cloud.linkerd.manifests import Installation, control_plane
+from local.cloud.linkerd.installation import Installation
+from local.cloud.linkerd.manifests import control_plane
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from local.stage import DUTIES

@@ -14,8 +14,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import inf
 
-from local.cloud.kubernetes.cluster import Cluster, Object
-from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, Answer, fetch
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.mesh import Answer
+from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, fetch
+from local.cloud.kubernetes.objects import Object
 
 _FAILED_STATUS, _RESET = 22, 56
 _TRANSIENT = {408, 429, 500, 502, 503, 504}

@@ -7,8 +7,9 @@ Rules:
 
 import math
 
-from local.cloud.kubernetes.cluster import Cluster, Object, StatusError, is_ready
-from local.cloud.kubernetes.controllers import share
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.objects import Object, is_ready, share
 
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 

@@ -1,4 +1,4 @@
-"""How a patch changes an object, and who owns which field (Kubernetes docs: Server-Side Apply, Strategic Merge Patch).
+"""Who owns which field of an object (Kubernetes docs: Server-Side Apply).
 
 Rules:
 - A field's path is written as in managedFields: `f:name` steps into a map, `k:{"name":"x"}` into a keyed list. Lists
@@ -12,23 +12,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-Object = dict[str, Any]
+from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.patches import LIST_KEYS, clone
+
 Path = tuple[str, ...]
 Owners = dict[tuple[str, str], set[Path]]  # by (manager, operation)
-
-_LIST_KEYS = {
-    "containers": "name",
-    "initContainers": "name",
-    "ephemeralContainers": "name",
-    "env": "name",
-    "volumes": "name",
-    "volumeMounts": "mountPath",
-    "conditions": "type",
-    "ownerReferences": "uid",
-    "imagePullSecrets": "name",
-    "topologySpreadConstraints": "topologyKey",
-}
-_UNOWNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
 
 
 class Conflicts(Exception):
@@ -48,84 +36,6 @@ class Conflicts(Exception):
         super().__init__(f"Apply failed with {number}: {listed}")
 
 
-class PatchFailed(Exception):
-    """A JSON patch whose test fails or whose path is not there."""
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """JSON merge patch (RFC 7386)."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merge(result.get(name), value)
-    return result
-
-
-def strategic_merge(target: Any, patch: Any, field: str = "") -> Any:
-    """Like `merge`, with keyed lists merged element by element and `$patch: delete` and `replace`."""
-    key = _LIST_KEYS.get(field)
-    if isinstance(patch, list) and key and all(isinstance(item, Mapping) for item in patch):
-        return _merge_list(target or [], patch, key)
-    if not isinstance(patch, Mapping):
-        return patch
-    if patch.get("$patch") == "replace":
-        return {name: value for name, value in patch.items() if name != "$patch"}
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        elif not name.startswith("$"):
-            result[name] = strategic_merge(result.get(name), value, name)
-    return result
-
-
-def _merge_list(target: list[Any], patch: list[Any], key: str) -> list[Any]:
-    items = {item.get(key): item for item in target}
-    for item in patch:
-        if item.get("$patch") == "delete":
-            items.pop(item.get(key), None)
-        else:
-            items[item.get(key)] = strategic_merge(items.get(item.get(key)), item)
-    return list(items.values())
-
-
-def json_patch(target: Object, operations: list[Object]) -> Object:
-    """RFC 6902 without copy and move; raises PatchFailed."""
-    result = _clone(target)
-    for operation in operations:
-        steps = [s.replace("~1", "/").replace("~0", "~") for s in operation["path"].split("/")[1:]]
-        try:
-            parent = result
-            for step in steps[:-1]:
-                parent = parent[int(step)] if isinstance(parent, list) else parent[step]
-            _operate(parent, steps[-1], operation)
-        except (KeyError, IndexError, ValueError, TypeError) as error:
-            raise PatchFailed(f"the server rejected our request due to an error in our request: {error}") from None
-    return dict(result)
-
-
-def _operate(parent: Any, step: str, operation: Object) -> None:
-    at: Any = step
-    if isinstance(parent, list):
-        at = len(parent) if step == "-" else int(step)
-    match operation["op"]:
-        case "add" if isinstance(parent, list):
-            parent.insert(at, operation["value"])
-        case "add":
-            parent[at] = operation["value"]
-        case "replace":
-            _ = parent[at]
-            parent[at] = operation["value"]
-        case "remove":
-            del parent[at]
-        case "test" if parent[at] != operation["value"]:
-            raise ValueError(f"testing path {operation['path']} failed")
-
-
 def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now: str) -> Object:
     """The object after a server-side apply of `config`; raises Conflicts."""
     owners, values, wanted = _owners(live), leaves(live), leaves(config)
@@ -141,7 +51,7 @@ def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now
         raise Conflicts([(f'"{other}"{using[operation]}', path) for other, operation, path in clashes])
     for other, operation, path in clashes:
         owners[(other, operation)].discard(path)
-    result = _clone(live) if live else {k: v for k, v in config.items() if k in ("apiVersion", "kind")}
+    result = clone(live) if live else {k: v for k, v in config.items() if k in ("apiVersion", "kind")}
     result["metadata"] = {
         **{k: config["metadata"][k] for k in ("name", "namespace") if k in config["metadata"]},
         **result.get("metadata", {}),
@@ -184,7 +94,7 @@ def leaves(obj: Mapping[str, Any]) -> dict[Path, Any]:
 
 
 def _collect(path: Path, value: Any, field: str, found: dict[Path, Any]) -> None:
-    key = _LIST_KEYS.get(field)
+    key = LIST_KEYS.get(field)
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
             _collect((*path, f"f:{name}"), inner, name, found)
@@ -265,9 +175,3 @@ def _nested(paths: set[Path]) -> Object:
         for step in path:
             node = node.setdefault(step, {})
     return root
-
-
-def _clone(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _clone(inner) for name, inner in value.items()}
-    return [_clone(inner) for inner in value] if isinstance(value, list) else value

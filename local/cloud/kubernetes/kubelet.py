@@ -15,10 +15,13 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 
-from local.cloud.kubernetes.cluster import NODES, Change, Cluster, Exit, Object, has_ended
-from local.cloud.kubernetes.pod_status import exit_codes, restart_count, shown, stopped, with_state
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object, has_ended
+from local.cloud.kubernetes.pod_status import Exit, exit_codes, restart_count, shown, stopped, with_state
 from local.cloud.kubernetes.programs import program
+from local.cloud.kubernetes.store import Change
 
+NODES = 3
 RUN_SECONDS = "local/run-seconds"
 _JOB_SECONDS = 60.0
 _START_SECONDS = 2.0  # plus up to 3 more, by pod
@@ -39,6 +42,9 @@ class Kubelet:
         self._ending: set[str] = set()
 
     def changed(self, change: Change) -> None:
+        """Start the pod that came, and end the one that is to go."""
+        if change.kind.name != "Pod":
+            return
         pod, uid = change.object, change.object["metadata"]["uid"]
         if change.type == "ADDED":
             self._after(_START_SECONDS + spread(pod, 3.0), pod, self._start)
@@ -72,7 +78,7 @@ class Kubelet:
             self.cluster.set_status(pod, conditions=[waiting])
             self._after(_PROBE_SECONDS, pod, self._start)
             return
-        node = pod["spec"].get("nodeName") or f"aks-nodepool1-vmss00000{int(spread(pod, NODES))}"
+        node = pod["spec"].get("nodeName") or node_name(int(spread(pod, NODES)))
         pod = self.cluster.update({**pod, "spec": {**pod["spec"], "nodeName": node}})
         first = "startTime" not in pod["status"]
         if first:
@@ -191,6 +197,10 @@ def _is_of_job(pod: Object) -> bool:
 
 def _backoff(restarts: int) -> float:
     return float(min(_BACKOFF_SECONDS * 2**restarts, _BACKOFF_LIMIT))
+
+
+def node_name(number: int) -> str:
+    return f"aks-nodepool1-vmss00000{number}"
 
 
 def spread(pod: Object, seconds: float) -> float:

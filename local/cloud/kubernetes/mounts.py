@@ -4,7 +4,9 @@ import base64
 import zlib
 from collections.abc import Callable
 
-from local.cloud.kubernetes.cluster import Change, Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.store import Change
 
 _SOONEST = 2.0
 

@@ -1,8 +1,6 @@
-"""What a pod's program gets from another pod: names and addresses, NetworkPolicies, and who listens.
+"""What a pod's program gets from another pod: names and addresses, and who listens.
 
 Rules (Kubernetes docs):
-- The NetworkPolicies of a namespace that select a pod bind it, each direction apart, and add up. What they don't allow
-  is dropped without an answer.
 - Names are resolved by kube-dns, which a pod must be let reach on port 53.
 - A Service leads to the ready pods that its selector picks.
 - A container listens on the ports that it declares. Annotation `local/http` of its pod says with which status it
@@ -10,43 +8,17 @@ Rules (Kubernetes docs):
 - A mesh comes between the two (`Mesh.carry`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from math import inf
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from local.cloud.kubernetes.cluster import Cluster, Object, is_ready
-from local.cloud.kubernetes.selectors import selects
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.network_policies import drops, ports, resolves
+from local.cloud.kubernetes.objects import Object, is_ready
 
 HTTP = "local/http"
 UNRESOLVED, REFUSED, TIMED_OUT, EMPTY_REPLY = 6, 7, 28, 52  # as curl has them
 _PORTS = {"http": 80, "https": 443, "telnet": 23}
-_DNS: Object = {"metadata": {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
-
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    exit_code: int = 0
-    seconds: float = 0.1
-
-
-class Call(NamedTuple):
-    """A call from a pod to a port of another; without a server, `otherwise` is what the network answers."""
-
-    client: Object
-    server: Object | None
-    port: int
-    path: str
-    is_http: bool
-    otherwise: Answer
-
-
 _DROPPED = Answer(exit_code=TIMED_OUT, seconds=inf)
 
 
@@ -75,72 +47,6 @@ def served(server: Object, call: Call) -> Answer:
     if status == "refused":
         return Answer(exit_code=REFUSED)
     return Answer(status=int(status)) if call.is_http else Answer()
-
-
-def ports(pod: Object) -> Iterator[tuple[int, str]]:
-    """The ports that a pod's containers declare, with their names."""
-    for container in pod["spec"]["containers"]:
-        yield from ((p["containerPort"], p.get("name", "")) for p in container.get("ports", ()))
-
-
-def drops(cluster: Cluster, client: Object, server: Object, port: int, protocol: str = "TCP") -> bool:
-    """Whether the policies of either side keep a connection of one pod from a port of the other."""
-    there = _Port(server, port, protocol)
-    return not (
-        _allows(cluster, client, "Egress", server, there) and _allows(cluster, server, "Ingress", client, there)
-    )
-
-
-def resolves(cluster: Cluster, pod: Object) -> bool:
-    """Whether a pod may ask kube-dns."""
-    return not drops(cluster, pod, _DNS, 53, "UDP")
-
-
-class _Port(NamedTuple):
-    pod: Object
-    number: int
-    protocol: str
-
-    def fits(self, wanted: Object) -> bool:
-        port: int | str = wanted.get("port", self.number)
-        if isinstance(port, int):
-            held = port <= self.number <= int(wanted.get("endPort", port))
-        else:
-            held = (self.number, port) in ports(self.pod)
-        return held and wanted.get("protocol", "TCP") == self.protocol
-
-
-def _allows(cluster: Cluster, pod: Object, direction: str, peer: Object, port: _Port) -> bool:
-    policies = cluster.objects("NetworkPolicy", pod["metadata"]["namespace"])
-    bound = [p for p in policies if direction in _types(p["spec"]) and selects(p["spec"]["podSelector"], _labels(pod))]
-    rules = (rule for policy in bound for rule in policy["spec"].get(direction.lower()) or ())
-    return not bound or any(_rule_allows(cluster, rule, direction, pod, peer, port) for rule in rules)
-
-
-def _types(spec: Object) -> list[str]:
-    return spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
-
-
-def _rule_allows(cluster: Cluster, rule: Object, direction: str, pod: Object, peer: Object, port: _Port) -> bool:
-    peers, wanted = rule.get("to" if direction == "Egress" else "from"), rule.get("ports")
-    known = not peers or any(_is_peer(cluster, each, pod["metadata"]["namespace"], peer) for each in peers)
-    return known and (not wanted or any(map(port.fits, wanted)))
-
-
-def _is_peer(cluster: Cluster, wanted: Object, namespace: str, peer: Object) -> bool:
-    if block := wanted.get("ipBlock"):
-        at = peer.get("status", {}).get("podIP")
-        return bool(at) and _holds(block["cidr"], at) and not any(_holds(e, at) for e in block.get("except", ()))
-    where = peer["metadata"]["namespace"]
-    if "namespaceSelector" in wanted:
-        near = selects(wanted["namespaceSelector"], _labels(cluster.get("Namespace", "", where)))
-    else:
-        near = where == namespace
-    return near and selects(wanted.get("podSelector", {}), _labels(peer))
-
-
-def _holds(cidr: str, address: str) -> bool:
-    return ip_address(address) in ip_network(cidr)
 
 
 def _destination(cluster: Cluster, client: Object, host: str, port: int) -> tuple[Object | None, int, Answer] | Answer:

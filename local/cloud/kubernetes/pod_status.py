@@ -1,12 +1,20 @@
 """The status of a pod, as its kubelet writes it from the states of its containers."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from local.cloud.kubernetes.cluster import Object
+from local.cloud.kubernetes.objects import Object
 
 type State = Callable[[Object], Object]
 _INITIALIZED: Object = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+
+
+class Exit(NamedTuple):
+    """How a program in a container ends: exit code and termination message, after so many virtual seconds."""
+
+    code: int
+    message: str = ""
+    seconds: float = 1.0
 
 
 def shown(pod: Object, *, ready: bool, state: State, restarts: int, phase: str) -> dict[str, Any]:

@@ -6,8 +6,10 @@ All other containers are servers: they run until they are stopped.
 from collections.abc import Callable
 from functools import partial
 
-from local.cloud.kubernetes.cluster import Cluster, Exit, Object
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.curl import Curl
+from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.pod_status import Exit
 
 type Run = Callable[[Callable[[Exit], object]], object]
 

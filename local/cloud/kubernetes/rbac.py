@@ -6,7 +6,10 @@ everything. Users are the object ids of Entra's principals, as on AKS; groups an
 
 from collections.abc import Iterator
 
-from local.cloud.kubernetes.cluster import Cluster, Kind, Object, StatusError, details
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.kinds import Kind, details
+from local.cloud.kubernetes.objects import Object
 
 _ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 

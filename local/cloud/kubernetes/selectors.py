@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-Object = dict[str, Any]
+from local.cloud.kubernetes.objects import Object
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:

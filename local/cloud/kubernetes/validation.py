@@ -1,14 +1,20 @@
 """What an API server refuses to store, in its words; only of kinds where somebody may trip over it."""
 
-from typing import Any
-
-Object = dict[str, Any]
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.objects import Object
 
 _TLS = "kubernetes.io/tls"
 
 
-def problems(old: Object | None, new: Object) -> list[str]:
-    """What is wrong with a new object, or with the new version of an old one."""
+def check(old: Object | None, new: Object) -> None:
+    """Raises StatusError Invalid for a new object, or the new version of an old one, with all that is wrong."""
+    found, name = _problems(old, new), new["metadata"]["name"]
+    if found:
+        listed = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+        raise StatusError(422, "Invalid", f'{new["kind"]} "{name}" is invalid: {listed}')
+
+
+def _problems(old: Object | None, new: Object) -> list[str]:
     return _of_secret(old or new, new) if (new["apiVersion"], new["kind"]) == ("v1", "Secret") else []
 
 

@@ -7,21 +7,20 @@ Rules:
   authorities that are all valid now and have no more of them below than their path length allows.
 - Proxies (webpki) take a root's dates and constraints on trust; the identity controller (Go) wants roots valid too.
 - What real stacks say of the same certificates is checked by tests/real/test_verifiers.py.
-- Signatures are really verified, each pair of certificates once.
+- Signatures are really verified, once for each pair of certificates.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import inf
-from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from local.cloud.linkerd.chains import Way, authority_key, is_authority, issued, way_to
 
 LIFETIME_SECONDS = 86_400
 SKEW_SECONDS = 20
@@ -42,19 +41,6 @@ _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTAL
 
 class BadBundle(Exception):
     """Why the identity controller can't use its trust roots or its issuer; worded as its log has it."""
-
-
-class Way(NamedTuple):
-    """A verified way from an issuer to a root.
-
-    `opens` and `closes` (Unix seconds) tell when all that is below the root is valid; `fits` if no path is too long.
-    """
-
-    opens: float
-    closes: float
-    root_opens: float
-    root_closes: float
-    fits: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,7 +119,7 @@ class Certificates:
 
     def check_issuer(self, issuer: Issuer, roots: Iterable[str], now: float) -> None:
         """Raises BadBundle unless the issuer is a CA that chains to the roots now, as Go verifies it."""
-        if not _is_authority(issuer.certificate):
+        if not is_authority(issuer.certificate):
             raise BadBundle("x509: issuer cert is not a CA")
         ways = [w for w in (self.way(issuer.chain, root) for root in roots) if w]
         if not ways:
@@ -155,7 +141,7 @@ class Certificates:
             .not_valid_after(datetime.fromtimestamp(closes, UTC))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
             .add_extension(_LEAF_USAGE, critical=True)
-            .add_extension(_authority_key(issuer.certificate), critical=False)
+            .add_extension(authority_key(issuer.certificate), critical=False)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
                 critical=False,
@@ -200,18 +186,18 @@ class Certificates:
         for number, fingerprint in enumerate(chain):
             certificate = self._known[fingerprint]
             walked.append(certificate)
-            if not _is_authority(certificate):
+            if not is_authority(certificate):
                 return None
-            if _issued(anchor, certificate):
-                return _way(anchor, walked)
+            if issued(anchor, certificate):
+                return way_to(anchor, walked)
             above = chain[number + 1 : number + 2]
-            if not above or not _issued(self._known[above[0]], certificate):
+            if not above or not issued(self._known[above[0]], certificate):
                 return None
         return None
 
     def _is_genuine(self, leaf: Leaf) -> bool:
         if leaf not in self._genuine:
-            self._genuine[leaf] = _issued(self._known[leaf.chain[0]], leaf.certificate)
+            self._genuine[leaf] = issued(self._known[leaf.chain[0]], leaf.certificate)
         return self._genuine[leaf]
 
     def forget(self, leaf: Leaf) -> None:
@@ -222,48 +208,3 @@ class Certificates:
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         self._known[fingerprint] = certificate
         return fingerprint
-
-
-def _way(root: x509.Certificate, below: list[x509.Certificate]) -> Way:
-    return Way(
-        opens=max(c.not_valid_before_utc.timestamp() for c in below),
-        closes=min(c.not_valid_after_utc.timestamp() for c in below),
-        root_opens=root.not_valid_before_utc.timestamp(),
-        root_closes=root.not_valid_after_utc.timestamp(),
-        fits=all(number <= _path_length(certificate) for number, certificate in enumerate(below)),
-    )
-
-
-def _issued(by: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    constraints = _constraints(certificate)
-    return constraints is not None and constraints.ca
-
-
-def _path_length(certificate: x509.Certificate) -> float:
-    constraints = _constraints(certificate)
-    return inf if constraints is None or constraints.path_length is None else constraints.path_length
-
-
-def _constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _authority_key(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    try:
-        subject_key = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    except x509.ExtensionNotFound:
-        public_key = issuer.public_key()
-        assert isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_key)

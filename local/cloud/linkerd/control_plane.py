@@ -11,12 +11,16 @@ Rules:
 from collections.abc import Sequence
 from itertools import count
 
-from local.cloud.kubernetes.cluster import Cluster, Object, StatusError, is_ready
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.mesh import Answer, Call
 from local.cloud.kubernetes.mounts import Mount
-from local.cloud.kubernetes.network import Answer, Call, drops, resolves
+from local.cloud.kubernetes.network_policies import drops, resolves
+from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Identity, Refused, emit
-from local.cloud.linkerd.manifests import (
+from local.cloud.linkerd.injection import injected, proxy_of
+from local.cloud.linkerd.installation import (
     ANCHORS_ENV,
     BUNDLE_KEY,
     COMPONENT,
@@ -24,13 +28,11 @@ from local.cloud.linkerd.manifests import (
     TRUST_ROOTS,
     WEBHOOK,
     Installation,
-    injected,
-    proxy_of,
 )
 from local.cloud.linkerd.peers import Peers
 from local.cloud.linkerd.policy import Policy
 from local.cloud.linkerd.proxy import Proxy, handshake
-from local.cloud.linkerd.traffic import carried
+from local.cloud.linkerd.traffic import Traffic
 
 _INJECT = "linkerd.io/inject"
 _PROXY_PORT, _IDENTITY_PORT, _CERTIFY_PORT = 4191, 9990, 8080
@@ -44,6 +46,7 @@ class ControlPlane:
         self.proxies: dict[str, Proxy] = {}
         self.identities: dict[str, Identity] = {}
         self.policy = Policy(cluster, of.trust_domain)
+        self._traffic = Traffic(cluster, of.minor, self.proxies, certificates, self.policy)
         self._bundles: dict[str, Mount] = {}
         self._turn = count()
 
@@ -108,7 +111,7 @@ class ControlPlane:
         return None
 
     def carry(self, call: Call) -> Answer:
-        return carried(self, call)
+        return self._traffic.carry(call)
 
     def _wants_proxy(self, pod: Object) -> bool:
         namespace = self.cluster.get("Namespace", "", pod["metadata"]["namespace"])["metadata"]

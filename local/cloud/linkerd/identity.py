@@ -7,10 +7,13 @@ Rules:
 - The issuer in use is checked again at each request.
 """
 
-from local.cloud.kubernetes.cluster import Cluster, Object, StatusError
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.events import record
 from local.cloud.kubernetes.mounts import Mount
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import BadBundle, Certificates, Issuer, Leaf
-from local.cloud.linkerd.manifests import BUNDLE_KEY, ISSUER, NAMESPACE, TRUST_ROOTS
+from local.cloud.linkerd.installation import BUNDLE_KEY, ISSUER, NAMESPACE, TRUST_ROOTS
 
 
 class Refused(Exception):
@@ -87,6 +90,6 @@ class Identity:
 def emit(cluster: Cluster, about: Object, type: str, reason: str, message: str, *, reporter: str) -> None:
     """An Event of the identity controller; none where the namespace doesn't take any more."""
     try:
-        cluster.event(about, type=type, reason=reason, message=message, source="linkerd-identity", reporter=reporter)
+        record(cluster, about, type=type, reason=reason, message=message, source="linkerd-identity", reporter=reporter)
     except StatusError:
         return

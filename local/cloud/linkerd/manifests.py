@@ -1,74 +1,35 @@
-"""A Linkerd control plane's objects in external CA mode, and what the injector adds to a pod (Linkerd's Helm chart)."""
+"""A Linkerd control plane's objects in external CA mode (Linkerd's Helm chart)."""
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
-Object = dict[str, Any]
-NAMESPACE = "linkerd"
-TRUST_ROOTS = "linkerd-identity-trust-roots"
-ISSUER = "linkerd-identity-issuer"
-WEBHOOK = "linkerd-proxy-injector-webhook-config"
-BUNDLE_KEY = "ca-bundle.crt"
-ANCHORS_ENV = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
-COMPONENT, CONTROL_PLANE_NS = "linkerd.io/control-plane-component", "linkerd.io/control-plane-ns"
+from local.cloud.kubernetes.objects import Object
+from local.cloud.linkerd.custom_resources import definition, definitions
+from local.cloud.linkerd.injection import with_proxy
+from local.cloud.linkerd.installation import (
+    BUNDLE_KEY,
+    COMPONENT,
+    CONTROL_PLANE_NS,
+    ISSUER,
+    NAMESPACE,
+    TRUST_ROOTS,
+    WEBHOOK,
+    Installation,
+)
+
 _COMPONENTS = {
     "identity": ("identity",),
     "destination": ("destination", "sp-validator", "policy"),
     "proxy-injector": ("proxy-injector",),
 }
-RELEASES = {
-    "2.14": ("stable-2.14.10", "v2.210.4"),
-    "2.15": ("edge-24.2.4", "v2.221.0"),
-    "2.16": ("edge-24.8.2", "v2.246.0"),
-    "2.17": ("edge-24.11.8", "v2.268.0"),
-    "2.18": ("edge-25.4.4", "v2.294.0"),
-    "2.19": ("edge-25.10.7", "v2.326.0"),
-    "2.20": ("edge-26.6.3", "v2.359.0"),
-}
-_KINDS = {
-    "policy.linkerd.io/v1beta3 servers": "Server",
-    "policy.linkerd.io/v1alpha1 meshtlsauthentications": "MeshTLSAuthentication",
-    "policy.linkerd.io/v1alpha1 networkauthentications": "NetworkAuthentication",
-    "policy.linkerd.io/v1alpha1 authorizationpolicies": "AuthorizationPolicy",
-    "policy.linkerd.io/v1alpha1 egressnetworks": "EgressNetwork",
-    "gateway.networking.k8s.io/v1 httproutes": "HTTPRoute",
-    "gateway.networking.k8s.io/v1alpha2 tlsroutes": "TLSRoute",
-    "gateway.networking.k8s.io/v1alpha2 tcproutes": "TCPRoute",
-    "linkerd.io/v1alpha2 serviceprofiles": "ServiceProfile",
-    "workload.linkerd.io/v1beta1 externalworkloads": "ExternalWorkload",
-}
-_OLDER = {"Server": ("v1beta1",)}
-_SINCE = {"ExternalWorkload": 15, "EgressNetwork": 17, "TLSRoute": 17, "TCPRoute": 17}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Installation:
-    """What an operator chose at installation; `version` as 2.19."""
-
-    trust_domain: str
-    version: str
-    native_sidecars: bool
-
-    @property
-    def release(self) -> str:
-        return RELEASES[self.version][0]
-
-    @property
-    def proxy_version(self) -> str:
-        return RELEASES[self.version][1]
-
-    @property
-    def minor(self) -> int:
-        return int(self.version.partition(".")[2])
 
 
 def control_plane(of: Installation, *, root_pem: str, issuer_cert_pem: str, issuer_key_pem: str) -> list[Object]:
     """Everything in the order in which it is applied."""
     issuer = {"tls.crt": issuer_cert_pem, "tls.key": issuer_key_pem, "ca.crt": root_pem}
     return [
-        *(_definition(served, kind) for served, kind in _KINDS.items() if of.minor >= _SINCE.get(kind, 0)),
+        *definitions(of.minor),
         _namespace(),
         _object("v1", "ConfigMap", TRUST_ROOTS, data={BUNDLE_KEY: root_pem}),
         _object(
@@ -96,7 +57,7 @@ def link(target: str) -> list[Object]:
         "clusterCredentialsSecret": f"cluster-credentials-{target}",
     }
     return [
-        _definition("multicluster.linkerd.io/v1alpha1 links", "Link"),
+        definition("multicluster.linkerd.io/v1alpha1 links", "Link"),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": namespace},
         {
             "apiVersion": "multicluster.linkerd.io/v1alpha1",
@@ -105,65 +66,6 @@ def link(target: str) -> list[Object]:
             "spec": spec,
         },
     ]
-
-
-def injected(pod: Object, of: Installation, bundle: str) -> Object:
-    """The pod with a proxy that trusts `bundle`."""
-    meta, spec = pod["metadata"], pod["spec"]
-    annotations = {
-        "linkerd.io/created-by": f"linkerd/proxy-injector {of.release}",
-        "linkerd.io/inject": "enabled",
-        "linkerd.io/proxy-version": of.release,
-        "linkerd.io/trust-root-sha256": hashlib.sha256(bundle.encode()).hexdigest(),
-    }
-    labels = {CONTROL_PLANE_NS: NAMESPACE, "linkerd.io/workload-ns": meta["namespace"], **_workload_label(pod)}
-    return {
-        **pod,
-        "metadata": {
-            **meta,
-            "annotations": {**meta.get("annotations", {}), **annotations},
-            "labels": {**meta.get("labels", {}), **labels},
-        },
-        "spec": with_proxy(spec, of, {"value": bundle}),
-    }
-
-
-def with_proxy(spec: Object, of: Installation, anchors: Object) -> Object:
-    """A pod spec with the proxy as a container, or as a native sidecar."""
-    proxy: Object = {
-        "name": "linkerd-proxy",
-        "image": f"cr.l5d.io/linkerd/proxy:{of.release}",
-        "ports": [{"name": "linkerd-proxy", "containerPort": 4143}, {"name": "linkerd-admin", "containerPort": 4191}],
-        "env": [
-            {"name": "_pod_name", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "_pod_ns", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-            {"name": "_pod_sa", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}},
-            {"name": ANCHORS_ENV, **anchors},
-            {
-                "name": "LINKERD2_PROXY_IDENTITY_LOCAL_NAME",
-                "value": f"$(_pod_sa).$(_pod_ns).serviceaccount.identity.{NAMESPACE}.{of.trust_domain}",
-            },
-        ],
-    }
-    init = [*spec.get("initContainers", ()), {"name": "linkerd-init", "image": "cr.l5d.io/linkerd/proxy-init:v2.4.3"}]
-    if of.native_sidecars:
-        return {**spec, "initContainers": [*init, {**proxy, "restartPolicy": "Always"}]}
-    return {**spec, "initContainers": init, "containers": [proxy, *spec["containers"]]}
-
-
-def proxy_of(pod: Object) -> Object | None:
-    """The proxy's container, in whichever list it stands."""
-    spec = pod["spec"]
-    containers = [*spec.get("containers", ()), *spec.get("initContainers", ())]
-    return next((c for c in containers if c["name"] == "linkerd-proxy"), None)
-
-
-def _workload_label(pod: Object) -> dict[str, str]:
-    for owner in pod["metadata"].get("ownerReferences", ()):
-        if owner["kind"] == "ReplicaSet":
-            return {"linkerd.io/proxy-deployment": owner["name"].rpartition("-")[0]}
-        return {f"linkerd.io/proxy-{owner['kind'].lower()}": owner["name"]}
-    return {}
 
 
 def _object(api: str, kind: str, name: str, **content: Any) -> Object:
@@ -176,25 +78,6 @@ def _namespace() -> Object:
     labels = {"linkerd.io/is-control-plane": "true", "config.linkerd.io/admission-webhooks": "disabled"}
     meta = {"name": NAMESPACE, "labels": labels, "annotations": {"linkerd.io/inject": "disabled"}}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
-
-
-def _definition(served: str, kind: str) -> Object:
-    api, plural = served.split()
-    group, version = api.split("/")
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural},
-            "versions": [
-                {"name": version, "served": True, "storage": True},
-                *({"name": older, "served": True, "storage": False} for older in _OLDER.get(kind, ())),
-            ],
-        },
-    }
 
 
 def _webhook() -> Object:

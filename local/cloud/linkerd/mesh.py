@@ -9,19 +9,19 @@ Rules:
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
 
-from local.cloud.kubernetes.cluster import Object
+from local.cloud.clock import Clock
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import Certificates
 from local.cloud.linkerd.control_plane import ControlPlane
-from local.cloud.linkerd.manifests import Installation, control_plane
+from local.cloud.linkerd.installation import Installation
+from local.cloud.linkerd.manifests import control_plane
 from local.cloud.linkerd.peers import Peers, Violation
 from local.cloud.linkerd.proxy import Proxy, handshake
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 _KEPT_FAILURES = 1_000
 _FEWEST_CALLERS, _CALLERS_SHARE, _MOST_CALLERS = 4, 8, 40
@@ -38,10 +38,10 @@ class FailedHandshake:
 
 
 class Linkerd:
-    """All meshes; `traffic_every` is in virtual seconds."""
+    """The meshes of these clusters, by name; `traffic_every` is in virtual seconds."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, clock: Clock, clusters: Mapping[str, Cluster]) -> None:
+        self._clock, self._clusters = clock, clusters
         self.control_planes: dict[str, ControlPlane] = {}
         self.handshakes = 0
         self.failed: deque[FailedHandshake] = deque(maxlen=_KEPT_FAILURES)
@@ -65,11 +65,11 @@ class Linkerd:
 
         Until then pods that want a proxy are refused (controllers try again). 2.20 has native sidecars by default.
         """
-        cluster = self.world.kubernetes.clusters[cluster_name]
+        cluster = self._clusters[cluster_name]
         native = version >= "2.20" if native_sidecars is None else native_sidecars
         of = Installation(trust_domain=trust_domain, version=version, native_sidecars=native)
         if not self.control_planes:
-            self.world.clock.after(self.traffic_every, self._traffic)
+            self._clock.after(self.traffic_every, self._traffic)
         plane = self.control_planes[cluster_name] = ControlPlane(cluster, of, self._certificates, self._peers)
         cluster.mesh = plane
         manifests = control_plane(of, root_pem=root_pem, issuer_cert_pem=issuer_cert_pem, issuer_key_pem=issuer_key_pem)
@@ -101,7 +101,7 @@ class Linkerd:
     def broken_pairs(self) -> list[FailedHandshake]:
         """Pairs that may talk and could not now, one for each combination of roots and issuer on both sides."""
         alike: dict[tuple[object, ...], Proxy] = {}
-        now = self.world.clock.time()
+        now = self._clock.time()
         for proxy in (p for domain in self._domains() for p in self.proxies(domain) if p.leaf):
             assert proxy.leaf
             key = (proxy.trust_domain, proxy.cluster, proxy.is_control_plane, proxy.roots, proxy.leaf.chain)
@@ -115,7 +115,7 @@ class Linkerd:
     def _traffic(self) -> None:
         for domain in sorted(self._domains()):
             self._connect([p for p in self.proxies(domain) if p.leaf])
-        self.world.clock.after(self.traffic_every, self._traffic)
+        self._clock.after(self.traffic_every, self._traffic)
 
     def _connect(self, proxies: list[Proxy]) -> None:
         """Some callers each reach a control-plane proxy of their cluster, one of any cluster, and one of their own."""
@@ -135,7 +135,7 @@ class Linkerd:
             self.failed.append(failure)
 
     def _judge(self, client: Proxy, server: Proxy) -> FailedHandshake | None:
-        now = self.world.clock.time()
+        now = self._clock.time()
         reason = handshake(client, server, self._certificates, now)
         return FailedHandshake(at=now, client=str(client), server=str(server), reason=reason) if reason else None
 

@@ -10,16 +10,23 @@ Rules:
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-from local.cloud.linkerd.certificates import Certificates
-
-if TYPE_CHECKING:
-    from local.cloud.linkerd.proxy import Proxy
+from local.cloud.linkerd.certificates import Certificates, Leaf
 
 _KEPT = 1_000
 
-type Circle = dict[Trust, dict["Proxy", None]]
+type Circle = dict[Trust, dict[Peer, None]]
+
+
+class Peer(Protocol):
+    """What is watched of a proxy; as text it is cluster/namespace/pod."""
+
+    trust_domain: str
+    cluster: str
+    is_control_plane: bool
+    roots: frozenset[str]
+    leaf: Leaf | None
 
 
 class Trust(NamedTuple):
@@ -47,7 +54,7 @@ class Peers:
         self._chains: dict[str, tuple[str, ...]] = {}  # one of each signer's, as good as any other
         self.violations: deque[Violation] = deque(maxlen=_KEPT)
 
-    def join(self, proxy: "Proxy", at: float) -> None:
+    def join(self, proxy: Peer, at: float) -> None:
         """The proxy has got a leaf."""
         trust = self._trust(proxy)
         for circle in self._of(proxy):
@@ -56,7 +63,7 @@ class Peers:
                 self.violations += (Violation(at=at, proxy=str(proxy), peer=str(peer)) for peer in peers)
             circle.setdefault(trust, {})[proxy] = None
 
-    def leave(self, proxy: "Proxy") -> None:
+    def leave(self, proxy: Peer) -> None:
         """The proxy is about to lose its leaf."""
         trust = self._trust(proxy)
         for circle in self._of(proxy):
@@ -64,11 +71,11 @@ class Peers:
             if not circle[trust]:
                 del circle[trust]
 
-    def _of(self, proxy: "Proxy") -> list[Circle]:
+    def _of(self, proxy: Peer) -> list[Circle]:
         fleet = [] if proxy.is_control_plane else [""]
         return [self._circles[proxy.trust_domain, place] for place in (proxy.cluster, *fleet)]
 
-    def _trust(self, proxy: "Proxy") -> Trust:
+    def _trust(self, proxy: Peer) -> Trust:
         assert proxy.leaf
         signer = self._certificates.signer(proxy.leaf.chain)
         self._chains[signer] = proxy.leaf.chain

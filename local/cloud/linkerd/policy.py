@@ -1,11 +1,11 @@
-"""Linkerd's policy in one cluster: what its policy controller accepts, and what proxies let through.
+"""Linkerd's policy in one cluster: what proxies let through.
 
 Rules (Linkerd docs and policy controller):
 - A pod without a proxy is bound by nothing.
 - An address belongs to an EgressNetwork of the client's namespace, or of linkerd-egress if that namespace has none: the
   one with the smallest network around it, then the oldest. What belongs to none is forwarded.
-- An EgressNetwork without `networks` holds everything but clusterNetworks. One that reaches into those isn't accepted,
-  and no route of it either; it holds its addresses all the same.
+- An EgressNetwork without `networks` holds everything but clusterNetworks. One that isn't accepted holds its addresses
+  all the same.
 - With Deny, only an accepted route for the port lets through; a TLSRoute by the SNI alone.
 - A Server decides about the pods and the port (by name or number) that it selects, the oldest if there are several: by
   its accessPolicy, or if one of the AuthorizationPolicies of it or of its namespace has all its references met. Without
@@ -13,31 +13,27 @@ Rules (Linkerd docs and policy controller):
 """
 
 from ipaddress import ip_address, ip_network
-from typing import Any
 
-from local.cloud.kubernetes.cluster import Change, Cluster, Object
-from local.cloud.kubernetes.network import ports
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.network_policies import ports
+from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
-from local.cloud.linkerd.manifests import proxy_of
+from local.cloud.linkerd.injection import proxy_of
+from local.cloud.linkerd.policy_controller import CLUSTER_NETWORKS, PolicyController
 
-CLUSTER_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")
-CONTROLLER = "linkerd.io/policy-controller"
 _GLOBAL_EGRESS = "linkerd-egress"
 _DEFAULT_INBOUND = "config.linkerd.io/default-inbound-policy"
-_REACTS_SECONDS = 1.0
-_ACCEPTED = ("Accepted", "")
 
 
 class Policy:
     """`refuses_egress` and `refuses_ingress` say why a connection of a running pod is refused; empty if it isn't.
 
-    `watches` are the kinds that the policy controller judges: a kind that wasn't served when it started isn't one.
+    `watches` are the kinds that the policy controller judges.
     """
 
     def __init__(self, cluster: Cluster, trust_domain: str) -> None:
         self._cluster, self._trust_domain = cluster, trust_domain
-        self.watches = {"EgressNetwork", "TLSRoute"}
-        cluster.listeners.append(self._changed)
+        self.watches = PolicyController(cluster).watches
 
     def refuses_egress(self, pod: Object, host: str, port: int = 443, *, address: str = "20.50.2.1") -> str:
         """A TLS connection of the pod to a host at an address outside the cluster."""
@@ -112,54 +108,6 @@ class Policy:
             return self._cluster.objects(kind, namespace)
         except KeyError:  # a kind that this version doesn't have
             return []
-
-    # what the policy controller says of them
-
-    def _changed(self, change: Change) -> None:
-        if change.kind.name in self.watches:
-            self._cluster.clock.after(_REACTS_SECONDS, self._judge)
-
-    def _judge(self) -> None:
-        accepted = {}
-        for network in self._found("EgressNetwork"):
-            overlaps = any(_overlaps(n["cidr"]) for n in network["spec"].get("networks", ()))
-            reason = ("EgressReasonNetworkOverlap", "networks overlap with clusterNetworks") if overlaps else _ACCEPTED
-            accepted[_key(network)] = not overlaps
-            self._tell(network, conditions=[self._condition(*reason)])
-        for route in self._found("TLSRoute") if "TLSRoute" in self.watches else ():
-            parents = [p for p in route["spec"]["parentRefs"] if p.get("kind") == "EgressNetwork"]
-            self._tell(route, parents=[self._parent(route, parent, accepted) for parent in parents])
-
-    def _parent(self, route: Object, parent: Object, accepted: dict[tuple[str, str], bool]) -> Object:
-        network = accepted.get((route["metadata"]["namespace"], parent["name"]))
-        words = "EgressNetwork parent has not been accepted" if network is False else ""
-        reason = _ACCEPTED if network else ("NoMatchingParent", words)
-        return {"parentRef": parent, "controllerName": CONTROLLER, "conditions": [self._condition(*reason)]}
-
-    def _condition(self, reason: str, message: str) -> Object:
-        status = "True" if reason == "Accepted" else "False"
-        at = self._cluster.now()
-        return {"type": "Accepted", "status": status, "reason": reason, "message": message, "lastTransitionTime": at}
-
-    def _tell(self, obj: Object, **status: Any) -> None:
-        if _timeless(obj.get("status")) != _timeless(status):
-            self._cluster.set_status(obj, **status)
-
-
-def _key(obj: Object) -> tuple[str, str]:
-    return obj["metadata"]["namespace"], obj["metadata"]["name"]
-
-
-def _timeless(status: Any) -> Any:
-    if isinstance(status, dict):
-        return {key: _timeless(value) for key, value in status.items() if key != "lastTransitionTime"}
-    return [_timeless(item) for item in status] if isinstance(status, list) else status
-
-
-def _overlaps(cidr: str) -> bool:
-    network = ip_network(cidr)
-    held = (ip_network(c) for c in CLUSTER_NETWORKS)
-    return any(network.version == h.version and network.overlaps(h) for h in held)
 
 
 def _prefix(network: Object, address: str) -> int | None:

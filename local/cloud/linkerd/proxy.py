@@ -11,10 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from local.cloud.clock import Alarm, Clock
-from local.cloud.kubernetes.cluster import Object
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import Certificates, Leaf
 from local.cloud.linkerd.identity import Refused
-from local.cloud.linkerd.manifests import COMPONENT, NAMESPACE, Installation
+from local.cloud.linkerd.installation import COMPONENT, NAMESPACE, Installation
 from local.cloud.linkerd.peers import Peers
 
 BAD_CLIENT = "the server rejects the client's certificate"

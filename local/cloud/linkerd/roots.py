@@ -1,4 +1,4 @@
-"""Trust roots and issuers that an operator made by hand, for clusters that exist before Meshward comes.
+"""Trust roots and issuers as an operator makes them by hand.
 
 They look as those of `step certificate create` do (profiles root-ca and intermediate-ca), which Linkerd's docs use.
 """

@@ -12,14 +12,16 @@ Rules:
 - Where the port is opaque, a refused connection is closed.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from local.cloud.kubernetes.cluster import Object
-from local.cloud.kubernetes.network import EMPTY_REPLY, Answer, Call, direct, drops, served
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.network import EMPTY_REPLY, direct, served
+from local.cloud.kubernetes.network_policies import drops
+from local.cloud.kubernetes.objects import Object
+from local.cloud.linkerd.certificates import Certificates
+from local.cloud.linkerd.policy import Policy
 from local.cloud.linkerd.proxy import BAD_CLIENT, Proxy, handshake
-
-if TYPE_CHECKING:
-    from local.cloud.linkerd.control_plane import ControlPlane
 
 ERROR = "l5d-proxy-error"
 _INBOUND_PORT, _EPHEMERAL = 4143, 40000
@@ -27,64 +29,68 @@ _FAIL_FAST_SECONDS = 3.0
 _TO_THE_PROXY_SINCE, _TAKES_ERRORS_AWAY_SINCE = 18, 15
 
 
-def carried(plane: "ControlPlane", call: Call) -> Answer:
-    """The answer to a call, of which one side at least may have a proxy."""
-    client, server = _proxy(plane, call.client), _proxy(plane, call.server)
-    if not client and not server:
-        return direct(plane.cluster, call)
-    if client and not call.is_http:
-        return Answer()
-    if client and (call.server is None or _is_dropped(plane, call, both=bool(server))):
-        return _fail_fast(call)
-    if call.server is None or (not client and _is_dropped(plane, call, both=False)):
-        return direct(plane.cluster, call)
-    if not server:
-        return _by_own_proxy(call, call.server)
-    return _by_handshake(plane, call, client, server) if client else _inbound(plane, call, call.server, None)
+class Traffic:
+    """Calls between the pods of a cluster with Linkerd 2.`minor`; `proxies` are the live ones, by pod uid."""
 
+    def __init__(
+        self, cluster: Cluster, minor: int, proxies: Mapping[str, Proxy], certificates: Certificates, policy: Policy
+    ) -> None:
+        self._cluster, self._minor, self._proxies = cluster, minor, proxies
+        self._certificates, self._policy = certificates, policy
 
-def _proxy(plane: "ControlPlane", pod: Object | None) -> Proxy | None:
-    return plane.proxies.get(pod["metadata"]["uid"]) if pod else None
+    def carry(self, call: Call) -> Answer:
+        """The answer to a call, of which one side at least may have a proxy."""
+        client, server = self._proxy(call.client), self._proxy(call.server)
+        if not client and not server:
+            return direct(self._cluster, call)
+        if client and not call.is_http:
+            return Answer()
+        if client and (call.server is None or self._is_dropped(call, both=bool(server))):
+            return _fail_fast(call)
+        if call.server is None or (not client and self._is_dropped(call, both=False)):
+            return direct(self._cluster, call)
+        if not server:
+            return _by_own_proxy(call, call.server)
+        return self._by_handshake(call, client, server) if client else self._inbound(call, call.server, None)
 
+    def _proxy(self, pod: Object | None) -> Proxy | None:
+        return self._proxies.get(pod["metadata"]["uid"]) if pod else None
 
-def _is_dropped(plane: "ControlPlane", call: Call, *, both: bool) -> bool:
-    assert call.server
-    direct_to_proxy = both and plane.of.minor >= _TO_THE_PROXY_SINCE
-    return drops(plane.cluster, call.client, call.server, _INBOUND_PORT if direct_to_proxy else call.port)
+    def _is_dropped(self, call: Call, *, both: bool) -> bool:
+        assert call.server
+        direct_to_proxy = both and self._minor >= _TO_THE_PROXY_SINCE
+        return drops(self._cluster, call.client, call.server, _INBOUND_PORT if direct_to_proxy else call.port)
+
+    def _by_handshake(self, call: Call, client: Proxy, server: Proxy) -> Answer:
+        assert call.server
+        failure = handshake(client, server, self._certificates, self._cluster.clock.time())
+        if failure.startswith(BAD_CLIENT):
+            return _told(call, 502, f"connection error: received fatal alert: {failure.rpartition(' ')[2]}")
+        return _fail_fast(call) if failure else self._inbound(call, call.server, client)
+
+    def _inbound(self, call: Call, server: Object, client: Proxy | None) -> Answer:
+        """What the server's proxy lets through to its application."""
+        identity, address = client.identity if client else None, call.client["status"]["podIP"]
+        refused = self._policy.refuses_ingress(server, call.port, identity, address=address)
+        if not call.is_http:
+            return Answer()
+        if refused and self._policy.is_opaque(server, call.port):
+            return Answer(exit_code=EMPTY_REPLY)
+        if refused:
+            at = f"client {address}:{_EPHEMERAL}: server: {server['status']['podIP']}:{call.port}"
+            return self._by_peer(client, 403, f"{at}: unauthorized request on route")
+        answer = served(server, call)
+        return self._by_peer(client, 502, "Connection refused (os error 111)") if answer.exit_code else answer
+
+    def _by_peer(self, client: Proxy | None, status: int, why: str) -> Answer:
+        shown = client and self._minor < _TAKES_ERRORS_AWAY_SINCE
+        return Answer(status=status, headers={ERROR: why} if shown else {})
 
 
 def _by_own_proxy(call: Call, server: Object) -> Answer:
     """A meshed client and a server without a proxy."""
     answer = served(server, call)
     return _told(call, 502, "client error (Connect)") if answer.exit_code else answer
-
-
-def _by_handshake(plane: "ControlPlane", call: Call, client: Proxy, server: Proxy) -> Answer:
-    assert call.server
-    failure = handshake(client, server, plane.certificates, plane.cluster.clock.time())
-    if failure.startswith(BAD_CLIENT):
-        return _told(call, 502, f"connection error: received fatal alert: {failure.rpartition(' ')[2]}")
-    return _fail_fast(call) if failure else _inbound(plane, call, call.server, client)
-
-
-def _inbound(plane: "ControlPlane", call: Call, server: Object, client: Proxy | None) -> Answer:
-    """What the server's proxy lets through to its application."""
-    identity, address = client.identity if client else None, call.client["status"]["podIP"]
-    refused = plane.policy.refuses_ingress(server, call.port, identity, address=address)
-    if not call.is_http:
-        return Answer()
-    if refused and plane.policy.is_opaque(server, call.port):
-        return Answer(exit_code=EMPTY_REPLY)
-    if refused:
-        at = f"client {address}:{_EPHEMERAL}: server: {server['status']['podIP']}:{call.port}"
-        return _by_peer(plane, client, 403, f"{at}: unauthorized request on route")
-    answer = served(server, call)
-    return _by_peer(plane, client, 502, "Connection refused (os error 111)") if answer.exit_code else answer
-
-
-def _by_peer(plane: "ControlPlane", client: Proxy | None, status: int, why: str) -> Answer:
-    shown = client and plane.of.minor < _TAKES_ERRORS_AWAY_SINCE
-    return Answer(status=status, headers={ERROR: why} if shown else {})
 
 
 def _fail_fast(call: Call) -> Answer:

@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 
 from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.linkerd.manifests import RELEASES, link
+from local.cloud.linkerd.installation import RELEASES
+from local.cloud.linkerd.manifests import link
 from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads

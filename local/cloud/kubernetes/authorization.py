@@ -1,0 +1,52 @@
+"""Authorization of API calls, where the cluster's mode is RBAC."""
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.kinds import Kind
+from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.rbac import forbidden
+from local.cloud.kubernetes.targets import Target, is_apply, is_watch
+from local.cloud.wire import Call
+
+REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def authorize(target: Target, call: Call, user: str) -> None:
+    """Raises StatusError Forbidden with the first permission that the user misses for the call."""
+    for verb in _needed(target, call) if target.cluster.authorization_mode == "RBAC" else ():
+        refused = forbidden(
+            target.cluster,
+            user,
+            verb,
+            target.kind,
+            below=target.below.partition("/")[0],
+            namespace=target.namespace or (target.name if target.kind.name == "Namespace" else None),
+            name=target.name,
+        )
+        if refused:
+            raise refused
+
+
+def reviewed(cluster: Cluster, body: Object, user: str) -> Object:
+    """A SelfSubjectAccessReview: what the user itself may do; everybody may ask that."""
+    wanted = body["spec"]["resourceAttributes"]
+    refused = cluster.authorization_mode == "RBAC" and forbidden(
+        cluster,
+        user,
+        wanted["verb"],
+        Kind(wanted.get("group", ""), (), wanted["resource"], "", namespaced=True),
+        below=wanted.get("subresource", ""),
+        namespace=wanted.get("namespace") or None,
+        name=wanted.get("name", ""),
+    )
+    return {**body, "status": {"allowed": not refused}}
+
+
+def _needed(target: Target, call: Call) -> list[str]:
+    """The verbs that the call takes a permission for; who makes an object by applying it has to be let create it."""
+    if call.method == "GET" and not target.name:
+        return ["watch" if is_watch(call) else "list"]
+    if call.method == "DELETE" and not target.name:
+        return ["deletecollection"]
+    makes = is_apply(call) and target.find() is None
+    return [_VERBS[call.method], *(["create"] if makes else [])]

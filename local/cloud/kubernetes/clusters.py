@@ -1,0 +1,54 @@
+"""All Kubernetes clusters of the cloud: made, stopped, started and removed."""
+
+from local.cloud.clock import Clock
+from local.cloud.entra import Entra
+from local.cloud.kubernetes.api import KubernetesWire
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.controllers.work_queue import Controllers
+from local.cloud.kubernetes.kubelet import NODES, Kubelet, node_name
+from local.cloud.kubernetes.objects import has_ended
+from local.cloud.wire import Wire
+
+
+class Kubernetes:
+    """All clusters; each answers under /k8s/{name} to tokens for AKS's server application."""
+
+    def __init__(self, clock: Clock, wire: Wire, entra: Entra) -> None:
+        self.clusters: dict[str, Cluster] = {}
+        self._clock = clock
+        self._stopped: dict[str, Cluster] = {}
+        self._wire = KubernetesWire(wire, entra, self.clusters)
+
+    def add(self, name: str) -> Cluster:
+        """A running cluster with three nodes and its system namespaces."""
+        cluster = self.clusters[name] = Cluster(name, self._clock)
+        cluster.listeners.append(Kubelet(cluster).changed)
+        Controllers(cluster)
+        for namespace in ("default", "kube-system"):
+            cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        for number in range(NODES):
+            cluster.apply(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Node",
+                    "metadata": {"name": node_name(number)},
+                    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+                }
+            )
+        return cluster
+
+    def stop(self, name: str) -> None:
+        """Nodes and API server are down; what is stored stays."""
+        cluster = self._stopped[name] = self.clusters.pop(name)
+        cluster.stop()
+
+    def start(self, name: str) -> None:
+        """Nodes and API server are back, and start the containers of the pods that they had."""
+        cluster = self.clusters[name] = self._stopped.pop(name)
+        for pod in cluster.objects("Pod"):
+            if not has_ended(pod):
+                Kubelet(cluster).restart(pod)
+
+    def remove(self, name: str) -> None:
+        """The cluster is gone, with all that ran in it."""
+        self.clusters.pop(name).close()

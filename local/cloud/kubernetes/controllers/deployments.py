@@ -1,0 +1,89 @@
+"""Deployments: rolling updates by surge and unavailability over ReplicaSets."""
+
+import math
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.controllers.pods import owner_reference, template_hash
+from local.cloud.kubernetes.controllers.status import COUNTS, condition
+from local.cloud.kubernetes.objects import Object, share
+
+
+def reconcile(cluster: Cluster, deployment: Object) -> None:
+    spec = deployment["spec"]
+    sets = cluster.owned(deployment, "ReplicaSet")
+    digest = template_hash(spec["template"])
+    new = next((s for s in sets if s["metadata"]["labels"]["pod-template-hash"] == digest), None)
+    if "deletionTimestamp" not in deployment["metadata"]:
+        new = new or cluster.create(_replica_set_of(deployment, digest))
+        _roll(cluster, spec, new, [s for s in sets if s["metadata"]["uid"] != new["metadata"]["uid"]])
+    _tell(cluster, deployment, digest)
+
+
+def _tell(cluster: Cluster, deployment: Object, digest: str) -> None:
+    spec, sets = deployment["spec"], cluster.owned(deployment, "ReplicaSet")
+    total = {f: sum(s.get("status", {}).get(f, 0) for s in sets) for f in COUNTS}
+    updated = sum(s.get("status", {}).get("replicas", 0) for s in sets if s["metadata"]["name"].endswith(digest))
+    wanted, (_, unavailable) = spec.get("replicas", 1), _limits(spec)
+    done = updated == total["replicas"] == total["availableReplicas"] == wanted
+    cluster.set_status(
+        deployment,
+        observedGeneration=deployment["metadata"]["generation"],
+        **total,
+        updatedReplicas=updated,
+        unavailableReplicas=max(0, max(wanted, total["replicas"]) - total["availableReplicas"]),
+        conditions=[
+            condition("Available", total["availableReplicas"] >= wanted - unavailable, "MinimumReplicasAvailable"),
+            condition("Progressing", True, "NewReplicaSetAvailable" if done else "ReplicaSetUpdated"),
+        ],
+    )
+
+
+def _roll(cluster: Cluster, spec: Object, new: Object, old: list[Object]) -> None:
+    """One step: raise the new ReplicaSet within the surge, lower the old ones as far as availability allows."""
+    wanted, (surge, unavailable) = spec.get("replicas", 1), _limits(spec)
+    if spec.get("strategy", {}).get("type") == "Recreate":
+        for obsolete in old:
+            _scale(cluster, obsolete, 0)
+        _scale(cluster, new, 0 if any(cluster.owned(s, "Pod") for s in old) else wanted)
+        return
+    old = [s for s in old if s["spec"]["replicas"]]
+    total = sum(s["spec"]["replicas"] for s in (new, *old))
+    present = new["spec"]["replicas"]
+    raised = min(wanted, present + max(0, wanted + surge - total))
+    new = _scale(cluster, new, raised)
+    waiting = raised - min(raised, new.get("status", {}).get("availableReplicas", 0))
+    droppable = total - present + raised - (wanted - unavailable) - waiting
+    for obsolete in sorted(old, key=lambda s: s.get("status", {}).get("availableReplicas", 0)):
+        drop = max(0, min(droppable, obsolete["spec"]["replicas"]))
+        _scale(cluster, obsolete, obsolete["spec"]["replicas"] - drop)
+        droppable -= drop
+
+
+def _limits(spec: Object) -> tuple[int, int]:
+    """maxSurge and maxUnavailable in pods; not both are zero."""
+    rolling, wanted = spec.get("strategy", {}).get("rollingUpdate", {}), spec.get("replicas", 1)
+    surge = share(rolling.get("maxSurge", "25%"), wanted, math.ceil)
+    unavailable = share(rolling.get("maxUnavailable", "25%"), wanted, math.floor)
+    return surge, unavailable or (0 if surge else 1)
+
+
+def _scale(cluster: Cluster, replica_set: Object, replicas: int) -> Object:
+    return cluster.update({**replica_set, "spec": {**replica_set["spec"], "replicas": replicas}})
+
+
+def _replica_set_of(deployment: Object, digest: str) -> Object:
+    spec, meta = deployment["spec"], deployment["metadata"]
+    template = spec["template"]
+    labels = {**template.get("metadata", {}).get("labels", {}), "pod-template-hash": digest}
+    labelled = {**template, "metadata": {**template.get("metadata", {}), "labels": labels}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{meta['name']}-{digest}",
+            "namespace": meta["namespace"],
+            "labels": labels,
+            "ownerReferences": [owner_reference(deployment)],
+        },
+        "spec": {"replicas": 0, "selector": spec.get("selector", {}), "template": labelled},
+    }

@@ -1,0 +1,17 @@
+"""Events: written by nobody's hand here, they only age."""
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
+
+_KEPT_SECONDS = 3_600.0  # the API server forgets events after an hour
+
+
+def reconcile(cluster: Cluster, event: Object) -> None:
+    version = event["metadata"]["resourceVersion"]
+
+    def forget() -> None:
+        found = cluster.current(event)
+        if found and found["metadata"]["resourceVersion"] == version:
+            cluster.remove(found)
+
+    cluster.clock.after(_KEPT_SECONDS, forget)

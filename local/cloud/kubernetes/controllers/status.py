@@ -1,0 +1,19 @@
+"""What controllers write into the status of a workload."""
+
+from typing import Any
+
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object, is_ready
+
+COUNTS = ("replicas", "readyReplicas", "availableReplicas")
+
+
+def count(cluster: Cluster, workload: Object, pods: list[Object], **more: Any) -> None:
+    """Write how many pods there are and are ready, and what else the workload's kind tells."""
+    ready = sum(map(is_ready, pods))
+    counts = dict(zip(COUNTS, (len(pods), ready, ready), strict=True))
+    cluster.set_status(workload, observedGeneration=workload["metadata"]["generation"], **counts, **more)
+
+
+def condition(type: str, holds: bool, reason: str) -> Object:
+    return {"type": type, "status": "True" if holds else "False", "reason": reason}

@@ -1,0 +1,46 @@
+"""What a service mesh does in a cluster: the hook by which one takes part in the life and the calls of pods."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from local.cloud.kubernetes.objects import Object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    exit_code: int = 0
+    seconds: float = 0.1
+
+
+class Call(NamedTuple):
+    """A call from a pod to a port of another; without a server, `otherwise` is what the network answers."""
+
+    client: Object
+    server: Object | None
+    port: int
+    path: str
+    is_http: bool
+    otherwise: Answer
+
+
+class Mesh(Protocol):
+    """A service mesh inside one cluster: it sees pods at admission and over their life."""
+
+    def admit(self, pod: Object) -> Object: ...
+    def start(self, pod: Object) -> None:
+        """The pod's containers start, or start again."""
+
+    def failure(self, pod: Object) -> str:
+        """Why a container of the pod exits right after its start, or nothing."""
+        ...
+
+    def ready(self, pod: Object) -> bool: ...
+    def stop(self, pod: Object) -> None: ...
+    def metrics(self, pod: Object, port: int) -> str | None: ...
+    def carry(self, call: Call) -> Answer:
+        """What a call between two pods gets, by their proxies where they have one."""
+        ...
