@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from local import scenario
-from local.cloud.arm import SUBSCRIPTION, TENANT
+from local.cloud.arm import SUBSCRIPTION
 from local.cloud.clock import Clock
-from local.cloud.entra import Principal
+from local.cloud.entra import TENANT, Principal
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.file_shares import SHARE_TYPE
 from local.cloud.resources.machines import MACHINES

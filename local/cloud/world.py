@@ -1,10 +1,11 @@
 """The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
 
-from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
+from local.cloud.arm import REGION, SUBSCRIPTION, Arm
 from local.cloud.backup.guards import ResourceGuards
 from local.cloud.backup.vaults import BackupVaults
 from local.cloud.clock import Clock
-from local.cloud.entra import Entra
+from local.cloud.entra import TENANT, Entra
+from local.cloud.event_grid.filters import Event
 from local.cloud.event_grid.system_topics import SystemTopics
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.insights import Insights
@@ -35,29 +36,32 @@ class World:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.wire = Wire(clock)
-        self.entra = Entra(self)
-        self.arm = Arm(self)
-        self.providers = Providers(self)
-        self.resource_groups = ResourceGroups(self)
-        self.roles = Roles(self)
-        self.permissions = Permissions(self)
-        self.identities = Identities(self)
-        self.networks = Networks(self)
-        self.storage = Storage(self)
-        self.aks = Aks(self)
-        self.machines = Machines(self)
-        self.extensions = Extensions(self)
-        self.backup_vaults = BackupVaults(self)
-        self.recovery_vaults = RecoveryVaults(self)
-        self.resource_guards = ResourceGuards(self)
-        self.resource_graph = ResourceGraph(self)
-        self.key_vaults = KeyVaults(self)
-        self.event_grid = EventGrid(self)
-        self.system_topics = SystemTopics(self)
-        self.insights = Insights(self)
-        self.file_shares = FileShares(self)
+        self.entra = Entra(clock, self.wire)
+        self.arm = arm = Arm(clock, self.wire, self.entra)
+        self.roles = Roles(arm, self.entra)
+        self.permissions = Permissions(arm, self.roles)
+        self.resource_groups = ResourceGroups(arm)
+        self.resource_graph = ResourceGraph(arm, self.permissions)
+        self.providers = Providers(arm)
+        self.identities = Identities(arm, self.entra, self.resource_groups)
+        self.networks = Networks(arm, self.resource_groups, self.permissions)
+        self.storage = Storage(arm)
+        self.file_shares = FileShares(arm, self.entra, self.resource_groups, self.permissions)
+        self.machines = Machines(arm, self.resource_groups)
         self.kubernetes = Kubernetes(self)
         self.linkerd = Linkerd(self)
+        self.event_grid = EventGrid(self)
+        self.system_topics = SystemTopics(self)
+        self.aks = Aks(arm, self.resource_groups, self.kubernetes, announce=self._of_subscription)
+        self.extensions = Extensions(arm)
+        self.resource_guards = ResourceGuards(self)
+        self.backup_vaults = BackupVaults(self)
+        self.recovery_vaults = RecoveryVaults(self)
+        self.key_vaults = KeyVaults(self)
+        self.insights = Insights(self)
+
+    def _of_subscription(self, event: Event) -> None:
+        self.event_grid.publish(EventGrid.SUBSCRIPTION, event)
 
     async def start(self, port: int = 0) -> None:
         await self.wire.start(port)

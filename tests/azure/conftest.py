@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from local import scenario
-from local.cloud.arm import SUBSCRIPTION, TENANT
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.entra import TENANT
 from local.cloud.graph import Graph
 from local.rollout import Rollout
 from local.stage import APP, Stage, open_stage

@@ -30,7 +30,7 @@ class ResourceGuards:
         for vault in (BACKUP_VAULT, RECOVERY_VAULT):
             at = f"{vault}/{_PROXIES}/{{proxy}}"
             routes += [Route("PUT", at, self._put), Route("GET", at, self._get), Route("DELETE", at, self._delete)]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        world.wire.mount(routes, guard=world.arm.guard)
 
     def add(self, name: str, *, group: str = "rg-security") -> Resource:
         """Make a guard exist."""

@@ -68,7 +68,7 @@ class BackupInstances:
                 *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STOPS),
                 Route("GET", f"/{{resource:path}}/providers/{PROVIDER}/backupInstances", self._list_of_cluster),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def protecting(self, cluster: str) -> Resource:

@@ -55,7 +55,7 @@ class BackupJobs:
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
                 Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def scheduled(self, instance: Resource, outcome: Outcome[Object], *, vaulted: bool = False) -> Resource:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import REGION, TENANT, Resource, not_found
+from local.cloud.arm import REGION, Resource, not_found
 from local.cloud.backup import seed
 from local.cloud.backup.content import Object
 from local.cloud.backup.instances import BackupInstances
 from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, Outcome, Warned, refusal
+from local.cloud.entra import TENANT
 from local.cloud.resources.aks import TYPE as AKS
 from local.cloud.wire import Call, Reply, Route
 
@@ -64,7 +65,7 @@ class BackupVaults:
                 Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
                 Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def protect(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:

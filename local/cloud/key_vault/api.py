@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import TENANT
+from local.cloud.entra import TENANT
 from local.cloud.key_vault.bodies import Bodies, text64
 from local.cloud.key_vault.certificates import Certificate, Version
 from local.cloud.key_vault.rules import Refused, complete_policy

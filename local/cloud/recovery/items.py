@@ -53,7 +53,7 @@ class RecoveryItems:
                 Route("DELETE", ITEM, self._delete_item),
                 Route("GET", f"{VAULT}/backupProtectedItems", self._list_items),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def protecting(self, source: str, name: str) -> Resource:

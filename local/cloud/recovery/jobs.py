@@ -45,7 +45,7 @@ class RecoveryJobs:
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
                 Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get_job),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def flag(self, point: Resource, status: str = "UnHealthy") -> Resource:

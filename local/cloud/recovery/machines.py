@@ -56,7 +56,7 @@ class ProtectedMachines:
         self._operations = operations
         self._found: list[str] = []
         validate = Route("POST", f"{VAULT}/backupTriggerValidateOperation", self._validate)
-        world.wire.mount([validate], guard=world.resource_groups.guard)
+        world.wire.mount([validate], guard=world.arm.guard)
 
     def protect(self, vault: str, machine: Resource, policy: str) -> Resource:
         """An item that has been protected for long."""

@@ -64,7 +64,7 @@ class RecoveryPolicies:
                 Route("DELETE", _POLICY, self._delete),
                 Route("GET", f"{VAULT}/backupPolicies", self._list),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def store(self, id: str, sent: dict[str, Any]) -> Resource:

@@ -59,7 +59,7 @@ class Shares:
                 Route("DELETE", CONTAINER, self._unregister),
                 Route("POST", f"{CONTAINER}/inquire", self._inquire),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def protect(self, vault: str, account: Resource, share: str, policy: str) -> Resource:

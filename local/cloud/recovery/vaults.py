@@ -9,7 +9,8 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import TENANT, Resource, error, iso, not_found
+from local.cloud.arm import Resource, error, iso, not_found
+from local.cloud.entra import TENANT
 from local.cloud.recovery.items import RecoveryItems
 from local.cloud.recovery.policies import FIRST, SHARES_DAILY, RecoveryPolicies
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, Operations
@@ -41,7 +42,7 @@ class RecoveryVaults:
                 Route("GET", group, self._list),
                 Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", self._list),
             ],
-            guard=world.resource_groups.guard,
+            guard=world.arm.guard,
         )
 
     def add(self, name: str, *, location: str, group: str = "rg-backup") -> Resource:
