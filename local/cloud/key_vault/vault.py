@@ -10,9 +10,10 @@ Rules (Key Vault docs, seen in recorded traffic):
 
 import uuid
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from local.cloud.arm import SUBSCRIPTION
+from local.cloud.clock import Clock
 from local.cloud.key_vault.certificates import Certificate, Pending, Version
 from local.cloud.key_vault.events import NEW_VERSION, event, milestones
 from local.cloud.key_vault.rules import (
@@ -34,9 +36,7 @@ from local.cloud.key_vault.rules import (
 )
 from local.cloud.key_vault.x509 import issue, months_later, signing_request
 
-if TYPE_CHECKING:
-    from local.cloud.world import World
-
+Publish = Callable[[str, dict[str, Any]], object]  # an event, to the topic of this name
 SELF_ISSUE_SECONDS = 25.0
 SOFT_DELETE_LAG_SECONDS = 8.0
 RETENTION_SECONDS = 7 * 86_400
@@ -52,8 +52,8 @@ class Vault:
     of the documentation's sample. `signatures` counts what its keys signed for callers.
     """
 
-    def __init__(self, world: "World", name: str) -> None:
-        self.world, self.name = world, name
+    def __init__(self, clock: Clock, publish: Publish, name: str) -> None:
+        self._clock, self._publish_to, self.name = clock, publish, name
         self.id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-trust/providers/Microsoft.KeyVault/vaults/{name}"
         self.certificates: dict[str, Certificate] = {}
         self.deleted: dict[str, Certificate] = {}
@@ -64,12 +64,12 @@ class Vault:
 
     @property
     def now(self) -> datetime:
-        return self.world.clock.now()
+        return self._clock.now()
 
     def certificate(self, name: str) -> Certificate:
         """The certificate of that name; raises Refused 404."""
         found = self.certificates.get(name.lower())
-        if found is None or found.visible_from > self.world.clock.time():
+        if found is None or found.visible_from > self._clock.time():
             raise certificate_not_found(name)
         return found
 
@@ -101,7 +101,7 @@ class Vault:
         csr = signing_request(certificate.policy["x509_props"]["subject"], version.key)
         pending = certificate.pending = Pending(version, certificate.policy["issuer"], csr)
         if pending.issuer["name"] == "Self":
-            self.world.clock.after(SELF_ISSUE_SECONDS, lambda: self._self_issue(certificate, pending))
+            self._clock.after(SELF_ISSUE_SECONDS, lambda: self._self_issue(certificate, pending))
         return pending
 
     def _self_issue(self, certificate: Certificate, pending: Pending) -> None:
@@ -128,7 +128,7 @@ class Vault:
         """Ask for cancellation, which takes effect soon after."""
         pending = self.pending(name)
         pending.cancellation_requested = True
-        self.world.clock.after(1.0, lambda: self._cancelled(pending))
+        self._clock.after(1.0, lambda: self._cancelled(pending))
         return pending
 
     def _cancelled(self, pending: Pending) -> None:
@@ -157,21 +157,21 @@ class Vault:
 
     def delete(self, name: str) -> Certificate:
         certificate = self.certificate(name)
-        now = self.world.clock.time()
+        now = self._clock.time()
         certificate.deleted, certificate.visible_from = now, now + SOFT_DELETE_LAG_SECONDS
         self.deleted[name.lower()] = self.certificates.pop(name.lower())
         return certificate
 
     def deleted_certificate(self, name: str) -> Certificate:
         found = self.deleted.get(name.lower())
-        if found is None or found.visible_from > self.world.clock.time():
+        if found is None or found.visible_from > self._clock.time():
             raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {name}")
         return found
 
     def recover(self, name: str) -> Certificate:
         certificate = self.deleted_certificate(name)
         certificate.deleted = None
-        certificate.visible_from = self.world.clock.time() + SOFT_DELETE_LAG_SECONDS
+        certificate.visible_from = self._clock.time() + SOFT_DELETE_LAG_SECONDS
         self.certificates[name.lower()] = self.deleted.pop(name.lower())
         return certificate
 
@@ -184,7 +184,7 @@ class Vault:
     def key(self, name: str, id: str = "") -> tuple[Certificate, Version]:
         """A key by name and version id, or the current one; raises Refused 404."""
         certificate = self.certificates.get(name.lower())
-        hidden = certificate is None or certificate.visible_from > self.world.clock.time()
+        hidden = certificate is None or certificate.visible_from > self._clock.time()
         version = None if certificate is None or hidden else certificate.version(id) if id else certificate.current
         if certificate is None or version is None:
             raise Refused(404, "KeyNotFound", f"A key with (name/id) {name}/{id} was not found in this key vault.")
@@ -211,7 +211,7 @@ class Vault:
                 raise Refused(403, "Forbidden", f"Operation sign is not allowed on {which}.", inner)
 
     def _throttle(self, kind: str) -> None:
-        calls, now = self._calls[kind], self.world.clock.time()
+        calls, now = self._calls[kind], self._clock.time()
         while calls and calls[0] <= now - 10:
             calls.popleft()
         if len(calls) >= _LIMITS[kind]:
@@ -230,14 +230,14 @@ class Vault:
     def _watch_expiry(self, certificate: Certificate, version: Version) -> None:
         for kind, due in milestones(version.expires).items():
             if due > self.now:
-                self.world.clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
+                self._clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
 
     def _reached(self, kind: str, certificate: Certificate, version: Version) -> None:
         if certificate.current is version and self.certificates.get(certificate.name.lower()) is certificate:
             self._publish(kind, certificate.name)
 
     def _publish(self, kind: str, name: str) -> None:
-        self.world.event_grid.publish(f"keyvault-{self.name}", self._event(kind, name))
+        self._publish_to(f"keyvault-{self.name}", self._event(kind, name))
 
     def _event(self, kind: str, name: str) -> dict[str, Any]:
         version = self.certificates[name.lower()].current
@@ -248,7 +248,7 @@ class Vault:
             name=name,
             version=version.id,
             validity=(version.not_before, version.expires),
-            now=self.world.clock.time(),
+            now=self._clock.time(),
             odd=self.events_as_sampled,
         )
 
