@@ -54,8 +54,16 @@ class World:
         self.system_topics = SystemTopics(arm, lambda topic: self.event_grid.topic(topic).subscriptions.values())
         self.aks = Aks(arm, self.resource_groups, self.kubernetes, announce=self._of_subscription)
         self.extensions = Extensions(arm)
-        self.resource_guards = ResourceGuards(self)
-        self.backup_vaults = BackupVaults(self)
+        self.resource_guards = ResourceGuards(arm, self.resource_groups, self.permissions)
+        self.backup_vaults = BackupVaults(
+            arm,
+            self.resource_groups,
+            self.roles,
+            guards=self.resource_guards,
+            clusters=self.kubernetes.clusters,
+            containers=self.storage,
+            disks=self.machines,
+        )
         self.recovery_vaults = RecoveryVaults(self)
         self.key_vaults = KeyVaults(clock, self.wire, self.entra, self.permissions, publish=self.event_grid.publish)
         self.insights = Insights(clock, self.wire, self.entra, self.permissions)
