@@ -31,44 +31,53 @@ __all__ = ["REGION", "SUBSCRIPTION", "TENANT", "World"]
 
 
 class World:
-    """Everything that exists. Services find each other through it."""
+    """Everything that exists. Here alone services are put together; each says in its constructor what it needs."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.wire = Wire(clock)
-        self.entra = Entra(clock, self.wire)
-        self.arm = arm = Arm(clock, self.wire, self.entra)
-        self.roles = Roles(arm, self.entra)
-        self.permissions = Permissions(arm, self.roles)
-        self.resource_groups = ResourceGroups(arm)
-        self.resource_graph = ResourceGraph(arm, self.permissions)
+        self.wire = wire = Wire(clock)
+        self.entra = entra = Entra(clock, wire)
+        self.arm = arm = Arm(clock, wire, entra)
+        self.roles = roles = Roles(arm, entra)
+        self.permissions = permissions = Permissions(arm, roles)
+        self.resource_groups = groups = ResourceGroups(arm)
+        self.resource_graph = ResourceGraph(arm, permissions)
         self.providers = Providers(arm)
-        self.identities = Identities(arm, self.entra, self.resource_groups)
-        self.networks = Networks(arm, self.resource_groups, self.permissions)
+        self.identities = Identities(arm, entra, groups)
+        self.networks = Networks(arm, groups, permissions)
         self.storage = Storage(arm)
-        self.file_shares = FileShares(arm, self.entra, self.resource_groups, self.permissions)
-        self.machines = Machines(arm, self.resource_groups)
+        self.file_shares = FileShares(arm, entra, groups, permissions)
+        self.machines = Machines(arm, groups)
         self.kubernetes = Kubernetes(self)
         self.linkerd = Linkerd(self)
-        self.event_grid = EventGrid(clock, self.wire, self.entra, self.permissions)
-        self.system_topics = SystemTopics(arm, lambda topic: self.event_grid.topic(topic).subscriptions.values())
-        self.aks = Aks(arm, self.resource_groups, self.kubernetes, announce=self._of_subscription)
+        self.event_grid = EventGrid(clock, wire, entra, permissions)
+        self.system_topics = SystemTopics(arm, self.event_grid)
+        self.key_vaults = KeyVaults(clock, wire, entra, permissions, publish=self.event_grid.publish)
+        self.insights = Insights(clock, wire, entra, permissions)
+        self.aks = Aks(arm, groups, self.kubernetes, announce=self._announce)
         self.extensions = Extensions(arm)
-        self.resource_guards = ResourceGuards(arm, self.resource_groups, self.permissions)
+        self.resource_guards = ResourceGuards(arm, groups, permissions)
         self.backup_vaults = BackupVaults(
             arm,
-            self.resource_groups,
-            self.roles,
+            groups,
+            roles,
             guards=self.resource_guards,
             clusters=self.kubernetes.clusters,
             containers=self.storage,
             disks=self.machines,
         )
-        self.recovery_vaults = RecoveryVaults(self)
-        self.key_vaults = KeyVaults(clock, self.wire, self.entra, self.permissions, publish=self.event_grid.publish)
-        self.insights = Insights(clock, self.wire, self.entra, self.permissions)
+        self.recovery_vaults = RecoveryVaults(
+            arm,
+            groups,
+            roles,
+            permissions,
+            guards=self.resource_guards,
+            files=self.file_shares,
+            machines=self.machines,
+            containers=self.storage,
+        )
 
-    def _of_subscription(self, event: Event) -> None:
+    def _announce(self, event: Event) -> None:
         self.event_grid.publish(EventGrid.SUBSCRIPTION, event)
 
     async def start(self, port: int = 0) -> None:

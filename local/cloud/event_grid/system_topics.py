@@ -3,10 +3,11 @@
 Their event subscriptions are those of the topic of the same name, under which events are published here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from local.cloud.arm import SUBSCRIPTION, Arm, Resource, not_found
 from local.cloud.event_grid.delivery import Subscription
+from local.cloud.event_grid.topics import EventGrid
 from local.cloud.wire import Call, Reply, Route
 
 TYPE = "Microsoft.EventGrid/systemTopics"
@@ -14,13 +15,13 @@ _GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events"
 
 
 class SystemTopics:
-    """`add` makes one; a source has one at most. `subscriptions` are those of the topic with a name.
+    """`add` makes one; a source has one at most.
 
     `named` gives the name that a subscription has as a resource, which must not hold underscores.
     """
 
-    def __init__(self, arm: Arm, subscriptions: Callable[[str], Iterable[Subscription]]) -> None:
-        self._arm, self._of = arm, subscriptions
+    def __init__(self, arm: Arm, topics: EventGrid) -> None:
+        self._arm, self._topics = arm, topics
         self.named: Callable[[str], str] = lambda name: name.replace("_", "-")
         one = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.EventGrid/systemTopics/{topic}"
         routes = [
@@ -44,7 +45,7 @@ class SystemTopics:
         topic = self._arm.find(call.path.removesuffix("/eventSubscriptions"))
         if topic is None:
             return not_found(call)
-        found = self._of(topic["name"])
+        found = self._topics.topic(topic["name"]).subscriptions.values()
         return Reply(body={"value": [_shown(topic, self.named(each.name), each) for each in found]})
 
 

@@ -44,7 +44,7 @@ class Aks:
     def __init__(
         self, arm: Arm, groups: ResourceGroups, kubernetes: Kubernetes, announce: Callable[[dict[str, Any]], object]
     ) -> None:
-        self._arm, self._groups, self._kubernetes, self._publish = arm, groups, kubernetes, announce
+        self._arm, self._groups, self._kubernetes, self._announce = arm, groups, kubernetes, announce
         self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
         self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
@@ -146,7 +146,7 @@ class Aks:
             "dataVersion": "2",
             "metadataVersion": "1",
         }
-        self._publish(event | overrides)
+        self._announce(event | overrides)
 
     def _list(self, call: Call) -> Reply:
         under = call.path[: call.path.lower().index("/providers/")]
