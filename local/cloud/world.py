@@ -1,7 +1,6 @@
 """The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
 
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm
-from local.cloud.backup.guards import ResourceGuards
 from local.cloud.backup.vaults import BackupVaults
 from local.cloud.clock import Clock
 from local.cloud.entra import TENANT, Entra
@@ -13,6 +12,7 @@ from local.cloud.key_vault.api import KeyVaults
 from local.cloud.kubernetes.cluster import Kubernetes
 from local.cloud.linkerd.mesh import Linkerd
 from local.cloud.recovery.vaults import RecoveryVaults
+from local.cloud.resource_guards import ResourceGuards
 from local.cloud.resources.aks import Aks
 from local.cloud.resources.extensions import Extensions
 from local.cloud.resources.file_shares import FileShares
