@@ -9,7 +9,6 @@ Rules (Key Vault docs, seen in recorded traffic):
 """
 
 import uuid
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +23,7 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.clock import Clock
 from local.cloud.key_vault.certificates import Certificate, Pending, Version
 from local.cloud.key_vault.events import NEW_VERSION, event, milestones
+from local.cloud.key_vault.limits import Limits
 from local.cloud.key_vault.rules import (
     Refused,
     certificate_not_found,
@@ -32,7 +32,6 @@ from local.cloud.key_vault.rules import (
     leaf,
     no_pending,
     pending_exists,
-    throttled,
 )
 from local.cloud.key_vault.x509 import issue, months_later, signing_request
 
@@ -41,8 +40,6 @@ SELF_ISSUE_SECONDS = 25.0
 SOFT_DELETE_LAG_SECONDS = 8.0
 RETENTION_SECONDS = 7 * 86_400
 _BACKDATED = timedelta(seconds=600)
-# Per vault and 10 seconds (Key Vault service limits).
-_LIMITS = {"create EC": 20, "create EC-HSM": 10, "sign EC": 4000, "sign EC-HSM": 2000}
 
 
 class Vault:
@@ -60,7 +57,7 @@ class Vault:
         self.denied: set[str] = set()
         self.signatures = 0
         self.events_as_sampled = False
-        self._calls: dict[str, deque[float]] = {kind: deque() for kind in _LIMITS}
+        self._limits = Limits(clock)
 
     @property
     def now(self) -> datetime:
@@ -82,7 +79,7 @@ class Vault:
         certificate = self.certificates.get(name.lower()) or Certificate(name, policy, self.now, self.now)
         if certificate.pending and certificate.pending.status == "inProgress":
             raise pending_exists()
-        self._throttle(f"create {policy['key_props']['kty']}")
+        self._limits.take(f"create {policy['key_props']['kty']}")
         certificate.policy, certificate.policy_updated = policy, self.now
         version = self._new_version(certificate, reuse=bool(policy["key_props"]["reuse_key"]))
         version.tags = tags
@@ -193,7 +190,7 @@ class Vault:
     def sign(self, name: str, id: str, digest: bytes) -> bytes:
         """An ES256 signature over a SHA-256 digest: r and s, 32 bytes each."""
         certificate, version = self.key(name, id)
-        self._throttle(f"sign {certificate.policy['key_props']['kty']}")
+        self._limits.take(f"sign {certificate.policy['key_props']['kty']}")
         self._refuse_unusable(version)
         if len(digest) != 32:
             raise Refused(400, "BadParameter", "Invalid length of 'value': ES256 signs a digest of 32 bytes.")
@@ -209,14 +206,6 @@ class Vault:
         ):
             if applies:
                 raise Refused(403, "Forbidden", f"Operation sign is not allowed on {which}.", inner)
-
-    def _throttle(self, kind: str) -> None:
-        calls, now = self._calls[kind], self._clock.time()
-        while calls and calls[0] <= now - 10:
-            calls.popleft()
-        if len(calls) >= _LIMITS[kind]:
-            raise throttled()
-        calls.append(now)
 
     # events
 
