@@ -1,4 +1,4 @@
-"""Entra ID: signing keys, tokens of managed identities and callers, and the identity endpoint of the app's host."""
+"""Entra ID: signing keys, tokens of managed identities and callers, and the identity endpoint as App Service has it."""
 
 import json
 import secrets

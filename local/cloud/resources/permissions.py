@@ -4,7 +4,7 @@ Rules (Azure RBAC docs):
 - An action is `<provider>/<types>/<verb>`: GET is read, PUT and PATCH are write, DELETE is delete, POST is an action of
   its own. A role's pattern may hold `*`; case doesn't matter.
 - Resource Graph answers everybody, but with those rows alone that the caller may read.
-- What was granted with the app's deployment acts from the start and isn't among the assignments that flows make.
+- What `granted` names, as a deployment would leave it, acts from the start and isn't among the assignments.
 - Nothing is refused before roles are defined: most tests are about something else.
 """
 
