@@ -11,7 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, error, not_found
+from local.cloud.arm import SUBSCRIPTION, Resource, error, not_found
+from local.cloud.entra import TENANT
 from local.cloud.wire import Call, Reply, Route
 
 if TYPE_CHECKING:

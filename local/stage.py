@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from local import scenario
-from local.cloud.arm import SUBSCRIPTION, TENANT
+from local.cloud.arm import SUBSCRIPTION
 from local.cloud.clock import Clock
-from local.cloud.entra import Principal
+from local.cloud.entra import TENANT, Principal
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.file_shares import SHARE_TYPE
 from local.cloud.resources.machines import MACHINES
@@ -73,6 +73,8 @@ async def open_stage(
     lets it send what it logs to Application Insights: loading that takes a worker a second. `launch` starts workers.
     """
     world = World(Clock(time.time() if start is None else start))
+    world.insights.name("appi-meshward", group="rg-meshward")
+    world.system_topics.named = named
     await world.start()
     try:
         with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
@@ -162,6 +164,11 @@ def scopes(world: World) -> dict[str, list[str]]:
 
 def _group(name: str) -> str:
     return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
+
+
+def named(function: str) -> str:
+    """The name of a function's event subscription, as infra/modules/systemEvents.bicep gives it."""
+    return f"meshward-{function.replace('_', '-')}"
 
 
 async def subscribe(world: World, url: str) -> None:

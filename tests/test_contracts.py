@@ -27,6 +27,9 @@ REFUSED = {
     "The engine's room alone knows the engine": ("functions.trust.by_hand", "durabletask"),
     "The domain is pure": ("shared.domain.trust.course", "asyncio"),
     "Only adapters import SDKs": ("functions.api", "aiohttp"),
+    "The simulated cloud knows nothing of what runs in it": ("local.cloud.wire", "shared.domain.errors"),
+    "The simulated cloud stands on floors": ("local.cloud.arm", "local.cloud.resources.aks"),
+    "A simulated cluster knows no mesh": ("local.cloud.kubernetes.api", "local.cloud.linkerd.mesh"),
     "Nothing deployed needs what runs it locally": ("shared.wiring.rotator", "local.stage"),
 }
 

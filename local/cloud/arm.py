@@ -7,19 +7,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from local.cloud.clock import Clock
+from local.cloud.entra import TENANT, Entra, Principal
 from local.cloud.throttle import Throttle
-from local.cloud.wire import Call, Reply
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.wire import Call, Reply, Wire
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-TENANT = "22222222-2222-4222-8222-222222222222"
 REGION = "westeurope"
 
+AUDIENCE = "https://management.azure.com"
+
 Resource = dict[str, Any]
+Listener = Callable[[str, Resource | None], object]
+Check = Callable[[Principal, Call], Reply | None]
 # Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim.
 _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h=" + "C" * 43
 
@@ -51,11 +53,15 @@ class OperationFailed(Exception):
 class Arm:
     """State that every resource provider keeps here, so that Resource Graph and tests see one world.
 
-    Ids are compared without case; a resource keeps the casing of its first writer.
+    Ids are compared without case; a resource keeps the casing of its first writer. `listeners` are told what a resource
+    is like now, or None when it is gone; `checks` may refuse a call of somebody who is known, in their order.
     """
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, clock: Clock, wire: Wire, entra: Entra) -> None:
+        self.clock, self.wire = clock, wire
+        self._entra = entra
+        self.listeners: list[Listener] = []
+        self.checks: list[Check] = []
         self.resources: dict[str, Resource] = {}
         self._types: defaultdict[str, dict[str, Resource]] = defaultdict(dict)
         self.operations: dict[str, Operation] = {}
@@ -69,15 +75,19 @@ class Arm:
         key = resource["id"].lower()
         self.resources[key] = resource
         self._types[str(resource.get("type", "")).lower()][key] = resource
-        self.world.resource_graph.note(resource["id"], resource)
+        self._tell(resource["id"], resource)
         return resource
 
     def remove(self, id: str) -> Resource | None:
-        self.world.resource_graph.note(id, None)
+        self._tell(id, None)
         removed = self.resources.pop(id.lower(), None)
         if removed:
             self._types[str(removed.get("type", "")).lower()].pop(id.lower(), None)
         return removed
+
+    def _tell(self, id: str, resource: Resource | None) -> None:
+        for listener in self.listeners:
+            listener(id, resource)
 
     def of_type(self, type: str, under: str = "") -> Iterator[Resource]:
         """Resources of a type such as Microsoft.DataProtection/backupVaults whose id starts with `under`."""
@@ -86,10 +96,10 @@ class Arm:
 
     def begin(self, seconds: float, finish: Callable[[Operation], object], *, id: str | None = None) -> Operation:
         """Start an operation that ends after `seconds` of virtual time, when `finish(operation)` takes effect."""
-        now = self.world.clock.time()
+        now = self.clock.time()
         operation = Operation(id=id or str(uuid.uuid4()), started=now, ends=now + seconds)
         self.operations[operation.id] = operation
-        self.world.clock.at(operation.ends, lambda: self._end(operation, finish))
+        self.clock.at(operation.ends, lambda: self._end(operation, finish))
         return operation
 
     def _end(self, operation: Operation, finish: Callable[[Operation], object]) -> None:
@@ -102,15 +112,24 @@ class Arm:
 
     def link(self, path: str, api_version: str) -> str:
         """An absolute, signed URL as Azure-AsyncOperation and Location carry it."""
-        return f"{self.world.wire.url}{path}?api-version={api_version}{_SIGNATURE}"
+        return f"{self.wire.url}{path}?api-version={api_version}{_SIGNATURE}"
 
     def stamped_id(self) -> str:
         """An operation id of vaults and DataProtection: base64 of '<stamp>;<guid>' with its '=='."""
-        return base64.b64encode(f"{int(self.world.clock.time())};{uuid.uuid4()}".encode()).decode()
+        return base64.b64encode(f"{int(self.clock.time())};{uuid.uuid4()}".encode()).decode()
+
+    def caller(self, call: Call) -> Principal | None:
+        """Who holds the call's token, if it is valid for Resource Manager now."""
+        return self._entra.caller(call, AUDIENCE)
+
+    def system_identity(self, name: str) -> dict[str, str]:
+        """The system-assigned identity of a resource with this name: a new principal of Entra."""
+        principal = self._entra.add(name)
+        return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
 
     def guard(self, call: Call) -> Reply | None:
-        """Answers calls without a valid ARM token or without an api-version or permission, and those too many."""
-        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        """Answers calls without a valid ARM token or an api-version, those too many, and those that a check refuses."""
+        caller = self.caller(call)
         if not caller:
             return error(
                 401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
@@ -121,7 +140,7 @@ class Arm:
                 "MissingApiVersionParameter",
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
-        seconds = self.throttle.refuse(call, caller.object_id, self.world.clock.time())
+        seconds = self.throttle.refuse(call, caller.object_id, self.clock.time())
         if seconds is not None:
             return error(
                 429,
@@ -130,7 +149,7 @@ class Arm:
                 "Retry-After.",
                 headers={"Retry-After": str(seconds), "x-ms-failure-cause": "gateway"},
             )
-        return self.world.permissions.refuse(caller, call)
+        return next((refused for check in self.checks if (refused := check(caller, call))), None)
 
 
 def error(status: int, code: str, message: str, *, headers: dict[str, str] | None = None) -> Reply:

@@ -1,22 +1,20 @@
-"""Entra ID: signing keys, tokens of managed identities and callers, and the identity endpoint of the app's host."""
+"""Entra ID: signing keys, tokens of managed identities and callers, and the identity endpoint as App Service has it."""
 
 import json
 import secrets
 import uuid
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.cloud.arm import TENANT
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.clock import Clock
+from local.cloud.wire import Call, Reply, Route, Wire
 
-if TYPE_CHECKING:
-    from local.cloud.world import World
-
+TENANT = "22222222-2222-4222-8222-222222222222"
 TOKEN_SECONDS = 86_400  # managed identity tokens live 24 h
 _KEY_ID = "sim-1"
 
@@ -42,15 +40,15 @@ def _signing_key() -> rsa.RSAPrivateKey:
 class Entra:
     """Issues RS256 tokens and publishes their keys. The identity endpoint is plain HTTP, as App Service has it."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, clock: Clock, wire: Wire) -> None:
+        self._clock, self._wire = clock, wire
         self._key = _signing_key()
         self.principals: dict[str, Principal] = {}
         self._claims = lru_cache(maxsize=1_000)(self._verified)  # one token comes with thousands of calls
         self.identity_header = secrets.token_urlsafe(16)
         self.identity_endpoint = ""
         self._runner: web.AppRunner | None = None
-        world.wire.mount(
+        wire.mount(
             [
                 Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration),
                 Route("GET", "/{tenant}/discovery/v2.0/keys", self._keys),
@@ -59,7 +57,7 @@ class Entra:
 
     @property
     def issuer(self) -> str:
-        return f"{self.world.wire.url}/{TENANT}/v2.0"
+        return f"{self._wire.url}/{TENANT}/v2.0"
 
     def add(self, name: str, *, kind: str = "app", roles: tuple[str, ...] = ()) -> Principal:
         """A new principal with ids of its own."""
@@ -69,7 +67,7 @@ class Entra:
             name=name,
             kind=kind,
             roles=roles,
-            created=self.world.clock.time(),
+            created=self._clock.time(),
         )
         self.principals[principal.client_id] = principal
         return principal
@@ -81,7 +79,7 @@ class Entra:
 
     def token(self, principal: Principal, audience: str, **claims: Any) -> str:
         """A signed token as Entra issues it; `claims` override single claims."""
-        now = int(self.world.clock.time())
+        now = int(self._clock.time())
         content = {
             "aud": audience,
             "iss": self.issuer,
@@ -101,7 +99,7 @@ class Entra:
     def caller(self, call: Call, audience: str) -> Principal | None:
         """Who holds the call's token, if it is valid now for `audience`."""
         claims = self._claims(call.token or "", audience)
-        if claims is None or not claims["nbf"] <= self.world.clock.time() < claims["exp"]:
+        if claims is None or not claims["nbf"] <= self._clock.time() < claims["exp"]:
             return None
         return self.principals.get(claims["azp"])
 
@@ -138,7 +136,7 @@ class Entra:
                 status=400,
             )
         resource = request.query["resource"]
-        expires = int(self.world.clock.time()) + TOKEN_SECONDS
+        expires = int(self._clock.time()) + TOKEN_SECONDS
         return web.json_response(
             {
                 "access_token": self.token(principal, resource),
@@ -150,7 +148,7 @@ class Entra:
         )
 
     def _configuration(self, call: Call) -> Reply:
-        keys = f"{self.world.wire.url}/{call.params['tenant']}/discovery/v2.0/keys"
+        keys = f"{self._wire.url}/{call.params['tenant']}/discovery/v2.0/keys"
         return Reply(body={"issuer": self.issuer, "jwks_uri": keys, "id_token_signing_alg_values_supported": ["RS256"]})
 
     def _keys(self, _call: Call) -> Reply:

@@ -6,12 +6,10 @@ no domain is verified; an app role that is assigned twice is refused.
 
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.entra import Entra
+from local.cloud.wire import Call, Reply, Route, Wire
 
 Object = dict[str, Any]
 _ROOT = "/graph/v1.0"
@@ -20,8 +18,8 @@ _ROOT = "/graph/v1.0"
 class Graph:
     """`objects` by collection and id."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, wire: Wire, entra: Entra) -> None:
+        self._wire, self._entra = wire, entra
         self.objects: dict[str, dict[str, Object]] = {"applications": {}, "serviceprincipals": {}, "assigned": {}}
         all_, one = f"{_ROOT}/{{collection}}", f"{_ROOT}/{{collection}}/{{id}}"
         routes = [
@@ -32,11 +30,11 @@ class Graph:
             Route("GET", f"{one}/appRoleAssignedTo", self._assigned),
             Route("POST", f"{one}/appRoleAssignedTo", self._assign),
         ]
-        world.wire.mount(routes, guard=self._guard)
+        wire.mount(routes, guard=self._guard)
 
     def _guard(self, call: Call) -> Reply | None:
-        audience = f"{self.world.wire.url}/graph"
-        if any(self.world.entra.caller(call, audience=audience + end) for end in ("", "/")):
+        audience = f"{self._wire.url}/graph"
+        if any(self._entra.caller(call, audience=audience + end) for end in ("", "/")):
             return None
         return _error(401, "InvalidAuthenticationToken", "Access token validation failure.")
 

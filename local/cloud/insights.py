@@ -9,14 +9,14 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.cloud.arm import SUBSCRIPTION
+from local.cloud.clock import Clock
+from local.cloud.entra import Entra
 from local.cloud.resources import kusto
-from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.resources.permissions import Permissions
+from local.cloud.wire import Call, Reply, Route, Wire
 
 WRITE = "Microsoft.Insights/Telemetry/Write"
 Row = dict[str, Any]
@@ -31,24 +31,29 @@ _COLUMNS = {
 class Insights:
     """One component. `tables` has its rows by table, in lower case."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, clock: Clock, wire: Wire, entra: Entra, permissions: Permissions) -> None:
+        self._clock, self._wire, self._entra, self._permissions = clock, wire, entra, permissions
         self.key = str(uuid.uuid4())
-        group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward"
-        self.id = f"{group}/providers/Microsoft.Insights/components/appi-meshward"
+        self.id = ""
+        self.name("appi", group="rg-monitor")
         self.tables: dict[str, list[Row]] = {table: [] for table in _COLUMNS}
         self._arrived = asyncio.Event()
-        world.wire.mount([Route("POST", "/insights/v2.1/track", self._track)])
+        wire.mount([Route("POST", "/insights/v2.1/track", self._track)])
+
+    def name(self, name: str, *, group: str) -> None:
+        """Let the component have this name in this group."""
+        at = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}"
+        self.id = f"{at}/providers/Microsoft.Insights/components/{name}"
 
     @property
     def connection(self) -> str:
         """The connection string, which names no secret."""
-        return f"InstrumentationKey={self.key};IngestionEndpoint={self.world.wire.url}/insights"
+        return f"InstrumentationKey={self.key};IngestionEndpoint={self._wire.url}/insights"
 
     def query(self, text: str) -> list[Row]:
         """The rows that a query finds; raises InvalidQuery for one that it doesn't understand."""
         table = text.split("|", maxsplit=1)[0].strip().lower()
-        asked = kusto.parse(text, _COLUMNS[table], self.world.clock.now())
+        asked = kusto.parse(text, _COLUMNS[table], self._clock.now())
         return asked.run(list(self.tables[table]))
 
     async def found(self, text: str, patience: float = 60.0) -> list[Row]:
@@ -60,10 +65,10 @@ class Insights:
         return rows
 
     def _track(self, call: Call) -> Reply:
-        caller = self.world.entra.caller(call, audience="https://monitor.azure.com/")
+        caller = self._entra.caller(call, audience="https://monitor.azure.com/")
         if caller is None:
             return Reply(status=401, body=_answer(0, 401, "The token is missing, expired or not for Azure Monitor."))
-        if not self.world.permissions.allows(caller, WRITE, self.id):
+        if not self._permissions.allows(caller, WRITE, self.id):
             return Reply(status=403, body=_answer(0, 403, f"The principal lacks '{WRITE}' on '{self.id}'."))
         for item in call.body:
             for table, row in _rows(item):

@@ -1,10 +1,10 @@
 """The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
 
-from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Arm
-from local.cloud.backup.guards import ResourceGuards
+from local.cloud.arm import REGION, SUBSCRIPTION, Arm
 from local.cloud.backup.vaults import BackupVaults
 from local.cloud.clock import Clock
-from local.cloud.entra import Entra
+from local.cloud.entra import TENANT, Entra
+from local.cloud.event_grid.filters import Event
 from local.cloud.event_grid.system_topics import SystemTopics
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.insights import Insights
@@ -12,6 +12,7 @@ from local.cloud.key_vault.api import KeyVaults
 from local.cloud.kubernetes.clusters import Kubernetes
 from local.cloud.linkerd.mesh import Linkerd
 from local.cloud.recovery.vaults import RecoveryVaults
+from local.cloud.resource_guards import ResourceGuards
 from local.cloud.resources.aks import Aks
 from local.cloud.resources.extensions import Extensions
 from local.cloud.resources.file_shares import FileShares
@@ -30,34 +31,54 @@ __all__ = ["REGION", "SUBSCRIPTION", "TENANT", "World"]
 
 
 class World:
-    """Everything that exists. Services find each other through it."""
+    """Everything that exists. Here alone services are put together; each says in its constructor what it needs."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.wire = Wire(clock)
-        self.entra = Entra(self)
-        self.arm = Arm(self)
-        self.providers = Providers(self)
-        self.resource_groups = ResourceGroups(self)
-        self.roles = Roles(self)
-        self.permissions = Permissions(self)
-        self.identities = Identities(self)
-        self.networks = Networks(self)
-        self.storage = Storage(self)
-        self.aks = Aks(self)
-        self.machines = Machines(self)
-        self.extensions = Extensions(self)
-        self.backup_vaults = BackupVaults(self)
-        self.recovery_vaults = RecoveryVaults(self)
-        self.resource_guards = ResourceGuards(self)
-        self.resource_graph = ResourceGraph(self)
-        self.key_vaults = KeyVaults(self)
-        self.event_grid = EventGrid(self)
-        self.system_topics = SystemTopics(self)
-        self.insights = Insights(self)
-        self.file_shares = FileShares(self)
-        self.kubernetes = Kubernetes(self.clock, self.wire, self.entra)
-        self.linkerd = Linkerd(self.clock, self.kubernetes.clusters)
+        self.wire = wire = Wire(clock)
+        self.entra = entra = Entra(clock, wire)
+        self.arm = arm = Arm(clock, wire, entra)
+        self.roles = roles = Roles(arm, entra)
+        self.permissions = permissions = Permissions(arm, roles)
+        self.resource_groups = groups = ResourceGroups(arm)
+        self.resource_graph = ResourceGraph(arm, permissions)
+        self.providers = Providers(arm)
+        self.identities = Identities(arm, entra, groups)
+        self.networks = Networks(arm, groups, permissions)
+        self.storage = Storage(arm)
+        self.file_shares = FileShares(arm, entra, groups, permissions)
+        self.machines = Machines(arm, groups)
+        self.kubernetes = Kubernetes(clock, wire, entra)
+        self.linkerd = Linkerd(clock, self.kubernetes.clusters)
+        self.event_grid = EventGrid(clock, wire, entra, permissions)
+        self.system_topics = SystemTopics(arm, self.event_grid)
+        self.key_vaults = KeyVaults(clock, wire, entra, permissions, publish=self.event_grid.publish)
+        self.insights = Insights(clock, wire, entra, permissions)
+        self.aks = Aks(arm, groups, self.kubernetes, announce=self._announce)
+        self.extensions = Extensions(arm)
+        self.resource_guards = ResourceGuards(arm, groups, permissions)
+        self.backup_vaults = BackupVaults(
+            arm,
+            groups,
+            roles,
+            guards=self.resource_guards,
+            clusters=self.kubernetes.clusters,
+            containers=self.storage,
+            disks=self.machines,
+        )
+        self.recovery_vaults = RecoveryVaults(
+            arm,
+            groups,
+            roles,
+            permissions,
+            guards=self.resource_guards,
+            files=self.file_shares,
+            machines=self.machines,
+            containers=self.storage,
+        )
+
+    def _announce(self, event: Event) -> None:
+        self.event_grid.publish(EventGrid.SUBSCRIPTION, event)
 
     async def start(self, port: int = 0) -> None:
         await self.wire.start(port)

@@ -7,6 +7,7 @@ Rules:
 - Work is announced, never polled for; `take_work` hands out what can run now.
 - Whether an id may run again is decided as on Azure: ended instances are replaceable unless the request's policy
   says otherwise, and an empty policy replaces nothing.
+- What it replaces, calls and reads of the back end's insides is listed in `upstream`.
 - RPCs come on gRPC's threads; everything else belongs to the event loop's thread.
 """
 
@@ -14,17 +15,17 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any, override
 
 import durabletask.internal.orchestrator_service_pb2 as pb
 import grpc
 from durabletask.internal import helpers
 from durabletask.internal.orchestrator_service_pb2_grpc import add_TaskHubSidecarServiceServicer_to_server
-from durabletask.testing import in_memory_backend
 from durabletask.testing.in_memory_backend import InMemoryOrchestrationBackend, OrchestrationInstance
 
 from local.cloud.clock import Alarm, Clock
+from local.host import upstream
 
 _ENDED = (pb.ORCHESTRATION_STATUS_COMPLETED, pb.ORCHESTRATION_STATUS_FAILED, pb.ORCHESTRATION_STATUS_TERMINATED)
 
@@ -78,8 +79,8 @@ class Engine(InMemoryOrchestrationBackend):
     def __init__(
         self, clock: Clock, on_work: Callable[[], None], on_turn: Callable[[OrchestrationInstance], None]
     ) -> None:
-        # The back end asks its module's `datetime` for the time, and has no other seam for a clock.
-        in_memory_backend.datetime = _datetime_of(clock)  # type: ignore[attr-defined]
+        upstream.require()
+        upstream.tell_time_by(clock)
         super().__init__()
         self._clock, self._on_turn = clock, on_turn
         self._loop = asyncio.get_running_loop()
@@ -209,13 +210,3 @@ def _child_ended(child: OrchestrationInstance, task_id: int) -> pb.HistoryEvent:
         taskScheduledId=task_id, failureDetails=child.failure_details or terminated
     )
     return pb.HistoryEvent(eventId=-1, subOrchestrationInstanceFailed=failed)
-
-
-def _datetime_of(clock: Clock) -> type[datetime]:
-    class VirtualDatetime(datetime):
-        @classmethod
-        @override
-        def now(cls, tz: tzinfo | None = None) -> Any:
-            return clock.now().astimezone(tz)
-
-    return VirtualDatetime

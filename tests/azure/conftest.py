@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from local import scenario
-from local.cloud.arm import SUBSCRIPTION, TENANT
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.entra import TENANT
 from local.cloud.graph import Graph
 from local.rollout import Rollout
 from local.stage import APP, Stage, open_stage
@@ -54,7 +55,9 @@ async def deployer(tmp_path: Path) -> AsyncIterator[Deployer]:
         owner = world.entra.named("operator")
         world.permissions.definitions[OWNER] = ["*"]
         world.permissions.granted.add((owner.object_id, OWNER, f"/subscriptions/{SUBSCRIPTION}"))
-        found = Deployer(stage, Rollout(world, stage.host.functions), Graph(world), environment(stage, tmp_path))
+        found = Deployer(
+            stage, Rollout(world, stage.host.functions), Graph(world.wire, world.entra), environment(stage, tmp_path)
+        )
         flowing = asyncio.create_task(world.clock.flow(SPEED))
         try:
             await register(found)

@@ -47,7 +47,7 @@ async def prepared(world: World, client: Any) -> tuple[Resource, dict[str, Any]]
     await created(client)
     vault = next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))
     cluster = world.aks.add("shop")
-    snapshots = seed.grant_all(world, vault, cluster, group=RG)
+    snapshots = world.backup_vaults.seed.grant_all(vault, cluster, group=RG)
     await client.backup_policies.create_or_update(**AT, backup_policy_name="aks-daily", parameters=POLICY)
     return cluster, seed.instance_properties(cluster, vault, snapshots)
 

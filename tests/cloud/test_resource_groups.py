@@ -8,6 +8,7 @@ from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 from azure.mgmt.msi.models import Identity
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
+from local.cloud.arm import error
 from local.cloud.resources.resource_groups import DELETE_SECONDS
 from local.cloud.world import REGION, SUBSCRIPTION, World
 from tests import sdk
@@ -87,3 +88,24 @@ async def test_a_call_without_an_api_version_is_refused(world: World) -> None:
     async with sdk.Raw(world, world.entra.add("caller")) as client:
         refused = await client.call("GET", GROUPS)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "MissingApiVersionParameter")
+
+
+async def test_whoever_may_not_write_learns_that_before_that_the_group_is_absent(world: World) -> None:
+    world.permissions.define({"nothing": []}, {})
+    path = f"{GROUPS}/rg-none/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one?api-version=2023-01-31"
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        refused = await client.call("PUT", path, {"location": REGION})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
+
+
+async def test_services_hear_of_every_change_and_may_refuse_calls(world: World) -> None:
+    heard: list[tuple[str, bool]] = []
+    world.arm.listeners.append(lambda id, resource: heard.append((id.rpartition("/")[2], resource is None)))
+    locked = error(409, "ScopeLocked", "The scope is locked.")
+    world.arm.checks.append(lambda _caller, call: locked if call.method == "DELETE" else None)
+    world.aks.add("alpha", group="rg-a")
+    async with sdk.Raw(world, world.entra.add("caller")) as client:
+        refused = await client.call("DELETE", f"{GROUPS}/rg-a{VERSION}")
+    world.aks.remove("alpha", group="rg-a")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "ScopeLocked")
+    assert heard == [("rg-a", False), ("alpha", False), ("alpha", True)]

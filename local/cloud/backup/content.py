@@ -9,12 +9,9 @@ Rules (AKS backup and Velero docs):
 
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.cloud.kubernetes.cluster import Cluster, StatusError
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 Object = dict[str, Any]
 _FIRST = ("Namespace", "PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount", "Pod")
@@ -28,9 +25,8 @@ _OF_THE_OLD_SPEC = {
 }
 
 
-def captured(world: "World", cluster: str, parameters: dict[str, Any]) -> list[Object]:
-    """The objects of `cluster` (its name) that a backup with these datasource parameters takes."""
-    source = world.kubernetes.clusters.get(cluster)
+def captured(source: Cluster | None, parameters: dict[str, Any]) -> list[Object]:
+    """The objects of a cluster that a backup with these datasource parameters takes."""
     kinds = source.kinds() if source else []
     backed_up = (k for k in kinds if (k.namespaced or k.name == "Namespace") and k.name not in _REMADE)
     found = (o for k in backed_up if source for o in source.objects(f"{k.name}.{k.group}"))

@@ -15,17 +15,14 @@ Rules (seen in recorded traffic, unless said otherwise):
 import uuid
 from copy import deepcopy
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from local.cloud.arm import OperationFailed, Resource, iso, not_found
+from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, error_info, refusal, vault_of
-from local.cloud.backup.readiness import cluster_id, require_protectable
+from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, kept_for
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
@@ -50,14 +47,22 @@ _FILTERS = (
 )
 
 
+class Guards(Protocol):
+    """Who refuses critical operations on a vault, named by its resource id."""
+
+    def refuse(self, vault: str) -> Reply | None: ...
+
+
 class BackupInstances:
-    def __init__(self, world: "World", operations: Operations) -> None:
-        self.world = world
+    def __init__(
+        self, arm: Arm, operations: Operations, jobs: BackupJobs, readiness: Readiness, guards: Guards
+    ) -> None:
+        self._arm, self._readiness, self._guards = arm, readiness, guards
         self.backward_reads = 0
         self.soft_deleted: dict[str, Resource] = {}
-        self.jobs = BackupJobs(world, operations)
+        self.jobs = jobs
         self._operations = operations
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("POST", f"{VAULT}/validateForBackup", self._validate),
                 Route("PUT", _ONE, self._put),
@@ -68,12 +73,12 @@ class BackupInstances:
                 *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STOPS),
                 Route("GET", f"/{{resource:path}}/providers/{PROVIDER}/backupInstances", self._list_of_cluster),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def protecting(self, cluster: str) -> Resource:
         """The instance that protects the cluster with this name; KeyError if none does."""
-        for instance in self.world.arm.of_type(INSTANCES):
+        for instance in self._arm.of_type(INSTANCES):
             if cluster_id(instance["properties"]).rpartition("/")[2].lower() == cluster.lower():
                 return instance
         raise KeyError(cluster)
@@ -82,21 +87,23 @@ class BackupInstances:
         """An instance that has been protected for long."""
         instance = _instance(id, properties, "ProtectionConfigured")
         instance["properties"]["provisioningState"] = "Succeeded"
-        return self.world.arm.store(instance)
+        return self._arm.store(instance)
 
     def _validate(self, call: Call) -> Reply:
-        vault = self.world.arm.find(call.path.rpartition("/")[0])
+        vault = self._arm.find(call.path.rpartition("/")[0])
         if vault is None:
             return not_found(call)
         wanted = call.body["backupInstance"]
         taken = self._taken(cluster_id(wanted), "")
         if taken:
             return taken
-        operation = self._operations.begin(VALIDATE_SECONDS, lambda _: require_protectable(self.world, vault, wanted))
+        operation = self._operations.begin(
+            VALIDATE_SECONDS, lambda _: self._readiness.require_protectable(vault, wanted)
+        )
         return self._operations.accepted(vault, operation)
 
     def _taken(self, cluster: str, own: str) -> Reply | None:
-        for other in self.world.arm.of_type(INSTANCES):
+        for other in self._arm.of_type(INSTANCES):
             if cluster_id(other["properties"]).lower() == cluster.lower() and other["id"].lower() != own.lower():
                 state = other["properties"]["currentProtectionState"]
                 return refusal(
@@ -107,7 +114,7 @@ class BackupInstances:
         return None
 
     def _put(self, call: Call) -> Reply:
-        vault = self.world.arm.find(vault_of(call.path))
+        vault = self._arm.find(vault_of(call.path))
         if vault is None:
             return not_found(call)
         taken = self._taken(cluster_id(call.body["properties"]), call.path)
@@ -115,25 +122,25 @@ class BackupInstances:
             return taken
         if call.path.lower() in self.soft_deleted:
             return refusal("UserErrorSoftDeletedInstanceExists", "A soft-deleted backup instance has this name.")
-        old = self.world.arm.find(call.path)
+        old = self._arm.find(call.path)
         state = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
         instance = _instance(old["id"] if old else call.path, call.body["properties"], state)
         instance["properties"]["provisioningState"] = "Succeeded" if old else "Provisioning"
         if old:
             old.update(instance)  # in place: an operation under way goes on with it
             return Reply(body=old)
-        self.world.arm.store(instance)
+        self._arm.store(instance)
         operation = self._operations.begin(CREATE_SECONDS, lambda _: self._created(vault, instance))
         return Reply(status=201, body=deepcopy(instance), headers=self._operations.followed(vault, operation))
 
     def _created(self, vault: Resource, instance: Resource) -> None:
         instance["properties"]["provisioningState"] = "Succeeded"
-        self.world.arm.store(instance)
-        self.world.clock.after(CONFIGURE_SECONDS, lambda: self._configured(vault, instance))
+        self._arm.store(instance)
+        self._arm.clock.after(CONFIGURE_SECONDS, lambda: self._configured(vault, instance))
 
     def _configured(self, vault: Resource, instance: Resource) -> None:
         try:
-            require_protectable(self.world, vault, instance["properties"])
+            self._readiness.require_protectable(vault, instance["properties"])
         except OperationFailed as failure:
             told = error_info(failure.code, failure.message)
             status = {"status": "ConfiguringProtectionFailed", "errorDetails": told}
@@ -142,10 +149,10 @@ class BackupInstances:
             )
         else:
             _protection(instance, "ProtectionConfigured")
-        self.world.arm.store(instance)
+        self._arm.store(instance)
 
     def _get(self, call: Call) -> Reply:
-        instance = self.world.arm.find(call.path)
+        instance = self._arm.find(call.path)
         if instance is None:
             return not_found(call)
         return Reply(body=self._shown(instance))
@@ -158,14 +165,14 @@ class BackupInstances:
         return shown
 
     def _delete(self, call: Call) -> Reply:
-        instance = self.world.arm.find(call.path)
+        instance = self._arm.find(call.path)
         if instance is None:
             return Reply(status=204)
-        vault = self.world.arm.resources[vault_of(call.path).lower()]
+        vault = self._arm.resources[vault_of(call.path).lower()]
         refused = (
             self.jobs.refused(instance, "Delete")
             or self._immutable(vault, instance)
-            or self.world.resource_guards.refuse(vault_of(call.path))
+            or self._guards.refuse(vault_of(call.path))
         )
         if refused:
             return refused
@@ -174,9 +181,9 @@ class BackupInstances:
 
     def _immutable(self, vault: Resource, instance: Resource) -> Reply | None:
         """Why an immutable vault keeps the instance."""
-        last = max((self._kept_until(p) for p in self.world.arm.of_type(POINTS, f"{instance['id']}/")), default=0)
+        last = max((self._kept_until(p) for p in self._arm.of_type(POINTS, f"{instance['id']}/")), default=0)
         state = vault["properties"]["securitySettings"]["immutabilitySettings"]["state"]
-        if state == "Disabled" or last <= self.world.clock.time():
+        if state == "Disabled" or last <= self._arm.clock.time():
             return None
         return refusal(
             "UserErrorOperationNotAllowedOnImmutableVault",
@@ -185,17 +192,17 @@ class BackupInstances:
 
     def _kept_until(self, point: Resource) -> float:
         """When the point expires by the policy that its instance goes by."""
-        instance = self.world.arm.resources[point["id"].rpartition("/recoveryPoints/")[0].lower()]
-        policy = self.world.arm.resources[instance["properties"]["policyInfo"]["policyId"].lower()]
+        instance = self._arm.resources[point["id"].rpartition("/recoveryPoints/")[0].lower()]
+        policy = self._arm.resources[instance["properties"]["policyInfo"]["policyId"].lower()]
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"]).timestamp()
         return taken + kept_for(policy)
 
     def _delete_softly(self, vault: Resource, instance: Resource) -> None:
-        self.world.arm.remove(instance["id"])
+        self._arm.remove(instance["id"])
         settings = vault["properties"]["securitySettings"]["softDeleteSettings"]
         if settings["state"] == "Off":
             return
-        now, key = self.world.clock.time(), instance["id"].lower()
+        now, key = self._arm.clock.time(), instance["id"].lower()
         until = now + settings["retentionDurationInDays"] * 86_400
         kept = deepcopy(instance)
         _protection(kept, "SoftDeleted")
@@ -211,7 +218,7 @@ class BackupInstances:
             "type": f"{PROVIDER}/backupVaults/deletedBackupInstances",
             "properties": {**kept["properties"], "deletionInfo": info},
         }
-        self.world.clock.at(until, lambda: self.soft_deleted.pop(key, None))
+        self._arm.clock.at(until, lambda: self.soft_deleted.pop(key, None))
 
     def deleted_from(self, vault: str) -> list[Resource]:
         """What the vault with this id keeps of deleted instances."""
@@ -222,20 +229,20 @@ class BackupInstances:
 
     def _change(self, call: Call) -> Reply:
         path, _, action = call.path.rpartition("/")
-        instance = self.world.arm.find(path)
+        instance = self._arm.find(path)
         if instance is None:
             return not_found(call)
         state = next(state for name, state in _STOPS.items() if name.lower() == action.lower())
-        vault = self.world.arm.resources[vault_of(path).lower()]
+        vault = self._arm.resources[vault_of(path).lower()]
         operation = self._operations.begin(CREATE_SECONDS, lambda _: _protection(instance, state))
         return self._operations.accepted(vault, operation)
 
     def _list(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(INSTANCES, f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(INSTANCES, f"{call.path}/"))})
 
     def _list_of_cluster(self, call: Call) -> Reply:
         wanted = f"/{call.params['resource']}".lower()
-        found = [i for i in self.world.arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
+        found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
         return Reply(body={"value": [self._shown(instance) for instance in found]})
 
 

@@ -11,21 +11,20 @@ Rules (recorded traffic and the AKS backup support matrix):
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import OperationFailed, Resource, iso, not_found
+from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup import restoring
 from local.cloud.backup.content import Object, captured
 from local.cloud.backup.protocol import VAULT, Operations, Outcome, Warned, error_info, refusal, vault_of
 from local.cloud.backup.readiness import cluster_id, require_running
+from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.rows import JOBS, POINTS, close, job_properties, listed, recovery_point
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 TRIGGER_SECONDS = 5.0
 BACKUP_SECONDS = 217.0
@@ -40,12 +39,12 @@ _OPERATIONAL, _BOTH = ("OperationalStore",), ("OperationalStore", "VaultStore")
 class BackupJobs:
     """`outcomes["Backup"]` and `outcomes["Restore"]` are queues; `contents` has the objects of each recovery point."""
 
-    def __init__(self, world: "World", operations: Operations) -> None:
-        self.world = world
+    def __init__(self, arm: Arm, operations: Operations, restoring: Restoring, clusters: Mapping[str, Cluster]) -> None:
+        self._arm, self._restoring, self._clusters = arm, restoring, clusters
         self.outcomes: dict[str, deque[Outcome[Object]]] = {"Backup": deque(), "Restore": deque()}
         self.contents: dict[str, list[Object]] = {}
         self._operations = operations
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("POST", f"{_INSTANCE}/backup", self._backup),
                 Route("POST", f"{_INSTANCE}/validateRestore", self._validate_restore),
@@ -55,7 +54,7 @@ class BackupJobs:
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
                 Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def scheduled(self, instance: Resource, outcome: Outcome[Object], *, vaulted: bool = False) -> Resource:
@@ -63,7 +62,7 @@ class BackupJobs:
 
         It looks as if it had begun minutes ago.
         """
-        began = self.world.clock.time() + min(0.0, (outcome.seconds or 0.0) - BACKUP_SECONDS)
+        began = self._arm.clock.time() + min(0.0, (outcome.seconds or 0.0) - BACKUP_SECONDS)
         job = self._start(instance, "Backup", began=began, by_user=False)
         stores = _BOTH if vaulted else _OPERATIONAL
         self._run(job, outcome, lambda outcome: self._keep(instance, job, outcome, stores))
@@ -71,12 +70,12 @@ class BackupJobs:
 
     def expire(self, point: str, store: str = "") -> None:
         """The recovery point with this name is gone, or only its copy in a store."""
-        found = next(p for p in self.world.arm.of_type(POINTS) if p["name"] == point)
+        found = next(p for p in self._arm.of_type(POINTS) if p["name"] == point)
         details = found["properties"]["recoveryPointDataStoresDetails"]
         left = [each for each in details if store and each["type"] != store]
         found["properties"]["recoveryPointDataStoresDetails"] = left
         if not left:
-            self.world.arm.remove(found["id"])
+            self._arm.remove(found["id"])
 
     def refused(self, instance: Resource, operation: str) -> Reply | None:
         """Why nothing may be done to an instance yet."""
@@ -89,10 +88,10 @@ class BackupJobs:
         )
 
     def _backup(self, call: Call) -> Reply:
-        instance = self.world.arm.find(call.path.rpartition("/")[0])
+        instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
-        policy = self.world.arm.resources[instance["properties"]["policyInfo"]["policyId"].lower()]
+        policy = self._arm.resources[instance["properties"]["policyInfo"]["policyId"].lower()]
         rule = call.body["backupRuleOptions"]["ruleName"]
         if rule not in {r["name"] for r in policy["properties"]["policyRules"]}:
             return refusal("UserErrorBackupRuleNotFound", f"The policy has no rule {rule}.")
@@ -105,19 +104,19 @@ class BackupJobs:
 
     def _validate_restore(self, call: Call) -> Reply:
         request = call.body["restoreRequestObject"]
-        instance = self.world.arm.find(call.path.rpartition("/")[0])
+        instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
-        vault = self.world.arm.resources[vault_of(call.path).lower()]
+        vault = self._arm.resources[vault_of(call.path).lower()]
         if refused := restoring.refused(self._point(instance, request), request):
             return refused
         operation = self._operations.begin(
-            VALIDATE_SECONDS, lambda _: restoring.require(self.world, vault, instance, request)
+            VALIDATE_SECONDS, lambda _: self._restoring.require(vault, instance, request)
         )
         return self._operations.accepted(vault, operation)
 
     def _restore(self, call: Call) -> Reply:
-        instance = self.world.arm.find(call.path.rpartition("/")[0])
+        instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
         request = call.body
@@ -135,17 +134,17 @@ class BackupJobs:
         job["properties"]["extendedInfo"]["recoveryDestination"] = restoring.target(request)
         objects = self.contents[point["name"]]
         if request["sourceDataStoreType"] == "VaultStore":
-            self.world.clock.after(STAGE_SECONDS, lambda: self._stage(job, instance, objects, request))
+            self._arm.clock.after(STAGE_SECONDS, lambda: self._stage(job, instance, objects, request))
         outcome = self._next("Restore", Outcome())
         self._run(job, outcome, lambda outcome: self._make(job, instance, objects, request, outcome))
         return self._triggered(job)
 
     def _point(self, instance: Resource, request: dict[str, Any]) -> Resource | None:
-        return self.world.arm.find(f"{instance['id']}/recoveryPoints/{request['recoveryPointId']}")
+        return self._arm.find(f"{instance['id']}/recoveryPoints/{request['recoveryPointId']}")
 
     def _exhausted(self, instance: Resource, category: str) -> Reply | None:
-        since = iso(self.world.clock.time() - 86_400)
-        done = (j["properties"] for j in self.world.arm.of_type(JOBS, f"{vault_of(instance['id'])}/"))
+        since = iso(self._arm.clock.time() - 86_400)
+        done = (j["properties"] for j in self._arm.of_type(JOBS, f"{vault_of(instance['id'])}/"))
         mine = [
             j
             for j in done
@@ -161,26 +160,26 @@ class BackupJobs:
 
     def _triggered(self, job: Resource) -> Reply:
         operation = self._operations.begin(TRIGGER_SECONDS, lambda op: op.properties.update(jobId=job["id"]))
-        return self._operations.accepted(self.world.arm.resources[vault_of(job["id"]).lower()], operation)
+        return self._operations.accepted(self._arm.resources[vault_of(job["id"]).lower()], operation)
 
     def _start(
         self, instance: Resource, category: str, *, began: float | None = None, by_user: bool = True
     ) -> Resource:
         name = str(uuid.uuid4())
-        started = self.world.clock.time() if began is None else began
+        started = self._arm.clock.time() if began is None else began
         job = {
             "properties": job_properties(instance, category, iso(started), by_user=by_user),
             "id": f"{vault_of(instance['id'])}/backupJobs/{name}",
             "name": name,
             "type": JOBS,
         }
-        return self.world.arm.store(job)
+        return self._arm.store(job)
 
     def _run(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
         if outcome.seconds == 0:
             self._end(job, outcome, finish)
         elif outcome.seconds is not None:
-            self.world.clock.after(outcome.seconds, lambda: self._end(job, outcome, finish))
+            self._arm.clock.after(outcome.seconds, lambda: self._end(job, outcome, finish))
 
     def _end(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
         status, told = outcome.status, error_info("UserErrorBackupInternalError", "The job failed.")
@@ -190,14 +189,14 @@ class BackupJobs:
             status = "CompletedWithWarnings" if warnings and status == "Completed" else status
         except OperationFailed as failure:
             status, told = "Failed", error_info(failure.code, failure.message)
-        close(job, status, self.world.clock.time(), told, warnings)
-        self.world.arm.store(job)
+        close(job, status, self._arm.clock.time(), told, warnings)
+        self._arm.store(job)
 
     def _keep(
         self, instance: Resource, job: Resource, outcome: Outcome[Object], stores: Collection[str] = _OPERATIONAL
     ) -> list[Warned]:
         """The end of a backup: a recovery point with what the cluster holds now."""
-        cluster = self.world.arm.find(cluster_id(instance["properties"]))
+        cluster = self._arm.find(cluster_id(instance["properties"]))
         if cluster:
             require_running(cluster)
         if outcome.status in ("Failed", "Cancelled"):
@@ -206,8 +205,8 @@ class BackupJobs:
         chosen = (parameters.get("backupDatasourceParametersList") or [{}])[0]
         name = uuid.uuid4().hex
         status = "Partial" if outcome.warnings else outcome.status
-        point = self.world.arm.store(recovery_point(instance, name, self.world.clock.time(), status, stores))
-        taken = captured(self.world, job["properties"]["dataSourceName"], chosen)
+        point = self._arm.store(recovery_point(instance, name, self._arm.clock.time(), status, stores))
+        taken = captured(self._clusters.get(job["properties"]["dataSourceName"]), chosen)
         self.contents[name] = [o for o in map(outcome.restored, taken) if o]
         named = {**_named(point), "recoveryPointTime": "0001-01-01T00:00:00Z"}
         job["properties"]["extendedInfo"]["targetRecoverPoint"] = named
@@ -222,30 +221,30 @@ class BackupJobs:
         outcome: Outcome[Object],
     ) -> list[Warned]:
         """The end of a restore: the objects exist in the target cluster."""
-        vault = self.world.arm.find(vault_of(job["id"]))
+        vault = self._arm.find(vault_of(job["id"]))
         if vault is None:
             raise OperationFailed("UserErrorGenericResourceNotFound", "The vault is gone.")
-        restoring.require(self.world, vault, instance, request)
-        return restoring.restore(self.world, objects, request, outcome)
+        self._restoring.require(vault, instance, request)
+        return self._restoring.restore(objects, request, outcome)
 
     def _stage(self, job: Resource, instance: Resource, objects: list[Object], request: dict[str, Any]) -> None:
         """What the vault holds is brought to the staging place; a place that isn't fit fails the job at its end."""
-        vault = self.world.arm.find(vault_of(job["id"]))
+        vault = self._arm.find(vault_of(job["id"]))
         if vault and job["properties"]["status"] == "InProgress":
             with suppress(OperationFailed):
-                restoring.require(self.world, vault, instance, request)
-                restoring.stage(self.world, job["name"], objects, request)
+                self._restoring.require(vault, instance, request)
+                self._restoring.stage(job["name"], objects, request)
 
     def _list_points(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(POINTS, f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(POINTS, f"{call.path}/"))})
 
     def _list_jobs(self, call: Call) -> Reply:
-        if self.world.arm.find(vault_of(call.path)) is None:
+        if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
-        return Reply(body={"value": [listed(job) for job in self.world.arm.of_type(JOBS, f"{call.path}/")]})
+        return Reply(body={"value": [listed(job) for job in self._arm.of_type(JOBS, f"{call.path}/")]})
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
 

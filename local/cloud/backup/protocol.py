@@ -9,13 +9,10 @@ Rules (seen in recorded traffic):
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from local.cloud.arm import Operation, Resource, error, iso, not_found
+from local.cloud.arm import Arm, Operation, Resource, error, iso, not_found
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 PROVIDER = "Microsoft.DataProtection"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/backupVaults/{{vault}}"
@@ -80,26 +77,26 @@ def refusal(code: str, message: str) -> Reply:
 class Operations:
     """Starts operations of Microsoft.DataProtection and answers their polls."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        world.wire.mount(
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+        arm.wire.mount(
             [
                 *(Route("GET", f"{at}/operationStatus/{{operation}}", self._status) for at in (VAULT, _GROUP_REGION)),
                 Route("GET", f"{_REGION}/operationStatus/{{operation}}", self._status),
                 Route("GET", f"{_REGION}/operationResults/{{operation}}", self._result),
             ],
-            guard=world.arm.guard,
+            guard=arm.guard,
         )
 
     def begin(self, seconds: float, finish: Callable[[Operation], object]) -> Operation:
-        return self.world.arm.begin(seconds, finish, id=self.world.arm.stamped_id())
+        return self._arm.begin(seconds, finish, id=self._arm.stamped_id())
 
     def accepted(self, vault: Resource, operation: Operation, *, at: str | None = None) -> Reply:
         """202; `at` is where the status lives if not under the vault."""
         region = f"/subscriptions/{vault['id'].split('/')[2]}/providers/{PROVIDER}/locations/{vault['location']}"
         headers = {
             **self.followed(vault, operation, at=at),
-            "Location": self.world.arm.link(f"{region}/operationResults/{operation.id}", _API),
+            "Location": self._arm.link(f"{region}/operationResults/{operation.id}", _API),
             "Retry-After": "30",
         }
         return Reply(status=202, headers=headers)
@@ -107,10 +104,10 @@ class Operations:
     def followed(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
         """The header of a created resource whose provisioning goes on."""
         path = f"{at or vault['id']}/operationStatus/{operation.id}"
-        return {"Azure-AsyncOperation": self.world.arm.link(path, _API)}
+        return {"Azure-AsyncOperation": self._arm.link(path, _API)}
 
     def _status(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "UserErrorGenericResourceNotFound", "Azure resource does not exist.")
         body: dict[str, Any] = {
@@ -127,11 +124,11 @@ class Operations:
         return Reply(body=body)
 
     def _result(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)
         if operation.open:
             return Reply(status=202, headers={"Location": call.url, "Retry-After": "30"})
         at = call.path.replace("/operationResults/", "/operationStatus/")
-        headers = {"Azure-AsyncOperation": self.world.arm.link(at, _API)}
+        headers = {"Azure-AsyncOperation": self._arm.link(at, _API)}
         return Reply(body={**operation.properties, "objectType": "OperationJobExtendedInfo"}, headers=headers)

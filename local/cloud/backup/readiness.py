@@ -4,12 +4,10 @@ The roles are those that `az dataprotection enable-backup` assigns; the error co
 backup" in Microsoft's docs.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import OperationFailed, Resource
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.arm import Arm, OperationFailed, Resource
+from local.cloud.resources.roles import Roles
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
@@ -20,37 +18,78 @@ EXTENSION_TYPE = "microsoft.dataprotection.kubernetes"
 OPERATOR_ROLE = "Microsoft.DataProtection/backupVaults/backup-operator"
 
 
-def require_protectable(world: "World", vault: Resource, instance: dict[str, Any]) -> None:
-    """Raises OperationFailed with the first thing that keeps `instance` (its properties) from being protected."""
-    cluster, extension, account = _require_extension(world, vault, cluster_id(instance))
-    snapshots = snapshot_group(instance)
-    require_roles(
-        world,
-        "UserErrorMissingPermissionsOnSnapshotResourceGroup",
-        (_identity(cluster), CONTRIBUTOR, snapshots),
-        (vault["identity"]["principalId"], READER, snapshots),
-        (vault["identity"]["principalId"], DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
-    )
-    principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
-    code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
-    require_roles(world, code, (principal, BLOB_DATA_CONTRIBUTOR, account))
-    code = "UserErrorVaultMSIMissingPermissionsOnBackupStorageLocation"
-    require_roles(world, code, (vault["identity"]["principalId"], BLOB_DATA_READER, account))
+class Readiness:
+    """Judges by what Resource Manager holds and which roles are effective now."""
 
+    def __init__(self, arm: Arm, roles: Roles) -> None:
+        self._arm, self._roles = arm, roles
 
-def require_restorable(world: "World", vault: Resource, cluster: str, *, snapshots: str = "") -> Resource:
-    """The same for restoring into the cluster with this resource id, which it returns.
+    def require_protectable(self, vault: Resource, instance: dict[str, Any]) -> None:
+        """Raises OperationFailed with the first thing that keeps `instance` (its properties) from being protected."""
+        cluster, extension, account = self._require_extension(vault, cluster_id(instance))
+        snapshots = snapshot_group(instance)
+        self.require_roles(
+            "UserErrorMissingPermissionsOnSnapshotResourceGroup",
+            (_identity(cluster), CONTRIBUTOR, snapshots),
+            (vault["identity"]["principalId"], READER, snapshots),
+            (vault["identity"]["principalId"], DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
+        )
+        principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
+        code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
+        self.require_roles(code, (principal, BLOB_DATA_CONTRIBUTOR, account))
+        code = "UserErrorVaultMSIMissingPermissionsOnBackupStorageLocation"
+        self.require_roles(code, (vault["identity"]["principalId"], BLOB_DATA_READER, account))
 
-    `snapshots` is the group that its volumes are made from; empty for none.
-    """
-    found, extension, account = _require_extension(world, vault, cluster)
-    if snapshots:
-        code = "UserErrorMissingPermissionsOnSnapshotResourceGroup"
-        require_roles(world, code, (_identity(found), CONTRIBUTOR, snapshots))
-    principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
-    code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
-    require_roles(world, code, (principal, BLOB_DATA_CONTRIBUTOR, account))
-    return found
+    def require_restorable(self, vault: Resource, cluster: str, *, snapshots: str = "") -> Resource:
+        """The same for restoring into the cluster with this resource id, which it returns.
+
+        `snapshots` is the group that its volumes are made from; empty for none.
+        """
+        found, extension, account = self._require_extension(vault, cluster)
+        if snapshots:
+            code = "UserErrorMissingPermissionsOnSnapshotResourceGroup"
+            self.require_roles(code, (_identity(found), CONTRIBUTOR, snapshots))
+        principal = extension["properties"]["aksAssignedIdentity"]["principalId"]
+        code = "UserErrorExtensionMSIMissingPermissionsOnBackupStorageLocation"
+        self.require_roles(code, (principal, BLOB_DATA_CONTRIBUTOR, account))
+        return found
+
+    def _require_extension(self, vault: Resource, id: str) -> tuple[Resource, Resource, str]:
+        cluster = self._arm.find(id)
+        if cluster is None:
+            raise OperationFailed("UserErrorKubernetesClusterNotFound", f"The cluster {id} does not exist.")
+        require_running(cluster)
+        self.require_roles("KubernetesBackupListExtensionsError", (vault["identity"]["principalId"], READER, id))
+        installed = self._arm.of_type("Microsoft.KubernetesConfiguration/extensions", under=f"{id}/")
+        extension = next((e for e in installed if e["properties"]["extensionType"].lower() == EXTENSION_TYPE), None)
+        if extension is None:
+            raise OperationFailed(
+                "UserErrorKubernetesBackupExtensionNotFoundError", "The Backup extension was not found."
+            )
+        if extension["properties"]["provisioningState"] != "Succeeded":
+            raise OperationFailed("UserErrorKubernetesBackupExtensionHasErrors", "The Backup extension has errors.")
+        self._require_trusted_access(vault, id)
+        return cluster, extension, _storage_account(extension)
+
+    def _require_trusted_access(self, vault: Resource, cluster: str) -> None:
+        bindings = self._arm.of_type(
+            "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings", f"{cluster}/"
+        )
+        for binding in bindings:
+            held = binding["properties"]
+            same = held["sourceResourceId"].lower() == vault["id"].lower() and OPERATOR_ROLE in held["roles"]
+            if same and held.get("provisioningState") == "Succeeded":
+                return
+        raise OperationFailed(
+            "UserErrorTrustedAccessGatewayReturnedForbidden",
+            "The Trusted Access role binding is missing/has gotten removed from the cluster.",
+        )
+
+    def require_roles(self, code: str, *roles: tuple[str, str, str]) -> None:
+        """Raises OperationFailed with `code` unless all of these (principal, role, scope) are effective."""
+        for principal, role, scope in roles:
+            if not self._roles.effective(principal, role, scope):
+                raise OperationFailed(code, f"The identity {principal} lacks the role {role} on {scope}.")
 
 
 def require_running(cluster: Resource) -> None:
@@ -68,41 +107,6 @@ def cluster_id(instance: dict[str, Any]) -> str:
 def snapshot_group(instance: dict[str, Any]) -> str:
     stores = instance["policyInfo"].get("policyParameters", {}).get("dataStoreParametersList") or []
     return next((str(store["resourceGroupId"]) for store in stores if store.get("resourceGroupId")), "")
-
-
-def _require_extension(world: "World", vault: Resource, id: str) -> tuple[Resource, Resource, str]:
-    cluster = world.arm.find(id)
-    if cluster is None:
-        raise OperationFailed("UserErrorKubernetesClusterNotFound", f"The cluster {id} does not exist.")
-    require_running(cluster)
-    require_roles(world, "KubernetesBackupListExtensionsError", (vault["identity"]["principalId"], READER, id))
-    installed = world.arm.of_type("Microsoft.KubernetesConfiguration/extensions", under=f"{id}/")
-    extension = next((e for e in installed if e["properties"]["extensionType"].lower() == EXTENSION_TYPE), None)
-    if extension is None:
-        raise OperationFailed("UserErrorKubernetesBackupExtensionNotFoundError", "The Backup extension was not found.")
-    if extension["properties"]["provisioningState"] != "Succeeded":
-        raise OperationFailed("UserErrorKubernetesBackupExtensionHasErrors", "The Backup extension has errors.")
-    _require_trusted_access(world, vault, id)
-    return cluster, extension, _storage_account(extension)
-
-
-def _require_trusted_access(world: "World", vault: Resource, cluster: str) -> None:
-    bindings = world.arm.of_type("Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings", f"{cluster}/")
-    for binding in bindings:
-        held = binding["properties"]
-        same = held["sourceResourceId"].lower() == vault["id"].lower() and OPERATOR_ROLE in held["roles"]
-        if same and held.get("provisioningState") == "Succeeded":
-            return
-    raise OperationFailed(
-        "UserErrorTrustedAccessGatewayReturnedForbidden",
-        "The Trusted Access role binding is missing/has gotten removed from the cluster.",
-    )
-
-
-def require_roles(world: "World", code: str, *roles: tuple[str, str, str]) -> None:
-    for principal, role, scope in roles:
-        if not world.roles.effective(principal, role, scope):
-            raise OperationFailed(code, f"The identity {principal} lacks the role {role} on {scope}.")
 
 
 def _identity(cluster: Resource) -> str:

@@ -9,23 +9,89 @@ Rules (AKS backup docs; the roles of the vault tier, and codes that the docs don
   the objects. Nobody takes that away, not even after success.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
-from local.cloud.arm import OperationFailed, Resource
+from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.backup.content import Object, make, restored
 from local.cloud.backup.protocol import Outcome, Warned, refusal
-from local.cloud.backup.readiness import CONTRIBUTOR, require_restorable, require_roles, snapshot_group
+from local.cloud.backup.readiness import CONTRIBUTOR, Readiness, snapshot_group
 from local.cloud.backup.rows import WARNING
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.resources.machines import Disk
 from local.cloud.wire import Reply
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 _VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
 ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
 BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+
+
+class Containers(Protocol):
+    """Of storage accounts, which are named by their resource ids."""
+
+    def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
+
+
+class Disks(Protocol):
+    """What a group, named by its resource id, gets of disks and snapshots."""
+
+    def make_disk(self, group: str, name: str, disk: Disk, *, location: str) -> object: ...
+    def make_snapshot(self, group: str, name: str, disk: Disk, *, location: str) -> object: ...
+
+
+class Restoring:
+    """Restores into `clusters`, which are those that run, by name."""
+
+    def __init__(
+        self, arm: Arm, readiness: Readiness, clusters: Mapping[str, Cluster], containers: Containers, disks: Disks
+    ) -> None:
+        self._arm, self._readiness, self._clusters = arm, readiness, clusters
+        self._containers, self._disks = containers, disks
+
+    def require(self, vault: Resource, instance: Resource, request: dict[str, Any]) -> None:
+        """Raises OperationFailed with the first thing that keeps the request from being fulfilled."""
+        operational = request["sourceDataStoreType"] == "OperationalStore"
+        group = snapshot_group(instance["properties"]) if operational else ""
+        cluster = self._readiness.require_restorable(vault, target(request), snapshots=group)
+        if operational and cluster["location"] != vault["location"]:
+            message = "The target cluster isn't in the region of the snapshots."
+            raise OperationFailed("UserErrorTargetClusterNotInSameRegion", message)
+        if not operational:
+            self._require_staging(vault, criteria(request))
+
+    def _require_staging(self, vault: Resource, wanted: dict[str, Any]) -> None:
+        group, account = (str(wanted.get(f"staging{what}Id") or "") for what in ("ResourceGroup", "StorageAccount"))
+        if not self._arm.find(group) or not self._arm.find(account):
+            raise OperationFailed("UserErrorStagingLocationNotFound", "The staging group or account doesn't exist.")
+        principal = vault["identity"]["principalId"]
+        self._readiness.require_roles(
+            "UserErrorVaultMSIMissingPermissionsOnStagingLocation",
+            (principal, CONTRIBUTOR, group),
+            (principal, ACCOUNT_CONTRIBUTOR, account),
+            (principal, BLOB_DATA_OWNER, account),
+        )
+
+    def stage(self, job: str, objects: Iterable[Object], request: dict[str, Any]) -> None:
+        """Fill the staging place of the restore job with this name."""
+        wanted = criteria(request)
+        group, account = wanted["stagingResourceGroupId"], wanted["stagingStorageAccountId"]
+        chosen = list(restored(objects, wanted))
+        self._containers.add_container(account, job, [f"resources/{_named(o)}.json" for o in chosen])
+        for claim in (o for o in chosen if o["kind"] == "PersistentVolumeClaim"):
+            name = f"{claim['metadata']['namespace']}-{claim['metadata']['name']}-{job[:8]}"
+            at = {"location": self._arm.resources[group.lower()]["location"]}
+            disk = Disk(lun=0, size=1)
+            self._disks.make_snapshot(group, f"{name}-snapshot", disk, **at)
+            self._disks.make_disk(group, name, disk, **at)
+
+    def restore(self, objects: Iterable[Object], request: dict[str, Any], outcome: Outcome[Object]) -> list[Warned]:
+        """Make the objects in the target cluster; what the API server said against some of them."""
+        wanted, cluster = criteria(request), self._clusters[target(request).rpartition("/")[2]]
+        chosen = [o for o in map(outcome.restored, restored(objects, wanted)) if o]
+        if outcome.status == "Failed":
+            chosen = [o for o in chosen if o["kind"] == "Namespace"]
+        refusals = [(o, make(cluster, o, wanted)) for o in chosen]
+        return [Warned(WARNING, said, _named(o)) for o, said in refusals if said]
 
 
 def refused(point: Resource | None, request: dict[str, Any]) -> Reply | None:
@@ -50,58 +116,6 @@ def target(request: dict[str, Any]) -> str:
 def criteria(request: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = request["restoreTargetInfo"]["restoreCriteria"][0]
     return found
-
-
-def require(world: "World", vault: Resource, instance: Resource, request: dict[str, Any]) -> None:
-    """Raises OperationFailed with the first thing that keeps the request from being fulfilled."""
-    operational = request["sourceDataStoreType"] == "OperationalStore"
-    group = snapshot_group(instance["properties"]) if operational else ""
-    cluster = require_restorable(world, vault, target(request), snapshots=group)
-    if operational and cluster["location"] != vault["location"]:
-        message = "The target cluster isn't in the region of the snapshots."
-        raise OperationFailed("UserErrorTargetClusterNotInSameRegion", message)
-    if not operational:
-        _require_staging(world, vault, criteria(request))
-
-
-def _require_staging(world: "World", vault: Resource, wanted: dict[str, Any]) -> None:
-    group, account = (str(wanted.get(f"staging{what}Id") or "") for what in ("ResourceGroup", "StorageAccount"))
-    if not world.arm.find(group) or not world.arm.find(account):
-        raise OperationFailed("UserErrorStagingLocationNotFound", "The staging group or account doesn't exist.")
-    principal = vault["identity"]["principalId"]
-    require_roles(
-        world,
-        "UserErrorVaultMSIMissingPermissionsOnStagingLocation",
-        (principal, CONTRIBUTOR, group),
-        (principal, ACCOUNT_CONTRIBUTOR, account),
-        (principal, BLOB_DATA_OWNER, account),
-    )
-
-
-def stage(world: "World", job: str, objects: Iterable[Object], request: dict[str, Any]) -> None:
-    """Fill the staging place of the restore job with this name."""
-    wanted = criteria(request)
-    group, account = wanted["stagingResourceGroupId"], wanted["stagingStorageAccountId"]
-    chosen = list(restored(objects, wanted))
-    world.storage.add_container(account, job, [f"resources/{_named(o)}.json" for o in chosen])
-    for claim in (o for o in chosen if o["kind"] == "PersistentVolumeClaim"):
-        name = f"{claim['metadata']['namespace']}-{claim['metadata']['name']}-{job[:8]}"
-        at = {"location": world.arm.resources[group.lower()]["location"]}
-        disk = Disk(lun=0, size=1)
-        world.machines.make_snapshot(group, f"{name}-snapshot", disk, **at)
-        world.machines.make_disk(group, name, disk, **at)
-
-
-def restore(
-    world: "World", objects: Iterable[Object], request: dict[str, Any], outcome: Outcome[Object]
-) -> list[Warned]:
-    """Make the objects in the target cluster; what the API server said against some of them."""
-    wanted, cluster = criteria(request), world.kubernetes.clusters[target(request).rpartition("/")[2]]
-    chosen = [o for o in map(outcome.restored, restored(objects, wanted)) if o]
-    if outcome.status == "Failed":
-        chosen = [o for o in chosen if o["kind"] == "Namespace"]
-    refusals = [(o, make(cluster, o, wanted)) for o in chosen]
-    return [Warned(WARNING, said, _named(o)) for o, said in refusals if said]
 
 
 def _named(obj: Object) -> str:

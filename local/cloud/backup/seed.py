@@ -1,12 +1,11 @@
 """A cluster under AKS backup as `az dataprotection enable-backup` leaves it, for scenarios that begin after that."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import SUBSCRIPTION, Resource
+from local.cloud.arm import SUBSCRIPTION, Arm, Resource
 from local.cloud.backup import readiness as needed
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.resources.resource_groups import ResourceGroups
+from local.cloud.resources.roles import Roles
 
 POLICY: dict[str, Any] = {
     "policyRules": [
@@ -40,25 +39,68 @@ POLICY: dict[str, Any] = {
 }
 
 
-def grant_all(world: "World", vault: Resource, cluster: Resource, *, group: str) -> str:
-    """Everything a cluster needs to be protected by `vault`, with effect at once; returns the snapshot group's id."""
-    snapshots = world.resource_groups.add(group)["id"]
-    account = f"st{cluster['name'].replace('-', '')}"[:24]
-    extension = _extension(world, cluster, group, account)
-    _trusted_access(world, vault, cluster)
-    scope = f"{snapshots}/providers/Microsoft.Storage/storageAccounts/{account}"
-    holder, vaults = cluster["identity"]["principalId"], vault["identity"]["principalId"]
-    grants = [
-        (holder, needed.CONTRIBUTOR, snapshots),
-        (extension["properties"]["aksAssignedIdentity"]["principalId"], needed.BLOB_DATA_CONTRIBUTOR, scope),
-        (vaults, needed.READER, cluster["id"]),
-        (vaults, needed.READER, snapshots),
-        (vaults, needed.DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
-        (vaults, needed.BLOB_DATA_READER, scope),
-    ]
-    for grant in grants:
-        world.roles.grant(*grant)
-    return str(snapshots)
+class Seed:
+    """Makes everything exist at once."""
+
+    def __init__(self, arm: Arm, groups: ResourceGroups, roles: Roles) -> None:
+        self._arm, self._groups, self._roles = arm, groups, roles
+
+    def grant_all(self, vault: Resource, cluster: Resource, *, group: str) -> str:
+        """Everything a cluster needs to be protected by `vault`, with effect now; returns the snapshot group's id."""
+        snapshots = self._groups.add(group)["id"]
+        account = f"st{cluster['name'].replace('-', '')}"[:24]
+        extension = self._extension(cluster, group, account)
+        self._trusted_access(vault, cluster)
+        scope = f"{snapshots}/providers/Microsoft.Storage/storageAccounts/{account}"
+        holder, vaults = cluster["identity"]["principalId"], vault["identity"]["principalId"]
+        grants = [
+            (holder, needed.CONTRIBUTOR, snapshots),
+            (extension["properties"]["aksAssignedIdentity"]["principalId"], needed.BLOB_DATA_CONTRIBUTOR, scope),
+            (vaults, needed.READER, cluster["id"]),
+            (vaults, needed.READER, snapshots),
+            (vaults, needed.DISK_SNAPSHOT_CONTRIBUTOR, snapshots),
+            (vaults, needed.BLOB_DATA_READER, scope),
+        ]
+        for grant in grants:
+            self._roles.grant(*grant)
+        return str(snapshots)
+
+    def _extension(self, cluster: Resource, group: str, account: str) -> Resource:
+        at = "configuration.backupStorageLocation"
+        settings = {
+            f"{at}.bucket": cluster["name"],
+            f"{at}.config.storageAccount": account,
+            f"{at}.config.resourceGroup": group,
+            f"{at}.config.subscriptionId": SUBSCRIPTION,
+        }
+        return self._arm.store(
+            {
+                "id": f"{cluster['id']}/providers/Microsoft.KubernetesConfiguration/extensions/azure-aks-backup",
+                "name": "azure-aks-backup",
+                "type": "Microsoft.KubernetesConfiguration/extensions",
+                "properties": {
+                    "extensionType": needed.EXTENSION_TYPE,
+                    "provisioningState": "Succeeded",
+                    "configurationSettings": settings,
+                    "aksAssignedIdentity": self._arm.system_identity(f"ext-{cluster['name']}"),
+                },
+            }
+        )
+
+    def _trusted_access(self, vault: Resource, cluster: Resource) -> None:
+        name = f"tarb-{cluster['name']}"[:24]
+        self._arm.store(
+            {
+                "id": f"{cluster['id']}/trustedAccessRoleBindings/{name}",
+                "name": name,
+                "type": "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings",
+                "properties": {
+                    "provisioningState": "Succeeded",
+                    "sourceResourceId": vault["id"],
+                    "roles": [needed.OPERATOR_ROLE],
+                },
+            }
+        )
 
 
 def instance_properties(cluster: Resource, vault: Resource, snapshots: str) -> dict[str, Any]:
@@ -94,43 +136,3 @@ def instance_properties(cluster: Resource, vault: Resource, snapshots: str) -> d
         },
         "objectType": "BackupInstance",
     }
-
-
-def _extension(world: "World", cluster: Resource, group: str, account: str) -> Resource:
-    at = "configuration.backupStorageLocation"
-    settings = {
-        f"{at}.bucket": cluster["name"],
-        f"{at}.config.storageAccount": account,
-        f"{at}.config.resourceGroup": group,
-        f"{at}.config.subscriptionId": SUBSCRIPTION,
-    }
-    principal = world.entra.add(f"ext-{cluster['name']}").object_id
-    return world.arm.store(
-        {
-            "id": f"{cluster['id']}/providers/Microsoft.KubernetesConfiguration/extensions/azure-aks-backup",
-            "name": "azure-aks-backup",
-            "type": "Microsoft.KubernetesConfiguration/extensions",
-            "properties": {
-                "extensionType": needed.EXTENSION_TYPE,
-                "provisioningState": "Succeeded",
-                "configurationSettings": settings,
-                "aksAssignedIdentity": {"type": "SystemAssigned", "principalId": principal},
-            },
-        }
-    )
-
-
-def _trusted_access(world: "World", vault: Resource, cluster: Resource) -> None:
-    name = f"tarb-{cluster['name']}"[:24]
-    world.arm.store(
-        {
-            "id": f"{cluster['id']}/trustedAccessRoleBindings/{name}",
-            "name": name,
-            "type": "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings",
-            "properties": {
-                "provisioningState": "Succeeded",
-                "sourceResourceId": vault["id"],
-                "roles": [needed.OPERATOR_ROLE],
-            },
-        }
-    )

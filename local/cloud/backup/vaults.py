@@ -7,20 +7,23 @@ Rules:
 - The policy of an AKS backup can't be changed once it exists.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import REGION, TENANT, Resource, not_found
-from local.cloud.backup import seed
+from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
-from local.cloud.backup.instances import BackupInstances
+from local.cloud.backup.instances import BackupInstances, Guards
+from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, Outcome, Warned, refusal
+from local.cloud.backup.readiness import Readiness
+from local.cloud.backup.restoring import Containers, Disks, Restoring
+from local.cloud.backup.seed import POLICY, Seed, instance_properties
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.resources.aks import TYPE as AKS
+from local.cloud.resources.resource_groups import ResourceGroups
+from local.cloud.resources.roles import Roles
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
@@ -40,18 +43,30 @@ _SCORES = {
 class BackupVaults:
     """Vaults and policies on the wire; `instances` has what they protect, `jobs` what they did.
 
+    `seed` makes what protecting a cluster needs; `clusters`, by name, are those that run.
     `unsupported_redundancy` names the storage types that the region doesn't offer; `deleted` holds soft-deleted vaults.
     """
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(
+        self,
+        arm: Arm,
+        groups: ResourceGroups,
+        roles: Roles,
+        *,
+        guards: Guards,
+        clusters: Mapping[str, Cluster],
+        containers: Containers,
+        disks: Disks,
+    ) -> None:
+        self._arm, self._groups, self.seed = arm, groups, Seed(arm, groups, roles)
+        self._operations, readiness = Operations(arm), Readiness(arm, roles)
+        restoring = Restoring(arm, readiness, clusters, containers, disks)
+        self.jobs = BackupJobs(arm, self._operations, restoring, clusters)
+        self.instances = BackupInstances(arm, self._operations, self.jobs, readiness, guards)
         self.unsupported_redundancy: set[str] = set()
         self.deleted: dict[str, Resource] = {}
-        self._operations = Operations(world)
-        self.instances = BackupInstances(world, self._operations)
-        self.jobs = self.instances.jobs
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{_VAULTS}"
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("PUT", VAULT, self._put),
                 Route("GET", VAULT, self._get),
@@ -64,30 +79,30 @@ class BackupVaults:
                 Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
                 Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def protect(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Put the cluster with this name under backup as if that had been done long ago; returns its instance."""
-        held = next(c for c in self.world.arm.of_type(AKS) if c["name"] == cluster)
-        place = f"{self.world.resource_groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
-        holder = self.world.arm.find(place) or self._seeded(place)
-        snapshots = seed.grant_all(self.world, holder, held, group=group)
-        properties = seed.instance_properties(held, holder, snapshots)
+        held = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
+        place = f"{self._groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
+        holder = self._arm.find(place) or self._seeded(place)
+        snapshots = self.seed.grant_all(holder, held, group=group)
+        properties = instance_properties(held, holder, snapshots)
         return self.instances.configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
 
     def _seeded(self, id: str) -> Resource:
         """A vault with the policy `aks-daily`."""
         storage = [{"datastoreType": "VaultStore", "type": "GeoRedundant"}]
         sent = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {"storageSettings": storage}}
-        self._store_policy(f"{id}/backupPolicies/aks-daily", seed.POLICY)
+        self._store_policy(f"{id}/backupPolicies/aks-daily", POLICY)
         return self._provisioned(self._store(id, sent))
 
     def accept(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Let the vault restore into the cluster with this name, which it need not protect; returns the cluster."""
-        held = next(c for c in self.world.arm.of_type(AKS) if c["name"] == cluster)
-        holder = next(v for v in self.world.arm.of_type(_VAULTS) if v["name"] == vault)
-        seed.grant_all(self.world, holder, held, group=group)
+        held = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
+        holder = next(v for v in self._arm.of_type(_VAULTS) if v["name"] == vault)
+        self.seed.grant_all(holder, held, group=group)
         return held
 
     def complete_backup(
@@ -107,7 +122,7 @@ class BackupVaults:
         return self.jobs.scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
 
     def _put(self, call: Call) -> Reply:
-        old = self.world.arm.find(call.path)
+        old = self._arm.find(call.path)
         refused = self._refused(call, old)
         if refused:
             return refused
@@ -118,7 +133,7 @@ class BackupVaults:
 
     def _provisioned(self, vault: Resource) -> Resource:
         vault["properties"]["provisioningState"] = "Succeeded"
-        return self.world.arm.store(vault)
+        return self._arm.store(vault)
 
     def _refused(self, call: Call, old: Resource | None) -> Reply | None:
         wanted = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
@@ -129,7 +144,7 @@ class BackupVaults:
         return _forbidden_change(old["properties"], call.body["properties"]) if old else None
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
-        wanted, old = sent["properties"], self.world.arm.find(id)
+        wanted, old = sent["properties"], self._arm.find(id)
         properties = {
             "provisioningState": "Provisioning",
             "storageSettings": wanted.get("storageSettings", []),
@@ -139,7 +154,7 @@ class BackupVaults:
             "replicatedRegions": [],
         }
         identity = self._identity(id, sent, old)
-        return self.world.arm.store(
+        return self._arm.store(
             {
                 "location": sent["location"],
                 **({"identity": identity} if identity else {}),
@@ -156,11 +171,10 @@ class BackupVaults:
             return None
         if old and "identity" in old:
             return dict(old["identity"])
-        principal = self.world.entra.add(id.rpartition("/")[2])
-        return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
+        return self._arm.system_identity(id.rpartition("/")[2])
 
     def _patch(self, call: Call) -> Reply:
-        vault = self.world.arm.find(call.path)
+        vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
         changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
@@ -172,13 +186,13 @@ class BackupVaults:
         vault["properties"].update(changes)
         vault["properties"].update(_score(vault["properties"]))
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
-        return Reply(body=deepcopy(self.world.arm.store(vault)))
+        return Reply(body=deepcopy(self._arm.store(vault)))
 
     def _delete(self, call: Call) -> Reply:
-        vault = self.world.arm.find(call.path)
+        vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
-        if any(self.world.arm.of_type(f"{_VAULTS}/backupInstances", f"{vault['id']}/")):
+        if any(self._arm.of_type(f"{_VAULTS}/backupInstances", f"{vault['id']}/")):
             return refusal("UserErrorVaultNotEmpty", "The vault can't be deleted: there are backup instances in it.")
         if self.instances.deleted_from(vault["id"]):
             return refusal(
@@ -189,24 +203,24 @@ class BackupVaults:
         return self._operations.accepted(vault, operation, at=at)
 
     def _gone(self, vault: Resource) -> None:
-        self.world.arm.remove(vault["id"])
-        for policy in list(self.world.arm.of_type(_POLICIES, f"{vault['id']}/")):
-            self.world.arm.remove(policy["id"])
+        self._arm.remove(vault["id"])
+        for policy in list(self._arm.of_type(_POLICIES, f"{vault['id']}/")):
+            self._arm.remove(policy["id"])
         if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] != "Off":
             self.deleted[vault["id"].lower()] = vault
 
     def _list(self, call: Call) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
-        return Reply(body={"value": list(self.world.arm.of_type(_VAULTS, under))})
+        return Reply(body={"value": list(self._arm.of_type(_VAULTS, under))})
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
     def _put_policy(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
+        if self._arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
             return not_found(call)
-        old = self.world.arm.find(call.path)
+        old = self._arm.find(call.path)
         wanted = {k: v for k, v in call.body["properties"].items() if k != "name"}
         for rule in wanted["policyRules"]:
             for criterion in rule.get("trigger", {}).get("taggingCriteria", ()):
@@ -217,19 +231,19 @@ class BackupVaults:
 
     def _store_policy(self, id: str, properties: dict[str, Any]) -> Resource:
         row = {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
-        return self.world.arm.store(row)
+        return self._arm.store(row)
 
     def _delete_policy(self, call: Call) -> Reply:
         used = (i["properties"]["policyInfo"]["policyId"].lower() for i in self._instances(call))
         if call.path.lower() in used:
             return refusal("UserErrorPolicyInUse", "The policy is used by backup instances.")
-        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+        return Reply(status=200 if self._arm.remove(call.path) else 204)
 
     def _instances(self, call: Call) -> Iterator[Resource]:
-        return self.world.arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
+        return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
 
     def _list_policies(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(_POLICIES, f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(_POLICIES, f"{call.path}/"))})
 
 
 def _security(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -9,17 +9,17 @@ Rules (Event Grid docs, recorded traffic):
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
 from local.cloud.arm import SUBSCRIPTION, iso
+from local.cloud.clock import Clock
+from local.cloud.entra import Entra
 from local.cloud.event_grid.delivery import Delivery, Pending, Schema, Subscription, headers_of
 from local.cloud.event_grid.filters import Event
-from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
+from local.cloud.resources.permissions import Permissions
+from local.cloud.wire import Call, Reply, Route, Wire
 
 DEAD_LETTER_SECONDS = 300.0
 LATENCY_SECONDS = 1.0
@@ -56,14 +56,14 @@ class EventGrid:
 
     SUBSCRIPTION = "subscription"
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, clock: Clock, wire: Wire, entra: Entra, permissions: Permissions) -> None:
+        self._clock, self._wire, self._entra, self._permissions = clock, wire, entra, permissions
         self.topics: dict[str, Topic] = {}
         self.deliveries: list[Delivery] = []
         self.dead_letters: list[Event] = []
         self._twice = 0
         self._held_back: deque[float] = deque()
-        world.wire.mount([Route("POST", "/topics/{topic}/api/events", self._receive)])
+        wire.mount([Route("POST", "/topics/{topic}/api/events", self._receive)])
 
     def topic(self, name: str, *, schema: Schema = "CloudEventSchemaV1_0") -> Topic:
         """The topic of that name; a new one accepts events of `schema` over HTTP."""
@@ -89,7 +89,7 @@ class EventGrid:
         Raises ValidationFailed if the webhook fails the handshake, ValueError for filters that Azure refuses.
         """
         subscription = Subscription(name=name, topic=topic, endpoint=endpoint, **options)
-        with self.world.clock.busy():
+        with self._clock.busy():
             agreed = await self._validate(subscription)
         if not agreed:
             raise ValidationFailed(f"{name}: the webhook failed the validation handshake")
@@ -113,21 +113,21 @@ class EventGrid:
             "id": str(uuid.uuid4()),
             "topic": f"/subscriptions/{SUBSCRIPTION}",
             "subject": "",
-            "data": {"validationCode": code, "validationUrl": f"{self.world.wire.url}/eventgrid/validate?id={code}"},
+            "data": {"validationCode": code, "validationUrl": f"{self._wire.url}/eventgrid/validate?id={code}"},
             "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
-            "eventTime": iso(self.world.clock.time()),
+            "eventTime": iso(self._clock.time()),
             "metadataVersion": "1",
             "dataVersion": "2",
         }
 
     def _receive(self, call: Call) -> Reply:
         topic = self.topics.get(call.params["topic"])
-        caller = self.world.entra.caller(call, audience="https://eventgrid.azure.net")
+        caller = self._entra.caller(call, audience="https://eventgrid.azure.net")
         if not caller:
             return _error(401, "Unauthorized", "The request's token is missing, expired or not for Event Grid.")
         if topic is None:
             return _error(404, "NotFound", f"The topic {call.params['topic']} was not found.")
-        if not self.world.permissions.allows(caller, SEND, topic.id):
+        if not self._permissions.allows(caller, SEND, topic.id):
             return _error(403, "Forbidden", f"The principal lacks '{SEND}' on '{topic.id}'.")
         if len(call.content) > MAX_BYTES:
             return _error(413, "RequestEntityTooLarge", f"The maximum size ({MAX_BYTES}) has been exceeded.")
@@ -143,14 +143,14 @@ class EventGrid:
         copies = 2 if self._twice else 1
         self._twice = max(0, self._twice - 1)
         for copy in range(1, copies + 1):
-            self._attempt_after(LATENCY_SECONDS * copy + late, Pending(subscription, event, self.world.clock.time()))
+            self._attempt_after(LATENCY_SECONDS * copy + late, Pending(subscription, event, self._clock.time()))
 
     def _attempt_after(self, seconds: float, pending: Pending) -> None:
-        clock = self.world.clock
+        clock = self._clock
         clock.after(seconds, lambda: clock.spawn(self._attempt(pending)))
 
     async def _attempt(self, pending: Pending) -> None:
-        status, now = await _post(pending), self.world.clock.time()
+        status, now = await _post(pending), self._clock.time()
         pending.attempts += 1
         self.deliveries.append(
             Delivery(
@@ -168,7 +168,7 @@ class EventGrid:
             self._attempt_after(pending.wait(status), pending)
         else:
             letter = pending.dead_letter(status, reason, now)
-            self.world.clock.after(DEAD_LETTER_SECONDS, lambda: self.dead_letters.append(letter))
+            self._clock.after(DEAD_LETTER_SECONDS, lambda: self.dead_letters.append(letter))
 
 
 async def _post(pending: Pending) -> int | None:

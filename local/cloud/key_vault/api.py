@@ -10,18 +10,16 @@ Rules (seen in recorded traffic):
 import base64
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import TENANT
+from local.cloud.clock import Clock
+from local.cloud.entra import TENANT, Entra, Principal
 from local.cloud.key_vault.bodies import Bodies, text64
 from local.cloud.key_vault.certificates import Certificate, Version
 from local.cloud.key_vault.rules import Refused, complete_policy
-from local.cloud.key_vault.vault import Vault
-from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.entra import Principal
-    from local.cloud.world import World
+from local.cloud.key_vault.vault import Publish, Vault
+from local.cloud.resources.permissions import Permissions
+from local.cloud.wire import Call, Reply, Route, Wire
 
 PAGE = 25
 _VERBS = {"GET": "read", "PATCH": "update/action", "DELETE": "delete"}
@@ -31,10 +29,10 @@ _RETRY_AFTER = {"Retry-After": "10"}
 class KeyVaults:
     """All vaults by name."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, clock: Clock, wire: Wire, entra: Entra, permissions: Permissions, publish: Publish) -> None:
+        self._clock, self._entra, self._permissions, self._publish = clock, entra, permissions, publish
         self.vaults: dict[str, Vault] = {}
-        self._bodies = Bodies(world.wire)
+        self._bodies = Bodies(wire)
         certificate, pending = "/certificates/{name}", "/certificates/{name}/pending"
         deleted, key = "/deletedcertificates/{name}", "/keys/{name}/{version}"
         routes: dict[tuple[str, str], Callable[[Vault, Call], Reply]] = {
@@ -66,15 +64,15 @@ class KeyVaults:
             Route(method, f"/vaults/{{vault}}{path}", self._answer(to)) for (method, path), to in routes.items()
         ]
         by_id = [Route("GET", key, self._answer(self._get_key)), Route("POST", f"{key}/sign", self._answer(self._sign))]
-        world.wire.mount([*in_vaults, *by_id], guard=self._guard)
+        wire.mount([*in_vaults, *by_id], guard=self._guard)
 
     def add(self, name: str) -> Vault:
         """A new, empty vault at `<wire>/vaults/<name>`; its events go to the topic `keyvault-<name>`."""
-        vault = self.vaults[name.lower()] = Vault(self.world, name)
+        vault = self.vaults[name.lower()] = Vault(self._clock, self._publish, name)
         return vault
 
     def _guard(self, call: Call) -> Reply | None:
-        if caller := self.world.entra.caller(call, audience="https://vault.azure.net"):
+        if caller := self._entra.caller(call, audience="https://vault.azure.net"):
             return self._forbidden(caller, call)
         missing = "AKV10000: Request is missing a Bearer or PoP token."
         refused = _error(401, "Unauthorized", "AKV10022: Invalid audience or token." if call.token else missing)
@@ -83,13 +81,13 @@ class KeyVaults:
         )
         return Reply(status=401, body=refused.body, headers={"WWW-Authenticate": challenge})
 
-    def _forbidden(self, caller: "Principal", call: Call) -> Reply | None:
+    def _forbidden(self, caller: Principal, call: Call) -> Reply | None:
         try:
             vault = self._vault(call)
         except Refused:
             return None  # whoever asks for what isn't there learns it
         action = data_action(call)
-        if caller.object_id not in vault.denied and self.world.permissions.allows(caller, action, vault.id):
+        if caller.object_id not in vault.denied and self._permissions.allows(caller, action, vault.id):
             return None
         text = (
             f"Caller is not authorized to perform action on resource.\r\nAction: '{action}'\r\nResource: '{vault.id}'"
@@ -175,7 +173,7 @@ class KeyVaults:
         return found
 
     def _list(self, vault: Vault, call: Call) -> Reply:
-        listed = [c for c in vault.certificates.values() if c.visible_from <= self.world.clock.time()]
+        listed = [c for c in vault.certificates.values() if c.visible_from <= self._clock.time()]
         pending_too = call.query.get("includePending") == "true"
         return self._page(call, [self._bodies.listed(c) for c in listed if c.current.certificate or pending_too])
 
@@ -202,7 +200,7 @@ class KeyVaults:
         return Reply(body=self._bodies.deleted(vault.deleted_certificate(call.params["name"])))
 
     def _list_deleted(self, vault: Vault, call: Call) -> Reply:
-        shown = [c for c in vault.deleted.values() if c.visible_from <= self.world.clock.time()]
+        shown = [c for c in vault.deleted.values() if c.visible_from <= self._clock.time()]
         return self._page(call, [self._bodies.listed_deleted(certificate) for certificate in shown])
 
     def _recover(self, vault: Vault, call: Call) -> Reply:

@@ -9,10 +9,10 @@ Rules (Key Vault docs, seen in recorded traffic):
 """
 
 import uuid
-from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,8 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from local.cloud.arm import SUBSCRIPTION
+from local.cloud.clock import Clock
 from local.cloud.key_vault.certificates import Certificate, Pending, Version
 from local.cloud.key_vault.events import NEW_VERSION, event, milestones
+from local.cloud.key_vault.limits import Limits
 from local.cloud.key_vault.rules import (
     Refused,
     certificate_not_found,
@@ -30,19 +32,14 @@ from local.cloud.key_vault.rules import (
     leaf,
     no_pending,
     pending_exists,
-    throttled,
 )
 from local.cloud.key_vault.x509 import issue, months_later, signing_request
 
-if TYPE_CHECKING:
-    from local.cloud.world import World
-
+Publish = Callable[[str, dict[str, Any]], object]  # an event, to the topic of this name
 SELF_ISSUE_SECONDS = 25.0
 SOFT_DELETE_LAG_SECONDS = 8.0
 RETENTION_SECONDS = 7 * 86_400
 _BACKDATED = timedelta(seconds=600)
-# Per vault and 10 seconds (Key Vault service limits).
-_LIMITS = {"create EC": 20, "create EC-HSM": 10, "sign EC": 4000, "sign EC-HSM": 2000}
 
 
 class Vault:
@@ -52,24 +49,24 @@ class Vault:
     of the documentation's sample. `signatures` counts what its keys signed for callers.
     """
 
-    def __init__(self, world: "World", name: str) -> None:
-        self.world, self.name = world, name
+    def __init__(self, clock: Clock, publish: Publish, name: str) -> None:
+        self._clock, self._publish_to, self.name = clock, publish, name
         self.id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-trust/providers/Microsoft.KeyVault/vaults/{name}"
         self.certificates: dict[str, Certificate] = {}
         self.deleted: dict[str, Certificate] = {}
         self.denied: set[str] = set()
         self.signatures = 0
         self.events_as_sampled = False
-        self._calls: dict[str, deque[float]] = {kind: deque() for kind in _LIMITS}
+        self._limits = Limits(clock)
 
     @property
     def now(self) -> datetime:
-        return self.world.clock.now()
+        return self._clock.now()
 
     def certificate(self, name: str) -> Certificate:
         """The certificate of that name; raises Refused 404."""
         found = self.certificates.get(name.lower())
-        if found is None or found.visible_from > self.world.clock.time():
+        if found is None or found.visible_from > self._clock.time():
             raise certificate_not_found(name)
         return found
 
@@ -82,7 +79,7 @@ class Vault:
         certificate = self.certificates.get(name.lower()) or Certificate(name, policy, self.now, self.now)
         if certificate.pending and certificate.pending.status == "inProgress":
             raise pending_exists()
-        self._throttle(f"create {policy['key_props']['kty']}")
+        self._limits.take(f"create {policy['key_props']['kty']}")
         certificate.policy, certificate.policy_updated = policy, self.now
         version = self._new_version(certificate, reuse=bool(policy["key_props"]["reuse_key"]))
         version.tags = tags
@@ -101,7 +98,7 @@ class Vault:
         csr = signing_request(certificate.policy["x509_props"]["subject"], version.key)
         pending = certificate.pending = Pending(version, certificate.policy["issuer"], csr)
         if pending.issuer["name"] == "Self":
-            self.world.clock.after(SELF_ISSUE_SECONDS, lambda: self._self_issue(certificate, pending))
+            self._clock.after(SELF_ISSUE_SECONDS, lambda: self._self_issue(certificate, pending))
         return pending
 
     def _self_issue(self, certificate: Certificate, pending: Pending) -> None:
@@ -128,7 +125,7 @@ class Vault:
         """Ask for cancellation, which takes effect soon after."""
         pending = self.pending(name)
         pending.cancellation_requested = True
-        self.world.clock.after(1.0, lambda: self._cancelled(pending))
+        self._clock.after(1.0, lambda: self._cancelled(pending))
         return pending
 
     def _cancelled(self, pending: Pending) -> None:
@@ -157,21 +154,21 @@ class Vault:
 
     def delete(self, name: str) -> Certificate:
         certificate = self.certificate(name)
-        now = self.world.clock.time()
+        now = self._clock.time()
         certificate.deleted, certificate.visible_from = now, now + SOFT_DELETE_LAG_SECONDS
         self.deleted[name.lower()] = self.certificates.pop(name.lower())
         return certificate
 
     def deleted_certificate(self, name: str) -> Certificate:
         found = self.deleted.get(name.lower())
-        if found is None or found.visible_from > self.world.clock.time():
+        if found is None or found.visible_from > self._clock.time():
             raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {name}")
         return found
 
     def recover(self, name: str) -> Certificate:
         certificate = self.deleted_certificate(name)
         certificate.deleted = None
-        certificate.visible_from = self.world.clock.time() + SOFT_DELETE_LAG_SECONDS
+        certificate.visible_from = self._clock.time() + SOFT_DELETE_LAG_SECONDS
         self.certificates[name.lower()] = self.deleted.pop(name.lower())
         return certificate
 
@@ -184,7 +181,7 @@ class Vault:
     def key(self, name: str, id: str = "") -> tuple[Certificate, Version]:
         """A key by name and version id, or the current one; raises Refused 404."""
         certificate = self.certificates.get(name.lower())
-        hidden = certificate is None or certificate.visible_from > self.world.clock.time()
+        hidden = certificate is None or certificate.visible_from > self._clock.time()
         version = None if certificate is None or hidden else certificate.version(id) if id else certificate.current
         if certificate is None or version is None:
             raise Refused(404, "KeyNotFound", f"A key with (name/id) {name}/{id} was not found in this key vault.")
@@ -193,7 +190,7 @@ class Vault:
     def sign(self, name: str, id: str, digest: bytes) -> bytes:
         """An ES256 signature over a SHA-256 digest: r and s, 32 bytes each."""
         certificate, version = self.key(name, id)
-        self._throttle(f"sign {certificate.policy['key_props']['kty']}")
+        self._limits.take(f"sign {certificate.policy['key_props']['kty']}")
         self._refuse_unusable(version)
         if len(digest) != 32:
             raise Refused(400, "BadParameter", "Invalid length of 'value': ES256 signs a digest of 32 bytes.")
@@ -210,14 +207,6 @@ class Vault:
             if applies:
                 raise Refused(403, "Forbidden", f"Operation sign is not allowed on {which}.", inner)
 
-    def _throttle(self, kind: str) -> None:
-        calls, now = self._calls[kind], self.world.clock.time()
-        while calls and calls[0] <= now - 10:
-            calls.popleft()
-        if len(calls) >= _LIMITS[kind]:
-            raise throttled()
-        calls.append(now)
-
     # events
 
     def near_expiry_event(self, name: str) -> dict[str, Any]:
@@ -230,14 +219,14 @@ class Vault:
     def _watch_expiry(self, certificate: Certificate, version: Version) -> None:
         for kind, due in milestones(version.expires).items():
             if due > self.now:
-                self.world.clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
+                self._clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
 
     def _reached(self, kind: str, certificate: Certificate, version: Version) -> None:
         if certificate.current is version and self.certificates.get(certificate.name.lower()) is certificate:
             self._publish(kind, certificate.name)
 
     def _publish(self, kind: str, name: str) -> None:
-        self.world.event_grid.publish(f"keyvault-{self.name}", self._event(kind, name))
+        self._publish_to(f"keyvault-{self.name}", self._event(kind, name))
 
     def _event(self, kind: str, name: str) -> dict[str, Any]:
         version = self.certificates[name.lower()].current
@@ -248,7 +237,7 @@ class Vault:
             name=name,
             version=version.id,
             validity=(version.not_before, version.expires),
-            now=self.world.clock.time(),
+            now=self._clock.time(),
             odd=self.events_as_sampled,
         )
 

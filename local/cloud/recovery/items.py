@@ -7,9 +7,9 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 """
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from local.cloud.arm import Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.recovery.jobs import REFUSED, RecoveryJobs
 from local.cloud.recovery.kinds import Kind
 from local.cloud.recovery.machines import ProtectedMachines
@@ -28,21 +28,26 @@ from local.cloud.recovery.readiness import BackupStatus
 from local.cloud.recovery.shares import REFRESH_SECONDS, Shares
 from local.cloud.wire import Call, Reply, Route
 
-if TYPE_CHECKING:
-    from local.cloud.world import World
-
 PROTECT_SECONDS = 20.0
 SOFT_DELETE_DAYS = 14
 
 
+class Guards(Protocol):
+    """Who refuses critical operations on a vault, named by its resource id."""
+
+    def refuse(self, vault: str) -> Reply | None: ...
+
+
 class RecoveryItems:
-    def __init__(self, world: "World", operations: Operations) -> None:
-        self.world = world
-        self.shares, self.machines = Shares(world, operations), ProtectedMachines(world, operations)
-        self.jobs = RecoveryJobs(world, operations, self._kind_of)
+    def __init__(
+        self, arm: Arm, operations: Operations, guards: Guards, shares: Shares, machines: ProtectedMachines
+    ) -> None:
+        self._arm, self._guards = arm, guards
+        self.shares, self.machines = shares, machines
+        self.jobs = RecoveryJobs(arm, operations, self._kind_of)
         self._operations = operations
-        self.status = BackupStatus(world)
-        world.wire.mount(
+        self.status = BackupStatus(arm)
+        arm.wire.mount(
             [
                 Route("POST", f"{FABRIC}/refreshContainers", self._refresh),
                 Route("GET", CONTAINER, self._get),
@@ -53,12 +58,12 @@ class RecoveryItems:
                 Route("DELETE", ITEM, self._delete_item),
                 Route("GET", f"{VAULT}/backupProtectedItems", self._list_items),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def protecting(self, source: str, name: str) -> Resource:
         """The item of a share of a storage account, or of a machine of a resource group; KeyError if there is none."""
-        for item in self.world.arm.of_type(ITEMS):
+        for item in self._arm.of_type(ITEMS):
             held, at = item["properties"], item["properties"]["sourceResourceId"].split("/")
             of_machine = held["backupManagementType"] == "AzureIaasVM"
             if (at[4] if of_machine else at[-1], held["friendlyName"]) == (source, name):
@@ -75,7 +80,7 @@ class RecoveryItems:
 
     def _refresh(self, call: Call) -> Reply:
         vault = vault_of(call.path)
-        if self.world.arm.find(vault) is None:
+        if self._arm.find(vault) is None:
             return not_found(call)
         kind = self._managed(filtered(call).get("backupManagementType", "AzureIaasVM"))
         at = call.path.rpartition("/")[0]
@@ -83,11 +88,11 @@ class RecoveryItems:
 
     def _list_containers(self, call: Call) -> Reply:
         wanted = filtered(call)
-        found = self.world.arm.of_type(CONTAINERS, f"{vault_of(call.path)}/")
+        found = self._arm.of_type(CONTAINERS, f"{vault_of(call.path)}/")
         return Reply(body={"value": [c for c in found if _is(c, wanted, "backupManagementType", "friendlyName")]})
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
     # items
@@ -99,7 +104,7 @@ class RecoveryItems:
     def _protect(self, call: Call) -> Reply:
         of_machine = call.params["container"].lower().startswith("iaasvmcontainer;")
         kind = self._managed("AzureIaasVM" if of_machine else "AzureStorage")
-        old, sent = self.world.arm.find(call.path), call.body["properties"]
+        old, sent = self._arm.find(call.path), call.body["properties"]
         if old and old["properties"].get("isScheduledForDeferredDelete") and not sent.get("isRehydrate"):
             return error(
                 400, "UserErrorItemIsSoftDeleted", "The item is soft-deleted; undelete it first."
@@ -119,19 +124,19 @@ class RecoveryItems:
                 self.jobs.close(item, job, "Failed", told=(REFUSED, failure.message))
                 raise
             _change(item, operation, sent)
-            self.world.arm.store(item)
+            self._arm.store(item)
             done.properties["jobId"] = job["name"]
             self.jobs.close(item, job)
 
         return self._operations.accepted(call.path, PROTECT_SECONDS, protect, answer=lambda: Reply(body=item))
 
     def _get_item(self, call: Call) -> Reply:
-        item = self.world.arm.find(call.path)
+        item = self._arm.find(call.path)
         if item is None:
             return not_found(call)
         shown = deepcopy(item)
         points = self.jobs.points(item)
-        state = {"resourceState": "Active", "resourceStateSyncTime": iso(self.world.clock.time())}
+        state = {"resourceState": "Active", "resourceStateSyncTime": iso(self._arm.clock.time())}
         of_share = item["properties"]["backupManagementType"] == "AzureStorage"
         shown["properties"]["extendedInfo"] = {
             "recoveryPointCount": len(points),
@@ -140,10 +145,10 @@ class RecoveryItems:
         return Reply(body=shown)
 
     def _delete_item(self, call: Call) -> Reply:
-        item = self.world.arm.find(call.path)
+        item = self._arm.find(call.path)
         if item is None:
             return Reply(status=204)
-        if refused := self.world.resource_guards.refuse(vault_of(call.path)):
+        if refused := self._guards.refuse(vault_of(call.path)):
             return refused
         job = self.jobs.start(item, "DeleteBackupData")
 
@@ -155,7 +160,7 @@ class RecoveryItems:
         return self._operations.accepted(vault_of(call.path), PROTECT_SECONDS, delete)
 
     def _delete_softly(self, item: Resource) -> None:
-        now = self.world.clock.time()
+        now = self._arm.clock.time()
         item["properties"].update(
             protectionState="ProtectionStopped",
             policyId="",
@@ -164,16 +169,16 @@ class RecoveryItems:
             deferredDeleteTimeRemaining=f"{SOFT_DELETE_DAYS - 1}.23:59:42.8656002",
             softDeleteRetentionPeriod=SOFT_DELETE_DAYS,
         )
-        self.world.clock.after(SOFT_DELETE_DAYS * 86_400, lambda: self._purge(item, iso(now)))
+        self._arm.clock.after(SOFT_DELETE_DAYS * 86_400, lambda: self._purge(item, iso(now)))
 
     def _purge(self, item: Resource, deleted: str) -> None:
         if item["properties"].get("deferredDeleteTimeInUTC") == deleted:
-            self.world.arm.remove(item["id"])
+            self._arm.remove(item["id"])
             self._kind_of(item).release(item)
 
     def _list_items(self, call: Call) -> Reply:
         wanted = filtered(call)
-        found = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
+        found = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
         return Reply(body={"value": [i for i in found if _is(i, wanted, "backupManagementType", "friendlyName")]})
 
 

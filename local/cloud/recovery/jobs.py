@@ -12,16 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.backup.protocol import Outcome
 from local.cloud.recovery.kinds import Kind
 from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, Operations, filtered, vault_of
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 TRIGGER_SECONDS = 3.0
 REFUSED = 400239
@@ -31,12 +28,12 @@ _INTERNAL = (1073871825, "Microsoft Azure Backup encountered an internal error."
 class RecoveryJobs:
     """`outcomes["Backup"]` and `outcomes["Restore"]` are queues; `kind_of` tells what an item is."""
 
-    def __init__(self, world: "World", operations: Operations, kind_of: Callable[[Resource], Kind]) -> None:
-        self.world = world
+    def __init__(self, arm: Arm, operations: Operations, kind_of: Callable[[Resource], Kind]) -> None:
+        self._arm = arm
         self.outcomes: dict[str, deque[Outcome[Any]]] = {"Backup": deque(), "Restore": deque()}
         self._operations, self._kind_of = operations, kind_of
         self._bases: dict[str, float] = {}
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("POST", f"{ITEM}/backup", self._backup),
                 Route("GET", f"{ITEM}/recoveryPoints", self._list_points),
@@ -45,12 +42,12 @@ class RecoveryJobs:
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
                 Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get_job),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def flag(self, point: Resource, status: str = "UnHealthy") -> Resource:
         """Let threat detection say something of a recovery point; Backup vaults know no such thing (2026-06-01)."""
-        now = iso(self.world.clock.time())
+        now = iso(self._arm.clock.time())
         threat = {
             "threatTitle": "Suspected ransomware activity",
             "threatDescription": "Many files were encrypted on the source before this recovery point was taken.",
@@ -61,18 +58,18 @@ class RecoveryJobs:
         }
         found = {"threatInfo": [threat]} if status in ("UnHealthy", "Warning") else {}
         point["properties"] |= {"threatStatus": status, **found}
-        return self.world.arm.store(point)
+        return self._arm.store(point)
 
     def points(self, item: Resource) -> list[Resource]:
-        return list(self.world.arm.of_type(POINTS, f"{item['id']}/"))
+        return list(self._arm.of_type(POINTS, f"{item['id']}/"))
 
     def scheduled(self, item: Resource, *, status: str, seconds: float) -> Resource:
         """A scheduled backup that ends with `status` after `seconds` (0: it has just ended)."""
-        now, kind = self.world.clock.time(), self._kind_of(item)
+        now, kind = self._arm.clock.time(), self._kind_of(item)
         began = min(now, now + seconds - kind.seconds["Backup"]) - (0 if seconds else kind.point_lag)
         job = self.start(item, "Backup", began=began, by_user=False)
         if seconds:
-            self.world.clock.after(seconds, lambda: self._backed_up(item, job, Outcome(status=status)))
+            self._arm.clock.after(seconds, lambda: self._backed_up(item, job, Outcome(status=status)))
             return job
         self.close(item, job, status, ended=now - kind.point_lag)
         kind.keep(item, job, Outcome(status=status))
@@ -83,9 +80,9 @@ class RecoveryJobs:
     ) -> Resource:
         """A job that is running."""
         name = id or str(uuid.uuid4())
-        began = self.world.clock.time() if began is None else began
+        began = self._arm.clock.time() if began is None else began
         self._bases[name] = began
-        return self.world.arm.store(self._kind_of(item).job(item, operation, name, began, by_user=by_user))
+        return self._arm.store(self._kind_of(item).job(item, operation, name, began, by_user=by_user))
 
     def close(
         self,
@@ -97,22 +94,22 @@ class RecoveryJobs:
         told: tuple[int, str] = _INTERNAL,
     ) -> None:
         """The job's end; `told` is the error of a failed one."""
-        held, ended = job["properties"], self.world.clock.time() if ended is None else ended
+        held, ended = job["properties"], self._arm.clock.time() if ended is None else ended
         held.update(status=status, endTime=iso(ended), duration=f"PT{ended - self._bases[job['name']]:.7f}S")
         self._kind_of(item).close(job, status, told)
-        self.world.arm.store(job)
+        self._arm.store(job)
 
     # backup
 
     def _backup(self, call: Call) -> Reply:
-        item = self.world.arm.find(call.path.rpartition("/")[0])
+        item = self._arm.find(call.path.rpartition("/")[0])
         if item is None:
             return not_found(call)
         if refused := self._exhausted(item, "Backup"):
             return refused
         job, outcome = self.start(item, "Backup"), self._next("Backup", item)
         if outcome.seconds is not None:
-            self.world.clock.after(outcome.seconds, lambda: self._backed_up(item, job, outcome))
+            self._arm.clock.after(outcome.seconds, lambda: self._backed_up(item, job, outcome))
         return self._triggered(item["id"], job)
 
     def _next(self, operation: str, item: Resource) -> Outcome[Any]:
@@ -126,8 +123,8 @@ class RecoveryJobs:
         return self._operations.accepted(at, TRIGGER_SECONDS, finish, id=id)
 
     def _exhausted(self, item: Resource, operation: str) -> Reply | None:
-        since, kind = iso(self.world.clock.time() - 86_400), self._kind_of(item)
-        jobs = self.world.arm.of_type(JOBS, f"{vault_of(item['id'])}/")
+        since, kind = iso(self._arm.clock.time() - 86_400), self._kind_of(item)
+        jobs = self._arm.of_type(JOBS, f"{vault_of(item['id'])}/")
         told = [j["properties"] for j in jobs if j["properties"]["operation"] == operation]
         if len([j for j in told if j["startTime"] > since and kind.is_on_demand(j, item)]) < kind.limits[operation]:
             return None
@@ -141,14 +138,14 @@ class RecoveryJobs:
         except OperationFailed as failure:
             return self.close(item, job, "Failed", told=(REFUSED, failure.message))
         self.close(item, job, outcome.status)
-        self.world.clock.after(kind.point_lag, lambda: kind.keep(item, job, outcome))
+        self._arm.clock.after(kind.point_lag, lambda: kind.keep(item, job, outcome))
         return None
 
     # restore
 
     def _restore(self, call: Call) -> Reply:
         at = call.path.rpartition("/")[0]
-        point, item = self.world.arm.find(at), self.world.arm.find(at.rpartition("/recoveryPoints/")[0])
+        point, item = self._arm.find(at), self._arm.find(at.rpartition("/recoveryPoints/")[0])
         if point is None or item is None:
             return not_found(call)
         request, kind = call.body["properties"], self._kind_of(item)
@@ -158,7 +155,7 @@ class RecoveryJobs:
         job, outcome = self.start(item, "Restore", id=id), self._next("Restore", item)
         kind.begin_restore(item, point, job, request)
         if outcome.seconds is not None:
-            self.world.clock.after(outcome.seconds, lambda: self._restored(item, point, job, request, outcome))
+            self._arm.clock.after(outcome.seconds, lambda: self._restored(item, point, job, request, outcome))
         return self._triggered(item["id"], job, id=id)
 
     def _restored(
@@ -174,7 +171,7 @@ class RecoveryJobs:
 
     def _list_points(self, call: Call) -> Reply:
         terms = filtered(call)
-        found = self.world.arm.of_type(POINTS, f"{call.path}/")
+        found = self._arm.of_type(POINTS, f"{call.path}/")
         between = [p for p in found if _is_between(p["properties"]["recoveryPointTime"], terms, "startDate", "endDate")]
         return Reply(body={"value": between})
 
@@ -183,7 +180,7 @@ class RecoveryJobs:
         same = ("backupManagementType", "operation", "status")
         found = [
             self._shown(job)
-            for job in self.world.arm.of_type(JOBS, f"{call.path}/")
+            for job in self._arm.of_type(JOBS, f"{call.path}/")
             if all(job["properties"][key] == terms[key] for key in same if key in terms)
             if _is_between(job["properties"]["startTime"], terms, "startTime", "endTime")
         ]
@@ -192,17 +189,17 @@ class RecoveryJobs:
         return Reply(body={"value": found})
 
     def _get_job(self, call: Call) -> Reply:
-        job = self.world.arm.find(call.path)
+        job = self._arm.find(call.path)
         return Reply(body=self._shown(job)) if job else not_found(call)
 
     def _shown(self, job: Resource) -> Resource:
         shown = deepcopy(job)
         if shown["properties"]["status"] == "InProgress":
-            shown["properties"]["duration"] = f"PT{self.world.clock.time() - self._bases[job['name']]:.7f}S"
+            shown["properties"]["duration"] = f"PT{self._arm.clock.time() - self._bases[job['name']]:.7f}S"
         return shown
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
 

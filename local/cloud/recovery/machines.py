@@ -14,11 +14,11 @@ Rules (seen in recorded traffic, or Azure Backup docs; codes of refusals are fro
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from local.cloud.arm import OperationFailed, Resource, error, not_found
+from local.cloud.arm import Arm, OperationFailed, Resource, error, not_found
 from local.cloud.backup.protocol import Outcome
 from local.cloud.recovery.machine_rows import (
     backup_ended,
@@ -34,13 +34,25 @@ from local.cloud.recovery.machine_rows import (
 )
 from local.cloud.recovery.protocol import ITEMS, VAULT, Operations, vault_of
 from local.cloud.resources.machines import MACHINES, Disk
+from local.cloud.resources.permissions import Permissions
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 SNAPSHOT_SECONDS = 120.0
 VALIDATE_SECONDS = 15.0
+
+
+class Machines(Protocol):
+    """Machines, and the disks that they hold."""
+
+    def add(self, name: str) -> Resource: ...
+    def disks(self, machine: Resource) -> Iterable[Disk]: ...
+    def make_disk(self, group: str, name: str, disk: Disk, *, location: str) -> object: ...
+
+
+class Containers(Protocol):
+    """Of storage accounts, which are named by their resource ids."""
+
+    def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
 
 
 class ProtectedMachines:
@@ -50,27 +62,34 @@ class ProtectedMachines:
     seconds: ClassVar = {"Backup": 2_400.0, "Restore": 2_100.0}
     point_lag = 0.0
 
-    def __init__(self, world: "World", operations: Operations) -> None:
-        self.world = world
+    def __init__(
+        self, arm: Arm, operations: Operations, permissions: Permissions, machines: Machines, containers: Containers
+    ) -> None:
+        self._arm, self._permissions = arm, permissions
+        self._machines, self._containers = machines, containers
         self.contents: dict[str, list[Disk]] = {}
         self._operations = operations
         self._found: list[str] = []
         validate = Route("POST", f"{VAULT}/backupTriggerValidateOperation", self._validate)
-        world.wire.mount([validate], guard=world.resource_groups.guard)
+        arm.wire.mount([validate], guard=arm.guard)
+
+    def source(self, name: str) -> Resource:
+        """The machine with this name, made if there is none."""
+        return self._machines.add(name)
 
     def protect(self, vault: str, machine: Resource, policy: str) -> Resource:
         """An item that has been protected for long."""
-        self.world.arm.store(container_row(vault, machine["id"]))
-        return self.world.arm.store(item_row(vault, machine["id"], policy))
+        self._arm.store(container_row(vault, machine["id"]))
+        return self._arm.store(item_row(vault, machine["id"], policy))
 
     # items
 
     def discover(self, vault: str) -> None:
         location = self._vault(vault)["location"]
-        self._found = [machine["id"] for machine in self.world.arm.of_type(MACHINES) if machine["location"] == location]
+        self._found = [machine["id"] for machine in self._arm.of_type(MACHINES) if machine["location"] == location]
 
     def protectable(self, vault: str) -> list[Resource]:
-        machines = (self.world.arm.find(id) for id in self._found)
+        machines = (self._arm.find(id) for id in self._found)
         return [protectable_item(vault, machine) for machine in machines if machine and not self._item(machine["id"])]
 
     def new_item(self, call: Call) -> Resource | None:
@@ -79,7 +98,7 @@ class ProtectedMachines:
 
     def admit(self, item: Resource, *, new: bool) -> None:
         vault, source = vault_of(item["id"]), item["properties"]["sourceResourceId"]
-        machine, other = self.world.arm.find(source), self._item(source)
+        machine, other = self._arm.find(source), self._item(source)
         if machine is None:
             raise OperationFailed("UserErrorVmNotFoundV2", "The virtual machine doesn't exist.")
         if machine["location"] != self._vault(vault)["location"]:
@@ -88,29 +107,29 @@ class ProtectedMachines:
             message = "The machine is protected by another vault."
             raise OperationFailed("UserErrorVmAlreadyProtectedElsewhere", message)
         if new:
-            self.world.arm.store(container_row(vault, source))
+            self._arm.store(container_row(vault, source))
 
     def release(self, item: Resource) -> None:
-        self.world.arm.remove(container_id(vault_of(item["id"]), item["properties"]["sourceResourceId"]))
+        self._arm.remove(container_id(vault_of(item["id"]), item["properties"]["sourceResourceId"]))
 
     def _item(self, machine: str) -> Resource | None:
-        items = self.world.arm.of_type(ITEMS)
+        items = self._arm.of_type(ITEMS)
         return next((i for i in items if i["properties"]["sourceResourceId"].lower() == machine.lower()), None)
 
     def _vault(self, id: str) -> Resource:
-        return self.world.arm.resources[id.lower()]
+        return self._arm.resources[id.lower()]
 
     # backup
 
     def job(self, item: Resource, operation: str, name: str, began: float, *, by_user: bool) -> Resource:
         job = job_row(item, operation, name, began, by_user=by_user)
         if operation == "Backup":
-            self.world.clock.at(max(began + SNAPSHOT_SECONDS, self.world.clock.time()), lambda: self._snapshot(job))
+            self._arm.clock.at(max(began + SNAPSHOT_SECONDS, self._arm.clock.time()), lambda: self._snapshot(job))
         return job
 
     def _snapshot(self, job: Resource) -> None:
         if job["properties"]["status"] == "InProgress":
-            snapshot_taken(job, self.world.clock.time())
+            snapshot_taken(job, self._arm.clock.time())
 
     def is_on_demand(self, job: dict[str, Any], item: Resource) -> bool:
         bag = job["extendedInfo"]["propertyBag"]
@@ -129,19 +148,19 @@ class ProtectedMachines:
             ]
 
     def require_source(self, item: Resource) -> None:
-        if self.world.arm.find(item["properties"]["sourceResourceId"]) is None:
+        if self._arm.find(item["properties"]["sourceResourceId"]) is None:
             raise OperationFailed("UserErrorVmNotFoundV2", "The virtual machine doesn't exist.")
 
     def keep(self, item: Resource, job: Resource, outcome: Outcome[Disk]) -> None:
-        held, machine = item["properties"], self.world.arm.find(item["properties"]["sourceResourceId"])
+        held, machine = item["properties"], self._arm.find(item["properties"]["sourceResourceId"])
         held.update(lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"])
         if outcome.status not in ("Failed", "Cancelled") and machine:
             began = datetime.fromisoformat(job["properties"]["startTime"]).timestamp()
             point = point_row(item, machine["properties"]["hardwareProfile"]["vmSize"], began)
-            kept = map(outcome.restored, filter(_is_covered(held), self.world.machines.disks(machine)))
-            self.contents[self.world.arm.store(point)["id"]] = [disk for disk in kept if disk]
+            kept = map(outcome.restored, filter(_is_covered(held), self._machines.disks(machine)))
+            self.contents[self._arm.store(point)["id"]] = [disk for disk in kept if disk]
             held.update(protectionState="Protected", lastRecoveryPoint=point["properties"]["recoveryPointTime"])
-        self.world.arm.store(item)
+        self._arm.store(item)
 
     # restore
 
@@ -149,10 +168,10 @@ class ProtectedMachines:
         request = call.body["properties"]
         if request["recoveryType"] != "RestoreDisks" or not request.get("targetResourceGroupId"):
             return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
-        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        caller = self._arm.caller(call)
         assert caller, "the guard lets nobody else through"
         for action, scope in _LINKED.items():
-            if not self.world.permissions.allows(caller, action, request[scope]):
+            if not self._permissions.allows(caller, action, request[scope]):
                 return error(403, "LinkedAuthorizationFailed", _UNLINKED.format(action=action, scope=request[scope]))
         return None
 
@@ -172,7 +191,7 @@ class ProtectedMachines:
         self._stage(request["storageAccountId"], f"{stem}-{uuid.uuid4().hex}", job)
         wanted = [disk for disk in self.contents[point["id"]] if _is_wanted(disk, request)]
         for disk in filter(None, map(outcome.restored, wanted)):
-            self.world.machines.make_disk(
+            self._machines.make_disk(
                 request["targetResourceGroupId"], self._name(stem, disk), disk, location=request["region"]
             )
         told["tasksList"][0]["status"] = outcome.status
@@ -182,14 +201,14 @@ class ProtectedMachines:
     def _stage(self, account: str, container: str, job: Resource) -> None:
         told, name = job["properties"]["extendedInfo"], account.rpartition("/")[2]
         blobs = staged(told, name, container, job["name"])
-        self.world.storage.add_container(account, container, blobs)
+        self._containers.add_container(account, container, blobs)
 
     def _name(self, stem: str, disk: Disk) -> str:
         kind = "osdisk" if disk.lun is None else f"datadisk-{disk.lun:03}"
-        return f"{stem}-{kind}-{datetime.fromtimestamp(self.world.clock.time(), UTC):%Y%m%d-%H%M%S}"
+        return f"{stem}-{kind}-{datetime.fromtimestamp(self._arm.clock.time(), UTC):%Y%m%d-%H%M%S}"
 
     def _validate(self, call: Call) -> Reply:
-        point, vault = self.world.arm.find(call.body["id"]), vault_of(call.path)
+        point, vault = self._arm.find(call.body["id"]), vault_of(call.path)
         if point is None:
             return not_found(call)
         request = call.body["properties"]["restoreRequest"]
@@ -205,8 +224,8 @@ class ProtectedMachines:
 
     def _faults(self, vault: str, request: dict[str, Any]) -> list[tuple[str, str]]:
         """What speaks against a restore, as code and message."""
-        account = self.world.arm.find(request.get("storageAccountId") or "")
-        group = self.world.arm.find(request.get("targetResourceGroupId") or "")
+        account = self._arm.find(request.get("storageAccountId") or "")
+        group = self._arm.find(request.get("targetResourceGroupId") or "")
         checks = [
             (account is None, "UserErrorStorageAccountNotFound", "The staging account doesn't exist."),
             (account and account["location"] != self._vault(vault)["location"], *_ELSEWHERE),

@@ -7,14 +7,11 @@ Rules (seen in recorded traffic):
 
 import json
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import Resource, error, not_found
+from local.cloud.arm import Arm, Resource, error, not_found
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered, vault_of
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 _TYPE = f"{PROVIDER}/vaults/backupPolicies"
 _POLICY = f"{VAULT}/backupPolicies/{{policy}}"
@@ -55,43 +52,43 @@ SHARES_DAILY = {**_OF_SHARES, **_DAILY}
 
 
 class RecoveryPolicies:
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        world.wire.mount(
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+        arm.wire.mount(
             [
                 Route("PUT", _POLICY, self._put),
                 Route("GET", _POLICY, self._get),
                 Route("DELETE", _POLICY, self._delete),
                 Route("GET", f"{VAULT}/backupPolicies", self._list),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def store(self, id: str, sent: dict[str, Any]) -> Resource:
         """Make the policy exist, or change it."""
         properties = _USUAL.get(sent["backupManagementType"], {}) | json.loads(json.dumps(sent).replace(".000Z", "Z"))
-        items = self.world.arm.of_type(ITEMS, f"{vault_of(id)}/")
+        items = self._arm.of_type(ITEMS, f"{vault_of(id)}/")
         used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
         row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}
-        return self.world.arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
+        return self._arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
 
     def _put(self, call: Call) -> Reply:
-        if self.world.arm.find(vault_of(call.path)) is None:
+        if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body=self.store(call.path, call.body["properties"]))
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
     def _delete(self, call: Call) -> Reply:
-        items = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
+        items = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
         if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
             return error(400, "BMSUserErrorPolicyInUse", "The policy is used by protected items.")
-        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+        return Reply(status=200 if self._arm.remove(call.path) else 204)
 
     def _list(self, call: Call) -> Reply:
         wanted = filtered(call).get("backupManagementType")
-        found = self.world.arm.of_type(_TYPE, f"{call.path}/")
+        found = self._arm.of_type(_TYPE, f"{call.path}/")
         chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
         return Reply(body={"value": chosen})

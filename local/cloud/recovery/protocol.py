@@ -9,13 +9,10 @@ Rules (seen in recorded traffic):
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import Operation, error, iso, not_found
+from local.cloud.arm import Arm, Operation, error, iso, not_found
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 PROVIDER = "Microsoft.RecoveryServices"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/vaults/{{vault}}"
@@ -44,11 +41,11 @@ def filtered(call: Call) -> dict[str, str]:
 
 
 class Operations:
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
         self._answers: dict[str, tuple[Any, Answer]] = {}
         at = f"{VAULT}/{{rest:path}}"
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("GET", f"{VAULT}/operationStatus/{{operation}}", self._vault_status),
                 Route("GET", f"{VAULT}/operationResults/{{operation}}", self._result),
@@ -59,13 +56,13 @@ class Operations:
                 Route("GET", f"{at}/operationsStatus/{{operation}}", self._status),
                 Route("GET", f"{at}/operationResults/{{operation}}", self._result),
             ],
-            guard=world.arm.guard,
+            guard=arm.guard,
         )
 
     def of_vault(self, vault: str, seconds: float, finish: Callable[[Operation], object]) -> dict[str, str]:
         """Start an operation of a vault; the headers that point to it."""
-        operation = self.world.arm.begin(seconds, finish, id=self.world.arm.stamped_id())
-        self._answers[operation.id] = (None, lambda: Reply(body=self.world.arm.find(vault)))
+        operation = self._arm.begin(seconds, finish, id=self._arm.stamped_id())
+        self._answers[operation.id] = (None, lambda: Reply(body=self._arm.find(vault)))
         return self._headers(vault, operation.id)
 
     def accepted(
@@ -79,20 +76,18 @@ class Operations:
         id: str | None = None,
     ) -> Reply:
         """202 for an operation whose polls live under `at`; `answer` is what its result gives in the end."""
-        operation = self.world.arm.begin(seconds, finish, id=id)
+        operation = self._arm.begin(seconds, finish, id=id)
         self._answers[operation.id] = (body, answer)
         return Reply(status=202, body=body, headers=self._pointers(at, operation.id))
 
     def validating(self, vault: str, seconds: float, found: Callable[[], dict[str, Any]]) -> Reply:
         """202 for a validation; what it `found` is known in the end."""
         kind = {"objectType": "OperationStatusValidateOperationExtendedInfo"}
-        operation = self.world.arm.begin(seconds, lambda done: done.properties.update(kind, **found()))
+        operation = self._arm.begin(seconds, lambda done: done.properties.update(kind, **found()))
         self._answers[operation.id] = (None, lambda: Reply(body=found()))
         headers = {
-            "Azure-AsyncOperation": self.world.arm.link(
-                f"{vault}/backupValidateOperationsStatuses/{operation.id}", _API
-            ),
-            "Location": self.world.arm.link(f"{vault}/backupValidateOperationResults/{operation.id}", _API),
+            "Azure-AsyncOperation": self._arm.link(f"{vault}/backupValidateOperationsStatuses/{operation.id}", _API),
+            "Location": self._arm.link(f"{vault}/backupValidateOperationResults/{operation.id}", _API),
             "Retry-After": "10",
         }
         return Reply(status=202, headers=headers)
@@ -105,20 +100,20 @@ class Operations:
         if at == vault_of(at) or "/protectedItems/" in at:
             api = _API
         return {
-            "Azure-AsyncOperation": self.world.arm.link(f"{at}/{status}/{id}", api),
-            "Location": self.world.arm.link(f"{at}/{result}/{id}", _API),
+            "Azure-AsyncOperation": self._arm.link(f"{at}/{status}/{id}", api),
+            "Location": self._arm.link(f"{at}/{result}/{id}", _API),
             "Retry-After": "60",
         }
 
     def _headers(self, vault: str, id: str) -> dict[str, str]:
         return {
-            "Azure-AsyncOperation": self.world.arm.link(f"{vault}/operationStatus/{id}", _API),
-            "Location": self.world.arm.link(f"{vault}/operationResults/{id}", _API),
+            "Azure-AsyncOperation": self._arm.link(f"{vault}/operationStatus/{id}", _API),
+            "Location": self._arm.link(f"{vault}/operationResults/{id}", _API),
         }
 
     def _vault_status(self, call: Call) -> Reply:
-        operation, vault = self.world.arm.operations.get(call.params["operation"]), vault_of(call.path)
-        if operation is None or self.world.arm.find(vault) is None:
+        operation, vault = self._arm.operations.get(call.params["operation"]), vault_of(call.path)
+        if operation is None or self._arm.find(vault) is None:
             return not_found(replace(call, path=vault))
         body: dict[str, Any] = {"id": call.path, "name": operation.id, "status": operation.status}
         if operation.error:
@@ -126,7 +121,7 @@ class Operations:
         return Reply(body=body, headers=self._headers(vault, operation.id) if operation.open else {})
 
     def _status(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "OperationNotFound", "The operation was not found.")
         body: dict[str, Any] = {
@@ -143,7 +138,7 @@ class Operations:
         return Reply(body=body)
 
     def _result(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)
         body, answer = self._answers[operation.id]

@@ -7,14 +7,10 @@ Rules:
 - `backupStatus` tells at once which vault holds an account and whether a share is protected, whoever asks.
 """
 
-from typing import TYPE_CHECKING
-
-from local.cloud.arm import OperationFailed, Resource
+from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER, vault_of
+from local.cloud.resources.roles import Roles
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor
 _STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}/backupStatus"
@@ -23,16 +19,16 @@ _STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{reg
 class BackupStatus:
     """Answers whether something is protected, wherever."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        world.wire.mount([Route("POST", _STATUS, self._status)], guard=world.arm.guard)
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+        arm.wire.mount([Route("POST", _STATUS, self._status)], guard=arm.guard)
 
     def _status(self, call: Call) -> Reply:
         asked, of_machine = call.body["resourceId"], call.body["resourceType"] == "VM"
-        item = _item(self.world, asked, None if of_machine else call.body.get("poLogicalName", ""))
-        container = self.world.arm.find(item["id"].rpartition("/protectedItems/")[0]) if item else None
+        item = _item(self._arm, asked, None if of_machine else call.body.get("poLogicalName", ""))
+        container = self._arm.find(item["id"].rpartition("/protectedItems/")[0]) if item else None
         if not of_machine:
-            container = holder(self.world, asked)
+            container = holder(self._arm, asked)
         told = {
             "objectType": "BackupStatusResponse",
             "protectionStatus": "Protected" if item else "NotProtected",
@@ -45,42 +41,42 @@ class BackupStatus:
         return Reply(body=told)
 
 
-def holder(world: "World", account: str) -> Resource | None:
+def holder(arm: Arm, account: str) -> Resource | None:
     """The container as which the account (resource id) is registered with some vault."""
-    registered = world.arm.of_type(CONTAINERS)
+    registered = arm.of_type(CONTAINERS)
     return next((c for c in registered if c["properties"].get("sourceResourceId", "").lower() == account.lower()), None)
 
 
-def require_registrable(world: "World", vault: str, sent: dict[str, str]) -> Resource:
+def require_registrable(arm: Arm, roles: Roles, vault: str, sent: dict[str, str]) -> Resource:
     """The account that a registration names; raises OperationFailed with what keeps it from being taken in."""
-    account, held = world.arm.find(sent["sourceResourceId"]), world.arm.find(vault)
+    account, held = arm.find(sent["sourceResourceId"]), arm.find(vault)
     if account is None or held is None:
         raise OperationFailed("UserErrorStorageAccountNotFound", "The storage account doesn't exist.")
-    other = holder(world, account["id"])
+    other = holder(arm, account["id"])
     if other and vault_of(other["id"]).lower() != vault.lower():
         message = "The storage account is already registered with another vault."
         raise OperationFailed("UserErrorStorageAccountAlreadyRegistered", message)
     if account["location"] != held["location"]:
         message = "The storage account isn't in the vault's region."
         raise OperationFailed("UserErrorStorageAccountInAnotherRegion", message)
-    _require_access(world, account, held, sent)
+    _require_access(roles, account, held, sent)
     return account
 
 
-def _require_access(world: "World", account: Resource, vault: Resource, sent: dict[str, str]) -> None:
+def _require_access(roles: Roles, account: Resource, vault: Resource, sent: dict[str, str]) -> None:
     if sent.get("accessType") != "IdentityBased":
         if account["properties"].get("allowSharedKeyAccess") is False:
             message = "Key based authentication isn't permitted on this storage account."
             raise OperationFailed("UserErrorStorageAccountKeyAccessDisabled", message)
         return
     principal = (vault.get("identity") or {}).get("principalId", "")
-    if not world.roles.effective(principal, BACKUP_ROLE, account["id"]):
+    if not roles.effective(principal, BACKUP_ROLE, account["id"]):
         message = f"The identity {principal} lacks the role {BACKUP_ROLE} on {account['id']}."
         raise OperationFailed("UserErrorVaultMSIMissingPermissionsOnStorageAccount", message)
 
 
-def _item(world: "World", source: str, share: str | None) -> Resource | None:
-    for item in world.arm.of_type(ITEMS):
+def _item(arm: Arm, source: str, share: str | None) -> Resource | None:
+    for item in arm.of_type(ITEMS):
         held = item["properties"]
         if held["sourceResourceId"].lower() == source.lower() and share in (None, held["friendlyName"]):
             return item

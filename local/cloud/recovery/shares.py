@@ -11,9 +11,9 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-from local.cloud.arm import Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.backup.protocol import Outcome
 from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, Operations, vault_of
 from local.cloud.recovery.readiness import BACKUP_ROLE, holder, require_registrable
@@ -28,16 +28,25 @@ from local.cloud.recovery.share_rows import (
     restore_bag,
     share_hash,
 )
+from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
 INQUIRE_SECONDS = 30.0
 RESTORE_ROLE = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"  # Storage File Restore Contributor
+
+
+class FileShares(Protocol):
+    """Shares and their files; account and share are named."""
+
+    def account(self, name: str) -> Resource: ...
+    def create(self, account: str, share: str) -> object: ...
+    def exists(self, account: str, share: str) -> bool: ...
+    def shares(self, account: str) -> list[str]: ...
+    def files(self, account: str, share: str) -> dict[str, bytes]: ...
+    def write(self, account: str, share: str, path: str, content: bytes) -> object: ...
 
 
 class Shares:
@@ -47,65 +56,70 @@ class Shares:
     seconds: ClassVar = {"Backup": 30.0, "Restore": 90.0}
     point_lag = 6.0
 
-    def __init__(self, world: "World", operations: Operations) -> None:
-        self.world = world
+    def __init__(self, arm: Arm, operations: Operations, roles: Roles, files: FileShares) -> None:
+        self._arm, self._roles, self._files = arm, roles, files
         self.contents: dict[str, dict[str, bytes]] = {}
         self._operations = operations
         self._found: dict[str, list[str]] = {}
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("GET", f"{FABRIC}/protectableContainers", self._list_protectable_containers),
                 Route("PUT", CONTAINER, self._register),
                 Route("DELETE", CONTAINER, self._unregister),
                 Route("POST", f"{CONTAINER}/inquire", self._inquire),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
+
+    def source(self, account: str, share: str) -> Resource:
+        """The account of a share; both are made if need be."""
+        self._files.create(account, share)
+        return self._files.account(account)
 
     def protect(self, vault: str, account: Resource, share: str, policy: str) -> Resource:
         """An item that has been protected for long."""
-        container = self.world.arm.store(container_row(vault, account, {}))
+        container = self._arm.store(container_row(vault, account, {}))
         container["properties"]["protectedItemCount"] += 1
-        return self.world.arm.store(item_row(vault, account["id"], share, policy))
+        return self._arm.store(item_row(vault, account["id"], share, policy))
 
     # accounts
 
     def discover(self, vault: str) -> None:
-        self._found[vault.lower()] = [account["id"] for account in self.world.arm.of_type(ACCOUNTS)]
+        self._found[vault.lower()] = [account["id"] for account in self._arm.of_type(ACCOUNTS)]
 
     def _list_protectable_containers(self, call: Call) -> Reply:
         vault = vault_of(call.path)
-        accounts = (self.world.arm.find(id) for id in self._found.get(vault.lower(), ()))
+        accounts = (self._arm.find(id) for id in self._found.get(vault.lower(), ()))
         return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._held(a)]})
 
     def _held(self, account: Resource) -> bool:
-        return holder(self.world, account["id"]) is not None
+        return holder(self._arm, account["id"]) is not None
 
     def _register(self, call: Call) -> Reply:
         vault, sent = vault_of(call.path), call.body["properties"]
-        if self.world.arm.find(vault) is None:
+        if self._arm.find(vault) is None:
             return not_found(call)
 
         def register(_: Operation) -> None:
-            account = require_registrable(self.world, vault, sent)
-            self.world.arm.store(holder(self.world, account["id"]) or container_row(vault, account, sent))
+            account = require_registrable(self._arm, self._roles, vault, sent)
+            self._arm.store(holder(self._arm, account["id"]) or container_row(vault, account, sent))
 
         return self._operations.accepted(
-            call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self.world.arm.find(call.path))
+            call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self._arm.find(call.path))
         )
 
     def _unregister(self, call: Call) -> Reply:
-        container = self.world.arm.find(call.path)
+        container = self._arm.find(call.path)
         if container is None:
             return Reply(status=204)
-        items = self.world.arm.of_type(ITEMS, f"{vault_of(call.path)}/")
+        items = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
         if any(i["properties"]["containerName"].lower() == container["name"].lower() for i in items):
             message = "There are still items protected in the container."
             return error(400, "BMSUserErrorContainerHasDatasources", message)
         at = call.path.rpartition("/protectionContainers/")[0]
-        reply = self._operations.accepted(at, REFRESH_SECONDS, lambda _: self.world.arm.remove(call.path))
+        reply = self._operations.accepted(at, REFRESH_SECONDS, lambda _: self._arm.remove(call.path))
         operation = reply.headers["Location"].partition("?")[0].rpartition("/")[2]
-        result = f"{self.world.wire.url}{vault_of(call.path)}/backupOperationResults/{operation}"
+        result = f"{self._arm.wire.url}{vault_of(call.path)}/backupOperationResults/{operation}"
         reply.headers["Location"] = f"{result}?fabricName=Azure%3fapi-version%3d2024-04-01"
         return reply
 
@@ -113,23 +127,23 @@ class Shares:
 
     def _inquire(self, call: Call) -> Reply:
         at = call.path.rpartition("/")[0]
-        container = self.world.arm.find(at)
+        container = self._arm.find(at)
         if container is None:
             return not_found(call)
         account = container["properties"]["friendlyName"]
 
         def inquire(_: Operation) -> None:
-            self._found[container["id"].lower()] = self.world.file_shares.shares(account)
+            self._found[container["id"].lower()] = self._files.shares(account)
 
         return self._operations.accepted(at, INQUIRE_SECONDS, inquire)
 
     def protectable(self, vault: str) -> list[Resource]:
-        containers = self.world.arm.of_type(CONTAINERS, f"{vault}/")
+        containers = self._arm.of_type(CONTAINERS, f"{vault}/")
         rows = (protectable_item(c, share) for c in containers for share in self._found.get(c["id"].lower(), ()))
         return [self._with_state(row) for row in rows]
 
     def _with_state(self, row: Resource) -> Resource:
-        item = self.world.arm.find(row["id"].replace("/protectableItems/", "/protectedItems/"))
+        item = self._arm.find(row["id"].replace("/protectableItems/", "/protectedItems/"))
         row["properties"]["protectionState"] = "Protected" if item else "NotProtected"
         return row
 
@@ -138,7 +152,7 @@ class Shares:
         if container is None:
             return None
         account, wanted = container["properties"]["sourceResourceId"], call.params["item"].rpartition(";")[2].lower()
-        shares = self.world.file_shares.shares(container["properties"]["friendlyName"])
+        shares = self._files.shares(container["properties"]["friendlyName"])
         share = next((share for share in shares if share_hash(account, share) == wanted), "")
         return item_row(vault_of(call.path), account, share, call.body["properties"].get("policyId") or "")
 
@@ -153,7 +167,7 @@ class Shares:
             container["properties"]["protectedItemCount"] -= 1
 
     def _container(self, item: str) -> Resource | None:
-        return self.world.arm.find(item.rpartition("/protectedItems/")[0])
+        return self._arm.find(item.rpartition("/protectedItems/")[0])
 
     # jobs
 
@@ -183,20 +197,20 @@ class Shares:
     def keep(self, item: Resource, job: Resource, outcome: Outcome[Content]) -> None:  # noqa: ARG002  # machines need it
         account = item["properties"]["sourceResourceId"].rpartition("/")[2]
         share = item["properties"]["friendlyName"]
-        if outcome.status in ("Failed", "Cancelled") or not self.world.file_shares.exists(account, share):
+        if outcome.status in ("Failed", "Cancelled") or not self._files.exists(account, share):
             return
-        point = self.world.arm.store(point_row(item, account, self.world.clock.time()))
-        kept = map(outcome.restored, self.world.file_shares.files(account, share).items())
+        point = self._arm.store(point_row(item, account, self._arm.clock.time()))
+        kept = map(outcome.restored, self._files.files(account, share).items())
         self.contents[point["id"]] = dict(file for file in kept if file)
 
     def _require_access(self, item: Resource, account: str, role: str) -> None:
         container = self._container(item["id"])
-        vault, target = self.world.arm.find(vault_of(item["id"])), self.world.arm.find(account)
+        vault, target = self._arm.find(vault_of(item["id"])), self._arm.find(account)
         if container is None or vault is None or target is None:
             raise OperationFailed("UserErrorResourceNotFound", "The vault, its container or the account is gone.")
         by_identity = str(container["properties"].get("accessType", "")).startswith("Identity")
         principal = vault.get("identity", {}).get("principalId", "")
-        if by_identity and not self.world.roles.effective(principal, role, target["id"]):
+        if by_identity and not self._roles.effective(principal, role, target["id"]):
             raise OperationFailed("UserErrorMissingPermissions", "The vault's identity lacks a role on the account.")
         if not by_identity and target["properties"].get("allowSharedKeyAccess") is False:
             raise OperationFailed("UserErrorKeyAccessDisallowed", "The account doesn't allow access by key.")
@@ -228,9 +242,9 @@ class Shares:
         if outcome.status == "Failed":
             return "Failed"
         chosen = wanted_by(request, self.contents[point["id"]])
-        plan = planned(chosen, self.world.file_shares.files(*target), request["copyOptions"], outcome)
+        plan = planned(chosen, self._files.files(*target), request["copyOptions"], outcome)
         for path, content in plan.writes.items():
-            self.world.file_shares.write(*target, path, content)
+            self._files.write(*target, path, content)
         bag.update(plan.counters)
         return "CompletedWithWarnings" if plan.failed and outcome.status == "Completed" else outcome.status
 
@@ -238,7 +252,7 @@ class Shares:
         details = request.get("targetDetails") or {}
         account = details.get("targetResourceId") or request["sourceResourceId"]
         self._require_access(item, account, RESTORE_ROLE)
-        if not self.world.file_shares.exists(*_target(item, request)):
+        if not self._files.exists(*_target(item, request)):
             raise OperationFailed("UserErrorTargetShareNotFound", "The target file share was not found.")
 
 

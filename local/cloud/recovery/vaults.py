@@ -7,16 +7,18 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 """
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import TENANT, Resource, error, iso, not_found
-from local.cloud.recovery.items import RecoveryItems
+from local.cloud.arm import Arm, Resource, error, iso, not_found
+from local.cloud.recovery.items import Guards, RecoveryItems
+from local.cloud.recovery.machines import Containers, Machines, ProtectedMachines
 from local.cloud.recovery.policies import FIRST, SHARES_DAILY, RecoveryPolicies
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, Operations
+from local.cloud.recovery.shares import FileShares, Shares
+from local.cloud.resources.permissions import Permissions
+from local.cloud.resources.resource_groups import ResourceGroups
+from local.cloud.resources.roles import Roles
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 VAULT_SECONDS = 15.0
 VAULTS = f"{PROVIDER}/vaults"
@@ -25,14 +27,27 @@ VAULTS = f"{PROVIDER}/vaults"
 class RecoveryVaults:
     """Vaults on the wire; `items` has what they protect, `jobs` what they did."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
-        self._operations = Operations(world)
-        self._policies = RecoveryPolicies(world)
-        self.items = RecoveryItems(world, self._operations)
+    def __init__(
+        self,
+        arm: Arm,
+        groups: ResourceGroups,
+        roles: Roles,
+        permissions: Permissions,
+        *,
+        guards: Guards,
+        files: FileShares,
+        machines: Machines,
+        containers: Containers,
+    ) -> None:
+        self._arm, self._groups = arm, groups
+        self._operations = operations = Operations(arm)
+        self._policies = RecoveryPolicies(arm)
+        shares = Shares(arm, operations, roles, files)
+        protected = ProtectedMachines(arm, operations, permissions, machines, containers)
+        self.items = RecoveryItems(arm, operations, guards, shares, protected)
         self.jobs = self.items.jobs
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{VAULTS}"
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("PUT", VAULT, self._put),
                 Route("GET", VAULT, self._get),
@@ -41,13 +56,13 @@ class RecoveryVaults:
                 Route("GET", group, self._list),
                 Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", self._list),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
 
     def add(self, name: str, *, location: str, group: str = "rg-backup") -> Resource:
         """Make a vault exist with a daily policy for shares named `shares-daily`; one that exists is left as it is."""
-        id = f"{self.world.resource_groups.add(group)['id']}/providers/{VAULTS}/{name}"
-        if found := self.world.arm.find(id):
+        id = f"{self._groups.add(group)['id']}/providers/{VAULTS}/{name}"
+        if found := self._arm.find(id):
             return found
         vault = self._store(id, {"location": location, "identity": {"type": "SystemAssigned"}, "properties": {}})
         self._policies.store(f"{id}/backupPolicies/shares-daily", SHARES_DAILY)
@@ -55,14 +70,13 @@ class RecoveryVaults:
 
     def protect(self, vault: str, account: str, share: str) -> Resource:
         """Put a share under backup as if that had been done long ago; returns the protected item."""
-        source = self.world.file_shares.account(account)
-        self.world.file_shares.create(account, share)
+        source = self.items.shares.source(account, share)
         holder = self.add(vault, location=source["location"])
         return self.items.shares.protect(holder["id"], source, share, f"{holder['id']}/backupPolicies/shares-daily")
 
     def protect_machine(self, vault: str, name: str) -> Resource:
         """Put a machine, made if there is none of this name, under backup as if that had been done long ago."""
-        machine = self.world.machines.add(name)
+        machine = self.items.machines.source(name)
         holder = self.add(vault, location=machine["location"])
         return self.items.machines.protect(holder["id"], machine, f"{holder['id']}/backupPolicies/EnhancedPolicy")
 
@@ -74,7 +88,7 @@ class RecoveryVaults:
         return self.jobs.scheduled(self.items.protecting(source, name), status=status, seconds=seconds)
 
     def _put(self, call: Call) -> Reply:
-        old = self.world.arm.find(call.path)
+        old = self._arm.find(call.path)
         refused = self._refused(old, call.body.get("properties") or {}) if old else None
         if refused:
             return refused
@@ -86,16 +100,16 @@ class RecoveryVaults:
         held = vault["properties"]
         held.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
         held["securitySettings"] = _security(held.get("securitySettings") or {})
-        return self.world.arm.store(vault)
+        return self._arm.store(vault)
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
-        old = self.world.arm.find(id)
+        old = self._arm.find(id)
         identity = self._identity(id, sent, old)
-        vault = self.world.arm.store(
+        vault = self._arm.store(
             {
                 "location": sent["location"],
                 "name": id.rpartition("/")[2],
-                "etag": f"W/\"datetime'{iso(self.world.clock.time()).replace(':', '%3A')}'\"",
+                "etag": f"W/\"datetime'{iso(self._arm.clock.time()).replace(':', '%3A')}'\"",
                 **({"identity": identity} if identity else {}),
                 **({"tags": sent["tags"]} if sent.get("tags") else {}),
                 "properties": _properties(sent.get("properties") or {}),
@@ -113,8 +127,7 @@ class RecoveryVaults:
             return None
         if old and "identity" in old:
             return dict(old["identity"])
-        principal = self.world.entra.add(id.rpartition("/")[2])
-        return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
+        return self._arm.system_identity(id.rpartition("/")[2])
 
     def _refused(self, old: Resource, wanted: dict[str, Any]) -> Reply | None:
         held, security = old["properties"], wanted.get("securitySettings") or {}
@@ -126,12 +139,12 @@ class RecoveryVaults:
             return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
         if (present["immutabilitySettings"] or {}).get("state") == "Locked" and immutability not in ("", "Locked"):
             return _bad("UserErrorImmutabilityLocked", "The vault's immutability is locked.")
-        if redundancy != held["redundancySettings"] and any(self.world.arm.of_type(ITEMS, f"{old['id']}/")):
+        if redundancy != held["redundancySettings"] and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
             return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
         return None
 
     def _patch(self, call: Call) -> Reply:
-        vault = self.world.arm.find(call.path)
+        vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
         wanted = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
@@ -143,13 +156,13 @@ class RecoveryVaults:
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
         identity = self._identity(call.path, call.body, vault)
         vault.update({"identity": identity} if identity else {})
-        return Reply(body=deepcopy(self.world.arm.store(vault)))
+        return Reply(body=deepcopy(self._arm.store(vault)))
 
     def _delete(self, call: Call) -> Reply:
-        vault = self.world.arm.find(call.path)
+        vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
-        if any(self.world.arm.of_type(ITEMS, f"{vault['id']}/")):
+        if any(self._arm.of_type(ITEMS, f"{vault['id']}/")):
             return _bad(
                 "ServiceResourceNotEmptyWithBackendMessage",
                 f"Recovery Services vault '{vault['name']}' cannot be deleted as there are backup items still present.",
@@ -158,11 +171,11 @@ class RecoveryVaults:
         return Reply(status=202, headers=headers)
 
     def _gone(self, vault: Resource) -> None:
-        for id in [id for id in self.world.arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
-            self.world.arm.remove(id)
+        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
+            self._arm.remove(id)
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         if found is None:
             return not_found(call)
         shown = deepcopy(found)
@@ -172,7 +185,7 @@ class RecoveryVaults:
 
     def _list(self, call: Call) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
-        return Reply(body={"value": list(self.world.arm.of_type(VAULTS, under))})
+        return Reply(body={"value": list(self._arm.of_type(VAULTS, under))})
 
 
 def _bad(code: str, message: str) -> Reply:

@@ -9,14 +9,14 @@ Rules:
 
 import base64
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Operation, Resource, iso, not_found
+from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Operation, Resource, iso, not_found
+from local.cloud.entra import TENANT
 from local.cloud.resources.aks_bodies import kubeconfig, properties
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 TRUSTED_ACCESS_SECONDS = 18.0
 TYPE = "Microsoft.ContainerService/managedClusters"
@@ -29,9 +29,22 @@ _BINDING = _CLUSTER + "/trustedAccessRoleBindings/{name}"
 _LOCATION = _SUBSCRIPTION + "/providers/Microsoft.ContainerService/locations/{location}"
 
 
+class Kubernetes(Protocol):
+    """Where clusters run what is in them, by their names."""
+
+    def add(self, name: str) -> object: ...
+    def remove(self, name: str) -> object: ...
+    def stop(self, name: str) -> object: ...
+    def start(self, name: str) -> object: ...
+
+
 class Aks:
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    """`announce` publishes an event of the subscription."""
+
+    def __init__(
+        self, arm: Arm, groups: ResourceGroups, kubernetes: Kubernetes, announce: Callable[[dict[str, Any]], object]
+    ) -> None:
+        self._arm, self._groups, self._kubernetes, self._announce = arm, groups, kubernetes, announce
         self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
         self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
@@ -47,7 +60,7 @@ class Aks:
             Route("GET", _LOCATION + "/operations/{operation}", self._operation),
             Route("GET", _LOCATION + "/operationresults/{operation}", self._result),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def add(
         self,
@@ -61,13 +74,13 @@ class Aks:
         location: str = REGION,
     ) -> Resource:
         """Make a cluster exist, with a system-assigned identity of its own and a Kubernetes API at `/k8s/<name>`."""
-        self.world.resource_groups.add(group)
+        self._groups.add(group)
         facts = properties(name, group, kubernetes_version, provisioning)
         if oidc:
             issuer = f"https://{REGION}.oic.prod-aks.azure.com/{TENANT}/{uuid.uuid4()}/"
             facts["oidcIssuerProfile"] = {"enabled": True, "issuerURL": issuer}
-        now, identity = iso(self.world.clock.time()), self.world.entra.add(f"aks-{name}")
-        cluster = self.world.arm.store(
+        now, identity = iso(self._arm.clock.time()), self._arm.system_identity(f"aks-{name}")
+        cluster = self._arm.store(
             {
                 "id": cluster_id(name, group),
                 "location": location,
@@ -75,34 +88,34 @@ class Aks:
                 "type": "Microsoft.ContainerService/ManagedClusters",
                 **({"tags": tags} if tags else {}),
                 "properties": facts,
-                "identity": {"type": "SystemAssigned", "principalId": identity.object_id, "tenantId": TENANT},
+                "identity": identity,
                 "sku": {"name": "Base", "tier": "Standard"},
                 "systemData": {"createdAt": now, "createdByType": "Application", "lastModifiedAt": now},
             }
         )
-        self.world.kubernetes.add(name)
+        self._kubernetes.add(name)
         return cluster
 
     def remove(self, name: str, *, group: str = "rg-clusters") -> None:
         """Delete a cluster with all that belongs to it, and let Azure announce it."""
-        cluster = self.world.arm.resources[cluster_id(name, group).lower()]
-        for id in [id for id in self.world.arm.resources if f"{id}/".startswith(f"{cluster['id'].lower()}/")]:
-            self.world.arm.remove(id)
-        self.world.kubernetes.remove(name)
+        cluster = self._arm.resources[cluster_id(name, group).lower()]
+        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{cluster['id'].lower()}/")]:
+            self._arm.remove(id)
+        self._kubernetes.remove(name)
         self.announce(cluster, operation="delete")
 
     def stop(self, name: str, *, group: str = "rg-clusters") -> None:
         """What `az aks stop` does: nobody reaches the cluster and nothing runs in it until it is started."""
         self._power(name, group, "Stopped")
-        self.world.kubernetes.stop(name)
+        self._kubernetes.stop(name)
 
     def start(self, name: str, *, group: str = "rg-clusters") -> None:
         """The cluster goes on with what it had when it was stopped."""
         self._power(name, group, "Running")
-        self.world.kubernetes.start(name)
+        self._kubernetes.start(name)
 
     def _power(self, name: str, group: str, code: str) -> None:
-        cluster = self.world.arm.resources[cluster_id(name, group).lower()]
+        cluster = self._arm.resources[cluster_id(name, group).lower()]
         cluster["properties"]["powerState"] = {"code": code}
 
     def announce(self, cluster: Resource, *, operation: str = "write", **overrides: Any) -> None:
@@ -128,26 +141,26 @@ class Aks:
             "topic": f"/subscriptions/{SUBSCRIPTION}",
             "subject": subject,
             "eventType": f"Microsoft.Resources.Resource{operation.rpartition('/')[2].capitalize()}Success",
-            "eventTime": iso(self.world.clock.time()),
+            "eventTime": iso(self._arm.clock.time()),
             "data": data,
             "dataVersion": "2",
             "metadataVersion": "1",
         }
-        self.world.event_grid.publish(self.world.event_grid.SUBSCRIPTION, event | overrides)
+        self._announce(event | overrides)
 
     def _list(self, call: Call) -> Reply:
         under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{under}/"))})
+        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
 
     def _get(self, call: Call) -> Reply:
-        cluster = self.world.arm.find(call.path)
+        cluster = self._arm.find(call.path)
         return Reply(body=cluster) if cluster else not_found(call)
 
     def _credential(self, call: Call) -> Reply:
-        cluster = self.world.arm.find(call.path.rpartition("/")[0])
+        cluster = self._arm.find(call.path.rpartition("/")[0])
         if cluster is None:
             return not_found(call)
-        simulated = f"{self.world.wire.url}/k8s/{cluster['name']}", self.world.wire.ca_pem
+        simulated = f"{self._arm.wire.url}/k8s/{cluster['name']}", self._arm.wire.ca_pem
         server, authority = self.api_servers.get(cluster["name"], simulated)
         config = kubeconfig(
             name=cluster["name"],
@@ -164,16 +177,16 @@ class Aks:
         return _flat(400, "BadRequest", message)
 
     def _bindings(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(BINDING_TYPE, under=f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(BINDING_TYPE, under=f"{call.path}/"))})
 
     def _binding(self, call: Call) -> Reply:
-        binding = self.world.arm.find(call.path)
+        binding = self._arm.find(call.path)
         return Reply(body=binding) if binding else _no_binding(call)
 
     def _bind(self, call: Call) -> Reply:
         cluster_path = call.path.rsplit("/", 2)[0]
-        others = [b for b in self.world.arm.of_type(BINDING_TYPE, under=cluster_path) if b["id"] != call.path]
-        if self.world.arm.find(cluster_path) is None:
+        others = [b for b in self._arm.of_type(BINDING_TYPE, under=cluster_path) if b["id"] != call.path]
+        if self._arm.find(cluster_path) is None:
             return not_found(call)
         if len(call.params["name"]) > 24 or len(others) >= _MAX_BINDINGS:
             return _flat(
@@ -185,17 +198,17 @@ class Aks:
             "type": BINDING_TYPE,
             "properties": {"provisioningState": "Updating", **call.body["properties"]},
         }
-        self.world.arm.store(binding)
+        self._arm.store(binding)
         done = binding | {"properties": binding["properties"] | {"provisioningState": "Succeeded"}}
-        operation = self.world.arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self.world.arm.store(done))
+        operation = self._arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self._arm.store(done))
         absent = _no_binding(call).body
         self._stale_errors[operation.id] = {key: absent[key] for key in ("code", "message", "details")}
         return Reply(status=201, body=binding, headers=self._headers(call, operation))
 
     def _unbind(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path) is None:
+        if self._arm.find(call.path) is None:
             return Reply(status=204)
-        operation = self.world.arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self.world.arm.remove(call.path))
+        operation = self._arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self._arm.remove(call.path))
         headers = self._headers(call, operation)
         location = headers["Azure-AsyncOperation"].replace("/operations/", "/operationresults/")
         return Reply(status=202, headers={**headers, "Location": location})
@@ -203,10 +216,10 @@ class Aks:
     def _headers(self, call: Call, operation: Operation) -> dict[str, str]:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.ContainerService"
         path = f"{provider}/locations/{REGION}/operations/{operation.id}"
-        return {"Azure-AsyncOperation": self.world.arm.link(path, "2016-03-30")}
+        return {"Azure-AsyncOperation": self._arm.link(path, "2016-03-30")}
 
     def _operation(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return _flat(404, "NotFound", "The operation was not found.")
         body = {"name": operation.id, "status": operation.status, "startTime": iso(operation.started)}
@@ -215,7 +228,7 @@ class Aks:
         return Reply(body=body | ended | ({"error": stale} if stale else {}))
 
     def _result(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         return Reply(status=202 if operation and operation.open else 204)
 
 

@@ -3,7 +3,8 @@
 import uuid
 from typing import Any
 
-from local.cloud.arm import REGION, SUBSCRIPTION, TENANT
+from local.cloud.arm import REGION, SUBSCRIPTION
+from local.cloud.entra import TENANT
 
 ENTRA_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"  # the AKS Entra server, the same everywhere
 ENTRA_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"  # kubelogin's app for interactive users

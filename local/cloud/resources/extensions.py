@@ -7,13 +7,10 @@ Rules:
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import TENANT, Operation, OperationFailed, Resource, error, not_found
+from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, not_found
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 INSTALL_SECONDS = 240.0
 DELETE_SECONDS = 60.0
@@ -25,8 +22,8 @@ _ONE = f"{_ALL}/{{name}}"
 
 
 class Extensions:
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
         self._failures: deque[OperationFailed] = deque()
         routes = [
             Route("GET", _ALL, self._list),
@@ -35,7 +32,7 @@ class Extensions:
             Route("DELETE", _ONE, self._delete),
             Route("GET", f"{_ONE}/operations/{{operation}}", self._operation),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def fail_next(
         self, code: str = "ExtensionOperationFailed", message: str = "The extension's pods didn't start."
@@ -44,24 +41,24 @@ class Extensions:
         self._failures.append(OperationFailed(code, message))
 
     def _list(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{call.path}/")), "nextLink": None})
+        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{call.path}/")), "nextLink": None})
 
     def _get(self, call: Call) -> Reply:
-        extension = self.world.arm.find(call.path)
+        extension = self._arm.find(call.path)
         return Reply(body=extension) if extension else not_found(call)
 
     def _put(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path.rsplit("/providers/", 1)[0]) is None:
+        if self._arm.find(call.path.rsplit("/providers/", 1)[0]) is None:
             return not_found(call)
-        existing = self.world.arm.find(call.path)
-        extension = self.world.arm.store(self._fresh(call, existing))
+        existing = self._arm.find(call.path)
+        extension = self._arm.store(self._fresh(call, existing))
         failure = self._failures.popleft() if self._failures else None
-        operation = self.world.arm.begin(INSTALL_SECONDS, lambda _: self._install(call, failure))
+        operation = self._arm.begin(INSTALL_SECONDS, lambda _: self._install(call, failure))
         headers = self._headers(call, operation)
         return Reply(status=200 if existing else 201, body=extension, headers=headers | {"Location": self._url(call)})
 
     def _fresh(self, call: Call, existing: Resource | None) -> Resource:
-        now = self.world.clock.now().isoformat()
+        now = self._arm.clock.now().isoformat()
         created = existing["systemData"]["createdAt"] if existing else now
         author = {"createdBy": None, "createdByType": None, "lastModifiedBy": None, "lastModifiedByType": None}
         identity = existing["properties"]["aksAssignedIdentity"] if existing else None
@@ -85,7 +82,7 @@ class Extensions:
         }
 
     def _install(self, call: Call, failure: OperationFailed | None) -> None:
-        extension = self.world.arm.find(call.path)
+        extension = self._arm.find(call.path)
         if extension is None:
             raise OperationFailed("ResourceNotFound", "The extension was deleted while it was being installed.")
         outcome: dict[str, Any] = {"provisioningState": "Succeeded", "currentVersion": "0.0.3004-2"}
@@ -93,25 +90,21 @@ class Extensions:
             info = {"code": failure.code, "message": failure.message, "target": None, "details": None}
             outcome = {"provisioningState": "Failed", "errorInfo": info}
         elif extension["properties"]["aksAssignedIdentity"] is None:
-            principal = self.world.entra.add(f"ext-{call.params['name']}-{call.params['cluster']}")
-            outcome["aksAssignedIdentity"] = {
-                "type": "SystemAssigned",
-                "principalId": principal.object_id,
-                "tenantId": TENANT,
-            }
-        self.world.arm.store(extension | {"properties": extension["properties"] | outcome})
+            name = f"ext-{call.params['name']}-{call.params['cluster']}"
+            outcome["aksAssignedIdentity"] = self._arm.system_identity(name)
+        self._arm.store(extension | {"properties": extension["properties"] | outcome})
         if failure:
             raise failure
 
     def _delete(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path) is None:
+        if self._arm.find(call.path) is None:
             return Reply(status=204)
-        operation = self.world.arm.begin(DELETE_SECONDS, lambda _: self.world.arm.remove(call.path))
+        operation = self._arm.begin(DELETE_SECONDS, lambda _: self._arm.remove(call.path))
         headers = self._headers(call, operation)
         return Reply(status=202, headers={**headers, "Location": headers["Azure-AsyncOperation"]})
 
     def _operation(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
         status = "Creating" if operation.open else operation.status
@@ -119,10 +112,10 @@ class Extensions:
         return Reply(body=body | ({"error": operation.error} if operation.error else {}))
 
     def _url(self, call: Call) -> str:
-        return f"{self.world.wire.url}{call.path}?api-version={_version(call)}"
+        return f"{self._arm.wire.url}{call.path}?api-version={_version(call)}"
 
     def _headers(self, call: Call, operation: Operation) -> dict[str, str]:
-        url = f"{self.world.wire.url}{call.path}/operations/{operation.id}?api-Version={_version(call)}"
+        url = f"{self._arm.wire.url}{call.path}/operations/{operation.id}?api-Version={_version(call)}"
         return {"Azure-AsyncOperation": url}
 
 

@@ -10,15 +10,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from local.cloud.arm import REGION, Resource, iso, not_found
+from local.cloud.arm import REGION, Arm, Resource, iso, not_found
+from local.cloud.entra import Entra
+from local.cloud.resources.permissions import Permissions
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.storage import TYPE as ACCOUNT_TYPE
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 SHARE_TYPE = f"{ACCOUNT_TYPE}/fileServices/shares"
 DATA_ROLES = (
@@ -39,30 +38,30 @@ class File:
 class FileShares:
     """Accounts and shares are named; a path has no leading slash. A share that doesn't exist raises KeyError."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, entra: Entra, groups: ResourceGroups, permissions: Permissions) -> None:
+        self._arm, self._entra, self._groups, self._permissions = arm, entra, groups, permissions
         self._files: dict[str, dict[str, File]] = {}
-        world.wire.mount(
+        arm.wire.mount(
             [
                 Route("PUT", f"{_SHARES}/{{share}}", self._put),
                 Route("GET", f"{_SHARES}/{{share}}", self._get),
                 Route("DELETE", f"{_SHARES}/{{share}}", self._delete),
                 Route("GET", _SHARES, self._list_shares),
             ],
-            guard=world.resource_groups.guard,
+            guard=arm.guard,
         )
         read = [
             Route(m, f"/files/{{account}}/{{share}}{p}", self._read)
             for m in ("GET", "HEAD")
             for p in ("", "/{path:path}")
         ]
-        world.wire.mount(read, guard=self._guard)
+        arm.wire.mount(read, guard=self._guard)
 
     def account(self, name: str) -> Resource:
         """The storage account with this name, made in `rg-storage` if there is none."""
-        return self._account(name) or self.world.arm.store(
+        return self._account(name) or self._arm.store(
             {
-                "id": f"{self.world.resource_groups.add('rg-storage')['id']}/providers/{ACCOUNT_TYPE}/{name}",
+                "id": f"{self._groups.add('rg-storage')['id']}/providers/{ACCOUNT_TYPE}/{name}",
                 "name": name,
                 "type": ACCOUNT_TYPE,
                 "kind": "StorageV2",
@@ -75,26 +74,26 @@ class FileShares:
     def create(self, account: str, share: str) -> Resource:
         """Make an empty share exist; one that exists is left as it is."""
         id = f"{self.account(account)['id']}/fileServices/default/shares/{share}"
-        return self.world.arm.find(id) or self._store(id, {})
+        return self._arm.find(id) or self._store(id, {})
 
     def write(self, account: str, share: str, path: str, content: bytes) -> None:
-        self._of(account, share)[path] = File(content, self.world.clock.time())
+        self._of(account, share)[path] = File(content, self._arm.clock.time())
 
     def files(self, account: str, share: str) -> dict[str, bytes]:
         """All files by path."""
         return {path: file.content for path, file in self._of(account, share).items()}
 
     def exists(self, account: str, share: str) -> bool:
-        return self.world.arm.find(self._id(account, share)) is not None
+        return self._arm.find(self._id(account, share)) is not None
 
     def shares(self, account: str) -> list[str]:
-        return [s["name"] for s in self.world.arm.of_type(SHARE_TYPE, self._id(account, ""))]
+        return [s["name"] for s in self._arm.of_type(SHARE_TYPE, self._id(account, ""))]
 
     def delete_share(self, account: str, share: str) -> None:
-        self.world.arm.remove(self._id(account, share))
+        self._arm.remove(self._id(account, share))
 
     def _account(self, name: str) -> Resource | None:
-        return next((a for a in self.world.arm.of_type(ACCOUNT_TYPE) if a["name"] == name), None)
+        return next((a for a in self._arm.of_type(ACCOUNT_TYPE) if a["name"] == name), None)
 
     def _id(self, account: str, share: str) -> str:
         holder = self._account(account) or {"id": f"/no-account/{account}"}
@@ -102,16 +101,16 @@ class FileShares:
 
     def _of(self, account: str, share: str) -> dict[str, File]:
         id = self._id(account, share)
-        if self.world.arm.find(id) is None:
+        if self._arm.find(id) is None:
             raise KeyError(f"{account}/{share}")
         return self._files[id]
 
     # shares in Resource Manager
 
     def _store(self, id: str, properties: dict[str, object]) -> Resource:
-        if self.world.arm.find(id) is None:
+        if self._arm.find(id) is None:
             self._files[id.lower()] = {}
-        now = iso(self.world.clock.time())
+        now = iso(self._arm.clock.time())
         defaults = {
             "shareQuota": 5_120,
             "accessTier": "TransactionOptimized",
@@ -119,7 +118,7 @@ class FileShares:
             "leaseStatus": "unlocked",
             "leaseState": "available",
         }
-        return self.world.arm.store(
+        return self._arm.store(
             {
                 "id": id,
                 "name": id.rpartition("/")[2],
@@ -130,38 +129,38 @@ class FileShares:
         )
 
     def _put(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path.partition("/fileServices/")[0]) is None:
+        if self._arm.find(call.path.partition("/fileServices/")[0]) is None:
             return not_found(call)
-        existing = self.world.arm.find(call.path)
+        existing = self._arm.find(call.path)
         share = self._store(call.path, (call.body or {}).get("properties") or {})
         return Reply(status=200 if existing else 201, body=share)
 
     def _get(self, call: Call) -> Reply:
-        share = self.world.arm.find(call.path)
+        share = self._arm.find(call.path)
         return Reply(body=share) if share else not_found(call)
 
     def _delete(self, call: Call) -> Reply:
-        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+        return Reply(status=200 if self._arm.remove(call.path) else 204)
 
     def _list_shares(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(SHARE_TYPE, f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(SHARE_TYPE, f"{call.path}/"))})
 
     # files over REST
 
     def _guard(self, call: Call) -> Reply | None:
-        caller = self.world.entra.caller(call, audience="https://storage.azure.com")
+        caller = self._entra.caller(call, audience="https://storage.azure.com")
         if caller is None:
             return _failure(401, "InvalidAuthenticationInfo", "Authentication information is not given correctly.")
         if call.headers.get("x-ms-file-request-intent") != "backup":
             return _failure(400, "MissingRequiredHeader", "x-ms-file-request-intent is required.")
         scope = self._id(call.params["account"], call.params["share"])
-        if not any(self.world.permissions.holds(caller.object_id, role, scope) for role in DATA_ROLES):
+        if not any(self._permissions.holds(caller.object_id, role, scope) for role in DATA_ROLES):
             return _failure(403, "AuthorizationPermissionMismatch", "This request is not authorized.")
         return None
 
     def _read(self, call: Call) -> Reply:
         id = self._id(call.params["account"], call.params["share"])
-        if self.world.arm.find(id) is None:
+        if self._arm.find(id) is None:
             return _failure(404, "ShareNotFound", "The specified share does not exist.")
         files, path = self._files[id], call.params.get("path", "").strip("/")
         if call.query.get("restype") == "directory":

@@ -5,13 +5,12 @@ Rules:
 - An identity has at most 20 federated credentials, each with an issuer and subject of its own (Entra limits).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import REGION, SUBSCRIPTION, TENANT, Resource, error, not_found
+from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Resource, error, not_found
+from local.cloud.entra import TENANT, Entra
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 CREDENTIAL_TYPE = f"{TYPE}/federatedIdentityCredentials"
@@ -22,8 +21,8 @@ _CREDENTIAL = f"{_IDENTITY}/federatedIdentityCredentials/{{name}}"
 
 
 class Identities:
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, entra: Entra, groups: ResourceGroups) -> None:
+        self._arm, self._entra, self._groups = arm, entra, groups
         routes = [
             Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
             Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
@@ -35,20 +34,20 @@ class Identities:
             Route("GET", _CREDENTIAL, self._get),
             Route("DELETE", _CREDENTIAL, self._delete),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def add(self, name: str, *, group: str = "rg-identities", tags: dict[str, str] | None = None) -> Resource:
         """Make an identity exist in a group that is made if need be; an existing one keeps its principal."""
-        self.world.resource_groups.add(group)
+        self._groups.add(group)
         return self._ensure(f"/subscriptions/{SUBSCRIPTION}/resourcegroups/{group}", name, {"tags": tags or {}})
 
     def _ensure(self, group: str, name: str, body: dict[str, Any]) -> Resource:
         id = f"{group}/providers/{TYPE}/{name}"
-        existing = self.world.arm.find(id)
+        existing = self._arm.find(id)
         if existing:
-            return self.world.arm.store(existing | {"tags": body.get("tags", existing["tags"])})
-        principal = self.world.entra.add(name)
-        return self.world.arm.store(
+            return self._arm.store(existing | {"tags": body.get("tags", existing["tags"])})
+        principal = self._entra.add(name)
+        return self._arm.store(
             {
                 "id": id,
                 "name": name,
@@ -65,39 +64,39 @@ class Identities:
 
     def _list(self, call: Call) -> Reply:
         under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{under}/"))})
+        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
 
     def _put(self, call: Call) -> Reply:
-        existing = self.world.arm.find(call.path)
+        existing = self._arm.find(call.path)
         group = f"/subscriptions/{call.params['subscription']}/resourcegroups/{call.params['group']}"
         identity = self._ensure(group, call.params["identity"], call.body)
         return Reply(body=identity) if existing else Reply(status=201, body=identity, headers=_location(identity))
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
     def _delete(self, call: Call) -> Reply:
-        gone = self.world.arm.remove(call.path)
+        gone = self._arm.remove(call.path)
         if gone is None:
             return Reply(status=204)
-        for credential in self.world.arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"):
-            self.world.arm.remove(credential["id"])
-        self.world.entra.principals.pop(gone["properties"].get("clientId", ""), None)
+        for credential in self._arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"):
+            self._arm.remove(credential["id"])
+        self._entra.principals.pop(gone["properties"].get("clientId", ""), None)
         return Reply()
 
     def _credentials(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"))})
 
     def _put_credential(self, call: Call) -> Reply:
-        identity = self.world.arm.find(call.path.rsplit("/", 2)[0])
+        identity = self._arm.find(call.path.rsplit("/", 2)[0])
         if identity is None:
             return not_found(call)
         refused = self._refuse_credential(call, identity)
         if refused:
             return refused
-        existing = self.world.arm.find(call.path)
-        credential = self.world.arm.store(
+        existing = self._arm.find(call.path)
+        credential = self._arm.store(
             {
                 "id": f"{identity['id']}/federatedIdentityCredentials/{call.params['name']}",
                 "name": call.params["name"],
@@ -108,7 +107,7 @@ class Identities:
         return Reply(body=credential) if existing else Reply(status=201, body=credential, headers=_location(credential))
 
     def _refuse_credential(self, call: Call, identity: Resource) -> Reply | None:
-        all_of_it = self.world.arm.of_type(CREDENTIAL_TYPE, under=f"{identity['id']}/")
+        all_of_it = self._arm.of_type(CREDENTIAL_TYPE, under=f"{identity['id']}/")
         others = [c["properties"] for c in all_of_it if c["id"].lower() != call.path.lower()]
         wanted = call.body["properties"]
         if any((o["issuer"], o["subject"]) == (wanted["issuer"], wanted["subject"]) for o in others):

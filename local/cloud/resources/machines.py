@@ -10,13 +10,11 @@ Rules (Compute REST docs; neither a specification nor recorded traffic was at ha
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import REGION, Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 DELETE_SECONDS = 20.0
 MACHINES = "Microsoft.Compute/virtualMachines"
@@ -50,8 +48,8 @@ SYSTEM_AND_DATA = (Disk(lun=None, size=30), Disk(lun=0, size=128), Disk(lun=1, s
 class Machines:
     """A machine that doesn't exist raises KeyError. `quota` is how many disks a group may hold."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, groups: ResourceGroups) -> None:
+        self._arm, self._groups = arm, groups
         self.quota = 50_000
         routes = [
             *(
@@ -63,7 +61,7 @@ class Machines:
             *(Route("DELETE", f"{_IN_GROUP}/{kind}/{{name}}", self._delete) for kind in (DISKS, SNAPSHOTS)),
             Route("GET", _POLL, self._poll),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def add(
         self,
@@ -75,16 +73,16 @@ class Machines:
         tags: dict[str, str] | None = None,
     ) -> Resource:
         """Make a Linux machine with these disks exist; one that exists is left as it is."""
-        at = f"{self.world.resource_groups.add(group)['id']}/providers"
+        at = f"{self._groups.add(group)['id']}/providers"
         id = f"{at}/{MACHINES}/{name}"
-        if found := self.world.arm.find(id):
+        if found := self._arm.find(id):
             return found
         held = [(disk, self._attached(at, name, location, disk)["id"]) for disk in disks]
-        return self.world.arm.store(_machine(id, location, tags or {}, held, iso(self.world.clock.time())))
+        return self._arm.store(_machine(id, location, tags or {}, held, iso(self._arm.clock.time())))
 
     def find(self, name: str) -> Resource:
         """The machine of this name."""
-        for machine in self.world.arm.of_type(MACHINES):
+        for machine in self._arm.of_type(MACHINES):
             if machine["name"] == name:
                 return machine
         raise KeyError(name)
@@ -93,12 +91,12 @@ class Machines:
         """What the machine holds now, the system's disk first."""
         profile = machine["properties"]["storageProfile"]
         named = [profile["osDisk"], *profile["dataDisks"]]
-        found = [(disk.get("lun"), self.world.arm.find(disk["managedDisk"]["id"])) for disk in named]
+        found = [(disk.get("lun"), self._arm.find(disk["managedDisk"]["id"])) for disk in named]
         return [_described(row, lun) for lun, row in found if row]
 
     def in_group(self, group: str) -> list[Resource]:
         """The disks of a group, by its resource id."""
-        return list(self.world.arm.of_type(DISKS, f"{group}/"))
+        return list(self._arm.of_type(DISKS, f"{group}/"))
 
     def make_disk(self, group: str, name: str, disk: Disk, *, location: str, holder: str = "") -> Resource:
         """A disk made in a group (resource id), held by a machine if `holder` names one.
@@ -108,12 +106,12 @@ class Machines:
         if len(self.in_group(group)) >= self.quota:
             raise OperationFailed("UserErrorDiskQuotaExceeded", "The quota of managed disks is exceeded.")
         id = f"{group}/providers/{DISKS}/{name}"
-        return self.world.arm.store(_disk(id, disk, location, holder, iso(self.world.clock.time())))
+        return self._arm.store(_disk(id, disk, location, holder, iso(self._arm.clock.time())))
 
     def make_snapshot(self, group: str, name: str, disk: Disk, *, location: str) -> Resource:
         """A snapshot as large as a disk, in a group (resource id)."""
         id = f"{group}/providers/{SNAPSHOTS}/{name}"
-        return self.world.arm.store(_disk(id, disk, location, "", iso(self.world.clock.time())) | {"type": SNAPSHOTS})
+        return self._arm.store(_disk(id, disk, location, "", iso(self._arm.clock.time())) | {"type": SNAPSHOTS})
 
     def _attached(self, at: str, name: str, location: str, disk: Disk) -> Resource:
         kind = "OsDisk" if disk.system else f"DataDisk_{disk.lun}"
@@ -123,24 +121,24 @@ class Machines:
 
     def _list(self, call: Call) -> Reply:
         above, _, kind = call.path.partition("/providers/")
-        return Reply(body={"value": list(self.world.arm.of_type(kind, f"{above}/"))})
+        return Reply(body={"value": list(self._arm.of_type(kind, f"{above}/"))})
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
     def _delete(self, call: Call) -> Reply:
-        disk = self.world.arm.find(call.path)
+        disk = self._arm.find(call.path)
         if disk is None:
             return Reply(status=204)
         if holder := disk.get("managedBy"):
             name = holder.rpartition("/")[2]
             return error(409, "OperationNotAllowed", f"Disk {disk['name']} is attached to VM {name}.")
-        operation = self.world.arm.begin(DELETE_SECONDS, lambda _: self.world.arm.remove(call.path))
+        operation = self._arm.begin(DELETE_SECONDS, lambda _: self._arm.remove(call.path))
         return self._pending(call, operation, disk["location"])
 
     def _poll(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
         if call.query.get("monitor") == "true":
@@ -150,7 +148,7 @@ class Machines:
 
     def _pending(self, call: Call, operation: Operation, location: str) -> Reply:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Compute"
-        link = self.world.arm.link(f"{provider}/locations/{location}/DiskOperations/{operation.id}", _API)
+        link = self._arm.link(f"{provider}/locations/{location}/DiskOperations/{operation.id}", _API)
         headers = {"Azure-AsyncOperation": link, "Location": f"{link}&monitor=true", "Retry-After": "15"}
         return Reply(status=202, headers=headers)
 

@@ -5,13 +5,10 @@ Rules (Azure Private Link docs; shaped after the API's reference, no specificati
 - Whoever makes one may join the subnet, and approve the connection at the target; for its DNS record join the zone.
 """
 
-from typing import TYPE_CHECKING
-
-from local.cloud.arm import REGION, Resource, error, not_found
+from local.cloud.arm import REGION, Arm, Resource, error, not_found
+from local.cloud.resources.permissions import Permissions
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 ENDPOINT_SECONDS = 20.0
 ENDPOINTS = "Microsoft.Network/privateEndpoints"
@@ -22,8 +19,8 @@ _APPROVAL = "Microsoft.Storage/storageAccounts/PrivateEndpointConnectionsApprova
 
 
 class Networks:
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, groups: ResourceGroups, permissions: Permissions) -> None:
+        self._arm, self._groups, self._permissions = arm, groups, permissions
         routes = [
             Route("PUT", _ONE, self._put),
             Route("GET", _ONE, self._get),
@@ -31,18 +28,18 @@ class Networks:
             Route("PUT", _ZONES, self._put_zones),
             Route("GET", _ZONES, self._get),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def add_subnet(self, name: str) -> Resource:
         """Make a subnet of the hub's network exist."""
-        group = self.world.resource_groups.add("rg-hub")["id"]
+        group = self._groups.add("rg-hub")["id"]
         id = f"{group}/providers/Microsoft.Network/virtualNetworks/hub/subnets/{name}"
-        return self.world.arm.store({"id": id, "name": name, "type": "Microsoft.Network/virtualNetworks/subnets"})
+        return self._arm.store({"id": id, "name": name, "type": "Microsoft.Network/virtualNetworks/subnets"})
 
     def add_zone(self, name: str) -> Resource:
         """Make a private DNS zone exist."""
-        id = f"{self.world.resource_groups.add('rg-hub')['id']}/providers/Microsoft.Network/privateDnsZones/{name}"
-        return self.world.arm.store({"id": id, "name": name, "type": "Microsoft.Network/privateDnsZones"})
+        id = f"{self._groups.add('rg-hub')['id']}/providers/Microsoft.Network/privateDnsZones/{name}"
+        return self._arm.store({"id": id, "name": name, "type": "Microsoft.Network/privateDnsZones"})
 
     def _put(self, call: Call) -> Reply:
         sent = call.body["properties"]
@@ -52,7 +49,7 @@ class Networks:
         refused = refused or self._refused(call, target, _APPROVAL)
         if refused:
             return refused
-        existing = self.world.arm.find(call.path)
+        existing = self._arm.find(call.path)
         endpoint = {
             "id": call.path,
             "name": call.params["endpoint"],
@@ -60,21 +57,21 @@ class Networks:
             "location": call.body.get("location") or REGION,
             "properties": {**sent, "provisioningState": "Updating"},
         }
-        self.world.arm.store(endpoint)
-        self.world.clock.after(ENDPOINT_SECONDS, lambda: self._connected(endpoint, target))
+        self._arm.store(endpoint)
+        self._arm.clock.after(ENDPOINT_SECONDS, lambda: self._connected(endpoint, target))
         return Reply(status=200 if existing else 201, body=endpoint)
 
     def _connected(self, endpoint: Resource, target: str) -> None:
         endpoint["properties"]["provisioningState"] = "Succeeded"
-        self.world.arm.store(endpoint)
-        if account := self.world.arm.find(target):
+        self._arm.store(endpoint)
+        if account := self._arm.find(target):
             state = {"privateLinkServiceConnectionState": {"status": "Approved"}}
             connection = {"properties": {"privateEndpoint": {"id": endpoint["id"]}, **state}}
             account["properties"]["privateEndpointConnections"] = [connection]
-            self.world.arm.store(account)
+            self._arm.store(account)
 
     def _put_zones(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path.partition("/privateDnsZoneGroups/")[0]) is None:
+        if self._arm.find(call.path.partition("/privateDnsZoneGroups/")[0]) is None:
             return not_found(call)
         for zone in call.body["properties"]["privateDnsZoneConfigs"]:
             id = zone["properties"]["privateDnsZoneId"]
@@ -82,21 +79,21 @@ class Networks:
                 return refused
         properties = {**call.body["properties"], "provisioningState": "Succeeded"}
         row = {"id": call.path, "name": call.params["name"], "type": ZONE_GROUPS, "properties": properties}
-        return Reply(status=201, body=self.world.arm.store(row))
+        return Reply(status=201, body=self._arm.store(row))
 
     def _refused(self, call: Call, linked: str, action: str) -> Reply | None:
-        caller = self.world.entra.caller(call, audience="https://management.azure.com")
-        if self.world.arm.find(linked) is None:
+        caller = self._arm.caller(call)
+        if self._arm.find(linked) is None:
             return error(400, "InvalidResourceReference", f"Resource {linked} referenced by the request wasn't found.")
-        if caller is None or not self.world.permissions.allows(caller, action, linked):
+        if caller is None or not self._permissions.allows(caller, action, linked):
             return error(403, "LinkedAuthorizationFailed", f"The client may not perform {action} on {linked}.")
         return None
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
     def _delete(self, call: Call) -> Reply:
-        for zones in self.world.arm.of_type(ZONE_GROUPS, f"{call.path}/"):
-            self.world.arm.remove(zones["id"])
-        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+        for zones in self._arm.of_type(ZONE_GROUPS, f"{call.path}/"):
+            self._arm.remove(zones["id"])
+        return Reply(status=200 if self._arm.remove(call.path) else 204)

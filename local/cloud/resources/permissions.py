@@ -4,7 +4,7 @@ Rules (Azure RBAC docs):
 - An action is `<provider>/<types>/<verb>`: GET is read, PUT and PATCH are write, DELETE is delete, POST is an action of
   its own. A role's pattern may hold `*`; case doesn't matter.
 - Resource Graph answers everybody, but with those rows alone that the caller may read.
-- What was granted with the app's deployment acts from the start and isn't among the assignments that flows make.
+- What `granted` names, as a deployment would leave it, acts from the start and isn't among the assignments.
 - Nothing is refused before roles are defined: most tests are about something else.
 """
 
@@ -14,15 +14,11 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from local.cloud.arm import error
-from local.cloud.resources.roles import covers
+from local.cloud.arm import Arm, error
+from local.cloud.entra import Principal
+from local.cloud.resources.roles import Roles, covers
 from local.cloud.wire import Call, Reply
-
-if TYPE_CHECKING:
-    from local.cloud.entra import Principal
-    from local.cloud.world import World
 
 _BUILT_IN = Path(__file__).with_name("built_in_roles.json")
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
@@ -32,11 +28,12 @@ _GROUPS = "Microsoft.Resources/subscriptions/resourceGroups"
 class Permissions:
     """`roles`: guids by name. `definitions`: patterns by guid. `granted`: (object id, guid of a role, scope)."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, roles: Roles) -> None:
+        self._roles = roles
         self.roles: dict[str, str] = {}
         self.definitions: dict[str, list[str]] = {}
         self.granted: set[tuple[str, str, str]] = set()
+        arm.checks.append(self.refuse)
 
     def define(self, custom: dict[str, list[str]], built_in: dict[str, str]) -> None:
         """Check callers from now on, by these roles: the actions of our own by name, the guids of others by name."""
@@ -44,29 +41,29 @@ class Permissions:
         ours = {self.roles[name]: actions for name, actions in custom.items()}
         self.definitions = json.loads(_BUILT_IN.read_text())["dataActions"] | ours
 
-    def allows(self, caller: "Principal", action: str, scope: str) -> bool:
+    def allows(self, caller: Principal, action: str, scope: str) -> bool:
         """Whether an assignment that is effective now lets the caller do this there."""
         return not self.definitions or any(self.holds(caller.object_id, role, scope) for role in self._with(action))
 
-    def scopes(self, caller: "Principal", action: str) -> list[str]:
+    def scopes(self, caller: Principal, action: str) -> list[str]:
         """Where the caller may do this now, and below; everywhere before roles are defined."""
         if not self.definitions:
             return ["/"]
         roles = {role.lower() for role in self._with(action)}
         deployed = [at for holder, held, at in self.granted if holder == caller.object_id and held.lower() in roles]
-        return deployed + self.world.roles.scopes(caller.object_id, roles)
+        return deployed + self._roles.scopes(caller.object_id, roles)
 
     def holds(self, principal_id: str, role: str, scope: str) -> bool:
         """Whether the principal (object id) has the role (guid) at the scope now, from whomever."""
         deployed = any(
             (holder, held) == (principal_id, role) and covers(at, scope) for holder, held, at in self.granted
         )
-        return deployed or self.world.roles.effective(principal_id, role, scope)
+        return deployed or self._roles.effective(principal_id, role, scope)
 
     def _with(self, action: str) -> Iterable[str]:
         return (role for role, patterns in self.definitions.items() if matches(action, patterns))
 
-    def refuse(self, caller: "Principal", call: Call) -> Reply | None:
+    def refuse(self, caller: Principal, call: Call) -> Reply | None:
         """Resource Manager's 403, unless the caller may do what it asks for."""
         action, scope = action_of(call.method, call.path)
         if action.startswith("Microsoft.ResourceGraph/") or self.allows(caller, action, scope):

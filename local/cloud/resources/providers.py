@@ -3,13 +3,8 @@
 Rules: a provider must be registered before its resources can be made; registering takes a while (Azure docs).
 """
 
-from typing import TYPE_CHECKING
-
-from local.cloud.arm import Resource
+from local.cloud.arm import Arm, Resource
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 REGISTER_SECONDS = 30.0
 
@@ -17,12 +12,12 @@ REGISTER_SECONDS = 30.0
 class Providers:
     """Every namespace is known. `states` (by subscription and namespace, in lower case) has those not `Registered`."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
         self.states: dict[tuple[str, str], str] = {}
         one = "/subscriptions/{subscription}/providers/{namespace}"
         routes = [Route("GET", one, self._get), Route("POST", one + "/register", self._register)]
-        world.wire.mount(routes, guard=world.arm.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def unregister(self, subscription: str, namespace: str) -> None:
         """As in a subscription in which nobody has used the provider yet."""
@@ -35,7 +30,7 @@ class Providers:
         key = _key(call)
         if self.states.get(key) == "NotRegistered":
             self.states[key] = "Registering"
-            self.world.clock.after(REGISTER_SECONDS, lambda: self.states.pop(key, None))
+            self._arm.clock.after(REGISTER_SECONDS, lambda: self.states.pop(key, None))
         return Reply(body=self._body(call))
 
     def _body(self, call: Call) -> Resource:

@@ -11,18 +11,17 @@ Rules (Resource Graph docs):
 import base64
 import uuid
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, iso
+from local.cloud.arm import SUBSCRIPTION, Arm, Resource, iso
+from local.cloud.entra import TENANT
 from local.cloud.resources.kusto import parse
 from local.cloud.resources.kusto_tokens import InvalidQuery
 from local.cloud.resources.kusto_values import Row
+from local.cloud.resources.permissions import Permissions
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 LAG_SECONDS = 60.0
 QUOTA, QUOTA_SECONDS = 15, 5.0
@@ -38,26 +37,27 @@ _TABLES = ("resources", "recoveryservicesresources", "resourcecontainers", "auth
 class ResourceGraph:
     """`lag` is in seconds of virtual time."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, permissions: Permissions) -> None:
+        self._arm, self._permissions = arm, permissions
         self.lag = LAG_SECONDS
         self._versions: defaultdict[str, list[tuple[float, bytes | None]]] = defaultdict(list)
         self._shown: dict[str, tuple[bytes, Row]] = {}
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         path = "/providers/Microsoft.ResourceGraph/resources"
-        world.wire.mount([Route("POST", path, self._query)], guard=world.arm.guard)
+        arm.listeners.append(self.note)
+        arm.wire.mount([Route("POST", path, self._query)], guard=arm.guard)
 
     def note(self, id: str, resource: Resource | None) -> None:
         """Take down what a resource is like now; None when it is gone."""
         versions = self._versions[id.lower()]
         content = None if resource is None else msgspec.json.encode(resource)
         if not versions or versions[-1][1] != content:
-            versions.append((self.world.clock.time(), content))
+            versions.append((self._arm.clock.time(), content))
             self._forget(versions)
 
     def scan(self) -> None:
         """Take down everything, for providers that change a resource in place."""
-        for id, resource in list(self.world.arm.resources.items()):
+        for id, resource in list(self._arm.resources.items()):
             self.note(id, resource)
 
     def _query(self, call: Call) -> Reply:
@@ -68,12 +68,12 @@ class ResourceGraph:
         try:
             rows = self._rows(call)
         except InvalidQuery as problem:
-            return _invalid(problem, iso(self.world.clock.time()))
+            return _invalid(problem, iso(self._arm.clock.time()))
         return Reply(body=_page(rows, call.body.get("options") or {}), headers=headers)
 
     def _rows(self, call: Call) -> list[Row]:
         query, subscriptions = (
-            parse(call.body["query"], COLUMNS, self.world.clock.now()),
+            parse(call.body["query"], COLUMNS, self._arm.clock.now()),
             call.body.get("subscriptions"),
         )
         if query.table not in _TABLES:
@@ -84,15 +84,15 @@ class ResourceGraph:
 
     def _readable(self, call: Call, rows: list[Row]) -> list[Row]:
         """Those rows that the caller may read."""
-        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        caller = self._arm.caller(call)
         if caller is None:
             return []
-        kinds, permissions = {row["type"] for row in rows}, self.world.permissions
+        kinds, permissions = {row["type"] for row in rows}, self._permissions
         at = {k: [f"{s.lower().rstrip('/')}/" for s in permissions.scopes(caller, f"{k}/read")] for k in kinds}
         return [row for row in rows if f"{row['id'].lower()}/".startswith(tuple(at[row["type"]]))]
 
     def _indexed(self) -> list[Row]:
-        cutoff, rows = self.world.clock.time() - self.lag, []
+        cutoff, rows = self._arm.clock.time() - self.lag, []
         for id, versions in self._versions.items():
             self._forget(versions)
             when, content = versions[0]
@@ -110,12 +110,12 @@ class ResourceGraph:
 
     def _forget(self, versions: list[tuple[float, bytes | None]]) -> None:
         """Drop what has been replaced in the index: of the old versions only the latest counts."""
-        cutoff = self.world.clock.time() - self.lag
+        cutoff = self._arm.clock.time() - self.lag
         while len(versions) > 1 and versions[1][0] <= cutoff:
             del versions[0]
 
     def _quota(self, call: Call) -> tuple[dict[str, str], Reply | None]:
-        caller, now = self.world.entra.caller(call, audience="https://management.azure.com"), self.world.clock.time()
+        caller, now = self._arm.caller(call), self._arm.clock.time()
         asked = self._asked[caller.object_id if caller else ""]
         while asked and asked[0] <= now - QUOTA_SECONDS:
             asked.popleft()

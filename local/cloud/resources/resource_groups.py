@@ -1,18 +1,15 @@
 """Resource groups.
 
 Rules:
-- Nothing can be put into a group that doesn't exist: providers mount their routes with `resource_groups.guard`.
+- Nothing can be put into a group that doesn't exist: Resource Manager's guard asks here.
 - Deletion takes minutes and takes everything in the group along; it fails with 409 for a group in `blocked`.
 """
 
 import re
-from typing import TYPE_CHECKING
 
-from local.cloud.arm import REGION, SUBSCRIPTION, Operation, OperationFailed, Resource, error
+from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Operation, OperationFailed, Resource, error
+from local.cloud.entra import Principal
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 DELETE_SECONDS = 120.0
 _POLL = "/subscriptions/{subscription}/operationresults/{operation}"
@@ -21,8 +18,8 @@ _POLL = "/subscriptions/{subscription}/operationresults/{operation}"
 class ResourceGroups:
     """`blocked` holds names (lower-case) of groups that can't be deleted, with the reason that Azure would give."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
         self.blocked: dict[str, str] = {}
         one = "/subscriptions/{subscription}/resourcegroups/{group}"
         routes = [
@@ -33,12 +30,13 @@ class ResourceGroups:
             Route("DELETE", one, self._delete),
             Route("GET", _POLL, self._poll),
         ]
-        world.wire.mount(routes, guard=world.arm.guard)
+        arm.checks.append(self.refuse)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def add(self, name: str, *, location: str = REGION, tags: dict[str, str] | None = None) -> Resource:
         """Make a group exist; one that exists is left as it is."""
         id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
-        return self.world.arm.find(id) or self.world.arm.store(
+        return self._arm.find(id) or self._arm.store(
             {
                 "id": id,
                 "name": name,
@@ -49,53 +47,50 @@ class ResourceGroups:
             }
         )
 
-    def guard(self, call: Call) -> Reply | None:
-        """What `arm.guard` refuses, and writes into a group that doesn't exist."""
-        group = re.match(r"/subscriptions/[^/]+/resourcegroups/([^/]+)", call.path, re.IGNORECASE)
-        refused = self.world.arm.guard(call)
-        if refused or call.method != "PUT" or not group or self.world.arm.find(group[0]):
-            return refused
-        return _absent(group[1])
+    def refuse(self, _caller: Principal, call: Call) -> Reply | None:
+        """404 for what is written into a group that doesn't exist."""
+        inside = re.match(r"(/subscriptions/[^/]+/resourcegroups/([^/]+))/", call.path, re.IGNORECASE)
+        if call.method != "PUT" or not inside or self._arm.find(inside[1]):
+            return None
+        return _absent(inside[2])
 
     def _list(self, call: Call) -> Reply:
         wanted = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))
-        groups = self.world.arm.of_type("Microsoft.Resources/resourceGroups")
+        groups = self._arm.of_type("Microsoft.Resources/resourceGroups")
         return Reply(body={"value": [group for group in groups if not wanted or _tagged(group, *wanted.groups())]})
 
     def _put(self, call: Call) -> Reply:
-        existing = self.world.arm.find(call.path)
+        existing = self._arm.find(call.path)
         group = self.add(call.params["group"], location=call.body["location"])
         if "tags" in call.body:
-            self.world.arm.store(group | {"tags": call.body["tags"]})
-        return Reply(status=200 if existing else 201, body=self.world.arm.find(call.path))
+            self._arm.store(group | {"tags": call.body["tags"]})
+        return Reply(status=200 if existing else 201, body=self._arm.find(call.path))
 
     def _get(self, call: Call) -> Reply:
-        group = self.world.arm.find(call.path)
+        group = self._arm.find(call.path)
         return Reply(body=group) if group else _absent(call.params["group"])
 
     def _head(self, call: Call) -> Reply:
-        return Reply(status=204 if self.world.arm.find(call.path) else 404)
+        return Reply(status=204 if self._arm.find(call.path) else 404)
 
     def _delete(self, call: Call) -> Reply:
-        group = self.world.arm.find(call.path)
+        group = self._arm.find(call.path)
         if not group:
             return _absent(call.params["group"])
-        self.world.arm.store(group | {"properties": {"provisioningState": "Deleting"}})
-        operation = self.world.arm.begin(DELETE_SECONDS, lambda _: self._remove(call))
+        self._arm.store(group | {"properties": {"provisioningState": "Deleting"}})
+        operation = self._arm.begin(DELETE_SECONDS, lambda _: self._remove(call))
         return self._pending(operation, call)
 
     def _remove(self, call: Call) -> None:
         reason = self.blocked.get(call.params["group"].lower())
         if reason:
-            self.world.arm.store(
-                self.world.arm.resources[call.path.lower()] | {"properties": {"provisioningState": "Succeeded"}}
-            )
+            self._arm.store(self._arm.resources[call.path.lower()] | {"properties": {"provisioningState": "Succeeded"}})
             raise OperationFailed("ResourceGroupDeletionBlocked", reason)
-        for id in [id for id in self.world.arm.resources if f"{id}/".startswith(f"{call.path.lower()}/")]:
-            self.world.arm.remove(id)
+        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{call.path.lower()}/")]:
+            self._arm.remove(id)
 
     def _poll(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
         if operation.open:
@@ -104,7 +99,7 @@ class ResourceGroups:
 
     def _pending(self, operation: Operation, call: Call) -> Reply:
         path = f"/subscriptions/{call.params['subscription']}/operationresults/{operation.id}"
-        link = self.world.arm.link(path, call.query.get("api-version", "2021-04-01"))
+        link = self._arm.link(path, call.query.get("api-version", "2021-04-01"))
         return Reply(status=202, headers={"Location": link, "Retry-After": "15"})
 
 

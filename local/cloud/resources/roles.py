@@ -9,14 +9,11 @@ Rules:
 import re
 import uuid
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import SUBSCRIPTION, TENANT, Resource, error, iso
+from local.cloud.arm import SUBSCRIPTION, Arm, Resource, error, iso
+from local.cloud.entra import TENANT, Entra, Principal
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.entra import Principal
-    from local.cloud.world import World
 
 LAG_SECONDS = 90.0
 REPLICATION_SECONDS = 30.0
@@ -27,8 +24,8 @@ _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 class Roles:
     """Times are seconds of virtual time; `lags` overrides `lag` for single roles, by their guid; `draw` decides."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, entra: Entra) -> None:
+        self._arm, self._entra = arm, entra
         self.lag, self.replication = LAG_SECONDS, REPLICATION_SECONDS
         self.lags: dict[str, float] = {}
         self.draw: Callable[[str], float] = lambda role: self.lags.get(role, self.lag)
@@ -40,7 +37,7 @@ class Roles:
             Route("GET", all_at + "/{name}", self._get),
             Route("DELETE", all_at + "/{name}", self._delete),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def effective(self, principal_id: str, role: str, scope: str) -> bool:
         """Whether the principal (object id) has the role (guid) at the scope now."""
@@ -48,18 +45,18 @@ class Roles:
             assignment["properties"]["principalId"] == principal_id
             and _role(assignment) == role.lower()
             and covers(assignment["properties"]["scope"], scope)
-            and self._since[assignment["id"].lower()] <= self.world.clock.time()
-            for assignment in self.world.arm.of_type(_TYPE)
+            and self._since[assignment["id"].lower()] <= self._arm.clock.time()
+            for assignment in self._arm.of_type(_TYPE)
         )
 
     def scopes(self, principal_id: str, roles: Collection[str]) -> list[str]:
         """Where the principal (object id) holds one of these roles (guids) now."""
         return [
             assignment["properties"]["scope"]
-            for assignment in self.world.arm.of_type(_TYPE)
+            for assignment in self._arm.of_type(_TYPE)
             if assignment["properties"]["principalId"] == principal_id
             and _role(assignment) in roles
-            and self._since[assignment["id"].lower()] <= self.world.clock.time()
+            and self._since[assignment["id"].lower()] <= self._arm.clock.time()
         ]
 
     def grant(self, principal_id: str, role: str, scope: str) -> Resource:
@@ -69,18 +66,18 @@ class Roles:
             "principalId": principal_id,
             "principalType": "ServicePrincipal",
         }
-        return self._store(scope, str(uuid.uuid4()), properties, since=self.world.clock.time(), by=str(uuid.uuid4()))
+        return self._store(scope, str(uuid.uuid4()), properties, since=self._arm.clock.time(), by=str(uuid.uuid4()))
 
     def _put(self, call: Call) -> Reply:
         properties = call.body["properties"]
         refused = self._unknown(properties) or self._conflict(call, properties)
         if refused:
             return refused
-        existing = self.world.arm.find(call.path)
-        since = self.world.clock.time() + self.draw(_guid(properties["roleDefinitionId"]))
+        existing = self._arm.find(call.path)
+        since = self._arm.clock.time() + self.draw(_guid(properties["roleDefinitionId"]))
         if existing:
             since = self._since[existing["id"].lower()]
-        caller = self.world.entra.caller(call, audience="https://management.azure.com")
+        caller = self._arm.caller(call)
         assert caller, "the guard lets nobody else through"
         assignment = self._store(
             f"/{call.params['scope']}",
@@ -95,8 +92,8 @@ class Roles:
 
     def _unknown(self, properties: dict[str, Any]) -> Reply | None:
         kind, id = properties.get("principalType"), properties["principalId"]
-        principal = next((p for p in self.world.entra.principals.values() if p.object_id == id), None)
-        replicated = principal is not None and self.world.clock.time() >= principal.created + self.replication
+        principal = next((p for p in self._entra.principals.values() if p.object_id == id), None)
+        replicated = principal is not None and self._arm.clock.time() >= principal.created + self.replication
         if not replicated and kind is None:
             return error(
                 400,
@@ -118,7 +115,7 @@ class Roles:
 
     def _conflict(self, call: Call, properties: dict[str, Any]) -> Reply | None:
         wanted = (f"/{call.params['scope']}".lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
-        for other in self.world.arm.of_type(_TYPE):
+        for other in self._arm.of_type(_TYPE):
             same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == wanted
             if same and other["id"].lower() != call.path.lower():
                 return error(
@@ -136,11 +133,11 @@ class Roles:
         return None
 
     def _get(self, call: Call) -> Reply:
-        assignment = self.world.arm.find(call.path)
+        assignment = self._arm.find(call.path)
         return Reply(body=assignment) if assignment else _absent(call)
 
     def _delete(self, call: Call) -> Reply:
-        assignment = self.world.arm.remove(call.path)
+        assignment = self._arm.remove(call.path)
         return Reply(body=assignment) if assignment else Reply(status=204)
 
     def _list(self, call: Call) -> Reply:
@@ -148,7 +145,7 @@ class Roles:
         principal = re.search(r"(?:principalId eq |assignedTo\()'([^']*)'", condition)
         found = [
             assignment
-            for assignment in self.world.arm.of_type(_TYPE)
+            for assignment in self._arm.of_type(_TYPE)
             if covers(assignment["properties"]["scope"], scope)
             or ("atScope()" not in condition and covers(scope, assignment["properties"]["scope"]))
         ]
@@ -158,12 +155,12 @@ class Roles:
 
     def _store(self, scope: str, name: str, properties: dict[str, Any], *, since: float, by: str) -> Resource:
         id = f"{scope.rstrip('/')}/providers/{_TYPE}/{name}"
-        existing = self.world.arm.find(id)
-        now = iso(self.world.clock.time())
+        existing = self._arm.find(id)
+        now = iso(self._arm.clock.time())
         self._since[id.lower()] = since
         defaults = dict.fromkeys(("condition", "conditionVersion", "delegatedManagedIdentityResourceId", "description"))
         stamps = {"createdOn": existing["properties"]["createdOn"] if existing else now, "updatedOn": now}
-        return self.world.arm.store(
+        return self._arm.store(
             {
                 "properties": {
                     **defaults,
@@ -194,7 +191,7 @@ def _role(assignment: Resource) -> str:
     return _guid(assignment["properties"]["roleDefinitionId"])
 
 
-def _kind(principal: "Principal") -> str:
+def _kind(principal: Principal) -> str:
     return "ServicePrincipal" if principal.kind == "app" else "User"
 
 

@@ -8,13 +8,10 @@ Rules:
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.cloud.arm import REGION, Operation, Resource, error, iso, not_found
+from local.cloud.arm import REGION, Arm, Operation, Resource, error, iso, not_found
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 CREATE_SECONDS = 25.0
 TYPE = "Microsoft.Storage/storageAccounts"
@@ -29,8 +26,8 @@ _SERVICES = ("blob", "dfs", "file", "queue", "table", "web")
 class Storage:
     """`blobs` has the names of what is in containers that Azure filled, by their ids in lower case."""
 
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
         self.taken: set[str] = set()
         self.blobs: dict[str, list[str]] = {}
         self._creating: dict[str, str] = {}
@@ -50,14 +47,14 @@ class Storage:
             Route("GET", _CONTAINER, self._get_container),
             Route("DELETE", _CONTAINER, self._delete_container),
         ]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def _list(self, call: Call) -> Reply:
         under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self.world.arm.of_type(TYPE, under=f"{under}/"))})
+        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
 
     def _get(self, call: Call) -> Reply:
-        account = self.world.arm.find(call.path)
+        account = self._arm.find(call.path)
         return Reply(body=account) if account else not_found(call)
 
     def _free(self, call: Call) -> Reply:
@@ -75,36 +72,36 @@ class Storage:
                 f"{name} is not a valid storage account name. Storage account name must be between 3 and 24 characters "
                 "in length and use numbers and lower-case letters only.",
             )
-        elsewhere = any(a["name"] == name and a["id"].lower() != id.lower() for a in self.world.arm.of_type(TYPE))
+        elsewhere = any(a["name"] == name and a["id"].lower() != id.lower() for a in self._arm.of_type(TYPE))
         if name in self.taken or elsewhere:
             return error(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
         return None
 
     def _put(self, call: Call) -> Reply:
-        existing = self.world.arm.find(call.path)
+        existing = self._arm.find(call.path)
         refused = self._refuse_name(call.params["account"], call.path)
         if refused:
             return refused
         if existing:
             return self._patch(call)
-        if any(path == call.path and self.world.arm.operations[id].open for id, path in self._creating.items()):
+        if any(path == call.path and self._arm.operations[id].open for id, path in self._creating.items()):
             message = "An operation is currently performing on this storage account that requires exclusive access."
             return error(409, "StorageAccountOperationInProgress", message)
         account = self._account(call.path, call.body)
-        operation = self.world.arm.begin(CREATE_SECONDS, lambda _: self.world.arm.store(account))
+        operation = self._arm.begin(CREATE_SECONDS, lambda _: self._arm.store(account))
         self._creating[operation.id] = call.path
         return self._pending(call, operation, call.body["location"])
 
     def _patch(self, call: Call) -> Reply:
-        account = self.world.arm.find(call.path)
+        account = self._arm.find(call.path)
         if account is None:
             return not_found(call)
         properties = account["properties"] | call.body.get("properties", {})
         kept = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
-        return Reply(body=self.world.arm.store(account | kept | {"properties": properties}))
+        return Reply(body=self._arm.store(account | kept | {"properties": properties}))
 
     def _account(self, id: str, sent: dict[str, Any]) -> Resource:
-        name, now = id.rpartition("/")[2], iso(self.world.clock.time())
+        name, now = id.rpartition("/")[2], iso(self._arm.clock.time())
         service = {"keyType": "Account", "enabled": True, "lastEnabledTime": now}
         defaults: dict[str, Any] = {
             "keyCreationTime": {"key1": now, "key2": now},
@@ -140,55 +137,55 @@ class Storage:
         }
 
     def _poll(self, call: Call) -> Reply:
-        operation = self.world.arm.operations.get(call.params["operation"])
+        operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
         if operation.open:
             return self._pending(call, operation, call.params["location"])
-        return Reply(body=self.world.arm.find(self._creating[operation.id]))
+        return Reply(body=self._arm.find(self._creating[operation.id]))
 
     def _pending(self, call: Call, operation: Operation, location: str) -> Reply:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Storage"
         path = f"{provider}/locations/{location}/asyncoperations/{operation.id}"
-        link = self.world.arm.link(path, call.query["api-version"])
+        link = self._arm.link(path, call.query["api-version"])
         return Reply(status=202, headers={"Location": f"{link}&monitor=true", "Retry-After": "17"})
 
     def _delete(self, call: Call) -> Reply:
-        if self.world.arm.remove(call.path) is None:
+        if self._arm.remove(call.path) is None:
             return Reply(status=204)
-        for container in self.world.arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"):
-            self.world.arm.remove(container["id"])
+        for container in self._arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"):
+            self._arm.remove(container["id"])
         return Reply()
 
     def _containers(self, call: Call) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"))})
+        return Reply(body={"value": list(self._arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"))})
 
     def _put_container(self, call: Call) -> Reply:
-        if self.world.arm.find(call.path.rsplit("/blobServices/", 1)[0]) is None:
+        if self._arm.find(call.path.rsplit("/blobServices/", 1)[0]) is None:
             return not_found(call)
-        existing = self.world.arm.find(call.path)
+        existing = self._arm.find(call.path)
         if existing:
             return Reply(body=existing)
         container = self._container(call.path, call.body.get("properties", {}))
-        return Reply(status=201, body=self.world.arm.store(container))
+        return Reply(status=201, body=self._arm.store(container))
 
     def add(self, id: str, *, sku: str = "Standard_LRS") -> Resource:
         """Make an account exist."""
         sent = {"location": REGION, "kind": "StorageV2", "sku": {"name": sku}}
-        return self.world.arm.store(self._account(id, sent))
+        return self._arm.store(self._account(id, sent))
 
     def add_container(self, account: str, name: str, blobs: Iterable[str]) -> Resource:
         """A container that Azure itself makes in an account (resource id), with blobs of these names in it."""
         container = self._container(f"{account}/blobServices/default/containers/{name}", {})
         self.blobs[container["id"].lower()] = list(blobs)
-        return self.world.arm.store(container)
+        return self._arm.store(container)
 
     def containers(self, account: str) -> list[str]:
         """The names of an account's containers (resource id)."""
-        return [c["name"] for c in self.world.arm.of_type(CONTAINER_TYPE, under=f"{account}/")]
+        return [c["name"] for c in self._arm.of_type(CONTAINER_TYPE, under=f"{account}/")]
 
     def _container(self, id: str, chosen: dict[str, Any]) -> Resource:
-        now = self.world.clock.time()
+        now = self._arm.clock.time()
         return {
             "id": id,
             "name": id.rpartition("/")[2],
@@ -210,11 +207,11 @@ class Storage:
         }
 
     def _get_container(self, call: Call) -> Reply:
-        container = self.world.arm.find(call.path)
+        container = self._arm.find(call.path)
         return Reply(body=container) if container else error(404, "ContainerNotFound", _NO_CONTAINER)
 
     def _delete_container(self, call: Call) -> Reply:
-        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+        return Reply(status=200 if self._arm.remove(call.path) else 204)
 
 
 _NO_CONTAINER = "The specified container does not exist."

@@ -3,19 +3,16 @@
 Rules (Azure Backup docs on multi-user authorization; the code of the refusal is from memory):
 - A vault is tied to a guard by its proxy, whose maker needs to read the guard. Both kinds of vault say that they are.
 - Deleting what is protected, lowering a vault's security and deleting the proxy are refused. A request that names the
-  consent isn't simulated: nobody of Meshward may have it.
+  consent isn't simulated: whoever is watched over may not have it.
 """
 
-from typing import TYPE_CHECKING
-
-from local.cloud.arm import REGION, Resource, error, iso, not_found
+from local.cloud.arm import REGION, Arm, Resource, error, iso, not_found
 from local.cloud.backup.protocol import PROVIDER, refusal
 from local.cloud.backup.protocol import VAULT as BACKUP_VAULT
 from local.cloud.recovery.protocol import VAULT as RECOVERY_VAULT
+from local.cloud.resources.permissions import Permissions
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import Call, Reply, Route
-
-if TYPE_CHECKING:
-    from local.cloud.world import World
 
 GUARDS = f"{PROVIDER}/resourceGuards"
 _PROXIES = "backupResourceGuardProxies"
@@ -23,23 +20,23 @@ _CRITICAL = ("deleteResourceGuardProxyRequests", "disableSoftDeleteRequests", "d
 
 
 class ResourceGuards:
-    def __init__(self, world: "World") -> None:
-        self.world = world
+    def __init__(self, arm: Arm, groups: ResourceGroups, permissions: Permissions) -> None:
+        self._arm, self._groups, self._permissions = arm, groups, permissions
         one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{GUARDS}/{{guard}}"
         routes = [Route("GET", one, self._get)]
         for vault in (BACKUP_VAULT, RECOVERY_VAULT):
             at = f"{vault}/{_PROXIES}/{{proxy}}"
             routes += [Route("PUT", at, self._put), Route("GET", at, self._get), Route("DELETE", at, self._delete)]
-        world.wire.mount(routes, guard=world.resource_groups.guard)
+        arm.wire.mount(routes, guard=arm.guard)
 
     def add(self, name: str, *, group: str = "rg-security") -> Resource:
         """Make a guard exist."""
-        id = f"{self.world.resource_groups.add(group)['id']}/providers/{GUARDS}/{name}"
-        return self.world.arm.store({"id": id, "name": name, "type": GUARDS, "location": REGION, "properties": {}})
+        id = f"{self._groups.add(group)['id']}/providers/{GUARDS}/{name}"
+        return self._arm.store({"id": id, "name": name, "type": GUARDS, "location": REGION, "properties": {}})
 
     def refuse(self, vault: str) -> Reply | None:
         """What answers a critical operation on this vault, or on what is in it."""
-        watched = self.world.arm.find(f"{vault}/{_PROXIES}/VaultProxy") or self.world.arm.find(
+        watched = self._arm.find(f"{vault}/{_PROXIES}/VaultProxy") or self._arm.find(
             f"{vault}/{_PROXIES}/DppResourceGuardProxy"
         )
         if watched is None:
@@ -48,16 +45,16 @@ class ResourceGuards:
         return refusal("UserErrorOperationGuarded", f"The operation is protected by Resource Guard {guard}.")
 
     def _get(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
+        found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
     def _put(self, call: Call) -> Reply:
-        vault = self.world.arm.find(call.path.partition(f"/{_PROXIES}/")[0])
+        vault = self._arm.find(call.path.partition(f"/{_PROXIES}/")[0])
         guard = call.body["properties"]["resourceGuardResourceId"]
-        caller = self.world.entra.caller(call, audience="https://management.azure.com")
-        if vault is None or self.world.arm.find(guard) is None:
+        caller = self._arm.caller(call)
+        if vault is None or self._arm.find(guard) is None:
             return not_found(call)
-        if caller is None or not self.world.permissions.allows(caller, f"{GUARDS}/read", guard):
+        if caller is None or not self._permissions.allows(caller, f"{GUARDS}/read", guard):
             return error(403, "LinkedAuthorizationFailed", f"The client may not read Resource Guard {guard}.")
         self._mark(vault)
         told = [
@@ -67,19 +64,19 @@ class ResourceGuards:
         properties = {
             "resourceGuardResourceId": guard,
             "resourceGuardOperationDetails": told,
-            "lastUpdatedTime": iso(self.world.clock.time()),
+            "lastUpdatedTime": iso(self._arm.clock.time()),
             "description": "",
         }
         name = call.path.rpartition("/")[2]
         row = {"id": call.path, "name": name, "type": f"{vault['type']}/{_PROXIES}", "properties": properties}
-        return Reply(body=self.world.arm.store(row))
+        return Reply(body=self._arm.store(row))
 
     def _mark(self, vault: Resource) -> None:
         if vault["type"].startswith(PROVIDER):
             vault["properties"]["isVaultProtectedByResourceGuard"] = True
         else:
             vault["properties"]["securitySettings"]["multiUserAuthorization"] = "Enabled"
-        self.world.arm.store(vault)
+        self._arm.store(vault)
 
     def _delete(self, call: Call) -> Reply:
         refused = self.refuse(call.path.partition(f"/{_PROXIES}/")[0])
