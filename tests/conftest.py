@@ -8,7 +8,7 @@ import pytest
 
 from local.cloud.clock import Clock
 from local.cloud.world import World
-from tests.conformance import conforms, oracle
+from tests.oracle.conformance import conforms, oracle
 
 __all__ = ["oracle"]
 

@@ -7,8 +7,8 @@ from tests.conftest import START
 from tests.flows.restores import test_verification
 from tests.flows.trust import test_rotation
 from tests.flows.trust.test_rotation import MINUTE, NO_WATCH, announce, held, rotated, writes
-from tests.manifests import manifests
-from tests.stage import open_stage
+from tests.worlds.app import open_stage
+from tests.worlds.manifests import manifests
 
 
 def granted(world: World) -> list[Object]:

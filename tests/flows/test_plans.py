@@ -13,9 +13,9 @@ from local.cloud.key_vault.vault import Vault
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust
 from local.stage import Stage
-from tests.conformance import conforms
 from tests.conftest import START
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_stage
 
 RUN = "rotate-prod-contoso-example-g2"
 PLANS, PLAN = "plans/rotations", f"plans/rotations/{OLD_ROOT}"

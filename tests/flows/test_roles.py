@@ -13,7 +13,7 @@ from local.cloud.resources.permissions import matches
 from local.cloud.world import World
 from local.stage import INFRA, Stage, scopes
 from tests.conftest import START
-from tests.stage import open_stage
+from tests.worlds.app import open_stage
 
 TABLE = json.loads((INFRA / "roles.json").read_text())
 SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")

@@ -11,7 +11,7 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 from local import plays
 from local.stage import Stage
 from tests.conftest import START
-from tests.stage import open_stage
+from tests.worlds.app import open_stage
 
 FOLDER = Path(__file__).parent
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")

@@ -18,10 +18,10 @@ from local.stage import DUTIES
 from shared.adapters.kubernetes.api import Object
 from shared.domain.errors import MeshwardError
 from shared.domain.vaults.binding import NAMESPACE
-from tests.manifests import manifests
 from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane
 from tests.real.duties import SHOP, STANDING, Duties, on_duty, until
+from tests.worlds.manifests import manifests
 
 _ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["kind"] in ("Role", "ClusterRole")]
 

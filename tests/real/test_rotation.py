@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.stage import Stage
 from tests.flows.trust.test_rotation import NO_WATCH, announce, rotated, status
-from tests.real.stage import real_stage, seed
+from tests.real.trust_domain import real_stage, seed
 from tests.real.twin import Gateway
 
 CLUSTERS = 2

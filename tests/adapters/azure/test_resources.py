@@ -13,7 +13,7 @@ from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import BLOB_DATA_READER, CONTRIBUTOR, READER, Grant, Protection, protection_of
 from shared.settings import Settings
-from tests import sdk
+from tests.worlds import sdk
 
 MINUTES = timedelta(minutes=5)
 

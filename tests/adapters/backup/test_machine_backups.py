@@ -12,8 +12,8 @@ from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.volume_plan import Asked
 from shared.domain.vaults.volumes import Source
-from tests import sdk
 from tests.adapters.azure.test_resources import settings, wanted
+from tests.worlds import sdk
 
 __all__ = ["wanted"]
 MINUTE = timedelta(minutes=1)

@@ -20,8 +20,8 @@ from shared.domain.vaults.findings import (
     weaknesses,
 )
 from shared.domain.vaults.protection import Protection, grants
-from tests import sdk
 from tests.adapters.azure.test_resources import MINUTES, resources, settings, wanted, with_account
+from tests.worlds import sdk
 
 __all__ = ["resources", "wanted"]
 

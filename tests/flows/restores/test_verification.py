@@ -18,10 +18,10 @@ from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_stage
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
 HOUR = timedelta(hours=1)

@@ -13,9 +13,7 @@ from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
-from tests.conformance import conforms
 from tests.conftest import START
-from tests.flows.small_mesh import bundle_of
 from tests.flows.trust.test_rotation import (
     DAYS,
     HOUR,
@@ -30,7 +28,9 @@ from tests.flows.trust.test_rotation import (
     vault,
     writes,
 )
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_stage
+from tests.worlds.small_mesh import bundle_of
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
 

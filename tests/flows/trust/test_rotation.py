@@ -19,9 +19,9 @@ from local.host.management import PREFIX
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint, fingerprints
-from tests.conformance import conforms
 from tests.conftest import START
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_stage
 
 RUN = "rotate-prod-contoso-example-g2"
 NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"

@@ -15,10 +15,10 @@ from local.stage import Stage
 from shared.domain.restores.history import History, Trial, empty, path
 from shared.domain.restores.verification import Item
 from shared.domain.vaults.census import Census, Proof, Standing
-from tests.conformance import conforms
 from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_stage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ASKED = {"meshward:protect": "true"}

@@ -15,7 +15,7 @@ from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, seed, writes
 from tests.flows.vaults.test_releases import left_behind
 from tests.flows.vaults.test_upkeep import DAY, INSTANCES, VAULTS, asked, one, protect, write_policy
-from tests.stage import open_stage
+from tests.worlds.app import open_stage
 
 
 @asynccontextmanager

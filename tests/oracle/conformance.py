@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 
 from local.cloud.wire import Exchange
-from tests.npm import installed
+from tests.builds.npm import installed
 from tests.oracle.validator import Validator
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _LOCK = ROOT / "tests" / "oracle" / "package-lock.json"
 
 # Paths that nothing can be judged by, and why. Providers are the last of the path.

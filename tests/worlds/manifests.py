@@ -9,7 +9,7 @@ import yaml  # type: ignore[import-untyped]
 
 from shared.adapters.kubernetes.api import Object
 
-_FOLDER = Path(__file__).parents[1] / "infra" / "cluster"
+_FOLDER = Path(__file__).parents[2] / "infra" / "cluster"
 
 
 def manifests(overlay: str, **duties: str) -> list[Object]:

@@ -22,7 +22,7 @@ from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_
 from local.stage import APP, Stage
 from tests.conftest import START
 from tests.flows.trust.test_rotation import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status
-from tests.stage import open_stage
+from tests.worlds.app import open_stage
 
 ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
