@@ -9,6 +9,7 @@ import pytest
 from local.cloud.clock import Clock
 from local.cloud.world import World
 from tests.oracle.conformance import conforms, oracle
+from tests.worlds.times import START
 
 __all__ = ["oracle"]
 
@@ -20,7 +21,6 @@ _LONGEST = (
     "tests/local/",
     "tests/flows/",
 )
-START = 1_800_000_000.0  # 2027-01-15T08:00:00Z: virtual time is independent of the day the tests run
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.stage import Stage
-from tests.conftest import START
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import START
 
 NO_TRUST = {  # timers with nothing to see where no trust domain is
     "AzureWebJobs.expiry_sweep.Disabled": "true",

@@ -9,9 +9,9 @@ from local import scenario
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
 from local.stage import Stage
-from tests.conftest import START
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import START
 
 SOON = timedelta(hours=1)
 SCHEMAS = ["EventGridSchema", "CloudEventSchemaV1_0"]

@@ -3,12 +3,12 @@
 from local.cloud.kubernetes.cluster import Object
 from local.cloud.world import World
 from local.stage import DUTIES
-from tests.conftest import START
 from tests.flows.restores import test_verification
 from tests.flows.trust import test_rotation
-from tests.flows.trust.test_rotation import MINUTE, NO_WATCH, announce, held, rotated, writes
+from tests.flows.trust.test_rotation import NO_WATCH, announce, held, rotated, writes
 from tests.worlds.app import open_stage
 from tests.worlds.manifests import manifests
+from tests.worlds.times import MINUTE, START
 
 
 def granted(world: World) -> list[Object]:

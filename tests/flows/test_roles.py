@@ -12,8 +12,8 @@ from local import plays, scenario
 from local.cloud.resources.permissions import matches
 from local.cloud.world import World
 from local.stage import INFRA, Stage, scopes
-from tests.conftest import START
 from tests.worlds.app import open_stage
+from tests.worlds.times import START
 
 TABLE = json.loads((INFRA / "roles.json").read_text())
 SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")

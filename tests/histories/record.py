@@ -10,8 +10,8 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from local import plays
 from local.stage import Stage
-from tests.conftest import START
 from tests.worlds.app import open_stage
+from tests.worlds.times import START
 
 FOLDER = Path(__file__).parent
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")

@@ -8,8 +8,8 @@ from pathlib import Path
 from local.cloud.world import World
 from local.scenario import seed_share
 from tests.flows.restores import test_verification
-from tests.flows.trust.test_rotation import HOUR
 from tests.real.trust_domain import real_stage, seed
+from tests.worlds.times import HOUR
 
 UNSWEPT = {"AzureWebJobs.expiry_sweep.Disabled": "true", "AzureWebJobs.issuer_sweep.Disabled": "true"}
 

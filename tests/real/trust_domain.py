@@ -8,12 +8,12 @@ from pathlib import Path
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.stage import DUTIES, Stage
-from tests.flows.trust.test_rotation import MINUTE
 from tests.real.control_plane import control_plane
 from tests.real.duties import policies
 from tests.real.twin import Gateway, Twin, joined
 from tests.worlds.app import open_stage
 from tests.worlds.manifests import manifests
+from tests.worlds.times import MINUTE
 
 
 def seed(world: World, clusters: int) -> None:

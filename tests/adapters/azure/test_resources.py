@@ -55,7 +55,7 @@ async def resources(world: World) -> AsyncIterator[AzureResources]:
 async def with_account(world: World, resources: AzureResources, wanted: Protection) -> None:
     await resources.create_group(wanted, wanted.group)
     await resources.create_account(wanted)
-    await world.clock.advance(MINUTES)
+    await world.clock.advance(timedelta(minutes=5))
 
 
 def puts(world: World) -> int:

@@ -8,7 +8,8 @@ from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.lease import KEPT, lease_path, release_path
 from shared.domain.restores.staging import Before, Staged, Turn, before, check_turn, ours, turn_path
 from shared.domain.restores.verification import RestoreJob
-from tests.worlds.facts.plans import NOW, a_plan
+from tests.worlds.facts.plans import a_plan
+from tests.worlds.times import NOW
 
 GROUP = "/subscriptions/S/resourceGroups/rg-Scratch"
 PLAN, OTHER = a_plan(staging_group=GROUP), a_plan(name="other", staging_group=GROUP)

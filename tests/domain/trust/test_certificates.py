@@ -1,6 +1,6 @@
 """Roots, issuers and bundles: made by the domain, signed here, and judged by OpenSSL's own verification."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -21,8 +21,8 @@ from shared.domain.trust.certificates import (
 )
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.roots import Rotation
+from tests.worlds.times import NOW
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 DOMAIN = "prod.contoso.example"
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
 

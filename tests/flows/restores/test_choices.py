@@ -18,7 +18,6 @@ from tests.flows.restores.test_findings import verify
 from tests.flows.restores.test_verification import (
     ACCOUNT,
     CLUSTER,
-    HOUR,
     SHARE,
     SOON,
     back_up,
@@ -31,10 +30,9 @@ from tests.flows.restores.test_verification import (
     stage,
     verdict,
 )
+from tests.worlds.times import DAY, HOUR
 
 __all__ = ["calm", "place", "stage"]
-
-DAY = timedelta(days=1)
 
 
 async def ended(stage: Stage, job: Resource) -> Instance:

@@ -16,14 +16,14 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
 from tests.flows.restores.test_vault_tier import ACCOUNT as STAGING
 from tests.flows.restores.test_vault_tier import back_up, staged, workloads
-from tests.flows.restores.test_verification import ACCOUNT, CLUSTER, HOUR, SHARE, SOON, places, restores, runs
+from tests.flows.restores.test_verification import ACCOUNT, CLUSTER, SHARE, SOON, places, restores, runs
 from tests.flows.vaults.test_faults import FAULTS, Striking, activity, losing, registered
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import HOUR, START
 
 K8S = rf"/k8s/{CLUSTER}/.*"
 REQUESTS = {  # what each activity sends that matters most; one that looks at the store alone has none

@@ -12,7 +12,6 @@ from local.stage import Stage
 from tests.flows.restores.test_verification import (
     ACCOUNT,
     CLUSTER,
-    HOUR,
     SHARE,
     back_up,
     calm,
@@ -21,6 +20,7 @@ from tests.flows.restores.test_verification import (
     stage,
     verdict,
 )
+from tests.worlds.times import HOUR
 
 __all__ = ["calm", "stage"]
 

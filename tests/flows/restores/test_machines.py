@@ -17,11 +17,11 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_verification import HOUR, SOON, announce, restores, runs
+from tests.flows.restores.test_verification import SOON, announce, restores, runs
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import HOUR, START
 
 MACHINE, GROUP = scenario.MACHINE, scenario.MACHINE_GROUP
 SCRATCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"

@@ -19,12 +19,12 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, Stage
-from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_verification import HOUR, SOON, announce, places, restores, runs
+from tests.flows.restores.test_verification import SOON, announce, places, restores, runs
 from tests.flows.trust.test_mutants import Mutant
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import HOUR, START
 
 CLUSTERS = ("aks-east", "aks-west")
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"

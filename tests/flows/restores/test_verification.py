@@ -18,13 +18,12 @@ from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import HOUR, START
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
-HOUR = timedelta(hours=1)
 SOON = timedelta(hours=16)
 EVENT = "Meshward.Backup.Completed"
 

@@ -16,8 +16,6 @@ from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint
 from tests.flows.trust.test_rotation import (
     BARE,
-    HOUR,
-    MINUTE,
     NEW_ROOT,
     NO_WATCH,
     RUN,
@@ -31,6 +29,7 @@ from tests.flows.trust.test_rotation import (
 )
 from tests.oracle.conformance import conforms
 from tests.worlds.small_mesh import bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
+from tests.worlds.times import HOUR, MINUTE
 
 SWEPT = {name: value for name, value in NO_WATCH.items() if "expiry_sweep" not in name}
 

@@ -11,9 +11,10 @@ from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
 from local.stage import Stage
-from tests.flows.trust.test_rotation import HOUR, NO_WATCH, writes
+from tests.flows.trust.test_rotation import NO_WATCH, writes
 from tests.oracle.conformance import conforms
 from tests.worlds.small_mesh import small_mesh
+from tests.worlds.times import HOUR
 
 SWEPT = {name: value for name, value in NO_WATCH.items() if "issuer_sweep" not in name}
 ISSUER = "linkerd-identity-issuer"

@@ -13,24 +13,11 @@ from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
-from tests.conftest import START
-from tests.flows.trust.test_rotation import (
-    DAYS,
-    HOUR,
-    MINUTE,
-    NO_WATCH,
-    announce,
-    held,
-    rotated,
-    seed,
-    status,
-    steps,
-    vault,
-    writes,
-)
+from tests.flows.trust.test_rotation import DAYS, NO_WATCH, announce, held, rotated, seed, status, steps, vault, writes
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
 from tests.worlds.small_mesh import bundle_of
+from tests.worlds.times import HOUR, MINUTE, START
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
 

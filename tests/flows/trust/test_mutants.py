@@ -16,8 +16,9 @@ import pytest
 from local.scenario import OLD_ROOT
 from local.stage import APP, Stage
 from shared.adapters.meshes.linkerd_objects import RESTARTED
-from tests.flows.trust.test_rotation import BARE, DAYS, MINUTE, RUN, announce, writes
+from tests.flows.trust.test_rotation import BARE, DAYS, RUN, announce, writes
 from tests.worlds.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
+from tests.worlds.times import MINUTE
 
 
 class Mutant(NamedTuple):

@@ -19,9 +19,9 @@ from local.host.management import PREFIX
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint, fingerprints
-from tests.conftest import START
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import HOUR, MINUTE, START
 
 RUN = "rotate-prod-contoso-example-g2"
 NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
@@ -30,7 +30,7 @@ NO_WATCH = {  # they have nothing to see in the days that a rotation takes
     "AzureWebJobs.issuer_sweep.Disabled": "true",
     "AzureWebJobs.expiry_sweep.Disabled": "true",
 }
-DAYS, HOUR, MINUTE = timedelta(days=3), timedelta(hours=1), timedelta(minutes=1)
+DAYS = timedelta(days=3)
 
 
 def seed(world: World) -> None:

@@ -18,18 +18,17 @@ from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import DUTIES, Stage
 from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, Entry
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import cluster_of, finished, runs
 from tests.flows.vaults.test_upkeep import asked
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
 from tests.worlds.manifests import manifests
+from tests.worlds.times import MINUTE, START
 
 CLUSTER, DOMAIN = "aks-new", scenario.TRUST_DOMAIN
 ME = f"{ACCOUNT}.{NAMESPACE}.serviceaccount.identity.linkerd.{DOMAIN}"
 POLICIES = ("MeshTLSAuthentication", "Server", "AuthorizationPolicy", "EgressNetwork", "TLSRoute")
-MINUTE = timedelta(minutes=1)
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 FEDERATIONS = f"{IDENTITIES}/federatedIdentityCredentials"
 

@@ -15,12 +15,11 @@ from local.stage import Stage
 from shared.domain.restores.history import History, Trial, empty, path
 from shared.domain.restores.verification import Item
 from shared.domain.vaults.census import Census, Proof, Standing
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import DAY, HOUR, START
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ASKED = {"meshward:protect": "true"}
 TEN = START + 7200  # the timer of the day has called
 

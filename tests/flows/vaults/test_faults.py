@@ -18,7 +18,6 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.host.process import Moment
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults import test_bindings
 from tests.flows.vaults.test_bindings import FEDERATIONS, IDENTITIES, entries
@@ -26,6 +25,7 @@ from tests.flows.vaults.test_protection import cluster_of, of, protected
 from tests.flows.vaults.test_upkeep import write_policy
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import START
 
 REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
     "plan_protection": "GET .*/managedClusters/[^/]+/providers/Microsoft.DataProtection/backupInstances$",

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.trust.test_mutants import Mutant
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, seed, writes
 from tests.flows.vaults.test_releases import left_behind
-from tests.flows.vaults.test_upkeep import DAY, INSTANCES, VAULTS, asked, one, protect, write_policy
+from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, asked, one, protect, write_policy
 from tests.worlds.app import open_stage
+from tests.worlds.times import DAY, START
 
 
 @asynccontextmanager

@@ -17,10 +17,10 @@ from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
 from shared.domain.vaults.protection import CONTRIBUTOR
-from tests.conftest import START
 from tests.flows.conftest import NO_TRUST
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import START
 
 CLUSTER = "aks-new"
 SOON = timedelta(hours=2)

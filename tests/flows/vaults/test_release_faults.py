@@ -9,16 +9,15 @@ from functions.vaults import bindings, releases
 from local.cloud.arm import Resource
 from local.cloud.wire import Fault
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_bindings import CLUSTER, IDENTITIES, entries
 from tests.flows.vaults.test_faults import FAULTS, Striking, losing, registered, seed
 from tests.flows.vaults.test_protection import cluster_of, of, protected
-from tests.flows.vaults.test_releases import DAY
 from tests.flows.vaults.test_releases import releases as runs
 from tests.flows.vaults.test_upkeep import write_policy
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import DAY, START
 
 REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
     "plan_release": f"GET .*/managedClusters/{CLUSTER}$",

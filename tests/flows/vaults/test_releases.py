@@ -12,15 +12,13 @@ from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
 from local.host.durable import Instance
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults import test_bindings
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, of, seed
 from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
-
-DAY = timedelta(days=1)
+from tests.worlds.times import DAY, START
 
 
 @pytest.fixture

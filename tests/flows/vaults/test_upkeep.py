@@ -14,13 +14,12 @@ from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
 from local.cloud.wire import Exchange, Fault
 from local.host.process import InvocationFailed
 from local.stage import Stage
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, seed, writes
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import DAY, START
 
-DAY = timedelta(days=1)
 VAULTS = "Microsoft.DataProtection/backupVaults"
 INSTANCES = f"{VAULTS}/backupInstances"
 ROLES = "Microsoft.Authorization/roleAssignments"

@@ -9,19 +9,18 @@ from local.cloud.arm import Resource
 from local.cloud.world import World
 from local.stage import Stage
 from shared.domain.vaults.protection import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
-from tests.conftest import START
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, writes
 from tests.flows.vaults.test_upkeep import asked, call, stops_with, swept, write_policy
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_stage
+from tests.worlds.times import DAY, START
 
 ACCOUNT, OTHER = "stshop", "storders"
 VAULTS = "Microsoft.RecoveryServices/vaults"
 ITEMS = f"{VAULTS}/backupFabrics/protectionContainers/protectedItems"
 CONTAINERS = f"{VAULTS}/backupFabrics/protectionContainers"
 POLICIES = f"{VAULTS}/backupPolicies"
-DAY = timedelta(days=1)
 
 
 def seed(world: World) -> None:

@@ -1,6 +1,6 @@
 """Which workloads are restarted when, on facts made by hand."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,8 @@ from shared.domain.errors import NotConverged
 from shared.domain.trust.linkerd.facts import Proxy, Workload
 from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, blockers, next_restarts, restartable, rolling
 from shared.domain.trust.policy import TrustPolicy, Window
+from tests.worlds.times import MINUTE, NOW, SECOND
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)  # a Friday
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 POLICY = TrustPolicy()
 
 
