@@ -6,8 +6,7 @@ import pytest
 
 from local.stage import Stage
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import START
+from tests.worlds.app import open_app
 
 NO_TRUST = {  # timers with nothing to see where no trust domain is
     "AzureWebJobs.expiry_sweep.Disabled": "true",
@@ -17,6 +16,6 @@ NO_TRUST = {  # timers with nothing to see where no trust domain is
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, settings=NO_TRUST) as stage:  # else the root that is due is rotated meanwhile
+    async with open_app(settings=NO_TRUST) as stage:  # else the root that is due is rotated meanwhile
         yield stage
         conforms(stage.world.wire.exchanges)

@@ -6,9 +6,9 @@ from local.stage import DUTIES
 from tests.flows.restores import test_verification
 from tests.flows.trust import test_rotation
 from tests.flows.trust.test_rotation import NO_WATCH, announce, held, rotated, writes
-from tests.worlds.app import open_stage
+from tests.worlds.app import open_app
 from tests.worlds.manifests import manifests
-from tests.worlds.times import MINUTE, START
+from tests.worlds.times import MINUTE
 
 
 def granted(world: World) -> list[Object]:
@@ -35,7 +35,7 @@ def seed_restores(world: World) -> None:
 
 
 async def test_a_rotation_holds_for_a_permission_that_it_names_and_needs_no_more_than_its_roles() -> None:
-    async with open_stage(start=START, seed=seed_trust, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed_trust, settings=NO_WATCH) as stage:
         await stage.clock.advance(9 * MINUTE)
         cluster = stage.world.kubernetes.clusters["aks-east"]
         role = next(m for m in granted(stage.world) if m["kind"] == "ClusterRole")
@@ -50,7 +50,7 @@ async def test_a_rotation_holds_for_a_permission_that_it_names_and_needs_no_more
 
 
 async def test_a_restore_check_needs_no_more_than_its_roles() -> None:
-    async with open_stage(start=START, seed=seed_restores) as stage:
+    async with open_app(seed=seed_restores) as stage:
         await test_verification.prepare(stage)
         result = await test_verification.verdict(stage, test_verification.back_up(stage))
         assert (result["verdict"], result["reasons"]) == ("Verified", [])

@@ -14,8 +14,8 @@ from local.cloud.world import World
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust
 from local.stage import Stage
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import DAY, HOUR, MINUTE, START
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY, HOUR, MINUTE
 
 RUN = "rotate-prod-contoso-example-g2"
 PLANS, PLAN = "plans/rotations", f"plans/rotations/{OLD_ROOT}"
@@ -40,7 +40,7 @@ async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -
         seed_trust(world, 2, life=life, left=left)
         world.linkerd.traffic_every = 300
 
-    async with open_stage(start=START, seed=seed, settings=settings) as stage:
+    async with open_app(seed=seed, settings=settings) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

@@ -12,8 +12,7 @@ from local import plays, scenario
 from local.cloud.resources.permissions import matches
 from local.cloud.world import World
 from local.stage import INFRA, Stage, scopes
-from tests.worlds.app import open_stage
-from tests.worlds.times import START
+from tests.worlds.app import open_app
 
 TABLE = json.loads((INFRA / "roles.json").read_text())
 SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")
@@ -34,7 +33,7 @@ async def stage(assignment: dict[str, str]) -> AsyncIterator[Stage]:
         scenario.seed(world, clusters=1)
         scenario.seed_machine(world)
 
-    async with open_stage(start=START, seed=seed) as stage:
+    async with open_app(seed=seed) as stage:
         (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
         yield stage
 

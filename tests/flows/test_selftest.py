@@ -20,8 +20,7 @@ from tests.flows.test_least_privilege import grant
 from tests.flows.test_roles import ASSIGNMENTS
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import START
+from tests.worlds.app import open_app
 
 # Those at what is verified beside clusters are tried where they are needed.
 TRIED = [each for each in ASSIGNMENTS if each["at"] not in ("shareAccount", "machineGroup", "scratchGroup")]
@@ -39,7 +38,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(timedelta(minutes=5))
         yield stage
         conforms(stage.world.wire.exchanges)

@@ -8,7 +8,7 @@ from pathlib import Path
 from local.cloud.world import World
 from local.scenario import seed_share
 from tests.flows.restores import test_verification
-from tests.real.trust_domain import real_stage, seed
+from tests.real.trust_domain import on_real_clusters, seed
 from tests.worlds.times import HOUR
 
 UNSWEPT = {"AzureWebJobs.expiry_sweep.Disabled": "true", "AzureWebJobs.issuer_sweep.Disabled": "true"}
@@ -21,7 +21,7 @@ def protected(world: World) -> None:
 
 
 async def test_a_backup_of_a_real_cluster_is_verified_and_nothing_is_left_over(tmp_path: Path) -> None:
-    async with real_stage(tmp_path, protected, UNSWEPT) as (stage, (gateway,)):
+    async with on_real_clusters(tmp_path, protected, UNSWEPT) as (stage, (gateway,)):
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         before = await gateway.namespaces()
         result = await test_verification.verdict(stage, test_verification.back_up(stage))

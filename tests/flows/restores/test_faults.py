@@ -22,8 +22,8 @@ from tests.flows.restores.test_vault_tier import back_up, staged, workloads
 from tests.flows.restores.test_verification import ACCOUNT, CLUSTER, SHARE, SOON, places, restores, runs
 from tests.flows.vaults.test_faults import FAULTS, Striking, activity, losing, registered
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import HOUR, START
+from tests.worlds.app import open_app
+from tests.worlds.times import HOUR
 
 K8S = rf"/k8s/{CLUSTER}/.*"
 REQUESTS = {  # what each activity sends that matters most; one that looks at the store alone has none
@@ -76,7 +76,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         knobs = {**scenario.SCRATCH, "share": 0}
         (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
         account = stage.world.file_shares.account(ACCOUNT)["id"]

@@ -20,8 +20,8 @@ from local.stage import Stage
 from tests.flows.conftest import NO_TRUST
 from tests.flows.restores.test_verification import SOON, announce, restores, runs
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import HOUR, START
+from tests.worlds.app import open_app
+from tests.worlds.times import HOUR
 
 MACHINE, GROUP = scenario.MACHINE, scenario.MACHINE_GROUP
 SCRATCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
@@ -31,7 +31,7 @@ STAGING = f"{SCRATCH}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """The app in a world with a protected machine; a disk and a container of somebody else are in the scratch group."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         choose(stage, **scenario.SCRATCH)
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         yield stage

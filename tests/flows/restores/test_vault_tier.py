@@ -23,8 +23,8 @@ from tests.flows.conftest import NO_TRUST
 from tests.flows.restores.test_verification import SOON, announce, places, restores, runs
 from tests.flows.trust.test_mutants import Mutant
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import HOUR, START
+from tests.worlds.app import open_app
+from tests.worlds.times import HOUR
 
 CLUSTERS = ("aks-east", "aks-west")
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
@@ -61,7 +61,7 @@ def make(world: World, disk: str) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """The app in a world with two protected clusters; a container and a machine's disk are in the staging group."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -298,7 +298,7 @@ async def test_without_knowing_what_was_there_before_somebody_s_container_would_
 
 async def with_a_container_that_changes(app: Path) -> list[str]:
     """What is in the group after a verification during which somebody's container changes."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST, app=app) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST, app=app) as stage:
         await prepare(stage)
         job = back_up(stage)
         await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
@@ -310,7 +310,7 @@ async def with_a_container_that_changes(app: Path) -> list[str]:
 async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_group_at_once(tmp_path: Path) -> None:
     waited = '    raise NotConverged("StagingTaken", message)\n'
     mutant = Mutant("shared/domain/restores/staging.py", waited, "    return\n").grow(tmp_path)
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST, app=mutant) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST, app=mutant) as stage:
         await prepare(stage)
         jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
         for job in jobs:

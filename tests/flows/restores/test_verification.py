@@ -20,8 +20,8 @@ from local.host.management import PREFIX
 from local.stage import Stage
 from tests.flows.conftest import NO_TRUST
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import HOUR, START
+from tests.worlds.app import open_app
+from tests.worlds.times import HOUR
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
 SOON = timedelta(hours=16)
@@ -37,7 +37,7 @@ def seed(world: World) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """The app in a world with a meshed cluster and a share, both protected."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -46,7 +46,7 @@ async def stage() -> AsyncIterator[Stage]:
 @pytest.fixture
 async def calm() -> AsyncIterator[Stage]:
     """The same without the cluster: time passes faster."""
-    async with open_stage(start=START, seed=scenario.seed_share, settings=NO_TRUST) as stage:
+    async with open_app(seed=scenario.seed_share, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
         conforms(stage.world.wire.exchanges)

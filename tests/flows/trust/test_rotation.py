@@ -20,8 +20,8 @@ from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, i
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint, fingerprints
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import HOUR, MINUTE, START
+from tests.worlds.app import open_app
+from tests.worlds.times import HOUR, MINUTE
 
 RUN = "rotate-prod-contoso-example-g2"
 NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
@@ -41,7 +41,7 @@ def seed(world: World) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A trust domain of one cluster, its mesh up and talking."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(9 * MINUTE)
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -112,7 +112,7 @@ def announce(stage: Stage, **data: Any) -> None:
 
 
 async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
-    async with open_stage(start=START, seed=lambda world: seed_trust(world, 2), settings=NO_WATCH) as stage:
+    async with open_app(seed=lambda world: seed_trust(world, 2), settings=NO_WATCH) as stage:
         vault(stage).events_as_sampled = True
         await stage.clock.advance(9 * MINUTE)
         announce(stage)

@@ -22,9 +22,9 @@ from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import cluster_of, finished, runs
 from tests.flows.vaults.test_upkeep import asked
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
+from tests.worlds.app import open_app
 from tests.worlds.manifests import manifests
-from tests.worlds.times import MINUTE, START
+from tests.worlds.times import MINUTE
 
 CLUSTER, DOMAIN = "aks-new", scenario.TRUST_DOMAIN
 ME = f"{ACCOUNT}.{NAMESPACE}.serviceaccount.identity.linkerd.{DOMAIN}"
@@ -52,7 +52,7 @@ def grant(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
@@ -214,7 +214,7 @@ async def test_a_cluster_that_issues_no_tokens_is_told_how_to(stage: Stage) -> N
 
 
 async def test_a_cluster_whose_linkerd_knows_no_egress_is_told_so() -> None:
-    async with open_stage(start=START, seed=partial(seed, version="2.16"), settings=NO_WATCH) as stage:
+    async with open_app(seed=partial(seed, version="2.16"), settings=NO_WATCH) as stage:
         assert "KindNotServed: the cluster serves no EgressNetwork of policy.linkerd.io/v1alpha1" in await refusal(
             stage
         )

@@ -17,7 +17,7 @@ from shared.domain.restores.verification import Item
 from shared.domain.vaults.census import Census, Proof, Standing
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
+from tests.worlds.app import open_app
 from tests.worlds.times import DAY, HOUR, START
 
 ASKED = {"meshward:protect": "true"}
@@ -38,7 +38,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=TEN, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(start=TEN, seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

@@ -24,8 +24,7 @@ from tests.flows.vaults.test_bindings import FEDERATIONS, IDENTITIES, entries
 from tests.flows.vaults.test_protection import cluster_of, of, protected
 from tests.flows.vaults.test_upkeep import write_policy
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import START
+from tests.worlds.app import open_app
 
 REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
     "plan_protection": "GET .*/managedClusters/[^/]+/providers/Microsoft.DataProtection/backupInstances$",
@@ -83,7 +82,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         guard, subnet = stage.world.resource_guards.add("guard-contoso"), stage.world.networks.add_subnet("backups")
         write_policy(stage, guard=guard["id"], subnet=subnet["id"])
         yield stage

@@ -14,13 +14,13 @@ from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, seed, writes
 from tests.flows.vaults.test_releases import left_behind
 from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, asked, one, protect, write_policy
-from tests.worlds.app import open_stage
-from tests.worlds.times import DAY, START
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY
 
 
 @asynccontextmanager
 async def grown(mutant: Mutant, folder: Path) -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH, app=mutant.grow(folder)) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH, app=mutant.grow(folder)) as stage:
         yield stage
 
 

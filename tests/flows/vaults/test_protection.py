@@ -19,8 +19,7 @@ from local.stage import Stage
 from shared.domain.vaults.protection import CONTRIBUTOR
 from tests.flows.conftest import NO_TRUST
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import START
+from tests.worlds.app import open_app
 
 CLUSTER = "aks-new"
 SOON = timedelta(hours=2)
@@ -32,7 +31,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

@@ -16,8 +16,8 @@ from tests.flows.vaults.test_protection import cluster_of, of, protected
 from tests.flows.vaults.test_releases import releases as runs
 from tests.flows.vaults.test_upkeep import write_policy
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import DAY, START
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY
 
 REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
     "plan_release": f"GET .*/managedClusters/{CLUSTER}$",
@@ -39,7 +39,7 @@ SENDING = {row for row, on in REQUESTS.items() if on}
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A protected cluster of a mesh, with a share and a machine, is gone."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         subnet = stage.world.networks.add_subnet("backups")
         write_policy(stage, subnet=subnet["id"], release_after="P9D")
         stage.world.aks.announce(cluster_of(stage))

@@ -17,13 +17,13 @@ from tests.flows.vaults import test_bindings
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, of, seed
 from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import DAY, START
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
@@ -105,7 +105,7 @@ async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_
 
 
 async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_entry_allows_nothing() -> None:
-    async with open_stage(start=START, seed=test_bindings.seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=test_bindings.seed, settings=NO_WATCH) as stage:
         write_policy(stage, release_after="P9D")
         await test_bindings.bound(stage)
         stage.host.on_invocation(killing(stage, "close_binding", "delete_identity"))

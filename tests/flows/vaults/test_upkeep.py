@@ -17,8 +17,8 @@ from local.stage import Stage
 from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, seed, writes
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import DAY, START
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY
 
 VAULTS = "Microsoft.DataProtection/backupVaults"
 INSTANCES = f"{VAULTS}/backupInstances"
@@ -27,7 +27,7 @@ ROLES = "Microsoft.Authorization/roleAssignments"
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

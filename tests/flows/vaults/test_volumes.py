@@ -13,8 +13,8 @@ from tests.flows.trust.test_rotation import NO_WATCH
 from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, writes
 from tests.flows.vaults.test_upkeep import asked, call, stops_with, swept, write_policy
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_stage
-from tests.worlds.times import DAY, START
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY
 
 ACCOUNT, OTHER = "stshop", "storders"
 VAULTS = "Microsoft.RecoveryServices/vaults"
@@ -38,7 +38,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
