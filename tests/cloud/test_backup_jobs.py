@@ -14,8 +14,8 @@ from local.cloud.backup.protocol import Outcome, Warned
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
-from tests.cloud.test_kubernetes import client_for
 from tests.worlds import sdk
+from tests.worlds.kubernetes import client_for
 
 AT: dict[str, Any] = {
     "resource_group_name": "rg-backup",

@@ -8,14 +8,10 @@ import msgspec
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.policy import Knobs, Policy, policy_of
+from shared.domain.policy import Knobs, policy_of
+from tests.worlds.facts.policies import BLUE, read
 
-BLUE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/blue"
 MANY = '$.clusters["' + BLUE + '"].trust'
-
-
-def read(**document: Any) -> Policy:
-    return policy_of(json.dumps(document).encode())
 
 
 def trust(**knobs: Any) -> dict[str, Any]:

@@ -6,12 +6,7 @@ import pytest
 
 from local.stage import Stage
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
-
-NO_TRUST = {  # timers with nothing to see where no trust domain is
-    "AzureWebJobs.expiry_sweep.Disabled": "true",
-    "AzureWebJobs.issuer_sweep.Disabled": "true",
-}
+from tests.worlds.app import NO_TRUST, open_app
 
 
 @pytest.fixture

@@ -16,11 +16,10 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.stage import DUTIES, Stage, scopes
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
-from tests.flows.test_least_privilege import grant
-from tests.flows.test_roles import ASSIGNMENTS
-from tests.flows.trust.test_rotation import NO_WATCH
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.manifests import grant
+from tests.worlds.roles import ASSIGNMENTS
 
 # Those at what is verified beside clusters are tried where they are needed.
 TRIED = [each for each in ASSIGNMENTS if each["at"] not in ("shareAccount", "machineGroup", "scratchGroup")]

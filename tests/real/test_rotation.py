@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from local.stage import Stage
-from tests.flows.trust.test_rotation import NO_WATCH, announce, rotated, status
 from tests.real.trust_domain import on_real_clusters, seed
 from tests.real.twin import Gateway
+from tests.worlds.app import NO_WATCH
+from tests.worlds.rotations import announce, rotated, status
 
 CLUSTERS = 2
 _PROXIES = 9 + 13  # of the control plane and of the workloads in each cluster

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import aiohttp
+
 from local import scenario, stage
 from local.cloud.world import World
 from local.host.placeholder import Placeholder
@@ -13,6 +15,15 @@ from local.stage import Stage
 from tests.worlds.times import START
 
 _launch = Placeholder().launch if sys.platform == "linux" else started
+NO_WATCH = {  # they have nothing to see in the days that a rotation takes
+    "AzureWebJobs.backup_watch.Disabled": "true",
+    "AzureWebJobs.issuer_sweep.Disabled": "true",
+    "AzureWebJobs.expiry_sweep.Disabled": "true",
+}
+NO_TRUST = {  # timers with nothing to see where no trust domain is
+    "AzureWebJobs.expiry_sweep.Disabled": "true",
+    "AzureWebJobs.issuer_sweep.Disabled": "true",
+}
 
 
 def open_app(
@@ -25,3 +36,11 @@ def open_app(
         seed(world)
 
     return stage.open_stage(seed=seldom, start=start, launch=_launch, **options)
+
+
+async def call(stage: Stage, method: str, route: str, body: Any = None) -> tuple[int, Any]:
+    """The status and the body of what an operator's request gets."""
+    headers = {"Authorization": f"Bearer {stage.token()}"}
+    url = f"{stage.host.url}/api/{route}"
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body) as answer:
+        return answer.status, await answer.json()

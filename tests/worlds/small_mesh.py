@@ -20,8 +20,8 @@ from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
 from local.stage import APP, Stage
-from tests.flows.trust.test_rotation import BARE, NO_WATCH, RUN, announce, status
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.rotations import BARE, RUN, announce, status
 from tests.worlds.times import HOUR, MINUTE
 
 ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated

@@ -11,8 +11,8 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.domain.errors import TemporaryError
-from tests.adapters.azure.test_resources import settings
 from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from local.cloud.world import World
 from shared.adapters.azure.events import Events
 from shared.adapters.azure.inventory import Inventory
 from shared.domain.errors import TemporaryError
-from tests.adapters.azure.test_resources import settings
 from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 HOUR = timedelta(hours=1)
 

@@ -12,7 +12,7 @@ from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
 from shared.domain.trust.linkerd.owners import digest
 from shared.domain.trust.members import check_bundle, check_config, check_links, members_of
 from shared.domain.trust.roots import Rotation
-from tests.domain.trust.test_certificates import NEW, OLD
+from tests.worlds.facts.certificates import NEW, OLD
 
 DOMAIN = "prod.contoso.example"
 TAGS = {"meshward:mesh": "linkerd", "meshward:trust-domain": DOMAIN}

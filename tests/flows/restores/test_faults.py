@@ -16,14 +16,13 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.stage import Stage
-from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_vault_tier import ACCOUNT as STAGING
-from tests.flows.restores.test_vault_tier import back_up, staged, workloads
-from tests.flows.restores.test_verification import ACCOUNT, CLUSTER, SHARE, SOON, places, restores, runs
-from tests.flows.vaults.test_faults import FAULTS, Striking, activity, losing, registered
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
+from tests.worlds.staging import ACCOUNT as STAGING
+from tests.worlds.staging import back_up, staged, workloads
 from tests.worlds.times import HOUR
+from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, SOON, places, restores, runs
 
 K8S = rf"/k8s/{CLUSTER}/.*"
 REQUESTS = {  # what each activity sends that matters most; one that looks at the store alone has none

@@ -17,11 +17,10 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_verification import SOON, announce, restores, runs
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.times import HOUR
+from tests.worlds.verifications import SOON, announce, restores, runs
 
 MACHINE, GROUP = scenario.MACHINE, scenario.MACHINE_GROUP
 SCRATCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"

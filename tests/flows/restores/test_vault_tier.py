@@ -11,24 +11,20 @@ import aiohttp
 import pytest
 
 from local import scenario
-from local.cloud.arm import SUBSCRIPTION, Resource
+from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
-from local.cloud.resources.machines import DISKS, SNAPSHOTS, Disk
-from local.cloud.resources.storage import TYPE as ACCOUNTS
+from local.cloud.resources.machines import DISKS, Disk
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, Stage
-from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_verification import SOON, announce, places, restores, runs
 from tests.flows.trust.test_mutants import Mutant
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
 from tests.worlds.times import HOUR
+from tests.worlds.verifications import SOON, announce, places, restores, runs
 
-CLUSTERS = ("aks-east", "aks-west")
-GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
-ACCOUNT = f"{GROUP}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
 OTHERS = ["logs", "vmledger1-osdisk-20270101-080000"]  # stand in group and account before
 
 
@@ -41,16 +37,6 @@ def seed(world: World) -> None:
     scenario.let_stage(world)
     world.storage.add_container(ACCOUNT, OTHERS[0], ["notes.txt"])
     make(world, OTHERS[1])
-
-
-def workloads() -> list[dict[str, Any]]:
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    metadata = {"name": "data", "namespace": "shop"}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim},
-        scenario.workload("Deployment", "shop", "web", 1),
-    ]
 
 
 def make(world: World, disk: str) -> None:
@@ -72,23 +58,8 @@ async def prepare(stage: Stage) -> None:
     await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
 
 
-def back_up(stage: Stage, cluster: str = CLUSTERS[0], *, expired: bool = True) -> Resource:
-    """A backup whose point is in the vault tier, and in no other if it has expired there."""
-    job = stage.world.backup_vaults.complete_backup(cluster, vaulted=True)
-    if expired:
-        point = job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"]
-        stage.world.backup_vaults.jobs.expire(point, "OperationalStore")
-    return job
-
-
 def order(stage: Stage, outcome: Outcome[Any]) -> None:
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(outcome)
-
-
-def staged(stage: Stage) -> list[str]:
-    """What is in the staging group and its account."""
-    found = [each["name"] for kind in (DISKS, SNAPSHOTS) for each in stage.world.arm.of_type(kind, f"{GROUP}/")]
-    return sorted([*found, *stage.world.storage.containers(ACCOUNT)])
 
 
 async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:

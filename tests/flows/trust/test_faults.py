@@ -14,9 +14,9 @@ from local.cloud.wire import Fault, Reply
 from local.host.process import Moment
 from local.scenario import OLD_ROOT
 from local.stage import Stage
-from tests.flows.trust.test_issuers import SWEPT, half_lived
-from tests.flows.trust.test_rotation import NEW_ROOT, announce, rotated, vault
 from tests.oracle.conformance import conforms
+from tests.worlds.issuers import SWEPT, half_lived
+from tests.worlds.rotations import NEW_ROOT, announce, rotated, vault
 from tests.worlds.small_mesh import SWIFT, small_mesh
 from tests.worlds.times import HOUR
 

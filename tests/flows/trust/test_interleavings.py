@@ -11,7 +11,7 @@ from local.cloud.wire import Fault, Reply
 from local.host.durable import Instance
 from local.scenario import OLD_ROOT
 from local.stage import Stage
-from tests.flows.trust.test_rotation import RUN, announce
+from tests.worlds.rotations import RUN, announce
 from tests.worlds.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
 
 PHASES = ("prepare", "distribute", "activate", "settle", "retire")

@@ -13,9 +13,9 @@ from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
-from tests.flows.trust.test_rotation import DAYS, NO_WATCH, announce, held, rotated, seed, status, steps, vault, writes
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.rotations import DAYS, announce, held, rotated, seed, status, steps, vault, writes
 from tests.worlds.small_mesh import bundle_of
 from tests.worlds.times import HOUR, MINUTE
 

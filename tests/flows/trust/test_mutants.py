@@ -16,7 +16,7 @@ import pytest
 from local.scenario import OLD_ROOT
 from local.stage import APP, Stage
 from shared.adapters.meshes.linkerd_objects import RESTARTED
-from tests.flows.trust.test_rotation import BARE, DAYS, RUN, announce, writes
+from tests.worlds.rotations import BARE, DAYS, RUN, announce, writes
 from tests.worlds.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
 from tests.worlds.times import MINUTE
 

@@ -15,9 +15,8 @@ from local.stage import Stage
 from shared.domain.restores.history import History, Trial, empty, path
 from shared.domain.restores.verification import Item
 from shared.domain.vaults.census import Census, Proof, Standing
-from tests.flows.trust.test_rotation import NO_WATCH
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.times import DAY, HOUR, START
 
 ASKED = {"meshward:protect": "true"}

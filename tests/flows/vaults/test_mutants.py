@@ -10,11 +10,22 @@ from pathlib import Path
 
 from local.stage import Stage
 from tests.flows.trust.test_mutants import Mutant
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, seed, writes
-from tests.flows.vaults.test_releases import left_behind
-from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, asked, one, protect, write_policy
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.protections import (
+    CLUSTER,
+    INSTANCES,
+    VAULTS,
+    asked,
+    cluster_of,
+    finished,
+    of,
+    one,
+    protect,
+    seed,
+    write_policy,
+    writes,
+)
+from tests.worlds.releases import left_behind
 from tests.worlds.times import DAY
 
 

@@ -9,11 +9,21 @@ from local.cloud.arm import Resource
 from local.cloud.world import World
 from local.stage import Stage
 from shared.domain.vaults.protection import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, writes
-from tests.flows.vaults.test_upkeep import asked, call, stops_with, swept, write_policy
 from tests.oracle.conformance import conforms
-from tests.worlds.app import open_app
+from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.protections import (
+    CLUSTER,
+    asked,
+    cluster_of,
+    finished,
+    of,
+    protected,
+    runs,
+    stops_with,
+    swept,
+    write_policy,
+    writes,
+)
 from tests.worlds.times import DAY
 
 ACCOUNT, OTHER = "stshop", "storders"
