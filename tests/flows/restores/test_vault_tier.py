@@ -18,9 +18,10 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, Stage
-from tests.flows.trust.test_mutants import Mutant
+from shared.domain.restores.staging import Before
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.mutants import Mutant
 from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import SOON, announce, places, restores, runs
@@ -260,10 +261,13 @@ async def test_each_right_that_only_the_vault_tier_takes_is_named_where_it_is_mi
     assert (await verdict(stage, job))["verdict"] == "Verified"
 
 
+def forgetful(real: Any, found: Any, there: Any, jobs: Any) -> Any:
+    return real(found, Before(there=()), jobs)
+
+
 async def test_without_knowing_what_was_there_before_somebody_s_container_would_be_deleted(tmp_path: Path) -> None:
-    known = "if str(each) not in there.there and"
-    mutant = Mutant("shared/domain/restores/staging.py", known, "if").grow(tmp_path)
-    assert "logs" not in await with_a_container_that_changes(mutant)
+    mutant = Mutant("shared.domain.restores.staging.ours", forgetful)
+    assert "logs" not in await with_a_container_that_changes(mutant.grow(tmp_path))
     assert "logs" in await with_a_container_that_changes(APP)
 
 
@@ -278,10 +282,13 @@ async def with_a_container_that_changes(app: Path) -> list[str]:
         return staged(stage)
 
 
+def out_of_turn(real: Any, turn: Any, plan: Any, released: Any, now: Any) -> None:
+    real(None, plan, released, now)
+
+
 async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_group_at_once(tmp_path: Path) -> None:
-    waited = '    raise NotConverged("StagingTaken", message)\n'
-    mutant = Mutant("shared/domain/restores/staging.py", waited, "    return\n").grow(tmp_path)
-    async with open_app(seed=seed, settings=NO_TRUST, app=mutant) as stage:
+    mutant = Mutant("shared.domain.restores.staging.check_turn", out_of_turn)
+    async with open_app(seed=seed, settings=NO_TRUST, app=mutant.grow(tmp_path)) as stage:
         await prepare(stage)
         jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
         for job in jobs:
