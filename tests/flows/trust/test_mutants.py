@@ -1,8 +1,7 @@
 """Rotations that leave one of their safeguards out: the simulated world shows what each of them is for.
 
-Gates and barriers hold the invariant
-that every pair that may talk shares a trusted root; waves hold that no workload is restarted twice in a phase, and
-stateful ones last.
+Gates and barriers hold the invariant that every pair that may talk shares a trusted root; waves hold that no workload
+is restarted twice in a phase, and stateful ones last.
 """
 
 from collections import Counter
