@@ -84,3 +84,7 @@ class Mesh:
 def pods(cluster: Cluster, namespace: str, component: str = "") -> list[Object]:
     found = cluster.objects("Pod", namespace)
     return [p for p in found if component in ("", p["metadata"]["labels"].get("linkerd.io/control-plane-component"))]
+
+
+def events(cluster: Cluster, reason: str) -> list[Object]:
+    return [e for e in cluster.objects("Event") if e["reason"] == reason]
