@@ -8,6 +8,7 @@ from shared.domain.vaults.protection import Protection
 
 
 async def with_account(world: World, resources: AzureResources, wanted: Protection) -> None:
+    """Make the group of a protection and its account, and wait until they are there."""
     await resources.create_group(wanted, wanted.group)
     await resources.create_account(wanted)
     await world.clock.advance(timedelta(minutes=5))

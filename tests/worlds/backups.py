@@ -31,20 +31,24 @@ async def protected_shop(world: World) -> AsyncIterator[DataProtectionMgmtClient
 
 
 def namespace(name: str) -> Object:
+    """A namespace with an annotation."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"team": "shop"}}}
 
 
 def config(name: str, **data: str) -> Object:
+    """A ConfigMap of the namespace shop."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}, "data": data}
 
 
 def claim(name: str) -> Object:
+    """A claim of the namespace shop."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     metadata = {"name": name, "namespace": "shop"}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
 def deployment(name: str) -> Object:
+    """A deployment of the namespace shop."""
     labels = {"app": name}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "nginx"}]}}
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
@@ -53,6 +57,7 @@ def deployment(name: str) -> Object:
 
 
 def request(world: World, point: str, **criteria: Any) -> Any:
+    """A restore request for a point of the cluster; `criteria` go over the usual ones."""
     cluster = world.arm.find(
         world.backup_vaults.instances.protecting("shop")["properties"]["dataSourceInfo"]["resourceID"]
     )
@@ -96,6 +101,7 @@ async def restore(world: World, client: Any, point: str, **criteria: Any) -> Any
 
 
 def names(world: World, kind: str, namespace: str) -> list[str]:
+    """The objects of a kind in a namespace of the cluster, by name."""
     return [o["metadata"]["name"] for o in world.kubernetes.clusters["shop"].objects(kind, namespace)]
 
 

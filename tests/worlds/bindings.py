@@ -41,6 +41,7 @@ def entries(stage: Stage) -> list[Entry]:
 
 
 async def bound(stage: Stage) -> Instance:
+    """The protection of the cluster, which has gone well."""
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)
     assert run.status == "Completed", run.failure

@@ -15,11 +15,13 @@ VERIFIED = {
 
 
 def deployed(**params: Any) -> File:
+    """infra/main.bicep with these parameters."""
     given = {"environmentName": "mw", "location": "westeurope", "audience": "a"}
     return File(INFRA / "main.bicep", given | params, Scope(HOME))
 
 
 def subscribed(**params: Any) -> File:
+    """infra/events.bicep with these parameters, for what main.bicep has made."""
     app = deployed().read("outputs")["FUNCTION_APP"]
     given = {"resourceGroupName": "rg-mw", "functionAppName": app}
     return File(INFRA / "events.bicep", given | params, Scope(HOME))

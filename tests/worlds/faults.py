@@ -18,6 +18,7 @@ FAULTS: dict[str, Callable[[str], Fault]] = {
 
 
 def activity(row: str) -> str:
+    """The activity that a row of a table is about."""
     return row.partition(":")[0]
 
 

@@ -16,5 +16,6 @@ Orchestrate = Callable[..., Awaitable[Instance]]
 
 
 def ended(host: FunctionsHost, instance_id: str) -> bool:
+    """Whether an orchestration is over."""
     instance = host.instance(instance_id)
     return instance is not None and instance.ended

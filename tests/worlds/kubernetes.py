@@ -11,6 +11,7 @@ from local.cloud.world import World
 
 
 def client_for(world: World, cluster: str, audience: str = AUDIENCE) -> AsyncClient:
+    """A client of a cluster's API with the token of somebody who may do anything."""
     token = world.entra.token(world.entra.add("meshward"), audience)
     authority = base64.b64encode(world.wire.ca_pem).decode()
     config = KubeConfig.from_dict(
@@ -33,6 +34,7 @@ def client_for(world: World, cluster: str, audience: str = AUDIENCE) -> AsyncCli
 
 
 def workload(name: str, kind: str = "Deployment", replicas: int = 3, **spec: Any) -> Object:
+    """A workload of the namespace shop."""
     counted = {} if kind == "DaemonSet" else {"replicas": replicas}
     return {
         "apiVersion": "apps/v1",
@@ -51,6 +53,7 @@ def workload(name: str, kind: str = "Deployment", replicas: int = 3, **spec: Any
 
 
 def restart(cluster: Cluster, kind: str, name: str, at: str = "2027-01-15T08:00:00Z") -> None:
+    """Restart a workload as `kubectl rollout restart` does."""
     annotations = {"kubectl.kubernetes.io/restartedAt": at}
     manifest = cluster.get(kind, "shop", name)
     cluster.apply(

@@ -42,6 +42,7 @@ def granted(world: World) -> list[Object]:
 
 
 def grant(world: World) -> None:
+    """Let every cluster judge calls by what its infra team has granted."""
     for cluster in world.kubernetes.clusters.values():
         for manifest in granted(world):
             cluster.apply(manifest)

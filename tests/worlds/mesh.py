@@ -82,9 +82,11 @@ class Mesh:
 
 
 def pods(cluster: Cluster, namespace: str, component: str = "") -> list[Object]:
+    """The pods of a namespace, or those of one component of the control plane."""
     found = cluster.objects("Pod", namespace)
     return [p for p in found if component in ("", p["metadata"]["labels"].get("linkerd.io/control-plane-component"))]
 
 
 def events(cluster: Cluster, reason: str) -> list[Object]:
+    """The events of this reason."""
     return [e for e in cluster.objects("Event") if e["reason"] == reason]

@@ -18,10 +18,12 @@ INSTANCES = f"{VAULTS}/backupInstances"
 
 
 def seed(world: World) -> None:
+    """A new cluster whose tag asks for protection."""
     world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
 
 
 def cluster_of(stage: Stage) -> Resource:
+    """The first cluster, as Resource Manager has it."""
     return next(stage.world.arm.of_type("Microsoft.ContainerService/managedClusters"))
 
 
@@ -58,10 +60,12 @@ def writes(world: World) -> list[str]:
 
 
 def of(world: World, type: str) -> list[Resource]:
+    """All resources of a type."""
     return list(world.arm.of_type(type))
 
 
 def write_policy(stage: Stage, **protect: Any) -> None:
+    """Let the policy document say this about protections."""
     (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
 
 
@@ -80,16 +84,19 @@ def asked(stage: Stage) -> list[Exchange]:
 
 
 def one(stage: Stage, type: str) -> Resource:
+    """The only resource of a type."""
     (found,) = of(stage.world, type)
     return found
 
 
 async def protect(stage: Stage) -> dict[str, Any]:
+    """Let the cluster be protected; the result."""
     stage.world.aks.announce(cluster_of(stage))
     return await protected(stage)
 
 
 async def stops_with(stage: Stage, reason: str) -> None:
+    """The protection of the cluster fails, and says this."""
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)
     assert run.status == "Failed"

@@ -7,6 +7,7 @@ from tests.worlds.protections import CLUSTER, VAULTS, one, protect
 
 
 def releases(stage: Stage) -> list[Instance]:
+    """The releases of vaults."""
     return [i for i in stage.host.instances() if i.name == "release_cluster"]
 
 

@@ -24,11 +24,13 @@ BARE: Object = {
 
 
 def seed(world: World) -> None:
+    """A trust domain of one cluster, whose root is due."""
     seed_trust(world, 1)
     world.linkerd.traffic_every = 300
 
 
 def vault(stage: Stage) -> Vault:
+    """The Key Vault that holds the roots."""
     return stage.world.key_vaults.vaults[KEY_VAULT]
 
 
@@ -77,6 +79,7 @@ def runs(stage: Stage) -> list[Instance]:
 
 
 def status(stage: Stage) -> dict[str, Any]:
+    """What the rotation shows of itself."""
     run = stage.host.instance(RUN)
     return (run.custom_status or {}) if run else {}
 
@@ -88,5 +91,6 @@ def steps(stage: Stage) -> dict[str, dict[str, Any]]:
 
 
 def announce(stage: Stage, **data: Any) -> None:
+    """The event that the old root nears its expiry."""
     event = vault(stage).near_expiry_event(OLD_ROOT)
     stage.world.event_grid.publish(KEY_VAULT_TOPIC, {**event, "data": {**event["data"], **data}})

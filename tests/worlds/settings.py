@@ -5,6 +5,7 @@ from shared.settings import Settings
 
 
 def settings(world: World) -> Settings:
+    """Settings with every endpoint in the simulated cloud, and no identity."""
     return Settings(
         tenant_id=TENANT,
         subscription_ids=SUBSCRIPTION,

@@ -116,6 +116,7 @@ def few() -> list[dict[str, Any]]:
 
 
 def bundle_of(stage: Stage, cluster: str) -> str:
+    """The text of the bundle that a cluster has."""
     found = stage.world.kubernetes.clusters[cluster].get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
     return str(found["data"]["ca-bundle.crt"])
 

@@ -14,6 +14,7 @@ ACCOUNT = f"{GROUP}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
 
 
 def workloads() -> list[dict[str, Any]]:
+    """A deployment and a claim in the namespace shop."""
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     metadata = {"name": "data", "namespace": "shop"}
     return [

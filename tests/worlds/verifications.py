@@ -18,24 +18,28 @@ EVENT = "Meshward.Backup.Completed"
 
 
 def seed(world: World) -> None:
+    """A meshed cluster and a share, both protected."""
     scenario.seed_trust(world, 1)
     world.backup_vaults.protect(CLUSTER)
     scenario.seed_share(world)
 
 
 async def prepare(stage: Stage) -> None:
+    """Let the verifier read the share, and wait: what is to be backed up has to be older than the backup."""
     account = stage.world.file_shares.account(ACCOUNT)["id"]
     stage.world.roles.grant(stage.caller("verifier").object_id, DATA_ROLES[0], account)
     await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
 
 
 def back_up(stage: Stage, kind: str = "cluster", *, status: str = "Completed") -> Resource:
+    """The job of a backup that has ended with this status."""
     if kind == "share":
         return stage.world.recovery_vaults.complete_backup(ACCOUNT, SHARE, status=status)
     return stage.world.backup_vaults.complete_backup(CLUSTER, status=status)
 
 
 def runs(stage: Stage) -> list[Instance]:
+    """The verifications."""
     return [i for i in stage.host.instances() if i.id.startswith("verify-")]
 
 
@@ -67,6 +71,7 @@ def restores(stage: Stage) -> list[Resource]:
 
 
 def checks(result: dict[str, Any]) -> dict[str, bool]:
+    """Which checks of a verdict have passed, by name."""
     return {check["name"]: check["passed"] for check in result["checks"]}
 
 

@@ -9,4 +9,5 @@ BLUE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/m
 
 
 def read(**document: Any) -> Policy:
+    """The policy that a document of these parts says."""
     return policy_of(json.dumps(document).encode())

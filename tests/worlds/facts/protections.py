@@ -26,6 +26,7 @@ def cluster(
     state: str = "Succeeded",
     principal: str | None = "cluster-principal",
 ) -> Cluster:
+    """A cluster that asks for protection, but for what is said here."""
     return Cluster(
         id=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-clusters/providers/Microsoft.ContainerService"
         f"/managedClusters/{name}",
@@ -44,6 +45,7 @@ def cluster(
 
 
 def protection(name: str = "aks-new", created_at: datetime | None = BORN) -> Protection:
+    """The protection that such a cluster is to have."""
     return protection_of(cluster(name, created_at=created_at), "rg-backup", TERMS)
 
 
