@@ -64,6 +64,7 @@ def imported_tests(file: Path) -> list[str]:
 def strays(tests: Path) -> list[str]:
     """Modules among tests that are none: what they hold belongs to a world."""
     found = [file for room in MIRRORS for file in (tests / room).rglob("*.py") if APPS not in file.parents]
+    found += tests.glob("*.py")
     return [str(file.relative_to(tests)) for file in found if not is_test(file.stem) and file.stem != "__init__"]
 
 
@@ -106,5 +107,9 @@ def test_what_tests_share_is_in_worlds_and_fixtures_alone_in_a_conftest() -> Non
 def test_what_is_elsewhere_is_seen(tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "small_mesh.py").touch()
+    (tmp_path / "stage.py").touch()
     (tmp_path / "conftest.py").write_text("import pytest\ndef seed(): ...\n@pytest.fixture\ndef stage(): ...\n")
-    assert (strays(tmp_path), shared_by_conftest(tmp_path / "conftest.py")) == (["flows/small_mesh.py"], ["seed"])
+    assert (strays(tmp_path), shared_by_conftest(tmp_path / "conftest.py")) == (
+        ["flows/small_mesh.py", "stage.py"],
+        ["seed"],
+    )
