@@ -10,7 +10,7 @@ import pytest
 
 from local.stage import APP, INFRA
 from tests.infra.evaluated import template
-from tests.infra.test_evaluated import PRIVATE, VERIFIED, deployed, subscribed
+from tests.worlds.deployments import PRIVATE, VERIFIED, deployed, subscribed
 
 CHECKOV = APP / ".cache" / "checkov" / "bin" / "checkov"
 SKIPPED = set(re.findall(r"- (CKV_\w+) +# \w+", (INFRA / "checkov.yaml").read_text()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.cloud.arm import SUBSCRIPTION
 from shared.domain.selftest import PROVIDERS
-from tests.azure.conftest import Deployer
+from tests.azure.deployer import Deployer
 
 
 async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer: Deployer) -> None:

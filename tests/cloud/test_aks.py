@@ -11,7 +11,7 @@ from azure.mgmt.containerservice.models import TrustedAccessRoleBinding, Trusted
 
 from local.cloud.wire import Exchange
 from local.cloud.world import World
-from tests import sdk
+from tests.worlds import sdk
 
 ROLE = "Microsoft.DataProtection/backupVaults/backup-operator"
 VAULT = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/v"

@@ -1,3 +1,5 @@
+"""Backups and restores of clusters by the simulated Backup vault, as jobs that take their time and may fail."""
+
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -5,7 +7,6 @@ from typing import Any
 import httpx2
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from lightkube.resources.core_v1 import Namespace
 
 from local.cloud.backup.content import Object
@@ -14,95 +15,14 @@ from local.cloud.backup.protocol import Outcome, Warned
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
-from tests import sdk
-from tests.cloud.test_kubernetes import client_for
-
-AT: dict[str, Any] = {
-    "resource_group_name": "rg-backup",
-    "vault_name": "bv-seeded",
-    "backup_instance_name": "shop-shop-seeded",
-}
-VAULT: dict[str, Any] = {k: AT[k] for k in ("resource_group_name", "vault_name")}
+from tests.worlds.backups import AT, VAULT, backed_up, config, names, namespace, protected_shop, request, restore, sent
+from tests.worlds.kubernetes import client_for
 
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[Any]:
-    """A client in a world with a protected cluster `shop` that runs a deployment in the namespace `shop`."""
-    world.aks.add("shop")
-    for manifest in (namespace("shop"), config("settings", colour="blue"), claim("data"), deployment("web")):
-        world.kubernetes.clusters["shop"].apply(manifest)
-    world.backup_vaults.protect("shop")
-    async with DataProtectionMgmtClient(**sdk.arm(world, world.entra.add("caller"))) as client:
+    async with protected_shop(world) as client:
         yield client
-
-
-def namespace(name: str) -> Object:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "annotations": {"team": "shop"}}}
-
-
-def config(name: str, **data: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}, "data": data}
-
-
-def claim(name: str) -> Object:
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    metadata = {"name": name, "namespace": "shop"}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
-
-
-def deployment(name: str) -> Object:
-    labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "nginx"}]}}
-    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
-    metadata = {"name": name, "namespace": "shop"}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-
-
-def request(world: World, point: str, **criteria: Any) -> Any:
-    cluster = world.arm.find(
-        world.backup_vaults.instances.protecting("shop")["properties"]["dataSourceInfo"]["resourceID"]
-    )
-    assert cluster
-    source = {"resourceID": cluster["id"], "objectType": "Datasource"}
-    chosen = {
-        "objectType": "KubernetesClusterRestoreCriteria",
-        "includeClusterScopeResources": False,
-        "includedNamespaces": ["shop"],
-        "namespaceMappings": {"shop": "verify-shop"},
-        "conflictPolicy": "Skip",
-        "persistentVolumeRestoreMode": "RestoreWithVolumeData",
-    }
-    return {
-        "objectType": "AzureBackupRecoveryPointBasedRestoreRequest",
-        "sourceDataStoreType": "OperationalStore",
-        "recoveryPointId": point,
-        "restoreTargetInfo": {
-            "objectType": "ItemLevelRestoreTargetInfo",
-            "recoveryOption": "FailIfExists",
-            "restoreLocation": cluster["location"],
-            "datasourceInfo": source,
-            "restoreCriteria": [{**chosen, **criteria}],
-        },
-    }
-
-
-def backed_up(world: World, **arguments: Any) -> str:
-    """The id of the point that a scheduled backup leaves."""
-    job = world.backup_vaults.complete_backup("shop", **arguments)
-    return str(job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"])
-
-
-async def restore(world: World, client: Any, point: str, **criteria: Any) -> Any:
-    """The job of a restore that has run its time."""
-    poller = await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point, **criteria))
-    started = await poller.result()
-    await world.clock.advance(timedelta(minutes=5))
-    job = await client.jobs.get(**VAULT, job_id=started.job_id.rpartition("/")[2])
-    return job.properties
-
-
-def names(world: World, kind: str, namespace: str) -> list[str]:
-    return [o["metadata"]["name"] for o in world.kubernetes.clusters["shop"].objects(kind, namespace)]
 
 
 async def test_a_backup_on_demand_answers_with_its_job_and_leaves_a_point(world: World, client: Any) -> None:
@@ -250,149 +170,6 @@ async def test_a_workload_restored_from_a_meshed_namespace_joins_the_mesh_again(
     containers = [[c["name"] for c in pod["spec"]["containers"]] for pod in pods]
     assert [pod["status"]["phase"] for pod in pods] == ["Running", "Running"]
     assert all("linkerd-proxy" in names for names in containers)
-
-
-VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
-BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
-
-
-def scratch(world: World, **options: Any) -> str:
-    """A second cluster that has nothing yet; its resource id."""
-    return str(world.aks.add("scratch", **options)["id"])
-
-
-def into(wanted: Any, cluster: str) -> Any:
-    """The request with another cluster as its target."""
-    wanted["restoreTargetInfo"]["datasourceInfo"]["resourceID"] = cluster
-    return wanted
-
-
-def staging(world: World) -> dict[str, str]:
-    """A staging group with an account in it, which the vault may fill; their resource ids by what they are."""
-    group = world.resource_groups.add("rg-staging")["id"]
-    account = f"{group}/providers/Microsoft.Storage/storageAccounts/ststaging"
-    world.arm.store({"id": account, "name": "ststaging", "type": "Microsoft.Storage/storageAccounts", "properties": {}})
-    return {"group": group, "account": account}
-
-
-def let_fill(world: World, place: dict[str, str]) -> None:
-    vault = next(v for v in world.arm.of_type("Microsoft.DataProtection/backupVaults"))
-    for role, at in ((CONTRIBUTOR, "group"), (ACCOUNT_CONTRIBUTOR, "account"), (BLOB_OWNER, "account")):
-        world.roles.grant(vault["identity"]["principalId"], role, place[at])
-
-
-def from_vault(world: World, point: str, place: dict[str, str]) -> Any:
-    """A restore request for the vault tier's copy of a point."""
-    named = {"stagingResourceGroupId": place["group"], "stagingStorageAccountId": place["account"]}
-    return {**request(world, point, objectType=VAULT_TIER, **named), "sourceDataStoreType": "VaultStore"}
-
-
-async def sent(world: World, client: Any, wanted: Any, minutes: int = 5) -> Any:
-    """The job of a request, so many minutes later."""
-    started = await (await client.backup_instances.begin_trigger_restore(**AT, parameters=wanted)).result()
-    await world.clock.advance(timedelta(minutes=minutes))
-    return (await client.jobs.get(**VAULT, job_id=started.job_id.rpartition("/")[2])).properties
-
-
-def staged(world: World, place: dict[str, str]) -> list[str]:
-    """What is in the staging place, by type."""
-    kinds = ("Microsoft.Compute/snapshots", "Microsoft.Compute/disks")
-    kept = [r["type"] for kind in kinds for r in world.arm.of_type(kind, f"{place['group']}/")]
-    return [*kept, *(["container"] * len(world.storage.containers(place["account"])))]
-
-
-async def test_a_restore_into_another_cluster_needs_there_what_a_backup_needs(world: World, client: Any) -> None:
-    cluster = scratch(world)
-    wanted = into(request(world, backed_up(world)), cluster)
-    checked: Any = {"restoreRequestObject": wanted}
-    with pytest.raises(HttpResponseError):
-        await (await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)).result()
-    unfit = await sent(world, client, wanted)
-    world.backup_vaults.accept("scratch")
-    await (await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)).result()
-    fit = await sent(world, client, wanted)
-    assert (unfit.status, unfit.error_details[0].code) == ("Failed", "KubernetesBackupListExtensionsError")
-    assert (fit.status, fit.extended_info.recovery_destination) == ("Completed", cluster)
-    assert world.kubernetes.clusters["scratch"].find("Deployment", "verify-shop", "web")
-    assert world.kubernetes.clusters["shop"].find("Namespace", "", "verify-shop") is None
-
-
-async def test_the_other_cluster_s_identity_must_reach_the_snapshots(world: World, client: Any) -> None:
-    cluster = scratch(world)
-    held = world.backup_vaults.accept("scratch")
-    mine = held["identity"]["principalId"]
-    for grant in list(world.arm.of_type("Microsoft.Authorization/roleAssignments")):
-        if grant["properties"]["principalId"] == mine:
-            world.arm.remove(grant["id"])
-    job = await sent(world, client, into(request(world, backed_up(world)), cluster))
-    assert job.error_details[0].code == "UserErrorMissingPermissionsOnSnapshotResourceGroup"
-
-
-async def test_the_operational_tier_restores_within_its_region_only(world: World, client: Any) -> None:
-    cluster = scratch(world, location="northeurope")
-    world.backup_vaults.accept("scratch")
-    job = await sent(world, client, into(request(world, backed_up(world)), cluster))
-    assert (job.status, job.error_details[0].code) == ("Failed", "UserErrorTargetClusterNotInSameRegion")
-
-
-async def test_a_point_tells_in_which_stores_it_is(world: World, client: Any) -> None:
-    point = backed_up(world, vaulted=True)
-    found = await client.recovery_points.get(**AT, recovery_point_id=point)
-    stores = [s["type"] for s in found.properties["recoveryPointDataStoresDetails"]]
-    assert stores == ["OperationalStore", "VaultStore"]
-
-
-async def test_a_restore_from_the_vault_tier_leaves_what_it_staged(world: World, client: Any) -> None:
-    place, point = staging(world), backed_up(world, vaulted=True)
-    let_fill(world, place)
-    job = await sent(world, client, from_vault(world, point, place))
-    assert (job.status, job["sourceDataStoreType"]) == ("Completed", "VaultStore")
-    assert names(world, "PersistentVolumeClaim", "verify-shop") == ["data"]
-    assert staged(world, place) == ["Microsoft.Compute/snapshots", "Microsoft.Compute/disks", "container"]
-
-
-@pytest.mark.parametrize("outcome", [Outcome(status="Failed"), Outcome(seconds=None)], ids=["fails", "hangs"])
-async def test_what_was_staged_stays_also_if_the_restore_comes_to_nothing(
-    world: World, client: Any, outcome: Outcome[Object]
-) -> None:
-    place, point = staging(world), backed_up(world, vaulted=True)
-    let_fill(world, place)
-    world.backup_vaults.jobs.outcomes["Restore"].append(outcome)
-    await sent(world, client, from_vault(world, point, place))
-    assert len(staged(world, place)) == 3
-
-
-async def test_a_staging_place_that_the_vault_may_not_fill_fails_the_restore(world: World, client: Any) -> None:
-    place, point = staging(world), backed_up(world, vaulted=True)
-    job = await sent(world, client, from_vault(world, point, place))
-    assert job.error_details[0].code == "UserErrorVaultMSIMissingPermissionsOnStagingLocation"
-    assert staged(world, place) == []
-
-
-async def test_a_store_that_doesn_t_hold_the_point_or_criteria_of_the_other_are_refused(
-    world: World, client: Any
-) -> None:
-    place, point, vaulted = staging(world), backed_up(world), backed_up(world, vaulted=True)
-    wrong = request(world, vaulted)
-    refused = [from_vault(world, point, place), {**wrong, "sourceDataStoreType": "VaultStore"}]
-    for wanted in refused:
-        with pytest.raises(HttpResponseError) as caught:
-            await client.backup_instances.begin_trigger_restore(**AT, parameters=wanted)
-        assert caught.value.status_code == 400
-
-
-async def test_a_point_expires_in_one_store_or_in_all(world: World, client: Any) -> None:
-    point = backed_up(world, vaulted=True)
-    world.backup_vaults.jobs.expire(point, "OperationalStore")
-    left = await client.recovery_points.get(**AT, recovery_point_id=point)
-    with pytest.raises(HttpResponseError):
-        await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
-    world.backup_vaults.jobs.expire(point)
-    listed = [p async for p in client.recovery_points.list(**AT)]
-    assert [s["type"] for s in left.properties["recoveryPointDataStoresDetails"]] == ["VaultStore"]
-    assert listed == []
 
 
 async def test_a_restore_goes_on_when_its_point_expires_meanwhile(world: World, client: Any) -> None:

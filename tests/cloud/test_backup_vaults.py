@@ -11,7 +11,7 @@ from local.cloud.arm import Resource
 from local.cloud.backup import seed
 from local.cloud.backup.readiness import DISK_SNAPSHOT_CONTRIBUTOR
 from local.cloud.world import REGION, World
-from tests import sdk
+from tests.worlds import sdk
 
 RG, VAULT = "rg-backup", "bv-one"
 POLICY: dict[str, Any] = deepcopy({"properties": seed.POLICY})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.cloud.wire import Exchange
-from tests.conformance import Oracle, azure_url, conforms
+from tests.oracle.conformance import Oracle, azure_url, conforms
 
 VAULT = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/v?api-version=2024-04-01"
 

@@ -16,7 +16,7 @@ from local.cloud.entra import Principal
 from local.cloud.event_grid.delivery import RETRY_SECONDS
 from local.cloud.event_grid.topics import ValidationFailed
 from local.cloud.world import SUBSCRIPTION, World
-from tests import sdk
+from tests.worlds import sdk
 
 WRITE = {
     "key": "data.operationName",

@@ -9,7 +9,7 @@ from azure.mgmt.kubernetesconfiguration.extensions.models import Extension, Exte
 
 from local.cloud.resources.extensions import BACKUP_EXTENSION, INSTALL_SECONDS
 from local.cloud.world import World
-from tests import sdk
+from tests.worlds import sdk
 
 WHERE = ("rg-clusters", "Microsoft.ContainerService", "managedClusters", "alpha")
 NAME = "azure-aks-backup"

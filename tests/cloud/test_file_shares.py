@@ -9,7 +9,7 @@ from azure.storage.fileshare.aio import ShareClient
 from local.cloud.entra import Principal
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
-from tests import sdk
+from tests.worlds import sdk
 
 ACCOUNT, SHARE = "stdata", "orders"
 

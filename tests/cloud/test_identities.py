@@ -6,7 +6,7 @@ from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 from azure.mgmt.msi.models import FederatedIdentityCredential, Identity
 
 from local.cloud.world import REGION, World
-from tests import sdk
+from tests.worlds import sdk
 
 
 def _client(world: World) -> ManagedServiceIdentityClient:

@@ -28,7 +28,7 @@ from local.cloud.key_vault.rules import Refused, complete_policy
 from local.cloud.key_vault.vault import Vault
 from local.cloud.key_vault.x509 import issue
 from local.cloud.world import World
-from tests.sdk import aio
+from tests.worlds.sdk import aio
 
 SELF = CertificatePolicy(
     "Self", subject="CN=root.linkerd.cluster.local", key_type="EC", key_curve_name="P-256", exportable=False

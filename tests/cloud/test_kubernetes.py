@@ -1,12 +1,10 @@
 """The simulated Kubernetes API as the real client sees it, and its controllers on the virtual clock."""
 
-import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube import ApiError, AsyncClient
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.operators import not_equal
@@ -14,64 +12,11 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Secret
 from lightkube.types import CascadeType, PatchType
 
-from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.kubernetes.cluster import Cluster, Object
 from local.cloud.world import World
+from tests.worlds.kubernetes import client_for, restart, workload
 
 MINUTE = timedelta(minutes=1)
-
-
-def client_for(world: World, cluster: str, audience: str = AUDIENCE) -> AsyncClient:
-    token = world.entra.token(world.entra.add("meshward"), audience)
-    authority = base64.b64encode(world.wire.ca_pem).decode()
-    config = KubeConfig.from_dict(
-        {
-            "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [
-                {
-                    "name": "c",
-                    "cluster": {
-                        "server": f"{world.wire.url}/k8s/{cluster}",
-                        "certificate-authority-data": authority,
-                    },
-                }
-            ],
-            "users": [{"name": "u", "user": {"token": token}}],
-        }
-    )
-    return AsyncClient(config, field_manager="meshward", trust_env=False)
-
-
-def workload(name: str, kind: str = "Deployment", replicas: int = 3, **spec: Any) -> Object:
-    counted = {} if kind == "DaemonSet" else {"replicas": replicas}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {
-            **counted,
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": "app", "image": "shop/app:1"}]},
-            },
-            **spec,
-        },
-    }
-
-
-def restart(cluster: Cluster, kind: str, name: str, at: str = "2027-01-15T08:00:00Z") -> None:
-    annotations = {"kubectl.kubernetes.io/restartedAt": at}
-    manifest = cluster.get(kind, "shop", name)
-    cluster.apply(
-        {
-            "apiVersion": manifest["apiVersion"],
-            "kind": kind,
-            "metadata": manifest["metadata"],
-            "spec": {"template": {"metadata": {"annotations": annotations}}},
-        }
-    )
 
 
 @pytest.fixture

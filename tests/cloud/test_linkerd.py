@@ -1,111 +1,22 @@
 """The simulated Linkerd: what makes a rotation of trust hard must be hard here too."""
 
-import base64
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from lightkube import ApiError
 from lightkube.models.core_v1 import Container, PodSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Pod
 
-from local.cloud.clock import Clock
-from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.kubelet import Kubelet
 from local.cloud.kubernetes.objects import Object, is_ready
-from local.cloud.linkerd.certificates import BadBundle, Certificates
-from local.cloud.linkerd.roots import Root, new_root
+from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
-from tests.cloud.test_kubernetes import client_for, restart, workload
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-DOMAIN = "mesh.example"
-ROOTS, ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
-KINDS = ("Deployment", "StatefulSet", "DaemonSet")
-
-
-class Mesh:
-    """Two clusters of one trust domain, ready, with workloads of all kinds."""
-
-    def __init__(self, world: World, clusters: int = 2, **options: Any) -> None:
-        self.world, self.linkerd = world, world.linkerd
-        self.old = new_root(f"root.linkerd.{DOMAIN}.1", world.clock.now())
-        self.new = new_root(f"root.linkerd.{DOMAIN}.2", world.clock.now())
-        self.clusters = [self._cluster(f"c{n}", **options) for n in range(clusters)]
-
-    def _cluster(self, name: str, **options: Any) -> Cluster:
-        cluster = self.world.kubernetes.add(name)
-        certificate, key = self.issuer(self.old)
-        self.linkerd.install(
-            name,
-            trust_domain=DOMAIN,
-            root_pem=self.old.pem,
-            issuer_cert_pem=certificate,
-            issuer_key_pem=key,
-            **options,
-        )
-        annotations = {"linkerd.io/inject": "enabled"}
-        meta = {"name": "shop", "annotations": annotations}
-        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-        for kind in KINDS:
-            cluster.apply(workload(kind.lower(), kind))
-        return cluster
-
-    def issuer(self, root: Root, lifetime: timedelta = timedelta(days=90)) -> tuple[str, str]:
-        return root.issuer(f"identity.linkerd.{DOMAIN}", self.world.clock.now(), lifetime)
-
-    def bundle(self, text: str) -> None:
-        for cluster in self.clusters:
-            meta = {"name": ROOTS, "namespace": "linkerd"}
-            data = {"ca-bundle.crt": text}
-            cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
-
-    def issue_under(self, root: Root, lifetime: timedelta = timedelta(days=90)) -> None:
-        for cluster in self.clusters:
-            certificate, key = self.issuer(root, lifetime)
-            files = {"tls.crt": certificate, "tls.key": key, "ca.crt": root.pem}
-            data = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
-            meta = {"name": ISSUER, "namespace": "linkerd"}
-            cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
-
-    async def restart_control_planes(self) -> None:
-        for cluster in self.clusters:
-            for deployment in cluster.objects("Deployment", "linkerd"):
-                template = deployment["spec"]["template"]
-                at = {"kubectl.kubernetes.io/restartedAt": cluster.now()}
-                annotations = {**template["metadata"]["annotations"], **at}
-                template = {**template, "metadata": {**template["metadata"], "annotations": annotations}}
-                cluster.update({**deployment, "spec": {**deployment["spec"], "template": template}})
-        await self.world.clock.advance(3 * MINUTE)
-
-    async def restart_workloads(self) -> None:
-        for cluster in self.clusters:
-            for kind in KINDS:
-                restart(cluster, kind, kind.lower(), at=cluster.now())
-        await self.world.clock.advance(3 * MINUTE)
-
-    async def restart_all(self) -> None:
-        await self.world.clock.advance(2 * MINUTE)
-        await self.restart_control_planes()
-        await self.restart_workloads()
-
-
-@pytest.fixture
-async def mesh(world: World) -> Mesh:
-    mesh = Mesh(world)
-    await world.clock.advance(3 * MINUTE)
-    return mesh
-
-
-def pods(cluster: Cluster, namespace: str, component: str = "") -> list[Object]:
-    found = cluster.objects("Pod", namespace)
-    return [p for p in found if component in ("", p["metadata"]["labels"].get("linkerd.io/control-plane-component"))]
+from tests.worlds.kubernetes import client_for, restart, workload
+from tests.worlds.mesh import DOMAIN, Mesh, events, pods
+from tests.worlds.times import HOUR, MINUTE
 
 
 def anchors(pod: Object) -> str:
@@ -113,10 +24,6 @@ def anchors(pod: Object) -> str:
     proxy = next(c for c in containers if c["name"] == "linkerd-proxy")
     entry = next(e for e in proxy["env"] if e["name"] == "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS")
     return str(entry.get("value", ""))
-
-
-def events(cluster: Cluster, reason: str) -> list[Object]:
-    return [e for e in cluster.objects("Event") if e["reason"] == reason]
 
 
 async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_the_root(mesh: Mesh) -> None:
@@ -243,226 +150,10 @@ async def test_one_forgotten_cluster_of_the_trust_domain_breaks_pairs_across_clu
     }
 
 
-async def test_every_identity_replica_takes_a_new_issuer_in_its_own_time_and_says_so(mesh: Mesh) -> None:
-    cluster = mesh.clusters[0]
-    mesh.issue_under(mesh.old)
-    await mesh.world.clock.advance(timedelta(seconds=2))
-    assert events(cluster, "IssuerUpdated") == []
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert len(events(cluster, "IssuerUpdated")) == 3
-    mesh.issue_under(mesh.old)
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert [e["count"] for e in events(cluster, "IssuerUpdated")] == [2, 2, 2]
-
-
 async def test_events_are_gone_after_an_hour(mesh: Mesh) -> None:
     mesh.issue_under(mesh.old)
     await mesh.world.clock.advance(2 * HOUR)
     assert events(mesh.clusters[0], "IssuerUpdated") == []
-
-
-async def test_identity_skips_an_issuer_under_a_root_that_it_did_not_read_at_its_start(mesh: Mesh) -> None:
-    cluster = mesh.clusters[0]
-    mesh.bundle(mesh.old.pem + mesh.new.pem)
-    await mesh.world.clock.advance(2 * MINUTE)
-    mesh.issue_under(mesh.new)
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert events(cluster, "IssuerUpdated") == []
-    assert len(events(cluster, "IssuerUpdateSkipped")) == 3
-    await mesh.restart_control_planes()
-    plane = mesh.linkerd.control_planes["c0"]
-    certificates = Certificates()
-    assert {i.issuer.chain for i in plane.identities.values() if i.issuer} == {
-        certificates.read(base64.b64decode(cluster.get("Secret", "linkerd", ISSUER)["data"]["tls.crt"]).decode())
-    }
-
-
-async def test_a_replica_that_misses_the_reload_goes_on_with_the_old_issuer_until_it_restarts(mesh: Mesh) -> None:
-    cluster = mesh.clusters[0]
-    deaf = pods(cluster, "linkerd", "identity")[0]
-    mesh.linkerd.miss_reload(deaf)
-    mesh.issue_under(mesh.old, lifetime=timedelta(days=10))
-    await mesh.world.clock.advance(3 * MINUTE)
-    ttl = await issuer_ttl(mesh.world, cluster)
-    assert sorted(days > 80 for days in ttl.values()) == [False, False, True]
-    assert ttl[deaf["metadata"]["name"]] > 80
-    cluster.delete("Pod", "linkerd", deaf["metadata"]["name"])
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert max((await issuer_ttl(mesh.world, cluster)).values()) < 10
-
-
-async def issuer_ttl(world: World, cluster: Cluster) -> dict[str, float]:
-    """Days that the issuer in use of each identity pod still lives."""
-    found = {}
-    for pod in pods(cluster, "linkerd", "identity"):
-        text = await metrics(world, cluster, pod, 9990)
-        found[pod["metadata"]["name"]] = float(text.split()[1]) / 86_400
-    return found
-
-
-async def metrics(world: World, cluster: Cluster, pod: Object, port: int) -> str:
-    client = client_for(world, cluster.name)
-    meta = pod["metadata"]
-    path = f"api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{port}/proxy/metrics"
-    answer = await client._client._client.get(path)
-    await client.close()
-    return answer.raise_for_status().text if answer.status_code == 200 else f"{answer.status_code}"
-
-
-async def test_a_proxy_tells_its_leaf_in_its_metrics(mesh: Mesh) -> None:
-    cluster = mesh.clusters[0]
-    text = await metrics(mesh.world, cluster, pods(cluster, "shop")[0], 4191)
-    values = dict(line.rsplit(" ", 1) for line in text.splitlines())
-    left = float(values["control_identity_cert_expiration_timestamp_seconds"]) - mesh.world.clock.time()
-    assert 86_000 < left < 86_420
-    assert values['control_identity_cert_refreshes_total{result="ok"}'] == "1"
-    assert await metrics(mesh.world, cluster, pods(cluster, "shop")[0], 9990) == "503"
-
-
-@pytest.mark.parametrize(
-    ("version", "name"),
-    [
-        ("2.14", "identity_cert_refresh_count"),
-        ("2.15", "identity_cert_refresh_timestamp_seconds"),
-        ("2.16", "control_identity_cert_refresh_timestamp_seconds"),
-    ],
-)
-async def test_metrics_bear_the_names_of_the_proxys_version(world: World, version: str, name: str) -> None:
-    mesh = Mesh(world, clusters=1, version=version)
-    await world.clock.advance(3 * MINUTE)
-    text = await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "shop")[0], 4191)
-    assert name in {line.split()[0] for line in text.splitlines()}
-    assert await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "linkerd", "identity")[0], 9990) == "\n"
-
-
-async def test_leaves_are_renewed_after_seventy_percent_of_their_life(mesh: Mesh) -> None:
-    first = {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)}
-    await mesh.world.clock.advance(16 * HOUR)
-    assert {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)} == first
-    await mesh.world.clock.advance(HOUR)
-    assert all(p.leaf is not first[p] for p in mesh.linkerd.proxies(DOMAIN))
-
-
-async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_refused(mesh: Mesh) -> None:
-    mesh.issue_under(mesh.old, lifetime=timedelta(hours=10))
-    await mesh.world.clock.advance(3 * MINUTE)
-    await mesh.restart_control_planes()
-    await mesh.restart_workloads()
-    ends = max(p.leaf.closes for p in mesh.linkerd.proxies(DOMAIN) if p.leaf)
-    assert ends < mesh.world.clock.time() + 10 * 3600
-    await mesh.world.clock.advance(10 * HOUR)
-    assert events(mesh.clusters[0], "IssuerValidationFailed")
-    assert any("CertExpired" in f.reason for f in mesh.linkerd.failed)
-    mesh.issue_under(mesh.old)
-    await mesh.world.clock.advance(3 * MINUTE)
-    assert mesh.linkerd.broken_pairs() == []
-
-
-async def test_a_proxy_that_only_knows_the_old_root_can_not_renew_under_the_new_one(mesh: Mesh) -> None:
-    mesh.bundle(mesh.old.pem + mesh.new.pem)
-    await mesh.world.clock.advance(2 * MINUTE)
-    await mesh.restart_control_planes()
-    mesh.issue_under(mesh.new)
-    await mesh.world.clock.advance(3 * MINUTE)
-    await mesh.restart_control_planes()
-    stale = [p for p in mesh.linkerd.proxies(DOMAIN) if not p.is_control_plane]
-    before = {p: p.leaf for p in stale}
-    await mesh.world.clock.advance(17 * HOUR)
-    assert {p: p.leaf for p in stale} == before
-    assert all(p.refreshes == {"ok": 1, "error": 0} for p in stale)
-
-
-@pytest.mark.parametrize("tail", ["\n", " ", "# the end\n"])
-async def test_text_after_the_last_block_sends_identity_into_a_crash_loop_at_its_next_start(
-    mesh: Mesh, tail: str
-) -> None:
-    cluster = mesh.clusters[0]
-    mesh.bundle(mesh.old.pem + tail)
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert all(map(is_ready, pods(cluster, "linkerd", "identity")))
-    await mesh.restart_control_planes()
-    crashing = [p for p in pods(cluster, "linkerd", "identity") if not is_ready(p)]
-    state = crashing[0]["status"]["containerStatuses"][0]["state"]
-    assert state["waiting"]["reason"] == "CrashLoopBackOff"
-    assert "Failed to read trust anchors: not a PEM certificate" in state["waiting"]["message"]
-    mesh.bundle(mesh.old.pem)
-    await mesh.world.clock.advance(10 * MINUTE)
-    assert all(map(is_ready, pods(cluster, "linkerd", "identity")))
-
-
-def test_identity_reads_bundles_more_strictly_than_proxies(clock: Clock) -> None:
-    one, two = new_root("one", clock.now()), new_root("two", clock.now())
-    key = one.issuer("i", one.certificate.not_valid_before_utc)[1]
-    certificates = Certificates()
-    both = (one.fingerprint, two.fingerprint)
-    for text in (one.pem + two.pem, one.pem + two.pem.rstrip(), f"# one\n\n{one.pem}\n# two\n{two.pem}"):
-        assert certificates.read_strictly(text) == certificates.read(text) == both
-    assert certificates.read_strictly((one.pem + two.pem).replace("\n", "\r\n")) == both
-    mixed = one.pem + key + two.pem
-    assert certificates.read_strictly(mixed) == (one.fingerprint,)
-    assert certificates.read(mixed) == both
-    with pytest.raises(BadBundle, match="not a PEM certificate"):
-        certificates.read_strictly(one.pem + "\n")
-
-
-async def test_an_issuer_without_the_ca_flag_is_skipped(mesh: Mesh) -> None:
-    cluster = mesh.clusters[0]
-    certificate, key = mesh.old.issuer("identity", mesh.world.clock.now(), ca=False)
-    data = {"tls.crt": certificate, "tls.key": key}
-    meta = {"name": ISSUER, "namespace": "linkerd"}
-    encoded = {n: base64.b64encode(t.encode()).decode() for n, t in data.items()}
-    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": encoded})
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert "not a CA" in events(cluster, "IssuerUpdateSkipped")[0]["message"]
-
-
-async def test_an_issuer_with_the_key_of_another_is_skipped(mesh: Mesh) -> None:
-    cluster = mesh.clusters[0]
-    files = {"tls.crt": mesh.issuer(mesh.old)[0], "tls.key": mesh.issuer(mesh.old)[1]}
-    meta = {"name": ISSUER, "namespace": "linkerd"}
-    data = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
-    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
-    await mesh.world.clock.advance(2 * MINUTE)
-    assert "Public and private key do not match" in events(cluster, "IssuerUpdateSkipped")[0]["message"]
-
-
-def test_a_leaf_is_refused_under_an_issuer_that_did_not_sign_it(clock: Clock) -> None:
-    certificates, root, now = Certificates(), new_root("root", clock.now()), clock.time()
-    roots = certificates.read(root.pem)
-    one, two = (certificates.load_issuer(*root.issuer("issuer", clock.now()), roots, now) for _ in range(2))
-    leaf = certificates.issue(one, "web.shop", now)
-    assert certificates.refusal(leaf, "web.shop", roots, now) == ""
-    assert certificates.refusal(leaf, "cart.shop", roots, now) == "NotValidForName"
-    assert certificates.refusal(replace(leaf, chain=two.chain), "web.shop", roots, now) == "BadSignature"
-
-
-def below(authority: tuple[str, str]) -> Root:
-    """An issuer that issues issuers, which its path length forbids."""
-    key = serialization.load_pem_private_key(authority[1].encode(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return Root(certificate=x509.load_pem_x509_certificate(authority[0].encode()), key=key)
-
-
-def test_only_proxies_notice_that_a_path_is_longer_than_an_authority_allows(clock: Clock) -> None:
-    certificates, now = Certificates(), clock.now()
-    root = new_root("root", now)
-    above = root.issuer("above", now)
-    pem, key = below(above).issuer("below", now)
-    roots = certificates.read(root.pem)
-    leaf = certificates.issue(certificates.load_issuer(pem + above[0], key, roots, clock.time()), "web", clock.time())
-    assert certificates.refusal(leaf, "web", roots, clock.time()) == "PathLenConstraintViolated"
-
-
-def test_proxies_take_the_dates_of_a_root_on_trust_but_identity_does_not(clock: Clock) -> None:
-    certificates, now = Certificates(), clock.now()
-    root = new_root("root", now, timedelta(hours=1))
-    pem, key = root.issuer("issuer", now)
-    roots = certificates.read(root.pem)
-    issuer = certificates.load_issuer(pem, key, roots, clock.time())
-    later = clock.time() + 2 * 3600
-    assert certificates.refusal(certificates.issue(issuer, "web", clock.time()), "web", roots, later) == ""
-    with pytest.raises(BadBundle, match="has expired"):
-        certificates.check_issuer(issuer, roots, later)
 
 
 async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh: Mesh) -> None:

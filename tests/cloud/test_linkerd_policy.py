@@ -8,7 +8,7 @@ import pytest
 from local.cloud.kubernetes.cluster import Cluster, Object
 from local.cloud.linkerd.policy import Policy
 from local.cloud.world import World
-from tests.cloud.test_linkerd import Mesh
+from tests.worlds.mesh import Mesh
 
 SHOP, PUBLIC, PRIVATE, METADATA = "shop", "20.50.2.1", "10.1.2.3", "169.254.169.254"
 PARENT = {"group": "policy.linkerd.io", "kind": "EgressNetwork", "name": "out", "port": 443}

@@ -8,7 +8,7 @@ from azure.mgmt.compute.aio import ComputeManagementClient
 
 from local.cloud.resources.machines import GROUP, Disk
 from local.cloud.world import World
-from tests import sdk
+from tests.worlds import sdk
 
 
 @pytest.fixture

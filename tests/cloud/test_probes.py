@@ -8,8 +8,8 @@ import pytest
 from local.cloud.kubernetes.cluster import Cluster, Exit, Object
 from local.cloud.kubernetes.network import HTTP
 from local.cloud.world import World
-from tests.cloud.test_kubernetes import workload
-from tests.cloud.test_linkerd import DOMAIN, Mesh, pods
+from tests.worlds.kubernetes import workload
+from tests.worlds.mesh import DOMAIN, Mesh, pods
 
 SHOP, AWAY = "shop", "away"
 MINUTE = timedelta(minutes=1)

@@ -11,7 +11,7 @@ from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
 from local.cloud.recovery.shares import RESTORE_ROLE, Shares
 from local.cloud.world import World
-from tests import sdk
+from tests.worlds import sdk
 
 VAULT: dict[str, Any] = {"resource_group_name": "rg-backup", "vault_name": "rsv-one"}
 FILES = {"a.txt": b"first", "deep/b.bin": bytes(300_000)}

@@ -11,7 +11,7 @@ from local.cloud.backup.protocol import Outcome
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.resources.machines import GROUP, Disk
 from local.cloud.world import REGION, World
-from tests import sdk
+from tests.worlds import sdk
 
 VAULT: dict[str, Any] = {"resource_group_name": "rg-backup", "vault_name": "rsv-one"}
 MACHINES = "backupManagementType eq 'AzureIaasVM'"

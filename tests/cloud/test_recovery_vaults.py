@@ -8,7 +8,7 @@ from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from local.cloud.world import REGION, World
-from tests import sdk
+from tests.worlds import sdk
 
 AT: dict[str, Any] = {"resource_group_name": "rg-backup", "vault_name": "rsv-one"}
 BODY: dict[str, Any] = {"location": REGION, "sku": {"name": "Standard"}, "identity": {"type": "SystemAssigned"}}

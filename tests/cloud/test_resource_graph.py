@@ -10,7 +10,7 @@ from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
 from local.cloud.arm import iso
 from local.cloud.world import SUBSCRIPTION, World
-from tests import sdk
+from tests.worlds import sdk
 
 VAULT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/RG-Vaults/providers/Microsoft.DataProtection/backupVaults/v"
 JOBS = "RecoveryServicesResources | where type =~ 'Microsoft.DataProtection/backupVaults/backupJobs'"

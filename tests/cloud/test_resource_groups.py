@@ -11,7 +11,7 @@ from azure.mgmt.resource.resources.aio import ResourceManagementClient
 from local.cloud.arm import error
 from local.cloud.resources.resource_groups import DELETE_SECONDS
 from local.cloud.world import REGION, SUBSCRIPTION, World
-from tests import sdk
+from tests.worlds import sdk
 
 GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourcegroups"
 VERSION = "?api-version=2024-03-01"

@@ -10,7 +10,7 @@ from azure.mgmt.authorization.aio import AuthorizationManagementClient
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 
 from local.cloud.world import SUBSCRIPTION, World
-from tests import sdk
+from tests.worlds import sdk
 
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 DEFINITION = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{READER}"

@@ -15,7 +15,7 @@ from azure.mgmt.storage.models import (
 )
 
 from local.cloud.world import REGION, SUBSCRIPTION, World
-from tests import sdk
+from tests.worlds import sdk
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes.linkerd import Mesh
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust.linkerd.facts import Proxy, Workload
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 EVENT = Kind("", "v1", "Event", "events")
 DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")

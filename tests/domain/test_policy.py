@@ -8,16 +8,10 @@ import msgspec
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.policy import Knobs, Policy, policy_of
+from shared.domain.policy import Knobs, policy_of
+from tests.worlds.facts.policies import BLUE, read
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-CLUSTERS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters"
-BLUE = f"{CLUSTERS}/blue"
 MANY = '$.clusters["' + BLUE + '"].trust'
-
-
-def read(**document: Any) -> Policy:
-    return policy_of(json.dumps(document).encode())
 
 
 def trust(**knobs: Any) -> dict[str, Any]:

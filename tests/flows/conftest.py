@@ -5,18 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.stage import open_stage
-
-NO_TRUST = {  # timers with nothing to see where no trust domain is
-    "AzureWebJobs.expiry_sweep.Disabled": "true",
-    "AzureWebJobs.issuer_sweep.Disabled": "true",
-}
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_TRUST, open_app
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, settings=NO_TRUST) as stage:  # else the root that is due is rotated meanwhile
+    async with open_app(settings=NO_TRUST) as stage:  # else the root that is due is rotated meanwhile
         yield stage
         conforms(stage.world.wire.exchanges)

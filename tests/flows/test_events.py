@@ -9,9 +9,8 @@ from local import scenario
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_app
 
 SOON = timedelta(hours=1)
 SCHEMAS = ["EventGridSchema", "CloudEventSchemaV1_0"]
@@ -23,7 +22,7 @@ async def stage() -> AsyncIterator[Stage]:
         scenario.seed_trust(world, 1)
         world.aks.add(scenario.NEW_CLUSTER, tags={"meshward:protect": "true"})
 
-    async with open_stage(start=START, seed=seed) as stage:
+    async with open_app(seed=seed) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

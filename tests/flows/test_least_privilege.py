@@ -1,41 +1,25 @@
 """Whole flows under the roles that infra teams grant in their clusters, and under no others."""
 
-from local.cloud.kubernetes.cluster import Object
 from local.cloud.world import World
-from local.stage import DUTIES
-from tests.conftest import START
-from tests.flows.restores import test_verification
-from tests.flows.trust import test_rotation
-from tests.flows.trust.test_rotation import MINUTE, NO_WATCH, announce, held, rotated, writes
-from tests.manifests import manifests
-from tests.stage import open_stage
-
-
-def granted(world: World) -> list[Object]:
-    """What an infra team applies, but for the policies, which the simulated API server doesn't judge by."""
-    ids = {duty: world.entra.named(duty).object_id for duty in DUTIES}
-    return [m for m in manifests("linkerd", **ids) if not m["kind"].startswith("ValidatingAdmissionPolicy")]
-
-
-def grant(world: World) -> None:
-    for cluster in world.kubernetes.clusters.values():
-        for manifest in granted(world):
-            cluster.apply(manifest)
-        cluster.authorization_mode = "RBAC"
+from tests.worlds import rotations, verifications
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.manifests import grant, granted
+from tests.worlds.rotations import announce, held, rotated, writes
+from tests.worlds.times import MINUTE
 
 
 def seed_trust(world: World) -> None:
-    test_rotation.seed(world)
+    rotations.seed(world)
     grant(world)
 
 
 def seed_restores(world: World) -> None:
-    test_verification.seed(world)
+    verifications.seed(world)
     grant(world)
 
 
 async def test_a_rotation_holds_for_a_permission_that_it_names_and_needs_no_more_than_its_roles() -> None:
-    async with open_stage(start=START, seed=seed_trust, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed_trust, settings=NO_WATCH) as stage:
         await stage.clock.advance(9 * MINUTE)
         cluster = stage.world.kubernetes.clusters["aks-east"]
         role = next(m for m in granted(stage.world) if m["kind"] == "ClusterRole")
@@ -50,7 +34,7 @@ async def test_a_rotation_holds_for_a_permission_that_it_names_and_needs_no_more
 
 
 async def test_a_restore_check_needs_no_more_than_its_roles() -> None:
-    async with open_stage(start=START, seed=seed_restores) as stage:
-        await test_verification.prepare(stage)
-        result = await test_verification.verdict(stage, test_verification.back_up(stage))
+    async with open_app(seed=seed_restores) as stage:
+        await verifications.prepare(stage)
+        result = await verifications.verdict(stage, verifications.back_up(stage))
         assert (result["verdict"], result["reasons"]) == ("Verified", [])

@@ -13,16 +13,15 @@ from local.cloud.key_vault.vault import Vault
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import open_app
+from tests.worlds.times import DAY, HOUR, MINUTE
 
 RUN = "rotate-prod-contoso-example-g2"
 PLANS, PLAN = "plans/rotations", f"plans/rotations/{OLD_ROOT}"
 NO_WATCH = {"AzureWebJobs.backup_watch.Disabled": "true"}
 BY_HAND = NO_WATCH | {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("expiry_sweep", "issuer_sweep")}
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
-DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -
         seed_trust(world, 2, life=life, left=left)
         world.linkerd.traffic_every = 300
 
-    async with open_stage(start=START, seed=seed, settings=settings) as stage:
+    async with open_app(seed=seed, settings=settings) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

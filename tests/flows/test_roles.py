@@ -11,14 +11,11 @@ import pytest
 from local import plays, scenario
 from local.cloud.resources.permissions import matches
 from local.cloud.world import World
-from local.stage import INFRA, Stage, scopes
-from tests.conftest import START
-from tests.stage import open_stage
+from local.stage import Stage, scopes
+from tests.worlds.app import open_app
+from tests.worlds.roles import ASSIGNMENTS, SIMULATED, TABLE
 
-TABLE = json.loads((INFRA / "roles.json").read_text())
-SIMULATED = ("subscription", "keyVault", "eventTopic", "shareAccount", "machineGroup", "scratchGroup")
 ELSEWHERE = ("insights", "store", "hostStorage")  # test_telemetry; Azure Storage's data plane knows no roles here
-ASSIGNMENTS = [each for each in TABLE["assignments"] if each["at"] in SIMULATED]
 SOON = timedelta(hours=12)
 
 
@@ -34,7 +31,7 @@ async def stage(assignment: dict[str, str]) -> AsyncIterator[Stage]:
         scenario.seed(world, clusters=1)
         scenario.seed_machine(world)
 
-    async with open_stage(start=START, seed=seed) as stage:
+    async with open_app(seed=seed) as stage:
         (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
         yield stage
 

@@ -16,12 +16,10 @@ from local.cloud.wire import Fault, Reply
 from local.cloud.world import World
 from local.stage import DUTIES, Stage, scopes
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.test_least_privilege import grant
-from tests.flows.test_roles import ASSIGNMENTS
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.manifests import grant
+from tests.worlds.roles import ASSIGNMENTS
 
 # Those at what is verified beside clusters are tried where they are needed.
 TRIED = [each for each in ASSIGNMENTS if each["at"] not in ("shareAccount", "machineGroup", "scratchGroup")]
@@ -39,7 +37,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(timedelta(minutes=5))
         yield stage
         conforms(stage.world.wire.exchanges)

@@ -9,8 +9,7 @@ from local.bench import NO_RESOURCE
 from local.cloud.event_grid.topics import EventGrid
 from local.stage import INFRA, open_stage
 from shared.adapters.azure.telemetry import METRICS
-from tests.conftest import START
-from tests.flows.trust.test_rotation import MINUTE
+from tests.worlds.times import MINUTE, START
 
 ALERTS = {each["name"]: each["query"] for each in json.loads((INFRA / "alerts.json").read_text())}
 PANELS = {each["title"]: each["query"] for each in json.loads((INFRA / "workbook.json").read_text())}

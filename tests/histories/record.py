@@ -10,15 +10,14 @@ from durabletask.internal import orchestrator_service_pb2 as pb
 
 from local import plays
 from local.stage import Stage
-from tests.conftest import START
-from tests.stage import open_stage
+from tests.worlds.app import open_app
 
 FOLDER = Path(__file__).parent
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")
 
 
 async def main() -> None:
-    async with open_stage(start=START) as stage:
+    async with open_app() as stage:
         await plays.all_three(stage, print)
         write(stage)
 

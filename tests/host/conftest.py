@@ -5,10 +5,9 @@ ids of its own and measures time from where it starts.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -16,12 +15,8 @@ import pytest
 from local.cloud.clock import Clock
 from local.host.durable import Instance
 from local.host.host import FunctionsHost
-
-SAMPLE = Path(__file__).parent / "apps" / "sample"
-
-StartHost = Callable[[Path], Awaitable[FunctionsHost]]
-Begin = Callable[..., Coroutine[Any, Any, aiohttp.ClientResponse]]
-Orchestrate = Callable[..., Awaitable[Instance]]
+from tests.worlds.host import SAMPLE, Begin, Orchestrate, StartHost, ended
+from tests.worlds.times import START
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +26,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def clock() -> Clock:
-    return Clock(1_800_000_000.0)  # 2027-01-15T08:00:00Z
+    return Clock(START)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +83,3 @@ def orchestrate(host: FunctionsHost, clock: Clock, begin: Begin) -> Orchestrate:
         return instance
 
     return orchestrate
-
-
-def ended(host: FunctionsHost, instance_id: str) -> bool:
-    instance = host.instance(instance_id)
-    return instance is not None and instance.ended

@@ -4,7 +4,7 @@ import aiohttp
 
 from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
-from tests.host.conftest import Begin, Orchestrate
+from tests.worlds.host import Begin, Orchestrate
 
 
 def status_of(host: FunctionsHost, instance_id: str) -> str | None:

@@ -4,7 +4,7 @@ import aiohttp
 
 from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
-from tests.host.conftest import Begin, Orchestrate
+from tests.worlds.host import Begin, Orchestrate
 
 
 async def test_a_timer_of_ten_days_ends_at_once_in_virtual_time(orchestrate: Orchestrate, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.host.placeholder import Placeholder
 from local.host.process import HostFailed
-from tests.host.conftest import SAMPLE, ended
+from tests.worlds.host import SAMPLE, ended
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux only")
 TELLING = """

@@ -12,7 +12,7 @@ import pytest
 from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.host.process import HostFailed
-from tests.host.conftest import SAMPLE, Begin, Orchestrate, StartHost, ended
+from tests.worlds.host import SAMPLE, Begin, Orchestrate, StartHost, ended
 
 HEADER = "import os\nimport azure.functions as func\napp = func.FunctionApp()\n"
 QUEUE = '@app.queue_trigger("m", queue_name="q", connection="C")\ndef other(m: func.QueueMessage) -> None: ...\n'

@@ -7,28 +7,11 @@ from typing import Any
 import pytest
 
 from local.stage import INFRA
-from tests.infra.evaluated import File, Resource, Scope, parameters
+from tests.infra.evaluated import File, Resource, parameters
+from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, subscribed
 
-HOME, OTHER = "11111111-1111-4111-8111-111111111111", "33333333-3333-4333-8333-333333333333"
 ROLES = json.loads((INFRA / "roles.json").read_text())
 TABLE = json.loads((INFRA / "subscriptions.json").read_text())
-PRIVATE = {"network": {"private": True, "callers": ["203.0.113.0/24"]}}
-VERIFIED = {
-    "shareAccount": f"/subscriptions/{HOME}/resourceGroups/rg-data/providers/Microsoft.Storage/storageAccounts/stdata",
-    "machineGroup": f"/subscriptions/{HOME}/resourceGroups/rg-machines",
-    "scratchGroup": f"/subscriptions/{HOME}/resourceGroups/rg-scratch",
-}
-
-
-def deployed(**params: Any) -> File:
-    given = {"environmentName": "mw", "location": "westeurope", "audience": "a"}
-    return File(INFRA / "main.bicep", given | params, Scope(HOME))
-
-
-def subscribed(**params: Any) -> File:
-    app = deployed().read("outputs")["FUNCTION_APP"]
-    given = {"resourceGroupName": "rg-mw", "functionAppName": app}
-    return File(INFRA / "events.bicep", given | params, Scope(HOME))
 
 
 def of_type(file: File, type: str) -> list[Resource]:

@@ -17,7 +17,7 @@ import httpx2
 import trustme
 
 from shared.adapters.azure.ledger import Ledger
-from tests.npm import installed
+from tests.builds.npm import installed
 from tests.real.build import need
 from tests.real.programs import free_port, running, until
 

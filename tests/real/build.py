@@ -13,7 +13,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from tests.kept import kept
+from tests.builds.kept import kept
 
 _SERVERS = Path(__file__).parent / "servers"
 _TOOLS = {

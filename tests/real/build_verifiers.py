@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.kept import CACHE, kept
+from tests.builds.kept import CACHE, kept
 from tests.real.build import Missing, need
 
 _SOURCES = Path(__file__).parent / "verifiers"

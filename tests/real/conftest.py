@@ -7,9 +7,10 @@ import pytest
 
 from local.cloud.clock import Clock
 from local.cloud.world import World
+from local.scenario import cluster_names
 from tests.real.control_plane import ControlPlane, control_plane
 
-CLUSTERS = ["aks-east", "aks-west"]
+CLUSTERS = cluster_names(2)
 
 
 @pytest.fixture(scope="session")

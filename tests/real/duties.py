@@ -33,12 +33,12 @@ from shared.domain.restores.verification import Item
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.vaults.binding import NAMESPACE, account_of
 from shared.domain.vaults.binding_linkerd import LINKERD
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
 from tests.contracts.kubernetes import WORKLOADS, workload
-from tests.manifests import manifests
 from tests.real.control_plane import ApiServer
-from tests.restores import a_manifest, a_plan
+from tests.worlds import sdk
+from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.manifests import manifests
+from tests.worlds.settings import settings
 
 SHOP = "least-privilege"
 STANDING = "verify-standing"

@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from local.cloud.world import World
+from local.scenario import cluster_names
 from shared.adapters.kubernetes.api import NAMESPACE
 from tests.contracts.kubernetes import Cluster, KubernetesContract, opened
-from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane
+
+CLUSTERS = cluster_names(2)
 
 
 async def _wait() -> None:

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from local.cloud.world import World
+from local.scenario import cluster_names
 from local.stage import DUTIES
 from shared.adapters.kubernetes.api import Object
 from shared.domain.errors import MeshwardError
 from shared.domain.vaults.binding import NAMESPACE
-from tests.manifests import manifests
-from tests.real.conftest import CLUSTERS
 from tests.real.control_plane import ControlPlane
 from tests.real.duties import SHOP, STANDING, Duties, on_duty, until
+from tests.worlds.manifests import manifests
 
 _ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["kind"] in ("Role", "ClusterRole")]
 
@@ -61,7 +61,8 @@ def permissions(role: Object) -> list[Permission]:
 
 @pytest.fixture(scope="module")
 async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
-    async with on_duty(world, CLUSTERS[0], real.servers[CLUSTERS[0]]) as duties:
+    (cluster,) = cluster_names(1)
+    async with on_duty(world, cluster, real.servers[cluster]) as duties:
         yield duties
 
 

@@ -10,7 +10,7 @@ from local.cloud.world import TENANT, World
 from shared.domain.errors import TemporaryError
 from tests.contracts.ledger import LedgerContract, Writers
 from tests.real.azurite import Azurite, azurite
-from tests.sdk import AsyncCredential
+from tests.worlds.sdk import AsyncCredential
 
 SCOPE = "https://storage.azure.com/.default"
 

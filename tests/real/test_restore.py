@@ -7,24 +7,24 @@ from pathlib import Path
 
 from local.cloud.world import World
 from local.scenario import seed_share
-from tests.flows.restores import test_verification
-from tests.flows.trust.test_rotation import HOUR
-from tests.real.stage import real_stage, seed
+from tests.real.trust_domain import on_real_clusters, seed
+from tests.worlds import verifications
+from tests.worlds.times import HOUR
 
 UNSWEPT = {"AzureWebJobs.expiry_sweep.Disabled": "true", "AzureWebJobs.issuer_sweep.Disabled": "true"}
 
 
 def protected(world: World) -> None:
     seed(world, 1)
-    world.backup_vaults.protect(test_verification.CLUSTER)
+    world.backup_vaults.protect(verifications.CLUSTER)
     seed_share(world)
 
 
 async def test_a_backup_of_a_real_cluster_is_verified_and_nothing_is_left_over(tmp_path: Path) -> None:
-    async with real_stage(tmp_path, protected, UNSWEPT) as (stage, (gateway,)):
+    async with on_real_clusters(tmp_path, protected, UNSWEPT) as (stage, (gateway,)):
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         before = await gateway.namespaces()
-        result = await test_verification.verdict(stage, test_verification.back_up(stage))
+        result = await verifications.verdict(stage, verifications.back_up(stage))
         assert {reason.partition(":")[0] for reason in result["reasons"]} == {"mesh handshake", "mesh refusal"}
         assert all("wasn't called" in reason for reason in result["reasons"])
         assert result["verdict"] == "VerifiedWithFindings"

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from local.stage import Stage
-from tests.flows.trust.test_rotation import NO_WATCH, announce, rotated, status
-from tests.real.stage import real_stage, seed
+from tests.real.trust_domain import on_real_clusters, seed
 from tests.real.twin import Gateway
+from tests.worlds.app import NO_WATCH
+from tests.worlds.rotations import announce, rotated, status
 
 CLUSTERS = 2
 _PROXIES = 9 + 13  # of the control plane and of the workloads in each cluster
@@ -17,7 +18,7 @@ _HALF_A_MINUTE = timedelta(seconds=30)
 
 
 def two_clusters(folder: Path) -> AbstractAsyncContextManager[tuple[Stage, list[Gateway]]]:
-    return real_stage(folder, partial(seed, clusters=CLUSTERS), NO_WATCH)
+    return on_real_clusters(folder, partial(seed, clusters=CLUSTERS), NO_WATCH)
 
 
 async def test_a_trust_domain_over_two_real_clusters_is_rotated_without_a_failed_handshake(tmp_path: Path) -> None:

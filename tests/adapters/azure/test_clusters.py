@@ -16,8 +16,8 @@ from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import protection_of
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from shared.adapters.azure.file_shares import FileShares
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.restores.manifest import Entry, Manifest, compare
 from shared.domain.restores.verification import Item, Plan
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
-from tests.restores import a_manifest, a_plan
+from tests.worlds import sdk
+from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.settings import settings
 
 ACCOUNT, SHARE, PLACE = "stcontoso", "orders", "verify-orders-0a1b2c3d"
 

@@ -11,8 +11,8 @@ from shared.adapters.azure.events import Events
 from shared.adapters.azure.inventory import Inventory
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.resource_id import ResourceId
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 HOUR = timedelta(hours=1)
 

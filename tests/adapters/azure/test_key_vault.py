@@ -18,8 +18,8 @@ from shared.domain.trust.certificates import pem, root_certificate
 from shared.domain.trust.draft import Act, draft, next_act, root_version
 from shared.domain.trust.linkerd.certificates import issuer_certificate, issuer_expiry
 from shared.domain.trust.roots import current_roots, rotation_of
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 NAME = "linkerd-root-prod-contoso-example-g0002"
 SECONDS = timedelta(seconds=30)

@@ -10,10 +10,10 @@ from local.cloud.world import World
 from shared.adapters.azure.private_endpoints import PrivateEndpoints
 from shared.adapters.azure.resources import AzureResources
 from shared.domain.vaults.protection import Protection
-from tests import sdk
-from tests.adapters.azure.test_resources import settings, wanted, with_account
+from tests.worlds import sdk
+from tests.worlds.accounts import with_account
+from tests.worlds.settings import settings
 
-__all__ = ["wanted"]
 MINUTES = timedelta(minutes=5)
 
 

@@ -1,61 +1,17 @@
 """What a protection needs around its vault, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from local.cloud.wire import Fault, Reply
-from local.cloud.world import SUBSCRIPTION, TENANT, World
-from shared.adapters.azure.clusters import Clusters
+from local.cloud.world import TENANT, World
 from shared.adapters.azure.resources import AzureResources
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import BLOB_DATA_READER, CONTRIBUTOR, READER, Grant, Protection, protection_of
-from shared.settings import Settings
-from tests import sdk
+from shared.domain.vaults.protection import BLOB_DATA_READER, CONTRIBUTOR, READER, Grant, Protection
+from tests.worlds.accounts import with_account
 
 MINUTES = timedelta(minutes=5)
-
-
-def settings(world: World) -> Settings:
-    return Settings(
-        tenant_id=TENANT,
-        subscription_ids=SUBSCRIPTION,
-        audience="",
-        key_vault_url="",
-        event_topic_url="",
-        store_url="",
-        backup_resource_group="rg-backup",
-        rotator_client_id="",
-        provisioner_client_id="",
-        verifier_client_id="",
-        arm_url=world.wire.url,
-    )
-
-
-@pytest.fixture
-async def wanted(world: World) -> Protection:
-    """The protection of the cluster aks-new, of which nothing exists yet but the cluster."""
-    made = world.aks.add("aks-new", tags={"meshward:protect": "true"})
-    clusters = Clusters(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    cluster = await clusters.get(made["id"])
-    await clusters.close()
-    assert cluster is not None
-    return protection_of(cluster, "rg-backup", ProtectPolicy())
-
-
-@pytest.fixture
-async def resources(world: World) -> AsyncIterator[AzureResources]:
-    resources = AzureResources(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield resources
-    await resources.close()
-
-
-async def with_account(world: World, resources: AzureResources, wanted: Protection) -> None:
-    await resources.create_group(wanted, wanted.group)
-    await resources.create_account(wanted)
-    await world.clock.advance(MINUTES)
 
 
 def puts(world: World) -> int:

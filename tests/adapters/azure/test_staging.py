@@ -14,9 +14,9 @@ from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import PermanentError
 from shared.domain.restores.staging import Before
 from shared.domain.restores.verification import Item, Plan, RestoreJob
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
-from tests.restores import a_plan
+from tests.worlds import sdk
+from tests.worlds.facts.plans import a_plan
+from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
 DISK = Disk(lun=0, size=1)

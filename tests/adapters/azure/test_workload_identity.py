@@ -8,10 +8,8 @@ from local.cloud.world import World
 from shared.adapters.azure.workload_identity import WorkloadIdentities
 from shared.domain.vaults.binding import Federation
 from shared.domain.vaults.protection import Protection
-from tests import sdk
-from tests.adapters.azure.test_resources import settings, wanted
-
-__all__ = ["wanted"]
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 
 @pytest.fixture

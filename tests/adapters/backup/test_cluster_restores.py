@@ -11,9 +11,9 @@ from local.cloud.world import World
 from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
 from shared.domain.restores.verification import BackupJob, Plan, RestoreJob, job_id
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
-from tests.restores import plan_for
+from tests.worlds import sdk
+from tests.worlds.facts.plans import plan_for
+from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
 

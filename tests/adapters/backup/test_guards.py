@@ -11,10 +11,9 @@ from shared.adapters.backup.guards import Guards
 from shared.adapters.backup.recovery_vaults import RecoveryVaults
 from shared.adapters.backup.vaults import BackupVaults
 from shared.domain.vaults.protection import Protection
-from tests import sdk
-from tests.adapters.azure.test_resources import settings, wanted
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
-__all__ = ["wanted"]
 MINUTE = timedelta(minutes=1)
 
 

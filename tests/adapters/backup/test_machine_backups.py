@@ -12,10 +12,9 @@ from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.volume_plan import Asked
 from shared.domain.vaults.volumes import Source
-from tests import sdk
-from tests.adapters.azure.test_resources import settings, wanted
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
-__all__ = ["wanted"]
 MINUTE = timedelta(minutes=1)
 
 

@@ -12,10 +12,9 @@ from shared.adapters.backup.recovery_vaults import RecoveryVaults
 from shared.domain.errors import TemporaryError
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.protection import Protection
-from tests import sdk
-from tests.adapters.azure.test_resources import settings, wanted
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
-__all__ = ["wanted"]
 MINUTE = timedelta(minutes=1)
 
 

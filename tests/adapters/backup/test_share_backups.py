@@ -13,10 +13,9 @@ from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.protection import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR, Protection
 from shared.domain.vaults.volume_plan import Asked
 from shared.domain.vaults.volumes import Source
-from tests import sdk
-from tests.adapters.azure.test_resources import settings, wanted
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
-__all__ = ["wanted"]
 MINUTE = timedelta(minutes=1)
 ACCOUNT = "stshop"
 

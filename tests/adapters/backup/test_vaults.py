@@ -20,10 +20,11 @@ from shared.domain.vaults.findings import (
     weaknesses,
 )
 from shared.domain.vaults.protection import Protection, grants
-from tests import sdk
-from tests.adapters.azure.test_resources import MINUTES, resources, settings, wanted, with_account
+from tests.worlds import sdk
+from tests.worlds.accounts import with_account
+from tests.worlds.settings import settings
 
-__all__ = ["resources", "wanted"]
+MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture

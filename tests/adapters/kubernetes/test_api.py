@@ -13,9 +13,9 @@ from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, ClusterApi, Kubernetes
 from shared.domain.errors import PermanentError, TemporaryError
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
-from tests.cloud.test_kubernetes import workload
+from tests.worlds import sdk
+from tests.worlds.kubernetes import workload
+from tests.worlds.settings import settings
 
 SHOP = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
 

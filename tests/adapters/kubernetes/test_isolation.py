@@ -16,9 +16,9 @@ from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import calls_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.verification import Item, Plan
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
-from tests.restores import a_manifest, a_plan
+from tests.worlds import sdk
+from tests.worlds.facts.plans import a_manifest, a_plan
+from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
 PLACE = "verify-shop-0a1b2c3d"

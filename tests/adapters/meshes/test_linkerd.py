@@ -28,8 +28,8 @@ from shared.domain.trust.linkerd.waves import next_restarts
 from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Rotation
-from tests import sdk
-from tests.adapters.azure.test_resources import settings
+from tests.worlds import sdk
+from tests.worlds.settings import settings
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CLUSTERS = ("aks-east", "aks-west")

@@ -8,7 +8,7 @@ import pytest
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.trust.certificates import fingerprint, pem
-from tests.domain.trust.test_certificates import NEW, OLD
+from tests.worlds.facts.certificates import NEW, OLD
 
 MADE, STARTED = "2027-01-15T08:00:00Z", "2027-01-15T08:00:07Z"
 ANCHORS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"

@@ -8,7 +8,7 @@ import pytest
 from shared.domain.restores.answers import Answer, answer_of, check_of, excuse_of
 from shared.domain.restores.calls import ALLOWED, STRANGER, Call, calls_of, objects_of, pod_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
-from tests.restores import KNOBS
+from tests.worlds.facts.plans import KNOBS
 
 PLACES = {"shop": "verify-shop", "orders": "verify-orders"}
 

@@ -11,7 +11,8 @@ from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import Plan, RestoreJob, Warned
 from shared.domain.restores.workloads import Workloads
-from tests.restores import KNOBS, NOW, a_plan
+from tests.worlds.facts.plans import KNOBS, a_plan
+from tests.worlds.times import NOW
 
 SAME = Difference(compared=3, missing=(), altered=(), extra=())
 FINE = Workloads(pods=2, meshed=2)

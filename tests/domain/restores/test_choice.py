@@ -10,7 +10,8 @@ from shared.domain.restores.choice import Candidate, Point, choose_point, draw, 
 from shared.domain.restores.history import KEPT, History, Trial, empty, waiting_longest
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import BackupJob, Item, RecoveryPoint, Source, Verification
-from tests.restores import KNOBS, NOW, a_plan
+from tests.worlds.facts.plans import KNOBS, a_plan
+from tests.worlds.times import NOW
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 ITEM = Item(kind="cluster", id="/instance", source_id="/cluster", policy="/policies/daily")

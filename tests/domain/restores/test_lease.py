@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from shared.domain.restores.lease import KEPT, kept_since, lease_path, release_path, unreleased, verification
-from tests.restores import NAME, NOW, a_plan
+from tests.worlds.facts.plans import NAME, a_plan
+from tests.worlds.times import NOW
 
 
 def test_a_lease_counts_until_its_release_stands_beside_it() -> None:

@@ -27,7 +27,7 @@ from shared.domain.restores.manifest import (
     sampled,
     taken_at,
 )
-from tests.restores import a_manifest
+from tests.worlds.facts.plans import a_manifest
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 EARLIER, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)

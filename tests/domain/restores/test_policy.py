@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.errors import PermanentError
 from shared.domain.policy import policy_of
-from tests.domain.test_policy import BLUE, read
+from tests.worlds.facts.policies import BLUE, read
 
 WEB = {"namespace": "shop", "workload": "web", "port": 8080}
 

@@ -8,7 +8,8 @@ from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.lease import KEPT, lease_path, release_path
 from shared.domain.restores.staging import Before, Staged, Turn, before, check_turn, ours, turn_path
 from shared.domain.restores.verification import RestoreJob
-from tests.restores import NOW, a_plan
+from tests.worlds.facts.plans import a_plan
+from tests.worlds.times import NOW
 
 TURN = "turns/11111111-1111-4111-8111-abcdefabcdef/rg-scratch.json"
 GROUP = "/subscriptions/11111111-1111-4111-8111-ABCDEFABCDEF/resourceGroups/rg-Scratch"

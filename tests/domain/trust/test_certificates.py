@@ -1,10 +1,9 @@
 """Roots, issuers and bundles: made by the domain, signed here, and judged by OpenSSL's own verification."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,27 +12,8 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import fingerprint, fingerprints, pem, root_certificate
 from shared.domain.trust.linkerd.certificates import bundle, issuer_certificate, issuer_expiry
 from shared.domain.trust.phases import Phase
-from shared.domain.trust.roots import Rotation
-
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
-DOMAIN = "prod.contoso.example"
-KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
-
-
-def rotation(generation: int) -> Rotation:
-    return Rotation(trust_domain=DOMAIN, old="old", new="new", generation=generation)
-
-
-def first(lifetime: timedelta = timedelta(days=365), key: ec.EllipticCurvePrivateKey = KEYS[0]) -> x509.Certificate:
-    name = x509.Name.from_rfc4514_string("CN=an imported root")
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    dated = builder.serial_number(1).not_valid_before(NOW - lifetime).not_valid_after(NOW)
-    return dated.sign(key, SHA256())
-
-
-OLD = first()
-NEW = root_certificate(rotation(2), KEYS[1].public_key(), OLD, NOW).sign(KEYS[1], SHA256())
-OTHER = first(key=KEYS[3])
+from tests.worlds.facts.certificates import DOMAIN, KEYS, NEW, OLD, OTHER, rotation
+from tests.worlds.times import NOW
 
 
 def test_a_new_root_is_an_authority_that_lives_as_long_as_the_old_one_did() -> None:

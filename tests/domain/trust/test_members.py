@@ -15,7 +15,7 @@ from shared.domain.trust.linkerd.owners import digest
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
-from tests.domain.trust.test_certificates import NEW, OLD
+from tests.worlds.facts.certificates import NEW, OLD
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 DOMAIN = "prod.contoso.example"

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vaults.binding import Binding, covers, entry_of, federation, hosts, identity_name, known
 from shared.domain.vaults.binding_linkerd import LINKERD
-from tests.domain.vaults.test_protection import cluster_names, protection
+from tests.worlds.facts.protections import cluster_names, protection
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -8,10 +8,8 @@ from shared.domain.vaults.findings import (
     Finding,
     Found,
     FoundAccount,
-    FoundExtension,
     FoundInstance,
     FoundOperation,
-    FoundVault,
     at_least,
     concluded,
     flaws,
@@ -24,21 +22,7 @@ from shared.domain.vaults.findings import (
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import protection_of
-from tests.domain.vaults.test_protection import cluster, protection
-
-WANTED = protection()
-VAULT = FoundVault(
-    state="Succeeded",
-    principal="vault-principal",
-    soft_delete="On",
-    soft_delete_days=14,
-    immutability="Unlocked",
-    redundancy="GeoRedundant",
-)
-EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=WANTED.account)
-INSTANCE = FoundInstance(
-    id=WANTED.instance_id, state="Succeeded", protection="ProtectionConfigured", policy=WANTED.policy_id
-)
+from tests.worlds.facts.protections import EXTENSION, INSTANCE, VAULT, WANTED, cluster
 
 
 def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:

@@ -12,8 +12,7 @@ from shared.domain.vaults.findings import Found, FoundAccount
 from shared.domain.vaults.plan import Seen, agreed, lacking, plan_of
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import grants, protection_of
-from tests.domain.vaults.test_findings import EXTENSION, INSTANCE, VAULT, WANTED
-from tests.domain.vaults.test_protection import cluster
+from tests.worlds.facts.protections import EXTENSION, INSTANCE, VAULT, WANTED, cluster
 
 NOTHING = Seen()
 ALL = Seen(

@@ -7,47 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.cluster import Cluster, cluster_id
+from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import Protection, check_ours, due, grants, protection_of
+from shared.domain.vaults.protection import check_ours, due, grants, protection_of
+from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection
 
-SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-TERMS = ProtectPolicy()
-BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
-
-# AKS: 1-63 letters, digits, hyphens and underscores, a letter or digit at either end.
-cluster_names = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?", fullmatch=True)
 births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
-
-
-def cluster(
-    name: str = "aks-new",
-    *,
-    created_at: datetime | None = BORN,
-    tags: dict[str, str] | None = None,
-    state: str = "Succeeded",
-    principal: str | None = "cluster-principal",
-) -> Cluster:
-    return Cluster(
-        id=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-clusters/providers/Microsoft.ContainerService"
-        f"/managedClusters/{name}",
-        name=name,
-        resource_group="rg-clusters",
-        subscription_id=SUBSCRIPTION,
-        location="westeurope",
-        tags={"meshward:protect": "true"} if tags is None else tags,
-        created_at=created_at,
-        provisioning_state=state,
-        power_state="Running",
-        principal_id=principal,
-        oidc_issuer=None,
-        node_resource_group=None,
-    )
-
-
-def protection(name: str = "aks-new", created_at: datetime | None = BORN) -> Protection:
-    return protection_of(cluster(name, created_at=created_at), "rg-backup", TERMS)
 
 
 @given(cluster_names, births)

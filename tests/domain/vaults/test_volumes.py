@@ -11,7 +11,7 @@ from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import protection_of
 from shared.domain.vaults.volume_plan import SeenVolumes, volume_plan
 from shared.domain.vaults.volumes import Candidate, FoundItem, Source, sources_of
-from tests.domain.vaults.test_protection import cluster
+from tests.worlds.facts.protections import cluster
 
 SUBSCRIPTION = cluster().subscription_id
 AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"

@@ -14,27 +14,20 @@ from local.cloud.resources.aks import cluster_id
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.flows.restores.test_findings import verify
-from tests.flows.restores.test_verification import (
+from tests.worlds.times import DAY, HOUR
+from tests.worlds.verifications import (
     ACCOUNT,
     CLUSTER,
-    HOUR,
     SHARE,
     SOON,
     back_up,
-    calm,
-    place,
     places,
     restores,
     runs,
     sent,
-    stage,
     verdict,
+    verify,
 )
-
-__all__ = ["calm", "place", "stage"]
-
-DAY = timedelta(days=1)
 
 
 async def ended(stage: Stage, job: Resource) -> Instance:

@@ -16,14 +16,13 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_vault_tier import ACCOUNT as STAGING
-from tests.flows.restores.test_vault_tier import back_up, staged, workloads
-from tests.flows.restores.test_verification import ACCOUNT, CLUSTER, HOUR, SHARE, SOON, places, restores, runs
-from tests.flows.vaults.test_faults import FAULTS, Striking, activity, losing, registered
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
+from tests.worlds.staging import ACCOUNT as STAGING
+from tests.worlds.staging import back_up, staged, workloads
+from tests.worlds.times import HOUR
+from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, SOON, places, restores, runs
 
 K8S = rf"/k8s/{CLUSTER}/.*"
 REQUESTS = {  # what each activity sends that matters most; one that looks at the store alone has none
@@ -76,7 +75,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         knobs = {**scenario.SCRATCH, "share": 0}
         (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
         account = stage.world.file_shares.account(ACCOUNT)["id"]

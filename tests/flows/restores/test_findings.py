@@ -1,6 +1,5 @@
 """What is wrong with a restored copy is caught by the rung of the ladder that is there for it."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,29 +8,12 @@ import pytest
 from local.cloud.backup.protocol import Outcome, Warned
 from local.cloud.kubernetes.cluster import Cluster, Exit
 from local.stage import Stage
-from tests.flows.restores.test_verification import (
-    ACCOUNT,
-    CLUSTER,
-    HOUR,
-    SHARE,
-    back_up,
-    calm,
-    checks,
-    places,
-    stage,
-    verdict,
-)
-
-__all__ = ["calm", "stage"]
+from tests.worlds.times import HOUR
+from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, places, verdict, verify
 
 type Object = dict[str, Any]
 WEB = {"namespace": "shop", "workload": "web", "port": 8080, "path": "/health"}
 CHECK = {"namespace": "shop", "image": "contoso/check:1", "command": ["check"]}
-
-
-def verify(stage: Stage, **knobs: Any) -> None:
-    """Let the policy document say this about verifications."""
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
 
 
 def damage(stage: Stage, damaged: Callable[[Object], Object | None]) -> None:

@@ -17,11 +17,10 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_verification import HOUR, SOON, announce, restores, runs
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.times import HOUR
+from tests.worlds.verifications import SOON, announce, restores, runs
 
 MACHINE, GROUP = scenario.MACHINE, scenario.MACHINE_GROUP
 SCRATCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
@@ -31,7 +30,7 @@ STAGING = f"{SCRATCH}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """The app in a world with a protected machine; a disk and a container of somebody else are in the scratch group."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         choose(stage, **scenario.SCRATCH)
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         yield stage

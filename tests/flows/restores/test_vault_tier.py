@@ -11,24 +11,21 @@ import aiohttp
 import pytest
 
 from local import scenario
-from local.cloud.arm import SUBSCRIPTION, Resource
+from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
-from local.cloud.resources.machines import DISKS, SNAPSHOTS, Disk
-from local.cloud.resources.storage import TYPE as ACCOUNTS
+from local.cloud.resources.machines import DISKS, Disk
 from local.cloud.wire import Fault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.conftest import NO_TRUST
-from tests.flows.restores.test_verification import HOUR, SOON, announce, places, restores, runs
-from tests.flows.trust.test_mutants import Mutant
-from tests.stage import open_stage
+from shared.domain.restores.staging import Before
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.mutants import Mutant
+from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
+from tests.worlds.times import HOUR
+from tests.worlds.verifications import SOON, announce, places, restores, runs
 
-CLUSTERS = ("aks-east", "aks-west")
-GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
-ACCOUNT = f"{GROUP}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
 OTHERS = ["logs", "vmledger1-osdisk-20270101-080000"]  # stand in group and account before
 
 
@@ -43,16 +40,6 @@ def seed(world: World) -> None:
     make(world, OTHERS[1])
 
 
-def workloads() -> list[dict[str, Any]]:
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    metadata = {"name": "data", "namespace": "shop"}
-    return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim},
-        scenario.workload("Deployment", "shop", "web", 1),
-    ]
-
-
 def make(world: World, disk: str) -> None:
     """A disk of somebody else in the staging group."""
     world.machines.make_disk(GROUP, disk, Disk(lun=None, size=30), location="westeurope")
@@ -61,7 +48,7 @@ def make(world: World, disk: str) -> None:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """The app in a world with two protected clusters; a container and a machine's disk are in the staging group."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -72,23 +59,8 @@ async def prepare(stage: Stage) -> None:
     await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
 
 
-def back_up(stage: Stage, cluster: str = CLUSTERS[0], *, expired: bool = True) -> Resource:
-    """A backup whose point is in the vault tier, and in no other if it has expired there."""
-    job = stage.world.backup_vaults.complete_backup(cluster, vaulted=True)
-    if expired:
-        point = job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"]
-        stage.world.backup_vaults.jobs.expire(point, "OperationalStore")
-    return job
-
-
 def order(stage: Stage, outcome: Outcome[Any]) -> None:
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(outcome)
-
-
-def staged(stage: Stage) -> list[str]:
-    """What is in the staging group and its account."""
-    found = [each["name"] for kind in (DISKS, SNAPSHOTS) for each in stage.world.arm.of_type(kind, f"{GROUP}/")]
-    return sorted([*found, *stage.world.storage.containers(ACCOUNT)])
 
 
 async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
@@ -289,16 +261,19 @@ async def test_each_right_that_only_the_vault_tier_takes_is_named_where_it_is_mi
     assert (await verdict(stage, job))["verdict"] == "Verified"
 
 
+def forgetful(real: Any, found: Any, there: Any, jobs: Any) -> Any:
+    return real(found, Before(there=()), jobs)
+
+
 async def test_without_knowing_what_was_there_before_somebody_s_container_would_be_deleted(tmp_path: Path) -> None:
-    known = "if str(each) not in there.there and"
-    mutant = Mutant("shared/domain/restores/staging.py", known, "if").grow(tmp_path)
-    assert "logs" not in await with_a_container_that_changes(mutant)
+    mutant = Mutant("shared.domain.restores.staging.ours", forgetful)
+    assert "logs" not in await with_a_container_that_changes(mutant.grow(tmp_path))
     assert "logs" in await with_a_container_that_changes(APP)
 
 
 async def with_a_container_that_changes(app: Path) -> list[str]:
     """What is in the group after a verification during which somebody's container changes."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST, app=app) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST, app=app) as stage:
         await prepare(stage)
         job = back_up(stage)
         await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
@@ -307,10 +282,13 @@ async def with_a_container_that_changes(app: Path) -> list[str]:
         return staged(stage)
 
 
+def out_of_turn(real: Any, turn: Any, plan: Any, released: Any, now: Any) -> None:
+    real(None, plan, released, now)
+
+
 async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_group_at_once(tmp_path: Path) -> None:
-    waited = '    raise NotConverged("StagingTaken", message)\n'
-    mutant = Mutant("shared/domain/restores/staging.py", waited, "    return\n").grow(tmp_path)
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST, app=mutant) as stage:
+    mutant = Mutant("shared.domain.restores.staging.check_turn", out_of_turn)
+    async with open_app(seed=seed, settings=NO_TRUST, app=mutant.grow(tmp_path)) as stage:
         await prepare(stage)
         jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
         for job in jobs:

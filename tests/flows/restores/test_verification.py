@@ -1,8 +1,6 @@
 """A finished backup is verified: the real runtime, the durable engine and the simulated Azure together."""
 
-import json
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,119 +10,11 @@ import pytest
 from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import Outcome
-from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import Fault
-from local.cloud.world import World
-from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.conftest import NO_TRUST
-from tests.stage import open_stage
-
-CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
-HOUR = timedelta(hours=1)
-SOON = timedelta(hours=16)
-EVENT = "Meshward.Backup.Completed"
-
-
-def seed(world: World) -> None:
-    scenario.seed_trust(world, 1)
-    world.backup_vaults.protect(CLUSTER)
-    scenario.seed_share(world)
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    """The app in a world with a meshed cluster and a share, both protected."""
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
-        await prepare(stage)
-        yield stage
-        conforms(stage.world.wire.exchanges)
-
-
-@pytest.fixture
-async def calm() -> AsyncIterator[Stage]:
-    """The same without the cluster: time passes faster."""
-    async with open_stage(start=START, seed=scenario.seed_share, settings=NO_TRUST) as stage:
-        await prepare(stage)
-        yield stage
-        conforms(stage.world.wire.exchanges)
-
-
-@pytest.fixture
-def place(kind: str, request: pytest.FixtureRequest) -> Stage:
-    """The world for a test of this kind of item."""
-    stage: Stage = request.getfixturevalue("calm" if kind == "share" else "stage")
-    return stage
-
-
-async def prepare(stage: Stage) -> None:
-    account = stage.world.file_shares.account(ACCOUNT)["id"]
-    stage.world.roles.grant(stage.caller("verifier").object_id, DATA_ROLES[0], account)
-    await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
-
-
-def back_up(stage: Stage, kind: str = "cluster", *, status: str = "Completed") -> Resource:
-    if kind == "share":
-        return stage.world.recovery_vaults.complete_backup(ACCOUNT, SHARE, status=status)
-    return stage.world.backup_vaults.complete_backup(CLUSTER, status=status)
-
-
-def runs(stage: Stage) -> list[Instance]:
-    return [i for i in stage.host.instances() if i.id.startswith("verify-")]
-
-
-async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
-    """The verdict on a backup job, as the one run returned it and the ledger keeps it."""
-    id = f"verify-{job['name']}"
-    await stage.run(id, SOON)
-    (run,) = [i for i in runs(stage) if i.id == id]
-    assert run.status == "Completed", run.failure
-    result: dict[str, Any] = run.output
-    assert json.loads((stage.store / f"verdicts/{job['name']}.json").read_bytes()) == result
-    assert result["left_over"] == 0
-    assert places(stage) == []
-    return result
-
-
-def places(stage: Stage) -> list[str]:
-    """Isolated namespaces and scratch shares that exist."""
-    namespaces = [n for cluster in stage.world.kubernetes.clusters.values() for n in cluster.objects("Namespace")]
-    names = [n["metadata"]["name"] for n in namespaces] + stage.world.file_shares.shares(ACCOUNT)
-    return [name for name in names if name.startswith("verify-")]
-
-
-def restores(stage: Stage) -> list[Resource]:
-    """All restore jobs."""
-    types = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.RecoveryServices/vaults/backupJobs")
-    jobs = [job for type in types for job in stage.world.arm.of_type(type)]
-    return [job for job in jobs if job["properties"]["operation"] == "Restore"]
-
-
-def checks(result: dict[str, Any]) -> dict[str, bool]:
-    return {check["name"]: check["passed"] for check in result["checks"]}
-
-
-def sent(stage: Stage) -> list[dict[str, Any]]:
-    """The events that the app has sent to its own topic."""
-    posts = [e for e in stage.world.wire.exchanges if e.method == "POST" and f"/topics/{scenario.TOPIC}/" in e.url]
-    return [event for post in posts for event in json.loads(post.request)]
-
-
-def announce(stage: Stage, job_id: Any, status: Any = "Completed", **overrides: Any) -> None:
-    """The event as the watch publishes it."""
-    event = {
-        "specversion": "1.0",
-        "id": f"{str(job_id).rsplit('/', 1)[-1]}:{status}",
-        "type": EVENT,
-        "source": "/vault",
-        "subject": str(job_id),
-        "time": stage.clock.now().isoformat(),
-        "data": {"jobId": job_id, "status": status},
-    }
-    stage.world.event_grid.publish(scenario.TOPIC, {**event, **overrides})
+from tests.worlds.times import HOUR
+from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, places, restores, runs, sent, verdict
 
 
 async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage: Stage) -> None:

@@ -14,10 +14,11 @@ from local.cloud.wire import Fault, Reply
 from local.host.process import Moment
 from local.scenario import OLD_ROOT
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.flows.small_mesh import SWIFT, small_mesh
-from tests.flows.trust.test_issuers import SWEPT, half_lived
-from tests.flows.trust.test_rotation import HOUR, NEW_ROOT, announce, rotated, vault
+from tests.oracle.conformance import conforms
+from tests.worlds.issuers import SWEPT, half_lived
+from tests.worlds.rotations import NEW_ROOT, announce, rotated, vault
+from tests.worlds.small_mesh import SWIFT, small_mesh
+from tests.worlds.times import HOUR
 
 WRITE = r"^(PATCH|PUT|POST .*/(create|merge)$)"
 GARBLED = Reply(content=b"<html>", headers={"Content-Type": "text/html"})

@@ -14,23 +14,11 @@ from local.host.durable import Instance
 from local.scenario import OLD_ROOT, TRUST_DOMAIN
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint
-from tests.conformance import conforms
-from tests.flows.small_mesh import bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
-from tests.flows.trust.test_rotation import (
-    BARE,
-    HOUR,
-    MINUTE,
-    NEW_ROOT,
-    NO_WATCH,
-    RUN,
-    announce,
-    held,
-    rotated,
-    runs,
-    status,
-    vault,
-    writes,
-)
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH
+from tests.worlds.rotations import BARE, NEW_ROOT, RUN, announce, held, rotated, runs, status, vault, writes
+from tests.worlds.small_mesh import bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
+from tests.worlds.times import HOUR, MINUTE
 
 SWEPT = {name: value for name, value in NO_WATCH.items() if "expiry_sweep" not in name}
 

@@ -11,8 +11,8 @@ from local.cloud.wire import Fault, Reply
 from local.host.durable import Instance
 from local.scenario import OLD_ROOT
 from local.stage import Stage
-from tests.flows.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
-from tests.flows.trust.test_rotation import RUN, announce
+from tests.worlds.rotations import RUN, announce
+from tests.worlds.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
 
 PHASES = ("prepare", "distribute", "activate", "settle", "retire")
 LONGEST = timedelta(days=7)  # all mishaps are over in hours, and so are holds

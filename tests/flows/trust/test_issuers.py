@@ -4,33 +4,14 @@ import base64
 import json
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.resources.aks import cluster_id
-from local.cloud.world import World
-from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.flows.small_mesh import small_mesh
-from tests.flows.trust.test_rotation import HOUR, NO_WATCH, writes
-
-SWEPT = {name: value for name, value in NO_WATCH.items() if "issuer_sweep" not in name}
-ISSUER = "linkerd-identity-issuer"
-
-
-def half_lived(world: World, *clusters: str) -> None:
-    """The issuers of these clusters are due."""
-    now, key, pem = world.clock.now(), ec.generate_private_key(ec.SECP256R1()), serialization.Encoding.PEM
-    found = world.key_vaults.vaults[KEY_VAULT].sign_issuer(
-        OLD_ROOT, f"identity.linkerd.{TRUST_DOMAIN}", key.public_key(), now - 30 * HOUR, now + 20 * HOUR
-    )
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    files = {"tls.crt": found.public_bytes(pem), "tls.key": private}
-    data = {name: base64.b64encode(content).decode() for name, content in files.items()}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": ISSUER, "namespace": "linkerd"}, "data": data}
-    for name in clusters or ("aks-east",):
-        world.kubernetes.clusters[name].apply(secret)
+from tests.oracle.conformance import conforms
+from tests.worlds.issuers import ISSUER, SWEPT, half_lived
+from tests.worlds.rotations import writes
+from tests.worlds.small_mesh import small_mesh
+from tests.worlds.times import HOUR
 
 
 def issuer(stage: Stage, cluster: str = "aks-east") -> x509.Certificate:

@@ -13,24 +13,11 @@ from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.small_mesh import bundle_of
-from tests.flows.trust.test_rotation import (
-    DAYS,
-    HOUR,
-    MINUTE,
-    NO_WATCH,
-    announce,
-    held,
-    rotated,
-    seed,
-    status,
-    steps,
-    vault,
-    writes,
-)
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.rotations import DAYS, announce, held, rotated, seed, status, steps, vault, writes
+from tests.worlds.small_mesh import bundle_of
+from tests.worlds.times import HOUR, MINUTE
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
 
@@ -38,7 +25,7 @@ MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A trust domain of one cluster, its mesh up and talking."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
         conforms(stage.world.wire.exchanges)
@@ -176,7 +163,7 @@ async def test_members_of_old_and_new_releases_rotate_together() -> None:
             for manifest in workloads():
                 world.kubernetes.clusters[name].apply(manifest)
 
-    async with open_stage(start=START, seed=mixed, settings=NO_WATCH) as stage:
+    async with open_app(seed=mixed, settings=NO_WATCH) as stage:
         await stage.clock.advance(10 * MINUTE)
         announce(stage)
         assert len((await rotated(stage))["members"]) == 4
@@ -188,7 +175,7 @@ async def test_a_member_stopped_on_the_way_holds_the_rotation_and_catches_up_whe
         seed_trust(world, 2)
         world.linkerd.traffic_every = 300
 
-    async with open_stage(start=START, seed=two, settings=NO_WATCH) as stage:
+    async with open_app(seed=two, settings=NO_WATCH) as stage:
         await stage.clock.advance(10 * MINUTE)
         announce(stage)
         await until_phase(stage, "settle")

@@ -1,42 +1,61 @@
 """Rotations that leave one of their safeguards out: the simulated world shows what each of them is for.
 
-A mutant is the app with one piece of its text replaced, run as the real one is. Gates and barriers hold the invariant
-that every pair that may talk shares a trusted root; waves hold that no workload is restarted twice in a phase, and
-stateful ones last.
+Gates and barriers hold the invariant that every pair that may talk shares a trusted root; waves hold that no workload
+is restarted twice in a phase, and stateful ones last.
 """
 
-import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+import msgspec
 import pytest
 
 from local.scenario import OLD_ROOT
 from local.stage import APP, Stage
 from shared.adapters.meshes.linkerd_objects import RESTARTED
-from tests.flows.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
-from tests.flows.trust.test_rotation import BARE, DAYS, MINUTE, RUN, announce, writes
+from shared.domain.trust.phases import Mode, Phase, Word
+from tests.worlds.mutants import Mutant
+from tests.worlds.rotations import BARE, DAYS, RUN, announce, writes
+from tests.worlds.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
+from tests.worlds.times import MINUTE
 
 
-class Mutant(NamedTuple):
-    """In which file what is replaced by what."""
+def proven(real: Any, proxies: Any, wanted: Any, workloads: Any = ()) -> Any:
+    return msgspec.structs.replace(real(proxies, wanted, workloads), reason="Proven")
 
-    file: str
-    text: str
-    by: str
 
-    def grow(self, folder: Path) -> Path:
-        """The mutated app; fails if it is the same as the real one."""
-        for part in ("functions", "shared"):
-            shutil.copytree(APP / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in ("function_app.py", "host.json"):
-            shutil.copy(APP / part, folder)
-        real = (folder / self.file).read_text()
-        assert real.count(self.text) == 1, f"{self.file} doesn't say once: {self.text}"
-        (folder / self.file).write_text(real.replace(self.text, self.by))
-        return folder
+def past_settle(real: Any, phase: Phase, word: Word, *mode: Mode) -> Any:
+    return real(Phase.SETTLE if phase is Phase.ACTIVATE and word is Word.PROVEN else phase, word, *mode)
+
+
+def without_newcomers(real: Any, course: Any, clusters: Any, unseen: Any = ()) -> Any:
+    return real(course, {c: clusters[c] for c in clusters if c in course.proven or not course.proven}, unseen)
+
+
+def never(real: Any, *_: Any) -> bool:
+    return False
+
+
+def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any) -> Any:
+    stale = list(stale)
+    kinds = {workload.kind for workload in workloads}
+    return [one for kind in sorted(kinds) for one in real(workloads, stale, now, policy, waves=(kind,))]
+
+
+NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trust_gate", proven)
+NOT_AT_ONCE = Mutant("shared.domain.trust.course._all_proven", never)
+NO_GATE_B2 = Mutant("shared.domain.trust.phases.moved", past_settle)
+NO_PROOF_OF_ISSUERS = Mutant(
+    "functions.trust.linkerd.issuer_steps.verify_issuer", by="functions.trust.linkerd.issuer_steps.ensure_issuer"
+)
+UNAWARE = Mutant("shared.domain.trust.course.members_to_try", without_newcomers)
+IMPATIENT = Mutant("shared.domain.trust.course._too_far_behind", never)
+NO_CONTROL_PLANE_FIRST = Mutant(
+    "functions.trust.linkerd.bundle_steps.ensure_control_plane",
+    by="functions.trust.linkerd.bundle_steps.ensure_workloads",
+)
+NO_WAVES = Mutant("shared.domain.trust.linkerd.waves.next_restarts", of_all_kinds)
 
 
 async def violated(stage: Stage) -> None:
@@ -46,9 +65,7 @@ async def violated(stage: Stage) -> None:
 
 
 async def test_without_gate_b1_an_issuer_is_activated_that_a_forgotten_pod_does_not_trust(tmp_path: Path) -> None:
-    judged = "            verdict = trust_gate(proxies, wanted, await mesh.workloads())\n"
-    mutant = Mutant("functions/trust/linkerd/bundle_steps.py", judged, "            return Done(at=services().now())\n")
-    async with small_mesh(app=mutant.grow(tmp_path)) as stage:
+    async with small_mesh(app=NO_GATE_B1.grow(tmp_path)) as stage:
         stage.world.kubernetes.clusters["aks-east"].apply(BARE)
         await stage.clock.advance(MINUTE)
         announce(stage)
@@ -56,23 +73,19 @@ async def test_without_gate_b1_an_issuer_is_activated_that_a_forgotten_pod_does_
 
 
 async def test_without_proving_b1_of_all_clusters_at_once_one_that_has_changed_since_is_cut_off(tmp_path: Path) -> None:
-    at_once = "_AT_ONCE = frozenset({Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE})"
-    mutant = Mutant("shared/domain/trust/course.py", at_once, "_AT_ONCE: frozenset[Phase] = frozenset()")
-    async with small_mesh("aks-east", "aks-west", app=mutant.grow(tmp_path)) as stage:
+    async with small_mesh("aks-east", "aks-west", app=NOT_AT_ONCE.grow(tmp_path)) as stage:
         await go_back_on_a_proof(stage)
         await violated(stage)
 
 
 async def test_without_gate_b2_the_old_root_is_retired_while_leaves_under_it_live(tmp_path: Path) -> None:
-    settle, retire = "(Phase.ACTIVATE, Word.PROVEN): Phase.SETTLE", "(Phase.ACTIVATE, Word.PROVEN): Phase.RETIRE"
-    async with small_mesh(app=Mutant("shared/domain/trust/phases.py", settle, retire).grow(tmp_path)) as stage:
+    async with small_mesh(app=NO_GATE_B2.grow(tmp_path)) as stage:
         announce(stage)
         await violated(stage)
 
 
 async def test_without_the_proof_of_the_issuer_replicas_that_missed_it_go_on_under_the_old_root(tmp_path: Path) -> None:
-    proof, none = "(yield from run.step(verify_issuer, member))", "(yield from run.step(ensure_issuer, member))"
-    async with small_mesh(app=Mutant("functions/trust/linkerd/parts.py", proof, none).grow(tmp_path)) as stage:
+    async with small_mesh(app=NO_PROOF_OF_ISSUERS.grow(tmp_path)) as stage:
         announce(stage)
         await reach(stage, "activate")
         for pod in stage.world.kubernetes.clusters["aks-east"].objects("Pod", "linkerd"):
@@ -80,21 +93,11 @@ async def test_without_the_proof_of_the_issuer_replicas_that_missed_it_go_on_und
         await violated(stage)
 
 
-def unaware() -> Mutant:
-    begins = "    course = begun(course, [*seen, *unseen], services().now())\n"
-    first = "    seen = [c for c in seen if c in course.proven or not course.proven]\n"
-    return Mutant("functions/trust/fleet_steps.py", begins, first + begins)
-
-
-def impatient() -> Mutant:
-    return Mutant("shared/domain/trust/course.py", "        if _too_far_behind(course, c) or not newcomers\n", "")
-
-
-@pytest.mark.parametrize("mutant", [unaware, impatient])
+@pytest.mark.parametrize("mutant", [UNAWARE, IMPATIENT], ids=["unaware", "impatient"])
 async def test_without_waiting_for_a_cluster_that_joins_the_others_retire_what_its_leaves_need(
-    mutant: Callable[[], Mutant], tmp_path: Path
+    mutant: Mutant, tmp_path: Path
 ) -> None:
-    async with small_mesh(app=mutant().grow(tmp_path)) as stage:
+    async with small_mesh(app=mutant.grow(tmp_path)) as stage:
         join_at(stage, "retire", signer=OLD_ROOT)
         announce(stage)
         await violated(stage)
@@ -102,9 +105,7 @@ async def test_without_waiting_for_a_cluster_that_joins_the_others_retire_what_i
 
 @pytest.mark.parametrize("mutated", [False, True])
 async def test_without_the_control_plane_s_wave_workloads_are_restarted_in_vain(mutated: bool, tmp_path: Path) -> None:
-    wave, next = "(ensure_control_plane, member, every=MINUTE / 2)", "\n    yield from run.step(ensure_workloads"
-    mutant = Mutant("functions/trust/linkerd/parts.py", wave + next, "(ensure_workloads, member)" + next)
-    async with small_mesh(app=mutant.grow(tmp_path) if mutated else APP) as stage:
+    async with small_mesh(app=NO_CONTROL_PLANE_FIRST.grow(tmp_path) if mutated else APP) as stage:
         announce(stage)
         await reach(stage, "activate")
         restarts = Counter(line for line in writes(stage) if "/apps/v1/" in line)
@@ -115,9 +116,7 @@ async def test_without_the_control_plane_s_wave_workloads_are_restarted_in_vain(
 async def test_without_waves_by_kind_what_holds_state_is_restarted_before_the_rest_has_come_through(
     mutated: bool, tmp_path: Path
 ) -> None:
-    wave = "next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])"
-    mutant = Mutant("shared/domain/trust/linkerd/waves.py", wave, "due")
-    async with small_mesh(app=mutant.grow(tmp_path) if mutated else APP) as stage:
+    async with small_mesh(app=NO_WAVES.grow(tmp_path) if mutated else APP) as stage:
         announce(stage)
         await reach(stage, "activate")
         cluster = stage.world.kubernetes.clusters["aks-east"]

@@ -1,118 +1,49 @@
 """A trust root that nears its expiry is replaced over the whole trust domain, and no handshake fails on the way."""
 
-import base64
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
-from local.cloud.key_vault.vault import Vault
-from local.cloud.kubernetes.cluster import Object
 from local.cloud.wire import Fault, Reply
-from local.cloud.world import World
-from local.host.durable import Instance
 from local.host.management import PREFIX
-from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
+from local.scenario import OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
-from shared.domain.trust.certificates import fingerprint, fingerprints
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.stage import open_stage
-
-RUN = "rotate-prod-contoso-example-g2"
-NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
-NO_WATCH = {  # they have nothing to see in the days that a rotation takes
-    "AzureWebJobs.backup_watch.Disabled": "true",
-    "AzureWebJobs.issuer_sweep.Disabled": "true",
-    "AzureWebJobs.expiry_sweep.Disabled": "true",
-}
-DAYS, HOUR, MINUTE = timedelta(days=3), timedelta(hours=1), timedelta(minutes=1)
-
-
-def seed(world: World) -> None:
-    seed_trust(world, 1)
-    world.linkerd.traffic_every = 300
+from shared.domain.trust.certificates import fingerprint
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.rotations import (
+    BARE,
+    DAYS,
+    NEW_ROOT,
+    RUN,
+    announce,
+    held,
+    rotated,
+    runs,
+    seed,
+    status,
+    steps,
+    vault,
+    writes,
+)
+from tests.worlds.times import HOUR, MINUTE
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A trust domain of one cluster, its mesh up and talking."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(9 * MINUTE)
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-def vault(stage: Stage) -> Vault:
-    return stage.world.key_vaults.vaults[KEY_VAULT]
-
-
-def writes(stage: Stage) -> list[str]:
-    """What was changed, in order."""
-    sent = (e for e in stage.world.wire.exchanges if e.method != "GET" and e.status < 400)
-    lines = [f"{e.method} {e.url.partition('?')[0].removeprefix(stage.world.wire.url)}" for e in sent]
-    reading = ("/listClusterUserCredential", "/Microsoft.ResourceGraph/resources", "/sign", "/selfsubjectaccessreviews")
-    return [line for line in lines if not line.endswith(reading)]
-
-
-async def rotated(stage: Stage) -> dict[str, Any]:
-    """The result of the one rotation, which must have gone well and unnoticed by the mesh."""
-    await stage.run(RUN, DAYS)
-    assert [run.id for run in runs(stage)] == [RUN]
-    (run,) = runs(stage)
-    assert run.status == "Completed", run.failure
-    assert run.output["outcome"] == "rotated"
-    linkerd, now = stage.world.linkerd, stage.clock.time()
-    new = vault(stage).certificate(NEW_ROOT).current
-    assert new.certificate
-    assert linkerd.roots(TRUST_DOMAIN) == {fingerprint(new.certificate)} == {run.output["new_root"]}
-    assert linkerd.handshakes > 1000
-    assert not linkerd.failed
-    assert not linkerd.violations
-    assert not linkerd.broken_pairs()
-    for plane in linkerd.control_planes.values():
-        secret = plane.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")
-        assert fingerprints(base64.b64decode(secret["data"]["ca.crt"]).decode()) == {run.output["new_root"]}
-    assert [new.enabled, vault(stage).certificate(OLD_ROOT).current.enabled] == [True, False]
-    assert all(p.leaf and p.leaf.closes > now for p in linkerd.proxies(TRUST_DOMAIN))
-    result: dict[str, Any] = run.output
-    return result
-
-
-async def held(stage: Stage) -> dict[str, Any]:
-    """Why the one rotation is on hold."""
-    await stage.run(lambda: "held" in status(stage), DAYS)
-    found: dict[str, Any] = status(stage)["held"]
-    return found
-
-
-def runs(stage: Stage) -> list[Instance]:
-    """The rotations, without the flows of their members."""
-    return [i for i in stage.host.instances() if i.name == "rotate_trust_root"]
-
-
-def status(stage: Stage) -> dict[str, Any]:
-    run = stage.host.instance(RUN)
-    return (run.custom_status or {}) if run else {}
-
-
-def steps(stage: Stage) -> dict[str, dict[str, Any]]:
-    """What each member that is at work waits for, by step."""
-    members = [i for i in stage.host.instances() if i.name == "rotate_member" and not i.ended]
-    return {m.custom_status["step"]: m.custom_status for m in members if m.custom_status and "step" in m.custom_status}
-
-
-def announce(stage: Stage, **data: Any) -> None:
-    event = vault(stage).near_expiry_event(OLD_ROOT)
-    stage.world.event_grid.publish(KEY_VAULT_TOPIC, {**event, "data": {**event["data"], **data}})
-
-
 async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
-    async with open_stage(start=START, seed=lambda world: seed_trust(world, 2), settings=NO_WATCH) as stage:
+    async with open_app(seed=lambda world: seed_trust(world, 2), settings=NO_WATCH) as stage:
         vault(stage).events_as_sampled = True
         await stage.clock.advance(9 * MINUTE)
         announce(stage)
@@ -240,14 +171,6 @@ async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage:
     await rotated(stage)
     assert [fault.on for fault in faults if fault.times] == []
     assert len(vault(stage).certificate(NEW_ROOT).versions) == 2
-
-
-BARE: Object = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "debug", "namespace": "shop"},
-    "spec": {"containers": [{"name": "shell", "image": "busybox"}]},
-}
 
 
 async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: Stage) -> None:

@@ -6,54 +6,28 @@ from datetime import timedelta
 from functools import partial
 
 import aiohttp
-import msgspec
 import pytest
 
-from local import scenario
 from local.cloud.kubernetes.cluster import Cluster, Object
 from local.cloud.linkerd.policy import Policy
 from local.cloud.wire import Fault, Reply
-from local.cloud.world import World
 from local.host.durable import Instance
 from local.host.management import PREFIX
-from local.stage import DUTIES, Stage
+from local.stage import Stage
 from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, Entry
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_protection import cluster_of, finished, runs
-from tests.flows.vaults.test_upkeep import asked
-from tests.manifests import manifests
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.bindings import CLUSTER, DOMAIN, FEDERATIONS, bound, entries, seed
+from tests.worlds.protections import asked, cluster_of, finished, runs
+from tests.worlds.times import MINUTE
 
-CLUSTER, DOMAIN = "aks-new", scenario.TRUST_DOMAIN
 ME = f"{ACCOUNT}.{NAMESPACE}.serviceaccount.identity.linkerd.{DOMAIN}"
 POLICIES = ("MeshTLSAuthentication", "Server", "AuthorizationPolicy", "EgressNetwork", "TLSRoute")
-MINUTE = timedelta(minutes=1)
-IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
-FEDERATIONS = f"{IDENTITIES}/federatedIdentityCredentials"
-
-
-def seed(world: World, version: str = "2.19") -> None:
-    """A meshed cluster that asks for protection; its infra team granted what infra/cluster says, and no more."""
-    scenario.seed_trust(world, 0)
-    tags = {"meshward:protect": "true", "meshward:mesh": "linkerd", "meshward:trust-domain": DOMAIN}
-    world.aks.add(CLUSTER, tags=tags)
-    scenario.install_linkerd(world, world.key_vaults.vaults[scenario.KEY_VAULT], CLUSTER, version=version)
-    grant(world)
-
-
-def grant(world: World) -> None:
-    cluster = world.kubernetes.clusters[CLUSTER]
-    for manifest in manifests("linkerd", **{duty: world.entra.named(duty).object_id for duty in DUTIES}):
-        if not manifest["kind"].startswith("ValidatingAdmissionPolicy"):
-            cluster.apply(manifest)
-    cluster.authorization_mode = "RBAC"
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
@@ -66,13 +40,6 @@ def policy(stage: Stage) -> Policy:
     return stage.world.linkerd.control_planes[CLUSTER].policy
 
 
-async def bound(stage: Stage) -> Instance:
-    stage.world.aks.announce(cluster_of(stage))
-    run = await finished(stage)
-    assert run.status == "Completed", run.failure
-    return run
-
-
 async def workload(stage: Stage) -> Object:
     """A running pod of the backup namespace."""
     container = {"name": "dump", "image": "contoso/dump:1", "ports": [{"name": "backup", "containerPort": 8080}]}
@@ -81,12 +48,6 @@ async def workload(stage: Stage) -> Object:
     made = cluster(stage).create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod})
     await stage.clock.advance(2 * MINUTE)
     return made
-
-
-def entries(stage: Stage) -> list[Entry]:
-    """The identity map, its versions in order."""
-    paths = sorted((stage.store / "identities").rglob("*.json"))
-    return [msgspec.json.decode(path.read_bytes(), type=Entry) for path in paths]
 
 
 def hosts(stage: Stage) -> list[str]:
@@ -215,7 +176,7 @@ async def test_a_cluster_that_issues_no_tokens_is_told_how_to(stage: Stage) -> N
 
 
 async def test_a_cluster_whose_linkerd_knows_no_egress_is_told_so() -> None:
-    async with open_stage(start=START, seed=partial(seed, version="2.16"), settings=NO_WATCH) as stage:
+    async with open_app(seed=partial(seed, version="2.16"), settings=NO_WATCH) as stage:
         assert "KindNotServed: the cluster serves no EgressNetwork of policy.linkerd.io/v1alpha1" in await refusal(
             stage
         )

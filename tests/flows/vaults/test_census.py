@@ -15,12 +15,10 @@ from local.stage import Stage
 from shared.domain.restores.history import History, Trial, empty, path
 from shared.domain.restores.verification import Item
 from shared.domain.vaults.census import Census, Proof, Standing
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.times import DAY, HOUR, START
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ASKED = {"meshward:protect": "true"}
 TEN = START + 7200  # the timer of the day has called
 
@@ -39,7 +37,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=TEN, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(start=TEN, seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

@@ -1,36 +1,83 @@
 """Protections and releases that leave one of their safeguards out: the simulated Azure shows what each of them is for.
 
-A mutant is the app with one piece of its text replaced. With the real app, each of these worlds ends as its neighbour
-test in test_vaults, test_vault_upkeep or test_releases says.
+With the real app, each of these worlds ends as its neighbour test in test_protection, test_upkeep or test_releases
+says.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from local.stage import Stage
-from tests.conftest import START
-from tests.flows.trust.test_mutants import Mutant
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, seed, writes
-from tests.flows.vaults.test_releases import left_behind
-from tests.flows.vaults.test_upkeep import DAY, INSTANCES, VAULTS, asked, one, protect, write_policy
-from tests.stage import open_stage
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.mutants import Mutant
+from tests.worlds.protections import (
+    CLUSTER,
+    INSTANCES,
+    VAULTS,
+    asked,
+    cluster_of,
+    finished,
+    of,
+    one,
+    protect,
+    seed,
+    write_policy,
+    writes,
+)
+from tests.worlds.releases import left_behind
+from tests.worlds.times import DAY
+
+
+def with_less(real: Any, wanted: Any, bar: Any, create: Any) -> Any:
+    terms = msgspec.structs.replace(bar.terms, redundancy_fallback="LocallyRedundant")
+    return real(wanted, msgspec.structs.replace(bar, terms=terms), create)
+
+
+def none(real: Any, *_: Any) -> list[str]:
+    return []
+
+
+def loosened(real: Any, bar: Any, vault: Any) -> Any:
+    return msgspec.structs.replace(real(bar, vault), soft_delete=bar.terms.soft_delete)
+
+
+def always(real: Any, *_: Any) -> bool:
+    return True
+
+
+def without_grants(real: Any, wanted: Any, seen: Any) -> Any:
+    return real(wanted, msgspec.structs.replace(seen, granted=()))
+
+
+def at_once(real: Any, wanted: Any, found: Any, gone_at: Any) -> Any:
+    return msgspec.structs.replace(real(wanted, found, gone_at), kept_until=gone_at)
+
+
+def nothing(real: Any, *_: Any) -> None:
+    return None
+
+
+NOBODY_ASKED = Mutant("functions.vaults.steps.made", with_less)
+NO_LOOK_AT_REDUNDANCY = Mutant("shared.domain.vaults.findings.flaws", none)
+NO_MAX = Mutant("shared.domain.vaults.findings.at_least", loosened)
+NO_LOOK_AT_HOLDERS = Mutant("shared.domain.vaults.findings._ours", always)
+NO_LOOK_AT_GRANTS = Mutant("shared.domain.vaults.plan.plan_of", without_grants)
+NO_TIME = Mutant("shared.domain.vaults.release.release_of", at_once)
+NO_WAITING = Mutant("shared.domain.vaults.release.check_empty", nothing)
 
 
 @asynccontextmanager
 async def grown(mutant: Mutant, folder: Path) -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH, app=mutant.grow(folder)) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH, app=mutant.grow(folder)) as stage:
         yield stage
 
 
 async def test_without_asking_the_policy_document_a_vault_is_made_with_less_redundancy(tmp_path: Path) -> None:
-    mutant = Mutant(
-        "functions/vaults/steps.py",
-        "        if terms.redundancy_fallback is None or not names_redundancy(error.reason):\n            raise\n",
-        '        terms = msgspec.structs.replace(terms, redundancy_fallback="LocallyRedundant")\n',
-    )
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NOBODY_ASKED, tmp_path) as stage:
         stage.world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
         stage.world.aks.announce(cluster_of(stage))
         await finished(stage)
@@ -38,8 +85,7 @@ async def test_without_asking_the_policy_document_a_vault_is_made_with_less_redu
 
 
 async def test_without_a_look_at_its_redundancy_a_vault_that_is_too_weak_is_used(tmp_path: Path) -> None:
-    mutant = Mutant("shared/domain/vaults/findings.py", "    weak = flaws(bar, vault)\n", "    weak: list[str] = []\n")
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NO_LOOK_AT_REDUNDANCY, tmp_path) as stage:
         stage.world.aks.announce(cluster_of(stage))
         await stage.run(lambda: bool(of(stage.world, VAULTS)))
         one(stage, VAULTS)["properties"]["storageSettings"][0]["type"] = "LocallyRedundant"
@@ -47,9 +93,7 @@ async def test_without_a_look_at_its_redundancy_a_vault_that_is_too_weak_is_used
 
 
 async def test_without_max_what_somebody_hardened_further_is_loosened(tmp_path: Path) -> None:
-    stronger = "soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),"
-    mutant = Mutant("shared/domain/vaults/findings.py", stronger, "soft_delete=terms.soft_delete,")
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NO_MAX, tmp_path) as stage:
         await protect(stage)
         soft_delete = one(stage, VAULTS)["properties"]["securitySettings"]["softDeleteSettings"]
         soft_delete["state"] = "AlwaysOn"
@@ -59,8 +103,7 @@ async def test_without_max_what_somebody_hardened_further_is_loosened(tmp_path: 
 
 
 async def test_without_a_look_at_who_holds_it_a_cluster_of_another_vault_is_written_to(tmp_path: Path) -> None:
-    mutant = Mutant("shared/domain/vaults/findings.py", "    if others:\n", "    if False:\n")
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NO_LOOK_AT_HOLDERS, tmp_path) as stage:
         stage.world.backup_vaults.protect(CLUSTER, vault="bv-theirs")
         stage.world.arm.remove(one(stage, "Microsoft.KubernetesConfiguration/extensions")["id"])  # it would be refused
         stage.world.aks.announce(cluster_of(stage))
@@ -69,8 +112,7 @@ async def test_without_a_look_at_who_holds_it_a_cluster_of_another_vault_is_writ
 
 
 async def test_without_a_look_at_what_is_granted_each_days_run_writes(tmp_path: Path) -> None:
-    mutant = Mutant("functions/vaults/planning.py", "granted=tuple(g.name for g in granted)", "granted=()")
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NO_LOOK_AT_GRANTS, tmp_path) as stage:
         await protect(stage)
         written = len(writes(stage.world))
         await stage.clock.advance(DAY)
@@ -78,16 +120,14 @@ async def test_without_a_look_at_what_is_granted_each_days_run_writes(tmp_path: 
 
 
 async def test_without_its_time_a_vault_is_taken_apart_on_the_first_day(tmp_path: Path) -> None:
-    mutant = Mutant("functions/vaults/releases.py", " and services().now() >= release.kept_until:", ":")
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NO_TIME, tmp_path) as stage:
         await left_behind(stage)
         await stage.clock.advance(2 * DAY)
         assert of(stage.world, INSTANCES) == []
 
 
 async def test_without_waiting_for_what_is_soft_deleted_its_vault_and_snapshots_are_deleted(tmp_path: Path) -> None:
-    mutant = Mutant("functions/vaults/releases.py", "    check_empty(wanted, remains)\n", "")
-    async with grown(mutant, tmp_path) as stage:
+    async with grown(NO_WAITING, tmp_path) as stage:
         write_policy(stage, release_after="P9D")
         await left_behind(stage)
         await stage.clock.advance(11 * DAY)

@@ -12,69 +12,19 @@ import pytest
 from local.cloud.arm import Resource
 from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import Fault, Reply
-from local.cloud.world import World
-from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
 from shared.domain.vaults.protection import CONTRIBUTOR
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.conftest import NO_TRUST
-from tests.stage import open_stage
-
-CLUSTER = "aks-new"
-SOON = timedelta(hours=2)
-
-
-def seed(world: World) -> None:
-    world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.protections import CLUSTER, SOON, cluster_of, finished, of, protected, runs, seed, writes
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_TRUST) as stage:
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
-
-
-def cluster_of(stage: Stage) -> Resource:
-    return next(stage.world.arm.of_type("Microsoft.ContainerService/managedClusters"))
-
-
-def runs(stage: Stage) -> list[Instance]:
-    """The protections, without the flows that are parts of them."""
-    return [i for i in stage.host.instances() if i.name == "protect_cluster"]
-
-
-async def finished(stage: Stage, suffix: str = "", limit: timedelta = SOON) -> Instance:
-    """The protection whose id ends with `suffix`, once it has ended."""
-
-    def ended() -> list[Instance]:
-        return [i for i in runs(stage) if i.id.endswith(suffix) and i.ended]
-
-    await stage.run(lambda: bool(ended()), limit)
-    return ended()[-1]
-
-
-async def protected(stage: Stage) -> dict[str, Any]:
-    """The result of the one run that is there, which must have gone well."""
-    run = await finished(stage)
-    assert run.status == "Completed", run.failure
-    (held,) = stage.world.arm.of_type("Microsoft.DataProtection/backupVaults/backupInstances")
-    assert held["properties"]["currentProtectionState"] == "ProtectionConfigured"
-    assert [i.id for i in runs(stage)] == [run.id]
-    result: dict[str, Any] = run.output
-    return result
-
-
-def writes(world: World) -> list[str]:
-    """What was written, in order; a validation changes nothing."""
-    sent = [f"{e.method} {e.url.partition('?')[0]}" for e in world.wire.exchanges if e.method != "GET"]
-    return [line for line in sent if "/subscriptions/" in line and not line.endswith("/validateForBackup")]
-
-
-def of(world: World, type: str) -> list[Resource]:
-    return list(world.arm.of_type(type))
 
 
 async def test_a_new_cluster_is_protected_by_a_vault_of_its_own(stage: Stage) -> None:

@@ -9,16 +9,13 @@ from functions.vaults import bindings, releases
 from local.cloud.arm import Resource
 from local.cloud.wire import Fault
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_bindings import CLUSTER, IDENTITIES, entries
-from tests.flows.vaults.test_faults import FAULTS, Striking, losing, registered, seed
-from tests.flows.vaults.test_protection import cluster_of, of, protected
-from tests.flows.vaults.test_releases import DAY
-from tests.flows.vaults.test_releases import releases as runs
-from tests.flows.vaults.test_upkeep import write_policy
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.bindings import CLUSTER, IDENTITIES, entries, seed_with_volumes
+from tests.worlds.faults import FAULTS, Striking, losing, registered
+from tests.worlds.protections import cluster_of, of, protected, write_policy
+from tests.worlds.releases import releases as runs
+from tests.worlds.times import DAY
 
 REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
     "plan_release": f"GET .*/managedClusters/{CLUSTER}$",
@@ -40,7 +37,7 @@ SENDING = {row for row, on in REQUESTS.items() if on}
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A protected cluster of a mesh, with a share and a machine, is gone."""
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed_with_volumes, settings=NO_WATCH) as stage:
         subnet = stage.world.networks.add_subnet("backups")
         write_policy(stage, subnet=subnet["id"], release_after="P9D")
         stage.world.aks.announce(cluster_of(stage))

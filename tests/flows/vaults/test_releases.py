@@ -7,38 +7,23 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from local.cloud.arm import Resource
 from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
 from local.host.durable import Instance
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults import test_bindings
-from tests.flows.vaults.test_protection import CLUSTER, cluster_of, of, seed
-from tests.flows.vaults.test_upkeep import INSTANCES, VAULTS, call, one, protect, write_policy
-from tests.stage import open_stage
-
-DAY = timedelta(days=1)
+from tests.oracle.conformance import conforms
+from tests.worlds import bindings
+from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.protections import CLUSTER, INSTANCES, VAULTS, cluster_of, of, one, protect, seed, write_policy
+from tests.worlds.releases import left_behind, releases
+from tests.worlds.times import DAY
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
-
-
-def releases(stage: Stage) -> list[Instance]:
-    return [i for i in stage.host.instances() if i.name == "release_cluster"]
-
-
-async def left_behind(stage: Stage) -> Resource:
-    """The vault of a cluster that was protected and is gone."""
-    await protect(stage)
-    stage.world.aks.remove(CLUSTER)
-    return one(stage, VAULTS)
 
 
 async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: Stage) -> None:
@@ -107,15 +92,15 @@ async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_
 
 
 async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_entry_allows_nothing() -> None:
-    async with open_stage(start=START, seed=test_bindings.seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=bindings.seed, settings=NO_WATCH) as stage:
         write_policy(stage, release_after="P9D")
-        await test_bindings.bound(stage)
+        await bindings.bound(stage)
         stage.host.on_invocation(killing(stage, "close_binding", "delete_identity"))
         stage.world.aks.remove(CLUSTER)
         _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
         assert re.match("delete identity id-aks-new-.*, which may do nothing", shown["releases"][0]["steps"][0])
         await stage.clock.advance(11 * DAY)
-        first, last = test_bindings.entries(stage)
+        first, last = bindings.entries(stage)
         assert last == msgspec.structs.replace(first, items=(), actions=())
         assert of(stage.world, IDENTITIES) == []
         _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")

@@ -1,71 +1,46 @@
 """Protected clusters are looked after: the sweep sees what has drifted, mends it, and costs little."""
 
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
-import aiohttp
 import pytest
 
-from local.cloud.arm import Resource, error
+from local.cloud.arm import error
 from local.cloud.backup.protocol import refusal
 from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
-from local.cloud.wire import Exchange, Fault
+from local.cloud.wire import Fault
 from local.host.process import InvocationFailed
 from local.stage import Stage
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, seed, writes
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.protections import (
+    CLUSTER,
+    INSTANCES,
+    VAULTS,
+    asked,
+    cluster_of,
+    finished,
+    of,
+    one,
+    protect,
+    protected,
+    runs,
+    seed,
+    stops_with,
+    swept,
+    write_policy,
+    writes,
+)
+from tests.worlds.times import DAY
 
-DAY = timedelta(days=1)
-VAULTS = "Microsoft.DataProtection/backupVaults"
-INSTANCES = f"{VAULTS}/backupInstances"
 ROLES = "Microsoft.Authorization/roleAssignments"
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
-
-
-def write_policy(stage: Stage, **protect: Any) -> None:
-    (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
-
-
-async def swept(stage: Stage) -> dict[str, Any]:
-    """The result of the run that the sweep of another day starts."""
-    await stage.clock.advance(DAY)
-    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
-    assert run.status == "Completed", run.failure
-    result: dict[str, Any] = run.output
-    return result
-
-
-def asked(stage: Stage) -> list[Exchange]:
-    """What was asked of Resource Manager so far."""
-    return [e for e in stage.world.wire.exchanges if "/subscriptions/" in e.url or "ResourceGraph" in e.url]
-
-
-async def call(stage: Stage, method: str, route: str, body: Any = None) -> tuple[int, Any]:
-    headers = {"Authorization": f"Bearer {stage.token()}"}
-    url = f"{stage.host.url}/api/{route}"
-    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body) as answer:
-        return answer.status, await answer.json()
-
-
-def one(stage: Stage, type: str) -> Resource:
-    (found,) = of(stage.world, type)
-    return found
-
-
-async def protect(stage: Stage) -> dict[str, Any]:
-    stage.world.aks.announce(cluster_of(stage))
-    return await protected(stage)
 
 
 async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Stage) -> None:
@@ -191,13 +166,6 @@ async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it
     assert one(stage, VAULTS)["properties"]["storageSettings"][0]["type"] == "ZoneRedundant"
     assert any("redundancy falls back" in line for line in stage.log)
     assert (await swept(stage))["redundancy"] == "ZoneRedundant"
-
-
-async def stops_with(stage: Stage, reason: str) -> None:
-    stage.world.aks.announce(cluster_of(stage))
-    run = await finished(stage)
-    assert run.status == "Failed"
-    assert reason in (run.failure or "")
 
 
 async def goes_on(stage: Stage) -> None:

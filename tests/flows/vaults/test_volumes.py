@@ -9,19 +9,28 @@ from local.cloud.arm import Resource
 from local.cloud.world import World
 from local.stage import Stage
 from shared.domain.vaults.protection import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
-from tests.conformance import conforms
-from tests.conftest import START
-from tests.flows.trust.test_rotation import NO_WATCH
-from tests.flows.vaults.test_protection import CLUSTER, cluster_of, finished, of, protected, runs, writes
-from tests.flows.vaults.test_upkeep import asked, call, stops_with, swept, write_policy
-from tests.stage import open_stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_WATCH, call, open_app
+from tests.worlds.protections import (
+    CLUSTER,
+    asked,
+    cluster_of,
+    finished,
+    of,
+    protected,
+    runs,
+    stops_with,
+    swept,
+    write_policy,
+    writes,
+)
+from tests.worlds.times import DAY
 
 ACCOUNT, OTHER = "stshop", "storders"
 VAULTS = "Microsoft.RecoveryServices/vaults"
 ITEMS = f"{VAULTS}/backupFabrics/protectionContainers/protectedItems"
 CONTAINERS = f"{VAULTS}/backupFabrics/protectionContainers"
 POLICIES = f"{VAULTS}/backupPolicies"
-DAY = timedelta(days=1)
 
 
 def seed(world: World) -> None:
@@ -39,7 +48,7 @@ def seed(world: World) -> None:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    async with open_stage(start=START, seed=seed, settings=NO_WATCH) as stage:
+    async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 

@@ -21,8 +21,9 @@ from shared.domain.trust.linkerd.gates import (
     worth_reading_on,
 )
 from shared.domain.trust.phases import Phase, Roots
-from tests.domain.trust.linkerd.test_waves import MINUTE, NOW, SECOND, proxy, workload
-from tests.domain.trust.test_certificates import NEW, OLD
+from tests.worlds.facts.certificates import NEW, OLD
+from tests.worlds.facts.proxies import proxy, workload
+from tests.worlds.times import MINUTE, NOW, SECOND
 
 BOTH = Wanted(trusted=frozenset({"old", "new"}), dropped=frozenset(), applied=NOW)
 ONLY_NEW = Wanted(trusted=frozenset({"new"}), dropped=frozenset({"old"}), applied=NOW)

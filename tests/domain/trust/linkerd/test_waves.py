@@ -1,6 +1,6 @@
 """Which workloads are restarted when, on facts made by hand."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,21 +11,10 @@ from shared.domain.errors import NotConverged
 from shared.domain.trust.linkerd.facts import Proxy, Workload
 from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, blockers, next_restarts, restartable, rolling
 from shared.domain.trust.policy import TrustPolicy, Window
+from tests.worlds.facts.proxies import proxy, workload
+from tests.worlds.times import MINUTE, NOW, SECOND
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)  # a Friday
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 POLICY = TrustPolicy()
-
-
-def proxy(name: str = "web-1", *roots: str, workload: str = "Deployment/shop/web", **facts: Any) -> Proxy:
-    defaults = {"namespace": "shop", "created": NOW - MINUTE, "started": NOW - MINUTE, "roots": frozenset(roots)}
-    return Proxy(pod=name, workload=workload, **{**defaults, **facts})
-
-
-def workload(name: str = "web", kind: str = "Deployment", **facts: Any) -> Workload:
-    progress = {"rolling": False, "replaced": True, "stuck": False, "fixed": "", "restarted": None}
-    defaults = {"namespace": "shop", "size": 1, "resource_version": "1", **progress}
-    return Workload(kind=kind, name=name, **{**defaults, **facts})
 
 
 def proxies_of(workloads: list[Workload]) -> list[Proxy]:

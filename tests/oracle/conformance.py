@@ -19,13 +19,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from local.cloud.wire import Exchange
-from tests.npm import installed
+from tests.builds.npm import installed
 from tests.oracle.validator import Validator
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 _LOCK = ROOT / "tests" / "oracle" / "package-lock.json"
 
 # Paths that nothing can be judged by, and why. Providers are the last of the path.
@@ -151,15 +149,6 @@ def open_oracle() -> Oracle:
     if not (shutil.which("node") and shutil.which("npm")):
         raise Missing("no validator: node 20 and npm aren't installed")
     return Oracle(folder, installed(_LOCK))
-
-
-@pytest.fixture(scope="session")
-def oracle() -> Oracle:
-    """The judge, or a skip that says what is missing."""
-    try:
-        return open_oracle()
-    except Missing as missing:
-        pytest.skip(str(missing))
 
 
 def conforms(exchanges: Iterable[Exchange]) -> None:

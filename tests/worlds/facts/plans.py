@@ -1,6 +1,6 @@
 """Plans of verifications for tests that need one and don't care how it came about."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from shared.domain.restores.choice import Candidate, Point, plan_of
@@ -8,8 +8,8 @@ from shared.domain.restores.history import empty
 from shared.domain.restores.manifest import Entry, Manifest
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import Item, Plan, RecoveryPoint, Source, Verification
+from tests.worlds.times import NOW
 
-NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 NAME = "0f0e0d0c-1111-4222-8333-444455556666"
 KNOBS = VerifyPolicy()
 

@@ -1,4 +1,4 @@
-"""The helpers in tests/sdk.py reach the world as the real services are reached."""
+"""The clients of tests/worlds/sdk.py reach the world as the real services are reached."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
 from local.cloud.wire import Fault, Reply
 from local.cloud.world import SUBSCRIPTION, World
-from tests import sdk
+from tests.worlds import sdk
 
 
 async def test_an_aio_client_spends_virtual_time_on_its_retries(world: World) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.stage import DUTIES, Stage
-from tests.flows.trust.test_rotation import MINUTE
-from tests.manifests import manifests
 from tests.real.control_plane import control_plane
 from tests.real.duties import policies
 from tests.real.twin import Gateway, Twin, joined
-from tests.stage import open_stage
+from tests.worlds.app import open_app
+from tests.worlds.manifests import manifests
+from tests.worlds.times import MINUTE
 
 
 def seed(world: World, clusters: int) -> None:
@@ -29,12 +29,12 @@ def seed(world: World, clusters: int) -> None:
 
 
 @asynccontextmanager
-async def real_stage(
+async def on_real_clusters(
     folder: Path, seed: Callable[[World], None], settings: Mapping[str, str]
 ) -> AsyncIterator[tuple[Stage, list[Gateway]]]:
     """The stage, with the way to each of its real clusters."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(open_stage(start=time.time(), seed=seed, settings=settings))
+        stage = await stack.enter_async_context(open_app(start=time.time(), seed=seed, settings=settings))
         world, gateways = stage.world, list[Gateway]()
         ids = {duty: world.entra.named(duty).object_id for duty in DUTIES}
         twins = [name for name, cluster in world.kubernetes.clusters.items() if isinstance(cluster, Twin)]

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.kept import kept
+from tests.builds.kept import kept
 
 
 def installed(lock: Path) -> Path:

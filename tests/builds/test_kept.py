@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kept import kept
+from tests.builds.kept import kept
 
 
 class Builder:

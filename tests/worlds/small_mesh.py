@@ -20,9 +20,9 @@ from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
 from local.stage import APP, Stage
-from tests.conftest import START
-from tests.flows.trust.test_rotation import BARE, HOUR, MINUTE, NO_WATCH, RUN, announce, status
-from tests.stage import open_stage
+from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.rotations import BARE, RUN, announce, status
+from tests.worlds.times import HOUR, MINUTE
 
 ROUTINE, SWIFT = timedelta(days=30), 60 * HOUR  # what is left of the root's life, and so how it is rotated
 MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
@@ -47,7 +47,7 @@ async def small_mesh(
         if seeded:
             seeded(world)
 
-    async with open_stage(start=START, seed=seed, settings=settings, app=app) as stage:
+    async with open_app(seed=seed, settings=settings, app=app) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
 
@@ -116,6 +116,7 @@ def few() -> list[dict[str, Any]]:
 
 
 def bundle_of(stage: Stage, cluster: str) -> str:
+    """The text of the bundle that a cluster has."""
     found = stage.world.kubernetes.clusters[cluster].get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
     return str(found["data"]["ca-bundle.crt"])
 

@@ -1,0 +1,31 @@
+"""A cluster that is to be protected, and the adapter to what its vault needs around it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.cloud.world import World
+from shared.adapters.azure.clusters import Clusters
+from shared.adapters.azure.resources import AzureResources
+from shared.domain.vaults.policy import ProtectPolicy
+from shared.domain.vaults.protection import Protection, protection_of
+from tests.worlds import sdk
+from tests.worlds.settings import settings
+
+
+@pytest.fixture
+async def wanted(world: World) -> Protection:
+    """The protection of the cluster aks-new, of which nothing exists yet but the cluster."""
+    made = world.aks.add("aks-new", tags={"meshward:protect": "true"})
+    clusters = Clusters(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    cluster = await clusters.get(made["id"])
+    await clusters.close()
+    assert cluster is not None
+    return protection_of(cluster, "rg-backup", ProtectPolicy())
+
+
+@pytest.fixture
+async def resources(world: World) -> AsyncIterator[AzureResources]:
+    resources = AzureResources(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    yield resources
+    await resources.close()

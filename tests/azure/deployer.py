@@ -1,0 +1,72 @@
+"""Somebody with the real `az` in the simulated cloud: a cloud of its own, to which they have logged in."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.cloud.arm import SUBSCRIPTION
+from local.cloud.entra import TENANT
+from local.cloud.graph import Graph
+from local.rollout import Rollout
+from local.stage import APP, Stage
+
+AZ = APP / ".cache" / "az" / "bin"
+
+
+@dataclass
+class Deployer:
+    """Somebody with `az`, in the simulated cloud. `run` gives what a command prints, and fails as it does."""
+
+    stage: Stage
+    rollout: Rollout
+    graph: Graph
+    environ: dict[str, str]
+
+    async def run(self, *command: str, expect: int = 0, **environ: str) -> str:
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=APP,
+            env={**self.environ, **environ},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        told = (await child.communicate())[0].decode()
+        assert child.returncode == expect, told[-4000:]
+        return told
+
+
+def environment(stage: Stage, folder: Path) -> dict[str, str]:
+    authority, tools = folder / "ca.pem", folder / "tools"
+    authority.write_bytes(stage.world.wire.ca_pem)
+    tools.mkdir()
+    (tools / "bicep").write_text(f'#!/bin/sh\nPYTHONPATH="{APP}" exec "{sys.executable}" -m tests.azure.bicep "$@"\n')
+    (tools / "bicep").chmod(0o755)
+    return {
+        "PATH": f"{tools}:{AZ}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "PYTHON": sys.executable,
+        "IDENTITY_ENDPOINT": stage.world.entra.identity_endpoint,
+        "IDENTITY_HEADER": stage.world.entra.identity_header,
+        "REQUESTS_CA_BUNDLE": str(authority),
+        "CURL_CA_BUNDLE": str(authority),
+        "AZURE_CONFIG_DIR": str(folder / "az"),
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+        "AZURE_BICEP_USE_BINARY_FROM_PATH": "true",
+        "AZURE_BICEP_CHECK_VERSION": "false",
+        "AZURE_ENV_NAME": "meshward",
+        "AZURE_LOCATION": "westeurope",
+    } | {name: os.environ[name] for name in ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE") if name in os.environ}
+
+
+async def register(deployer: Deployer) -> None:
+    """Make the simulated cloud one of az's, and log in to it by managed identity."""
+    url = f"{deployer.stage.world.wire.url}/"
+    await deployer.run("az", "cloud", "register", "--name", "Simulated", "--endpoint-resource-manager", url)
+    await deployer.run("az", "cloud", "set", "--name", "Simulated")
+    client = deployer.stage.caller().client_id
+    told = await deployer.run("az", "login", "--identity", "--client-id", client)
+    assert SUBSCRIPTION in told
+    assert TENANT in told

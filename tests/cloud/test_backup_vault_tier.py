@@ -1,0 +1,153 @@
+"""Restores of a cluster into another one and from the vault tier, and what the simulated Azure leaves staged."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+
+from local.cloud.backup.content import Object
+from local.cloud.backup.protocol import Outcome
+from local.cloud.world import World
+from tests.worlds.backups import AT, backed_up, names, protected_shop, request, sent
+
+VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
+BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[Any]:
+    async with protected_shop(world) as client:
+        yield client
+
+
+def scratch(world: World, **options: Any) -> str:
+    """A second cluster that has nothing yet; its resource id."""
+    return str(world.aks.add("scratch", **options)["id"])
+
+
+def into(wanted: Any, cluster: str) -> Any:
+    """The request with another cluster as its target."""
+    wanted["restoreTargetInfo"]["datasourceInfo"]["resourceID"] = cluster
+    return wanted
+
+
+def staging(world: World) -> dict[str, str]:
+    """A staging group with an account in it, which the vault may fill; their resource ids by what they are."""
+    group = world.resource_groups.add("rg-staging")["id"]
+    account = f"{group}/providers/Microsoft.Storage/storageAccounts/ststaging"
+    world.arm.store({"id": account, "name": "ststaging", "type": "Microsoft.Storage/storageAccounts", "properties": {}})
+    return {"group": group, "account": account}
+
+
+def let_fill(world: World, place: dict[str, str]) -> None:
+    vault = next(v for v in world.arm.of_type("Microsoft.DataProtection/backupVaults"))
+    for role, at in ((CONTRIBUTOR, "group"), (ACCOUNT_CONTRIBUTOR, "account"), (BLOB_OWNER, "account")):
+        world.roles.grant(vault["identity"]["principalId"], role, place[at])
+
+
+def from_vault(world: World, point: str, place: dict[str, str]) -> Any:
+    """A restore request for the vault tier's copy of a point."""
+    named = {"stagingResourceGroupId": place["group"], "stagingStorageAccountId": place["account"]}
+    return {**request(world, point, objectType=VAULT_TIER, **named), "sourceDataStoreType": "VaultStore"}
+
+
+def staged(world: World, place: dict[str, str]) -> list[str]:
+    """What is in the staging place, by type."""
+    kinds = ("Microsoft.Compute/snapshots", "Microsoft.Compute/disks")
+    kept = [r["type"] for kind in kinds for r in world.arm.of_type(kind, f"{place['group']}/")]
+    return [*kept, *(["container"] * len(world.storage.containers(place["account"])))]
+
+
+async def test_a_restore_into_another_cluster_needs_there_what_a_backup_needs(world: World, client: Any) -> None:
+    cluster = scratch(world)
+    wanted = into(request(world, backed_up(world)), cluster)
+    checked: Any = {"restoreRequestObject": wanted}
+    with pytest.raises(HttpResponseError):
+        await (await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)).result()
+    unfit = await sent(world, client, wanted)
+    world.backup_vaults.accept("scratch")
+    await (await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)).result()
+    fit = await sent(world, client, wanted)
+    assert (unfit.status, unfit.error_details[0].code) == ("Failed", "KubernetesBackupListExtensionsError")
+    assert (fit.status, fit.extended_info.recovery_destination) == ("Completed", cluster)
+    assert world.kubernetes.clusters["scratch"].find("Deployment", "verify-shop", "web")
+    assert world.kubernetes.clusters["shop"].find("Namespace", "", "verify-shop") is None
+
+
+async def test_the_other_cluster_s_identity_must_reach_the_snapshots(world: World, client: Any) -> None:
+    cluster = scratch(world)
+    held = world.backup_vaults.accept("scratch")
+    mine = held["identity"]["principalId"]
+    for grant in list(world.arm.of_type("Microsoft.Authorization/roleAssignments")):
+        if grant["properties"]["principalId"] == mine:
+            world.arm.remove(grant["id"])
+    job = await sent(world, client, into(request(world, backed_up(world)), cluster))
+    assert job.error_details[0].code == "UserErrorMissingPermissionsOnSnapshotResourceGroup"
+
+
+async def test_the_operational_tier_restores_within_its_region_only(world: World, client: Any) -> None:
+    cluster = scratch(world, location="northeurope")
+    world.backup_vaults.accept("scratch")
+    job = await sent(world, client, into(request(world, backed_up(world)), cluster))
+    assert (job.status, job.error_details[0].code) == ("Failed", "UserErrorTargetClusterNotInSameRegion")
+
+
+async def test_a_point_tells_in_which_stores_it_is(world: World, client: Any) -> None:
+    point = backed_up(world, vaulted=True)
+    found = await client.recovery_points.get(**AT, recovery_point_id=point)
+    stores = [s["type"] for s in found.properties["recoveryPointDataStoresDetails"]]
+    assert stores == ["OperationalStore", "VaultStore"]
+
+
+async def test_a_restore_from_the_vault_tier_leaves_what_it_staged(world: World, client: Any) -> None:
+    place, point = staging(world), backed_up(world, vaulted=True)
+    let_fill(world, place)
+    job = await sent(world, client, from_vault(world, point, place))
+    assert (job.status, job["sourceDataStoreType"]) == ("Completed", "VaultStore")
+    assert names(world, "PersistentVolumeClaim", "verify-shop") == ["data"]
+    assert staged(world, place) == ["Microsoft.Compute/snapshots", "Microsoft.Compute/disks", "container"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome(status="Failed"), Outcome(seconds=None)], ids=["fails", "hangs"])
+async def test_what_was_staged_stays_also_if_the_restore_comes_to_nothing(
+    world: World, client: Any, outcome: Outcome[Object]
+) -> None:
+    place, point = staging(world), backed_up(world, vaulted=True)
+    let_fill(world, place)
+    world.backup_vaults.jobs.outcomes["Restore"].append(outcome)
+    await sent(world, client, from_vault(world, point, place))
+    assert len(staged(world, place)) == 3
+
+
+async def test_a_staging_place_that_the_vault_may_not_fill_fails_the_restore(world: World, client: Any) -> None:
+    place, point = staging(world), backed_up(world, vaulted=True)
+    job = await sent(world, client, from_vault(world, point, place))
+    assert job.error_details[0].code == "UserErrorVaultMSIMissingPermissionsOnStagingLocation"
+    assert staged(world, place) == []
+
+
+async def test_a_store_that_doesn_t_hold_the_point_or_criteria_of_the_other_are_refused(
+    world: World, client: Any
+) -> None:
+    place, point, vaulted = staging(world), backed_up(world), backed_up(world, vaulted=True)
+    wrong = request(world, vaulted)
+    refused = [from_vault(world, point, place), {**wrong, "sourceDataStoreType": "VaultStore"}]
+    for wanted in refused:
+        with pytest.raises(HttpResponseError) as caught:
+            await client.backup_instances.begin_trigger_restore(**AT, parameters=wanted)
+        assert caught.value.status_code == 400
+
+
+async def test_a_point_expires_in_one_store_or_in_all(world: World, client: Any) -> None:
+    point = backed_up(world, vaulted=True)
+    world.backup_vaults.jobs.expire(point, "OperationalStore")
+    left = await client.recovery_points.get(**AT, recovery_point_id=point)
+    with pytest.raises(HttpResponseError):
+        await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
+    world.backup_vaults.jobs.expire(point)
+    listed = [p async for p in client.recovery_points.list(**AT)]
+    assert [s["type"] for s in left.properties["recoveryPointDataStoresDetails"]] == ["VaultStore"]
+    assert listed == []

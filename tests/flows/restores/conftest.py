@@ -1,0 +1,36 @@
+"""The app in worlds with backups to verify."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local import scenario
+from local.stage import Stage
+from tests.oracle.conformance import conforms
+from tests.worlds.app import NO_TRUST, open_app
+from tests.worlds.verifications import prepare, seed
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """The app in a world with a meshed cluster and a share, both protected."""
+    async with open_app(seed=seed, settings=NO_TRUST) as stage:
+        await prepare(stage)
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+@pytest.fixture
+async def calm() -> AsyncIterator[Stage]:
+    """The same without the cluster: time passes faster."""
+    async with open_app(seed=scenario.seed_share, settings=NO_TRUST) as stage:
+        await prepare(stage)
+        yield stage
+        conforms(stage.world.wire.exchanges)
+
+
+@pytest.fixture
+def place(kind: str, request: pytest.FixtureRequest) -> Stage:
+    """The world for a test of this kind of item."""
+    stage: Stage = request.getfixturevalue("calm" if kind == "share" else "stage")
+    return stage

@@ -1,0 +1,14 @@
+"""The storage account of a protection."""
+
+from datetime import timedelta
+
+from local.cloud.world import World
+from shared.adapters.azure.resources import AzureResources
+from shared.domain.vaults.protection import Protection
+
+
+async def with_account(world: World, resources: AzureResources, wanted: Protection) -> None:
+    """Make the group of a protection and its account, and wait until they are there."""
+    await resources.create_group(wanted, wanted.group)
+    await resources.create_account(wanted)
+    await world.clock.advance(timedelta(minutes=5))

@@ -1,0 +1,67 @@
+"""Faults that strike each activity of a flow as it first begins."""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+from functions.engine.activities import Activity
+from local.cloud.wire import Fault, Reply
+from local.host.process import Moment
+from local.stage import Stage
+
+FAULTS: dict[str, Callable[[str], Fault]] = {
+    "throttled": lambda on: Fault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
+    "broken": lambda on: Fault(on, "answer", 2, Reply(status=500)),
+    "done but denied": lambda on: Fault(on, "after", 2),
+    "answer lost": lambda on: Fault(on, "lose", 2),
+    "doubled": lambda on: Fault(on, "double", 2),
+}
+
+
+def activity(row: str) -> str:
+    """The activity that a row of a table is about."""
+    return row.partition(":")[0]
+
+
+def registered(*modules: ModuleType) -> set[str]:
+    """The activities that these modules define."""
+    return {
+        name
+        for module in modules
+        for name, found in vars(module).items()
+        if isinstance(found, Activity) and found.work.__module__ == module.__name__
+    }
+
+
+class Striking:
+    """Orders the fault of each row as its activity first begins; `met` are those that have met it."""
+
+    def __init__(self, stage: Stage, fault: Callable[[str], Fault], requests: Mapping[str, str]) -> None:
+        self._stage, self._fault = stage, fault
+        self._requests = {row: on for row, on in requests.items() if on}
+        self._ordered: dict[str, Fault] = {}
+        stage.host.on_invocation(self)
+
+    def __call__(self, function: str, moment: Moment) -> None:
+        for row in self._requests.keys() - self._ordered.keys():
+            if moment == "before" and activity(row) == function:
+                self._ordered[row] = self._stage.world.wire.order(self._fault(self._requests[row]))
+
+    @property
+    def met(self) -> set[str]:
+        return {row for row, fault in self._ordered.items() if fault.times < self._fault("").times}
+
+
+def losing(stage: Stage, names: set[str], *, killed: bool) -> set[str]:
+    """Lose the first answer of each of these activities, perhaps with its worker; those that this has come to."""
+    struck = set[str]()
+
+    def strike(function: str, moment: str) -> bool:
+        if moment == "before" or function in struck or function not in names:
+            return False
+        struck.add(function)
+        if killed:
+            stage.host.kill_worker()
+        return True
+
+    stage.host.on_invocation(strike)
+    return struck
