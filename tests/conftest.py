@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator
 from itertools import zip_longest
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+settings.register_profile(  # no property is about how fast a machine is; in CI every run takes the same examples
+    "steady", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 pytest.register_assert_rewrite("tests.contracts", "tests.worlds")  # before any of them is imported
 
 from local.cloud.clock import Clock

@@ -136,7 +136,7 @@ def test_a_deployment_says_which_of_its_settings_is_missing(machine: Machine, na
     assert not any("/az" in call for call in machine.called)
 
 
-@pytest.mark.parametrize("target", [each for each in TARGETS if each != "deploy"])
+@pytest.mark.parametrize("target", [each for each in TARGETS if each not in ("deploy", "release")])  # ask real programs
 def test_with_what_it_needs_a_target_runs_what_is_in_the_clone(machine: Machine, target: str) -> None:
     machine.install()
     machine.give(*_REAL, "curl")

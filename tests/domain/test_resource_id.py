@@ -20,7 +20,7 @@ from shared.domain.resource_id import (
     same,
     subscription_scope,
 )
-from tests.ids import AT, GUID, HOSTILE, SAFE, VAULT, ids, mangled, names, types
+from tests.worlds.ids import AT, GUID, HOSTILE, SAFE, VAULT, ids, mangled, names, types
 
 CONTAINER = f"{VAULT}/backupFabrics/Azure/protectionContainers/StorageContainer;Storage;rg-one;stshop"
 ITEM = f"{CONTAINER}/protectedItems/AzureFileShare;0f0e"

@@ -14,7 +14,7 @@ from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
 from local.stage import APP, AUDIENCE, Stage
 from shared.settings import Settings
-from tests.ids import HOSTILE
+from tests.worlds.ids import HOSTILE
 
 ROUTES = [
     ("GET", "plans/rotations"),

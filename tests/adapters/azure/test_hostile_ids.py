@@ -26,8 +26,8 @@ from shared.adapters.backup.share_restores import ShareRestores
 from shared.domain.errors import PermanentError
 from shared.domain.restores.verification import Item, Plan
 from shared.settings import Settings
-from tests.ids import AT, GUID, HOSTILE, VAULT, mangled
 from tests.worlds.facts.plans import a_plan
+from tests.worlds.ids import AT, GUID, HOSTILE, VAULT, mangled
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 INSTANCE = f"{AT}/providers/Microsoft.DataProtection/backupVaults/bv/backupInstances/i"
