@@ -1,4 +1,4 @@
-"""Authorization of API calls, where the cluster's mode is RBAC."""
+"""Authorization of API calls by RBAC."""
 
 from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.kinds import Kind
@@ -13,7 +13,7 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 
 def authorize(target: Target, call: Call, user: str) -> None:
     """Raises StatusError Forbidden with the first permission that the user misses for the call."""
-    for verb in _needed(target, call) if target.cluster.authorization_mode == "RBAC" else ():
+    for verb in _needed(target, call):
         refused = forbidden(
             target.cluster,
             user,

@@ -92,7 +92,8 @@ class Store:
     def owned(self, owner: Object, kind: str) -> list[Object]:
         """Objects whose ownerReferences name `owner`."""
         entry, namespace = self.kind(kind), owner["metadata"].get("namespace")
-        keys = sorted(k for its, k in self._dependents.get(owner["metadata"]["uid"], ()) if its == entry.full_name)
+        name = entry.full_name
+        keys = sorted(key for its, key in self._dependents.get(owner["metadata"]["uid"], ()) if its == name)
         return [self._stored[entry][key] for key in keys if namespace in (None, key[0])]
 
     def current(self, obj: Object) -> Object | None:
