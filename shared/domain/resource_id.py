@@ -13,8 +13,7 @@ Rules:
 """
 
 import re
-
-import msgspec
+from dataclasses import dataclass
 
 from shared.domain.errors import PermanentError, shown
 
@@ -31,7 +30,8 @@ _LONGEST = 2048
 _IN_GROUP = 2  # where the namespace of a group's own resource stands, after subscription and group
 
 
-class ResourceId(msgspec.Struct, frozen=True, eq=False):
+@dataclass(frozen=True, eq=False, slots=True)
+class ResourceId:
     """A resource id of this grammar; raises PermanentError "NotAResourceId" for any other text.
 
     `text` is the id as it was written. Two ids are equal if they are, without case.
