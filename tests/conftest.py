@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from itertools import zip_longest
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from local.cloud.clock import Clock
 from local.cloud.world import World
@@ -13,6 +14,9 @@ from tests.conformance import conforms, oracle
 __all__ = ["oracle"]
 
 pytest.register_assert_rewrite("tests.contracts.kubernetes")
+# How fast the machine is just now says nothing of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 _LONGEST = (
     "tests/real/test_rotation.py::test_api_servers_that_are_killed",
