@@ -13,8 +13,7 @@ Rules:
 """
 
 import re
-
-import msgspec
+from dataclasses import dataclass
 
 from shared.domain.errors import PermanentError, shown
 
@@ -31,7 +30,8 @@ _LONGEST = 2048
 _IN_GROUP = 2  # where the namespace of a group's own resource stands, after subscription and group
 
 
-class ResourceId(msgspec.Struct, frozen=True, eq=False):
+@dataclass(frozen=True, eq=False, slots=True)
+class ResourceId:
     """A resource id of this grammar; raises PermanentError "NotAResourceId" for any other text.
 
     `text` is the id as it was written. Two ids are equal if they are, without case.
@@ -54,12 +54,12 @@ class ResourceId(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def subscription(self) -> str:
-        """The subscription's GUID, empty for what is above all subscriptions."""
+        """The subscription's GUID; raises PermanentError for what is above all subscriptions."""
         return self._named(0, "subscriptions")
 
     @property
     def group(self) -> str:
-        """The resource group's name, empty for what is in none."""
+        """The resource group's name; raises PermanentError for what is in none."""
         return self._named(1, "resourcegroups")
 
     @property
@@ -121,7 +121,9 @@ class ResourceId(msgspec.Struct, frozen=True, eq=False):
 
     def _named(self, place: int, key: str) -> str:
         found, name = self._pairs[place] if place < len(self._pairs) else ("", "")
-        return name if found.lower() == key else ""
+        if found.lower() != key:
+            raise PermanentError("NotAResourceId", f"{shown(self.text)} has nothing of {key}")
+        return name
 
     @property
     def _pairs(self) -> list[tuple[str, str]]:

@@ -39,12 +39,12 @@ def test_an_id_comes_out_as_it_went_in(text: str) -> None:
 def test_ids_are_equal_just_if_their_texts_are_in_lower_case(one: str, other: str, alike: bool) -> None:
     other = one.swapcase() if alike else other
     equal = one.lower() == other.lower()
-    assert (ResourceId(one) == ResourceId(other)) is equal
+    assert (ResourceId(one) == ResourceId(other)) is (not ResourceId(one) != ResourceId(other)) is equal  # noqa: SIM202
     assert (len({ResourceId(one), ResourceId(other)}) == 1) is equal
 
 
 def test_an_id_isn_t_its_text() -> None:
-    assert ResourceId(AT) != AT
+    assert (ResourceId(AT) == AT, ResourceId(AT) != AT) == (False, True)
     assert len({ResourceId(AT), AT}) == 2
 
 
@@ -118,8 +118,15 @@ def test_an_id_is_taken_apart() -> None:
     assert item.parent == ResourceId(CONTAINER)
     assert item.nearest("microsoft.recoveryservices/VAULTS") == ResourceId(VAULT)
     assert (item.nearest(GROUP), item.nearest(SUBSCRIPTION)) == (ResourceId(AT), ResourceId(f"/subscriptions/{GUID}"))
-    assert [ResourceId(text).group for text in (f"/subscriptions/{GUID}", ROLE)] == ["", ""]
-    assert (ResourceId(ROLE).subscription, ResourceId(ROLE).name) == ("", "acdd72a7")
+    assert (ResourceId(ROLE).name, ResourceId(AT).name) == ("acdd72a7", "rg-one")
+
+
+def test_what_is_in_no_group_has_none_that_could_be_left_out_of_a_url() -> None:
+    for text in (f"/subscriptions/{GUID}", f"/subscriptions/{GUID}{ROLE}", ROLE):
+        with pytest.raises(PermanentError, match="NotAResourceId"):
+            _ = ResourceId(text).group
+    with pytest.raises(PermanentError, match="NotAResourceId"):
+        _ = ResourceId(ROLE).subscription
 
 
 def test_words_of_the_grammar_may_be_names() -> None:

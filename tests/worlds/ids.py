@@ -7,10 +7,12 @@ AT = f"/subscriptions/{GUID}/resourceGroups/rg-one"
 VAULT = f"{AT}/providers/Microsoft.RecoveryServices/vaults/rsv"
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.();-/")
 
-names = st.from_regex(r"[A-Za-z0-9_.();-]{0,30}[A-Za-z0-9_()-]", fullmatch=True)
-groups = st.from_regex(r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]", fullmatch=True)
-types = st.from_regex(r"[a-z][A-Za-z0-9]{0,20}", fullmatch=True).filter(lambda type: type.lower() != "providers")
-spaces = st.from_regex(r"[A-Z][A-Za-z0-9]{0,10}\.[A-Z][A-Za-z0-9]{0,10}", fullmatch=True)
+LETTERS, DIGITS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+words = st.text(LETTERS + DIGITS, min_size=1, max_size=12)
+names = st.builds("{}{}".format, st.text(f"{LETTERS}{DIGITS}_.();-", max_size=20), st.sampled_from("aZ0_()-"))
+groups = names.map(lambda name: name.replace(";", "_"))
+types = st.builds("{}{}".format, st.sampled_from("abM"), words).filter(lambda type: type.lower() != "providers")
+spaces = st.builds("{}.{}".format, words, words)
 guids = st.uuids().map(str)
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
@@ -62,7 +62,6 @@ def test_the_tenth_restore_of_a_day_is_the_last() -> None:
         next_act([*nine, restore(-23 * 60)], "", [], NOW)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 240), st.integers(1, 90), st.booleans()), min_size=20, max_size=120))
 def test_no_schedule_and_no_failure_sends_more_than_ten_restores_of_an_item_in_any_day(
     completions: list[tuple[int, int, bool]],
@@ -87,7 +86,6 @@ def test_no_schedule_and_no_failure_sends_more_than_ten_restores_of_an_item_in_a
         assert sum(other.started < job.started < (other.ended or at) for other in jobs) == 0, "two at once"
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 120), st.integers(1, 40)), min_size=10, max_size=60))
 def test_no_hour_has_more_reads_of_jobs_than_azure_answers(bursts: list[tuple[int, int]]) -> None:
     """Bursts of so many reads, so many minutes after one another."""

@@ -48,7 +48,7 @@ def test_an_issuer_chains_to_its_root_and_signs_leaves_only() -> None:
 
 
 @given(st.integers(0, 364))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_an_issuer_never_outlives_its_root(days: int) -> None:
     later = NOW + timedelta(days=days)
     issuer = issuer_certificate(DOMAIN, KEYS[2].public_key(), NEW, later, timedelta(hours=48)).sign(KEYS[1], SHA256())

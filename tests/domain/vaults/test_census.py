@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.restores.watch import WatchedJob
@@ -24,7 +24,6 @@ def standings(protected: int, others: int) -> list[Standing]:
     return [Standing(cluster=f"c{n}", protected=n < protected) for n in range(protected + others)]
 
 
-@settings(deadline=None)  # it makes thousands of clusters
 @given(st.integers(0, 5000), st.integers(1, 5000))
 def test_coverage_says_100_only_when_every_cluster_is_protected(protected: int, others: int) -> None:
     counted = census(standings(protected, others), NOW).coverage_percent

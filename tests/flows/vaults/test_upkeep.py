@@ -250,7 +250,7 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
 
 
 async def test_names_that_need_escaping_make_no_difference(stage: Stage) -> None:
-    group = "rg-(größe)_1.x"
+    group = "rg-(one)_1.x"
     stage.world.aks.remove(CLUSTER)
     stage.world.machines.add("vm-build", group=group)
     tags = {"meshward:protect": "true", "meshward:machines": f"{group}/vm-build"}
