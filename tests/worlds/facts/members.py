@@ -1,0 +1,29 @@
+"""Clusters of a trust domain."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.domain.cluster import Cluster
+from shared.domain.resource_id import group_scope
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+DOMAIN = "prod.contoso.example"
+TAGS = {"meshward:mesh": "linkerd", "meshward:trust-domain": DOMAIN}
+
+
+def cluster(name: str = "aks-east", **facts: Any) -> Cluster:
+    """A cluster with the tags of a member, but for the facts that are given."""
+    defaults: dict[str, Any] = {
+        "id": str(group_scope(SUBSCRIPTION, "rg").child("Microsoft.ContainerService/managedClusters", name)),
+        "resource_group": "rg",
+        "subscription_id": SUBSCRIPTION,
+        "location": "westeurope",
+        "tags": TAGS,
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "provisioning_state": "Succeeded",
+        "power_state": "Running",
+        "principal_id": None,
+        "oidc_issuer": None,
+        "node_resource_group": None,
+    }
+    return Cluster(name=name, **{**defaults, **facts})
