@@ -12,7 +12,8 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Secret
 from lightkube.types import CascadeType, PatchType
 
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
 from tests.worlds.kubernetes import client_for, restart, workload
 

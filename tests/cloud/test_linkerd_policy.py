@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.policy import Policy
 from local.cloud.world import World
 from tests.worlds.mesh import Mesh

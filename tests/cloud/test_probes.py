@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster, Exit, Object
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.network import HTTP
+from local.cloud.kubernetes.objects import Object
+from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.world import World
 from tests.worlds.kubernetes import workload
 from tests.worlds.mesh import DOMAIN, Mesh, pods

@@ -26,7 +26,9 @@ import trustme
 from aiohttp import web
 
 from local.cloud.kubernetes.api import AUDIENCE
-from local.cloud.kubernetes.cluster import Cluster, Object, StatusError
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
 from shared.adapters.meshes.linkerd_objects import KINDS, workload
 from tests.real.control_plane import ApiServer

@@ -6,7 +6,8 @@ from typing import Any
 from lightkube import AsyncClient, KubeConfig
 
 from local.cloud.kubernetes.api import AUDIENCE
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
 
 

@@ -4,7 +4,8 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.roots import Root, new_root
 from local.cloud.world import World
 from tests.worlds.kubernetes import restart, workload

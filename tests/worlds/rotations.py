@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from local.cloud.key_vault.vault import Vault
-from local.cloud.kubernetes.cluster import Object
+from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
 from local.host.durable import Instance
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, seed_trust

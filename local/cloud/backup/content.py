@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster, StatusError
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.errors import StatusError
 
 Object = dict[str, Any]
 _FIRST = ("Namespace", "PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount", "Pod")

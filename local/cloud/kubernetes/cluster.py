@@ -24,8 +24,6 @@ from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.kubernetes.store import Store
 from local.cloud.kubernetes.validation import check
 
-__all__ = ["Cluster", "Exit", "Object", "StatusError"]
-
 _KEPT = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp")
 _LINGERING = ("Pod", "Namespace")  # their end takes time; who ends them takes them out of the store
 

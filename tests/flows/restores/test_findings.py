@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from local.cloud.backup.protocol import Outcome, Warned
-from local.cloud.kubernetes.cluster import Cluster, Exit
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.pod_status import Exit
 from local.stage import Stage
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, places, verdict, verify

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.kubelet import RUN_SECONDS
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.manifests import link
 from local.cloud.world import World
 from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads

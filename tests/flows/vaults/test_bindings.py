@@ -8,7 +8,8 @@ from functools import partial
 import aiohttp
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster, Object
+from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.policy import Policy
 from local.cloud.wire import Fault, Reply
 from local.host.durable import Instance
