@@ -113,3 +113,10 @@ def test_the_task_hub_is_named_alike_and_the_changelog_says_that_it_is_new() -> 
 def test_the_licence_goes_with_the_package() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
     assert re.search(r"^cp -R .* LICENSE ", (ROOT / "infra" / "package.sh").read_text(), re.M)
+
+
+def test_no_source_outside_of_tests_is_longer_than_three_hundred_lines() -> None:
+    files = [file for tree in ("functions", "shared", "local", "infra") for file in (ROOT / tree).rglob("*")]
+    sources = [file for file in files if file.suffix in (".py", ".bicep", ".sh")]
+    assert len(sources) > 250
+    assert [str(file) for file in sources if len(file.read_text().splitlines()) > 300] == []
