@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
+from functions.trust.gates import name_of, roots_of, through
 from functions.trust.linkerd.looks import APART, kept, restarted
-from functions.trust.proofs import name_of, roots_of, through
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.course import Done, Member

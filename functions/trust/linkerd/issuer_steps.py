@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
+from functions.trust.gates import name_of, roots_of, through
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
 from functions.trust.linkerd.looks import APART, kept, restarted
-from functions.trust.proofs import name_of, roots_of, through
 from shared.domain.errors import NotConverged
 from shared.domain.trust.course import Done, Member
 from shared.domain.trust.linkerd.certificates import issuer_expiry

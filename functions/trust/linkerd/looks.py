@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from functions.trust.proofs import NAMED, name_of
+from functions.trust.gates import NAMED, name_of
 from shared.domain.errors import NotConverged
 from shared.domain.trust.course import Done, Member
 from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, Proxy
