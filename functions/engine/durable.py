@@ -1,4 +1,4 @@
-"""Durable Functions as Meshward uses them; this module, `activities` and `client` alone know how they behave.
+"""Durable Functions as Meshward uses them; no other room knows how they behave.
 
 Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.

@@ -1,4 +1,7 @@
-"""What the steps of every mesh share: which roots, which member, past the gate or not yet."""
+"""Past a gate, or not yet: what the steps of every mesh make of its verdict.
+
+What a gate judges is each mesh's own, and stands in its room under shared/domain/trust.
+"""
 
 import logging
 

@@ -1,7 +1,7 @@
 """Which mesh is rotated by which room: the one place that names them all."""
 
 from functions.trust.linkerd.member_plan import plan_member as plan_linkerd
-from functions.trust.linkerd.phases import PARTS as LINKERD
+from functions.trust.linkerd.phases import PHASES as LINKERD
 from functions.trust.parts import Parts
 from shared.domain.trust.mesh import Mesh
 

@@ -56,7 +56,7 @@ def _replace(run: Runbook, member: Member) -> Steps[Outcome]:
     return _proof(member, (yield from run.step(verify_trust, member)))
 
 
-PARTS: dict[Phase, Part] = {
+PHASES: dict[Phase, Part] = {
     Phase.PREPARE: _prepare,
     Phase.DISTRIBUTE: _spread,
     Phase.ACTIVATE: _issue,
