@@ -13,7 +13,7 @@ help: ## list the targets
 run: $(READY) ## publish the three events to the app on a simulated cloud and show what happens (SCENARIO=hold or bad-restore: what goes wrong)
 	@$(BIN)/python -m local.run
 
-serve: $(READY) ## the same world, kept up in real time, with addresses to try with curl
+serve: $(READY) ## the same world, kept up, sixty times as fast as real time, with addresses to try with curl
 	@$(BIN)/python -m local.serve
 
 test: check ## everything a contributor needs: formatting, lint, types, layers, tests
@@ -28,8 +28,8 @@ test-azure: have-curl $(READY) .cache/az/.ready .cache/checkov/.ready ## the rol
 	$(BIN)/pytest --numprocesses=0 tests/azure
 
 vpath %.txt tests/azure infra
-.cache/%/.ready: %.txt
-	@$(PYTHON) -m venv .cache/$*
+.cache/%/.ready: %.txt | $(READY)
+	@$(BIN)/python -m venv .cache/$*
 	@.cache/$*/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 

@@ -146,6 +146,18 @@ def test_with_what_it_needs_a_target_runs_what_is_in_the_clone(machine: Machine,
     assert [each for each in wanted(machine.called) if not (machine.clone / each).exists()] == []
 
 
+@pytest.mark.parametrize("tool", ["az", "checkov"])
+def test_a_tool_is_installed_by_the_python_that_everything_was_installed_by(machine: Machine, tool: str) -> None:
+    machine.install()
+    machine.give("curl")
+    machine.give_another_python()
+    (machine.clone / ".cache" / tool / ".ready").unlink()
+    _program(machine.clone / ".cache" / tool / "bin" / "pip", _NOTES.format(notes="/dev/null"))
+    status, said = machine.make("test-azure")
+    assert status == 0, said
+    assert f".venv/bin/python -m venv .cache/{tool}" in machine.called
+
+
 def wanted(called: Iterable[str]) -> list[str]:
     """The modules and folders of the clone that calls name."""
     calls = "\n".join(called)
