@@ -57,7 +57,7 @@ REQUESTS = {  # what each activity sends that matters most; one that looks at th
     "record_verdict": "",
 }
 SENDING = {row for row, on in REQUESTS.items() if on}
-SENT_TWICE = {row for row in SENDING if activity(row) == "start_restore"}  # by the network: two restores, test_restores
+SENT_TWICE = {row for row in SENDING if activity(row) == "start_restore"}  # by the network: test_verification has that
 _FOLLOWED = {"find_restore_job: share, machine"}  # of a restore whose answer got lost, the job is found among all
 UNMET = {"done but denied": _FOLLOWED, "answer lost": _FOLLOWED}
 
