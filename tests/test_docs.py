@@ -74,6 +74,14 @@ def test_the_guide_draws_every_room() -> None:
     assert sorted(rooms - drawn(ROOT / "CONTRIBUTING.md")) == []
 
 
+def test_the_guide_says_of_every_room_of_tests_what_it_is() -> None:
+    guide = ROOT / "CONTRIBUTING.md"
+    rooms = {f"tests/{file.parent.name}/" for file in (ROOT / "tests").glob("*/__init__.py")}
+    told = drawn(guide) | {f"{room}/" for room in re.findall(r"`(tests/\w+)`", guide.read_text())}
+    assert len(rooms) > 10
+    assert sorted(rooms - told) == []
+
+
 def test_every_page_that_a_file_names_exists() -> None:
     files = [*SOURCES, *PAGES, ROOT / "Makefile"]
     found = {(named(file), page) for file in files for page in re.findall(r"\bdocs/[\w/.-]+\.md", file.read_text())}

@@ -4,7 +4,6 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -28,27 +27,25 @@ def named(file: Path) -> str:
     return str(file.relative_to(ROOT))
 
 
-def tokens(text: str) -> Iterator[tuple[bool, str]]:
-    """Docstrings and comments of a source (True), and the words of its code, literals included (False)."""
+@cache
+def halves(file: Path) -> tuple[str, str]:
+    """What a source says in docstrings and comments, and its code without them, literals included."""
+    text = file.read_text()
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
     docstrings = {node.value.lineno for node in nodes if isinstance(node.value, ast.Constant)}
+    said: list[str] = []
+    written: list[str] = []
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        said = token.type == tokenize.COMMENT or (token.type == tokenize.STRING and token.start[0] in docstrings)
-        yield said, token.string
-
-
-@cache
-def prose(file: Path) -> str:
-    """What a source says in docstrings and comments."""
-    return "\n".join(text for said, text in tokens(file.read_text()) if said)
+        docstring = token.type == tokenize.STRING and token.start[0] in docstrings
+        (said if docstring or token.type == tokenize.COMMENT else written).append(token.string)
+    return "\n".join(said), "\n".join(written)
 
 
 @cache
 def code() -> str:
-    """All sources without what they say, and the names of their files."""
-    written = (text for file in FILES for said, text in tokens(file.read_text()) if not said)
+    """What sources name: all code, what is deployed and documented as data, and the names of files."""
     data = (file.read_text() for tree in ("infra", "docs") for file in (ROOT / tree).rglob("*") if file.suffix in DATA)
-    return "\n".join([*written, *data, *(named(file) for file in FILES)])
+    return "\n".join([*(halves(file)[1] for file in FILES), *data, *(named(file) for file in FILES)])
 
 
 @cache
@@ -75,7 +72,7 @@ def lacking(text: str) -> list[str]:
 
 
 def test_what_docstrings_and_comments_name_is_there() -> None:
-    said = {file: prose(file) for file in FILES}
+    said = {file: halves(file)[0] for file in FILES}
     assert len("".join(said.values())) > 100_000
     assert {named(file): lacks for file, text in said.items() if (lacks := lacking(text))} == {}
 

@@ -1,4 +1,4 @@
-"""What the activities of a rotation have in common in a member: the look for drift before each, and the next restarts."""
+"""What the activities of a rotation share in a member: the look for drift before each, and the next restarts."""
 
 import logging
 from typing import TYPE_CHECKING
