@@ -39,6 +39,11 @@ class Machine:
         self._bin.mkdir()
         for tool in _USUAL.split():
             (self._bin / tool).symlink_to(shutil.which(tool) or pytest.skip(f"there is no {tool} here"))
+        self.be("Linux x86_64")
+
+    def be(self, system: str) -> None:
+        """A machine of this kind."""
+        _program(self._bin / "uname", f"#!/bin/sh\necho {system}\n")
 
     def give(self, *tools: str) -> None:
         """Programs that note how they were called, and do nothing."""
@@ -144,6 +149,18 @@ def test_with_what_it_needs_a_target_runs_what_is_in_the_clone(machine: Machine,
     assert status == 0, said
     assert machine.called or target in ("help", "clean")
     assert [each for each in wanted(machine.called) if not (machine.clone / each).exists()] == []
+
+
+@pytest.mark.parametrize("system", ["Linux x86_64", "Linux aarch64", "Darwin arm64"])
+def test_a_package_is_for_where_the_app_runs_and_is_tried_where_that_can_be(machine: Machine, system: str) -> None:
+    machine.install()
+    machine.be(system)
+    status, said = machine.make("package")
+    assert status == 0, said
+    [installing] = [call for call in machine.called if " -m pip install " in call]
+    assert re.findall(r"--platform (\S+)", installing) == ["manylinux_2_28_x86_64", "manylinux2014_x86_64"]
+    assert any(call.endswith(" -B -S -") for call in machine.called) is (system == "Linux x86_64")
+    assert any("not tried" in line for line in said) is (system != "Linux x86_64")
 
 
 def wanted(called: Iterable[str]) -> list[str]:
