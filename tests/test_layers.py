@@ -66,6 +66,13 @@ def test_a_flow_works_with_its_own_duty_alone(duty: str, others: tuple[str, ...]
     assert [named(file) for file, node in nodes if isinstance(node, ast.Attribute) and node.attr == duty] == []
 
 
+def test_every_folder_of_code_is_a_package_as_import_linter_sees_no_other() -> None:
+    folders = {file.parent for tree in ("functions", "shared", "local") for file in (ROOT / tree).rglob("*.py")}
+    assert len(folders) > 20
+    app = ROOT / "local" / "empty_app"  # nobody imports it: a host of Functions runs it
+    assert [named(folder) for folder in folders - {app} if not (folder / "__init__.py").exists()] == []
+
+
 def test_what_every_mesh_shares_names_none() -> None:
     shared = [file for room in ("functions/trust", "shared/domain/trust") for file in (ROOT / room).glob("*.py")]
     assert len(shared) > 15

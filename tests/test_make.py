@@ -39,6 +39,11 @@ class Machine:
         self._bin.mkdir()
         for tool in _USUAL.split():
             (self._bin / tool).symlink_to(shutil.which(tool) or pytest.skip(f"there is no {tool} here"))
+        self.be("Linux x86_64")
+
+    def be(self, system: str) -> None:
+        """A machine of this kind."""
+        _program(self._bin / "uname", f"#!/bin/sh\necho {system}\n")
 
     def give(self, *tools: str) -> None:
         """Programs that note how they were called, and do nothing."""
@@ -156,6 +161,18 @@ def test_a_tool_is_installed_by_the_python_that_everything_was_installed_by(mach
     status, said = machine.make("test-azure")
     assert status == 0, said
     assert f".venv/bin/python -m venv .cache/{tool}" in machine.called
+
+
+@pytest.mark.parametrize("system", ["Linux x86_64", "Linux aarch64", "Darwin arm64"])
+def test_a_package_is_for_where_the_app_runs_and_is_tried_where_that_can_be(machine: Machine, system: str) -> None:
+    machine.install()
+    machine.be(system)
+    status, said = machine.make("package")
+    assert status == 0, said
+    [installing] = [call for call in machine.called if " -m pip install " in call]
+    assert re.findall(r"--platform (\S+)", installing) == ["manylinux_2_28_x86_64", "manylinux2014_x86_64"]
+    assert any(call.endswith(" -B -S -") for call in machine.called) is (system == "Linux x86_64")
+    assert any("not tried" in line for line in said) is (system != "Linux x86_64")
 
 
 def wanted(called: Iterable[str]) -> list[str]:

@@ -140,12 +140,18 @@ def _without_names(path: str) -> str:
     return re.sub(r"/[^/]+(?=/|$)", lambda name: name[0] if name[0][1:].isalpha() else "/*", _path(path))
 
 
-@cache
-def open_oracle() -> Oracle:
-    """The one judge of this process; raises Missing."""
+def conformance_data() -> Path:
+    """The folder of specifications and recordings; raises Missing."""
     folder = next((f for f in (ROOT.parent / "shared" / "oracle", ROOT / "shared" / "oracle") if f.is_dir()), None)
     if folder is None:
         raise Missing("no conformance data: the folder shared/oracle isn't beside the repository")
+    return folder
+
+
+@cache
+def open_oracle() -> Oracle:
+    """The one judge of this process; raises Missing."""
+    folder = conformance_data()
     if not (shutil.which("node") and shutil.which("npm")):
         raise Missing("no validator: node 20 and npm aren't installed")
     return Oracle(folder, installed(_LOCK))

@@ -86,7 +86,8 @@ class VaultRestores(Management, ABC):
         """The protected item of this resource id."""
         found = [found for found in await self._items(id) if same(str(found.id), id)]
         if not found:
-            raise PermanentError("ItemNotFound", f"{shown(id)} isn't protected (any more)")
+            message = f"{shown(id)} isn't protected (any more), or is neither a file share nor a machine"
+            raise PermanentError("ItemNotFound", message)
         return self._item_of(found[0])
 
     async def _items(self, resource_id: str) -> list[Any]:

@@ -82,8 +82,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is wanted and what would change."""
-        return hashlib.sha256(msgspec.json.encode([self.wanted, self.differences], order="deterministic")).hexdigest()
+        """SHA-256 of what is wanted and what would change, the same in whatever case Azure writes the ids in it."""
+        told = msgspec.json.encode([self.wanted, self.differences], order="deterministic")
+        return hashlib.sha256(told.lower()).hexdigest()
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -199,7 +199,7 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         sources=sources_of(cluster),
         binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
-        run=f"protect-{cluster.name}-{key[:8]}",
+        run=f"protect-{folded(cluster.name)}-{key[:8]}",
         born=life(cluster),
         terms=terms,
         mesh=cluster.tag(MESH_TAG),

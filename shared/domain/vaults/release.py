@@ -71,8 +71,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of whose vault it is and of the steps."""
-        return hashlib.sha256(msgspec.json.encode([self.wanted.vault_id, self.steps])).hexdigest()
+        """SHA-256 of whose vault it is and of the steps, the same in whatever case Azure writes the ids in it."""
+        return hashlib.sha256(msgspec.json.encode([self.wanted.vault_id, self.steps]).lower()).hexdigest()
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from local.cloud.wire import Fault
 from local.cloud.world import World
 from shared.adapters.backup.share_restores import ShareRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
-from shared.domain.restores.verification import BackupJob, Plan, RestoreJob, job_id
+from shared.domain.restores.verification import BackupJob, Plan, RestoreJob, item_id, job_id
 from tests.worlds import sdk
 from tests.worlds.facts.plans import plan_for
 from tests.worlds.settings import settings
@@ -135,3 +135,12 @@ async def test_a_protected_share_is_read_by_its_id_in_whatever_case(world: World
     assert await restores.item_of(item.id.upper()) == item
     with pytest.raises(PermanentError, match="ItemNotFound"):
         await restores.item_of(item.id + "x")
+
+
+async def test_an_item_that_is_a_database_is_told_that_it_is_none_to_restore(restores: ShareRestores) -> None:
+    vault = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-backup/providers"
+    container = f"{vault}/Microsoft.RecoveryServices/vaults/rsv-contoso/backupFabrics/Azure/protectionContainers"
+    database = f"{container}/VMAppContainer;Compute;rg;vm-sql/protectedItems/SQLDataBase;mssqlserver;model"
+    assert item_id(database).name == "SQLDataBase;mssqlserver;model"
+    with pytest.raises(PermanentError, match="neither a file share nor a machine"):
+        await restores.item_of(database)

@@ -1,5 +1,6 @@
 """The plan of a protection: what it names, what it refuses, and what its hash tells apart."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
@@ -12,9 +13,12 @@ from shared.domain.vaults.findings import Found, FoundAccount
 from shared.domain.vaults.plan import Seen, agreed, lacking, plan_of
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import grants, protection_of
-from tests.worlds.facts.protections import EXTENSION, INSTANCE, VAULT, WANTED, cluster
+from shared.domain.vaults.release import Remains, release_of
+from shared.domain.vaults.volumes import FILES_TAG
+from tests.worlds.facts.protections import BORN, EXTENSION, INSTANCE, VAULT, WANTED, cluster, cluster_names
 
 NOTHING = Seen()
+REMAINS = Remains(instances=(), soft_deleted=(), vault=True, account=True, snapshots=True)
 ALL = Seen(
     holders=(INSTANCE,),
     vault=VAULT,
@@ -91,6 +95,19 @@ def test_the_hash_tells_only_what_would_change(granted: list[str], protection: s
     holders = (msgspec.structs.replace(INSTANCE, protection=protection),)
     same = msgspec.structs.replace(ALL, granted=tuple(granted), holders=holders)
     assert plan_of(WANTED, same).hash == plan_of(WANTED, ALL).hash
+
+
+@given(cluster_names, st.sampled_from([str.upper, str.lower, str.swapcase]))
+def test_a_cluster_in_another_case_is_the_same_run_plan_and_release(name: str, cased: Callable[[str], str]) -> None:
+    told = cluster(name, tags={FILES_TAG: "rg-data/stshop/orders"})
+    odd = msgspec.structs.replace(
+        told, id=cased(told.id), name=cased(told.name), resource_group=cased(told.resource_group)
+    )
+    one, other = (protection_of(each, "rg-backup", ProtectPolicy()) for each in (told, odd))
+    assert one.run == other.run
+    assert plan_of(one, NOTHING).hash == plan_of(other, NOTHING).hash
+    other = msgspec.structs.replace(other, group=cased(other.group))
+    assert release_of(one, REMAINS, BORN).hash == release_of(other, REMAINS, BORN).hash
 
 
 def test_other_terms_make_another_hash_even_if_nothing_would_change() -> None:
