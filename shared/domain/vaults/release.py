@@ -18,7 +18,7 @@ import msgspec
 
 from shared.domain.cluster import CLUSTERS, Cluster
 from shared.domain.errors import NotConverged
-from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope
+from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope, parsed
 from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.policy import ProtectPolicy
@@ -122,13 +122,22 @@ def check_empty(wanted: Protection, found: Remains) -> None:
 
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
-    """What the vault protected, by its tags; None if they don't name a cluster."""
-    named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), ResourceId(vault.id)
-    if named is None:
+    """What the vault protected, by its tags; None if they don't name a life of a cluster."""
+    named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
+    if named is None or home is None:
         return None
     id = group_scope(home.subscription, named["group"]).child(CLUSTERS, named["cluster"])
+    try:
+        cluster = _gone(id, vault)
+    except ValueError:
+        return None
+    return protection_of(cluster, home.group, terms(str(id)))
+
+
+def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
+    """What is still known of the cluster; raises ValueError if the tags name no moment of its creation."""
     born = vault.tags.get(BORN_TAG, "")
-    cluster = Cluster(
+    return Cluster(
         id=str(id),
         name=id.name,
         resource_group=id.group,
@@ -142,4 +151,3 @@ def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
         oidc_issuer=None,
         node_resource_group=None,
     )
-    return protection_of(cluster, home.group, terms(str(id)))
