@@ -115,7 +115,7 @@ class Inventory:
 
 
 def _job(row: dict[str, Any]) -> WatchedJob | None:
-    """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, whatever its status."""
+    """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, so it is open."""
     started, ended = _moment(row["started"]), _moment(row["ended"])
     status = row["status"] or ""
     if started is None:
