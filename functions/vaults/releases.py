@@ -21,8 +21,8 @@ from functions.vaults.bindings import unbound
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
-from shared.domain.vaults.protection import Protection, check_ours, life
-from shared.domain.vaults.release import Release, Released, Remains, check_empty, orphans, release_of
+from shared.domain.vaults.protection import Protection, check_ours
+from shared.domain.vaults.release import Release, Released, Remains, check_empty, is_gone, orphans, release_of
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -149,8 +149,7 @@ async def plan_release(order: Order) -> Release:
 
 
 async def _is_gone(wanted: Protection) -> bool:
-    cluster = await services().provisioner.clusters.get(wanted.cluster_id)
-    return cluster is None or life(cluster) != wanted.born
+    return is_gone(wanted, await services().provisioner.clusters.get(wanted.cluster_id))
 
 
 @activity(app)

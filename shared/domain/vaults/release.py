@@ -85,9 +85,17 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
-    lives = {(folded(cluster.id), life(cluster)) for cluster in clusters}
+    there = {folded(cluster.id): cluster for cluster in clusters}
     ours = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in ours if (folded(p.cluster_id), p.born) not in lives]
+    return [p for p in ours if is_gone(p, there.get(folded(p.cluster_id)))]
+
+
+def is_gone(wanted: Protection, cluster: Cluster | None) -> bool:
+    """Whether the protected life is over: nothing has the cluster's id, or what has it was created at another time.
+
+    While nobody says when that was, it may be this life.
+    """
+    return cluster is None or bool(wanted.born and life(cluster) and life(cluster) != wanted.born)
 
 
 def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
