@@ -186,7 +186,7 @@ def _field(req: func.HttpRequest, name: str) -> str:
 def _body(req: func.HttpRequest) -> dict[str, Any]:
     try:
         body = req.get_json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PermanentError("MalformedBody", "the body isn't JSON") from error
     if not isinstance(body, dict):
         raise PermanentError("MalformedBody", "the body isn't a JSON object")

@@ -15,13 +15,13 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.client import Client
-from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
+from functions.engine.durable import DeadlinePassed, Runbook, Steps, declined, orchestrator
 from functions.engine.incoming import received
 from shared.domain.errors import MeshwardError, NotConverged
+from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
     CLUSTER_EVENTS,
-    EVENT,
     FOLDER,
     PROVIDERS,
     Check,
@@ -85,7 +85,12 @@ def _places() -> Places:
 @app.event_grid_trigger(arg_name="event")
 async def on_selftest_event(event: func.EventGridEvent) -> None:
     """Note that an event of the self-test has come back."""
-    await services().ledger.create(f"{FOLDER}/{received(event).id}", b"")
+    try:
+        id = selftest_sent(received(event))
+    except MeshwardError as error:
+        declined(error, event.id)
+        raise
+    await services().ledger.create(f"{FOLDER}/{id}", b"")
 
 
 @orchestrator(app)
@@ -149,7 +154,7 @@ async def send_event(sent: Sent) -> Finding:
     now = services().now()
     try:
         await services().verifier.events.publish(
-            id=sent.id, type=EVENT, source="/meshward/selftest", subject=sent.id, time=now, data={}
+            id=sent.id, type=SELFTEST, source="/meshward/selftest", subject=sent.id, time=now, data={}
         )
     except MeshwardError as error:
         return finding(sent.check, error)

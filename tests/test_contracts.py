@@ -23,6 +23,7 @@ REFUSED = {
         "shared.adapters.azure.clusters",
     ),
     "Flows stand on the engine, and beside each other": ("functions.restores.watch", "functions.trust.rotation"),
+    "Vaults know nothing of rotations": ("functions.vaults.steps", "functions.trust.fleet_steps"),
     "A rotation meets a mesh in one table alone": ("functions.trust.linkerd.phases", "functions.trust.rotation"),
     "The engine's room alone knows the engine": ("functions.trust.by_hand", "durabletask"),
     "The domain is pure": ("shared.domain.trust.course", "asyncio"),

@@ -73,6 +73,26 @@ def test_every_folder_of_code_is_a_package_as_import_linter_sees_no_other() -> N
     assert [named(folder) for folder in folders - {app} if not (folder / "__init__.py").exists()] == []
 
 
+def wired(file: Path) -> set[str]:
+    """What the file takes from the wiring."""
+    froms = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)]
+    named_in = {alias.name for node in froms if node.module == "shared.wiring" for alias in node.names}
+    return named_in | {name for name in imported(file) if name.startswith("shared.wiring.")}
+
+
+def test_a_flow_has_its_hands_from_the_services_alone() -> None:
+    files = [*(ROOT / "functions").rglob("*.py"), ROOT / "function_app.py"]
+    found = {named(file): wired(file) for file in files if wired(file)}
+    assert len(found) > 20
+    assert {file: names for file, names in found.items() if names != {"services"}} == {}
+
+
+@pytest.mark.parametrize("line", ["from shared.wiring.rotator import Rotator", "import shared.wiring.rotator as hands"])
+def test_hands_that_are_taken_elsewhere_are_seen(line: str, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(f"from shared.wiring import services\n{line}\n")
+    assert wired(tmp_path / "flow.py") == {"services", "shared.wiring.rotator"}
+
+
 def test_what_every_mesh_shares_names_none() -> None:
     shared = [file for room in ("functions/trust", "shared/domain/trust") for file in (ROOT / room).glob("*.py")]
     assert len(shared) > 15
@@ -83,7 +103,9 @@ def test_what_every_mesh_shares_names_none() -> None:
 # What is split at slashes, or joined by them, and is no resource id.
 NO_IDS = {
     "functions/api.py": {'split("/api/")': "the app's own URL"},
+    "shared/adapters/azure/inventory.py": {'"/".join': "a label for people"},
     "shared/adapters/azure/ledger.py": {'partition("/")': "the store's URL"},
+    "shared/adapters/kubernetes/api.py": {'"/".join': "a path of a Kubernetes API"},
     "shared/adapters/kubernetes/owners.py": {'partition("/")': "group and version of a Kubernetes API"},
     "shared/domain/resource_id.py": {"*": "the grammar"},
     "shared/domain/restores/lease.py": {'rpartition("/")': "a path in the ledger"},
@@ -107,7 +129,10 @@ def by_hand(tree: ast.AST) -> set[str]:
 
 def _taken_apart(node: ast.AST) -> str:
     match node:
-        case ast.Call(func=ast.Attribute(attr=how), args=[ast.Constant(value=str(at)), *_]):
+        case (
+            ast.Call(func=ast.Attribute(attr=how), args=[ast.Constant(value=str(at)), *_])
+            | ast.Call(func=ast.Attribute(attr=how), keywords=[ast.keyword(value=ast.Constant(value=str(at))), *_])
+        ):
             return f'{how}("{at}")' if (how in SPLITS and at.startswith("/")) or at == "://" else ""
     return ""
 
@@ -119,6 +144,11 @@ def _put_together(node: ast.AST) -> str:
             return next((f'f"{text}"' for text in texts if PATH.search(text)), "")
         case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
             return f'"{text}"' if PATH.search(text) else ""
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value="/"), attr="join")):
+            return '"/".join'
+        case ast.BinOp(op=ast.Add() | ast.Mod(), left=left, right=right):
+            texts = [str(side.value) for side in (left, right) if isinstance(side, ast.Constant)]
+            return next((f'"{text}"' for text in texts if PATH.search(text)), "")
     return ""
 
 
@@ -147,6 +177,7 @@ def test_every_exception_to_that_is_needed() -> None:
     [
         'id.split("/")[2]',
         'id.rsplit("/", 1)[-1]',
+        'id.split(sep="/", maxsplit=2)',
         'id.lower().rpartition("/")',
         'id.partition("/backupInstances/")',
         'id[: id.index("/backupInstances/")]',
@@ -156,6 +187,10 @@ def test_every_exception_to_that_is_needed() -> None:
         'f"{vault}/backupInstances/{name}"',
         'f"{endpoint}/privateDnsZoneGroups/default"',
         'f"{topic}/eventSubscriptions"',
+        '"/subscriptions/" + s',
+        'vault + "/backupPolicies/" + name',
+        '"/subscriptions/%s" % s',
+        '"/".join(["", "subscriptions", s])',
         '"/subscriptions/{subscription}/providers".format(subscription=s)',
     ],
 )

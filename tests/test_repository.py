@@ -19,13 +19,32 @@ CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 MANIFESTS = {"go.mod": "gomod", "package.json": "npm", "Cargo.toml": "cargo"}
 
 
+WRITES = {
+    "codeql": {"analyze": {"security-events"}},
+    "deploy": {"what-if": {"id-token"}, "deploy": {"id-token"}},
+    "release": {"publish": {"attestations", "contents", "id-token"}},
+}
+STARTS = {"pull_request", "push", "schedule", "workflow_call", "workflow_dispatch"}  # none with rights for a stranger
+SAYS = re.compile(r"(vars|matrix|steps)\.[\w.-]+|github\.(token|repository)|hashFiles\(['\w/*., ]+\)")
+
+
 def named(file: Path) -> str:
     return file.stem
 
 
+def jobs(workflow: Path) -> dict[str, Any]:
+    """The jobs by name."""
+    return dict(yaml.safe_load(workflow.read_text())["jobs"])
+
+
+def writing(job: dict[str, Any]) -> set[str]:
+    """What a job may write."""
+    return {scope for scope, level in job.get("permissions", {}).items() if level != "read"}
+
+
 def steps(workflow: Path) -> Iterator[dict[str, Any]]:
     """The steps of all jobs."""
-    for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+    for job in jobs(workflow).values():
         yield from job.get("steps", [])
 
 
@@ -48,17 +67,34 @@ def test_an_action_is_the_same_commit_wherever_it_is_used() -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
-def test_a_workflow_may_read_only_unless_a_job_says_more_and_knows_no_secret(workflow: Path) -> None:
-    text = workflow.read_text()
-    allowed = yaml.safe_load(text)["permissions"]
-    assert allowed.pop("contents") == "read"
-    assert allowed in ({}, {"id-token": "write"})
-    assert "secrets." not in text.replace("secrets.GITHUB_TOKEN", "")
+def test_a_workflow_may_read_alone_and_its_jobs_write_what_is_listed(workflow: Path) -> None:
+    assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
+    found = {name: writing(job) for name, job in jobs(workflow).items() if writing(job)}
+    assert found == WRITES.get(workflow.stem, {})
+
+
+def test_what_may_publish_runs_nothing_of_the_repository() -> None:
+    publishing = [job for file in WORKFLOWS for job in jobs(file).values() if "contents" in writing(job)]
+    assert len(publishing) == 1
+    for job in publishing:
+        assert not [step for step in job["steps"] if "checkout" in step.get("uses", "")]
+        assert not re.search(r"\b(make|pip|npm|python3?)\b", "\n".join(step.get("run", "") for step in job["steps"]))
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
-def test_a_command_of_a_workflow_is_the_same_whatever_an_event_says(workflow: Path) -> None:
+def test_no_token_is_left_where_others_code_runs(workflow: Path) -> None:
+    checkouts = [step for step in steps(workflow) if "actions/checkout@" in step.get("uses", "")]
+    assert checkouts
+    assert [step for step in checkouts if step.get("with", {}).get("persist-credentials") is not False] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
+def test_a_workflow_is_the_same_whatever_an_event_says_and_knows_no_secret(workflow: Path) -> None:
+    text = workflow.read_text()
+    assert set(yaml.safe_load(text)[True]) <= STARTS  # YAML's "on"
     assert [command for command in commands(workflow) if "${{" in command] == []
+    assert [said for said in re.findall(r"\$\{\{(.*?)\}\}", text) if not SAYS.fullmatch(said.strip())] == []
+    assert not re.search(r"\bsecrets: ", text)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
@@ -73,9 +109,9 @@ def test_what_a_workflow_calls_is_there(workflow: Path) -> None:
 def test_every_change_and_every_release_passes_all_tests() -> None:
     tests, release = (ROOT / ".github" / "workflows" / f"{name}.yml" for name in ("test", "release"))
     assert {"make test", "make test-real", "make test-azure"} <= set(commands(tests))
-    jobs = yaml.safe_load(release.read_text())["jobs"]
-    assert jobs["test"]["uses"].endswith("test.yml")
-    assert jobs["publish"]["needs"] == "test"
+    released = jobs(release)
+    assert released["test"]["uses"].endswith("test.yml")
+    assert (released["build"]["needs"], released["publish"]["needs"]) == ("test", "build")
 
 
 def test_the_hook_before_a_commit_runs_what_make_check_runs() -> None:

@@ -11,9 +11,8 @@ import logging
 from datetime import datetime
 
 from functions.restores.documents import spend
-from shared.domain.errors import MeshwardError, NotFound, shown
+from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
-from shared.domain.resource_id import parsed
 from shared.domain.restores.verification import ENDED, job_id, kind_of, vault_of
 from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
 from shared.wiring import services
@@ -36,9 +35,11 @@ async def watch() -> None:
 
 
 def _readable(job: WatchedJob) -> bool:
-    """Whether the job's id is of Meshward's grammar; it will never be told otherwise, so nothing waits for it."""
-    if parsed(job.id) is None:
-        log.warning("backup job not told", extra={"job": shown(job.id), "reason": "NotAResourceId"})
+    """Whether the job's id is one of a backup job's; it will never be told otherwise, so nothing waits for it."""
+    try:
+        job_id(job.id)
+    except PermanentError as error:
+        log.warning("backup job not told", extra={"job": shown(job.id), "reason": error.reason})
         return False
     return True
 

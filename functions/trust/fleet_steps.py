@@ -26,7 +26,7 @@ from shared.domain.trust.course import (
     members_to_try,
     result,
 )
-from shared.domain.trust.draft import Act, Version, draft, next_act, root_version
+from shared.domain.trust.draft import Act, Version, check_ours, draft, next_act, root_version
 from shared.domain.trust.members import members_of
 from shared.domain.trust.phases import Roots
 from shared.domain.trust.roots import Rotation, root_tags
@@ -87,6 +87,7 @@ async def ensure_root(rotation: Rotation) -> Roots:
     """The new root is in Key Vault."""
     vault = services().rotator.key_vault
     versions, request = await vault.versions(rotation.new), await vault.request(rotation.new)
+    check_ours(versions, rotation)
     act = next_act(versions, request)
     old_version, old = await vault.latest(rotation.old)
     if act is Act.DONE:

@@ -27,6 +27,7 @@ from shared.domain.vaults.census import (
     Instance,
     Proof,
     Standing,
+    by_cluster,
     census,
     good_backups,
     path,
@@ -46,7 +47,7 @@ async def take(client: Client) -> None:
         return
     clusters, policy = await outer.provisioner.clusters.list(), await outer.policy()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
-    instances = {folded(instance.cluster_id): instance for instance in await outer.verifier.inventory.instances()}
+    instances = by_cluster(await outer.verifier.inventory.instances())
     jobs = await outer.verifier.inventory.jobs(now - SHOWN)
     items = await outer.verifier.inventory.items()
     standings = []

@@ -19,10 +19,10 @@ from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.vaults.bindings import unbound
 from shared.domain.cluster import cluster_id
-from shared.domain.errors import Conflict, NotConverged, NotFound, shown
+from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
-from shared.domain.vaults.protection import Protection, check_ours, life
-from shared.domain.vaults.release import Release, Released, Remains, check_empty, orphans, release_of
+from shared.domain.vaults.protection import Protection, check_ours
+from shared.domain.vaults.release import Release, Released, Remains, check_empty, is_gone, orphans, release_of
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -41,9 +41,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def sweep(client: Client) -> None:
-    """Release every vault whose cluster has been gone for long enough."""
+    """Release every vault whose cluster has been gone for long enough; one that can't be read holds up no other."""
     for wanted in await _orphans():
-        release = await _planned(wanted)
+        try:
+            release = await _planned(wanted)
+        except MeshwardError as error:
+            left = {"vault": wanted.vault_id, "reason": error.reason, "error": error.message}
+            log.warning("vault left out", extra=left)
+            continue
         if release.steps and services().now() >= release.kept_until:
             await _start(client, release)
         else:
@@ -144,8 +149,7 @@ async def plan_release(order: Order) -> Release:
 
 
 async def _is_gone(wanted: Protection) -> bool:
-    cluster = await services().provisioner.clusters.get(wanted.cluster_id)
-    return cluster is None or life(cluster) != wanted.born
+    return is_gone(wanted, await services().provisioner.clusters.get(wanted.cluster_id))
 
 
 @activity(app)

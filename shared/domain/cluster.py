@@ -42,8 +42,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
         return next((value for name, value in self.tags.items() if same(name, tag)), "")
 
     def tagged(self, tag: str, value: str) -> bool:
-        """Whether the tag has this value."""
-        return self.tag(tag) == value
+        """Whether the tag has this value, in whatever case: what somebody meant isn't taken for its opposite."""
+        return same(self.tag(tag), value)
 
 
 def cluster_id(text: str) -> ResourceId:

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from shared.domain.errors import InvalidEvent, shown
-from shared.domain.resource_id import same
+from shared.domain.resource_id import is_name, same
 
 NEAR_EXPIRY = "Microsoft.KeyVault.CertificateNearExpiry"
 RESOURCE_WRITTEN = "Microsoft.Resources.ResourceWriteSuccess"
 BACKUP_COMPLETED = "Meshward.Backup.Completed"
 BACKUP_FAILED = "Meshward.Backup.Failed"
 BACKUP_OVERDUE = "Meshward.Backup.Overdue"
+SELFTEST = "Meshward.SelfTest"
 CLUSTER_WRITE = "microsoft.containerservice/managedclusters/write"
 
 
@@ -101,6 +102,14 @@ def backup_completed(event: Envelope) -> BackupCompleted:
     expect(event, BACKUP_COMPLETED)
     data = _loose(event.data)
     return BackupCompleted(event_id=event.id, job_id=_text(data, "jobid"), status=_text(data, "status"))
+
+
+def selftest_sent(event: Envelope) -> str:
+    """Decode our own event of a self-test: its id, which is a name."""
+    expect(event, SELFTEST)
+    if not is_name(event.id):
+        raise InvalidEvent("MalformedEvent", f"{shown(event.id)} isn't the id of a self-test")
+    return event.id
 
 
 def _loose(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from shared.domain.cluster import MESH_TAG, PROTECT_TAG, Cluster
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.resource_id import parsed, same, subscription_scope
 
-EVENT = "Meshward.SelfTest"
 FOLDER = "selftest"
 # What a subscription of the fleet needs; infra/provision.sh registers these, and more for the installation itself.
 PROVIDERS = (

@@ -90,3 +90,15 @@ def test_a_completed_backup_names_its_job_and_status() -> None:
     data = {"jobId": "/subscriptions/s/jobs/j", "status": "Completed"}
     decoded = events.backup_completed(events.envelope("j:Completed", events.BACKUP_COMPLETED, "v", "j", data))
     assert (decoded.job_id, decoded.status) == ("/subscriptions/s/jobs/j", "Completed")
+
+
+@pytest.mark.parametrize("id", ["../policy.json", "a/b", "a//b", "a\0b", "..", "x" * 300, "\ud800"])
+def test_an_event_of_a_self_test_has_a_name_for_an_id(id: str) -> None:
+    assert events.selftest_sent(events.envelope("selftest-1", events.SELFTEST, "s", "s", {})) == "selftest-1"
+    with pytest.raises(InvalidEvent, match="MalformedEvent"):
+        events.selftest_sent(events.envelope(id, events.SELFTEST, "s", "s", {}))
+
+
+def test_another_event_is_none_of_a_self_test() -> None:
+    with pytest.raises(InvalidEvent, match="UnknownEventType"):
+        events.selftest_sent(events.envelope("selftest-1", events.BACKUP_COMPLETED, "s", "s", {}))

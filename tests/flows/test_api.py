@@ -123,6 +123,13 @@ async def test_a_text_that_names_nothing_is_refused_shortly_and_nothing_starts(
     assert not stage.host.instances()
 
 
+@pytest.mark.parametrize("body", [b"", b"\xff", b"1" * 5_000, b"[" * 100_000, b'{"certificate":' * 100_000])
+async def test_a_body_that_nobody_can_read_is_refused(stage: Stage, http: aiohttp.ClientSession, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {stage.token()}"}
+    async with http.post(f"{stage.host.url}/api/rotations", headers=headers, data=body) as answer:
+        assert (answer.status, (await answer.json())["reason"]) == (400, "MalformedBody")
+
+
 async def test_a_recovery_point_is_a_name_and_days_are_a_number(stage: Stage, http: aiohttp.ClientSession) -> None:
     item = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)["properties"]["backupInstanceId"]
     for point in ("..", "a/b", "\u212a", "x" * 10_000):

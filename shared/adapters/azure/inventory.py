@@ -58,12 +58,13 @@ class Inventory:
     async def jobs(self, since: datetime) -> list[WatchedJob]:
         """The backup jobs of all Backup and Recovery Services vaults that are open or have ended since."""
         news = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        return [_job(row) for row in await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {news}"))]
+        rows = await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {news}"))
+        return [job for job in map(_job, rows) if job]
 
     async def job(self, vault: ResourceId, name: str) -> WatchedJob | None:
         """One job of a vault, None if it isn't shown (yet)."""
         which = f"id =~ '{vault.child('backupJobs', name)}'"
-        return next((_job(row) for row in await self._rows(_JOBS.format(which=which))), None)
+        return next(map(_job, await self._rows(_JOBS.format(which=which))), None)
 
     async def instances(self) -> list[Instance]:
         """The backup instances of clusters in all Backup vaults."""
@@ -113,14 +114,18 @@ class Inventory:
         await self._client.close()
 
 
-def _job(row: dict[str, Any]) -> WatchedJob:
-    is_open = row["status"].lower() == "inprogress"
+def _job(row: dict[str, Any]) -> WatchedJob | None:
+    """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, so it is open."""
+    started, ended = _moment(row["started"]), _moment(row["ended"])
+    status = row["status"] or ""
+    if started is None:
+        return None
     return WatchedJob(
         id=row["id"],
         operation=row["operation"] or row["category"] or "",
-        status=row["status"],
-        started=_moment(row["started"]),
-        ended=None if is_open else _moment(row["ended"]),
+        status=status,
+        started=started,
+        ended=None if status.lower() == "inprogress" else ended,
         item=row["item"] or "",
         volume=_volume(row),
     )
@@ -134,7 +139,10 @@ def _volume(row: dict[str, Any]) -> str:
     return f"machine {'/'.join(machine)}" if machine else ""
 
 
-def _moment(told: str) -> datetime:
-    """Some services tell times without a zone; they mean UTC."""
-    at = datetime.fromisoformat(told)
+def _moment(told: str | None) -> datetime | None:
+    """Some services tell times without a zone; they mean UTC. None for what tells no time."""
+    try:
+        at = datetime.fromisoformat(told or "")
+    except ValueError:
+        return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

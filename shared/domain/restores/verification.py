@@ -251,7 +251,7 @@ def of_job(resource_id: str, *, asked: bool = False) -> Verification:
 
 def of_item(resource_id: str, point: str, now: datetime) -> Verification:
     """The verification of an item's point that somebody asks for now; asked for again within a minute, the same."""
-    digest = hashlib.sha256(f"{item_id(resource_id).name} {point}".lower().encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{item_id(resource_id)} {point}".lower().encode()).hexdigest()[:12]
     return Verification(name=f"{digest}-{now:%Y%m%d-%H%M}", item_id=resource_id, point_id=point, asked=True)
 
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 import msgspec
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.roots import GENERATION_TAG
+from shared.domain.trust.roots import GENERATION_TAG, Rotation, root_tags
 
 
 class Act(StrEnum):
@@ -63,6 +63,13 @@ def next_act(versions: Sequence[Version], request: Request | None) -> Act:
         message = f"the request for the new root is {request.status}: {request.error or 'no reason given'}; delete it"
         raise PermanentError("RootRequestFailed", message)
     return Act.REQUEST if versions else Act.CREATE_KEY
+
+
+def check_ours(versions: Sequence[Version], rotation: Rotation) -> None:
+    """Raise PermanentError if what has the new root's name is another root, by its tags."""
+    if any(v.is_root and not root_tags(rotation).items() <= v.tags.items() for v in versions):
+        message = f"certificate {rotation.new} is there and no root {rotation.generation} of {rotation.trust_domain}"
+        raise PermanentError("ForeignRoot", f"{message}: delete it, or correct its tags")
 
 
 def draft(versions: Sequence[Version]) -> Version:

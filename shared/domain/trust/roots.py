@@ -4,6 +4,7 @@ Rules:
 - A root is known by its tags. Each generation is a certificate of its own name, so that an old root stays whole.
 - The current root is the lowest enabled generation; an enabled one above it is where a rotation under way leads to. A
   disabled generation is history, and its number is never used again.
+- Names say letters, digits and hyphens of a trust domain: of two that they don't tell apart, the older one has them.
 """
 
 import re
@@ -70,7 +71,7 @@ def trust_root(found: VaultCertificate) -> Root:
         tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {DOMAIN_TAG}"
         raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {tags}")
     generation = found.tags.get(GENERATION_TAG, "")
-    if not re.fullmatch(r"[1-9]\d{0,3}", generation):
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", generation):
         raise InvalidEvent("NotATrustRoot", f"tag {GENERATION_TAG} of certificate {found.name} isn't a number")
     longest = _LONGEST_NAME - len(issuer_name(Mesh(mesh), ""))
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", domain) or len(domain) > longest:
@@ -123,7 +124,8 @@ def given_up(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertific
 def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> Rotation:
     """The rotation that replaces this certificate.
 
-    Raises InvalidEvent if it isn't a root of ours, AlreadyRotated if it isn't the current one.
+    Raises InvalidEvent if it isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError if roots
+    can't be told apart.
     """
     found = [c for c in certificates if same(c.name, certificate)]
     if not found:
@@ -131,6 +133,7 @@ def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> R
     root = trust_root(found[0])
     family = _family(root.mesh, root.trust_domain, certificates)
     enabled = [r for r in family if r.enabled]
+    _check_apart(root, enabled, certificates)
     if not enabled or enabled[0].certificate != root.certificate:
         raise AlreadyRotated("AlreadyRotated", f"{root.certificate} isn't the current root of {root.trust_domain}")
     generation = enabled[1].generation if len(enabled) > 1 else family[-1].generation + 1
@@ -153,6 +156,18 @@ def root_tags(rotation: Rotation) -> dict[str, str]:
 def slug(trust_domain: str) -> str:
     """The trust domain as part of a name: small letters, digits and single hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", trust_domain.lower()).strip("-")
+
+
+def _check_apart(root: Root, enabled: list[Root], certificates: Iterable[VaultCertificate]) -> None:
+    """Raise PermanentError if two roots in force have one number, or an older trust domain has this one's names."""
+    if len({r.generation for r in enabled}) < len(enabled):
+        names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
+        raise PermanentError("SameGeneration", f"{names} are told apart by tag {GENERATION_TAG}: disable the wrong one")
+    alike = [r for r in _roots(certificates) if slug(r.trust_domain) == slug(root.trust_domain)]
+    first = min(alike, key=lambda r: (r.starts, r.trust_domain)).trust_domain
+    if first != root.trust_domain:
+        message = f"names can't tell {root.trust_domain} from {first}: keep the roots of one of them in another vault"
+        raise PermanentError("TrustDomainsAlike", message)
 
 
 def _roots(certificates: Iterable[VaultCertificate]) -> list[Root]:

@@ -89,6 +89,11 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
         return known.get(folded(item), Proof())
 
 
+def by_cluster(instances: Iterable[Instance]) -> dict[str, Instance]:
+    """The instance of each cluster, by its id in lower case; of several one that protects it, if there is one."""
+    return {folded(i.cluster_id): i for i in sorted(instances, key=lambda instance: instance.configured)}
+
+
 def path(day: datetime) -> str:
     """Where the census of a day is kept."""
     return f"{FOLDER}{day:%Y-%m-%d}.json"

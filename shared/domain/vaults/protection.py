@@ -202,8 +202,8 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         run=f"protect-{folded(cluster.name)}-{key[:8]}",
         born=life(cluster),
         terms=terms,
-        mesh=cluster.tag(MESH_TAG),
-        trust_domain=cluster.tag(TRUST_DOMAIN_TAG),
+        mesh=folded(cluster.tag(MESH_TAG)),
+        trust_domain=folded(cluster.tag(TRUST_DOMAIN_TAG)),
         oidc_issuer=cluster.oidc_issuer or "",
     )
 

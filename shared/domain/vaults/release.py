@@ -18,7 +18,7 @@ import msgspec
 
 from shared.domain.cluster import CLUSTERS, Cluster
 from shared.domain.errors import NotConverged
-from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope
+from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope, parsed
 from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.policy import ProtectPolicy
@@ -85,9 +85,17 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
-    lives = {(folded(cluster.id), life(cluster)) for cluster in clusters}
+    there = {folded(cluster.id): cluster for cluster in clusters}
     ours = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in ours if (folded(p.cluster_id), p.born) not in lives]
+    return [p for p in ours if is_gone(p, there.get(folded(p.cluster_id)))]
+
+
+def is_gone(wanted: Protection, cluster: Cluster | None) -> bool:
+    """Whether the protected life is over: nothing has the cluster's id, or what has it was created at another time.
+
+    While nobody says when that was, it may be this life.
+    """
+    return cluster is None or bool(wanted.born and life(cluster) and life(cluster) != wanted.born)
 
 
 def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
@@ -122,13 +130,22 @@ def check_empty(wanted: Protection, found: Remains) -> None:
 
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
-    """What the vault protected, by its tags; None if they don't name a cluster."""
-    named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), ResourceId(vault.id)
-    if named is None:
+    """What the vault protected, by its tags; None if they don't name a life of a cluster."""
+    named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
+    if named is None or home is None:
         return None
     id = group_scope(home.subscription, named["group"]).child(CLUSTERS, named["cluster"])
+    try:
+        cluster = _gone(id, vault)
+    except ValueError:
+        return None
+    return protection_of(cluster, home.group, terms(str(id)))
+
+
+def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
+    """What is still known of the cluster; raises ValueError if the tags name no moment of its creation."""
     born = vault.tags.get(BORN_TAG, "")
-    cluster = Cluster(
+    return Cluster(
         id=str(id),
         name=id.name,
         resource_group=id.group,
@@ -142,4 +159,3 @@ def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
         oidc_issuer=None,
         node_resource_group=None,
     )
-    return protection_of(cluster, home.group, terms(str(id)))

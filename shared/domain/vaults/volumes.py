@@ -23,7 +23,7 @@ import msgspec
 
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, shown
-from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME, ResourceId, group_scope, same
+from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME, ResourceId, folded, group_scope, same
 from shared.domain.vaults.policy import ProtectPolicy
 
 FILES_TAG = "meshward:files"
@@ -95,9 +95,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 def sources_of(cluster: Cluster) -> tuple[Source, ...]:
     """What the cluster's tags name, in order; raises PermanentError "BadTag" for what names nothing."""
-    shares = {_share(cluster, named) for named in _named(cluster, FILES_TAG)}
-    machines = {_machine(cluster, named) for named in _named(cluster, MACHINES_TAG)}
-    return tuple(sorted(shares | machines))
+    shares = [_share(cluster, named) for named in _named(cluster, FILES_TAG)]
+    machines = [_machine(cluster, named) for named in _named(cluster, MACHINES_TAG)]
+    once = {(folded(s.source_id), s.kind == "share" and s.name): s for s in sorted(shares + machines, reverse=True)}
+    return tuple(sorted(once.values()))
 
 
 def _named(cluster: Cluster, tag: str) -> Iterator[str]:

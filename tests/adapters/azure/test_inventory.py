@@ -64,6 +64,30 @@ async def test_one_job_is_found_by_its_vault_and_name(world: World, inventory: I
     assert await inventory.job(vault, "absent") is None
 
 
+@pytest.mark.parametrize("started", [None, "", "soon"])
+async def test_a_job_that_doesn_t_say_when_it_began_hides_no_other(
+    world: World, inventory: Inventory, started: str | None
+) -> None:
+    made = world.backup_vaults.complete_backup("aks-east", seconds=7200)
+    odd = {**made["properties"], "startTime": started, "endTime": None, "status": "InProgress"}
+    world.arm.store({**made, "id": f"{made['id'][:-1]}0", "properties": odd})
+    await inventory.jobs(world.clock.now())
+    await world.clock.advance(timedelta(minutes=5))
+    assert [job.id for job in await inventory.jobs(world.clock.now() - HOUR)] == [made["id"]]
+
+
+async def test_a_job_that_is_being_cancelled_has_not_ended(world: World, inventory: Inventory) -> None:
+    made = world.backup_vaults.complete_backup("aks-east", seconds=7200)
+    await world.clock.advance(timedelta(minutes=5))
+    world.arm.store({**made, "properties": {**made["properties"], "status": "Cancelling", "endTime": None}})
+    vault = ResourceId(made["id"]).parent
+    await inventory.job(vault, made["name"])
+    await world.clock.advance(timedelta(minutes=5))
+    found = await inventory.job(vault, made["name"])
+    assert found is not None
+    assert (found.status, found.ended) == ("Cancelling", None)
+
+
 async def test_no_name_of_a_job_becomes_part_of_the_query(world: World, inventory: Inventory) -> None:
     vault = ResourceId(world.backup_vaults.complete_backup("aks-east")["id"]).parent
     for name in ("x' or '1' == '1", "x'\n| union AuthorizationResources //", "..", ""):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.draft import Act, Request, Version, draft, next_act, root_version
+from shared.domain.trust.draft import Act, Request, Version, check_ours, draft, next_act, root_version
+from shared.domain.trust.roots import Rotation, root_tags
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 DRAFT = Version(id="1", enabled=True, created=NOW, tags={})
@@ -49,3 +50,14 @@ def test_a_draft_that_somebody_disabled_cannot_sign() -> None:
 def test_draft_and_root_are_told_apart_by_their_tags() -> None:
     assert draft([ROOT, DRAFT]) is DRAFT
     assert root_version([ROOT, DRAFT]) is ROOT
+
+
+@pytest.mark.parametrize("tag", ["mesh", "trust-domain", "generation"])
+def test_another_root_that_has_the_new_one_s_name_is_not_taken_for_it(tag: str) -> None:
+    rotation = Rotation(trust_domain="shop.example", old="old", new="linkerd-root-shop-example-g0002", generation=2)
+    tags = root_tags(rotation)
+    ours = Version(id="1", enabled=True, created=NOW, tags={**tags, "team": "shop"})
+    theirs = Version(id="2", enabled=False, created=NOW, tags={**tags, f"meshward:{tag}": "other"})
+    check_ours([DRAFT, ours], rotation)
+    with pytest.raises(PermanentError, match="ForeignRoot: certificate linkerd-root-shop-example-g0002"):
+        check_ours([ours, theirs], rotation)

@@ -8,8 +8,8 @@ from shared.domain.trust.mesh import Mesh
 from tests.worlds.facts.members import DOMAIN, TAGS, cluster
 
 
-def test_members_are_the_clusters_with_the_tags_whatever_the_case_of_their_names() -> None:
-    east = cluster("aks-east", tags={"Meshward:Mesh": "linkerd", "meshward:Trust-Domain": DOMAIN})
+def test_members_are_the_clusters_with_the_tags_in_whatever_case() -> None:
+    east = cluster("aks-east", tags={"Meshward:Mesh": "Linkerd", "meshward:Trust-Domain": DOMAIN.title()})
     others = [cluster("x", tags={}), cluster("y", tags={**TAGS, "meshward:trust-domain": "other"})]
     consul = cluster("z", tags={**TAGS, "meshward:mesh": "consul"})
     members, unseen = members_of(Mesh.LINKERD, DOMAIN, [cluster("aks-west"), *others, consul, east])

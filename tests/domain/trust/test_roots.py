@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.errors import InvalidEvent
+from shared.domain.errors import InvalidEvent, PermanentError
 from shared.domain.trust.roots import (
     AlreadyRotated,
     VaultCertificate,
@@ -34,6 +35,9 @@ def root(
     )
 
 
+SECOND = msgspec.structs.replace(root(1), name="root-again")
+
+
 @pytest.mark.parametrize(
     "tags",
     [
@@ -47,6 +51,7 @@ def root(
         {"generation": "-1"},
         {"generation": "two"},
         {"generation": "12345"},
+        {"generation": "1\N{ARABIC-INDIC DIGIT TWO}"},
     ],
 )
 def test_a_certificate_without_our_tags_in_order_is_no_root(tags: dict[str, str]) -> None:
@@ -93,6 +98,22 @@ def test_trust_domains_in_one_vault_do_not_disturb_each_other() -> None:
     other = root(7, domain="test.contoso.example")
     assert rotation_of(root(1).name, [other, root(1)]).generation == 2
     assert {r.certificate for r in current_roots([other, root(1), root(2)])} == {other.name, root(1).name}
+
+
+def test_of_two_trust_domains_that_names_can_t_tell_apart_the_younger_one_is_refused() -> None:
+    older, younger = root(1, domain="shop.example"), root(1, domain="shop-example")
+    younger = msgspec.structs.replace(younger, starts=older.starts + timedelta(days=1))
+    for vault in ([older, younger], [younger, older]):
+        assert rotation_of(older.name, vault).trust_domain == "shop.example"
+        with pytest.raises(PermanentError, match=r"TrustDomainsAlike: .*shop-example from shop\.example"):
+            rotation_of(younger.name, vault)
+
+
+@pytest.mark.parametrize("certificates", [[root(1), SECOND], [SECOND, root(1)], [root(1), root(2), SECOND]])
+def test_roots_in_force_of_one_number_are_rotated_neither_way(certificates: list[VaultCertificate]) -> None:
+    for found in certificates[:2]:
+        with pytest.raises(PermanentError, match="SameGeneration"):
+            rotation_of(found.name, certificates)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=6))

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.vaults.census import Instance, Proof, Standing, Volume, census, good_backups
+from shared.domain.vaults.census import Instance, Proof, Standing, Volume, by_cluster, census, good_backups
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 AT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"
@@ -30,6 +31,12 @@ def test_coverage_says_100_only_when_every_cluster_is_protected(protected: int, 
     assert 0 <= counted <= 100 * protected / (protected + others)
     assert counted < 100
     assert census(standings(protected + others, 0), NOW).coverage_percent == 100
+
+
+def test_an_instance_that_protects_its_cluster_isn_t_hidden_by_one_that_doesn_t() -> None:
+    stopped = msgspec.structs.replace(INSTANCE, id=f"{INSTANCE.id}-2", cluster_id="C", state="ProtectionStopped")
+    assert by_cluster([INSTANCE, stopped]) == by_cluster([stopped, INSTANCE]) == {"c": INSTANCE}
+    assert by_cluster([stopped]) == {"c": stopped}
 
 
 def test_clusters_that_need_somebody_come_first() -> None:

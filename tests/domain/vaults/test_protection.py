@@ -78,6 +78,15 @@ def test_a_cluster_of_a_subscription_that_is_protected_as_a_whole_is_due_unless_
     assert not due(cluster(tags={}), ProtectPolicy(subscriptions=("another",)))
 
 
+def test_what_a_tag_says_is_read_in_whatever_case() -> None:
+    terms = ProtectPolicy(subscriptions=(SUBSCRIPTION,))
+    assert due(cluster(tags={"meshward:protect": "True"}), TERMS)
+    assert not due(cluster(tags={"meshward:protect": "False"}), terms)
+    meshed = cluster(tags={"meshward:mesh": "Linkerd", "meshward:trust-domain": "Shop.Example"})
+    found = protection_of(meshed, "rg-backup", TERMS)
+    assert (found.mesh, found.trust_domain) == ("linkerd", "shop.example")
+
+
 def test_a_vault_is_locked_only_if_it_is_named() -> None:
     wanted = protection()
     for named, immutability in ((wanted.vault, "Locked"), ("bv-another", "Unlocked")):

@@ -46,6 +46,14 @@ def test_a_list_goes_on_in_numbered_tags_and_names_no_share_twice() -> None:
     assert [share.label for share in found] == ["share stone/abc", "share stone/abd", "share sttwo/abc"]
 
 
+def test_what_differs_in_case_alone_is_named_once() -> None:
+    tags = {"meshward:files": "rg-data/stshop/carts, RG-Data/stshop/carts", "meshward:machines": "vm-a, VM-A"}
+    assert [source.label.lower() for source in sources_of(cluster(tags=tags))] == [
+        "machine rg-clusters/vm-a",
+        "share stshop/carts",
+    ]
+
+
 def test_without_a_group_the_account_is_in_the_node_resource_group() -> None:
     nodes = msgspec.structs.replace(cluster(tags={"meshward:files": "stshop/carts"}), node_resource_group="MC_x")
     assert "/resourceGroups/MC_x/" in sources_of(nodes)[0].source_id

@@ -235,3 +235,13 @@ async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: Sta
             assert refused.status == 400
     assert (item["kind"], item["coverage_percent"], item["alarms"]) == ("share", 100, [])
     assert [trial["verdict"] for trial in item["trials"]] == ["Verified"]
+
+
+async def test_a_job_with_an_id_that_nobody_can_read_holds_up_no_other(calm: Stage) -> None:
+    ended = back_up(calm, "share")
+    for odd in ("job-1", "gr\u00fcn"):
+        calm.world.arm.store({**ended, "id": f"{ended['id'].rpartition('/')[0]}/{odd}", "name": odd})
+    await calm.clock.advance(HOUR)
+    watermark = calm.store / "watch" / "watermark"
+    assert watermark.exists()
+    assert [event["subject"] for event in sent(calm)] == [ended["id"]]

@@ -10,8 +10,9 @@ from cryptography import x509
 
 from local.cloud.key_vault.vault import Vault
 from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.world import World
 from local.host.durable import Instance
-from local.scenario import OLD_ROOT, TRUST_DOMAIN
+from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
 from local.stage import Stage
 from shared.domain.trust.certificates import fingerprint
 from tests.oracle.conformance import conforms
@@ -260,3 +261,19 @@ async def test_an_expired_root_is_replaced_and_from_then_on_every_handshake_hold
         assert not linkerd.failed
         assert not linkerd.broken_pairs()
         assert len([line for line in writes(stage) if "/apps/v1/" in line]) == 3 + 2, "one restart each"
+
+
+def add_a_root_called_as_the_new_one(world: World) -> None:
+    """A trust domain whose name differs in a hyphen alone."""
+    tags = {"meshward:mesh": "linkerd", "meshward:trust-domain": "prod-contoso.example", "meshward:generation": "1"}
+    now = world.clock.now()
+    world.key_vaults.vaults[KEY_VAULT].seed_root(
+        NEW_ROOT, subject_cn="root.linkerd.prod-contoso.example", not_before=now, not_after=now + 900 * HOUR, tags=tags
+    )
+
+
+async def test_a_root_of_another_trust_domain_that_is_called_as_the_new_one_is_not_taken_for_it() -> None:
+    async with small_mesh(seeded=add_a_root_called_as_the_new_one) as stage:
+        announce(stage)
+        assert (await held(stage))["reason"] == "ForeignRoot"
+        assert writes(stage) == []

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from functions.trust.meshes import MESHES
 from local.cloud.kubernetes.cluster import Cluster
 from local.cloud.kubernetes.kubelet import RUN_SECONDS
 from local.cloud.kubernetes.objects import Object
@@ -14,6 +15,7 @@ from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import Stage
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
+from shared.domain.trust.mesh import Mesh
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.rotations import DAYS, announce, held, rotated, seed, status, steps, vault, writes
@@ -21,6 +23,10 @@ from tests.worlds.small_mesh import bundle_of
 from tests.worlds.times import HOUR, MINUTE
 
 MEMBER = {MESH_TAG: "linkerd", TRUST_DOMAIN_TAG: TRUST_DOMAIN}
+
+
+def test_every_mesh_has_a_room() -> None:
+    assert set(MESHES) == set(Mesh)
 
 
 @pytest.fixture

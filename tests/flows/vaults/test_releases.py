@@ -9,6 +9,7 @@ import pytest
 
 from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
+from local.cloud.wire import Fault, Reply
 from local.host.durable import Instance
 from local.stage import Stage
 from tests.oracle.conformance import conforms
@@ -153,6 +154,18 @@ async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
     await stage.clock.advance(60 * DAY)
     assert releases(stage) == []
     assert one(stage, VAULTS)["name"] == "bv-theirs"
+
+
+async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: Stage) -> None:
+    write_policy(stage, release_after="P9D")
+    ours = await left_behind(stage)
+    for name, born in {"a": "the day before", "b": "2026-12-01T08:00:00+00:00"}.items():
+        tags = {"meshward:cluster": f"rg-clusters/aks-{name}", "meshward:cluster-created-at": born}
+        stage.world.arm.store({**ours, "id": f"{ours['id']}-{name}", "name": f"{ours['name']}-{name}", "tags": tags})
+    refused = Reply(status=403, body={"error": {"code": "AuthorizationFailed", "message": "no"}})
+    stage.world.wire.order(Fault("GET .*/backupVaults/bv-aks-b-", "answer", 1000, refused))
+    await stage.clock.advance(11 * DAY)
+    assert [release.id for release in releases(stage)] == [f"release-{ours['name']}"]
 
 
 async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: Stage) -> None:
