@@ -137,7 +137,9 @@ async def test_a_word_that_comes_too_late_is_logged_with_the_reason_and_changes_
         assert status(stage)["mode"] == "swift"
         await say(stage, "abort")
         await say(stage, "replace")
-        await rotated(stage)
+        await stage.run(RUN)
+        assert record(stage)["outcome"] == "rotated"
+        assert not stage.world.linkerd.violations
         logged = [line for line in stage.log if "word not acted on" in line]
         for reason in ("NotAbortable", "NothingToReplace"):
             assert any(reason in line for line in logged)
@@ -155,10 +157,10 @@ async def test_an_operator_who_asks_for_a_mode_that_changes_nothing_is_told_so_a
             assert (await call(stage, "rotations", **asked, plan=plan["hash"]))["instance_id"] == RUN
         await stage.clock.advance(SWIFT)
         plan = await call(stage, f"plans/rotations/{OLD_ROOT}")
-        assert (plan["mode"], status(stage)["phase"], status(stage)["mode"]) == ("replace", "settle", "swift")
+        assert (plan["mode"], status(stage)["phase"], status(stage)["mode"]) == ("replace", "retire", "swift")
         late = await call(stage, "rotations", 409, certificate=OLD_ROOT, mode="replace", plan=plan["hash"])
         assert late["reason"] == "NothingToReplace"
-        assert "phase settle, mode swift" in late["message"]
+        assert "phase retire, mode swift" in late["message"]
 
 
 async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_generation() -> None:
