@@ -21,9 +21,9 @@ from shared.domain.trust.course import (
     Reported,
     Rotated,
     Round,
+    apply_words,
     begun,
     judged,
-    listened,
     members_to_try,
     result,
 )
@@ -73,7 +73,7 @@ async def find_work(course: Course) -> Round:
 def _log_refused(course: Course) -> None:
     """Say why some of what was said to the rotation can't act, as where the phase was left meanwhile."""
     fields = {"trust_domain": course.rotation.trust_domain, "generation": course.rotation.generation}
-    for word, why in listened(course)[1].items():
+    for word, why in apply_words(course)[1].items():
         log.warning("word not acted on", extra={**fields, "word": word, "reason": why.reason, "why": why.message})
 
 

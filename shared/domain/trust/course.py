@@ -122,7 +122,7 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
 
 
-def listened(course: Course) -> tuple[Course, dict[Word, Conflict]]:
+def apply_words(course: Course) -> tuple[Course, dict[Word, Conflict]]:
     """The course after what was said to it, and why some of that can't act where it stands."""
     refused: dict[Word, Conflict] = {}
     for word in (w for w in SPOKEN if w in course.words):
@@ -135,7 +135,7 @@ def listened(course: Course) -> tuple[Course, dict[Word, Conflict]]:
 
 def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     """The course as a round begins: words heard, members that have left forgotten."""
-    course, _ = listened(course)
+    course, _ = apply_words(course)
     return replace(
         course,
         round=course.round + 1,
@@ -204,7 +204,7 @@ def judged(reported: Reported, now: datetime) -> Course:
     if blocked:
         held = _held(course, blocked, stage.within(reported.round.policy), now)
         return replace(course, held=held, pause=HOLD_POLL if held else _pace(blocked))
-    if any(o.fleet for o in reported.outcomes) and listened(course)[0].phase is course.phase:
+    if any(o.fleet for o in reported.outcomes) and not _called_away(course):
         return _moved(replace(course, gate=f"{stage.gate} ({course.seen} seen)"), Word.PROVEN)
     return replace(course, held=None, pause=timedelta())
 
@@ -233,6 +233,11 @@ def _moved(course: Course, word: Word) -> Course:
         return replace(course, entered=None) if word is Word.RESUME else course
     seen = course.seen if phase in ENDS else 0
     return replace(course, phase=phase, entered=None, held=None, together=False, seen=seen, pause=timedelta())
+
+
+def _called_away(course: Course) -> bool:
+    """Whether something that was said is about to move the rotation to another phase."""
+    return apply_words(course)[0].phase is not course.phase
 
 
 def _activations(proofs: Sequence[Outcome]) -> list[datetime]:

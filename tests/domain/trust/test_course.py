@@ -16,9 +16,9 @@ from shared.domain.trust.course import (
     Outcome,
     Reported,
     Round,
+    apply_words,
     begun,
     judged,
-    listened,
     members_to_try,
     result,
 )
@@ -209,13 +209,13 @@ def test_a_word_that_moves_nothing_keeps_no_phase_from_being_left(word: Word) ->
 
 def test_what_can_t_act_where_the_rotation_stands_is_refused_and_the_rest_is_heard() -> None:
     words = [Word.REPLACE, Word.ABORT, Word.SWIFT]
-    course, refused = listened(replace(COURSE, phase=Phase.RETIRE, words=words))
+    course, refused = apply_words(replace(COURSE, phase=Phase.RETIRE, words=words))
     assert (course.phase, course.mode, course.words) == (Phase.RETIRE, Mode.SWIFT, [])
     assert {word: why.reason for word, why in refused.items()} == {
         Word.ABORT: "NotAbortable",
         Word.REPLACE: "NothingToReplace",
     }
-    _, refused = listened(replace(COURSE, phase=Phase.ROTATED, words=words))
+    _, refused = apply_words(replace(COURSE, phase=Phase.ROTATED, words=words))
     assert {why.reason for why in refused.values()} == {"RotationEnded"}
     assert len(refused) == 3
 
@@ -229,12 +229,12 @@ def test_any_words_together_act_or_are_refused_each_as_it_would_be_one_after_the
     """An abort acts wherever it can, whatever is said with it."""
     for words in (list(some) for n in range(5) for some in permutations(SPOKEN, n)):
         course = replace(COURSE, phase=phase, mode=mode, roots=roots, words=words)
-        heard, refused = listened(course)
+        heard, refused = apply_words(course)
         assert set(refused) <= set(words)
         assert (Word.ABORT in refused) is (Word.ABORT in words and (phase, Word.ABORT, mode) not in MOVES)
         if Word.ABORT in words and Word.ABORT not in refused:
             assert heard.phase in (Phase.REISSUE, Phase.WITHDRAW if roots else Phase.ABORTED)
-        assert listened(heard) == (heard, {})
+        assert apply_words(heard) == (heard, {})
 
 
 def done(phase: Phase) -> Outcome:
