@@ -151,10 +151,10 @@ async def test_an_operator_who_asks_for_a_mode_that_changes_nothing_is_told_so_a
         await reach(stage, "settle")
         web = east(stage).get("Deployment", "shop", "web")
         east(stage).update({**web, "spec": {**web["spec"], "paused": True}})
-        asked = {"certificate": OLD_ROOT, "mode": "compromise"}
         plan = await call(stage, f"plans/rotations/{OLD_ROOT}?mode=compromise")
         for _ in range(2):
-            assert (await call(stage, "rotations", **asked, plan=plan["hash"]))["instance_id"] == RUN
+            asked = call(stage, "rotations", certificate=OLD_ROOT, mode="compromise", plan=plan["hash"])
+            assert (await asked)["instance_id"] == RUN
         await stage.clock.advance(SWIFT)
         plan = await call(stage, f"plans/rotations/{OLD_ROOT}")
         assert (plan["mode"], status(stage)["phase"], status(stage)["mode"]) == ("replace", "retire", "swift")
