@@ -1,13 +1,15 @@
 """What `make docs` writes: the pages under docs/ that follow from the code."""
 
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from shared.domain.policy import Knobs, Policy
-from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
+from shared.domain.trust.moves import MOVES, REFUSALS, SPOKEN, TABLE, Move, without_root
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot, Word
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -23,30 +25,66 @@ def policy_schema() -> str:
 
 
 def rotation_page() -> str:
-    """docs/rotation.md with its phases drawn from the table of moves."""
+    """docs/rotation.md with its phases, and what moves them, as their tables say."""
     page = (DOCS / "rotation.md").read_text()
-    before, begin, rest = page.partition("from shared/domain/trust/phases.py -->\n")
+    before, begin, rest = page.partition("from shared/domain/trust/phases.py and moves.py -->\n")
     _, end, after = rest.partition("<!-- end of phases -->")
-    return f"{before}{begin}\n{_diagram()}\n{_gates()}\n{end}{after}"
+    return f"{before}{begin}\n{_diagram()}\n{_gates()}\n{_words()}\n{end}{after}"
 
 
 def _diagram() -> str:
-    moves = [*MOVES.items(), ((Phase.PREPARE, "expired"), Phase.REPLACE)]
-    lines = [
-        f"  {phase} --> {then}" if word is Word.PROVEN else f"  {phase} --> {then}: {word}"
-        for (phase, word), then in moves
-    ]
+    moves = [line for move in TABLE for line in _lines(move)]
     ends = [f"  {end} --> [*]" for end in sorted(ENDS)]
-    return "\n".join(["```mermaid", "stateDiagram-v2", "  [*] --> prepare", *lines, *ends, "```", ""])
+    return "\n".join(["```mermaid", "stateDiagram-v2", f"  [*] --> {FIRST_PHASE}", *moves, *ends, "```", ""])
+
+
+def _lines(move: Move) -> list[str]:
+    said = [] if move.word is Word.PROVEN else [str(move.word)]
+    modes = [f"mode {mode}" for mode in move.modes] if len(move.modes) == 1 else []
+    lines = [_line(move, move.then, [*said, *modes])]
+    if STAGES[move.phase].creates_root and without_root(move.then) is not move.then:
+        lines.append(_line(move, without_root(move.then), [*said, "no root made yet"]))
+    return lines
+
+
+def _line(move: Move, then: str, why: list[str]) -> str:
+    return f"  {move.phase} --> {then}" + (f": {', '.join(why)}" if why else "")
 
 
 def _gates() -> str:
-    head = ["| phase | proxies trust | leaves chain to | proven before the next |", "|---|---|---|---|"]
+    head = [
+        "| phase | proxies trust | leaves chain to | issuers are of | may take | proven before the next |",
+        "|---|---|---|---|---|---|",
+    ]
     rows = [
-        f"| {phase} | {_roots(stage.trusted)} | {_roots(stage.leaves)} | {stage.gate} |"
+        f"| {phase} | {_roots(stage.trusted)} | {_roots(stage.leaves)} | {stage.signer} "
+        f"| {f'`{stage.knob}`' if stage.knob else 'an hour'} "
+        f"| {stage.gate}{'; of all members in one round' if stage.together else ''} |"
         for phase, stage in STAGES.items()
     ]
     return "\n".join([*head, *rows, ""])
+
+
+def _words() -> str:
+    head = ["| said | can act in | in mode | elsewhere |", "|---|---|---|---|"]
+    return "\n".join([*head, *(row for word in SPOKEN for row in _rows(word)), ""])
+
+
+def _rows(word: Word) -> list[str]:
+    """Where a word can act: a row for each set of modes, with the phases that it can act in then."""
+    phases: dict[frozenset[Mode], list[str]] = {}
+    for phase in STAGES:
+        if modes := frozenset(mode for mode in Mode if (phase, word, mode) in MOVES):
+            phases.setdefault(modes, []).append(phase)
+    refusal = f"409 `{REFUSALS[word][0]}`" if word in REFUSALS else ""
+    return [
+        f"| {word} | {_all(found, STAGES)} | {_all([mode for mode in Mode if mode in modes], Mode)} | {refusal} |"
+        for modes, found in phases.items()
+    ]
+
+
+def _all(found: Sequence[str], every: Collection[str]) -> str:
+    return "any" if len(found) == len(every) else ", ".join(found)
 
 
 def _roots(slots: frozenset[Slot]) -> str:

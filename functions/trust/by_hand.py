@@ -13,7 +13,8 @@ from functions.trust.rotation import find_upcoming, request_rotation, rotate_tru
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
 from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.course import Course, Member
-from shared.domain.trust.phases import MOVES, Mode, Phase, Word
+from shared.domain.trust.moves import moved
+from shared.domain.trust.phases import FIRST_PHASE, Mode, Phase, Word
 from shared.domain.trust.plan import Blocker, MemberPlan, Plan, Upcoming, check_plan, plan
 from shared.domain.trust.roots import Rotation, VaultCertificate, rotation_of
 from shared.wiring import services
@@ -65,24 +66,23 @@ async def _member(member: Member, gate: asyncio.Semaphore) -> MemberPlan:
 
 
 async def start(client: Client, certificate: str, mode: str, hash: str) -> str:
-    """Start a rotation in a mode, by the hash of the plan that was seen; the instance id.
+    """Start a rotation in a mode, by the hash of the plan that was seen; one that runs goes on in it. The instance id.
 
-    Raises Conflict if the plan is another one by now.
+    Raises Conflict if the plan is another one by now, or if the rotation that runs can't go on in the mode.
     """
     found = await planned(certificate, mode)
     check_plan(found, _MODES[mode], hash)
-    return await request_rotation(client, certificate, found.mode)
+    return await tell(client, await request_rotation(client, certificate, found.mode), Word(found.mode))
 
 
 async def tell(client: Client, instance_id: str, word: Word) -> str:
-    """Say a word to a rotation, by its instance id; raises NotFound, or Conflict if the word can't move it any more."""
+    """Say a word to a rotation, by its instance id; raises NotFound, or Conflict if it can't act where that stands."""
     run = await client.state(instance_id)
     if run is None or run.flow != rotate_trust_root.name:
         raise NotFound("NoSuchInstance", "no rotation has this instance id")
     if not run.goes_on:
         raise Conflict("RotationEnded", f"the rotation has ended: {run.status}")
-    phase = Phase((run.progress or {}).get("phase", Phase.PREPARE))
-    if word is Word.ABORT and (phase, word) not in MOVES:
-        raise Conflict("NotAbortable", f"there is no way back from phase {phase}")
+    shown = run.progress or {}
+    moved(Phase(shown.get("phase", FIRST_PHASE)), word, Mode(shown.get("mode", Mode.ROUTINE)))
     await client.say(instance_id, word)
     return instance_id

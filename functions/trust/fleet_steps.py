@@ -21,6 +21,7 @@ from shared.domain.trust.course import (
     Reported,
     Rotated,
     Round,
+    apply_words,
     begun,
     judged,
     members_to_try,
@@ -55,6 +56,7 @@ async def find_work(course: Course) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
     mesh, domain = course.rotation.mesh, course.rotation.trust_domain
     seen, unseen = members_of(mesh, domain, await services().rotator.clusters.list())
+    _log_refused(course)
     course = begun(course, [*seen, *unseen], services().now())
     policy = await services().policy()
     return Round(
@@ -66,6 +68,13 @@ async def find_work(course: Course) -> Round:
         ],
         policy=policy.at(domain).trust,
     )
+
+
+def _log_refused(course: Course) -> None:
+    """Say why some of what was said to the rotation can't act, as where the phase was left meanwhile."""
+    fields = {"trust_domain": course.rotation.trust_domain, "generation": course.rotation.generation}
+    for word, why in apply_words(course)[1].items():
+        log.warning("word not acted on", extra={**fields, "word": word, "reason": why.reason, "why": why.message})
 
 
 @activity(app)
@@ -128,6 +137,7 @@ async def ensure_disabled(root: Retirement) -> Done:
 @activity(app)
 async def close_record(ending: Ending) -> Rotated:
     """The rotation's record is in the ledger: written once, never changed."""
+    _log_refused(ending.course)
     ended, path = result(ending.course, services().now()), f"rotations/{ending.instance_id}.json"
     if not await services().ledger.create(path, msgspec.json.encode(ended)):
         return msgspec.json.decode(await services().ledger.read(path) or b"", type=Rotated)

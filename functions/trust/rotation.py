@@ -11,13 +11,14 @@
       settle                       B2: every leaf renewed since
       retire                       bundle of the new root, restarts    then the old key is disabled
                                  judge_round   proven by all: the next phase; late or refused: on hold; else again
-                                 `resume` and `abort` are heard between rounds
+                                 what operators say is heard between rounds
 
-Which phase follows which, and the way back, is in shared.domain.trust.phases; what follows from a round in course.
+What each phase is, is in shared.domain.trust.phases; which follows which, and what a word does, in moves; what follows
+from a round, in course.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import azure.functions as func
 import msgspec
@@ -42,7 +43,8 @@ from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
 from shared.domain.trust.course import HOLD_POLL, Course, Held, Outcome, Reported, Rotated, Round
 from shared.domain.trust.members import members_in
-from shared.domain.trust.phases import ENDS, SPOKEN, Mode, Phase, Word
+from shared.domain.trust.moves import SPOKEN
+from shared.domain.trust.phases import ENDS, STAGES, Mode, Word
 from shared.domain.trust.plan import Upcoming, starts_unasked, unasked_mode, upcoming
 from shared.domain.trust.roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
 from shared.wiring import services
@@ -73,16 +75,13 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
 async def request_rotation(client: Client, certificate: str, mode: Mode | None = None) -> str:
     """Rotate a root by its certificate's name, again if that failed or was aborted; the instance id.
 
-    Without a mode, it is the one that is due; with one, a rotation that runs already goes on in it. Raises
-    InvalidEvent if the certificate isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError
-    if it can only be replaced and nobody asked for that.
+    Without a mode, it is the one that is due; a rotation that runs already stays in its own. Raises InvalidEvent if the
+    certificate isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError if it can only be
+    replaced and nobody asked for that.
     """
     rotation, root = await _rotation(certificate, await services().rotator.key_vault.certificates())
     course = Course(rotation=rotation, mode=mode or unasked_mode(root))
-    latest = await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
-    if mode:
-        await client.say(latest, mode)
-    return latest
+    return await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
 
 
 async def sweep(client: Client) -> None:
@@ -125,42 +124,46 @@ def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
         round = yield from run.step(find_work, course)
         _show(run, round.course)
         outcomes = yield from _tried(run, round)
-        aborted = Word.ABORT in words.heard()
-        tried = replace(round, members=[])  # what came of them is in the outcomes
-        course = yield from run.step(judge_round, Reported(round=tried, outcomes=outcomes, aborted=aborted))
+        heard = replace(round.course, words=_words(words.heard()))
+        tried = replace(round, course=heard, members=[])  # what came of them is in the outcomes
+        course = yield from run.step(judge_round, Reported(round=tried, outcomes=outcomes))
         if course.phase in ENDS:
             return (yield from run.step(close_record, Ending(course=course, instance_id=run.instance_id)))
     except PermanentError as error:
         course = replace(course, held=Held(reason=error.reason, message=error.message), pause=HOLD_POLL)
     _show(run, course)
     said = yield from words.wait(course.pause)
-    run.again(replace(course, words=[*course.words, *map(Word, said)]))
+    run.again(replace(course, words=_words([*course.words, *said])))
     return None
 
 
+def _words(said: Iterable[str]) -> list[Word]:
+    return [Word(word) for word in dict.fromkeys(said)]
+
+
 def _show(run: Runbook, course: Course) -> None:
+    mode = {"mode": course.mode} if course.mode is not Mode.ROUTINE else {}
     proven = {"proven": course.gate} if course.gate else {}
     held = {"held": msgspec.to_builtins(course.held)} if course.held else {}
-    run.phase(course.phase, members=len(course.proven), **proven, **held)
+    run.phase(course.phase, members=len(course.proven), **mode, **proven, **held)
 
 
 def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
     """What came of every member's try; of the fleet's own part when no member has anything left to do."""
     if round.members:
         return (yield from run.sharded(rotate_members, round.members, f"-r{round.course.round}"))
-    if round.unseen:
+    if round.unseen or round.course.phase in ENDS:
         return []
     return [(yield from outcome_of("", round.course.phase, _fleet_part(run, round.course)))]
 
 
 def _fleet_part(run: Runbook, course: Course) -> Steps[Outcome]:
     """What is done once, when every member has proven the phase."""
-    rotation, roots = course.rotation, course.roots
-    if course.phase is Phase.PREPARE:
+    rotation, roots, stage = course.rotation, course.roots, STAGES[course.phase]
+    if stage.creates_root:
         made = yield from run.step(ensure_root, rotation, every=MINUTE / 4)
         return Outcome(cluster="", phase=course.phase, fleet=True, roots=made)
-    if roots and course.phase in (Phase.RETIRE, Phase.REPLACE):
-        yield from run.step(ensure_disabled, Retirement(certificate=rotation.old, version=roots.old_version))
-    if roots and course.phase is Phase.WITHDRAW:
-        yield from run.step(ensure_disabled, Retirement(certificate=rotation.new, version=roots.new_version))
+    if roots and stage.disables:
+        gone = Retirement(certificate=rotation.certificate(stage.disables), version=roots.version(stage.disables))
+        yield from run.step(ensure_disabled, gone)
     return Outcome(cluster="", phase=course.phase, fleet=True)

@@ -18,7 +18,8 @@ import pytest
 
 from local.cloud.linkerd.roots import new_root
 from shared.domain.trust.linkerd.certificates import bundle
-from shared.domain.trust.phases import MOVES, STAGES, Phase, Slot
+from shared.domain.trust.moves import TABLE
+from shared.domain.trust.phases import ENDS, STAGES, Phase, Slot
 from tests.real.authorities import (
     DOMAIN,
     NAME,
@@ -64,7 +65,7 @@ def bundle_of(phase: Phase) -> str:
 
 
 type Move = tuple[Phase, Phase]
-MOVED = sorted({(before, after) for (before, _), after in MOVES.items() if after in STAGES})
+MOVED = sorted({(m.phase, m.then) for m in TABLE if m.then not in ENDS and not STAGES[m.then].downtime})
 
 
 def met(move: Move) -> tuple[set[Slot], list[str]]:

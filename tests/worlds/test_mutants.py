@@ -28,8 +28,8 @@ def test_whoever_imports_what_is_replaced_gets_the_other(tmp_path: Path) -> None
 
 
 def test_a_thing_of_the_app_takes_the_place_of_another(tmp_path: Path) -> None:
-    mutant = Mutant(GET_ALONG, "shared.domain.trust.phases.moved")
-    assert told(mutant.grow(tmp_path)) == "settle\n"
+    mutant = Mutant(GET_ALONG, "shared.domain.trust.moves.mode_after")
+    assert told(mutant.grow(tmp_path)) == "retire\n"
 
 
 @pytest.mark.parametrize("name", [f"{GET_ALONG}_well", "shared.domain.trust.faces.get_along"])

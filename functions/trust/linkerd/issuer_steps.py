@@ -16,7 +16,7 @@ from shared.domain.trust.course import Done, Member
 from shared.domain.trust.linkerd.certificates import issuer_expiry
 from shared.domain.trust.linkerd.gates import leaf_gate, started_after, until_renewed, worth_reading_on
 from shared.domain.trust.linkerd.owners import check_drift
-from shared.domain.trust.phases import STAGES, Slot
+from shared.domain.trust.phases import STAGES
 from shared.domain.trust.policy import LEAF_LIFETIME
 from shared.wiring import services
 
@@ -81,8 +81,8 @@ async def ensure_renewed(member: Member) -> Done:
 async def _signer(member: Member) -> Signer:
     """The root that signs the phase's issuers."""
     rotation, roots = member.rotation, roots_of(member)
-    new = STAGES[member.phase].signer is Slot.NEW
-    name, version = (rotation.new, roots.new_version) if new else (rotation.old, roots.old_version)
+    slot = STAGES[member.phase].signer
+    name, version = rotation.certificate(slot), roots.version(slot)
     return Signer(name, version, await services().rotator.key_vault.certificate(name, version))
 
 

@@ -9,6 +9,8 @@ Rules:
   The others wait with whatever the newcomer's proxies couldn't bear yet.
 - On hold means: a member refuses, or the phase takes longer than the policy allows. The rounds go on all the same, so
   that a world that gets better resumes the rotation by itself. An operator's `resume` gives the phase its time anew.
+- What operators say stands in `words`, and nowhere else. It acts as the next round begins, in the phase in which it was
+  said: no proof moves a rotation that a word is about to move.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,17 +19,15 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of
-from shared.domain.trust.phases import ENDS, SPOKEN, STAGES, Mode, Phase, Roots, Word, get_along, moved, next_for
+from shared.domain.trust.moves import SPOKEN, mode_after, moved, next_for, without_root
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Roots, Word, get_along
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Rotation
 
 HOLD_POLL = timedelta(minutes=10)
-_MADE_WITHIN = timedelta(hours=1)  # checking members and making a root in Key Vault takes minutes
 _NAMED = 50
-_AT_ONCE = frozenset({Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE})  # left only on what all have proven together
-_MODES = {Word.SWIFT: Mode.SWIFT, Word.REPLACE: Mode.REPLACE}
-_UNBOUND = ENDS | {Phase.REPLACE}  # here nobody waits for others: under an expired root nobody talks anyway
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,28 +46,23 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a rotation stands.
-
-    `proven` is the last phase that each member has proven, `since` when the last issuer was. `together` says that all
-    of them have proven the phase in the last round. `seen` counts what the phase's proofs saw, `gate` is the last one
-    passed with what it saw, `pause` is the time to the next round, `words` what was said meanwhile.
-    """
+    """Where a rotation stands."""
 
     rotation: Rotation
     mode: Mode = Mode.ROUTINE
-    phase: Phase = Phase.PREPARE
-    round: int = 0
-    started: datetime | None = None
-    entered: datetime | None = None
-    roots: Roots | None = None
-    since: datetime | None = None
-    proven: dict[str, Phase] = {}
-    together: bool = False
-    seen: int = 0
-    gate: str = ""
-    held: Held | None = None
-    pause: timedelta = timedelta()
-    words: list[Word] = []
+    phase: Phase = FIRST_PHASE
+    round: int = 0  # the number of the last round that has begun
+    started: datetime | None = None  # when its first round began
+    entered: datetime | None = None  # when the first round of the phase began; a resume has it begin anew
+    roots: Roots | None = None  # None until the new root is made
+    since: datetime | None = None  # when the last issuer was proven live
+    proven: dict[str, Phase] = {}  # the last phase that each member has proven, by cluster
+    together: bool = False  # whether all members have proven the phase in the last round
+    seen: int = 0  # proxies (or identity replicas) that the phase's proofs have seen
+    gate: str = ""  # the last gate that was passed, and how many it saw
+    held: Held | None = None  # None: not on hold
+    pause: timedelta = timedelta()  # until the next round begins
+    words: list[Word] = []  # what operators have said and no round has begun with yet
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,29 +70,26 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
     rotation: Rotation
     mode: Mode
-    cluster: str
-    phase: Phase
-    roots: Roots | None
-    since: datetime | None
-    policy: TrustPolicy
+    cluster: str  # its resource id
+    phase: Phase  # behind that of the rotation for one that catches up
+    roots: Roots | None  # None until the new root is made
+    since: datetime | None  # when the last issuer of the fleet was proven live
+    policy: TrustPolicy  # of this cluster
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a member's try: a proof, or why there is none. `fleet` says that the fleet's own part is done.
+    """What came of a member's try: a proof, or why there is none. Or that the fleet's own part is done."""
 
-    `refused` says that trying again won't help before somebody does what the message says.
-    """
-
-    cluster: str
-    phase: Phase
+    cluster: str  # its resource id; empty for the fleet
+    phase: Phase  # that it was to prove
     proof: Done | None = None
-    fleet: bool = False
-    roots: Roots | None = None
-    reason: str = ""
+    fleet: bool = False  # whether the fleet's own part is done
+    roots: Roots | None = None  # that the fleet's own part has made
+    reason: str = ""  # why there is no proof
     message: str = ""
-    blockers: list[str] = []
-    refused: bool = False
-    retry_after: float | None = None
+    blockers: list[str] = []  # `cluster/namespace/pod`; empty: the cluster itself
+    refused: bool = False  # whether trying again won't help before somebody does what the message says
+    retry_after: float | None = None  # seconds after which trying again may help
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,41 +102,45 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A round and what came of it; `aborted` if an operator has said so meanwhile."""
+    """A round and what came of it; what was said meanwhile is in `words` of its course."""
 
     round: Round
     outcomes: list[Outcome]
-    aborted: bool = False
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a rotation: `outcome` is rotated or aborted, fingerprints are SHA-256 (empty: no root was made).
-
-    `proxies` were counted by the last gate over all members, `activated` is when the last issuer was proven.
-    """
+    """The end of a rotation."""
 
     trust_domain: str
-    outcome: Phase
-    old_root: str
+    outcome: Phase  # rotated or aborted
+    old_root: str  # SHA-256 fingerprint; empty: no new root was made
     new_root: str
-    members: list[str]
-    proxies: int
+    members: list[str]  # resource ids of the clusters
+    proxies: int  # that the last gate has seen in all members
     started: datetime
-    activated: datetime | None
+    activated: datetime | None  # when the last issuer was proven live
     finished: datetime
+
+
+def apply_words(course: Course) -> tuple[Course, dict[Word, Conflict]]:
+    """The course after what was said to it, and why some of that can't act where it stands."""
+    refused: dict[Word, Conflict] = {}
+    for word in (w for w in SPOKEN if w in course.words):
+        try:
+            course = _moved(course, word)
+        except Conflict as error:
+            refused[word] = error
+    return replace(course, words=[]), refused
 
 
 def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     """The course as a round begins: words heard, members that have left forgotten."""
-    for word in (w for w in SPOKEN if w in course.words):
-        course = _moved(replace(course, mode=_MODES.get(word, course.mode)), word)
-    resumed = Word.RESUME in course.words
+    course, _ = apply_words(course)
     return replace(
         course,
-        words=[],
         round=course.round + 1,
         started=course.started or now,
-        entered=now if resumed else course.entered or now,
+        entered=course.entered or now,
         proven={c: p for c, p in course.proven.items() if c in clusters},
     )
 
@@ -154,20 +150,22 @@ def members_to_try(course: Course, clusters: Mapping[str, TrustPolicy], unseen: 
 
     When nobody is left, and not all have proven it together though they have to, everybody once more.
     """
+    if course.phase in ENDS:
+        return []
     newcomers = any(_too_far_behind(course, c) for c in [*clusters, *unseen])
-    once_more = course.phase in _AT_ONCE and not course.together and not unseen and _all_proven(course, clusters)
+    once_more = STAGES[course.phase].together and not course.together and not unseen and _all_proven(course, clusters)
     return [
         Member(
             rotation=course.rotation,
             mode=course.mode,
             cluster=c,
-            phase=course.phase if once_more else next_for(course.proven.get(c), course.phase, course.mode),
+            phase=course.phase if once_more else next_for(course.proven.get(c), course.phase),
             roots=course.roots,
             since=course.since,
             policy=policy if course.mode is Mode.ROUTINE else replace(policy, maintenance=()),
         )
         for c, policy in clusters.items()
-        if course.phase not in ENDS and (once_more or course.proven.get(c) is not course.phase)
+        if once_more or course.proven.get(c) is not course.phase
         if _too_far_behind(course, c) or not newcomers
     ]
 
@@ -179,13 +177,17 @@ def _all_proven(course: Course, clusters: Iterable[str]) -> bool:
 def _too_far_behind(course: Course, cluster: str) -> bool:
     """Whether the cluster's proxies couldn't talk with those of a member that has finished the phase."""
     proven = course.proven.get(cluster)
-    catches_up = next_for(proven, course.phase, course.mode) is not course.phase
-    return catches_up and course.phase not in _UNBOUND and not get_along(proven or Phase.PREPARE, course.phase)
+    catches_up = next_for(proven, course.phase) is not course.phase
+    waited_for = catches_up and not STAGES[course.phase].downtime
+    return waited_for and not get_along(proven or FIRST_PHASE, course.phase)
 
 
 def judged(reported: Reported, now: datetime) -> Course:
     """What follows from a round."""
     course = reported.round.course
+    if course.phase in ENDS:
+        return course
+    stage = STAGES[course.phase]
     proofs = [o for o in reported.outcomes if o.proof]
     blocked = [o for o in (*reported.outcomes, *reported.round.unseen) if not (o.proof or o.fleet)]
     tried = {o.cluster: o.proof.count for o in proofs if o.proof and o.phase is course.phase}
@@ -200,10 +202,10 @@ def judged(reported: Reported, now: datetime) -> Course:
         seen=sum(tried.values()) + (0 if together else course.seen),
     )
     if blocked:
-        held = _held(course, blocked, _time_for(course.phase, reported.round.policy), now)
+        held = _held(course, blocked, stage.within(reported.round.policy), now)
         return replace(course, held=held, pause=HOLD_POLL if held else _pace(blocked))
-    if any(o.fleet for o in reported.outcomes) and not reported.aborted:
-        return _moved(replace(course, gate=f"{STAGES[course.phase].gate} ({course.seen} seen)"), Word.PROVEN)
+    if any(o.fleet for o in reported.outcomes) and not _called_away(course):
+        return _moved(replace(course, gate=f"{stage.gate} ({course.seen} seen)"), Word.PROVEN)
     return replace(course, held=None, pause=timedelta())
 
 
@@ -223,17 +225,23 @@ def result(course: Course, now: datetime) -> Rotated:
 
 
 def _moved(course: Course, word: Word) -> Course:
+    """The course after a word; raises Conflict where that can't act."""
     phase = moved(course.phase, word, course.mode)
+    phase = phase if course.roots else without_root(phase)
+    course = replace(course, mode=mode_after(word, course.mode))
     if phase is course.phase:
-        return course
-    if phase is Phase.WITHDRAW and course.roots is None:
-        phase = Phase.ABORTED
+        return replace(course, entered=None) if word is Word.RESUME else course
     seen = course.seen if phase in ENDS else 0
     return replace(course, phase=phase, entered=None, held=None, together=False, seen=seen, pause=timedelta())
 
 
+def _called_away(course: Course) -> bool:
+    """Whether something that was said is about to move the rotation to another phase."""
+    return apply_words(course)[0].phase is not course.phase
+
+
 def _activations(proofs: Sequence[Outcome]) -> list[datetime]:
-    return [o.proof.at for o in proofs if o.proof and o.phase in (Phase.ACTIVATE, Phase.REISSUE)]
+    return [o.proof.at for o in proofs if o.proof and STAGES[o.phase].activates]
 
 
 def _held(course: Course, blocked: Sequence[Outcome], time: timedelta, now: datetime) -> Held | None:
@@ -254,17 +262,3 @@ def _name(outcome: Outcome) -> str:
 def _pace(blocked: Sequence[Outcome]) -> timedelta:
     """As long as whoever is blocked asks to wait, if all of them do."""
     return timedelta(seconds=min(o.retry_after or 0 for o in blocked))
-
-
-def _time_for(phase: Phase, policy: TrustPolicy) -> timedelta:
-    match phase:
-        case Phase.DISTRIBUTE | Phase.WITHDRAW | Phase.REPLACE:
-            return policy.distribute_within
-        case Phase.ACTIVATE | Phase.REISSUE:
-            return policy.activate_within
-        case Phase.SETTLE | Phase.RESETTLE:
-            return policy.settle_within
-        case Phase.RETIRE:
-            return policy.retire_within
-        case _:
-            return _MADE_WITHIN

@@ -1,4 +1,4 @@
-"""The rotation of a mesh's trust root: its phases, what is true in each, and the legal moves between them.
+"""The phases of a rotation of a mesh's trust root, and all that is particular to each.
 
 Words: a trust domain is the clusters (members) that share a root. The bundle is the roots that proxies trust, an issuer
 signs the leaves of one member's proxies. The gate of a phase is what has to be proven of every member before the next.
@@ -6,16 +6,24 @@ signs the leaves of one member's proxies. The gate of a phase is what has to be 
 Rules:
 - Between two phases both states are met at once, here and there in the fleet. So the leaves that live in either of two
   neighbouring phases must chain to roots that are trusted in both: `STAGES` says what is true when a phase ends,
-  `MOVES` which one follows. Replacing an expired root is the exception: no leaf lives by then, downtime is declared.
-- A gate that fails never moves a rotation: it waits, on hold once the phase's time has passed; both roots stay trusted.
-- `abort` is legal until retire begins: what was activated is taken back first, then what was distributed.
+  `shared.domain.trust.moves` which one follows. Replacing an expired root is the exception: no leaf lives by then,
+  downtime is declared.
+- A new phase is named in `Phase` and described in three places: its row in `STAGES`, its moves in `TABLE`, and what a
+  member does in it, for each mesh (`PARTS` in functions/trust/linkerd/parts.py).
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
+
+from shared.domain.trust.policy import TrustPolicy
+
+type Knob = Literal["distribute_within", "activate_within", "settle_within", "retire_within"]
+
+_AN_HOUR = timedelta(hours=1)  # for what no knob is about: checking members and making a root take minutes
 
 
 class Phase(StrEnum):
@@ -35,9 +43,10 @@ class Phase(StrEnum):
 
 
 class Word(StrEnum):
-    """What moves a rotation: the gate's proof, or an operator's abort. `resume` moves nothing, it looks again now.
+    """What is said to a rotation: that the phase is proven, or what an operator wants.
 
-    `swift` and `replace` are the modes that a rotation under way can be told to go on in.
+    `abort` goes back. `swift` and `replace` say in which mode it goes on. `resume` ends a pause and gives the phase
+    its time anew.
     """
 
     PROVEN = "proven"
@@ -45,9 +54,6 @@ class Word(StrEnum):
     RESUME = "resume"
     SWIFT = "swift"
     REPLACE = "replace"
-
-
-SPOKEN = (Word.SWIFT, Word.ABORT, Word.REPLACE, Word.RESUME)  # by people; said together, the first acts first
 
 
 class Mode(StrEnum):
@@ -65,75 +71,80 @@ class Slot(StrEnum):
     NEW = "new"
 
 
-class Stage(NamedTuple):
-    """What is true of every member when a phase ends, and the gate that proves it.
-
-    All proxies trust the roots `trusted`, leaves chain to one of `leaves`, new issuers are signed by `signer`.
-    """
-
-    trusted: frozenset[Slot]
-    leaves: frozenset[Slot]
-    signer: Slot
-    gate: str
-
-
 _OLD, _BOTH, _NEW = frozenset({Slot.OLD}), frozenset(Slot), frozenset({Slot.NEW})
 
+
+class Stage(NamedTuple):
+    """A phase: what is true of every member when it ends, how that is proven, and what else is particular to it."""
+
+    trusted: frozenset[Slot]  # the roots that all proxies trust
+    leaves: frozenset[Slot]  # each live leaf chains to one of these roots
+    signer: Slot  # the root that signs new issuers
+    gate: str  # what is proven of each member before the next phase
+    knob: Knob | None = None  # of the policy: how long the phase may take before the rotation is on hold; none: an hour
+    together: bool = False  # whether all members have to prove it in one and the same round
+    activates: bool = False  # whether issuers become live in it: leaves count as renewed only since then
+    creates_root: bool = False  # whether the new root is made in Key Vault once all members have proven it
+    disables: Slot | None = None  # the root whose key is disabled once all members have proven it
+    downtime: bool = False  # whether no proxy can talk to another anyway, so that no member waits for one behind it
+
+    def within(self, policy: TrustPolicy) -> timedelta:
+        """How long the phase may take by this policy."""
+        time: timedelta = getattr(policy, self.knob) if self.knob else _AN_HOUR
+        return time
+
+
 STAGES = {
-    Phase.PREPARE: Stage(_OLD, _OLD, Slot.OLD, "each member is fit, the new root is in Key Vault"),
-    Phase.DISTRIBUTE: Stage(_BOTH, _OLD, Slot.OLD, "B1: each live proxy trusts both roots"),
-    Phase.ACTIVATE: Stage(_BOTH, _BOTH, Slot.NEW, "each identity replica issues under the new root"),
-    Phase.SETTLE: Stage(_BOTH, _NEW, Slot.NEW, "B2: each live proxy has renewed its leaf since"),
-    Phase.RETIRE: Stage(_NEW, _NEW, Slot.NEW, "each live proxy trusts the new root alone"),
-    Phase.REISSUE: Stage(_BOTH, _BOTH, Slot.OLD, "each identity replica issues under the old root again"),
-    Phase.RESETTLE: Stage(_BOTH, _OLD, Slot.OLD, "each live proxy has renewed its leaf since"),
-    Phase.WITHDRAW: Stage(_OLD, _OLD, Slot.OLD, "each live proxy trusts the old root alone"),
-    Phase.REPLACE: Stage(_NEW, _NEW, Slot.NEW, "each live proxy trusts the new root alone, and has a leaf under it"),
+    Phase.PREPARE: Stage(_OLD, _OLD, Slot.OLD, "each member is fit, the new root is in Key Vault", creates_root=True),
+    Phase.DISTRIBUTE: Stage(
+        _BOTH, _OLD, Slot.OLD, "B1: each live proxy trusts both roots", knob="distribute_within", together=True
+    ),
+    Phase.ACTIVATE: Stage(
+        _BOTH,
+        _BOTH,
+        Slot.NEW,
+        "each identity replica issues under the new root",
+        knob="activate_within",
+        activates=True,
+    ),
+    Phase.SETTLE: Stage(
+        _BOTH, _NEW, Slot.NEW, "B2: each live proxy has renewed its leaf since", knob="settle_within", together=True
+    ),
+    Phase.RETIRE: Stage(
+        _NEW, _NEW, Slot.NEW, "each live proxy trusts the new root alone", knob="retire_within", disables=Slot.OLD
+    ),
+    Phase.REISSUE: Stage(
+        _BOTH,
+        _BOTH,
+        Slot.OLD,
+        "each identity replica issues under the old root again",
+        knob="activate_within",
+        activates=True,
+    ),
+    Phase.RESETTLE: Stage(
+        _BOTH, _OLD, Slot.OLD, "each live proxy has renewed its leaf since", knob="settle_within", together=True
+    ),
+    Phase.WITHDRAW: Stage(
+        _OLD, _OLD, Slot.OLD, "each live proxy trusts the old root alone", knob="distribute_within", disables=Slot.NEW
+    ),
+    Phase.REPLACE: Stage(
+        _NEW,
+        _NEW,
+        Slot.NEW,
+        "each live proxy trusts the new root alone, and has a leaf under it",
+        knob="distribute_within",
+        disables=Slot.OLD,
+        downtime=True,
+    ),
 }
-
-MOVES = {
-    (Phase.PREPARE, Word.PROVEN): Phase.DISTRIBUTE,
-    (Phase.DISTRIBUTE, Word.PROVEN): Phase.ACTIVATE,
-    (Phase.ACTIVATE, Word.PROVEN): Phase.SETTLE,
-    (Phase.SETTLE, Word.PROVEN): Phase.RETIRE,
-    (Phase.RETIRE, Word.PROVEN): Phase.ROTATED,
-    (Phase.PREPARE, Word.ABORT): Phase.WITHDRAW,
-    (Phase.DISTRIBUTE, Word.ABORT): Phase.WITHDRAW,
-    (Phase.ACTIVATE, Word.ABORT): Phase.REISSUE,
-    (Phase.SETTLE, Word.ABORT): Phase.REISSUE,
-    (Phase.REISSUE, Word.PROVEN): Phase.RESETTLE,
-    (Phase.RESETTLE, Word.PROVEN): Phase.WITHDRAW,
-    (Phase.WITHDRAW, Word.PROVEN): Phase.ABORTED,
-    (Phase.REPLACE, Word.PROVEN): Phase.ROTATED,
-}
-
-_TO_REPLACEMENT = {(Phase.PREPARE, Word.PROVEN), (Phase.DISTRIBUTE, Word.REPLACE)}
 ENDS = frozenset({Phase.ROTATED, Phase.ABORTED})
-
-
-def moved(phase: Phase, word: Word, mode: Mode = Mode.ROUTINE) -> Phase:
-    """The phase that follows; the same one where the word moves nothing."""
-    if mode is Mode.REPLACE and (phase, word) in _TO_REPLACEMENT:
-        return Phase.REPLACE
-    return MOVES.get((phase, word), phase)
+FIRST_PHASE = Phase.PREPARE
 
 
 def get_along(one: Phase, other: Phase) -> bool:
     """Whether every leaf that lives at the ends of two phases chains to a root that is trusted in both."""
     a, b = STAGES[one], STAGES[other]
     return a.leaves | b.leaves <= a.trusted & b.trusted
-
-
-def next_for(proven: Phase | None, phase: Phase, mode: Mode) -> Phase:
-    """What a member that has proven one phase (None: it has just joined) has to do for the rotation to leave another.
-
-    On the way forth it goes through each phase between; on the way back nothing has to be caught up with.
-    """
-    step = Phase.PREPARE if proven is None else moved(proven, Word.PROVEN, mode)
-    way = [step]
-    while way[-1] not in ENDS:
-        way.append(moved(way[-1], Word.PROVEN, mode))
-    return step if phase in way else phase
 
 
 class Roots(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,3 +158,7 @@ class Roots(msgspec.Struct, frozen=True, kw_only=True):
     def of(self, slots: Iterable[Slot]) -> frozenset[str]:
         """The fingerprints of these slots."""
         return frozenset(self.old if slot is Slot.OLD else self.new for slot in slots)
+
+    def version(self, slot: Slot) -> str:
+        """The version in Key Vault of this slot's root."""
+        return self.old_version if slot is Slot.OLD else self.new_version

@@ -18,6 +18,7 @@ import msgspec
 
 from shared.domain.errors import Conflict, PermanentError
 from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.moves import routine_takes
 from shared.domain.trust.phases import Mode
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Root, Rotation, VaultCertificate, given_up
@@ -34,15 +35,15 @@ _IMPACTS = {
 
 
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
-    """When a root is due and why; `mode` is that of a rotation which begins as soon as it is due."""
+    """When a root is due, and why."""
 
     mesh: Mesh
     trust_domain: str
-    certificate: str
+    certificate: str  # its name in Key Vault
     expires: datetime
-    due: datetime
-    activate_by: datetime
-    mode: Mode
+    due: datetime  # half of its life is over
+    activate_by: datetime  # a sixth of its life is left
+    mode: Mode  # of a rotation that begins as soon as it is due
     reason: str
     message: str
 
@@ -64,16 +65,16 @@ class MemberPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rotation would do now. Roots are SHA-256 fingerprints; each workload restarts `restarts_each` times."""
+    """What a rotation would do now."""
 
     upcoming: Upcoming
     rotation: Rotation
     mode: Mode
-    impact: str
-    restarts_each: int
-    roots: tuple[str, ...]
+    impact: str  # on the workloads, in words
+    restarts_each: int  # how often each workload restarts
+    roots: tuple[str, ...]  # SHA-256 fingerprints: the old one, then the new one where it is made already
     members: tuple[MemberPlan, ...]
-    hash: str
+    hash: str  # of what is decided
 
 
 def swift_takes(members: int) -> timedelta:
@@ -86,7 +87,6 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
     life = root.expires - root.starts
     due, activate_by = root.starts + life / 2, root.expires - life / 6
     left = root.expires - max(now, due)
-    takes = policy.distribute_within + policy.activate_within + policy.settle_within
     swift = swift_takes(members)
     reason, message = _why(left, swift, now, due, activate_by)
     return Upcoming(
@@ -96,7 +96,7 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
         expires=root.expires,
         due=due,
         activate_by=activate_by,
-        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < takes else Mode.ROUTINE,
+        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < routine_takes(policy) else Mode.ROUTINE,
         reason=reason,
         message=message,
     )

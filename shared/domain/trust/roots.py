@@ -16,6 +16,7 @@ import msgspec
 from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import same
 from shared.domain.trust.mesh import FIRST, Mesh
+from shared.domain.trust.phases import Slot
 
 MESH_TAG = "meshward:mesh"
 DOMAIN_TAG = "meshward:trust-domain"
@@ -47,17 +48,21 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
-    """From which certificate to which; `generation` is the new root's."""
+    """From which certificate to which."""
 
     mesh: Mesh = FIRST
     trust_domain: str
-    old: str
+    old: str  # the name of the root's certificate in Key Vault
     new: str
-    generation: int
+    generation: int  # of the new root
 
     @property
     def instance_id(self) -> str:
         return f"rotate-{slug(self.trust_domain)}-g{self.generation}"
+
+    def certificate(self, slot: Slot) -> str:
+        """The certificate in Key Vault of this slot's root."""
+        return self.old if slot is Slot.OLD else self.new
 
 
 class AlreadyRotated(PermanentError):

@@ -1,6 +1,7 @@
 """What follows from a round of a rotation: proofs move it, lateness and refusals put it on hold, words are heard."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -15,11 +16,13 @@ from shared.domain.trust.course import (
     Outcome,
     Reported,
     Round,
+    apply_words,
     begun,
     judged,
     members_to_try,
     result,
 )
+from shared.domain.trust.moves import MOVES, SPOKEN
 from shared.domain.trust.phases import ENDS, Mode, Phase, Roots, Word
 from shared.domain.trust.policy import TrustPolicy, Window
 from shared.domain.trust.roots import Rotation
@@ -147,6 +150,8 @@ def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
     course = begun(Course(rotation=ROTATION, words=[Word.ABORT]), ["east"], NOW)
     assert course.phase is Phase.ABORTED
     assert members_to_try(course, {"east": POLICY}) == []
+    assert after(course) == course
+    assert after(course, unseen=(waits(reason="MemberStopped", refused=True),)) == course
     assert result(course, NOW).new_root == ""
 
 
@@ -183,11 +188,64 @@ def test_nobody_does_what_the_proxies_of_a_newcomer_could_not_bear_yet(
     assert hidden == [c for c in tried if c == "old"]
 
 
-def test_a_phase_is_not_left_once_an_abort_was_heard() -> None:
-    course = replace(COURSE, phase=Phase.SETTLE)
-    round = Round(course=course, members=[], unseen=[], policy=POLICY)
-    done = [Outcome(cluster="", phase=Phase.SETTLE, fleet=True)]
-    assert judged(Reported(round=round, outcomes=done, aborted=True), NOW).phase is Phase.SETTLE
+@pytest.mark.parametrize(
+    ("phase", "word", "then"),
+    [
+        (Phase.SETTLE, Word.ABORT, Phase.REISSUE),
+        (Phase.DISTRIBUTE, Word.REPLACE, Phase.REPLACE),
+    ],
+)
+def test_no_proof_moves_a_rotation_that_a_word_is_about_to_move(phase: Phase, word: Word, then: Phase) -> None:
+    course = after(replace(COURSE, phase=phase, words=[word]), done(phase))
+    assert (course.phase, course.words) == (phase, [word])
+    assert begun(course, ["east"], NOW).phase is then
+
+
+@pytest.mark.parametrize("word", [Word.ABORT, Word.RESUME, Word.SWIFT, Word.REPLACE])
+def test_a_word_that_moves_nothing_keeps_no_phase_from_being_left(word: Word) -> None:
+    left = after(replace(COURSE, phase=Phase.RETIRE, words=[word]), done(Phase.RETIRE))
+    assert (left.phase, left.words) == (Phase.ROTATED, [word])
+
+
+def test_what_can_t_act_where_the_rotation_stands_is_refused_and_the_rest_is_heard() -> None:
+    words = [Word.REPLACE, Word.ABORT, Word.SWIFT]
+    course, refused = apply_words(replace(COURSE, phase=Phase.RETIRE, words=words))
+    assert (course.phase, course.mode, course.words) == (Phase.RETIRE, Mode.SWIFT, [])
+    assert {word: why.reason for word, why in refused.items()} == {
+        Word.ABORT: "NotAbortable",
+        Word.REPLACE: "NothingToReplace",
+    }
+    _, refused = apply_words(replace(COURSE, phase=Phase.ROTATED, words=words))
+    assert {why.reason for why in refused.values()} == {"RotationEnded"}
+    assert len(refused) == 3
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("roots", [ROOTS, None], ids=["roots", "no roots"])
+def test_any_words_together_act_or_are_refused_each_as_it_would_be_one_after_the_other(
+    phase: Phase, mode: Mode, roots: Roots | None
+) -> None:
+    """An abort acts wherever it can, whatever is said with it."""
+    for words in (list(some) for n in range(5) for some in permutations(SPOKEN, n)):
+        course = replace(COURSE, phase=phase, mode=mode, roots=roots, words=words)
+        heard, refused = apply_words(course)
+        assert set(refused) <= set(words)
+        assert (Word.ABORT in refused) is (Word.ABORT in words and (phase, Word.ABORT, mode) not in MOVES)
+        if Word.ABORT in words and Word.ABORT not in refused:
+            assert heard.phase in (Phase.REISSUE, Phase.WITHDRAW if roots else Phase.ABORTED)
+        assert apply_words(heard) == (heard, {})
+
+
+def done(phase: Phase) -> Outcome:
+    """The fleet's own part of a phase, which it does when every member has proven that."""
+    return Outcome(cluster="", phase=phase, fleet=True)
+
+
+def test_a_cluster_that_joins_when_only_haste_is_left_to_replacement_catches_up_like_any_other() -> None:
+    course = replace(COURSE, phase=Phase.SETTLE, mode=Mode.REPLACE, proven={"old": Phase.ACTIVATE})
+    tried = members_to_try(course, dict.fromkeys(["old", "new"], POLICY))
+    assert [(m.cluster, m.phase) for m in tried] == [("new", Phase.PREPARE)]
 
 
 def test_leaves_count_as_renewed_only_since_the_last_member_s_issuer_was_proven() -> None:

@@ -1,87 +1,106 @@
-"""The phases of a rotation: what is true in each, and which may follow which."""
+"""The phases of a rotation: what is true in each, and what else their rows say."""
 
-from itertools import pairwise
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from shared.domain.trust.phases import ENDS, MOVES, STAGES, Mode, Phase, Roots, Slot, Word, get_along, moved, next_for
+from functions.trust.meshes import MESHES
+from local.stage import APP
+from shared.domain.trust.moves import TABLE
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Phase, Roots, Slot, Stage, Word, get_along
+from shared.domain.trust.policy import TrustPolicy
 
-FORTH = [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE, Phase.RETIRE]
-BACK = [Phase.REISSUE, Phase.RESETTLE, Phase.WITHDRAW]
-
-
-def test_no_move_lets_a_leaf_meet_a_proxy_that_does_not_trust_its_root() -> None:
-    assert all(get_along(a, b) for (a, _), b in MOVES.items() if b not in ENDS)
-
-
-@pytest.mark.parametrize("skipped", [Phase.DISTRIBUTE, Phase.SETTLE])
-def test_no_proof_can_be_left_out_on_the_way_forth(skipped: Phase) -> None:
-    way = [phase for phase in FORTH if phase is not skipped]
-    assert not all(get_along(a, b) for a, b in pairwise(way))
+ROOTS = Roots(old="aa", new="bb", old_version="1", new_version="2")
 
 
-def test_no_proof_can_be_left_out_on_the_way_back() -> None:
-    assert not get_along(Phase.REISSUE, Phase.WITHDRAW)
-    assert not get_along(Phase.SETTLE, Phase.WITHDRAW)
-
-
-def test_only_the_replacement_of_an_expired_root_breaks_the_rule_and_only_in_its_mode() -> None:
-    assert not get_along(Phase.PREPARE, Phase.REPLACE)
-    assert Phase.REPLACE not in MOVES.values()
-    assert moved(Phase.PREPARE, Word.PROVEN, Mode.REPLACE) is Phase.REPLACE
-
-
-@pytest.mark.parametrize("phase", FORTH + BACK + [Phase.REPLACE])
-def test_every_phase_that_is_proven_leads_to_an_end(phase: Phase) -> None:
-    way = [phase]
-    while way[-1] not in ENDS:
-        way.append(moved(way[-1], Word.PROVEN))
-        assert len(way) == len(set(way))
-    assert way[-1] is (Phase.ABORTED if phase in BACK else Phase.ROTATED)
-
-
-@pytest.mark.parametrize("phase", list(Phase))
-def test_there_is_a_way_back_until_retire_begins(phase: Phase) -> None:
-    abortable = phase in (Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE)
-    assert ((phase, Word.ABORT) in MOVES) is abortable
-    assert (moved(phase, Word.ABORT) is not phase) is abortable
-
-
-def test_an_end_is_left_by_no_word_and_resume_moves_nothing() -> None:
-    assert not [phase for phase, _ in MOVES if phase in ENDS]
-    assert not [word for _, word in MOVES if word is Word.RESUME]
+def test_every_phase_is_an_end_or_has_a_row_and_a_part_in_every_mesh() -> None:
+    assert set(STAGES) ^ ENDS == set(Phase)
+    assert [set(STAGES)] * len(MESHES) == [set(parts.phases) for parts in MESHES.values()]
 
 
 def test_a_rotation_leads_from_the_old_root_alone_to_the_new_one_alone_and_back() -> None:
     assert STAGES[Phase.PREPARE].trusted == STAGES[Phase.WITHDRAW].trusted == {Slot.OLD}
     assert STAGES[Phase.RETIRE].trusted == STAGES[Phase.RETIRE].leaves == {Slot.NEW}
-    assert set(STAGES) | ENDS == set(Phase)
 
 
-@pytest.mark.parametrize("phase", list(STAGES))
-def test_new_issuers_are_signed_by_a_root_that_the_phase_lets_leaves_chain_to(phase: Phase) -> None:
-    assert STAGES[phase].signer in STAGES[phase].leaves
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_issuers_are_signed_by_a_root_that_leaves_may_chain_to_and_leaves_chain_to_trusted_roots(stage: Stage) -> None:
+    assert stage.signer in stage.leaves
+    assert stage.leaves <= stage.trusted
 
 
-def test_a_cluster_that_joins_catches_up_with_each_phase() -> None:
-    done: list[Phase | None] = [None]
-    while done[-1] is not Phase.SETTLE:
-        done.append(next_for(done[-1], Phase.SETTLE, Mode.ROUTINE))
-    assert done[1:] == [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE]
+def neighbours(phase: Phase) -> tuple[set[Phase], set[Phase]]:
+    """The phases that are left for this one, and for which this one is left, by proofs."""
+    proofs = [(m.phase, m.then) for m in TABLE if m.word is Word.PROVEN]
+    return {a for a, b in proofs if b is phase}, {b for a, b in proofs if a is phase} - ENDS
 
 
-@pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE])
-@pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.WITHDRAW])
-def test_nobody_catches_up_on_the_way_back(proven: Phase | None, phase: Phase) -> None:
-    assert next_for(proven, phase, Mode.ROUTINE) is phase
+@pytest.mark.parametrize("phase", STAGES)
+def test_all_prove_a_phase_together_where_one_that_has_not_would_not_get_along_with_the_next(phase: Phase) -> None:
+    before, after = neighbours(phase)
+    parted = [(a, b) for a in before for b in after if not get_along(a, b)]
+    assert STAGES[phase].together is bool(parted)
 
 
-def test_an_expired_root_is_replaced_once_the_member_is_fit() -> None:
-    assert next_for(None, Phase.REPLACE, Mode.REPLACE) is Phase.PREPARE
-    assert next_for(Phase.PREPARE, Phase.REPLACE, Mode.REPLACE) is Phase.REPLACE
+@pytest.mark.parametrize("phase", STAGES)
+def test_a_phase_activates_where_issuers_of_another_root_begin_to_sign_beside_those_of_the_one_before(
+    phase: Phase,
+) -> None:
+    before = {m.phase for m in TABLE if m.then is phase}
+    changes = any(STAGES[b].signer is not STAGES[phase].signer for b in before)
+    assert STAGES[phase].activates is (changes and not STAGES[phase].downtime)
+
+
+@pytest.mark.parametrize("phase", STAGES)
+def test_the_root_that_nothing_trusts_any_more_is_disabled_as_an_end_is_reached(phase: Phase) -> None:
+    ends = any(m.phase is phase and m.then in ENDS for m in TABLE)
+    (gone,) = set(Slot) - STAGES[phase].trusted if ends else {None}
+    assert STAGES[phase].disables is gone
+
+
+def test_the_new_root_is_made_before_any_phase_that_needs_it() -> None:
+    assert [phase for phase, stage in STAGES.items() if stage.creates_root] == [FIRST_PHASE]
+
+
+def test_every_knob_of_time_is_about_a_phase_and_every_phase_has_its_time() -> None:
+    knobs = [field.name for field in msgspec.structs.fields(TrustPolicy) if field.name.endswith("_within")]
+    assert {stage.knob for stage in STAGES.values()} == {*knobs, None}
+    for knob in knobs:
+        longer = msgspec.structs.replace(TrustPolicy(), **{knob: TrustPolicy().settle_within * 3})
+        changed = [stage.knob for stage in STAGES.values() if stage.within(longer) != stage.within(TrustPolicy())]
+        assert set(changed) == {knob}
 
 
 def test_slots_name_roots() -> None:
-    roots = Roots(old="aa", new="bb", old_version="1", new_version="2")
-    assert roots.of([Slot.OLD]) == {"aa"}
-    assert roots.of(Slot) == {"aa", "bb"}
+    assert ROOTS.of([Slot.OLD]) == {"aa"}
+    assert ROOTS.of(Slot) == {"aa", "bb"}
+    assert [ROOTS.version(slot) for slot in Slot] == ["1", "2"]
+
+
+PLACES = {
+    ("shared/domain/trust/phases.py", "STAGES"),
+    ("shared/domain/trust/moves.py", "TABLE"),
+    ("functions/trust/linkerd/parts.py", "PARTS"),
+}
+
+
+def named(file: Path) -> Iterator[tuple[str, str]]:
+    """Each phase that the file names, with what of the file names it."""
+    for top in ast.parse(file.read_text()).body:
+        target = top.targets[0] if isinstance(top, ast.Assign) else getattr(top, "target", None)
+        name = target.id if isinstance(target, ast.Name) else getattr(top, "name", "")
+        for node in ast.walk(top):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Phase":
+                yield node.attr, name
+
+
+@pytest.mark.parametrize("phase", STAGES)
+def test_what_a_phase_is_stands_in_three_places(phase: Phase) -> None:
+    files = [file for room in ("functions", "shared") for file in (APP / room).rglob("*.py")]
+    found = {
+        (file.relative_to(APP).as_posix(), top) for file in files for name, top in named(file) if name == phase.name
+    }
+    assert found - {("shared/domain/trust/phases.py", "FIRST_PHASE")} == PLACES

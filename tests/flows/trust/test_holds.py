@@ -18,7 +18,7 @@ from shared.domain.trust.certificates import fingerprint
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH
 from tests.worlds.rotations import BARE, NEW_ROOT, RUN, announce, held, rotated, runs, status, vault, writes
-from tests.worlds.small_mesh import bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
+from tests.worlds.small_mesh import SWIFT, bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
 from tests.worlds.times import HOUR, MINUTE
 
 SWEPT = {name: value for name, value in NO_WATCH.items() if "expiry_sweep" not in name}
@@ -118,6 +118,52 @@ async def test_an_abort_that_is_said_while_the_policy_document_is_refused_is_hea
         await reach(stage, "withdraw")
 
 
+async def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
+    async with small_mesh() as stage:
+        config = east(stage).get("ConfigMap", "linkerd", "linkerd-config")
+        values = config["data"]["values"].replace("externalCA: true", "externalCA: false")
+        east(stage).apply({"apiVersion": "v1", "kind": "ConfigMap", **config, "data": {"values": values}})
+        announce(stage)
+        assert (await held(stage))["reason"] == "NotExternalCA"
+        await say(stage, "abort")
+        result = await aborted(stage)
+        assert result["new_root"] == ""
+        assert list(vault(stage).certificates) == [OLD_ROOT]
+
+
+async def test_a_word_that_comes_too_late_is_logged_with_the_reason_and_changes_nothing() -> None:
+    async with small_mesh(left=SWIFT) as stage:
+        announce(stage)
+        await reach(stage, "retire")
+        assert status(stage)["mode"] == "swift"
+        await say(stage, "abort")
+        await say(stage, "replace")
+        await stage.run(RUN)
+        assert record(stage)["outcome"] == "rotated"
+        assert not stage.world.linkerd.violations
+        logged = [line for line in stage.log if "word not acted on" in line]
+        for reason in ("NotAbortable", "NothingToReplace"):
+            assert any(reason in line for line in logged)
+
+
+async def test_an_operator_who_asks_for_a_mode_that_changes_nothing_is_told_so_and_may_repeat_a_call() -> None:
+    async with small_mesh(left=SWIFT) as stage:
+        announce(stage)
+        await reach(stage, "settle")
+        web = east(stage).get("Deployment", "shop", "web")
+        east(stage).update({**web, "spec": {**web["spec"], "paused": True}})
+        plan = await call(stage, f"plans/rotations/{OLD_ROOT}?mode=compromise")
+        for _ in range(2):
+            asked = call(stage, "rotations", certificate=OLD_ROOT, mode="compromise", plan=plan["hash"])
+            assert (await asked)["instance_id"] == RUN
+        await stage.clock.advance(SWIFT)
+        plan = await call(stage, f"plans/rotations/{OLD_ROOT}")
+        assert (plan["mode"], status(stage)["phase"], status(stage)["mode"]) == ("replace", "retire", "swift")
+        late = await call(stage, "rotations", 409, certificate=OLD_ROOT, mode="replace", plan=plan["hash"])
+        assert late["reason"] == "NothingToReplace"
+        assert "phase retire, mode swift" in late["message"]
+
+
 async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_generation() -> None:
     async with small_mesh(settings=SWEPT) as stage:
         await reach(stage, "distribute")
@@ -135,11 +181,11 @@ async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_gene
         assert [bool(v.tags) for v in versions] == [False, True]
 
 
-async def call(stage: Stage, route: str, **body: str) -> dict[str, Any]:
+async def call(stage: Stage, route: str, expected: int = 0, **body: str) -> dict[str, Any]:
     headers, url = {"Authorization": f"Bearer {stage.token()}"}, f"{stage.host.url}/api/{route}"
     method = "POST" if body else "GET"
     async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body or None) as answer:
-        assert answer.status < 300, await answer.text()
+        assert answer.status == expected if expected else answer.status < 300, await answer.text()
         found: dict[str, Any] = await answer.json()
         return found
 
@@ -213,6 +259,7 @@ async def test_a_cluster_joins_while_leaves_are_renewed_and_neither_events_nor_a
         await reach(stage, "retire")
         await say(stage, "abort")
         result = await rotated(stage)
+        assert any("word not acted on" in line and "NotAbortable" in line for line in stage.log)
         assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]
         conforms(stage.world.wire.exchanges)
 

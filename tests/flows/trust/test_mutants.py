@@ -45,7 +45,7 @@ def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any) -
 
 NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trust_gate", proven)
 NOT_AT_ONCE = Mutant("shared.domain.trust.course._all_proven", never)
-NO_GATE_B2 = Mutant("shared.domain.trust.phases.moved", past_settle)
+NO_GATE_B2 = Mutant("shared.domain.trust.moves.moved", past_settle)
 NO_PROOF_OF_ISSUERS = Mutant(
     "functions.trust.linkerd.issuer_steps.verify_issuer", by="functions.trust.linkerd.issuer_steps.ensure_issuer"
 )
