@@ -16,7 +16,9 @@ from shared.adapters.kubernetes.api import (
     POD,
     REPLICA_SET,
     SECRET,
+    Absent,
     ClusterApi,
+    Forbidden,
     Kind,
     Kubernetes,
     Object,
@@ -175,9 +177,7 @@ class Mesh:
         """The objects of a kind that not every mesh has."""
         try:
             return await self._api.list(kind)
-        except TemporaryError as error:
-            if error.reason != "Http404":
-                raise
+        except Absent:
             return []
 
     async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
@@ -187,9 +187,9 @@ class Mesh:
             async with places:
                 try:
                     return objects.samples(await self._api.metrics(pod, namespace, port))
-                except TemporaryError as error:  # gone, or not able to tell yet: a fact, not a fault
-                    if error.reason == "Forbidden":
-                        raise
+                except Forbidden:
+                    raise
+                except TemporaryError:  # gone, or not able to tell yet: a fact, not a fault
                     return {}
 
         return await asyncio.gather(*(read(*pod) for pod in pods))
