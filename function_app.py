@@ -1,4 +1,4 @@
-"""The Azure Functions app: one blueprint per file of functions/."""
+"""The Azure Functions app: the blueprints of all files of functions/ that define functions."""
 
 import logging
 import os

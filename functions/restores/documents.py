@@ -5,7 +5,7 @@ restores/<verification>/<when sent>            that a restore is being sent
 reads/<subscription>/<hour>/<token>            reads of backup jobs that were spent
 sampled/<verification>.json                    that a backup isn't verified, and why
 verdicts/<verification>.json                   the verdict
-tested/<item>.json                             the item's verifications, newest last
+trials/<item>.json                             the item's verifications, newest last
 """
 
 from datetime import datetime

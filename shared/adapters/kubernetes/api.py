@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from shared.adapters.kubernetes.errors import Absent, Expired, Unreachable, refusal
 from shared.domain.cluster import cluster_id
-from shared.domain.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
     import ssl
@@ -32,25 +32,6 @@ _REFUSED = 300
 
 type Object = dict[str, Any]
 type Objects = list[Object]
-
-
-class Unreachable(TemporaryError):
-    """Nobody was reached at the API server."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("Unreachable", message)
-
-
-class Forbidden(TemporaryError):
-    """The caller may not do it (401, 403), or not yet: a new role assignment takes minutes to act."""
-
-
-class Absent(TemporaryError):
-    """There is no such object, or its kind isn't served (404)."""
-
-
-class Expired(TemporaryError):
-    """The moment that a list shows is forgotten (410)."""
 
 
 class Kind(NamedTuple):
@@ -269,7 +250,7 @@ class ClusterApi:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(f"{doing} in {self._cluster}: {type(error).__name__}") from error
         if answer.status >= _REFUSED:
-            raise _refusal(answer, content, f"{doing} in {self._cluster}")
+            raise refusal(answer, content, f"{doing} in {self._cluster}")
         return content
 
 
@@ -281,22 +262,3 @@ def _path(kind: Kind, namespace: str | None = None, name: str = "") -> str:
 
 def _typed(kind: Kind) -> Object:
     return {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind}
-
-
-def _refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
-    status, after = answer.status, answer.headers.get("Retry-After", "")
-    message = f"{doing}: {status} {_words(content) or answer.reason}"
-    if status in (401, 403):
-        return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
-    if status in (404, 408, 409, 410, 412, 429) or status >= 500:
-        error = {404: Absent, 410: Expired}.get(status, TemporaryError)
-        return error(f"Http{status}", message, float(after) if after.isdigit() else None)
-    return PermanentError(f"Http{status}", message)
-
-
-def _words(content: bytes) -> str:
-    """The API server's own words: they name the permission that is missing or the field that is in the way."""
-    try:
-        return str(msgspec.json.decode(content)["message"])[:300]
-    except (msgspec.DecodeError, TypeError, KeyError):
-        return ""

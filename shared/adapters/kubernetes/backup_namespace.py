@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from shared.adapters.kubernetes.api import SERVICE_ACCOUNT, Absent, ClusterApi, Kind, Kubernetes, Object, Permission
+from shared.adapters.kubernetes.api import SERVICE_ACCOUNT, ClusterApi, Kind, Kubernetes, Object, Permission
+from shared.adapters.kubernetes.errors import Absent
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, covers
 

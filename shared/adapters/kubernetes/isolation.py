@@ -15,13 +15,13 @@ from shared.adapters.kubernetes.api import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
     VOLUME_CLAIM,
-    Absent,
     ClusterApi,
     Kind,
     Kubernetes,
     Object,
     Permission,
 )
+from shared.adapters.kubernetes.errors import Absent
 from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import Call, objects_of, pod_of
 from shared.domain.restores.isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy

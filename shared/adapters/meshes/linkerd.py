@@ -16,14 +16,13 @@ from shared.adapters.kubernetes.api import (
     POD,
     REPLICA_SET,
     SECRET,
-    Absent,
     ClusterApi,
-    Forbidden,
     Kind,
     Kubernetes,
     Object,
     Permission,
 )
+from shared.adapters.kubernetes.errors import Absent, Forbidden
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError
