@@ -98,7 +98,7 @@ def selftest(run: Runbook, sent: Sent) -> Steps[Report]:
     """The runbook."""
     run.phase("probe")
     plan = yield from run.step(plan_selftest, sent)
-    findings = yield from run.fan_out(probe, plan.checks)
+    findings = yield from run.steps(*((probe, check) for check in plan.checks))
     event = yield from run.step(send_event, sent)
     if event.passed:
         try:

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import azure.durable_functions as df
 import msgspec
 
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, recorded
 from shared.domain.errors import PermanentError, TemporaryError
 
 log = logging.getLogger("meshward")
@@ -31,11 +32,13 @@ def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[O
     """Register an async function from one struct to another as an activity of `app`."""
 
     def register(work: Callable[[In], Awaitable[Out]]) -> Activity[In, Out]:
-        request, result = list(get_type_hints(work).values())
-        defined = Activity(work.__name__, request, result, work)
+        hints = get_type_hints(work)
+        result = hints.pop("return")
+        (request_type,) = hints.values()
+        defined = Activity(work.__name__, request_type, result, work)
 
         async def run(request: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer refuses dict[str, Any]
-            return await _outcome(defined, request)
+            return recorded(await _outcome(defined, request))
 
         run.__name__ = work.__name__
         app.activity_trigger(input_name="request")(run)
@@ -44,13 +47,12 @@ def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[O
     return register
 
 
-async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]) -> dict[str, Any]:
+async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]) -> ActivityOutcome:
     try:
         done = await activity.work(msgspec.convert(request, activity.request))
     except TemporaryError as error:
-        wait = {"reason": error.reason, "message": error.message, "retry_after": error.retry_after}
-        return {"wait": {**wait, "blockers": error.blockers}}
+        return Waiting(error.reason, error.message, error.retry_after, error.blockers)
     except PermanentError as error:
         log.warning("step refused", extra={"step": activity.name, "reason": error.reason, "error": error.message})
-        return {"refused": {"reason": error.reason, "message": error.message}}
-    return {"done": msgspec.to_builtins(done)}
+        return Refused(error.reason, error.message)
+    return Finished(msgspec.to_builtins(done))

@@ -2,7 +2,13 @@
 
 Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook: `phase`, `step`, `together`, `side_by_side`, `each`. No rule, no I/O, no clock.
+- An orchestrator reads as a runbook. No rule, no I/O, no clock. What it takes in turn or at once:
+
+      step       an activity
+      steps      activities at once; those that aren't done are asked again together
+      chains     generators of steps at once, each at its own pace and with a phase of its own
+      each       a flow of its own, with a history of its own, for each request
+      sharded    a flow of its own for every thirty-two requests
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
@@ -18,6 +24,7 @@ import msgspec
 from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
 from functions.engine.activities import Activity
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, outcome_of
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
 from shared.domain.pace import apart, next_look
 
@@ -55,7 +62,8 @@ def orchestrator[In, Out](
     def register(work: Callable[["Runbook", In], Steps[Out]]) -> Orchestrator[In, Out]:
         hints = get_type_hints(work)
         (result,) = hints.pop("return").__args__
-        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints.popitem()[1], result)
+        _, request_type = hints.values()
+        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, request_type, result)
 
         def run(context: OrchestrationContext, request: Any) -> Steps[Any]:
             done = yield from work(Runbook(context), msgspec.convert(request, defined.request))
@@ -99,27 +107,14 @@ class Runbook:
         self, activity: Activity[In, Out], request: In, *, every: timedelta = MINUTE, deadline: timedelta = HOUR
     ) -> Steps[Out]:
         """Call the activity until it finishes; raises PermanentError when it refuses or the deadline passes."""
-        (result,) = yield from self.fan_out(activity, [request], every=every, deadline=deadline)
-        return result
+        (result,) = yield from self.steps((activity, request), every=every, deadline=deadline)
+        done: Out = result
+        return done
 
-    def fan_out[In, Out](
-        self,
-        activity: Activity[In, Out],
-        requests: Sequence[In],
-        *,
-        every: timedelta = MINUTE,
-        deadline: timedelta = HOUR,
-    ) -> Steps[list[Out]]:
-        """`step` for many requests side by side; the results in the order of the requests."""
-        results: list[Out] = yield from self.together(
-            *((activity, r) for r in requests), every=every, deadline=deadline
-        )
-        return results
-
-    def together(
+    def steps(
         self, *steps: tuple[Activity[Any, Any], Any], every: timedelta = MINUTE, deadline: timedelta = HOUR
     ) -> Steps[list[Any]]:
-        """Steps of any kind, each an activity with its request, side by side; the results in their order."""
+        """Activities, each with its request, at once; the results in their order."""
         begun = self._now()
         until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
@@ -129,39 +124,42 @@ class Runbook:
             outcomes = yield from self._call([steps[i] for i in pending])
             waits = {}
             for i, outcome in zip(pending, outcomes, strict=True):
-                if "refused" in outcome:
-                    raise PermanentError(**outcome["refused"])
-                if "done" in outcome:
-                    results[i] = msgspec.convert(outcome["done"], steps[i][0].result)
-                else:
-                    waits[i] = TemporaryError(**outcome["wait"])
+                match outcome:
+                    case Finished(result):
+                        results[i] = msgspec.convert(result, steps[i][0].result)
+                    case Waiting():
+                        waits[i] = outcome.error
+                    case Refused():
+                        raise outcome.error
             if waits:
                 told = told + 1 if any(wait.retry_after is not None for wait in waits.values()) else 0
                 name = steps[next(iter(waits))][0].name
                 yield from self._pause(name, list(waits.values()), every, begun, until, told)
         return [results[i] for i in range(len(steps))]
 
-    def side_by_side(self, *chains: Steps[Any]) -> Steps[list[Any]]:
-        """Chains of steps, each at its own pace; their results in order.
+    def chains(self, *several: Steps[Any]) -> Steps[list[Any]]:
+        """Chains of steps, each at its own pace and in a phase of its own; their results in order.
 
         One that is refused holds up no other: its error is raised once all have ended.
         """
-        results: dict[int, Any] = {}
+        phase = self._phase
+        chains = [_Chain(steps, phase) for steps in several]
         refused: list[PermanentError] = []
-        waiting: dict[int, Task[Any] | None] = dict.fromkeys(range(len(chains)))
-        while waiting:
-            for n in [n for n, task in waiting.items() if task is None or task.is_complete]:
-                try:
-                    waiting[n] = _resumed(chains[n], waiting.pop(n))
-                except StopIteration as end:
-                    results[n] = end.value
-                except PermanentError as error:
+        going = list(chains)
+        while going:
+            for chain in [chain for chain in going if chain.may_go_on]:
+                self._phase = chain.phase
+                if error := chain.go_on():
                     refused.append(error)
-            if waiting:
-                yield when_any([task for task in waiting.values() if task])
+                chain.phase = self._phase
+                going.remove(chain)  # to the end of the line, as histories have it
+                going += [] if chain.ended else [chain]
+            self._phase = phase
+            if going:
+                yield when_any([chain.awaited for chain in going if chain.awaited])
         if refused:
             raise refused[0]
-        return [results[n] for n in range(len(chains))]
+        return [chain.result for chain in chains]
 
     def sharded[In, Out](
         self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
@@ -201,20 +199,20 @@ class Runbook:
         return Words(self._context, {name: self._context.wait_for_external_event(name) for name in names})
 
     def again(self, request: Any) -> None:
-        """Begin anew with this request and an empty history; what was said and not heard yet is kept."""
+        """Start over with this request and an empty history. Events that weren't waited for yet are kept."""
         self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
 
-    def _call(self, steps: Sequence[tuple[Activity[Any, Any], Any]]) -> Steps[list[dict[str, Any]]]:
+    def _call(self, steps: Sequence[tuple[Activity[Any, Any], Any]]) -> Steps[list[ActivityOutcome]]:
         calls: list[Task[Any]] = [
             self._context.call_activity(activity.name, input=msgspec.to_builtins(request))
             for activity, request in steps
         ]
         try:
-            outcomes: list[dict[str, Any]] = yield when_all(calls)
+            records: list[dict[str, Any]] = yield when_all(calls)
         except TaskFailedError as error:
             names = ", ".join(dict.fromkeys(activity.name for activity, _ in steps))
             raise PermanentError("StepBroken", f"{names} broke: {error}") from error
-        return outcomes
+        return [outcome_of(record) for record in records]
 
     def _pause(
         self, step: str, waits: list[TemporaryError], every: timedelta, begun: datetime, until: datetime, told: int
@@ -230,12 +228,38 @@ class Runbook:
         return self._context.current_utc_datetime
 
 
-def _resumed(chain: Steps[Any], done: Task[Any] | None) -> Task[Any]:
-    """What the chain waits for next, once the task that it waited for is done."""
-    task: Task[Any] = (
-        chain.throw(done.get_exception()) if done and done.is_failed else chain.send(done and done.get_result())
-    )
-    return task
+class _Chain:
+    """Steps in turn, beside other chains: the phase they are in, and what they wait for."""
+
+    def __init__(self, steps: Steps[Any], phase: str) -> None:
+        self._steps, self.phase = steps, phase
+        self.awaited: Task[Any] | None = None
+        self.result: Any = None
+        self.ended = False
+
+    @property
+    def may_go_on(self) -> bool:
+        return self.awaited is None or self.awaited.is_complete
+
+    def go_on(self) -> PermanentError | None:
+        """Go on to what is to be waited for next, or to the end; the error that the chain ended with."""
+        done, self.awaited = self.awaited, None
+        try:
+            self.awaited = self._resumed(done)
+        except StopIteration as end:
+            self.result, self.ended = end.value, True
+        except PermanentError as error:
+            self.ended = True
+            return error
+        return None
+
+    def _resumed(self, done: Task[Any] | None) -> Task[Any]:
+        task: Task[Any] = (
+            self._steps.throw(done.get_exception())
+            if done and done.is_failed
+            else self._steps.send(done and done.get_result())
+        )
+        return task
 
 
 class Words:

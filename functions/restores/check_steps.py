@@ -6,7 +6,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import manifest_at, remember, verdict_on
+from functions.restores.documents import manifest_at, remember, sends, verdict_on
 from functions.restores.plan_steps import knobs_of
 from functions.restores.staging_steps import remove_all
 from shared.domain.errors import NotConverged, PermanentError
@@ -80,13 +80,13 @@ async def check_restore(called: Called) -> Outcome:
 async def clean_up(clearing: Clearing) -> Plan:
     """Remove the isolated place, and what was staged, and see that it is gone; then nothing is leased any more.
 
-    While a restore may still be running, the lease stays, and the janitor looks again.
+    While a restore that was sent may still be running, the lease stays, and the janitor looks again.
     """
     plan = clearing.plan
     left = await remove_all(plan)
     if left:
         raise NotConverged("NotGone", f"still there: {', '.join(left[:5])}")
-    if not clearing.sent:
+    if not (clearing.may_run and await sends(plan.name)):
         await services().ledger.create(release_path(lease_path(plan)), b"")
     return plan
 

@@ -5,7 +5,7 @@ restores/<verification>/<when sent>            that a restore is being sent
 reads/<subscription>/<hour>/<token>            reads of backup jobs that were spent
 sampled/<verification>.json                    that a backup isn't verified, and why
 verdicts/<verification>.json                   the verdict
-tested/<item>.json                             the item's verifications, newest last
+trials/<item>.json                             the item's verifications, newest last
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ from shared.domain.restores.checks import Result
 from shared.domain.restores.choice import SampledOut
 from shared.domain.restores.history import History, Trial
 from shared.domain.restores.manifest import Manifest
-from shared.domain.restores.sending import next_token, reads_folder
+from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
 from shared.domain.restores.verification import Item, Plan, item_id, kind_of
 from shared.wiring import services
 
@@ -39,6 +39,11 @@ async def spend(id: ResourceId) -> None:
 async def spend_for(item: Item) -> None:
     """`spend` for the vault of an item."""
     await spend(item_id(item.id))
+
+
+async def sends(verification: str) -> list[datetime]:
+    """When a verification sent its restore, oldest first; what may have been sent counts."""
+    return sends_of(verification, await services().ledger.list(sends_folder(verification)))
 
 
 async def manifest_paths(item: Item) -> list[tuple[datetime, str]]:

@@ -5,10 +5,11 @@ import logging
 import msgspec
 
 from functions.engine.client import Client
+from functions.restores.documents import sends
 from functions.restores.staging_steps import remove_all
 from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import FOLDER, kept_since, release_path, unreleased, verification
-from shared.domain.restores.sending import DAY
+from shared.domain.restores.sending import DAY, may_show_up
 from shared.domain.restores.verification import Plan
 from shared.wiring import services
 
@@ -35,8 +36,11 @@ async def _cleared(lease: str) -> list[str]:
     outer = services()
     plan = msgspec.json.decode(await outer.ledger.read(lease) or b"", type=Plan)
     left = await remove_all(plan)
+    sent = await sends(plan.name)
     restores = await outer.verifier.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)
     left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
+    if may_show_up(restores, plan.target, sent, outer.now()):
+        left.append("the restore was sent and its job isn't listed yet")
     if not left:
         await outer.ledger.create(release_path(lease), b"")
         log.info("restore cleared away", extra={"lease": lease})

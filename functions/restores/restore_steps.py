@@ -4,10 +4,10 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import spend_for
+from functions.restores.documents import sends, spend_for
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import lease_path
-from shared.domain.restores.sending import DAY, next_act, sends_folder, sends_of
+from shared.domain.restores.sending import DAY, next_act, sends_folder
 from shared.domain.restores.verification import Plan, RestoreJob, Started, Validating, item_id, vault_of
 from shared.wiring import services
 
@@ -39,14 +39,13 @@ async def finish_restore_validation(asked: Validating) -> Plan:
 async def start_restore(plan: Plan) -> Started:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
     outer, vault, now = services(), services().verifier.restores(plan.item.kind), services().now()
-    folder = sends_folder(plan.name)
-    sends = sends_of(plan.name, await outer.ledger.list(folder))
+    sent = await sends(plan.name)
     await spend_for(plan.item)
     restores = await vault.restores(plan.item, now - DAY)
-    act = next_act(restores, plan.target, sends, now)
+    act = next_act(restores, plan.target, sent, now)
     if act != "send":
         return Started(plan=plan, job=act.id)
-    if not await outer.ledger.create(f"{folder}{now:%Y%m%dT%H%M%SZ}", b""):
+    if not await outer.ledger.create(f"{sends_folder(plan.name)}{now:%Y%m%dT%H%M%SZ}", b""):
         raise NotConverged("RestoreSent", "another worker sends the restore right now")
     return Started(plan=plan, operation=await vault.send(plan))
 

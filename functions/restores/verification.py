@@ -21,7 +21,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import MINUTE, DeadlinePassed, Runbook, Steps, declined, orchestrator
+from functions.engine.durable import MINUTE, Runbook, Steps, declined, orchestrator
 from functions.engine.incoming import received
 from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restores.plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
@@ -44,6 +44,7 @@ from shared.domain.restores.verification import (
     GOOD,
     Plan,
     Restored,
+    RestoreJob,
     Verification,
     check_ours,
     item_id,
@@ -99,18 +100,17 @@ def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | Sampled
     earlier = yield from run.step(find_verdict, wanted)
     if found := earlier.result or (None if wanted.asked else earlier.sampled):
         return found
-    plan, outcome, sent = None, Outcome(), False
+    plan, job, outcome = None, None, Outcome()
     try:
         choice = yield from planned(run, wanted)
         if choice.plan is None:
             return (yield from passed_over(run, wanted, choice))
         plan = choice.plan
-        outcome = yield from restored(run, plan)
-    except DeadlinePassed as error:
-        outcome, sent = Outcome(reason=str(error)), error.step in (start_restore.name, follow_restore.name)
+        job = yield from restored(run, plan)
+        outcome = yield from checked(run, Restored(plan=plan, job=job))
     except PermanentError as error:
         outcome = Outcome(reason=str(error))
-    left_over = (yield from cleaned_up(run, plan, sent=sent)) if plan else 0
+    left_over = (yield from cleaned_up(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")
     concluded = Concluded(wanted=wanted, plan=plan, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
@@ -133,8 +133,8 @@ def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[Sam
     return (yield from run.step(record_sampled_out, sampled))
 
 
-def restored(run: Runbook, plan: Plan) -> Steps[Outcome]:
-    """Restore and check."""
+def restored(run: Runbook, plan: Plan) -> Steps[RestoreJob]:
+    """Restore; the job once it has ended."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     if plan.staging_group:
         yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
@@ -144,18 +144,22 @@ def restored(run: Runbook, plan: Plan) -> Steps[Outcome]:
         yield from run.step(finish_restore_validation, asked)
     started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
     started = yield from run.step(find_restore_job, started)
-    job = yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
-    run.phase("check", restore=job.status)
-    settled = yield from run.step(settle, Restored(plan=plan, job=job))
+    return (yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE))
+
+
+def checked(run: Runbook, done: Restored) -> Steps[Outcome]:
+    """Check what was restored."""
+    run.phase("check", restore=done.job.status)
+    settled = yield from run.step(settle, done)
     called = yield from run.step(call_workloads, settled, every=MINUTE)
     return (yield from run.step(check_restore, called))
 
 
-def cleaned_up(run: Runbook, plan: Plan, *, sent: bool) -> Steps[int]:
+def cleaned_up(run: Runbook, plan: Plan, *, may_run: bool) -> Steps[int]:
     """How many isolated places weren't seen gone; those are the janitor's."""
     run.phase("clean up")
     try:
-        yield from run.step(clean_up, Clearing(plan=plan, sent=sent))
+        yield from run.step(clean_up, Clearing(plan=plan, may_run=may_run))
     except PermanentError:
         return len(plan.places)
     return 0

@@ -6,10 +6,10 @@ doubled at any point.
 """
 
 import logging
-from typing import Any
 
 import azure.durable_functions as df
 import msgspec
+from cryptography import x509
 
 from functions.engine.activities import activity
 from shared.domain.errors import NotConverged
@@ -107,7 +107,7 @@ async def ensure_root(rotation: Rotation) -> Roots:
     raise NotConverged("RootUnderWay", f"making {rotation.new}: {act}")
 
 
-async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old: Any) -> None:
+async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old: x509.Certificate) -> None:
     vault, name = services().rotator.key_vault, rotation.new
     match act:
         case Act.CREATE_KEY | Act.REQUEST:

@@ -150,8 +150,8 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
     if plan.differences:
         run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
         groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
-        yield from run.fan_out(ensure_group, groups, every=PROBE)
-    protected, _ = yield from run.side_by_side(cluster_protected(run, plan), volumes_protected(run, plan))
+        yield from run.steps(*((ensure_group, group) for group in groups), every=PROBE)
+    protected, _ = yield from run.chains(cluster_protected(run, plan), volumes_protected(run, plan))
     run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
     done: Protected = protected
     return done
@@ -161,7 +161,7 @@ def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     wanted, redundancy = plan.wanted, plan.redundancy
     if plan.changes:
-        _, redundancy = yield from run.side_by_side(stored(run, plan), vaulted(run, plan))
+        _, redundancy = yield from run.chains(stored(run, plan), vaulted(run, plan))
     if not plan.instance:
         run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
         what = f"cluster {wanted.cluster} can't be protected"
@@ -189,16 +189,16 @@ def stored(run: Runbook, plan: Plan) -> Steps[None]:
     installation = Installation(wanted=wanted, blob_url=account.blob_url)
     extension = yield from run.step(ensure_extension, installation, every=PROBE)
     roles = lacking(plan, extension_grants(wanted, extension.principal))
-    yield from run.fan_out(ensure_role, roles, every=PROBE)
+    yield from run.steps(*((ensure_role, role) for role in roles), every=PROBE)
 
 
 def vaulted(run: Runbook, plan: Plan) -> Steps[str]:
     """The vault with all that ties it to the cluster; its redundancy."""
     wanted = plan.wanted
     first = [(ensure_role, role) for role in lacking(plan, cluster_grants(wanted))]
-    vault, *_ = yield from run.together((ensure_vault, wanted), *first, every=PROBE)
+    vault, *_ = yield from run.steps((ensure_vault, wanted), *first, every=PROBE)
     roles = [(ensure_role, role) for role in lacking(plan, vault_grants(wanted, vault.principal))]
-    yield from run.together((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
+    yield from run.steps((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
     if wanted.terms.guard:
         yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=False), every=PROBE)
     return str(vault.redundancy)

@@ -36,11 +36,11 @@ def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
         roles = [(ensure_role, role) for role in lacking(plan, share_grants(wanted, vault.principal))]
         kinds = dict.fromkeys(source.kind for source in todo.sources)
         policies = [(ensure_source_policy, Kind(wanted=wanted, kind=kind)) for kind in kinds]
-        yield from run.together(*policies, *roles)
+        yield from run.steps(*policies, *roles)
         if wanted.terms.guard:
             yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=True), every=PROBE)
         sources = groupby(todo.sources, key=lambda source: (source.kind, source.source_id))
-        yield from run.side_by_side(*(_held(run, wanted, list(some)) for _, some in sources))
+        yield from run.chains(*(_held(run, wanted, list(some)) for _, some in sources))
     if todo.refused:
         raise PermanentError("VolumesRefused", "; ".join(todo.refused))
 

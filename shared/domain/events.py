@@ -26,7 +26,6 @@ CLUSTER_WRITE = "microsoft.containerservice/managedclusters/write"
 class CertificateNearExpiry(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a Key Vault certificate is about to expire (`expires` in UTC, None if the event doesn't say)."""
 
-    event_id: str
     vault: str
     certificate: str
     version: str
@@ -36,14 +35,12 @@ class CertificateNearExpiry(msgspec.Struct, frozen=True, kw_only=True):
 class ClusterWritten(msgspec.Struct, frozen=True, kw_only=True):
     """A managed cluster was created or changed; which of the two only the cluster itself can tell."""
 
-    event_id: str
     cluster_id: str
 
 
 class BackupCompleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A backup job has ended; `job_id` is its resource id, the event's id is `<job>:<status>`."""
+    """A backup job has ended; `job_id` is its resource id."""
 
-    event_id: str
     job_id: str
     status: str
 
@@ -80,7 +77,6 @@ def certificate_near_expiry(event: Envelope) -> CertificateNearExpiry:
     data = _loose(event.data)
     name, version = _text(data, "objectname"), _text(data, "version")
     return CertificateNearExpiry(
-        event_id=event.id,
         vault=_text(data, "vaultname"),
         certificate=name,
         version=version,
@@ -94,14 +90,14 @@ def cluster_written(event: Envelope) -> ClusterWritten | None:
     data = _loose(event.data)
     if not same(_text(data, "operationname"), CLUSTER_WRITE):
         return None
-    return ClusterWritten(event_id=event.id, cluster_id=_text(data, "resourceuri"))
+    return ClusterWritten(cluster_id=_text(data, "resourceuri"))
 
 
 def backup_completed(event: Envelope) -> BackupCompleted:
     """Decode our own event of a backup job that has ended."""
     expect(event, BACKUP_COMPLETED)
     data = _loose(event.data)
-    return BackupCompleted(event_id=event.id, job_id=_text(data, "jobid"), status=_text(data, "status"))
+    return BackupCompleted(job_id=_text(data, "jobid"), status=_text(data, "status"))
 
 
 def selftest_sent(event: Envelope) -> str:

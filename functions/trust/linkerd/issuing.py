@@ -2,7 +2,9 @@
 
 import logging
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography import x509
 
 from shared.domain.cluster import cluster_id
 from shared.domain.trust.certificates import pem
@@ -35,7 +37,7 @@ class Signer(NamedTuple):
 
     name: str
     version: str
-    certificate: Any
+    certificate: x509.Certificate
 
 
 async def issue(place: Place, found: IssuerSecret, signer: Signer, now: datetime) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.keyvault.keys.crypto.aio import CryptographyClient
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 
 class KeyVault:
@@ -91,13 +92,16 @@ class KeyVault:
         error = str(found.error.message if found.error else found.status_details or "")
         return Request(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
 
-    async def requested_key(self, name: str) -> Any:
+    async def requested_key(self, name: str) -> "EllipticCurvePublicKey":
         """The public key of the open request."""
         from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
         with translated(f"reading the request for certificate {name}"):
             found = await self._client.get_certificate_operation(name)
-        return x509.load_der_x509_csr(bytes(found.csr or b"")).public_key()
+        key = x509.load_der_x509_csr(bytes(found.csr or b"")).public_key()
+        assert isinstance(key, EllipticCurvePublicKey)  # as `create` asked for
+        return key
 
     async def create(self, name: str, *, issuer: str, new_key: bool, hardware: bool) -> None:
         """Ask for a version: `Self` issues it soon, `Unknown` leaves it open for a merge. P-256, never exportable."""
@@ -122,7 +126,7 @@ class KeyVault:
             answer.raise_for_status()
 
     async def sign(
-        self, wanted: "x509.CertificateBuilder", public_key: Any, name: str, version: str
+        self, wanted: "x509.CertificateBuilder", public_key: "EllipticCurvePublicKey", name: str, version: str
     ) -> "x509.Certificate":
         """The certificate, signed by the key of this version, which has this public key."""
         from azure.keyvault.keys.crypto import SignatureAlgorithm

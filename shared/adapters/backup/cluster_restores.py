@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
@@ -161,18 +161,27 @@ def _instance(id: str) -> tuple[str, str, str]:
     return *_vault(id), ResourceId(id).name
 
 
-def job_of_operation(status: str, error: Any, job: str | None) -> str:
+class Fault(Protocol):
+    """What is read of an error that Azure Backup tells."""
+
+    @property
+    def code(self) -> str | None: ...
+
+    @property
+    def message(self) -> str | None: ...
+
+
+def job_of_operation(status: str, error: Fault | None, job: str | None) -> str:
     """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
     if status.lower() in ("failed", "canceled", "cancelled"):
-        raise PermanentError(
-            getattr(error, "code", None) or "RestoreRefused", getattr(error, "message", None) or status
-        )
+        code, message = (error.code, error.message) if error else (None, None)
+        raise PermanentError(code or "RestoreRefused", message or status)
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
     return name_of(job)
 
 
-def check_validated(status: str, faults: Sequence[Any]) -> None:
+def check_validated(status: str, faults: Sequence[Fault]) -> None:
     """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
     if status.lower() == "inprogress":
         raise NotConverged("RestoreValidating", "Azure Backup is looking whether it could make the restore")
@@ -216,7 +225,17 @@ def _restore_job(found: Any) -> RestoreJob:
     )
 
 
-def _warned(detail: Any) -> Warned:
+class _Warning(Protocol):
+    """What is read of a restore job's warning."""
+
+    @property
+    def resource_name(self) -> str | None: ...
+
+    @property
+    def warning(self) -> Fault: ...
+
+
+def _warned(detail: _Warning) -> Warned:
     text = f"{detail.resource_name}: {detail.warning.message}" if detail.resource_name else detail.warning.message
     return Warned(code=detail.warning.code or "", text=text or "")
 

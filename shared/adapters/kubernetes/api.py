@@ -12,14 +12,14 @@ Rules:
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from shared.adapters.kubernetes.errors import Absent, Expired, Unreachable, refusal
 from shared.domain.cluster import cluster_id
-from shared.domain.errors import PermanentError, TemporaryError
 
 if TYPE_CHECKING:
     import ssl
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
     import aiohttp
 
 FIELD_MANAGER = "meshward"
-UNREACHABLE = "Unreachable"
 _PATIENCE = 10.0  # seconds until there is a connection, and until the next bytes
 _REFUSED = 300
 
 type Object = dict[str, Any]
 type Objects = list[Object]
-type Labels = Mapping[str, str | None]
 
 
 class Kind(NamedTuple):
@@ -112,9 +110,8 @@ class Kubernetes:
         ) as session:
             try:
                 yield ClusterApi(cluster_id(resource_id).name, session)
-            except TemporaryError as error:
-                if error.reason == UNREACHABLE:
-                    self._ways.pop(resource_id, None)
+            except Unreachable:
+                self._ways.pop(resource_id, None)
                 raise
 
     async def _way(self, resource_id: str) -> _Way:
@@ -155,10 +152,8 @@ class ClusterApi:
         query = {"labelSelector": selector} if selector else {}
         try:
             return await self._pages(kind, namespace, {**query, "limit": str(page)})
-        except TemporaryError as error:
-            if error.reason != "Http410":
-                raise
-        return await self._pages(kind, namespace, query)
+        except Expired:
+            return await self._pages(kind, namespace, query)
 
     async def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> Objects:
         found, more = list[Object](), ""
@@ -172,9 +167,10 @@ class ClusterApi:
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None if there is none."""
-        with _absent_is_none():
+        try:
             return await self._object(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name))
-        return None
+        except Absent:
+            return None
 
     async def apply(self, kind: Kind, wanted: Object, *, take_over: bool = False) -> Object:
         """Server-side apply as `meshward`; takes fields from other owners only if told to."""
@@ -201,7 +197,7 @@ class ClusterApi:
 
     async def delete(self, kind: Kind, name: str, namespace: str | None = None) -> None:
         """Delete the object and what it owns; nothing happens if there is none."""
-        with _absent_is_none():
+        with suppress(Absent):
             await self._object(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
 
     async def may(self, wanted: Permission) -> bool:
@@ -252,9 +248,9 @@ class ClusterApi:
             ) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise TemporaryError(UNREACHABLE, f"{doing} in {self._cluster}: {type(error).__name__}") from error
+            raise Unreachable(f"{doing} in {self._cluster}: {type(error).__name__}") from error
         if answer.status >= _REFUSED:
-            raise _refusal(answer, content, f"{doing} in {self._cluster}")
+            raise refusal(answer, content, f"{doing} in {self._cluster}")
         return content
 
 
@@ -266,30 +262,3 @@ def _path(kind: Kind, namespace: str | None = None, name: str = "") -> str:
 
 def _typed(kind: Kind) -> Object:
     return {"apiVersion": f"{kind.group}/{kind.version}".lstrip("/"), "kind": kind.kind}
-
-
-@contextmanager
-def _absent_is_none() -> Iterator[None]:
-    try:
-        yield
-    except TemporaryError as error:
-        if error.reason != "Http404":
-            raise
-
-
-def _refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
-    status, after = answer.status, answer.headers.get("Retry-After", "")
-    message = f"{doing}: {status} {_words(content) or answer.reason}"
-    if status in (401, 403):
-        return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
-    if status in (404, 408, 409, 410, 412, 429) or status >= 500:
-        return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
-    return PermanentError(f"Http{status}", message)
-
-
-def _words(content: bytes) -> str:
-    """The API server's own words: they name the permission that is missing or the field that is in the way."""
-    try:
-        return str(msgspec.json.decode(content)["message"])[:300]
-    except (msgspec.DecodeError, TypeError, KeyError):
-        return ""

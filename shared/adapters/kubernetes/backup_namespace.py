@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from shared.adapters.kubernetes.api import SERVICE_ACCOUNT, ClusterApi, Kind, Kubernetes, Object, Permission
-from shared.domain.errors import NotConverged, PermanentError, TemporaryError
+from shared.adapters.kubernetes.errors import Absent
+from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, covers
 
 _KINDS = {
@@ -60,9 +61,7 @@ async def _ensured(api: ClusterApi, wanted: Object) -> Object:
         return found
     try:
         return await api.apply(kind, wanted)
-    except TemporaryError as error:
-        if error.reason != "Http404":
-            raise
+    except Absent as error:
         raise PermanentError(
             "KindNotServed",
             f"the cluster serves no {kind.kind} of {kind.group}/{kind.version}: docs/clusters.md says what it needs",

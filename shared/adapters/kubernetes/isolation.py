@@ -21,7 +21,8 @@ from shared.adapters.kubernetes.api import (
     Object,
     Permission,
 )
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.adapters.kubernetes.errors import Absent
+from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import Call, objects_of, pod_of
 from shared.domain.restores.isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
 from shared.domain.restores.manifest import VERIFIES_LABEL, Held, Manifest, beats_of, of_objects, protected_namespaces
@@ -149,9 +150,7 @@ async def _objects(api: ClusterApi, names: Iterable[str], kinds: Sequence[Kind])
 async def _let_in(api: ClusterApi, kind: str, access: Object) -> None:
     try:
         await api.apply(_ACCESS[kind], access)
-    except TemporaryError as error:
-        if error.reason != "Http404":
-            raise
+    except Absent as error:
         raise PermanentError("KindNotServed", f"{kind} isn't served: {error.message}") from error
 
 

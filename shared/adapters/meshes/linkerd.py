@@ -22,6 +22,7 @@ from shared.adapters.kubernetes.api import (
     Object,
     Permission,
 )
+from shared.adapters.kubernetes.errors import Absent, Forbidden
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError
@@ -175,9 +176,7 @@ class Mesh:
         """The objects of a kind that not every mesh has."""
         try:
             return await self._api.list(kind)
-        except TemporaryError as error:
-            if error.reason != "Http404":
-                raise
+        except Absent:
             return []
 
     async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
@@ -187,9 +186,9 @@ class Mesh:
             async with places:
                 try:
                     return objects.samples(await self._api.metrics(pod, namespace, port))
-                except TemporaryError as error:  # gone, or not able to tell yet: a fact, not a fault
-                    if error.reason == "Forbidden":
-                        raise
+                except Forbidden:
+                    raise
+                except TemporaryError:  # gone, or not able to tell yet: a fact, not a fault
                     return {}
 
         return await asyncio.gather(*(read(*pod) for pod in pods))

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from shared.domain.restores.injection import injected_namespaces
 from shared.domain.restores.manifest import VERIFIES_LABEL, Object
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.workloads import belongs_to_mesh, ready
@@ -163,9 +164,9 @@ def _call(target: Target, name: str, purpose: Purpose, account: str, path: str, 
 
 
 def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[Target]:
-    injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n)}
+    injected = injected_namespaces(objects.get("Namespace", ()))
     return [
-        _target(pod, port, meshed and belongs_to_mesh(pod, injecting))
+        _target(pod, port, meshed and belongs_to_mesh(pod, injected))
         for pod in objects.get("Pod", ())
         if ready(pod)
         for port in _ports(pod) or [{"containerPort": 0}]
@@ -197,10 +198,6 @@ def _workload(pod: Object) -> str:
 def _ports(pod: Object) -> list[Object]:
     ports = [p for c in pod["spec"].get("containers", ()) if c["name"] != "linkerd-proxy" for p in c.get("ports", ())]
     return [port for port in ports if port.get("protocol", "TCP") == "TCP"]
-
-
-def _injects(namespace: Object) -> bool:
-    return (namespace["metadata"].get("annotations") or {}).get("linkerd.io/inject") in ("enabled", "ingress")
 
 
 def _access(call: Call) -> list[tuple[str, Any]]:

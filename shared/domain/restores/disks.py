@@ -55,7 +55,7 @@ def covered(disks: Mapping[Lun, Disk], included: tuple[str, ...], excluded: tupl
 def of_disks(disks: Mapping[Lun, Disk]) -> dict[str, Entry]:
     """Entries of disks by LUN."""
     return {
-        "system disk" if lun is None else f"data disk {lun}": Entry(digest=f"{disk.size} GiB", made=disk.made)
+        "system disk" if lun is None else f"data disk {lun}": Entry(size=disk.size, made=disk.made)
         for lun, disk in disks.items()
     }
 

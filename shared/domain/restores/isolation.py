@@ -12,6 +12,7 @@ Rules:
 from collections.abc import Mapping
 from typing import Any
 
+from shared.domain.restores.injection import asks_for_proxy
 from shared.domain.restores.manifest import VERIFIES_LABEL
 
 NOT_RESTORED = (
@@ -44,8 +45,7 @@ def isolated_namespace(source: Mapping[str, Any], place: str, name: str) -> Obje
     metadata = source["metadata"]
     annotations = _kept(metadata.get("annotations"), "linkerd.io/")
     labels = _kept(metadata.get("labels"), "linkerd.io/") | _kept(metadata.get("labels"), _POD_SECURITY)
-    injected = annotations.get("linkerd.io/inject", "disabled") != "disabled"
-    labels.setdefault(_ENFORCE, "privileged" if injected else "baseline")
+    labels.setdefault(_ENFORCE, "privileged" if asks_for_proxy(metadata) else "baseline")
     return {"metadata": {"name": place, "labels": {**labels, VERIFIES_LABEL: name}, "annotations": annotations}}
 
 

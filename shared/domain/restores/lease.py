@@ -20,10 +20,10 @@ _LEASE, _RELEASE = ".json", ".gone"
 
 
 class Clearing(msgspec.Struct, frozen=True, kw_only=True):
-    """A place to clear; `sent` says that a restore into it may still be running."""
+    """A place to clear; no restore into it was seen to end if one `may_run`: whether one was sent, the ledger tells."""
 
     plan: Plan
-    sent: bool
+    may_run: bool = msgspec.field(name="sent")  # as flows in flight hand it over
 
 
 def lease_path(plan: Plan) -> str:

@@ -13,6 +13,7 @@ Rules:
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,7 @@ COMPARED = (*WORKLOADS, "ServiceAccount", "ConfigMap", "PersistentVolumeClaim")
 SAMPLED_FILES = 50
 SAMPLED_BYTES = 4 * 2**20  # larger files are compared by size alone
 VERIFIES_LABEL = "meshward.io/verifies"
+_SIZED_DIGEST = re.compile(r"(?P<size>[0-9]{1,19})( GiB| (?P<digest>[0-9a-f]{64}))?")
 _MADE_BY_KUBERNETES = {"ConfigMap kube-root-ca.crt", "ServiceAccount default"}
 _SYSTEM_NAMESPACES = {"dataprotection-microsoft", "gatekeeper-system", "calico-system", "tigera-operator"}
 _MESH_LABELS = {"linkerd.io/is-control-plane", "linkerd.io/extension"}
@@ -36,11 +38,22 @@ type Object = Mapping[str, Any]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing of an item: a digest of what must survive, when it was made and when it was last changed."""
+    """One thing of an item: what of it must survive, when it was made and when it was last changed."""
 
-    digest: str
+    size: int | None = None  # of a file in bytes, of a disk in GiB
+    digest: str = ""  # SHA-256 in hex; none of a file that isn't read
     made: datetime | None = None
     changed: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Part a digest as 0.1.0 has written it: the size was in it, with GiB or the SHA-256 behind."""
+        if old := _SIZED_DIGEST.fullmatch(self.digest):
+            msgspec.structs.force_setattr(self, "size", int(old["size"]))
+            msgspec.structs.force_setattr(self, "digest", old["digest"] or "")
+
+    def is_like(self, other: "Entry") -> bool:
+        """Whether what must survive is the same."""
+        return (self.size, self.digest) == (other.size, other.digest)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,10 +143,7 @@ def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str
 
 def of_files(files: Iterable[File], contents: Mapping[str, str]) -> dict[str, Entry]:
     """Entries of files; `contents` has the SHA-256 in hex of those that were read."""
-    return {
-        f.path: Entry(digest=f"{f.size} {contents.get(f.path, '')}".strip(), made=f.made, changed=f.changed)
-        for f in files
-    }
+    return {f.path: Entry(size=f.size, digest=contents.get(f.path, ""), made=f.made, changed=f.changed) for f in files}
 
 
 def sample(files: Iterable[File]) -> list[str]:
@@ -144,7 +154,7 @@ def sample(files: Iterable[File]) -> list[str]:
 
 def sampled(manifest: Manifest) -> list[str]:
     """The files that the manifest knows by content."""
-    return [path for path, entry in manifest.entries.items() if " " in entry.digest]
+    return [path for path, entry in manifest.entries.items() if entry.digest]
 
 
 def part(manifest: Manifest, namespaces: Collection[str]) -> Manifest:
@@ -165,7 +175,7 @@ def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetim
         name
         for name in due
         if name in copy
-        and copy[name].digest != manifest.entries[name].digest
+        and not copy[name].is_like(manifest.entries[name])
         and _before(manifest.entries[name].changed, backup_taken)
     ]
     return Difference(

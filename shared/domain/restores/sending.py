@@ -37,7 +37,7 @@ def next_act(
     if sends:
         if mine := ours(jobs, target, sends):
             return mine
-        if now - sends[-1] < SHOWS_UP_WITHIN:
+        if may_show_up(jobs, target, sends, now):
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
     if any(job.open for job in jobs):
         raise NotConverged("RestoreRunning", "another restore of the same item is running")
@@ -50,6 +50,11 @@ def ours(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> 
     """The job that our request, sent at these moments (oldest first), has become; None while it shows no job."""
     mine = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
     return min(mine, key=lambda job: job.started, default=None)
+
+
+def may_show_up(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime) -> bool:
+    """Whether a request that was sent may still become a job, which isn't listed yet."""
+    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and ours(jobs, target, sends) is None
 
 
 def all_ours(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:

@@ -52,11 +52,7 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """The ledger's row. It begins with the date, so that rows since a day can be listed."""
-        return f"{TOLD}{self.when:%Y-%m-%d}/{self.event_id}"
-
-    @property
-    def event_id(self) -> str:
-        return f"{name_of(self.id)}:{self.news}"
+        return f"{TOLD}{self.when:%Y-%m-%d}/{name_of(self.id)}:{self.news}"
 
 
 def event_type(status: str) -> str:

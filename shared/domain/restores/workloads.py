@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.restores.injection import asks_for_proxy, injected_namespaces
 from shared.domain.restores.manifest import WORKLOADS, Entry, Object
 from shared.domain.trust.certificates import fingerprints
 
 _PROXY = "linkerd-proxy"
 _ANCHORS = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
-_INJECT = "linkerd.io/inject"
 _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint", re.IGNORECASE)  # of the scheduler's messages
 
 
@@ -57,10 +57,10 @@ def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) ->
     """
     pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
     roots = fingerprints(bundle or "")
-    injecting = {n["metadata"]["name"] for n in objects.get("Namespace", ()) if _injects(n["metadata"])}
+    injected = injected_namespaces(objects.get("Namespace", ()))
     homeless = [pod for pod in pods if _homeless(pod)]
     housed = [pod for pod in pods if pod not in homeless]
-    meshed = [pod for pod in housed if bundle is not None and belongs_to_mesh(pod, injecting)]
+    meshed = [pod for pod in housed if bundle is not None and belongs_to_mesh(pod, injected)]
     unready = [_name(pod) for pod in housed if not ready(pod)]
     if not homeless:
         unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]
@@ -98,15 +98,10 @@ def _volumes(pod: Object) -> list[Any]:
     return pod.get("spec", {}).get("volumes") or []
 
 
-def belongs_to_mesh(pod: Object, injecting: Collection[str]) -> bool:
-    """Whether the pod has a proxy or ought to; `injecting` are the namespaces that ask for one."""
+def belongs_to_mesh(pod: Object, injected: Collection[str]) -> bool:
+    """Whether the pod has a proxy or ought to; `injected` are the namespaces that ask for one."""
     metadata = pod["metadata"]
-    wanted = (metadata.get("annotations") or {}).get(_INJECT)
-    return _proxy(pod) is not None or wanted == "enabled" or (wanted is None and metadata["namespace"] in injecting)
-
-
-def _injects(metadata: Object) -> bool:
-    return (metadata.get("annotations") or {}).get(_INJECT) == "enabled"
+    return _proxy(pod) is not None or asks_for_proxy(metadata, unless_said=metadata["namespace"] in injected)
 
 
 def _joined(pod: Object, roots: frozenset[str]) -> bool:

@@ -8,9 +8,9 @@ Rules:
 import hashlib
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -39,7 +39,11 @@ def fingerprints(text: str) -> frozenset[str]:
 
 
 def root_certificate(
-    rotation: Rotation, key: Any, old: x509.Certificate, now: datetime, lifetime: timedelta | None = None
+    rotation: Rotation,
+    key: EllipticCurvePublicKey,
+    old: x509.Certificate,
+    now: datetime,
+    lifetime: timedelta | None = None,
 ) -> x509.CertificateBuilder:
     """The new root for this public key, self-signed by whoever signs it; its subject names its generation.
 
@@ -61,7 +65,11 @@ def root_certificate(
 
 
 def authority(
-    subject: x509.Name, issuer: x509.Name, key: Any, signer: x509.SubjectKeyIdentifier, path_length: int
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: EllipticCurvePublicKey,
+    signer: x509.SubjectKeyIdentifier,
+    path_length: int,
 ) -> x509.CertificateBuilder:
     """An authority's certificate but for its validity; `signer` identifies the key that signs it."""
     usage = x509.KeyUsage(

@@ -16,6 +16,14 @@ def test_an_isolated_namespace_keeps_injection_and_refuses_privileged_pods_other
     assert kept["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
+def test_only_a_namespace_whose_pods_get_proxies_admits_what_these_take() -> None:
+    levels = {"enabled": "privileged", "ingress": "privileged", "disabled": "baseline", "other": "baseline"}
+    for word, level in levels.items():
+        source = {"metadata": {"name": "a", "annotations": {"linkerd.io/inject": word}}}
+        labels = isolated_namespace(source, "verify-a", "job")["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == level
+
+
 def test_nothing_isolated_reaches_further_than_itself_dns_and_the_mesh() -> None:
     spec = isolating_policy("verify-a")["spec"]
     reached = [peer for rule in spec["egress"] for peer in rule["to"]]

@@ -13,6 +13,7 @@ from shared.domain.restores.sending import (
     HOUR,
     READS_PER_HOUR,
     RESTORES_PER_DAY,
+    may_show_up,
     next_act,
     next_token,
     reads_folder,
@@ -48,6 +49,13 @@ def test_a_sent_restore_gets_ten_minutes_to_show_up_before_it_is_sent_again() ->
     with pytest.raises(NotConverged, match="RestoreSent"):
         next_act([], "", [NOW], NOW + 9 * MINUTE)
     assert next_act([], "", [NOW], NOW + 10 * MINUTE) == "send"
+
+
+def test_what_was_sent_may_show_up_for_ten_minutes_unless_it_has() -> None:
+    assert may_show_up([restore(-60)], "", [NOW], NOW + 9 * MINUTE)
+    assert not may_show_up([restore(-60)], "", [NOW], NOW + 10 * MINUTE)
+    assert not may_show_up([restore(1)], "", [NOW], NOW + 9 * MINUTE)
+    assert not may_show_up([], "", [], NOW)
 
 
 def test_restores_of_one_item_follow_one_another() -> None:

@@ -48,9 +48,16 @@ def test_a_pod_joined_the_mesh_if_its_ready_proxy_trusts_a_root_in_force(sidecar
     assert workloads_of({"Pod": [pod(new, ready=False, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
 
 
-def test_a_pod_without_the_proxy_that_its_namespace_asks_for_is_a_stranger() -> None:
+@pytest.mark.parametrize("word", ["enabled", "ingress"])
+def test_a_pod_without_the_proxy_that_it_or_its_namespace_asks_for_is_a_stranger(word: str) -> None:
+    new, asking = root(), {"linkerd.io/inject": word}
+    namespace = {"metadata": {"name": "verify-shop", "annotations": asking}}
+    assert workloads_of({"Namespace": [namespace], "Pod": [pod(None)]}, new).strangers == ("verify-shop/web",)
+    assert workloads_of({"Pod": [pod(None, annotations=asking)]}, new).strangers == ("verify-shop/web",)
+
+
+def test_a_pod_that_asks_for_no_proxy_in_a_namespace_that_does_is_no_stranger() -> None:
     new = root()
-    assert workloads_of({"Namespace": [INJECTED], "Pod": [pod(None)]}, new).strangers == ("verify-shop/web",)
     left_out = pod(None, annotations={"linkerd.io/inject": "disabled"})
     assert workloads_of({"Namespace": [INJECTED], "Pod": [left_out]}, new).meshed == 0
 

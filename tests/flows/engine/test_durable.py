@@ -80,7 +80,7 @@ def chain(run: Runbook, *requests: str) -> Steps[list[str]]:
 
 
 def two(run: Runbook) -> Steps[Any]:
-    return run.side_by_side(chain(run, "a1", "a2"), chain(run, "b1", "b2"))
+    return run.chains(chain(run, "a1", "a2"), chain(run, "b1", "b2"))
 
 
 def test_each_chain_goes_at_its_own_pace_and_results_keep_the_order_of_the_chains() -> None:
@@ -119,6 +119,32 @@ def test_a_chain_that_waits_holds_up_no_other() -> None:
     assert driven.result == [["A1", "A2"], ["B1", "B2"]]
 
 
+def in_phases(run: Runbook) -> Steps[Any]:
+    def proven() -> Steps[list[str]]:
+        run.phase("prove")
+        return (yield from chain(run, "b1", "b2"))
+
+    run.phase("build")
+    yield from run.chains(chain(run, "a1"), proven())
+    return (yield from chain(run, "c1"))
+
+
+def test_what_a_chain_waits_for_is_told_with_the_phase_that_it_is_in_itself() -> None:
+    driven = Driven(in_phases)
+    not_yet: dict[str, Any] = {"reason": "NotYet", "message": "", "retry_after": None, "blockers": []}
+    driven.outcome("step a1", wait=not_yet)
+    assert driven.context.status["phase"] == "build"
+    driven.outcome("step b1", wait=not_yet)
+    assert driven.context.status["phase"] == "prove"
+    for timer in driven.context.timers[:2]:
+        timer.complete(None)
+        driven.go_on()
+    for call in ("step a1", "step b1", "step b2"):
+        driven.done(call, "")
+    driven.outcome("step c1", wait=not_yet)
+    assert driven.context.status["phase"] == "build", "the phase of a chain ends with it"
+
+
 def test_a_refused_chain_ends_the_run_only_once_the_others_have_ended() -> None:
     driven = Driven(two)
     driven.outcome("step a1", refused={"reason": "Never", "message": "no"})
@@ -146,7 +172,7 @@ def test_an_activity_that_broke_is_a_refusal_of_its_chain() -> None:
 
 
 def test_without_a_chain_there_is_nothing_to_wait_for() -> None:
-    assert Driven(lambda run: run.side_by_side()).result == []
+    assert Driven(lambda run: run.chains()).result == []
 
 
 def test_a_pause_ends_with_its_timer() -> None:

@@ -8,9 +8,10 @@ import aiohttp
 import pytest
 
 from local import scenario
-from local.cloud.arm import Resource, iso
+from local.cloud.arm import Resource, error, iso
 from local.cloud.backup.protocol import Outcome
 from local.cloud.resources.aks import cluster_id
+from local.cloud.wire import Fault
 from local.host.durable import Instance
 from local.host.management import PREFIX
 from local.stage import Stage
@@ -220,6 +221,18 @@ async def test_a_restore_that_outlives_its_run_is_watched_until_it_can_make_noth
     assert "DeadlinePassed" in result["reasons"][0]
     assert list((calm.store / "leases").glob("*/*.gone")) == []
     await calm.clock.advance(3 * HOUR)
+    assert len(list((calm.store / "leases").glob("*/*.gone"))) == 1
+
+
+@pytest.mark.parametrize("status", [404, 400], ids=["late", "refused"])
+async def test_a_restore_whose_job_isn_t_learnt_of_keeps_its_lease_until_it_has_ended(calm: Stage, status: int) -> None:
+    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=5 * 3600))
+    answer = error(status, "Unknown", "the operation isn't known")
+    calm.world.wire.order(Fault("GET .*/vaults/[^/]+/backupOperations/", "answer", 100, answer))
+    result = await verdict(calm, back_up(calm, "share"))
+    assert (result["verdict"], result["left_over"]) == ("Inconclusive", 0)
+    assert list((calm.store / "leases").glob("*/*.gone")) == []
+    await calm.clock.advance(6 * HOUR)
     assert len(list((calm.store / "leases").glob("*/*.gone"))) == 1
 
 

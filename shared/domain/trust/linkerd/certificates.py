@@ -7,10 +7,10 @@ Rules:
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.x509.oid import NameOID
 
 from shared.domain.errors import PermanentError
@@ -34,7 +34,7 @@ def bundle(phase: Phase, found: str, old: x509.Certificate, new: x509.Certificat
 
 
 def issuer_certificate(
-    trust_domain: str, key: Any, root: x509.Certificate, now: datetime, lifetime: timedelta
+    trust_domain: str, key: EllipticCurvePublicKey, root: x509.Certificate, now: datetime, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     """A member's issuer for this public key under the root, which it never outlives."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer_name(Mesh.LINKERD, trust_domain))])

@@ -1,0 +1,49 @@
+"""What API servers refuse, as errors that callers decide on."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.domain.errors import PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+class Unreachable(TemporaryError):
+    """Nobody was reached at the API server."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("Unreachable", message)
+
+
+class Forbidden(TemporaryError):
+    """The caller may not do it (401, 403), or not yet: a new role assignment takes minutes to act."""
+
+
+class Absent(TemporaryError):
+    """There is no such object, or its kind isn't served (404)."""
+
+
+class Expired(TemporaryError):
+    """The moment that a list shows is forgotten (410)."""
+
+
+def refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
+    """The error for an answer that isn't the one that was asked for; `doing` names the act in its message."""
+    status, after = answer.status, answer.headers.get("Retry-After", "")
+    message = f"{doing}: {status} {_words(content) or answer.reason}"
+    if status in (401, 403):
+        return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
+    if status in (404, 408, 409, 410, 412, 429) or status >= 500:
+        error = {404: Absent, 410: Expired}.get(status, TemporaryError)
+        return error(f"Http{status}", message, float(after) if after.isdigit() else None)
+    return PermanentError(f"Http{status}", message)
+
+
+def _words(content: bytes) -> str:
+    """The API server's own words: they name the permission that is missing or the field that is in the way."""
+    try:
+        return str(msgspec.json.decode(content)["message"])[:300]
+    except (msgspec.DecodeError, TypeError, KeyError):
+        return ""
