@@ -107,7 +107,7 @@ async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> P
     source = candidate.source
     found = await services().verifier.restores(source.item.kind).points(source.item)
     point = choose_point(found, source)
-    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
+    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older_point_rate:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
     older = older_point(found, source, point.point.time, known, tried)

@@ -1,6 +1,7 @@
 """The pages that follow from the code."""
 
 import ast
+import json
 from collections.abc import Iterator
 from typing import get_args
 
@@ -9,8 +10,11 @@ import pytest
 
 from local.docs import DOCS, GENERATED
 from local.stage import APP
+from local.tables import filled
 from shared.domain.policy import Knobs
 from shared.domain.restores.calls import Purpose
+from shared.domain.restores.policy import Probe
+from shared.domain.trust.policy import Window
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -18,10 +22,24 @@ def test_what_make_docs_writes_is_current(name: str) -> None:
     assert (DOCS / name).read_text() == GENERATED[name]()
 
 
-def test_the_policy_page_names_every_knob() -> None:
-    page = (DOCS / "policy.md").read_text()
-    knobs = [f"`{knob}`" for section in msgspec.structs.fields(Knobs) for knob in section.type.__struct_fields__]
-    assert [knob for knob in knobs if knob not in page] == []
+def test_every_knob_says_what_it_means() -> None:
+    sections = [section.type for section in msgspec.structs.fields(Knobs)]
+    knobs = [knob for section in [*sections, Window, Probe] for knob in msgspec.inspect.type_info(section).fields]  # type: ignore[attr-defined]
+    silent = [k.name for k in knobs if not (getattr(k.type, "extra_json_schema", None) or {}).get("description")]
+    assert (len(knobs) > 30, silent) == (True, [])
+
+
+def test_an_editor_takes_the_former_name_of_a_knob_too() -> None:
+    knobs = json.loads(GENERATED["policy.schema.json"]())["$defs"]["VerifyPolicy"]["properties"]
+    assert knobs["share"] == knobs["sample_rate"] | {
+        "description": "The former name of sample_rate.",
+        "deprecated": True,
+    }
+
+
+def test_a_page_without_the_marks_of_its_table_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"docs/policy.md has no marks for heat"):
+        filled("docs/policy.md", heat="")
 
 
 RAISED = ("PermanentError", "NotConverged", "TemporaryError", "_verdict", "_reason")

@@ -87,9 +87,9 @@ def why(candidate: Candidate, history: History, knobs: VerifyPolicy, now: dateti
     overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
     if overdue:
         return Reason(True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}")
-    if draw(wanted.name, "verify") < knobs.share:
-        return Reason(True, "Drawn", f"drawn: {knobs.share:.0%} of the backups are")
-    return Reason(False, "NotDrawn", f"{knobs.share:.0%} of the backups are verified, and this one wasn't drawn")
+    if draw(wanted.name, "verify") < knobs.sample_rate:
+        return Reason(True, "Drawn", f"drawn: {knobs.sample_rate:.0%} of the backups are")
+    return Reason(False, "NotDrawn", f"{knobs.sample_rate:.0%} of the backups are verified, and this one wasn't drawn")
 
 
 def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:
