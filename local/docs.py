@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from local.tables import policy_page
+from local.tables import policy_page, restores_page
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
@@ -64,7 +64,12 @@ def _roots(slots: frozenset[Slot]) -> str:
     return " and ".join(slot for slot in Slot if slot in slots)
 
 
-GENERATED = {"policy.schema.json": policy_schema, "policy.md": policy_page, "rotation.md": rotation_page}
+GENERATED = {
+    "policy.schema.json": policy_schema,
+    "policy.md": policy_page,
+    "restores.md": restores_page,
+    "rotation.md": rotation_page,
+}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
+from shared.domain.restores.rungs import LADDER, Rung
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +38,17 @@ def policy_page() -> str:
     """docs/policy.md with the knobs of each section."""
     sections = {field.name: field.type for field in msgspec.structs.fields(Knobs)}
     return filled("docs/policy.md", **{name: knobs(section) for name, section in sections.items()})
+
+
+def restores_page() -> str:
+    """docs/restores.md with the ladder of checks."""
+    head = ("check", "passes if", "otherwise", "what to do then")
+    return filled("docs/restores.md", checks=table(head, [_rung(rung) for rung in LADDER]))
+
+
+def _rung(rung: Rung) -> Sequence[str]:
+    means = {"failure": "failed", "finding": "finding", "unknown": "inconclusive"}[rung.weight]
+    return rung.name, rung.passes_if, "; ".join(filter(None, [means, rung.exception])), rung.advice
 
 
 def knobs(section: type[msgspec.Struct]) -> str:

@@ -3,7 +3,6 @@
 import ast
 import json
 from collections.abc import Iterator
-from typing import get_args
 
 import msgspec
 import pytest
@@ -12,7 +11,6 @@ from local.docs import DOCS, GENERATED
 from local.stage import APP
 from local.tables import filled
 from shared.domain.policy import Knobs
-from shared.domain.restores.calls import Purpose
 from shared.domain.restores.policy import Probe
 from shared.domain.trust.policy import Window
 
@@ -71,14 +69,3 @@ def test_the_runbook_covers_every_reason_for_a_hold() -> None:
     page, found = (DOCS / "rotation.md").read_text(), set(reasons())
     assert len(found) > 25
     assert sorted(reason for reason in found if f"`{reason}`" not in page and reason != "Http") == []
-
-
-def test_the_page_on_restores_names_every_check() -> None:
-    page = (DOCS / "restores.md").read_text()
-    files = [APP / "shared" / "domain" / "restores" / f"{part}.py" for part in ("checks", "calls")]
-    calls = [n for f in files for n in ast.walk(ast.parse(f.read_text())) if isinstance(n, ast.Call)]
-    named = [k.value for c in calls for k in c.keywords if k.arg in ("name", "purpose")]
-    names = {str(n.value) for n in named if isinstance(n, ast.Constant)} | set(get_args(Purpose.__value__))
-    names = {name for name in names if " " in str(name) or name in ("canary", "inventory")}
-    assert len(names) == 14
-    assert [name for name in names if f"| {name} |" not in page] == []
