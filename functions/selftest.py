@@ -22,8 +22,8 @@ from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
     CLUSTER_EVENTS,
     EVENT,
-    FOLDER,
     PROVIDERS,
+    TRIED,
     Check,
     Finding,
     Places,
@@ -85,7 +85,7 @@ def _places() -> Places:
 @app.event_grid_trigger(arg_name="event")
 async def on_selftest_event(event: func.EventGridEvent) -> None:
     """Note that an event of the self-test has come back."""
-    await services().ledger.create(f"{FOLDER}/{received(event).id}", b"")
+    await services().ledger.create(TRIED.path(name=received(event).id), b"")
 
 
 @orchestrator(app)
@@ -159,7 +159,7 @@ async def send_event(sent: Sent) -> Finding:
 @activity(app)
 async def await_event(sent: Sent) -> Finding:
     """Wait until it has come back."""
-    if await services().ledger.read(f"{FOLDER}/{sent.id}") is None:
+    if await services().ledger.read(TRIED.path(name=sent.id)) is None:
         raise NotConverged("EventLost", "the topic took the event, but no event came back")
     return finding(sent.check)
 
@@ -207,7 +207,7 @@ async def _certificate_events(check: Check) -> None:
 
 
 async def _store(_: Check) -> None:
-    await services().ledger.create(f"{FOLDER}/{services().now():%Y%m%dT%H%M%S}", b"")
+    await services().ledger.create(TRIED.path(name=f"{services().now():%Y%m%dT%H%M%S}"), b"")
 
 
 async def _cluster_of_rotator(check: Check) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from local.tables import policy_page, restores_page
+from local.tables import policy_page, restores_page, store_page
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
@@ -68,6 +68,7 @@ GENERATED = {
     "policy.schema.json": policy_schema,
     "policy.md": policy_page,
     "restores.md": restores_page,
+    "store.md": store_page,
     "rotation.md": rotation_page,
 }
 

@@ -1,16 +1,18 @@
 """Tables of pages that follow from the code: each stands between two marks, and `make docs` writes what is between."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+from shared.domain.documents import Document, Mark
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
 from shared.domain.restores.rungs import LADDER, Rung
+from shared.domain.store import STORE
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,6 +46,18 @@ def restores_page() -> str:
     """docs/restores.md with the ladder of checks."""
     head = ("check", "passes if", "otherwise", "what to do then")
     return filled("docs/restores.md", checks=table(head, [_rung(rung) for rung in LADDER]))
+
+
+def store_page() -> str:
+    """docs/store.md with all that stands in the store."""
+    rows = sorted((f"`{each.pattern}`", each.says, _made_of(each)) for each in STORE)
+    return filled("docs/store.md", store=table(("path", "what it says", "made of"), rows))
+
+
+def _made_of(each: Mark) -> str:
+    if not isinstance(each, Document):
+        return "a mark"
+    return f"`{each.struct.__name__}` in `{each.struct.__module__}`" if each.struct is not datetime else "a time"
 
 
 def _rung(rung: Rung) -> Sequence[str]:

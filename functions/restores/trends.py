@@ -4,12 +4,10 @@ import asyncio
 import re
 from datetime import timedelta
 
-import msgspec
-
 from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, parsed
-from shared.domain.restores.history import FOLDER, History
+from shared.domain.restores.history import HISTORY, History
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.trends import Trends, trends
 from shared.wiring import services
@@ -28,9 +26,9 @@ async def shown(source: str = "", days: str = "") -> Trends:
 
     async def read(path: str) -> History:
         async with slots:
-            return msgspec.json.decode(await outer.ledger.read(path) or b"", type=History)
+            return await outer.ledger.get(HISTORY, path)
 
-    found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(FOLDER)])
+    found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
     wanted = [h for h in found if only is None or parsed(h.source_id) == only]
     since = now - timedelta(days=int(days or _SHOWN_DAYS))
     return trends([(history, _knobs(policy, history)) for history in wanted], since, now)

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.rungs import (
@@ -65,6 +66,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     point: str = ""
     names: tuple[str, ...] = ()
     manifest: str = ""
+
+
+VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", Result)
 
 
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, shown
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
@@ -59,6 +60,9 @@ class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     reason: str
     message: str
+
+
+SAMPLED_OUT = Document("sampled/{verification}.json", "That a backup isn't verified, and why.", SampledOut)
 
 
 class Point(NamedTuple):

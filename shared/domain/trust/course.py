@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.documents import Document
 from shared.domain.resource_id import name_of
 from shared.domain.trust.phases import ENDS, SPOKEN, STAGES, Mode, Phase, Roots, Word, get_along, moved, next_for
 from shared.domain.trust.policy import TrustPolicy
@@ -132,6 +133,9 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     activated: datetime | None
     finished: datetime
+
+
+ROTATION = Document("rotations/{instance}.json", "How a rotation ended.", Rotated)
 
 
 def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
