@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from local.tables import policy_page, restores_page, store_page
+from local.tables import api_page, policy_page, readme, restores_page, store_page
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
@@ -65,11 +65,13 @@ def _roots(slots: frozenset[Slot]) -> str:
 
 
 GENERATED = {
-    "policy.schema.json": policy_schema,
+    "../README.md": readme,
+    "api.md": api_page,
     "policy.md": policy_page,
+    "policy.schema.json": policy_schema,
     "restores.md": restores_page,
-    "store.md": store_page,
     "rotation.md": rotation_page,
+    "store.md": store_page,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from functions.routes import ROUTES, Nothing, Route
 from shared.domain.documents import Document, Mark
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
@@ -60,18 +61,43 @@ def _made_of(each: Mark) -> str:
     return f"`{each.struct.__name__}` in `{each.struct.__module__}`" if each.struct is not datetime else "a time"
 
 
+def readme() -> str:
+    """README.md with the routes of the API."""
+    return filled("README.md", routes=table(("call", "what it does"), [(f"`{_call(r)}`", r.does) for r in ROUTES]))
+
+
+def api_page() -> str:
+    """docs/api.md with the routes, and what each takes."""
+    return filled("docs/api.md", routes="\n".join(map(_route, ROUTES)))
+
+
+def _call(route: Route[Any, Any]) -> str:
+    """A call as one would write it: what a query may have, and what a body must have, or the first that it may."""
+    query = "&".join(f"{field.name}=…" for field in msgspec.structs.fields(route.query))
+    fields = msgspec.structs.fields(route.body)
+    body = ", ".join(f'"{f.name}": …' for f in [f for f in fields if f.required] or fields[:1])
+    return f"{route.method} /api/{route.path}{query and '?'}{query}{body and f' {{{body}}}'}"
+
+
+def _route(route: Route[Any, Any]) -> str:
+    takes = [knobs(part, word) for word, part in (("query", route.query), ("body", route.body)) if part is not Nothing]
+    return "\n".join(
+        [f"### `{route.method} /api/{route.path}`\n", f"{route.does[0].upper()}{route.does[1:]}.\n", *takes]
+    )
+
+
 def _rung(rung: Rung) -> Sequence[str]:
     means = {"failure": "failed", "finding": "finding", "unknown": "inconclusive"}[rung.weight]
     return rung.name, rung.passes_if, "; ".join(filter(None, [means, rung.exception])), rung.advice
 
 
-def knobs(section: type[msgspec.Struct]) -> str:
+def knobs(section: type[msgspec.Struct], head: str = "knob") -> str:
     """The table of a section's knobs, and of what their lists are made of."""
     fields = inspect.type_info(section).fields  # type: ignore[attr-defined]  # a struct's info has them
     rows = [(f"`{f.encode_name}`", values(f.type), default(f), described(f.type)) for f in fields]
     below = [(f.encode_name, part) for f in fields if (part := listed(f.type))]
     parts = [f"\nEach of `{name}` has:\n\n{knobs(part)}" for name, part in below]
-    return "".join([table(("knob", "value", "default", "meaning"), rows), *parts])
+    return "".join([table((head, "value", "default", "meaning"), rows), *parts])
 
 
 def values(type: Any) -> str:

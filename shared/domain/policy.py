@@ -14,20 +14,18 @@ Rules:
 """
 
 import json
-import re
 from typing import Any
 
 import msgspec
 
 from shared.domain.cluster import cluster_id
+from shared.domain.conversion import Misfit, converted
 from shared.domain.errors import PermanentError
 from shared.domain.knobs import renamed
 from shared.domain.resource_id import folded, same
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.vaults.policy import ProtectPolicy
-
-_FAULT = re.compile(r"(?:(\w+): |Object contains unknown field `(.*?)`)?(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,11 +97,9 @@ def _named(layers: dict[str, Any], name: str) -> Any:
 
 def _converted[T](found: Any, kind: type[T], path: str) -> T:
     try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        knob, unknown, why, at = _FAULT.fullmatch(str(error)).groups("")  # type: ignore[union-attr]  # it matches all
-        field = knob or unknown
-        raise _bad(f"{path}{at}{field and '.'}{field}", why or "there is no such field") from error
+        return converted(found, kind)
+    except Misfit as misfit:
+        raise _bad(f"{path}{misfit.at}", misfit.why) from misfit
 
 
 def _bad(path: str, why: str) -> PermanentError:
