@@ -17,6 +17,7 @@ from functions import routes, selftest
 from functions.engine.client import Client, with_client
 from functions.restores import trends, verification
 from functions.routes import (
+    ApiRoute,
     ClusterQuery,
     ModeQuery,
     Nothing,
@@ -24,7 +25,6 @@ from functions.routes import (
     ReleaseBody,
     RestoresQuery,
     RotationBody,
-    Route,
     VerificationBody,
 )
 from functions.trust import by_hand, rotation
@@ -50,7 +50,7 @@ log = logging.getLogger("meshward")
 
 
 @dataclass(frozen=True)
-class Asked[Q, B]:
+class ApiCall[Q, B]:
     """An admitted call: the names in its path, its query and its body, and the URL of the app."""
 
     path: Mapping[str, str]
@@ -60,10 +60,10 @@ class Asked[Q, B]:
     client: Client
 
 
-type Handler[Q, B] = Callable[[Asked[Q, B]], Awaitable[func.HttpResponse]]
+type Handler[Q, B] = Callable[[ApiCall[Q, B]], Awaitable[func.HttpResponse]]
 
 
-def serves[Q, B](route: Route[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, B]]:
+def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, B]]:
     """Register what answers a route; it is reached only with a valid token, and its errors become answers."""
 
     def register(handle: Handler[Q, B]) -> Handler[Q, B]:
@@ -72,7 +72,7 @@ def serves[Q, B](route: Route[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, B]]
                 caller = await services().identity.caller(req.headers.get("authorization"), services().now())
                 facts = {"route": route.path, "caller": caller.object_id, "kind": caller.kind}
                 log.info("call admitted", extra=facts)
-                return await handle(_asked(route, req, client))
+                return await handle(_call_of(route, req, client))
             except MeshwardError as error:
                 return _refusal(error, route.path)
 
@@ -84,116 +84,116 @@ def serves[Q, B](route: Route[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, B]]
 
 
 @serves(routes.SHOW_UPCOMING_ROTATIONS)
-async def show_upcoming_rotations(asked: Asked[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
+async def show_upcoming_rotations(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
     """What is due when, for every trust domain."""
     return _json(200, {"rotations": msgspec.to_builtins(await by_hand.all_upcoming())})
 
 
 @serves(routes.SHOW_ROTATION_PLAN)
-async def show_rotation_plan(asked: Asked[ModeQuery, Nothing]) -> func.HttpResponse:
+async def show_rotation_plan(call: ApiCall[ModeQuery, Nothing]) -> func.HttpResponse:
     """What the rotation of a root would do."""
-    return _json(200, msgspec.to_builtins(await by_hand.planned(asked.path["certificate"], asked.query.mode)))
+    return _json(200, msgspec.to_builtins(await by_hand.planned(call.path["certificate"], call.query.mode)))
 
 
 @serves(routes.START_ROTATION)
-async def start_rotation(asked: Asked[Nothing, RotationBody]) -> func.HttpResponse:
+async def start_rotation(call: ApiCall[Nothing, RotationBody]) -> func.HttpResponse:
     """Rotate the trust root whose certificate is named."""
-    body, client = asked.body, asked.client
+    body, client = call.body, call.client
     if not body.mode:
-        return _accepted(asked, await rotation.request_rotation(client, body.certificate))
-    return _accepted(asked, await by_hand.start(client, body.certificate, body.mode, body.plan))
+        return _accepted(call, await rotation.request_rotation(client, body.certificate))
+    return _accepted(call, await by_hand.start(client, body.certificate, body.mode, body.plan))
 
 
 @serves(routes.RESUME_ROTATION)
-async def resume_rotation(asked: Asked[Nothing, Nothing]) -> func.HttpResponse:
+async def resume_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Look again now, instead of when the pause ends."""
-    return _accepted(asked, await by_hand.tell(asked.client, asked.path["instance_id"], Word.RESUME))
+    return _accepted(call, await by_hand.tell(call.client, call.path["instance_id"], Word.RESUME))
 
 
 @serves(routes.ABORT_ROTATION)
-async def abort_rotation(asked: Asked[Nothing, Nothing]) -> func.HttpResponse:
+async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Go back to the old root; possible until retire begins."""
-    return _accepted(asked, await by_hand.tell(asked.client, asked.path["instance_id"], Word.ABORT))
+    return _accepted(call, await by_hand.tell(call.client, call.path["instance_id"], Word.ABORT))
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)
-async def show_protection_plan(asked: Asked[ClusterQuery, Nothing]) -> func.HttpResponse:
+async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """What protecting a cluster would change."""
-    plan = await protection.request_plan(asked.query.cluster_id)
+    plan = await protection.request_plan(call.query.cluster_id)
     return _json(
         200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.differences)}
     )
 
 
 @serves(routes.START_PROTECTION)
-async def start_protection(asked: Asked[Nothing, ProtectionBody]) -> func.HttpResponse:
+async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> func.HttpResponse:
     """Give the cluster its vault."""
-    body = asked.body
-    return _accepted(asked, await protection.request_protection(asked.client, body.cluster_id, body.plan))
+    body = call.body
+    return _accepted(call, await protection.request_protection(call.client, body.cluster_id, body.plan))
 
 
 @serves(routes.SHOW_RELEASE_PLANS)
-async def show_release_plans(asked: Asked[ClusterQuery, Nothing]) -> func.HttpResponse:
+async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
-    plans = await releases.request_plans(asked.query.cluster_id)
+    plans = await releases.request_plans(call.query.cluster_id)
     told = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
     return _json(200, {"releases": msgspec.to_builtins(told)})
 
 
 @serves(routes.START_RELEASE)
-async def start_release(asked: Asked[Nothing, ReleaseBody]) -> func.HttpResponse:
+async def start_release(call: ApiCall[Nothing, ReleaseBody]) -> func.HttpResponse:
     """Take the vault apart whose plan is named."""
-    body = asked.body
-    return _accepted(asked, await releases.request_release(asked.client, body.cluster_id, body.plan))
+    body = call.body
+    return _accepted(call, await releases.request_release(call.client, body.cluster_id, body.plan))
 
 
 @serves(routes.START_VERIFICATION)
-async def start_verification(asked: Asked[Nothing, VerificationBody]) -> func.HttpResponse:
+async def start_verification(call: ApiCall[Nothing, VerificationBody]) -> func.HttpResponse:
     """Restore the backup of the job, or a point of the item, and check it."""
-    body = asked.body
-    started = await verification.request_by_hand(asked.client, body.job_id, body.item_id, body.point_id)
-    return _accepted(asked, started)
+    body = call.body
+    started = await verification.request_by_hand(call.client, body.job_id, body.item_id, body.point_id)
+    return _accepted(call, started)
 
 
 @serves(routes.SHOW_RESTORES)
-async def show_restores(asked: Asked[RestoresQuery, Nothing]) -> func.HttpResponse:
+async def show_restores(call: ApiCall[RestoresQuery, Nothing]) -> func.HttpResponse:
     """How the restores of all items, or of one cluster or account, have fared."""
-    return _json(200, msgspec.to_builtins(await trends.shown(asked.query.source_id, asked.query.days)))
+    return _json(200, msgspec.to_builtins(await trends.shown(call.query.source_id, call.query.days)))
 
 
 @serves(routes.SHOW_RESTORE_REPORT)
-async def show_restore_report(asked: Asked[RestoresQuery, Nothing]) -> func.HttpResponse:
+async def show_restore_report(call: ApiCall[RestoresQuery, Nothing]) -> func.HttpResponse:
     """The same as a page with charts."""
-    page = report(await trends.shown(asked.query.source_id, asked.query.days))
+    page = report(await trends.shown(call.query.source_id, call.query.days))
     return func.HttpResponse(page, mimetype="text/html")
 
 
 @serves(routes.SHOW_CENSUS)
-async def show_census(asked: Asked[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
+async def show_census(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
     """The newest census."""
     return _json(200, msgspec.to_builtins(await census.latest()))
 
 
 @serves(routes.START_SELFTEST)
-async def start_selftest(asked: Asked[Nothing, Nothing]) -> func.HttpResponse:
+async def start_selftest(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Try out what the app needs; the instance's output says what is missing and how to mend it."""
-    return _accepted(asked, await selftest.request(asked.client))
+    return _accepted(call, await selftest.request(call.client))
 
 
 @serves(routes.SHOW_INSTANCE)
-async def show_instance(asked: Asked[Nothing, Nothing]) -> func.HttpResponse:
+async def show_instance(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Where a flow stands."""
-    run = await asked.client.state(asked.path["instance_id"])
+    run = await call.client.state(call.path["instance_id"])
     if run is None:
         raise NotFound("NoSuchInstance", "no flow has this instance id")
     return _json(200, msgspec.to_builtins(run))
 
 
-def _asked[Q, B](route: Route[Q, B], req: func.HttpRequest, client: Client) -> Asked[Q, B]:
+def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client) -> ApiCall[Q, B]:
     said = {name: text for name, text in req.params.items() if text}
     query = _taken("query", said, route.query, strict=False)
     body = _taken("body", {} if route.body is Nothing else _sent(req), route.body)
-    return Asked(req.route_params, query, body, req.url.split("/api/")[0], client)
+    return ApiCall(req.route_params, query, body, req.url.split("/api/")[0], client)
 
 
 def _sent(req: func.HttpRequest) -> Any:
@@ -212,8 +212,8 @@ def _taken[T](part: str, said: Any, kind: type[T], *, strict: bool = True) -> T:
         raise PermanentError(f"Malformed{part.title()}", message) from misfit
 
 
-def _accepted(asked: Asked[Any, Any], instance_id: str) -> func.HttpResponse:
-    status_url = f"{asked.url}/api/instances/{instance_id}"
+def _accepted(call: ApiCall[Any, Any], instance_id: str) -> func.HttpResponse:
+    status_url = f"{call.url}/api/instances/{instance_id}"
     return _json(
         202, {"instance_id": instance_id, "status_url": status_url}, {"Location": status_url, "Retry-After": "10"}
     )

@@ -17,7 +17,7 @@ _MODE = "`compromise` if the root can't be trusted any more, `replace` if it has
 
 
 @dataclass(frozen=True)
-class Route[Q, B]:
+class ApiRoute[Q, B]:
     """A method and path, the types of its query and body, and what a call does. A POST starts a flow or tells it so."""
 
     method: Literal["GET", "POST"]
@@ -84,63 +84,65 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     point_id: Annotated[Text, Meta(description="Name of a recovery point of the item; left out for the latest.")] = ""
 
 
-SHOW_UPCOMING_ROTATIONS = Route("GET", "plans/rotations", Nothing, Nothing, "which trust root is due when, and why")
-SHOW_ROTATION_PLAN = Route(
+SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", Nothing, Nothing, "which trust root is due when, and why")
+SHOW_ROTATION_PLAN = ApiRoute(
     "GET",
     "plans/rotations/{certificate}",
     ModeQuery,
     Nothing,
     "what rotating a trust root would restart, and what blocks it",
 )
-START_ROTATION = Route(
+START_ROTATION = ApiRoute(
     "POST",
     "rotations",
     Nothing,
     RotationBody,
     "rotates a trust root; a compromised or expired root only by the hash of its plan",
 )
-RESUME_ROTATION = Route(
+RESUME_ROTATION = ApiRoute(
     "POST",
     "rotations/{instance_id}/resume",
     Nothing,
     Nothing,
     "lets a rotation look again now, instead of when the pause ends",
 )
-ABORT_ROTATION = Route(
+ABORT_ROTATION = ApiRoute(
     "POST",
     "rotations/{instance_id}/abort",
     Nothing,
     Nothing,
     "takes a rotation back to the old root; possible until retire begins",
 )
-SHOW_PROTECTION_PLAN = Route(
+SHOW_PROTECTION_PLAN = ApiRoute(
     "GET", "plans/protections", ClusterQuery, Nothing, "what protecting a cluster would change"
 )
-START_PROTECTION = Route("POST", "protections", Nothing, ProtectionBody, "gives a cluster its vault, and protects it")
-SHOW_RELEASE_PLANS = Route(
+START_PROTECTION = ApiRoute(
+    "POST", "protections", Nothing, ProtectionBody, "gives a cluster its vault, and protects it"
+)
+SHOW_RELEASE_PLANS = ApiRoute(
     "GET",
     "plans/releases",
     ClusterQuery,
     Nothing,
     "how the vaults of a cluster that is gone would be taken apart, a plan for each of its lives",
 )
-START_RELEASE = Route("POST", "releases", Nothing, ReleaseBody, "takes the vault apart whose plan is named")
-START_VERIFICATION = Route(
+START_RELEASE = ApiRoute("POST", "releases", Nothing, ReleaseBody, "takes the vault apart whose plan is named")
+START_VERIFICATION = ApiRoute(
     "POST", "verifications", Nothing, VerificationBody, "restores a backup, or a point of an item, and checks it"
 )
-SHOW_RESTORES = Route(
+SHOW_RESTORES = ApiRoute(
     "GET", "restores", RestoresQuery, Nothing, "RPO, RTO, coverage and alarms of every item over time"
 )
-SHOW_RESTORE_REPORT = Route(
+SHOW_RESTORE_REPORT = ApiRoute(
     "GET", "restores/report", RestoresQuery, Nothing, "the same as `GET /api/restores`, as a page with charts"
 )
-SHOW_CENSUS = Route(
+SHOW_CENSUS = ApiRoute(
     "GET", "census", Nothing, Nothing, "which clusters are protected, by what and how well proven, or why not"
 )
-START_SELFTEST = Route(
+START_SELFTEST = ApiRoute(
     "POST", "selftest", Nothing, Nothing, "tries out what the app needs, and says what is missing and how to mend it"
 )
-SHOW_INSTANCE = Route("GET", "instances/{instance_id}", Nothing, Nothing, "where a flow stands")
+SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", Nothing, Nothing, "where a flow stands")
 
 ROUTES = (
     SHOW_UPCOMING_ROTATIONS,

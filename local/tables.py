@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from functions.routes import ROUTES, Nothing, Route
+from functions.routes import ROUTES, ApiRoute, Nothing
 from shared.domain.documents import Document, Mark
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
@@ -71,7 +71,7 @@ def api_page() -> str:
     return filled("docs/api.md", routes="\n".join(map(_route, ROUTES)))
 
 
-def _call(route: Route[Any, Any]) -> str:
+def _call(route: ApiRoute[Any, Any]) -> str:
     """A call as one would write it: what a query may have, and what a body must have, or the first that it may."""
     query = "&".join(f"{field.name}=…" for field in msgspec.structs.fields(route.query))
     fields = msgspec.structs.fields(route.body)
@@ -79,7 +79,7 @@ def _call(route: Route[Any, Any]) -> str:
     return f"{route.method} /api/{route.path}{query and '?'}{query}{body and f' {{{body}}}'}"
 
 
-def _route(route: Route[Any, Any]) -> str:
+def _route(route: ApiRoute[Any, Any]) -> str:
     takes = [knobs(part, word) for word, part in (("query", route.query), ("body", route.body)) if part is not Nothing]
     return "\n".join(
         [f"### `{route.method} /api/{route.path}`\n", f"{route.does[0].upper()}{route.does[1:]}.\n", *takes]

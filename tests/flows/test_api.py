@@ -113,7 +113,7 @@ async def test_a_body_that_isn_t_as_its_route_says_is_refused_with_the_name_of_t
 
 @pytest.mark.parametrize("route", [r for r in routes.ROUTES if r.body is not routes.Nothing], ids=lambda r: r.path)
 async def test_no_body_may_have_a_field_that_its_route_doesn_t_know(
-    stage: Stage, http: aiohttp.ClientSession, route: routes.Route[Any, Any]
+    stage: Stage, http: aiohttp.ClientSession, route: routes.ApiRoute[Any, Any]
 ) -> None:
     known = {field.name: "x" for field in msgspec.structs.fields(route.body)}
     status, answer, _ = await call(http, stage, "POST", route.path, stage.token(), known | {"force": "x"})
