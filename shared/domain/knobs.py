@@ -34,9 +34,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         for knob, extra in extras(type(self)).items():
             value = getattr(self, knob)
-            for bound in extra.keys() & _BOUNDS.keys():
-                fault, holds = _BOUNDS[bound]
-                if value is not None and not holds(value, extra[bound]):
+            for bound, (fault, holds) in _BOUNDS.items():
+                if bound in extra and value is not None and not holds(value, extra[bound]):
                     raise ValueError(f"{knob}: {fault} {written(extra[bound])}")
 
 

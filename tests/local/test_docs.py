@@ -25,6 +25,8 @@ def test_every_knob_says_what_it_means() -> None:
     knobs = [knob for section in [*sections, Window, Probe] for knob in msgspec.inspect.type_info(section).fields]  # type: ignore[attr-defined]
     silent = [k.name for k in knobs if not (getattr(k.type, "extra_json_schema", None) or {}).get("description")]
     assert (len(knobs) > 30, silent) == (True, [])
+    words = {word for knob in knobs for word in getattr(knob.type, "extra", None) or {}}
+    assert words == {"at_least", "at_most", "longer_than", "unit", "unset", "formerly"}
 
 
 def test_an_editor_takes_the_former_name_of_a_knob_too() -> None:
