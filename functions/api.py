@@ -199,7 +199,7 @@ def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client)
 def _sent(req: func.HttpRequest) -> Any:
     try:
         return req.get_json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PermanentError("MalformedBody", "the body isn't JSON") from error
 
 
