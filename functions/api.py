@@ -1,207 +1,219 @@
 """HTTP: start each flow by hand and look at it. Every route asks for a valid Entra token before anything else.
 
-GET  /api/plans/rotations
-GET  /api/plans/rotations/{certificate}[?mode=compromise]
-POST /api/rotations      {"certificate": "<name of a trust root in the key vault>"}
-                         with "mode": "compromise" or "replace", and the "plan": "<hash>" that was seen
-POST /api/rotations/{instance id}/resume or /abort
-GET  /api/plans/protections?cluster_id=<resource id of a managed cluster>
-POST /api/protections    {"cluster_id": "<resource id>"}, with "plan": "<hash>" that plan or none
-GET  /api/plans/releases?cluster_id=<resource id of a cluster that is gone>
-POST /api/releases       {"cluster_id": "<resource id>", "plan": "<hash>"}
-POST /api/verifications  {"job_id": "<resource id of a finished backup job>"}
-                         or {"item_id": "<resource id of a backup instance or protected item>"}, its latest recovery
-                         point or with "point_id": "<name>" that one
-GET  /api/restores[?source_id=<resource id of a cluster or storage account>][&days=90]
-GET  /api/restores/report  the same as a page with charts
-GET  /api/census          which clusters are protected, by what and how well proven, or why not
-POST /api/selftest
-GET  /api/instances/{id}
+`routes` says which routes there are and what they take; docs/api.md shows it.
 """
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 import msgspec
 
-from functions import selftest
+from functions import routes, selftest
 from functions.engine.client import Client, with_client
 from functions.restores import trends, verification
+from functions.routes import (
+    ApiRoute,
+    ClusterQuery,
+    ModeQuery,
+    Nothing,
+    ProtectionBody,
+    ReleaseBody,
+    RestoresQuery,
+    RotationBody,
+    VerificationBody,
+)
 from functions.trust import by_hand, rotation
 from functions.vaults import census, protection, releases
-from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFound, PermanentError, TemporaryError
+from shared.domain.conversion import Misfit, converted
+from shared.domain.errors import (
+    Conflict,
+    MeshwardError,
+    Misconfigured,
+    NotFound,
+    PermanentError,
+    TemporaryError,
+    Unreadable,
+    shown,
+)
 from shared.domain.guard.callers import Unauthenticated
 from shared.domain.restores.report import report
-from shared.domain.restores.trends import Trends
 from shared.domain.trust.phases import Word
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 log = logging.getLogger("meshward")
 
-type Handler = Callable[[func.HttpRequest, Client], Awaitable[func.HttpResponse]]
+
+@dataclass(frozen=True)
+class ApiCall[Q, B]:
+    """An admitted call: the names in its path, its query and its body, and the URL of the app."""
+
+    path: Mapping[str, str]
+    query: Q
+    body: B
+    url: str
+    client: Client
 
 
-def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
-    """Register an HTTP function that is reached only with a valid token, and whose errors become answers."""
+type Handler[Q, B] = Callable[[ApiCall[Q, B]], Awaitable[func.HttpResponse]]
 
-    def register(handle: Handler) -> Handler:
+
+def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, B]]:
+    """Register what answers a route; it is reached only with a valid token, and its errors become answers."""
+
+    def register(handle: Handler[Q, B]) -> Handler[Q, B]:
         async def run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
             try:
                 caller = await services().identity.caller(req.headers.get("authorization"), services().now())
-                log.info("call admitted", extra={"route": route, "caller": caller.object_id, "kind": caller.kind})
-                return await handle(req, client)
+                facts = {"route": route.path, "caller": caller.object_id, "kind": caller.kind}
+                log.info("call admitted", extra=facts)
+                return await handle(_call_of(route, req, client))
             except MeshwardError as error:
-                return _refusal(error, route)
+                return _refusal(error, route.path)
 
         run.__name__ = handle.__name__
-        app.route(route=route, methods=[method])(with_client(app)(run))
+        app.route(route=route.path, methods=[route.method])(with_client(app)(run))
         return handle
 
     return register
 
 
-@guarded("GET", "plans/rotations")
-async def show_upcoming_rotations(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+@serves(routes.SHOW_UPCOMING_ROTATIONS)
+async def show_upcoming_rotations(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
     """What is due when, for every trust domain."""
     return _json(200, {"rotations": msgspec.to_builtins(await by_hand.all_upcoming())})
 
 
-@guarded("GET", "plans/rotations/{certificate}")
-async def show_rotation_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
-    """What the rotation of a root would do; with `mode=compromise`, if it can't be trusted any more."""
-    plan = await by_hand.planned(req.route_params["certificate"], req.params.get("mode", ""))
-    return _json(200, msgspec.to_builtins(plan))
+@serves(routes.SHOW_ROTATION_PLAN)
+async def show_rotation_plan(call: ApiCall[ModeQuery, Nothing]) -> func.HttpResponse:
+    """What the rotation of a root would do."""
+    return _json(200, msgspec.to_builtins(await by_hand.planned(call.path["certificate"], call.query.mode)))
 
 
-@guarded("POST", "rotations")
-async def start_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.START_ROTATION)
+async def start_rotation(call: ApiCall[Nothing, RotationBody]) -> func.HttpResponse:
     """Rotate the trust root whose certificate is named."""
-    certificate = _field(req, "certificate")
-    if "mode" not in req.get_json():
-        return _accepted(req, await rotation.request_rotation(client, certificate))
-    mode, hash = _field(req, "mode"), _field(req, "plan")
-    return _accepted(req, await by_hand.start(client, certificate, mode, hash))
+    body, client = call.body, call.client
+    if not body.mode:
+        return _accepted(call, await rotation.request_rotation(client, body.certificate))
+    return _accepted(call, await by_hand.start(client, body.certificate, body.mode, body.plan))
 
 
-@guarded("POST", "rotations/{instance_id}/resume")
-async def resume_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.RESUME_ROTATION)
+async def resume_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Look again now, instead of when the pause ends."""
-    return _accepted(req, await by_hand.tell(client, req.route_params["instance_id"], Word.RESUME))
+    return _accepted(call, await by_hand.tell(call.client, call.path["instance_id"], Word.RESUME))
 
 
-@guarded("POST", "rotations/{instance_id}/abort")
-async def abort_rotation(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.ABORT_ROTATION)
+async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Go back to the old root; possible until retire begins."""
-    return _accepted(req, await by_hand.tell(client, req.route_params["instance_id"], Word.ABORT))
+    return _accepted(call, await by_hand.tell(call.client, call.path["instance_id"], Word.ABORT))
 
 
-@guarded("GET", "plans/protections")
-async def show_protection_plan(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+@serves(routes.SHOW_PROTECTION_PLAN)
+async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """What protecting a cluster would change."""
-    plan = await protection.request_plan(req.params.get("cluster_id", ""))
+    plan = await protection.request_plan(call.query.cluster_id)
     return _json(
         200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.differences)}
     )
 
 
-@guarded("POST", "protections")
-async def start_protection(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.START_PROTECTION)
+async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> func.HttpResponse:
     """Give the cluster its vault."""
-    cluster = _field(req, "cluster_id")
-    plan = _field(req, "plan") if "plan" in req.get_json() else ""
-    return _accepted(req, await protection.request_protection(client, cluster, plan))
+    body = call.body
+    return _accepted(call, await protection.request_protection(call.client, body.cluster_id, body.plan))
 
 
-@guarded("GET", "plans/releases")
-async def show_release_plans(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+@serves(routes.SHOW_RELEASE_PLANS)
+async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
-    plans = await releases.request_plans(req.params.get("cluster_id", ""))
+    plans = await releases.request_plans(call.query.cluster_id)
     told = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
     return _json(200, {"releases": msgspec.to_builtins(told)})
 
 
-@guarded("POST", "releases")
-async def start_release(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.START_RELEASE)
+async def start_release(call: ApiCall[Nothing, ReleaseBody]) -> func.HttpResponse:
     """Take the vault apart whose plan is named."""
-    cluster, plan = _field(req, "cluster_id"), _field(req, "plan")
-    return _accepted(req, await releases.request_release(client, cluster, plan))
+    body = call.body
+    return _accepted(call, await releases.request_release(call.client, body.cluster_id, body.plan))
 
 
-@guarded("POST", "verifications")
-async def start_verification(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.START_VERIFICATION)
+async def start_verification(call: ApiCall[Nothing, VerificationBody]) -> func.HttpResponse:
     """Restore the backup of the job, or a point of the item, and check it."""
-    job, item, point = (_optional(req, name) for name in ("job_id", "item_id", "point_id"))
-    return _accepted(req, await verification.request_by_hand(client, job, item, point))
+    body = call.body
+    started = await verification.request_by_hand(call.client, body.job_id, body.item_id, body.point_id)
+    return _accepted(call, started)
 
 
-@guarded("GET", "restores")
-async def show_restores(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+@serves(routes.SHOW_RESTORES)
+async def show_restores(call: ApiCall[RestoresQuery, Nothing]) -> func.HttpResponse:
     """How the restores of all items, or of one cluster or account, have fared."""
-    return _json(200, msgspec.to_builtins(await _trends(req)))
+    return _json(200, msgspec.to_builtins(await trends.shown(call.query.source_id, call.query.days)))
 
 
-@guarded("GET", "restores/report")
-async def show_restore_report(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+@serves(routes.SHOW_RESTORE_REPORT)
+async def show_restore_report(call: ApiCall[RestoresQuery, Nothing]) -> func.HttpResponse:
     """The same as a page with charts."""
-    return func.HttpResponse(report(await _trends(req)), mimetype="text/html")
+    page = report(await trends.shown(call.query.source_id, call.query.days))
+    return func.HttpResponse(page, mimetype="text/html")
 
 
-@guarded("GET", "census")
-async def show_census(req: func.HttpRequest, client: Client) -> func.HttpResponse:  # noqa: ARG001
+@serves(routes.SHOW_CENSUS)
+async def show_census(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
     """The newest census."""
     return _json(200, msgspec.to_builtins(await census.latest()))
 
 
-@guarded("POST", "selftest")
-async def start_selftest(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.START_SELFTEST)
+async def start_selftest(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Try out what the app needs; the instance's output says what is missing and how to mend it."""
-    return _accepted(req, await selftest.request(client))
+    return _accepted(call, await selftest.request(call.client))
 
 
-@guarded("GET", "instances/{instance_id}")
-async def show_instance(req: func.HttpRequest, client: Client) -> func.HttpResponse:
+@serves(routes.SHOW_INSTANCE)
+async def show_instance(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Where a flow stands."""
-    run = await client.state(req.route_params["instance_id"])
+    run = await call.client.state(call.path["instance_id"])
     if run is None:
         raise NotFound("NoSuchInstance", "no flow has this instance id")
     return _json(200, msgspec.to_builtins(run))
 
 
-async def _trends(req: func.HttpRequest) -> Trends:
-    return await trends.shown(req.params.get("source_id", ""), req.params.get("days", ""))
+def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client) -> ApiCall[Q, B]:
+    said = {name: text for name, text in req.params.items() if text}
+    query = _taken("query", said, route.query, strict=False)
+    body = _taken("body", {} if route.body is Nothing else _sent(req), route.body)
+    return ApiCall(req.route_params, query, body, req.url.split("/api/")[0], client)
 
 
-def _field(req: func.HttpRequest, name: str) -> str:
-    value = _body(req).get(name)
-    if not isinstance(value, str) or not value:
-        raise PermanentError("MalformedBody", f'the body needs a text field "{name}"')
-    return value
-
-
-def _body(req: func.HttpRequest) -> dict[str, Any]:
+def _sent(req: func.HttpRequest) -> Any:
     try:
-        body = req.get_json()
+        return req.get_json()
     except (ValueError, RecursionError) as error:
         raise PermanentError("MalformedBody", "the body isn't JSON") from error
-    if not isinstance(body, dict):
-        raise PermanentError("MalformedBody", "the body isn't a JSON object")
-    return body
 
 
-def _optional(req: func.HttpRequest, name: str) -> str:
-    """A text field of the body, empty where it is left out."""
-    body = _body(req)
-    return _field(req, name) if name in body else ""
+def _taken[T](part: str, said: Any, kind: type[T], *, strict: bool = True) -> T:
+    try:
+        return converted(said, kind, strict=strict)
+    except Misfit as misfit:
+        at = f' at "{shown(misfit.at[1:])}"' if misfit.at else ""
+        message = f"the {part} is refused{at}: {shown(misfit.why)}"
+        raise PermanentError(f"Malformed{part.title()}", message) from misfit
 
 
-def _accepted(req: func.HttpRequest, instance_id: str) -> func.HttpResponse:
-    root = req.url.split("/api/")[0]
-    status_url = f"{root}/api/instances/{instance_id}"
+def _accepted(call: ApiCall[Any, Any], instance_id: str) -> func.HttpResponse:
+    status_url = f"{call.url}/api/instances/{instance_id}"
     return _json(
         202, {"instance_id": instance_id, "status_url": status_url}, {"Location": status_url, "Retry-After": "10"}
     )
@@ -214,6 +226,8 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
         return _json(401, body, {"WWW-Authenticate": "Bearer"})
     if isinstance(error, Misconfigured):  # which setting it is, is for whoever reads the log
         body["message"] = "the app isn't set up completely; its log says what is missing"
+        return _json(500, body)
+    if isinstance(error, Unreadable):
         return _json(500, body)
     if isinstance(error, TemporaryError):
         return _json(503, body, {"Retry-After": str(int(error.retry_after or 30))})

@@ -22,8 +22,8 @@ from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
     CLUSTER_EVENTS,
-    FOLDER,
     PROVIDERS,
+    TRIED,
     Check,
     Finding,
     Places,
@@ -90,7 +90,7 @@ async def on_selftest_event(event: func.EventGridEvent) -> None:
     except MeshwardError as error:
         declined(error, event.id)
         raise
-    await services().ledger.create(f"{FOLDER}/{id}", b"")
+    await services().ledger.create(TRIED.path(name=id), b"")
 
 
 @orchestrator(app)
@@ -164,7 +164,7 @@ async def send_event(sent: Sent) -> Finding:
 @activity(app)
 async def await_event(sent: Sent) -> Finding:
     """Wait until it has come back."""
-    if await services().ledger.read(f"{FOLDER}/{sent.id}") is None:
+    if await services().ledger.read(TRIED.path(name=sent.id)) is None:
         raise NotConverged("EventLost", "the topic took the event, but no event came back")
     return finding(sent.check)
 
@@ -212,7 +212,7 @@ async def _certificate_events(check: Check) -> None:
 
 
 async def _store(_: Check) -> None:
-    await services().ledger.create(f"{FOLDER}/{services().now():%Y%m%dT%H%M%S}", b"")
+    await services().ledger.create(TRIED.path(name=f"{services().now():%Y%m%dT%H%M%S}"), b"")
 
 
 async def _cluster_of_rotator(check: Check) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from local.tables import api_page, policy_page, readme, restores_page, store_page
+from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.moves import MOVES, REFUSALS, SPOKEN, TABLE, Move, without_root
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot, Word
@@ -21,7 +23,16 @@ def policy_schema() -> str:
     parts = defined["Policy"]["properties"]
     parts["default"] = knobs
     parts["trust_domains"]["additionalProperties"] = parts["clusters"]["additionalProperties"] = knobs
+    for section in (field.type for field in msgspec.structs.fields(Knobs)):
+        _take_former_names(defined[section.__name__]["properties"], extras(section))
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _take_former_names(properties: dict[str, Any], known: dict[str, dict[str, Any]]) -> None:
+    for knob, extra in known.items():
+        if former := extra.get("formerly"):
+            meaning = f"The former name of {knob}."
+            properties[former] = {**properties[knob], "description": meaning, "deprecated": True}
 
 
 def rotation_page() -> str:
@@ -91,7 +102,15 @@ def _roots(slots: frozenset[Slot]) -> str:
     return " and ".join(slot for slot in Slot if slot in slots)
 
 
-GENERATED = {"policy.schema.json": policy_schema, "rotation.md": rotation_page}
+GENERATED = {
+    "../README.md": readme,
+    "api.md": api_page,
+    "policy.md": policy_page,
+    "policy.schema.json": policy_schema,
+    "restores.md": restores_page,
+    "rotation.md": rotation_page,
+    "store.md": store_page,
+}
 
 
 if __name__ == "__main__":

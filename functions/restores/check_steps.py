@@ -3,7 +3,6 @@
 import logging
 
 import azure.durable_functions as df
-import msgspec
 
 from functions.engine.activities import activity
 from functions.restores.documents import manifest_at, remember, sends, verdict_on
@@ -14,6 +13,7 @@ from shared.domain.restores.answers import answer_of, check_of, excuse_of, uncal
 from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
 from shared.domain.restores.checks import (
     SETTLES_WITHIN,
+    VERDICT,
     Arrived,
     Called,
     Concluded,
@@ -111,7 +111,7 @@ async def record_verdict(concluded: Concluded) -> Result:
         names=tuple(plan.places) if plan else (),
         manifest=plan.manifest if plan else "",
     )
-    await services().ledger.create(f"verdicts/{wanted.name}.json", msgspec.json.encode(result))
+    await services().ledger.create(VERDICT.path(verification=wanted.name), VERDICT.encoded(result))
     kept = await verdict_on(wanted.name) or result
     if plan:
         await remember(plan, trial_of(plan, kept))

@@ -1,25 +1,15 @@
-"""What verifications keep in the ledger, beside leases: documents that are written once, and histories that grow.
-
-manifests/<item>/<when>-<verification>.json    what a backup must hold
-restores/<verification>/<when sent>            that a restore is being sent
-reads/<subscription>/<hour>/<token>            reads of backup jobs that were spent
-sampled/<verification>.json                    that a backup isn't verified, and why
-verdicts/<verification>.json                   the verdict
-trials/<item>.json                             the item's verifications, newest last
-"""
+"""What verifications keep in the ledger, beside leases: documents that are written once, and histories that grow."""
 
 from datetime import datetime
-
-import msgspec
 
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores import history
 from shared.domain.restores import manifest as manifests
-from shared.domain.restores.checks import Result
-from shared.domain.restores.choice import SampledOut
-from shared.domain.restores.history import History, Trial
-from shared.domain.restores.manifest import Manifest
+from shared.domain.restores.checks import VERDICT, Result
+from shared.domain.restores.choice import SAMPLED_OUT, SampledOut
+from shared.domain.restores.history import HISTORY, History, Trial
+from shared.domain.restores.manifest import MANIFEST, Manifest
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
 from shared.domain.restores.verification import Item, Plan, item_id, kind_of
 from shared.wiring import services
@@ -54,32 +44,29 @@ async def manifest_paths(item: Item) -> list[tuple[datetime, str]]:
 
 async def manifest_at(path: str) -> Manifest:
     """The manifest of this path."""
-    return msgspec.json.decode(await services().ledger.read(path) or b"", type=Manifest)
+    return await services().ledger.get(MANIFEST, path)
 
 
 async def verdict_on(verification: str) -> Result | None:
     """The verdict of a verification, by its name."""
-    found = await services().ledger.read(f"verdicts/{verification}.json")
-    return msgspec.json.decode(found, type=Result) if found else None
+    return await services().ledger.find(VERDICT, VERDICT.path(verification=verification))
 
 
 async def sampled_out(verification: str) -> SampledOut | None:
     """Why a backup isn't verified."""
-    found = await services().ledger.read(f"sampled/{verification}.json")
-    return msgspec.json.decode(found, type=SampledOut) if found else None
+    return await services().ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=verification))
 
 
 async def history_of(id: str) -> History | None:
     """The verifications of an item, by its resource id."""
-    found = await services().ledger.read(history.path(id))
-    return msgspec.json.decode(found, type=History) if found else None
+    return await services().ledger.find(HISTORY, history.path(id))
 
 
 async def remember(plan: Plan, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
     outer, path = services(), history.path(plan.item.id)
     seen = await outer.ledger.read(path)
-    known = msgspec.json.decode(seen, type=History) if seen else history.empty(plan.item, plan.trust_domain)
+    known = HISTORY.decoded(path, seen) if seen else history.empty(plan.item, plan.trust_domain)
     grown = known.with_trial(trial)
-    if grown != known and not await outer.ledger.update(path, msgspec.json.encode(grown), seen=seen):
+    if grown != known and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
         raise NotConverged("HistoryTaken", "another verification of the item is being written down", retry_after=5)

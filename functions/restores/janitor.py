@@ -2,15 +2,12 @@
 
 import logging
 
-import msgspec
-
 from functions.engine.client import Client
 from functions.restores.documents import sends
 from functions.restores.staging_steps import remove_all
 from shared.domain.errors import MeshwardError
-from shared.domain.restores.lease import FOLDER, kept_since, release_path, unreleased, verification
+from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification
 from shared.domain.restores.sending import DAY, may_show_up
-from shared.domain.restores.verification import Plan
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -19,7 +16,7 @@ log = logging.getLogger("meshward")
 async def clear(client: Client) -> None:
     """Remove what runs that have ended left behind; one place that can't be removed doesn't hold up the others."""
     outer = services()
-    for lease in unreleased(await outer.ledger.list(FOLDER, after=kept_since(outer.now()))):
+    for lease in unreleased(await outer.ledger.list(LEASE.folder(), after=kept_since(outer.now()))):
         run = await client.state(f"verify-{verification(lease)}")
         if run and run.goes_on:
             continue
@@ -34,7 +31,7 @@ async def clear(client: Client) -> None:
 async def _cleared(lease: str) -> list[str]:
     """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
     outer = services()
-    plan = msgspec.json.decode(await outer.ledger.read(lease) or b"", type=Plan)
+    plan = await outer.ledger.get(LEASE, lease)
     left = await remove_all(plan)
     sent = await sends(plan.name)
     restores = await outer.verifier.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)

@@ -11,6 +11,7 @@ from shared.domain.restores import history
 from shared.domain.restores import manifest as manifests
 from shared.domain.restores.checks import Result
 from shared.domain.restores.choice import (
+    SAMPLED_OUT,
     Candidate,
     Choice,
     Point,
@@ -24,7 +25,7 @@ from shared.domain.restores.choice import (
 )
 from shared.domain.restores.disks import scratch_id
 from shared.domain.restores.history import History
-from shared.domain.restores.manifest import manifest_of
+from shared.domain.restores.manifest import MANIFEST, manifest_of
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import Item, Source, Verification, finished_backup, item_id, job_id, kind_of
 from shared.wiring import services
@@ -69,7 +70,7 @@ async def take_manifest(source: Source) -> Candidate:
         return Candidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
     taken = manifest_of(await outer.verifier.places(source.item.kind).held(source.item), outer.now())
     path = manifests.path(source.item.id, name, taken.taken)
-    await outer.ledger.create(path, msgspec.json.encode(taken))
+    await outer.ledger.create(path, MANIFEST.encoded(taken))
     return Candidate(source=source, names=taken.names, manifest=path)
 
 
@@ -92,7 +93,7 @@ async def choose(candidate: Candidate) -> Choice:
 async def record_sampled_out(sampled: SampledOut) -> SampledOut:
     """Write down that a backup isn't verified, and why."""
     name = job_id(sampled.job_id).name.lower()
-    await services().ledger.create(f"sampled/{name}.json", msgspec.json.encode(sampled))
+    await services().ledger.create(SAMPLED_OUT.path(verification=name), SAMPLED_OUT.encoded(sampled))
     return await sampled_out(name) or sampled
 
 
@@ -107,7 +108,7 @@ async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> P
     source = candidate.source
     found = await services().verifier.restores(source.item.kind).points(source.item)
     point = choose_point(found, source)
-    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older:
+    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older_point_rate:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
     older = older_point(found, source, point.point.time, known, tried)

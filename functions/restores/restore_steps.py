@@ -6,8 +6,8 @@ import msgspec
 from functions.engine.activities import activity
 from functions.restores.documents import sends, spend_for
 from shared.domain.errors import NotConverged
-from shared.domain.restores.lease import lease_path
-from shared.domain.restores.sending import DAY, next_act, sends_folder
+from shared.domain.restores.lease import LEASE, lease_path
+from shared.domain.restores.sending import DAY, SEND, next_act
 from shared.domain.restores.verification import Plan, RestoreJob, Started, Validating, item_id, vault_of
 from shared.wiring import services
 
@@ -17,7 +17,7 @@ app = df.Blueprint()
 @activity(app)
 async def isolate(plan: Plan) -> Plan:
     """The place to restore to, closed before anything is in it; that it may be there is written down first."""
-    await services().ledger.create(lease_path(plan), msgspec.json.encode(plan))
+    await services().ledger.create(lease_path(plan), LEASE.encoded(plan))
     await services().verifier.places(plan.item.kind).isolate(plan)
     return plan
 
@@ -45,7 +45,7 @@ async def start_restore(plan: Plan) -> Started:
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
         return Started(plan=plan, job=act.id)
-    if not await outer.ledger.create(f"{sends_folder(plan.name)}{now:%Y%m%dT%H%M%SZ}", b""):
+    if not await outer.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
         raise NotConverged("RestoreSent", "another worker sends the restore right now")
     return Started(plan=plan, operation=await vault.send(plan))
 

@@ -1,12 +1,11 @@
 """The steps of a cluster's restore from the vault tier: its turn at the staging group, and what it leaves there."""
 
 import azure.durable_functions as df
-import msgspec
 
 from functions.engine.activities import activity
 from shared.domain.errors import NotConverged
-from shared.domain.restores.lease import lease_path, release_path
-from shared.domain.restores.staging import Before, Turn, before, before_path, check_turn, turn_path
+from shared.domain.restores.lease import LEASE, lease_path, release_path
+from shared.domain.restores.staging import BEFORE, TURN, Turn, before, before_path, check_turn, turn_path
 from shared.domain.restores.verification import Plan, RestoreJob
 from shared.wiring import services
 
@@ -20,11 +19,11 @@ async def take_turn(plan: Plan) -> Plan:
     The lease is written first: while it lasts, so does the turn.
     """
     ledger = services().ledger
-    await ledger.create(lease_path(plan), msgspec.json.encode(plan))
+    await ledger.create(lease_path(plan), LEASE.encoded(plan))
     await _take(plan)
     if await ledger.read(before_path(plan)) is None:
         there = before(await services().verifier.staging.found(plan), plan)
-        await ledger.create(before_path(plan), msgspec.json.encode(there))
+        await ledger.create(before_path(plan), BEFORE.encoded(there))
     return plan
 
 
@@ -44,11 +43,11 @@ async def remove_all(plan: Plan) -> list[str]:
 async def _take(plan: Plan) -> None:
     ledger, path, mine = services().ledger, turn_path(plan), Turn(lease=lease_path(plan))
     seen = await ledger.read(path)
-    turn = _decoded(seen)
+    turn = TURN.decoded(path, seen) if seen else None
     leases = {mine.lease, turn.lease if turn else mine.lease}
     released = [gone for gone in map(release_path, leases) if await ledger.read(gone) is not None]
     check_turn(turn, plan, released, services().now())
-    if turn != mine and not await ledger.update(path, msgspec.json.encode(mine), seen=seen):
+    if turn != mine and not await ledger.update(path, TURN.encoded(mine), seen=seen):
         raise NotConverged("StagingTaken", "another restore takes its turn right now")
 
 
@@ -57,11 +56,7 @@ async def _unstage(plan: Plan, jobs: list[RestoreJob]) -> list[str]:
     if not plan.staging_group:
         return []
     ledger = services().ledger
-    turn, there = _decoded(await ledger.read(turn_path(plan))), await ledger.read(before_path(plan))
+    turn, there = await ledger.find(TURN, turn_path(plan)), await ledger.find(BEFORE, before_path(plan))
     if there is None or turn is None or turn.lease != lease_path(plan):
         return []
-    return await services().verifier.staging.remove(plan, msgspec.json.decode(there, type=Before), jobs)
-
-
-def _decoded(found: bytes | None) -> Turn | None:
-    return msgspec.json.decode(found, type=Turn) if found else None
+    return await services().verifier.staging.remove(plan, there, jobs)

@@ -6,8 +6,7 @@
     plan      describe the source, take its manifest, draw whether and which recovery point
     restore   from the vault tier: wait for a turn at the staging group; isolate a place; of machines and from the vault
               tier: ask whether the restore could be made; send it once, follow its job
-    check     wait for the workloads, call them, climb the ladder: recovery point age, threat flag, job, warnings,
-              counters, inventory, canaries, workloads, mesh, application, restore time
+    check     wait for the workloads, call them, climb the ladder of checks (shared/domain/restores/rungs.py)
     clean up  always, and proven by looking
     verdict   Verified, VerifiedWithFindings, Failed, or Inconclusive with the reason; written once
 

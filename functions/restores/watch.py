@@ -23,15 +23,15 @@ log = logging.getLogger("meshward")
 async def watch() -> None:
     """Publish an event for each backup job that is news and wasn't told yet."""
     outer = services()
-    seen = await outer.ledger.read(WATERMARK)
+    seen = await outer.ledger.read(WATERMARK.path())
     start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
-    told = set(await outer.ledger.list(TOLD, after=told_since(start)))
+    told = set(await outer.ledger.list(TOLD.folder(), after=told_since(start)))
     found = await outer.verifier.inventory.jobs(start)
     if not found:
         await outer.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
     jobs = untold(filter(_readable, found), told, start, outer.now())
     if jobs and all([await _tell(job) for job in jobs]):
-        await outer.ledger.update(WATERMARK, max(job.when for job in jobs).isoformat().encode(), seen=seen)
+        await outer.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
 
 
 def _readable(job: WatchedJob) -> bool:

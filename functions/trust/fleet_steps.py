@@ -15,6 +15,7 @@ from functions.engine.activities import activity
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, root_certificate
 from shared.domain.trust.course import (
+    ROTATION,
     Course,
     Done,
     Outcome,
@@ -138,8 +139,8 @@ async def ensure_disabled(root: Retirement) -> Done:
 async def close_record(ending: Ending) -> Rotated:
     """The rotation's record is in the ledger: written once, never changed."""
     _log_refused(ending.course)
-    ended, path = result(ending.course, services().now()), f"rotations/{ending.instance_id}.json"
-    if not await services().ledger.create(path, msgspec.json.encode(ended)):
-        return msgspec.json.decode(await services().ledger.read(path) or b"", type=Rotated)
+    ended, path = result(ending.course, services().now()), ROTATION.path(instance=ending.instance_id)
+    if not await services().ledger.create(path, ROTATION.encoded(ended)):
+        return await services().ledger.get(ROTATION, path)
     log.info("rotation ended", extra={"trust_domain": ended.trust_domain, "outcome": ended.outcome})
     return ended

@@ -11,12 +11,21 @@ Once the cluster is gone, its last entry allows nothing (close_binding), and the
 from datetime import timedelta
 
 import azure.durable_functions as df
-import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
 from shared.domain.errors import NotConverged
-from shared.domain.vaults.binding import Binding, Entry, account_of, closed, entry_of, federation, hosts, known
+from shared.domain.vaults.binding import (
+    IDENTITY,
+    Binding,
+    Entry,
+    account_of,
+    closed,
+    entry_of,
+    federation,
+    hosts,
+    known,
+)
 from shared.domain.vaults.binding_linkerd import LINKERD
 from shared.domain.vaults.protection import Protection
 from shared.wiring import services
@@ -101,8 +110,8 @@ async def delete_identity(wanted: Protection) -> Protection:
 
 async def _record(entry: Entry) -> Entry:
     versions, latest = await _versions(entry.principal)
-    path = f"identities/{entry.principal}/{versions + 1:04}.json"
-    if entry != latest and not await services().ledger.create(path, msgspec.json.encode(entry)):
+    path = IDENTITY.path(principal=entry.principal, version=f"{versions + 1:04}")
+    if entry != latest and not await services().ledger.create(path, IDENTITY.encoded(entry)):
         raise NotConverged("EntryChanged", f"another worker writes the entry of identity {entry.principal}")
     return entry
 
@@ -110,6 +119,7 @@ async def _record(entry: Entry) -> Entry:
 async def _versions(principal: str) -> tuple[int, Entry | None]:
     """How many versions the entry of an identity has, and the latest."""
     ledger = services().ledger
-    paths = await ledger.list(f"identities/{principal}/")
-    found = await ledger.read(paths[-1]) if paths else None
-    return len(paths), msgspec.json.decode(found, type=Entry) if found else None
+    paths = await ledger.list(IDENTITY.folder(principal=principal))
+    if not paths:
+        return 0, None
+    return len(paths), await ledger.get(IDENTITY, paths[-1])

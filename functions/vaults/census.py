@@ -10,7 +10,6 @@ The first attempt of a day that succeeds makes the day's census; the timer calls
 import logging
 from collections.abc import Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from functions.engine.client import Client
@@ -22,7 +21,7 @@ from shared.domain.policy import Policy
 from shared.domain.resource_id import folded
 from shared.domain.restores.watch import SHOWN, WatchedJob
 from shared.domain.vaults.census import (
-    FOLDER,
+    CENSUS,
     Census,
     Instance,
     Proof,
@@ -59,7 +58,7 @@ async def take(client: Client) -> None:
             standing = await _unprotected(client, cluster, policy, instance)
         standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
     taken = census(standings, now)
-    await outer.ledger.create(path(now), msgspec.json.encode(taken))
+    await outer.ledger.create(path(now), CENSUS.encoded(taken))
     log.info("census taken", extra={"clusters": len(standings), "protected": taken.protected})
     if taken.protected < len(standings):
         log.warning("clusters unprotected", extra={"clusters": len(standings) - taken.protected})
@@ -74,9 +73,10 @@ async def latest() -> Census:
 
 
 async def _latest() -> Census | None:
-    paths = await services().ledger.list(FOLDER)
-    found = await services().ledger.read(paths[-1]) if paths else None
-    return msgspec.json.decode(found, type=Census) if found else None
+    paths = await services().ledger.list(CENSUS.folder())
+    if not paths:
+        return None
+    return await services().ledger.get(CENSUS, paths[-1])
 
 
 async def _with_proofs(standing: Standing, before: Census, jobs: Sequence[WatchedJob]) -> Standing:

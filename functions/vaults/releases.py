@@ -22,7 +22,17 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
 from shared.domain.vaults.protection import Protection, check_ours
-from shared.domain.vaults.release import Release, Released, Remains, check_empty, is_gone, orphans, release_of
+from shared.domain.vaults.release import (
+    GONE_AT,
+    RELEASED,
+    Release,
+    Released,
+    Remains,
+    check_empty,
+    is_gone,
+    orphans,
+    release_of,
+)
 from shared.wiring import services
 
 log = logging.getLogger("meshward")
@@ -94,9 +104,9 @@ async def _planned(wanted: Protection) -> Release:
 
 async def _gone_at(wanted: Protection) -> datetime:
     """When the vault was first seen without its cluster."""
-    path, ledger = f"releases/{wanted.vault}/gone.json", services().ledger
-    await ledger.create(path, msgspec.json.encode(services().now()))
-    return msgspec.json.decode(await ledger.read(path) or b"", type=datetime)
+    path, ledger = GONE_AT.path(vault=wanted.vault), services().ledger
+    await ledger.create(path, GONE_AT.encoded(services().now()))
+    return await ledger.get(GONE_AT, path)
 
 
 async def _remains(wanted: Protection) -> Remains:
@@ -237,6 +247,6 @@ async def delete_snapshots(wanted: Protection) -> Protection:
 async def record_release(release: Release) -> Released:
     """What was released stands in the ledger."""
     released = Released(vault_id=release.wanted.vault_id, steps=release.steps, at=services().now())
-    await services().ledger.create(f"releases/{release.wanted.vault}/released.json", msgspec.json.encode(released))
+    await services().ledger.create(RELEASED.path(vault=release.wanted.vault), RELEASED.encoded(released))
     log.warning("a vault was released", extra={"vault": released.vault_id, "steps": released.steps})
     return released

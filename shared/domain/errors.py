@@ -5,6 +5,7 @@ MeshwardError
 │   ├── InvalidEvent      the event is malformed or not meant for us: it is dead-lettered, nothing starts
 │   ├── NotFound          what the call names isn't there
 │   ├── Conflict          what was asked for doesn't fit the state of things any more: look again, then ask again
+│   ├── Unreadable        a document in the store was broken: somebody has to restore or remove it
 │   └── Misconfigured     the app itself lacks a setting or has a wrong one: somebody has to set it
 └── TemporaryError        the world isn't ready: the step is tried again after `retry_after` seconds
     └── NotConverged      what was asked for is under way but not there yet; no fault of anybody
@@ -37,6 +38,10 @@ class NotFound(PermanentError):
 
 class Conflict(PermanentError):
     """The call rests on a state of things that isn't there (any more)."""
+
+
+class Unreadable(PermanentError):
+    """A document in the store isn't what it was written as; the message names it."""
 
 
 class Misconfigured(PermanentError):

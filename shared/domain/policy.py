@@ -8,24 +8,24 @@ Rules:
 - Every knob has a default, so that an absent document is one that says nothing.
 - A cluster's word goes over that of its trust domain, and this over the document's default; knob by knob, a list as a
   whole. Names are compared without case.
+- A knob is declared in one place: a field of its section with its description, bounds and default (`knobs`).
 - Unknown names, wrong types and impossible values are refused with the JSON path of the field. A section's
   `__post_init__` refuses a value with a ValueError "<knob>: <why>".
 """
 
 import json
-import re
 from typing import Any
 
 import msgspec
 
 from shared.domain.cluster import cluster_id
+from shared.domain.conversion import Misfit, converted
 from shared.domain.errors import PermanentError
+from shared.domain.knobs import renamed
 from shared.domain.resource_id import folded, same
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.vaults.policy import ProtectPolicy
-
-_FAULT = re.compile(r"(?:(\w+): |Object contains unknown field `(.*?)`)?(.*?)(?: - at `\$(.*)`)?", re.DOTALL)
 
 
 class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ def policy_of(document: bytes | None) -> Policy:
         found = json.loads(document) if document else {}
     except ValueError as error:
         raise PermanentError("BadPolicy", f"the policy document isn't JSON: {error}") from error
-    policy = _converted(found, Policy, "$")
+    policy = _current(_converted(found, Policy, "$"))
     _converted(policy.default, Knobs, "$.default")
     for part in ("trust_domains", "clusters"):
         named = getattr(policy, part)
@@ -65,6 +65,20 @@ def policy_of(document: bytes | None) -> Policy:
             _check_name(f"$.{part}", name, list(named))
             _converted(layer, Knobs, f"$.{part}[{json.dumps(name)}]")
     return policy
+
+
+def _current(policy: Policy) -> Policy:
+    """The document with today's names of knobs."""
+    sections = {field.name: field.type for field in msgspec.structs.fields(Knobs)}
+
+    def layer(said: Any) -> Any:
+        if not isinstance(said, dict):
+            return said
+        known = {s: knobs for s, knobs in said.items() if s in sections and isinstance(knobs, dict)}
+        return said | {section: renamed(sections[section], knobs) for section, knobs in known.items()}
+
+    named = [{name: layer(said) for name, said in part.items()} for part in (policy.trust_domains, policy.clusters)]
+    return Policy(default=layer(policy.default), trust_domains=named[0], clusters=named[1])
 
 
 def _check_name(path: str, name: str, names: list[str]) -> None:
@@ -83,11 +97,9 @@ def _named(layers: dict[str, Any], name: str) -> Any:
 
 def _converted[T](found: Any, kind: type[T], path: str) -> T:
     try:
-        return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        knob, unknown, why, at = _FAULT.fullmatch(str(error)).groups("")  # type: ignore[union-attr]  # it matches all
-        field = knob or unknown
-        raise _bad(f"{path}{at}{field and '.'}{field}", why or "there is no such field") from error
+        return converted(found, kind)
+    except Misfit as misfit:
+        raise _bad(f"{path}{misfit.at}", misfit.why) from misfit
 
 
 def _bad(path: str, why: str) -> PermanentError:

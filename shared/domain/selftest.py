@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.cluster import MESH_TAG, PROTECT_TAG, Cluster
+from shared.domain.documents import Mark
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.resource_id import parsed, same, subscription_scope
 
-FOLDER = "selftest"
+TRIED = Mark("selftest/{name}", "That a self-test wrote to the store, or that its event came back.")
 # What a subscription of the fleet needs; infra/provision.sh registers these, and more for the installation itself.
 PROVIDERS = (
     "Microsoft.ContainerService",

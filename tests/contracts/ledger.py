@@ -10,6 +10,8 @@ import asyncio
 import pytest
 
 from shared.adapters.azure.ledger import Ledger
+from shared.domain.errors import NotFound, Unreadable
+from shared.domain.restores.staging import TURN, Turn
 
 type Writers = tuple[Ledger, Ledger]
 
@@ -88,3 +90,20 @@ class LedgerContract:
         paths = [f"many/{n:03}" for n in range(120)]
         await asyncio.gather(*(writers[n % 2].create(path, b"") for n, path in enumerate(paths)))
         assert await writers[0].list("many/") == paths
+
+    async def test_a_document_is_read_as_what_it_was_written(self, writers: Writers) -> None:
+        one, two = writers
+        await one.create("turns/a.json", TURN.encoded(Turn(lease="leases/a")))
+        assert await two.get(TURN, "turns/a.json") == await two.find(TURN, "turns/a.json") == Turn(lease="leases/a")
+
+    async def test_a_document_that_is_absent_says_so_by_its_path(self, writers: Writers) -> None:
+        assert await writers[0].find(TURN, "turns/b.json") is None
+        with pytest.raises(NotFound, match=r"DocumentAbsent: turns/b\.json"):
+            await writers[0].get(TURN, "turns/b.json")
+
+    @pytest.mark.parametrize("broken", [b"", b"not JSON", b"{}", b'{"lease": 7}'])
+    async def test_a_document_that_is_broken_says_so_by_its_path(self, writers: Writers, broken: bytes) -> None:
+        await writers[0].create("turns/c.json", broken)
+        for read in (writers[0].find, writers[0].get):
+            with pytest.raises(Unreadable, match=r"DocumentBroken: turns/c\.json"):
+                await read(TURN, "turns/c.json")

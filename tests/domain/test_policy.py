@@ -45,6 +45,20 @@ def test_names_are_compared_without_case() -> None:
     assert (found.restarts_at_once, found.settle_within) == (2, timedelta(days=9))
 
 
+def test_a_former_name_of_a_knob_is_still_taken_on_every_layer() -> None:
+    policy = read(
+        default={"verify": {"share": 0.5, "older": 0.3}}, clusters={BLUE: {"verify": {"sample_rate": 1, "older": 0}}}
+    )
+    blue, other = policy.at(cluster=BLUE).verify, policy.at().verify
+    assert (blue.sample_rate, blue.older_point_rate) == (1, 0)
+    assert (other.sample_rate, other.older_point_rate) == (0.5, 0.3)
+
+
+def test_a_knob_that_is_said_by_both_its_names_is_refused() -> None:
+    with pytest.raises(PermanentError, match=r"\$.default.verify.share: there is no such field"):
+        read(default={"verify": {"share": 0.5, "sample_rate": 0.5}})
+
+
 def test_knobs_survive_a_durable_history() -> None:
     knobs = read(default=trust(maintenance=[{"from": "22:00", "to": "04:00"}])).at()
     assert msgspec.convert(msgspec.to_builtins(knobs), Knobs) == knobs

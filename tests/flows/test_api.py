@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from functions import routes
 from local import scenario
 from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
@@ -50,8 +51,7 @@ async def call(
 
 
 def test_the_routes_tested_here_are_all_there_are() -> None:
-    declared = re.findall(r'@guarded\("(\w+)", "([^"]+)"\)', (APP / "functions" / "api.py").read_text())
-    assert [(method, re.sub(r"{\w+}", "anything", route)) for method, route in declared] == ROUTES
+    assert [(route.method, re.sub(r"{\w+}", "anything", route.path)) for route in routes.ROUTES] == ROUTES
 
 
 async def test_the_host_serves_no_http_function_besides_them(stage: Stage) -> None:
@@ -87,12 +87,38 @@ async def test_a_token_does_not_appear_in_the_log(stage: Stage, http: aiohttp.Cl
     assert not [line for line in stage.log if token[-20:] in line or token[:40] in line]
 
 
-@pytest.mark.parametrize("body", [None, [], "text", {}, {"certificate": 7}, {"certificate": ""}])
-async def test_a_body_that_misses_its_field_is_refused_with_its_name(
-    stage: Stage, http: aiohttp.ClientSession, body: Any
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (None, "isn't JSON"),
+        ([], "Expected `object`"),
+        ("text", "Expected `object`"),
+        ({}, 'at "certificate": it is missing'),
+        ({"certificate": 7}, 'at "certificate": Expected `str`'),
+        ({"certificate": ""}, 'at "certificate": Expected `str` of length >= 1'),
+        ({"certificate": "a", "mod": "compromise"}, 'at "mod": there is no such field'),
+        ({"certificate": "a", "mode": "compromise"}, 'at "plan": it is missing'),
+        ({"certificate": "a", "\u202e" * 300: 1}, "there is no such field"),
+    ],
+)
+async def test_a_body_that_isn_t_as_its_route_says_is_refused_with_the_name_of_the_field(
+    stage: Stage, http: aiohttp.ClientSession, body: Any, told: str
 ) -> None:
     status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), body)
     assert (status, answer["reason"]) == (400, "MalformedBody")
+    assert told in answer["message"]
+    assert (answer["message"].isprintable(), len(answer["message"]) < 400) == (True, True)
+    assert not stage.host.instances()
+
+
+@pytest.mark.parametrize("route", [r for r in routes.ROUTES if r.body is not routes.Nothing], ids=lambda r: r.path)
+async def test_no_body_may_have_a_field_that_its_route_doesn_t_know(
+    stage: Stage, http: aiohttp.ClientSession, route: routes.ApiRoute[Any, Any]
+) -> None:
+    known = {field.name: "x" for field in msgspec.structs.fields(route.body)}
+    status, answer, _ = await call(http, stage, "POST", route.path, stage.token(), known | {"force": "x"})
+    assert (status, answer["reason"]) == (400, "MalformedBody")
+    assert answer["message"] == 'the body is refused at "force": there is no such field'
 
 
 NAMING = [
@@ -115,7 +141,8 @@ async def test_a_text_that_names_nothing_is_refused_shortly_and_nothing_starts(
     for text in filter(None, HOSTILE.values()):
         end = text[-2000:]  # as long as a URL may be
         path = route if method == "POST" else f"{route}?{urlencode({field: end})}"
-        body = {field: text, "plan": "x"} if method == "POST" else None
+        plan = {} if route == "verifications" else {"plan": "x"}
+        body = {field: text, **plan} if method == "POST" else None
         status, answer, _ = await call(http, stage, method, path, stage.token(), body)
         assert (status, answer["reason"]) == (400, reason), text
         assert len(answer["message"]) < 300

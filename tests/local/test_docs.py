@@ -1,16 +1,18 @@
 """The pages that follow from the code."""
 
 import ast
+import json
 from collections.abc import Iterator
-from typing import get_args
 
 import msgspec
 import pytest
 
 from local.docs import DOCS, GENERATED
 from local.stage import APP
+from local.tables import filled
 from shared.domain.policy import Knobs
-from shared.domain.restores.calls import Purpose
+from shared.domain.restores.policy import Probe
+from shared.domain.trust.policy import Window
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -18,10 +20,26 @@ def test_what_make_docs_writes_is_current(name: str) -> None:
     assert (DOCS / name).read_text() == GENERATED[name]()
 
 
-def test_the_policy_page_names_every_knob() -> None:
-    page = (DOCS / "policy.md").read_text()
-    knobs = [f"`{knob}`" for section in msgspec.structs.fields(Knobs) for knob in section.type.__struct_fields__]
-    assert [knob for knob in knobs if knob not in page] == []
+def test_every_knob_says_what_it_means() -> None:
+    sections = [section.type for section in msgspec.structs.fields(Knobs)]
+    knobs = [knob for section in [*sections, Window, Probe] for knob in msgspec.inspect.type_info(section).fields]  # type: ignore[attr-defined]
+    silent = [k.name for k in knobs if not (getattr(k.type, "extra_json_schema", None) or {}).get("description")]
+    assert (len(knobs) > 30, silent) == (True, [])
+    words = {word for knob in knobs for word in getattr(knob.type, "extra", None) or {}}
+    assert words == {"at_least", "at_most", "longer_than", "unit", "unset", "formerly"}
+
+
+def test_an_editor_takes_the_former_name_of_a_knob_too() -> None:
+    knobs = json.loads(GENERATED["policy.schema.json"]())["$defs"]["VerifyPolicy"]["properties"]
+    assert knobs["share"] == knobs["sample_rate"] | {
+        "description": "The former name of sample_rate.",
+        "deprecated": True,
+    }
+
+
+def test_a_page_without_the_marks_of_its_table_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"docs/policy.md has no marks for heat"):
+        filled("docs/policy.md", heat="")
 
 
 RAISED = ("PermanentError", "NotConverged", "TemporaryError", "_verdict", "_reason")
@@ -53,14 +71,3 @@ def test_the_runbook_covers_every_reason_for_a_hold() -> None:
     page, found = (DOCS / "rotation.md").read_text(), set(reasons())
     assert len(found) > 25
     assert sorted(reason for reason in found if f"`{reason}`" not in page and reason != "Http") == []
-
-
-def test_the_page_on_restores_names_every_check() -> None:
-    page = (DOCS / "restores.md").read_text()
-    files = [APP / "shared" / "domain" / "restores" / f"{part}.py" for part in ("checks", "calls")]
-    calls = [n for f in files for n in ast.walk(ast.parse(f.read_text())) if isinstance(n, ast.Call)]
-    named = [k.value for c in calls for k in c.keywords if k.arg in ("name", "purpose")]
-    names = {str(n.value) for n in named if isinstance(n, ast.Constant)} | set(get_args(Purpose.__value__))
-    names = {name for name in names if " " in str(name) or name in ("canary", "inventory")}
-    assert len(names) == 14
-    assert [name for name in names if f"| {name} |" not in page] == []

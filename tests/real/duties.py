@@ -29,6 +29,7 @@ from shared.adapters.kubernetes.isolation import Namespaces
 from shared.adapters.meshes.linkerd import Linkerd, Mesh
 from shared.domain.errors import TemporaryError
 from shared.domain.restores.calls import ALLOWED, STRANGER, Call
+from shared.domain.restores.rungs import HANDSHAKE
 from shared.domain.restores.verification import Item
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.vaults.binding import NAMESPACE, account_of
@@ -143,7 +144,7 @@ def _call(place: str) -> Call:
     return Call(
         name=ALLOWED,
         place=place,
-        purpose="mesh handshake",
+        rung=HANDSHAKE,
         about="web:8080",
         account=ALLOWED,
         image="contoso/curl:1",

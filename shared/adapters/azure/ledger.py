@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from shared.domain.documents import Document
 from shared.domain.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ class Ledger:
         with _translated(f"reading {path}"):
             found = await self._found(path)
             return bytes(await found.bytes_async()) if found else None
+
+    async def get[T](self, document: Document[T], path: str) -> T:
+        """The document of this kind; raises NotFound "DocumentAbsent" or Unreadable "DocumentBroken"."""
+        return document.decoded(path, await self.read(path))
+
+    async def find[T](self, document: Document[T], path: str) -> T | None:
+        """The document of this kind, None if there is none; raises Unreadable "DocumentBroken"."""
+        found = await self.read(path)
+        return document.decoded(path, found) if found is not None else None
 
     async def _found(self, path: str) -> "GetResult | None":
         import obstore

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from shared.domain.restores.calls import CONTAINER, Call
-from shared.domain.restores.checks import Check, Weight
 from shared.domain.restores.manifest import Object
+from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Check, Weight
 
 _TOLD = 200  # characters of what a command has written as its termination message
 
@@ -47,17 +47,17 @@ def excuse_of(pod: Object | None) -> Answer:
 
 def uncalled(why: str) -> Check:
     """The rung where no call could be made at all."""
-    return Check(name="mesh handshake", passed=False, finding=f"nobody could be called: {why}", weight="finding")
+    return HANDSHAKE.check(passed=False, finding=f"nobody could be called: {why}", weight="finding")
 
 
 def check_of(call: Call, answer: Answer) -> Check:
     """The rung of the ladder that a call is. A call that couldn't run is no fault of the copy."""
     if answer.exit_code is None:
         finding = f"{call.about} wasn't called: {answer.message}"
-        weight: Weight = "unknown" if call.purpose == "application probe" else "finding"
-        return Check(name=call.purpose, passed=False, finding=finding, weight=weight)
+        weight: Weight = "unknown" if call.rung == PROBE else "finding"
+        return call.rung.check(passed=False, finding=finding, weight=weight)
     said = _SAID[call.speaks](call, answer)
-    return Check(name=call.purpose, passed=said.passed, finding=f"{call.about}: {said.finding}", weight=said.weight)
+    return call.rung.check(passed=said.passed, finding=f"{call.about}: {said.finding}", weight=said.weight)
 
 
 class _Said(NamedTuple):
@@ -70,9 +70,9 @@ def _http(call: Call, answer: Answer) -> _Said:
     status, _, by_proxy = [*answer.message.strip().split(" ", 2), "", "", ""][:3]
     finding = f"HTTP {status} {by_proxy}".strip() if status else "no answer"
     code = int(status) if status.isdigit() else 0
-    if call.purpose == "mesh refusal":
+    if call.rung == REFUSAL:
         return _Said(code == 403, finding)
-    if call.purpose == "application probe":
+    if call.rung == PROBE:
         return _Said(0 < code < 400, finding)
     if code == 403:
         return _Said(False, f"{finding}, perhaps the application's own word", "finding")

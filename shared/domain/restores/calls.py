@@ -20,6 +20,7 @@ import msgspec
 from shared.domain.restores.injection import injected_namespaces
 from shared.domain.restores.manifest import VERIFIES_LABEL, Object
 from shared.domain.restores.policy import Probe, VerifyPolicy
+from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from shared.domain.restores.workloads import belongs_to_mesh, ready
 
 ALLOWED, STRANGER, CONTAINER = "meshward-probe", "meshward-stranger", "call"
@@ -36,18 +37,16 @@ _OF_A_POD = {  # labels that tell pods of one workload apart
     "apps.kubernetes.io/pod-index",
 }
 
-type Purpose = Literal["mesh handshake", "mesh refusal", "application probe"]
-
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One pod to run: what it checks, about which workload, as which service account, and its container.
+    """One pod to run: which rung its answer is, about which workload, as which service account, and its container.
 
     `port` and `labels` are those of the called pod where the mesh decides who may call it, 0 and none elsewhere.
     """
 
     name: str
     place: str
-    purpose: Purpose
+    rung: Rung
     about: str
     account: str
     image: str
@@ -122,8 +121,8 @@ def _mesh_calls(targets: Sequence[Target], place: str, knobs: VerifyPolicy) -> l
     target = next(iter(sorted(meshed, key=lambda t: (not t.http, t.workload, t.port))), None)
     if target is None:
         return []
-    purposes: list[tuple[Purpose, str]] = [("mesh handshake", ALLOWED), ("mesh refusal", STRANGER)]
-    return [_call(target, account, purpose, account, _PATH, knobs) for purpose, account in purposes]
+    callers = ((HANDSHAKE, ALLOWED), (REFUSAL, STRANGER))
+    return [_call(target, account, rung, account, _PATH, knobs) for rung, account in callers]
 
 
 def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, knobs: VerifyPolicy) -> Call:
@@ -133,7 +132,7 @@ def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, kno
         return Call(
             name=name,
             place=place,
-            purpose="application probe",
+            rung=PROBE,
             about=about,
             account=ALLOWED,
             image=probe.image,
@@ -143,16 +142,16 @@ def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, kno
     found = next((t for t in targets if (t.place, t.workload) == (place, probe.workload)), None)
     nobody = Target(place=place, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={})
     target = msgspec.structs.replace(found or nobody, port=probe.port or 0)
-    return _call(target, name, "application probe", ALLOWED, probe.path, knobs)
+    return _call(target, name, PROBE, ALLOWED, probe.path, knobs)
 
 
-def _call(target: Target, name: str, purpose: Purpose, account: str, path: str, knobs: VerifyPolicy) -> Call:
+def _call(target: Target, name: str, rung: Rung, account: str, path: str, knobs: VerifyPolicy) -> Call:
     url = f"http://{target.ip}:{target.port}{path}" if path else f"telnet://{target.ip}:{target.port}"
     curl = ["curl", "--silent", "--output", "/dev/null", *_PATIENCE, "--write-out", _REPORT, url]
     return Call(
         name=name,
         place=target.place,
-        purpose=purpose,
+        rung=rung,
         about=f"{target.workload}:{target.port}",
         account=account,
         image=knobs.probe_image,

@@ -13,8 +13,23 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.rungs import (
+    AGE,
+    CANARY,
+    COUNTERS,
+    INVENTORY,
+    MESH_IDENTITY,
+    PODS,
+    RESTORE_JOB,
+    RESTORE_TIME,
+    THREAT,
+    VOLUMES,
+    WARNINGS,
+    Check,
+)
 from shared.domain.restores.verification import GOOD, Plan, RestoreJob, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
@@ -23,20 +38,6 @@ SETTLES_WITHIN = timedelta(minutes=15)
 _NAMED = 3  # how many blockers a finding names
 
 type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusive"]
-type Weight = Literal["failure", "finding", "unknown"]
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One rung: what was found, and the seconds that it measured (None if it measured no time).
-
-    `weight` says what a check that didn't pass means: a failed copy, a finding, or that nothing can be said.
-    """
-
-    name: str
-    passed: bool
-    finding: str
-    seconds: float | None = None
-    weight: Weight = "failure"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     point: str = ""
     names: tuple[str, ...] = ()
     manifest: str = ""
+
+
+VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", Result)
 
 
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,32 +140,29 @@ def some(names: Sequence[str]) -> str:
 def _age(plan: Plan, knobs: VerifyPolicy) -> Check:
     age = timedelta(seconds=plan.rpo_s)
     finding = f"the latest point was {_hours(age)} old, the target is {_hours(knobs.rpo)}"
-    return Check(
-        name="recovery point age", passed=age <= knobs.rpo, finding=finding, seconds=plan.rpo_s, weight="finding"
-    )
+    return AGE.check(passed=age <= knobs.rpo, finding=finding, seconds=plan.rpo_s)
 
 
 def _threat(plan: Plan) -> Check:
     finding = f"passed over for a threat: {some(plan.flagged)}" if plan.flagged else "no point carries a threat"
-    return Check(name="threat flag", passed=not plan.flagged, finding=finding, weight="finding")
+    return THREAT.check(passed=not plan.flagged, finding=finding)
 
 
 def _status(plan: Plan, job: RestoreJob) -> Check:
     took = (job.ended - job.started).total_seconds() if job.ended else None
     tier = " from the vault tier" if plan.staging_group else ""
     finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
-    return Check(name="restore job", passed=job.status.lower() in GOOD, finding=finding, seconds=took)
+    return RESTORE_JOB.check(passed=job.status.lower() in GOOD, finding=finding, seconds=took)
 
 
 def _warnings(job: RestoreJob) -> Check:
     found = classified(job.warnings)
     silent = job.status.lower() != "completed" and not job.warnings
     told = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
-    return Check(
-        name="restore warnings",
+    return WARNINGS.check(
         passed=not (found["lossy"] or found["unclear"] or silent),
         finding="; ".join(told) or job.status,
-        weight="failure" if found["lossy"] else "finding",
+        weight="failure" if found["lossy"] else None,
     )
 
 
@@ -170,7 +171,7 @@ def _counters(job: RestoreJob, difference: Difference) -> list[Check]:
         return []
     clean = not job.failed and not job.skipped and (job.restored > 0 or difference.compared == 0)
     finding = f"{job.restored} restored, {job.failed} failed, {job.skipped} skipped"
-    return [Check(name="restore counters", passed=clean, finding=finding)]
+    return [COUNTERS.check(passed=clean, finding=finding)]
 
 
 def _inventory(difference: Difference) -> Check:
@@ -178,36 +179,34 @@ def _inventory(difference: Difference) -> Check:
     parts += [f"missing {some(difference.missing)}"] if difference.missing else []
     parts += [f"altered {some(difference.altered)}"] if difference.altered else []
     parts += [f"not in the source {some(difference.extra)}"] if difference.extra else []
-    return Check(name="inventory", passed=not (difference.missing or difference.altered), finding="; ".join(parts))
+    return INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
 
 
 def _canary(beats: dict[str, datetime | None], since: datetime) -> Check:
     stale = [f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)" for name, at in beats.items()]
     stale = [told for told, at in zip(stale, beats.values(), strict=True) if at is None or at < since]
     finding = f"older than {since:%Y-%m-%d %H:%M}: {some(stale)}" if stale else f"{len(beats)} are fresh"
-    return Check(name="canary", passed=not stale, finding=finding)
+    return CANARY.check(passed=not stale, finding=finding)
 
 
 def _running(workloads: Workloads) -> list[Check]:
     unbound, unready, strangers = workloads.unbound, workloads.unready, workloads.strangers
-    bound = Check(name="volumes bound", passed=not unbound, finding=some(unbound) or "all claims are bound")
-    ready = Check(name="pods ready", passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
+    bound = VOLUMES.check(passed=not unbound, finding=some(unbound) or "all claims are bound")
+    ready = PODS.check(passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
     if workloads.homeless:
         finding = f"the cluster has no room for {some(workloads.homeless)}"
-        ready = Check(name="pods ready", passed=False, finding=finding, weight="unknown")
+        ready = PODS.check(passed=False, finding=finding, weight="unknown")
     checks = [bound, ready]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a root in force"
-        checks.append(Check(name="mesh identity", passed=not strangers, finding=some(strangers) or good))
+        checks.append(MESH_IDENTITY.check(passed=not strangers, finding=some(strangers) or good))
     return checks
 
 
 def _restore_time(job: RestoreJob, ready: datetime, knobs: VerifyPolicy) -> Check:
     took = ready - job.started
     finding = f"usable after {_hours(took)}, the target is {_hours(knobs.rto)}"
-    return Check(
-        name="restore time", passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds(), weight="finding"
-    )
+    return RESTORE_TIME.check(passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds())
 
 
 def _hours(span: timedelta) -> str:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, shown
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
@@ -61,6 +62,9 @@ class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+SAMPLED_OUT = Document("sampled/{verification}.json", "That a backup isn't verified, and why.", SampledOut)
+
+
 class Point(NamedTuple):
     """The point to restore, how old the latest one is that could be, and which ones carry a threat."""
 
@@ -87,9 +91,9 @@ def why(candidate: Candidate, history: History, knobs: VerifyPolicy, now: dateti
     overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
     if overdue:
         return Reason(True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}")
-    if draw(wanted.name, "verify") < knobs.share:
-        return Reason(True, "Drawn", f"drawn: {knobs.share:.0%} of the backups are")
-    return Reason(False, "NotDrawn", f"{knobs.share:.0%} of the backups are verified, and this one wasn't drawn")
+    if draw(wanted.name, "verify") < knobs.sample_rate:
+        return Reason(True, "Drawn", f"drawn: {knobs.sample_rate:.0%} of the backups are")
+    return Reason(False, "NotDrawn", f"{knobs.sample_rate:.0%} of the backups are verified, and this one wasn't drawn")
 
 
 def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:

@@ -9,10 +9,10 @@ from datetime import datetime
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.restores.checks import Result
 from shared.domain.restores.verification import Item, Kind, Plan, item_digest
 
-FOLDER = "trials/"
 KEPT = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
 
@@ -64,9 +64,12 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, trials=(*self.trials, trial)[-KEPT:])
 
 
+HISTORY = Document("trials/{item}.json", "The verifications of an item, newest last.", History)
+
+
 def path(item_id: str) -> str:
     """Where the history of an item is kept."""
-    return f"{FOLDER}{item_digest(item_id)}.json"
+    return HISTORY.path(item=item_digest(item_id))
 
 
 def empty(item: Item, trust_domain: str = "") -> History:

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from shared.domain.documents import Document, Mark
 from shared.domain.restores.verification import Plan
 
-FOLDER = "leases/"
+LEASE = Document("leases/{day}/{verification}.json", "That a verification may have made something.", Plan)
+RELEASE = Mark("leases/{day}/{verification}.gone", "That everything it has made is gone.")
 KEPT = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
 
@@ -28,7 +30,7 @@ class Clearing(msgspec.Struct, frozen=True, kw_only=True):
 
 def lease_path(plan: Plan) -> str:
     """Where the lease of a verification is kept; its name begins with the day."""
-    return f"{FOLDER}{plan.planned:%Y-%m-%d}/{plan.name}{_LEASE}"
+    return LEASE.path(day=f"{plan.planned:%Y-%m-%d}", verification=plan.name)
 
 
 def release_path(lease: str) -> str:
@@ -43,7 +45,7 @@ def verification(lease: str) -> str:
 
 def kept_since(now: datetime) -> str:
     """The key after which all leases are listed that are looked at."""
-    return f"{FOLDER}{now - KEPT:%Y-%m-%d}"
+    return f"{LEASE.folder()}{now - KEPT:%Y-%m-%d}"
 
 
 def unreleased(paths: Collection[str]) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
 from shared.domain.restores.verification import item_digest
 
@@ -102,14 +103,17 @@ def manifest_of(held: Held, now: datetime) -> Manifest:
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
 
 
+MANIFEST = Document("manifests/{item}/{when}-{verification}.json", "What a backup must hold.", Manifest)
+
+
 def folder(item_id: str) -> str:
     """Where the manifests of an item are kept."""
-    return f"manifests/{item_digest(item_id)}/"
+    return MANIFEST.folder(item=item_digest(item_id))
 
 
 def path(item_id: str, verification: str, taken: datetime) -> str:
     """Where a manifest is kept: its name begins with the moment, so that a list of them is in order."""
-    return f"{folder(item_id)}{taken:%Y%m%dT%H%M%SZ}-{verification}.json"
+    return MANIFEST.path(item=item_digest(item_id), when=f"{taken:%Y%m%dT%H%M%SZ}", verification=verification)
 
 
 def taken_at(path: str) -> datetime:

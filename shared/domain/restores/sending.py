@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.domain.documents import Mark
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
 from shared.domain.restores.verification import RestoreJob
 
@@ -68,9 +69,13 @@ def ran_during(job: RestoreJob, moment: datetime) -> bool:
     return job.started - CLOCK_SKEW <= moment and (job.ended is None or moment <= job.ended + CLOCK_SKEW)
 
 
+SEND = Mark("restores/{verification}/{when}", "That a verification sends its restore.")
+READ = Mark("reads/{subscription}/{hour}/{token}", "That a read of backup jobs is spent.")
+
+
 def sends_folder(verification: str) -> str:
     """Where it stands when a verification sent its restore."""
-    return f"restores/{verification}/"
+    return SEND.folder(verification=verification)
 
 
 def sends_of(verification: str, paths: Iterable[str]) -> list[datetime]:
@@ -80,7 +85,7 @@ def sends_of(verification: str, paths: Iterable[str]) -> list[datetime]:
 
 def reads_folder(subscription: str, now: datetime) -> str:
     """Where the tokens stand that this hour's reads of a subscription's jobs have taken."""
-    return f"reads/{subscription.lower()}/{now:%Y-%m-%dT%H}/"
+    return READ.folder(subscription=subscription.lower(), hour=f"{now:%Y-%m-%dT%H}")
 
 
 def next_token(folder: str, taken: Collection[str], now: datetime) -> str:

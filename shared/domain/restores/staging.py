@@ -17,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.disks import called_as_a_machine_s
@@ -52,15 +53,19 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     lease: str
 
 
+TURN = Document("turns/{subscription}/{group}.json", "Which restore passes through a staging group.", Turn)
+BEFORE = Document("staging/{verification}.json", "What was in the staging group before a restore.", Before)
+
+
 def turn_path(plan: Plan) -> str:
     """Where it stands whose turn at the plan's staging group it is."""
     id = ResourceId(plan.staging_group)
-    return f"turns/{id.subscription}/{id.group}.json".lower()
+    return TURN.path(subscription=id.subscription, group=id.group).lower()
 
 
 def before_path(plan: Plan) -> str:
     """Where it stands what was in the staging group before the plan's restore."""
-    return f"staging/{plan.name}.json"
+    return BEFORE.path(verification=plan.name)
 
 
 def check_turn(turn: Turn | None, plan: Plan, released: Collection[str], now: datetime) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from shared.domain.documents import Mark
 from shared.domain.events import BACKUP_COMPLETED, BACKUP_FAILED, BACKUP_OVERDUE
 from shared.domain.resource_id import name_of
 from shared.domain.restores.verification import ENDED, GOOD
@@ -21,8 +22,8 @@ from shared.domain.restores.verification import ENDED, GOOD
 OVERLAP = timedelta(days=1)
 SHOWN = timedelta(days=14)
 OVERDUE = timedelta(hours=12)
-WATERMARK = "watch/watermark"
-TOLD = "backups/"
+WATERMARK = Mark("watch/watermark", "The latest end of a backup job that was published (the time itself).")
+TOLD = Mark("backups/{day}/{event}", "That the event of a backup job was published.")
 
 
 class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """The ledger's row. It begins with the date, so that rows since a day can be listed."""
-        return f"{TOLD}{self.when:%Y-%m-%d}/{name_of(self.id)}:{self.news}"
+        return TOLD.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.news}")
 
 
 def event_type(status: str) -> str:
@@ -69,7 +70,7 @@ def window_start(watermark: datetime | None, now: datetime) -> datetime:
 
 def told_since(start: datetime) -> str:
     """The key after which all rows of jobs that became news since `start` are listed."""
-    return f"{TOLD}{start:%Y-%m-%d}"
+    return f"{TOLD.folder()}{start:%Y-%m-%d}"
 
 
 def untold(jobs: Iterable[WatchedJob], told: Collection[str], since: datetime, now: datetime) -> list[WatchedJob]:

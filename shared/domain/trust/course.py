@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from shared.domain.documents import Document
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of
 from shared.domain.trust.moves import SPOKEN, mode_after, moved, next_for, without_root
@@ -120,6 +121,9 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     activated: datetime | None  # when the last issuer was proven live
     finished: datetime
+
+
+ROTATION = Document("rotations/{instance}.json", "How a rotation ended.", Rotated)
 
 
 def apply_words(course: Course) -> tuple[Course, dict[Word, Conflict]]:

@@ -5,6 +5,9 @@ from datetime import datetime, time, timedelta
 from typing import Annotated, Literal, get_args
 
 import msgspec
+from msgspec import Meta
+
+from shared.domain.knobs import SOME_TIME, Section
 
 LEAF_LIFETIME = timedelta(hours=24)  # unless a mesh is told otherwise
 SHORTEST_ROOT = timedelta(hours=1)
@@ -18,42 +21,65 @@ _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 class Window(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"opens": "from", "closes": "to"}
 ):
-    """From HH:MM to HH:MM (UTC, 24:00 is midnight) on these days; if it closes before it opens, on the next day."""
+    """A time of the week in which workloads may be restarted."""
 
-    days: Annotated[tuple[Day, ...], msgspec.Meta(min_length=1)] = _DAYS
-    opens: Annotated[str, msgspec.Meta(pattern=f"^{_CLOCK}$")]
-    closes: Annotated[str, msgspec.Meta(pattern=f"^({_CLOCK}|24:00)$")]
+    days: Annotated[tuple[Day, ...], Meta(min_length=1, description="Days on which it opens.")] = _DAYS
+    opens: Annotated[str, Meta(pattern=f"^{_CLOCK}$", description="When it opens: HH:MM, UTC.")]
+    closes: Annotated[
+        str,
+        Meta(
+            pattern=f"^({_CLOCK}|24:00)$",
+            description="When it closes: HH:MM, UTC; 24:00 is midnight. A time before `from` is one of the next day.",
+        ),
+    ]
 
     def __post_init__(self) -> None:
         if self.opens == self.closes:
             raise ValueError("to: the window never opens; a whole day is 00:00 to 24:00")
 
 
-class TrustPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The knobs of a trust domain's rotations.
+class TrustPolicy(Section, frozen=True, kw_only=True):
+    """The knobs of a trust domain's rotations."""
 
-    An issuer is renewed at half of `issuer_lifetime`. Workloads restart only while a window of `maintenance` is open
-    (none: always), at most `restarts_at_once` in a cluster. A phase that takes longer than its `…_within` puts the
-    rotation on hold. A new root lives as long as `root_lifetime`, or as the old one did.
-    """
-
-    issuer_lifetime: timedelta = timedelta(hours=48)
-    root_lifetime: timedelta | None = None
-    restarts_at_once: Annotated[int, msgspec.Meta(ge=1)] = 10
-    maintenance: tuple[Window, ...] = ()
-    distribute_within: timedelta = timedelta(hours=24)
-    activate_within: timedelta = timedelta(hours=2)
-    settle_within: timedelta = timedelta(hours=48)
-    retire_within: timedelta = timedelta(hours=24)
-
-    def __post_init__(self) -> None:
-        if self.issuer_lifetime < LEAF_LIFETIME:
-            raise ValueError("issuer_lifetime: shorter than the leaves that it signs, which live 24 hours")
-        if self.root_lifetime is not None and self.root_lifetime < SHORTEST_ROOT:
-            raise ValueError("root_lifetime: shorter than an hour, in which no rotation can be done")
-        for phase in ("distribute", "activate", "settle", "retire"):
-            if getattr(self, f"{phase}_within") <= timedelta():
-                raise ValueError(f"{phase}_within: not longer than nothing")
+    issuer_lifetime: Annotated[
+        timedelta,
+        Meta(
+            description="How long an issuer lives. It is renewed at half of that. It outlives the leaves that it "
+            "signs, which live for 24 hours.",
+            extra={"at_least": LEAF_LIFETIME},
+        ),
+    ] = timedelta(hours=48)
+    root_lifetime: Annotated[
+        timedelta | None,
+        Meta(description="How long a new root lives.", extra={"at_least": SHORTEST_ROOT, "unset": "as the old root's"}),
+    ] = None
+    restarts_at_once: Annotated[
+        int,
+        Meta(
+            ge=1, description="How many workloads of a cluster restart at the same time.", extra={"unit": "workloads"}
+        ),
+    ] = 10
+    maintenance: Annotated[
+        tuple[Window, ...],
+        Meta(description="Windows in which workloads may be restarted.", extra={"unset": "always"}),
+    ] = ()
+    distribute_within: Annotated[
+        timedelta,
+        Meta(
+            description="Until when every proxy trusts both roots. Time outside of maintenance windows counts too, so "
+            "make it longer than the time between two of them.",
+            extra=SOME_TIME,
+        ),
+    ] = timedelta(hours=24)
+    activate_within: Annotated[
+        timedelta, Meta(description="Until when every identity replica uses the new issuer.", extra=SOME_TIME)
+    ] = timedelta(hours=2)
+    settle_within: Annotated[
+        timedelta, Meta(description="Until when every leaf chains to the new root.", extra=SOME_TIME)
+    ] = timedelta(hours=48)
+    retire_within: Annotated[
+        timedelta, Meta(description="Until when no proxy trusts the old root.", extra=SOME_TIME)
+    ] = timedelta(hours=24)
 
 
 def open_now(windows: Sequence[Window], now: datetime) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vaults.protection import Protection
 
@@ -59,6 +60,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     vault_id: str
     items: tuple[str, ...]
     actions: tuple[str, ...]
+
+
+IDENTITY = Document("identities/{principal}/{version}.json", "What an identity of backup workloads is for.", Entry)
 
 
 def identity_name(wanted: Protection) -> str:

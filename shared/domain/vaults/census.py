@@ -16,13 +16,13 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.cluster import Cluster
+from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.volumes import FoundItem, Source, ended, sources_of
 
-FOLDER = "census/"
 _CONFIGURED = "ProtectionConfigured"
 
 
@@ -89,6 +89,9 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
         return known.get(folded(item), Proof())
 
 
+CENSUS = Document("census/{day}.json", "The census of a day.", Census)
+
+
 def by_cluster(instances: Iterable[Instance]) -> dict[str, Instance]:
     """The instance of each cluster, by its id in lower case; of several one that protects it, if there is one."""
     return {folded(i.cluster_id): i for i in sorted(instances, key=lambda instance: instance.configured)}
@@ -96,7 +99,7 @@ def by_cluster(instances: Iterable[Instance]) -> dict[str, Instance]:
 
 def path(day: datetime) -> str:
     """Where the census of a day is kept."""
-    return f"{FOLDER}{day:%Y-%m-%d}.json"
+    return CENSUS.path(day=f"{day:%Y-%m-%d}")
 
 
 def census(standings: Sequence[Standing], now: datetime) -> Census:

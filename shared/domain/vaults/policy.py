@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-import msgspec
+from msgspec import Meta
 
+from shared.domain.knobs import Section
 from shared.domain.resource_id import parsed
 
 type Redundancy = Literal["LocallyRedundant", "ZoneRedundant", "GeoRedundant"]
@@ -14,36 +15,92 @@ _GUARDS = "Microsoft.DataProtection/resourceGuards"
 _SUBNETS, _ZONES = "Microsoft.Network/virtualNetworks/subnets", "Microsoft.Network/privateDnsZones"
 
 
-class ProtectPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The knobs of a cluster's protection.
+class ProtectPolicy(Section, frozen=True, kw_only=True):
+    """The knobs of a cluster's protection."""
 
-    Every cluster of the `subscriptions` is protected unless its tag says no. Where a region doesn't offer `redundancy`,
-    `redundancy_fallback` will do. Immutability is Unlocked; for vaults named in `lock` it is locked, for ever. Without
-    `public_network`, what Azure lets one close to public networks is closed. `guard` is the Resource Guard (resource
-    id) that watches over vaults. With a `subnet` (resource id) the backups' storage account is reached by a private
-    endpoint in it alone, whose record stands in `dns_zone` (resource id), if that is given. A vault outlives its
-    cluster by `release_after`.
-    """
-
-    subscriptions: tuple[str, ...] = ()
-    redundancy: Redundancy = "GeoRedundant"
-    redundancy_fallback: Redundancy | None = None
-    soft_delete: Literal["On", "AlwaysOn"] = "On"
-    soft_delete_days: Annotated[int, msgspec.Meta(ge=14, le=180)] = 14
-    lock: tuple[str, ...] = ()
-    public_network: bool = True
-    guard: str = ""
-    subnet: str = ""
-    dns_zone: str = ""
-    backup_every: timedelta = _DAY
-    keep: timedelta = timedelta(days=7)
-    release_after: timedelta = timedelta(days=30)
+    subscriptions: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Subscriptions (ids) of which every cluster is protected, unless its tag `meshward:protect` is "
+            "`false`."
+        ),
+    ] = ()
+    redundancy: Annotated[
+        Redundancy, Meta(description="Redundancy of the vault's storage. It can't be changed once the vault is there.")
+    ] = "GeoRedundant"
+    redundancy_fallback: Annotated[
+        Redundancy | None,
+        Meta(
+            description="What is used where the region doesn't offer `redundancy`. Without it, the protection is "
+            "refused there. The run's result says which one it is."
+        ),
+    ] = None
+    soft_delete: Annotated[
+        Literal["On", "AlwaysOn"],
+        Meta(description="Whether soft delete can be switched off again. From `AlwaysOn` there is no way back."),
+    ] = "On"
+    soft_delete_days: Annotated[
+        int,
+        Meta(ge=14, le=180, description="How long what was deleted can be brought back.", extra={"unit": "days"}),
+    ] = 14
+    lock: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Names of vaults whose immutability is locked. **This can't be undone**, which is why each "
+            "vault must be named; all others are `Unlocked`."
+        ),
+    ] = ()
+    public_network: Annotated[
+        bool,
+        Meta(
+            description="`false` closes the Recovery Services vault to public networks. Backup vaults have no such "
+            "setting."
+        ),
+    ] = True
+    guard: Annotated[
+        str,
+        Meta(
+            description="The Resource Guard (resource id) that watches over both kinds of vault: what weakens them "
+            "then takes the consent of its owners, which Meshward doesn't have. The release of such a "
+            "vault ends with the reason; delete its backups with that consent, and it goes on. The "
+            "provisioner must be able to read the guard."
+        ),
+    ] = ""
+    subnet: Annotated[
+        str,
+        Meta(
+            description="A subnet (resource id) in the cluster's region, which the cluster reaches: the storage "
+            "account of its backups gets a private endpoint there and no public network. Trusted "
+            "services of Azure, such as Azure Backup, stay let in."
+        ),
+    ] = ""
+    dns_zone: Annotated[
+        str,
+        Meta(
+            description="The private DNS zone (resource id) `privatelink.blob.core.windows.net` that gets the record "
+            "of the endpoint. Leave it out where a policy of Azure writes the record."
+        ),
+    ] = ""
+    backup_every: Annotated[timedelta, Meta(description="The time between two backups: 4, 6, 8, 12 or 24 hours.")] = (
+        _DAY
+    )
+    keep: Annotated[
+        timedelta,
+        Meta(
+            description="How long a backup is kept, in whole days.",
+            extra={"at_least": _DAY, "at_most": _DAY * 360},
+        ),
+    ] = timedelta(days=7)
+    release_after: Annotated[
+        timedelta, Meta(description="How long a vault outlives its cluster; not less than `keep`.")
+    ] = timedelta(days=30)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.backup_every not in _EVERY:
             raise ValueError("backup_every: AKS is backed up every 4, 6, 8, 12 or 24 hours")
-        if not _DAY <= self.keep <= _DAY * 360 or self.keep % _DAY:
-            raise ValueError("keep: backups are kept for whole days, 1 to 360")
+        if self.keep % _DAY:
+            raise ValueError("keep: backups are kept for whole days")
         if self.guard and not _is(_GUARDS, self.guard):
             raise ValueError("guard: not the resource id of a Resource Guard")
         if self.subnet and not _is(_SUBNETS, self.subnet):

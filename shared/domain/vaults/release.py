@@ -17,6 +17,7 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.cluster import CLUSTERS, Cluster
+from shared.domain.documents import Document
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope, parsed
 from shared.domain.vaults.binding import identity_name
@@ -81,6 +82,10 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     vault_id: str
     steps: tuple[str, ...]
     at: datetime
+
+
+GONE_AT = Document("releases/{vault}/gone.json", "When a vault was first seen without its cluster.", datetime)
+RELEASED = Document("releases/{vault}/released.json", "That a vault was released.", Released)
 
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:

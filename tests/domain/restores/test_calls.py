@@ -8,6 +8,7 @@ import pytest
 from shared.domain.restores.answers import Answer, answer_of, check_of, excuse_of
 from shared.domain.restores.calls import ALLOWED, STRANGER, Call, calls_of, objects_of, pod_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
+from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from tests.worlds.facts.plans import KNOBS
 
 PLACES = {"shop": "verify-shop", "orders": "verify-orders"}
@@ -93,7 +94,7 @@ def test_probes_of_the_policy_document_call_a_path_a_port_or_run_a_command() -> 
             Probe(namespace="elsewhere", workload="web", port=1),
         )
     )
-    probes = [c for c in called(pod("verify-shop", "web", HTTP), knobs=knobs) if c.purpose == "application probe"]
+    probes = [c for c in called(pod("verify-shop", "web", HTTP), knobs=knobs) if c.rung == PROBE]
     assert [(c.place, c.speaks, c.image, c.command[-1], c.name) for c in probes] == [
         ("verify-shop", "http", KNOBS.probe_image, "http://10.0.0.7:8080/health", "meshward-probe-0"),
         ("verify-shop", "tcp", KNOBS.probe_image, "telnet://10.0.0.7:9000", "meshward-probe-1"),
@@ -101,39 +102,39 @@ def test_probes_of_the_policy_document_call_a_path_a_port_or_run_a_command() -> 
     ]
 
 
-def a_call(purpose: Any, speaks: Any) -> Call:
+def a_call(rung: Rung, speaks: Any) -> Call:
     facts = {"name": "n", "place": "p", "about": "web:8080", "account": ALLOWED, "image": "i", "command": ()}
-    return Call(purpose=purpose, speaks=speaks, **facts)  # type: ignore[arg-type]
+    return Call(rung=rung, speaks=speaks, **facts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("purpose", "message", "passed"),
+    ("rung", "message", "passed"),
     [
-        ("mesh handshake", "200 0 ", True),
-        ("mesh handshake", "404 0 ", True),
-        ("mesh handshake", "502 0 ", True),  # from beyond the handshake: the workload doesn't speak HTTP
-        ("mesh handshake", "502 0 connection error: received fatal alert: UnknownCA", False),
-        ("mesh handshake", "504 0 endpoint 10.0.0.7:8080: service in fail-fast", False),
-        ("mesh handshake", "000 56 ", False),
-        ("mesh handshake", "", False),
-        ("mesh refusal", "403 0 ", True),
-        ("mesh refusal", "403 0 unauthorized request on route", True),
-        ("mesh refusal", "200 0 ", False),
-        ("mesh refusal", "504 0 service in fail-fast", False),
-        ("mesh refusal", "000 28 ", False),
-        ("application probe", "204 0 ", True),
-        ("application probe", "500 0 ", False),
-        ("application probe", "404 0 ", False),
-        ("application probe", "000 7 ", False),
+        (HANDSHAKE, "200 0 ", True),
+        (HANDSHAKE, "404 0 ", True),
+        (HANDSHAKE, "502 0 ", True),  # from beyond the handshake: the workload doesn't speak HTTP
+        (HANDSHAKE, "502 0 connection error: received fatal alert: UnknownCA", False),
+        (HANDSHAKE, "504 0 endpoint 10.0.0.7:8080: service in fail-fast", False),
+        (HANDSHAKE, "000 56 ", False),
+        (HANDSHAKE, "", False),
+        (REFUSAL, "403 0 ", True),
+        (REFUSAL, "403 0 unauthorized request on route", True),
+        (REFUSAL, "200 0 ", False),
+        (REFUSAL, "504 0 service in fail-fast", False),
+        (REFUSAL, "000 28 ", False),
+        (PROBE, "204 0 ", True),
+        (PROBE, "500 0 ", False),
+        (PROBE, "404 0 ", False),
+        (PROBE, "000 7 ", False),
     ],
 )
-def test_an_answer_passes_only_if_it_shows_what_was_asked(purpose: str, message: str, passed: bool) -> None:
-    check = check_of(a_call(purpose, "http"), Answer(exit_code=0, message=message))
-    assert (check.name, check.passed, check.weight) == (purpose, passed, "failure")
+def test_an_answer_passes_only_if_it_shows_what_was_asked(rung: Rung, message: str, passed: bool) -> None:
+    check = check_of(a_call(rung, "http"), Answer(exit_code=0, message=message))
+    assert (check.name, check.passed, check.weight) == (rung.name, passed, "failure")
 
 
 def test_a_403_to_whom_the_mesh_lets_in_proves_nothing_either_way() -> None:
-    check = check_of(a_call("mesh handshake", "http"), Answer(exit_code=0, message="403 0 "))
+    check = check_of(a_call(HANDSHAKE, "http"), Answer(exit_code=0, message="403 0 "))
     assert (check.passed, check.weight) == (False, "finding")
 
 
@@ -144,19 +145,19 @@ def test_a_403_to_whom_the_mesh_lets_in_proves_nothing_either_way() -> None:
 def test_an_accepted_connection_says_nothing_where_a_proxy_accepts_it(
     port: int, code: int, passed: bool, weight: str
 ) -> None:
-    call = msgspec.structs.replace(a_call("application probe", "tcp"), port=port)
+    call = msgspec.structs.replace(a_call(PROBE, "tcp"), port=port)
     check = check_of(call, Answer(exit_code=code, message=f"000 {code} "))
     assert (check.passed, check.weight) == (passed, weight)
 
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_command_passes_by_its_exit_code(code: int) -> None:
-    check = check_of(a_call("application probe", "command"), Answer(exit_code=code, message="3 orders"))
+    check = check_of(a_call(PROBE, "command"), Answer(exit_code=code, message="3 orders"))
     assert (check.passed, check.finding) == (code == 0, f"web:8080: exit code {code} 3 orders")
 
 
 def test_of_a_command_a_verdict_tells_what_it_wrote_for_that_and_no_more() -> None:
-    wordy = check_of(a_call("application probe", "command"), Answer(exit_code=1, message="x" * 5_000))
+    wordy = check_of(a_call(PROBE, "command"), Answer(exit_code=1, message="x" * 5_000))
     assert len(wordy.finding) < 300
     container = pod_of(called(pod("verify-shop", "web", HTTP))[0], "v")["spec"]["containers"][0]
     assert container["terminationMessagePolicy"] == "File", "and nothing of its log"
@@ -164,8 +165,8 @@ def test_of_a_command_a_verdict_tells_what_it_wrote_for_that_and_no_more() -> No
 
 def test_a_call_that_couldn_t_run_is_no_fault_of_the_copy() -> None:
     nobody = Answer(exit_code=None, message="ImagePullBackOff")
-    assert check_of(a_call("mesh handshake", "http"), nobody).weight == "finding"
-    assert check_of(a_call("application probe", "command"), nobody).weight == "unknown"
+    assert check_of(a_call(HANDSHAKE, "http"), nobody).weight == "finding"
+    assert check_of(a_call(PROBE, "command"), nobody).weight == "unknown"
 
 
 def test_the_answer_is_the_termination_message_of_the_call_s_own_container() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from shared.domain.restores.checks import Arrived, Check, judge, ladder
+from shared.domain.restores.checks import Arrived, judge, ladder
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.rungs import HANDSHAKE, LADDER, PROBE, REFUSAL, Check
 from shared.domain.restores.verification import Plan, RestoreJob, Warned
 from shared.domain.restores.workloads import Workloads
 from tests.worlds.facts.plans import KNOBS, a_plan
@@ -136,6 +137,14 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
     restored: int, failed: int, skipped: int, verdict: str
 ) -> None:
     assert climb(job(restored=restored, failed=failed, skipped=skipped), workloads=None) == verdict
+
+
+def test_the_ladder_has_its_rungs_in_the_order_of_their_table() -> None:
+    called = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
+    found = arrived(beats={"heartbeat.txt": NOW})
+    checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, called, KNOBS)
+    assert [check.name for check in checks] == [rung.name for rung in LADDER]
+    assert len({rung.name for rung in LADDER}) == len(LADDER)
 
 
 def test_of_a_failed_restore_nothing_else_is_checked() -> None:

@@ -18,7 +18,7 @@ ITEM = Item(kind="cluster", id="/instance", source_id="/cluster", policy="/polic
 JOB = BackupJob(
     kind="cluster", id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW
 )
-NEVER = VerifyPolicy(share=0)
+NEVER = VerifyPolicy(sample_rate=0)
 SCRATCH = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-scratch"
 
 
@@ -82,11 +82,11 @@ def test_what_somebody_asks_for_is_verified_whatever_was_verified_before() -> No
 
 
 def test_of_all_other_backups_the_policy_document_s_share_is_verified() -> None:
-    found, knobs = history(trial(1)), VerifyPolicy(share=0.25)
+    found, knobs = history(trial(1)), VerifyPolicy(sample_rate=0.25)
     drawn = [why(candidate(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
     assert 0.22 < sum(drawn) / len(drawn) < 0.28
     assert drawn == [why(candidate(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
-    assert why(candidate(), found, VerifyPolicy(share=1), NOW).reason == "Drawn"
+    assert why(candidate(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
 
 
 def test_draws_for_different_questions_have_nothing_to_do_with_each_other() -> None:

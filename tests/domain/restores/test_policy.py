@@ -23,7 +23,8 @@ def test_a_probe_calls_a_port_or_runs_a_command() -> None:
 @pytest.mark.parametrize(
     ("knobs", "path"),
     [
-        ({"share": 1.1}, r"\$.default.verify.share"),
+        ({"sample_rate": 1.1}, r"\$.default.verify.sample_rate"),
+        ({"share": 1.1}, r"\$.default.verify.sample_rate"),
         ({"namespaces_at_once": 0}, r"\$.default.verify.namespaces_at_once"),
         ({"rpo": "PT0S"}, r"\$.default.verify.rpo: not longer"),
         ({"scratch_group": "../rg", "staging_account": "st1"}, r"\$.default.verify.scratch_group: not a name"),

@@ -23,7 +23,7 @@ def test_the_defaults_are_the_strongest_that_can_be_undone() -> None:
         ("redundancy", "Some", "Invalid enum value"),
         ("backup_every", "PT5H", "every 4, 6, 8, 12 or 24 hours"),
         ("keep", "PT36H", "whole days"),
-        ("keep", "P0D", "1 to 360"),
+        ("keep", "P0D", "shorter than PT24H"),
         ("release_after", "P6D", "shorter than `keep`"),
         ("imutability", "Locked", "unknown field|no such field"),
     ],

@@ -50,7 +50,7 @@ async def asked(stage: Stage, **body: str) -> dict[str, Any]:
 
 
 async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_may_be_asked_for(calm: Stage) -> None:
-    verify(calm, share=0)
+    verify(calm, sample_rate=0)
     first = await verdict(calm, back_up(calm, "share"))
     assert first["verdict"] == "Verified", "an item that was never verified is"
     second = back_up(calm, "share")
@@ -64,7 +64,7 @@ async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_m
 
 
 async def test_an_older_point_is_taken_where_that_is_drawn(calm: Stage) -> None:
-    verify(calm, older=1, share=1)
+    verify(calm, older_point_rate=1, sample_rate=1)
     first, second = await verdict(calm, back_up(calm, "share")), None
     await calm.clock.advance(6 * HOUR)
     calm.world.file_shares.write(ACCOUNT, SHARE, "2026/order-001.json", b"changed since")
@@ -79,7 +79,7 @@ async def test_a_point_with_a_threat_is_passed_over_and_told(calm: Stage) -> Non
     job = back_up(calm, "share")
     newest = calm.world.recovery_vaults.jobs.points(calm.world.recovery_vaults.items.protecting(ACCOUNT, SHARE))[-1]
     newest["properties"]["threatStatus"] = "UnHealthy"
-    verify(calm, share=1)
+    verify(calm, sample_rate=1)
     result = await verdict(calm, job)
     assert (result["verdict"], result["point"] != newest["name"]) == ("VerifiedWithFindings", True)
     assert newest["name"] in result["reasons"][0]
@@ -110,7 +110,7 @@ async def test_what_can_t_be_verified_is_refused_with_its_reason(calm: Stage, bo
 
 
 async def test_namespaces_take_turns(stage: Stage) -> None:
-    verify(stage, namespaces_at_once=1, share=1)
+    verify(stage, namespaces_at_once=1, sample_rate=1)
     results = [await verdict(stage, back_up(stage)) for _ in range(3)]
     assert sorted(name for result in results for name in result["names"]) == ["default", "orders", "shop"]
 

@@ -1,0 +1,163 @@
+"""The routes of the HTTP API: what each takes and does. `api` serves them; README and docs/api.md follow.
+
+A query or body is a struct. Of a body, unknown fields are refused; of a query they are ignored.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+type Text = Annotated[str, Meta(min_length=1)]
+
+_CLUSTER = "Resource id of a managed cluster; for a release, of one that is gone."
+_PLAN = "Hash of the plan that was seen: that plan is followed, or nothing is done."
+_MODE = "`compromise` if the root can't be trusted any more, `replace` if it has expired; left out for what is due."
+
+
+@dataclass(frozen=True)
+class ApiRoute[Q, B]:
+    """A method and path, the types of its query and body, and what a call does. A POST starts a flow or tells it so."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    query: type[Q]
+    body: type[B]
+    does: str
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No query, or no body: what is sent isn't read."""
+
+
+class ModeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """In which mode to rotate."""
+
+    mode: Annotated[str, Meta(description=_MODE)] = ""
+
+
+class ClusterQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which cluster."""
+
+    cluster_id: Annotated[str, Meta(description=_CLUSTER, extra={"unset": "required"})] = ""
+
+
+class RestoresQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what, and of how long."""
+
+    source_id: Annotated[str, Meta(description="Resource id of a cluster or storage account; left out for all.")] = ""
+    days: Annotated[int, Meta(ge=1, le=400, description="How many days to look back.")] = 90
+
+
+class RotationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which root to rotate; other than as it is due only by a plan."""
+
+    certificate: Annotated[Text, Meta(description="Name of a trust root's certificate in the key vault.")]
+    mode: Annotated[Text, Meta(description=_MODE)] = ""
+    plan: Annotated[Text, Meta(description=f"{_PLAN} Required with `mode`.")] = ""
+
+    def __post_init__(self) -> None:
+        if self.mode and not self.plan:
+            raise ValueError("plan: it is missing, and goes together with mode")
+
+
+class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which cluster to protect."""
+
+    cluster_id: Annotated[Text, Meta(description=_CLUSTER)]
+    plan: Annotated[Text, Meta(description=_PLAN)] = ""
+
+
+class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which cluster's vault to take apart."""
+
+    cluster_id: Annotated[Text, Meta(description=_CLUSTER)]
+    plan: Annotated[Text, Meta(description=_PLAN)]
+
+
+class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to verify: a job or an item."""
+
+    job_id: Annotated[Text, Meta(description="Resource id of a finished backup job. Either this or `item_id`.")] = ""
+    item_id: Annotated[Text, Meta(description="Resource id of a backup instance or protected item.")] = ""
+    point_id: Annotated[Text, Meta(description="Name of a recovery point of the item; left out for the latest.")] = ""
+
+
+SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", Nothing, Nothing, "which trust root is due when, and why")
+SHOW_ROTATION_PLAN = ApiRoute(
+    "GET",
+    "plans/rotations/{certificate}",
+    ModeQuery,
+    Nothing,
+    "what rotating a trust root would restart, and what blocks it",
+)
+START_ROTATION = ApiRoute(
+    "POST",
+    "rotations",
+    Nothing,
+    RotationBody,
+    "rotates a trust root; a compromised or expired root only by the hash of its plan",
+)
+RESUME_ROTATION = ApiRoute(
+    "POST",
+    "rotations/{instance_id}/resume",
+    Nothing,
+    Nothing,
+    "lets a rotation look again now, instead of when the pause ends",
+)
+ABORT_ROTATION = ApiRoute(
+    "POST",
+    "rotations/{instance_id}/abort",
+    Nothing,
+    Nothing,
+    "takes a rotation back to the old root; possible until retire begins",
+)
+SHOW_PROTECTION_PLAN = ApiRoute(
+    "GET", "plans/protections", ClusterQuery, Nothing, "what protecting a cluster would change"
+)
+START_PROTECTION = ApiRoute(
+    "POST", "protections", Nothing, ProtectionBody, "gives a cluster its vault, and protects it"
+)
+SHOW_RELEASE_PLANS = ApiRoute(
+    "GET",
+    "plans/releases",
+    ClusterQuery,
+    Nothing,
+    "how the vaults of a cluster that is gone would be taken apart, a plan for each of its lives",
+)
+START_RELEASE = ApiRoute("POST", "releases", Nothing, ReleaseBody, "takes the vault apart whose plan is named")
+START_VERIFICATION = ApiRoute(
+    "POST", "verifications", Nothing, VerificationBody, "restores a backup, or a point of an item, and checks it"
+)
+SHOW_RESTORES = ApiRoute(
+    "GET", "restores", RestoresQuery, Nothing, "RPO, RTO, coverage and alarms of every item over time"
+)
+SHOW_RESTORE_REPORT = ApiRoute(
+    "GET", "restores/report", RestoresQuery, Nothing, "the same as `GET /api/restores`, as a page with charts"
+)
+SHOW_CENSUS = ApiRoute(
+    "GET", "census", Nothing, Nothing, "which clusters are protected, by what and how well proven, or why not"
+)
+START_SELFTEST = ApiRoute(
+    "POST", "selftest", Nothing, Nothing, "tries out what the app needs, and says what is missing and how to mend it"
+)
+SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", Nothing, Nothing, "where a flow stands")
+
+ROUTES = (
+    SHOW_UPCOMING_ROTATIONS,
+    SHOW_ROTATION_PLAN,
+    START_ROTATION,
+    RESUME_ROTATION,
+    ABORT_ROTATION,
+    SHOW_PROTECTION_PLAN,
+    START_PROTECTION,
+    SHOW_RELEASE_PLANS,
+    START_RELEASE,
+    START_VERIFICATION,
+    SHOW_RESTORES,
+    SHOW_RESTORE_REPORT,
+    SHOW_CENSUS,
+    START_SELFTEST,
+    SHOW_INSTANCE,
+)

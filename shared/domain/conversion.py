@@ -1,0 +1,31 @@
+"""What others have written becomes a struct, or is refused with the place of the fault."""
+
+import re
+from typing import Any
+
+import msgspec
+
+_FAULT = re.compile(
+    r"(?:(?P<refused>\w+): |Object contains unknown field `(?P<unknown>.*?)`|Object missing required field "
+    r"`(?P<missing>.*?)`)?(?P<why>.*?)(?: - at `\$(?P<at>.*)`)?",
+    re.DOTALL,
+)
+
+
+class Misfit(ValueError):
+    """What isn't as its type says: where (`.trust.issuer_lifetime`, empty for the whole) and why."""
+
+    def __init__(self, error: msgspec.ValidationError) -> None:
+        super().__init__(str(error))
+        refused, unknown, missing, why, at = _FAULT.fullmatch(str(error)).groups("")  # type: ignore[union-attr]  # it matches all
+        field = refused or unknown or missing
+        self.at = f"{at}.{field}" if field else at
+        self.why = why or ("it is missing" if missing else "there is no such field")
+
+
+def converted[T](found: Any, kind: type[T], *, strict: bool = True) -> T:
+    """The struct; raises Misfit. If it isn't `strict`, a text may stand for a number."""
+    try:
+        return msgspec.convert(found, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise Misfit(error) from error
