@@ -2,7 +2,7 @@
 
 It stands in for the compiler, which can't be had here, and for the part of Resource Manager that evaluates templates.
 Rules:
-- It evaluates the language that infra/ uses, and raises for any other.
+- It evaluates the language that infra/ uses, and raises for any other and for what the compiler refuses (Refused).
 - What only Azure can know (object ids, endpoints) is made up from the resource's id, always the same.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.infra import syntax
 from tests.infra.functions import FUNCTIONS
+from tests.infra.start import refusals
 from tests.infra.syntax import Declaration, Expression, Name, declarations
 
 _SETTINGS = ("parent", "scope", "dependsOn", "name")
@@ -92,6 +93,17 @@ def _id(at: "Scope | Resource", kind: str, name: str) -> str:
     return f"{at.id}/providers/{kind}/{name}"
 
 
+class Refused(ValueError):
+    """The compiler wouldn't take the file."""
+
+
+def _taken(path: Path) -> dict[str, Declaration]:
+    declared = declarations(path)
+    if refused := "; ".join(refusals(declared)):
+        raise Refused(f"{path}: {refused}")
+    return {each.name: each for each in declared}
+
+
 class File:
     """One Bicep file with its parameters, at a scope; `resources` are its own and those of its modules."""
 
@@ -99,7 +111,7 @@ class File:
         self, path: Path, params: Mapping[str, Any], scope: Scope, environ: Mapping[str, str] | None = None
     ) -> None:
         self._path, self._params, self._scope, self._environ = path, params, scope, environ or {}
-        self._declared = {each.name: each for each in declarations(path)}
+        self._declared = _taken(path)
         self._values: dict[str, Any] = {}
 
     @cached_property
