@@ -65,6 +65,7 @@ def _made_up(resource: Resource, name: str) -> Any:
         "ConnectionString": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
         "defaultHostName": f"{host}.azurewebsites.net",
         "location": "westeurope",
+        "emailReceivers": [{"name": "mail0", "emailAddress": "ops@contoso.example", "status": "Enabled"}],
     }
     return made[name]
 
@@ -211,7 +212,9 @@ class File:
         here = self._scope.subscription
         own: dict[str, Callable[..., Any]] = {
             "loadJsonContent": lambda path: json.loads((self._path.parent / path).read_text()),
-            "readEnvironmentVariable": self._environ.get,
+            "readEnvironmentVariable": lambda name, *other: (
+                self._environ.get(name, *other) if other else self._environ[name]
+            ),
             "subscription": lambda id=here: Scope(id),
             "resourceGroup": lambda *at: Scope(*(at if len(at) > 1 else (here, *at))) if at else self._scope,
             "resourceId": lambda *at: (
@@ -298,14 +301,19 @@ def _text(value: Any) -> str:
 
 
 def template(*files: File) -> dict[str, Any]:
-    """The resources of files as one flat template of literals; `metadata` has their ids in the order of `resources`."""
+    """The resources of files as one flat template of literals; `metadata` has their ids in the order of
+    `resources`, and the principals of the identities that they get."""
     resources = [resource for file in files for resource in file.resources]
     outputs = {name: value for file in files for name, value in file.read("outputs").items()}
     made = [{"type": r.type, "apiVersion": r.api_version, "name": r.name, **(r.body or {})} for r in resources]
+    topics = [r for r in resources if (r.body or {}).get("identity") == {"type": "SystemAssigned"}]
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
-        "metadata": {"ids": [resource.id for resource in resources]},
+        "metadata": {
+            "ids": [resource.id for resource in resources],
+            "principals": {topic.id: topic.read("identity").read("principalId") for topic in topics},
+        },
         "resources": made,
         "outputs": {name: {"type": "string", "value": value} for name, value in outputs.items()},
     }
