@@ -203,12 +203,16 @@ async def _providers(check: Check) -> None:
 async def _cluster_events(check: Check) -> None:
     topics = await services().provisioner.subscriptions.system_topics(check.subject)
     about = [topic for topic in topics if topic.of_subscription(check.subject)]
-    check_subscribed(about, f"subscription {check.subject}", CLUSTER_EVENTS)
+    check_subscribed(about, f"subscription {check.subject}", _named(CLUSTER_EVENTS))
 
 
 async def _certificate_events(check: Check) -> None:
     about = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
-    check_subscribed(about, f"key vault {check.subject}", CERTIFICATE_EVENTS)
+    check_subscribed(about, f"key vault {check.subject}", _named(CERTIFICATE_EVENTS))
+
+
+def _named(events: str) -> str:
+    return f"{services().settings.installation}-{events}"
 
 
 async def _store(_: Check) -> None:

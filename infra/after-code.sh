@@ -22,21 +22,29 @@ while :; do
   sleep 30
 done
 
-az deployment sub create --name "$FUNCTION_APP-events" --location "$AZURE_LOCATION" --output none \
-  --template-file infra/events.bicep --parameters infra/events.bicepparam
+# A subscription has one system topic: where somebody else has made it, ours has no other.
+MESHWARD_SYSTEM_TOPICS=""
+for each in $(echo "${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}" | tr , ' '); do
+  found="$(az eventgrid system-topic list --subscription "$each" --output tsv --query \
+    "[?source=='/subscriptions/$each' && resourceGroup!='rg-${FUNCTION_APP#func-}-events'].id | [0]")"
+  MESHWARD_SYSTEM_TOPICS="$MESHWARD_SYSTEM_TOPICS${found:+,$found}"
+done
+export MESHWARD_SYSTEM_TOPICS
 
-# Running activities are killed and come again: they look before they act. Two versions never run side by side.
-az functionapp update-strategy config set --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" \
-  --type Recreate --output none
+# Event Grid asks at once whether a topic's identity may put dead letters down, and a new role takes minutes to act.
+tries=0
+until told="$(az deployment sub create --name "$FUNCTION_APP-events" --location "$AZURE_LOCATION" --output none \
+  --template-file infra/events.bicep --parameters infra/events.bicepparam 2>&1)"; do
+  tries=$((tries + 1))
+  case "$told" in
+    *"Managed Identity"*"does not have permission"*) [ "$tries" -lt 15 ] || { echo "$told" >&2; exit 1; } ;;
+    *) echo "$told" >&2; exit 1 ;;
+  esac
+  echo "A topic's right to put dead letters down doesn't act yet; subscribing again in 60 s"
+  sleep 60
+done
 
 if [ "${LOCK:-no}" = yes ]; then
-  account="$(az storage account list --resource-group "$AZURE_RESOURCE_GROUP" \
-    --query "[?ends_with(name, 's')].name | [0]" --output tsv)"
-  policy="--resource-group $AZURE_RESOURCE_GROUP --account-name $account --container-name evidence"
-  # shellcheck disable=SC2086
-  state="$(az storage container immutability-policy show $policy --query state --output tsv)"
-  # shellcheck disable=SC2086
-  [ "$state" = Locked ] || az storage container immutability-policy lock $policy --output none \
-    --if-match "$(az storage container immutability-policy show $policy --query etag --output tsv)"
-  echo "The evidence of $account is locked: its retention can only be extended."
+  infra/evidence.sh lock
+  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended."
 fi

@@ -8,14 +8,28 @@ cd "$(dirname "$0")"
 name="${MESHWARD_APP_NAME:-meshward}"
 graph="$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)"
 ask() { az rest --resource "$graph" "$@"; }
-app="$(az ad app list --filter "displayName eq '$name'" --query '[0].appId' --output tsv)"
+app="$(az ad app list --filter "displayName eq '$name'" --query '[].appId' --output tsv)"
+case "$app" in *?"
+"?*)
+  echo "Several registrations are called $name. Say which name is to be ours, by MESHWARD_APP_NAME, or rename the others:" $app >&2
+  exit 1
+  ;;
+esac
 if [ -z "$app" ]; then
   app="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId --output tsv)"
 fi
 az ad app update --id "$app" --identifier-uris "api://$app" --app-roles @app-roles.json
 object="$(az ad app show --id "$app" --query id --output tsv)"
-ask --method PATCH --url "${graph%/}/v1.0/applications/$object" \
-  --body '{"api": {"requestedAccessTokenVersion": 2}}'
+# Whoever is signed in to the Azure CLI may ask for a token without being asked for consent. A scope comes before those
+# who may use it.
+azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
+scopes="$(cat app-scope.json)"
+scope="$(sed -n 's/.*"id": "\(.*\)".*/\1/p' app-scope.json)"
+api="\"requestedAccessTokenVersion\": 2, \"oauth2PermissionScopes\": $scopes"
+allowed="\"preAuthorizedApplications\": [{\"appId\": \"$azure_cli\", \"delegatedPermissionIds\": [\"$scope\"]}]"
+for each in "$api" "$api, $allowed"; do
+  ask --method PATCH --url "${graph%/}/v1.0/applications/$object" --body "{\"api\": {$each}}"
+done
 service="$(az ad sp list --filter "appId eq '$app'" --query '[0].id' --output tsv)"
 if [ -z "$service" ]; then
   service="$(az ad sp create --id "$app" --query id --output tsv)"
@@ -31,4 +45,4 @@ if [ "${1:-}" = assign ]; then
     --url "${graph%/}/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
     --body "{\"principalId\": \"$3\", \"resourceId\": \"$service\", \"appRoleId\": \"$role\"}"
 fi
-echo "MESHWARD_AUDIENCE=$app  (callers ask for api://$app; version 2 tokens name the bare id)"
+echo "MESHWARD_AUDIENCE=$app  (callers ask for $app/.default; version 2 tokens name the bare id)"

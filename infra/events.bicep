@@ -33,11 +33,17 @@ resource actions 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
 
 var base = substring(functionAppName, length('func-'))
 var target = {
+  base: base
   functionAppId: app.id
   deadLetterGroup: group.name
   deadLetterSubscription: subscription().subscriptionId
   deadLetterAccount: 'st${replace(base, '-', '')}h'
   actionGroupId: actions.id
+  mails: map(actions.properties.emailReceivers, each => {
+    name: each.name
+    emailAddress: each.emailAddress
+    useCommonAlertSchema: true
+  })
 }
 
 module own 'modules/ownEvents.bicep' = {

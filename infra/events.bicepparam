@@ -7,4 +7,10 @@ param functionAppName = readEnvironmentVariable('FUNCTION_APP', 'func-meshward')
 var several = readEnvironmentVariable('MESHWARD_SUBSCRIPTION_IDS', '')
 var own = readEnvironmentVariable('AZURE_SUBSCRIPTION_ID', '00000000-0000-0000-0000-000000000000')
 
-param fleet = map(split(empty(several) ? own : several, ','), id => { subscriptionId: id })
+// System topics of the fleet that aren't this installation's, as infra/after-code.sh finds them.
+var topics = split(readEnvironmentVariable('MESHWARD_SYSTEM_TOPICS', ''), ',')
+
+param fleet = map(split(empty(several) ? own : several, ','), id => {
+  subscriptionId: id
+  systemTopicId: first(filter(topics, topic => startsWith(topic, '/subscriptions/${id}/')))
+})

@@ -1,7 +1,7 @@
 // Everything that exists once: a table of contents. Event subscriptions come after the code: events.bicep.
 targetScope = 'subscription'
 
-import { fleetType, networkType, scaleType, verifiedType } from 'modules/types.bicep'
+import { fleetType, keptType, networkType, scaleType, verifiedType } from 'modules/types.bicep'
 
 @description('Name of this installation; part of the names of all its resources.')
 @minLength(2)
@@ -39,18 +39,18 @@ param durableBackend string = 'AzureStorage'
 @description('Whether storage, key vault and topic are reached through private endpoints, and who may call the app then.')
 param network networkType = { private: false }
 
-@description('How long evidence can be neither changed nor deleted, in days.')
-@minValue(1)
-param evidenceDays int = 365
+@description('How state is kept, and what of it is there already: infra/provision.sh asks.')
+param kept keptType = { redundancy: 'Standard_ZRS', evidenceDays: 365, evidenceLocked: false, vaultDeleted: false }
 
+var name = toLower(replace(environmentName, '_', '-')) // storage accounts and key vaults take no other letters
 var place = {
-  base: '${environmentName}-${take(uniqueString(subscription().id, environmentName, location), 6)}'
+  base: '${name}-${take(uniqueString(subscription().id, name, location), 6)}'
   location: location
   tags: tags
 }
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
-  name: 'rg-${environmentName}'
+  name: 'rg-${name}'
   location: location
   tags: union(tags, { 'azd-env-name': environmentName })
 }
@@ -67,17 +67,17 @@ module monitoring 'modules/monitoring.bicep' = {
 
 module storage 'modules/storage.bicep' = {
   scope: group
-  params: { place: place, private: network.private, evidenceDays: evidenceDays, workspaceId: monitoring.outputs.workspaceId }
+  params: { place: place, private: network.private, kept: kept, workspaceId: monitoring.outputs.workspaceId }
 }
 
 module vault 'modules/vault.bicep' = {
   scope: group
-  params: { place: place, private: network.private, workspaceId: monitoring.outputs.workspaceId }
+  params: { place: place, private: network.private, recover: kept.vaultDeleted, workspaceId: monitoring.outputs.workspaceId }
 }
 
 module topic 'modules/topic.bicep' = {
   scope: group
-  params: { place: place, private: network.private }
+  params: { place: place, private: network.private, deadLetterAccount: storage.outputs.hostAccountName }
 }
 
 module networking 'modules/network.bicep' = if (network.private) {

@@ -6,13 +6,25 @@ set -eu
 : "${AZURE_RESOURCE_GROUP:?}" "${FUNCTION_APP:?}"
 scm="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" \
   --query "properties.hostNameSslStates[?hostType=='Repository'].name | [0]" --output tsv)"
+token="$(az account get-access-token --query accessToken --output tsv)"
 call() { # the token goes by standard input, where no list of processes shows it
-  token="$(az account get-access-token --query accessToken --output tsv)"
-  printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
+  printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --config - "$@"
+}
+latest() { # of the last deployment: <HTTP's status> <its id> <its own status>
+  call --write-out '\n%{http_code}' "https://$scm/api/deployments/latest" | "${PYTHON:-python3}" -c '
+import json, sys
+body, code = sys.stdin.read().rsplit("\n", 1)
+try:
+    told = json.loads(body)
+except ValueError:
+    told = {}
+print(code, told.get("id") or "-", told.get("status") or 0)'
 }
 
+former="$(latest | cut -d ' ' -f 2)"
+[ "$former" != - ] || former=none
 tries=0
-until call --request POST --header 'Content-Type: application/zip' --data-binary "@$1" --output /dev/null \
+until call --fail --request POST --header 'Content-Type: application/zip' --data-binary "@$1" --output /dev/null \
   "https://$scm/api/publish?RemoteBuild=false&Deployer=meshward"; do
   tries=$((tries + 1))
   [ "$tries" -lt 10 ] || exit 1
@@ -20,13 +32,24 @@ until call --request POST --header 'Content-Type: application/zip' --data-binary
   sleep 60
 done
 
-tries=0
-while :; do # 4 is success, 3 failure, less is under way
-  state="$(call "https://$scm/api/deployments/latest" | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin).get("status"))' || echo unknown)"
-  [ "$state" != 4 ] || break
+# As azure-cli reads it: once a deployment was under way, the site's forgetting it means that it started anew with it.
+tries=0 seen=no
+while :; do
+  told="$(latest)"
+  case "$told" in
+    "404 "*) [ "$seen" = no ] || break ;;
+    *" $former "*) ;; # the one before is the last one still
+    *" 4") break ;;
+    *" -1") lost="was cancelled" ;;
+    *" 3") lost="failed" ;;
+    *" 5") lost="was cancelled for another one" ;;
+    *" 6") lost="succeeded in part only" ;;
+    "202 "*) seen=yes ;;
+  esac
   tries=$((tries + 1))
-  if [ "$state" = 3 ] || [ "$tries" -ge 60 ]; then
-    echo "The package wasn't taken (status $state): az functionapp log deployment show -g $AZURE_RESOURCE_GROUP -n $FUNCTION_APP" >&2
+  [ "$tries" -lt 60 ] || lost="hasn't ended after 10 minutes"
+  if [ -n "${lost:-}" ]; then
+    echo "The deployment of the package $lost ($told): az functionapp log deployment show -g $AZURE_RESOURCE_GROUP -n $FUNCTION_APP" >&2
     exit 1
   fi
   sleep 10

@@ -3,7 +3,8 @@
 # Needs MESHWARD_AUDIENCE, and a login that may call the app.
 set -eu
 case "$1" in http*) app="$1" ;; *) app="https://$1" ;; esac
-token="$(az account get-access-token --resource "api://${MESHWARD_AUDIENCE:?}" --query accessToken --output tsv)"
+# by the bare id, which every registration answers to, whatever its URI is
+token="$(az account get-access-token --resource "${MESHWARD_AUDIENCE:?}" --query accessToken --output tsv)"
 call() {
   printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
 }

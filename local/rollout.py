@@ -1,25 +1,26 @@
-"""What a rollout asks Azure for besides resources themselves: subscriptions, deployments, the function app and its SCM.
+"""What a rollout asks Azure for besides resources themselves: subscriptions, the function app, the policy of evidence.
 
 Rules:
-- A template holds literals, with the ids of its resources in `metadata`: evaluating templates isn't simulated.
-- A deployment needs the resource providers of its resources (MissingSubscriptionRegistration), and an event
-  subscription a function that is listed. Functions are listed once the code is there and a sync was asked for.
+- Functions are listed once the code is there and a sync was asked for.
 - An upload goes to One Deploy (`/api/publish`) with Resource Manager's token; a remote build would take other versions.
+- A policy is locked, and once locked extended, by whoever knows its ETag; it is never shortened.
 """
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import SUBSCRIPTION, Resource, error, not_found
 from local.cloud.entra import TENANT
 from local.cloud.wire import Call, Reply, Route
+from local.deployments import Deployments
+from local.one_deploy import OneDeploy
 
 if TYPE_CHECKING:
     from local.cloud.world import World
 
-_DEPLOYMENT = "/subscriptions/{subscription}/providers/Microsoft.Resources/deployments/{name}"
+_DAYS = "immutabilityPeriodSinceCreationInDays"
 _ETAG = '"8dc1f2a3b4c5d6e"'
+_DELETED = "/subscriptions/{subscription}/providers/Microsoft.KeyVault/deletedVaults"
 _SITE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{site}"
 _PLAN = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/serverfarms/{plan}"
 _ACCOUNTS = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts"
@@ -27,35 +28,35 @@ _POLICY = _ACCOUNTS + "/{account}/blobServices/default/containers/{container}/im
 
 
 class Rollout:
-    """`functions` are the names and triggers of the app that is uploaded; `uploads` has each upload's query."""
+    """`functions` are the names and triggers of the app that is uploaded, to `scm`.
+
+    `deleted_vaults` keep their names until they are purged or recovered.
+    """
 
     def __init__(self, world: "World", functions: dict[str, str]) -> None:
         self.world, self.functions = world, functions
-        self.deployments: dict[str, Resource] = {}
-        self.uploads: list[dict[str, str]] = []
-        self.synced = False
+        self.deployments = Deployments(world, self._listed)
+        self.scm = OneDeploy(world.clock)
+        self.deleted_vaults: list[Resource] = []
+        self._synced = 0
         routes = [
             Route("GET", "/subscriptions", lambda _: Reply(body={"value": [_subscription()]})),
             Route("GET", "/subscriptions/{subscription}", lambda _: Reply(body=_subscription())),
             Route(
                 "GET", "/tenants", lambda _: Reply(body={"value": [{"id": f"/tenants/{TENANT}", "tenantId": TENANT}]})
             ),
-            Route("POST", _DEPLOYMENT + "/validate", self._validate),
-            Route("PUT", _DEPLOYMENT, self._deploy),
-            Route("GET", _DEPLOYMENT, self._deployment),
             Route("GET", _SITE, self._get),
             Route("GET", _PLAN, self._get),
-            Route("PUT", _SITE, self._put),
             Route("GET", _SITE + "/functions", self._list),
             Route("POST", _SITE + "/host/default/sync", self._sync),
             Route("GET", _ACCOUNTS, self._accounts),
+            Route("GET", _DELETED, lambda _: Reply(body={"value": self.deleted_vaults})),
             Route("GET", _POLICY, self._policy),
             Route("POST", _POLICY + "/lock", self._lock),
+            Route("POST", _POLICY + "/extend", self._extend),
         ]
-        world.wire.mount(routes, guard=self._authenticated)
+        world.wire.mount([*routes, *self.deployments.routes, *self.scm.routes], guard=self._authenticated)
         world.wire.mount([Route("GET", "/metadata/endpoints", self._endpoints)])
-        scm = [Route("POST", "/scm/api/publish", self._publish), Route("GET", "/scm/api/deployments/latest", _deployed)]
-        world.wire.mount(scm, guard=self._authenticated)
 
     def _endpoints(self, _: Call) -> Reply:
         """What `az cloud register` asks a cloud for."""
@@ -77,45 +78,6 @@ class Rollout:
             return None
         return error(401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
 
-    def _validate(self, call: Call) -> Reply:
-        return self._refusal(call) or Reply(body=self._body(call, "Succeeded"))
-
-    def _deploy(self, call: Call) -> Reply:
-        refused = self._refusal(call)
-        if refused:
-            return refused
-        template = _template(call)
-        for id, resource in zip(template["metadata"]["ids"], template["resources"], strict=True):
-            self._make(id, resource)
-        self.deployments[call.params["name"]] = self._body(call, "Succeeded")
-        return Reply(status=201, body=self.deployments[call.params["name"]])
-
-    def _refusal(self, call: Call) -> Reply | None:
-        template = _template(call)
-        for resource in template["resources"]:
-            namespace = resource["type"].partition("/")[0]
-            if self.world.providers.states.get((call.params["subscription"].lower(), namespace.lower())):
-                text = f"The subscription is not registered to use namespace '{namespace}'."
-                return error(409, "MissingSubscriptionRegistration", text)
-        wanted = [_function(r) for r in template["resources"] if r["type"].endswith("/eventSubscriptions")]
-        missing = [name for name in wanted if name not in self._listed()]
-        text = f"The resource of the destination isn't there: {', '.join(missing)}"
-        return error(400, "InvalidRequest", text) if missing else None
-
-    def _make(self, id: str, resource: Resource) -> None:
-        known = self.world.arm.find(id) or {}
-        locked = known.get("properties", {}).get("state") == "Locked"
-        self.world.arm.store({**resource, "id": id, **({"properties": known["properties"]} if locked else {})})
-
-    def _body(self, call: Call, state: str) -> Resource:
-        outputs = _template(call).get("outputs", {})
-        properties = {"provisioningState": state, "outputs": outputs, "mode": "Incremental"}
-        return {"id": call.path, "name": call.params["name"], "properties": properties}
-
-    def _deployment(self, call: Call) -> Reply:
-        found = self.deployments.get(call.params["name"])
-        return Reply(body=found) if found else error(404, "DeploymentNotFound", "Deployment could not be found.")
-
     def _get(self, call: Call) -> Reply:
         found = self.world.arm.find(call.path)
         if found and found["type"] == "Microsoft.Web/sites":
@@ -126,21 +88,15 @@ class Rollout:
             }
         return Reply(body=found) if found else not_found(call)
 
-    def _put(self, call: Call) -> Reply:
-        found = self.world.arm.find(call.path)
-        if found is None:
-            return not_found(call)
-        return Reply(body=self.world.arm.store(found | {"properties": found["properties"] | call.body["properties"]}))
-
     def _listed(self) -> dict[str, str]:
-        return self.functions if self.uploads and self.synced else {}
+        return self.functions if self.scm.uploads and self._synced == len(self.scm.uploads) else {}
 
     def _list(self, call: Call) -> Reply:
         found = [_listed_function(call.path, name, trigger) for name, trigger in self._listed().items()]
         return Reply(body={"value": found})
 
     def _sync(self, call: Call) -> Reply:  # noqa: ARG002
-        self.synced = bool(self.uploads)
+        self._synced = len(self.scm.uploads)
         return Reply(status=204)
 
     def _accounts(self, call: Call) -> Reply:
@@ -153,41 +109,30 @@ class Rollout:
         return Reply(body={**found, "etag": _ETAG, "properties": {"state": "Unlocked", **found["properties"]}})
 
     def _lock(self, call: Call) -> Reply:
+        return self._change(call, {"state": "Locked"})
+
+    def _extend(self, call: Call) -> Reply:
+        found = self.world.arm.find(call.path.rpartition("/")[0])
+        wanted, held = call.body["properties"], found["properties"] if found else {}
+        if held.get("state") != "Locked" or wanted[_DAYS] < held[_DAYS]:
+            return error(409, "ContainerImmutabilityPolicyFailure", "A locked policy can only be extended.")
+        return self._change(call, {_DAYS: wanted[_DAYS]})
+
+    def _change(self, call: Call, change: dict[str, Any]) -> Reply:
         found = self.world.arm.find(call.path.rpartition("/")[0])
         if found is None:
             return not_found(call)
         if call.headers.get("if-match") != _ETAG:
-            return error(
-                412, "PreconditionFailed", "The condition specified using HTTP conditional header(s) is not met."
-            )
-        found["properties"]["state"] = "Locked"
+            text = "The condition specified using HTTP conditional header(s) is not met."
+            return error(412, "PreconditionFailed", text)
+        found["properties"] |= change
         return Reply(body=found)
-
-    def _publish(self, call: Call) -> Reply:
-        self.uploads.append(call.query)
-        self.synced = False
-        return Reply(status=202, body="1")
-
-
-def _template(call: Call) -> Resource:
-    """The template of a request; az puts its text in as it stands, under a name without quotes."""
-    body = json.loads(call.content.replace(b", template:", b', "template":', 1))
-    template: Resource = body["properties"]["template"]
-    return template
-
-
-def _function(subscription: Resource) -> str:
-    return str(subscription["properties"]["destination"]["properties"]["resourceId"].rpartition("/")[2])
 
 
 def _listed_function(functions: str, name: str, trigger: str) -> dict[str, Any]:
     config: dict[str, Sequence[dict[str, str]]] = {"bindings": [{"type": trigger, "name": "x"}]}
     site = functions.split("/")[-2]
     return {"id": f"{functions}/{name}", "name": f"{site}/{name}", "properties": {"name": name, "config": config}}
-
-
-def _deployed(_: Call) -> Reply:
-    return Reply(body={"status": 4, "complete": True, "id": "1"})
 
 
 def _subscription() -> Resource:

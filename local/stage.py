@@ -167,7 +167,7 @@ def _group(name: str) -> str:
 
 
 def named(function: str) -> str:
-    """The name of a function's event subscription, as infra/modules/systemEvents.bicep gives it."""
+    """The name of a function's event subscription, as infra/modules/systemSubscriptions.bicep gives it."""
     return f"meshward-{function.replace('_', '-')}"
 
 

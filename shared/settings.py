@@ -20,6 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rotator_client_id: str
     provisioner_client_id: str
     verifier_client_id: str
+    installation: str = "meshward"  # what the names of its resources and event subscriptions hold
     arm_url: str = "https://management.azure.com"
     authority_url: str = "https://login.microsoftonline.com"
     file_url: str = "https://{account}.file.core.windows.net"

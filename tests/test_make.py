@@ -198,7 +198,8 @@ def test_what_stands_in_for_the_bicep_compiler_needs_nothing_from_beside_the_clo
 
 
 def run(clone: Path, *module: str) -> str:
-    environ = {**os.environ, "AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111"}
+    told = {"AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111", "MESHWARD_AUDIENCE": "a"}
+    environ = {**os.environ, **told}
     command = [sys.executable, "-m", *module]
     done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -156,3 +156,16 @@ def test_no_source_outside_of_tests_is_longer_than_three_hundred_lines() -> None
     sources = [file for file in files if file.suffix in (".py", ".bicep", ".sh")]
     assert len(sources) > 250
     assert [str(file) for file in sources if len(file.read_text().splitlines()) > 300] == []
+
+
+def test_a_rollout_from_github_is_told_what_a_rollout_by_hand_is() -> None:
+    read = {
+        name
+        for file in ("main", "events")
+        for name in re.findall(r"readEnvironmentVariable\('(\w+)'", (ROOT / "infra" / f"{file}.bicepparam").read_text())
+    }
+    asked = {"AZURE_RESOURCE_GROUP", "FUNCTION_APP", "MESHWARD_SYSTEM_TOPICS"}  # by the scripts, of Azure
+    asked |= {"MESHWARD_EVIDENCE_STATE", "MESHWARD_VAULT_STATE"}
+    given = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["env"]
+    assert read - asked <= given.keys()
+    assert all(value == f"${{{{ vars.{name} }}}}" for name, value in given.items())

@@ -11,6 +11,8 @@ param name string = 'meshward'
 param callers callerType[] = []
 
 var roles = loadJsonContent('../app-roles.json')
+var scopes = loadJsonContent('../app-scope.json')
+var azureCli = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
 
 resource app 'Microsoft.Graph/applications@v1.0' = {
   uniqueName: name
@@ -19,6 +21,8 @@ resource app 'Microsoft.Graph/applications@v1.0' = {
   identifierUris: ['api://${tenant().tenantId}/${name}']
   api: {
     requestedAccessTokenVersion: 2
+    oauth2PermissionScopes: scopes
+    preAuthorizedApplications: [{ appId: azureCli, delegatedPermissionIds: [scopes[0].id] }]
   }
   appRoles: roles
 }
@@ -39,5 +43,5 @@ resource assignments 'Microsoft.Graph/appRoleAssignedTo@v1.0' = [
 @description('MESHWARD_AUDIENCE: version 2 tokens name the bare id.')
 output audience string = app.appId
 
-@description('What callers ask tokens for.')
+@description('What callers ask tokens for; the audience does as well.')
 output resource string = app.identifierUris[0]

@@ -39,6 +39,8 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       description: alert.todo
       severity: alert.severity
       enabled: true
+      // A line is logged once, and what it tells of goes on: whoever has mended it closes the alert.
+      autoMitigate: false
       evaluationFrequency: alert.every
       windowSize: alert.over
       scopes: [insights.id]

@@ -1,13 +1,23 @@
-// Tells that events of a topic were given up. An alert on a metric stands beside what it watches.
+// Tells that events of a topic were given up. An alert on a metric stands beside what it watches, and takes an action
+// group of its own subscription alone: elsewhere one that tells the same people is made beside it.
+import { targetType } from 'types.bicep'
 
 @description('Resource id of the topic.')
 param topicId string
 
-@description('Resource id of the action group.')
-param actionGroupId string
+@description('Where events go, and who hears of dead letters.')
+param target targetType
+
+var home = subscription().subscriptionId == target.deadLetterSubscription
+
+resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = if (!home) {
+  name: 'ag-${target.base}'
+  location: 'global'
+  properties: { enabled: true, groupShortName: 'meshward', emailReceivers: target.mails }
+}
 
 resource alert 'Microsoft.Insights/metricAlerts@2026-01-01' = {
-  name: 'alert-dead-letters-${last(split(topicId, '/'))}'
+  name: 'alert-${target.base}-dead-letters-${last(split(topicId, '/'))}'
   location: 'global'
   properties: {
     description: 'Events were given up. Look into the container deadletters, mend the cause; the sweeps catch up.'
@@ -29,6 +39,6 @@ resource alert 'Microsoft.Insights/metricAlerts@2026-01-01' = {
         }
       ]
     }
-    actions: [{ actionGroupId: actionGroupId }]
+    actions: [{ actionGroupId: home ? target.actionGroupId : actions.id }]
   }
 }

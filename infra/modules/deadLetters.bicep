@@ -3,9 +3,6 @@
 @description('The account that keeps dead letters.')
 param accountName string
 
-@description('Resource id of the topic.')
-param topicId string
-
 @description('Object id of the topic\'s identity.')
 param principalId string
 
@@ -24,7 +21,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
 }
 
 resource contributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account::blobs::letters.id, topicId)
+  name: guid(account::blobs::letters.id, principalId)
   scope: account::blobs::letters
   properties: {
     principalId: principalId

@@ -45,6 +45,7 @@ var all = union(settings, scheduled, {
   APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
   // The worker sends its lines itself, with their fields; the host doesn't send them once more.
   PYTHON_ENABLE_OPENTELEMETRY: 'true'
+  MESHWARD_INSTALLATION: place.base
   MESHWARD_TENANT_ID: tenant().tenantId
   MESHWARD_ROTATOR_CLIENT_ID: identities.rotator.clientId
   MESHWARD_PROVISIONER_CLIENT_ID: identities.provisioner.clientId

@@ -17,18 +17,14 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
   name: topicName
 }
 
-module deadLetters 'deadLetters.bicep' = {
-  params: { accountName: account.name, topicId: topic.id, principalId: topic.identity.principalId }
-}
-
 module deadLetterAlert 'deadLetterAlert.bicep' = {
-  params: { topicId: topic.id, actionGroupId: target.actionGroupId }
+  params: { topicId: topic.id, target: target }
 }
 
 resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = [
   for each in filter(table.subscriptions, each => each.topic == 'own'): {
     parent: topic
-    name: 'meshward-${replace(each.function, '_', '-')}'
+    name: '${target.base}-${replace(each.function, '_', '-')}'
     properties: {
       eventDeliverySchema: 'CloudEventSchemaV1_0'
       destination: {
@@ -49,6 +45,5 @@ resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15'
         }
       }
     }
-    dependsOn: [deadLetters]
   }
 ]

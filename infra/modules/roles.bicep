@@ -44,7 +44,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
 
 resource onHostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'hostStorage'): {
-    name: guid(hostAccount.id, each.identity, each.role)
+    name: guid(hostAccount.id, identities[each.identity].principalId, each.role)
     scope: hostAccount
     properties: {
       principalId: identities[each.identity].principalId
@@ -56,7 +56,7 @@ resource onHostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onStore 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'store'): {
-    name: guid(store.id, each.identity, each.role)
+    name: guid(store.id, identities[each.identity].principalId, each.role)
     scope: store
     properties: {
       principalId: identities[each.identity].principalId
@@ -68,7 +68,7 @@ resource onStore 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'keyVault'): {
-    name: guid(vault.id, each.identity, each.role)
+    name: guid(vault.id, identities[each.identity].principalId, each.role)
     scope: vault
     properties: {
       principalId: identities[each.identity].principalId
@@ -80,7 +80,7 @@ resource onVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'eventTopic'): {
-    name: guid(topic.id, each.identity, each.role)
+    name: guid(topic.id, identities[each.identity].principalId, each.role)
     scope: topic
     properties: {
       principalId: identities[each.identity].principalId
@@ -92,7 +92,7 @@ resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'insights'): {
-    name: guid(insights.id, each.identity, each.role)
+    name: guid(insights.id, identities[each.identity].principalId, each.role)
     scope: insights
     properties: {
       principalId: identities[each.identity].principalId

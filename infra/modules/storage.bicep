@@ -1,4 +1,4 @@
-import { placeType } from 'types.bicep'
+import { placeType, keptType } from 'types.bicep'
 
 @description('Where, with which names and tags.')
 param place placeType
@@ -6,8 +6,8 @@ param place placeType
 @description('Whether only private endpoints and Event Grid reach the accounts.')
 param private bool
 
-@description('How long evidence can be neither changed nor deleted, in days.')
-param evidenceDays int
+@description('Redundancy of the accounts, and how long evidence is kept.')
+param kept keptType
 
 @description('Workspace that gets the log of who did what.')
 param workspaceId string
@@ -29,7 +29,7 @@ resource host 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   location: place.location
   tags: place.tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: kept.redundancy }
   properties: properties
 
   resource blobs 'blobServices' = {
@@ -53,7 +53,7 @@ resource store 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   location: place.location
   tags: place.tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: kept.redundancy }
   properties: properties
 
   resource blobs 'blobServices' = {
@@ -74,9 +74,9 @@ resource store 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       properties: { publicAccess: 'None' }
 
       // Unlocked: a template can make no other. `make deploy LOCK=yes` locks it, and then it can only be extended.
-      resource immutability 'immutabilityPolicies' = {
+      resource immutability 'immutabilityPolicies' = if (!kept.evidenceLocked) {
         name: 'default'
-        properties: { immutabilityPeriodSinceCreationInDays: evidenceDays }
+        properties: { immutabilityPeriodSinceCreationInDays: kept.evidenceDays }
       }
     }
   }

@@ -30,7 +30,7 @@ resource custom 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'subscription'): {
-    name: guid(subscription().id, each.identity, each.role)
+    name: guid(subscription().id, identities[each.identity].principalId, each.role)
     properties: {
       principalId: identities[each.identity].principalId
       principalType: 'ServicePrincipal'

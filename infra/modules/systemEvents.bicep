@@ -1,4 +1,4 @@
-// Subscriptions of a system topic, as subscriptions.json says.
+// A system topic, made or there already, its subscriptions, and what they need.
 import { targetType } from 'types.bicep'
 
 @description('Name of the system topic.')
@@ -22,14 +22,6 @@ param present bool = false
 @description('Where events go.')
 param target targetType
 
-var table = any(loadJsonContent('../subscriptions.json'))
-var account = resourceId(
-  target.deadLetterSubscription,
-  target.deadLetterGroup,
-  'Microsoft.Storage/storageAccounts',
-  target.deadLetterAccount
-)
-
 resource made 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (!present) {
   name: topicName
   location: location
@@ -37,7 +29,7 @@ resource made 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (!present) {
   properties: { source: source, topicType: topicType }
 }
 
-resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+resource theirs 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = if (present) {
   name: topicName
 }
 
@@ -45,40 +37,16 @@ module deadLetters 'deadLetters.bicep' = {
   scope: resourceGroup(target.deadLetterSubscription, target.deadLetterGroup)
   params: {
     accountName: target.deadLetterAccount
-    topicId: topic.id
-    principalId: present ? topic.identity.principalId : made!.identity.principalId
+    principalId: present ? theirs!.identity.principalId : made!.identity.principalId
   }
 }
 
 module deadLetterAlert 'deadLetterAlert.bicep' = {
-  params: { topicId: topic.id, actionGroupId: target.actionGroupId }
+  params: { topicId: resourceId('Microsoft.EventGrid/systemTopics', topicName), target: target }
   dependsOn: [made]
 }
 
-resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
-  for each in filter(table.subscriptions, each => each.topic == kind): {
-    parent: topic
-    name: 'meshward-${replace(each.function, '_', '-')}'
-    properties: {
-      eventDeliverySchema: 'CloudEventSchemaV1_0'
-      destination: {
-        endpointType: 'AzureFunction'
-        properties: {
-          resourceId: '${target.functionAppId}/functions/${each.function}'
-          maxEventsPerBatch: 1
-          preferredBatchSizeInKilobytes: 64
-        }
-      }
-      filter: { includedEventTypes: each.types, advancedFilters: each.filters }
-      retryPolicy: { maxDeliveryAttempts: table.retry.attempts, eventTimeToLiveInMinutes: table.retry.minutes }
-      deadLetterWithResourceIdentity: {
-        identity: { type: 'SystemAssigned' }
-        deadLetterDestination: {
-          endpointType: 'StorageBlob'
-          properties: { resourceId: account, blobContainerName: 'deadletters' }
-        }
-      }
-    }
-    dependsOn: [deadLetters]
-  }
-]
+module subscriptions 'systemSubscriptions.bicep' = {
+  params: { topicName: topicName, kind: kind, target: target }
+  dependsOn: [made, deadLetters]
+}

@@ -6,6 +6,9 @@ param place placeType
 @description('Whether only a private endpoint reaches the topic.')
 param private bool
 
+@description('The account that keeps dead letters.')
+param deadLetterAccount string
+
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   name: 'evgt-${place.base}'
   location: place.location
@@ -17,6 +20,11 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
     minimumTlsVersionAllowed: '1.2'
     publicNetworkAccess: private ? 'Disabled' : 'Enabled'
   }
+}
+
+// Here and not beside the event subscriptions: Event Grid looks whether it acts, and roles act late.
+module deadLetters 'deadLetters.bicep' = {
+  params: { accountName: deadLetterAccount, principalId: topic.identity.principalId }
 }
 
 @description('Name of the topic.')

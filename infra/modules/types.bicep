@@ -34,6 +34,24 @@ type scaleType = {
 }
 
 @export()
+@description('How state is kept, and what of it is there already.')
+type keptType = {
+  @description('SKU of both accounts. Not every region has zones: Standard_LRS is everywhere.')
+  redundancy: 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS'
+
+  @description('How long evidence can be neither changed nor deleted, in days.')
+  @minValue(1)
+  @maxValue(146000)
+  evidenceDays: int
+
+  @description('Whether that is locked already. Its policy takes no deployment then: infra/evidence.sh extends it.')
+  evidenceLocked: bool
+
+  @description('Whether the key vault of this installation was deleted and can be recovered.')
+  vaultDeleted: bool
+}
+
+@export()
 @description('Public or private.')
 type networkType = {
   @description('Whether storage, key vault and topic are reached through private endpoints.')
@@ -91,6 +109,9 @@ type identitiesType = {
 @export()
 @description('Where events go.')
 type targetType = {
+  @description('Base of the installation\'s names; others may have subscribed to the same topic.')
+  base: string
+
   @description('Resource id of the function app.')
   functionAppId: string
 
@@ -105,4 +126,7 @@ type targetType = {
 
   @description('Resource id of the action group that hears of dead letters.')
   actionGroupId: string
+
+  @description('Its receivers of mail.')
+  mails: { name: string, emailAddress: string, useCommonAlertSchema: bool }[]
 }

@@ -6,6 +6,9 @@ param place placeType
 @description('Whether only a private endpoint reaches the vault.')
 param private bool
 
+@description('Whether a deleted vault of this name is to come back, with its keys: no other can have its name until it is purged.')
+param recover bool
+
 @description('Workspace that gets the log of who used which key.')
 param workspaceId string
 
@@ -14,6 +17,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   location: place.location
   tags: place.tags
   properties: {
+    createMode: recover ? 'recover' : 'default'
     tenantId: tenant().tenantId
     sku: { family: 'A', name: 'premium' }
     enableRbacAuthorization: true

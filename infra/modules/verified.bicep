@@ -26,7 +26,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
 
 resource onAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in onAccounts: if (kind == 'shareAccount') {
-    name: guid(account.id, each.identity, each.role)
+    name: guid(account.id, identities[each.identity].principalId, each.role)
     scope: account
     properties: {
       principalId: identities[each.identity].principalId
@@ -41,7 +41,7 @@ resource onAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in onGroups[kind]: {
-    name: guid(resourceGroup().id, each.identity, each.role)
+    name: guid(resourceGroup().id, identities[each.identity].principalId, each.role)
     properties: {
       principalId: identities[each.identity].principalId
       principalType: 'ServicePrincipal'

@@ -44,6 +44,7 @@ class Entra:
         self._clock, self._wire = clock, wire
         self._key = _signing_key()
         self.principals: dict[str, Principal] = {}
+        self.apps: dict[str, str] = {}  # audiences by what is asked for; with any, no api:// URI is taken but theirs
         self._claims = lru_cache(maxsize=1_000)(self._verified)  # one token comes with thousands of calls
         self.identity_header = secrets.token_urlsafe(16)
         self.identity_endpoint = ""
@@ -136,10 +137,13 @@ class Entra:
                 status=400,
             )
         resource = request.query["resource"]
+        if self.apps and resource.startswith("api://") and resource not in self.apps:
+            text = f"AADSTS500011: The resource principal named {resource} was not found in the tenant {TENANT}."
+            return web.json_response({"error": "invalid_resource", "error_description": text}, status=400)
         expires = int(self._clock.time()) + TOKEN_SECONDS
         return web.json_response(
             {
-                "access_token": self.token(principal, resource),
+                "access_token": self.token(principal, self.apps.get(resource, resource)),
                 "expires_on": str(expires),
                 "resource": resource,
                 "token_type": "Bearer",

@@ -1,7 +1,8 @@
 """Microsoft Graph as `az ad` and `az rest` use it for app registrations: applications, service principals, app roles.
 
 Rules (Graph v1.0 docs): a filter is `<property> eq '<value>'`; a registration's identifier URI names its own app id, as
-no domain is verified; an app role that is assigned twice is refused.
+no domain is verified; an app role that is assigned twice is refused; an application is pre-authorized for scopes that
+are there already.
 """
 
 import re
@@ -69,6 +70,11 @@ class Graph:
             return _error(
                 400, "HostNameNotOnVerifiedDomain", "Values of identifierUris property must use a verified domain."
             )
+        scopes = {scope["id"] for scope in found.get("api", {}).get("oauth2PermissionScopes", [])}
+        allowed_apps = call.body.get("api", {}).get("preAuthorizedApplications", [])
+        if any(not scopes.issuperset(each["delegatedPermissionIds"]) for each in allowed_apps):
+            text = "Property api.preAuthorizedApplications has a permission id that the application doesn't define."
+            return _error(400, "Request_BadRequest", text)
         found.update(call.body)
         for principal in self.objects["serviceprincipals"].values():
             if principal["appId"] == found["appId"] and "appRoles" in call.body:

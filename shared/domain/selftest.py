@@ -15,7 +15,7 @@ from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.resource_id import parsed, same, subscription_scope
 
 TRIED = Mark("selftest/{name}", "That a self-test wrote to the store, or that its event came back.")
-# What a subscription of the fleet needs; infra/provision.sh registers these, and more for the installation itself.
+# What a subscription of the fleet needs; infra/providers.sh registers these, and more for the installation itself.
 PROVIDERS = (
     "Microsoft.ContainerService",
     "Microsoft.DataProtection",
@@ -27,7 +27,7 @@ PROVIDERS = (
     "Microsoft.ResourceGraph",
     "Microsoft.Storage",
 )
-CLUSTER_EVENTS, CERTIFICATE_EVENTS = "meshward-on-cluster-event", "meshward-on-certificate-event"  # as Bicep names them
+CLUSTER_EVENTS, CERTIFICATE_EVENTS = "on-cluster-event", "on-certificate-event"  # after the installation's name
 CLOCK_TOLERANCE = timedelta(seconds=20)  # Linkerd's own allowance for leaves; Azure's Date header counts whole seconds
 AFTER_CODE = "infra/after-code.sh"
 DEPLOY = "make deploy"  # each of its steps may be repeated, and puts back what is missing

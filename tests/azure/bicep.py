@@ -16,7 +16,7 @@ SCHEMA = "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDep
 
 def main(arguments: list[str]) -> None:
     if arguments == ["--version"]:
-        print("Bicep CLI version 0.40.2 (stand-in)")  # noqa: T201
+        print(f"Bicep CLI version {os.environ.get('STAND_IN_VERSION', '0.40.2')} (stand-in)")  # noqa: T201
         return
     (named,) = [Path(argument) for argument in arguments if argument.endswith((".bicep", ".bicepparam"))][:1]
     said = parameters(named.with_suffix(".bicepparam"), os.environ)

@@ -12,11 +12,10 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.graph import Graph
 from local.rollout import Rollout
 from local.stage import open_stage
-from tests.azure.deployer import AZ, Deployer, environment, register
+from tests.azure.deployer import AZ, SPEED, Deployer, environment, register
 from tests.worlds.app import NO_WATCH
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-SPEED = 30  # virtual seconds in a real one: nobody waits half a minute for a provider to register
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from local.cloud.graph import Graph
 from local.rollout import Rollout
 from local.stage import APP, Stage
 
+SPEED = 30  # virtual seconds in a real one, also of what scripts sleep: nobody waits minutes for a role to act
 AZ = APP / ".cache" / "az" / "bin"
 
 
@@ -37,12 +39,17 @@ class Deployer:
         return told
 
 
+def _program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
 def environment(stage: Stage, folder: Path) -> dict[str, str]:
     authority, tools = folder / "ca.pem", folder / "tools"
     authority.write_bytes(stage.world.wire.ca_pem)
     tools.mkdir()
-    (tools / "bicep").write_text(f'#!/bin/sh\nPYTHONPATH="{APP}" exec "{sys.executable}" -m tests.azure.bicep "$@"\n')
-    (tools / "bicep").chmod(0o755)
+    _program(tools / "bicep", f'PYTHONPATH="{APP}" exec "{sys.executable}" -m tests.azure.bicep "$@"')
+    _program(tools / "sleep", f'exec {shutil.which("sleep")} "$(echo "$1" | awk \'{{print $1 / {SPEED}}}\')"')
     return {
         "PATH": f"{tools}:{AZ}:{os.environ['PATH']}",
         "HOME": str(folder),

@@ -123,7 +123,7 @@ async def test_events_that_nobody_has_subscribed_to_are_named(
 ) -> None:
     del stage.world.event_grid.topic(topic).subscriptions[function]
     what, mend = await failure(stage)
-    assert f"the event subscription {name}" in what
+    assert f"the event subscription meshward-{name} of" in what
     assert what.endswith("is missing")
     assert mend == "infra/after-code.sh"
 

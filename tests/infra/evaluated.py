@@ -2,7 +2,7 @@
 
 It stands in for the compiler, which can't be had here, and for the part of Resource Manager that evaluates templates.
 Rules:
-- It evaluates the language that infra/ uses, and raises for any other.
+- It evaluates the language that infra/ uses, and raises for any other and for what the compiler refuses (Refused).
 - What only Azure can know (object ids, endpoints) is made up from the resource's id, always the same.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.infra import syntax
 from tests.infra.functions import FUNCTIONS
+from tests.infra.start import refusals
 from tests.infra.syntax import Declaration, Expression, Name, declarations
 
 _SETTINGS = ("parent", "scope", "dependsOn", "name")
@@ -64,6 +65,7 @@ def _made_up(resource: Resource, name: str) -> Any:
         "ConnectionString": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
         "defaultHostName": f"{host}.azurewebsites.net",
         "location": "westeurope",
+        "emailReceivers": [{"name": "mail0", "emailAddress": "ops@contoso.example", "status": "Enabled"}],
     }
     return made[name]
 
@@ -92,6 +94,17 @@ def _id(at: "Scope | Resource", kind: str, name: str) -> str:
     return f"{at.id}/providers/{kind}/{name}"
 
 
+class Refused(ValueError):
+    """The compiler wouldn't take the file."""
+
+
+def _taken(path: Path) -> dict[str, Declaration]:
+    declared = declarations(path)
+    if refused := "; ".join(refusals(declared)):
+        raise Refused(f"{path}: {refused}")
+    return {each.name: each for each in declared}
+
+
 class File:
     """One Bicep file with its parameters, at a scope; `resources` are its own and those of its modules."""
 
@@ -99,7 +112,7 @@ class File:
         self, path: Path, params: Mapping[str, Any], scope: Scope, environ: Mapping[str, str] | None = None
     ) -> None:
         self._path, self._params, self._scope, self._environ = path, params, scope, environ or {}
-        self._declared = {each.name: each for each in declarations(path)}
+        self._declared = _taken(path)
         self._values: dict[str, Any] = {}
 
     @cached_property
@@ -199,7 +212,9 @@ class File:
         here = self._scope.subscription
         own: dict[str, Callable[..., Any]] = {
             "loadJsonContent": lambda path: json.loads((self._path.parent / path).read_text()),
-            "readEnvironmentVariable": self._environ.get,
+            "readEnvironmentVariable": lambda name, *other: (
+                self._environ.get(name, *other) if other else self._environ[name]
+            ),
             "subscription": lambda id=here: Scope(id),
             "resourceGroup": lambda *at: Scope(*(at if len(at) > 1 else (here, *at))) if at else self._scope,
             "resourceId": lambda *at: (
@@ -286,14 +301,19 @@ def _text(value: Any) -> str:
 
 
 def template(*files: File) -> dict[str, Any]:
-    """The resources of files as one flat template of literals; `metadata` has their ids in the order of `resources`."""
+    """The resources of files as one flat template of literals; `metadata` has their ids in the order of
+    `resources`, and the principals of the identities that they get."""
     resources = [resource for file in files for resource in file.resources]
     outputs = {name: value for file in files for name, value in file.read("outputs").items()}
     made = [{"type": r.type, "apiVersion": r.api_version, "name": r.name, **(r.body or {})} for r in resources]
+    topics = [r for r in resources if (r.body or {}).get("identity") == {"type": "SystemAssigned"}]
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
-        "metadata": {"ids": [resource.id for resource in resources]},
+        "metadata": {
+            "ids": [resource.id for resource in resources],
+            "principals": {topic.id: topic.read("identity").read("principalId") for topic in topics},
+        },
         "resources": made,
         "outputs": {name: {"type": "string", "value": value} for name, value in outputs.items()},
     }

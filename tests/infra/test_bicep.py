@@ -107,8 +107,10 @@ def test_each_assignment_names_a_role_of_the_table_and_a_scope_that_bicep_knows(
 
 
 def test_the_rollout_registers_each_provider_that_the_self_test_asks_for() -> None:
-    (fleet,) = re.findall(r'register "\$each" ((?:[\w\\]+\s+)+)done', (INFRA / "provision.sh").read_text())
+    (fleet,) = re.findall(r'register "\$each" ((?:[\w\\]+\s+)+)done', (INFRA / "providers.sh").read_text())
     assert {f"Microsoft.{name}" for name in re.findall(r"\w+", fleet)} == set(PROVIDERS)
+    for rollout in ("infra/provision.sh", "azure.yaml"):
+        assert "infra/providers.sh" in (ROOT / rollout).read_text()
 
 
 def test_each_metric_is_made_of_a_message_that_the_app_logs_and_of_its_fields() -> None:
@@ -141,11 +143,11 @@ class Noting(dict[str, int]):
 
 
 def test_the_self_test_looks_for_the_event_subscriptions_that_bicep_makes() -> None:
-    assert (
-        "name: 'meshward-${replace(each.function, '_', '-')}'" in (INFRA / "modules" / "systemEvents.bicep").read_text()
-    )
+    subscriptions = (INFRA / "modules" / "systemSubscriptions.bicep").read_text()
+    assert "name: '${target.base}-${replace(each.function, '_', '-')}'" in subscriptions
+    assert "MESHWARD_INSTALLATION: place.base" in (INFRA / "modules" / "functions.bicep").read_text()
     system = [each["function"] for each in data("subscriptions.json")["subscriptions"] if each["topic"] != "own"]
-    named = {f"meshward-{function.replace('_', '-')}" for function in system}
+    named = {function.replace("_", "-") for function in system}
     assert named == {CLUSTER_EVENTS, CERTIFICATE_EVENTS}
 
 

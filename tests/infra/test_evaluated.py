@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from local.stage import INFRA
-from tests.infra.evaluated import File, Resource, parameters
+from tests.infra.evaluated import File, Resource, Scope, parameters
 from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, subscribed
 
 ROLES = json.loads((INFRA / "roles.json").read_text())
+ASSIGNMENT, ALERT = "Microsoft.Authorization/roleAssignments", "Microsoft.Insights/metricAlerts"
+ACCOUNT, DUTIES = "Microsoft.Storage/storageAccounts", ("host", "rotator", "provisioner", "verifier")
 TABLE = json.loads((INFRA / "subscriptions.json").read_text())
 
 
@@ -27,7 +29,7 @@ def body(resource: Resource) -> Mapping[str, Any]:
 def test_each_assignment_of_the_table_is_made_at_its_scope_for_its_identity_in_each_subscription() -> None:
     fleet = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
     file = deployed(fleet=fleet, verified=[{"kind": kind, "id": id} for kind, id in VERIFIED.items()])
-    made = of_type(file, "Microsoft.Authorization/roleAssignments")
+    made = [one for one in of_type(file, ASSIGNMENT) if "/containers/deadletters/" not in one.id]
     identities = of_type(file, "Microsoft.ManagedIdentity/userAssignedIdentities")
     holders = {one.read("properties").read("principalId"): one.name.rpartition("-")[2] for one in identities}
     found = sorted((holders[body(one)["principalId"]], at(one)) for one in made)
@@ -88,12 +90,64 @@ def test_each_subscription_of_the_fleet_has_its_system_topic_or_the_one_that_was
 def test_dead_letters_of_every_topic_are_told_to_somebody() -> None:
     there = f"/subscriptions/{OTHER}/resourceGroups/rg-x/providers/Microsoft.EventGrid/systemTopics/theirs"
     file = subscribed(fleet=[{"subscriptionId": HOME}, {"subscriptionId": OTHER, "systemTopicId": there}])
-    watched = {body(alert)["scopes"][0] for alert in of_type(file, "Microsoft.Insights/metricAlerts")}
+    watched = {body(alert)["scopes"][0] for alert in of_type(file, ALERT)}
     made = [r.id for r in file.resources if r.type.endswith("/eventSubscriptions")]
     assert watched == {id.partition("/eventSubscriptions/")[0] for id in made}
-    (group,) = of_type(deployed(), "Microsoft.Insights/actionGroups")
-    for alert in of_type(file, "Microsoft.Insights/metricAlerts"):
-        assert body(alert)["actions"] == [{"actionGroupId": group.id}]
+    groups = [
+        *of_type(deployed(), "Microsoft.Insights/actionGroups"),
+        *of_type(file, "Microsoft.Insights/actionGroups"),
+    ]
+    told = {group.id: [each["emailAddress"] for each in body(group)["emailReceivers"]] for group in groups[1:]}
+    assert set(map(tuple, told.values())) == {("ops@contoso.example",)}
+    for alert in of_type(file, ALERT):
+        (action,) = body(alert)["actions"]
+        assert action["actionGroupId"] in {group.id for group in groups}
+        assert subscription(action["actionGroupId"]) == subscription(alert.id)
+
+
+def subscription(id: str) -> str:
+    return id.split("/")[2]
+
+
+def test_two_installations_over_one_fleet_share_no_name_but_those_of_the_roles() -> None:
+    theirs = f"/subscriptions/{OTHER}/resourceGroups/rg-x/providers/Microsoft.EventGrid/systemTopics/theirs"
+    fleet = [{"subscriptionId": OTHER, "systemTopicId": theirs}]
+    verified = [{"kind": kind, "id": id} for kind, id in VERIFIED.items()]
+    made: list[set[str]] = []
+    for name in ("mw", "mw2"):
+        main = deployed(environmentName=name, fleet=fleet, verified=verified)
+        events = subscribed(main, resourceGroupName=f"rg-{name}", fleet=fleet)
+        made.append({one.id for file in (main, events) for one in file.resources})
+    assert {id.split("/")[-2] for id in made[0] & made[1]} == {"roleDefinitions"}
+
+
+def test_an_assignment_is_named_by_its_principal_which_is_another_after_a_removal() -> None:
+    assignments = INFRA / "modules" / "subscription.bicep"
+    names = []
+    for last in "ab":
+        identity = {"id": "/same", "clientId": "c", "principalId": f"11111111-1111-4111-8111-11111111111{last}"}
+        file = File(assignments, {"identities": dict.fromkeys(DUTIES, identity)}, Scope(HOME))
+        names.append({one.name for one in of_type(file, ASSIGNMENT)})
+    assert not names[0] & names[1]
+
+
+def test_our_own_topic_may_put_dead_letters_down_before_anything_subscribes_to_it() -> None:
+    (topic,) = of_type(deployed(), "Microsoft.EventGrid/topics")
+    (assignment,) = [one for one in of_type(deployed(), ASSIGNMENT) if "/containers/deadletters/" in one.id]
+    assert body(assignment)["principalId"] == topic.read("identity").read("principalId")
+    later = {body(one)["principalId"] for one in of_type(subscribed(), ASSIGNMENT)}
+    assert later
+    assert body(assignment)["principalId"] not in later
+
+
+def test_a_locked_policy_is_left_alone_and_a_deleted_vault_comes_back() -> None:
+    policy = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
+    for locked, deleted, policies, mode in ((False, False, 1, "default"), (True, True, 0, "recover")):
+        kept = {"redundancy": "Standard_LRS", "evidenceDays": 9, "evidenceLocked": locked, "vaultDeleted": deleted}
+        file = deployed(kept=kept)
+        assert len(of_type(file, policy)) == policies
+        assert [body(vault)["createMode"] for vault in of_type(file, "Microsoft.KeyVault/vaults")] == [mode]
+        assert {one.body["sku"]["name"] for one in of_type(file, ACCOUNT) if one.body} == {"Standard_LRS"}
 
 
 def test_one_parameter_closes_storage_key_vault_and_topic_and_lets_only_event_grid_and_named_callers_in() -> None:
@@ -148,8 +202,21 @@ def test_the_durable_backend_is_a_parameter(backend: str) -> None:
 )
 def test_both_parameter_files_read_the_fleet_from_the_environment(environ: dict[str, str], fleet: list[str]) -> None:
     for name in ("main", "events"):
-        said = parameters(INFRA / f"{name}.bicepparam", environ)
+        said = parameters(INFRA / f"{name}.bicepparam", {"MESHWARD_AUDIENCE": "a", **environ})
         assert [each["subscriptionId"] for each in said["fleet"]] == fleet
+
+
+def test_without_an_audience_nothing_is_deployed() -> None:
+    with pytest.raises(KeyError, match="MESHWARD_AUDIENCE"):
+        parameters(INFRA / "main.bicepparam", {"AZURE_SUBSCRIPTION_ID": HOME})
+
+
+@pytest.mark.parametrize(
+    ("days", "kept"), [({}, 365), ({"MESHWARD_EVIDENCE_DAYS": ""}, 365), ({"MESHWARD_EVIDENCE_DAYS": "9"}, 9)]
+)
+def test_evidence_is_kept_for_a_year_or_as_the_environment_says(days: dict[str, str], kept: int) -> None:
+    said = parameters(INFRA / "main.bicepparam", {"MESHWARD_AUDIENCE": "a", **days})
+    assert said["kept"]["evidenceDays"] == kept
 
 
 def test_names_are_short_enough_for_azure() -> None:
@@ -157,3 +224,16 @@ def test_names_are_short_enough_for_azure() -> None:
     longest = {"Microsoft.Storage/storageAccounts": 24, "Microsoft.KeyVault/vaults": 24, "Microsoft.Web/sites": 32}
     for type, most in longest.items():
         assert all(len(one.name) <= most for one in of_type(file, type)), type
+
+
+def test_an_alert_on_a_line_stays_until_somebody_closes_it() -> None:
+    rules = of_type(deployed(), "Microsoft.Insights/scheduledQueryRules")
+    assert rules
+    assert all(body(rule)["autoMitigate"] is False for rule in rules)
+
+
+def test_what_callers_do_wrong_is_no_failed_invocation() -> None:
+    queries = [each["query"] for each in json.loads((INFRA / "alerts.json").read_text())]
+    assert [query for query in queries if query.startswith("requests")] == [
+        "requests | where success == false and resultCode !startswith '4'"
+    ]

@@ -20,8 +20,8 @@ def deployed(**params: Any) -> File:
     return File(INFRA / "main.bicep", given | params, Scope(HOME))
 
 
-def subscribed(**params: Any) -> File:
+def subscribed(main: File | None = None, **params: Any) -> File:
     """infra/events.bicep with these parameters, for what main.bicep has made."""
-    app = deployed().read("outputs")["FUNCTION_APP"]
+    app = (main or deployed()).read("outputs")["FUNCTION_APP"]
     given = {"resourceGroupName": "rg-mw", "functionAppName": app}
     return File(INFRA / "events.bicep", given | params, Scope(HOME))

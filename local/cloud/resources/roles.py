@@ -69,23 +69,22 @@ class Roles:
         return self._store(scope, str(uuid.uuid4()), properties, since=self._arm.clock.time(), by=str(uuid.uuid4()))
 
     def _put(self, call: Call) -> Reply:
-        properties = call.body["properties"]
-        refused = self._unknown(properties) or self._conflict(call, properties)
+        caller = self._arm.caller(call)
+        assert caller, "the guard lets nobody else through"
+        scope, name = f"/{call.params['scope']}", call.params["name"]
+        return self.assign(scope, name, call.body["properties"], by=caller.object_id)
+
+    def assign(self, scope: str, name: str, properties: dict[str, Any], *, by: str) -> Reply:
+        """The answer to an assignment, as a call or a deployment makes it."""
+        id = f"{scope}/providers/{_TYPE}/{name}"
+        refused = self._unknown(properties) or self._conflict(scope, id, properties)
         if refused:
             return refused
-        existing = self._arm.find(call.path)
+        existing = self._arm.find(id)
         since = self._arm.clock.time() + self.draw(_guid(properties["roleDefinitionId"]))
         if existing:
             since = self._since[existing["id"].lower()]
-        caller = self._arm.caller(call)
-        assert caller, "the guard lets nobody else through"
-        assignment = self._store(
-            f"/{call.params['scope']}",
-            call.params["name"],
-            properties,
-            since=since,
-            by=caller.object_id,
-        )
+        assignment = self._store(scope, name, properties, since=since, by=by)
         # The answer to the PUT itself doesn't name the creator yet (seen in recorded traffic).
         answer = assignment | {"properties": {**assignment["properties"], "createdBy": None}}
         return Reply(status=200 if existing else 201, body=answer)
@@ -113,18 +112,18 @@ class Roles:
             )
         return None
 
-    def _conflict(self, call: Call, properties: dict[str, Any]) -> Reply | None:
-        wanted = (f"/{call.params['scope']}".lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
+    def _conflict(self, scope: str, id: str, properties: dict[str, Any]) -> Reply | None:
+        wanted = (scope.lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
         for other in self._arm.of_type(_TYPE):
             same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == wanted
-            if same and other["id"].lower() != call.path.lower():
+            if same and other["id"].lower() != id.lower():
                 return error(
                     409,
                     "RoleAssignmentExists",
                     f"The role assignment already exists. The ID of the conflicting role assignment is "
                     f"{other['name'].replace('-', '')}.",
                 )
-            if not same and other["id"].lower() == call.path.lower():
+            if not same and other["id"].lower() == id.lower():
                 return error(
                     400,
                     "RoleAssignmentUpdateNotPermitted",
