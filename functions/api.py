@@ -20,7 +20,6 @@ GET  /api/instances/{id}
 """
 
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -30,6 +29,7 @@ import msgspec
 
 from functions import selftest
 from functions.engine.client import Client, with_client
+from functions.engine.logs import log
 from functions.restores import trends, verification
 from functions.trust import by_hand, rotation
 from functions.vaults import census, protection, releases
@@ -37,11 +37,11 @@ from shared.domain.errors import Conflict, MeshwardError, Misconfigured, NotFoun
 from shared.domain.guard.callers import Unauthenticated
 from shared.domain.restores.report import report
 from shared.domain.restores.trends import Trends
+from shared.domain.signals import CallAdmitted, CallRefused
 from shared.domain.trust.phases import Word
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
-log = logging.getLogger("meshward")
 
 type Handler = Callable[[func.HttpRequest, Client], Awaitable[func.HttpResponse]]
 
@@ -53,7 +53,7 @@ def guarded(method: str, route: str) -> Callable[[Handler], Handler]:
         async def run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
             try:
                 caller = await services().identity.caller(req.headers.get("authorization"), services().now())
-                log.info("call admitted", extra={"route": route, "caller": caller.object_id, "kind": caller.kind})
+                log(CallAdmitted(route=route, caller=caller.object_id, kind=caller.kind))
                 return await handle(req, client)
             except MeshwardError as error:
                 return _refusal(error, route)
@@ -208,7 +208,7 @@ def _accepted(req: func.HttpRequest, instance_id: str) -> func.HttpResponse:
 
 
 def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
-    log.warning("call refused", extra={"route": route, "reason": error.reason, "error": error.message})
+    log(CallRefused(route=route, reason=error.reason, error=error.message))
     body = {"reason": error.reason, "message": error.message}
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})

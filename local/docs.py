@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from local.docs_signals import signals_page
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
 
@@ -53,7 +54,7 @@ def _roots(slots: frozenset[Slot]) -> str:
     return " and ".join(slot for slot in Slot if slot in slots)
 
 
-GENERATED = {"policy.schema.json": policy_schema, "rotation.md": rotation_page}
+GENERATED = {"policy.schema.json": policy_schema, "rotation.md": rotation_page, "signals.md": signals_page}
 
 
 if __name__ == "__main__":

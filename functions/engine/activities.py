@@ -4,7 +4,6 @@ An activity either finishes its piece of work, raises TemporaryError ("not yet, 
 What it raises becomes a value, so that reasons stand in history whole.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -12,9 +11,9 @@ from typing import Any, get_type_hints
 import azure.durable_functions as df
 import msgspec
 
+from functions.engine.logs import log
 from shared.domain.errors import PermanentError, TemporaryError
-
-log = logging.getLogger("meshward")
+from shared.domain.signals import StepRefused
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,6 @@ async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]
         wait = {"reason": error.reason, "message": error.message, "retry_after": error.retry_after}
         return {"wait": {**wait, "blockers": error.blockers}}
     except PermanentError as error:
-        log.warning("step refused", extra={"step": activity.name, "reason": error.reason, "error": error.message})
+        log(StepRefused(step=activity.name, reason=error.reason, error=error.message))
         return {"refused": {"reason": error.reason, "message": error.message}}
     return {"done": msgspec.to_builtins(done)}

@@ -5,18 +5,19 @@ for others, raises NotConverged and is called again; it finishes only on what it
 doubled at any point.
 """
 
-import logging
 from typing import Any
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.logs import log
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, root_certificate
 from shared.domain.trust.course import (
     Course,
     Done,
+    Held,
     Outcome,
     Reported,
     Rotated,
@@ -28,11 +29,11 @@ from shared.domain.trust.course import (
 )
 from shared.domain.trust.draft import Act, Version, draft, next_act, root_version
 from shared.domain.trust.members import members_of
-from shared.domain.trust.phases import Roots
+from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.roots import Rotation, root_tags
+from shared.domain.trust.signals import PhaseProven, RotationEnded, RotationOnHold
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 
@@ -73,13 +74,29 @@ async def judge_round(reported: Reported) -> Course:
     """Where the rotation stands after the round."""
     before, now = reported.round.course, services().now()
     course = judged(reported, now)
-    fields = {"trust_domain": before.rotation.trust_domain, "generation": before.rotation.generation}
     if course.phase is not before.phase:
-        log.info("phase proven", extra={**fields, "phase": before.phase, "next": course.phase, "seen": course.seen})
+        log(_passed(course, before.phase))
     if course.held and course.held != before.held:
-        held = {"reason": course.held.reason, "why": course.held.message, "blockers": course.held.blockers}
-        log.warning("rotation on hold", extra={**fields, "phase": course.phase, **held})
+        log(_on_hold(course, course.held))
     return course
+
+
+def _passed(course: Course, phase: Phase) -> PhaseProven:
+    of = course.rotation
+    return PhaseProven(
+        trust_domain=of.trust_domain, generation=of.generation, phase=phase, next=course.phase, seen=course.seen
+    )
+
+
+def _on_hold(course: Course, held: Held) -> RotationOnHold:
+    return RotationOnHold(
+        trust_domain=course.rotation.trust_domain,
+        generation=course.rotation.generation,
+        phase=course.phase,
+        reason=held.reason,
+        why=held.message,
+        blockers=held.blockers,
+    )
 
 
 @activity(app)
@@ -130,5 +147,5 @@ async def close_record(ending: Ending) -> Rotated:
     ended, path = result(ending.course, services().now()), f"rotations/{ending.instance_id}.json"
     if not await services().ledger.create(path, msgspec.json.encode(ended)):
         return msgspec.json.decode(await services().ledger.read(path) or b"", type=Rotated)
-    log.info("rotation ended", extra={"trust_domain": ended.trust_domain, "outcome": ended.outcome})
+    log(RotationEnded(trust_domain=ended.trust_domain, outcome=ended.outcome))
     return ended

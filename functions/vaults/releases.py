@@ -8,7 +8,6 @@ by hand ───── by the plan's hash ─┴─▶ release_cluster ──�
                                                           write down what was released
 """
 
-import logging
 from datetime import datetime, timedelta
 
 import azure.durable_functions as df
@@ -17,15 +16,16 @@ import msgspec
 from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
+from functions.engine.logs import log
 from functions.vaults.bindings import unbound
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
 from shared.domain.vaults.protection import Protection, check_ours, life
 from shared.domain.vaults.release import Release, Released, Remains, check_empty, orphans, release_of
+from shared.domain.vaults.signals import VaultKept, VaultReleased
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 SOON = timedelta(seconds=30)
@@ -47,8 +47,7 @@ async def sweep(client: Client) -> None:
         if release.steps and services().now() >= release.kept_until:
             await _start(client, release)
         else:
-            kept = {"vault": wanted.vault_id, "until": release.kept_until.isoformat()}
-            log.info("the vault of a cluster that is gone is kept", extra=kept)
+            log(VaultKept(vault=wanted.vault_id, until=release.kept_until.isoformat()))
 
 
 async def request_plans(resource_id: str) -> list[Release]:
@@ -234,5 +233,5 @@ async def record_release(release: Release) -> Released:
     """What was released stands in the ledger."""
     released = Released(vault_id=release.wanted.vault_id, steps=release.steps, at=services().now())
     await services().ledger.create(f"releases/{release.wanted.vault}/released.json", msgspec.json.encode(released))
-    log.warning("a vault was released", extra={"vault": released.vault_id, "steps": released.steps})
+    log(VaultReleased(vault=released.vault_id, steps=released.steps))
     return released
