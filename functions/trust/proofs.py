@@ -22,7 +22,7 @@ def through(member: Member, verdict: Verdict, pause: float | None = None) -> Don
     """Past the gate, or not yet."""
     seen, blockers = verdict.seen, verdict.blockers
     log(GateJudged(cluster=member.cluster, phase=member.phase, reason=verdict.reason, seen=seen, blockers=blockers))
-    if not verdict.passed:
+    if verdict.reason != "Proven":
         named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
         message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:NAMED])}"
         raise NotConverged(verdict.reason, message, pause, named)

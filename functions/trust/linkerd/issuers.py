@@ -109,7 +109,7 @@ async def verify_renewed_issuer(renewal: Renewal) -> Done:
         expires = issuer_of(name, found.certificate).not_valid_after_utc
         place = Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy)
         verdict = await proven_live(place, found.applied, expires, now)
-        if not verdict.passed:
+        if verdict.reason != "Proven":
             raise NotConverged(verdict.reason, f"{name}: {verdict.message}", blockers=verdict.blockers)
     return Done(at=now, count=verdict.seen)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
 from shared.domain.cluster import CLUSTERS
-from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
 from shared.domain.resource_id import ResourceId, name_of, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.verification import (
@@ -164,9 +164,9 @@ def _instance(id: str) -> tuple[str, str, str]:
 def job_of_operation(status: str, error: Any, job: str | None) -> str:
     """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
     if status.lower() in ("failed", "canceled", "cancelled"):
-        raise PermanentError(
-            getattr(error, "code", None) or "RestoreRefused", getattr(error, "message", None) or status
-        )
+        code = getattr(error, "code", None)
+        message = getattr(error, "message", None) or status
+        raise PermanentError(service_code(code) if code else "RestoreRefused", message)
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
     return name_of(job)

@@ -14,12 +14,12 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from shared.domain.cluster import cluster_id
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError, service_code
 
 if TYPE_CHECKING:
     import ssl
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 FIELD_MANAGER = "meshward"
-UNREACHABLE = "Unreachable"
+UNREACHABLE: Final = "Unreachable"
 _PATIENCE = 10.0  # seconds until there is a connection, and until the next bytes
 _REFUSED = 300
 
@@ -283,8 +283,8 @@ def _refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> Pe
     if status in (401, 403):
         return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
-        return TemporaryError(f"Http{status}", message, float(after) if after.isdigit() else None)
-    return PermanentError(f"Http{status}", message)
+        return TemporaryError(service_code(f"Http{status}"), message, float(after) if after.isdigit() else None)
+    return PermanentError(service_code(f"Http{status}"), message)
 
 
 def _words(content: bytes) -> str:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.domain.errors import NotConverged, PermanentError, shown
+from shared.domain.reasons import ToldReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.policy import VerifyPolicy
@@ -33,7 +34,7 @@ class Reason(NamedTuple):
     """Why a backup is verified, or isn't."""
 
     verify: bool
-    reason: str
+    reason: ToldReason
     message: str
 
 
