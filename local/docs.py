@@ -1,11 +1,13 @@
 """What `make docs` writes: the pages under docs/ that follow from the code."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from local.docs_reasons import holds_table, reasons_page, refusals_table
 from local.docs_signals import signals_page
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.phases import ENDS, MOVES, STAGES, Phase, Slot, Word
@@ -24,11 +26,21 @@ def policy_schema() -> str:
 
 
 def rotation_page() -> str:
-    """docs/rotation.md with its phases drawn from the table of moves."""
+    """docs/rotation.md with its phases drawn from the table of moves, and the reasons for a hold."""
     page = (DOCS / "rotation.md").read_text()
-    before, begin, rest = page.partition("from shared/domain/trust/phases.py -->\n")
-    _, end, after = rest.partition("<!-- end of phases -->")
-    return f"{before}{begin}\n{_diagram()}\n{_gates()}\n{end}{after}"
+    return _filled(_filled(page, "phases", f"{_diagram()}\n{_gates()}"), "reasons", f"{holds_table()}\n")
+
+
+def restores_page() -> str:
+    """docs/restores.md with the reasons for which a verification is inconclusive."""
+    return _filled((DOCS / "restores.md").read_text(), "reasons", f"{refusals_table()}\n")
+
+
+def _filled(page: str, part: str, text: str) -> str:
+    """The page with this text between the comments that begin and end the part."""
+    before, begin, rest = re.split(rf"(<!-- {part}: .* -->\n)", page)
+    _, end, after = rest.partition(f"<!-- end of {part} -->")
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def _diagram() -> str:
@@ -54,7 +66,13 @@ def _roots(slots: frozenset[Slot]) -> str:
     return " and ".join(slot for slot in Slot if slot in slots)
 
 
-GENERATED = {"policy.schema.json": policy_schema, "rotation.md": rotation_page, "signals.md": signals_page}
+GENERATED = {
+    "policy.schema.json": policy_schema,
+    "reasons.md": reasons_page,
+    "restores.md": restores_page,
+    "rotation.md": rotation_page,
+    "signals.md": signals_page,
+}
 
 
 if __name__ == "__main__":
