@@ -3,7 +3,10 @@
 mypy says so if one of these lines is fine by it: an ignored error that isn't there is one.
 """
 
+from local.docs_reasons import KINDS
 from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, service_code
+from shared.domain.selftest import Places, cluster_checks, event_check, key_check, standing_checks
+from tests.worlds.facts.members import SUBSCRIPTION, cluster
 
 
 def test_a_word_that_is_in_no_list_does_not_pass_the_type_checker() -> None:
@@ -24,3 +27,19 @@ def test_a_text_from_outside_is_no_reason_until_it_is_bounded() -> None:
     assert len(error.reason) == 200
     assert service_code("Http409") == "Http409"
     assert service_code("Bad\x1b[2J") == "Bad\ufffd[2J"
+
+
+def test_the_self_test_mends_by_reasons_that_there_are() -> None:
+    places = Places(
+        rotator="r",
+        provisioner="p",
+        verifier="v",
+        subscriptions=(SUBSCRIPTION,),
+        key_vault="kv",
+        topic_url="https://topic",
+        store_url="az://store/x",
+    )
+    checks = [*standing_checks(places), key_check(places, "root"), event_check(places), *cluster_checks([cluster()])]
+    mended = {reason for check in checks for reason in check.mends}
+    assert len(mended) > 5
+    assert mended <= frozenset().union(*KINDS.values())
