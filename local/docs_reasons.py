@@ -69,7 +69,8 @@ def holds_table() -> str:
 
 def refusals_table() -> str:
     """What makes a verification inconclusive, for the runbook of restores."""
-    return _table({reason: text for reason, text in RESTORES.items() if reason in KINDS["refuses"]})
+    ending = KINDS["refuses"] | KINDS["refuses (404)"]
+    return _table({reason: text for reason, text in RESTORES.items() if reason in ending})
 
 
 def _table(texts: Texts) -> str:

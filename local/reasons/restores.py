@@ -41,7 +41,7 @@ RESTORES: Texts = {
         "What the verification made isn't removed yet.", "Nothing; the janitor tries again every hour if this fails."
     ),
     "QuotaReached": Text(
-        "As many restores of the item as Azure Backup allows have run today.",
+        "Ten restores of the item have run within a day, and no more are sent.",
         "Nothing; the next backup is verified.",
     ),
     "StagingTaken": Text(
@@ -49,7 +49,7 @@ RESTORES: Texts = {
         "Look at `GET /api/instances/<its id>`, and at the log of the janitor.",
     ),
     "StagingNotEmpty": Text(
-        "The scratch group holds what a restore couldn't be told apart from.",
+        "The scratch group holds things that couldn't be told from what a restore leaves there.",
         "Remove what the message names, or name another group in `verify.scratch_group`.",
     ),
     "NoStagingAccount": Text("The staging account isn't in the scratch group.", "Correct `verify.staging_account`."),
@@ -66,13 +66,14 @@ RESTORES: Texts = {
     "ScratchElsewhere": Text("The scratch cluster is in another region than the cluster.", MESSAGE),
     "ScratchBusy": Text("Disks of another restore are still in the scratch group.", NOTHING),
     "ScratchShared": Text(
-        "Disks of several restores of the machine are there and can't be told apart.", "Remove the older ones."
+        "The scratch group holds disks of several restores of the machine, which can't be told apart.",
+        "Remove the older ones.",
     ),
     "DisksNotRecognised": Text(
         "Disks were restored, but none has a name that Azure Backup is known to give.",
         "Please report the names in the message.",
     ),
-    "TurnOver": Text("What this verification made is removed already.", "Verify the point anew, by its item."),
+    "TurnOver": Text("The copy of this verification was removed already.", "Verify the point anew, by its item."),
     "PlaceTaken": Text("The place of the copy is there already and isn't Meshward's.", MESSAGE),
     "NotAnAccount": Text("The share's source isn't a storage account.", MESSAGE),
     "ClusterGone": Text("The cluster isn't there any more.", "Restore its backup by hand into another cluster."),
