@@ -4,10 +4,9 @@
 """
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -15,6 +14,7 @@ import msgspec
 
 from functions import routes, selftest
 from functions.engine.client import Client, with_client
+from functions.engine.logs import log
 from functions.restores import trends, verification
 from functions.routes import (
     ApiRoute,
@@ -42,11 +42,11 @@ from shared.domain.errors import (
 )
 from shared.domain.guard.callers import Unauthenticated
 from shared.domain.restores.report import report
+from shared.domain.signals import CallAdmitted, CallRefused
 from shared.domain.trust.phases import Word
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
-log = logging.getLogger("meshward")
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
         async def run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
             try:
                 caller = await services().identity.caller(req.headers.get("authorization"), services().now())
-                facts = {"route": route.path, "caller": caller.object_id, "kind": caller.kind}
-                log.info("call admitted", extra=facts)
+                log(CallAdmitted(route=route.path, caller=caller.object_id, kind=caller.kind))
                 return await handle(_call_of(route, req, client))
             except MeshwardError as error:
                 return _refusal(error, route.path)
@@ -203,13 +202,13 @@ def _sent(req: func.HttpRequest) -> Any:
         raise PermanentError("MalformedBody", "the body isn't JSON") from error
 
 
-def _taken[T](part: str, said: Any, kind: type[T], *, strict: bool = True) -> T:
+def _taken[T](part: Literal["query", "body"], said: Any, kind: type[T], *, strict: bool = True) -> T:
     try:
         return converted(said, kind, strict=strict)
     except Misfit as misfit:
         at = f' at "{shown(misfit.at[1:])}"' if misfit.at else ""
         message = f"the {part} is refused{at}: {shown(misfit.why)}"
-        raise PermanentError(f"Malformed{part.title()}", message) from misfit
+        raise PermanentError("MalformedQuery" if part == "query" else "MalformedBody", message) from misfit
 
 
 def _accepted(call: ApiCall[Any, Any], instance_id: str) -> func.HttpResponse:
@@ -220,7 +219,7 @@ def _accepted(call: ApiCall[Any, Any], instance_id: str) -> func.HttpResponse:
 
 
 def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
-    log.warning("call refused", extra={"route": route, "reason": error.reason, "error": error.message})
+    log(CallRefused(route=route, reason=error.reason, error=error.message))
     body = {"reason": error.reason, "message": error.message}
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
-from local.tables import api_page, policy_page, readme, restores_page, store_page
+from local.docs_reasons import holds_table, reasons_page, refusals_table
+from local.docs_signals import signals_page
+from local.tables import api_page, checks_table, filled, policy_page, readme, store_page
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.moves import MOVES, REFUSALS, SPOKEN, TABLE, Move, without_root
@@ -36,11 +38,14 @@ def _take_former_names(properties: dict[str, Any], known: dict[str, dict[str, An
 
 
 def rotation_page() -> str:
-    """docs/rotation.md with its phases, and what moves them, as their tables say."""
-    page = (DOCS / "rotation.md").read_text()
-    before, begin, rest = page.partition("from shared/domain/trust/phases.py and moves.py -->\n")
-    _, end, after = rest.partition("<!-- end of phases -->")
-    return f"{before}{begin}\n{_diagram()}\n{_gates()}\n{_words()}\n{end}{after}"
+    """docs/rotation.md with its phases, what moves them and the reasons for a hold, as their tables say."""
+    phases = f"{_diagram()}\n{_gates()}\n{_words()}"
+    return filled("docs/rotation.md", phases=phases, reasons=holds_table() + "\n")
+
+
+def restores_page() -> str:
+    """docs/restores.md with the ladder of checks, and the reasons for which a verification is inconclusive."""
+    return filled("docs/restores.md", checks=checks_table(), reasons=refusals_table() + "\n")
 
 
 def _diagram() -> str:
@@ -107,8 +112,10 @@ GENERATED = {
     "api.md": api_page,
     "policy.md": policy_page,
     "policy.schema.json": policy_schema,
+    "reasons.md": reasons_page,
     "restores.md": restores_page,
     "rotation.md": rotation_page,
+    "signals.md": signals_page,
     "store.md": store_page,
 }
 

@@ -43,10 +43,10 @@ def policy_page() -> str:
     return filled("docs/policy.md", **{name: knobs(section) for name, section in sections.items()})
 
 
-def restores_page() -> str:
-    """docs/restores.md with the ladder of checks."""
+def checks_table() -> str:
+    """The ladder of checks."""
     head = ("check", "passes if", "otherwise", "what to do then")
-    return filled("docs/restores.md", checks=table(head, [_rung(rung) for rung in LADDER]))
+    return table(head, [_rung(rung) for rung in LADDER])
 
 
 def store_page() -> str:

@@ -4,7 +4,6 @@ An activity either finishes its piece of work, raises TemporaryError ("not yet, 
 What it raises becomes a value, so that reasons stand in history whole.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -12,10 +11,10 @@ from typing import Any, get_type_hints
 import azure.durable_functions as df
 import msgspec
 
+from functions.engine.logs import log
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, recorded
 from shared.domain.errors import PermanentError, TemporaryError
-
-log = logging.getLogger("meshward")
+from shared.domain.signals import StepRefused
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,6 @@ async def _outcome[In, Out](activity: Activity[In, Out], request: dict[str, Any]
     except TemporaryError as error:
         return Waiting(error.reason, error.message, error.retry_after, error.blockers)
     except PermanentError as error:
-        log.warning("step refused", extra={"step": activity.name, "reason": error.reason, "error": error.message})
+        log(StepRefused(step=activity.name, reason=error.reason, error=error.message))
         return Refused(error.reason, error.message)
     return Finished(msgspec.to_builtins(done))

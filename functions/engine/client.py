@@ -6,7 +6,6 @@ Rules:
 - The client connects when it is first used. Most events are declined, and a connection would be most of their cost.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from inspect import Parameter, signature
@@ -17,9 +16,9 @@ import grpc
 import msgspec
 from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePolicy
 
+from functions.engine.logs import log
 from functions.engine.runs import Run, run_of
-
-log = logging.getLogger("meshward")
+from shared.domain.signals import AlreadyStarted, FlowStarted
 
 
 class Client:
@@ -44,9 +43,9 @@ class Client:
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.ALREADY_EXISTS:
                 raise
-            log.info("already started", extra={"instance_id": instance_id})
+            log(AlreadyStarted(instance_id=instance_id))
         else:
-            log.info("started", extra={"instance_id": instance_id, "orchestrator": orchestrator})
+            log(FlowStarted(instance_id=instance_id, orchestrator=orchestrator))
 
     async def start_again(self, orchestrator: str, instance_id: str, request: Any, *, completed: bool = False) -> str:
         """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run.

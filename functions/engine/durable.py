@@ -12,7 +12,6 @@ Rules:
 - A flow that lasts hands itself on (`again`), so that no history grows without bound.
 """
 
-import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,11 +23,11 @@ import msgspec
 from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
 from functions.engine.activities import Activity
+from functions.engine.logs import log
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, outcome_of
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
 from shared.domain.pace import apart, next_look
-
-log = logging.getLogger("meshward")
+from shared.domain.signals import EventDeclined
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -282,4 +281,4 @@ class Words:
 
 def declined(error: MeshwardError, event_id: str) -> None:
     """Log why an event starts nothing."""
-    log.warning("event declined", extra={"event_id": event_id, "reason": error.reason, "error": error.message})
+    log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))

@@ -5,11 +5,14 @@
 Histories outlive upgrades, so this form stays.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from shared.domain.errors import PermanentError, TemporaryError
+
+if TYPE_CHECKING:
+    from shared.domain.reasons import RefusedReason, WaitingReason
 
 type ActivityOutcome = Finished | Waiting | Refused
 
@@ -30,7 +33,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
     @property
     def error(self) -> TemporaryError:
-        return TemporaryError(self.reason, self.message, self.retry_after, self.blockers)
+        return TemporaryError(cast("WaitingReason", self.reason), self.message, self.retry_after, self.blockers)
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -41,7 +44,7 @@ class Refused(msgspec.Struct, frozen=True):
 
     @property
     def error(self) -> PermanentError:
-        return PermanentError(self.reason, self.message)
+        return PermanentError(cast("RefusedReason", self.reason), self.message)
 
 
 def recorded(outcome: ActivityOutcome) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """The steps that check what was restored, clean up and judge. Each looks first and acts at most once."""
 
-import logging
-
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
+from functions.engine.logs import log
 from functions.restores.documents import manifest_at, remember, sends, verdict_on
 from functions.restores.plan_steps import knobs_of
 from functions.restores.staging_steps import remove_all
@@ -27,12 +26,12 @@ from shared.domain.restores.history import trial_of
 from shared.domain.restores.lease import Clearing, lease_path, release_path
 from shared.domain.restores.manifest import compare, part
 from shared.domain.restores.policy import VerifyPolicy
+from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
 from shared.domain.restores.verification import GOOD, Plan, Restored
 from shared.domain.restores.workloads import Copy
 from shared.wiring import services
 
 app = df.Blueprint()
-log = logging.getLogger("meshward")
 
 
 @activity(app)
@@ -120,19 +119,18 @@ async def record_verdict(concluded: Concluded) -> Result:
 
 
 def _tell(result: Result) -> None:
-    facts = {
-        "job": result.job_id,
-        "item": result.item_id,
-        "verdict": result.verdict,
-        "reasons": "; ".join(result.reasons)[:1000],
-        "rpo_s": result.rpo_s,
-        "rto_s": result.rto_s,
-        "left_over": result.left_over,
-    }
-    if result.verdict.startswith("Verified"):
-        log.info("restore verified", extra=facts)
-    else:
-        log.warning("restore not verified", extra=facts)
+    verdict = RestoreVerified if result.verdict.startswith("Verified") else RestoreNotVerified
+    log(
+        verdict(
+            job=result.job_id,
+            item=result.item_id,
+            verdict=result.verdict,
+            reasons="; ".join(result.reasons)[:1000],
+            rpo_s=result.rpo_s,
+            rto_s=result.rto_s,
+            left_over=result.left_over,
+        )
+    )
 
 
 async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:

@@ -1,16 +1,14 @@
 """The janitor: what verifications have left behind is removed, and reported until it is gone."""
 
-import logging
-
 from functions.engine.client import Client
+from functions.engine.logs import log
 from functions.restores.documents import sends
 from functions.restores.staging_steps import remove_all
 from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification
 from shared.domain.restores.sending import DAY, may_show_up
+from shared.domain.restores.signals import RestoreClearedAway, RestoreLeftOver
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 
 async def clear(client: Client) -> None:
@@ -25,7 +23,7 @@ async def clear(client: Client) -> None:
         except MeshwardError as error:
             left = [str(error)]
         if left:
-            log.warning("restore left over", extra={"lease": lease, "left": ", ".join(left[:5])})
+            log(RestoreLeftOver(lease=lease, left=", ".join(left[:5])))
 
 
 async def _cleared(lease: str) -> list[str]:
@@ -40,5 +38,5 @@ async def _cleared(lease: str) -> list[str]:
         left.append("the restore was sent and its job isn't listed yet")
     if not left:
         await outer.ledger.create(release_path(lease), b"")
-        log.info("restore cleared away", extra={"lease": lease})
+        log(RestoreClearedAway(lease=lease))
     return left

@@ -7,17 +7,16 @@ every five minutes ──▶ one Resource Graph query ──▶ confirm at the v
     open for longer than OVERDUE        Meshward.Backup.Overdue
 """
 
-import logging
 from datetime import datetime
 
+from functions.engine.logs import log
 from functions.restores.documents import spend
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
+from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
 from shared.domain.restores.verification import ENDED, job_id, kind_of, vault_of
 from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 
 async def watch() -> None:
@@ -39,7 +38,7 @@ def _readable(job: WatchedJob) -> bool:
     try:
         job_id(job.id)
     except PermanentError as error:
-        log.warning("backup job not told", extra={"job": shown(job.id), "reason": error.reason})
+        log(JobNotTold(job=shown(job.id), reason=error.reason, error=error.message))
         return False
     return True
 
@@ -49,10 +48,10 @@ async def _tell(job: WatchedJob) -> bool:
     try:
         await _publish(job)
     except NotFound as error:
-        log.warning("backup job gone", extra={"job": job.id, "reason": error.reason, "error": error.message})
+        log(JobGone(job=job.id, reason=error.reason, error=error.message))
         await services().ledger.create(job.key, job.id.encode())
     except MeshwardError as error:
-        log.warning("backup job not told", extra={"job": job.id, "reason": error.reason, "error": error.message})
+        log(JobNotTold(job=job.id, reason=error.reason, error=error.message))
         return False
     return True
 
@@ -74,5 +73,5 @@ async def _publish(job: WatchedJob) -> None:
         data={"jobId": job.id, "status": status, "vaultId": vault},
     )
     if type != BACKUP_COMPLETED:
-        log.warning("backup made no copy", extra={"job": job.id, "status": job.news})
+        log(NoCopyMade(job=job.id, status=job.news))
     await outer.ledger.create(job.key, job.id.encode())

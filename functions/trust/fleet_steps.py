@@ -5,19 +5,19 @@ for others, raises NotConverged and is called again; it finishes only on what it
 doubled at any point.
 """
 
-import logging
-
 import azure.durable_functions as df
 import msgspec
 from cryptography import x509
 
 from functions.engine.activities import activity
+from functions.engine.logs import log
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, root_certificate
 from shared.domain.trust.course import (
     ROTATION,
     Course,
     Done,
+    Held,
     Outcome,
     Reported,
     Rotated,
@@ -30,11 +30,11 @@ from shared.domain.trust.course import (
 )
 from shared.domain.trust.draft import Act, Version, check_ours, draft, next_act, root_version
 from shared.domain.trust.members import members_of
-from shared.domain.trust.phases import Roots
+from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.roots import Rotation, root_tags
+from shared.domain.trust.signals import PhaseProven, RotationEnded, RotationOnHold, WordNotActedOn
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 
@@ -73,9 +73,17 @@ async def find_work(course: Course) -> Round:
 
 def _log_refused(course: Course) -> None:
     """Say why some of what was said to the rotation can't act, as where the phase was left meanwhile."""
-    fields = {"trust_domain": course.rotation.trust_domain, "generation": course.rotation.generation}
+    about = course.rotation
     for word, why in apply_words(course)[1].items():
-        log.warning("word not acted on", extra={**fields, "word": word, "reason": why.reason, "why": why.message})
+        log(
+            WordNotActedOn(
+                trust_domain=about.trust_domain,
+                generation=about.generation,
+                word=word,
+                reason=why.reason,
+                why=why.message,
+            )
+        )
 
 
 @activity(app)
@@ -83,13 +91,29 @@ async def judge_round(reported: Reported) -> Course:
     """Where the rotation stands after the round."""
     before, now = reported.round.course, services().now()
     course = judged(reported, now)
-    fields = {"trust_domain": before.rotation.trust_domain, "generation": before.rotation.generation}
     if course.phase is not before.phase:
-        log.info("phase proven", extra={**fields, "phase": before.phase, "next": course.phase, "seen": course.seen})
+        log(_passed(course, before.phase))
     if course.held and course.held != before.held:
-        held = {"reason": course.held.reason, "why": course.held.message, "blockers": course.held.blockers}
-        log.warning("rotation on hold", extra={**fields, "phase": course.phase, **held})
+        log(_on_hold(course, course.held))
     return course
+
+
+def _passed(course: Course, phase: Phase) -> PhaseProven:
+    of = course.rotation
+    return PhaseProven(
+        trust_domain=of.trust_domain, generation=of.generation, phase=phase, next=course.phase, seen=course.seen
+    )
+
+
+def _on_hold(course: Course, held: Held) -> RotationOnHold:
+    return RotationOnHold(
+        trust_domain=course.rotation.trust_domain,
+        generation=course.rotation.generation,
+        phase=course.phase,
+        reason=held.reason,
+        why=held.message,
+        blockers=held.blockers,
+    )
 
 
 @activity(app)
@@ -142,5 +166,5 @@ async def close_record(ending: Ending) -> Rotated:
     ended, path = result(ending.course, services().now()), ROTATION.path(instance=ending.instance_id)
     if not await services().ledger.create(path, ROTATION.encoded(ended)):
         return await services().ledger.get(ROTATION, path)
-    log.info("rotation ended", extra={"trust_domain": ended.trust_domain, "outcome": ended.outcome})
+    log(RotationEnded(trust_domain=ended.trust_domain, outcome=ended.outcome))
     return ended

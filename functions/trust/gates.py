@@ -3,16 +3,14 @@
 What a gate judges is each mesh's own, and stands in its room under shared/domain/trust.
 """
 
-import logging
-
+from functions.engine.logs import log
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged
 from shared.domain.trust.course import Done, Member
 from shared.domain.trust.phases import Roots
+from shared.domain.trust.signals import GateJudged
 from shared.domain.trust.verdicts import Verdict
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 NAMED = 5  # blockers in a message; status and log name more
 
@@ -25,9 +23,9 @@ def roots_of(member: Member) -> Roots:
 
 def through(member: Member, verdict: Verdict, pause: float | None = None) -> Done:
     """Past the gate, or not yet."""
-    fields = {"cluster": member.cluster, "phase": member.phase, "reason": verdict.reason, "seen": verdict.seen}
-    log.info("gate judged", extra={**fields, "blockers": verdict.blockers})
-    if not verdict.passed:
+    seen, blockers = verdict.seen, verdict.blockers
+    log(GateJudged(cluster=member.cluster, phase=member.phase, reason=verdict.reason, seen=seen, blockers=blockers))
+    if verdict.reason != "Proven":
         named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
         message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:NAMED])}"
         raise NotConverged(verdict.reason, message, pause, named)

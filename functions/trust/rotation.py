@@ -17,7 +17,6 @@ What each phase is, is in shared.domain.trust.phases; which follows which, and w
 from a round, in course.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 
 import azure.functions as func
@@ -27,6 +26,7 @@ from msgspec.structs import replace
 from functions.engine.client import Client, with_client
 from functions.engine.durable import MINUTE, Runbook, Steps, declined, orchestrator
 from functions.engine.incoming import received
+from functions.engine.logs import log
 from functions.trust.fleet_steps import (
     Ending,
     Retirement,
@@ -47,9 +47,8 @@ from shared.domain.trust.moves import SPOKEN
 from shared.domain.trust.phases import ENDS, STAGES, Mode, Word
 from shared.domain.trust.plan import Upcoming, starts_unasked, unasked_mode, upcoming
 from shared.domain.trust.roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
+from shared.domain.trust.signals import NothingToRotate, RootLookedAt, RotationNotStarted
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -66,7 +65,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
             course = Course(rotation=rotation, mode=unasked_mode(root))
             await client.start_once("rotate_trust_root", rotation.instance_id, course)
     except AlreadyRotated as done:
-        log.info("nothing to rotate", extra={"event_id": event.id, "reason": done.reason, "why": done.message})
+        log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
     except MeshwardError as error:
         declined(error, event.id)
         raise
@@ -88,13 +87,13 @@ async def sweep(client: Client) -> None:
     """Rotate every current root that is due; what an operator has aborted stays aborted."""
     found, now = await services().rotator.key_vault.certificates(), services().now()
     for root in await find_upcoming(found):
-        log.info("root looked at", extra={"certificate": root.certificate, "days_left": (root.expires - now).days})
+        log(RootLookedAt(certificate=root.certificate, days_left=(root.expires - now).days))
         try:
             if starts_unasked(root, found, now):
                 course = Course(rotation=rotation_of(root.certificate, found), mode=unasked_mode(root))
                 await client.start_again("rotate_trust_root", course.rotation.instance_id, course)
         except PermanentError as error:
-            log.warning("rotation not started", extra={"reason": error.reason, "error": error.message})
+            log(RotationNotStarted(reason=error.reason, error=error.message))
 
 
 async def find_upcoming(found: Sequence[VaultCertificate]) -> list[Upcoming]:

@@ -23,7 +23,7 @@ from functions.vaults.volume_steps import (
     start_protecting,
     start_registration,
 )
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.domain.vaults.findings import Finding
 
 PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon something is protected
@@ -65,8 +65,8 @@ def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, what: s
             return
         if tried.refused:
             break
-        run.waits(start.name, [TemporaryError(tried.code, tried.message)])
-    raise PermanentError(tried.code, f"{what}: {tried.message}")
+        run.waits(start.name, [TemporaryError(service_code(tried.code), tried.message)])
+    raise PermanentError(service_code(tried.code), f"{what}: {tried.message}")
 
 
 @orchestrator(app)

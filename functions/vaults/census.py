@@ -7,12 +7,12 @@
 The first attempt of a day that succeeds makes the day's census; the timer calls several times in case one doesn't.
 """
 
-import logging
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from functions.engine.client import Client
+from functions.engine.logs import log
 from functions.restores.documents import history_of
 from functions.vaults import protection
 from shared.domain.cluster import Cluster
@@ -34,9 +34,8 @@ from shared.domain.vaults.census import (
     unprotected,
     with_volumes,
 )
+from shared.domain.vaults.signals import CensusTaken, ClustersUnprotected
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 
 async def take(client: Client) -> None:
@@ -59,9 +58,9 @@ async def take(client: Client) -> None:
         standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
     taken = census(standings, now)
     await outer.ledger.create(path(now), CENSUS.encoded(taken))
-    log.info("census taken", extra={"clusters": len(standings), "protected": taken.protected})
+    log(CensusTaken(clusters=len(standings), protected=taken.protected))
     if taken.protected < len(standings):
-        log.warning("clusters unprotected", extra={"clusters": len(standings) - taken.protected})
+        log(ClustersUnprotected(clusters=len(standings) - taken.protected))
 
 
 async def latest() -> Census:

@@ -1,17 +1,15 @@
 """The first step of a protection: what would change, and whether that is what was agreed on."""
 
-import logging
-
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.logs import log
 from functions.vaults.steps import app
 from functions.vaults.volume_steps import volumes_now
 from shared.domain.vaults.plan import Plan, Seen, agreed, plan_of
 from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.signals import ProtectionDrifted
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,5 +44,5 @@ async def plan_protection(order: Order) -> Plan:
     """What would change, refused if something else was agreed on."""
     plan = agreed(await plan_now(order.wanted), order.plan)
     if plan.instance and plan.differences:
-        log.warning("a protection has drifted", extra={"cluster": plan.wanted.cluster_id, "changes": plan.lines})
+        log(ProtectionDrifted(cluster=plan.wanted.cluster_id, changes=plan.lines))
     return plan

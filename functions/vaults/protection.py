@@ -11,7 +11,6 @@ Every step looks first and acts on a difference, so that a run that is killed, d
 work. What is found in other hands, or too weak for ever, ends the run with the reason.
 """
 
-import logging
 from datetime import timedelta
 
 import azure.functions as func
@@ -19,6 +18,7 @@ import azure.functions as func
 from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, declined, orchestrator
 from functions.engine.incoming import received
+from functions.engine.logs import log
 from functions.vaults.attempts import PROBE, until_clean
 from functions.vaults.bindings import bound
 from functions.vaults.planning import Order, plan_now, plan_protection
@@ -55,9 +55,8 @@ from shared.domain.vaults.protection import (
     protection_of,
     vault_grants,
 )
+from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
 from shared.wiring import services
-
-log = logging.getLogger("meshward")
 
 SOON = timedelta(seconds=30)
 SCATTER = timedelta(seconds=5)  # the events of many clusters are read before their plans use up Azure's limits on calls
@@ -70,14 +69,14 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
     try:
         written = cluster_written(received(event))
         if written is None:
-            log.debug("another resource was written", extra={"event_id": event.id})
+            log(OtherResourceWritten(event_id=event.id))
             return
         wanted = await _wanted(written.cluster_id)
     except MeshwardError as error:
         declined(error, event.id)
         raise
     if wanted is None:
-        log.info("cluster asks for no protection", extra={"event_id": event.id, "cluster": written.cluster_id})
+        log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
     else:
         await client.start_once("protect_cluster", wanted.run, Order(wanted=wanted))
 
@@ -102,8 +101,7 @@ async def sweep(client: Client) -> None:
         try:
             wanted = protection(cluster, policy)
         except MeshwardError as error:
-            left = {"cluster": cluster.id, "reason": error.reason, "error": error.message}
-            log.warning("cluster left out", extra=left)
+            log(ClusterLeftOut(cluster=cluster.id, reason=error.reason, error=error.message))
             continue
         if wanted:
             await _protect(client, Order(wanted=wanted))

@@ -8,7 +8,6 @@ by hand ───── by the plan's hash ─┴─▶ release_cluster ──�
                                                           write down what was released
 """
 
-import logging
 from datetime import datetime, timedelta
 
 import azure.durable_functions as df
@@ -17,6 +16,7 @@ import msgspec
 from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
+from functions.engine.logs import log
 from functions.vaults.bindings import unbound
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
@@ -33,9 +33,9 @@ from shared.domain.vaults.release import (
     orphans,
     release_of,
 )
+from shared.domain.vaults.signals import VaultKept, VaultLeftOut, VaultReleased
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 SOON = timedelta(seconds=30)
@@ -56,14 +56,12 @@ async def sweep(client: Client) -> None:
         try:
             release = await _planned(wanted)
         except MeshwardError as error:
-            left = {"vault": wanted.vault_id, "reason": error.reason, "error": error.message}
-            log.warning("vault left out", extra=left)
+            log(VaultLeftOut(vault=wanted.vault_id, reason=error.reason, error=error.message))
             continue
         if release.steps and services().now() >= release.kept_until:
             await _start(client, release)
         else:
-            kept = {"vault": wanted.vault_id, "until": release.kept_until.isoformat()}
-            log.info("the vault of a cluster that is gone is kept", extra=kept)
+            log(VaultKept(vault=wanted.vault_id, until=release.kept_until.isoformat()))
 
 
 async def request_plans(resource_id: str) -> list[Release]:
@@ -248,5 +246,5 @@ async def record_release(release: Release) -> Released:
     """What was released stands in the ledger."""
     released = Released(vault_id=release.wanted.vault_id, steps=release.steps, at=services().now())
     await services().ledger.create(RELEASED.path(vault=release.wanted.vault), RELEASED.encoded(released))
-    log.warning("a vault was released", extra={"vault": released.vault_id, "steps": released.steps})
+    log(VaultReleased(vault=released.vault_id, steps=released.steps))
     return released

@@ -4,13 +4,13 @@ So it may be killed or doubled. An activity that has asked for something that ta
 called again; it finishes only on what it has seen, or on what the answer to its own request says.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
+from functions.engine.logs import log
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
@@ -33,9 +33,9 @@ from shared.domain.vaults.findings import (
 )
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Bar, Grant, Protection
+from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 INSTALLING = 180.0  # seconds that an extension takes at least
@@ -115,8 +115,7 @@ async def made(wanted: Protection, bar: Bar, create: Callable[[Protection, Redun
     except PermanentError as error:
         if terms.redundancy_fallback is None or not names_redundancy(error.reason):
             raise
-        fallen = {"vault": bar.what, "redundancy": terms.redundancy_fallback, "error": error.message}
-        log.warning("redundancy falls back, as the policy document allows", extra=fallen)
+        log(RedundancyFellBack(vault=bar.what, redundancy=terms.redundancy_fallback, error=error.message))
         await create(wanted, terms.redundancy_fallback)
 
 

@@ -13,31 +13,55 @@ MeshwardError
 
 from collections.abc import Sequence
 
+from shared.domain.reasons import (
+    ConflictReason,
+    DeclinedReason,
+    NotFoundReason,
+    Reason,
+    RefusedReason,
+    ServiceCode,
+    SettingReason,
+    WaitingReason,
+)
+
 _QUOTED = 200
 
 
 class MeshwardError(Exception):
     """A reason (one CamelCase word, for machines) and a message (a sentence that says what to do, for people)."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(f"{reason}: {message}")
-        self.reason, self.message = reason, message
+        self.reason: Reason = reason
+        self.message = message
 
 
 class PermanentError(MeshwardError):
     """Trying again won't help."""
 
+    def __init__(self, reason: RefusedReason | ServiceCode, message: str) -> None:
+        super().__init__(reason, message)
+
 
 class InvalidEvent(PermanentError):
     """The event is malformed or not meant for us."""
+
+    def __init__(self, reason: DeclinedReason, message: str) -> None:
+        MeshwardError.__init__(self, reason, message)
 
 
 class NotFound(PermanentError):
     """What the call names isn't there."""
 
+    def __init__(self, reason: NotFoundReason, message: str) -> None:
+        MeshwardError.__init__(self, reason, message)
+
 
 class Conflict(PermanentError):
     """The call rests on a state of things that isn't there (any more)."""
+
+    def __init__(self, reason: ConflictReason, message: str) -> None:
+        MeshwardError.__init__(self, reason, message)
 
 
 class Unreadable(PermanentError):
@@ -47,6 +71,9 @@ class Unreadable(PermanentError):
 class Misconfigured(PermanentError):
     """An application setting is missing or wrong; the message names it."""
 
+    def __init__(self, reason: SettingReason, message: str) -> None:
+        MeshwardError.__init__(self, reason, message)
+
 
 class TemporaryError(MeshwardError):
     """The step is worth another try; `retry_after` is in seconds, None leaves the pace to the caller.
@@ -55,7 +82,11 @@ class TemporaryError(MeshwardError):
     """
 
     def __init__(
-        self, reason: str, message: str, retry_after: float | None = None, blockers: Sequence[str] = ()
+        self,
+        reason: WaitingReason | ServiceCode,
+        message: str,
+        retry_after: float | None = None,
+        blockers: Sequence[str] = (),
     ) -> None:
         super().__init__(reason, message)
         self.retry_after, self.blockers = retry_after, tuple(blockers)
@@ -69,3 +100,8 @@ def shown(text: str) -> str:
     """A text from outside as messages may quote it: at most 200 characters, none of which moves a cursor."""
     short = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
     return "".join(letter if letter.isprintable() else "�" for letter in short)
+
+
+def service_code(text: str) -> ServiceCode:
+    """The code that Azure or an API server gives, as a reason: a text from outside, shown as messages show those."""
+    return ServiceCode(shown(text))

@@ -13,7 +13,7 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 def wait(retry_after: float | None = None) -> TemporaryError:
-    return NotConverged("NotYet", "not yet", retry_after)
+    return NotConverged("NotReady", "not yet", retry_after)
 
 
 def look(*waits: TemporaryError, waited: timedelta = timedelta(), told: int = 1, run: str = "run") -> timedelta:

@@ -13,8 +13,9 @@ import pytest
 
 from local.cloud.clock import Clock
 from local.cloud.world import World
+from local.docs_signals import asked, fields_of, known
 from local.stage import monitored
-from shared.adapters.azure.telemetry import METRICS
+from shared.adapters.azure.telemetry import METRICS, Metric
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
 from shared.domain.vaults import protection
 from shared.settings import Settings
@@ -65,20 +66,22 @@ def test_no_key_and_no_setting_that_flex_consumption_refuses_is_set() -> None:
 
 
 def test_queries_look_for_messages_that_the_app_logs_with_the_fields_it_gives_them() -> None:
-    code = sources("functions", "shared")
-    logged = set(re.findall(r'log\.\w+\(\s*"([^"]+)"', code))
-    counted = {metric.name: {*metric.by} for metric in METRICS}
+    logged, counted = known(), {metric.name: {*metric.by} for metric in METRICS}
     for query in queries():
+        fields = set(re.findall(r"customDimensions\.(\w+)", query))
         if query.startswith("customMetrics"):
             (name,) = re.findall(r"name == '([^']+)'", query)
-            assert set(re.findall(r"customDimensions\.(\w+)", query)) <= counted[name], query
+            assert fields <= counted[name], query
             continue
-        clauses = re.findall(r"message (?:==|in) \(?('[^)|]*')", query)
-        asked = {message for clause in clauses for message in re.findall(r"'([^']+)'", clause)}
-        assert asked or query.startswith("requests"), query
-        assert asked <= logged, asked - logged
-        for field in re.findall(r"customDimensions\.(\w+)", query):
-            assert re.search(rf'"{field}"', code), field
+        assert asked(query) or query.startswith("requests"), query
+        assert asked(query) <= logged.keys(), query
+        assert fields <= {name for message in asked(query) for name in fields_of(logged[message])}, query
+
+
+def test_queries_compute_with_fields_that_are_numbers() -> None:
+    for query in queries():
+        for name in re.findall(r"toint\(customDimensions\.(\w+)\)", query):
+            assert {fields_of(known()[message])[name] for message in asked(query)} == {"number"}, query
 
 
 def test_each_event_subscription_leads_to_a_trigger() -> None:
@@ -113,16 +116,11 @@ def test_the_rollout_registers_each_provider_that_the_self_test_asks_for() -> No
         assert "infra/providers.sh" in (ROOT / rollout).read_text()
 
 
-def test_each_metric_is_made_of_a_message_that_the_app_logs_and_of_its_fields() -> None:
-    code = sources("functions", "shared")
-    for metric in METRICS:
-        asked: set[str] = set(metric.by)
-        metric.value(Noting(asked))
-        (extra,) = re.findall(rf'log\.\w+\(\s*"{metric.message}",\s*extra=(\{{.*?\}}|\w+)', code)
-        told = extra if extra.startswith("{") else "".join(re.findall(rf"\b{extra} = (\{{[^}}]*\}})", code))
-        given = f"{told} {' '.join(re.findall(r'fields = (\{[^}]*\})', code))}" if "**fields" in told else told
-        held = re.findall(r"held = (\{[^}]*\})", code) if "**held" in told else []
-        assert asked <= set(re.findall(r'"(\w+)":', f"{given} {held}")), metric.message
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_a_metric_is_made_of_fields_of_its_signal(metric: Metric) -> None:
+    used: set[str] = set(metric.by)
+    metric.value(Noting(used))
+    assert used <= fields_of(metric.signal).keys()
 
 
 def test_bicep_sets_the_settings_by_which_telemetry_is_sent_in_tests() -> None:

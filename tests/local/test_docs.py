@@ -1,14 +1,14 @@
 """The pages that follow from the code."""
 
-import ast
 import json
-from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from local.docs import DOCS, GENERATED
-from local.stage import APP
+from local.docs_reasons import KINDS, SECTIONS
+from local.docs_signals import known
+from local.reasons.trust import HOLDS
 from local.tables import filled
 from shared.domain.policy import Knobs
 from shared.domain.restores.policy import Probe
@@ -42,32 +42,20 @@ def test_a_page_without_the_marks_of_its_table_is_refused() -> None:
         filled("docs/policy.md", heat="")
 
 
-RAISED = ("PermanentError", "NotConverged", "TemporaryError", "_verdict", "_reason")
-BEHIND_ROTATIONS = (
-    "functions/trust/**/*.py",
-    "functions/engine/durable.py",
-    "shared/domain/trust/**/*.py",
-    "shared/domain/policy.py",
-    "shared/adapters/meshes/*.py",
-    "shared/adapters/kubernetes/api.py",
-    "shared/adapters/azure/common.py",
-    "shared/adapters/azure/clusters.py",
-    "shared/adapters/azure/ledger.py",
-)
+def test_every_reason_is_explained() -> None:
+    explained = {reason for texts in SECTIONS.values() for reason in texts}
+    assert explained == frozenset().union(*KINDS.values())
 
 
-def reasons() -> Iterator[str]:
-    """Every reason that a step of a rotation may give, as it stands in the code."""
-    found = [file for pattern in BEHIND_ROTATIONS for file in APP.glob(pattern)]
-    files = [file for file in found if file.name != "by_hand.py"]  # what that refuses never gets as far as a hold
-    calls = (node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
-    for call in calls:
-        if isinstance(call.func, ast.Name) and call.func.id in RAISED and call.args:
-            words = (n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant))
-            yield from (word for word in words if isinstance(word, str) and word.isalpha() and word[0].isupper())
+@pytest.mark.parametrize("title", SECTIONS)
+def test_what_explains_a_reason_are_two_short_sentences(title: str) -> None:
+    said = [text for texts in SECTIONS[title].values() for text in texts]
+    assert [text for text in said if not text.endswith(".") or len(text) > 220 or "|" in text] == []
 
 
-def test_the_runbook_covers_every_reason_for_a_hold() -> None:
-    page, found = (DOCS / "rotation.md").read_text(), set(reasons())
-    assert len(found) > 25
-    assert sorted(reason for reason in found if f"`{reason}`" not in page and reason != "Http") == []
+def test_what_puts_a_rotation_on_hold_refuses_or_waits() -> None:
+    assert HOLDS.keys() <= KINDS["refuses"] | KINDS["waits"]
+
+
+def test_every_log_line_says_what_has_happened() -> None:
+    assert [message for message, signal in known().items() if not (signal.__doc__ or "").endswith(".")] == []

@@ -3,7 +3,6 @@
 Each looks, judges and does at most one thing, as those of fleet_steps.
 """
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
@@ -24,7 +23,6 @@ from shared.wiring import services
 if TYPE_CHECKING:
     from shared.adapters.meshes.linkerd import Mesh
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 

@@ -7,7 +7,6 @@
 A member that can't be renewed doesn't keep others from it: it is logged, and tried again in the next hour.
 """
 
-import logging
 from datetime import timedelta
 
 import azure.durable_functions as df
@@ -15,6 +14,7 @@ import azure.durable_functions as df
 from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
+from functions.engine.logs import log
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged, PermanentError
@@ -24,9 +24,9 @@ from shared.domain.trust.linkerd.owners import check_drift
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import enabled_roots
+from shared.domain.trust.signals import IssuerRenewed
 from shared.wiring import services
 
-log = logging.getLogger("meshward")
 app = df.Blueprint()
 
 WITHIN = timedelta(minutes=50)  # the next hour's run begins anew
@@ -93,7 +93,7 @@ async def ensure_renewed_issuer(renewal: Renewal) -> Done:
             check_drift(name, found)
             signer = signed_by(name, issuer, await _roots(renewal))
             await issue(Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy), found, signer, now)
-            log.info("issuer renewed", extra={"cluster": renewal.cluster, "root": signer.name})
+            log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", _APART)
     return Done(at=now)
 
@@ -109,7 +109,7 @@ async def verify_renewed_issuer(renewal: Renewal) -> Done:
         expires = issuer_of(name, found.certificate).not_valid_after_utc
         place = Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy)
         verdict = await proven_live(place, found.applied, expires, now)
-        if not verdict.passed:
+        if verdict.reason != "Proven":
             raise NotConverged(verdict.reason, f"{name}: {verdict.message}", blockers=verdict.blockers)
     return Done(at=now, count=verdict.seen)
 

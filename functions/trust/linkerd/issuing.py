@@ -1,11 +1,11 @@
 """How a member gets an issuer, and how it is proven live: for rotations, and for issuers that just grow old."""
 
-import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 
+from functions.engine.logs import log
 from shared.domain.cluster import cluster_id
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import issuer_certificate
@@ -14,13 +14,12 @@ from shared.domain.trust.linkerd.gates import issuer_gate, reload_missed
 from shared.domain.trust.linkerd.owners import check_owner
 from shared.domain.trust.linkerd.waves import next_restarts
 from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.signals import ReloadMissed
 from shared.domain.trust.verdicts import Verdict
 from shared.wiring import services
 
 if TYPE_CHECKING:
     from shared.adapters.meshes.linkerd import Mesh
-
-log = logging.getLogger("meshward")
 
 
 class Place(NamedTuple):
@@ -60,5 +59,5 @@ async def proven_live(place: Place, applied: datetime, expires: datetime, now: d
         stale = [p for p in await place.mesh.pod_proxies() if p.id in missed]
         for workload in next_restarts(await place.mesh.workloads(), stale, now, place.policy):
             await place.mesh.restart(workload, now)
-            log.warning("restarted for a missed reload", extra={"cluster": place.cluster, "pods": missed})
+            log(ReloadMissed(cluster=place.cluster, pods=missed))
     return issuer_gate(replicas, expires, applied)

@@ -1,20 +1,20 @@
 """What the activities of a rotation share in a member: the look for drift before each, and the next restarts."""
 
-import logging
 from typing import TYPE_CHECKING
 
+from functions.engine.logs import log
 from functions.trust.gates import NAMED, name_of
 from shared.domain.errors import NotConverged
 from shared.domain.trust.course import Done, Member
 from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, Proxy
 from shared.domain.trust.linkerd.owners import check_drift, check_kept
 from shared.domain.trust.linkerd.waves import blockers, next_restarts, restartable, rolling
+from shared.domain.trust.signals import WorkloadRestarted
 from shared.wiring import services
 
 if TYPE_CHECKING:
     from shared.adapters.meshes.linkerd import Mesh
 
-log = logging.getLogger("meshward")
 
 APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
 
@@ -34,7 +34,7 @@ async def restarted(member: Member, mesh: "Mesh", lacking: list[Proxy], proxies:
     stale = restartable(workloads, lacking)
     for workload in next_restarts(workloads, stale, now, member.policy):
         await mesh.restart(workload, now)
-        log.info("restarted", extra={"cluster": member.cluster, "workload": workload.id, "phase": member.phase})
+        log(WorkloadRestarted(cluster=member.cluster, workload=workload.id, phase=member.phase))
     if stale or rolling(workloads, [p for p in proxies if p.roots is None]):
         named = blockers(lacking, workloads)
         message = f"{len(stale)} proxies of {name_of(member)} await their restart: {', '.join(named[:NAMED]) or 'none'}"

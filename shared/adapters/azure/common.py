@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | Tem
     if status in (401, 403) and code != "RequestDisallowedByPolicy":
         return TemporaryError("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 412, 429) or status >= 500:
-        return TemporaryError(str(code), message, _retry_after(error))
-    return PermanentError(str(code), message)
+        return TemporaryError(service_code(str(code)), message, _retry_after(error))
+    return PermanentError(service_code(str(code)), message)
 
 
 def _retry_after(error: "HttpResponseError") -> float | None:

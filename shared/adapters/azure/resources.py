@@ -6,7 +6,7 @@ A PUT is sent once and not followed: its outcome is what a later GET shows.
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
-from shared.domain.errors import TemporaryError
+from shared.domain.errors import TemporaryError, service_code
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
 from shared.settings import Settings
@@ -206,7 +206,9 @@ class AzureResources:
             except HttpResponseError as error:
                 code = error.error.code if error.error else None
                 if code == "PrincipalNotFound":
-                    raise TemporaryError(code, f"identity {grant.principal} isn't known everywhere yet") from error
+                    raise TemporaryError(
+                        service_code(code), f"identity {grant.principal} isn't known everywhere yet"
+                    ) from error
                 if code != "RoleAssignmentExists":
                     raise
 

@@ -1,7 +1,7 @@
 """What the app logs, with its fields, and the metrics that follow from it, in Application Insights.
 
 Rules:
-- A metric is what a constant message says: `METRICS` is all of them, so nothing is counted that isn't logged.
+- A metric is what a signal says: `METRICS` is all of them, so nothing is counted that isn't logged.
 - Nothing is read, imported or sent before the first line; nothing at all without APPLICATIONINSIGHTS_CONNECTION_STRING.
 - Batches are sent by a thread, as the identity that APPLICATIONINSIGHTS_AUTHENTICATION_STRING names: the host's own.
 - A line that can't be sent is lost: no flow waits for its telemetry.
@@ -12,6 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
+from shared.domain.signals import EventDeclined, Signal, StepRefused
+from shared.domain.trust.signals import RootLookedAt, RotationOnHold
+from shared.domain.vaults.signals import CensusTaken
+
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -21,9 +26,9 @@ Fields = Mapping[str, Any]
 
 
 class Metric(NamedTuple):
-    """`value` of each line with this message, told apart `by` some of its fields."""
+    """`value` of each line of this signal, told apart `by` some of its fields."""
 
-    message: str
+    signal: type[Signal]
     name: str
     kind: Literal["gauge", "counter"]
     value: Callable[[Fields], float] = lambda _: 1
@@ -31,13 +36,13 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("root looked at", "meshward.root.days_to_expiry", "gauge", lambda told: told["days_left"], ("certificate",)),
-    Metric("rotation on hold", "meshward.rotations.held", "counter", by=("trust_domain", "reason")),
-    Metric("census taken", "meshward.clusters.unprotected", "gauge", lambda told: told["clusters"] - told["protected"]),
-    Metric("restore verified", "meshward.verifications.passed", "counter"),
-    Metric("restore not verified", "meshward.verifications.failed", "counter", by=("verdict",)),
-    Metric("step refused", "meshward.steps.refused", "counter", by=("step", "reason")),
-    Metric("event declined", "meshward.events.declined", "counter", by=("reason",)),
+    Metric(RootLookedAt, "meshward.root.days_to_expiry", "gauge", lambda told: told["days_left"], ("certificate",)),
+    Metric(RotationOnHold, "meshward.rotations.held", "counter", by=("trust_domain", "reason")),
+    Metric(CensusTaken, "meshward.clusters.unprotected", "gauge", lambda told: told["clusters"] - told["protected"]),
+    Metric(RestoreVerified, "meshward.verifications.passed", "counter"),
+    Metric(RestoreNotVerified, "meshward.verifications.failed", "counter", by=("verdict",)),
+    Metric(StepRefused, "meshward.steps.refused", "counter", by=("step", "reason")),
+    Metric(EventDeclined, "meshward.events.declined", "counter", by=("reason",)),
 )
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -134,6 +139,6 @@ class _Exporter:
     def _measure(self, line: "ReadableLogRecord") -> None:
         told: Fields = line.log_record.attributes or {}
         for metric in METRICS:
-            if metric.message == line.log_record.body:
+            if metric.signal.message() == line.log_record.body:
                 instrument, by = self._instruments[metric.name], {name: told[name] for name in metric.by}
                 (instrument.set if metric.kind == "gauge" else instrument.add)(metric.value(told), by)

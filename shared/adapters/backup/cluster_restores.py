@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
 from shared.domain.cluster import CLUSTERS
-from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
 from shared.domain.resource_id import ResourceId, name_of, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.verification import (
@@ -175,7 +175,7 @@ def job_of_operation(status: str, error: Fault | None, job: str | None) -> str:
     """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
     if status.lower() in ("failed", "canceled", "cancelled"):
         code, message = (error.code, error.message) if error else (None, None)
-        raise PermanentError(code or "RestoreRefused", message or status)
+        raise PermanentError(service_code(code) if code else "RestoreRefused", message or status)
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
     return name_of(job)

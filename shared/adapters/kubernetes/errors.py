@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError, service_code
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,8 +37,8 @@ def refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> Per
         return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
         error = {404: Absent, 410: Expired}.get(status, TemporaryError)
-        return error(f"Http{status}", message, float(after) if after.isdigit() else None)
-    return PermanentError(f"Http{status}", message)
+        return error(service_code(f"Http{status}"), message, float(after) if after.isdigit() else None)
+    return PermanentError(service_code(f"Http{status}"), message)
 
 
 def _words(content: bytes) -> str:

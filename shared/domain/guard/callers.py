@@ -6,13 +6,17 @@ from typing import Any
 
 import msgspec
 
-from shared.domain.errors import PermanentError
+from shared.domain.errors import MeshwardError, PermanentError
+from shared.domain.reasons import CallerReason
 
 _CLOCK_SKEW = 60.0  # seconds; clocks of callers and of Entra differ a little
 
 
 class Unauthenticated(PermanentError):
     """The call carries no token that proves who calls; it is answered with 401."""
+
+    def __init__(self, reason: CallerReason, message: str) -> None:
+        MeshwardError.__init__(self, reason, message)
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, shown
+from shared.domain.reasons import ToldReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.policy import VerifyPolicy
@@ -34,7 +35,7 @@ class Reason(NamedTuple):
     """Why a backup is verified, or isn't."""
 
     verify: bool
-    reason: str
+    reason: ToldReason
     message: str
 
 

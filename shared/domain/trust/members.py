@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import PermanentError
+from shared.domain.reasons import RefusedReason
 from shared.domain.trust.mesh import Mesh
 
-type Unseen = dict[str, tuple[str, str]]
+type Unseen = dict[str, tuple[RefusedReason, str]]
 
 
 def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str], Unseen]:
@@ -18,7 +19,7 @@ def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tu
     if not members:
         message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}={mesh}"
         raise PermanentError("NoMembers", message)
-    stopped = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
+    stopped: Unseen = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
     return sorted(c.id for c in members if c.id not in stopped), stopped
 
 

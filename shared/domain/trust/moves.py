@@ -13,15 +13,17 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from shared.domain.errors import Conflict
+from shared.domain.reasons import ConflictReason
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, Word
 from shared.domain.trust.policy import TrustPolicy
 
 SPOKEN = (Word.SWIFT, Word.ABORT, Word.REPLACE, Word.RESUME)  # by people; said together, the first acts first
-REFUSALS = {
+REFUSALS: dict[Word, tuple[ConflictReason, str]] = {
     Word.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation come to its end"),
     Word.SWIFT: ("NothingToHurry", "the root is being replaced, which waits for no leaf and no maintenance window"),
     Word.REPLACE: ("NothingToReplace", "the new root is distributed and the mode is hasty already: see what holds it"),
 }
+_ENDED: tuple[ConflictReason, str] = ("RotationEnded", "it has ended")
 
 _MODES = {Word.SWIFT: Mode.SWIFT, Word.REPLACE: Mode.REPLACE}
 _ANY = frozenset(Mode)
@@ -67,7 +69,7 @@ MOVES = {(move.phase, move.word, mode): move.then for move in (*_STAYS, *TABLE) 
 def moved(phase: Phase, word: Word, mode: Mode = Mode.ROUTINE) -> Phase:
     """The phase that follows, or the same one; raises Conflict where the word can't act."""
     if (then := MOVES.get((phase, word, mode))) is None:
-        reason, message = ("RotationEnded", "it has ended") if phase in ENDS else REFUSALS[word]
+        reason, message = _ENDED if phase in ENDS else REFUSALS[word]
         raise Conflict(reason, f"the rotation is in phase {phase}, mode {mode}: {message}")
     return then
 

@@ -9,7 +9,7 @@ Rules:
   `shared.domain.trust.moves` which one follows. Replacing an expired root is the exception: no leaf lives by then,
   downtime is declared.
 - A new phase is named in `Phase` and described in three places: its row in `STAGES`, its moves in `TABLE`, and what a
-  member does in it, for each mesh (`PARTS` in functions/trust/linkerd/parts.py).
+  member does in it, for each mesh (the `PHASES` of its room).
 """
 
 from collections.abc import Iterable

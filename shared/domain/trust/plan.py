@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.errors import Conflict, PermanentError
+from shared.domain.reasons import ToldReason
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import routine_takes
 from shared.domain.trust.phases import Mode
@@ -102,7 +103,9 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
     )
 
 
-def _why(left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime) -> tuple[str, str]:
+def _why(
+    left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime
+) -> tuple[ToldReason, str]:
     if left <= timedelta():
         return "RootExpired", "the root has expired"
     if left < swift:

@@ -4,15 +4,17 @@ A gate passes only on something seen: no proxies at all is a failed observation,
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
+
+from shared.domain.reasons import WaitingReason
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A gate's judgement: one CamelCase word, a sentence, what blocks it, and how many were seen."""
 
-    reason: str
+    reason: WaitingReason | Literal["Proven"]
     message: str
     blockers: tuple[str, ...]
     seen: int
@@ -25,7 +27,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class Fault(NamedTuple):
     """What is wrong where a gate doesn't pass: the reason, of what it is true, and in which words."""
 
-    reason: str
+    reason: WaitingReason
     what: str
     words: str
 

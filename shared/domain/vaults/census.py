@@ -18,6 +18,7 @@ import msgspec
 from shared.domain.cluster import Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
+from shared.domain.reasons import Reason
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
@@ -155,6 +156,6 @@ def _volume(source: Source, item: FoundItem | None) -> Volume:
     return Volume(name=source.label, protected=True, item=item.id, policy=item.policy)
 
 
-def unprotected(cluster: Cluster, reason: str, message: str) -> Standing:
+def unprotected(cluster: Cluster, reason: Reason, message: str) -> Standing:
     """A cluster that isn't protected."""
     return Standing(cluster=cluster.id, protected=False, reason=reason, message=message)

@@ -13,7 +13,7 @@ from functools import partial
 
 import msgspec
 
-from shared.domain.errors import NotConverged, PermanentError, shown
+from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
 from shared.domain.vaults.protection import Bar, Protection
@@ -256,10 +256,10 @@ def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:
     """The cluster's backup instance, once Azure Backup calls its protection configured."""
     instance = settled(f"backup instance {wanted.instance}", found)
     if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
-        raise NotConverged(instance.protection, f"cluster {wanted.cluster} is being protected")
+        raise NotConverged(service_code(instance.protection), f"cluster {wanted.cluster} is being protected")
     if instance.protection != CONFIGURED:
         raise PermanentError(
-            instance.protection or "NotProtected",
+            service_code(instance.protection) if instance.protection else "NotProtected",
             f"cluster {wanted.cluster} isn't protected: {instance.words or 'no reason given'}",
         )
     return instance

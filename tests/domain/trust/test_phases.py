@@ -83,7 +83,7 @@ def test_slots_name_roots() -> None:
 PLACES = {
     ("shared/domain/trust/phases.py", "STAGES"),
     ("shared/domain/trust/moves.py", "TABLE"),
-    ("functions/trust/linkerd/parts.py", "PARTS"),
+    ("functions/trust/linkerd/phases.py", "PHASES"),
 }
 
 

@@ -1,0 +1,216 @@
+"""Every reason that Meshward gives, by what follows from it. No error can be raised with a word that isn't here.
+
+Rules:
+- A reason never changes its name: dashboards, alerts and stored records hold it.
+- What each means and what to do about it stands in `local/reasons`, from which `make docs` writes docs/reasons.md.
+- A code of Azure or of an API server isn't ours: it is a `ServiceCode`, which `service_code` of `errors` makes.
+"""
+
+from typing import Literal, NewType
+
+# Trying again won't help: a flow ends, a rotation is on hold, a call is answered with 400.
+type RefusedReason = Literal[
+    "AlreadyRotated",
+    "BadIssuer",
+    "BadPolicy",
+    "BadTag",
+    "BundleDrift",
+    "ClockSkewed",
+    "ClusterStopped",
+    "DeadlinePassed",
+    "DisksNotRecognised",
+    "DocumentBroken",
+    "DraftDisabled",
+    "ExtensionElsewhere",
+    "ForeignBundle",
+    "ForeignIssuer",
+    "ForeignRoot",
+    "GuardedByAnother",
+    "InstanceSoftDeleted",
+    "IssuerDrift",
+    "ItemNotFound",
+    "KeyUnusable",
+    "KindNotServed",
+    "LinkedClusterNotMember",
+    "MalformedBody",
+    "MalformedQuery",
+    "MemberStopped",
+    "MissingPermissions",
+    "NoBundle",
+    "NoIssuer",
+    "NoManagedIdentity",
+    "NoMembers",
+    "NoMesh",
+    "NoScratchGroup",
+    "NoStagingAccount",
+    "NoSuchPoint",
+    "NoTokenIssuer",
+    "NoTrustDomain",
+    "NoUsablePoint",
+    "NotACluster",
+    "NotAResourceId",
+    "NotAnAccount",
+    "NotExternalCA",
+    "NotOptedIn",
+    "NotProtected",
+    "NotSubscribed",
+    "NothingProtected",
+    "NothingToCompare",
+    "NothingToVerify",
+    "OtherTrustDomain",
+    "OwnedByOther",
+    "PlaceTaken",
+    "ProtectedElsewhere",
+    "ProvidersUnregistered",
+    "ProvisioningFailed",
+    "QuotaReached",
+    "RestoreNotPossible",
+    "RestoreRefused",
+    "RootExpired",
+    "RootRequestFailed",
+    "SameGeneration",
+    "ScratchElsewhere",
+    "ScratchShared",
+    "StagingElsewhere",
+    "StagingNotEmpty",
+    "StagingZoneRedundant",
+    "StepBroken",
+    "TrustDomainsAlike",
+    "TurnOver",
+    "UnknownDatasource",
+    "UnknownMode",
+    "UnsupportedLinkerd",
+    "VaultTooWeak",
+    "VolumesRefused",
+    "WrongKey",
+]
+
+# The event starts nothing and ends among the dead letters; a call that asks for the same is answered with 400.
+type DeclinedReason = Literal[
+    "ForeignSubscription",
+    "ForeignVault",
+    "MalformedEvent",
+    "NoSuchCluster",
+    "NotABackupJob",
+    "NotAProtectedItem",
+    "NotATrustRoot",
+    "NotOurs",
+    "NothingToVerify",
+    "UnknownEventType",
+]
+
+# A call is answered with 404.
+type NotFoundReason = Literal[
+    "ClusterGone",
+    "DocumentAbsent",
+    "JobGone",
+    "MachineGone",
+    "NoCensus",
+    "NoSuchInstance",
+    "NothingToRelease",
+]
+
+# A call is answered with 409.
+type ConflictReason = Literal[
+    "ClusterIsThere",
+    "NotAbortable",
+    "NothingToHurry",
+    "NothingToReplace",
+    "PlanChanged",
+    "RotationEnded",
+]
+
+# A call is answered with 500, a flow ends.
+type SettingReason = Literal["SettingInvalid", "SettingsMissing"]
+
+# A call is answered with 401.
+type CallerReason = Literal[
+    "BadToken",
+    "Expired",
+    "NoLifetime",
+    "NoObjectId",
+    "NoToken",
+    "NotYetValid",
+    "WrongAudience",
+    "WrongIssuer",
+]
+
+# The step is tried again until its deadline; a call is answered with 503.
+type WaitingReason = Literal[
+    "Asked",
+    "BundleChanged",
+    "BundleWritten",
+    "Calling",
+    "Deleting",
+    "EntryChanged",
+    "EventLost",
+    "Forbidden",
+    "Hardening",
+    "HistoryTaken",
+    "IssuerChanged",
+    "IssuerNotReloaded",
+    "IssuerWritten",
+    "KeysUnreachable",
+    "LeavesNotRenewed",
+    "LedgerUnavailable",
+    "NoBackupNamespace",
+    "NoIdentity",
+    "NoKubeconfig",
+    "NoToken",
+    "NotGone",
+    "NotReady",
+    "NotSettled",
+    "NothingSeen",
+    "PointNotListed",
+    "PolicyNotAccepted",
+    "Provisioning",
+    "ProxiesLackRoots",
+    "ReadTaken",
+    "ReadsSpent",
+    "RestoreAccepted",
+    "RestoreRunning",
+    "RestoreSent",
+    "RestoreValidating",
+    "RollingOut",
+    "RootUnderWay",
+    "ScratchBusy",
+    "ShareNotFound",
+    "SoftDeleted",
+    "StagingTaken",
+    "UnderWay",
+    "Unreachable",
+    "WindowClosed",
+]
+
+# Why something is as it is, in a plan, a result or the census; nothing stops for it.
+type ToldReason = Literal[
+    "Asked",
+    "Drawn",
+    "HalfLived",
+    "NeverVerified",
+    "NotAskedFor",
+    "NotDrawn",
+    "NotDue",
+    "NotStarted",
+    "Overdue",
+    "PolicyChanged",
+    "ProtectionFailed",
+    "ProtectionLost",
+    "Proven",
+    "RootExpired",
+    "RootExpiring",
+    "UnderWay",
+]
+
+ServiceCode = NewType("ServiceCode", str)
+type Reason = (
+    RefusedReason
+    | DeclinedReason
+    | NotFoundReason
+    | ConflictReason
+    | SettingReason
+    | CallerReason
+    | WaitingReason
+    | ToldReason
+    | ServiceCode
+)

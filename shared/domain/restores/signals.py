@@ -1,0 +1,63 @@
+"""What is logged of backup jobs and of the restores that verify them."""
+
+from shared.domain.signals import Signal, Warn
+
+
+class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
+    """A backup job failed, was cancelled, or has been running for too long."""
+
+    job: str
+    status: str
+
+
+class JobNotTold(Warn, frozen=True, kw_only=True, tag="backup job not told"):
+    """No event could be published for a backup job; the watch tries again unless the job's id can't be read."""
+
+    job: str
+    reason: str
+    error: str
+
+
+class JobGone(Warn, frozen=True, kw_only=True, tag="backup job gone"):
+    """A backup job was deleted before an event could be published for it."""
+
+    job: str
+    reason: str
+    error: str
+
+
+class RestoreVerified(Signal, frozen=True, kw_only=True, tag="restore verified"):
+    """A restored backup has passed its checks; `reasons` are findings that don't fail it."""
+
+    job: str
+    item: str
+    verdict: str
+    reasons: str
+    rpo_s: float | None
+    rto_s: float | None
+    left_over: int
+
+
+class RestoreNotVerified(Warn, frozen=True, kw_only=True, tag="restore not verified"):
+    """A backup has failed its checks, or they could not be made."""
+
+    job: str
+    item: str
+    verdict: str
+    reasons: str
+    rpo_s: float | None
+    rto_s: float | None
+    left_over: int
+
+
+class RestoreLeftOver(Warn, frozen=True, kw_only=True, tag="restore left over"):
+    """The janitor could not remove all that a verification has made."""
+
+    lease: str
+    left: str
+
+
+class RestoreClearedAway(Signal, frozen=True, kw_only=True, tag="restore cleared away"):
+    """The janitor has removed what an ended verification had left."""
+
+    lease: str

@@ -1,0 +1,72 @@
+"""What the app logs: every line is a signal, a constant message with typed fields. Each room has its own beside this.
+
+Rules:
+- A message never changes and no value is part of it: alerts, the workbook and dashboards ask for it by its text.
+- A signal's docstring says what has happened, for docs/signals.md, which `make docs` writes.
+"""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the log. The class has the message as its tag, and a level."""
+
+    level: ClassVar[Literal["DEBUG", "INFO", "WARNING"]] = "INFO"
+
+    @classmethod
+    def message(cls) -> str:
+        """The line's constant text."""
+        return str(cls.__struct_config__.tag)
+
+
+class Warn(Signal, frozen=True, kw_only=True):
+    """A signal that somebody may have to act on."""
+
+    level = "WARNING"
+
+
+class FlowStarted(Signal, frozen=True, kw_only=True, tag="started"):
+    """A flow has started."""
+
+    instance_id: str
+    orchestrator: str
+
+
+class AlreadyStarted(Signal, frozen=True, kw_only=True, tag="already started"):
+    """A flow was asked for that has run or runs under this instance id; nothing new starts."""
+
+    instance_id: str
+
+
+class EventDeclined(Warn, frozen=True, kw_only=True, tag="event declined"):
+    """An event starts nothing; Event Grid delivers it again and keeps it among the dead letters in the end."""
+
+    event_id: str
+    reason: str
+    error: str
+
+
+class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
+    """A step of a flow has failed in a way that trying again won't mend."""
+
+    step: str
+    reason: str
+    error: str
+
+
+class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
+    """A call of the API carries a valid token; the caller is an object id of Entra."""
+
+    route: str
+    caller: str
+    kind: str
+
+
+class CallRefused(Warn, frozen=True, kw_only=True, tag="call refused"):
+    """A call of the API was answered with an error."""
+
+    route: str
+    reason: str
+    error: str

@@ -1,0 +1,97 @@
+"""What is logged of trust roots and issuers."""
+
+from collections.abc import Sequence
+
+from shared.domain.signals import Signal, Warn
+
+
+class RootLookedAt(Signal, frozen=True, kw_only=True, tag="root looked at"):
+    """The sweep has looked at a current trust root, which expires in so many days."""
+
+    certificate: str
+    days_left: int
+
+
+class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"):
+    """An expiry event names a root that was rotated already."""
+
+    event_id: str
+    reason: str
+    why: str
+
+
+class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not started"):
+    """A root is due, but its rotation can't start without an operator."""
+
+    reason: str
+    error: str
+
+
+class WordNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
+    """What an operator has said to a rotation can't act where the rotation stands by now."""
+
+    trust_domain: str
+    generation: int
+    word: str
+    reason: str
+    why: str
+
+
+class PhaseProven(Signal, frozen=True, kw_only=True, tag="phase proven"):
+    """A rotation goes from one phase to the next; the gate saw so many proxies or identity replicas."""
+
+    trust_domain: str
+    generation: int
+    phase: str
+    next: str
+    seen: int
+
+
+class RotationOnHold(Warn, frozen=True, kw_only=True, tag="rotation on hold"):
+    """A rotation waits for somebody; both roots stay trusted meanwhile. Blockers are `cluster/namespace/pod`."""
+
+    trust_domain: str
+    generation: int
+    phase: str
+    reason: str
+    why: str
+    blockers: Sequence[str]
+
+
+class RotationEnded(Signal, frozen=True, kw_only=True, tag="rotation ended"):
+    """A rotation has ended: the outcome is rotated or aborted."""
+
+    trust_domain: str
+    outcome: str
+
+
+class GateJudged(Signal, frozen=True, kw_only=True, tag="gate judged"):
+    """A gate has judged what a cluster shows; the reason is `Proven` if it lets the cluster pass."""
+
+    cluster: str
+    phase: str
+    reason: str
+    seen: int
+    blockers: Sequence[str]
+
+
+class WorkloadRestarted(Signal, frozen=True, kw_only=True, tag="restarted"):
+    """A workload was restarted, so that its proxies take up what the phase needs."""
+
+    cluster: str
+    workload: str
+    phase: str
+
+
+class ReloadMissed(Warn, frozen=True, kw_only=True, tag="restarted for a missed reload"):
+    """Replicas of the identity controller had not taken up the new issuer, so they were restarted."""
+
+    cluster: str
+    pods: Sequence[str]
+
+
+class IssuerRenewed(Signal, frozen=True, kw_only=True, tag="issuer renewed"):
+    """A cluster has a new issuer, signed by this root."""
+
+    cluster: str
+    root: str

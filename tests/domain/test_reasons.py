@@ -1,0 +1,45 @@
+"""Reasons: only words of the list pass the type checker, each with the errors of its kind; others' codes are bounded.
+
+mypy says so if one of these lines is fine by it: an ignored error that isn't there is one.
+"""
+
+from local.docs_reasons import KINDS
+from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, service_code
+from shared.domain.selftest import Places, cluster_checks, event_check, key_check, standing_checks
+from tests.worlds.facts.members import SUBSCRIPTION, cluster
+
+
+def test_a_word_that_is_in_no_list_does_not_pass_the_type_checker() -> None:
+    PermanentError("NoMesch", "misspelt")  # type: ignore[arg-type]
+
+
+def test_a_reason_goes_with_the_errors_of_its_kind_alone() -> None:
+    PermanentError("RollingOut", "what waits doesn't refuse")  # type: ignore[arg-type]
+    NotConverged("NoMesh", "what refuses doesn't wait")  # type: ignore[arg-type]
+    InvalidEvent("NoMesh", "a flow ends with this, no event is declined")  # type: ignore[arg-type]
+    Conflict("NotOurs", "an event is declined with this, no call is answered with 409")  # type: ignore[arg-type]
+
+
+def test_a_text_from_outside_is_no_reason_until_it_is_bounded() -> None:
+    heard = "UserError" * 100
+    NotConverged(heard, "as it was heard")  # type: ignore[arg-type]
+    error = NotConverged(service_code(heard), "bounded")
+    assert len(error.reason) == 200
+    assert service_code("Http409") == "Http409"
+    assert service_code("Bad\x1b[2J") == "Bad\ufffd[2J"
+
+
+def test_the_self_test_mends_by_reasons_that_there_are() -> None:
+    places = Places(
+        rotator="r",
+        provisioner="p",
+        verifier="v",
+        subscriptions=(SUBSCRIPTION,),
+        key_vault="kv",
+        topic_url="https://topic",
+        store_url="az://store/x",
+    )
+    checks = [*standing_checks(places), key_check(places, "root"), event_check(places), *cluster_checks([cluster()])]
+    mended = {reason for check in checks for reason in check.mends}
+    assert len(mended) > 5
+    assert mended <= frozenset().union(*KINDS.values())
