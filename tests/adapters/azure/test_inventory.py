@@ -15,6 +15,7 @@ from tests.worlds import sdk
 from tests.worlds.settings import settings
 
 HOUR = timedelta(hours=1)
+OTHER = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_a_job_that_doesn_t_say_when_it_began_hides_no_other(
 ) -> None:
     made = world.backup_vaults.complete_backup("aks-east", seconds=7200)
     odd = {**made["properties"], "startTime": started, "endTime": None, "status": "InProgress"}
-    world.arm.store({**made, "id": f"{made['id'][:-1]}0", "properties": odd})
+    world.arm.store({**made, "id": made["id"].replace(made["name"], OTHER), "properties": odd})
     await inventory.jobs(world.clock.now())
     await world.clock.advance(timedelta(minutes=5))
     assert [job.id for job in await inventory.jobs(world.clock.now() - HOUR)] == [made["id"]]
