@@ -17,7 +17,7 @@ KINDS: dict[str, frozenset[Reason]] = {
         "declines": reasons.DeclinedReason,
         "refuses (404)": reasons.NotFoundReason,
         "refuses (409)": reasons.ConflictReason,
-        "refuses (500)": reasons.SettingReason,
+        "refuses (500)": reasons.FaultReason,
         "refuses (401)": reasons.CallerReason,
         "waits": reasons.WaitingReason,
         "tells": reasons.ToldReason,
