@@ -9,7 +9,7 @@ import msgspec
 
 from local.docs_reasons import holds_table, reasons_page, refusals_table
 from local.docs_signals import signals_page
-from local.tables import api_page, checks_table, filled, policy_page, readme, store_page
+from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
 from shared.domain.trust.moves import MOVES, REFUSALS, SPOKEN, TABLE, Move, without_root
@@ -40,12 +40,12 @@ def _take_former_names(properties: dict[str, Any], known: dict[str, dict[str, An
 def rotation_page() -> str:
     """docs/rotation.md with its phases, what moves them and the reasons for a hold, as their tables say."""
     phases = f"{_diagram()}\n{_gates()}\n{_words()}"
-    return filled("docs/rotation.md", phases=phases, reasons=holds_table() + "\n")
+    return filled("docs/rotation.md", phases=phases, reasons=holds_table())
 
 
 def restores_page() -> str:
     """docs/restores.md with the ladder of checks, and the reasons for which a verification is inconclusive."""
-    return filled("docs/restores.md", checks=checks_table(), reasons=refusals_table() + "\n")
+    return filled("docs/restores.md", checks=checks_table(), reasons=refusals_table())
 
 
 def _diagram() -> str:
@@ -68,25 +68,26 @@ def _line(move: Move, then: str, why: list[str]) -> str:
 
 
 def _gates() -> str:
-    head = [
-        "| phase | proxies trust | leaves chain to | issuers are of | may take | proven before the next |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ("phase", "proxies trust", "leaves chain to", "issuers are of", "may take", "proven before the next")
     rows = [
-        f"| {phase} | {_roots(stage.trusted)} | {_roots(stage.leaves)} | {stage.signer} "
-        f"| {f'`{stage.knob}`' if stage.knob else 'an hour'} "
-        f"| {stage.gate}{'; of all members in one round' if stage.together else ''} |"
+        (
+            phase,
+            _roots(stage.trusted),
+            _roots(stage.leaves),
+            stage.signer,
+            f"`{stage.knob}`" if stage.knob else "an hour",
+            f"{stage.gate}{'; of all members in one round' if stage.together else ''}",
+        )
         for phase, stage in STAGES.items()
     ]
-    return "\n".join([*head, *rows, ""])
+    return table(head, rows)
 
 
 def _words() -> str:
-    head = ["| said | can act in | in mode | elsewhere |", "|---|---|---|---|"]
-    return "\n".join([*head, *(row for word in SPOKEN for row in _rows(word)), ""])
+    return table(("said", "can act in", "in mode", "elsewhere"), [row for word in SPOKEN for row in _rows(word)])
 
 
-def _rows(word: Word) -> list[str]:
+def _rows(word: Word) -> list[Sequence[str]]:
     """Where a word can act: a row for each set of modes, with the phases that it can act in then."""
     phases: dict[frozenset[Mode], list[str]] = {}
     for phase in STAGES:
@@ -94,7 +95,7 @@ def _rows(word: Word) -> list[str]:
             phases.setdefault(modes, []).append(phase)
     refusal = f"409 `{REFUSALS[word][0]}`" if word in REFUSALS else ""
     return [
-        f"| {word} | {_all(found, STAGES)} | {_all([mode for mode in Mode if mode in modes], Mode)} | {refusal} |"
+        (word, _all(found, STAGES), _all([mode for mode in Mode if mode in modes], Mode), refusal)
         for modes, found in phases.items()
     ]
 

@@ -7,6 +7,7 @@ from local.reasons.everywhere import ANY_FLOW, CALLS, SELF_TEST
 from local.reasons.restores import CHOICE, RESTORES
 from local.reasons.trust import HOLDS, STARTS
 from local.reasons.vaults import PROTECTION, RELEASES
+from local.tables import table
 from shared.domain import reasons
 from shared.domain.reasons import Reason
 
@@ -17,7 +18,7 @@ KINDS: dict[str, frozenset[Reason]] = {
         "declines": reasons.DeclinedReason,
         "refuses (404)": reasons.NotFoundReason,
         "refuses (409)": reasons.ConflictReason,
-        "refuses (500)": reasons.SettingReason,
+        "refuses (500)": reasons.FaultReason,
         "refuses (401)": reasons.CallerReason,
         "waits": reasons.WaitingReason,
         "tells": reasons.ToldReason,
@@ -58,7 +59,7 @@ words. The statuses 404, 408, 409, 410, 412, 429 and 5xx wait, all others refuse
 
 def reasons_page() -> str:
     """The page."""
-    sections = [f"## {title}\n\n{_table(texts)}\n" for title, texts in SECTIONS.items()]
+    sections = [f"## {title}\n\n{_table(texts)}" for title, texts in SECTIONS.items()]
     return "\n".join([_INTRO, *sections]).rstrip() + "\n"
 
 
@@ -74,10 +75,8 @@ def refusals_table() -> str:
 
 
 def _table(texts: Texts) -> str:
-    head = ["| reason | follows | what has happened | what to do |", "|---|---|---|---|"]
-    return "\n".join(
-        [*head, *(f"| `{r}` | {_effect(r, texts)} | {text.meaning} | {text.advice} |" for r, text in texts.items())]
-    )
+    rows = [(f"`{reason}`", _effect(reason, texts), text.meaning, text.advice) for reason, text in texts.items()]
+    return table(("reason", "follows", "what has happened", "what to do"), rows)
 
 
 def _effect(reason: Reason, texts: Texts) -> str:

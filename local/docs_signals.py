@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
 import msgspec
 
+from local.tables import table
 from shared.adapters.azure.telemetry import METRICS
 from shared.domain import signals
 from shared.domain.restores import signals as of_restores
@@ -33,7 +34,7 @@ traces | where message == 'rotation on hold' | project timestamp, tostring(custo
 - A metric counts lines, or has a value from their fields. It has the fields in brackets as dimensions.
 - The parameter `alertMails` names who is mailed when an alert fires ([deploy.md](deploy.md)).
 """
-_HEAD = "| message | level | what has happened | fields | metric | alert |\n|---|---|---|---|---|---|"
+_HEAD = ("message", "level", "what has happened", "fields", "metric", "alert")
 
 
 def known() -> dict[str, type[Signal]]:
@@ -54,8 +55,8 @@ def asked(query: str) -> set[str]:
 
 def signals_page() -> str:
     """The page."""
-    parts = ["\n".join([f"\n## {room}\n", _HEAD, *map(_row, _signals(module))]) for room, module in ROOMS.items()]
-    return "\n".join([_INTRO.rstrip("\n"), *parts]) + "\n"
+    parts = [f"## {room}\n\n{table(_HEAD, map(_row, _signals(module)))}" for room, module in ROOMS.items()]
+    return "\n".join([_INTRO, *parts])
 
 
 def _signals(module: ModuleType) -> Iterator[type[Signal]]:
@@ -64,10 +65,9 @@ def _signals(module: ModuleType) -> Iterator[type[Signal]]:
             yield found
 
 
-def _row(signal: type[Signal]) -> str:
+def _row(signal: type[Signal]) -> Sequence[str]:
     fields = ", ".join(f"`{name}` {type}" for name, type in fields_of(signal).items())
-    cells = (f"`{signal.message()}`", signal.level, signal.__doc__ or "", fields, _metrics(signal), _alerts(signal))
-    return f"| {' | '.join(cells)} |"
+    return f"`{signal.message()}`", signal.level, signal.__doc__ or "", fields, _metrics(signal), _alerts(signal)
 
 
 def _plain(annotation: object) -> str:

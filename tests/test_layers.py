@@ -4,6 +4,7 @@ what tests share may be.
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,16 @@ def test_every_folder_of_code_is_a_package_as_import_linter_sees_no_other() -> N
     assert len(folders) > 20
     app = ROOT / "local" / "empty_app"  # nobody imports it: a host of Functions runs it
     assert [named(folder) for folder in folders - {app} if not (folder / "__init__.py").exists()] == []
+
+
+def test_the_simulated_cloud_is_kept_from_all_that_runs_in_it() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    contracts = {contract["name"]: contract for contract in tools["importlinter"]["contracts"]}
+    forbidden = contracts["The simulated cloud knows nothing of what runs in it"]["forbidden_modules"]
+    packages = {file.parent for file in (ROOT / "local").glob("*/__init__.py")} - {ROOT / "local" / "cloud"}
+    modules = {*packages, *(ROOT / "local").glob("*.py")} - {ROOT / "local" / "__init__.py"}
+    assert len(modules) > 15
+    assert sorted(forbidden) == sorted({"functions", "shared", *(f"local.{module.stem}" for module in modules)})
 
 
 def wired(file: Path) -> set[str]:

@@ -145,6 +145,3 @@ output name string = app.name
 
 @description('Resource id of the function app.')
 output id string = app.id
-
-@description('Host name of the function app.')
-output hostName string = app.properties.defaultHostName

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from shared.domain.reasons import (
     ConflictReason,
     DeclinedReason,
+    FaultReason,
     NotFoundReason,
     Reason,
     RefusedReason,
     ServiceCode,
-    SettingReason,
     WaitingReason,
 )
 
@@ -67,11 +67,14 @@ class Conflict(PermanentError):
 class Unreadable(PermanentError):
     """A document in the store isn't what it was written as; the message names it."""
 
+    def __init__(self, reason: FaultReason, message: str) -> None:
+        MeshwardError.__init__(self, reason, message)
+
 
 class Misconfigured(PermanentError):
     """An application setting is missing or wrong; the message names it."""
 
-    def __init__(self, reason: SettingReason, message: str) -> None:
+    def __init__(self, reason: FaultReason, message: str) -> None:
         MeshwardError.__init__(self, reason, message)
 
 

@@ -19,7 +19,6 @@ type RefusedReason = Literal[
     "ClusterStopped",
     "DeadlinePassed",
     "DisksNotRecognised",
-    "DocumentBroken",
     "DraftDisabled",
     "ExtensionElsewhere",
     "ForeignBundle",
@@ -120,8 +119,8 @@ type ConflictReason = Literal[
     "RotationEnded",
 ]
 
-# A call is answered with 500, a flow ends.
-type SettingReason = Literal["SettingInvalid", "SettingsMissing"]
+# The app's own settings or store are at fault: a call is answered with 500, a flow ends.
+type FaultReason = Literal["DocumentBroken", "SettingInvalid", "SettingsMissing"]
 
 # A call is answered with 401.
 type CallerReason = Literal[
@@ -208,7 +207,7 @@ type Reason = (
     | DeclinedReason
     | NotFoundReason
     | ConflictReason
-    | SettingReason
+    | FaultReason
     | CallerReason
     | WaitingReason
     | ToldReason

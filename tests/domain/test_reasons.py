@@ -4,7 +4,7 @@ mypy says so if one of these lines is fine by it: an ignored error that isn't th
 """
 
 from local.docs_reasons import KINDS
-from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, service_code
+from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, Unreadable, service_code
 from shared.domain.selftest import Places, cluster_checks, event_check, key_check, standing_checks
 from tests.worlds.facts.members import SUBSCRIPTION, cluster
 
@@ -17,6 +17,7 @@ def test_a_reason_goes_with_the_errors_of_its_kind_alone() -> None:
     PermanentError("RollingOut", "what waits doesn't refuse")  # type: ignore[arg-type]
     NotConverged("NoMesh", "what refuses doesn't wait")  # type: ignore[arg-type]
     InvalidEvent("NoMesh", "a flow ends with this, no event is declined")  # type: ignore[arg-type]
+    Unreadable("BadPolicy", "what people have written wrongly is no fault of the app")  # type: ignore[arg-type]
     Conflict("NotOurs", "an event is declined with this, no call is answered with 409")  # type: ignore[arg-type]
 
 

@@ -63,7 +63,6 @@ def _made_up(resource: Resource, name: str) -> Any:
         "vaultUri": f"https://{host}.vault.azure.net/",
         "endpoint": f"https://{host}.westeurope-1.eventgrid.azure.net/api/events",
         "ConnectionString": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
-        "defaultHostName": f"{host}.azurewebsites.net",
         "location": "westeurope",
         "emailReceivers": [{"name": "mail0", "emailAddress": "ops@contoso.example", "status": "Enabled"}],
     }

@@ -16,6 +16,7 @@ from functions.engine.client import Client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
+from functions.trust.linkerd.looks import APART
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.trust.course import Done
@@ -30,7 +31,6 @@ from shared.wiring import services
 app = df.Blueprint()
 
 WITHIN = timedelta(minutes=50)  # the next hour's run begins anew
-_APART = 5.0  # seconds between a write and what follows: pods tell their age in whole seconds
 
 
 async def sweep(client: Client) -> None:
@@ -94,7 +94,7 @@ async def ensure_renewed_issuer(renewal: Renewal) -> Done:
             signer = signed_by(name, issuer, await _roots(renewal))
             await issue(Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy), found, signer, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
-            raise NotConverged("IssuerWritten", f"the issuer of {name} is written", _APART)
+            raise NotConverged("IssuerWritten", f"the issuer of {name} is written", APART)
     return Done(at=now)
 
 

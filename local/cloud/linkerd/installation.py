@@ -10,13 +10,13 @@ BUNDLE_KEY = "ca-bundle.crt"
 ANCHORS_ENV = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 COMPONENT, CONTROL_PLANE_NS = "linkerd.io/control-plane-component", "linkerd.io/control-plane-ns"
 RELEASES = {
-    "2.14": ("stable-2.14.10", "v2.210.4"),
-    "2.15": ("edge-24.2.4", "v2.221.0"),
-    "2.16": ("edge-24.8.2", "v2.246.0"),
-    "2.17": ("edge-24.11.8", "v2.268.0"),
-    "2.18": ("edge-25.4.4", "v2.294.0"),
-    "2.19": ("edge-25.10.7", "v2.326.0"),
-    "2.20": ("edge-26.6.3", "v2.359.0"),
+    "2.14": "stable-2.14.10",
+    "2.15": "edge-24.2.4",
+    "2.16": "edge-24.8.2",
+    "2.17": "edge-24.11.8",
+    "2.18": "edge-25.4.4",
+    "2.19": "edge-25.10.7",
+    "2.20": "edge-26.6.3",
 }
 
 
@@ -30,11 +30,7 @@ class Installation:
 
     @property
     def release(self) -> str:
-        return RELEASES[self.version][0]
-
-    @property
-    def proxy_version(self) -> str:
-        return RELEASES[self.version][1]
+        return RELEASES[self.version]
 
     @property
     def minor(self) -> int:

@@ -13,13 +13,12 @@ from datetime import datetime
 
 import msgspec
 
+from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import same
 from shared.domain.trust.mesh import FIRST, Mesh
 from shared.domain.trust.phases import Slot
 
-MESH_TAG = "meshward:mesh"
-DOMAIN_TAG = "meshward:trust-domain"
 GENERATION_TAG = "meshward:generation"
 _LONGEST_NAME = 64  # X.509: a common name has 64 characters at most
 _MESHES = frozenset(Mesh)
@@ -71,16 +70,16 @@ class AlreadyRotated(PermanentError):
 
 def trust_root(found: VaultCertificate) -> Root:
     """The certificate as a trust root; raises InvalidEvent if its tags don't say that it is one of ours."""
-    mesh, domain = found.tags.get(MESH_TAG), found.tags.get(DOMAIN_TAG)
+    mesh, domain = found.tags.get(MESH_TAG), found.tags.get(TRUST_DOMAIN_TAG)
     if mesh not in _MESHES or not domain:
-        tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {DOMAIN_TAG}"
+        tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {TRUST_DOMAIN_TAG}"
         raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {tags}")
     generation = found.tags.get(GENERATION_TAG, "")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", generation):
         raise InvalidEvent("NotATrustRoot", f"tag {GENERATION_TAG} of certificate {found.name} isn't a number")
     longest = _LONGEST_NAME - len(issuer_name(Mesh(mesh), ""))
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", domain) or len(domain) > longest:
-        message = f"tag {DOMAIN_TAG} of certificate {found.name} isn't a DNS name of {longest} characters"
+        message = f"tag {TRUST_DOMAIN_TAG} of certificate {found.name} isn't a DNS name of {longest} characters"
         raise InvalidEvent("NotATrustRoot", message)
     return Root(
         mesh=Mesh(mesh),
@@ -153,7 +152,7 @@ def root_tags(rotation: Rotation) -> dict[str, str]:
     """The tags by which the new root will be known."""
     return {
         MESH_TAG: rotation.mesh.value,
-        DOMAIN_TAG: rotation.trust_domain,
+        TRUST_DOMAIN_TAG: rotation.trust_domain,
         GENERATION_TAG: str(rotation.generation),
     }
 

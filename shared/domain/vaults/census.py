@@ -22,9 +22,8 @@ from shared.domain.reasons import Reason
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
+from shared.domain.vaults.findings import CONFIGURED
 from shared.domain.vaults.volumes import FoundItem, Source, ended, sources_of
-
-_CONFIGURED = "ProtectionConfigured"
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +36,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def configured(self) -> bool:
-        return self.state == _CONFIGURED
+        return self.state == CONFIGURED
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
