@@ -4,11 +4,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.settings import Settings
+from shared.wiring.duty import Duty
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-
-    from shared.adapters.azure.clusters import Clusters
     from shared.adapters.azure.inventory import Inventory
     from shared.adapters.azure.private_endpoints import PrivateEndpoints
     from shared.adapters.azure.probes import Subscriptions
@@ -22,24 +20,11 @@ if TYPE_CHECKING:
     from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 
 
-class Provisioner:
+class Provisioner(Duty):
     """The outer world with the rights of the identity that creates vaults and assigns roles."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def credential(self) -> "AsyncTokenCredential":
-        from shared.adapters.azure.common import managed_identity
-
-        return managed_identity(self._settings.provisioner_client_id)
-
-    @cached_property
-    def clusters(self) -> "Clusters":
-        """The clusters that it sees."""
-        from shared.adapters.azure.clusters import Clusters
-
-        return Clusters(self._settings, self.credential)
+        super().__init__(settings, settings.provisioner_client_id)
 
     @cached_property
     def inventory(self) -> "Inventory":
@@ -106,7 +91,6 @@ class Provisioner:
     @cached_property
     def backup_namespaces(self) -> "BackupNamespaces":
         """The backup namespaces of clusters."""
-        from shared.adapters.kubernetes.api import Kubernetes
         from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 
-        return BackupNamespaces(Kubernetes(self.clusters))
+        return BackupNamespaces(self.kubernetes)

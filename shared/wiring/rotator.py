@@ -4,35 +4,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.settings import Settings
+from shared.wiring.duty import Duty
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-
-    from shared.adapters.azure.clusters import Clusters
     from shared.adapters.azure.key_vault import KeyVault
     from shared.adapters.azure.probes import Keys
-    from shared.adapters.kubernetes.api import Kubernetes
     from shared.adapters.meshes.linkerd import Linkerd
 
 
-class Rotator:
+class Rotator(Duty):
     """The outer world with the rights of the identity that rotates trust."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def credential(self) -> "AsyncTokenCredential":
-        from shared.adapters.azure.common import managed_identity
-
-        return managed_identity(self._settings.rotator_client_id)
-
-    @cached_property
-    def clusters(self) -> "Clusters":
-        """The clusters that it sees."""
-        from shared.adapters.azure.clusters import Clusters
-
-        return Clusters(self._settings, self.credential)
+        super().__init__(settings, settings.rotator_client_id)
 
     @cached_property
     def key_vault(self) -> "KeyVault":
@@ -47,13 +31,6 @@ class Rotator:
         from shared.adapters.azure.probes import Keys
 
         return Keys(self._settings, self.credential)
-
-    @cached_property
-    def kubernetes(self) -> "Kubernetes":
-        """The clusters' API servers."""
-        from shared.adapters.kubernetes.api import Kubernetes
-
-        return Kubernetes(self.clusters)
 
     @cached_property
     def linkerd(self) -> "Linkerd":

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING
 
 from shared.domain.restores.verification import Kind
 from shared.settings import Settings
+from shared.wiring.duty import Duty
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-
-    from shared.adapters.azure.clusters import Clusters
     from shared.adapters.azure.events import Events
     from shared.adapters.azure.file_shares import FileShares
     from shared.adapters.azure.inventory import Inventory
@@ -22,17 +20,11 @@ if TYPE_CHECKING:
     from shared.adapters.kubernetes.isolation import Namespaces
 
 
-class Verifier:
+class Verifier(Duty):
     """The outer world with the rights of the identity that restores into isolation, and keeps the app's store."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def credential(self) -> "AsyncTokenCredential":
-        from shared.adapters.azure.common import managed_identity
-
-        return managed_identity(self._settings.verifier_client_id)
+        super().__init__(settings, settings.verifier_client_id)
 
     @cached_property
     def ledger(self) -> "Ledger":
@@ -40,13 +32,6 @@ class Verifier:
         from shared.adapters.azure.ledger import Ledger
 
         return Ledger(self._settings.store_url, self.credential)
-
-    @cached_property
-    def clusters(self) -> "Clusters":
-        """The clusters that it sees."""
-        from shared.adapters.azure.clusters import Clusters
-
-        return Clusters(self._settings, self.credential)
 
     @cached_property
     def inventory(self) -> "Inventory":
@@ -82,10 +67,9 @@ class Verifier:
     @cached_property
     def namespaces(self) -> "Namespaces":
         """Namespaces of clusters."""
-        from shared.adapters.kubernetes.api import Kubernetes
         from shared.adapters.kubernetes.isolation import Namespaces
 
-        return Namespaces(Kubernetes(self.clusters))
+        return Namespaces(self.kubernetes)
 
     @cached_property
     def file_shares(self) -> "FileShares":
