@@ -24,9 +24,9 @@ from shared.domain.selftest import (
     CLUSTER_EVENTS,
     PROVIDERS,
     TRIED,
-    Check,
-    Finding,
     Places,
+    SelftestCheck,
+    SelftestFinding,
     SystemTopic,
     check_clock,
     check_permitted,
@@ -52,14 +52,14 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """An event on its way around; `check` says what it is there for."""
 
     id: str
-    check: Check
+    check: SelftestCheck
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All findings, and whether each is good."""
 
     passed: bool
-    findings: tuple[Finding, ...]
+    findings: tuple[SelftestFinding, ...]
 
 
 async def request(client: Client) -> str:
@@ -111,7 +111,7 @@ def selftest(run: Runbook, sent: Sent) -> Steps[Report]:
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be tried."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[SelftestCheck, ...]
 
 
 @activity(app)
@@ -139,7 +139,7 @@ async def _system_topics() -> list[SystemTopic]:
 
 
 @activity(app)
-async def probe(check: Check) -> Finding:
+async def probe(check: SelftestCheck) -> SelftestFinding:
     """Try one thing."""
     try:
         await _PROBES[check.name](check)
@@ -149,7 +149,7 @@ async def probe(check: Check) -> Finding:
 
 
 @activity(app)
-async def send_event(sent: Sent) -> Finding:
+async def send_event(sent: Sent) -> SelftestFinding:
     """Publish an event to our own topic."""
     now = services().now()
     try:
@@ -162,51 +162,51 @@ async def send_event(sent: Sent) -> Finding:
 
 
 @activity(app)
-async def await_event(sent: Sent) -> Finding:
+async def await_event(sent: Sent) -> SelftestFinding:
     """Wait until it has come back."""
     if await services().ledger.read(TRIED.path(name=sent.id)) is None:
         raise NotConverged("EventLost", "the topic took the event, but no event came back")
     return finding(sent.check)
 
 
-async def _clusters_of_rotator(_: Check) -> None:
+async def _clusters_of_rotator(_: SelftestCheck) -> None:
     await services().rotator.clusters.list()
 
 
-async def _clusters_of_provisioner(_: Check) -> None:
+async def _clusters_of_provisioner(_: SelftestCheck) -> None:
     await services().provisioner.clusters.list()
 
 
-async def _clusters_of_verifier(_: Check) -> None:
+async def _clusters_of_verifier(_: SelftestCheck) -> None:
     await services().verifier.clusters.list()
 
 
-async def _certificates(_: Check) -> None:
+async def _certificates(_: SelftestCheck) -> None:
     await services().rotator.key_vault.certificates()
 
 
-async def _key(check: Check) -> None:
+async def _key(check: SelftestCheck) -> None:
     version, certificate = await services().rotator.key_vault.latest(check.subject)
     await services().rotator.keys.check(check.subject, version, certificate)
 
 
-async def _clock(_: Check) -> None:
+async def _clock(_: SelftestCheck) -> None:
     before = services().now()
     told = await services().provisioner.subscriptions.clock(services().settings.subscriptions[0])
     check_clock(told, before, services().now())
 
 
-async def _providers(check: Check) -> None:
+async def _providers(check: SelftestCheck) -> None:
     check_registered(check.subject, await services().provisioner.subscriptions.providers(check.subject, PROVIDERS))
 
 
-async def _cluster_events(check: Check) -> None:
+async def _cluster_events(check: SelftestCheck) -> None:
     topics = await services().provisioner.subscriptions.system_topics(check.subject)
     about = [topic for topic in topics if topic.of_subscription(check.subject)]
     check_subscribed(about, f"subscription {check.subject}", _named(CLUSTER_EVENTS))
 
 
-async def _certificate_events(check: Check) -> None:
+async def _certificate_events(check: SelftestCheck) -> None:
     about = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
     check_subscribed(about, f"key vault {check.subject}", _named(CERTIFICATE_EVENTS))
 
@@ -215,25 +215,25 @@ def _named(events: str) -> str:
     return f"{services().settings.installation}-{events}"
 
 
-async def _store(_: Check) -> None:
+async def _store(_: SelftestCheck) -> None:
     await services().ledger.create(TRIED.path(name=f"{services().now():%Y%m%dT%H%M%S}"), b"")
 
 
-async def _cluster_of_rotator(check: Check) -> None:
+async def _cluster_of_rotator(check: SelftestCheck) -> None:
     async with services().rotator.linkerd.mesh(check.subject) as mesh:
         check_permitted("rotator", check.subject, await mesh.missing_permissions())
 
 
-async def _cluster_of_provisioner(check: Check) -> None:
+async def _cluster_of_provisioner(check: SelftestCheck) -> None:
     missing = await services().provisioner.backup_namespaces.missing_permissions(check.subject)
     check_permitted("provisioner", check.subject, missing)
 
 
-async def _cluster_of_verifier(check: Check) -> None:
+async def _cluster_of_verifier(check: SelftestCheck) -> None:
     check_permitted("verifier", check.subject, await services().verifier.namespaces.missing_permissions(check.subject))
 
 
-_PROBES: dict[str, Callable[[Check], Awaitable[None]]] = {
+_PROBES: dict[str, Callable[[SelftestCheck], Awaitable[None]]] = {
     "clock": _clock,
     "providers": _providers,
     "cluster events": _cluster_events,

@@ -26,12 +26,12 @@ from typing import Any
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import Outcome
-from local.cloud.wire import Exchange, Fault, Reply
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.wire import Exchange, OrderedFault, Reply
 from local.cloud.world import World
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.observe import left_over
-from local.stage import Stage, open_stage
+from local.stage import RunningApp, open_stage
 
 CLUSTERS, COMPLETIONS = 100, 1_000
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -42,13 +42,13 @@ _THROTTLED, _BROKEN = Reply(status=429, headers={"Retry-After": "40"}), Reply(st
 _ROUND = 25  # of so many backups each of these happens once
 _FAILS, _EXPIRES, _FAILS_TO_RESTORE, _STOPS = 4, 9, 14, 19
 _FAULTS = {
-    2: Fault(on="POST .*/restore$", kind="answer", reply=_THROTTLED),
-    6: Fault(on="POST .*/restore$", kind="lose"),
-    10: Fault(on="GET .*/(operationStatus|backupJobs)/", kind="answer", times=3, reply=_BROKEN),
-    12: Fault(on="GET .*/recoveryPoints", kind="answer", reply=_THROTTLED),
-    16: Fault(on="POST .*/Microsoft.ResourceGraph/resources$", kind="answer", reply=_THROTTLED),
-    20: Fault(on="DELETE .*/namespaces/verify-", kind="lose"),
-    23: Fault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"),
+    2: OrderedFault(on="POST .*/restore$", kind="answer", reply=_THROTTLED),
+    6: OrderedFault(on="POST .*/restore$", kind="lose"),
+    10: OrderedFault(on="GET .*/(operationStatus|backupJobs)/", kind="answer", times=3, reply=_BROKEN),
+    12: OrderedFault(on="GET .*/recoveryPoints", kind="answer", reply=_THROTTLED),
+    16: OrderedFault(on="POST .*/Microsoft.ResourceGraph/resources$", kind="answer", reply=_THROTTLED),
+    20: OrderedFault(on="DELETE .*/namespaces/verify-", kind="lose"),
+    23: OrderedFault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"),
 }
 _TRAFFIC_SECONDS = 3_600.0
 _TIMERS = ("issuer_sweep", "expiry_sweep", "cluster_sweep", "daily_census")
@@ -120,7 +120,7 @@ def seed(world: World, *, clusters: int) -> None:
         world.backup_vaults.protect(name, vault=f"bv-{name}")
 
 
-def back_up(stage: Stage, clusters: int, completions: int) -> None:
+def back_up(stage: RunningApp, clusters: int, completions: int) -> None:
     """Let backups end, evenly over a day, of one cluster after the other, and something go wrong now and then."""
     for number in range(completions):
         at = number / completions * DAY.total_seconds()
@@ -133,7 +133,7 @@ def _back_up(world: World, cluster: str, turn: int) -> None:
     if fault := _FAULTS.get(turn):
         world.wire.order(replace(fault))
     if turn == _FAILS_TO_RESTORE:
-        vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed"))
+        vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed"))
     job = vaults.complete_backup(cluster, status="Failed" if turn == _FAILS else "Completed")
     if turn == _EXPIRES:
         vaults.jobs.expire(_point(job))
@@ -157,7 +157,7 @@ def _workloads(injection: str) -> Iterator[dict[str, Any]]:
     yield scenario.workload("Deployment", "shop", "cart", 1)
 
 
-def _note_end(ended: set[str], run: Instance) -> None:
+def _note_end(ended: set[str], run: OrchestrationState) -> None:
     if run.name == "verify_restore" and run.ended:
         ended.add(run.id)
 

@@ -28,8 +28,8 @@ from rich.console import Console
 
 from local import scenario
 from local.cloud.world import World
-from local.host.durable import Instance
-from local.stage import Stage, open_stage
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp, open_stage
 
 _ROTATION = "rotate-prod-contoso-example-g2"
 _RUNNING = timedelta(minutes=3)
@@ -76,7 +76,7 @@ async def measured(clusters: int) -> dict[str, Any]:
     spent: Counter[str] = Counter()
     async with open_stage(seed=partial(seed, names=scenario.cluster_names(clusters)), settings=SETTINGS) as stage:
         stage.host.on_change(partial(_add_time, spent))
-        stage.host.on_change(Progress(clusters))
+        stage.host.on_change(PhaseWatch(clusters))
         figures = await rotated(stage)
         figures |= {
             "api_calls_per_cluster": round(stage.world.wire.calls / clusters, 1),
@@ -89,7 +89,7 @@ async def measured(clusters: int) -> dict[str, Any]:
     return {"clusters": clusters, "critical_path_s": alone["virtual_s"], **figures}
 
 
-async def rotated(stage: Stage) -> dict[str, Any]:
+async def rotated(stage: RunningApp) -> dict[str, Any]:
     """Rotate the root of the stage's trust domain to the end; the time that took and what proxies saw of it."""
     await stage.clock.advance(_RUNNING)
     assert stage.host.instance(_ROTATION) is None
@@ -110,7 +110,7 @@ async def rotated(stage: Stage) -> dict[str, Any]:
     }
 
 
-def cpu_seconds(stage: Stage) -> float:
+def cpu_seconds(stage: RunningApp) -> float:
     """What host and simulated cloud, and the worker, have spent until now."""
     return sum(os.times()[:2]) + stage.host.worker_cpu_seconds()
 
@@ -134,21 +134,21 @@ def workloads() -> list[dict[str, Any]]:
     return [scenario.namespace("shop"), scenario.namespace("orders"), *made]
 
 
-def _add_time(spent: Counter[str], instance: Instance) -> None:
+def _add_time(spent: Counter[str], instance: OrchestrationState) -> None:
     """Add the virtual seconds of a cluster's try that has ended."""
     if instance.name == "rotate_member" and instance.ended:
         cluster = instance.input["cluster"].rpartition("/")[2]
         spent[cluster] += int((instance.updated - instance.created).total_seconds())
 
 
-class Progress:
+class PhaseWatch:
     """Tells when a fleet's rotation comes to another phase."""
 
     def __init__(self, clusters: int) -> None:
         self._clusters, self._phase, self._begun = clusters, "", time.perf_counter()
         self._console = Console(stderr=True)
 
-    def __call__(self, instance: Instance) -> None:
+    def __call__(self, instance: OrchestrationState) -> None:
         phase = (instance.custom_status or {}).get("phase", "")
         if instance.id == _ROTATION and phase != self._phase:
             self._phase = phase

@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 
 from local.cloud.world import World
-from local.host.durable import Instance
-from local.stage import Stage, open_stage
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp, open_stage
 from shared.domain.vaults.findings import CONFIGURED
 
 BURSTS = (1, 50, 200)
@@ -106,12 +106,12 @@ def draw_lags(world: World) -> list[float]:
     return drawn
 
 
-def announce(stage: Stage) -> None:
+def announce(stage: RunningApp) -> None:
     for cluster in stage.world.arm.of_type("Microsoft.ContainerService/managedClusters"):
         stage.world.aks.announce(cluster)
 
 
-async def ask(stage: Stage) -> None:
+async def ask(stage: RunningApp) -> None:
     """Ask by hand for the protection of the one cluster."""
     (cluster,) = stage.world.arm.of_type("Microsoft.ContainerService/managedClusters")
     url, headers = f"{stage.host.url}/api/protections", {"Authorization": f"Bearer {stage.token()}"}
@@ -122,20 +122,20 @@ async def ask(stage: Stage) -> None:
         assert answer.status == 202, await answer.text()
 
 
-async def ended(stage: Stage, count: int) -> list[Instance]:
+async def ended(stage: RunningApp, count: int) -> list[OrchestrationState]:
     """The protections, once so many have ended."""
-    runs: dict[str, Instance] = {}
+    runs: dict[str, OrchestrationState] = {}
     stage.host.on_change(partial(_note_end, runs))
     await stage.run(lambda: len(runs) == count, LIMIT)
     return list(runs.values())
 
 
-def _note_end(runs: dict[str, Instance], run: Instance) -> None:
+def _note_end(runs: dict[str, OrchestrationState], run: OrchestrationState) -> None:
     if run.name == "protect_cluster" and run.ended:
         runs[run.id] = run
 
 
-def calls(stage: Stage) -> list[tuple[str, str]]:
+def calls(stage: RunningApp) -> list[tuple[str, str]]:
     """Method and URL of what was asked of Resource Manager and Resource Graph."""
     exchanges = ((e.method, e.url) for e in stage.world.wire.exchanges)
     return [(method, url) for method, url in exchanges if "/subscriptions/" in url or "ResourceGraph" in url]

@@ -10,7 +10,7 @@ from typing import Any
 from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.world import World
-from local.stage import Stage
+from local.stage import RunningApp
 
 FEWEST_HANDSHAKES = 1_000
 _INSTANCES = "Microsoft.DataProtection/backupVaults/backupInstances"
@@ -41,7 +41,7 @@ class Observed:
     left_over: int
 
 
-def observe(stage: Stage) -> Observed:
+def observe(stage: RunningApp) -> Observed:
     """Look at the whole world now."""
     world = stage.world
     return Observed(

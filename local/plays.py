@@ -8,9 +8,9 @@ import aiohttp
 
 from local import scenario
 from local.cloud.backup.content import Object
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 from local.progress import FLOWS
-from local.stage import Stage
+from local.stage import RunningApp
 
 LIMIT = timedelta(days=7)
 RUNS = {"rotate_trust_root": 1, "protect_cluster": 1, "verify_restore": 2}
@@ -23,7 +23,7 @@ _BARE_POD = {
 }
 
 type Say = Callable[[str], object]
-type Play = Callable[[Stage, Say], Awaitable[None]]
+type Play = Callable[[RunningApp, Say], Awaitable[None]]
 
 
 class Scenario(NamedTuple):
@@ -33,13 +33,13 @@ class Scenario(NamedTuple):
     verdicts: tuple[str, str] = ("Verified", "Verified")
 
 
-async def all_three(stage: Stage, say: Say) -> None:  # noqa: ARG001  # plays are called alike
+async def all_three(stage: RunningApp, say: Say) -> None:  # noqa: ARG001  # plays are called alike
     """Publish the events and wait until every flow has ended."""
     publish(stage)
     await stage.run(lambda: _all_ended(stage), LIMIT)
 
 
-async def hold(stage: Stage, say: Say) -> None:
+async def hold(stage: RunningApp, say: Say) -> None:
     """The same, but a pod that no restart replaces puts the rotation on hold until an operator has deleted it."""
     cluster = stage.world.kubernetes.clusters["aks-west"]
     (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
@@ -53,9 +53,9 @@ async def hold(stage: Stage, say: Say) -> None:
     await stage.run(lambda: _all_ended(stage), LIMIT)
 
 
-async def bad_restore(stage: Stage, say: Say) -> None:
+async def bad_restore(stage: RunningApp, say: Say) -> None:
     """The same, but what comes back of the cluster isn't what was backed up, whatever the restore job says."""
-    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(restored=_damaged))
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(restored=_damaged))
     say("backup             in the cluster's copy, StatefulSet shop/db is missing and ConfigMap orders/api altered")
     publish(stage)
     await stage.run(lambda: _all_ended(stage), LIMIT)
@@ -75,7 +75,7 @@ SCENARIOS = {
 }
 
 
-def publish(stage: Stage) -> None:
+def publish(stage: RunningApp) -> None:
     """A root nears its expiry, a cluster is created, and two backups complete."""
     world = stage.world
     world.key_vaults.vaults[scenario.KEY_VAULT].announce_near_expiry(scenario.OLD_ROOT)
@@ -84,19 +84,19 @@ def publish(stage: Stage) -> None:
     world.recovery_vaults.complete_backup(scenario.STORAGE_ACCOUNT, scenario.SHARE, seconds=600)
 
 
-def _all_ended(stage: Stage) -> bool:
+def _all_ended(stage: RunningApp) -> bool:
     """Whether each flow has run as often as it should, and none is left."""
     runs = [i for i in stage.host.instances() if i.name in FLOWS]
     enough = all(sum(i.name == name for i in runs) >= times for name, times in RUNS.items())
     return enough and all(i.ended for i in runs)
 
 
-def _status(stage: Stage) -> dict[str, dict[str, list[str]]]:
+def _status(stage: RunningApp) -> dict[str, dict[str, list[str]]]:
     run = stage.host.instance(_ROTATION)
     return (run.custom_status or {}) if run else {}
 
 
-async def _said(stage: Stage, word: str) -> int:
+async def _said(stage: RunningApp, word: str) -> int:
     token = stage.token("operator")
     url = f"{stage.host.url}/api/rotations/{_ROTATION}/{word}"
     async with aiohttp.ClientSession() as http, http.post(url, headers={"Authorization": f"Bearer {token}"}) as answer:

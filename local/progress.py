@@ -11,8 +11,8 @@ from rich import progress
 from rich.console import Console
 
 from local import scenario
-from local.host.durable import Instance
-from local.stage import Stage
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp
 
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")
 _MEMBERS = ("rotate_member", "renew_issuer", "attempt")  # flows of flows: shown when they wait for something
@@ -36,7 +36,7 @@ class Timing:
 class Progress:
     """Lines on the console while the block runs; `timings` by instance id."""
 
-    def __init__(self, console: Console, stage: Stage) -> None:
+    def __init__(self, console: Console, stage: RunningApp) -> None:
         self.timings: dict[str, Timing] = {}
         self._stage, self._console = stage, console
         self._start = stage.clock.time()
@@ -59,7 +59,7 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
-    def _changed(self, instance: Instance) -> None:
+    def _changed(self, instance: OrchestrationState) -> None:
         timing = self.timings.setdefault(instance.id, Timing())
         if instance.ended and timing.ended is None:
             timing.ended = time.perf_counter()
@@ -87,12 +87,12 @@ class Progress:
         return f"+{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
-def _worth_showing(instance: Instance) -> bool:
+def _worth_showing(instance: OrchestrationState) -> bool:
     waits = "reason" in (instance.custom_status or {}) and not instance.ended
     return instance.name in FLOWS or (instance.name in _MEMBERS and waits)
 
 
-def _line(instance: Instance) -> str:
+def _line(instance: OrchestrationState) -> str:
     if instance.ended:
         return f"{instance.status} {instance.failure or ''}".rstrip()
     status: dict[str, Any] = instance.custom_status or {}

@@ -9,7 +9,7 @@ from rich.console import Console
 from local import scenario
 from local.plays import publish
 from local.progress import Progress
-from local.stage import Stage, open_stage
+from local.stage import RunningApp, open_stage
 
 SPEED = 60.0  # a virtual minute a second: a day of rotation in about twenty minutes
 
@@ -24,7 +24,7 @@ async def serve(console: Console) -> None:
             await stage.clock.flow(SPEED)
 
 
-def directions(stage: Stage) -> str:
+def directions(stage: RunningApp) -> str:
     """What to try, with real addresses and a token that is valid for a day of virtual time."""
     cluster = next(c for c in stage.world.arm.resources.values() if c["name"] == scenario.NEW_CLUSTER)
     return f"""

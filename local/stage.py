@@ -28,7 +28,7 @@ DUTIES = ("rotator", "provisioner", "verifier")
 
 
 @dataclass
-class Stage:
+class RunningApp:
     """A world, the app's host in it, the folder of its store and the log lines of its worker."""
 
     world: World
@@ -66,7 +66,7 @@ async def open_stage(
     app: Path = APP,
     telemetry: bool = False,
     launch: Launch = started,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[RunningApp]:
     """Build the world, start the app in it and subscribe it to its events; everything ends with the block.
 
     `settings` are application settings besides those that every stage has, `app` is the folder of the app, `telemetry`
@@ -87,7 +87,7 @@ async def open_stage(
             try:
                 await host.start(port)
                 await subscribe(world, host.url)
-                yield Stage(world, host, Path(folder) / "store", log)
+                yield RunningApp(world, host, Path(folder) / "store", log)
             finally:
                 await host.stop()
     finally:

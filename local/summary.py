@@ -8,10 +8,10 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.observe import Observed
 from local.progress import Timing
-from local.stage import APP, Stage
+from local.stage import APP, RunningApp
 
 EVENTS = {
     "rotate_trust_root": "Microsoft.KeyVault.CertificateNearExpiry",
@@ -20,14 +20,16 @@ EVENTS = {
 }
 
 
-def report(stage: Stage, timings: dict[str, Timing], before: Observed, after: Observed, *, ok: bool) -> dict[str, Any]:
+def report(
+    stage: RunningApp, timings: dict[str, Timing], before: Observed, after: Observed, *, ok: bool
+) -> dict[str, Any]:
     """The content of `out/run.json`. Times are in seconds, `virtual_s` in those of the simulated world."""
     instances = stage.host.instances()
     flows = {name: _flow(stage, name, [i for i in instances if i.name == name], timings) for name in EVENTS}
     return {"ok": ok, "flows": flows, "observed": _observed(before, after), "versions": _versions()}
 
 
-async def census(stage: Stage) -> dict[str, Any]:
+async def census(stage: RunningApp) -> dict[str, Any]:
     """The census of the day, as HTTP shows it; the app takes it now if it hasn't yet."""
     await stage.host.invoke_timer("daily_census")
     headers = {"Authorization": f"Bearer {stage.token()}"}
@@ -94,7 +96,7 @@ def _show_census(console: Console, counted: dict[str, Any]) -> None:
     )
 
 
-def _flow(stage: Stage, name: str, runs: list[Instance], timings: dict[str, Timing]) -> dict[str, Any]:
+def _flow(stage: RunningApp, name: str, runs: list[OrchestrationState], timings: dict[str, Timing]) -> dict[str, Any]:
     first = runs[0]
     sent = [
         d.event
@@ -112,7 +114,7 @@ def _flow(stage: Stage, name: str, runs: list[Instance], timings: dict[str, Timi
     }
 
 
-def _outcome(run: Instance) -> str:
+def _outcome(run: OrchestrationState) -> str:
     if run.failure:
         return run.failure
     output = run.output or {}

@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("tests.contracts", "tests.worlds")  # before any 
 
 from local.cloud.clock import Clock
 from local.cloud.world import World
-from tests.oracle.conformance import Missing, Oracle, conforms, open_oracle
+from tests.oracle.conformance import JudgeMissing, Oracle, conforms, open_oracle
 from tests.worlds.times import START
 
 _LONGEST = (
@@ -62,5 +62,5 @@ def oracle() -> Oracle:
     """The judge, or a skip that says what is missing."""
     try:
         return open_oracle()
-    except Missing as missing:
+    except JudgeMissing as missing:
         pytest.skip(str(missing))

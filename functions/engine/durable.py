@@ -193,9 +193,9 @@ class Runbook:
         """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
         yield from self.pause(apart(self.instance_id, self._now(), most))
 
-    def listen(self, *names: str) -> "Words":
+    def listen(self, *names: str) -> "EventInbox":
         """What operators say to this run from now on."""
-        return Words(self._context, {name: self._context.wait_for_external_event(name) for name in names})
+        return EventInbox(self._context, {name: self._context.wait_for_external_event(name) for name in names})
 
     def again(self, request: Any) -> None:
         """Start over with this request and an empty history. Events that weren't waited for yet are kept."""
@@ -261,7 +261,7 @@ class _Chain:
         return task
 
 
-class Words:
+class EventInbox:
     """Events from outside, by name, each heard once."""
 
     def __init__(self, context: OrchestrationContext, events: dict[str, CancellableTask[Any]]) -> None:

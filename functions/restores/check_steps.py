@@ -16,9 +16,9 @@ from shared.domain.restores.checks import (
     Arrived,
     Called,
     Concluded,
-    Outcome,
     Result,
     Settled,
+    VerificationOutcome,
     judge,
     ladder,
 )
@@ -27,7 +27,7 @@ from shared.domain.restores.lease import Clearing, lease_path, release_path
 from shared.domain.restores.manifest import compare, part
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
-from shared.domain.restores.verification import GOOD, Plan, Restored
+from shared.domain.restores.verification import GOOD, Restored, RestorePlan
 from shared.domain.restores.workloads import Copy
 from shared.wiring import services
 
@@ -65,18 +65,18 @@ async def call_workloads(settled: Settled) -> Called:
 
 
 @activity(app)
-async def check_restore(called: Called) -> Outcome:
+async def check_restore(called: Called) -> VerificationOutcome:
     """Climb the ladder."""
     plan, job, ready = called.settled.plan, called.settled.job, called.settled.ready
     knobs = await knobs_of(plan.item, plan.trust_domain)
     arrived = await _arrived(called.settled, knobs) if job.status.lower() in GOOD else None
     checks = ladder(plan, job, arrived, called.checks, knobs)
     took = (ready - job.started).total_seconds() if arrived else None
-    return Outcome(checks=tuple(checks), restore_status=job.status, rpo_s=plan.rpo_s, rto_s=took)
+    return VerificationOutcome(checks=tuple(checks), restore_status=job.status, rpo_s=plan.rpo_s, rto_s=took)
 
 
 @activity(app)
-async def clean_up(clearing: Clearing) -> Plan:
+async def clean_up(clearing: Clearing) -> RestorePlan:
     """Remove the isolated place, and what was staged, and see that it is gone; then nothing is leased any more.
 
     While a restore that was sent may still be running, the lease stays, and the janitor looks again.
@@ -142,6 +142,6 @@ async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
     return Arrived(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
 
 
-async def _copy(plan: Plan, knobs: VerifyPolicy) -> Copy:
+async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> Copy:
     canaries = knobs.canaries(plan.item.kind, plan.places)
     return await services().verifier.places(plan.item.kind).copy(plan, await manifest_at(plan.manifest), canaries)

@@ -11,7 +11,7 @@ from shared.domain.restores.choice import SAMPLED_OUT, SampledOut
 from shared.domain.restores.history import HISTORY, History, Trial
 from shared.domain.restores.manifest import MANIFEST, Manifest
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
-from shared.domain.restores.verification import Item, Plan, item_id, kind_of
+from shared.domain.restores.verification import Item, RestorePlan, item_id, kind_of
 from shared.wiring import services
 
 
@@ -62,7 +62,7 @@ async def history_of(id: str) -> History | None:
     return await services().ledger.find(HISTORY, history.path(id))
 
 
-async def remember(plan: Plan, trial: Trial) -> None:
+async def remember(plan: RestorePlan, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
     outer, path = services(), history.path(plan.item.id)
     seen = await outer.ledger.read(path)

@@ -12,9 +12,9 @@ from shared.domain.restores import manifest as manifests
 from shared.domain.restores.checks import Result
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
-    Candidate,
     Choice,
     Point,
+    RestoreCandidate,
     SampledOut,
     choose_point,
     draw,
@@ -27,7 +27,15 @@ from shared.domain.restores.disks import scratch_id
 from shared.domain.restores.history import History
 from shared.domain.restores.manifest import MANIFEST, manifest_of
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import Item, Source, Verification, finished_backup, item_id, job_id, kind_of
+from shared.domain.restores.verification import (
+    Item,
+    RestoreSource,
+    Verification,
+    finished_backup,
+    item_id,
+    job_id,
+    kind_of,
+)
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -47,7 +55,7 @@ async def find_verdict(wanted: Verification) -> Earlier:
 
 
 @activity(app)
-async def describe_source(wanted: Verification) -> Source:
+async def describe_source(wanted: Verification) -> RestoreSource:
     """The backup, as its vault tells it, what it is of, and where it is restored to."""
     id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
     vault, job = services().verifier.restores(kind_of(id)), None
@@ -55,27 +63,27 @@ async def describe_source(wanted: Verification) -> Source:
         await spend(id)
         job = finished_backup(await vault.job(id))
     item = await (services().verifier.restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
-    source = Source(wanted=wanted, item=item, job=job)
+    source = RestoreSource(wanted=wanted, item=item, job=job)
     if item.kind == "machine":
         return await _by_group(source)
     return await _placed(source) if item.kind == "cluster" else source
 
 
 @activity(app)
-async def take_manifest(source: Source) -> Candidate:
+async def take_manifest(source: RestoreSource) -> RestoreCandidate:
     """Write down what the item holds; the first manifest of a verification stays."""
     outer, name = services(), source.wanted.name
     mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
     if mine:
-        return Candidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
+        return RestoreCandidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
     taken = manifest_of(await outer.verifier.places(source.item.kind).held(source.item), outer.now())
     path = manifests.path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, MANIFEST.encoded(taken))
-    return Candidate(source=source, names=taken.names, manifest=path)
+    return RestoreCandidate(source=source, names=taken.names, manifest=path)
 
 
 @activity(app)
-async def choose(candidate: Candidate) -> Choice:
+async def choose(candidate: RestoreCandidate) -> Choice:
     """Whether the backup is verified, and the plan if it is."""
     source, now = candidate.source, services().now()
     tried = await history_of(source.item.id) or history.empty(source.item)
@@ -103,7 +111,7 @@ async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
     return policy.at(trust_domain, item.source_id if item.kind == "cluster" else "").verify
 
 
-async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> Point:
+async def _point(candidate: RestoreCandidate, tried: History, knobs: VerifyPolicy) -> Point:
     """The point that is meant, or an older one where that is drawn."""
     source = candidate.source
     found = await services().verifier.restores(source.item.kind).points(source.item)
@@ -115,7 +123,7 @@ async def _point(candidate: Candidate, tried: History, knobs: VerifyPolicy) -> P
     return point._replace(point=older) if older else point
 
 
-async def _placed(source: Source) -> Source:
+async def _placed(source: RestoreSource) -> RestoreSource:
     """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
     cluster = await _running(source.item.source_id)
     domain = cluster.tag(TRUST_DOMAIN_TAG)
@@ -135,7 +143,7 @@ async def _placed(source: Source) -> Source:
     )
 
 
-async def _by_group(source: Source) -> Source:
+async def _by_group(source: RestoreSource) -> RestoreSource:
     """The source with the group that its disks are restored to; raises PermanentError where the policy names none."""
     knobs = await knobs_of(source.item, "")
     if not knobs.scratch_group:

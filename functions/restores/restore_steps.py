@@ -8,14 +8,14 @@ from functions.restores.documents import sends, spend_for
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path
 from shared.domain.restores.sending import DAY, SEND, next_act
-from shared.domain.restores.verification import Plan, RestoreJob, Started, Validating, item_id, vault_of
+from shared.domain.restores.verification import RestoreJob, RestorePlan, Started, Validating, item_id, vault_of
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
 @activity(app)
-async def isolate(plan: Plan) -> Plan:
+async def isolate(plan: RestorePlan) -> RestorePlan:
     """The place to restore to, closed before anything is in it; that it may be there is written down first."""
     await services().ledger.create(lease_path(plan), LEASE.encoded(plan))
     await services().verifier.places(plan.item.kind).isolate(plan)
@@ -23,20 +23,20 @@ async def isolate(plan: Plan) -> Plan:
 
 
 @activity(app)
-async def start_restore_validation(plan: Plan) -> Validating:
+async def start_restore_validation(plan: RestorePlan) -> Validating:
     """Ask Azure Backup whether it could make the restore now."""
     return Validating(plan=plan, operation=await services().verifier.validations(plan.item.kind).validate(plan))
 
 
 @activity(app)
-async def finish_restore_validation(asked: Validating) -> Plan:
+async def finish_restore_validation(asked: Validating) -> RestorePlan:
     """The plan, once Azure Backup has found nothing against it."""
     await services().verifier.validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
     return asked.plan
 
 
 @activity(app)
-async def start_restore(plan: Plan) -> Started:
+async def start_restore(plan: RestorePlan) -> Started:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
     outer, vault, now = services(), services().verifier.restores(plan.item.kind), services().now()
     sent = await sends(plan.name)

@@ -6,14 +6,14 @@ from functions.engine.activities import activity
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path, release_path
 from shared.domain.restores.staging import BEFORE, TURN, Turn, before, before_path, check_turn, turn_path
-from shared.domain.restores.verification import Plan, RestoreJob
+from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
 @activity(app)
-async def take_turn(plan: Plan) -> Plan:
+async def take_turn(plan: RestorePlan) -> RestorePlan:
     """The staging group for this restore alone, once it is proven empty; what else is there is written down.
 
     The lease is written first: while it lasts, so does the turn.
@@ -27,7 +27,7 @@ async def take_turn(plan: Plan) -> Plan:
     return plan
 
 
-async def remove_all(plan: Plan) -> list[str]:
+async def remove_all(plan: RestorePlan) -> list[str]:
     """Ask for the end of everything that a verification has made; what is still there of it.
 
     A cluster's restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
@@ -40,7 +40,7 @@ async def remove_all(plan: Plan) -> list[str]:
     return running or [*await places.remove(plan), *await _unstage(plan, jobs)]
 
 
-async def _take(plan: Plan) -> None:
+async def _take(plan: RestorePlan) -> None:
     ledger, path, mine = services().ledger, turn_path(plan), Turn(lease=lease_path(plan))
     seen = await ledger.read(path)
     turn = TURN.decoded(path, seen) if seen else None
@@ -51,7 +51,7 @@ async def _take(plan: Plan) -> None:
         raise NotConverged("StagingTaken", "another restore takes its turn right now")
 
 
-async def _unstage(plan: Plan, jobs: list[RestoreJob]) -> list[str]:
+async def _unstage(plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:
     """Only who has the turn, and has written down what was there before, removes anything."""
     if not plan.staging_group:
         return []

@@ -36,14 +36,14 @@ from functions.restores.staging_steps import take_turn
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
 from shared.domain.resource_id import is_name
-from shared.domain.restores.checks import Concluded, Outcome, Result
+from shared.domain.restores.checks import Concluded, Result, VerificationOutcome
 from shared.domain.restores.choice import Choice, SampledOut
 from shared.domain.restores.lease import Clearing
 from shared.domain.restores.verification import (
     GOOD,
-    Plan,
     Restored,
     RestoreJob,
+    RestorePlan,
     Verification,
     check_ours,
     item_id,
@@ -99,7 +99,7 @@ def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | Sampled
     earlier = yield from run.step(find_verdict, wanted)
     if found := earlier.result or (None if wanted.asked else earlier.sampled):
         return found
-    plan, job, outcome = None, None, Outcome()
+    plan, job, outcome = None, None, VerificationOutcome()
     try:
         choice = yield from planned(run, wanted)
         if choice.plan is None:
@@ -108,7 +108,7 @@ def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | Sampled
         job = yield from restored(run, plan)
         outcome = yield from checked(run, Restored(plan=plan, job=job))
     except PermanentError as error:
-        outcome = Outcome(reason=str(error))
+        outcome = VerificationOutcome(reason=str(error))
     left_over = (yield from cleaned_up(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")
     concluded = Concluded(wanted=wanted, plan=plan, outcome=outcome, left_over=left_over)
@@ -132,7 +132,7 @@ def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[Sam
     return (yield from run.step(record_sampled_out, sampled))
 
 
-def restored(run: Runbook, plan: Plan) -> Steps[RestoreJob]:
+def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
     """Restore; the job once it has ended."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     if plan.staging_group:
@@ -146,7 +146,7 @@ def restored(run: Runbook, plan: Plan) -> Steps[RestoreJob]:
     return (yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE))
 
 
-def checked(run: Runbook, done: Restored) -> Steps[Outcome]:
+def checked(run: Runbook, done: Restored) -> Steps[VerificationOutcome]:
     """Check what was restored."""
     run.phase("check", restore=done.job.status)
     settled = yield from run.step(settle, done)
@@ -154,7 +154,7 @@ def checked(run: Runbook, done: Restored) -> Steps[Outcome]:
     return (yield from run.step(check_restore, called))
 
 
-def cleaned_up(run: Runbook, plan: Plan, *, may_run: bool) -> Steps[int]:
+def cleaned_up(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:
     """How many isolated places weren't seen gone; those are the janitor's."""
     run.phase("clean up")
     try:

@@ -12,10 +12,10 @@ from functions.trust.meshes import MESHES
 from functions.trust.rotation import find_upcoming, request_rotation, rotate_trust_root
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
 from shared.domain.trust.certificates import fingerprint
-from shared.domain.trust.course import Course, Member
+from shared.domain.trust.course import Member, RotationState
 from shared.domain.trust.moves import moved
 from shared.domain.trust.phases import FIRST_PHASE, Mode, Phase, Word
-from shared.domain.trust.plan import Blocker, MemberPlan, Plan, Upcoming, check_plan, plan
+from shared.domain.trust.plan import Blocker, MemberPlan, RotationPlan, Upcoming, check_plan, plan
 from shared.domain.trust.roots import Rotation, VaultCertificate, rotation_of
 from shared.wiring import services
 
@@ -28,7 +28,7 @@ async def all_upcoming() -> list[Upcoming]:
     return await find_upcoming(await services().rotator.key_vault.certificates())
 
 
-async def planned(certificate: str, mode: str = "") -> Plan:
+async def planned(certificate: str, mode: str = "") -> RotationPlan:
     """The plan of the rotation of this root as it is now: of what is due, or of the mode that is asked for."""
     if mode and mode not in _MODES:
         raise PermanentError("UnknownMode", f'"mode" is {" or ".join(_MODES)}, or left out for what is due')
@@ -51,7 +51,7 @@ async def _fingerprints(rotation: Rotation, certificates: list[VaultCertificate]
 
 
 async def _members(rotation: Rotation) -> list[MemberPlan]:
-    round, gate = await find_work.work(Course(rotation=rotation)), asyncio.Semaphore(_AT_ONCE)
+    round, gate = await find_work.work(RotationState(rotation=rotation)), asyncio.Semaphore(_AT_ONCE)
     seen = await asyncio.gather(*(_member(member, gate) for member in round.members))
     unseen = [MemberPlan(cluster=o.cluster, blocker=Blocker(reason=o.reason, message=o.message)) for o in round.unseen]
     return [*seen, *unseen]

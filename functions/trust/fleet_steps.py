@@ -15,20 +15,20 @@ from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, root_certificate
 from shared.domain.trust.course import (
     ROTATION,
-    Course,
-    Done,
-    Held,
-    Outcome,
+    Hold,
+    MemberOutcome,
     Reported,
     Rotated,
+    RotationState,
     Round,
+    StepProof,
     apply_words,
     begun,
     judged,
     members_to_try,
     result,
 )
-from shared.domain.trust.draft import Act, Version, check_ours, draft, next_act, root_version
+from shared.domain.trust.draft import Act, CertificateVersion, check_ours, draft, next_act, root_version
 from shared.domain.trust.members import members_of
 from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.roots import Rotation, root_tags
@@ -48,12 +48,12 @@ class Retirement(msgspec.Struct, frozen=True, kw_only=True):
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """A rotation that has come to its end, and the instance that it was."""
 
-    course: Course
+    course: RotationState
     instance_id: str
 
 
 @activity(app)
-async def find_work(course: Course) -> Round:
+async def find_work(course: RotationState) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
     mesh, domain = course.rotation.mesh, course.rotation.trust_domain
     seen, unseen = members_of(mesh, domain, await services().rotator.clusters.list())
@@ -64,14 +64,14 @@ async def find_work(course: Course) -> Round:
         course=course,
         members=members_to_try(course, {c: policy.at(domain, c).trust for c in seen}, list(unseen)),
         unseen=[
-            Outcome(cluster=c, phase=course.phase, reason=reason, message=message, refused=True)
+            MemberOutcome(cluster=c, phase=course.phase, reason=reason, message=message, refused=True)
             for c, (reason, message) in unseen.items()
         ],
         policy=policy.at(domain).trust,
     )
 
 
-def _log_refused(course: Course) -> None:
+def _log_refused(course: RotationState) -> None:
     """Say why some of what was said to the rotation can't act, as where the phase was left meanwhile."""
     about = course.rotation
     for word, why in apply_words(course)[1].items():
@@ -87,7 +87,7 @@ def _log_refused(course: Course) -> None:
 
 
 @activity(app)
-async def judge_round(reported: Reported) -> Course:
+async def judge_round(reported: Reported) -> RotationState:
     """Where the rotation stands after the round."""
     before, now = reported.round.course, services().now()
     course = judged(reported, now)
@@ -98,14 +98,14 @@ async def judge_round(reported: Reported) -> Course:
     return course
 
 
-def _passed(course: Course, phase: Phase) -> PhaseProven:
+def _passed(course: RotationState, phase: Phase) -> PhaseProven:
     of = course.rotation
     return PhaseProven(
         trust_domain=of.trust_domain, generation=of.generation, phase=phase, next=course.phase, seen=course.seen
     )
 
 
-def _on_hold(course: Course, held: Held) -> RotationOnHold:
+def _on_hold(course: RotationState, held: Hold) -> RotationOnHold:
     return RotationOnHold(
         trust_domain=course.rotation.trust_domain,
         generation=course.rotation.generation,
@@ -132,7 +132,7 @@ async def ensure_root(rotation: Rotation) -> Roots:
     raise NotConverged("RootUnderWay", f"making {rotation.new}: {act}")
 
 
-async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old: x509.Certificate) -> None:
+async def _make_root(act: Act, rotation: Rotation, versions: list[CertificateVersion], old: x509.Certificate) -> None:
     vault, name = services().rotator.key_vault, rotation.new
     match act:
         case Act.CREATE_KEY | Act.REQUEST:
@@ -151,12 +151,12 @@ async def _make_root(act: Act, rotation: Rotation, versions: list[Version], old:
 
 
 @activity(app)
-async def ensure_disabled(root: Retirement) -> Done:
+async def ensure_disabled(root: Retirement) -> StepProof:
     """The root's key signs nothing any more; the certificate stays."""
     vault = services().rotator.key_vault
     if any(v.enabled and v.id == root.version for v in await vault.versions(root.certificate)):
         await vault.disable(root.certificate, root.version)
-    return Done(at=services().now())
+    return StepProof(at=services().now())
 
 
 @activity(app)

@@ -6,10 +6,10 @@ What a gate judges is each mesh's own, and stands in its room under shared/domai
 from functions.engine.logs import log
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged
-from shared.domain.trust.course import Done, Member
+from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.phases import Roots
 from shared.domain.trust.signals import GateJudged
-from shared.domain.trust.verdicts import Verdict
+from shared.domain.trust.verdicts import GateVerdict
 from shared.wiring import services
 
 NAMED = 5  # blockers in a message; status and log name more
@@ -21,7 +21,7 @@ def roots_of(member: Member) -> Roots:
     return member.roots
 
 
-def through(member: Member, verdict: Verdict, pause: float | None = None) -> Done:
+def through(member: Member, verdict: GateVerdict, pause: float | None = None) -> StepProof:
     """Past the gate, or not yet."""
     seen, blockers = verdict.seen, verdict.blockers
     log(GateJudged(cluster=member.cluster, phase=member.phase, reason=verdict.reason, seen=seen, blockers=blockers))
@@ -29,7 +29,7 @@ def through(member: Member, verdict: Verdict, pause: float | None = None) -> Don
         named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
         message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:NAMED])}"
         raise NotConverged(verdict.reason, message, pause, named)
-    return Done(at=services().now(), count=verdict.seen)
+    return StepProof(at=services().now(), count=verdict.seen)
 
 
 def name_of(member: Member) -> str:

@@ -12,7 +12,7 @@ import azure.durable_functions as df
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.trust.meshes import MESHES
 from shared.domain.errors import PermanentError
-from shared.domain.trust.course import Member, Outcome
+from shared.domain.trust.course import Member, MemberOutcome
 from shared.domain.trust.phases import Phase
 
 app = df.Blueprint()
@@ -21,13 +21,13 @@ SLICE = timedelta(minutes=5)  # how long a member tries in a round, and so how s
 
 
 @orchestrator(app)
-def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[Outcome]]:
+def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[MemberOutcome]]:
     """Some members, side by side."""
     return (yield from run.each(rotate_member, members))
 
 
 @orchestrator(app)
-def rotate_member(run: Runbook, member: Member) -> Steps[Outcome]:
+def rotate_member(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """One member, one phase, for a while."""
     run.phase(member.phase, cluster=member.cluster)
     run.limit(SLICE)
@@ -35,13 +35,13 @@ def rotate_member(run: Runbook, member: Member) -> Steps[Outcome]:
     return (yield from outcome_of(member.cluster, member.phase, part(run, member)))
 
 
-def outcome_of(cluster: str, phase: Phase, work: Steps[Outcome]) -> Steps[Outcome]:
+def outcome_of(cluster: str, phase: Phase, work: Steps[MemberOutcome]) -> Steps[MemberOutcome]:
     """What comes of some work: its own outcome, or why it has come to none."""
     try:
         return (yield from work)
     except DeadlinePassed as late:
         why = late.waited
-        return Outcome(
+        return MemberOutcome(
             cluster=cluster,
             phase=phase,
             reason=why.reason,
@@ -50,4 +50,4 @@ def outcome_of(cluster: str, phase: Phase, work: Steps[Outcome]) -> Steps[Outcom
             retry_after=why.retry_after,
         )
     except PermanentError as error:
-        return Outcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message, refused=True)
+        return MemberOutcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message, refused=True)

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from functions.engine.durable import Runbook, Steps
-from shared.domain.trust.course import Member, Outcome
+from shared.domain.trust.course import Member, MemberOutcome
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.plan import MemberPlan
 
-type Part = Callable[[Runbook, Member], Steps[Outcome]]
+type Part = Callable[[Runbook, Member], Steps[MemberOutcome]]
 
 
 class Parts(NamedTuple):

@@ -41,7 +41,7 @@ from functions.trust.members import outcome_of, rotate_members
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
-from shared.domain.trust.course import HOLD_POLL, Course, Held, Outcome, Reported, Rotated, Round
+from shared.domain.trust.course import HOLD_POLL, Hold, MemberOutcome, Reported, Rotated, RotationState, Round
 from shared.domain.trust.members import members_in
 from shared.domain.trust.moves import SPOKEN
 from shared.domain.trust.phases import ENDS, STAGES, Mode, Word
@@ -62,7 +62,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         found, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await _rotation(expiring.certificate, found)
         if starts_unasked(root, found, max(now, root.due)):
-            course = Course(rotation=rotation, mode=unasked_mode(root))
+            course = RotationState(rotation=rotation, mode=unasked_mode(root))
             await client.start_once("rotate_trust_root", rotation.instance_id, course)
     except AlreadyRotated as done:
         log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
@@ -79,7 +79,7 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
     replaced and nobody asked for that.
     """
     rotation, root = await _rotation(certificate, await services().rotator.key_vault.certificates())
-    course = Course(rotation=rotation, mode=mode or unasked_mode(root))
+    course = RotationState(rotation=rotation, mode=mode or unasked_mode(root))
     return await client.start_again("rotate_trust_root", course.rotation.instance_id, course, completed=True)
 
 
@@ -90,7 +90,7 @@ async def sweep(client: Client) -> None:
         log(RootLookedAt(certificate=root.certificate, days_left=(root.expires - now).days))
         try:
             if starts_unasked(root, found, now):
-                course = Course(rotation=rotation_of(root.certificate, found), mode=unasked_mode(root))
+                course = RotationState(rotation=rotation_of(root.certificate, found), mode=unasked_mode(root))
                 await client.start_again("rotate_trust_root", course.rotation.instance_id, course)
         except PermanentError as error:
             log(RotationNotStarted(reason=error.reason, error=error.message))
@@ -115,7 +115,7 @@ async def _rotation(certificate: str, found: Sequence[VaultCertificate]) -> tupl
 
 
 @orchestrator(app)
-def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
+def rotate_trust_root(run: Runbook, course: RotationState) -> Steps[Rotated | None]:
     """One round of the rotation, then the next."""
     words = run.listen(*SPOKEN)
     _show(run, course)
@@ -129,7 +129,7 @@ def rotate_trust_root(run: Runbook, course: Course) -> Steps[Rotated | None]:
         if course.phase in ENDS:
             return (yield from run.step(close_record, Ending(course=course, instance_id=run.instance_id)))
     except PermanentError as error:
-        course = replace(course, held=Held(reason=error.reason, message=error.message), pause=HOLD_POLL)
+        course = replace(course, held=Hold(reason=error.reason, message=error.message), pause=HOLD_POLL)
     _show(run, course)
     said = yield from words.wait(course.pause)
     run.again(replace(course, words=_words([*course.words, *said])))
@@ -140,14 +140,14 @@ def _words(said: Iterable[str]) -> list[Word]:
     return [Word(word) for word in dict.fromkeys(said)]
 
 
-def _show(run: Runbook, course: Course) -> None:
+def _show(run: Runbook, course: RotationState) -> None:
     mode = {"mode": course.mode} if course.mode is not Mode.ROUTINE else {}
     proven = {"proven": course.gate} if course.gate else {}
     held = {"held": msgspec.to_builtins(course.held)} if course.held else {}
     run.phase(course.phase, members=len(course.proven), **mode, **proven, **held)
 
 
-def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
+def _tried(run: Runbook, round: Round) -> Steps[list[MemberOutcome]]:
     """What came of every member's try; of the fleet's own part when no member has anything left to do."""
     if round.members:
         return (yield from run.sharded(rotate_members, round.members, f"-r{round.course.round}"))
@@ -156,13 +156,13 @@ def _tried(run: Runbook, round: Round) -> Steps[list[Outcome]]:
     return [(yield from outcome_of("", round.course.phase, _fleet_part(run, round.course)))]
 
 
-def _fleet_part(run: Runbook, course: Course) -> Steps[Outcome]:
+def _fleet_part(run: Runbook, course: RotationState) -> Steps[MemberOutcome]:
     """What is done once, when every member has proven the phase."""
     rotation, roots, stage = course.rotation, course.roots, STAGES[course.phase]
     if stage.creates_root:
         made = yield from run.step(ensure_root, rotation, every=MINUTE / 4)
-        return Outcome(cluster="", phase=course.phase, fleet=True, roots=made)
+        return MemberOutcome(cluster="", phase=course.phase, fleet=True, roots=made)
     if roots and stage.disables:
         gone = Retirement(certificate=rotation.certificate(stage.disables), version=roots.version(stage.disables))
         yield from run.step(ensure_disabled, gone)
-    return Outcome(cluster="", phase=course.phase, fleet=True)
+    return MemberOutcome(cluster="", phase=course.phase, fleet=True)

@@ -24,13 +24,13 @@ from functions.vaults.volume_steps import (
     start_registration,
 )
 from shared.domain.errors import PermanentError, TemporaryError, service_code
-from shared.domain.vaults.findings import Finding
+from shared.domain.vaults.findings import OperationResult
 
 PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon something is protected
 FIRST = timedelta(seconds=30)  # when Azure Backup asks to be asked how something stands
 TRIES = 5
 ATTEMPTS = 12  # of five tries, each of a minute at least; a role acts within minutes, seldom half an hour
-_ENDS: dict[str, tuple[Activity[Any, Any], Activity[Any, Finding]]] = {
+_ENDS: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] = {
     start.name: (start, finish)
     for start, finish in (
         (start_validation, finish_validation),
@@ -48,7 +48,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     request: dict[str, Any]
 
 
-class Tried(Finding, frozen=True, kw_only=True):
+class Tried(OperationResult, frozen=True, kw_only=True):
     """How the last try ended; `refused` if another one can't end better."""
 
     refused: bool = False
@@ -73,7 +73,7 @@ def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, what: s
 def attempt(run: Runbook, asking: Asking) -> Steps[Tried]:
     """Some tries."""
     start, finish = _ENDS[asking.start]
-    request, finding = msgspec.convert(asking.request, start.request), Finding()
+    request, finding = msgspec.convert(asking.request, start.request), OperationResult()
     run.phase(start.name)
     try:
         for _ in range(TRIES):

@@ -18,7 +18,7 @@ from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import (
     IDENTITY,
     Binding,
-    Entry,
+    IdentityMapEntry,
     account_of,
     closed,
     entry_of,
@@ -84,7 +84,7 @@ async def ensure_policies(binding: Binding) -> Binding:
 
 
 @activity(app)
-async def record_binding(binding: Binding) -> Entry:
+async def record_binding(binding: Binding) -> IdentityMapEntry:
     """The entry of the identity map; a changed one is its next version."""
     return await _record(entry_of(binding, MESHES[binding.wanted.mesh]))
 
@@ -108,7 +108,7 @@ async def delete_identity(wanted: Protection) -> Protection:
     return wanted
 
 
-async def _record(entry: Entry) -> Entry:
+async def _record(entry: IdentityMapEntry) -> IdentityMapEntry:
     versions, latest = await _versions(entry.principal)
     path = IDENTITY.path(principal=entry.principal, version=f"{versions + 1:04}")
     if entry != latest and not await services().ledger.create(path, IDENTITY.encoded(entry)):
@@ -116,7 +116,7 @@ async def _record(entry: Entry) -> Entry:
     return entry
 
 
-async def _versions(principal: str) -> tuple[int, Entry | None]:
+async def _versions(principal: str) -> tuple[int, IdentityMapEntry | None]:
     """How many versions the entry of an identity has, and the latest."""
     ledger = services().ledger
     paths = await ledger.list(IDENTITY.folder(principal=principal))

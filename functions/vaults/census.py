@@ -23,7 +23,7 @@ from shared.domain.restores.watch import SHOWN, WatchedJob
 from shared.domain.vaults.census import (
     CENSUS,
     Census,
-    Instance,
+    CensusInstance,
     Proof,
     Standing,
     by_cluster,
@@ -97,7 +97,7 @@ async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: 
     )
 
 
-async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instance: Instance | None) -> Standing:
+async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instance: CensusInstance | None) -> Standing:
     try:
         wanted = protection.protection(cluster, policy)
     except MeshwardError as error:

@@ -6,20 +6,20 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.vaults.steps import app
 from functions.vaults.volume_steps import volumes_now
-from shared.domain.vaults.plan import Plan, Seen, agreed, plan_of
+from shared.domain.vaults.plan import ProtectionPlan, Seen, agreed, plan_of
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.signals import ProtectionDrifted
 from shared.wiring import services
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A protection to be made; `plan` is the hash of the plan that was agreed on, empty if none was."""
 
     wanted: Protection
     plan: str = ""
 
 
-async def plan_now(wanted: Protection) -> Plan:
+async def plan_now(wanted: Protection) -> ProtectionPlan:
     """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
     resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
     holders, vault = await vaults.holders(wanted), await vaults.vault(wanted)
@@ -40,7 +40,7 @@ async def plan_now(wanted: Protection) -> Plan:
 
 
 @activity(app)
-async def plan_protection(order: Order) -> Plan:
+async def plan_protection(order: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
     plan = agreed(await plan_now(order.wanted), order.plan)
     if plan.instance and plan.differences:

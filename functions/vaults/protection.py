@@ -21,11 +21,11 @@ from functions.engine.incoming import received
 from functions.engine.logs import log
 from functions.vaults.attempts import PROBE, until_clean
 from functions.vaults.bindings import bound
-from functions.vaults.planning import Order, plan_now, plan_protection
+from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
 from functions.vaults.steps import (
+    ExtensionInstallation,
     Group,
     Guarding,
-    Installation,
     app,
     ensure_endpoint,
     ensure_extension,
@@ -45,7 +45,7 @@ from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, sh
 from shared.domain.events import cluster_written
 from shared.domain.policy import Policy
 from shared.domain.vaults.findings import Protected
-from shared.domain.vaults.plan import Plan, agreed, lacking
+from shared.domain.vaults.plan import ProtectionPlan, agreed, lacking
 from shared.domain.vaults.protection import (
     Protection,
     check_ours,
@@ -78,10 +78,10 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
     if wanted is None:
         log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
     else:
-        await client.start_once("protect_cluster", wanted.run, Order(wanted=wanted))
+        await client.start_once("protect_cluster", wanted.run, ProtectionRequest(wanted=wanted))
 
 
-async def request_plan(resource_id: str) -> Plan:
+async def request_plan(resource_id: str) -> ProtectionPlan:
     """What protecting the cluster would change now."""
     return await plan_now(await _asking(resource_id))
 
@@ -91,7 +91,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
     wanted = await _asking(resource_id)
     if plan:
         agreed(await plan_now(wanted), plan)
-    return await _protect(client, Order(wanted=wanted, plan=plan))
+    return await _protect(client, ProtectionRequest(wanted=wanted, plan=plan))
 
 
 async def sweep(client: Client) -> None:
@@ -104,10 +104,10 @@ async def sweep(client: Client) -> None:
             log(ClusterLeftOut(cluster=cluster.id, reason=error.reason, error=error.message))
             continue
         if wanted:
-            await _protect(client, Order(wanted=wanted))
+            await _protect(client, ProtectionRequest(wanted=wanted))
 
 
-async def _protect(client: Client, order: Order) -> str:
+async def _protect(client: Client, order: ProtectionRequest) -> str:
     """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
     first = await client.start_again("protect_cluster", order.wanted.run, order)
     run = await client.state(first)
@@ -139,7 +139,7 @@ def protection(cluster: Cluster, policy: Policy) -> Protection | None:
 
 
 @orchestrator(app)
-def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
+def protect_cluster(run: Runbook, order: ProtectionRequest) -> Steps[Protected]:
     """The runbook."""
     wanted = order.wanted
     run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
@@ -155,7 +155,7 @@ def protect_cluster(run: Runbook, order: Order) -> Steps[Protected]:
     return done
 
 
-def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
+def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     wanted, redundancy = plan.wanted, plan.redundancy
     if plan.changes:
@@ -178,19 +178,19 @@ def cluster_protected(run: Runbook, plan: Plan) -> Steps[Protected]:
     )
 
 
-def stored(run: Runbook, plan: Plan) -> Steps[None]:
+def stored(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
     wanted = plan.wanted
     account = yield from run.step(ensure_storage, wanted, every=SOON)  # not to be seen before it is there
     if wanted.terms.subnet:
         yield from run.step(ensure_endpoint, wanted, every=PROBE)
-    installation = Installation(wanted=wanted, blob_url=account.blob_url)
+    installation = ExtensionInstallation(wanted=wanted, blob_url=account.blob_url)
     extension = yield from run.step(ensure_extension, installation, every=PROBE)
     roles = lacking(plan, extension_grants(wanted, extension.principal))
     yield from run.steps(*((ensure_role, role) for role in roles), every=PROBE)
 
 
-def vaulted(run: Runbook, plan: Plan) -> Steps[str]:
+def vaulted(run: Runbook, plan: ProtectionPlan) -> Steps[str]:
     """The vault with all that ties it to the cluster; its redundancy."""
     wanted = plan.wanted
     first = [(ensure_role, role) for role in lacking(plan, cluster_grants(wanted))]

@@ -43,7 +43,7 @@ DAILY = timedelta(days=1)
 LONGEST_SOFT_DELETE = timedelta(days=200)  # Azure Backup keeps what was deleted for 180 days at most
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A release; `plan` is the hash of the plan that was agreed on."""
 
     wanted: Protection
@@ -84,7 +84,7 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
 
 
 async def _start(client: Client, release: Release) -> str:
-    order = Order(wanted=release.wanted, plan=release.hash)
+    order = ReleaseRequest(wanted=release.wanted, plan=release.hash)
     return await client.start_again("release_cluster", f"release-{release.wanted.vault}", order)
 
 
@@ -125,7 +125,7 @@ async def _remains(wanted: Protection) -> Remains:
 
 
 @orchestrator(app)
-def release_cluster(run: Runbook, order: Order) -> Steps[Released]:
+def release_cluster(run: Runbook, order: ReleaseRequest) -> Steps[Released]:
     """The runbook."""
     wanted = order.wanted
     run.phase("plan", vault=wanted.vault)
@@ -145,7 +145,7 @@ def release_cluster(run: Runbook, order: Order) -> Steps[Released]:
 
 
 @activity(app)
-async def plan_release(order: Order) -> Release:
+async def plan_release(order: ReleaseRequest) -> Release:
     """The plan, refused if the cluster is there after all or another plan was agreed on."""
     wanted = order.wanted
     if not await _is_gone(wanted):

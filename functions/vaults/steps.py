@@ -14,12 +14,12 @@ from functions.engine.logs import log
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
-    Finding,
     Found,
     FoundAccount,
     FoundExtension,
     FoundInstance,
     FoundVault,
+    OperationResult,
     Validation,
     at_least,
     concluded,
@@ -32,7 +32,7 @@ from shared.domain.vaults.findings import (
     weaknesses,
 )
 from shared.domain.vaults.policy import Redundancy
-from shared.domain.vaults.protection import Bar, Grant, Protection
+from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
 from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
 
@@ -55,7 +55,7 @@ class Guarding(msgspec.Struct, frozen=True, kw_only=True):
     recovery: bool
 
 
-class Installation(msgspec.Struct, frozen=True, kw_only=True):
+class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
     """The backup extension of a protection, which stores at this URL."""
 
     wanted: Protection
@@ -107,7 +107,9 @@ async def ensure_vault(wanted: Protection) -> FoundVault:
     return await hardened(wanted, wanted.bar, found, vaults.harden_vault)
 
 
-async def made(wanted: Protection, bar: Bar, create: Callable[[Protection, Redundancy], Awaitable[None]]) -> None:
+async def made(
+    wanted: Protection, bar: VaultRequirements, create: Callable[[Protection, Redundancy], Awaitable[None]]
+) -> None:
     """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
     terms = bar.terms
     try:
@@ -120,7 +122,10 @@ async def made(wanted: Protection, bar: Bar, create: Callable[[Protection, Redun
 
 
 async def hardened(
-    wanted: Protection, bar: Bar, found: FoundVault | None, harden: Callable[[Protection, FoundVault], Awaitable[None]]
+    wanted: Protection,
+    bar: VaultRequirements,
+    found: FoundVault | None,
+    harden: Callable[[Protection, FoundVault], Awaitable[None]],
 ) -> FoundVault:
     """The vault, at least as strong as the bar."""
     vault = strong(bar, found)
@@ -148,7 +153,7 @@ async def ensure_policy(wanted: Protection) -> Found:
 
 
 @activity(app)
-async def ensure_extension(installation: Installation) -> FoundExtension:
+async def ensure_extension(installation: ExtensionInstallation) -> FoundExtension:
     """The backup extension, storing to our account."""
     resources, wanted = services().provisioner.azure_resources, installation.wanted
     found = await resources.extension(wanted)
@@ -182,7 +187,7 @@ async def start_validation(wanted: Protection) -> Validation:
 
 
 @activity(app)
-async def finish_validation(validation: Validation) -> Finding:
+async def finish_validation(validation: Validation) -> OperationResult:
     """What the validation found."""
     found = await services().provisioner.backup_vaults.operation(validation)
     return concluded(f"the validation of the backup of cluster {validation.wanted.cluster}", found)

@@ -9,18 +9,18 @@ from functions.engine.activities import activity
 from functions.vaults.steps import app, hardened, made
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import same
-from shared.domain.vaults.findings import Finding, Found, FoundVault, concluded
+from shared.domain.vaults.findings import Found, FoundVault, OperationResult, concluded
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.volume_plan import Asked, SeenVolumes
-from shared.domain.vaults.volumes import Candidate, Source
+from shared.domain.vaults.volume_plan import SeenVolumes, VolumeOperation
+from shared.domain.vaults.volumes import DataSource, SourceCandidate
 from shared.wiring import services
 
 
-class Volume(msgspec.Struct, frozen=True, kw_only=True):
+class SourceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A share or machine of a protection."""
 
     wanted: Protection
-    source: Source
+    source: DataSource
 
 
 async def volumes_now(wanted: Protection) -> SeenVolumes:
@@ -35,7 +35,7 @@ async def volumes_now(wanted: Protection) -> SeenVolumes:
     return msgspec.structs.replace(seen, candidates=tuple(candidates))
 
 
-async def _candidate(wanted: Protection, source: Source) -> Candidate:
+async def _candidate(wanted: Protection, source: DataSource) -> SourceCandidate:
     outer = services()
     backups = outer.provisioner.share_backups if source.kind == "share" else outer.provisioner.machine_backups
     return await backups.candidate(wanted, source)
@@ -51,7 +51,7 @@ async def ensure_recovery_vault(wanted: Protection) -> FoundVault:
     return await hardened(wanted, wanted.recovery_bar, found, vaults.harden_vault)
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
+class SourcePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Shares or machines of a protection."""
 
     wanted: Protection
@@ -59,66 +59,66 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @activity(app)
-async def ensure_source_policy(kind: Kind) -> Found:
+async def ensure_source_policy(kind: SourcePolicy) -> Found:
     """The vault's backup policy for shares or machines, written once."""
     vaults = services().provisioner.recovery_vaults
     return await vaults.policy(kind.wanted, kind.kind) or await vaults.create_policy(kind.wanted, kind.kind)
 
 
 @activity(app)
-async def start_registration(volume: Volume) -> Asked:
+async def start_registration(volume: SourceRequest) -> VolumeOperation:
     """Ask the vault to take in the share's account."""
     wanted, share = volume.wanted, volume.source
     there = await services().provisioner.share_backups.registered(wanted, share)
     operation = "" if there else await services().provisioner.share_backups.register(wanted, share)
-    return Asked(wanted=wanted, source=share, operation=operation)
+    return VolumeOperation(wanted=wanted, source=share, operation=operation)
 
 
 @activity(app)
-async def finish_registration(asked: Asked) -> Finding:
+async def finish_registration(asked: VolumeOperation) -> OperationResult:
     """How the registration ended; a role that doesn't act yet shows here."""
     return await _of_account(asked, f"the registration of storage account {asked.source.account}")
 
 
 @activity(app)
-async def start_inquiry(volume: Volume) -> Asked:
+async def start_inquiry(volume: SourceRequest) -> VolumeOperation:
     """Ask the vault to look which shares the account has: before, it knows none."""
     operation = await services().provisioner.share_backups.inquire(volume.wanted, volume.source)
-    return Asked(wanted=volume.wanted, source=volume.source, operation=operation)
+    return VolumeOperation(wanted=volume.wanted, source=volume.source, operation=operation)
 
 
 @activity(app)
-async def finish_inquiry(asked: Asked) -> Finding:
+async def finish_inquiry(asked: VolumeOperation) -> OperationResult:
     """How the inquiry ended."""
     return await _of_account(asked, f"the inquiry after the shares of {asked.source.account}")
 
 
 @activity(app)
-async def start_protecting(volume: Volume) -> Asked:
+async def start_protecting(volume: SourceRequest) -> VolumeOperation:
     """Ask the vault to protect the share or machine by the wanted policy."""
     wanted, source, backups = volume.wanted, volume.source, services().provisioner.share_backups
     item = next((item for item in await backups.items(wanted) if item.of(source)), None)
     if item and same(item.policy, wanted.source_policy_id(source.kind)):
-        return Asked(wanted=wanted, source=source)
+        return VolumeOperation(wanted=wanted, source=source)
     if source.kind == "machine":
         sent = await services().provisioner.machine_backups.protect(wanted, source)
-        return Asked(wanted=wanted, source=source, operation=sent)
+        return VolumeOperation(wanted=wanted, source=source, operation=sent)
     id = item.id if item else await backups.protectable(wanted, source)
     if not id:
         raise NotConverged("ShareNotFound", f"{wanted.recovery_bar.what} hasn't found {source.label} yet")
-    return Asked(wanted=wanted, source=source, operation=await backups.protect(wanted, source, id))
+    return VolumeOperation(wanted=wanted, source=source, operation=await backups.protect(wanted, source, id))
 
 
 @activity(app)
-async def finish_protecting(asked: Asked) -> Finding:
+async def finish_protecting(asked: VolumeOperation) -> OperationResult:
     """How the request for protection ended."""
     if not asked.operation:
-        return Finding()
+        return OperationResult()
     found = await services().provisioner.share_backups.on_item(asked)
     return concluded(f"the protection of {asked.source.label}", found)
 
 
-async def _of_account(asked: Asked, what: str) -> Finding:
+async def _of_account(asked: VolumeOperation, what: str) -> OperationResult:
     if not asked.operation:
-        return Finding()
+        return OperationResult()
     return concluded(what, await services().provisioner.share_backups.on_account(asked))

@@ -14,8 +14,8 @@ from functions.engine.durable import Runbook, Steps
 from functions.vaults.attempts import PROBE, until_clean
 from functions.vaults.steps import Guarding, ensure_guard, ensure_role
 from functions.vaults.volume_steps import (
-    Kind,
-    Volume,
+    SourcePolicy,
+    SourceRequest,
     ensure_recovery_vault,
     ensure_source_policy,
     start_inquiry,
@@ -23,19 +23,19 @@ from functions.vaults.volume_steps import (
     start_registration,
 )
 from shared.domain.errors import PermanentError
-from shared.domain.vaults.plan import Plan, lacking
+from shared.domain.vaults.plan import ProtectionPlan, lacking
 from shared.domain.vaults.protection import Protection, share_grants
-from shared.domain.vaults.volumes import Source
+from shared.domain.vaults.volumes import DataSource
 
 
-def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
+def volumes_protected(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """Protect the volumes; raises PermanentError, once the rest is protected, for those that can't be."""
     wanted, todo = plan.wanted, plan.volumes
     if todo.changes:
         vault = yield from run.step(ensure_recovery_vault, wanted, every=PROBE)
         roles = [(ensure_role, role) for role in lacking(plan, share_grants(wanted, vault.principal))]
         kinds = dict.fromkeys(source.kind for source in todo.sources)
-        policies = [(ensure_source_policy, Kind(wanted=wanted, kind=kind)) for kind in kinds]
+        policies = [(ensure_source_policy, SourcePolicy(wanted=wanted, kind=kind)) for kind in kinds]
         yield from run.steps(*policies, *roles)
         if wanted.terms.guard:
             yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=True), every=PROBE)
@@ -45,13 +45,13 @@ def volumes_protected(run: Runbook, plan: Plan) -> Steps[None]:
         raise PermanentError("VolumesRefused", "; ".join(todo.refused))
 
 
-def _held(run: Runbook, wanted: Protection, sources: list[Source]) -> Steps[None]:
+def _held(run: Runbook, wanted: Protection, sources: list[DataSource]) -> Steps[None]:
     """A machine, or the shares of one account, in turn: the vault takes one change of an account at a time."""
-    first = Volume(wanted=wanted, source=sources[0])
+    first = SourceRequest(wanted=wanted, source=sources[0])
     if first.source.kind == "share":
         account = f"storage account {first.source.account} can't be registered with {wanted.recovery_bar.what}"
         yield from until_clean(run, start_registration, first, account)
         yield from until_clean(run, start_inquiry, first, account)
     for source in sources:
-        volume = Volume(wanted=wanted, source=source)
+        volume = SourceRequest(wanted=wanted, source=source)
         yield from until_clean(run, start_protecting, volume, f"{source.label} isn't protected")

@@ -18,7 +18,7 @@ resource scheduler 'Microsoft.DurableTask/schedulers@2025-11-01' = {
   }
 
   resource hub 'taskHubs' = {
-    name: 'meshward3'
+    name: 'meshward4'
   }
 }
 

@@ -22,7 +22,7 @@ _KEPT_EXCHANGES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class WireRequest:
     """A request. `params` come from the route's pattern, header names are lower-case, `body` is parsed JSON or None."""
 
     method: str
@@ -58,8 +58,8 @@ class NoAnswer(Exception):
     """Raised by what answers calls where no server is: the connection breaks off."""
 
 
-Handler = Callable[[Call], Reply | Awaitable[Reply]]
-Guard = Callable[[Call], Reply | None]
+Handler = Callable[[WireRequest], Reply | Awaitable[Reply]]
+Guard = Callable[[WireRequest], Reply | None]
 
 
 class Route:
@@ -84,7 +84,7 @@ class Route:
 
 
 @dataclass
-class Fault:
+class OrderedFault:
     """An ordered failure of the next `times` calls whose "METHOD path" matches `on`.
 
     `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
@@ -122,7 +122,7 @@ class Wire:
         self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
         self.calls = 0
         self.clock_skew = 0.0
-        self.faults: list[Fault] = []
+        self.faults: list[OrderedFault] = []
         self.url = ""
         self._mounts: dict[tuple[str, str], list[tuple[Route, Guard | None]]] = defaultdict(
             list
@@ -154,7 +154,7 @@ class Wire:
         if self._runner:
             await self._runner.cleanup()
 
-    def order(self, fault: Fault) -> Fault:
+    def order(self, fault: OrderedFault) -> OrderedFault:
         self.faults.append(fault)
         return fault
 
@@ -191,7 +191,7 @@ class Wire:
         for route, guard in (*self._mounts[request.method, first], *self._mounts[request.method, ""]):
             params = route.match(path)
             if params is not None:
-                call = Call(
+                call = WireRequest(
                     method=request.method,
                     url=str(request.url),
                     path=path,
@@ -210,7 +210,7 @@ class Wire:
             body={"error": {"code": "NoSuchRoute", "message": f"{request.method} {request.path} isn't simulated"}},
         )
 
-    def _fault(self, line: str) -> Fault | None:
+    def _fault(self, line: str) -> OrderedFault | None:
         for fault in self.faults:
             if fault.times > 0 and re.search(fault.on, line):
                 fault.times -= 1

@@ -1,7 +1,7 @@
 """The simulated world: its clock, its wire and every service, each with state that tests may look at and change."""
 
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm
-from local.cloud.backup.vaults import BackupVaults
+from local.cloud.backup.vaults import BackupVaultService
 from local.cloud.clock import Clock
 from local.cloud.entra import TENANT, Entra
 from local.cloud.event_grid.filters import Event
@@ -9,15 +9,15 @@ from local.cloud.event_grid.system_topics import SystemTopics
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.insights import Insights
 from local.cloud.key_vault.api import KeyVaults
-from local.cloud.kubernetes.clusters import Kubernetes
-from local.cloud.linkerd.mesh import Linkerd
-from local.cloud.recovery.vaults import RecoveryVaults
+from local.cloud.kubernetes.clusters import KubernetesService
+from local.cloud.linkerd.mesh import SimulatedLinkerd
+from local.cloud.recovery.vaults import RecoveryVaultService
 from local.cloud.resource_guards import ResourceGuards
 from local.cloud.resources.aks import Aks
 from local.cloud.resources.extensions import Extensions
-from local.cloud.resources.file_shares import FileShares
+from local.cloud.resources.file_shares import FileShareService
 from local.cloud.resources.identities import Identities
-from local.cloud.resources.machines import Machines
+from local.cloud.resources.machines import MachineService
 from local.cloud.resources.networks import Networks
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.providers import Providers
@@ -46,10 +46,10 @@ class World:
         self.identities = Identities(arm, entra, groups)
         self.networks = Networks(arm, groups, permissions)
         self.storage = Storage(arm)
-        self.file_shares = FileShares(arm, entra, groups, permissions)
-        self.machines = Machines(arm, groups)
-        self.kubernetes = Kubernetes(clock, wire, entra)
-        self.linkerd = Linkerd(clock, self.kubernetes.clusters)
+        self.file_shares = FileShareService(arm, entra, groups, permissions)
+        self.machines = MachineService(arm, groups)
+        self.kubernetes = KubernetesService(clock, wire, entra)
+        self.linkerd = SimulatedLinkerd(clock, self.kubernetes.clusters)
         self.event_grid = EventGrid(clock, wire, entra, permissions)
         self.system_topics = SystemTopics(arm, self.event_grid)
         self.key_vaults = KeyVaults(clock, wire, entra, permissions, publish=self.event_grid.publish)
@@ -57,7 +57,7 @@ class World:
         self.aks = Aks(arm, groups, self.kubernetes, announce=self._announce)
         self.extensions = Extensions(arm)
         self.resource_guards = ResourceGuards(arm, groups, permissions)
-        self.backup_vaults = BackupVaults(
+        self.backup_vaults = BackupVaultService(
             arm,
             groups,
             roles,
@@ -66,7 +66,7 @@ class World:
             containers=self.storage,
             disks=self.machines,
         )
-        self.recovery_vaults = RecoveryVaults(
+        self.recovery_vaults = RecoveryVaultService(
             arm,
             groups,
             roles,

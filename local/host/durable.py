@@ -38,7 +38,7 @@ _KINDS = {"activityTrigger": "activity", "orchestrationTrigger": "orchestration"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instance:
+class OrchestrationState:
     """An orchestration as the engine sees it. `status` as the Durable HTTP API names it; `failure` is "Type: message".
 
     The payloads `input`, `output` and `custom_status` are decoded JSON, as soon as somebody asks for them.
@@ -79,7 +79,7 @@ class DurableExtension:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._seen: dict[str, tuple[int, str | None]] = {}
-        self._listeners: list[Callable[[Instance], object]] = []
+        self._listeners: list[Callable[[OrchestrationState], object]] = []
         self._rpc_url = ""
 
     def start(self, functions: list[Function]) -> None:
@@ -108,11 +108,11 @@ class DurableExtension:
         }
         return Value("string", json.dumps(settings))
 
-    def instance(self, instance_id: str) -> Instance | None:
+    def instance(self, instance_id: str) -> OrchestrationState | None:
         found = self.engine.find(instance_id)
         return instance_of(found) if found else None
 
-    def listen(self, callback: Callable[[Instance], object]) -> None:
+    def listen(self, callback: Callable[[OrchestrationState], object]) -> None:
         self._listeners.append(callback)
 
     def _after_turn(self, instance: OrchestrationInstance) -> None:
@@ -186,9 +186,9 @@ class DurableExtension:
         return str(value.content) if value.content is not None else ""
 
 
-def instance_of(found: OrchestrationInstance) -> Instance:
+def instance_of(found: OrchestrationInstance) -> OrchestrationState:
     failure = found.failure_details
-    return Instance(
+    return OrchestrationState(
         id=found.instance_id,
         name=found.name,
         status=_STATUS[found.status],

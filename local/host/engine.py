@@ -30,7 +30,7 @@ from local.host import upstream
 _ENDED = (pb.ORCHESTRATION_STATUS_COMPLETED, pb.ORCHESTRATION_STATUS_FAILED, pb.ORCHESTRATION_STATUS_TERMINATED)
 
 
-class Refused(Exception):
+class EngineRefused(Exception):
     """The engine turned a call down, as a gRPC status would: `code` is its name, NOT_FOUND for example."""
 
     def __init__(self, code: str, details: str) -> None:
@@ -42,7 +42,7 @@ class _LocalCall:
     """Stands in for the context of a gRPC call when the host itself calls the engine."""
 
     def abort(self, code: Any, details: str) -> None:
-        raise Refused(code.name, details)
+        raise EngineRefused(code.name, details)
 
 
 LOCAL_CALL: Any = _LocalCall()

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from local.cloud.clock import Clock
 from local.host import management, triggers
-from local.host.durable import DurableExtension, Instance, instance_of
+from local.host.durable import DurableExtension, OrchestrationState, instance_of
 from local.host.process import Hook, HostFailed, InvocationFailed, Launch, WorkerProcess, started
 from local.host.protocol import Function, Value
 
@@ -81,10 +81,10 @@ class FunctionsHost:
         with self._clock.busy():
             await self._timers[name].run()
 
-    def instance(self, instance_id: str) -> Instance | None:
+    def instance(self, instance_id: str) -> OrchestrationState | None:
         return self._durable.instance(instance_id)
 
-    def instances(self) -> list[Instance]:
+    def instances(self) -> list[OrchestrationState]:
         """All orchestrations, oldest first."""
         return [instance_of(one) for one in self._durable.engine.all()]
 
@@ -95,7 +95,7 @@ class FunctionsHost:
             for one in self._durable.engine.all()
         ]
 
-    def on_change(self, callback: Callable[[Instance], object]) -> None:
+    def on_change(self, callback: Callable[[OrchestrationState], object]) -> None:
         """Call back when an instance's status or custom status changed."""
         self._durable.listen(callback)
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import durabletask.internal.orchestrator_service_pb2 as pb
 from aiohttp import web
 
-from local.host.durable import DurableExtension, Instance
-from local.host.engine import LOCAL_CALL, Engine, Refused
+from local.host.durable import DurableExtension, OrchestrationState
+from local.host.engine import LOCAL_CALL, Engine, EngineRefused
 
 PREFIX = "/runtime/webhooks/durabletask/instances/"
 
@@ -30,7 +30,7 @@ def serve_instances(durable: DurableExtension, request: web.Request, body: bytes
     return _status(instance, request)
 
 
-def _status(instance: Instance, request: web.Request) -> web.Response:
+def _status(instance: OrchestrationState, request: web.Request) -> web.Response:
     failed_as_500 = request.query.get("returnInternalServerErrorOnFailure", "").lower() == "true"
     status = 500 if instance.status == "Failed" and failed_as_500 else 200 if instance.ended else 202
     headers = {} if instance.ended else {"Location": str(request.url), "Retry-After": "10"}
@@ -47,7 +47,9 @@ def _status(instance: Instance, request: web.Request) -> web.Response:
     return web.json_response(content, status=status, headers=headers)
 
 
-def _command(engine: Engine, instance: Instance, command: list[str], reason: str, body: bytes) -> web.Response:
+def _command(
+    engine: Engine, instance: OrchestrationState, command: list[str], reason: str, body: bytes
+) -> web.Response:
     name = instance.id
     match command:
         case ["raiseEvent", event] if not instance.ended:
@@ -75,6 +77,6 @@ def _again(engine: Engine, name: str, command: str) -> web.Response:
             engine.RewindInstance(pb.RewindInstanceRequest(instanceId=name), LOCAL_CALL)
         else:
             engine.RestartInstance(pb.RestartInstanceRequest(instanceId=name), LOCAL_CALL)
-    except Refused as refused:
+    except EngineRefused as refused:
         return web.Response(status=412, text=str(refused))
     return web.Response(status=202)

@@ -70,7 +70,7 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     metadata: dict[str, Value]
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class ActivityResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`error` is "Type: message" when the function failed."""
 
     number: int
@@ -79,7 +79,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stack_trace: str = ""
 
 
-Frame = Loaded | LoadFailed | Invoke | Done
+Frame = Loaded | LoadFailed | Invoke | ActivityResult
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

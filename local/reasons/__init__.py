@@ -5,11 +5,11 @@ from typing import NamedTuple
 from shared.domain.reasons import Reason
 
 
-class Text(NamedTuple):
+class ReasonText(NamedTuple):
     """A sentence on what has happened, and one on what to do."""
 
     meaning: str
     advice: str
 
 
-type Texts = dict[Reason, Text]
+type Texts = dict[Reason, ReasonText]

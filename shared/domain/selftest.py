@@ -35,7 +35,7 @@ _APP = '--resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP"'
 _KEY_VAULTS = "Microsoft.KeyVault/vaults"
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class SelftestCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Something to try. `subject` is the cluster, subscription or key it is about, if any.
 
     `mends` has the mending command by the reason of a failure; `otherwise` mends all others.
@@ -47,7 +47,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class SelftestFinding(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a check. `line` is the same text everywhere: on the command line, over HTTP, in the log."""
 
     check: str
@@ -55,13 +55,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     line: str
 
 
-def finding(check: Check, error: MeshwardError | None = None) -> Finding:
+def finding(check: SelftestCheck, error: MeshwardError | None = None) -> SelftestFinding:
     """Passed unless something was run into."""
     what = f"{check.name} {check.subject}".strip()
     if error is None:
-        return Finding(check=check.name, passed=True, line=f"ok    {what}")
+        return SelftestFinding(check=check.name, passed=True, line=f"ok    {what}")
     mend = check.mends.get(error.reason, check.otherwise)
-    return Finding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {mend}")
+    return SelftestFinding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {mend}")
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,72 +92,76 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
         return id is not None and id.of_type(_KEY_VAULTS) and same(id.name, name)
 
 
-def standing_checks(told: Places) -> list[Check]:
+def standing_checks(told: Places) -> list[SelftestCheck]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
     vault = f"$(az keyvault show --name {told.key_vault} --query id --output tsv)"
     return [
-        Check(name="clock", otherwise=f"az functionapp restart {_APP}"),
+        SelftestCheck(name="clock", otherwise=f"az functionapp restart {_APP}"),
         *(_registered(subscription) for subscription in told.subscriptions),
         *(_subscribed(told, subscription) for subscription in told.subscriptions),
         *(_sees_clusters(told, duty) for duty in duties),
-        Check(name="certificates", mends=_mends(told.rotator, "Key Vault Certificates Officer", vault)),
+        SelftestCheck(name="certificates", mends=_mends(told.rotator, "Key Vault Certificates Officer", vault)),
         _writes(told),
     ]
 
 
-def _registered(subscription: str) -> Check:
+def _registered(subscription: str) -> SelftestCheck:
     register = f"az provider register --subscription {subscription} --wait --namespace"
     mend = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
-    return Check(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
+    return SelftestCheck(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
 
 
-def _subscribed(told: Places, subscription: str) -> Check:
+def _subscribed(told: Places, subscription: str) -> SelftestCheck:
     mends = _mends(told.provisioner, f"Meshward provisioner ({subscription})", str(subscription_scope(subscription)))
-    return Check(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
+    return SelftestCheck(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
 
 
-def subscribed_vault(told: Places, topics: Iterable[SystemTopic]) -> list[Check]:
+def subscribed_vault(told: Places, topics: Iterable[SystemTopic]) -> list[SelftestCheck]:
     """The check that the key vault's events reach us, if its system topic is in a subscription of the fleet."""
-    check = Check(name="certificate events", otherwise=AFTER_CODE, subject=told.key_vault)
+    check = SelftestCheck(name="certificate events", otherwise=AFTER_CODE, subject=told.key_vault)
     return [check for topic in topics if topic.of_vault(told.key_vault)]
 
 
-def _sees_clusters(told: Places, duty: str) -> Check:
+def _sees_clusters(told: Places, duty: str) -> SelftestCheck:
     identity = getattr(told, duty)
     roles = [_assign(identity, f"Meshward {duty} ({s})", str(subscription_scope(s))) for s in told.subscriptions]
-    return Check(name=f"clusters as {duty}", mends={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)})
+    return SelftestCheck(
+        name=f"clusters as {duty}", mends={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)}
+    )
 
 
-def _writes(told: Places) -> Check:
+def _writes(told: Places) -> SelftestCheck:
     account = told.store_url.removeprefix("az://").partition("/")[0]
     scope = f"$(az storage account show --name {account} --query id --output tsv)"
     # The store's client doesn't tell a missing role from a missing container; DEPLOY makes both.
-    return Check(name="store", otherwise=f"{_assign(told.verifier, 'Storage Blob Data Contributor', scope)}; {DEPLOY}")
+    return SelftestCheck(
+        name="store", otherwise=f"{_assign(told.verifier, 'Storage Blob Data Contributor', scope)}; {DEPLOY}"
+    )
 
 
-def key_check(told: Places, certificate: str) -> Check:
+def key_check(told: Places, certificate: str) -> SelftestCheck:
     """The check that a trust root's key signs, and that it is the certificate's."""
     scope = f"$(az keyvault show --name {told.key_vault} --query id --output tsv)"
     enable = f"az keyvault key set-attributes --vault-name {told.key_vault} --name {certificate} --enabled true"
     mends = _mends(told.rotator, "Key Vault Crypto User", scope) | {"KeyUnusable": enable}
     replace = f'the root must be replaced (docs/rotation.md): POST /api/rotations {{"certificate": "{certificate}"}}'
-    return Check(name="key", mends=mends | {"WrongKey": replace}, subject=certificate)
+    return SelftestCheck(name="key", mends=mends | {"WrongKey": replace}, subject=certificate)
 
 
-def event_check(told: Places) -> Check:
+def event_check(told: Places) -> SelftestCheck:
     """The check that an event published to our topic comes back."""
     topic = f"$(az eventgrid topic list --query \"[?endpoint=='{told.topic_url}'].id\" --output tsv)"
     mends = _mends(told.verifier, "EventGrid Data Sender", topic)
-    return Check(name="event", mends=mends | {"EventLost": AFTER_CODE})
+    return SelftestCheck(name="event", mends=mends | {"EventLost": AFTER_CODE})
 
 
-def cluster_checks(clusters: Sequence[Cluster]) -> list[Check]:
+def cluster_checks(clusters: Sequence[Cluster]) -> list[SelftestCheck]:
     """For each cluster that Meshward works in: that those identities reach it that do, and may do what they have to."""
     return [check for cluster in clusters for check in _cluster_checks(cluster)]
 
 
-def _cluster_checks(cluster: Cluster) -> list[Check]:
+def _cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
     meshed, protected = cluster.tagged(MESH_TAG, "linkerd"), cluster.tagged(PROTECT_TAG, "true")
     works = {"rotator": meshed, "provisioner": meshed and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
@@ -166,7 +170,7 @@ def _cluster_checks(cluster: Cluster) -> list[Check]:
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
     mends = {} if stopped else {"Unreachable": f"{look}  # let the app's subnet or addresses in"}
     return [
-        Check(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
+        SelftestCheck(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
         for duty, does in works.items()
         if does
     ]

@@ -18,7 +18,7 @@ from shared.wiring.verifier import Verifier
 
 if TYPE_CHECKING:
     from shared.adapters.azure.ledger import Ledger
-    from shared.adapters.azure.tokens import Identity
+    from shared.adapters.azure.tokens import TokenVerifier
 
 
 class Services:
@@ -44,11 +44,11 @@ class Services:
         return policy_of(await self.ledger.read("policy.json"))
 
     @cached_property
-    def identity(self) -> "Identity":
+    def identity(self) -> "TokenVerifier":
         """The tokens of callers."""
-        from shared.adapters.azure.tokens import Identity
+        from shared.adapters.azure.tokens import TokenVerifier
 
-        return Identity(self.settings)
+        return TokenVerifier(self.settings)
 
 
 @cache

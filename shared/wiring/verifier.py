@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.domain.restores.verification import Kind
+from shared.domain.restores.verification import ItemKind
 from shared.settings import Settings
 from shared.wiring.duty import Duty
 
@@ -91,17 +91,17 @@ class Verifier(Duty):
 
         return Staging(self._settings, self.credential, self.cluster_restores, self.ledger)
 
-    def restores(self, kind: Kind) -> "ClusterRestores | ShareRestores | MachineRestores":
+    def restores(self, kind: ItemKind) -> "ClusterRestores | ShareRestores | MachineRestores":
         """The vaults that protect items of this kind."""
         if kind == "machine":
             return self.machine_restores
         return self.share_restores if kind == "share" else self.cluster_restores
 
-    def validations(self, kind: Kind) -> "ClusterRestores | MachineRestores":
+    def validations(self, kind: ItemKind) -> "ClusterRestores | MachineRestores":
         """The vaults that can be asked first whether a restore could be made; those of shares can't."""
         return self.machine_restores if kind == "machine" else self.cluster_restores
 
-    def places(self, kind: Kind) -> "Namespaces | FileShares | Disks":
+    def places(self, kind: ItemKind) -> "Namespaces | FileShares | Disks":
         """Where items of this kind, and their isolated copies, are."""
         if kind == "machine":
             return self.disks

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.infra.evaluated import File, Scope, parameters, template
+from tests.infra.evaluated import BicepFile, Scope, parameters, template
 
 # By this az knows that the template is for a subscription.
 SCHEMA = "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#"
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
         return
     (named,) = [Path(argument) for argument in arguments if argument.endswith((".bicep", ".bicepparam"))][:1]
     said = parameters(named.with_suffix(".bicepparam"), os.environ)
-    file = File(named.with_suffix(".bicep"), said, Scope(os.environ["AZURE_SUBSCRIPTION_ID"]))
+    file = BicepFile(named.with_suffix(".bicep"), said, Scope(os.environ["AZURE_SUBSCRIPTION_ID"]))
     made = json.dumps(template(file) | {"$schema": SCHEMA})
     none = json.dumps({"$schema": "", "contentVersion": "1.0.0.0", "parameters": {}})
     told = made if arguments[0] == "build" else json.dumps({"templateJson": made, "parametersJson": none})

@@ -11,7 +11,7 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.entra import TENANT
 from local.cloud.graph import Graph
 from local.rollout import Rollout
-from local.stage import APP, Stage
+from local.stage import APP, RunningApp
 
 SPEED = 30  # virtual seconds in a real one, also of what scripts sleep: nobody waits minutes for a role to act
 AZ = APP / ".cache" / "az" / "bin"
@@ -21,7 +21,7 @@ AZ = APP / ".cache" / "az" / "bin"
 class Deployer:
     """Somebody with `az`, in the simulated cloud. `run` gives what a command prints, and fails as it does."""
 
-    stage: Stage
+    stage: RunningApp
     rollout: Rollout
     graph: Graph
     environ: dict[str, str]
@@ -44,7 +44,7 @@ def _program(path: Path, line: str) -> None:
     path.chmod(0o755)
 
 
-def environment(stage: Stage, folder: Path) -> dict[str, str]:
+def environment(stage: RunningApp, folder: Path) -> dict[str, str]:
     authority, tools = folder / "ca.pem", folder / "tools"
     authority.write_bytes(stage.world.wire.ca_pem)
     tools.mkdir()

@@ -3,12 +3,12 @@
 import pytest
 
 from local.cloud.world import World
-from tests.worlds.mesh import Mesh
+from tests.worlds.mesh import MeshWorld
 from tests.worlds.times import MINUTE
 
 
 @pytest.fixture
-async def mesh(world: World) -> Mesh:
-    mesh = Mesh(world)
+async def mesh(world: World) -> MeshWorld:
+    mesh = MeshWorld(world)
     await world.clock.advance(3 * MINUTE)
     return mesh

@@ -11,7 +11,7 @@ from lightkube.resources.core_v1 import Namespace
 
 from local.cloud.backup.content import Object
 from local.cloud.backup.jobs import A_DAY
-from local.cloud.backup.protocol import Outcome, Warned
+from local.cloud.backup.protocol import JobOutcome, OrderedWarning
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
@@ -105,7 +105,7 @@ async def test_what_exists_is_kept_unless_the_policy_is_to_patch_it(
 
 async def test_a_restore_may_leave_out_a_claim_and_say_nothing(world: World, client: Any) -> None:
     point = backed_up(world)
-    restored = Outcome[Object](restored=lambda o: None if o["kind"] == "PersistentVolumeClaim" else o)
+    restored = JobOutcome[Object](restored=lambda o: None if o["kind"] == "PersistentVolumeClaim" else o)
     world.backup_vaults.jobs.outcomes["Restore"].append(restored)
     job = await restore(world, client, point)
     assert job.status == "Completed"
@@ -114,7 +114,7 @@ async def test_a_restore_may_leave_out_a_claim_and_say_nothing(world: World, cli
 
 async def test_a_restore_may_fail_and_leave_its_namespace_behind(world: World, client: Any) -> None:
     point = backed_up(world)
-    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed"))
+    world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed"))
     job = await restore(world, client, point)
     assert job.status == "Failed"
     assert job.error_details
@@ -124,7 +124,7 @@ async def test_a_restore_may_fail_and_leave_its_namespace_behind(world: World, c
 
 async def test_a_restore_may_hang(world: World, client: Any) -> None:
     point = backed_up(world)
-    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=None))
+    world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=None))
     job = await restore(world, client, point)
     assert job.status == "InProgress"
 
@@ -182,10 +182,10 @@ async def test_a_restore_goes_on_when_its_point_expires_meanwhile(world: World, 
 async def test_warnings_of_a_restore_are_told_one_by_one_with_what_they_are_about(world: World, client: Any) -> None:
     exists = 'could not restore, ConfigMap "kube-root-ca.crt" already exists.'
     warnings = (
-        Warned(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),
-        Warned("UserErrorPVNotFound", "The volume of claim data was not restored.", "pvc/shop/data"),
+        OrderedWarning(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),
+        OrderedWarning("UserErrorPVNotFound", "The volume of claim data was not restored.", "pvc/shop/data"),
     )
-    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(warnings=warnings))
+    world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(warnings=warnings))
     job = await restore(world, client, backed_up(world))
     told = [(w.warning.code, w.resource_name) for w in job.extended_info.warning_details]
     assert job.status == "CompletedWithWarnings"
@@ -193,7 +193,9 @@ async def test_warnings_of_a_restore_are_told_one_by_one_with_what_they_are_abou
 
 
 async def test_a_backup_that_skips_a_volume_says_so_and_its_point_is_partial(world: World, client: Any) -> None:
-    skipped = Warned("UserErrorPVSnapshotLimitReached", "The volume of claim data was skipped.", "pvc/shop/data")
+    skipped = OrderedWarning(
+        "UserErrorPVSnapshotLimitReached", "The volume of claim data was skipped.", "pvc/shop/data"
+    )
     job = world.backup_vaults.complete_backup("shop", warnings=(skipped,))
     points = [p async for p in client.recovery_points.list(**AT)]
     assert job["properties"]["status"] == "CompletedWithWarnings"
@@ -212,7 +214,7 @@ async def test_what_the_api_server_refuses_becomes_a_warning_of_the_restore(worl
 
 async def test_a_restore_may_fail_late(world: World, client: Any) -> None:
     point = backed_up(world)
-    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=28 * 60))
+    world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed", seconds=28 * 60))
     early = await sent(world, client, request(world, point), minutes=27)
     await world.clock.advance(timedelta(minutes=2))
     (late,) = [j.properties async for j in client.jobs.list(**VAULT) if j.properties.operation == "Restore"]

@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from local.cloud.backup.content import Object
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 from local.cloud.world import World
 from tests.worlds.backups import AT, backed_up, names, protected_shop, request, sent
 
@@ -111,9 +111,9 @@ async def test_a_restore_from_the_vault_tier_leaves_what_it_staged(world: World,
     assert staged(world, place) == ["Microsoft.Compute/snapshots", "Microsoft.Compute/disks", "container"]
 
 
-@pytest.mark.parametrize("outcome", [Outcome(status="Failed"), Outcome(seconds=None)], ids=["fails", "hangs"])
+@pytest.mark.parametrize("outcome", [JobOutcome(status="Failed"), JobOutcome(seconds=None)], ids=["fails", "hangs"])
 async def test_what_was_staged_stays_also_if_the_restore_comes_to_nothing(
-    world: World, client: Any, outcome: Outcome[Object]
+    world: World, client: Any, outcome: JobOutcome[Object]
 ) -> None:
     place, point = staging(world), backed_up(world, vaulted=True)
     let_fill(world, place)

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from local.cloud.entra import Principal
 from local.cloud.event_grid.delivery import Subscription
-from local.cloud.key_vault.rules import Refused, complete_policy
+from local.cloud.key_vault.rules import KeyVaultError, complete_policy
 from local.cloud.key_vault.vault import Vault
 from local.cloud.key_vault.x509 import issue
 from local.cloud.world import World
@@ -294,7 +294,7 @@ async def test_a_vault_makes_twenty_keys_in_ten_seconds(vault: Vault, world: Wor
     policy = complete_policy({"x509_props": {"subject": "CN=x"}, "issuer": {"name": "Unknown"}})
     for number in range(20):
         vault.create(f"c{number}", policy, {})
-    with pytest.raises(Refused, match="too many requests"):
+    with pytest.raises(KeyVaultError, match="too many requests"):
         vault.create("one-more", policy, {})
     await world.clock.advance(timedelta(seconds=10))
     vault.create("one-more", policy, {})

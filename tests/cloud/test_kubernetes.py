@@ -12,7 +12,7 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Namespace, Pod, Secret
 from lightkube.types import CascadeType, PatchType
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
 from tests.worlds.kubernetes import client_for, restart, workload
@@ -21,20 +21,20 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def cluster(world: World) -> Cluster:
+def cluster(world: World) -> SimulatedCluster:
     cluster = world.kubernetes.add("east")
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     return cluster
 
 
 @pytest.fixture
-async def client(world: World, cluster: Cluster) -> AsyncIterator[AsyncClient]:
+async def client(world: World, cluster: SimulatedCluster) -> AsyncIterator[AsyncClient]:
     client = client_for(world, cluster.name)
     yield client
     await client.close()
 
 
-def pods(cluster: Cluster, app: str) -> list[Object]:
+def pods(cluster: SimulatedCluster, app: str) -> list[Object]:
     return [p for p in cluster.objects("Pod", "shop") if p["metadata"]["labels"].get("app") == app]
 
 
@@ -42,7 +42,7 @@ def is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
 
 
-async def test_a_token_for_another_audience_is_refused(world: World, cluster: Cluster) -> None:
+async def test_a_token_for_another_audience_is_refused(world: World, cluster: SimulatedCluster) -> None:
     client = client_for(world, cluster.name, audience="https://management.azure.com")
     with pytest.raises(ApiError) as refused:
         await client.get(Namespace, "shop")
@@ -95,7 +95,7 @@ async def test_applying_twice_changes_nothing(client: AsyncClient) -> None:
 
 
 async def test_applying_a_field_of_another_manager_is_a_conflict_unless_forced(
-    client: AsyncClient, cluster: Cluster
+    client: AsyncClient, cluster: SimulatedCluster
 ) -> None:
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}}
     cluster.apply({**theirs, "data": {"a": "red", "b": "blue"}}, manager="helm")
@@ -108,7 +108,9 @@ async def test_applying_a_field_of_another_manager_is_a_conflict_unless_forced(
     assert forced.data == {"a": "green", "b": "blue"}
 
 
-async def test_applying_the_value_of_another_manager_shares_the_field(client: AsyncClient, cluster: Cluster) -> None:
+async def test_applying_the_value_of_another_manager_shares_the_field(
+    client: AsyncClient, cluster: SimulatedCluster
+) -> None:
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}}
     cluster.apply({**theirs, "data": {"a": "red"}}, manager="helm")
     await client.apply(ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"}))
@@ -130,7 +132,7 @@ async def test_a_field_that_another_manager_applies_too_stays(client: AsyncClien
     assert (await client.apply(ConfigMap(metadata=meta, data={"a": "red"}))).data == data
 
 
-async def test_a_strategic_patch_merges_containers_by_name(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_strategic_patch_merges_containers_by_name(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.apply(workload("web"))
     containers = [{"name": "app", "image": "shop/app:2"}, {"name": "log", "image": "shop/log:1"}]
     patch = {"spec": {"template": {"spec": {"containers": containers}}}}
@@ -140,13 +142,13 @@ async def test_a_strategic_patch_merges_containers_by_name(client: AsyncClient, 
     assert [c.image for c in patched.spec.template.spec.containers] == ["shop/app:2", "shop/log:1"]
 
 
-async def test_a_dry_run_stores_nothing(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_dry_run_stores_nothing(client: AsyncClient, cluster: SimulatedCluster) -> None:
     config = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"})
     assert (await client.create(config, dry_run=True)).data == {"a": "red"}
     assert cluster.find("ConfigMap", "shop", "colours") is None
 
 
-async def test_a_patch_of_the_object_leaves_its_status_alone(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_patch_of_the_object_leaves_its_status_alone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.apply(workload("web"))
     await cluster.clock.advance(MINUTE)
     patched = await client.patch(Deployment, "web", {"status": {"readyReplicas": 9}}, namespace="shop")
@@ -161,7 +163,7 @@ async def test_an_unknown_kind_is_not_found(client: AsyncClient) -> None:
     assert (refused.value.status.code, refused.value.status.reason) == (404, "NotFound")
 
 
-async def test_a_definition_makes_its_kind_known(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_definition_makes_its_kind_known(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.apply(
         {
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -181,7 +183,7 @@ async def test_a_definition_makes_its_kind_known(client: AsyncClient, cluster: C
     assert cluster.get("Colour", "shop", "red")["apiVersion"] == "example.org/v1"
 
 
-async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: Cluster) -> None:
+async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: SimulatedCluster) -> None:
     for number in range(7):
         name, tier = f"c{number}", "odd" if number % 2 else "even"
         cluster.apply(
@@ -201,7 +203,7 @@ async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: Cluste
     assert len(named) == 1
 
 
-async def test_a_forgotten_page_token_is_gone(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_forgotten_page_token_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     for number in range(3):
         meta = {"name": f"c{number}", "namespace": "shop"}
         cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
@@ -214,7 +216,7 @@ async def test_a_forgotten_page_token_is_gone(client: AsyncClient, cluster: Clus
     assert gone.value.status.code == 410
 
 
-async def test_a_watch_shows_changes(client: AsyncClient, cluster: Cluster, world: World) -> None:
+async def test_a_watch_shows_changes(client: AsyncClient, cluster: SimulatedCluster, world: World) -> None:
     seen = []
     meta = {"name": "colours", "namespace": "shop"}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
@@ -229,7 +231,7 @@ async def test_a_watch_shows_changes(client: AsyncClient, cluster: Cluster, worl
     assert seen == [("ADDED", None), ("MODIFIED", {"a": "red"}), ("DELETED", {"a": "red"})]
 
 
-async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}})
     query = {"watch": "true", "timeoutSeconds": "60", "fieldSelector": "metadata.name=colours"}
     async with client._client._client.stream("GET", "api/v1/namespaces/shop/configmaps", params=query) as answer:
@@ -239,14 +241,14 @@ async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: 
         assert [line async for line in lines] == []
 
 
-async def test_a_watch_from_a_forgotten_version_is_gone(client: AsyncClient, cluster: Cluster) -> None:
+async def test_a_watch_from_a_forgotten_version_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.forget_history()
     with pytest.raises(ApiError, match="too old resource version"):
         async for _ in client.watch(ConfigMap, namespace="shop", resource_version="5"):
             pass
 
 
-async def test_a_deployment_gets_its_pods_through_a_replica_set(cluster: Cluster, client: AsyncClient) -> None:
+async def test_a_deployment_gets_its_pods_through_a_replica_set(cluster: SimulatedCluster, client: AsyncClient) -> None:
     cluster.apply(workload("web"))
     await cluster.clock.advance(MINUTE)
     assert len(pods(cluster, "web")) == 3
@@ -261,7 +263,7 @@ async def test_a_deployment_gets_its_pods_through_a_replica_set(cluster: Cluster
 
 
 async def test_right_after_a_restart_the_status_still_speaks_of_the_old_rollout(
-    cluster: Cluster, client: AsyncClient
+    cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
     cluster.apply(workload("web"))
     await cluster.clock.advance(MINUTE)
@@ -275,7 +277,7 @@ async def test_right_after_a_restart_the_status_still_speaks_of_the_old_rollout(
     assert (seen.status.observedGeneration or 0) < (seen.metadata.generation or 0)
 
 
-async def test_a_rolling_restart_replaces_every_pod_and_keeps_enough_of_them_ready(cluster: Cluster) -> None:
+async def test_a_rolling_restart_replaces_every_pod_and_keeps_enough_of_them_ready(cluster: SimulatedCluster) -> None:
     cluster.apply(workload("web", replicas=4))
     await cluster.clock.advance(MINUTE)
     before = {p["metadata"]["uid"] for p in pods(cluster, "web")}
@@ -291,7 +293,7 @@ async def test_a_rolling_restart_replaces_every_pod_and_keeps_enough_of_them_rea
     assert before.isdisjoint(p["metadata"]["uid"] for p in after)
 
 
-async def test_a_stateful_set_restarts_one_pod_at_a_time_from_the_end(cluster: Cluster) -> None:
+async def test_a_stateful_set_restarts_one_pod_at_a_time_from_the_end(cluster: SimulatedCluster) -> None:
     cluster.apply(
         workload(
             "db",
@@ -316,7 +318,7 @@ async def test_a_stateful_set_restarts_one_pod_at_a_time_from_the_end(cluster: C
     assert status["currentRevision"] == status["updateRevision"]
 
 
-async def test_a_daemon_set_runs_and_restarts_on_every_node(cluster: Cluster) -> None:
+async def test_a_daemon_set_runs_and_restarts_on_every_node(cluster: SimulatedCluster) -> None:
     cluster.apply(workload("agent", "DaemonSet"))
     await cluster.clock.advance(MINUTE)
     before = {p["metadata"]["uid"] for p in pods(cluster, "agent")}
@@ -327,7 +329,7 @@ async def test_a_daemon_set_runs_and_restarts_on_every_node(cluster: Cluster) ->
     assert cluster.get("DaemonSet", "shop", "agent")["status"]["updatedNumberScheduled"] == 3
 
 
-async def test_pods_of_an_on_delete_strategy_keep_running_after_a_restart(cluster: Cluster) -> None:
+async def test_pods_of_an_on_delete_strategy_keep_running_after_a_restart(cluster: SimulatedCluster) -> None:
     cluster.apply(workload("agent", "DaemonSet", updateStrategy={"type": "OnDelete"}))
     await cluster.clock.advance(MINUTE)
     before = {p["metadata"]["uid"] for p in pods(cluster, "agent")}
@@ -336,7 +338,7 @@ async def test_pods_of_an_on_delete_strategy_keep_running_after_a_restart(cluste
     assert {p["metadata"]["uid"] for p in pods(cluster, "agent")} == before
 
 
-async def test_a_job_runs_to_its_end(cluster: Cluster) -> None:
+async def test_a_job_runs_to_its_end(cluster: SimulatedCluster) -> None:
     job = workload("once", "Job", 1)
     spec = {"template": job["spec"]["template"], "completions": 2}
     cluster.apply({**job, "apiVersion": "batch/v1", "spec": spec})
@@ -346,7 +348,7 @@ async def test_a_job_runs_to_its_end(cluster: Cluster) -> None:
     assert [p["status"]["phase"] for p in pods(cluster, "once")] == ["Succeeded"] * 2
 
 
-async def test_a_pod_waits_for_its_volume(cluster: Cluster) -> None:
+async def test_a_pod_waits_for_its_volume(cluster: SimulatedCluster) -> None:
     web = workload("web", replicas=1)
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     web["spec"]["template"]["spec"]["volumes"] = [volume]
@@ -359,7 +361,7 @@ async def test_a_pod_waits_for_its_volume(cluster: Cluster) -> None:
     assert all(map(is_ready, pods(cluster, "web")))
 
 
-async def test_a_restored_deployment_is_not_ready_before_its_pods_are(cluster: Cluster) -> None:
+async def test_a_restored_deployment_is_not_ready_before_its_pods_are(cluster: SimulatedCluster) -> None:
     cluster.apply(workload("web"))
     await cluster.clock.advance(MINUTE)
     saved = cluster.get("Deployment", "shop", "web")
@@ -367,7 +369,9 @@ async def test_a_restored_deployment_is_not_ready_before_its_pods_are(cluster: C
     assert "status" not in cluster.get("Deployment", "shop", "copy")
 
 
-async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(cluster: Cluster, client: AsyncClient) -> None:
+async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(
+    cluster: SimulatedCluster, client: AsyncClient
+) -> None:
     cluster.apply(workload("web"))
     await cluster.clock.advance(MINUTE)
     await client.delete(Namespace, "shop")
@@ -382,7 +386,7 @@ async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(cluster: Cl
     assert cluster.objects("Pod", "shop") == cluster.objects("ReplicaSet", "shop") == []
 
 
-async def test_dependents_follow_their_owner_or_stay_as_orphans(cluster: Cluster, client: AsyncClient) -> None:
+async def test_dependents_follow_their_owner_or_stay_as_orphans(cluster: SimulatedCluster, client: AsyncClient) -> None:
     cluster.apply(workload("web"))
     cluster.apply(workload("kept"))
     await cluster.clock.advance(MINUTE)
@@ -392,7 +396,9 @@ async def test_dependents_follow_their_owner_or_stay_as_orphans(cluster: Cluster
     assert [len(pods(cluster, app)) for app in ("web", "kept")] == [0, 3]
 
 
-async def test_an_object_with_a_finalizer_stays_until_that_is_removed(cluster: Cluster, client: AsyncClient) -> None:
+async def test_an_object_with_a_finalizer_stays_until_that_is_removed(
+    cluster: SimulatedCluster, client: AsyncClient
+) -> None:
     meta = {"name": "held", "namespace": "shop", "finalizers": ["example.org/hold"]}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
     await client.delete(ConfigMap, "held", namespace="shop")
@@ -403,7 +409,9 @@ async def test_an_object_with_a_finalizer_stays_until_that_is_removed(cluster: C
     assert cluster.find("ConfigMap", "shop", "held") is None
 
 
-async def test_a_deleted_pod_ends_after_its_grace_and_is_replaced(cluster: Cluster, client: AsyncClient) -> None:
+async def test_a_deleted_pod_ends_after_its_grace_and_is_replaced(
+    cluster: SimulatedCluster, client: AsyncClient
+) -> None:
     cluster.apply(workload("web", replicas=1))
     await cluster.clock.advance(MINUTE)
     name = pods(cluster, "web")[0]["metadata"]["name"]

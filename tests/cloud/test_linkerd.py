@@ -15,7 +15,7 @@ from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
 from tests.worlds.kubernetes import client_for, restart, workload
-from tests.worlds.mesh import DOMAIN, Mesh, events, pods
+from tests.worlds.mesh import DOMAIN, MeshWorld, events, pods
 from tests.worlds.times import HOUR, MINUTE
 
 
@@ -26,7 +26,7 @@ def anchors(pod: Object) -> str:
     return str(entry.get("value", ""))
 
 
-async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_the_root(mesh: Mesh) -> None:
+async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_the_root(mesh: MeshWorld) -> None:
     for cluster in mesh.clusters:
         assert len(pods(cluster, "shop")) == len(pods(cluster, "linkerd")) == 9
         assert all(is_ready(p) for p in cluster.objects("Pod"))
@@ -35,13 +35,13 @@ async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_
     assert mesh.linkerd.broken_pairs() == []
 
 
-async def test_the_spec_of_a_control_plane_pod_does_not_tell_what_it_trusts(mesh: Mesh) -> None:
+async def test_the_spec_of_a_control_plane_pod_does_not_tell_what_it_trusts(mesh: MeshWorld) -> None:
     assert {anchors(p) for p in pods(mesh.clusters[0], "linkerd")} == {""}
 
 
 @pytest.mark.parametrize("options", [{"native_sidecars": True}, {"version": "2.20"}])
 async def test_native_sidecars_stand_among_the_init_containers(world: World, options: dict[str, Any]) -> None:
-    mesh = Mesh(world, clusters=1, **options)
+    mesh = MeshWorld(world, clusters=1, **options)
     await world.clock.advance(3 * MINUTE)
     pod = pods(mesh.clusters[0], "shop")[0]
     assert [c["name"] for c in pod["spec"]["containers"]] == ["app"]
@@ -49,7 +49,7 @@ async def test_native_sidecars_stand_among_the_init_containers(world: World, opt
     assert [c["name"] for c in running] == ["linkerd-proxy"]
 
 
-async def test_a_pod_restarted_before_the_kubelets_synced_still_carries_the_old_bundle(mesh: Mesh) -> None:
+async def test_a_pod_restarted_before_the_kubelets_synced_still_carries_the_old_bundle(mesh: MeshWorld) -> None:
     both = mesh.old.pem + mesh.new.pem
     mesh.bundle(both)
     for cluster in mesh.clusters:
@@ -63,7 +63,7 @@ async def test_a_pod_restarted_before_the_kubelets_synced_still_carries_the_old_
     assert {anchors(p) for c in mesh.clusters for p in pods(c, "shop")} == {both}
 
 
-async def test_between_the_first_and_the_last_sync_injector_replicas_disagree(mesh: Mesh) -> None:
+async def test_between_the_first_and_the_last_sync_injector_replicas_disagree(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     seen = []
@@ -83,7 +83,7 @@ async def test_between_the_first_and_the_last_sync_injector_replicas_disagree(me
     assert seen[-3:] == [True] * 3
 
 
-async def test_a_proxy_keeps_its_roots_until_its_container_starts_again(mesh: Mesh) -> None:
+async def test_a_proxy_keeps_its_roots_until_its_container_starts_again(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     await mesh.world.clock.advance(HOUR)
@@ -95,7 +95,7 @@ async def test_a_proxy_keeps_its_roots_until_its_container_starts_again(mesh: Me
     assert restarted["status"]["containerStatuses"][0]["restartCount"] == 1
 
 
-async def test_a_rotation_in_the_right_order_fails_no_handshake(mesh: Mesh) -> None:
+async def test_a_rotation_in_the_right_order_fails_no_handshake(mesh: MeshWorld) -> None:
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     await mesh.restart_all()
     mesh.issue_under(mesh.new)
@@ -109,7 +109,7 @@ async def test_a_rotation_in_the_right_order_fails_no_handshake(mesh: Mesh) -> N
     assert mesh.linkerd.roots(DOMAIN) == {mesh.new.fingerprint}
 
 
-async def test_retiring_the_old_root_while_leaves_under_it_live_fails_handshakes(mesh: Mesh) -> None:
+async def test_retiring_the_old_root_while_leaves_under_it_live_fails_handshakes(mesh: MeshWorld) -> None:
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     await mesh.restart_all()
     mesh.issue_under(mesh.new)
@@ -120,7 +120,7 @@ async def test_retiring_the_old_root_while_leaves_under_it_live_fails_handshakes
     assert mesh.linkerd.violations
 
 
-async def test_activating_the_new_issuer_before_all_trust_its_root_fails_handshakes(mesh: Mesh) -> None:
+async def test_activating_the_new_issuer_before_all_trust_its_root_fails_handshakes(mesh: MeshWorld) -> None:
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     await mesh.world.clock.advance(2 * MINUTE)
     await mesh.restart_control_planes()
@@ -134,7 +134,7 @@ async def test_activating_the_new_issuer_before_all_trust_its_root_fails_handsha
     assert len(mesh.linkerd.failed) > 0
 
 
-async def test_one_forgotten_cluster_of_the_trust_domain_breaks_pairs_across_clusters(mesh: Mesh) -> None:
+async def test_one_forgotten_cluster_of_the_trust_domain_breaks_pairs_across_clusters(mesh: MeshWorld) -> None:
     both = mesh.clusters
     mesh.clusters = both[:1]
     mesh.bundle(mesh.old.pem + mesh.new.pem)
@@ -150,13 +150,13 @@ async def test_one_forgotten_cluster_of_the_trust_domain_breaks_pairs_across_clu
     }
 
 
-async def test_events_are_gone_after_an_hour(mesh: Mesh) -> None:
+async def test_events_are_gone_after_an_hour(mesh: MeshWorld) -> None:
     mesh.issue_under(mesh.old)
     await mesh.world.clock.advance(2 * HOUR)
     assert events(mesh.clusters[0], "IssuerUpdated") == []
 
 
-async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh: Mesh) -> None:
+async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     injector: Object = {"apiVersion": "apps/v1", "kind": "Deployment"}
     injector["metadata"] = {"name": "linkerd-proxy-injector", "namespace": "linkerd"}
@@ -176,7 +176,7 @@ async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh:
     assert len(pods(cluster, "shop")) == 9
 
 
-async def test_a_pod_may_opt_out_and_a_manually_injected_one_keeps_its_bundle(mesh: Mesh) -> None:
+async def test_a_pod_may_opt_out_and_a_manually_injected_one_keeps_its_bundle(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     out = workload("plain")
     out["spec"]["template"]["metadata"]["annotations"] = {"linkerd.io/inject": "disabled"}
@@ -198,7 +198,7 @@ async def test_a_pod_may_opt_out_and_a_manually_injected_one_keeps_its_bundle(me
     assert {anchors(p) for p in by_app["manual"]} == {mesh.old.pem}
 
 
-async def test_clusters_of_other_trust_domains_neither_talk_nor_count(world: World, mesh: Mesh) -> None:
+async def test_clusters_of_other_trust_domains_neither_talk_nor_count(world: World, mesh: MeshWorld) -> None:
     other = new_root("root.linkerd.other.example", world.clock.now())
     world.kubernetes.add("elsewhere")
     certificate, key = other.issuer("identity.linkerd.other.example", world.clock.now())
@@ -215,7 +215,7 @@ async def test_clusters_of_other_trust_domains_neither_talk_nor_count(world: Wor
     assert world.linkerd.broken_pairs() == list(world.linkerd.failed) == []
 
 
-async def test_a_removed_cluster_takes_its_proxies_along(world: World, mesh: Mesh) -> None:
+async def test_a_removed_cluster_takes_its_proxies_along(world: World, mesh: MeshWorld) -> None:
     world.kubernetes.remove("c1")
     await world.clock.advance(HOUR)
     assert {p.cluster for p in world.linkerd.proxies(DOMAIN)} == {"c0"}
@@ -224,7 +224,7 @@ async def test_a_removed_cluster_takes_its_proxies_along(world: World, mesh: Mes
 async def test_in_a_stopped_cluster_leaves_lapse_and_its_proxies_come_back_with_the_roots_that_they_had(
     world: World,
 ) -> None:
-    mesh = Mesh(world)
+    mesh = MeshWorld(world)
     await world.clock.advance(3 * MINUTE)
     world.kubernetes.stop("c1")
     stopped = mesh.clusters.pop()

@@ -10,17 +10,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.clock import Clock
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import BadBundle, Certificates
-from local.cloud.linkerd.roots import Root, new_root
+from local.cloud.linkerd.roots import RootWithKey, new_root
 from local.cloud.world import World
 from tests.worlds.kubernetes import client_for
-from tests.worlds.mesh import DOMAIN, ISSUER, Mesh, events, pods
+from tests.worlds.mesh import DOMAIN, ISSUER, MeshWorld, events, pods
 from tests.worlds.times import HOUR, MINUTE
 
 
-async def test_every_identity_replica_takes_a_new_issuer_in_its_own_time_and_says_so(mesh: Mesh) -> None:
+async def test_every_identity_replica_takes_a_new_issuer_in_its_own_time_and_says_so(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     mesh.issue_under(mesh.old)
     await mesh.world.clock.advance(timedelta(seconds=2))
@@ -32,7 +32,7 @@ async def test_every_identity_replica_takes_a_new_issuer_in_its_own_time_and_say
     assert [e["count"] for e in events(cluster, "IssuerUpdated")] == [2, 2, 2]
 
 
-async def test_identity_skips_an_issuer_under_a_root_that_it_did_not_read_at_its_start(mesh: Mesh) -> None:
+async def test_identity_skips_an_issuer_under_a_root_that_it_did_not_read_at_its_start(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     await mesh.world.clock.advance(2 * MINUTE)
@@ -48,7 +48,7 @@ async def test_identity_skips_an_issuer_under_a_root_that_it_did_not_read_at_its
     }
 
 
-async def test_a_replica_that_misses_the_reload_goes_on_with_the_old_issuer_until_it_restarts(mesh: Mesh) -> None:
+async def test_a_replica_that_misses_the_reload_goes_on_with_the_old_issuer_until_it_restarts(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     deaf = pods(cluster, "linkerd", "identity")[0]
     mesh.linkerd.miss_reload(deaf)
@@ -62,7 +62,7 @@ async def test_a_replica_that_misses_the_reload_goes_on_with_the_old_issuer_unti
     assert max((await issuer_ttl(mesh.world, cluster)).values()) < 10
 
 
-async def issuer_ttl(world: World, cluster: Cluster) -> dict[str, float]:
+async def issuer_ttl(world: World, cluster: SimulatedCluster) -> dict[str, float]:
     """Days that the issuer in use of each identity pod still lives."""
     found = {}
     for pod in pods(cluster, "linkerd", "identity"):
@@ -71,7 +71,7 @@ async def issuer_ttl(world: World, cluster: Cluster) -> dict[str, float]:
     return found
 
 
-async def metrics(world: World, cluster: Cluster, pod: Object, port: int) -> str:
+async def metrics(world: World, cluster: SimulatedCluster, pod: Object, port: int) -> str:
     client = client_for(world, cluster.name)
     meta = pod["metadata"]
     path = f"api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{port}/proxy/metrics"
@@ -80,7 +80,7 @@ async def metrics(world: World, cluster: Cluster, pod: Object, port: int) -> str
     return answer.raise_for_status().text if answer.status_code == 200 else f"{answer.status_code}"
 
 
-async def test_a_proxy_tells_its_leaf_in_its_metrics(mesh: Mesh) -> None:
+async def test_a_proxy_tells_its_leaf_in_its_metrics(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     text = await metrics(mesh.world, cluster, pods(cluster, "shop")[0], 4191)
     values = dict(line.rsplit(" ", 1) for line in text.splitlines())
@@ -99,14 +99,14 @@ async def test_a_proxy_tells_its_leaf_in_its_metrics(mesh: Mesh) -> None:
     ],
 )
 async def test_metrics_bear_the_names_of_the_proxys_version(world: World, version: str, name: str) -> None:
-    mesh = Mesh(world, clusters=1, version=version)
+    mesh = MeshWorld(world, clusters=1, version=version)
     await world.clock.advance(3 * MINUTE)
     text = await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "shop")[0], 4191)
     assert name in {line.split()[0] for line in text.splitlines()}
     assert await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "linkerd", "identity")[0], 9990) == "\n"
 
 
-async def test_leaves_are_renewed_after_seventy_percent_of_their_life(mesh: Mesh) -> None:
+async def test_leaves_are_renewed_after_seventy_percent_of_their_life(mesh: MeshWorld) -> None:
     first = {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)}
     await mesh.world.clock.advance(16 * HOUR)
     assert {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)} == first
@@ -114,7 +114,7 @@ async def test_leaves_are_renewed_after_seventy_percent_of_their_life(mesh: Mesh
     assert all(p.leaf is not first[p] for p in mesh.linkerd.proxies(DOMAIN))
 
 
-async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_refused(mesh: Mesh) -> None:
+async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_refused(mesh: MeshWorld) -> None:
     mesh.issue_under(mesh.old, lifetime=timedelta(hours=10))
     await mesh.world.clock.advance(3 * MINUTE)
     await mesh.restart_control_planes()
@@ -129,7 +129,7 @@ async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_re
     assert mesh.linkerd.broken_pairs() == []
 
 
-async def test_a_proxy_that_only_knows_the_old_root_can_not_renew_under_the_new_one(mesh: Mesh) -> None:
+async def test_a_proxy_that_only_knows_the_old_root_can_not_renew_under_the_new_one(mesh: MeshWorld) -> None:
     mesh.bundle(mesh.old.pem + mesh.new.pem)
     await mesh.world.clock.advance(2 * MINUTE)
     await mesh.restart_control_planes()
@@ -145,7 +145,7 @@ async def test_a_proxy_that_only_knows_the_old_root_can_not_renew_under_the_new_
 
 @pytest.mark.parametrize("tail", ["\n", " ", "# the end\n"])
 async def test_text_after_the_last_block_sends_identity_into_a_crash_loop_at_its_next_start(
-    mesh: Mesh, tail: str
+    mesh: MeshWorld, tail: str
 ) -> None:
     cluster = mesh.clusters[0]
     mesh.bundle(mesh.old.pem + tail)
@@ -176,7 +176,7 @@ def test_identity_reads_bundles_more_strictly_than_proxies(clock: Clock) -> None
         certificates.read_strictly(one.pem + "\n")
 
 
-async def test_an_issuer_without_the_ca_flag_is_skipped(mesh: Mesh) -> None:
+async def test_an_issuer_without_the_ca_flag_is_skipped(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     certificate, key = mesh.old.issuer("identity", mesh.world.clock.now(), ca=False)
     data = {"tls.crt": certificate, "tls.key": key}
@@ -187,7 +187,7 @@ async def test_an_issuer_without_the_ca_flag_is_skipped(mesh: Mesh) -> None:
     assert "not a CA" in events(cluster, "IssuerUpdateSkipped")[0]["message"]
 
 
-async def test_an_issuer_with_the_key_of_another_is_skipped(mesh: Mesh) -> None:
+async def test_an_issuer_with_the_key_of_another_is_skipped(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     files = {"tls.crt": mesh.issuer(mesh.old)[0], "tls.key": mesh.issuer(mesh.old)[1]}
     meta = {"name": ISSUER, "namespace": "linkerd"}
@@ -207,11 +207,11 @@ def test_a_leaf_is_refused_under_an_issuer_that_did_not_sign_it(clock: Clock) ->
     assert certificates.refusal(replace(leaf, chain=two.chain), "web.shop", roots, now) == "BadSignature"
 
 
-def below(authority: tuple[str, str]) -> Root:
+def below(authority: tuple[str, str]) -> RootWithKey:
     """An issuer that issues issuers, which its path length forbids."""
     key = serialization.load_pem_private_key(authority[1].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return Root(certificate=x509.load_pem_x509_certificate(authority[0].encode()), key=key)
+    return RootWithKey(certificate=x509.load_pem_x509_certificate(authority[0].encode()), key=key)
 
 
 def test_only_proxies_notice_that_a_path_is_longer_than_an_authority_allows(clock: Clock) -> None:

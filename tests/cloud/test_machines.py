@@ -6,7 +6,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from local.cloud.resources.machines import GROUP, Disk
+from local.cloud.resources.machines import GROUP, MachineDisk
 from local.cloud.world import World
 from tests.worlds import sdk
 
@@ -41,7 +41,7 @@ async def test_machines_are_listed_by_group_and_by_subscription(world: World, co
 
 
 async def test_a_disk_that_a_machine_holds_cannot_be_deleted(world: World, compute: Any) -> None:
-    world.machines.add("vm-orders", [Disk(lun=None, size=30)])
+    world.machines.add("vm-orders", [MachineDisk(lun=None, size=30)])
     (name,) = await names(compute.disks)
     with pytest.raises(HttpResponseError) as caught:
         await compute.disks.begin_delete(GROUP, name, polling=False)
@@ -51,7 +51,7 @@ async def test_a_disk_that_a_machine_holds_cannot_be_deleted(world: World, compu
 
 async def test_a_free_disk_is_gone_a_moment_after_its_deletion(world: World, compute: Any) -> None:
     group = world.resource_groups.add(GROUP)
-    world.machines.make_disk(group["id"], "free", Disk(lun=0, size=8), location=group["location"])
+    world.machines.make_disk(group["id"], "free", MachineDisk(lun=0, size=8), location=group["location"])
     await compute.disks.begin_delete(GROUP, "free", polling=False)
     at_once = await names(compute.disks)
     await world.clock.advance(timedelta(minutes=1))
@@ -60,7 +60,7 @@ async def test_a_free_disk_is_gone_a_moment_after_its_deletion(world: World, com
 
 async def test_the_sdk_s_own_poller_sees_a_disk_s_end(world: World, compute: Any) -> None:
     group = world.resource_groups.add(GROUP)
-    world.machines.make_disk(group["id"], "free", Disk(lun=0, size=8), location=group["location"])
+    world.machines.make_disk(group["id"], "free", MachineDisk(lun=0, size=8), location=group["location"])
     await (await compute.disks.begin_delete(GROUP, "free")).result()
     await (await compute.disks.begin_delete(GROUP, "free")).result()
     assert await names(compute.disks) == []
@@ -68,7 +68,7 @@ async def test_the_sdk_s_own_poller_sees_a_disk_s_end(world: World, compute: Any
 
 async def test_a_snapshot_is_found_and_deleted_as_a_disk_is(world: World, compute: Any) -> None:
     group = world.resource_groups.add("rg-staging")
-    world.machines.make_snapshot(group["id"], "data", Disk(lun=0, size=8), location="westeurope")
+    world.machines.make_snapshot(group["id"], "data", MachineDisk(lun=0, size=8), location="westeurope")
     found = [(s.name, s.disk_size_gb) async for s in compute.snapshots.list_by_resource_group("rg-staging")]
     await (await compute.snapshots.begin_delete("rg-staging", "data")).result()
     assert found == [("data", 8)]

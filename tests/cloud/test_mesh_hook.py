@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.kubernetes.mesh import CallAnswer, PodCall
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.world import World
 
@@ -36,23 +36,23 @@ class Marking:
     def metrics(self, pod: Object, port: int) -> str | None:  # noqa: ARG002
         return None
 
-    def carry(self, call: Call) -> Answer:
-        return Answer(status=418 if call.path == "/tea" else 200)
+    def carry(self, call: PodCall) -> CallAnswer:
+        return CallAnswer(status=418 if call.path == "/tea" else 200)
 
 
-def meshed(world: World) -> tuple[Cluster, Marking]:
+def meshed(world: World) -> tuple[SimulatedCluster, Marking]:
     cluster = world.kubernetes.add("east")
     cluster.mesh = mesh = Marking()
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     return cluster, mesh
 
 
-def run(cluster: Cluster, name: str, **container: object) -> None:
+def run(cluster: SimulatedCluster, name: str, **container: object) -> None:
     spec = {"restartPolicy": "Never", "containers": [{"name": "app", "image": "shop/app:1", **container}]}
     cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop"}, "spec": spec})
 
 
-def pod(cluster: Cluster, name: str) -> Object:
+def pod(cluster: SimulatedCluster, name: str) -> Object:
     return cluster.get("Pod", "shop", name)
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.network import HTTP
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.world import World
 from tests.worlds.kubernetes import workload
-from tests.worlds.mesh import DOMAIN, Mesh, pods
+from tests.worlds.mesh import DOMAIN, MeshWorld, pods
 
 SHOP, AWAY = "shop", "away"
 MINUTE = timedelta(minutes=1)
@@ -24,7 +24,9 @@ def namespace(name: str, *, inject: str = "enabled") -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
 
-def server(cluster: Cluster, *, http: str = "200", name: str = "web", ports: int = 1, inject: str = "enabled") -> None:
+def server(
+    cluster: SimulatedCluster, *, http: str = "200", name: str = "web", ports: int = 1, inject: str = "enabled"
+) -> None:
     """A workload of one pod that listens on port 8080."""
     deployment = workload(name, replicas=1)
     template = deployment["spec"]["template"]
@@ -33,7 +35,7 @@ def server(cluster: Cluster, *, http: str = "200", name: str = "web", ports: int
     cluster.apply(deployment)
 
 
-async def address(cluster: Cluster, name: str = "web", namespace: str = SHOP) -> str:
+async def address(cluster: SimulatedCluster, name: str = "web", namespace: str = SHOP) -> str:
     await cluster.clock.advance(MINUTE)
     (pod,) = [p for p in cluster.objects("Pod", namespace) if p["metadata"]["labels"].get("app") == name]
     return str(pod["status"]["podIP"])
@@ -44,7 +46,7 @@ def asking(url: str, *more: str) -> list[str]:
 
 
 async def probe(
-    cluster: Cluster,
+    cluster: SimulatedCluster,
     command: list[str],
     *,
     namespace: str = SHOP,
@@ -74,18 +76,18 @@ def told(pod: Object) -> str:
     return str(state(pod)["terminated"]["message"])
 
 
-async def cluster_of(world: World, **options: Any) -> Cluster:
-    (cluster,) = Mesh(world, clusters=1, **options).clusters
+async def cluster_of(world: World, **options: Any) -> SimulatedCluster:
+    (cluster,) = MeshWorld(world, clusters=1, **options).clusters
     await world.clock.advance(3 * MINUTE)
     return cluster
 
 
 @pytest.fixture
-async def cluster(world: World) -> Cluster:
+async def cluster(world: World) -> SimulatedCluster:
     return await cluster_of(world)
 
 
-def close(cluster: Cluster, namespace: str, **more: Any) -> None:
+def close(cluster: SimulatedCluster, namespace: str, **more: Any) -> None:
     """Let the namespace's pods talk with each other, and what else is allowed; nothing more."""
     within: list[Object] = [{"podSelector": {}}]
     spec: Object = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{"from": within}]}
@@ -103,7 +105,7 @@ MESH = [
 ]
 
 
-def restrict(cluster: Cluster, *identities: str, port: int | str = "http", **spec: Any) -> None:
+def restrict(cluster: SimulatedCluster, *identities: str, port: int | str = "http", **spec: Any) -> None:
     """Let only these mesh identities reach the workload `web`."""
     group = "policy.linkerd.io"
     meta = {"name": "web", "namespace": SHOP}
@@ -119,7 +121,7 @@ def restrict(cluster: Cluster, *identities: str, port: int | str = "http", **spe
     cluster.apply({"apiVersion": f"{group}/v1alpha1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": rule})
 
 
-async def test_a_probe_gets_the_status_of_a_workload_and_its_proxy_runs_on_beside_it(cluster: Cluster) -> None:
+async def test_a_probe_gets_the_status_of_a_workload_and_its_proxy_runs_on_beside_it(cluster: SimulatedCluster) -> None:
     server(cluster)
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/health"))
     assert told(pod) == "200 0 "
@@ -146,21 +148,21 @@ async def test_a_pod_that_has_ended_can_be_deleted(world: World) -> None:
     assert cluster.current(pod) is None
 
 
-async def test_a_workload_answers_by_path(cluster: Cluster) -> None:
+async def test_a_workload_answers_by_path(cluster: SimulatedCluster) -> None:
     server(cluster, http="/health=503,/=204")
     at = await address(cluster)
     told_by_path = [told(await probe(cluster, asking(f"http://{at}:8080{path}"))) for path in ("/health", "/", "/x")]
     assert told_by_path == ["503 0 ", "204 0 ", "404 0 "]
 
 
-async def test_curl_fails_on_a_status_only_if_told_to(cluster: Cluster) -> None:
+async def test_curl_fails_on_a_status_only_if_told_to(cluster: SimulatedCluster) -> None:
     server(cluster, http="404")
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/", "--fail"))
     assert told(pod) == "404 22 "
     assert (state(pod)["terminated"]["exitCode"], state(pod)["terminated"]["reason"]) == (22, "Error")
 
 
-async def test_a_service_is_resolved_and_leads_to_a_ready_pod(cluster: Cluster) -> None:
+async def test_a_service_is_resolved_and_leads_to_a_ready_pod(cluster: SimulatedCluster) -> None:
     server(cluster)
     spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}
     meta = {"name": "web", "namespace": SHOP}
@@ -175,7 +177,7 @@ async def test_a_service_is_resolved_and_leads_to_a_ready_pod(cluster: Cluster) 
     ]
 
 
-async def test_retries_wait_for_a_workload_that_isn_t_there_yet(cluster: Cluster) -> None:
+async def test_retries_wait_for_a_workload_that_isn_t_there_yet(cluster: SimulatedCluster) -> None:
     server(cluster, http="503")
     at = await address(cluster)
     (pod,) = [p for p in pods(cluster, SHOP) if p["metadata"]["labels"].get("app") == "web"]
@@ -185,7 +187,9 @@ async def test_retries_wait_for_a_workload_that_isn_t_there_yet(cluster: Cluster
     assert told(await probe(cluster, asking(f"http://{at}:8081/", "--retry", "2", "--retry-all-errors"))) == "502 0 "
 
 
-async def test_an_allowed_identity_is_let_through_and_another_refused_and_not_told_why(cluster: Cluster) -> None:
+async def test_an_allowed_identity_is_let_through_and_another_refused_and_not_told_why(
+    cluster: SimulatedCluster,
+) -> None:
     server(cluster)
     restrict(cluster, ME)
     at = await address(cluster)
@@ -206,20 +210,22 @@ async def test_the_oldest_proxies_hand_the_reason_of_a_refusal_on_to_the_client(
 
 
 @pytest.mark.parametrize("port", [8080, "http"])
-async def test_a_server_names_its_port_by_number_or_name(cluster: Cluster, port: int | str) -> None:
+async def test_a_server_names_its_port_by_number_or_name(cluster: SimulatedCluster, port: int | str) -> None:
     server(cluster)
     restrict(cluster, port=port)
     assert told(await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))) == "403 0 "
 
 
-async def test_a_refused_connection_to_an_opaque_port_is_closed(cluster: Cluster) -> None:
+async def test_a_refused_connection_to_an_opaque_port_is_closed(cluster: SimulatedCluster) -> None:
     server(cluster)
     restrict(cluster, proxyProtocol="opaque")
     assert told(await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))) == "000 52 "
 
 
 @pytest.mark.parametrize(("default", "outside"), [("deny", "403"), ("all-authenticated", "403"), ("audit", "200")])
-async def test_without_a_server_the_default_policy_decides(cluster: Cluster, default: str, outside: str) -> None:
+async def test_without_a_server_the_default_policy_decides(
+    cluster: SimulatedCluster, default: str, outside: str
+) -> None:
     annotations = {"config.linkerd.io/default-inbound-policy": default}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP, "annotations": annotations}})
     server(cluster)
@@ -229,14 +235,14 @@ async def test_without_a_server_the_default_policy_decides(cluster: Cluster, def
 
 @pytest.mark.parametrize(("http", "ports"), [("refused", 1), ("200", 0)])
 async def test_the_server_s_proxy_answers_for_an_application_that_doesn_t_listen(
-    cluster: Cluster, http: str, ports: int
+    cluster: SimulatedCluster, http: str, ports: int
 ) -> None:
     server(cluster, http=http, ports=ports)
     at = await address(cluster)
     assert told(await probe(cluster, asking(f"http://{at}:8080/"))) == "502 0 "
 
 
-async def test_outside_the_mesh_the_kernel_answers_for_it(cluster: Cluster) -> None:
+async def test_outside_the_mesh_the_kernel_answers_for_it(cluster: SimulatedCluster) -> None:
     server(cluster, http="refused", inject="disabled")
     url = f"http://{await address(cluster)}:8080/"
     unmeshed = await probe(cluster, asking(url), inject="disabled")
@@ -246,7 +252,7 @@ async def test_outside_the_mesh_the_kernel_answers_for_it(cluster: Cluster) -> N
 
 
 async def test_proxies_without_a_common_root_don_t_talk(world: World) -> None:
-    mesh = Mesh(world, clusters=1)
+    mesh = MeshWorld(world, clusters=1)
     (cluster,) = mesh.clusters
     await world.clock.advance(3 * MINUTE)
     server(cluster)
@@ -262,7 +268,7 @@ async def test_proxies_without_a_common_root_don_t_talk(world: World) -> None:
 
 
 async def test_a_server_that_doesn_t_know_the_client_s_root_breaks_the_connection(world: World) -> None:
-    mesh = Mesh(world, clusters=1)
+    mesh = MeshWorld(world, clusters=1)
     (cluster,) = mesh.clusters
     await world.clock.advance(3 * MINUTE)
     server(cluster)
@@ -276,7 +282,7 @@ async def test_a_server_that_doesn_t_know_the_client_s_root_breaks_the_connectio
     assert told(pod).startswith(f"502 0 endpoint {at}:8080: connection error")
 
 
-async def test_a_closed_namespace_is_reached_from_within_only(cluster: Cluster) -> None:
+async def test_a_closed_namespace_is_reached_from_within_only(cluster: SimulatedCluster) -> None:
     server(cluster)
     at = await address(cluster)
     cluster.apply(namespace(AWAY))
@@ -290,7 +296,7 @@ async def test_a_closed_namespace_is_reached_from_within_only(cluster: Cluster) 
     assert told(plain) == "000 28 "
 
 
-async def test_a_pod_that_can_t_reach_the_mesh_s_identity_or_dns_never_gets_ready(cluster: Cluster) -> None:
+async def test_a_pod_that_can_t_reach_the_mesh_s_identity_or_dns_never_gets_ready(cluster: SimulatedCluster) -> None:
     cluster.apply(namespace(AWAY))
     close(cluster, AWAY, egress=MESH[:1])
     pod = await probe(cluster, asking("http://10.244.0.9/"), namespace=AWAY)
@@ -342,7 +348,7 @@ async def test_network_policies_bind_as_kubernetes_says(world: World, spec: Obje
     assert told(pod) == ("200 0 " if reached else "000 28 ")
 
 
-async def test_a_tcp_connection_proves_nothing_where_a_proxy_takes_it(cluster: Cluster) -> None:
+async def test_a_tcp_connection_proves_nothing_where_a_proxy_takes_it(cluster: SimulatedCluster) -> None:
     server(cluster, http="refused")
     server(cluster, http="refused", name="plain", inject="disabled")
     meshed, plain = await address(cluster), await address(cluster, "plain")
@@ -353,7 +359,7 @@ async def test_a_tcp_connection_proves_nothing_where_a_proxy_takes_it(cluster: C
     assert seen == ["000 0 ", "000 0 ", "000 0 ", "000 7 "]
 
 
-async def test_a_pod_that_outlives_its_deadline_fails_also_when_only_its_proxy_runs(cluster: Cluster) -> None:
+async def test_a_pod_that_outlives_its_deadline_fails_also_when_only_its_proxy_runs(cluster: SimulatedCluster) -> None:
     server(cluster)
     url = f"http://{await address(cluster)}:8080/"
     pod = await probe(cluster, asking(url), spec={"activeDeadlineSeconds": 60})

@@ -6,7 +6,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
 from local.cloud.recovery.shares import RESTORE_ROLE, Shares
@@ -161,7 +161,7 @@ async def test_a_restore_may_corrupt_a_file_and_say_nothing(world: World, backup
         return (file[0], b"damaged") if file[0] == "a.txt" else file
 
     point = await last_point(world, backup)
-    world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome[Content](restored=flipped))
+    world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome[Content](restored=flipped))
     operation = await triggered(world, backup, point)
     await world.clock.advance(timedelta(minutes=5))
     job = (await backup.job_details.get(**VAULT, job_name=operation)).properties
@@ -171,7 +171,9 @@ async def test_a_restore_may_corrupt_a_file_and_say_nothing(world: World, backup
 
 async def test_a_restore_may_fail_or_hang(world: World, backup: Any) -> None:
     point = await last_point(world, backup)
-    world.recovery_vaults.jobs.outcomes["Restore"].extend([Outcome(status="Failed", seconds=60), Outcome(seconds=None)])
+    world.recovery_vaults.jobs.outcomes["Restore"].extend(
+        [JobOutcome(status="Failed", seconds=60), JobOutcome(seconds=None)]
+    )
     failed, hung = [await restored(world, backup, point) for _ in range(2)]
     assert (failed.status, hung.status) == ("Failed", "InProgress")
     assert failed.error_details[0].error_code == 1073871825

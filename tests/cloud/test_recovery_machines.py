@@ -7,9 +7,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.machines import ProtectedMachines
-from local.cloud.resources.machines import GROUP, Disk
+from local.cloud.resources.machines import GROUP, MachineDisk
 from local.cloud.world import REGION, World
 from tests.worlds import sdk
 
@@ -238,11 +238,11 @@ async def test_single_disks_may_be_restored(world: World, backup: Any) -> None:
 
 
 async def test_a_restore_may_leave_a_disk_out_or_shrink_one_and_say_nothing(world: World, backup: Any) -> None:
-    def wrong(disk: Disk) -> Disk | None:
-        return None if disk.lun == 1 else Disk(lun=disk.lun, size=disk.size - 1)
+    def wrong(disk: MachineDisk) -> MachineDisk | None:
+        return None if disk.lun == 1 else MachineDisk(lun=disk.lun, size=disk.size - 1)
 
     point = await last_point(world, backup)
-    world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome[Disk](restored=wrong))
+    world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome[MachineDisk](restored=wrong))
     job = await restored(world, backup, point)
     assert job.status == "Completed"
     assert [disk["properties"]["diskSizeGB"] for disk in made(world)] == [29, 127]
@@ -252,8 +252,8 @@ async def test_a_restore_that_fails_late_leaves_what_it_made_and_one_that_hangs_
     world: World, backup: Any
 ) -> None:
     point = await last_point(world, backup)
-    ordered = [Outcome[Disk](status="Failed", restored=lambda disk: disk if disk.system else None)]
-    world.recovery_vaults.jobs.outcomes["Restore"].extend([*ordered, Outcome(seconds=None)])
+    ordered = [JobOutcome[MachineDisk](status="Failed", restored=lambda disk: disk if disk.system else None)]
+    world.recovery_vaults.jobs.outcomes["Restore"].extend([*ordered, JobOutcome(seconds=None)])
     failed, hung = [await restored(world, backup, point) for _ in range(2)]
     assert (failed.status, hung.status) == ("Failed", "InProgress")
     assert failed.error_details[0].error_code == 1073871825

@@ -51,7 +51,7 @@ from shared.adapters.kubernetes.api import (
     Permission,
 )
 from shared.adapters.kubernetes.owners import owner
-from shared.adapters.meshes.linkerd import Mesh
+from shared.adapters.meshes.linkerd import LinkerdMesh
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust.linkerd.facts import Proxy, Workload
 from tests.worlds import sdk
@@ -73,7 +73,7 @@ type Step = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cluster:
+class ClusterUnderTest:
     """An API server for the length of a test.
 
     `wait` lets a moment pass, `forget` makes the server drop its history. While its kubelets are `held`, no pod becomes
@@ -139,7 +139,7 @@ class Cluster:
         return await self.workload(name)
 
     async def workload(self, name: str) -> Workload:
-        found = await Mesh(self.meshward).workloads()
+        found = await LinkerdMesh(self.meshward).workloads()
         return next(w for w in found if (w.namespace, w.name) == (self.namespace, name))
 
     async def rolled_out(self, name: str) -> bool:
@@ -150,7 +150,7 @@ class Cluster:
 
         async def restarted() -> bool:
             try:
-                await Mesh(self.meshward).restart(await self.workload(name), _NOW)
+                await LinkerdMesh(self.meshward).restart(await self.workload(name), _NOW)
             except TemporaryError as error:
                 return error.reason != "Http409"
             return True
@@ -163,13 +163,13 @@ class Cluster:
         return {p["metadata"]["uid"]: p for p in found}
 
     async def proxies(self) -> list[Proxy]:
-        return [p for p in await Mesh(self.meshward).proxies() if p.namespace == self.namespace]
+        return [p for p in await LinkerdMesh(self.meshward).proxies() if p.namespace == self.namespace]
 
 
 class _Forgetful(ClusterApi):
     """Meshward's way to an API server that has forgotten a list's moment before each page but the first."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterUnderTest) -> None:
         super().__init__("here", cluster.meshward._session)
         self._here = cluster
 
@@ -219,7 +219,7 @@ async def opened(
     wait: Step,
     forget: Step,
     held: Callable[[], AbstractContextManager[None]],
-) -> AsyncIterator[Cluster]:
+) -> AsyncIterator[ClusterUnderTest]:
     """The world's cluster of that name as the contract sees it; `other` lets Meshward do everything there."""
     rotator, stranger, now = world.entra.add("rotator"), world.entra.add("stranger"), int(world.clock.time())
     clusters = Clusters(settings(world), **sdk.aio(world, rotator))
@@ -232,7 +232,7 @@ async def opened(
             kubernetes = Kubernetes(_Claimed(clusters, sdk.AsyncCredential(world, principal, **claims)))
             return await stack.enter_async_context(kubernetes.api(cluster_id(name)))
 
-        yield Cluster(
+        yield ClusterUnderTest(
             meshward=await api(rotator),
             stranger=await api(stranger),
             user=stranger.object_id,
@@ -295,7 +295,7 @@ class KubernetesContract:
     """The suite."""
 
     @pytest.fixture
-    async def here(self, cluster: Cluster) -> Cluster:
+    async def here(self, cluster: ClusterUnderTest) -> ClusterUnderTest:
         """The cluster with a fresh namespace, in which pods may be made."""
         name = f"contract-{uuid.uuid4().hex[:8]}"
         await cluster.meshward.apply(NAMESPACE, {"metadata": {"name": name}})
@@ -303,14 +303,14 @@ class KubernetesContract:
         await here.until(lambda: _exists(here, SERVICE_ACCOUNT, "default"))
         return here
 
-    async def test_a_list_longer_than_a_page_is_whole(self, here: Cluster) -> None:
+    async def test_a_list_longer_than_a_page_is_whole(self, here: ClusterUnderTest) -> None:
         wanted = [f"c{number}" for number in range(7)]
         for name in wanted:
             await here.apply(SECRET, {"metadata": {"name": name}})
         found = await here.meshward.list(SECRET, namespace=here.namespace, page=3)
         assert [o["metadata"]["name"] for o in found] == wanted
 
-    async def test_pages_show_one_moment_until_it_is_forgotten(self, here: Cluster) -> None:
+    async def test_pages_show_one_moment_until_it_is_forgotten(self, here: ClusterUnderTest) -> None:
         path = _path(SECRET, here.namespace)
         for name in ("a", "b", "c"):
             await here.apply(SECRET, {"metadata": {"name": name}})
@@ -328,14 +328,18 @@ class KubernetesContract:
         await here.until(is_gone)
         assert (await here.other.get(path, params=following)).json()["reason"] == "Expired"
 
-    async def test_a_list_whose_moment_is_forgotten_between_its_pages_is_read_again(self, here: Cluster) -> None:
+    async def test_a_list_whose_moment_is_forgotten_between_its_pages_is_read_again(
+        self, here: ClusterUnderTest
+    ) -> None:
         wanted = [f"c{number}" for number in range(4)]
         for name in wanted:
             await here.apply(SECRET, {"metadata": {"name": name}})
         found = await _Forgetful(here).list(SECRET, namespace=here.namespace, page=2)
         assert [o["metadata"]["name"] for o in found] == wanted
 
-    async def test_a_watch_that_is_gone_starts_again_and_one_that_is_closed_goes_on(self, here: Cluster) -> None:
+    async def test_a_watch_that_is_gone_starts_again_and_one_that_is_closed_goes_on(
+        self, here: ClusterUnderTest
+    ) -> None:
         gone, seen = list[Any](), list[tuple[str, str | None]]()
 
         def noted(error: Exception, count: int) -> OnErrorResult:
@@ -369,7 +373,7 @@ class KubernetesContract:
         assert seen == [("ADDED", "Mixed"), ("MODIFIED", "Dried"), ("DELETED", "Dried")]
 
     async def test_a_watch_that_saw_nothing_is_told_how_far_it_has_come_before_it_is_closed(
-        self, here: Cluster
+        self, here: ClusterUnderTest
     ) -> None:
         path, query = _path(SECRET, here.namespace), {"watch": "true", "allowWatchBookmarks": "true"}
         since = (await here.other.get(path)).json()["metadata"]["resourceVersion"]
@@ -386,31 +390,33 @@ class KubernetesContract:
         assert {(each["type"], each["object"]["kind"]) for each in told} == {("BOOKMARK", "Secret")}
         assert told[-1]["object"]["metadata"]["resourceVersion"] >= unseen["metadata"]["resourceVersion"]
 
-    async def test_listed_objects_leave_their_kind_to_the_list(self, here: Cluster) -> None:
+    async def test_listed_objects_leave_their_kind_to_the_list(self, here: ClusterUnderTest) -> None:
         await here.apply(SECRET, {"metadata": {"name": "key"}})
         (found,) = await here.meshward.list(SECRET, namespace=here.namespace)
         assert found.keys().isdisjoint({"kind", "apiVersion"})
         assert (await here.meshward.get(SECRET, "key", here.namespace) or {})["kind"] == "Secret"
 
-    async def test_every_namespace_is_given_an_account_and_the_authority_of_the_cluster(self, here: Cluster) -> None:
+    async def test_every_namespace_is_given_an_account_and_the_authority_of_the_cluster(
+        self, here: ClusterUnderTest
+    ) -> None:
         await here.until(lambda: _exists(here, CONFIG_MAP, "kube-root-ca.crt"))
         for kind, name in ((SERVICE_ACCOUNT, "default"), (CONFIG_MAP, "kube-root-ca.crt")):
             assert [o["metadata"]["name"] for o in await here.meshward.list(kind, namespace=here.namespace)] == [name]
 
-    async def test_what_is_not_there_is_none_and_need_not_be_deleted(self, here: Cluster) -> None:
+    async def test_what_is_not_there_is_none_and_need_not_be_deleted(self, here: ClusterUnderTest) -> None:
         assert await here.meshward.get(CONFIG_MAP, "colours", here.namespace) is None
         await here.meshward.delete(CONFIG_MAP, "colours", here.namespace)
         with pytest.raises(TemporaryError, match="404"):
             await here.meshward.metrics("absent", here.namespace, 4191)
 
-    async def test_applying_the_same_again_changes_nothing(self, here: Cluster) -> None:
+    async def test_applying_the_same_again_changes_nothing(self, here: ClusterUnderTest) -> None:
         wanted = {**colours(a="red", b="blue"), "metadata": {"name": "colours", "namespace": here.namespace}}
         first, again = [await here.meshward.apply(CONFIG_MAP, wanted) for _ in range(2)]
         assert first["metadata"]["resourceVersion"] == again["metadata"]["resourceVersion"]
         assert (await here.meshward.apply(CONFIG_MAP, {**wanted, "data": {"a": "red"}}))["data"] == {"a": "red"}
 
     async def test_the_marks_of_another_tool_are_taken_off_as_the_page_for_infra_teams_says(
-        self, here: Cluster
+        self, here: ClusterUnderTest
     ) -> None:
         labels, annotations = {"app.kubernetes.io/managed-by": "Helm"}, {"meta.helm.sh/release-name": "linkerd"}
         marked = {"name": "colours", "labels": labels, "annotations": annotations}
@@ -426,7 +432,7 @@ class KubernetesContract:
 
     @pytest.mark.parametrize("operation", ["Apply", "Update"])
     async def test_a_field_of_another_manager_is_a_conflict_unless_taken_over(
-        self, here: Cluster, operation: str
+        self, here: ClusterUnderTest, operation: str
     ) -> None:
         if operation == "Apply":
             await here.apply(CONFIG_MAP, colours(a="red", b="blue"))
@@ -446,7 +452,7 @@ class KubernetesContract:
         assert owners["meshward"].keys() == {"f:a"}
         assert owners["Helm"].keys() - {"."} == {"f:b"}
 
-    async def test_a_lost_race_changes_nothing(self, here: Cluster) -> None:
+    async def test_a_lost_race_changes_nothing(self, here: ClusterUnderTest) -> None:
         seen = await here.apply(CONFIG_MAP, colours(a="red"))
         await here.apply(CONFIG_MAP, colours(a="blue"))
         change = {"metadata": {"resourceVersion": seen["metadata"]["resourceVersion"]}, "data": {"a": "green"}}
@@ -456,7 +462,7 @@ class KubernetesContract:
         assert (await here.meshward.get(CONFIG_MAP, "colours", here.namespace) or {})["data"] == {"a": "blue"}
 
     async def test_applying_over_a_version_that_has_changed_meanwhile_is_refused_also_by_force(
-        self, here: Cluster
+        self, here: ClusterUnderTest
     ) -> None:
         seen = await here.apply(CONFIG_MAP, colours(a="red"))
         await here.apply(CONFIG_MAP, colours(a="blue"))
@@ -467,7 +473,7 @@ class KubernetesContract:
         assert refused.value.reason == "Http409"
 
     @pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
-    async def test_a_restart_rolls_until_every_pod_is_new_and_ready(self, here: Cluster, kind: Kind) -> None:
+    async def test_a_restart_rolls_until_every_pod_is_new_and_ready(self, here: ClusterUnderTest, kind: Kind) -> None:
         await here.run(kind, "web")
         await here.apply(DISRUPTION_BUDGET, budget("web", minAvailable="100%"))  # only evictions heed it
         old = await here.pods("web")
@@ -483,7 +489,9 @@ class KubernetesContract:
         assert {p.workload for p in proxies} == {f"{kind.kind}/{here.namespace}/web"}
         assert all(p.started and p.started >= p.created for p in proxies)
 
-    async def test_an_eviction_is_refused_until_the_disruption_budget_can_spare_a_pod(self, here: Cluster) -> None:
+    async def test_an_eviction_is_refused_until_the_disruption_budget_can_spare_a_pod(
+        self, here: ClusterUnderTest
+    ) -> None:
         await here.run(DEPLOYMENT, "web")
         name = next(iter((await here.pods("web")).values()))["metadata"]["name"]
         await here.apply(DISRUPTION_BUDGET, budget("web", minAvailable="100%"))
@@ -501,7 +509,9 @@ class KubernetesContract:
         assert (await here.evict("absent")).status_code == 404
 
     @pytest.mark.parametrize("kind", [STATEFUL_SET, DAEMON_SET], ids=lambda kind: kind.kind)
-    async def test_pods_of_an_on_delete_strategy_stay_until_they_are_deleted(self, here: Cluster, kind: Kind) -> None:
+    async def test_pods_of_an_on_delete_strategy_stay_until_they_are_deleted(
+        self, here: ClusterUnderTest, kind: Kind
+    ) -> None:
         assert (await here.run(kind, "db", updateStrategy={"type": "OnDelete"})).fixed
         old = await here.pods("db")
         await here.restart("db")
@@ -513,7 +523,7 @@ class KubernetesContract:
             await here.meshward.delete(POD, each["metadata"]["name"], here.namespace)
         await here.until(lambda: here.rolled_out("db"))
 
-    async def test_pods_of_jobs_and_bare_pods_have_no_workload_to_restart(self, here: Cluster) -> None:
+    async def test_pods_of_jobs_and_bare_pods_have_no_workload_to_restart(self, here: ClusterUnderTest) -> None:
         job = pod("job", restartPolicy="Never")
         await here.apply(JOB, {"metadata": {"name": "job"}, "spec": {"template": job}})
         bare = pod("bare")
@@ -525,7 +535,7 @@ class KubernetesContract:
         await here.until(both_run)
         assert [p.workload for p in await here.proxies()] == ["", ""]
 
-    async def test_a_namespace_ends_only_with_the_last_finalizer_in_it(self, here: Cluster) -> None:
+    async def test_a_namespace_ends_only_with_the_last_finalizer_in_it(self, here: ClusterUnderTest) -> None:
         held = {"metadata": {"name": "held", "finalizers": ["meshward.test/held"]}}
         await here.apply(CONFIG_MAP, held)
         await here.meshward.delete(NAMESPACE, here.namespace)
@@ -551,7 +561,7 @@ class KubernetesContract:
 
         await here.until(is_refused_as_absent)
 
-    async def test_a_tls_secret_keeps_its_type_and_both_its_parts(self, here: Cluster) -> None:
+    async def test_a_tls_secret_keeps_its_type_and_both_its_parts(self, here: ClusterUnderTest) -> None:
         parts = {name: base64.b64encode(b"PEM").decode() for name in ("tls.crt", "tls.key")}
         issuer = {"metadata": {"name": "issuer", "namespace": here.namespace}, "type": "kubernetes.io/tls"}
         with pytest.raises(PermanentError, match=r"data\[tls\.key\]: Required value"):
@@ -563,17 +573,17 @@ class KubernetesContract:
         with pytest.raises(PermanentError, match=r"type: Invalid value: .*field is immutable"):
             await here.meshward.patch(SECRET, "issuer", here.namespace, {"type": "Opaque"})
 
-    async def test_events_tell_what_they_are_about(self, here: Cluster) -> None:
+    async def test_events_tell_what_they_are_about(self, here: ClusterUnderTest) -> None:
         await here.apply(EVENT, here.event(reason="Mixed"))
         (found,) = await here.meshward.list(EVENT, namespace=here.namespace)
         assert (found["involvedObject"]["name"], found["reason"]) == ("colours", "Mixed")
 
-    async def test_a_token_that_has_run_out_is_refused(self, here: Cluster) -> None:
+    async def test_a_token_that_has_run_out_is_refused(self, here: ClusterUnderTest) -> None:
         with pytest.raises(TemporaryError, match="401") as refused:
             await here.latecomer.list(CONFIG_MAP, namespace=here.namespace)
         assert refused.value.reason == "Forbidden"
 
-    async def test_the_permission_that_is_missing_is_named(self, here: Cluster) -> None:
+    async def test_the_permission_that_is_missing_is_named(self, here: ClusterUnderTest) -> None:
         stranger, place = here.stranger, f'in the namespace "{here.namespace}"'
         attempts: dict[str, Awaitable[object]] = {
             'cannot list resource "pods" in API group "" at the cluster scope': stranger.list(POD),
@@ -588,20 +598,20 @@ class KubernetesContract:
                 await attempt
             assert refused.value.reason == "Forbidden"
 
-    async def test_what_a_rotation_is_not_permitted_is_known_before_it_begins(self, here: Cluster) -> None:
-        assert await Mesh(here.meshward).missing_permissions() == []
-        missing = await Mesh(here.stranger).missing_permissions()
+    async def test_what_a_rotation_is_not_permitted_is_known_before_it_begins(self, here: ClusterUnderTest) -> None:
+        assert await LinkerdMesh(here.meshward).missing_permissions() == []
+        missing = await LinkerdMesh(here.stranger).missing_permissions()
         assert {"patch daemonsets.apps", "get pods/proxy", "list pods"} < set(missing)
         assert "patch secrets linkerd/linkerd-identity-issuer" in missing
 
-    async def test_a_permission_is_known_by_its_namespace(self, here: Cluster) -> None:
+    async def test_a_permission_is_known_by_its_namespace(self, here: ClusterUnderTest) -> None:
         await here.grant(CONFIG_MAP, "patch")
         patch = Permission("patch", CONFIG_MAP, here.namespace, "colours")
         await here.until(lambda: here.stranger.may(patch))
         for other in (patch._replace(verb="get"), patch._replace(namespace="default"), patch._replace(below="status")):
             assert not await here.stranger.may(other)
 
-    async def test_applying_what_is_new_takes_the_permission_to_create_it_too(self, here: Cluster) -> None:
+    async def test_applying_what_is_new_takes_the_permission_to_create_it_too(self, here: ClusterUnderTest) -> None:
         wanted = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
         await here.grant(CONFIG_MAP, "get", "patch")
         await here.until(lambda: _is_allowed(here.stranger.get(CONFIG_MAP, "colours", here.namespace)))
@@ -621,9 +631,9 @@ async def _is_allowed(attempt: Awaitable[object]) -> bool:
     return True
 
 
-async def _exists(here: Cluster, kind: Kind, name: str) -> bool:
+async def _exists(here: ClusterUnderTest, kind: Kind, name: str) -> bool:
     return await here.meshward.get(kind, name, here.namespace) is not None
 
 
-async def _is_gone(here: Cluster, kind: Kind, name: str) -> bool:
+async def _is_gone(here: ClusterUnderTest, kind: Kind, name: str) -> bool:
     return await here.meshward.get(kind, name) is None

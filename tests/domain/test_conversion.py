@@ -8,7 +8,7 @@ import pytest
 from shared.domain.conversion import Misfit, converted
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConvertedPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: Annotated[int, msgspec.Meta(ge=1)]
 
     def __post_init__(self) -> None:
@@ -17,7 +17,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Whole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ConvertedPart, ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,6 @@ def test_a_fault_is_told_with_its_place(said: Any, at: str, why: str) -> None:
 
 
 def test_a_text_stands_for_a_number_only_where_it_may() -> None:
-    assert converted({"size": "7"}, Part, strict=False) == Part(7)
+    assert converted({"size": "7"}, ConvertedPart, strict=False) == ConvertedPart(7)
     with pytest.raises(Misfit):
-        converted({"size": "7"}, Part)
+        converted({"size": "7"}, ConvertedPart)

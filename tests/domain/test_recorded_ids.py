@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.domain.resource_id import parsed
-from tests.oracle.conformance import Missing, conformance_data
+from tests.oracle.conformance import JudgeMissing, conformance_data
 
 LOOKS_LIKE_ONE = re.compile(r"/(subscriptions|providers)/", re.IGNORECASE)
 NO_RESOURCE = re.compile(r"/subscriptions/[^/]+/providers/[\w.]+|/.+/operationStatus/[A-Za-z0-9]+={1,2}", re.IGNORECASE)
@@ -45,7 +45,7 @@ def recorded() -> set[str]:
     """What looks like a resource id in recorded bodies, or a skip that says what is missing."""
     try:
         lines = (conformance_data() / "recordings" / "exchanges.jsonl").read_text().splitlines()
-    except Missing as missing:
+    except JudgeMissing as missing:
         pytest.skip(str(missing))
     exchanges = (json.loads(line) for line in lines)
     found = {text for each in exchanges for text in texts([each["req"], each["body"]])}

@@ -13,7 +13,7 @@ from functions import routes
 from local import scenario
 from local.cloud.clock import Clock
 from local.host.host import FunctionsHost
-from local.stage import APP, AUDIENCE, Stage
+from local.stage import APP, AUDIENCE, RunningApp
 from shared.settings import Settings
 from tests.worlds.ids import HOSTILE
 
@@ -43,7 +43,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def call(
-    http: aiohttp.ClientSession, stage: Stage, method: str, route: str, token: str | None, body: Any = None
+    http: aiohttp.ClientSession, stage: RunningApp, method: str, route: str, token: str | None, body: Any = None
 ) -> tuple[int, Any, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     async with http.request(method, f"{stage.host.url}/api/{route}", headers=headers, json=body) as answer:
@@ -54,11 +54,11 @@ def test_the_routes_tested_here_are_all_there_are() -> None:
     assert [(route.method, re.sub(r"{\w+}", "anything", route.path)) for route in routes.ROUTES] == ROUTES
 
 
-async def test_the_host_serves_no_http_function_besides_them(stage: Stage) -> None:
+async def test_the_host_serves_no_http_function_besides_them(stage: RunningApp) -> None:
     assert sum(kind == "httpTrigger" for kind in stage.host.functions.values()) == len(ROUTES)
 
 
-async def test_every_route_refuses_a_call_without_a_valid_token(stage: Stage, http: aiohttp.ClientSession) -> None:
+async def test_every_route_refuses_a_call_without_a_valid_token(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     issue, caller, now = stage.world.entra.token, stage.caller(), int(stage.clock.time())
     foreign_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     claims = jwt.decode(stage.token(), options={"verify_signature": False})
@@ -80,7 +80,7 @@ async def test_every_route_refuses_a_call_without_a_valid_token(stage: Stage, ht
     assert stage.host.instances() == []
 
 
-async def test_a_token_does_not_appear_in_the_log(stage: Stage, http: aiohttp.ClientSession) -> None:
+async def test_a_token_does_not_appear_in_the_log(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     token = stage.token()
     await call(http, stage, "GET", "instances/none", token)
     await call(http, stage, "GET", "instances/none", token[:-4])
@@ -102,7 +102,7 @@ async def test_a_token_does_not_appear_in_the_log(stage: Stage, http: aiohttp.Cl
     ],
 )
 async def test_a_body_that_isn_t_as_its_route_says_is_refused_with_the_name_of_the_field(
-    stage: Stage, http: aiohttp.ClientSession, body: Any, told: str
+    stage: RunningApp, http: aiohttp.ClientSession, body: Any, told: str
 ) -> None:
     status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), body)
     assert (status, answer["reason"]) == (400, "MalformedBody")
@@ -113,7 +113,7 @@ async def test_a_body_that_isn_t_as_its_route_says_is_refused_with_the_name_of_t
 
 @pytest.mark.parametrize("route", [r for r in routes.ROUTES if r.body is not routes.Nothing], ids=lambda r: r.path)
 async def test_no_body_may_have_a_field_that_its_route_doesn_t_know(
-    stage: Stage, http: aiohttp.ClientSession, route: routes.ApiRoute[Any, Any]
+    stage: RunningApp, http: aiohttp.ClientSession, route: routes.ApiRoute[Any, Any]
 ) -> None:
     known = {field.name: "x" for field in msgspec.structs.fields(route.body)}
     status, answer, _ = await call(http, stage, "POST", route.path, stage.token(), known | {"force": "x"})
@@ -136,7 +136,7 @@ NAMING = [
 
 @pytest.mark.parametrize(("method", "route", "field", "reason"), NAMING, ids=[" ".join(named[:3]) for named in NAMING])
 async def test_a_text_that_names_nothing_is_refused_shortly_and_nothing_starts(
-    stage: Stage, http: aiohttp.ClientSession, method: str, route: str, field: str, reason: str
+    stage: RunningApp, http: aiohttp.ClientSession, method: str, route: str, field: str, reason: str
 ) -> None:
     for text in filter(None, HOSTILE.values()):
         end = text[-2000:]  # as long as a URL may be
@@ -151,13 +151,15 @@ async def test_a_text_that_names_nothing_is_refused_shortly_and_nothing_starts(
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"1" * 5_000, b"[" * 100_000, b'{"certificate":' * 100_000])
-async def test_a_body_that_nobody_can_read_is_refused(stage: Stage, http: aiohttp.ClientSession, body: bytes) -> None:
+async def test_a_body_that_nobody_can_read_is_refused(
+    stage: RunningApp, http: aiohttp.ClientSession, body: bytes
+) -> None:
     headers = {"Authorization": f"Bearer {stage.token()}"}
     async with http.post(f"{stage.host.url}/api/rotations", headers=headers, data=body) as answer:
         assert (answer.status, (await answer.json())["reason"]) == (400, "MalformedBody")
 
 
-async def test_a_recovery_point_is_a_name_and_days_are_a_number(stage: Stage, http: aiohttp.ClientSession) -> None:
+async def test_a_recovery_point_is_a_name_and_days_are_a_number(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     item = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)["properties"]["backupInstanceId"]
     for point in ("..", "a/b", "\u212a", "x" * 10_000):
         body = {"item_id": item, "point_id": point}
@@ -168,13 +170,13 @@ async def test_a_recovery_point_is_a_name_and_days_are_a_number(stage: Stage, ht
         assert (status, answer["reason"]) == (400, "MalformedQuery")
 
 
-async def test_an_unknown_instance_is_not_found(stage: Stage, http: aiohttp.ClientSession) -> None:
+async def test_an_unknown_instance_is_not_found(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     status, answer, _ = await call(http, stage, "GET", "instances/none", stage.token())
     assert (status, answer["reason"]) == (404, "NoSuchInstance")
 
 
 async def test_a_flow_started_by_hand_answers_with_the_url_of_its_status(
-    stage: Stage, http: aiohttp.ClientSession
+    stage: RunningApp, http: aiohttp.ClientSession
 ) -> None:
     cluster = next(r for r in stage.world.arm.resources.values() if r["name"] == "aks-new")
     status, answer, headers = await call(
@@ -191,7 +193,7 @@ async def test_a_flow_started_by_hand_answers_with_the_url_of_its_status(
 
 
 async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_to_do(
-    stage: Stage, http: aiohttp.ClientSession
+    stage: RunningApp, http: aiohttp.ClientSession
 ) -> None:
     cluster = next(r for r in stage.world.arm.resources.values() if r["name"] == "aks-west")
     status, answer, _ = await call(http, stage, "POST", "protections", stage.token(), {"cluster_id": cluster["id"]})
@@ -199,13 +201,13 @@ async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_t
     assert "meshward:protect=true" in answer["message"]
 
 
-async def test_a_rotation_can_be_started_by_hand(stage: Stage, http: aiohttp.ClientSession) -> None:
+async def test_a_rotation_can_be_started_by_hand(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), {"certificate": scenario.OLD_ROOT})
     assert (status, answer["instance_id"]) == (202, "rotate-prod-contoso-example-g2")
     assert stage.host.instance(answer["instance_id"]) is not None
 
 
-async def test_a_verification_can_be_started_by_hand(stage: Stage, http: aiohttp.ClientSession) -> None:
+async def test_a_verification_can_be_started_by_hand(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     job = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)
     status, answer, _ = await call(http, stage, "POST", "verifications", stage.token(), {"job_id": job["id"]})
     assert (status, answer["instance_id"]) == (202, f"verify-{job['name']}")

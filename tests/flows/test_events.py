@@ -8,7 +8,7 @@ import pytest
 from local import scenario
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_app
 
@@ -17,7 +17,7 @@ SCHEMAS = ["EventGridSchema", "CloudEventSchemaV1_0"]
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     def seed(world: World) -> None:
         scenario.seed_trust(world, 1)
         world.aks.add(scenario.NEW_CLUSTER, tags={"meshward:protect": "true"})
@@ -27,7 +27,7 @@ async def stage() -> AsyncIterator[Stage]:
         conforms(stage.world.wire.exchanges)
 
 
-async def subscribe_in(stage: Stage, topic: str, function: str, schema: str) -> None:
+async def subscribe_in(stage: RunningApp, topic: str, function: str, schema: str) -> None:
     """Let the trigger get its events in this schema alone."""
     grid, url = stage.world.event_grid, stage.host.url
     grid.topic(topic).subscriptions.clear()
@@ -35,13 +35,15 @@ async def subscribe_in(stage: Stage, topic: str, function: str, schema: str) -> 
     await grid.subscribe(function, topic=topic, endpoint=endpoint, schema=schema)
 
 
-def started(stage: Stage, flow: str) -> Callable[[], bool]:
+def started(stage: RunningApp, flow: str) -> Callable[[], bool]:
     return lambda: [i.name for i in stage.host.instances()][:1] == [flow]  # others are parts of it
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 @pytest.mark.parametrize("as_sampled", [False, True], ids=["plain", "quoted times, a blank in a key"])
-async def test_a_certificate_near_its_expiry_starts_its_rotation(stage: Stage, schema: str, as_sampled: bool) -> None:
+async def test_a_certificate_near_its_expiry_starts_its_rotation(
+    stage: RunningApp, schema: str, as_sampled: bool
+) -> None:
     vault = stage.world.key_vaults.vaults[scenario.KEY_VAULT]
     vault.events_as_sampled = as_sampled
     await subscribe_in(stage, scenario.KEY_VAULT_TOPIC, "on_certificate_event", schema)
@@ -50,7 +52,7 @@ async def test_a_certificate_near_its_expiry_starts_its_rotation(stage: Stage, s
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-async def test_a_cluster_that_is_written_starts_its_protection(stage: Stage, schema: str) -> None:
+async def test_a_cluster_that_is_written_starts_its_protection(stage: RunningApp, schema: str) -> None:
     await subscribe_in(stage, EventGrid.SUBSCRIPTION, "on_cluster_event", schema)
     stage.world.aks.announce(next(r for r in stage.world.arm.resources.values() if r["name"] == scenario.NEW_CLUSTER))
     await stage.run(started(stage, "protect_cluster"), SOON)

@@ -12,7 +12,7 @@ import pytest
 from local.cloud.key_vault.vault import Vault
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import open_app
 from tests.worlds.times import DAY, HOUR, MINUTE
@@ -25,7 +25,7 @@ MESHED = {"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN}
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     """A trust domain of two clusters, its root's last month begun; no timer runs."""
     async with fleet(365 * DAY, 30 * DAY, BY_HAND) as stage:
         await stage.clock.advance(10 * MINUTE)
@@ -33,7 +33,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -> AsyncIterator[Stage]:
+async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -> AsyncIterator[RunningApp]:
     """Two clusters under a root with this life, of which so much is left."""
 
     def seed(world: World) -> None:
@@ -45,24 +45,24 @@ async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -
         conforms(stage.world.wire.exchanges)
 
 
-def vault(stage: Stage) -> Vault:
+def vault(stage: RunningApp) -> Vault:
     return stage.world.key_vaults.vaults[KEY_VAULT]
 
 
-def cluster(stage: Stage, name: str) -> str:
+def cluster(stage: RunningApp, name: str) -> str:
     found: str = next(r for r in stage.world.arm.resources.values() if r["name"] == name)["id"]
     return found
 
 
-async def get(stage: Stage, route: str, status: int = 200) -> Any:
+async def get(stage: RunningApp, route: str, status: int = 200) -> Any:
     return await call(stage, "GET", route, status)
 
 
-async def post(stage: Stage, route: str, status: int = 202, **body: Any) -> Any:
+async def post(stage: RunningApp, route: str, status: int = 202, **body: Any) -> Any:
     return await call(stage, "POST", route, status, json=body)
 
 
-async def call(stage: Stage, method: str, route: str, status: int, **more: Any) -> Any:
+async def call(stage: RunningApp, method: str, route: str, status: int, **more: Any) -> Any:
     headers = {"Authorization": f"Bearer {stage.token()}"}
     async with (
         aiohttp.ClientSession() as http,
@@ -73,12 +73,12 @@ async def call(stage: Stage, method: str, route: str, status: int, **more: Any) 
         return body
 
 
-def phase(stage: Stage) -> str:
+def phase(stage: RunningApp) -> str:
     run = stage.host.instance(RUN)
     return (run.custom_status or {}).get("phase", "") if run else ""
 
 
-async def test_what_is_due_is_known_without_asking_any_cluster(stage: Stage) -> None:
+async def test_what_is_due_is_known_without_asking_any_cluster(stage: RunningApp) -> None:
     before = len(stage.world.wire.exchanges)
     (root,) = (await get(stage, PLANS))["rotations"]
     assert (root["certificate"], root["trust_domain"]) == (OLD_ROOT, TRUST_DOMAIN)
@@ -89,7 +89,7 @@ async def test_what_is_due_is_known_without_asking_any_cluster(stage: Stage) -> 
     ]
 
 
-async def test_a_plan_names_what_will_restart_in_each_cluster_and_changes_nothing(stage: Stage) -> None:
+async def test_a_plan_names_what_will_restart_in_each_cluster_and_changes_nothing(stage: RunningApp) -> None:
     before = len(stage.world.wire.exchanges)
     plan = await get(stage, PLAN)
     assert [m["cluster"].rpartition("/")[2] for m in plan["members"]] == ["aks-east", "aks-west"]
@@ -108,7 +108,7 @@ async def test_a_plan_names_what_will_restart_in_each_cluster_and_changes_nothin
     assert stage.host.instances() == []
 
 
-async def test_a_plan_says_what_blocks_a_member_and_what_has_to_end_by_itself(stage: Stage) -> None:
+async def test_a_plan_says_what_blocks_a_member_and_what_has_to_end_by_itself(stage: RunningApp) -> None:
     east, west = (stage.world.kubernetes.clusters[name] for name in ("aks-east", "aks-west"))
     config = east.get("ConfigMap", "linkerd", "linkerd-config")
     values = config["data"]["values"].replace("externalCA: true", "externalCA: false")
@@ -122,7 +122,7 @@ async def test_a_plan_says_what_blocks_a_member_and_what_has_to_end_by_itself(st
     assert (fit["blocker"], fit["waits_for"]) == (None, ["shop/debug"])
 
 
-async def test_a_compromised_root_is_rotated_swiftly_by_the_plan_that_was_seen(stage: Stage) -> None:
+async def test_a_compromised_root_is_rotated_swiftly_by_the_plan_that_was_seen(stage: RunningApp) -> None:
     routine, swift = await get(stage, PLAN), await get(stage, f"{PLAN}?mode=compromise")
     assert (swift["mode"], swift["restarts_each"]) == ("swift", 3)
     for wrong in (routine["hash"], "none"):
@@ -136,7 +136,9 @@ async def test_a_compromised_root_is_rotated_swiftly_by_the_plan_that_was_seen(s
     assert not stage.world.linkerd.failed
 
 
-async def test_a_routine_rotation_that_waits_goes_on_swiftly_when_the_root_is_found_compromised(stage: Stage) -> None:
+async def test_a_routine_rotation_that_waits_goes_on_swiftly_when_the_root_is_found_compromised(
+    stage: RunningApp,
+) -> None:
     await post(stage, "rotations", certificate=OLD_ROOT)
     await stage.run(lambda: phase(stage) == "settle")
     plan = await get(stage, f"{PLAN}?mode=compromise")
@@ -147,7 +149,7 @@ async def test_a_routine_rotation_that_waits_goes_on_swiftly_when_the_root_is_fo
     assert not stage.world.linkerd.failed
 
 
-async def test_a_plan_from_before_a_cluster_joined_starts_nothing(stage: Stage) -> None:
+async def test_a_plan_from_before_a_cluster_joined_starts_nothing(stage: RunningApp) -> None:
     seen = await get(stage, f"{PLAN}?mode=compromise")
     stage.world.aks.add("aks-late", tags=MESHED)
     install_linkerd(stage.world, vault(stage), "aks-late")
@@ -165,7 +167,7 @@ async def test_a_plan_from_before_a_cluster_joined_starts_nothing(stage: Stage) 
     ],
 )
 async def test_a_start_by_plan_without_a_plan_or_with_an_unknown_mode_is_refused(
-    stage: Stage, body: dict[str, Any], reason: str
+    stage: RunningApp, body: dict[str, Any], reason: str
 ) -> None:
     assert (await post(stage, "rotations", 400, certificate=OLD_ROOT, **body))["reason"] == reason
     assert stage.host.instances() == []
@@ -213,7 +215,7 @@ async def test_a_root_of_a_year_is_rotated_at_half_of_it_though_no_event_came() 
         assert not stage.world.linkerd.failed
 
 
-async def rotation(stage: Stage) -> Any:
+async def rotation(stage: RunningApp) -> Any:
     """The course of the rotation, which must end well."""
     await stage.run(RUN)
     run = stage.host.instance(RUN)
@@ -222,7 +224,7 @@ async def rotation(stage: Stage) -> Any:
     return run.input
 
 
-async def test_a_rotation_can_be_aborted_until_it_retires_the_old_root(stage: Stage) -> None:
+async def test_a_rotation_can_be_aborted_until_it_retires_the_old_root(stage: RunningApp) -> None:
     assert (await post(stage, f"rotations/{RUN}/abort", 404))["reason"] == "NoSuchInstance"
     await post(stage, "rotations", certificate=OLD_ROOT)
     await stage.run(lambda: phase(stage) == "distribute")
@@ -235,7 +237,7 @@ async def test_a_rotation_can_be_aborted_until_it_retires_the_old_root(stage: St
     assert ended["reason"] == "RotationEnded"
 
 
-async def test_a_rotation_that_retires_the_old_root_cannot_be_aborted(stage: Stage) -> None:
+async def test_a_rotation_that_retires_the_old_root_cannot_be_aborted(stage: RunningApp) -> None:
     plan = await get(stage, f"{PLAN}?mode=compromise")
     await post(stage, "rotations", certificate=OLD_ROOT, mode="compromise", plan=plan["hash"])
     await stage.run(lambda: phase(stage) == "retire")
@@ -243,14 +245,14 @@ async def test_a_rotation_that_retires_the_old_root_cannot_be_aborted(stage: Sta
     assert refused["reason"] == "NotAbortable"
 
 
-async def test_other_flows_have_no_ear_for_a_rotations_words(stage: Stage) -> None:
+async def test_other_flows_have_no_ear_for_a_rotations_words(stage: RunningApp) -> None:
     stage.world.aks.add("aks-new", tags={"meshward:protect": "true"})
     started = await post(stage, "protections", cluster_id=cluster(stage, "aks-new"))
     assert (await post(stage, f"rotations/{started['instance_id']}/abort", 404))["reason"] == "NoSuchInstance"
     await stage.run(started["instance_id"])
 
 
-async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_the_path(stage: Stage) -> None:
+async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_the_path(stage: RunningApp) -> None:
     (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "PT0S"}}}')
     refused = await get(stage, PLANS, 400)
     assert refused["reason"] == "BadPolicy"
@@ -260,7 +262,7 @@ async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_th
     assert root["mode"] == "swift", "a month is too short for a policy that gives two to one phase"
 
 
-async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: Stage) -> None:
+async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: RunningApp) -> None:
     document = {
         "default": {"trust": {"restarts_at_once": 5}},
         "clusters": {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}},

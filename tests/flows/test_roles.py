@@ -11,7 +11,7 @@ import pytest
 from local import plays, scenario
 from local.cloud.resources.permissions import matches
 from local.cloud.world import World
-from local.stage import Stage, scopes
+from local.stage import RunningApp, scopes
 from tests.worlds.app import open_app
 from tests.worlds.roles import ASSIGNMENTS, SIMULATED, TABLE
 
@@ -26,7 +26,7 @@ def assignment(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-async def stage(assignment: dict[str, str]) -> AsyncIterator[Stage]:
+async def stage(assignment: dict[str, str]) -> AsyncIterator[RunningApp]:
     def seed(world: World) -> None:
         scenario.seed(world, clusters=1)
         scenario.seed_machine(world)
@@ -40,7 +40,7 @@ def test_no_assignment_is_left_out_unseen() -> None:
     assert {each["at"] for each in TABLE["assignments"]} == {*SIMULATED, *ELSEWHERE}
 
 
-async def test_without_it_a_flow_names_the_action_and_the_scope(stage: Stage, assignment: dict[str, str]) -> None:
+async def test_without_it_a_flow_names_the_action_and_the_scope(stage: RunningApp, assignment: dict[str, str]) -> None:
     world, where = stage.world, scopes(stage.world)[assignment["at"]]
     role = world.permissions.roles[assignment["role"]]
     holder = world.entra.named(assignment["identity"]).object_id
@@ -54,7 +54,7 @@ async def test_without_it_a_flow_names_the_action_and_the_scope(stage: Stage, as
     await stage.run(lambda: any(matches(word, patterns) for word in named(stage, where)), SOON)
 
 
-def named(stage: Stage, scopes: Iterable[str]) -> Iterator[str]:
+def named(stage: RunningApp, scopes: Iterable[str]) -> Iterator[str]:
     """The actions that refusals name with a scope, in the log and in what flows show of themselves.
 
     Azure Files names neither.

@@ -12,9 +12,9 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.event_grid.system_topics import TYPE as SYSTEM_TOPIC
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import OrderedFault, Reply
 from local.cloud.world import World
-from local.stage import DUTIES, Stage, scopes
+from local.stage import DUTIES, RunningApp, scopes
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
@@ -36,14 +36,14 @@ def seed(world: World) -> None:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(timedelta(minutes=5))
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-async def report(stage: Stage) -> dict[str, Any]:
+async def report(stage: RunningApp) -> dict[str, Any]:
     await stage.clock.advance(timedelta(seconds=2))
     url, headers = f"{stage.host.url}/api/selftest", {"Authorization": f"Bearer {stage.token()}"}
     async with aiohttp.ClientSession() as http, http.post(url, headers=headers) as answer:
@@ -57,21 +57,21 @@ async def report(stage: Stage) -> dict[str, Any]:
     return found
 
 
-async def failures(stage: Stage) -> list[str]:
+async def failures(stage: RunningApp) -> list[str]:
     found = await report(stage)
     lines = [finding["line"] for finding in found["findings"] if not finding["passed"]]
     assert found["passed"] is (not lines)
     return lines
 
 
-async def failure(stage: Stage) -> tuple[str, str]:
+async def failure(stage: RunningApp) -> tuple[str, str]:
     """The one finding that is bad: what is wrong, and the command that mends it."""
     (line,) = await failures(stage)
     what, mend = line.split("\n      ")
     return what, mend
 
 
-async def test_a_complete_deployment_passes(stage: Stage) -> None:
+async def test_a_complete_deployment_passes(stage: RunningApp) -> None:
     found = await report(stage)
     assert [finding["line"] for finding in found["findings"] if not finding["passed"]] == []
     asked = {finding["line"] for finding in found["findings"]}
@@ -80,7 +80,7 @@ async def test_a_complete_deployment_passes(stage: Stage) -> None:
     assert {f"ok    cluster events {SUBSCRIPTION}", f"ok    certificate events {scenario.KEY_VAULT}"} <= asked
 
 
-async def test_a_missing_role_is_named_with_its_scope_and_the_command_that_assigns_it(stage: Stage) -> None:
+async def test_a_missing_role_is_named_with_its_scope_and_the_command_that_assigns_it(stage: RunningApp) -> None:
     permissions = stage.world.permissions
     complete = permissions.granted
     for each in TRIED:
@@ -94,7 +94,7 @@ async def test_a_missing_role_is_named_with_its_scope_and_the_command_that_assig
 
 
 @pytest.mark.parametrize("duty", DUTIES)
-async def test_an_identity_that_the_app_was_not_given_is_attached(stage: Stage, duty: str) -> None:
+async def test_an_identity_that_the_app_was_not_given_is_attached(stage: RunningApp, duty: str) -> None:
     client_id = stage.world.entra.named(duty).client_id
     del stage.world.entra.principals[client_id]
     lines = [line for line in await failures(stage) if line.startswith(f"FAIL  clusters as {duty}")]
@@ -103,7 +103,7 @@ async def test_an_identity_that_the_app_was_not_given_is_attached(stage: Stage, 
     assert client_id in lines[0]
 
 
-async def test_a_provider_that_is_not_registered_is_named_and_registered(stage: Stage) -> None:
+async def test_a_provider_that_is_not_registered_is_named_and_registered(stage: RunningApp) -> None:
     stage.world.providers.unregister(SUBSCRIPTION, PROVIDERS[0])
     what, mend = await failure(stage)
     assert f"not registered in subscription {SUBSCRIPTION}: {PROVIDERS[0]} (NotRegistered)" in what
@@ -119,7 +119,7 @@ async def test_a_provider_that_is_not_registered_is_named_and_registered(stage: 
     ],
 )
 async def test_events_that_nobody_has_subscribed_to_are_named(
-    stage: Stage, topic: str, function: str, name: str
+    stage: RunningApp, topic: str, function: str, name: str
 ) -> None:
     del stage.world.event_grid.topic(topic).subscriptions[function]
     what, mend = await failure(stage)
@@ -128,7 +128,9 @@ async def test_events_that_nobody_has_subscribed_to_are_named(
     assert mend == "infra/after-code.sh"
 
 
-async def test_a_subscription_without_a_system_topic_is_told_and_a_vault_of_another_one_is_not(stage: Stage) -> None:
+async def test_a_subscription_without_a_system_topic_is_told_and_a_vault_of_another_one_is_not(
+    stage: RunningApp,
+) -> None:
     topics = [topic["id"] for topic in stage.world.arm.of_type(SYSTEM_TOPIC)]
     for id in topics:
         stage.world.arm.remove(id)
@@ -138,14 +140,14 @@ async def test_a_subscription_without_a_system_topic_is_told_and_a_vault_of_anot
 
 
 @pytest.mark.parametrize("skew", [-60.0, 60.0])
-async def test_a_clock_that_differs_from_azure_s_is_told(stage: Stage, skew: float) -> None:
+async def test_a_clock_that_differs_from_azure_s_is_told(stage: RunningApp, skew: float) -> None:
     stage.world.wire.clock_skew = skew
     what, mend = await failure(stage)
     assert "FAIL  clock: the app's clock reads" in what
     assert mend.startswith("az functionapp restart")
 
 
-async def test_a_key_that_is_disabled_is_enabled_again(stage: Stage) -> None:
+async def test_a_key_that_is_disabled_is_enabled_again(stage: RunningApp) -> None:
     version = stage.world.key_vaults.vaults[scenario.KEY_VAULT].certificate(scenario.OLD_ROOT).current
     version.key_enabled = False
     what, mend = await failure(stage)
@@ -153,42 +155,42 @@ async def test_a_key_that_is_disabled_is_enabled_again(stage: Stage) -> None:
     assert f"az keyvault key set-attributes --vault-name {scenario.KEY_VAULT} --name {scenario.OLD_ROOT}" in mend
 
 
-async def test_a_signature_that_the_certificate_does_not_verify_is_told(stage: Stage) -> None:
+async def test_a_signature_that_the_certificate_does_not_verify_is_told(stage: RunningApp) -> None:
     other = Reply(body={"kid": f"{stage.world.wire.url}/keys/k/1", "value": "A" * 85 + "E"})
-    stage.world.wire.order(Fault(on=r"POST .*/sign$", kind="after", reply=other))
+    stage.world.wire.order(OrderedFault(on=r"POST .*/sign$", kind="after", reply=other))
     what, mend = await failure(stage)
     assert f"what the key of certificate {scenario.OLD_ROOT} signs, its certificate doesn't verify" in what
     assert "/api/rotations" in mend
 
 
-async def test_a_key_vault_that_cannot_be_reached_is_told(stage: Stage) -> None:
-    stage.world.wire.order(Fault(on=r"GET /vaults/", kind="answer", times=99))
+async def test_a_key_vault_that_cannot_be_reached_is_told(stage: RunningApp) -> None:
+    stage.world.wire.order(OrderedFault(on=r"GET /vaults/", kind="answer", times=99))
     lines = await failures(stage)
     assert [line.split(":")[0] for line in lines] == ["FAIL  certificates"]
     assert lines[0].endswith("make deploy")
 
 
-async def test_a_store_that_cannot_be_written_is_told(stage: Stage) -> None:
+async def test_a_store_that_cannot_be_written_is_told(stage: RunningApp) -> None:
     (stage.store / "selftest").write_text("in the way of a folder")
     what = next(line for line in await failures(stage) if line.startswith("FAIL  store"))
     assert "Storage Blob Data Contributor" in what
 
 
-async def test_a_cluster_that_does_not_answer_is_told(stage: Stage) -> None:
+async def test_a_cluster_that_does_not_answer_is_told(stage: RunningApp) -> None:
     stage.world.aks.stop(NEW)
     lines = await failures(stage)
     assert [line.partition(":")[0] for line in lines] == [f"FAIL  cluster as {d} {cluster_id(NEW)}" for d in WORKS[NEW]]
     assert all(line.endswith(f"az aks start --ids {cluster_id(NEW)}") for line in lines)
 
 
-async def test_a_cluster_that_runs_and_cannot_be_reached_is_told(stage: Stage) -> None:
-    stage.world.wire.order(Fault(on=f"/k8s/{EAST}/", kind="lose", times=99))
+async def test_a_cluster_that_runs_and_cannot_be_reached_is_told(stage: RunningApp) -> None:
+    stage.world.wire.order(OrderedFault(on=f"/k8s/{EAST}/", kind="lose", times=99))
     what, mend = await failure(stage)
     assert what.startswith(f"FAIL  cluster as rotator {cluster_id(EAST)}: ")
     assert mend.startswith(f"az aks show --ids {cluster_id(EAST)} --query apiServerAccessProfile")
 
 
-async def test_a_cluster_without_our_roles_names_what_each_duty_lacks(stage: Stage) -> None:
+async def test_a_cluster_without_our_roles_names_what_each_duty_lacks(stage: RunningApp) -> None:
     cluster = stage.world.kubernetes.clusters[NEW]
     for kind in ("ClusterRoleBinding", "RoleBinding"):
         for binding in list(cluster.objects(kind)):
@@ -201,7 +203,7 @@ async def test_a_cluster_without_our_roles_names_what_each_duty_lacks(stage: Sta
     assert all("kubectl kustomize infra/cluster/linkerd" in line for line in lines)
 
 
-async def test_an_event_that_does_not_come_back_is_told(stage: Stage) -> None:
+async def test_an_event_that_does_not_come_back_is_told(stage: RunningApp) -> None:
     stage.world.event_grid.topic(scenario.TOPIC).subscriptions.clear()
     what, mend = await failure(stage)
     assert "no event came back" in what

@@ -9,7 +9,7 @@ from pathlib import Path
 from durabletask.internal import orchestrator_service_pb2 as pb
 
 from local import plays
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.app import open_app
 
 FOLDER = Path(__file__).parent
@@ -22,7 +22,7 @@ async def main() -> None:
         write(stage)
 
 
-def write(stage: Stage) -> None:
+def write(stage: RunningApp) -> None:
     """One file for each flow: the events of an instance, in turns."""
     for one in stage.host.histories():
         for name in [e.executionStarted.name for e in one.pastEvents if e.HasField("executionStarted")]:

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from local.cloud.clock import Clock
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.host.host import FunctionsHost
 from tests.worlds.host import SAMPLE, Begin, Orchestrate, StartHost, ended
 from tests.worlds.times import START
@@ -74,7 +74,7 @@ def begin(host: FunctionsHost, http: aiohttp.ClientSession) -> Begin:
 def orchestrate(host: FunctionsHost, clock: Clock, begin: Begin) -> Orchestrate:
     """Start an orchestration over HTTP and let virtual time run until it ends."""
 
-    async def orchestrate(name: str, instance_id: str, data: object = None) -> Instance:
+    async def orchestrate(name: str, instance_id: str, data: object = None) -> OrchestrationState:
         response = await begin(name, instance_id, data)
         assert response.status == 202
         await clock.run_until(lambda: ended(host, instance_id), timedelta(days=30))

@@ -93,18 +93,18 @@ def _id(at: "Scope | Resource", kind: str, name: str) -> str:
     return f"{at.id}/providers/{kind}/{name}"
 
 
-class Refused(ValueError):
+class CompilerRefused(ValueError):
     """The compiler wouldn't take the file."""
 
 
 def _taken(path: Path) -> dict[str, Declaration]:
     declared = declarations(path)
     if refused := "; ".join(refusals(declared)):
-        raise Refused(f"{path}: {refused}")
+        raise CompilerRefused(f"{path}: {refused}")
     return {each.name: each for each in declared}
 
 
-class File:
+class BicepFile:
     """One Bicep file with its parameters, at a scope; `resources` are its own and those of its modules."""
 
     def __init__(
@@ -119,7 +119,7 @@ class File:
         found: list[Resource] = []
         for name in self._of_kind("resource", "module"):
             for one in _flat(self.value(name)):
-                found += one.resources if isinstance(one, File) else _with_children(one)
+                found += one.resources if isinstance(one, BicepFile) else _with_children(one)
         return found
 
     @cached_property
@@ -163,15 +163,15 @@ class File:
         for index, item in enumerate(self._eval(loop.over, names)):
             yield {**names, **dict(zip(loop.names, (item, index), strict=False))}
 
-    def _module(self, declared: Declaration, body: syntax.Object, names: _Names) -> "File":
+    def _module(self, declared: Declaration, body: syntax.ObjectLiteral, names: _Names) -> "BicepFile":
         said = self._said(body, names)
         scope = said.get("scope", self._scope)
         if isinstance(scope, Resource):
             scope = Scope(scope.id.split("/")[2], scope.name)
-        return File(self._path.parent / declared.text, said.get("params", {}), scope)
+        return BicepFile(self._path.parent / declared.text, said.get("params", {}), scope)
 
     def _resource(
-        self, declared: Declaration, body: syntax.Object, names: _Names, parent: Resource | None = None
+        self, declared: Declaration, body: syntax.ObjectLiteral, names: _Names, parent: Resource | None = None
     ) -> Resource:
         kind, _, version = declared.text.partition("@")
         said = self._said(body, names)
@@ -188,7 +188,7 @@ class File:
             made.children[child.name] = self._each(child.value, names, partial(self._resource, child, parent=made))
         return made
 
-    def _said(self, body: syntax.Object, names: _Names) -> dict[str, Any]:
+    def _said(self, body: syntax.ObjectLiteral, names: _Names) -> dict[str, Any]:
         """What a body says, but for what only orders the deployment."""
         said = [(self._eval(key, names), value) for key, value in body.entries]
         return {key: self._eval(value, names) for key, value in said if key != "dependsOn"}
@@ -203,7 +203,7 @@ class File:
                 return lambda *args: self._eval(node.body, {**names, **dict(zip(node.names, args, strict=False))})
             case syntax.For():
                 return [self._eval(node.body, inner) for inner in self._turns(node, names)]
-            case syntax.Call():
+            case syntax.FunctionCall():
                 return self._call(node.name, [go(argument) for argument in node.arguments])
         return _simple(node, go)
 
@@ -226,15 +226,15 @@ class File:
 
 def _simple(node: Expression | None, go: Callable[[Expression], Any]) -> Any:  # noqa: PLR0911 - one for each kind of node
     match node:
-        case syntax.Value(value):
+        case syntax.ValueLiteral(value):
             return value
-        case syntax.Text(parts):
+        case syntax.TextLiteral(parts):
             return "".join(part if isinstance(part, str) else _text(go(part)) for part in parts)
         case syntax.Array(items):
             return [go(item) for item in items]
-        case syntax.Object(entries):
+        case syntax.ObjectLiteral(entries):
             return {go(key): go(value) for key, value in entries}
-        case syntax.Member():
+        case syntax.MemberAccess():
             return _member(go(node.of), node)
         case syntax.Index(of, at):
             return go(of)[go(at)]
@@ -242,14 +242,14 @@ def _simple(node: Expression | None, go: Callable[[Expression], Any]) -> Any:  #
             return not go(operand) if operator == "!" else -go(operand)
         case syntax.Binary(operator, left, right):
             return _binary(operator, go(left), lambda: go(right))
-        case syntax.Choice(condition, then, other):
+        case syntax.Conditional(condition, then, other):
             return go(then) if go(condition) else go(other)
     raise NotImplementedError(node)
 
 
 def parameters(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     """What a parameter file says under an environment."""
-    return File(path, {}, Scope(""), environ).parameters
+    return BicepFile(path, {}, Scope(""), environ).parameters
 
 
 def _with_children(one: Resource) -> list[Resource]:
@@ -267,10 +267,10 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def _may_be_absent(node: Expression) -> bool:
     """Whether a chain of members ends where one of them, marked by `?`, is absent."""
-    return isinstance(node, syntax.Member) and (node.by == ".?" or _may_be_absent(node.of))
+    return isinstance(node, syntax.MemberAccess) and (node.by == ".?" or _may_be_absent(node.of))
 
 
-def _member(of: Any, node: syntax.Member) -> Any:
+def _member(of: Any, node: syntax.MemberAccess) -> Any:
     if of is None and _may_be_absent(node):
         return None
     if node.by == "::":
@@ -299,7 +299,7 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def template(*files: File) -> dict[str, Any]:
+def template(*files: BicepFile) -> dict[str, Any]:
     """The resources of files as one flat template of literals; `metadata` has their ids in the order of
     `resources`, and the principals of the identities that they get."""
     resources = [resource for file in files for resource in file.resources]

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from tests.infra import syntax
-from tests.infra.syntax import Call, Declaration, Expression, For, If, Lambda, Member, Name, Object
+from tests.infra.syntax import Declaration, Expression, For, FunctionCall, If, Lambda, MemberAccess, Name, ObjectLiteral
 
 _KNOWN = {"resource": {"id", "name", "type", "apiVersion"}, "module": {"name"}}
 
@@ -37,9 +37,9 @@ def _of_body(each: Declaration, body: Expression | None, known: _Declared) -> It
         if runtime := _runtime(body.condition, known):
             yield f"BCP177: {each.name} on condition of {runtime}"
         body = body.body
-    assert isinstance(body, Object)
+    assert isinstance(body, ObjectLiteral)
     for key, value in body.entries:
-        if key == syntax.Text(["name"]) and not each.existing and (runtime := _runtime(value, known)):
+        if key == syntax.TextLiteral(["name"]) and not each.existing and (runtime := _runtime(value, known)):
             yield f"BCP120: {each.name} named by {runtime}"
     for child in body.nested:
         if looped:
@@ -50,12 +50,12 @@ def _of_body(each: Declaration, body: Expression | None, known: _Declared) -> It
 def _runtime(node: Any, known: _Declared) -> str:
     """What in an expression only the deployment will know; empty if nothing."""
     match node:
-        case Member(of, _, name) if kind := _symbol(of, known):
+        case MemberAccess(of, _, name) if kind := _symbol(of, known):
             return "" if name in _KNOWN[kind] else f"{kind} {name}"
         case Name(word) if word in known:
             declared = known[word]
             return _runtime(declared.value, known) if declared.kind == "var" else word * (declared.kind in _KNOWN)
-        case Call(name, _) if name == "reference" or name.startswith("list"):
+        case FunctionCall(name, _) if name == "reference" or name.startswith("list"):
             return f"{name}()"
         case For(names, over, body):
             return _runtime(over, known) or _runtime(body, _without(known, names))
@@ -66,7 +66,7 @@ def _runtime(node: Any, known: _Declared) -> str:
 
 def _symbol(node: Expression, known: _Declared) -> str:
     """Whether an expression names a resource or a module, also one of a loop or nested in another."""
-    while isinstance(node, syntax.Index) or (isinstance(node, Member) and node.by == "::"):
+    while isinstance(node, syntax.Index) or (isinstance(node, MemberAccess) and node.by == "::"):
         node = node.of
     found = known.get(node.name) if isinstance(node, Name) else None
     return found.kind if found and found.kind in _KNOWN else ""

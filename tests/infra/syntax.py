@@ -18,7 +18,7 @@ from tree_sitter import Language, Node, Parser
 
 
 @dataclass(frozen=True)
-class Value:
+class ValueLiteral:
     """A number, a boolean or null."""
 
     value: int | bool | None
@@ -30,7 +30,7 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextLiteral:
     parts: "list[str | Expression]"
 
 
@@ -40,7 +40,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Object:
+class ObjectLiteral:
     """`nested` are the resources that are declared in it."""
 
     entries: "list[tuple[Expression, Expression]]"
@@ -48,7 +48,7 @@ class Object:
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberAccess:
     """`by` is one of `.`, `.?` and `::`."""
 
     of: "Expression"
@@ -63,7 +63,7 @@ class Index:
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     name: str
     arguments: "list[Expression]"
 
@@ -82,7 +82,7 @@ class Binary:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Conditional:
     condition: "Expression"
     then: "Expression"
     other: "Expression"
@@ -110,7 +110,20 @@ class If:
 
 
 type Expression = (
-    Value | Name | Text | Array | Object | Member | Index | Call | Unary | Binary | Choice | Lambda | For | If
+    ValueLiteral
+    | Name
+    | TextLiteral
+    | Array
+    | ObjectLiteral
+    | MemberAccess
+    | Index
+    | FunctionCall
+    | Unary
+    | Binary
+    | Conditional
+    | Lambda
+    | For
+    | If
 )
 
 
@@ -207,7 +220,7 @@ def _choice(words: deque[Node]) -> Expression:
     words.popleft()
     then = _choice(words)
     words.popleft()
-    return Choice(condition, then, _choice(words))
+    return Conditional(condition, then, _choice(words))
 
 
 def _binary(words: deque[Node], level: int = 0) -> Expression:
@@ -236,7 +249,7 @@ def _chain(words: deque[Node]) -> Expression:
         touches = words[0].start_byte == last.end_byte
         match words[0].type:
             case "." | ".?" | "::":
-                found = Member(found, words.popleft().type, _text(last := words.popleft()))
+                found = MemberAccess(found, words.popleft().type, _text(last := words.popleft()))
             case "[":
                 words.popleft()
                 found = Index(found, _choice(words))
@@ -245,7 +258,7 @@ def _chain(words: deque[Node]) -> Expression:
                 found = Index(found, *_items(last := words.popleft()))
             case "arguments" | "parenthesized_expression" if touches:
                 assert isinstance(found, Name)
-                found = Call(found.name, _items(last := words.popleft()))
+                found = FunctionCall(found.name, _items(last := words.popleft()))
             case "!":  # says that it isn't null
                 last = words.popleft()
             case _:
@@ -258,11 +271,11 @@ def _operand(node: Node) -> Expression:  # noqa: PLR0911 - one for each kind of 
         case "identifier":
             return Name(_text(node))
         case "number":
-            return Value(int(_text(node)))
+            return ValueLiteral(int(_text(node)))
         case "boolean" | "null":
-            return Value({"true": True, "false": False, "null": None}[_text(node)])
+            return ValueLiteral({"true": True, "false": False, "null": None}[_text(node)])
         case "string" if not _text(node).startswith("'''"):
-            return Text(list(_parts(node)))
+            return TextLiteral(list(_parts(node)))
         case "array":
             return Array(_items(node))
         case "object":
@@ -292,14 +305,14 @@ def _unescaped(text: bytes) -> str:
     return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text.decode())
 
 
-def _object(entries: list[list[Node]]) -> Object:
+def _object(entries: list[list[Node]]) -> ObjectLiteral:
     nested = [_declaration(each[0]) for each in entries if each[0].type in _DECLARED]
     pairs = [(_key(each[0]), _expression(each[1])) for each in entries if len(each) > 1]
-    return Object(pairs, nested)
+    return ObjectLiteral(pairs, nested)
 
 
 def _key(node: Node) -> Expression:
-    return Text([_text(node)]) if node.type == "identifier" else _expression(node)
+    return TextLiteral([_text(node)]) if node.type == "identifier" else _expression(node)
 
 
 def _loop(node: Node) -> For:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.stage import INFRA
-from tests.infra.evaluated import File, Resource, Scope, parameters
+from tests.infra.evaluated import BicepFile, Resource, Scope, parameters
 from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, subscribed
 
 ROLES = json.loads((INFRA / "roles.json").read_text())
@@ -16,7 +16,7 @@ ACCOUNT, DUTIES = "Microsoft.Storage/storageAccounts", ("host", "rotator", "prov
 TABLE = json.loads((INFRA / "subscriptions.json").read_text())
 
 
-def of_type(file: File, type: str) -> list[Resource]:
+def of_type(file: BicepFile, type: str) -> list[Resource]:
     return [resource for resource in file.resources if resource.type == type]
 
 
@@ -126,7 +126,7 @@ def test_an_assignment_is_named_by_its_principal_which_is_another_after_a_remova
     names = []
     for last in "ab":
         identity = {"id": "/same", "clientId": "c", "principalId": f"11111111-1111-4111-8111-11111111111{last}"}
-        file = File(assignments, {"identities": dict.fromkeys(DUTIES, identity)}, Scope(HOME))
+        file = BicepFile(assignments, {"identities": dict.fromkeys(DUTIES, identity)}, Scope(HOME))
         names.append({one.name for one in of_type(file, ASSIGNMENT)})
     assert not names[0] & names[1]
 

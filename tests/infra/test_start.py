@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.evaluated import File, Refused, Scope
+from tests.infra.evaluated import BicepFile, CompilerRefused, Scope
 from tests.infra.start import refusals
 from tests.infra.syntax import declarations
 
@@ -45,8 +45,8 @@ def found(folder: Path, said: str) -> list[str]:
 )
 def test_what_a_deployment_cannot_know_at_its_start_is_refused(tmp_path: Path, said: str, code: str) -> None:
     assert found(tmp_path, said) == [code]
-    with pytest.raises(Refused, match=code):
-        File(tmp_path / "x.bicep", {}, Scope(""))
+    with pytest.raises(CompilerRefused, match=code):
+        BicepFile(tmp_path / "x.bicep", {}, Scope(""))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.stage import INFRA
-from tests.infra.evaluated import File, Scope
+from tests.infra.evaluated import BicepFile, Scope
 from tests.infra.syntax import declarations
 
 FILES = sorted(file for file in INFRA.rglob("*") if file.suffix in (".bicep", ".bicepparam"))
@@ -52,7 +52,7 @@ def named(declared: Any) -> list[str]:
 )
 def test_an_expression_means_what_the_language_says(tmp_path: Path, said: str, meant: object) -> None:
     (tmp_path / "x.bicep").write_text(f"{NAMES}var it = {said}\n")
-    assert File(tmp_path / "x.bicep", {}, Scope("")).value("it") == meant
+    assert BicepFile(tmp_path / "x.bicep", {}, Scope("")).value("it") == meant
 
 
 @pytest.mark.parametrize("said", ["var it = (", "var it =", "var it = a b", "var it = '''\nlines'''", "let it = 1"])

@@ -59,7 +59,7 @@ LEFT_OUT = {
 }
 
 
-class Missing(Exception):
+class JudgeMissing(Exception):
     """The judge can't be had here; says what is missing."""
 
 
@@ -144,7 +144,7 @@ def conformance_data() -> Path:
     """The folder of specifications and recordings; raises Missing."""
     folder = next((f for f in (ROOT.parent / "shared" / "oracle", ROOT / "shared" / "oracle") if f.is_dir()), None)
     if folder is None:
-        raise Missing("no conformance data: the folder shared/oracle isn't beside the repository")
+        raise JudgeMissing("no conformance data: the folder shared/oracle isn't beside the repository")
     return folder
 
 
@@ -153,7 +153,7 @@ def open_oracle() -> Oracle:
     """The one judge of this process; raises Missing."""
     folder = conformance_data()
     if not (shutil.which("node") and shutil.which("npm")):
-        raise Missing("no validator: node 20 and npm aren't installed")
+        raise JudgeMissing("no validator: node 20 and npm aren't installed")
     return Oracle(folder, installed(_LOCK))
 
 
@@ -161,6 +161,6 @@ def conforms(exchanges: Iterable[Exchange]) -> None:
     """Fail the test whose world exchanged something that Azure would not; without the judge, say nothing."""
     try:
         findings = open_oracle().judge(exchanges)
-    except Missing:
+    except JudgeMissing:
         return
     assert not findings, "\n".join(["the simulated Azure or the app strays from the wire:", *findings])

@@ -21,7 +21,7 @@ from shared.adapters.azure.keys import signed
 from shared.domain.trust.certificates import pem, root_certificate
 from shared.domain.trust.linkerd.certificates import issuer_certificate
 from shared.domain.trust.roots import Rotation
-from tests.real.stacks import Peer
+from tests.real.stacks import HandshakeEnd
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 DOMAIN = "prod.contoso.example"
@@ -89,9 +89,9 @@ def shown(*issuers: Authority) -> str:
     return pem(leaf(*issuers).certificate) + pems(*issuers)
 
 
-def peer(issuers: Sequence[Authority], roots: str) -> Peer:
+def peer(issuers: Sequence[Authority], roots: str) -> HandshakeEnd:
     key = SIMULATED.leaf_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Peer(chain=shown(*issuers), key=key.decode(), roots=roots)
+    return HandshakeEnd(chain=shown(*issuers), key=key.decode(), roots=roots)
 
 
 def _new_key() -> ec.EllipticCurvePrivateKey:

@@ -25,7 +25,7 @@ _TOOLS = {
 }
 
 
-class Missing(Exception):
+class BuildMissing(Exception):
     """Something that the build needs isn't on this machine; says what."""
 
 
@@ -33,7 +33,7 @@ def need(*tools: str) -> None:
     """Raises Missing unless these are installed."""
     absent = [_TOOLS[tool] for tool in tools if shutil.which(tool) is None]
     if absent:
-        raise Missing(f"the tests with real servers need {' and '.join(absent)}")
+        raise BuildMissing(f"the tests with real servers need {' and '.join(absent)}")
 
 
 def programs() -> dict[str, Path]:
@@ -62,7 +62,7 @@ def _build(module: Path, folder: Path) -> None:
 def _run(module: Path, *command: str) -> str:
     done = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Missing(f"{' '.join(command[:2])} failed for {module.name}:\n{done.stderr[-4000:]}")
+        raise BuildMissing(f"{' '.join(command[:2])} failed for {module.name}:\n{done.stderr[-4000:]}")
     return done.stdout
 
 
@@ -75,5 +75,5 @@ if __name__ == "__main__":
         need(*_TOOLS)
         for found in programs().values():
             _say(f"ready: {found.name}")
-    except Missing as missing:
+    except BuildMissing as missing:
         sys.exit(str(missing))

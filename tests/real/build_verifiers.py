@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.builds.kept import CACHE, kept
-from tests.real.build import Missing, need
+from tests.real.build import BuildMissing, need
 
 _SOURCES = Path(__file__).parent / "verifiers"
 
@@ -44,11 +44,11 @@ def _makings(folder: str, *version: str) -> list[bytes]:
 
 def _run(*command: str, within: str) -> None:
     if subprocess.run(command, cwd=_SOURCES / within, check=False).returncode:
-        raise Missing(f"{command[0]} build failed, see above")
+        raise BuildMissing(f"{command[0]} build failed, see above")
 
 
 if __name__ == "__main__":
     try:
         go_verifier(), rustls_verifier()
-    except Missing as missing:
+    except BuildMissing as missing:
         sys.exit(str(missing))

@@ -8,7 +8,7 @@ import pytest
 from local.cloud.clock import Clock
 from local.cloud.world import World
 from local.scenario import cluster_names
-from tests.real.control_plane import ControlPlane, control_plane
+from tests.real.control_plane import RealControlPlane, control_plane
 
 CLUSTERS = cluster_names(2)
 
@@ -27,7 +27,7 @@ async def world(anyio_backend: str) -> AsyncIterator[World]:
 
 
 @pytest.fixture(scope="session")
-async def real(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ControlPlane]:
+async def real(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealControlPlane]:
     async with control_plane(world, CLUSTERS, tmp_path_factory.mktemp("real")) as real:
         for name, server in real.servers.items():
             world.aks.add(name)

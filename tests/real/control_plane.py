@@ -68,7 +68,7 @@ class ApiServer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControlPlane:
+class RealControlPlane:
     """The API servers by the names of their clusters, and the etcd that they share."""
 
     servers: Mapping[str, ApiServer]
@@ -84,7 +84,7 @@ class ControlPlane:
 
 
 @asynccontextmanager
-async def control_plane(world: World, names: list[str], folder: Path) -> AsyncIterator[ControlPlane]:
+async def control_plane(world: World, names: list[str], folder: Path) -> AsyncIterator[RealControlPlane]:
     """A running control plane for each name; what it writes goes to `folder`. Raises build.Missing, NotReady."""
     programs = await asyncio.to_thread(build.programs)
     async with AsyncExitStack() as stack:
@@ -92,7 +92,9 @@ async def control_plane(world: World, names: list[str], folder: Path) -> AsyncIt
         async with asyncio.TaskGroup() as group:
             starts = [stack.enter_async_context(_cluster(world, programs, etcd, folder / name)) for name in names]
             servers = [group.create_task(start) for start in starts]
-        yield ControlPlane(servers={n: server.result() for n, server in zip(names, servers, strict=True)}, etcd=etcd)
+        yield RealControlPlane(
+            servers={n: server.result() for n, server in zip(names, servers, strict=True)}, etcd=etcd
+        )
 
 
 async def _etcd(stack: AsyncExitStack, programs: Mapping[str, Path], folder: Path) -> str:

@@ -26,9 +26,9 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
 from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 from shared.adapters.kubernetes.isolation import Namespaces
-from shared.adapters.meshes.linkerd import Linkerd, Mesh
+from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import TemporaryError
-from shared.domain.restores.calls import ALLOWED, STRANGER, Call
+from shared.domain.restores.calls import ALLOWED, STRANGER, WorkloadCall
 from shared.domain.restores.rungs import HANDSHAKE
 from shared.domain.restores.verification import Item
 from shared.domain.trust.linkerd.facts import Proxy
@@ -139,9 +139,9 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
         yield duties
 
 
-def _call(place: str) -> Call:
+def _call(place: str) -> WorkloadCall:
     """A call of a workload in the mesh."""
-    return Call(
+    return WorkloadCall(
         name=ALLOWED,
         place=place,
         rung=HANDSHAKE,
@@ -169,7 +169,7 @@ async def _runs(admin: httpx2.AsyncClient) -> bool:
     return [pod["status"].get("phase") for pod in pods] == ["Running"] * (3 * len(WORKLOADS) + 1)
 
 
-async def _restarts(mesh: Mesh, name: str) -> bool:
+async def _restarts(mesh: LinkerdMesh, name: str) -> bool:
     """Controllers change the object meanwhile."""
     workload = next(w for w in await mesh.workloads() if (w.namespace, w.name) == (SHOP, name))
     try:

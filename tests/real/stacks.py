@@ -27,7 +27,7 @@ class Stack(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Peer:
+class HandshakeEnd:
     """One end of a handshake: what it shows, and whom it trusts."""
 
     chain: str
@@ -35,7 +35,7 @@ class Peer:
     roots: str
 
 
-class Verifier:
+class VerifierProgram:
     """A program of `verifiers/`, asked a line at a time."""
 
     def __init__(self, program: Path) -> None:
@@ -44,7 +44,7 @@ class Verifier:
     def refusal(self, chain: str, roots: str, name: str, at: float) -> str:
         return self._ask(op="validate", chain=chain, roots=roots, name=name, at=int(at))
 
-    def handshake(self, client: Peer, server: Peer, name: str, at: float) -> str:
+    def handshake(self, client: HandshakeEnd, server: HandshakeEnd, name: str, at: float) -> str:
         """Why one of the two refuses the other; the client looks for a server of this name."""
         return self._ask(op="handshake", client=asdict(client), server=asdict(server), name=name, at=int(at))
 

@@ -9,8 +9,8 @@ import pytest
 from local.cloud.world import World
 from local.scenario import cluster_names
 from shared.adapters.kubernetes.api import NAMESPACE
-from tests.contracts.kubernetes import Cluster, KubernetesContract, opened
-from tests.real.control_plane import ControlPlane
+from tests.contracts.kubernetes import ClusterUnderTest, KubernetesContract, opened
+from tests.real.control_plane import RealControlPlane
 
 CLUSTERS = cluster_names(2)
 
@@ -19,19 +19,21 @@ async def _wait() -> None:
     await asyncio.sleep(0.1)
 
 
-def _opened(world: World, real: ControlPlane, name: str) -> AbstractAsyncContextManager[Cluster]:
+def _opened(world: World, real: RealControlPlane, name: str) -> AbstractAsyncContextManager[ClusterUnderTest]:
     server = real.servers[name]
     return opened(world, name, server.admin, wait=_wait, forget=real.compact, held=server.kubelets.held)
 
 
 class TestRealApiServer(KubernetesContract):
     @pytest.fixture(params=CLUSTERS)
-    async def cluster(self, world: World, real: ControlPlane, request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+    async def cluster(
+        self, world: World, real: RealControlPlane, request: pytest.FixtureRequest
+    ) -> AsyncIterator[ClusterUnderTest]:
         async with _opened(world, real, request.param) as cluster:
             yield cluster
 
 
-async def test_one_cluster_knows_nothing_of_the_other(world: World, real: ControlPlane) -> None:
+async def test_one_cluster_knows_nothing_of_the_other(world: World, real: RealControlPlane) -> None:
     east, west = (_opened(world, real, name) for name in CLUSTERS)
     async with east as here, west as there:
         await here.meshward.apply(NAMESPACE, {"metadata": {"name": "only-here"}})

@@ -19,7 +19,7 @@ from local.stage import DUTIES
 from shared.adapters.kubernetes.api import Object
 from shared.domain.errors import MeshwardError
 from shared.domain.vaults.binding import NAMESPACE
-from tests.real.control_plane import ControlPlane
+from tests.real.control_plane import RealControlPlane
 from tests.real.duties import SHOP, STANDING, Duties, on_duty, until
 from tests.worlds.manifests import manifests
 
@@ -27,7 +27,7 @@ _ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["ki
 
 
 @dataclass(frozen=True, kw_only=True)
-class Permission:
+class GrantedVerb:
     """One verb on one resource by one role; `name` if only on the object of that name."""
 
     kind: str
@@ -46,7 +46,7 @@ class Permission:
         return {"verbs": [self.verb], "apiGroups": [self.group], "resources": [self.resource], **named}
 
 
-def permissions(role: Object) -> list[Permission]:
+def permissions(role: Object) -> list[GrantedVerb]:
     kind, name = role["kind"], role["metadata"]["name"]
     parts = [
         part
@@ -54,13 +54,13 @@ def permissions(role: Object) -> list[Permission]:
         for part in product(rule["verbs"], rule["apiGroups"], rule["resources"], rule.get("resourceNames", [""]))
     ]
     return [
-        Permission(kind=kind, role=name, verb=verb, group=group, resource=resource, name=of)
+        GrantedVerb(kind=kind, role=name, verb=verb, group=group, resource=resource, name=of)
         for verb, group, resource, of in parts
     ]
 
 
 @pytest.fixture(scope="module")
-async def duties(world: World, real: ControlPlane) -> AsyncIterator[Duties]:
+async def duties(world: World, real: RealControlPlane) -> AsyncIterator[Duties]:
     (cluster,) = cluster_names(1)
     async with on_duty(world, cluster, real.servers[cluster]) as duties:
         yield duties
@@ -89,7 +89,7 @@ async def test_the_roles_are_enough(duties: Duties, role: str) -> None:
 
 
 @pytest.mark.parametrize("missing", [p for role in _ROLES for p in permissions(role)], ids=str)
-async def test_each_permission_is_needed_and_named_when_it_is_missing(duties: Duties, missing: Permission) -> None:
+async def test_each_permission_is_needed_and_named_when_it_is_missing(duties: Duties, missing: GrantedVerb) -> None:
     role = next(r for r in _ROLES if (r["kind"], r["metadata"]["name"]) == (missing.kind, missing.role))
     named = f'cannot {missing.verb} resource "{missing.resource}" in API group "{missing.group}"'
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.real.trust_domain import on_real_clusters, seed
 from tests.real.twin import Gateway
 from tests.worlds.app import NO_WATCH
@@ -17,7 +17,7 @@ FAULTS = {"lost": 3, "throttled": 3, "expired": 2, "down": 4}
 _HALF_A_MINUTE = timedelta(seconds=30)
 
 
-def two_clusters(folder: Path) -> AbstractAsyncContextManager[tuple[Stage, list[Gateway]]]:
+def two_clusters(folder: Path) -> AbstractAsyncContextManager[tuple[RunningApp, list[Gateway]]]:
     return on_real_clusters(folder, partial(seed, clusters=CLUSTERS), NO_WATCH)
 
 

@@ -35,7 +35,7 @@ from tests.real.authorities import (
     shown,
 )
 from tests.real.build_verifiers import go_verifier, rustls_verifier
-from tests.real.stacks import OpenSSL, Stack, Verifier
+from tests.real.stacks import OpenSSL, Stack, VerifierProgram
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AT = NOW.timestamp()
@@ -48,15 +48,15 @@ TLS = ["Go", "rustls"]
 
 
 @pytest.fixture(scope="module")
-def verifiers() -> Iterator[dict[str, Verifier]]:
-    verifiers = {"Go": Verifier(go_verifier()), "rustls": Verifier(rustls_verifier())}
+def verifiers() -> Iterator[dict[str, VerifierProgram]]:
+    verifiers = {"Go": VerifierProgram(go_verifier()), "rustls": VerifierProgram(rustls_verifier())}
     yield verifiers
     for verifier in verifiers.values():
         verifier.close()
 
 
 @pytest.fixture(scope="module")
-def stacks(verifiers: dict[str, Verifier]) -> dict[str, Stack]:
+def stacks(verifiers: dict[str, VerifierProgram]) -> dict[str, Stack]:
     return {**verifiers, "OpenSSL": OpenSSL()}
 
 
@@ -85,7 +85,7 @@ def test_every_leaf_is_accepted_by_everybody_while_the_fleet_enters_a_phase(
 @pytest.mark.parametrize("move", MOVED, ids="-".join)
 @pytest.mark.parametrize("stack", TLS)
 def test_every_pair_shakes_hands_while_the_fleet_enters_a_phase(
-    verifiers: dict[str, Verifier], stack: str, move: Move
+    verifiers: dict[str, VerifierProgram], stack: str, move: Move
 ) -> None:
     peers = [peer([ISSUERS[slot]], roots) for slot, roots in product(*met(move))]
     for client, server in product(peers, repeat=2):
@@ -95,7 +95,7 @@ def test_every_pair_shakes_hands_while_the_fleet_enters_a_phase(
 @pytest.mark.parametrize("stack", TLS)
 @pytest.mark.parametrize("stale_end", ["client", "server"])
 def test_one_end_that_lacks_the_new_root_breaks_every_handshake_under_it(
-    verifiers: dict[str, Verifier], stack: str, stale_end: str
+    verifiers: dict[str, VerifierProgram], stack: str, stale_end: str
 ) -> None:
     ready, stale = (peer([ISSUERS[Slot.NEW]], roots) for roots in (bundle_of(Phase.DISTRIBUTE), pems(OLD)))
     client, server = (stale, ready) if stale_end == "client" else (ready, stale)
@@ -104,7 +104,7 @@ def test_one_end_that_lacks_the_new_root_breaks_every_handshake_under_it(
 
 
 def test_issuers_pass_the_check_that_the_identity_controller_makes_when_it_loads_them(
-    verifiers: dict[str, Verifier],
+    verifiers: dict[str, VerifierProgram],
 ) -> None:
     for issuer in ISSUERS.values():
         assert verifiers["Go"].refusal(pems(issuer), bundle_of(Phase.ACTIVATE), "", AT) == ""
@@ -189,7 +189,7 @@ def test_the_stacks_and_the_simulated_proxies_say_of_a_chain(stacks: dict[str, S
 @pytest.mark.parametrize("of", CASES)
 @pytest.mark.parametrize("stack", TLS)
 def test_peers_shake_hands_exactly_if_their_chain_is_accepted(
-    verifiers: dict[str, Verifier], stack: str, of: str
+    verifiers: dict[str, VerifierProgram], stack: str, of: str
 ) -> None:
     case, at = CASES[of], AT + CASES[of].after.total_seconds()
     both = peer(case.issuers, pems(case.root))

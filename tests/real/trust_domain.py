@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
-from local.stage import DUTIES, Stage
+from local.stage import DUTIES, RunningApp
 from tests.real.control_plane import control_plane
 from tests.real.duties import policies
 from tests.real.twin import Gateway, Twin, joined
@@ -31,7 +31,7 @@ def seed(world: World, clusters: int) -> None:
 @asynccontextmanager
 async def on_real_clusters(
     folder: Path, seed: Callable[[World], None], settings: Mapping[str, str]
-) -> AsyncIterator[tuple[Stage, list[Gateway]]]:
+) -> AsyncIterator[tuple[RunningApp, list[Gateway]]]:
     """The stage, with the way to each of its real clusters."""
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(open_app(start=time.time(), seed=seed, settings=settings))

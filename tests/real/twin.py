@@ -26,7 +26,7 @@ import trustme
 from aiohttp import web
 
 from local.cloud.kubernetes.api import AUDIENCE
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
@@ -49,7 +49,7 @@ _METRICS = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/:]+):(\d+)/proxy/met
 _TRIES, _PAUSE = 600, 0.1
 
 
-class Twin(Cluster):
+class Twin(SimulatedCluster):
     """The objects of a real cluster; what a scenario applies waits in `wanted`, `born` has pods' ages by uid."""
 
     def __init__(self, world: World, name: str) -> None:

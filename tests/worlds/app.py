@@ -11,7 +11,7 @@ from local import scenario, stage
 from local.cloud.world import World
 from local.host.placeholder import Placeholder
 from local.host.process import started
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.times import START
 
 _launch = Placeholder().launch if sys.platform == "linux" else started
@@ -28,7 +28,7 @@ NO_TRUST = {  # timers with nothing to see where no trust domain is
 
 def open_app(
     *, seed: Callable[[World], None] = scenario.seed, start: float = START, **options: Any
-) -> AbstractAsyncContextManager[Stage]:
+) -> AbstractAsyncContextManager[RunningApp]:
     """`local.stage.open_stage`, with meshes that talk every five minutes, as tests run through days."""
 
     def seldom(world: World) -> None:
@@ -38,7 +38,7 @@ def open_app(
     return stage.open_stage(seed=seldom, start=start, launch=_launch, **options)
 
 
-async def call(stage: Stage, method: str, route: str, body: Any = None) -> tuple[int, Any]:
+async def call(stage: RunningApp, method: str, route: str, body: Any = None) -> tuple[int, Any]:
     """The status and the body of what an operator's request gets."""
     headers = {"Authorization": f"Bearer {stage.token()}"}
     url = f"{stage.host.url}/api/{route}"

@@ -4,9 +4,9 @@ import msgspec
 
 from local import scenario
 from local.cloud.world import World
-from local.host.durable import Instance
-from local.stage import Stage
-from shared.domain.vaults.binding import Entry
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp
+from shared.domain.vaults.binding import IdentityMapEntry
 from tests.worlds.manifests import grant
 from tests.worlds.protections import cluster_of, finished, of
 
@@ -34,13 +34,13 @@ def seed_with_volumes(world: World) -> None:
     cluster["tags"] |= {"meshward:files": "rg-storage/stshop/carts", "meshward:machines": "rg-tools/vm-build"}
 
 
-def entries(stage: Stage) -> list[Entry]:
+def entries(stage: RunningApp) -> list[IdentityMapEntry]:
     """The identity map, its versions in order."""
     paths = sorted((stage.store / "identities").rglob("*.json"))
-    return [msgspec.json.decode(path.read_bytes(), type=Entry) for path in paths]
+    return [msgspec.json.decode(path.read_bytes(), type=IdentityMapEntry) for path in paths]
 
 
-async def bound(stage: Stage) -> Instance:
+async def bound(stage: RunningApp) -> OrchestrationState:
     """The protection of the cluster, which has gone well."""
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)

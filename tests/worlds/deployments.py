@@ -3,7 +3,7 @@
 from typing import Any
 
 from local.stage import INFRA
-from tests.infra.evaluated import File, Scope
+from tests.infra.evaluated import BicepFile, Scope
 
 HOME, OTHER = "11111111-1111-4111-8111-111111111111", "33333333-3333-4333-8333-333333333333"
 PRIVATE = {"network": {"private": True, "callers": ["203.0.113.0/24"]}}
@@ -14,14 +14,14 @@ VERIFIED = {
 }
 
 
-def deployed(**params: Any) -> File:
+def deployed(**params: Any) -> BicepFile:
     """infra/main.bicep with these parameters."""
     given = {"environmentName": "mw", "location": "westeurope", "audience": "a"}
-    return File(INFRA / "main.bicep", given | params, Scope(HOME))
+    return BicepFile(INFRA / "main.bicep", given | params, Scope(HOME))
 
 
-def subscribed(main: File | None = None, **params: Any) -> File:
+def subscribed(main: BicepFile | None = None, **params: Any) -> BicepFile:
     """infra/events.bicep with these parameters, for what main.bicep has made."""
     app = (main or deployed()).read("outputs")["FUNCTION_APP"]
     given = {"resourceGroupName": "rg-mw", "functionAppName": app}
-    return File(INFRA / "events.bicep", given | params, Scope(HOME))
+    return BicepFile(INFRA / "events.bicep", given | params, Scope(HOME))

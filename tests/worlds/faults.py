@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from functions.engine.activities import Activity
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import OrderedFault, Reply
 from local.host.process import Moment
-from local.stage import Stage
+from local.stage import RunningApp
 
-FAULTS: dict[str, Callable[[str], Fault]] = {
-    "throttled": lambda on: Fault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
-    "broken": lambda on: Fault(on, "answer", 2, Reply(status=500)),
-    "done but denied": lambda on: Fault(on, "after", 2),
-    "answer lost": lambda on: Fault(on, "lose", 2),
-    "doubled": lambda on: Fault(on, "double", 2),
+FAULTS: dict[str, Callable[[str], OrderedFault]] = {
+    "throttled": lambda on: OrderedFault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
+    "broken": lambda on: OrderedFault(on, "answer", 2, Reply(status=500)),
+    "done but denied": lambda on: OrderedFault(on, "after", 2),
+    "answer lost": lambda on: OrderedFault(on, "lose", 2),
+    "doubled": lambda on: OrderedFault(on, "double", 2),
 }
 
 
@@ -35,10 +35,10 @@ def registered(*modules: ModuleType) -> set[str]:
 class Striking:
     """Orders the fault of each row as its activity first begins; `met` are those that have met it."""
 
-    def __init__(self, stage: Stage, fault: Callable[[str], Fault], requests: Mapping[str, str]) -> None:
+    def __init__(self, stage: RunningApp, fault: Callable[[str], OrderedFault], requests: Mapping[str, str]) -> None:
         self._stage, self._fault = stage, fault
         self._requests = {row: on for row, on in requests.items() if on}
-        self._ordered: dict[str, Fault] = {}
+        self._ordered: dict[str, OrderedFault] = {}
         stage.host.on_invocation(self)
 
     def __call__(self, function: str, moment: Moment) -> None:
@@ -51,7 +51,7 @@ class Striking:
         return {row for row, fault in self._ordered.items() if fault.times < self._fault("").times}
 
 
-def losing(stage: Stage, names: set[str], *, killed: bool) -> set[str]:
+def losing(stage: RunningApp, names: set[str], *, killed: bool) -> set[str]:
     """Lose the first answer of each of these activities, perhaps with its worker; those that this has come to."""
     struck = set[str]()
 

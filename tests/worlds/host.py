@@ -6,13 +6,13 @@ from typing import Any
 
 import aiohttp
 
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.host.host import FunctionsHost
 
 SAMPLE = Path(__file__).parents[1] / "host" / "apps" / "sample"
 StartHost = Callable[[Path], Awaitable[FunctionsHost]]
 Begin = Callable[..., Coroutine[Any, Any, aiohttp.ClientResponse]]
-Orchestrate = Callable[..., Awaitable[Instance]]
+Orchestrate = Callable[..., Awaitable[OrchestrationState]]
 
 
 def ended(host: FunctionsHost, instance_id: str) -> bool:

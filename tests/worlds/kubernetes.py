@@ -6,7 +6,7 @@ from typing import Any
 from lightkube import AsyncClient, KubeConfig
 
 from local.cloud.kubernetes.api import AUDIENCE
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
 
@@ -53,7 +53,7 @@ def workload(name: str, kind: str = "Deployment", replicas: int = 3, **spec: Any
     }
 
 
-def restart(cluster: Cluster, kind: str, name: str, at: str = "2027-01-15T08:00:00Z") -> None:
+def restart(cluster: SimulatedCluster, kind: str, name: str, at: str = "2027-01-15T08:00:00Z") -> None:
     """Restart a workload as `kubectl rollout restart` does."""
     annotations = {"kubectl.kubernetes.io/restartedAt": at}
     manifest = cluster.get(kind, "shop", name)

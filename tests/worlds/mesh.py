@@ -4,9 +4,9 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
-from local.cloud.linkerd.roots import Root, new_root
+from local.cloud.linkerd.roots import RootWithKey, new_root
 from local.cloud.world import World
 from tests.worlds.kubernetes import restart, workload
 from tests.worlds.times import MINUTE
@@ -16,7 +16,7 @@ ROOTS, ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
-class Mesh:
+class MeshWorld:
     """Two clusters of one trust domain, ready, with workloads of all kinds."""
 
     def __init__(self, world: World, clusters: int = 2, **options: Any) -> None:
@@ -25,7 +25,7 @@ class Mesh:
         self.new = new_root(f"root.linkerd.{DOMAIN}.2", world.clock.now())
         self.clusters = [self._cluster(f"c{n}", **options) for n in range(clusters)]
 
-    def _cluster(self, name: str, **options: Any) -> Cluster:
+    def _cluster(self, name: str, **options: Any) -> SimulatedCluster:
         cluster = self.world.kubernetes.add(name)
         certificate, key = self.issuer(self.old)
         self.linkerd.install(
@@ -43,7 +43,7 @@ class Mesh:
             cluster.apply(workload(kind.lower(), kind))
         return cluster
 
-    def issuer(self, root: Root, lifetime: timedelta = timedelta(days=90)) -> tuple[str, str]:
+    def issuer(self, root: RootWithKey, lifetime: timedelta = timedelta(days=90)) -> tuple[str, str]:
         return root.issuer(f"identity.linkerd.{DOMAIN}", self.world.clock.now(), lifetime)
 
     def bundle(self, text: str) -> None:
@@ -52,7 +52,7 @@ class Mesh:
             data = {"ca-bundle.crt": text}
             cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
 
-    def issue_under(self, root: Root, lifetime: timedelta = timedelta(days=90)) -> None:
+    def issue_under(self, root: RootWithKey, lifetime: timedelta = timedelta(days=90)) -> None:
         for cluster in self.clusters:
             certificate, key = self.issuer(root, lifetime)
             files = {"tls.crt": certificate, "tls.key": key, "ca.crt": root.pem}
@@ -82,12 +82,12 @@ class Mesh:
         await self.restart_workloads()
 
 
-def pods(cluster: Cluster, namespace: str, component: str = "") -> list[Object]:
+def pods(cluster: SimulatedCluster, namespace: str, component: str = "") -> list[Object]:
     """The pods of a namespace, or those of one component of the control plane."""
     found = cluster.objects("Pod", namespace)
     return [p for p in found if component in ("", p["metadata"]["labels"].get("linkerd.io/control-plane-component"))]
 
 
-def events(cluster: Cluster, reason: str) -> list[Object]:
+def events(cluster: SimulatedCluster, reason: str) -> list[Object]:
     """The events of this reason."""
     return [e for e in cluster.objects("Event") if e["reason"] == reason]

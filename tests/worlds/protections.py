@@ -7,8 +7,8 @@ from typing import Any
 from local.cloud.arm import Resource
 from local.cloud.wire import Exchange
 from local.cloud.world import World
-from local.host.durable import Instance
-from local.stage import Stage
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp
 from tests.worlds.times import DAY
 
 CLUSTER = "aks-new"
@@ -22,27 +22,27 @@ def seed(world: World) -> None:
     world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
 
 
-def cluster_of(stage: Stage) -> Resource:
+def cluster_of(stage: RunningApp) -> Resource:
     """The first cluster, as Resource Manager has it."""
     return next(stage.world.arm.of_type("Microsoft.ContainerService/managedClusters"))
 
 
-def runs(stage: Stage) -> list[Instance]:
+def runs(stage: RunningApp) -> list[OrchestrationState]:
     """The protections, without the flows that are parts of them."""
     return [i for i in stage.host.instances() if i.name == "protect_cluster"]
 
 
-async def finished(stage: Stage, suffix: str = "", limit: timedelta = SOON) -> Instance:
+async def finished(stage: RunningApp, suffix: str = "", limit: timedelta = SOON) -> OrchestrationState:
     """The protection whose id ends with `suffix`, once it has ended."""
 
-    def ended() -> list[Instance]:
+    def ended() -> list[OrchestrationState]:
         return [i for i in runs(stage) if i.id.endswith(suffix) and i.ended]
 
     await stage.run(lambda: bool(ended()), limit)
     return ended()[-1]
 
 
-async def protected(stage: Stage) -> dict[str, Any]:
+async def protected(stage: RunningApp) -> dict[str, Any]:
     """The result of the one run that is there, which must have gone well."""
     run = await finished(stage)
     assert run.status == "Completed", run.failure
@@ -64,12 +64,12 @@ def of(world: World, type: str) -> list[Resource]:
     return list(world.arm.of_type(type))
 
 
-def write_policy(stage: Stage, **protect: Any) -> None:
+def write_policy(stage: RunningApp, **protect: Any) -> None:
     """Let the policy document say this about protections."""
     (stage.store / "policy.json").write_text(json.dumps({"default": {"protect": protect}}))
 
 
-async def swept(stage: Stage) -> dict[str, Any]:
+async def swept(stage: RunningApp) -> dict[str, Any]:
     """The result of the run that the sweep of another day starts."""
     await stage.clock.advance(DAY)
     run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
@@ -78,24 +78,24 @@ async def swept(stage: Stage) -> dict[str, Any]:
     return result
 
 
-def asked(stage: Stage) -> list[Exchange]:
+def asked(stage: RunningApp) -> list[Exchange]:
     """What was asked of Resource Manager so far."""
     return [e for e in stage.world.wire.exchanges if "/subscriptions/" in e.url or "ResourceGraph" in e.url]
 
 
-def one(stage: Stage, type: str) -> Resource:
+def one(stage: RunningApp, type: str) -> Resource:
     """The only resource of a type."""
     (found,) = of(stage.world, type)
     return found
 
 
-async def protect(stage: Stage) -> dict[str, Any]:
+async def protect(stage: RunningApp) -> dict[str, Any]:
     """Let the cluster be protected; the result."""
     stage.world.aks.announce(cluster_of(stage))
     return await protected(stage)
 
 
-async def stops_with(stage: Stage, reason: str) -> None:
+async def stops_with(stage: RunningApp, reason: str) -> None:
     """The protection of the cluster fails, and says this."""
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)

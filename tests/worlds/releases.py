@@ -1,17 +1,17 @@
 """A vault whose cluster is gone, and its release."""
 
 from local.cloud.arm import Resource
-from local.host.durable import Instance
-from local.stage import Stage
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp
 from tests.worlds.protections import CLUSTER, VAULTS, one, protect
 
 
-def releases(stage: Stage) -> list[Instance]:
+def releases(stage: RunningApp) -> list[OrchestrationState]:
     """The releases of vaults."""
     return [i for i in stage.host.instances() if i.name == "release_cluster"]
 
 
-async def left_behind(stage: Stage) -> Resource:
+async def left_behind(stage: RunningApp) -> Resource:
     """The vault of a cluster that was protected and is gone."""
     await protect(stage)
     stage.world.aks.remove(CLUSTER)

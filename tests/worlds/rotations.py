@@ -7,9 +7,9 @@ from typing import Any
 from local.cloud.key_vault.vault import Vault
 from local.cloud.kubernetes.objects import Object
 from local.cloud.world import World
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, seed_trust
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.trust.certificates import fingerprint, fingerprints
 
 RUN = "rotate-prod-contoso-example-g2"
@@ -29,12 +29,12 @@ def seed(world: World) -> None:
     world.linkerd.traffic_every = 300
 
 
-def vault(stage: Stage) -> Vault:
+def vault(stage: RunningApp) -> Vault:
     """The Key Vault that holds the roots."""
     return stage.world.key_vaults.vaults[KEY_VAULT]
 
 
-def writes(stage: Stage) -> list[str]:
+def writes(stage: RunningApp) -> list[str]:
     """What was changed, in order."""
     sent = (e for e in stage.world.wire.exchanges if e.method != "GET" and e.status < 400)
     lines = [f"{e.method} {e.url.partition('?')[0].removeprefix(stage.world.wire.url)}" for e in sent]
@@ -42,7 +42,7 @@ def writes(stage: Stage) -> list[str]:
     return [line for line in lines if not line.endswith(reading)]
 
 
-async def rotated(stage: Stage) -> dict[str, Any]:
+async def rotated(stage: RunningApp) -> dict[str, Any]:
     """The result of the one rotation, which must have gone well and unnoticed by the mesh."""
     await stage.run(RUN, DAYS)
     assert [run.id for run in runs(stage)] == [RUN]
@@ -66,31 +66,31 @@ async def rotated(stage: Stage) -> dict[str, Any]:
     return result
 
 
-async def held(stage: Stage) -> dict[str, Any]:
+async def held(stage: RunningApp) -> dict[str, Any]:
     """Why the one rotation is on hold."""
     await stage.run(lambda: "held" in status(stage), DAYS)
     found: dict[str, Any] = status(stage)["held"]
     return found
 
 
-def runs(stage: Stage) -> list[Instance]:
+def runs(stage: RunningApp) -> list[OrchestrationState]:
     """The rotations, without the flows of their members."""
     return [i for i in stage.host.instances() if i.name == "rotate_trust_root"]
 
 
-def status(stage: Stage) -> dict[str, Any]:
+def status(stage: RunningApp) -> dict[str, Any]:
     """What the rotation shows of itself."""
     run = stage.host.instance(RUN)
     return (run.custom_status or {}) if run else {}
 
 
-def steps(stage: Stage) -> dict[str, dict[str, Any]]:
+def steps(stage: RunningApp) -> dict[str, dict[str, Any]]:
     """What each member that is at work waits for, by step."""
     members = [i for i in stage.host.instances() if i.name == "rotate_member" and not i.ended]
     return {m.custom_status["step"]: m.custom_status for m in members if m.custom_status and "step" in m.custom_status}
 
 
-def announce(stage: Stage, **data: Any) -> None:
+def announce(stage: RunningApp, **data: Any) -> None:
     """The event that the old root nears its expiry."""
     event = vault(stage).near_expiry_event(OLD_ROOT)
     stage.world.event_grid.publish(KEY_VAULT_TOPIC, {**event, "data": {**event["data"], **data}})

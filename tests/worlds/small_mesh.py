@@ -13,13 +13,13 @@ import aiohttp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.linkerd.injection import injected
 from local.cloud.world import World
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.host.management import PREFIX
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, add_cluster, seed_trust, workloads
-from local.stage import APP, Stage
+from local.stage import APP, RunningApp
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.rotations import BARE, RUN, announce, status
 from tests.worlds.times import HOUR, MINUTE
@@ -36,7 +36,7 @@ async def small_mesh(
     left: timedelta = ROUTINE,
     traffic_every: float = 300,
     seeded: Callable[[World], None] | None = None,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[RunningApp]:
     """The app beside so many clusters (one, if none is named), ten minutes after their beginning."""
 
     def seed(world: World) -> None:
@@ -52,7 +52,7 @@ async def small_mesh(
         yield stage
 
 
-def join(stage: Stage, name: str, *, bundle: str, signer: str) -> Cluster:
+def join(stage: RunningApp, name: str, *, bundle: str, signer: str) -> SimulatedCluster:
     """A cluster that an infrastructure team adds with this bundle, and an issuer under the root of this name."""
     now, key = stage.clock.now(), ec.generate_private_key(ec.SECP256R1())
     vault, pem = stage.world.key_vaults.vaults[KEY_VAULT], serialization.Encoding.PEM
@@ -72,14 +72,14 @@ def join(stage: Stage, name: str, *, bundle: str, signer: str) -> Cluster:
     return cluster
 
 
-def join_at(stage: Stage, phase: str, *, signer: str) -> None:
+def join_at(stage: RunningApp, phase: str, *, signer: str) -> None:
     """Let aks-late join at the very moment at which the rotation enters the phase.
 
     Its bundle is that of the day or, where the new root has signed its issuer, of the new root alone.
     """
     name = "aks-late"
 
-    def enter(instance: Instance) -> None:
+    def enter(instance: OrchestrationState) -> None:
         entered = instance.id == RUN and (instance.custom_status or {}).get("phase") == phase
         if entered and name not in stage.world.kubernetes.clusters:
             bundle = bundle_of(stage, "aks-east")
@@ -89,7 +89,7 @@ def join_at(stage: Stage, phase: str, *, signer: str) -> None:
     stage.host.on_change(enter)
 
 
-async def go_back_on_a_proof(stage: Stage) -> None:
+async def go_back_on_a_proof(stage: RunningApp) -> None:
     """Let aks-east prove that it trusts both roots, and somebody then start a pod there that trusts the old one alone.
 
     Until then aks-west was late, for a forgotten pod.
@@ -115,18 +115,18 @@ def few() -> list[dict[str, Any]]:
     return [manifest for manifest in workloads() if manifest["metadata"]["name"] in ("shop", "web", "db")]
 
 
-def bundle_of(stage: Stage, cluster: str) -> str:
+def bundle_of(stage: RunningApp, cluster: str) -> str:
     """The text of the bundle that a cluster has."""
     found = stage.world.kubernetes.clusters[cluster].get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
     return str(found["data"]["ca-bundle.crt"])
 
 
-async def reach(stage: Stage, *phases: str) -> None:
+async def reach(stage: RunningApp, *phases: str) -> None:
     """Let time run until the rotation is in one of these phases."""
     await stage.run(lambda: status(stage).get("phase") in phases)
 
 
-async def say(stage: Stage, word: str) -> None:
+async def say(stage: RunningApp, word: str) -> None:
     """An operator's word to the rotation."""
     async with aiohttp.ClientSession() as http, http.post(f"{stage.host.url}{PREFIX}{RUN}/raiseEvent/{word}") as said:
         assert said.status == 202

@@ -6,7 +6,7 @@ from local import scenario
 from local.cloud.arm import SUBSCRIPTION, Resource
 from local.cloud.resources.machines import DISKS, SNAPSHOTS
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.stage import Stage
+from local.stage import RunningApp
 
 CLUSTERS = ("aks-east", "aks-west")
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
@@ -24,7 +24,7 @@ def workloads() -> list[dict[str, Any]]:
     ]
 
 
-def back_up(stage: Stage, cluster: str = CLUSTERS[0], *, expired: bool = True) -> Resource:
+def back_up(stage: RunningApp, cluster: str = CLUSTERS[0], *, expired: bool = True) -> Resource:
     """A backup whose point is in the vault tier, and in no other if it has expired there."""
     job = stage.world.backup_vaults.complete_backup(cluster, vaulted=True)
     if expired:
@@ -33,7 +33,7 @@ def back_up(stage: Stage, cluster: str = CLUSTERS[0], *, expired: bool = True) -
     return job
 
 
-def staged(stage: Stage) -> list[str]:
+def staged(stage: RunningApp) -> list[str]:
     """What is in the staging group and its account."""
     found = [each["name"] for kind in (DISKS, SNAPSHOTS) for each in stage.world.arm.of_type(kind, f"{GROUP}/")]
     return sorted([*found, *stage.world.storage.containers(ACCOUNT)])

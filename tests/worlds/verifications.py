@@ -8,8 +8,8 @@ from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
-from local.host.durable import Instance
-from local.stage import Stage
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp
 from tests.worlds.times import HOUR
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
@@ -24,26 +24,26 @@ def seed(world: World) -> None:
     scenario.seed_share(world)
 
 
-async def prepare(stage: Stage) -> None:
+async def prepare(stage: RunningApp) -> None:
     """Let the verifier read the share, and wait: what is to be backed up has to be older than the backup."""
     account = stage.world.file_shares.account(ACCOUNT)["id"]
     stage.world.roles.grant(stage.caller("verifier").object_id, DATA_ROLES[0], account)
     await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
 
 
-def back_up(stage: Stage, kind: str = "cluster", *, status: str = "Completed") -> Resource:
+def back_up(stage: RunningApp, kind: str = "cluster", *, status: str = "Completed") -> Resource:
     """The job of a backup that has ended with this status."""
     if kind == "share":
         return stage.world.recovery_vaults.complete_backup(ACCOUNT, SHARE, status=status)
     return stage.world.backup_vaults.complete_backup(CLUSTER, status=status)
 
 
-def runs(stage: Stage) -> list[Instance]:
+def runs(stage: RunningApp) -> list[OrchestrationState]:
     """The verifications."""
     return [i for i in stage.host.instances() if i.id.startswith("verify-")]
 
 
-async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
+async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job, as the one run returned it and the ledger keeps it."""
     id = f"verify-{job['name']}"
     await stage.run(id, SOON)
@@ -56,14 +56,14 @@ async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
     return result
 
 
-def places(stage: Stage) -> list[str]:
+def places(stage: RunningApp) -> list[str]:
     """Isolated namespaces and scratch shares that exist."""
     namespaces = [n for cluster in stage.world.kubernetes.clusters.values() for n in cluster.objects("Namespace")]
     names = [n["metadata"]["name"] for n in namespaces] + stage.world.file_shares.shares(ACCOUNT)
     return [name for name in names if name.startswith("verify-")]
 
 
-def restores(stage: Stage) -> list[Resource]:
+def restores(stage: RunningApp) -> list[Resource]:
     """All restore jobs."""
     types = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.RecoveryServices/vaults/backupJobs")
     jobs = [job for type in types for job in stage.world.arm.of_type(type)]
@@ -75,13 +75,13 @@ def checks(result: dict[str, Any]) -> dict[str, bool]:
     return {check["name"]: check["passed"] for check in result["checks"]}
 
 
-def sent(stage: Stage) -> list[dict[str, Any]]:
+def sent(stage: RunningApp) -> list[dict[str, Any]]:
     """The events that the app has sent to its own topic."""
     posts = [e for e in stage.world.wire.exchanges if e.method == "POST" and f"/topics/{scenario.TOPIC}/" in e.url]
     return [event for post in posts for event in json.loads(post.request)]
 
 
-def announce(stage: Stage, job_id: Any, status: Any = "Completed", **overrides: Any) -> None:
+def announce(stage: RunningApp, job_id: Any, status: Any = "Completed", **overrides: Any) -> None:
     """The event as the watch publishes it."""
     event = {
         "specversion": "1.0",
@@ -95,6 +95,6 @@ def announce(stage: Stage, job_id: Any, status: Any = "Completed", **overrides: 
     stage.world.event_grid.publish(scenario.TOPIC, {**event, **overrides})
 
 
-def verify(stage: Stage, **knobs: Any) -> None:
+def verify(stage: RunningApp, **knobs: Any) -> None:
     """Let the policy document say this about verifications."""
     (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))

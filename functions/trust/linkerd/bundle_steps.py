@@ -12,7 +12,7 @@ from functions.trust.gates import name_of, roots_of, through
 from functions.trust.linkerd.looks import APART, kept, restarted
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint
-from shared.domain.trust.course import Done, Member
+from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.linkerd.certificates import bundle
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.fitness import check_bundle, check_config, check_links, check_permissions
@@ -21,13 +21,13 @@ from shared.domain.trust.linkerd.owners import check_drift, check_owner
 from shared.wiring import services
 
 if TYPE_CHECKING:
-    from shared.adapters.meshes.linkerd import Mesh
+    from shared.adapters.meshes.linkerd import LinkerdMesh
 
 app = df.Blueprint()
 
 
 @activity(app)
-async def check_member(member: Member) -> Done:
+async def check_member(member: Member) -> StepProof:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to us."""
     name = name_of(member)
     roots = await _known_roots(member)
@@ -38,7 +38,7 @@ async def check_member(member: Member) -> Done:
         check_permissions(name, await mesh.missing_permissions())
         if links := await mesh.links():
             check_links(name, links, member.rotation.trust_domain, await services().rotator.clusters.list())
-        return Done(at=services().now(), count=len(await mesh.proxies()))
+        return StepProof(at=services().now(), count=len(await mesh.proxies()))
 
 
 async def _known_roots(member: Member) -> frozenset[str]:
@@ -50,7 +50,7 @@ async def _known_roots(member: Member) -> frozenset[str]:
 
 
 @activity(app)
-async def ensure_bundle(member: Member) -> Done:
+async def ensure_bundle(member: Member) -> StepProof:
     """The member's bundle is that of the phase, and so is its copy beside the issuer."""
     old, new = await _roots(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
@@ -62,11 +62,11 @@ async def ensure_bundle(member: Member) -> Done:
             raise NotConverged("BundleWritten", f"the bundle of {name_of(member)} is written", APART)
         if issuer.bundle != wanted:
             await mesh.write_issuer_bundle(issuer, wanted)
-    return Done(at=now)
+    return StepProof(at=now)
 
 
 @activity(app)
-async def ensure_control_plane(member: Member) -> Done:
+async def ensure_control_plane(member: Member) -> StepProof:
     """Identity and injector have read the phase's bundle, before any workload is restarted."""
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         wanted, proxies = await _wanted(member, mesh), await mesh.pod_proxies()
@@ -74,24 +74,24 @@ async def ensure_control_plane(member: Member) -> Done:
 
 
 @activity(app)
-async def ensure_workloads(member: Member) -> Done:
+async def ensure_workloads(member: Member) -> StepProof:
     """Whatever can be restarted trusts the phase's roots."""
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         return await _renew(member, mesh, await mesh.pod_proxies(), await _wanted(member, mesh))
 
 
-async def _wanted(member: Member, mesh: "Mesh") -> Wanted:
+async def _wanted(member: Member, mesh: "LinkerdMesh") -> Wanted:
     found = await mesh.bundle()
     check_drift(name_of(member), found)
     return wanted_in(member.phase, roots_of(member), found)
 
 
-async def _renew(member: Member, mesh: "Mesh", proxies: list[Proxy], wanted: Wanted) -> Done:
+async def _renew(member: Member, mesh: "LinkerdMesh", proxies: list[Proxy], wanted: Wanted) -> StepProof:
     return await restarted(member, mesh, [p for p in proxies if not trusts(p, wanted)], proxies)
 
 
 @activity(app)
-async def verify_trust(member: Member) -> Done:
+async def verify_trust(member: Member) -> StepProof:
     """Gate B1, and that of retire: every live proxy trusts the phase's roots and no other of ours."""
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         wanted, proxies = await _wanted(member, mesh), await mesh.proxies()

@@ -12,7 +12,7 @@ from functions.trust.gates import name_of, roots_of, through
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
 from functions.trust.linkerd.looks import APART, kept, restarted
 from shared.domain.errors import NotConverged
-from shared.domain.trust.course import Done, Member
+from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.linkerd.certificates import issuer_expiry
 from shared.domain.trust.linkerd.gates import leaf_gate, started_after, until_renewed, worth_reading_on
 from shared.domain.trust.linkerd.owners import check_drift
@@ -21,13 +21,13 @@ from shared.domain.trust.policy import LEAF_LIFETIME
 from shared.wiring import services
 
 if TYPE_CHECKING:
-    from shared.adapters.meshes.linkerd import Mesh
+    from shared.adapters.meshes.linkerd import LinkerdMesh
 
 app = df.Blueprint()
 
 
 @activity(app)
-async def ensure_issuer(member: Member) -> Done:
+async def ensure_issuer(member: Member) -> StepProof:
     """The member's issuer is signed by the root of the phase."""
     signer = await _signer(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
@@ -36,11 +36,11 @@ async def ensure_issuer(member: Member) -> Done:
         if found.applied is None or issuer_expiry(found.certificate, signer.certificate, now) is None:
             await issue(_place(member, mesh), found, signer, now)
             raise NotConverged("IssuerWritten", f"the issuer of {name_of(member)} is written", APART)
-    return Done(at=now)
+    return StepProof(at=now)
 
 
 @activity(app)
-async def verify_issuer(member: Member) -> Done:
+async def verify_issuer(member: Member) -> StepProof:
     """Every replica of the identity controller uses the phase's issuer; one that missed it is restarted."""
     signer = await _signer(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
@@ -53,7 +53,7 @@ async def verify_issuer(member: Member) -> Done:
 
 
 @activity(app)
-async def verify_leaves(member: Member) -> Done:
+async def verify_leaves(member: Member) -> StepProof:
     """Gate B2: every live proxy has got its leaf since the new issuer was proven."""
     assert member.since is not None
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
@@ -70,7 +70,7 @@ async def verify_leaves(member: Member) -> Done:
 
 
 @activity(app)
-async def ensure_renewed(member: Member) -> Done:
+async def ensure_renewed(member: Member) -> StepProof:
     """Whatever can be restarted has done so since the issuer was proven: a proxy gets a new leaf at its start."""
     assert member.since is not None
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
@@ -86,5 +86,5 @@ async def _signer(member: Member) -> Signer:
     return Signer(name, version, await services().rotator.key_vault.certificate(name, version))
 
 
-def _place(member: Member, mesh: "Mesh") -> Place:
+def _place(member: Member, mesh: "LinkerdMesh") -> Place:
     return Place(member.cluster, member.rotation.trust_domain, mesh, member.policy)

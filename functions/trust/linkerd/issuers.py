@@ -19,7 +19,7 @@ from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
 from functions.trust.linkerd.looks import APART
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.trust.course import Done
+from shared.domain.trust.course import StepProof
 from shared.domain.trust.linkerd.issuers import Renewal, Renewed, Sweep, issuer_of, renewal_due, signed_by
 from shared.domain.trust.linkerd.owners import check_drift
 from shared.domain.trust.members import members_of
@@ -83,7 +83,7 @@ async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity ta
 
 
 @activity(app)
-async def ensure_renewed_issuer(renewal: Renewal) -> Done:
+async def ensure_renewed_issuer(renewal: Renewal) -> StepProof:
     """The member's issuer has more than half of its life before it."""
     name = cluster_id(renewal.cluster).name
     async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
@@ -95,23 +95,23 @@ async def ensure_renewed_issuer(renewal: Renewal) -> Done:
             await issue(Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy), found, signer, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", APART)
-    return Done(at=now)
+    return StepProof(at=now)
 
 
 @activity(app)
-async def verify_renewed_issuer(renewal: Renewal) -> Done:
+async def verify_renewed_issuer(renewal: Renewal) -> StepProof:
     """Every replica of the identity controller uses the issuer that we wrote last."""
     name = cluster_id(renewal.cluster).name
     async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         if found.applied is None:
-            return Done(at=now)  # not ours yet
+            return StepProof(at=now)  # not ours yet
         expires = issuer_of(name, found.certificate).not_valid_after_utc
         place = Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy)
         verdict = await proven_live(place, found.applied, expires, now)
         if verdict.reason != "Proven":
             raise NotConverged(verdict.reason, f"{name}: {verdict.message}", blockers=verdict.blockers)
-    return Done(at=now, count=verdict.seen)
+    return StepProof(at=now, count=verdict.seen)
 
 
 async def _roots(renewal: Renewal) -> list[Signer]:

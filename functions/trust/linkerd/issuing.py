@@ -15,11 +15,11 @@ from shared.domain.trust.linkerd.owners import check_owner
 from shared.domain.trust.linkerd.waves import next_restarts
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.signals import ReloadMissed
-from shared.domain.trust.verdicts import Verdict
+from shared.domain.trust.verdicts import GateVerdict
 from shared.wiring import services
 
 if TYPE_CHECKING:
-    from shared.adapters.meshes.linkerd import Mesh
+    from shared.adapters.meshes.linkerd import LinkerdMesh
 
 
 class Place(NamedTuple):
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
     cluster: str
     trust_domain: str
-    mesh: "Mesh"
+    mesh: "LinkerdMesh"
     policy: TrustPolicy
 
 
@@ -52,7 +52,7 @@ async def issue(place: Place, found: IssuerSecret, signer: Signer, now: datetime
     await place.mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=trusted, now=now)
 
 
-async def proven_live(place: Place, applied: datetime, expires: datetime, now: datetime) -> Verdict:
+async def proven_live(place: Place, applied: datetime, expires: datetime, now: datetime) -> GateVerdict:
     """Whether every replica of the identity controller uses the issuer; one that missed its reload is restarted."""
     replicas = await place.mesh.identity_replicas(now)
     if missed := reload_missed(replicas, expires, applied, now):

@@ -17,15 +17,15 @@ from functions.trust.linkerd.bundle_steps import (
 )
 from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
 from functions.trust.parts import Part
-from shared.domain.trust.course import Done, Member, Outcome
+from shared.domain.trust.course import Member, MemberOutcome, StepProof
 from shared.domain.trust.phases import Mode, Phase
 
 
-def _prepare(run: Runbook, member: Member) -> Steps[Outcome]:
+def _prepare(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     return _proof(member, (yield from run.step(check_member, member)))
 
 
-def _spread(run: Runbook, member: Member) -> Steps[Outcome]:
+def _spread(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """Bring the phase's bundle to every proxy."""
     yield from run.step(ensure_bundle, member)
     yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
@@ -33,20 +33,20 @@ def _spread(run: Runbook, member: Member) -> Steps[Outcome]:
     return _proof(member, (yield from run.step(verify_trust, member)))
 
 
-def _issue(run: Runbook, member: Member) -> Steps[Outcome]:
+def _issue(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """An issuer under the phase's root, live."""
     yield from run.step(ensure_issuer, member)
     return _proof(member, (yield from run.step(verify_issuer, member)))
 
 
-def _settle(run: Runbook, member: Member) -> Steps[Outcome]:
+def _settle(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """Every leaf is of the new issuer: by waiting, or by restarts where there is no time for that."""
     if member.mode is not Mode.ROUTINE:
         yield from run.step(ensure_renewed, member)
     return _proof(member, (yield from run.step(verify_leaves, member)))
 
 
-def _replace(run: Runbook, member: Member) -> Steps[Outcome]:
+def _replace(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """Bundle and issuer at once, then everything anew: nothing trusts the expired root any more anyway."""
     yield from run.step(ensure_bundle, member)
     yield from run.step(ensure_issuer, member)
@@ -69,5 +69,5 @@ PHASES: dict[Phase, Part] = {
 }
 
 
-def _proof(member: Member, done: Done) -> Outcome:
-    return Outcome(cluster=member.cluster, phase=member.phase, proof=done)
+def _proof(member: Member, done: StepProof) -> MemberOutcome:
+    return MemberOutcome(cluster=member.cluster, phase=member.phase, proof=done)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
 
 Object = dict[str, Any]
@@ -26,7 +26,7 @@ _OF_THE_OLD_SPEC = {
 }
 
 
-def captured(source: Cluster | None, parameters: dict[str, Any]) -> list[Object]:
+def captured(source: SimulatedCluster | None, parameters: dict[str, Any]) -> list[Object]:
     """The objects of a cluster that a backup with these datasource parameters takes."""
     kinds = source.kinds() if source else []
     backed_up = (k for k in kinds if (k.namespaced or k.name == "Namespace") and k.name not in _REMADE)
@@ -46,7 +46,7 @@ def restored(objects: Iterable[Object], criteria: dict[str, Any]) -> Iterator[Ob
             yield _reborn(object, mapping)
 
 
-def make(cluster: Cluster, object: Object, criteria: dict[str, Any]) -> str | None:
+def make(cluster: SimulatedCluster, object: Object, criteria: dict[str, Any]) -> str | None:
     """Create the object in `cluster`; returns what the API server said against it."""
     kind = f"{object['kind']}.{object['apiVersion'].rpartition('/')[0]}"
     try:

@@ -19,10 +19,10 @@ from typing import Any, Protocol
 
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, Operations, error_info, refusal, vault_of
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal, vault_of
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, kept_for
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
@@ -47,7 +47,7 @@ _FILTERS = (
 )
 
 
-class Guards(Protocol):
+class VaultGuards(Protocol):
     """Who refuses critical operations on a vault, named by its resource id."""
 
     def refuse(self, vault: str) -> Reply | None: ...
@@ -55,7 +55,7 @@ class Guards(Protocol):
 
 class BackupInstances:
     def __init__(
-        self, arm: Arm, operations: Operations, jobs: BackupJobs, readiness: Readiness, guards: Guards
+        self, arm: Arm, operations: BackupOperations, jobs: BackupJobs, readiness: Readiness, guards: VaultGuards
     ) -> None:
         self._arm, self._readiness, self._guards = arm, readiness, guards
         self.backward_reads = 0
@@ -89,7 +89,7 @@ class BackupInstances:
         instance["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(instance)
 
-    def _validate(self, call: Call) -> Reply:
+    def _validate(self, call: WireRequest) -> Reply:
         vault = self._arm.find(call.path.rpartition("/")[0])
         if vault is None:
             return not_found(call)
@@ -113,7 +113,7 @@ class BackupInstances:
                 )
         return None
 
-    def _put(self, call: Call) -> Reply:
+    def _put(self, call: WireRequest) -> Reply:
         vault = self._arm.find(vault_of(call.path))
         if vault is None:
             return not_found(call)
@@ -151,7 +151,7 @@ class BackupInstances:
             _protection(instance, "ProtectionConfigured")
         self._arm.store(instance)
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: WireRequest) -> Reply:
         instance = self._arm.find(call.path)
         if instance is None:
             return not_found(call)
@@ -164,7 +164,7 @@ class BackupInstances:
             _protection(shown, "ConfiguringProtection")
         return shown
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: WireRequest) -> Reply:
         instance = self._arm.find(call.path)
         if instance is None:
             return Reply(status=204)
@@ -224,10 +224,10 @@ class BackupInstances:
         """What the vault with this id keeps of deleted instances."""
         return [row for key, row in self.soft_deleted.items() if key.startswith(f"{vault.lower()}/")]
 
-    def _list_deleted(self, call: Call) -> Reply:
+    def _list_deleted(self, call: WireRequest) -> Reply:
         return Reply(body={"value": self.deleted_from(call.path.rpartition("/")[0])})
 
-    def _change(self, call: Call) -> Reply:
+    def _change(self, call: WireRequest) -> Reply:
         path, _, action = call.path.rpartition("/")
         instance = self._arm.find(path)
         if instance is None:
@@ -237,10 +237,10 @@ class BackupInstances:
         operation = self._operations.begin(CREATE_SECONDS, lambda _: _protection(instance, state))
         return self._operations.accepted(vault, operation)
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: WireRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(INSTANCES, f"{call.path}/"))})
 
-    def _list_of_cluster(self, call: Call) -> Reply:
+    def _list_of_cluster(self, call: WireRequest) -> Reply:
         wanted = f"/{call.params['resource']}".lower()
         found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
         return Reply(body={"value": [self._shown(instance) for instance in found]})

@@ -19,12 +19,20 @@ from typing import Any
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup import restoring
 from local.cloud.backup.content import Object, captured
-from local.cloud.backup.protocol import VAULT, Operations, Outcome, Warned, error_info, refusal, vault_of
+from local.cloud.backup.protocol import (
+    VAULT,
+    BackupOperations,
+    JobOutcome,
+    OrderedWarning,
+    error_info,
+    refusal,
+    vault_of,
+)
 from local.cloud.backup.readiness import cluster_id, require_running
 from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.rows import JOBS, POINTS, close, job_properties, listed, recovery_point
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.wire import Reply, Route, WireRequest
 
 TRIGGER_SECONDS = 5.0
 BACKUP_SECONDS = 217.0
@@ -32,16 +40,18 @@ VALIDATE_SECONDS = 45.0
 STAGE_SECONDS = 60.0
 A_DAY = 10
 _INSTANCE = f"{VAULT}/backupInstances/{{instance}}"
-Finish = Callable[[Outcome[Object]], list[Warned]]
+Finish = Callable[[JobOutcome[Object]], list[OrderedWarning]]
 _OPERATIONAL, _BOTH = ("OperationalStore",), ("OperationalStore", "VaultStore")
 
 
 class BackupJobs:
     """`outcomes["Backup"]` and `outcomes["Restore"]` are queues; `contents` has the objects of each recovery point."""
 
-    def __init__(self, arm: Arm, operations: Operations, restoring: Restoring, clusters: Mapping[str, Cluster]) -> None:
+    def __init__(
+        self, arm: Arm, operations: BackupOperations, restoring: Restoring, clusters: Mapping[str, SimulatedCluster]
+    ) -> None:
         self._arm, self._restoring, self._clusters = arm, restoring, clusters
-        self.outcomes: dict[str, deque[Outcome[Object]]] = {"Backup": deque(), "Restore": deque()}
+        self.outcomes: dict[str, deque[JobOutcome[Object]]] = {"Backup": deque(), "Restore": deque()}
         self.contents: dict[str, list[Object]] = {}
         self._operations = operations
         arm.wire.mount(
@@ -57,7 +67,7 @@ class BackupJobs:
             guard=arm.guard,
         )
 
-    def scheduled(self, instance: Resource, outcome: Outcome[Object], *, vaulted: bool = False) -> Resource:
+    def scheduled(self, instance: Resource, outcome: JobOutcome[Object], *, vaulted: bool = False) -> Resource:
         """A scheduled backup that ends as told, in the vault tier too if it is `vaulted`.
 
         It looks as if it had begun minutes ago.
@@ -87,7 +97,7 @@ class BackupJobs:
             f"Operation {operation} is not allowed on Backup Instance with Protection Status {state}",
         )
 
-    def _backup(self, call: Call) -> Reply:
+    def _backup(self, call: WireRequest) -> Reply:
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
@@ -98,11 +108,11 @@ class BackupJobs:
         if refused := self.refused(instance, "AdhocBackup") or self._exhausted(instance, "Backup"):
             return refused
         job = self._start(instance, "Backup")
-        outcome = self._next("Backup", Outcome(seconds=BACKUP_SECONDS))
+        outcome = self._next("Backup", JobOutcome(seconds=BACKUP_SECONDS))
         self._run(job, outcome, lambda outcome: self._keep(instance, job, outcome))
         return self._triggered(job)
 
-    def _validate_restore(self, call: Call) -> Reply:
+    def _validate_restore(self, call: WireRequest) -> Reply:
         request = call.body["restoreRequestObject"]
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
@@ -115,7 +125,7 @@ class BackupJobs:
         )
         return self._operations.accepted(vault, operation)
 
-    def _restore(self, call: Call) -> Reply:
+    def _restore(self, call: WireRequest) -> Reply:
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
@@ -135,7 +145,7 @@ class BackupJobs:
         objects = self.contents[point["name"]]
         if request["sourceDataStoreType"] == "VaultStore":
             self._arm.clock.after(STAGE_SECONDS, lambda: self._stage(job, instance, objects, request))
-        outcome = self._next("Restore", Outcome())
+        outcome = self._next("Restore", JobOutcome())
         self._run(job, outcome, lambda outcome: self._make(job, instance, objects, request, outcome))
         return self._triggered(job)
 
@@ -155,7 +165,7 @@ class BackupJobs:
             return None
         return refusal("UserErrorMaxOperationsPerDayReached", f"{category} was triggered {A_DAY} times in 24 hours.")
 
-    def _next(self, category: str, usual: Outcome[Object]) -> Outcome[Object]:
+    def _next(self, category: str, usual: JobOutcome[Object]) -> JobOutcome[Object]:
         return self.outcomes[category].popleft() if self.outcomes[category] else usual
 
     def _triggered(self, job: Resource) -> Reply:
@@ -175,13 +185,13 @@ class BackupJobs:
         }
         return self._arm.store(job)
 
-    def _run(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
+    def _run(self, job: Resource, outcome: JobOutcome[Object], finish: Finish) -> None:
         if outcome.seconds == 0:
             self._end(job, outcome, finish)
         elif outcome.seconds is not None:
             self._arm.clock.after(outcome.seconds, lambda: self._end(job, outcome, finish))
 
-    def _end(self, job: Resource, outcome: Outcome[Object], finish: Finish) -> None:
+    def _end(self, job: Resource, outcome: JobOutcome[Object], finish: Finish) -> None:
         status, told = outcome.status, error_info("UserErrorBackupInternalError", "The job failed.")
         warnings = list(outcome.warnings)
         try:
@@ -193,8 +203,8 @@ class BackupJobs:
         self._arm.store(job)
 
     def _keep(
-        self, instance: Resource, job: Resource, outcome: Outcome[Object], stores: Collection[str] = _OPERATIONAL
-    ) -> list[Warned]:
+        self, instance: Resource, job: Resource, outcome: JobOutcome[Object], stores: Collection[str] = _OPERATIONAL
+    ) -> list[OrderedWarning]:
         """The end of a backup: a recovery point with what the cluster holds now."""
         cluster = self._arm.find(cluster_id(instance["properties"]))
         if cluster:
@@ -218,8 +228,8 @@ class BackupJobs:
         instance: Resource,
         objects: list[Object],
         request: dict[str, Any],
-        outcome: Outcome[Object],
-    ) -> list[Warned]:
+        outcome: JobOutcome[Object],
+    ) -> list[OrderedWarning]:
         """The end of a restore: the objects exist in the target cluster."""
         vault = self._arm.find(vault_of(job["id"]))
         if vault is None:
@@ -235,15 +245,15 @@ class BackupJobs:
                 self._restoring.require(vault, instance, request)
                 self._restoring.stage(job["name"], objects, request)
 
-    def _list_points(self, call: Call) -> Reply:
+    def _list_points(self, call: WireRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(POINTS, f"{call.path}/"))})
 
-    def _list_jobs(self, call: Call) -> Reply:
+    def _list_jobs(self, call: WireRequest) -> Reply:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body={"value": [listed(job) for job in self._arm.of_type(JOBS, f"{call.path}/")]})
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: WireRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 

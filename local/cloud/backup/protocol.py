@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from local.cloud.arm import Arm, Operation, Resource, error, iso, not_found
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 PROVIDER = "Microsoft.DataProtection"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/backupVaults/{{vault}}"
@@ -22,7 +22,7 @@ _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/provi
 _YEAR_ONE = "0001-01-01T00:00:00Z"
 
 
-class Warned(NamedTuple):
+class OrderedWarning(NamedTuple):
     """A warning of a job: code and text, and the resource that it is about."""
 
     code: str
@@ -31,7 +31,7 @@ class Warned(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome[Item]:
+class JobOutcome[Item]:
     """How a job ends: its final status after `seconds` (None: never), and what becomes of each restored item.
 
     `restored` gives the item that is really written, or None when the restore leaves it out. With `warnings`, a job
@@ -41,7 +41,7 @@ class Outcome[Item]:
     status: str = "Completed"
     seconds: float | None = 214.0
     restored: Callable[[Item], Item | None] = lambda item: item
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[OrderedWarning, ...] = ()
 
 
 def vault_of(id: str) -> str:
@@ -74,7 +74,7 @@ def refusal(code: str, message: str) -> Reply:
     return Reply(status=400, body={"error": _user_error(code, message)})
 
 
-class Operations:
+class BackupOperations:
     """Starts operations of Microsoft.DataProtection and answers their polls."""
 
     def __init__(self, arm: Arm) -> None:
@@ -106,7 +106,7 @@ class Operations:
         path = f"{at or vault['id']}/operationStatus/{operation.id}"
         return {"Azure-AsyncOperation": self._arm.link(path, _API)}
 
-    def _status(self, call: Call) -> Reply:
+    def _status(self, call: WireRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "UserErrorGenericResourceNotFound", "Azure resource does not exist.")
@@ -123,7 +123,7 @@ class Operations:
             body["properties"] = {**operation.properties, "objectType": "OperationJobExtendedInfo"}
         return Reply(body=body)
 
-    def _result(self, call: Call) -> Reply:
+    def _result(self, call: WireRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)

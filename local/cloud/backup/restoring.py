@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.backup.content import Object, make, restored
-from local.cloud.backup.protocol import Outcome, Warned, refusal
+from local.cloud.backup.protocol import JobOutcome, OrderedWarning, refusal
 from local.cloud.backup.readiness import CONTRIBUTOR, Readiness, snapshot_group
 from local.cloud.backup.rows import WARNING
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.resources.machines import Disk
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.resources.machines import MachineDisk
 from local.cloud.wire import Reply
 
 _VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
@@ -26,24 +26,29 @@ ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
 BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 
 
-class Containers(Protocol):
+class StagingContainers(Protocol):
     """Of storage accounts, which are named by their resource ids."""
 
     def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
 
 
-class Disks(Protocol):
+class GroupDisks(Protocol):
     """What a group, named by its resource id, gets of disks and snapshots."""
 
-    def make_disk(self, group: str, name: str, disk: Disk, *, location: str) -> object: ...
-    def make_snapshot(self, group: str, name: str, disk: Disk, *, location: str) -> object: ...
+    def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
+    def make_snapshot(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
 
 
 class Restoring:
     """Restores into `clusters`, which are those that run, by name."""
 
     def __init__(
-        self, arm: Arm, readiness: Readiness, clusters: Mapping[str, Cluster], containers: Containers, disks: Disks
+        self,
+        arm: Arm,
+        readiness: Readiness,
+        clusters: Mapping[str, SimulatedCluster],
+        containers: StagingContainers,
+        disks: GroupDisks,
     ) -> None:
         self._arm, self._readiness, self._clusters = arm, readiness, clusters
         self._containers, self._disks = containers, disks
@@ -80,18 +85,20 @@ class Restoring:
         for claim in (o for o in chosen if o["kind"] == "PersistentVolumeClaim"):
             name = f"{claim['metadata']['namespace']}-{claim['metadata']['name']}-{job[:8]}"
             at = {"location": self._arm.resources[group.lower()]["location"]}
-            disk = Disk(lun=0, size=1)
+            disk = MachineDisk(lun=0, size=1)
             self._disks.make_snapshot(group, f"{name}-snapshot", disk, **at)
             self._disks.make_disk(group, name, disk, **at)
 
-    def restore(self, objects: Iterable[Object], request: dict[str, Any], outcome: Outcome[Object]) -> list[Warned]:
+    def restore(
+        self, objects: Iterable[Object], request: dict[str, Any], outcome: JobOutcome[Object]
+    ) -> list[OrderedWarning]:
         """Make the objects in the target cluster; what the API server said against some of them."""
         wanted, cluster = criteria(request), self._clusters[target(request).rpartition("/")[2]]
         chosen = [o for o in map(outcome.restored, restored(objects, wanted)) if o]
         if outcome.status == "Failed":
             chosen = [o for o in chosen if o["kind"] == "Namespace"]
         refusals = [(o, make(cluster, o, wanted)) for o in chosen]
-        return [Warned(WARNING, said, _named(o)) for o, said in refusals if said]
+        return [OrderedWarning(WARNING, said, _named(o)) for o, said in refusals if said]
 
 
 def refused(point: Resource | None, request: dict[str, Any]) -> Reply | None:

@@ -68,7 +68,7 @@ class Delivery:
 
 
 @dataclass
-class Pending:
+class PendingDelivery:
     """An event on its way to one subscriber."""
 
     subscription: Subscription

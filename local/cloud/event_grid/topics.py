@@ -16,10 +16,10 @@ import aiohttp
 from local.cloud.arm import SUBSCRIPTION, iso
 from local.cloud.clock import Clock
 from local.cloud.entra import Entra
-from local.cloud.event_grid.delivery import Delivery, Pending, Schema, Subscription, headers_of
+from local.cloud.event_grid.delivery import Delivery, PendingDelivery, Schema, Subscription, headers_of
 from local.cloud.event_grid.filters import Event
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Call, Reply, Route, Wire
+from local.cloud.wire import Reply, Route, Wire, WireRequest
 
 DEAD_LETTER_SECONDS = 300.0
 LATENCY_SECONDS = 1.0
@@ -120,7 +120,7 @@ class EventGrid:
             "dataVersion": "2",
         }
 
-    def _receive(self, call: Call) -> Reply:
+    def _receive(self, call: WireRequest) -> Reply:
         topic = self.topics.get(call.params["topic"])
         caller = self._entra.caller(call, audience="https://eventgrid.azure.net")
         if not caller:
@@ -143,13 +143,13 @@ class EventGrid:
         copies = 2 if self._twice else 1
         self._twice = max(0, self._twice - 1)
         for copy in range(1, copies + 1):
-            self._attempt_after(LATENCY_SECONDS * copy + late, Pending(subscription, event, self._clock.time()))
+            self._attempt_after(LATENCY_SECONDS * copy + late, PendingDelivery(subscription, event, self._clock.time()))
 
-    def _attempt_after(self, seconds: float, pending: Pending) -> None:
+    def _attempt_after(self, seconds: float, pending: PendingDelivery) -> None:
         clock = self._clock
         clock.after(seconds, lambda: clock.spawn(self._attempt(pending)))
 
-    async def _attempt(self, pending: Pending) -> None:
+    async def _attempt(self, pending: PendingDelivery) -> None:
         status, now = await _post(pending), self._clock.time()
         pending.attempts += 1
         self.deliveries.append(
@@ -171,7 +171,7 @@ class EventGrid:
             self._clock.after(DEAD_LETTER_SECONDS, lambda: self.dead_letters.append(letter))
 
 
-async def _post(pending: Pending) -> int | None:
+async def _post(pending: PendingDelivery) -> int | None:
     headers, body = pending.request()
     try:
         async with (

@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from local.cloud.key_vault.certificates import Certificate, Pending, Version
+from local.cloud.key_vault.certificates import Certificate, PendingCertificate, StoredVersion
 from local.cloud.key_vault.vault import RETENTION_SECONDS
 from local.cloud.wire import Wire
 
@@ -25,10 +25,10 @@ class Bodies:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def id(self, kind: str, certificate: Certificate, version: Version | None = None) -> str:
+    def id(self, kind: str, certificate: Certificate, version: StoredVersion | None = None) -> str:
         return f"{self._wire.url}/{kind}/{certificate.name}" + (f"/{version.id}" if version else "")
 
-    def certificate(self, certificate: Certificate, asked: Version | None = None) -> dict[str, Any]:
+    def certificate(self, certificate: Certificate, asked: StoredVersion | None = None) -> dict[str, Any]:
         version = asked or certificate.current
         issued = {
             "kid": self.id("keys", certificate, version),
@@ -45,7 +45,7 @@ class Bodies:
             **({} if asked else {"policy": self.policy(certificate), **pending}),
         }
 
-    def listed(self, certificate: Certificate, version: Version | None = None) -> dict[str, Any]:
+    def listed(self, certificate: Certificate, version: StoredVersion | None = None) -> dict[str, Any]:
         """In a list of certificates, or of a certificate's versions."""
         shown = version or certificate.current
         thumbprint = {"x5t": _thumbprint(shown)} if shown.certificate else {}
@@ -65,7 +65,7 @@ class Bodies:
             "attributes": {"enabled": True, **times},
         }
 
-    def pending(self, name: str, pending: Pending) -> dict[str, Any]:
+    def pending(self, name: str, pending: PendingCertificate) -> dict[str, Any]:
         id = f"{self._wire.url}/certificates/{name}"
         more = {"inProgress": {"status_details": _IN_PROGRESS}, "completed": {"target": id}}
         return {
@@ -89,7 +89,7 @@ class Bodies:
             "scheduledPurgeDate": deleted + RETENTION_SECONDS,
         }
 
-    def key(self, certificate: Certificate, version: Version) -> dict[str, Any]:
+    def key(self, certificate: Certificate, version: StoredVersion) -> dict[str, Any]:
         numbers, props = version.key.public_key().public_numbers(), certificate.policy["key_props"]
         more = _attributes(version) | {"enabled": version.key_enabled, "exportable": bool(props["exportable"])}
         return {
@@ -106,7 +106,7 @@ class Bodies:
             "managed": True,
         }
 
-    def secret(self, certificate: Certificate, version: Version) -> dict[str, Any]:
+    def secret(self, certificate: Certificate, version: StoredVersion) -> dict[str, Any]:
         kind = certificate.policy["secret_props"]["contentType"]
         exportable = bool(certificate.policy["key_props"]["exportable"])
         return {
@@ -120,11 +120,11 @@ class Bodies:
         }
 
 
-def _tags(version: Version) -> dict[str, Any]:
+def _tags(version: StoredVersion) -> dict[str, Any]:
     return {"tags": version.tags} if version.tags else {}
 
 
-def _attributes(version: Version) -> dict[str, Any]:
+def _attributes(version: StoredVersion) -> dict[str, Any]:
     return {
         "enabled": version.enabled,
         "nbf": _seconds(version.not_before),
@@ -134,7 +134,7 @@ def _attributes(version: Version) -> dict[str, Any]:
     }
 
 
-def _secret(version: Version, kind: str, *, exportable: bool) -> str:
+def _secret(version: StoredVersion, kind: str, *, exportable: bool) -> str:
     """The certificate, with its private key only if that is exportable."""
     assert version.certificate is not None
     if kind == "application/x-pkcs12":
@@ -148,7 +148,7 @@ def _secret(version: Version, kind: str, *, exportable: bool) -> str:
     return ((version.key.private_bytes(*form) if exportable else b"") + text).decode()
 
 
-def _thumbprint(version: Version) -> str:
+def _thumbprint(version: StoredVersion) -> str:
     return text64(hashlib.sha1(version.der).digest())
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 
 @dataclass
-class Version:
+class StoredVersion:
     """A version of a certificate with its key. `certificate` is None while it is pending."""
 
     id: str
@@ -41,10 +41,10 @@ class Version:
 
 
 @dataclass
-class Pending:
+class PendingCertificate:
     """A certificate request; `status` is inProgress, completed or cancelled."""
 
-    version: Version
+    version: StoredVersion
     issuer: dict[str, Any]
     csr: bytes
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -60,16 +60,16 @@ class Certificate:
     policy: dict[str, Any]
     created: datetime
     policy_updated: datetime
-    versions: list[Version] = field(default_factory=list)
-    pending: Pending | None = None
+    versions: list[StoredVersion] = field(default_factory=list)
+    pending: PendingCertificate | None = None
     visible_from: float = 0.0
     deleted: float | None = None
 
     @property
-    def current(self) -> Version:
+    def current(self) -> StoredVersion:
         """The newest issued version; of a certificate that was never issued, the pending one."""
         issued = [version for version in self.versions if version.certificate]
         return (issued or self.versions)[-1]
 
-    def version(self, id: str) -> Version | None:
+    def version(self, id: str) -> StoredVersion | None:
         return next((version for version in self.versions if version.id == id), None)

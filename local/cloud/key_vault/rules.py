@@ -15,7 +15,7 @@ _X509 = {
 }
 
 
-class Refused(Exception):
+class KeyVaultError(Exception):
     """The service says no: an HTTP status with the error's code, message and inner code."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
@@ -35,7 +35,7 @@ def complete_policy(given: dict[str, Any], former: dict[str, Any] | None = None)
         }.items()
     }
     if sections["key_props"]["kty"] not in ("EC", "EC-HSM") or sections["key_props"]["crv"] != "P-256":
-        raise Refused(400, "BadParameter", "Only keys of type EC and EC-HSM on curve P-256 are simulated.")
+        raise KeyVaultError(400, "BadParameter", "Only keys of type EC and EC-HSM on curve P-256 are simulated.")
     sections["x509_props"]["basic_constraints"] = {"ca": False}  # what a caller asks for is ignored
     issuer = given.get("issuer") or base.get("issuer") or {"name": "Self"}
     action = "AutoRenew" if issuer["name"] == "Self" else "EmailContacts"
@@ -46,7 +46,7 @@ def complete_policy(given: dict[str, Any], former: dict[str, Any] | None = None)
 
 def leaf(chain: list[bytes], public_key: ec.EllipticCurvePublicKey) -> x509.Certificate:
     """The first of a chain in DER; its key must be the request's, and each must be signed by the next."""
-    unreadable = Refused(400, "BadParameter", "Unable to parse X5c certificate chain and locate leaf certificate")
+    unreadable = KeyVaultError(400, "BadParameter", "Unable to parse X5c certificate chain and locate leaf certificate")
     try:
         certificates = [x509.load_der_x509_certificate(der) for der in chain]
         for signed, signer in pairwise(certificates):
@@ -58,35 +58,35 @@ def leaf(chain: list[bytes], public_key: ec.EllipticCurvePublicKey) -> x509.Cert
     return certificates[0]
 
 
-def certificate_not_found(name: str) -> Refused:
+def certificate_not_found(name: str) -> KeyVaultError:
     text = (
         f"A certificate with (name/id) {name} was not found in this key vault. If you recently deleted this "
         "certificate you may be able to recover it using the correct recovery command. For help resolving this issue, "
         "please see https://go.microsoft.com/fwlink/?linkid=2125182"
     )
-    return Refused(404, "CertificateNotFound", text)
+    return KeyVaultError(404, "CertificateNotFound", text)
 
 
-def deleted_but_recoverable(name: str) -> Refused:
+def deleted_but_recoverable(name: str) -> KeyVaultError:
     text = (
         f"Certificate {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this "
         "state, the certificate can only be recovered or purged."
     )
-    return Refused(409, "Conflict", text, "ObjectIsDeletedButRecoverable")
+    return KeyVaultError(409, "Conflict", text, "ObjectIsDeletedButRecoverable")
 
 
-def pending_exists() -> Refused:
+def pending_exists() -> KeyVaultError:
     text = (
         "A new key vault certificate can not be created or imported while a pending key vault certificate's status is "
         "inProgress."
     )
-    return Refused(409, "Conflict", text)
+    return KeyVaultError(409, "Conflict", text)
 
 
-def no_pending(name: str) -> Refused:
-    return Refused(404, "PendingCertificateNotFound", f"Pending certificate not found: {name}")
+def no_pending(name: str) -> KeyVaultError:
+    return KeyVaultError(404, "PendingCertificateNotFound", f"Pending certificate not found: {name}")
 
 
-def throttled() -> Refused:
+def throttled() -> KeyVaultError:
     text = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
-    return Refused(429, "Throttled", text)
+    return KeyVaultError(429, "Throttled", text)

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.clock import Clock
-from local.cloud.key_vault.certificates import Certificate, Pending, Version
+from local.cloud.key_vault.certificates import Certificate, PendingCertificate, StoredVersion
 from local.cloud.key_vault.events import NEW_VERSION, event, milestones
 from local.cloud.key_vault.limits import Limits
 from local.cloud.key_vault.rules import (
-    Refused,
+    KeyVaultError,
     certificate_not_found,
     complete_policy,
     deleted_but_recoverable,
@@ -72,7 +72,7 @@ class Vault:
 
     # requests
 
-    def create(self, name: str, policy: dict[str, Any], tags: dict[str, str]) -> Pending:
+    def create(self, name: str, policy: dict[str, Any], tags: dict[str, str]) -> PendingCertificate:
         """Start a request; a name may have one at a time."""
         if name.lower() in self.deleted:
             raise deleted_but_recoverable(name)
@@ -86,22 +86,22 @@ class Vault:
         self.certificates[name.lower()] = certificate
         return self._request(certificate, version)
 
-    def _new_version(self, certificate: Certificate, *, reuse: bool) -> Version:
+    def _new_version(self, certificate: Certificate, *, reuse: bool) -> StoredVersion:
         former = certificate.versions[-1:] if reuse else []
         key = former[0].key if former else ec.generate_private_key(ec.SECP256R1())
         expires = months_later(self.now, certificate.policy["x509_props"]["validity_months"])
-        version = Version(uuid.uuid4().hex, key, self.now, self.now, self.now - _BACKDATED, expires)
+        version = StoredVersion(uuid.uuid4().hex, key, self.now, self.now, self.now - _BACKDATED, expires)
         certificate.versions.append(version)
         return version
 
-    def _request(self, certificate: Certificate, version: Version) -> Pending:
+    def _request(self, certificate: Certificate, version: StoredVersion) -> PendingCertificate:
         csr = signing_request(certificate.policy["x509_props"]["subject"], version.key)
-        pending = certificate.pending = Pending(version, certificate.policy["issuer"], csr)
+        pending = certificate.pending = PendingCertificate(version, certificate.policy["issuer"], csr)
         if pending.issuer["name"] == "Self":
             self._clock.after(SELF_ISSUE_SECONDS, lambda: self._self_issue(certificate, pending))
         return pending
 
-    def _self_issue(self, certificate: Certificate, pending: Pending) -> None:
+    def _self_issue(self, certificate: Certificate, pending: PendingCertificate) -> None:
         if pending.status != "inProgress" or certificate.pending is not pending:
             return
         version, subject = pending.version, certificate.policy["x509_props"]["subject"]
@@ -109,30 +109,32 @@ class Vault:
         issued = issue(subject, version.key.public_key(), issuer=subject, signer=version.key, validity=validity)
         self._complete(certificate, pending, issued, enabled=True)
 
-    def _complete(self, certificate: Certificate, pending: Pending, issued: x509.Certificate, *, enabled: bool) -> None:
+    def _complete(
+        self, certificate: Certificate, pending: PendingCertificate, issued: x509.Certificate, *, enabled: bool
+    ) -> None:
         pending.status = "completed"
         pending.version.carry(issued, enabled=enabled, now=self.now)
         self._publish(NEW_VERSION, certificate.name)
         self._watch_expiry(certificate, pending.version)
 
-    def pending(self, name: str) -> Pending:
+    def pending(self, name: str) -> PendingCertificate:
         found = self.certificate(name).pending
         if found is None:
             raise no_pending(name)
         return found
 
-    def cancel(self, name: str) -> Pending:
+    def cancel(self, name: str) -> PendingCertificate:
         """Ask for cancellation, which takes effect soon after."""
         pending = self.pending(name)
         pending.cancellation_requested = True
         self._clock.after(1.0, lambda: self._cancelled(pending))
         return pending
 
-    def _cancelled(self, pending: Pending) -> None:
+    def _cancelled(self, pending: PendingCertificate) -> None:
         if pending.status == "inProgress":
             pending.status = "cancelled"
 
-    def drop_pending(self, name: str) -> Pending:
+    def drop_pending(self, name: str) -> PendingCertificate:
         pending = self.pending(name)
         self._cancelled(pending)
         self.certificate(name).pending = None
@@ -144,7 +146,9 @@ class Vault:
         if pending.status != "inProgress":
             raise no_pending(name)
         if pending.issuer["name"] != "Unknown":
-            raise Refused(403, "Forbidden", "Merge is allowed only for pending certificates of an unknown issuer.")
+            raise KeyVaultError(
+                403, "Forbidden", "Merge is allowed only for pending certificates of an unknown issuer."
+            )
         issued = leaf(chain, pending.version.key.public_key())
         pending.version.tags = tags or pending.version.tags
         self._complete(certificate, pending, issued, enabled=enabled)
@@ -162,7 +166,7 @@ class Vault:
     def deleted_certificate(self, name: str) -> Certificate:
         found = self.deleted.get(name.lower())
         if found is None or found.visible_from > self._clock.time():
-            raise Refused(404, "CertificateNotFound", f"Deleted Certificate not found: {name}")
+            raise KeyVaultError(404, "CertificateNotFound", f"Deleted Certificate not found: {name}")
         return found
 
     def recover(self, name: str) -> Certificate:
@@ -178,13 +182,15 @@ class Vault:
 
     # keys
 
-    def key(self, name: str, id: str = "") -> tuple[Certificate, Version]:
+    def key(self, name: str, id: str = "") -> tuple[Certificate, StoredVersion]:
         """A key by name and version id, or the current one; raises Refused 404."""
         certificate = self.certificates.get(name.lower())
         hidden = certificate is None or certificate.visible_from > self._clock.time()
         version = None if certificate is None or hidden else certificate.version(id) if id else certificate.current
         if certificate is None or version is None:
-            raise Refused(404, "KeyNotFound", f"A key with (name/id) {name}/{id} was not found in this key vault.")
+            raise KeyVaultError(
+                404, "KeyNotFound", f"A key with (name/id) {name}/{id} was not found in this key vault."
+            )
         return certificate, version
 
     def sign(self, name: str, id: str, digest: bytes) -> bytes:
@@ -193,19 +199,19 @@ class Vault:
         self._limits.take(f"sign {certificate.policy['key_props']['kty']}")
         self._refuse_unusable(version)
         if len(digest) != 32:
-            raise Refused(400, "BadParameter", "Invalid length of 'value': ES256 signs a digest of 32 bytes.")
+            raise KeyVaultError(400, "BadParameter", "Invalid length of 'value': ES256 signs a digest of 32 bytes.")
         self.signatures += 1
         r, s = decode_dss_signature(version.key.sign(digest, ec.ECDSA(Prehashed(SHA256()))))
         return r.to_bytes(32) + s.to_bytes(32)
 
-    def _refuse_unusable(self, version: Version) -> None:
+    def _refuse_unusable(self, version: StoredVersion) -> None:
         for applies, which, inner in (
             (not version.key_enabled, "a disabled key", "KeyDisabled"),
             (self.now >= version.expires, "an expired key", "KeyExpired"),
             (self.now < version.not_before, "a key that is not yet valid", "KeyNotYetValid"),
         ):
             if applies:
-                raise Refused(403, "Forbidden", f"Operation sign is not allowed on {which}.", inner)
+                raise KeyVaultError(403, "Forbidden", f"Operation sign is not allowed on {which}.", inner)
 
     # events
 
@@ -216,12 +222,12 @@ class Vault:
     def announce_near_expiry(self, name: str) -> None:
         self._publish("CertificateNearExpiry", name)
 
-    def _watch_expiry(self, certificate: Certificate, version: Version) -> None:
+    def _watch_expiry(self, certificate: Certificate, version: StoredVersion) -> None:
         for kind, due in milestones(version.expires).items():
             if due > self.now:
                 self._clock.at(due.timestamp(), partial(self._reached, kind, certificate, version))
 
-    def _reached(self, kind: str, certificate: Certificate, version: Version) -> None:
+    def _reached(self, kind: str, certificate: Certificate, version: StoredVersion) -> None:
         if certificate.current is version and self.certificates.get(certificate.name.lower()) is certificate:
             self._publish(kind, certificate.name)
 
@@ -263,7 +269,9 @@ class Vault:
             version.carry(issued, enabled=version is root, now=not_before)
             version.created = not_before
         root.tags = tags
-        certificate.pending = Pending(root, policy["issuer"], signing_request(subject, root.key), status="completed")
+        certificate.pending = PendingCertificate(
+            root, policy["issuer"], signing_request(subject, root.key), status="completed"
+        )
         self._watch_expiry(certificate, root)
         assert root.certificate is not None
         return root.certificate

@@ -1,17 +1,17 @@
 """Authorization of API calls by RBAC."""
 
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.kubernetes.kinds import Kind
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.kubernetes.kinds import ResourceType
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.rbac import forbidden
-from local.cloud.kubernetes.targets import Target, is_apply, is_watch
-from local.cloud.wire import Call
+from local.cloud.kubernetes.targets import RequestTarget, is_apply, is_watch
+from local.cloud.wire import WireRequest
 
 REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-def authorize(target: Target, call: Call, user: str) -> None:
+def authorize(target: RequestTarget, call: WireRequest, user: str) -> None:
     """Raises StatusError Forbidden with the first permission that the user misses for the call."""
     for verb in _needed(target, call):
         refused = forbidden(
@@ -27,14 +27,14 @@ def authorize(target: Target, call: Call, user: str) -> None:
             raise refused
 
 
-def reviewed(cluster: Cluster, body: Object, user: str) -> Object:
+def reviewed(cluster: SimulatedCluster, body: Object, user: str) -> Object:
     """A SelfSubjectAccessReview: what the user itself may do; everybody may ask that."""
     wanted = body["spec"]["resourceAttributes"]
     refused = cluster.authorization_mode == "RBAC" and forbidden(
         cluster,
         user,
         wanted["verb"],
-        Kind(wanted.get("group", ""), (), wanted["resource"], "", namespaced=True),
+        ResourceType(wanted.get("group", ""), (), wanted["resource"], "", namespaced=True),
         below=wanted.get("subresource", ""),
         namespace=wanted.get("namespace") or None,
         name=wanted.get("name", ""),
@@ -42,7 +42,7 @@ def reviewed(cluster: Cluster, body: Object, user: str) -> Object:
     return {**body, "status": {"allowed": not refused}}
 
 
-def _needed(target: Target, call: Call) -> list[str]:
+def _needed(target: RequestTarget, call: WireRequest) -> list[str]:
     """The verbs that the call takes a permission for; who makes an object by applying it has to be let create it."""
     if call.method == "GET" and not target.name:
         return ["watch" if is_watch(call) else "list"]

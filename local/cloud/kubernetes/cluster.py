@@ -16,8 +16,8 @@ from typing import Any
 from local.cloud.clock import Clock
 from local.cloud.kubernetes.errors import StatusError, already_exists, modified, terminating
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields
-from local.cloud.kubernetes.kinds import Kind
-from local.cloud.kubernetes.mesh import Mesh
+from local.cloud.kubernetes.kinds import ResourceType
+from local.cloud.kubernetes.mesh import MeshHooks
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.patches import merge
 from local.cloud.kubernetes.pod_status import Exit
@@ -28,13 +28,13 @@ _KEPT = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionT
 _LINGERING = ("Pod", "Namespace")  # their end takes time; who ends them takes them out of the store
 
 
-class Cluster(Store):
+class SimulatedCluster(Store):
     """One cluster. Scenarios use `apply`, `objects`, `find`, `get`, `delete`; the wire and controllers use the rest."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         super().__init__()
         self.name, self.clock, self.random = name, clock, Random(name)
-        self.mesh: Mesh | None = None
+        self.mesh: MeshHooks | None = None
         self.authorization_mode = "AlwaysAllow"  # or RBAC
         self.programs: dict[str, Exit] = {}  # images whose program ends by itself, and how
         self.unpullable: set[str] = set()  # images that no registry has
@@ -142,7 +142,7 @@ class Cluster(Store):
         meta = manifest["metadata"]
         return self.find(self.kind_of(manifest).full_name, meta.get("namespace", ""), meta["name"])
 
-    def _prepared(self, kind: Kind, new: Object) -> Object:
+    def _prepared(self, kind: ResourceType, new: Object) -> Object:
         """A new object as it is stored: pods are admitted, and no workload brings a status."""
         if kind.group in ("apps", "batch") or kind.name == "PersistentVolumeClaim":
             return {field: value for field, value in new.items() if field != "status"}

@@ -3,25 +3,25 @@
 from local.cloud.clock import Clock
 from local.cloud.entra import Entra
 from local.cloud.kubernetes.api import KubernetesWire
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.work_queue import Controllers
 from local.cloud.kubernetes.kubelet import NODES, Kubelet, node_name
 from local.cloud.kubernetes.objects import has_ended
 from local.cloud.wire import Wire
 
 
-class Kubernetes:
+class KubernetesService:
     """All clusters; each answers under /k8s/{name} to tokens for AKS's server application."""
 
     def __init__(self, clock: Clock, wire: Wire, entra: Entra) -> None:
-        self.clusters: dict[str, Cluster] = {}
+        self.clusters: dict[str, SimulatedCluster] = {}
         self._clock = clock
-        self._stopped: dict[str, Cluster] = {}
+        self._stopped: dict[str, SimulatedCluster] = {}
         self._wire = KubernetesWire(wire, entra, self.clusters)
 
-    def add(self, name: str) -> Cluster:
+    def add(self, name: str) -> SimulatedCluster:
         """A running cluster with three nodes and its system namespaces."""
-        cluster = self.clusters[name] = Cluster(name, self._clock)
+        cluster = self.clusters[name] = SimulatedCluster(name, self._clock)
         cluster.listeners.append(Kubelet(cluster).changed)
         Controllers(cluster)
         for namespace in ("default", "kube-system"):

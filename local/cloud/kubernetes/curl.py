@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import inf
 
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.kubernetes.mesh import Answer
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.kubernetes.mesh import CallAnswer
 from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, fetch
 from local.cloud.kubernetes.objects import Object
 
@@ -56,7 +56,11 @@ class Curl:
     """One run of curl in a pod; `ended` gets its exit code and what it wrote, by file ("" for standard output)."""
 
     def __init__(
-        self, cluster: Cluster, pod: Object, words: Sequence[str], ended: Callable[[int, dict[str, str]], object]
+        self,
+        cluster: SimulatedCluster,
+        pod: Object,
+        words: Sequence[str],
+        ended: Callable[[int, dict[str, str]], object],
     ) -> None:
         self._cluster, self._pod, self._ended = cluster, pod, ended
         self._options, unknown = _parser().parse_known_args(list(words))
@@ -71,10 +75,10 @@ class Curl:
         answer = fetch(self._cluster, self._pod, self._url)
         longest = min(float(self._options.max_time or inf), float(self._options.connect_timeout or _CONNECT_SECONDS))
         if answer.seconds > longest:
-            answer = Answer(exit_code=TIMED_OUT, seconds=longest)
+            answer = CallAnswer(exit_code=TIMED_OUT, seconds=longest)
         self._cluster.clock.after(answer.seconds, lambda: self._answered(answer))
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: CallAnswer) -> None:
         code = answer.exit_code or (_FAILED_STATUS if self._options.fail and answer.status >= 400 else 0)
         if self._left and self._is_worth_a_retry(answer, code):
             self._left -= 1
@@ -84,13 +88,13 @@ class Curl:
             return
         self._ended(code, written(self._options, answer, code))
 
-    def _is_worth_a_retry(self, answer: Answer, code: int) -> bool:
+    def _is_worth_a_retry(self, answer: CallAnswer, code: int) -> bool:
         if code == REFUSED:
             return bool(self._options.retry_connrefused or self._options.retry_all_errors)
         return code == TIMED_OUT or answer.status in _TRANSIENT or bool(code and self._options.retry_all_errors)
 
 
-def written(options: Namespace, answer: Answer, code: int) -> dict[str, str]:
+def written(options: Namespace, answer: CallAnswer, code: int) -> dict[str, str]:
     """What --write-out writes, by file."""
     files: dict[str, str] = defaultdict(str)
     file, rest = "", options.write_out or ""
@@ -107,7 +111,7 @@ def written(options: Namespace, answer: Answer, code: int) -> dict[str, str]:
     return files
 
 
-def _value(term: re.Match[str], answer: Answer, code: int) -> str:
+def _value(term: re.Match[str], answer: CallAnswer, code: int) -> str:
     if term["header"]:
         return answer.headers.get(term["header"].lower(), "")
     match term["variable"]:

@@ -7,14 +7,14 @@ Rules:
 
 import math
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.objects import Object, is_ready, share
 
 _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
-def evict(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:
+def evict(cluster: SimulatedCluster, pod: Object, *, dry_run: bool) -> None:
     """Ask for the pod's end; raises StatusError TooManyRequests if a budget has no pod to spare."""
     meta = pod["metadata"]
     if is_ready(pod):
@@ -25,7 +25,7 @@ def evict(cluster: Cluster, pod: Object, *, dry_run: bool) -> None:
         cluster.delete("Pod", meta["namespace"], meta["name"])
 
 
-def _spend(cluster: Cluster, budget: Object) -> None:
+def _spend(cluster: SimulatedCluster, budget: Object) -> None:
     pods = [p for p in cluster.objects("Pod", budget["metadata"]["namespace"]) if _selects(budget, p)]
     healthy, needed = sum(map(is_ready, pods)), _needed(budget["spec"], _expected(cluster, pods))
     if healthy > needed:
@@ -42,7 +42,7 @@ def _needed(spec: Object, expected: int) -> int:
     return share(spec.get("minAvailable", 1), expected, math.ceil)
 
 
-def _expected(cluster: Cluster, pods: list[Object]) -> int:
+def _expected(cluster: SimulatedCluster, pods: list[Object]) -> int:
     """How many pods the owners want."""
     owners = {(o["kind"], o["name"]) for p in pods for o in p["metadata"].get("ownerReferences", ())}
     found = (cluster.find(kind, pods[0]["metadata"]["namespace"], name) for kind, name in owners)

@@ -1,6 +1,6 @@
 """Refusals, as an API server words them."""
 
-from local.cloud.kubernetes.kinds import Kind, details
+from local.cloud.kubernetes.kinds import ResourceType, details
 from local.cloud.kubernetes.objects import Object
 
 
@@ -16,15 +16,15 @@ def not_served() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource")
 
 
-def not_found(kind: Kind, name: str) -> StatusError:
+def not_found(kind: ResourceType, name: str) -> StatusError:
     return StatusError(404, "NotFound", f'{kind.resource} "{name}" not found', details(kind, name))
 
 
-def already_exists(kind: Kind, name: str) -> StatusError:
+def already_exists(kind: ResourceType, name: str) -> StatusError:
     return StatusError(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', details(kind, name))
 
 
-def modified(kind: Kind, name: str) -> StatusError:
+def modified(kind: ResourceType, name: str) -> StatusError:
     return StatusError(
         409,
         "Conflict",
@@ -34,7 +34,7 @@ def modified(kind: Kind, name: str) -> StatusError:
     )
 
 
-def terminating(kind: Kind, namespace: str, name: str) -> StatusError:
+def terminating(kind: ResourceType, namespace: str, name: str) -> StatusError:
     return StatusError(
         403,
         "Forbidden",

@@ -2,12 +2,12 @@
 
 import uuid
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 
 
 def record(
-    cluster: Cluster, about: Object, *, type: str, reason: str, message: str, source: str, reporter: str
+    cluster: SimulatedCluster, about: Object, *, type: str, reason: str, message: str, source: str, reporter: str
 ) -> None:
     """Record an Event about an object; one that the same reporter repeats is counted up instead."""
     meta = about["metadata"]

@@ -36,7 +36,7 @@ apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition clust
 """
 
 
-class Kind(NamedTuple):
+class ResourceType(NamedTuple):
     """A resource type; one with several served versions stores the version that was written last."""
 
     group: str
@@ -57,13 +57,13 @@ class Kind(NamedTuple):
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
-def new_kind(api_version: str, plural: str, name: str, *, namespaced: bool = True, custom: bool = True) -> Kind:
+def new_kind(api_version: str, plural: str, name: str, *, namespaced: bool = True, custom: bool = True) -> ResourceType:
     """A kind of an apiVersion such as apps/v1."""
     group, _, version = api_version.rpartition("/")
-    return Kind(group, (version,), plural, name, namespaced, custom)
+    return ResourceType(group, (version,), plural, name, namespaced, custom)
 
 
-def _built_in(line: str) -> Kind:
+def _built_in(line: str) -> ResourceType:
     api_version, plural, name, *scope = line.split()
     return new_kind(api_version, plural, name, namespaced=not scope, custom=False)
 
@@ -71,6 +71,6 @@ def _built_in(line: str) -> Kind:
 BUILT_IN = tuple(map(_built_in, _BUILT_IN.strip().split("\n")))
 
 
-def details(kind: Kind, name: str) -> Object:
+def details(kind: ResourceType, name: str) -> Object:
     """What a Status tells of the object that it is about."""
     return {"name": name, "group": kind.group, "kind": kind.plural}

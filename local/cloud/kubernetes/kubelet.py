@@ -15,11 +15,11 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object, has_ended
 from local.cloud.kubernetes.pod_status import Exit, exit_codes, restart_count, shown, stopped, with_state
 from local.cloud.kubernetes.programs import program
-from local.cloud.kubernetes.store import Change
+from local.cloud.kubernetes.store import WatchEvent
 
 NODES = 3
 RUN_SECONDS = "local/run-seconds"
@@ -37,11 +37,11 @@ _TOO_LONG = "Pod was active on the node longer than the specified deadline"
 class Kubelet:
     """All kubelets of a cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: SimulatedCluster) -> None:
         self.cluster = cluster
         self._ending: set[str] = set()
 
-    def changed(self, change: Change) -> None:
+    def changed(self, change: WatchEvent) -> None:
         """Start the pod that came, and end the one that is to go."""
         if change.kind.name != "Pod":
             return

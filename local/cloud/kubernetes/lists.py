@@ -8,13 +8,13 @@ Rules:
 import base64
 import binascii
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import bad_request, gone
 from local.cloud.kubernetes.objects import Object
-from local.cloud.kubernetes.targets import Target
+from local.cloud.kubernetes.targets import RequestTarget
 
 
-def listed(target: Target, query: dict[str, str]) -> Object:
+def listed(target: RequestTarget, query: dict[str, str]) -> Object:
     """The list, or as much of it as the query's `limit` lets."""
     cluster, token = target.cluster, query.get("continue", "")
     version, rest = _continued(cluster, token) if token else (cluster.version, target.selected(query))
@@ -30,7 +30,7 @@ def listed(target: Target, query: dict[str, str]) -> Object:
     return {"apiVersion": api, "kind": f"{target.kind.name}List", "metadata": meta, "items": items}
 
 
-def _continued(cluster: Cluster, token: str) -> tuple[int, list[Object]]:
+def _continued(cluster: SimulatedCluster, token: str) -> tuple[int, list[Object]]:
     try:
         version, rest = cluster.pages[int(base64.urlsafe_b64decode(token))]
     except (binascii.Error, ValueError, IndexError):

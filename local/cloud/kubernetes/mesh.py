@@ -7,7 +7,7 @@ from local.cloud.kubernetes.objects import Object
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class CallAnswer:
     """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
 
     status: int = 0
@@ -16,7 +16,7 @@ class Answer:
     seconds: float = 0.1
 
 
-class Call(NamedTuple):
+class PodCall(NamedTuple):
     """A call from a pod to a port of another; without a server, `otherwise` is what the network answers."""
 
     client: Object
@@ -24,10 +24,10 @@ class Call(NamedTuple):
     port: int
     path: str
     is_http: bool
-    otherwise: Answer
+    otherwise: CallAnswer
 
 
-class Mesh(Protocol):
+class MeshHooks(Protocol):
     """A service mesh inside one cluster: it sees pods at admission and over their life."""
 
     def admit(self, pod: Object) -> Object: ...
@@ -41,6 +41,6 @@ class Mesh(Protocol):
     def ready(self, pod: Object) -> bool: ...
     def stop(self, pod: Object) -> None: ...
     def metrics(self, pod: Object, port: int) -> str | None: ...
-    def carry(self, call: Call) -> Answer:
+    def carry(self, call: PodCall) -> CallAnswer:
         """What a call between two pods gets, by their proxies where they have one."""
         ...

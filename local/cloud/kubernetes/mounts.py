@@ -4,9 +4,9 @@ import base64
 import zlib
 from collections.abc import Callable
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
-from local.cloud.kubernetes.store import Change
+from local.cloud.kubernetes.store import WatchEvent
 
 _SOONEST = 2.0
 
@@ -19,7 +19,7 @@ class Mount:
     """
 
     def __init__(
-        self, cluster: Cluster, pod: Object, kind: str, name: str, renamed: Callable[[], object] = lambda: None
+        self, cluster: SimulatedCluster, pod: Object, kind: str, name: str, renamed: Callable[[], object] = lambda: None
     ) -> None:
         self._cluster, self._pod, self._kind, self._name, self._renamed = cluster, pod, kind, name, renamed
         self.files: dict[str, str] = {}
@@ -30,7 +30,7 @@ class Mount:
         if self._changed in self._cluster.listeners:
             self._cluster.listeners.remove(self._changed)
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: WatchEvent) -> None:
         meta = change.object["metadata"]
         here = (self._kind, self._name, self._pod["metadata"]["namespace"])
         if (change.kind.name, meta["name"], meta.get("namespace")) == here:

@@ -11,62 +11,64 @@ Rules (Kubernetes docs):
 from math import inf
 from urllib.parse import urlsplit
 
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.kubernetes.mesh import CallAnswer, PodCall
 from local.cloud.kubernetes.network_policies import drops, ports, resolves
 from local.cloud.kubernetes.objects import Object, is_ready
 
 HTTP = "local/http"
 UNRESOLVED, REFUSED, TIMED_OUT, EMPTY_REPLY = 6, 7, 28, 52  # as curl has them
 _PORTS = {"http": 80, "https": 443, "telnet": 23}
-_DROPPED = Answer(exit_code=TIMED_OUT, seconds=inf)
+_DROPPED = CallAnswer(exit_code=TIMED_OUT, seconds=inf)
 
 
-def fetch(cluster: Cluster, client: Object, url: str) -> Answer:
+def fetch(cluster: SimulatedCluster, client: Object, url: str) -> CallAnswer:
     """What a program in the pod `client` gets from `url` (http:, or telnet: for a connection that sends nothing)."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     found = _destination(cluster, client, host, port)
-    if isinstance(found, Answer):
+    if isinstance(found, CallAnswer):
         return found
     server, port, otherwise = found
-    call = Call(client, server, port, parts.path or "/", parts.scheme == "http", otherwise)
+    call = PodCall(client, server, port, parts.path or "/", parts.scheme == "http", otherwise)
     return cluster.mesh.carry(call) if cluster.mesh else direct(cluster, call)
 
 
-def direct(cluster: Cluster, call: Call) -> Answer:
+def direct(cluster: SimulatedCluster, call: PodCall) -> CallAnswer:
     """The answer where no mesh takes part."""
     if call.server is None:
         return call.otherwise
     return _DROPPED if drops(cluster, call.client, call.server, call.port) else served(call.server, call)
 
 
-def served(server: Object, call: Call) -> Answer:
+def served(server: Object, call: PodCall) -> CallAnswer:
     """What the program in the server's pod answers, or its kernel if nothing listens there."""
     status = _status(server, call.path) if call.port in dict(ports(server)) else "refused"
     if status == "refused":
-        return Answer(exit_code=REFUSED)
-    return Answer(status=int(status)) if call.is_http else Answer()
+        return CallAnswer(exit_code=REFUSED)
+    return CallAnswer(status=int(status)) if call.is_http else CallAnswer()
 
 
-def _destination(cluster: Cluster, client: Object, host: str, port: int) -> tuple[Object | None, int, Answer] | Answer:
+def _destination(
+    cluster: SimulatedCluster, client: Object, host: str, port: int
+) -> tuple[Object | None, int, CallAnswer] | CallAnswer:
     """The pod and port behind a host, and what the network answers if there is none; or why the host isn't found."""
     if host.replace(".", "").isdigit():
         return _at(cluster, host), port, _DROPPED
     if not resolves(cluster, client):
-        return Answer(exit_code=TIMED_OUT, seconds=inf)
+        return CallAnswer(exit_code=TIMED_OUT, seconds=inf)
     name, _, rest = host.partition(".")
     namespace = rest.removesuffix(".cluster.local").removesuffix(".svc") or client["metadata"]["namespace"]
     service = cluster.find("Service", namespace, name)
     if service is None:
-        return Answer(exit_code=UNRESOLVED)
+        return CallAnswer(exit_code=UNRESOLVED)
     offered = next((p for p in service["spec"]["ports"] if p["port"] == port), None)
     if offered is None:
         return None, port, _DROPPED
     return _endpoint(cluster, service, offered.get("targetPort", port))
 
 
-def _at(cluster: Cluster, address: str) -> Object | None:
+def _at(cluster: SimulatedCluster, address: str) -> Object | None:
     pods = cluster.objects("Pod")
     return next((p for p in pods if p["status"].get("podIP") == address and _runs(p)), None)
 
@@ -75,14 +77,14 @@ def _runs(pod: Object) -> bool:
     return bool(pod["status"]["phase"] == "Running")
 
 
-def _endpoint(cluster: Cluster, service: Object, target: int | str) -> tuple[Object | None, int, Answer]:
+def _endpoint(cluster: SimulatedCluster, service: Object, target: int | str) -> tuple[Object | None, int, CallAnswer]:
     chosen = service["spec"].get("selector") or {}
     pods = [p for p in cluster.objects("Pod", service["metadata"]["namespace"]) if chosen.items() <= _labels(p).items()]
     for pod in filter(is_ready, pods if chosen else ()):
         number = next((n for n, name in ports(pod) if target in (n, name)), target)
         if isinstance(number, int):
             return pod, number, _DROPPED
-    return None, 0, Answer(exit_code=REFUSED)
+    return None, 0, CallAnswer(exit_code=REFUSED)
 
 
 def _status(server: Object, path: str) -> str:

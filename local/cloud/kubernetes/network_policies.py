@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
 
 _DNS: Object = {"metadata": {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}}
 
 
-def drops(cluster: Cluster, client: Object, server: Object, port: int, protocol: str = "TCP") -> bool:
+def drops(cluster: SimulatedCluster, client: Object, server: Object, port: int, protocol: str = "TCP") -> bool:
     """Whether the policies of either side keep a connection of one pod from a port of the other."""
     there = _Port(server, port, protocol)
     return not (
@@ -24,7 +24,7 @@ def drops(cluster: Cluster, client: Object, server: Object, port: int, protocol:
     )
 
 
-def resolves(cluster: Cluster, pod: Object) -> bool:
+def resolves(cluster: SimulatedCluster, pod: Object) -> bool:
     """Whether a pod may ask kube-dns."""
     return not drops(cluster, pod, _DNS, 53, "UDP")
 
@@ -43,7 +43,7 @@ class _Port(NamedTuple):
         return held and wanted.get("protocol", "TCP") == self.protocol
 
 
-def _allows(cluster: Cluster, pod: Object, direction: str, peer: Object, port: _Port) -> bool:
+def _allows(cluster: SimulatedCluster, pod: Object, direction: str, peer: Object, port: _Port) -> bool:
     policies = cluster.objects("NetworkPolicy", pod["metadata"]["namespace"])
     bound = [p for p in policies if direction in _types(p["spec"]) and selects(p["spec"]["podSelector"], _labels(pod))]
     rules = (rule for policy in bound for rule in policy["spec"].get(direction.lower()) or ())
@@ -54,13 +54,15 @@ def _types(spec: Object) -> list[str]:
     return spec.get("policyTypes") or ["Ingress", *(["Egress"] if "egress" in spec else [])]
 
 
-def _rule_allows(cluster: Cluster, rule: Object, direction: str, pod: Object, peer: Object, port: _Port) -> bool:
+def _rule_allows(
+    cluster: SimulatedCluster, rule: Object, direction: str, pod: Object, peer: Object, port: _Port
+) -> bool:
     peers, wanted = rule.get("to" if direction == "Egress" else "from"), rule.get("ports")
     known = not peers or any(_is_peer(cluster, each, pod["metadata"]["namespace"], peer) for each in peers)
     return known and (not wanted or any(map(port.fits, wanted)))
 
 
-def _is_peer(cluster: Cluster, wanted: Object, namespace: str, peer: Object) -> bool:
+def _is_peer(cluster: SimulatedCluster, wanted: Object, namespace: str, peer: Object) -> bool:
     if block := wanted.get("ipBlock"):
         at = peer.get("status", {}).get("podIP")
         return bool(at) and _holds(block["cidr"], at) and not any(_holds(e, at) for e in block.get("except", ()))

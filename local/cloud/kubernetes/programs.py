@@ -6,7 +6,7 @@ All other containers are servers: they run until they are stopped.
 from collections.abc import Callable
 from functools import partial
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.curl import Curl
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.pod_status import Exit
@@ -14,7 +14,7 @@ from local.cloud.kubernetes.pod_status import Exit
 type Run = Callable[[Callable[[Exit], object]], object]
 
 
-def program(cluster: Cluster, pod: Object, container: Object) -> Run | None:
+def program(cluster: SimulatedCluster, pod: Object, container: Object) -> Run | None:
     """What starts the container's program, with who is told its end; None for a server."""
     known = cluster.programs.get(container.get("image", ""))
     if known:
@@ -31,6 +31,8 @@ def _curl(container: Object) -> list[str] | None:
     return given if given and container.get("image", "").partition(":")[0].endswith("/curl") else None
 
 
-def _curls(cluster: Cluster, pod: Object, container: Object, words: list[str], ended: Callable[[Exit], object]) -> None:
+def _curls(
+    cluster: SimulatedCluster, pod: Object, container: Object, words: list[str], ended: Callable[[Exit], object]
+) -> None:
     log = container.get("terminationMessagePath", "/dev/termination-log")
     Curl(cluster, pod, words, lambda code, files: ended(Exit(code, files.get(log, "")))).ask()

@@ -6,16 +6,16 @@ everything. Users are the object ids of Entra's principals, as on AKS; groups an
 
 from collections.abc import Iterator
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
-from local.cloud.kubernetes.kinds import Kind, details
+from local.cloud.kubernetes.kinds import ResourceType, details
 from local.cloud.kubernetes.objects import Object
 
 _ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 
 
 def forbidden(
-    cluster: Cluster, user: str, verb: str, kind: Kind, *, below: str, namespace: str | None, name: str
+    cluster: SimulatedCluster, user: str, verb: str, kind: ResourceType, *, below: str, namespace: str | None, name: str
 ) -> StatusError | None:
     """The refusal that names the missing permission, None for what the user may do."""
     resource = f"{kind.plural}/{below}" if below else kind.plural
@@ -27,7 +27,7 @@ def forbidden(
     return StatusError(403, "Forbidden", f'{what} is forbidden: User "{user}" {missing}', details(kind, name))
 
 
-def _rules(cluster: Cluster, user: str, namespace: str | None) -> Iterator[Object]:
+def _rules(cluster: SimulatedCluster, user: str, namespace: str | None) -> Iterator[Object]:
     bindings = [
         *cluster.objects("ClusterRoleBinding"),
         *(cluster.objects("RoleBinding", namespace) if namespace else ()),

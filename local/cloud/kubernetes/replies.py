@@ -1,7 +1,7 @@
 """Answers of an API server: objects, and Status objects for what went wrong or left nothing to show."""
 
 from local.cloud.kubernetes.errors import StatusError
-from local.cloud.kubernetes.kinds import Kind, details
+from local.cloud.kubernetes.kinds import ResourceType, details
 from local.cloud.kubernetes.objects import Object
 from local.cloud.wire import Reply
 
@@ -10,7 +10,7 @@ def reply(body: Object, status: int = 200) -> Reply:
     return Reply(status=status, body=body, headers={"Content-Type": "application/json"})
 
 
-def success(kind: Kind, name: str, status: int = 200) -> Reply:
+def success(kind: ResourceType, name: str, status: int = 200) -> Reply:
     return reply(
         {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details(kind, name)},
         status,

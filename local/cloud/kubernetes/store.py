@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from local.cloud.kubernetes.errors import not_found, not_served
-from local.cloud.kubernetes.kinds import BUILT_IN, Kind, new_kind
+from local.cloud.kubernetes.kinds import BUILT_IN, ResourceType, new_kind
 from local.cloud.kubernetes.objects import Object
 
 type Key = tuple[str, str]  # namespace and name
@@ -18,12 +18,12 @@ type Key = tuple[str, str]  # namespace and name
 _HISTORY = 500  # changes that a watch may still resume from; they make up most of an idle cluster's memory
 
 
-class Change(NamedTuple):
+class WatchEvent(NamedTuple):
     """One step of a cluster's history; `type` is ADDED, MODIFIED or DELETED as in watch events."""
 
     version: int
     type: str
-    kind: Kind
+    kind: ResourceType
     object: Object
 
 
@@ -35,12 +35,12 @@ class Store:
 
     def __init__(self) -> None:
         self.version = self.oldest = 1_000
-        self.history: deque[Change] = deque(maxlen=_HISTORY)
+        self.history: deque[WatchEvent] = deque(maxlen=_HISTORY)
         self.pages: list[tuple[int, list[Object]]] = []  # what is left of lists that were read in part, by version
-        self.listeners: list[Callable[[Change], None]] = []
-        self._kinds: dict[str, Kind] = {}
-        self._stored: dict[Kind, dict[Key, Object]] = defaultdict(dict)
-        self._order: dict[Kind, list[Key]] = {}  # names in order, until one comes or goes
+        self.listeners: list[Callable[[WatchEvent], None]] = []
+        self._kinds: dict[str, ResourceType] = {}
+        self._stored: dict[ResourceType, dict[Key, Object]] = defaultdict(dict)
+        self._order: dict[ResourceType, list[Key]] = {}  # names in order, until one comes or goes
         self._dependents: dict[str, set[tuple[str, Key]]] = defaultdict(set)  # kind and name, by the owner's uid
         for kind in BUILT_IN:
             self._serve(kind)
@@ -51,10 +51,10 @@ class Store:
         """Serve a kind, as a CustomResourceDefinition does."""
         self._serve(new_kind(api_version, plural, kind, namespaced=namespaced))
 
-    def kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> ResourceType:
         return self._kinds[name]
 
-    def kind_of(self, obj: Mapping[str, Any]) -> Kind:
+    def kind_of(self, obj: Mapping[str, Any]) -> ResourceType:
         """The object's kind; raises StatusError NotFound if it isn't served."""
         group, _, _ = str(obj["apiVersion"]).rpartition("/")
         kind = self._kinds.get(f"{obj['kind']}.{group}")
@@ -62,11 +62,11 @@ class Store:
             raise not_served()
         return kind
 
-    def served(self, group: str, version: str, plural: str) -> Kind | None:
+    def served(self, group: str, version: str, plural: str) -> ResourceType | None:
         found = (k for k in self._stored if k.group == group and k.plural == plural and version in k.versions)
         return next(found, None)
 
-    def kinds(self) -> Iterable[Kind]:
+    def kinds(self) -> Iterable[ResourceType]:
         return list(self._stored)
 
     # reading
@@ -121,7 +121,7 @@ class Store:
         self._order.clear()
         self._dependents.clear()
 
-    def _serve(self, kind: Kind) -> None:
+    def _serve(self, kind: ResourceType) -> None:
         known = self._kinds.get(kind.full_name)
         entry = kind._replace(versions=(*known.versions, *kind.versions)) if known else kind
         self._stored[entry] = self._stored.pop(known, {}) if known else {}
@@ -129,12 +129,12 @@ class Store:
         if self._kinds.get(kind.name, entry).group == kind.group:
             self._kinds[kind.name] = entry
 
-    def _store(self, type: str, kind: Kind, obj: Object) -> Object:
+    def _store(self, type: str, kind: ResourceType, obj: Object) -> Object:
         stored = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version + 1)}}
         self._put(kind, _key(obj), stored)
         return self._notify(type, kind, stored)
 
-    def _put(self, kind: Kind, key: Key, new: Object | None) -> None:
+    def _put(self, kind: ResourceType, key: Key, new: Object | None) -> None:
         """Let an object take the place of what has this name; None takes it away."""
         old = self._stored[kind].pop(key, None)
         if new is not None:
@@ -148,11 +148,11 @@ class Store:
             for reference in after:
                 self._dependents[reference["uid"]].add((kind.full_name, key))
 
-    def _notify(self, type: str, kind: Kind, obj: Object) -> Object:
+    def _notify(self, type: str, kind: ResourceType, obj: Object) -> Object:
         self.version += 1
         if len(self.history) == _HISTORY:
             self.oldest = self.history[0].version
-        change = Change(self.version, type, kind, obj)
+        change = WatchEvent(self.version, type, kind, obj)
         self.history.append(change)
         for listener in list(self.listeners):
             listener(change)

@@ -3,16 +3,16 @@
 from local.cloud.kubernetes.disruption import evict
 from local.cloud.kubernetes.errors import StatusError, not_found
 from local.cloud.kubernetes.replies import success
-from local.cloud.kubernetes.targets import Target, is_dry
-from local.cloud.wire import Call, Reply
+from local.cloud.kubernetes.targets import RequestTarget, is_dry
+from local.cloud.wire import Reply, WireRequest
 
 
-def evicted(target: Target, call: Call) -> Reply:
+def evicted(target: RequestTarget, call: WireRequest) -> Reply:
     evict(target.cluster, target.found(), dry_run=is_dry(call))
     return success(target.kind, target.name, 201)
 
 
-def proxied(target: Target) -> Reply:
+def proxied(target: RequestTarget) -> Reply:
     """GET pods/{name}:{port}/proxy/metrics, answered by what runs in the pod."""
     name, _, port = target.name.partition(":")
     pod = target.cluster.find("Pod", target.namespace or "", name)

@@ -5,20 +5,20 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import bad_request, not_served
-from local.cloud.kubernetes.kinds import Kind
+from local.cloud.kubernetes.kinds import ResourceType
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import matches
-from local.cloud.wire import Call
+from local.cloud.wire import WireRequest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class RequestTarget:
     """A collection, an object, or something below an object."""
 
-    cluster: Cluster
-    kind: Kind
+    cluster: SimulatedCluster
+    kind: ResourceType
     version: str
     namespace: str | None
     name: str
@@ -42,7 +42,7 @@ class Target:
         return {**obj, "apiVersion": api, "kind": self.kind.name}
 
 
-def target_of(cluster: Cluster, path: str) -> Target:
+def target_of(cluster: SimulatedCluster, path: str) -> RequestTarget:
     """Reads api/v1/… and apis/{group}/{version}/…; raises StatusError NotFound for what isn't served."""
     parsed = re.fullmatch(r"(?:api|apis/([^/]+))/([^/]+)/(.+)", path.rstrip("/"))
     group, version, *rest = [parsed[1] or "", parsed[2], *parsed[3].split("/")] if parsed else ["", "", ""]
@@ -53,10 +53,10 @@ def target_of(cluster: Cluster, path: str) -> Target:
     kind = cluster.served(group, version, plural)
     if kind is None:
         raise not_served()
-    return Target(cluster=cluster, kind=kind, version=version, namespace=namespace, name=name, below=below)
+    return RequestTarget(cluster=cluster, kind=kind, version=version, namespace=namespace, name=name, below=below)
 
 
-def parsed(call: Call) -> Any:
+def parsed(call: WireRequest) -> Any:
     """The call's body; raises StatusError BadRequest."""
     try:
         return json.loads(call.content)
@@ -64,13 +64,13 @@ def parsed(call: Call) -> Any:
         raise bad_request("the object provided is unrecognized") from None
 
 
-def is_dry(call: Call) -> bool:
+def is_dry(call: WireRequest) -> bool:
     return call.query.get("dryRun") == "All"
 
 
-def is_watch(call: Call) -> bool:
+def is_watch(call: WireRequest) -> bool:
     return call.query.get("watch") in ("true", "1")
 
 
-def is_apply(call: Call) -> bool:
+def is_apply(call: WireRequest) -> bool:
     return call.headers.get("content-type", "").startswith("application/apply-patch")

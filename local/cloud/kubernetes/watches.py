@@ -13,27 +13,27 @@ from local.cloud.kubernetes.errors import gone
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.replies import failure
 from local.cloud.kubernetes.selectors import matches
-from local.cloud.kubernetes.store import Change
-from local.cloud.kubernetes.targets import Target
+from local.cloud.kubernetes.store import WatchEvent
+from local.cloud.kubernetes.targets import RequestTarget
 from local.cloud.wire import Reply
 
 _WATCH_SECONDS = 1800.0
 _BOOKMARK_SECONDS = 2.0
 
 
-def watch(target: Target, query: dict[str, str]) -> Reply:
+def watch(target: RequestTarget, query: dict[str, str]) -> Reply:
     """A stream of the changes of a collection."""
     since = int(query.get("resourceVersion") or 0)
     until = target.cluster.clock.time() + float(query.get("timeoutSeconds") or _WATCH_SECONDS)
     return Reply(stream=_changes(target, query, since, until), headers={"Content-Type": "application/json"})
 
 
-async def _changes(target: Target, query: dict[str, str], since: int, until: float) -> AsyncIterator[bytes]:
+async def _changes(target: RequestTarget, query: dict[str, str], since: int, until: float) -> AsyncIterator[bytes]:
     cluster = target.cluster
     if since and since < cluster.oldest:
         yield _event("ERROR", failure(gone(f"too old resource version: {since} ({cluster.oldest})")))
         return
-    queue: asyncio.Queue[Change | None] = asyncio.Queue()
+    queue: asyncio.Queue[WatchEvent | None] = asyncio.Queue()
     for past in _past(target, since):
         queue.put_nowait(past)
     alarms = [cluster.clock.at(until, lambda: queue.put_nowait(None))]
@@ -51,22 +51,22 @@ async def _changes(target: Target, query: dict[str, str], since: int, until: flo
             cluster.listeners.remove(listener)
 
 
-def _past(target: Target, since: int) -> list[Change]:
+def _past(target: RequestTarget, since: int) -> list[WatchEvent]:
     """What has changed since; what there is, for a watch that names no version."""
     if not since:
-        return [Change(0, "ADDED", target.kind, o) for o in target.selected({})]
+        return [WatchEvent(0, "ADDED", target.kind, o) for o in target.selected({})]
     return [change for change in target.cluster.history if change.version > since]
 
 
-def _concerns(change: Change, target: Target, query: dict[str, str]) -> bool:
+def _concerns(change: WatchEvent, target: RequestTarget, query: dict[str, str]) -> bool:
     here = target.namespace in (None, change.object["metadata"].get("namespace"))
     return change.kind == target.kind and here and matches(change.object, query)
 
 
-def _bookmark(target: Target) -> Change:
+def _bookmark(target: RequestTarget) -> WatchEvent:
     """How far a watch has come, for one that is to be resumed there."""
     version = target.cluster.version
-    return Change(version, "BOOKMARK", target.kind, {"metadata": {"resourceVersion": str(version)}})
+    return WatchEvent(version, "BOOKMARK", target.kind, {"metadata": {"resourceVersion": str(version)}})
 
 
 def _event(type: str, obj: Object) -> bytes:

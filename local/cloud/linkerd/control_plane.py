@@ -11,14 +11,14 @@ Rules:
 from collections.abc import Sequence
 from itertools import count
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
-from local.cloud.kubernetes.mesh import Answer, Call
+from local.cloud.kubernetes.mesh import CallAnswer, PodCall
 from local.cloud.kubernetes.mounts import Mount
 from local.cloud.kubernetes.network_policies import drops, resolves
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.linkerd.certificates import Certificates, Leaf
-from local.cloud.linkerd.identity import Identity, Refused, emit
+from local.cloud.linkerd.identity import CertificateRefused, IdentityReplica, emit
 from local.cloud.linkerd.injection import injected, proxy_of
 from local.cloud.linkerd.installation import (
     ANCHORS_ENV,
@@ -30,22 +30,22 @@ from local.cloud.linkerd.installation import (
     Installation,
 )
 from local.cloud.linkerd.peers import Peers
-from local.cloud.linkerd.policy import Policy
-from local.cloud.linkerd.proxy import Proxy, handshake
+from local.cloud.linkerd.policy import TrafficPolicy
+from local.cloud.linkerd.proxy import RunningProxy, handshake
 from local.cloud.linkerd.traffic import Traffic
 
 _INJECT = "linkerd.io/inject"
 _PROXY_PORT, _IDENTITY_PORT, _CERTIFY_PORT = 4191, 9990, 8080
 
 
-class ControlPlane:
+class LinkerdControlPlane:
     """A cluster's mesh; `proxies` and `identities` are by pod uid."""
 
-    def __init__(self, cluster: Cluster, of: Installation, certificates: Certificates, peers: Peers) -> None:
+    def __init__(self, cluster: SimulatedCluster, of: Installation, certificates: Certificates, peers: Peers) -> None:
         self.cluster, self.of, self.certificates, self._peers = cluster, of, certificates, peers
-        self.proxies: dict[str, Proxy] = {}
-        self.identities: dict[str, Identity] = {}
-        self.policy = Policy(cluster, of.trust_domain)
+        self.proxies: dict[str, RunningProxy] = {}
+        self.identities: dict[str, IdentityReplica] = {}
+        self.policy = TrafficPolicy(cluster, of.trust_domain)
         self._traffic = Traffic(cluster, of.minor, self.proxies, certificates, self.policy)
         self._bundles: dict[str, Mount] = {}
         self._turn = count()
@@ -71,7 +71,7 @@ class ControlPlane:
         uid, component = pod["metadata"]["uid"], pod["metadata"].get("labels", {}).get(COMPONENT)
         if component == "identity":
             if uid not in self.identities:
-                self.identities[uid] = Identity(self.cluster, pod, self.certificates)
+                self.identities[uid] = IdentityReplica(self.cluster, pod, self.certificates)
             self.identities[uid].start()
         if component == "proxy-injector" and uid not in self._bundles:
             self._bundles[uid] = Mount(self.cluster, pod, "ConfigMap", TRUST_ROOTS)
@@ -80,7 +80,7 @@ class ControlPlane:
             if uid in self.proxies:
                 self.proxies.pop(uid).stop()
             anchors = self._anchors(pod, container)
-            self.proxies[uid] = Proxy(self.cluster.name, pod, self.of, anchors, self.certificates, self._peers)
+            self.proxies[uid] = RunningProxy(self.cluster.name, pod, self.of, anchors, self.certificates, self._peers)
             self.proxies[uid].start(self.cluster.clock, lambda proxy: self._certify(uid, proxy))
 
     def failure(self, pod: Object) -> str:
@@ -110,7 +110,7 @@ class ControlPlane:
             return f"issuer_cert_ttl_seconds {seconds}\n" if seconds is not None and self.of.minor >= 18 else "\n"
         return None
 
-    def carry(self, call: Call) -> Answer:
+    def carry(self, call: PodCall) -> CallAnswer:
         return self._traffic.carry(call)
 
     def _wants_proxy(self, pod: Object) -> bool:
@@ -129,7 +129,7 @@ class ControlPlane:
         config = self.cluster.find("ConfigMap", pod["metadata"]["namespace"], key.get("name", ""))
         return str((config or {}).get("data", {}).get(key.get("key"), ""))
 
-    def _certify(self, uid: str, proxy: Proxy) -> Leaf:
+    def _certify(self, uid: str, proxy: RunningProxy) -> Leaf:
         identity = self.identities.get(uid)
         if identity is None:
             identity = self._reach_identity(proxy)
@@ -140,25 +140,25 @@ class ControlPlane:
             emit(self.cluster, account, "Normal", "IssuedLeafCertificate", message, reporter="linkerd-identity")
         return leaf
 
-    def _reach_identity(self, proxy: Proxy) -> Identity:
+    def _reach_identity(self, proxy: RunningProxy) -> IdentityReplica:
         replicas = self._ready("identity", self.identities)
         if not replicas:
-            raise Refused("no identity replica is ready")
+            raise CertificateRefused("no identity replica is ready")
         uid, now = self._next(replicas), self.cluster.clock.time()
         lapsed = proxy.leaf is None or proxy.leaf.closes < now
         failure = handshake(proxy, self.proxies[uid], self.certificates, now, anonymous=lapsed)
         if failure or self._is_cut_off(proxy, self.proxies[uid]):
-            raise Refused(failure or "connect timed out after 1s")
+            raise CertificateRefused(failure or "connect timed out after 1s")
         return self.identities[uid]
 
-    def _is_cut_off(self, proxy: Proxy, identity: Proxy) -> bool:
+    def _is_cut_off(self, proxy: RunningProxy, identity: RunningProxy) -> bool:
         """Whether NetworkPolicies keep a proxy from resolving and reaching an identity controller."""
         client, server = (self.cluster.find("Pod", p.namespace, p.pod) for p in (proxy, identity))
         if client is None or server is None:
             return False
         return not resolves(self.cluster, client) or drops(self.cluster, client, server, _CERTIFY_PORT)
 
-    def _ready(self, component: str, running: dict[str, Identity] | dict[str, Mount]) -> list[str]:
+    def _ready(self, component: str, running: dict[str, IdentityReplica] | dict[str, Mount]) -> list[str]:
         pods = self.cluster.objects("Pod", NAMESPACE)
         return [
             p["metadata"]["uid"]

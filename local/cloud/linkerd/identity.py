@@ -7,7 +7,7 @@ Rules:
 - The issuer in use is checked again at each request.
 """
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.events import record
 from local.cloud.kubernetes.mounts import Mount
@@ -16,14 +16,14 @@ from local.cloud.linkerd.certificates import BadBundle, Certificates, Issuer, Le
 from local.cloud.linkerd.installation import BUNDLE_KEY, ISSUER, NAMESPACE, TRUST_ROOTS
 
 
-class Refused(Exception):
+class CertificateRefused(Exception):
     """A request for a certificate that was not fulfilled."""
 
 
-class Identity:
+class IdentityReplica:
     """A replica, from its pod's first start to its end; `failure` says why it doesn't run, `misses` skips reloads."""
 
-    def __init__(self, cluster: Cluster, pod: Object, certificates: Certificates) -> None:
+    def __init__(self, cluster: SimulatedCluster, pod: Object, certificates: Certificates) -> None:
         self._cluster, self._pod, self._certificates = cluster, pod, certificates
         self._roots_file = Mount(cluster, pod, "ConfigMap", TRUST_ROOTS)
         self._issuer_dir = Mount(cluster, pod, "Secret", ISSUER, renamed=self._reload)
@@ -51,13 +51,13 @@ class Identity:
     def certify(self, name: str) -> Leaf:
         """A leaf for `name`; raises Refused."""
         if self.issuer is None:
-            raise Refused("the identity controller doesn't run")
+            raise CertificateRefused("the identity controller doesn't run")
         now = self._cluster.clock.time()
         try:
             self._certificates.check_issuer(self.issuer, self.roots, now)
         except BadBundle as error:
             self._event("Warning", "IssuerValidationFailed", f"failed to validate issuer credentials: {error}")
-            raise Refused(str(error)) from None
+            raise CertificateRefused(str(error)) from None
         return self._certificates.issue(self.issuer, name, now)
 
     def issuer_seconds(self) -> float | None:
@@ -87,7 +87,7 @@ class Identity:
             emit(self._cluster, deployment, type, reason, message, reporter=self._pod["metadata"]["name"])
 
 
-def emit(cluster: Cluster, about: Object, type: str, reason: str, message: str, *, reporter: str) -> None:
+def emit(cluster: SimulatedCluster, about: Object, type: str, reason: str, message: str, *, reporter: str) -> None:
     """An Event of the identity controller; none where the namespace doesn't take any more."""
     try:
         record(cluster, about, type=type, reason=reason, message=message, source="linkerd-identity", reporter=reporter)

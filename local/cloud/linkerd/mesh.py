@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from random import Random
 
 from local.cloud.clock import Clock
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import Certificates
-from local.cloud.linkerd.control_plane import ControlPlane
+from local.cloud.linkerd.control_plane import LinkerdControlPlane
 from local.cloud.linkerd.installation import Installation
 from local.cloud.linkerd.manifests import control_plane
 from local.cloud.linkerd.peers import Peers, Violation
-from local.cloud.linkerd.proxy import Proxy, handshake
+from local.cloud.linkerd.proxy import RunningProxy, handshake
 
 _KEPT_FAILURES = 1_000
 _FEWEST_CALLERS, _CALLERS_SHARE, _MOST_CALLERS = 4, 8, 40
@@ -37,12 +37,12 @@ class FailedHandshake:
     reason: str
 
 
-class Linkerd:
+class SimulatedLinkerd:
     """The meshes of these clusters, by name; `traffic_every` is in virtual seconds."""
 
-    def __init__(self, clock: Clock, clusters: Mapping[str, Cluster]) -> None:
+    def __init__(self, clock: Clock, clusters: Mapping[str, SimulatedCluster]) -> None:
         self._clock, self._clusters = clock, clusters
-        self.control_planes: dict[str, ControlPlane] = {}
+        self.control_planes: dict[str, LinkerdControlPlane] = {}
         self.handshakes = 0
         self.failed: deque[FailedHandshake] = deque(maxlen=_KEPT_FAILURES)
         self.traffic_every = 60.0
@@ -60,7 +60,7 @@ class Linkerd:
         issuer_key_pem: str,
         version: str = "2.19",
         native_sidecars: bool | None = None,
-    ) -> ControlPlane:
+    ) -> LinkerdControlPlane:
         """Install a highly available control plane in external CA mode; it is ready within a minute of virtual time.
 
         Until then pods that want a proxy are refused (controllers try again). 2.20 has native sidecars by default.
@@ -70,7 +70,7 @@ class Linkerd:
         of = Installation(trust_domain=trust_domain, version=version, native_sidecars=native)
         if not self.control_planes:
             self._clock.after(self.traffic_every, self._traffic)
-        plane = self.control_planes[cluster_name] = ControlPlane(cluster, of, self._certificates, self._peers)
+        plane = self.control_planes[cluster_name] = LinkerdControlPlane(cluster, of, self._certificates, self._peers)
         cluster.mesh = plane
         manifests = control_plane(of, root_pem=root_pem, issuer_cert_pem=issuer_cert_pem, issuer_key_pem=issuer_key_pem)
         for manifest in manifests:
@@ -82,7 +82,7 @@ class Linkerd:
         """Pairs that may talk and didn't share a trusted root, at any moment until now."""
         return list(self._peers.violations)
 
-    def proxies(self, trust_domain: str) -> list[Proxy]:
+    def proxies(self, trust_domain: str) -> list[RunningProxy]:
         """The live proxies of a trust domain."""
         planes = [p for p in self.control_planes.values() if p.of.trust_domain == trust_domain]
         return [proxy for plane in planes for proxy in plane.proxies.values() if not proxy.failure]
@@ -100,7 +100,7 @@ class Linkerd:
 
     def broken_pairs(self) -> list[FailedHandshake]:
         """Pairs that may talk and could not now, one for each combination of roots and issuer on both sides."""
-        alike: dict[tuple[object, ...], Proxy] = {}
+        alike: dict[tuple[object, ...], RunningProxy] = {}
         now = self._clock.time()
         for proxy in (p for domain in self._domains() for p in self.proxies(domain) if p.leaf):
             assert proxy.leaf
@@ -117,7 +117,7 @@ class Linkerd:
             self._connect([p for p in self.proxies(domain) if p.leaf])
         self._clock.after(self.traffic_every, self._traffic)
 
-    def _connect(self, proxies: list[Proxy]) -> None:
+    def _connect(self, proxies: list[RunningProxy]) -> None:
         """Some callers each reach a control-plane proxy of their cluster, one of any cluster, and one of their own."""
         callers = min(len(proxies), max(_FEWEST_CALLERS, len(proxies) // _CALLERS_SHARE), _MOST_CALLERS)
         for client in self._random.sample(proxies, callers):
@@ -128,18 +128,18 @@ class Linkerd:
                 if server is not client and _may_talk(client, server):
                     self._shake(client, server)
 
-    def _shake(self, client: Proxy, server: Proxy) -> None:
+    def _shake(self, client: RunningProxy, server: RunningProxy) -> None:
         self.handshakes += 1
         failure = self._judge(client, server)
         if failure:
             self.failed.append(failure)
 
-    def _judge(self, client: Proxy, server: Proxy) -> FailedHandshake | None:
+    def _judge(self, client: RunningProxy, server: RunningProxy) -> FailedHandshake | None:
         now = self._clock.time()
         reason = handshake(client, server, self._certificates, now)
         return FailedHandshake(at=now, client=str(client), server=str(server), reason=reason) if reason else None
 
 
-def _may_talk(a: Proxy, b: Proxy) -> bool:
+def _may_talk(a: RunningProxy, b: RunningProxy) -> bool:
     near = a.cluster == b.cluster or not (a.is_control_plane or b.is_control_plane)
     return a.trust_domain == b.trust_domain and near

@@ -14,7 +14,7 @@ Rules (Linkerd docs and policy controller):
 
 from ipaddress import ip_address, ip_network
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.network_policies import ports
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
@@ -25,13 +25,13 @@ _GLOBAL_EGRESS = "linkerd-egress"
 _DEFAULT_INBOUND = "config.linkerd.io/default-inbound-policy"
 
 
-class Policy:
+class TrafficPolicy:
     """`refuses_egress` and `refuses_ingress` say why a connection of a running pod is refused; empty if it isn't.
 
     `watches` are the kinds that the policy controller judges.
     """
 
-    def __init__(self, cluster: Cluster, trust_domain: str) -> None:
+    def __init__(self, cluster: SimulatedCluster, trust_domain: str) -> None:
         self._cluster, self._trust_domain = cluster, trust_domain
         self.watches = PolicyController(cluster).watches
 

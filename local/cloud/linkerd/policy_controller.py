@@ -8,9 +8,9 @@ Rules:
 from ipaddress import ip_network
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
-from local.cloud.kubernetes.store import Change
+from local.cloud.kubernetes.store import WatchEvent
 
 CLUSTER_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")
 CONTROLLER = "linkerd.io/policy-controller"
@@ -21,12 +21,12 @@ _ACCEPTED = ("Accepted", "")
 class PolicyController:
     """`watches` are the kinds that it judges: a kind that wasn't served when it started isn't one."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: SimulatedCluster) -> None:
         self._cluster = cluster
         self.watches = {"EgressNetwork", "TLSRoute"}
         cluster.listeners.append(self._changed)
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: WatchEvent) -> None:
         if change.kind.name in self.watches:
             self._cluster.clock.after(_REACTS_SECONDS, self._judge)
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from local.cloud.clock import Alarm, Clock
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.certificates import Certificates, Leaf
-from local.cloud.linkerd.identity import Refused
+from local.cloud.linkerd.identity import CertificateRefused
 from local.cloud.linkerd.installation import COMPONENT, NAMESPACE, Installation
 from local.cloud.linkerd.peers import Peers
 
@@ -21,7 +21,7 @@ BAD_CLIENT = "the server rejects the client's certificate"
 _SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
 
 
-class Proxy:
+class RunningProxy:
     """A running proxy; `failure` says why it could not start."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Proxy:
     def __str__(self) -> str:
         return f"{self.cluster}/{self.namespace}/{self.pod}"
 
-    def start(self, clock: Clock, certify: Callable[["Proxy"], Leaf]) -> None:
+    def start(self, clock: Clock, certify: Callable[["RunningProxy"], Leaf]) -> None:
         self.started = self.refreshed = clock.time()
         if not self.failure:
             self._renew(clock, certify)
@@ -59,9 +59,9 @@ class Proxy:
             self._alarm.cancel()
         self._drop()
 
-    def _renew(self, clock: Clock, certify: Callable[["Proxy"], Leaf]) -> None:
+    def _renew(self, clock: Clock, certify: Callable[["RunningProxy"], Leaf]) -> None:
         now = clock.time()
-        with suppress(Refused):
+        with suppress(CertificateRefused):
             self._take(certify(self), now)
         left = self.leaf.closes - now if self.leaf else 0.0
         self._alarm = clock.after(min(max(_SHARE * left, _SOONEST), _LATEST), lambda: self._renew(clock, certify))
@@ -93,7 +93,9 @@ class Proxy:
         return "\n".join([*lines, ""])
 
 
-def handshake(client: Proxy, server: Proxy, certificates: Certificates, now: float, *, anonymous: bool = False) -> str:
+def handshake(
+    client: RunningProxy, server: RunningProxy, certificates: Certificates, now: float, *, anonymous: bool = False
+) -> str:
     """Why mutual TLS between two proxies fails; empty if it holds. An anonymous client shows no certificate."""
     if server.leaf is None:
         return "the server has no certificate"

@@ -16,7 +16,7 @@ _BACKDATED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Root:
+class RootWithKey:
     """A self-signed trust root with its key."""
 
     certificate: x509.Certificate
@@ -49,13 +49,13 @@ class Root:
         return _pem(signed), text.decode()
 
 
-def new_root(name: str, now: datetime, lifetime: timedelta = timedelta(days=3650)) -> Root:
+def new_root(name: str, now: datetime, lifetime: timedelta = timedelta(days=3650)) -> RootWithKey:
     """A root named for example root.linkerd.cluster.local, valid from one minute before `now`."""
     key = ec.generate_private_key(ec.SECP256R1())
     validity = (now - _BACKDATED, now + lifetime)
     subject = f"CN={name}"
     certificate = issue(subject, key.public_key(), issuer=subject, signer=key, validity=validity, path_length=1)
-    return Root(certificate=certificate, key=key)
+    return RootWithKey(certificate=certificate, key=key)
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
-from local.cloud.backup.protocol import Outcome
-from local.cloud.recovery.kinds import Kind
-from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, Operations, filtered, vault_of
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.recovery.kinds import ItemType
+from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, RecoveryOperations, filtered, vault_of
+from local.cloud.wire import Reply, Route, WireRequest
 
 TRIGGER_SECONDS = 3.0
 REFUSED = 400239
@@ -28,9 +28,9 @@ _INTERNAL = (1073871825, "Microsoft Azure Backup encountered an internal error."
 class RecoveryJobs:
     """`outcomes["Backup"]` and `outcomes["Restore"]` are queues; `kind_of` tells what an item is."""
 
-    def __init__(self, arm: Arm, operations: Operations, kind_of: Callable[[Resource], Kind]) -> None:
+    def __init__(self, arm: Arm, operations: RecoveryOperations, kind_of: Callable[[Resource], ItemType]) -> None:
         self._arm = arm
-        self.outcomes: dict[str, deque[Outcome[Any]]] = {"Backup": deque(), "Restore": deque()}
+        self.outcomes: dict[str, deque[JobOutcome[Any]]] = {"Backup": deque(), "Restore": deque()}
         self._operations, self._kind_of = operations, kind_of
         self._bases: dict[str, float] = {}
         arm.wire.mount(
@@ -69,10 +69,10 @@ class RecoveryJobs:
         began = min(now, now + seconds - kind.seconds["Backup"]) - (0 if seconds else kind.point_lag)
         job = self.start(item, "Backup", began=began, by_user=False)
         if seconds:
-            self._arm.clock.after(seconds, lambda: self._backed_up(item, job, Outcome(status=status)))
+            self._arm.clock.after(seconds, lambda: self._backed_up(item, job, JobOutcome(status=status)))
             return job
         self.close(item, job, status, ended=now - kind.point_lag)
-        kind.keep(item, job, Outcome(status=status))
+        kind.keep(item, job, JobOutcome(status=status))
         return job
 
     def start(
@@ -101,7 +101,7 @@ class RecoveryJobs:
 
     # backup
 
-    def _backup(self, call: Call) -> Reply:
+    def _backup(self, call: WireRequest) -> Reply:
         item = self._arm.find(call.path.rpartition("/")[0])
         if item is None:
             return not_found(call)
@@ -112,9 +112,9 @@ class RecoveryJobs:
             self._arm.clock.after(outcome.seconds, lambda: self._backed_up(item, job, outcome))
         return self._triggered(item["id"], job)
 
-    def _next(self, operation: str, item: Resource) -> Outcome[Any]:
+    def _next(self, operation: str, item: Resource) -> JobOutcome[Any]:
         ordered = self.outcomes[operation]
-        return ordered.popleft() if ordered else Outcome(seconds=self._kind_of(item).seconds[operation])
+        return ordered.popleft() if ordered else JobOutcome(seconds=self._kind_of(item).seconds[operation])
 
     def _triggered(self, at: str, job: Resource, *, id: str | None = None) -> Reply:
         def finish(operation: Operation) -> None:
@@ -131,7 +131,7 @@ class RecoveryJobs:
         message = f"The daily limit of {kind.limits[operation]} is reached."
         return error(400, f"UserErrorMax{operation}sPerDayReached", message)
 
-    def _backed_up(self, item: Resource, job: Resource, outcome: Outcome[Any]) -> None:
+    def _backed_up(self, item: Resource, job: Resource, outcome: JobOutcome[Any]) -> None:
         kind = self._kind_of(item)
         try:
             kind.require_source(item)
@@ -143,7 +143,7 @@ class RecoveryJobs:
 
     # restore
 
-    def _restore(self, call: Call) -> Reply:
+    def _restore(self, call: WireRequest) -> Reply:
         at = call.path.rpartition("/")[0]
         point, item = self._arm.find(at), self._arm.find(at.rpartition("/recoveryPoints/")[0])
         if point is None or item is None:
@@ -159,7 +159,7 @@ class RecoveryJobs:
         return self._triggered(item["id"], job, id=id)
 
     def _restored(
-        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: Outcome[Any]
+        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[Any]
     ) -> None:
         try:
             status = self._kind_of(item).restore(item, point, job, request, outcome)
@@ -169,13 +169,13 @@ class RecoveryJobs:
 
     # reading
 
-    def _list_points(self, call: Call) -> Reply:
+    def _list_points(self, call: WireRequest) -> Reply:
         terms = filtered(call)
         found = self._arm.of_type(POINTS, f"{call.path}/")
         between = [p for p in found if _is_between(p["properties"]["recoveryPointTime"], terms, "startDate", "endDate")]
         return Reply(body={"value": between})
 
-    def _list_jobs(self, call: Call) -> Reply:
+    def _list_jobs(self, call: WireRequest) -> Reply:
         terms = filtered(call)
         same = ("backupManagementType", "operation", "status")
         found = [
@@ -188,7 +188,7 @@ class RecoveryJobs:
             del job["properties"]["extendedInfo"]
         return Reply(body={"value": found})
 
-    def _get_job(self, call: Call) -> Reply:
+    def _get_job(self, call: WireRequest) -> Reply:
         job = self._arm.find(call.path)
         return Reply(body=self._shown(job)) if job else not_found(call)
 
@@ -198,7 +198,7 @@ class RecoveryJobs:
             shown["properties"]["duration"] = f"PT{self._arm.clock.time() - self._bases[job['name']]:.7f}S"
         return shown
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: WireRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 

@@ -3,11 +3,11 @@
 from typing import Any, ClassVar, Protocol
 
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import Outcome
-from local.cloud.wire import Call, Reply
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.wire import Reply, WireRequest
 
 
-class Kind(Protocol):
+class ItemType(Protocol):
     """Items and jobs are rows, as the wire shows them. What can't be done raises OperationFailed.
 
     `limits` are on-demand jobs a day and item by operation, `seconds` how long a job takes, `point_lag` how long after
@@ -26,7 +26,7 @@ class Kind(Protocol):
         """What was found and isn't protected, or says that it is."""
         ...
 
-    def new_item(self, call: Call) -> Resource | None:
+    def new_item(self, call: WireRequest) -> Resource | None:
         """The item that a PUT asks for; None if its container isn't there."""
         ...
 
@@ -54,11 +54,11 @@ class Kind(Protocol):
         """Refuse a backup of what can't be read."""
         ...
 
-    def keep(self, item: Resource, job: Resource, outcome: Outcome[Any]) -> None:
+    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[Any]) -> None:
         """Make the recovery point of a backup."""
         ...
 
-    def refuse(self, call: Call) -> Reply | None:
+    def refuse(self, call: WireRequest) -> Reply | None:
         """Refuse a restore request at once."""
         ...
 
@@ -67,7 +67,7 @@ class Kind(Protocol):
         ...
 
     def restore(
-        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: Outcome[Any]
+        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[Any]
     ) -> str:
         """Do what was asked for; the job's final status."""
         ...

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
 from local.cloud.arm import Arm, OperationFailed, Resource, error, not_found
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.machine_rows import (
     backup_ended,
     container_id,
@@ -32,24 +32,24 @@ from local.cloud.recovery.machine_rows import (
     snapshot_taken,
     staged,
 )
-from local.cloud.recovery.protocol import ITEMS, VAULT, Operations, vault_of
-from local.cloud.resources.machines import MACHINES, Disk
+from local.cloud.recovery.protocol import ITEMS, VAULT, RecoveryOperations, vault_of
+from local.cloud.resources.machines import MACHINES, MachineDisk
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 SNAPSHOT_SECONDS = 120.0
 VALIDATE_SECONDS = 15.0
 
 
-class Machines(Protocol):
+class DisksOfMachines(Protocol):
     """Machines, and the disks that they hold."""
 
     def add(self, name: str) -> Resource: ...
-    def disks(self, machine: Resource) -> Iterable[Disk]: ...
-    def make_disk(self, group: str, name: str, disk: Disk, *, location: str) -> object: ...
+    def disks(self, machine: Resource) -> Iterable[MachineDisk]: ...
+    def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
 
 
-class Containers(Protocol):
+class MachineContainers(Protocol):
     """Of storage accounts, which are named by their resource ids."""
 
     def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
@@ -63,11 +63,16 @@ class ProtectedMachines:
     point_lag = 0.0
 
     def __init__(
-        self, arm: Arm, operations: Operations, permissions: Permissions, machines: Machines, containers: Containers
+        self,
+        arm: Arm,
+        operations: RecoveryOperations,
+        permissions: Permissions,
+        machines: DisksOfMachines,
+        containers: MachineContainers,
     ) -> None:
         self._arm, self._permissions = arm, permissions
         self._machines, self._containers = machines, containers
-        self.contents: dict[str, list[Disk]] = {}
+        self.contents: dict[str, list[MachineDisk]] = {}
         self._operations = operations
         self._found: list[str] = []
         validate = Route("POST", f"{VAULT}/backupTriggerValidateOperation", self._validate)
@@ -92,7 +97,7 @@ class ProtectedMachines:
         machines = (self._arm.find(id) for id in self._found)
         return [protectable_item(vault, machine) for machine in machines if machine and not self._item(machine["id"])]
 
-    def new_item(self, call: Call) -> Resource | None:
+    def new_item(self, call: WireRequest) -> Resource | None:
         sent = call.body["properties"]
         return item_row(vault_of(call.path), sent["sourceResourceId"], sent.get("policyId") or "")
 
@@ -151,7 +156,7 @@ class ProtectedMachines:
         if self._arm.find(item["properties"]["sourceResourceId"]) is None:
             raise OperationFailed("UserErrorVmNotFoundV2", "The virtual machine doesn't exist.")
 
-    def keep(self, item: Resource, job: Resource, outcome: Outcome[Disk]) -> None:
+    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[MachineDisk]) -> None:
         held, machine = item["properties"], self._arm.find(item["properties"]["sourceResourceId"])
         held.update(lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"])
         if outcome.status not in ("Failed", "Cancelled") and machine:
@@ -164,7 +169,7 @@ class ProtectedMachines:
 
     # restore
 
-    def refuse(self, call: Call) -> Reply | None:
+    def refuse(self, call: WireRequest) -> Reply | None:
         request = call.body["properties"]
         if request["recoveryType"] != "RestoreDisks" or not request.get("targetResourceGroupId"):
             return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
@@ -181,7 +186,7 @@ class ProtectedMachines:
         job["properties"]["extendedInfo"] = told
 
     def restore(
-        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: Outcome[Disk]
+        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[MachineDisk]
     ) -> str:
         faults = self._faults(vault_of(item["id"]), request)
         if faults:
@@ -203,11 +208,11 @@ class ProtectedMachines:
         blobs = staged(told, name, container, job["name"])
         self._containers.add_container(account, container, blobs)
 
-    def _name(self, stem: str, disk: Disk) -> str:
+    def _name(self, stem: str, disk: MachineDisk) -> str:
         kind = "osdisk" if disk.lun is None else f"datadisk-{disk.lun:03}"
         return f"{stem}-{kind}-{datetime.fromtimestamp(self._arm.clock.time(), UTC):%Y%m%d-%H%M%S}"
 
-    def _validate(self, call: Call) -> Reply:
+    def _validate(self, call: WireRequest) -> Reply:
         point, vault = self._arm.find(call.body["id"]), vault_of(call.path)
         if point is None:
             return not_found(call)
@@ -248,13 +253,13 @@ _ELSEWHERE = ("UserErrorStorageAccountRegionMismatch", "The staging account isn'
 _ZONE_REDUNDANT = ("UserErrorZoneRedundantStorageNotSupported", "A zone-redundant staging account isn't supported.")
 
 
-def _is_covered(item: dict[str, Any]) -> Callable[[Disk], bool]:
+def _is_covered(item: dict[str, Any]) -> Callable[[MachineDisk], bool]:
     """Whether a disk is in an item's backups; that of the system always is."""
     chosen = item.get("extendedProperties", {}).get("diskExclusionProperties", {"diskLunList": []})
     included = bool(chosen.get("isInclusionList"))
     return lambda disk: disk.lun is None or (disk.lun in chosen["diskLunList"]) == included
 
 
-def _is_wanted(disk: Disk, request: dict[str, Any]) -> bool:
+def _is_wanted(disk: MachineDisk, request: dict[str, Any]) -> bool:
     luns = request.get("restoreDiskLunList")
     return luns is None or disk.lun is None or disk.lun in luns

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, error, iso, not_found
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 PROVIDER = "Microsoft.RecoveryServices"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/vaults/{{vault}}"
@@ -35,12 +35,12 @@ def vault_of(id: str) -> str:
     return "/".join(id.split("/")[:9])
 
 
-def filtered(call: Call) -> dict[str, str]:
+def filtered(call: WireRequest) -> dict[str, str]:
     """The terms of `$filter`: key eq 'value', joined by `and`."""
     return dict(re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")))
 
 
-class Operations:
+class RecoveryOperations:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
         self._answers: dict[str, tuple[Any, Answer]] = {}
@@ -111,7 +111,7 @@ class Operations:
             "Location": self._arm.link(f"{vault}/operationResults/{id}", _API),
         }
 
-    def _vault_status(self, call: Call) -> Reply:
+    def _vault_status(self, call: WireRequest) -> Reply:
         operation, vault = self._arm.operations.get(call.params["operation"]), vault_of(call.path)
         if operation is None or self._arm.find(vault) is None:
             return not_found(replace(call, path=vault))
@@ -120,7 +120,7 @@ class Operations:
             body["error"] = operation.error
         return Reply(body=body, headers=self._headers(vault, operation.id) if operation.open else {})
 
-    def _status(self, call: Call) -> Reply:
+    def _status(self, call: WireRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "OperationNotFound", "The operation was not found.")
@@ -137,7 +137,7 @@ class Operations:
             body["properties"] = {"objectType": "OperationStatusJobExtendedInfo", **operation.properties}
         return Reply(body=body)
 
-    def _result(self, call: Call) -> Reply:
+    def _result(self, call: WireRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 
 Content = tuple[str, bytes]
 
 
 @dataclass
-class Plan:
+class ShareRestorePlan:
     writes: dict[str, bytes] = field(default_factory=dict)
     skipped: int = 0
     failed: int = 0
@@ -35,12 +35,14 @@ def wanted_by(request: dict[str, Any], files: dict[str, bytes]) -> list[Content]
     return [file for spec in specs for file in _named_by(spec, files)]
 
 
-def planned(files: Iterable[Content], present: dict[str, bytes], copy: str, outcome: Outcome[Content]) -> Plan:
+def planned(
+    files: Iterable[Content], present: dict[str, bytes], copy: str, outcome: JobOutcome[Content]
+) -> ShareRestorePlan:
     """What is written: `copy` says what happens to a file that exists, `outcome` what the restore makes of each.
 
     A file that the outcome leaves out counts as failed, unless the job is to complete as if nothing had happened.
     """
-    plan = Plan()
+    plan = ShareRestorePlan()
     for path, content in files:
         made = outcome.restored((path, content))
         if made is None:

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
-from local.cloud.backup.protocol import Outcome
-from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, Operations, vault_of
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations, vault_of
 from local.cloud.recovery.readiness import BACKUP_ROLE, holder, require_registrable
 from local.cloud.recovery.share_content import Content, planned, wanted_by
 from local.cloud.recovery.share_rows import (
@@ -30,7 +30,7 @@ from local.cloud.recovery.share_rows import (
 )
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
@@ -38,7 +38,7 @@ INQUIRE_SECONDS = 30.0
 RESTORE_ROLE = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"  # Storage File Restore Contributor
 
 
-class FileShares(Protocol):
+class ShareFiles(Protocol):
     """Shares and their files; account and share are named."""
 
     def account(self, name: str) -> Resource: ...
@@ -56,7 +56,7 @@ class Shares:
     seconds: ClassVar = {"Backup": 30.0, "Restore": 90.0}
     point_lag = 6.0
 
-    def __init__(self, arm: Arm, operations: Operations, roles: Roles, files: FileShares) -> None:
+    def __init__(self, arm: Arm, operations: RecoveryOperations, roles: Roles, files: ShareFiles) -> None:
         self._arm, self._roles, self._files = arm, roles, files
         self.contents: dict[str, dict[str, bytes]] = {}
         self._operations = operations
@@ -87,7 +87,7 @@ class Shares:
     def discover(self, vault: str) -> None:
         self._found[vault.lower()] = [account["id"] for account in self._arm.of_type(ACCOUNTS)]
 
-    def _list_protectable_containers(self, call: Call) -> Reply:
+    def _list_protectable_containers(self, call: WireRequest) -> Reply:
         vault = vault_of(call.path)
         accounts = (self._arm.find(id) for id in self._found.get(vault.lower(), ()))
         return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._held(a)]})
@@ -95,7 +95,7 @@ class Shares:
     def _held(self, account: Resource) -> bool:
         return holder(self._arm, account["id"]) is not None
 
-    def _register(self, call: Call) -> Reply:
+    def _register(self, call: WireRequest) -> Reply:
         vault, sent = vault_of(call.path), call.body["properties"]
         if self._arm.find(vault) is None:
             return not_found(call)
@@ -108,7 +108,7 @@ class Shares:
             call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self._arm.find(call.path))
         )
 
-    def _unregister(self, call: Call) -> Reply:
+    def _unregister(self, call: WireRequest) -> Reply:
         container = self._arm.find(call.path)
         if container is None:
             return Reply(status=204)
@@ -125,7 +125,7 @@ class Shares:
 
     # shares
 
-    def _inquire(self, call: Call) -> Reply:
+    def _inquire(self, call: WireRequest) -> Reply:
         at = call.path.rpartition("/")[0]
         container = self._arm.find(at)
         if container is None:
@@ -147,7 +147,7 @@ class Shares:
         row["properties"]["protectionState"] = "Protected" if item else "NotProtected"
         return row
 
-    def new_item(self, call: Call) -> Resource | None:
+    def new_item(self, call: WireRequest) -> Resource | None:
         container = self._container(call.path)
         if container is None:
             return None
@@ -194,7 +194,7 @@ class Shares:
     def require_source(self, item: Resource) -> None:
         self._require_access(item, item["properties"]["sourceResourceId"], BACKUP_ROLE)
 
-    def keep(self, item: Resource, job: Resource, outcome: Outcome[Content]) -> None:  # noqa: ARG002  # machines need it
+    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:  # noqa: ARG002  # machines need it
         account = item["properties"]["sourceResourceId"].rpartition("/")[2]
         share = item["properties"]["friendlyName"]
         if outcome.status in ("Failed", "Cancelled") or not self._files.exists(account, share):
@@ -217,7 +217,7 @@ class Shares:
 
     # restore
 
-    def refuse(self, call: Call) -> Reply | None:
+    def refuse(self, call: WireRequest) -> Reply | None:
         request = call.body["properties"]
         if request["copyOptions"] in ("Overwrite", "Skip", "FailOnConflict"):
             return None
@@ -233,7 +233,7 @@ class Shares:
         job["properties"]["extendedInfo"]["propertyBag"] = restore_bag(item, request, *_target(item, request))
 
     def restore(
-        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: Outcome[Content]
+        self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[Content]
     ) -> str:
         bag, target = job["properties"]["extendedInfo"]["propertyBag"], _target(item, request)
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])

@@ -10,21 +10,21 @@ from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, iso, not_found
-from local.cloud.recovery.items import Guards, RecoveryItems
-from local.cloud.recovery.machines import Containers, Machines, ProtectedMachines
+from local.cloud.recovery.items import ItemGuards, RecoveryItems
+from local.cloud.recovery.machines import DisksOfMachines, MachineContainers, ProtectedMachines
 from local.cloud.recovery.policies import FIRST, SHARES_DAILY, RecoveryPolicies
-from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, Operations
-from local.cloud.recovery.shares import FileShares, Shares
+from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, RecoveryOperations
+from local.cloud.recovery.shares import ShareFiles, Shares
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 VAULT_SECONDS = 15.0
 VAULTS = f"{PROVIDER}/vaults"
 
 
-class RecoveryVaults:
+class RecoveryVaultService:
     """Vaults on the wire; `items` has what they protect, `jobs` what they did."""
 
     def __init__(
@@ -34,13 +34,13 @@ class RecoveryVaults:
         roles: Roles,
         permissions: Permissions,
         *,
-        guards: Guards,
-        files: FileShares,
-        machines: Machines,
-        containers: Containers,
+        guards: ItemGuards,
+        files: ShareFiles,
+        machines: DisksOfMachines,
+        containers: MachineContainers,
     ) -> None:
         self._arm, self._groups = arm, groups
-        self._operations = operations = Operations(arm)
+        self._operations = operations = RecoveryOperations(arm)
         self._policies = RecoveryPolicies(arm)
         shares = Shares(arm, operations, roles, files)
         protected = ProtectedMachines(arm, operations, permissions, machines, containers)
@@ -87,7 +87,7 @@ class RecoveryVaults:
         """
         return self.jobs.scheduled(self.items.protecting(source, name), status=status, seconds=seconds)
 
-    def _put(self, call: Call) -> Reply:
+    def _put(self, call: WireRequest) -> Reply:
         old = self._arm.find(call.path)
         refused = self._refused(old, call.body.get("properties") or {}) if old else None
         if refused:
@@ -143,7 +143,7 @@ class RecoveryVaults:
             return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
         return None
 
-    def _patch(self, call: Call) -> Reply:
+    def _patch(self, call: WireRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
@@ -158,7 +158,7 @@ class RecoveryVaults:
         vault.update({"identity": identity} if identity else {})
         return Reply(body=deepcopy(self._arm.store(vault)))
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: WireRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
@@ -174,7 +174,7 @@ class RecoveryVaults:
         for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
             self._arm.remove(id)
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: WireRequest) -> Reply:
         found = self._arm.find(call.path)
         if found is None:
             return not_found(call)
@@ -183,7 +183,7 @@ class RecoveryVaults:
             shown["properties"]["securitySettings"] = _security(security)
         return Reply(body=shown)
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: WireRequest) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
         return Reply(body={"value": list(self._arm.of_type(VAULTS, under))})
 

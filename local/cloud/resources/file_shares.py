@@ -17,7 +17,7 @@ from local.cloud.entra import Entra
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.storage import TYPE as ACCOUNT_TYPE
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 SHARE_TYPE = f"{ACCOUNT_TYPE}/fileServices/shares"
 DATA_ROLES = (
@@ -30,17 +30,17 @@ _SHARES = f"{_ACCOUNT}/fileServices/default/shares"
 
 
 @dataclass(frozen=True)
-class File:
+class StoredFile:
     content: bytes
     written: float
 
 
-class FileShares:
+class FileShareService:
     """Accounts and shares are named; a path has no leading slash. A share that doesn't exist raises KeyError."""
 
     def __init__(self, arm: Arm, entra: Entra, groups: ResourceGroups, permissions: Permissions) -> None:
         self._arm, self._entra, self._groups, self._permissions = arm, entra, groups, permissions
-        self._files: dict[str, dict[str, File]] = {}
+        self._files: dict[str, dict[str, StoredFile]] = {}
         arm.wire.mount(
             [
                 Route("PUT", f"{_SHARES}/{{share}}", self._put),
@@ -77,7 +77,7 @@ class FileShares:
         return self._arm.find(id) or self._store(id, {})
 
     def write(self, account: str, share: str, path: str, content: bytes) -> None:
-        self._of(account, share)[path] = File(content, self._arm.clock.time())
+        self._of(account, share)[path] = StoredFile(content, self._arm.clock.time())
 
     def files(self, account: str, share: str) -> dict[str, bytes]:
         """All files by path."""
@@ -99,7 +99,7 @@ class FileShares:
         holder = self._account(account) or {"id": f"/no-account/{account}"}
         return f"{holder['id']}/fileServices/default/shares/{share}".lower()
 
-    def _of(self, account: str, share: str) -> dict[str, File]:
+    def _of(self, account: str, share: str) -> dict[str, StoredFile]:
         id = self._id(account, share)
         if self._arm.find(id) is None:
             raise KeyError(f"{account}/{share}")
@@ -128,26 +128,26 @@ class FileShares:
             }
         )
 
-    def _put(self, call: Call) -> Reply:
+    def _put(self, call: WireRequest) -> Reply:
         if self._arm.find(call.path.partition("/fileServices/")[0]) is None:
             return not_found(call)
         existing = self._arm.find(call.path)
         share = self._store(call.path, (call.body or {}).get("properties") or {})
         return Reply(status=200 if existing else 201, body=share)
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: WireRequest) -> Reply:
         share = self._arm.find(call.path)
         return Reply(body=share) if share else not_found(call)
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: WireRequest) -> Reply:
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
-    def _list_shares(self, call: Call) -> Reply:
+    def _list_shares(self, call: WireRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(SHARE_TYPE, f"{call.path}/"))})
 
     # files over REST
 
-    def _guard(self, call: Call) -> Reply | None:
+    def _guard(self, call: WireRequest) -> Reply | None:
         caller = self._entra.caller(call, audience="https://storage.azure.com")
         if caller is None:
             return _failure(401, "InvalidAuthenticationInfo", "Authentication information is not given correctly.")
@@ -158,7 +158,7 @@ class FileShares:
             return _failure(403, "AuthorizationPermissionMismatch", "This request is not authorized.")
         return None
 
-    def _read(self, call: Call) -> Reply:
+    def _read(self, call: WireRequest) -> Reply:
         id = self._id(call.params["account"], call.params["share"])
         if self._arm.find(id) is None:
             return _failure(404, "ShareNotFound", "The specified share does not exist.")
@@ -171,7 +171,7 @@ class FileShares:
         return _download(call, files[path])
 
 
-def _download(call: Call, file: File) -> Reply:
+def _download(call: WireRequest, file: StoredFile) -> Reply:
     headers = {
         "Content-Type": "application/octet-stream",
         "Last-Modified": formatdate(file.written, usegmt=True),
@@ -194,7 +194,7 @@ def _download(call: Call, file: File) -> Reply:
     return Reply(status=206, content=part, headers=headers)
 
 
-def _listing(call: Call, files: dict[str, File], path: str) -> Reply:
+def _listing(call: WireRequest, files: dict[str, StoredFile], path: str) -> Reply:
     under = f"{path}/" if path else ""
     below = {name.removeprefix(under): file for name, file in files.items() if name.startswith(under)}
     entries = sorted({name.split("/")[0] for name in below if name.startswith(call.query.get("prefix", ""))})
@@ -214,7 +214,7 @@ def _listing(call: Call, files: dict[str, File], path: str) -> Reply:
     return _xml(200, root, {"x-ms-version": call.headers["x-ms-version"]})
 
 
-def _entries(parent: ElementTree.Element, names: Iterable[str], below: dict[str, File]) -> None:
+def _entries(parent: ElementTree.Element, names: Iterable[str], below: dict[str, StoredFile]) -> None:
     for name in names:
         file = below.get(name)
         entry = ElementTree.SubElement(parent, "File" if file else "Directory")

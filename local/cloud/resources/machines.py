@@ -14,7 +14,7 @@ from typing import Any
 
 from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Call, Reply, Route
+from local.cloud.wire import Reply, Route, WireRequest
 
 DELETE_SECONDS = 20.0
 MACHINES = "Microsoft.Compute/virtualMachines"
@@ -29,7 +29,7 @@ _API = "2025-01-02"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disk:
+class MachineDisk:
     """A disk of a machine: its LUN, None for the system's; size in GiB."""
 
     lun: int | None
@@ -42,10 +42,14 @@ class Disk:
         return self.lun is None
 
 
-SYSTEM_AND_DATA = (Disk(lun=None, size=30), Disk(lun=0, size=128), Disk(lun=1, size=64, sku="StandardSSD_LRS"))
+SYSTEM_AND_DATA = (
+    MachineDisk(lun=None, size=30),
+    MachineDisk(lun=0, size=128),
+    MachineDisk(lun=1, size=64, sku="StandardSSD_LRS"),
+)
 
 
-class Machines:
+class MachineService:
     """A machine that doesn't exist raises KeyError. `quota` is how many disks a group may hold."""
 
     def __init__(self, arm: Arm, groups: ResourceGroups) -> None:
@@ -66,7 +70,7 @@ class Machines:
     def add(
         self,
         name: str,
-        disks: Iterable[Disk] = SYSTEM_AND_DATA,
+        disks: Iterable[MachineDisk] = SYSTEM_AND_DATA,
         *,
         group: str = GROUP,
         location: str = REGION,
@@ -87,7 +91,7 @@ class Machines:
                 return machine
         raise KeyError(name)
 
-    def disks(self, machine: Resource) -> list[Disk]:
+    def disks(self, machine: Resource) -> list[MachineDisk]:
         """What the machine holds now, the system's disk first."""
         profile = machine["properties"]["storageProfile"]
         named = [profile["osDisk"], *profile["dataDisks"]]
@@ -98,7 +102,7 @@ class Machines:
         """The disks of a group, by its resource id."""
         return list(self._arm.of_type(DISKS, f"{group}/"))
 
-    def make_disk(self, group: str, name: str, disk: Disk, *, location: str, holder: str = "") -> Resource:
+    def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str, holder: str = "") -> Resource:
         """A disk made in a group (resource id), held by a machine if `holder` names one.
 
         Raises OperationFailed if the group is full.
@@ -108,26 +112,26 @@ class Machines:
         id = f"{group}/providers/{DISKS}/{name}"
         return self._arm.store(_disk(id, disk, location, holder, iso(self._arm.clock.time())))
 
-    def make_snapshot(self, group: str, name: str, disk: Disk, *, location: str) -> Resource:
+    def make_snapshot(self, group: str, name: str, disk: MachineDisk, *, location: str) -> Resource:
         """A snapshot as large as a disk, in a group (resource id)."""
         id = f"{group}/providers/{SNAPSHOTS}/{name}"
         return self._arm.store(_disk(id, disk, location, "", iso(self._arm.clock.time())) | {"type": SNAPSHOTS})
 
-    def _attached(self, at: str, name: str, location: str, disk: Disk) -> Resource:
+    def _attached(self, at: str, name: str, location: str, disk: MachineDisk) -> Resource:
         kind = "OsDisk" if disk.system else f"DataDisk_{disk.lun}"
         group = at.removesuffix("/providers")
         named = f"{name}_{kind}_{uuid.uuid4().hex}"
         return self.make_disk(group, named, disk, location=location, holder=f"{at}/{MACHINES}/{name}")
 
-    def _list(self, call: Call) -> Reply:
+    def _list(self, call: WireRequest) -> Reply:
         above, _, kind = call.path.partition("/providers/")
         return Reply(body={"value": list(self._arm.of_type(kind, f"{above}/"))})
 
-    def _get(self, call: Call) -> Reply:
+    def _get(self, call: WireRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, call: WireRequest) -> Reply:
         disk = self._arm.find(call.path)
         if disk is None:
             return Reply(status=204)
@@ -137,7 +141,7 @@ class Machines:
         operation = self._arm.begin(DELETE_SECONDS, lambda _: self._arm.remove(call.path))
         return self._pending(call, operation, disk["location"])
 
-    def _poll(self, call: Call) -> Reply:
+    def _poll(self, call: WireRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
@@ -146,18 +150,18 @@ class Machines:
         times = {"startTime": iso(operation.started)} | ({} if operation.open else {"endTime": iso(operation.ends)})
         return Reply(body={"name": operation.id, "status": operation.status, **times})
 
-    def _pending(self, call: Call, operation: Operation, location: str) -> Reply:
+    def _pending(self, call: WireRequest, operation: Operation, location: str) -> Reply:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Compute"
         link = self._arm.link(f"{provider}/locations/{location}/DiskOperations/{operation.id}", _API)
         headers = {"Azure-AsyncOperation": link, "Location": f"{link}&monitor=true", "Retry-After": "15"}
         return Reply(status=202, headers=headers)
 
 
-def _described(row: Resource, lun: int | None) -> Disk:
-    return Disk(lun=lun, size=row["properties"]["diskSizeGB"], sku=row["sku"]["name"], tags=row["tags"])
+def _described(row: Resource, lun: int | None) -> MachineDisk:
+    return MachineDisk(lun=lun, size=row["properties"]["diskSizeGB"], sku=row["sku"]["name"], tags=row["tags"])
 
 
-def _disk(id: str, disk: Disk, location: str, holder: str, now: str) -> Resource:
+def _disk(id: str, disk: MachineDisk, location: str, holder: str, now: str) -> Resource:
     of_system = {"osType": "Linux", "hyperVGeneration": "V2"} if disk.system else {}
     return {
         "name": id.rpartition("/")[2],
@@ -181,7 +185,7 @@ def _disk(id: str, disk: Disk, location: str, holder: str, now: str) -> Resource
     }
 
 
-def _machine(id: str, location: str, tags: dict[str, str], held: list[tuple[Disk, str]], now: str) -> Resource:
+def _machine(id: str, location: str, tags: dict[str, str], held: list[tuple[MachineDisk, str]], now: str) -> Resource:
     name = id.rpartition("/")[2]
     data = [{"lun": disk.lun, **_held(at, "Attach")} for disk, at in held if not disk.system]
     system = next(_held(at, "FromImage") for disk, at in held if disk.system)

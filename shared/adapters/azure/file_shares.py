@@ -13,8 +13,8 @@ from shared.adapters.azure.common import NO_RETRY, Management, translated, unles
 from shared.adapters.azure.staging import ACCOUNTS
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
-from shared.domain.restores.manifest import File, Held, Manifest, beat, of_files, sample, sampled
-from shared.domain.restores.verification import Item, Plan
+from shared.domain.restores.manifest import Contents, Manifest, ShareFile, beat, of_files, sample, sampled
+from shared.domain.restores.verification import Item, RestorePlan
 from shared.domain.restores.workloads import Copy
 from shared.settings import Settings
 
@@ -35,15 +35,15 @@ class FileShares(Management):
         self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
         self._services: dict[str, ShareServiceClient] = {}
 
-    async def held(self, item: Item) -> Held:
+    async def held(self, item: Item) -> Contents:
         """What the protected share holds."""
         with translated(f"reading share {item.share}"):
             share = self._share(item.source_id, item.share)
             files = await _files(share)
             contents = {path: await _digest(share, path) for path in sample(files)}
-        return Held(names=(item.share,), entries=of_files(files, contents))
+        return Contents(names=(item.share,), entries=of_files(files, contents))
 
-    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
         """What the scratch share holds; those files are read that the manifest knows by content, and the canaries."""
         wanted = set(sampled(manifest))
         with translated(f"reading scratch share {_place(plan)}"):
@@ -53,7 +53,7 @@ class FileShares(Management):
             told = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
         return Copy(entries=of_files(files, contents), beats={path: at for path, at in told.items() if at})
 
-    async def isolate(self, plan: Plan) -> None:
+    async def isolate(self, plan: RestorePlan) -> None:
         """Create the scratch share, in the protected share's account; nothing changes if it is there already.
 
         Raises PermanentError where a share of that name is somebody else's.
@@ -69,7 +69,7 @@ class FileShares(Management):
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 raise PermanentError("PlaceTaken", f"share {_place(plan)} is there already and isn't Meshward's")
 
-    async def remove(self, plan: Plan) -> list[str]:
+    async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
         client = self._arm(plan).file_shares
         with translated(f"deleting scratch share {_place(plan)}"):
@@ -79,7 +79,7 @@ class FileShares(Management):
             await client.delete(*_names(plan), _place(plan))
         return [_place(plan)]
 
-    def _arm(self, plan: Plan) -> "StorageManagementClient":
+    def _arm(self, plan: RestorePlan) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
         return self.client(StorageManagementClient, _account(plan.item.source_id).subscription)
@@ -99,7 +99,7 @@ class FileShares(Management):
             await service.close()
 
 
-def _names(plan: Plan) -> tuple[str, str]:
+def _names(plan: RestorePlan) -> tuple[str, str]:
     account = _account(plan.item.source_id)
     return account.group, account.name
 
@@ -112,13 +112,13 @@ def _account(source_id: str) -> ResourceId:
     return id
 
 
-def _place(plan: Plan) -> str:
+def _place(plan: RestorePlan) -> str:
     return plan.places[plan.item.share]
 
 
-async def _files(client: "ShareClient") -> list[File]:
+async def _files(client: "ShareClient") -> list[ShareFile]:
     """Every file of the share, folder by folder."""
-    files: list[File] = []
+    files: list[ShareFile] = []
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -129,10 +129,10 @@ async def _files(client: "ShareClient") -> list[File]:
     return files
 
 
-def _file(folder: str, item: Any) -> File:
+def _file(folder: str, item: Any) -> ShareFile:
     times = [datetime.fromisoformat(str(t)) for t in (item.last_write_time, item.change_time) if t]
     made = datetime.fromisoformat(str(item.creation_time)) if item.creation_time else None
-    return File(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
+    return ShareFile(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
 
 
 async def _beginning(client: "ShareClient", path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared.adapters.azure.common import NO_RETRY, translated
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.vaults.census import Instance
+from shared.domain.vaults.census import CensusInstance
 from shared.domain.vaults.protection import Grant
 from shared.domain.vaults.volumes import FoundItem
 from shared.settings import Settings
@@ -66,11 +66,11 @@ class Inventory:
         which = f"id =~ '{vault.child('backupJobs', name)}'"
         return next(map(_job, await self._rows(_JOBS.format(which=which))), None)
 
-    async def instances(self) -> list[Instance]:
+    async def instances(self) -> list[CensusInstance]:
         """The backup instances of clusters in all Backup vaults."""
         rows = await self._rows(_INSTANCES)
         return [
-            Instance(id=r["id"], cluster_id=r["cluster"] or "", state=r["state"] or "", policy=r["policy"] or "")
+            CensusInstance(id=r["id"], cluster_id=r["cluster"] or "", state=r["state"] or "", policy=r["policy"] or "")
             for r in rows
         ]
 

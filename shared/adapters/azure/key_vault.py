@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
-from shared.domain.trust.draft import Request, Version
+from shared.domain.trust.draft import CertificateVersion, Request
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
 
@@ -46,14 +46,14 @@ class KeyVault:
             if p.name and p.not_before and p.expires_on
         ]
 
-    async def versions(self, name: str) -> list[Version]:
+    async def versions(self, name: str) -> list[CertificateVersion]:
         """The issued versions of a certificate, none if there is no such certificate."""
         with translated(f"listing the versions of certificate {name}"):
             return await unless_absent(self._versions(name)) or []
 
-    async def _versions(self, name: str) -> list[Version]:
+    async def _versions(self, name: str) -> list[CertificateVersion]:
         return [
-            Version(id=p.version, enabled=bool(p.enabled), created=p.created_on, tags=dict(p.tags or {}))
+            CertificateVersion(id=p.version, enabled=bool(p.enabled), created=p.created_on, tags=dict(p.tags or {}))
             async for p in self._client.list_properties_of_certificate_versions(name)
             if p.version and p.created_on
         ]

@@ -12,7 +12,7 @@ from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
 from shared.domain.restores.staging import Before, Staged, ours
-from shared.domain.restores.verification import Item, Plan, RestoreJob
+from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Staging(Management):
         super().__init__(settings, credential, **options)
         self._restores, self._ledger = restores, ledger
 
-    async def found(self, plan: Plan) -> list[Staged]:
+    async def found(self, plan: RestorePlan) -> list[Staged]:
         """All disks and snapshots in the group, and all containers in its account.
 
         Raises PermanentError where the account isn't fit for restores.
@@ -54,11 +54,11 @@ class Staging(Management):
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
 
-    async def jobs(self, plan: Plan) -> list[RestoreJob]:
+    async def jobs(self, plan: RestorePlan) -> list[RestoreJob]:
         """The restore jobs of a cluster's verification."""
         return await jobs_of(plan, self._restores, self._ledger)
 
-    async def remove(self, plan: Plan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
+    async def remove(self, plan: RestorePlan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
 
         Nothing is deleted of which it isn't proven that they made it, or which a machine holds.
@@ -69,7 +69,7 @@ class Staging(Management):
                 await self._delete(plan, each)
         return [str(each) for each in staged]
 
-    async def _listed(self, plan: Plan) -> AsyncIterator[Staged]:
+    async def _listed(self, plan: RestorePlan) -> AsyncIterator[Staged]:
         group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
         async for disk in compute.disks.list_by_resource_group(group):
             yield _described("disk", disk)
@@ -79,7 +79,7 @@ class Staging(Management):
             changed: Any = container.last_modified_time
             yield Staged(kind="container", name=container.name or "", made=changed)
 
-    async def _delete(self, plan: Plan, staged: Staged) -> None:
+    async def _delete(self, plan: RestorePlan, staged: Staged) -> None:
         group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
         if staged.kind == "container":
             await self._storage(plan).blob_containers.delete(group, plan.staging, staged.name)
@@ -88,18 +88,18 @@ class Staging(Management):
         else:
             await compute.snapshots.begin_delete(group, staged.name, polling=False)
 
-    def _compute(self, plan: Plan) -> "ComputeManagementClient":
+    def _compute(self, plan: RestorePlan) -> "ComputeManagementClient":
         from azure.mgmt.compute.aio import ComputeManagementClient
 
         return self.client(ComputeManagementClient, ResourceId(plan.staging_group).subscription)
 
-    def _storage(self, plan: Plan) -> "StorageManagementClient":
+    def _storage(self, plan: RestorePlan) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
         return self.client(StorageManagementClient, ResourceId(plan.staging_group).subscription)
 
 
-async def check_account(storage: "StorageManagementClient", group: str, plan: Plan) -> None:
+async def check_account(storage: "StorageManagementClient", group: str, plan: RestorePlan) -> None:
     """Raise PermanentError unless the plan's staging account is in this group (resource id) and fit for restores."""
     name = plan.staging
     with translated(f"reading staging account {name}"):
@@ -113,7 +113,7 @@ async def check_account(storage: "StorageManagementClient", group: str, plan: Pl
         raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup refuses that")
 
 
-async def jobs_of(plan: Plan, restores: Restores, ledger: "Ledger") -> list[RestoreJob]:
+async def jobs_of(plan: RestorePlan, restores: Restores, ledger: "Ledger") -> list[RestoreJob]:
     """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
     sends = sends_of(plan.name, await ledger.list(sends_folder(plan.name)))
     if not sends:

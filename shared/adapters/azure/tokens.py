@@ -11,7 +11,7 @@ from shared.settings import Settings
 _LONGEST_TOKEN = 16_384
 
 
-class Identity:
+class TokenVerifier:
     """Verifies tokens against the tenant's published keys, which are looked up again when a new key appears."""
 
     def __init__(self, settings: Settings) -> None:

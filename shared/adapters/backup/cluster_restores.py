@@ -13,10 +13,10 @@ from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.verification import (
     BackupJob,
     Item,
-    Plan,
+    JobWarning,
     RecoveryPoint,
     RestoreJob,
-    Warned,
+    RestorePlan,
     vault_of,
 )
 
@@ -89,7 +89,7 @@ class ClusterRestores(Management):
         restores = (_restore_job(job) for job in jobs if _is_restore_of(job, item))
         return [job for job in restores if job.started >= since]
 
-    async def validate(self, plan: Plan) -> str:
+    async def validate(self, plan: RestorePlan) -> str:
         """Ask whether the restore could be made now; the id of the operation that will tell."""
         from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
@@ -110,7 +110,7 @@ class ClusterRestores(Management):
             found: Any = await statuses.get(*_vault(item.id), operation)
         check_validated(found.status, [found.error] if found.error else [])
 
-    async def send(self, plan: Plan) -> str:
+    async def send(self, plan: RestorePlan) -> str:
         """Send the restore request, once; the id of the operation that accepted it."""
         accepted = OperationHeader()
         with translated("sending the restore"):
@@ -161,7 +161,7 @@ def _instance(id: str) -> tuple[str, str, str]:
     return *_vault(id), ResourceId(id).name
 
 
-class Fault(Protocol):
+class BackupFault(Protocol):
     """What is read of an error that Azure Backup tells."""
 
     @property
@@ -171,7 +171,7 @@ class Fault(Protocol):
     def message(self) -> str | None: ...
 
 
-def job_of_operation(status: str, error: Fault | None, job: str | None) -> str:
+def job_of_operation(status: str, error: BackupFault | None, job: str | None) -> str:
     """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
     if status.lower() in ("failed", "canceled", "cancelled"):
         code, message = (error.code, error.message) if error else (None, None)
@@ -181,7 +181,7 @@ def job_of_operation(status: str, error: Fault | None, job: str | None) -> str:
     return name_of(job)
 
 
-def check_validated(status: str, faults: Sequence[Fault]) -> None:
+def check_validated(status: str, faults: Sequence[BackupFault]) -> None:
     """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
     if status.lower() == "inprogress":
         raise NotConverged("RestoreValidating", "Azure Backup is looking whether it could make the restore")
@@ -232,15 +232,15 @@ class _Warning(Protocol):
     def resource_name(self) -> str | None: ...
 
     @property
-    def warning(self) -> Fault: ...
+    def warning(self) -> BackupFault: ...
 
 
-def _warned(detail: _Warning) -> Warned:
+def _warned(detail: _Warning) -> JobWarning:
     text = f"{detail.resource_name}: {detail.warning.message}" if detail.resource_name else detail.warning.message
-    return Warned(code=detail.warning.code or "", text=text or "")
+    return JobWarning(code=detail.warning.code or "", text=text or "")
 
 
-def _request(plan: Plan) -> Any:
+def _request(plan: RestorePlan) -> Any:
     from azure.mgmt.dataprotection import models
 
     cluster: dict[str, Any] = {

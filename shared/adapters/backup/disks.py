@@ -13,8 +13,8 @@ from shared.adapters.azure.staging import check_account, jobs_of
 from shared.domain.errors import NotConverged, NotFound
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
-from shared.domain.restores.manifest import Held, Manifest
-from shared.domain.restores.verification import Item, Plan, RestoreJob
+from shared.domain.restores.manifest import Contents, Manifest
+from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
 from shared.domain.restores.workloads import Copy
 from shared.settings import Settings
 
@@ -46,12 +46,12 @@ class Disks(Management):
         machine = await self._machine(item)
         return msgspec.structs.replace(item, location=machine.location)
 
-    async def held(self, item: Item) -> Held:
+    async def held(self, item: Item) -> Contents:
         """The disks of the protected machine that its backup covers."""
         machine = await self._machine(item)
         with translated(f"reading the disks of {machine.name}"):
             disks = {lun: await self._disk(id) for lun, id in _attached(machine).items()}
-        return Held(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
+        return Contents(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
 
     async def _machine(self, item: Item) -> Any:
         id = ResourceId(item.source_id)
@@ -61,11 +61,11 @@ class Disks(Management):
             raise NotFound("MachineGone", f"{item.source_id} isn't there (any more)")
         return machine
 
-    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them
         """The disks that the restore has made."""
         return Copy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
 
-    async def isolate(self, plan: Plan) -> None:
+    async def isolate(self, plan: RestorePlan) -> None:
         """Make sure that the scratch group can take the disks; nothing is made.
 
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
@@ -74,7 +74,7 @@ class Disks(Management):
         if names := in_the_way(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
 
-    async def remove(self, plan: Plan) -> list[str]:
+    async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the disks and the staging container that the restore made; the names of those that are still there.
 
         Nothing is deleted of which it isn't proven that this restore made it. A restore that runs on is still there: it
@@ -85,7 +85,7 @@ class Disks(Management):
         running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
         return [*await self._remove_disks(plan, jobs), *filter(None, staged), *running]
 
-    async def _remove_disks(self, plan: Plan, jobs: list[RestoreJob]) -> list[str]:
+    async def _remove_disks(self, plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:
         found = restored(await self._scratch(plan), jobs, _machine(plan)) if jobs else {}
         names = [disk.name for disks in found.values() for disk in disks.values()]
         for name in names:
@@ -93,7 +93,7 @@ class Disks(Management):
                 await self._compute(plan.target_id).disks.begin_delete(_group(plan), name, polling=False)
         return names
 
-    async def _remove_staged(self, plan: Plan, name: str) -> str:
+    async def _remove_staged(self, plan: RestorePlan, name: str) -> str:
         containers = self._storage(plan.target_id).blob_containers
         with translated(f"deleting container {name}"):
             if not name or await unless_absent(containers.get(_group(plan), plan.staging, name)) is None:
@@ -101,10 +101,10 @@ class Disks(Management):
             await containers.delete(_group(plan), plan.staging, name)
         return name
 
-    async def _jobs(self, plan: Plan) -> list[RestoreJob]:
+    async def _jobs(self, plan: RestorePlan) -> list[RestoreJob]:
         return await jobs_of(plan, self._restores, self._ledger)
 
-    async def _scratch(self, plan: Plan) -> list[Disk]:
+    async def _scratch(self, plan: RestorePlan) -> list[Disk]:
         with translated(f"listing disks of {plan.target_id}"):
             listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan))
             return [_described(disk) async for disk in listed]
@@ -124,11 +124,11 @@ class Disks(Management):
         return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
 
 
-def _group(plan: Plan) -> str:
+def _group(plan: RestorePlan) -> str:
     return ResourceId(plan.target_id).group
 
 
-def _machine(plan: Plan) -> str:
+def _machine(plan: RestorePlan) -> str:
     return ResourceId(plan.item.source_id).name
 
 

@@ -7,9 +7,9 @@ kept; how it stands, `ShareBackups.on_item` tells for items of both kinds.
 from typing import TYPE_CHECKING
 
 from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.backup.share_backups import Operation, vault_keywords
+from shared.adapters.backup.share_backups import OperationSeen, vault_keywords
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.volumes import Candidate, Source
+from shared.domain.vaults.volumes import DataSource, SourceCandidate
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class MachineBackups(Management):
     """Backups of virtual machines."""
 
-    async def candidate(self, wanted: Protection, machine: Source) -> Candidate:
+    async def candidate(self, wanted: Protection, machine: DataSource) -> SourceCandidate:
         """What is known of a machine that the vault doesn't protect."""
         with translated(f"looking for {machine.label}"):
             found = await unless_absent(self._machines(wanted).virtual_machines.get(machine.group, machine.name))
         if found is None:
-            return Candidate(source=machine, exists=False)
+            return SourceCandidate(source=machine, exists=False)
         holder = await self._holder(wanted, machine)
-        return Candidate(source=machine, exists=True, region=found.location, vault=holder)
+        return SourceCandidate(source=machine, exists=True, region=found.location, vault=holder)
 
-    async def _holder(self, wanted: Protection, machine: Source) -> str:
+    async def _holder(self, wanted: Protection, machine: DataSource) -> str:
         """The vault (resource id) that protects the machine, empty if none does."""
         from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
 
@@ -37,14 +37,14 @@ class MachineBackups(Management):
             found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
         return found.vault_id or ""
 
-    async def protect(self, wanted: Protection, machine: Source) -> str:
+    async def protect(self, wanted: Protection, machine: DataSource) -> str:
         """Ask for the machine's protection, or for the policy that it should go by; the operation."""
         from azure.mgmt.recoveryservicesbackup import models
 
         item = models.AzureIaaSComputeVMProtectedItem(
             policy_id=wanted.source_policy_id("machine"), source_resource_id=machine.source_id
         )
-        name, sent = f"iaasvmcontainerv2;{machine.group};{machine.name}", Operation()
+        name, sent = f"iaasvmcontainerv2;{machine.group};{machine.name}", OperationSeen()
         with translated(f"protecting {machine.label}"):
             await self._client(wanted).protected_items.begin_create_or_update(
                 **vault_keywords(wanted),

@@ -12,7 +12,7 @@ from shared.adapters.azure.staging import ACCOUNTS
 from shared.adapters.backup.cluster_restores import OperationHeader, check_validated
 from shared.adapters.backup.share_restores import VaultRestores
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.verification import BackupJob, Item, Plan, RestoreJob, vault_of
+from shared.domain.restores.verification import BackupJob, Item, RestoreJob, RestorePlan, vault_of
 
 
 class MachineRestores(VaultRestores):
@@ -20,7 +20,7 @@ class MachineRestores(VaultRestores):
 
     management: ClassVar[str] = "AzureIaasVM"
 
-    async def validate(self, plan: Plan) -> str:
+    async def validate(self, plan: RestorePlan) -> str:
         """Ask whether the restore could be made now; the id of the operation that will tell."""
         from azure.mgmt.recoveryservicesbackup import models
 
@@ -75,7 +75,7 @@ class MachineRestores(VaultRestores):
         target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
         return msgspec.structs.replace(job, target=target, staging=staging)
 
-    def _request(self, plan: Plan) -> Any:
+    def _request(self, plan: RestorePlan) -> Any:
         from azure.mgmt.recoveryservicesbackup import models
 
         return models.RestoreRequestResource(

@@ -11,8 +11,8 @@ from shared.adapters.azure.common import Management, last_segment, translated, u
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.volume_plan import Asked
-from shared.domain.vaults.volumes import Candidate, FoundItem, Source
+from shared.domain.vaults.volume_plan import VolumeOperation
+from shared.domain.vaults.volumes import DataSource, FoundItem, SourceCandidate
 
 if TYPE_CHECKING:
     from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
@@ -32,19 +32,21 @@ class ShareBackups(Management):
         with translated(f"listing what {wanted.recovery_bar.what} protects"):
             return [_item(found) async for found in listed]
 
-    async def candidate(self, wanted: Protection, share: Source) -> Candidate:
+    async def candidate(self, wanted: Protection, share: DataSource) -> SourceCandidate:
         """What is known of a share that the vault doesn't protect."""
         storage = self._storage(wanted)
         with translated(f"looking for {share.label}"):
             account = await unless_absent(storage.storage_accounts.get_properties(share.group, share.account))
             if account is None:
-                return Candidate(source=share, exists=False)
+                return SourceCandidate(source=share, exists=False)
             found = await unless_absent(storage.file_shares.get(share.group, share.account, share.name))
         if found is None:
-            return Candidate(source=share, exists=False)
-        return Candidate(source=share, exists=True, region=account.location, vault=await self._holder(wanted, share))
+            return SourceCandidate(source=share, exists=False)
+        return SourceCandidate(
+            source=share, exists=True, region=account.location, vault=await self._holder(wanted, share)
+        )
 
-    async def _holder(self, wanted: Protection, share: Source) -> str:
+    async def _holder(self, wanted: Protection, share: DataSource) -> str:
         """The vault (resource id) that the share's account is registered with, empty if there is none."""
         from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
 
@@ -55,7 +57,7 @@ class ShareBackups(Management):
             found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
         return found.vault_id or ""
 
-    async def registered(self, wanted: Protection, share: Source) -> bool:
+    async def registered(self, wanted: Protection, share: DataSource) -> bool:
         """Whether the share's account is registered with the cluster's vault."""
         containers = self._client(wanted).protection_containers
         with translated(f"reading the registration of {share.account}"):
@@ -64,7 +66,7 @@ class ShareBackups(Management):
             )
         return bool(found and found.properties and found.properties.registration_status == "Registered")
 
-    async def register(self, wanted: Protection, share: Source) -> str:
+    async def register(self, wanted: Protection, share: DataSource) -> str:
         """Ask for the registration of the share's account by the vault's identity; the operation."""
         from azure.mgmt.recoveryservicesbackup import models
 
@@ -75,7 +77,7 @@ class ShareBackups(Management):
             access_type="IdentityBased",
             identity_info=models.IdentityInfo(is_system_assigned_identity=True),
         )
-        sent = Operation()
+        sent = OperationSeen()
         with translated(f"registering storage account {share.account}"):
             await self._client(wanted).protection_containers.begin_register(
                 **vault_keywords(wanted),
@@ -87,9 +89,9 @@ class ShareBackups(Management):
             )
         return sent.id
 
-    async def inquire(self, wanted: Protection, share: Source) -> str:
+    async def inquire(self, wanted: Protection, share: DataSource) -> str:
         """Ask the vault to look which shares the account has; the operation."""
-        sent = Operation()
+        sent = OperationSeen()
         with translated(f"inquiring after the shares of {share.account}"):
             await self._client(wanted).protection_containers.inquire(
                 **vault_keywords(wanted),
@@ -100,11 +102,11 @@ class ShareBackups(Management):
             )
         return sent.id
 
-    async def on_account(self, asked: Asked) -> FoundOperation:
+    async def on_account(self, asked: VolumeOperation) -> FoundOperation:
         """How an operation on the share's account stands."""
         from azure.core.exceptions import HttpResponseError
 
-        sent = Operation()
+        sent = OperationSeen()
         results = self._client(asked.wanted).protection_container_operation_results
         with translated(f"following an operation on {asked.source.account}"):
             try:
@@ -124,7 +126,7 @@ class ShareBackups(Management):
                 )
         return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
 
-    async def protectable(self, wanted: Protection, share: Source) -> str:
+    async def protectable(self, wanted: Protection, share: DataSource) -> str:
         """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
         listed = self._client(wanted).backup_protectable_items.list(
             **vault_keywords(wanted), filter=f"{_STORAGE} and {_SHARES}"
@@ -135,7 +137,7 @@ class ShareBackups(Management):
         of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
-    async def protect(self, wanted: Protection, share: Source, id: str) -> str:
+    async def protect(self, wanted: Protection, share: DataSource, id: str) -> str:
         """Ask for the share's protection, or for the policy that it should go by; the operation.
 
         `id` is that of the protected or of the protectable item.
@@ -145,7 +147,7 @@ class ShareBackups(Management):
         item = models.AzureFileshareProtectedItem(
             policy_id=wanted.source_policy_id("share"), source_resource_id=share.source_id
         )
-        sent = Operation()
+        sent = OperationSeen()
         with translated(f"protecting {share.label}"):
             await self._client(wanted).protected_items.begin_create_or_update(
                 **vault_keywords(wanted),
@@ -157,7 +159,7 @@ class ShareBackups(Management):
             )
         return sent.id
 
-    async def on_item(self, asked: Asked) -> FoundOperation:
+    async def on_item(self, asked: VolumeOperation) -> FoundOperation:
         """How an operation on a protected item stands."""
         statuses = self._client(asked.wanted).backup_operation_statuses
         with translated(f"following the protection of {asked.source.label}"):
@@ -198,7 +200,7 @@ class ShareBackups(Management):
         return self.client(StorageManagementClient, wanted.subscription)
 
 
-class Operation:
+class OperationSeen:
     """Notes what an answer says of its operation: the status code, and the id where there is one."""
 
     def __init__(self) -> None:
@@ -214,7 +216,7 @@ def vault_keywords(wanted: Protection) -> dict[str, str]:
     return {"vault_name": wanted.recovery_vault, "resource_group_name": wanted.group}
 
 
-def _container(share: Source) -> str:
+def _container(share: DataSource) -> str:
     return f"StorageContainer;Storage;{share.group};{share.account}"
 
 

@@ -17,10 +17,10 @@ from shared.domain.resource_id import ResourceId, name_of, same
 from shared.domain.restores.verification import (
     BackupJob,
     Item,
-    Kind,
-    Plan,
+    ItemKind,
     RecoveryPoint,
     RestoreJob,
+    RestorePlan,
     vault_of,
 )
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 _FABRIC = "Azure"
-_KINDS: dict[str, Kind] = {"azurestorage": "share", "azureiaasvm": "machine"}
+_KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
 
 
 class VaultRestores(Management, ABC):
@@ -52,7 +52,7 @@ class VaultRestores(Management, ABC):
         """The restore job with what its property bag tells."""
 
     @abstractmethod
-    def _request(self, plan: Plan) -> Any: ...
+    def _request(self, plan: RestorePlan) -> Any: ...
 
     async def job(self, id: ResourceId) -> BackupJob:
         """A job as its vault tells it."""
@@ -116,7 +116,7 @@ class VaultRestores(Management, ABC):
             mine = [str(job.name) async for job in jobs if self._is_of(item, job)]
         return [await self.restore_job(item, name) for name in mine]
 
-    async def send(self, plan: Plan) -> str:
+    async def send(self, plan: RestorePlan) -> str:
         """Send the restore request, once; the id of the operation that accepted it."""
         accepted = OperationHeader()
         with translated("sending the restore"):
@@ -179,7 +179,7 @@ class ShareRestores(VaultRestores):
         target = bag.get("Target File Share Name", "")
         return msgspec.structs.replace(job, target=target, restored=restored, failed=failed, skipped=skipped)
 
-    def _request(self, plan: Plan) -> Any:
+    def _request(self, plan: RestorePlan) -> Any:
         from azure.mgmt.recoveryservicesbackup import models
 
         return models.RestoreRequestResource(

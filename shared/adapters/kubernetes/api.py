@@ -80,7 +80,7 @@ STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 
 
-class Clusters(Protocol):
+class ClusterAccess(Protocol):
     """What tells, by a cluster's resource id, where its API server is and with which token to go there."""
 
     async def kubeconfig(self, resource_id: str) -> str: ...
@@ -91,7 +91,7 @@ class Clusters(Protocol):
 class Kubernetes:
     """Opens API servers of clusters by their resource ids."""
 
-    def __init__(self, clusters: Clusters) -> None:
+    def __init__(self, clusters: ClusterAccess) -> None:
         self._clusters = clusters
         self._ways: dict[str, _Way] = {}
 

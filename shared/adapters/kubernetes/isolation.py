@@ -23,10 +23,17 @@ from shared.adapters.kubernetes.api import (
 )
 from shared.adapters.kubernetes.errors import Absent
 from shared.domain.errors import PermanentError
-from shared.domain.restores.calls import Call, objects_of, pod_of
+from shared.domain.restores.calls import WorkloadCall, objects_of, pod_of
 from shared.domain.restores.isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
-from shared.domain.restores.manifest import VERIFIES_LABEL, Held, Manifest, beats_of, of_objects, protected_namespaces
-from shared.domain.restores.verification import Item, Plan
+from shared.domain.restores.manifest import (
+    VERIFIES_LABEL,
+    Contents,
+    Manifest,
+    beats_of,
+    of_objects,
+    protected_namespaces,
+)
+from shared.domain.restores.verification import Item, RestorePlan
 from shared.domain.restores.workloads import Copy, workloads_of
 
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
@@ -65,14 +72,14 @@ class Namespaces:
                 return missing
             return [*missing, *await api.missing(*_NEEDED_IN_MESH)]
 
-    async def held(self, item: Item) -> Held:
+    async def held(self, item: Item) -> Contents:
         """What the protected namespaces hold."""
         async with self._kubernetes.api(item.source_id) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)
             objects = await _objects(api, names, _READ)
-        return Held(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
+        return Contents(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
 
-    async def copy(self, plan: Plan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # shares need them
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""
         source = {place: name for name, place in plan.places.items()}
         async with self._kubernetes.api(plan.target_id) as api:
@@ -84,12 +91,12 @@ class Namespaces:
             beats=beats_of(objects["ConfigMap"], source),
         )
 
-    async def running(self, plan: Plan) -> dict[str, list[Object]]:
+    async def running(self, plan: RestorePlan) -> dict[str, list[Object]]:
         """The pods of the isolated namespaces, and the namespaces themselves."""
         async with self._kubernetes.api(plan.target_id) as api:
             return await _objects(api, plan.places.values(), (POD,))
 
-    async def isolate(self, plan: Plan) -> None:
+    async def isolate(self, plan: RestorePlan) -> None:
         """Make the place for each namespace and close it before anything is restored there.
 
         Raises PermanentError where a namespace of that name is somebody else's.
@@ -105,7 +112,7 @@ class Namespaces:
                 await api.apply(NAMESPACE, isolated_namespace(source, place, plan.name))
                 await api.apply(NETWORK_POLICY, isolating_policy(place))
 
-    async def call(self, plan: Plan, calls: Sequence[Call]) -> dict[tuple[str, str], Object]:
+    async def call(self, plan: RestorePlan, calls: Sequence[WorkloadCall]) -> dict[tuple[str, str], Object]:
         """The pods of these calls by place and name; those that aren't there are made, and what lets them in first.
 
         Raises PermanentError where the mesh's policies aren't served.
@@ -119,7 +126,7 @@ class Namespaces:
                 found[call.place, call.name] = await api.apply(POD, pod_of(call, plan.name))
         return {key: pod for key, pod in found.items() if pod}
 
-    async def remove(self, plan: Plan) -> list[str]:
+    async def remove(self, plan: RestorePlan) -> list[str]:
         """Ask for the end of the places; the names of what is still there, volumes included.
 
         A namespace that isn't ours is left alone.

@@ -55,13 +55,13 @@ class Linkerd:
         self._kubernetes = kubernetes
 
     @asynccontextmanager
-    async def mesh(self, resource_id: str) -> "AsyncIterator[Mesh]":
+    async def mesh(self, resource_id: str) -> "AsyncIterator[LinkerdMesh]":
         """The cluster's mesh, for the length of one activity."""
         async with self._kubernetes.api(resource_id) as api:
-            yield Mesh(api)
+            yield LinkerdMesh(api)
 
 
-class Mesh:
+class LinkerdMesh:
     """The Linkerd of one cluster."""
 
     def __init__(self, api: ClusterApi) -> None:

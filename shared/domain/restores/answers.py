@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from shared.domain.restores.calls import CONTAINER, Call
+from shared.domain.restores.calls import CONTAINER, WorkloadCall
 from shared.domain.restores.manifest import Object
-from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Check, Weight
+from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, CheckResult, Weight
 
 _TOLD = 200  # characters of what a command has written as its termination message
 
@@ -45,12 +45,12 @@ def excuse_of(pod: Object | None) -> Answer:
     return Answer(exit_code=None, message=next(filter(None, reasons), "it didn't start in time"))
 
 
-def uncalled(why: str) -> Check:
+def uncalled(why: str) -> CheckResult:
     """The rung where no call could be made at all."""
     return HANDSHAKE.check(passed=False, finding=f"nobody could be called: {why}", weight="finding")
 
 
-def check_of(call: Call, answer: Answer) -> Check:
+def check_of(call: WorkloadCall, answer: Answer) -> CheckResult:
     """The rung of the ladder that a call is. A call that couldn't run is no fault of the copy."""
     if answer.exit_code is None:
         finding = f"{call.about} wasn't called: {answer.message}"
@@ -66,7 +66,7 @@ class _Said(NamedTuple):
     weight: Weight = "failure"
 
 
-def _http(call: Call, answer: Answer) -> _Said:
+def _http(call: WorkloadCall, answer: Answer) -> _Said:
     status, _, by_proxy = [*answer.message.strip().split(" ", 2), "", "", ""][:3]
     finding = f"HTTP {status} {by_proxy}".strip() if status else "no answer"
     code = int(status) if status.isdigit() else 0
@@ -79,7 +79,7 @@ def _http(call: Call, answer: Answer) -> _Said:
     return _Said(code > 0 and not (code in (502, 504) and by_proxy), finding)
 
 
-def _tcp(call: Call, answer: Answer) -> _Said:
+def _tcp(call: WorkloadCall, answer: Answer) -> _Said:
     if answer.exit_code != 0:
         return _Said(False, f"the connection wasn't accepted (curl {answer.exit_code})")
     if call.port:
@@ -87,7 +87,7 @@ def _tcp(call: Call, answer: Answer) -> _Said:
     return _Said(True, "the connection was accepted")
 
 
-def _command(_: Call, answer: Answer) -> _Said:
+def _command(_: WorkloadCall, answer: Answer) -> _Said:
     said = answer.message.strip()[:_TOLD]
     return _Said(answer.exit_code == 0, f"exit code {answer.exit_code} {said}".strip())
 

@@ -38,7 +38,7 @@ _OF_A_POD = {  # labels that tell pods of one workload apart
 }
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class WorkloadCall(msgspec.Struct, frozen=True, kw_only=True):
     """One pod to run: which rung its answer is, about which workload, as which service account, and its container.
 
     `port` and `labels` are those of the called pod where the mesh decides who may call it, 0 and none elsewhere.
@@ -56,7 +56,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class CallTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A restored pod that can be called."""
 
     place: str
@@ -70,7 +70,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 def calls_of(
     objects: Mapping[str, Iterable[Object]], places: Mapping[str, str], knobs: VerifyPolicy, *, meshed: bool
-) -> list[Call]:
+) -> list[WorkloadCall]:
     """What to run for these objects of the isolated places; `places` maps source namespaces to them.
 
     In a cluster that isn't `meshed` by Meshward's word, nobody's right to call is asked for.
@@ -81,7 +81,7 @@ def calls_of(
     return calls + [_probe_call(probe, places[probe.namespace], targets, n, knobs) for n, probe in enumerate(probes)]
 
 
-def objects_of(calls: Sequence[Call], name: str) -> list[tuple[str, Any]]:
+def objects_of(calls: Sequence[WorkloadCall], name: str) -> list[tuple[str, Any]]:
     """Kinds and objects that the calls need besides their pods; `name` is the verification's."""
     made: dict[tuple[str, str, str], Any] = {}
     for call in calls:
@@ -90,7 +90,7 @@ def objects_of(calls: Sequence[Call], name: str) -> list[tuple[str, Any]]:
     return [(kind, _labelled(body, name)) for (kind, _, _), body in made.items()]
 
 
-def pod_of(call: Call, name: str) -> Any:
+def pod_of(call: WorkloadCall, name: str) -> Any:
     """The pod of a call, which any pod security standard admits."""
     container = {
         "name": CONTAINER,
@@ -116,7 +116,7 @@ def pod_of(call: Call, name: str) -> Any:
     return _labelled({**_named(call.name, call.place), "spec": spec}, name)
 
 
-def _mesh_calls(targets: Sequence[Target], place: str, knobs: VerifyPolicy) -> list[Call]:
+def _mesh_calls(targets: Sequence[CallTarget], place: str, knobs: VerifyPolicy) -> list[WorkloadCall]:
     meshed = [t for t in targets if t.place == place and t.meshed]
     target = next(iter(sorted(meshed, key=lambda t: (not t.http, t.workload, t.port))), None)
     if target is None:
@@ -125,11 +125,11 @@ def _mesh_calls(targets: Sequence[Target], place: str, knobs: VerifyPolicy) -> l
     return [_call(target, account, rung, account, _PATH, knobs) for rung, account in callers]
 
 
-def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, knobs: VerifyPolicy) -> Call:
+def _probe_call(probe: Probe, place: str, targets: Sequence[CallTarget], n: int, knobs: VerifyPolicy) -> WorkloadCall:
     name = f"{ALLOWED}-{n}"
     if probe.command:
         about = f"{probe.namespace}: {' '.join(probe.command)}"[:200]
-        return Call(
+        return WorkloadCall(
             name=name,
             place=place,
             rung=PROBE,
@@ -140,15 +140,17 @@ def _probe_call(probe: Probe, place: str, targets: Sequence[Target], n: int, kno
             speaks="command",
         )
     found = next((t for t in targets if (t.place, t.workload) == (place, probe.workload)), None)
-    nobody = Target(place=place, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={})
+    nobody = CallTarget(
+        place=place, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={}
+    )
     target = msgspec.structs.replace(found or nobody, port=probe.port or 0)
     return _call(target, name, PROBE, ALLOWED, probe.path, knobs)
 
 
-def _call(target: Target, name: str, rung: Rung, account: str, path: str, knobs: VerifyPolicy) -> Call:
+def _call(target: CallTarget, name: str, rung: Rung, account: str, path: str, knobs: VerifyPolicy) -> WorkloadCall:
     url = f"http://{target.ip}:{target.port}{path}" if path else f"telnet://{target.ip}:{target.port}"
     curl = ["curl", "--silent", "--output", "/dev/null", *_PATIENCE, "--write-out", _REPORT, url]
-    return Call(
+    return WorkloadCall(
         name=name,
         place=target.place,
         rung=rung,
@@ -162,7 +164,7 @@ def _call(target: Target, name: str, rung: Rung, account: str, path: str, knobs:
     )
 
 
-def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[Target]:
+def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[CallTarget]:
     injected = injected_namespaces(objects.get("Namespace", ()))
     return [
         _target(pod, port, meshed and belongs_to_mesh(pod, injected))
@@ -172,9 +174,9 @@ def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[T
     ]
 
 
-def _target(pod: Object, port: Object, meshed: bool) -> Target:
+def _target(pod: Object, port: Object, meshed: bool) -> CallTarget:
     metadata, name = pod["metadata"], f"{port.get('appProtocol', '')} {port.get('name', '')}"
-    return Target(
+    return CallTarget(
         place=metadata["namespace"],
         workload=_workload(pod),
         ip=pod.get("status", {}).get("podIP", ""),
@@ -199,7 +201,7 @@ def _ports(pod: Object) -> list[Object]:
     return [port for port in ports if port.get("protocol", "TCP") == "TCP"]
 
 
-def _access(call: Call) -> list[tuple[str, Any]]:
+def _access(call: WorkloadCall) -> list[tuple[str, Any]]:
     """What lets one identity alone reach the called port."""
     if not call.port:
         return []

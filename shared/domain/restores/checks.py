@@ -28,9 +28,9 @@ from shared.domain.restores.rungs import (
     THREAT,
     VOLUMES,
     WARNINGS,
-    Check,
+    CheckResult,
 )
-from shared.domain.restores.verification import GOOD, Plan, RestoreJob, Verification
+from shared.domain.restores.verification import GOOD, RestoreJob, RestorePlan, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
 
@@ -40,10 +40,10 @@ _NAMED = 3  # how many blockers a finding names
 type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusive"]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found. `restore_status` is the job's own word, empty if no restore ran; times in seconds."""
 
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     restore_status: str = ""
     rpo_s: float | None = None
     rto_s: float | None = None
@@ -59,7 +59,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     restore_status: str
     rpo_s: float | None
     rto_s: float | None
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
     left_over: int
     judged_at: datetime
     item_id: str = ""
@@ -75,15 +75,15 @@ class Concluded(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found and what it left behind; without a plan it restored nothing."""
 
     wanted: Verification
-    plan: Plan | None
-    outcome: Outcome
+    plan: RestorePlan | None
+    outcome: VerificationOutcome
     left_over: int
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """A restore whose workloads were `ready` then, or are as ready as they get."""
 
-    plan: Plan
+    plan: RestorePlan
     job: RestoreJob
     ready: datetime
 
@@ -92,7 +92,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
     """A settled restore and the checks that calls of its workloads are."""
 
     settled: Settled
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +106,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     beats: dict[str, datetime | None] = {}
 
 
-def judge(checks: Sequence[Check], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
+def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
     """The verdict and what speaks against a better one. `reason` says why checks are missing, if they are."""
     missed = [check for check in checks if not check.passed]
     reasons, weights = tuple(f"{check.name}: {check.finding}" for check in missed), {check.weight for check in missed}
@@ -118,8 +118,8 @@ def judge(checks: Sequence[Check], reason: str = "") -> tuple[Verdict, tuple[str
 
 
 def ladder(
-    plan: Plan, job: RestoreJob, arrived: Arrived | None, called: Sequence[Check], knobs: VerifyPolicy
-) -> list[Check]:
+    plan: RestorePlan, job: RestoreJob, arrived: Arrived | None, called: Sequence[CheckResult], knobs: VerifyPolicy
+) -> list[CheckResult]:
     """All checks in order, `called` being those of probes; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
     if not checks[-1].passed or arrived is None:
@@ -137,25 +137,25 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _age(plan: Plan, knobs: VerifyPolicy) -> Check:
+def _age(plan: RestorePlan, knobs: VerifyPolicy) -> CheckResult:
     age = timedelta(seconds=plan.rpo_s)
     finding = f"the latest point was {_hours(age)} old, the target is {_hours(knobs.rpo)}"
     return AGE.check(passed=age <= knobs.rpo, finding=finding, seconds=plan.rpo_s)
 
 
-def _threat(plan: Plan) -> Check:
+def _threat(plan: RestorePlan) -> CheckResult:
     finding = f"passed over for a threat: {some(plan.flagged)}" if plan.flagged else "no point carries a threat"
     return THREAT.check(passed=not plan.flagged, finding=finding)
 
 
-def _status(plan: Plan, job: RestoreJob) -> Check:
+def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
     took = (job.ended - job.started).total_seconds() if job.ended else None
     tier = " from the vault tier" if plan.staging_group else ""
     finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
     return RESTORE_JOB.check(passed=job.status.lower() in GOOD, finding=finding, seconds=took)
 
 
-def _warnings(job: RestoreJob) -> Check:
+def _warnings(job: RestoreJob) -> CheckResult:
     found = classified(job.warnings)
     silent = job.status.lower() != "completed" and not job.warnings
     told = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
@@ -166,7 +166,7 @@ def _warnings(job: RestoreJob) -> Check:
     )
 
 
-def _counters(job: RestoreJob, difference: Difference) -> list[Check]:
+def _counters(job: RestoreJob, difference: Difference) -> list[CheckResult]:
     if job.restored is None:
         return []
     clean = not job.failed and not job.skipped and (job.restored > 0 or difference.compared == 0)
@@ -174,7 +174,7 @@ def _counters(job: RestoreJob, difference: Difference) -> list[Check]:
     return [COUNTERS.check(passed=clean, finding=finding)]
 
 
-def _inventory(difference: Difference) -> Check:
+def _inventory(difference: Difference) -> CheckResult:
     parts = [f"{difference.compared} compared"]
     parts += [f"missing {some(difference.missing)}"] if difference.missing else []
     parts += [f"altered {some(difference.altered)}"] if difference.altered else []
@@ -182,14 +182,14 @@ def _inventory(difference: Difference) -> Check:
     return INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
 
 
-def _canary(beats: dict[str, datetime | None], since: datetime) -> Check:
+def _canary(beats: dict[str, datetime | None], since: datetime) -> CheckResult:
     stale = [f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)" for name, at in beats.items()]
     stale = [told for told, at in zip(stale, beats.values(), strict=True) if at is None or at < since]
     finding = f"older than {since:%Y-%m-%d %H:%M}: {some(stale)}" if stale else f"{len(beats)} are fresh"
     return CANARY.check(passed=not stale, finding=finding)
 
 
-def _running(workloads: Workloads) -> list[Check]:
+def _running(workloads: Workloads) -> list[CheckResult]:
     unbound, unready, strangers = workloads.unbound, workloads.unready, workloads.strangers
     bound = VOLUMES.check(passed=not unbound, finding=some(unbound) or "all claims are bound")
     ready = PODS.check(passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
@@ -203,7 +203,7 @@ def _running(workloads: Workloads) -> list[Check]:
     return checks
 
 
-def _restore_time(job: RestoreJob, ready: datetime, knobs: VerifyPolicy) -> Check:
+def _restore_time(job: RestoreJob, ready: datetime, knobs: VerifyPolicy) -> CheckResult:
     took = ready - job.started
     finding = f"usable after {_hours(took)}, the target is {_hours(knobs.rto)}"
     return RESTORE_TIME.check(passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds())

@@ -24,14 +24,14 @@ from shared.domain.reasons import ToldReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import Plan, RecoveryPoint, Source, places_of
+from shared.domain.restores.verification import RecoveryPoint, RestorePlan, RestoreSource, places_of
 
 # Changes of an older point's last hour may or may not be in it: its backup began some time before.
 _UNSURE = timedelta(hours=1)
 _SKEW, _SOON = timedelta(minutes=10), timedelta(hours=3)
 
 
-class Reason(NamedTuple):
+class SamplingReason(NamedTuple):
     """Why a backup is verified, or isn't."""
 
     verify: bool
@@ -39,10 +39,10 @@ class Reason(NamedTuple):
     message: str
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class RestoreCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """A finished backup whose `manifest` stands at this path; `names` are its namespaces, or its share."""
 
-    source: Source
+    source: RestoreSource
     names: tuple[str, ...]
     manifest: str
 
@@ -52,7 +52,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     message: str
-    plan: Plan | None = None
+    plan: RestorePlan | None = None
 
 
 class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,25 +79,29 @@ def draw(name: str, what: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:8]) / 2**64
 
 
-def why(candidate: Candidate, history: History, knobs: VerifyPolicy, now: datetime) -> Reason:
+def why(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
     """Whether the backup is verified, and the first rule that says so."""
     wanted, last = candidate.source.wanted, history.last_verified
     if wanted.asked:
-        return Reason(True, "Asked", "somebody asks for it")
+        return SamplingReason(True, "Asked", "somebody asks for it")
     if last is None:
-        return Reason(True, "NeverVerified", "the item was never verified")
+        return SamplingReason(True, "NeverVerified", "the item was never verified")
     if not same(last.policy, candidate.source.item.policy):
-        return Reason(True, "PolicyChanged", "the backup policy has changed since the item was last verified")
+        return SamplingReason(True, "PolicyChanged", "the backup policy has changed since the item was last verified")
     waited = {name: history.verified_at(name) for name in candidate.names}
     overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
     if overdue:
-        return Reason(True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}")
+        return SamplingReason(
+            True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}"
+        )
     if draw(wanted.name, "verify") < knobs.sample_rate:
-        return Reason(True, "Drawn", f"drawn: {knobs.sample_rate:.0%} of the backups are")
-    return Reason(False, "NotDrawn", f"{knobs.sample_rate:.0%} of the backups are verified, and this one wasn't drawn")
+        return SamplingReason(True, "Drawn", f"drawn: {knobs.sample_rate:.0%} of the backups are")
+    return SamplingReason(
+        False, "NotDrawn", f"{knobs.sample_rate:.0%} of the backups are verified, and this one wasn't drawn"
+    )
 
 
-def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:
+def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Point:
     """The point that is asked for, that of the backup job, or the latest: complete and without a threat.
 
     Points are listed some time after the job's end and may be younger than it: until one is listed that is as young as
@@ -117,7 +121,11 @@ def choose_point(points: Iterable[RecoveryPoint], source: Source) -> Point:
 
 
 def older_point(
-    points: Iterable[RecoveryPoint], source: Source, than: datetime, manifests: Sequence[datetime], history: History
+    points: Iterable[RecoveryPoint],
+    source: RestoreSource,
+    than: datetime,
+    manifests: Sequence[datetime],
+    history: History,
 ) -> RecoveryPoint | None:
     """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
     usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
@@ -126,12 +134,14 @@ def older_point(
     return candidates[int(draw(source.wanted.name, "point") * len(candidates))] if candidates else None
 
 
-def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyPolicy, now: datetime) -> Plan:
+def plan_of(
+    candidate: RestoreCandidate, point: Point, history: History, knobs: VerifyPolicy, now: datetime
+) -> RestorePlan:
     """The plan for the namespaces that have waited longest, or for the share."""
     source = candidate.source
     job, wanted = source.job, source.wanted
     own = job is not None and point.point.time >= job.started
-    return Plan(
+    return RestorePlan(
         name=wanted.name,
         job_id=wanted.job_id,
         item=source.item,
@@ -149,7 +159,7 @@ def plan_of(candidate: Candidate, point: Point, history: History, knobs: VerifyP
     )
 
 
-def manifest_for(manifests: Sequence[tuple[datetime, str]], plan: Plan, *, own: str) -> str:
+def manifest_for(manifests: Sequence[tuple[datetime, str]], plan: RestorePlan, *, own: str) -> str:
     """Which manifest says what the copy must hold: the first that was taken after the point.
 
     `manifests` are moments and paths. The verification's own one is among them, or will be listed soon.
@@ -162,11 +172,11 @@ def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
     return any(point.time - _SKEW <= at <= point.time + _SOON for at in manifests)
 
 
-def _usable(point: RecoveryPoint, source: Source) -> bool:
+def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
     return point.complete and not point.threat and (not point.vaulted or bool(source.staging_group))
 
 
-def _unstaged(listed: Iterable[RecoveryPoint], source: Source) -> str:
+def _unstaged(listed: Iterable[RecoveryPoint], source: RestoreSource) -> str:
     """What is to be set where points are in the vault tier alone and there is no place to stage them."""
     vaulted = [point.id for point in listed if point.vaulted and point.complete]
     if not vaulted or source.staging_group:
@@ -174,7 +184,7 @@ def _unstaged(listed: Iterable[RecoveryPoint], source: Source) -> str:
     return f"; {len(vaulted)} are in the vault tier alone, which takes verify.scratch_group and verify.staging_account"
 
 
-def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: Source) -> RecoveryPoint:
+def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
     if source.wanted.point_id:
         found = next((point for point in usable if point.id == source.wanted.point_id), None)
         if found is None:

@@ -17,7 +17,7 @@ import msgspec
 
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, group_scope
-from shared.domain.restores.manifest import Entry
+from shared.domain.restores.manifest import ManifestEntry
 from shared.domain.restores.sending import ran_during
 from shared.domain.restores.verification import Item, RestoreJob
 
@@ -52,10 +52,10 @@ def covered(disks: Mapping[Lun, Disk], included: tuple[str, ...], excluded: tupl
     }
 
 
-def of_disks(disks: Mapping[Lun, Disk]) -> dict[str, Entry]:
+def of_disks(disks: Mapping[Lun, Disk]) -> dict[str, ManifestEntry]:
     """Entries of disks by LUN."""
     return {
-        "system disk" if lun is None else f"data disk {lun}": Entry(size=disk.size, made=disk.made)
+        "system disk" if lun is None else f"data disk {lun}": ManifestEntry(size=disk.size, made=disk.made)
         for lun, disk in disks.items()
     }
 

@@ -11,7 +11,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.restores.checks import Result
-from shared.domain.restores.verification import Item, Kind, Plan, item_digest
+from shared.domain.restores.verification import Item, ItemKind, RestorePlan, item_digest
 
 KEPT = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
@@ -40,7 +40,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     item_id: str
     source_id: str
-    kind: Kind
+    kind: ItemKind
     trust_domain: str = ""
     trials: tuple[Trial, ...] = ()
 
@@ -77,7 +77,7 @@ def empty(item: Item, trust_domain: str = "") -> History:
     return History(item_id=item.id, source_id=item.source_id, kind=item.kind, trust_domain=trust_domain)
 
 
-def trial_of(plan: Plan, result: Result) -> Trial:
+def trial_of(plan: RestorePlan, result: Result) -> Trial:
     """What the history keeps of a verdict."""
     return Trial(
         name=plan.name,

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.documents import Document, Mark
-from shared.domain.restores.verification import Plan
+from shared.domain.restores.verification import RestorePlan
 
-LEASE = Document("leases/{day}/{verification}.json", "That a verification may have made something.", Plan)
+LEASE = Document("leases/{day}/{verification}.json", "That a verification may have made something.", RestorePlan)
 RELEASE = Mark("leases/{day}/{verification}.gone", "That everything it has made is gone.")
 KEPT = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
@@ -24,11 +24,11 @@ _LEASE, _RELEASE = ".json", ".gone"
 class Clearing(msgspec.Struct, frozen=True, kw_only=True):
     """A place to clear; no restore into it was seen to end if one `may_run`: whether one was sent, the ledger tells."""
 
-    plan: Plan
+    plan: RestorePlan
     may_run: bool = msgspec.field(name="sent")  # as flows in flight hand it over
 
 
-def lease_path(plan: Plan) -> str:
+def lease_path(plan: RestorePlan) -> str:
     """Where the lease of a verification is kept; its name begins with the day."""
     return LEASE.path(day=f"{plan.planned:%Y-%m-%d}", verification=plan.name)
 

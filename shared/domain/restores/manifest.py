@@ -38,7 +38,7 @@ _MESH_LABELS = {"linkerd.io/is-control-plane", "linkerd.io/extension"}
 type Object = Mapping[str, Any]
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One thing of an item: what of it must survive, when it was made and when it was last changed."""
 
     size: int | None = None  # of a file in bytes, of a disk in GiB
@@ -52,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "size", int(old["size"]))
             msgspec.structs.force_setattr(self, "digest", old["digest"] or "")
 
-    def is_like(self, other: "Entry") -> bool:
+    def is_like(self, other: "ManifestEntry") -> bool:
         """Whether what must survive is the same."""
         return (self.size, self.digest) == (other.size, other.digest)
 
@@ -66,10 +66,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     taken: datetime
     names: tuple[str, ...]
     total: int
-    entries: dict[str, Entry]
+    entries: dict[str, ManifestEntry]
 
 
-class File(msgspec.Struct, frozen=True, kw_only=True):
+class ShareFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a share, size in bytes."""
 
     path: str
@@ -78,11 +78,11 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     changed: datetime | None = None
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What an item holds now, and by which names it is restored: its namespaces, or its share."""
 
     names: tuple[str, ...]
-    entries: dict[str, Entry]
+    entries: dict[str, ManifestEntry]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     extra: tuple[str, ...]
 
 
-def manifest_of(held: Held, now: datetime) -> Manifest:
+def manifest_of(held: Contents, now: datetime) -> Manifest:
     """The manifest of what an item holds now; raises PermanentError if that is nothing."""
     if not held.names:
         raise PermanentError("NothingProtected", "the backup covers no namespace of a workload")
@@ -134,7 +134,7 @@ def protected_namespaces(
     ]
 
 
-def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str]) -> dict[str, Entry]:
+def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str]) -> dict[str, ManifestEntry]:
     """Entries of Kubernetes objects by kind; `source` maps the namespaces they are in to those they stem from."""
     return {
         f"{kind} {source[item['metadata']['namespace']]}/{item['metadata']['name']}": _entry(kind, item)
@@ -145,12 +145,15 @@ def of_objects(objects: Mapping[str, Iterable[Object]], source: Mapping[str, str
     }
 
 
-def of_files(files: Iterable[File], contents: Mapping[str, str]) -> dict[str, Entry]:
+def of_files(files: Iterable[ShareFile], contents: Mapping[str, str]) -> dict[str, ManifestEntry]:
     """Entries of files; `contents` has the SHA-256 in hex of those that were read."""
-    return {f.path: Entry(size=f.size, digest=contents.get(f.path, ""), made=f.made, changed=f.changed) for f in files}
+    return {
+        f.path: ManifestEntry(size=f.size, digest=contents.get(f.path, ""), made=f.made, changed=f.changed)
+        for f in files
+    }
 
 
-def sample(files: Iterable[File]) -> list[str]:
+def sample(files: Iterable[ShareFile]) -> list[str]:
     """Which files to read: at most SAMPLED_FILES, the same for the same paths, none larger than SAMPLED_BYTES."""
     paths = [f.path for f in files if f.size <= SAMPLED_BYTES]
     return sorted(paths, key=lambda path: hashlib.sha256(path.encode()).digest())[:SAMPLED_FILES]
@@ -167,7 +170,7 @@ def part(manifest: Manifest, namespaces: Collection[str]) -> Manifest:
     return msgspec.structs.replace(manifest, entries=entries)
 
 
-def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetime) -> Difference:
+def compare(manifest: Manifest, copy: Mapping[str, ManifestEntry], backup_taken: datetime) -> Difference:
     """What the copy lacks, holds otherwise or holds in excess; what is younger than the backup doesn't count.
 
     Raises PermanentError if everything is younger: then nothing can be said about the copy.
@@ -216,11 +219,11 @@ def beat(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _entry(kind: str, item: Object) -> Entry:
+def _entry(kind: str, item: Object) -> ManifestEntry:
     metadata = item["metadata"]
     writes = [m["time"] for m in metadata.get("managedFields") or () if m.get("time") and not m.get("subresource")]
     made = metadata.get("creationTimestamp")
-    return Entry(
+    return ManifestEntry(
         digest=hashlib.sha256(json.dumps(_content(kind, item), sort_keys=True).encode()).hexdigest(),
         made=_moment(made),
         changed=max((_moment(w) for w in [*writes, made] if w), default=None),

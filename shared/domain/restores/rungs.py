@@ -10,7 +10,7 @@ import msgspec
 type Weight = Literal["failure", "finding", "unknown"]
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was found on one rung, and the seconds that it measured (None if it measured no time).
 
     `weight` says what a check that didn't pass means: a failed copy, a finding, or that nothing can be said.
@@ -32,9 +32,13 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
     exception: str = ""
     advice: str
 
-    def check(self, *, passed: bool, finding: str, seconds: float | None = None, weight: Weight | None = None) -> Check:
+    def check(
+        self, *, passed: bool, finding: str, seconds: float | None = None, weight: Weight | None = None
+    ) -> CheckResult:
         """What was found here; `weight` is given where it isn't the rung's own."""
-        return Check(name=self.name, passed=passed, finding=finding, seconds=seconds, weight=weight or self.weight)
+        return CheckResult(
+            name=self.name, passed=passed, finding=finding, seconds=seconds, weight=weight or self.weight
+        )
 
 
 AGE = Rung(

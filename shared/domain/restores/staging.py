@@ -23,7 +23,7 @@ from shared.domain.resource_id import ResourceId
 from shared.domain.restores.disks import called_as_a_machine_s
 from shared.domain.restores.lease import kept_since, lease_path, release_path
 from shared.domain.restores.sending import ran_during
-from shared.domain.restores.verification import Plan, RestoreJob
+from shared.domain.restores.verification import RestoreJob, RestorePlan
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,18 +57,18 @@ TURN = Document("turns/{subscription}/{group}.json", "Which restore passes throu
 BEFORE = Document("staging/{verification}.json", "What was in the staging group before a restore.", Before)
 
 
-def turn_path(plan: Plan) -> str:
+def turn_path(plan: RestorePlan) -> str:
     """Where it stands whose turn at the plan's staging group it is."""
     id = ResourceId(plan.staging_group)
     return TURN.path(subscription=id.subscription, group=id.group).lower()
 
 
-def before_path(plan: Plan) -> str:
+def before_path(plan: RestorePlan) -> str:
     """Where it stands what was in the staging group before the plan's restore."""
     return BEFORE.path(verification=plan.name)
 
 
-def check_turn(turn: Turn | None, plan: Plan, released: Collection[str], now: datetime) -> None:
+def check_turn(turn: Turn | None, plan: RestorePlan, released: Collection[str], now: datetime) -> None:
     """Raise NotConverged while another verification has its turn, PermanentError where the plan's is over.
 
     `released` are the releases among those of the holder's lease and the plan's own.
@@ -84,7 +84,7 @@ def check_turn(turn: Turn | None, plan: Plan, released: Collection[str], now: da
     raise NotConverged("StagingTaken", message)
 
 
-def before(found: Iterable[Staged], plan: Plan) -> Before:
+def before(found: Iterable[Staged], plan: RestorePlan) -> Before:
     """What is there before the plan's restore; raises PermanentError for what couldn't be told from what that makes."""
     found = list(found)
     strange = [str(each) for each in found if each.kind != "container" and not called_as_a_machine_s(each.name)]

@@ -27,7 +27,7 @@ _FABRICS = "Microsoft.RecoveryServices/vaults/backupFabrics"
 _ITEMS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
 _JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
 
-type Kind = Literal["cluster", "share", "machine"]
+type ItemKind = Literal["cluster", "share", "machine"]
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     and the one that Azure Backup has for it.
     """
 
-    kind: Kind
+    kind: ItemKind
     id: str
     operation: str
     status: str
@@ -69,7 +69,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     `included` and `excluded` are the namespaces of a cluster's backup, or LUNs of a machine's; none included means all.
     """
 
-    kind: Kind
+    kind: ItemKind
     id: str
     source_id: str
     location: str = ""
@@ -79,7 +79,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     excluded: tuple[str, ...] = ()
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
 
     `target_id` is the cluster to restore to, or a machine's scratch group, `trust_domain` that of the source's cluster.
@@ -110,7 +110,7 @@ class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     vaulted: bool = False
 
 
-class Warned(msgspec.Struct, frozen=True, kw_only=True):
+class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
     """A warning of a restore job: its code and what it says about which object."""
 
     code: str
@@ -128,7 +128,7 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     ended: datetime | None = None
     target: str = ""
     staging: str = ""
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
     errors: tuple[str, ...] = ()
     restored: int | None = None
     failed: int | None = None
@@ -139,7 +139,7 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
         return self.status.lower() not in ENDED
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place.
 
     `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
@@ -176,7 +176,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Started(msgspec.Struct, frozen=True, kw_only=True):
     """A restore that was sent: its job, or the operation that will name the job."""
 
-    plan: Plan
+    plan: RestorePlan
     job: str = ""
     operation: str = ""
 
@@ -184,14 +184,14 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 class Validating(msgspec.Struct, frozen=True, kw_only=True):
     """A restore of which Azure Backup was asked whether it could be made: the operation that will tell."""
 
-    plan: Plan
+    plan: RestorePlan
     operation: str
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """A plan whose restore job has ended."""
 
-    plan: Plan
+    plan: RestorePlan
     job: RestoreJob
 
 
@@ -223,7 +223,7 @@ def vault_of(id: ResourceId) -> ResourceId:
     return id.nearest(_BACKUP_VAULTS, _RECOVERY_VAULTS)
 
 
-def kind_of(id: ResourceId) -> Kind:
+def kind_of(id: ResourceId) -> ItemKind:
     """What a job or an item is about: Backup vaults protect clusters, Recovery Services vaults machines and shares.
 
     A job's id doesn't tell these two apart: its vault does, and says it of the job itself.

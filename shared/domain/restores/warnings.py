@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from shared.domain.restores.verification import Warned
+from shared.domain.restores.verification import JobWarning
 
 type Class = Literal["harmless", "lossy", "unclear"]
 
@@ -19,14 +19,14 @@ _LOSSY_CODE = re.compile(r"PVC?(?![a-z])|Volume|Snapshot|Disk")  # as in UserErr
 _HARMLESS = re.compile(r"already exists(?!.*different)", re.IGNORECASE | re.DOTALL)
 
 
-def class_of(warned: Warned) -> Class:
+def class_of(warned: JobWarning) -> Class:
     """The class of one warning."""
     if _LOSSY.search(warned.text) or _LOSSY_CODE.search(warned.code):
         return "lossy"
     return "harmless" if _HARMLESS.search(warned.text) else "unclear"
 
 
-def classified(warnings: Iterable[Warned]) -> dict[Class, list[str]]:
+def classified(warnings: Iterable[JobWarning]) -> dict[Class, list[str]]:
     """The texts of warnings by class, the worst class first."""
     found: dict[Class, list[str]] = {"lossy": [], "unclear": [], "harmless": []}
     for warned in warnings:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from shared.domain.restores.injection import asks_for_proxy, injected_namespaces
-from shared.domain.restores.manifest import WORKLOADS, Entry, Object
+from shared.domain.restores.manifest import WORKLOADS, ManifestEntry, Object
 from shared.domain.trust.certificates import fingerprints
 
 _PROXY = "linkerd-proxy"
@@ -42,7 +42,7 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore made: its entries, what runs there (None for a share), and the times that its canaries tell."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, ManifestEntry]
     workloads: Workloads | None = None
     beats: dict[str, datetime] = {}
 

@@ -31,7 +31,7 @@ HOLD_POLL = timedelta(minutes=10)
 _NAMED = 50
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """Why a rotation is on hold, and what blocks it: `cluster/namespace/pod`, or a cluster."""
 
     reason: str
@@ -39,14 +39,14 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     blockers: list[str] = []
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
+class StepProof(msgspec.Struct, frozen=True, kw_only=True):
     """A step is done, and when; `count` proxies (or identity replicas) were seen to prove it."""
 
     at: datetime
     count: int = 0
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
+class RotationState(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rotation stands."""
 
     rotation: Rotation
@@ -61,7 +61,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     together: bool = False  # whether all members have proven the phase in the last round
     seen: int = 0  # proxies (or identity replicas) that the phase's proofs have seen
     gate: str = ""  # the last gate that was passed, and how many it saw
-    held: Held | None = None  # None: not on hold
+    held: Hold | None = None  # None: not on hold
     pause: timedelta = timedelta()  # until the next round begins
     words: list[Word] = []  # what operators have said and no round has begun with yet
 
@@ -78,12 +78,12 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     policy: TrustPolicy  # of this cluster
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class MemberOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a member's try: a proof, or why there is none. Or that the fleet's own part is done."""
 
     cluster: str  # its resource id; empty for the fleet
     phase: Phase  # that it was to prove
-    proof: Done | None = None
+    proof: StepProof | None = None
     fleet: bool = False  # whether the fleet's own part is done
     roots: Roots | None = None  # that the fleet's own part has made
     reason: str = ""  # why there is no proof
@@ -96,9 +96,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """Who tries what in a round; `unseen` are members that can't be asked, as outcomes."""
 
-    course: Course
+    course: RotationState
     members: list[Member]
-    unseen: list[Outcome]
+    unseen: list[MemberOutcome]
     policy: TrustPolicy
 
 
@@ -106,7 +106,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     """A round and what came of it; what was said meanwhile is in `words` of its course."""
 
     round: Round
-    outcomes: list[Outcome]
+    outcomes: list[MemberOutcome]
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +126,7 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
 ROTATION = Document("rotations/{instance}.json", "How a rotation ended.", Rotated)
 
 
-def apply_words(course: Course) -> tuple[Course, dict[Word, Conflict]]:
+def apply_words(course: RotationState) -> tuple[RotationState, dict[Word, Conflict]]:
     """The course after what was said to it, and why some of that can't act where it stands."""
     refused: dict[Word, Conflict] = {}
     for word in (w for w in SPOKEN if w in course.words):
@@ -137,7 +137,7 @@ def apply_words(course: Course) -> tuple[Course, dict[Word, Conflict]]:
     return replace(course, words=[]), refused
 
 
-def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
+def begun(course: RotationState, clusters: Sequence[str], now: datetime) -> RotationState:
     """The course as a round begins: words heard, members that have left forgotten."""
     course, _ = apply_words(course)
     return replace(
@@ -149,7 +149,9 @@ def begun(course: Course, clusters: Sequence[str], now: datetime) -> Course:
     )
 
 
-def members_to_try(course: Course, clusters: Mapping[str, TrustPolicy], unseen: Sequence[str] = ()) -> list[Member]:
+def members_to_try(
+    course: RotationState, clusters: Mapping[str, TrustPolicy], unseen: Sequence[str] = ()
+) -> list[Member]:
     """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to.
 
     When nobody is left, and not all have proven it together though they have to, everybody once more.
@@ -174,11 +176,11 @@ def members_to_try(course: Course, clusters: Mapping[str, TrustPolicy], unseen: 
     ]
 
 
-def _all_proven(course: Course, clusters: Iterable[str]) -> bool:
+def _all_proven(course: RotationState, clusters: Iterable[str]) -> bool:
     return all(course.proven.get(c) is course.phase for c in clusters)
 
 
-def _too_far_behind(course: Course, cluster: str) -> bool:
+def _too_far_behind(course: RotationState, cluster: str) -> bool:
     """Whether the cluster's proxies couldn't talk with those of a member that has finished the phase."""
     proven = course.proven.get(cluster)
     catches_up = next_for(proven, course.phase) is not course.phase
@@ -186,7 +188,7 @@ def _too_far_behind(course: Course, cluster: str) -> bool:
     return waited_for and not get_along(proven or FIRST_PHASE, course.phase)
 
 
-def judged(reported: Reported, now: datetime) -> Course:
+def judged(reported: Reported, now: datetime) -> RotationState:
     """What follows from a round."""
     course = reported.round.course
     if course.phase in ENDS:
@@ -213,7 +215,7 @@ def judged(reported: Reported, now: datetime) -> Course:
     return replace(course, held=None, pause=timedelta())
 
 
-def result(course: Course, now: datetime) -> Rotated:
+def result(course: RotationState, now: datetime) -> Rotated:
     """The end of a rotation."""
     return Rotated(
         trust_domain=course.rotation.trust_domain,
@@ -228,7 +230,7 @@ def result(course: Course, now: datetime) -> Rotated:
     )
 
 
-def _moved(course: Course, word: Word) -> Course:
+def _moved(course: RotationState, word: Word) -> RotationState:
     """The course after a word; raises Conflict where that can't act."""
     phase = moved(course.phase, word, course.mode)
     phase = phase if course.roots else without_root(phase)
@@ -239,16 +241,16 @@ def _moved(course: Course, word: Word) -> Course:
     return replace(course, phase=phase, entered=None, held=None, together=False, seen=seen, pause=timedelta())
 
 
-def _called_away(course: Course) -> bool:
+def _called_away(course: RotationState) -> bool:
     """Whether something that was said is about to move the rotation to another phase."""
     return apply_words(course)[0].phase is not course.phase
 
 
-def _activations(proofs: Sequence[Outcome]) -> list[datetime]:
+def _activations(proofs: Sequence[MemberOutcome]) -> list[datetime]:
     return [o.proof.at for o in proofs if o.proof and STAGES[o.phase].activates]
 
 
-def _held(course: Course, blocked: Sequence[Outcome], time: timedelta, now: datetime) -> Held | None:
+def _held(course: RotationState, blocked: Sequence[MemberOutcome], time: timedelta, now: datetime) -> Hold | None:
     refusals = [o for o in blocked if o.refused]
     late = course.entered is not None and now - course.entered > time
     if not (refusals or late):
@@ -256,13 +258,13 @@ def _held(course: Course, blocked: Sequence[Outcome], time: timedelta, now: date
     first, *others = refusals or blocked
     more = f" (and {len(others)} more)" if others else ""
     blockers = [blocker for o in blocked for blocker in o.blockers or [_name(o)]]
-    return Held(reason=first.reason, message=first.message + more, blockers=blockers[:_NAMED])
+    return Hold(reason=first.reason, message=first.message + more, blockers=blockers[:_NAMED])
 
 
-def _name(outcome: Outcome) -> str:
+def _name(outcome: MemberOutcome) -> str:
     return name_of(outcome.cluster) or "key vault"
 
 
-def _pace(blocked: Sequence[Outcome]) -> timedelta:
+def _pace(blocked: Sequence[MemberOutcome]) -> timedelta:
     """As long as whoever is blocked asks to wait, if all of them do."""
     return timedelta(seconds=min(o.retry_after or 0 for o in blocked))

@@ -32,7 +32,7 @@ class Act(StrEnum):
     DONE = "done"
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class CertificateVersion(msgspec.Struct, frozen=True, kw_only=True):
     """An issued version of a certificate."""
 
     id: str
@@ -53,7 +53,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     error: str
 
 
-def next_act(versions: Sequence[Version], request: Request | None) -> Act:
+def next_act(versions: Sequence[CertificateVersion], request: Request | None) -> Act:
     """What to do about a root in the making; raises PermanentError when people have to look."""
     if any(v.is_root for v in versions):
         return Act.DISABLE_DRAFT if any(v.enabled and not v.is_root for v in versions) else Act.DONE
@@ -65,14 +65,14 @@ def next_act(versions: Sequence[Version], request: Request | None) -> Act:
     return Act.REQUEST if versions else Act.CREATE_KEY
 
 
-def check_ours(versions: Sequence[Version], rotation: Rotation) -> None:
+def check_ours(versions: Sequence[CertificateVersion], rotation: Rotation) -> None:
     """Raise PermanentError if what has the new root's name is another root, by its tags."""
     if any(v.is_root and not root_tags(rotation).items() <= v.tags.items() for v in versions):
         message = f"certificate {rotation.new} is there and no root {rotation.generation} of {rotation.trust_domain}"
         raise PermanentError("ForeignRoot", f"{message}: delete it, or correct its tags")
 
 
-def draft(versions: Sequence[Version]) -> Version:
+def draft(versions: Sequence[CertificateVersion]) -> CertificateVersion:
     """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
     drafts = [v for v in versions if v.enabled and not v.is_root]
     if not drafts:
@@ -80,6 +80,6 @@ def draft(versions: Sequence[Version]) -> Version:
     return max(drafts, key=lambda v: v.created)
 
 
-def root_version(versions: Sequence[Version]) -> Version:
+def root_version(versions: Sequence[CertificateVersion]) -> CertificateVersion:
     """The version that is the root itself."""
     return max((v for v in versions if v.is_root), key=lambda v: v.created)

@@ -65,7 +65,7 @@ class MemberPlan(msgspec.Struct, frozen=True, kw_only=True):
     blocker: Blocker | None = None
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a rotation would do now."""
 
     upcoming: Upcoming
@@ -139,11 +139,11 @@ def plan(
     members: Sequence[MemberPlan],
     *,
     compromised: bool = False,
-) -> Plan:
+) -> RotationPlan:
     """The plan of a rotation; that of a compromised root doesn't wait."""
     mode = Mode.SWIFT if compromised and upcoming.mode is Mode.ROUTINE else upcoming.mode
     decided = (rotation, mode, sorted(m.cluster.lower() for m in members), roots)
-    return Plan(
+    return RotationPlan(
         upcoming=upcoming,
         rotation=rotation,
         mode=mode,
@@ -155,7 +155,7 @@ def plan(
     )
 
 
-def check_plan(found: Plan, mode: Mode, hash: str) -> None:
+def check_plan(found: RotationPlan, mode: Mode, hash: str) -> None:
     """Raise Conflict unless the plan is the one that was seen, in this mode."""
     if found.hash != hash or found.mode is not mode:
         message = f"the plan is another one now, in mode {found.mode}: look at it again and name its hash"

@@ -11,7 +11,7 @@ import msgspec
 from shared.domain.reasons import WaitingReason
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """A gate's judgement: one CamelCase word, a sentence, what blocks it, and how many were seen."""
 
     reason: WaitingReason | Literal["Proven"]
@@ -24,7 +24,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.reason == "Proven"
 
 
-class Fault(NamedTuple):
+class GateFault(NamedTuple):
     """What is wrong where a gate doesn't pass: the reason, of what it is true, and in which words."""
 
     reason: WaitingReason
@@ -32,10 +32,10 @@ class Fault(NamedTuple):
     words: str
 
 
-def verdict_on(fault: Fault, blockers: Sequence[str], faulty: int, seen: int) -> Verdict:
+def verdict_on(fault: GateFault, blockers: Sequence[str], faulty: int, seen: int) -> GateVerdict:
     """The judgement of a gate that has found the fault in so many of those that it has seen."""
     found = f"{faulty} of {seen} {fault.what} {fault.words}"
-    return Verdict(
+    return GateVerdict(
         reason="NothingSeen" if seen == 0 else fault.reason if faulty else "Proven",
         message=found if faulty else f"all {seen} {fault.what} are as they should be",
         blockers=tuple(blockers),

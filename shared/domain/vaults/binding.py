@@ -24,7 +24,7 @@ CLIENT_ID = "azure.workload.identity/client-id"
 type Object = dict[str, Any]
 
 
-class Mesh(NamedTuple):
+class MeshBinding(NamedTuple):
     """What differs by mesh: a workload's name by trust domain, the objects that let it reach hosts, and why the mesh
     doesn't act by the objects it found (empty if it does).
     """
@@ -50,7 +50,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     client: str
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the identity map: `principal` is the Entra object id, `items` are backup instances by id."""
 
     principal: str
@@ -62,7 +62,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[str, ...]
 
 
-IDENTITY = Document("identities/{principal}/{version}.json", "What an identity of backup workloads is for.", Entry)
+IDENTITY = Document(
+    "identities/{principal}/{version}.json", "What an identity of backup workloads is for.", IdentityMapEntry
+)
 
 
 def identity_name(wanted: Protection) -> str:
@@ -118,12 +120,12 @@ def covers(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def entry_of(binding: Binding, mesh: Mesh) -> Entry:
+def entry_of(binding: Binding, mesh: MeshBinding) -> IdentityMapEntry:
     """The entry of the identity map; raises PermanentError for a workload that has no name in the mesh."""
     wanted = binding.wanted
     if not wanted.trust_domain:
         raise PermanentError("NoTrustDomain", f"cluster {wanted.cluster} has no tag meshward:trust-domain")
-    return Entry(
+    return IdentityMapEntry(
         principal=binding.principal,
         mesh=wanted.mesh,
         mesh_identity=mesh.identity(wanted.trust_domain),
@@ -134,7 +136,7 @@ def entry_of(binding: Binding, mesh: Mesh) -> Entry:
     )
 
 
-def closed(entry: Entry) -> Entry:
+def closed(entry: IdentityMapEntry) -> IdentityMapEntry:
     """The last entry of an identity, by which it may do nothing."""
     return msgspec.structs.replace(entry, items=(), actions=())
 

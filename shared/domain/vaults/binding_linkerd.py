@@ -14,7 +14,7 @@ Rules:
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, Mesh, Object, policy
+from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, MeshBinding, Object, policy
 
 _EGRESS = "azure-backup"
 _GROUP = "policy.linkerd.io"
@@ -60,4 +60,4 @@ def _ref(kind: str, name: str) -> dict[str, Any]:
     return {"group": _GROUP, "kind": kind, "name": name}
 
 
-LINKERD = Mesh(identity=_identity, policies=_policies, pending=_pending)
+LINKERD = MeshBinding(identity=_identity, policies=_policies, pending=_pending)

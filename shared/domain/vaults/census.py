@@ -23,10 +23,10 @@ from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.findings import CONFIGURED
-from shared.domain.vaults.volumes import FoundItem, Source, ended, sources_of
+from shared.domain.vaults.volumes import DataSource, FoundItem, ended, sources_of
 
 
-class Instance(msgspec.Struct, frozen=True, kw_only=True):
+class CensusInstance(msgspec.Struct, frozen=True, kw_only=True):
     """A backup instance of a cluster; `state` is Azure Backup's protection state."""
 
     id: str
@@ -46,7 +46,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     last_verified_restore: datetime | None = None
 
 
-class Volume(msgspec.Struct, frozen=True, kw_only=True):
+class CensusVolume(msgspec.Struct, frozen=True, kw_only=True):
     """A share or machine that a cluster names, by its label.
 
     `item` and `policy` are the resource ids of its protected item and backup policy; `message` says why there are none.
@@ -71,7 +71,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     vault: str = ""
     policy: str = ""
     proof: Proof = Proof()
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[CensusVolume, ...] = ()
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
 CENSUS = Document("census/{day}.json", "The census of a day.", Census)
 
 
-def by_cluster(instances: Iterable[Instance]) -> dict[str, Instance]:
+def by_cluster(instances: Iterable[CensusInstance]) -> dict[str, CensusInstance]:
     """The instance of each cluster, by its id in lower case; of several one that protects it, if there is one."""
     return {folded(i.cluster_id): i for i in sorted(instances, key=lambda instance: instance.configured)}
 
@@ -128,7 +128,7 @@ def _vault(text: str) -> ResourceId | None:
     return vault_of(id) if id else None
 
 
-def protected(cluster: Cluster, instance: Instance, proof: Proof) -> Standing:
+def protected(cluster: Cluster, instance: CensusInstance, proof: Proof) -> Standing:
     """A cluster that an instance protects."""
     vault = str(_vault(instance.id) or "")
     return Standing(
@@ -141,18 +141,18 @@ def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem
     try:
         sources = sources_of(cluster)
     except PermanentError as error:
-        told = Volume(name="", protected=False, message=error.message)
+        told = CensusVolume(name="", protected=False, message=error.message)
         return msgspec.structs.replace(standing, volumes=(told,))
     found = tuple(_volume(source, next((i for i in items if i.of(source)), None)) for source in sources)
     return msgspec.structs.replace(standing, volumes=found)
 
 
-def _volume(source: Source, item: FoundItem | None) -> Volume:
+def _volume(source: DataSource, item: FoundItem | None) -> CensusVolume:
     if item is None:
-        return Volume(name=source.label, protected=False, message="no vault protects it")
+        return CensusVolume(name=source.label, protected=False, message="no vault protects it")
     if lost := ended(item):
-        return Volume(name=source.label, protected=False, message=lost, item=item.id)
-    return Volume(name=source.label, protected=True, item=item.id, policy=item.policy)
+        return CensusVolume(name=source.label, protected=False, message=lost, item=item.id)
+    return CensusVolume(name=source.label, protected=True, item=item.id, policy=item.policy)
 
 
 def unprotected(cluster: Cluster, reason: Reason, message: str) -> Standing:

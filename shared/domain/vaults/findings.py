@@ -16,7 +16,7 @@ import msgspec
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
-from shared.domain.vaults.protection import Bar, Protection
+from shared.domain.vaults.protection import Protection, VaultRequirements
 
 CONFIGURED = "ProtectionConfigured"
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
@@ -98,7 +98,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     operation: str = ""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
     """How what was asked for has ended: clean without a code."""
 
     code: str = ""
@@ -131,7 +131,7 @@ def settled[F: Found](what: str, found: F | None) -> F:
     return found
 
 
-def strong(bar: Bar, found: FoundVault | None) -> FoundVault:
+def strong(bar: VaultRequirements, found: FoundVault | None) -> FoundVault:
     """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
     vault = settled(bar.what, found)
     weak = flaws(bar, vault)
@@ -144,7 +144,7 @@ def strong(bar: Bar, found: FoundVault | None) -> FoundVault:
     return vault
 
 
-def unguarded(bar: Bar, guard: str) -> bool:
+def unguarded(bar: VaultRequirements, guard: str) -> bool:
     """Whether the vault lacks the wanted Resource Guard; raises PermanentError if another one watches over it."""
     if guard and bar.terms.guard and not same(guard, bar.terms.guard):
         raise PermanentError(
@@ -159,7 +159,7 @@ def names_redundancy(reason: str) -> bool:
     return "StorageType" in reason or "Redundancy" in reason
 
 
-def flaws(bar: Bar, vault: FoundVault) -> list[str]:
+def flaws(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     """What is weaker than wanted and can't be changed any more."""
     terms = bar.terms
     least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
@@ -169,7 +169,7 @@ def flaws(bar: Bar, vault: FoundVault) -> list[str]:
     return found
 
 
-def weaknesses(bar: Bar, vault: FoundVault) -> list[str]:
+def weaknesses(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     """What is weaker than wanted and can be mended at once, without a risk to what is in the vault."""
     better = at_least(bar, vault)
     found = []
@@ -184,7 +184,7 @@ def weaknesses(bar: Bar, vault: FoundVault) -> list[str]:
     return found
 
 
-def at_least(bar: Bar, vault: FoundVault) -> FoundVault:
+def at_least(bar: VaultRequirements, vault: FoundVault) -> FoundVault:
     """The vault with the security that is wanted, or with its own where that is stronger."""
     terms = bar.terms
     return msgspec.structs.replace(
@@ -242,14 +242,14 @@ def _vault(holder: FoundInstance) -> str:
     return str(vault_of(id)) if id else shown(holder.id)
 
 
-def concluded(what: str, found: FoundOperation) -> Finding:
+def concluded(what: str, found: FoundOperation) -> OperationResult:
     """What an operation found, once it has ended: its error counts only if it failed."""
     state = found.state.lower()
     if state == "succeeded":
-        return Finding()
+        return OperationResult()
     if state not in _ENDED:
         raise NotConverged("UnderWay", f"{what} is under way")
-    return Finding(code=found.code or found.state, message=found.words)
+    return OperationResult(code=found.code or found.state, message=found.words)
 
 
 def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:

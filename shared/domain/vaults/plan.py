@@ -59,7 +59,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return (self.vault.principal if self.vault else ""), (self.extension.principal if self.extension else "")
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes to protect a cluster.
 
     `granted` are the names of grants that are made, `instance` whether there is a backup instance, `redundancy` that of
@@ -92,7 +92,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(change.line for change in self.differences)
 
 
-def plan_of(wanted: Protection, seen: Seen) -> Plan:
+def plan_of(wanted: Protection, seen: Seen) -> ProtectionPlan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
     instance = unclaimed(wanted, seen.holders)
     undeleted(wanted, seen.deleted)
@@ -104,7 +104,7 @@ def plan_of(wanted: Protection, seen: Seen) -> Plan:
         strong(wanted.recovery_bar, seen.volumes.vault)
     configured = instance is not None and instance.protection == CONFIGURED
     changes = (*_storage(wanted, seen), *_vault(wanted, seen), *_backup(wanted, instance), *_rights(wanted, seen))
-    return Plan(
+    return ProtectionPlan(
         wanted=wanted,
         changes=changes,
         granted=seen.granted,
@@ -115,7 +115,7 @@ def plan_of(wanted: Protection, seen: Seen) -> Plan:
     )
 
 
-def agreed(plan: Plan, expected: str) -> Plan:
+def agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
     """The plan, if it is the one that was agreed on by its hash (empty: none was)."""
     if expected and expected != plan.hash:
         raise Conflict(
@@ -125,7 +125,7 @@ def agreed(plan: Plan, expected: str) -> Plan:
     return plan
 
 
-def lacking(plan: Plan, grants: Iterable[Grant]) -> list[Grant]:
+def lacking(plan: ProtectionPlan, grants: Iterable[Grant]) -> list[Grant]:
     """Those of the grants that are still to be made."""
     return [grant for grant in grants if grant.name not in plan.granted]
 

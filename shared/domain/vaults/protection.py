@@ -20,7 +20,7 @@ from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Clust
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, group_scope, same, subscription_scope
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.volumes import Source, source_policy, sources_of
+from shared.domain.vaults.volumes import DataSource, source_policy, sources_of
 
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
@@ -38,7 +38,7 @@ FILE_RESTORE_CONTRIBUTOR = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
 
 
-class Bar(msgspec.Struct, frozen=True, kw_only=True):
+class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
     """How strong a vault has to be. `what` names it in messages."""
 
     what: str
@@ -72,7 +72,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str = ""
     oidc_issuer: str = ""
     recovery_vault: str = ""
-    sources: tuple[Source, ...] = ()
+    sources: tuple[DataSource, ...] = ()
 
     @property
     def snapshot_group_id(self) -> str:
@@ -103,19 +103,19 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         return str(ResourceId(self.recovery_vault_id).child("backupPolicies", source_policy(kind, self.terms)))
 
     @property
-    def bar(self) -> Bar:
+    def bar(self) -> VaultRequirements:
         """How strong the Backup vault has to be."""
         return self._bar("Backup vault", self.vault)
 
     @property
-    def recovery_bar(self) -> Bar:
+    def recovery_bar(self) -> VaultRequirements:
         """How strong the Recovery Services vault has to be."""
         return self._bar("Recovery Services vault", self.recovery_vault)
 
-    def _bar(self, kind: str, name: str) -> Bar:
+    def _bar(self, kind: str, name: str) -> VaultRequirements:
         """Locked can't be undone: only a policy document that names the vault asks for it."""
         immutability = "Locked" if name in self.terms.lock else "Unlocked"
-        return Bar(what=f"{kind} {name}", terms=self.terms, immutability=immutability)
+        return VaultRequirements(what=f"{kind} {name}", terms=self.terms, immutability=immutability)
 
     @property
     def tags(self) -> dict[str, str]:

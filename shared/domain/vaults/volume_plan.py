@@ -15,7 +15,7 @@ from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import FoundVault, unguarded, weaknesses
 from shared.domain.vaults.protection import Protection, share_grants
-from shared.domain.vaults.volumes import Candidate, FoundItem, Source, refusal, source_policy
+from shared.domain.vaults.volumes import DataSource, FoundItem, SourceCandidate, refusal, source_policy
 
 
 class SeenVolumes(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class SeenVolumes(msgspec.Struct, frozen=True, kw_only=True):
 
     vault: FoundVault | None = None
     items: tuple[FoundItem, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[SourceCandidate, ...] = ()
     guard: str = ""
 
     @property
@@ -31,7 +31,7 @@ class SeenVolumes(msgspec.Struct, frozen=True, kw_only=True):
         """The object id of the vault's identity, empty where there is none yet."""
         return self.vault.principal if self.vault else ""
 
-    def item(self, source: Source) -> FoundItem | None:
+    def item(self, source: DataSource) -> FoundItem | None:
         return next((item for item in self.items if item.of(source)), None)
 
 
@@ -39,7 +39,7 @@ class VolumePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes: the differences, and what is to be protected or to go by another policy."""
 
     changes: tuple[Change, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[DataSource, ...] = ()
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -47,11 +47,11 @@ class VolumePlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(change.line for change in self.changes if change.act == "refuse")
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class VolumeOperation(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked of the vault for a share or machine; without an operation there was nothing to ask for."""
 
     wanted: Protection
-    source: Source
+    source: DataSource
     operation: str = ""
 
 
@@ -74,7 +74,7 @@ def _vault(wanted: Protection, seen: SeenVolumes) -> Iterator[Change]:
         yield Change(act="guard", what=wanted.recovery_bar.what, why="no Resource Guard watches over it")
 
 
-def _source(wanted: Protection, seen: SeenVolumes, source: Source) -> Change | None:
+def _source(wanted: Protection, seen: SeenVolumes, source: DataSource) -> Change | None:
     what, policy, item = source.label, source_policy(source.kind, wanted.terms), seen.item(source)
     candidate = next((each for each in seen.candidates if each.source == source), None)
     if why := refusal(source, item, candidate, wanted.recovery_vault_id, wanted.location, wanted.terms):

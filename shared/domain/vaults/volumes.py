@@ -35,7 +35,7 @@ _MACHINE = re.compile(rf"{_GROUP}(?P<machine>[A-Za-z0-9](?:[\w.-]{{0,62}}\w)?)",
 _SHARE = re.compile(rf"{_GROUP}(?P<account>{ACCOUNT_NAME})/(?P<share>[a-z0-9](?:-?[a-z0-9]){{2,62}})")
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class DataSource(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """What is backed up: a share of Azure Files, by its storage account and its name, or a virtual machine.
 
     `source_id` is the resource id of the account or of the machine.
@@ -76,24 +76,24 @@ class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
     until: datetime | None = None
 
-    def of(self, source: Source) -> bool:
+    def of(self, source: DataSource) -> bool:
         """Whether this is the share or machine."""
         return same(self.source_id, source.source_id) and (source.kind == "machine" or self.name == source.name)
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the vault doesn't protect: whether it is there, in which region, and the vault that holds it or its account.
 
     `vault` is a resource id, empty where none does.
     """
 
-    source: Source
+    source: DataSource
     exists: bool
     region: str = ""
     vault: str = ""
 
 
-def sources_of(cluster: Cluster) -> tuple[Source, ...]:
+def sources_of(cluster: Cluster) -> tuple[DataSource, ...]:
     """What the cluster's tags name, in order; raises PermanentError "BadTag" for what names nothing."""
     shares = [_share(cluster, named) for named in _named(cluster, FILES_TAG)]
     machines = [_machine(cluster, named) for named in _named(cluster, MACHINES_TAG)]
@@ -107,23 +107,23 @@ def _named(cluster: Cluster, tag: str) -> Iterator[str]:
             yield from filter(None, (each.strip() for each in value.split(",")))
 
 
-def _share(cluster: Cluster, named: str) -> Source:
+def _share(cluster: Cluster, named: str) -> DataSource:
     found = _SHARE.fullmatch(named)
     group = (found and found["group"]) or cluster.node_resource_group
     if found is None or not group:
         form = "shares as [<resource group>/]<storage account>/<share>"
         raise _bad_tag(FILES_TAG, cluster, named, form)
     id = group_scope(cluster.subscription_id, group).child("Microsoft.Storage/storageAccounts", found["account"])
-    return Source(source_id=str(id), name=found["share"])
+    return DataSource(source_id=str(id), name=found["share"])
 
 
-def _machine(cluster: Cluster, named: str) -> Source:
+def _machine(cluster: Cluster, named: str) -> DataSource:
     found = _MACHINE.fullmatch(named)
     if found is None:
         raise _bad_tag(MACHINES_TAG, cluster, named, "virtual machines as [<resource group>/]<machine>")
     group = found["group"] or cluster.resource_group
     id = group_scope(cluster.subscription_id, group).child("Microsoft.Compute/virtualMachines", found["machine"])
-    return Source(kind="machine", source_id=str(id), name=found["machine"])
+    return DataSource(kind="machine", source_id=str(id), name=found["machine"])
 
 
 def _bad_tag(tag: str, cluster: Cluster, named: str, form: str) -> PermanentError:
@@ -137,7 +137,12 @@ def source_policy(kind: str, terms: ProtectPolicy) -> str:
 
 
 def refusal(
-    source: Source, item: FoundItem | None, found: Candidate | None, vault: str, region: str, terms: ProtectPolicy
+    source: DataSource,
+    item: FoundItem | None,
+    found: SourceCandidate | None,
+    vault: str,
+    region: str,
+    terms: ProtectPolicy,
 ) -> str:
     """Why it can't be taken into the vault (resource id) of this region, and what to do; empty if it can.
 
@@ -156,7 +161,7 @@ def refusal(
     return ""
 
 
-def _unkept(source: Source, terms: ProtectPolicy) -> str:
+def _unkept(source: DataSource, terms: ProtectPolicy) -> str:
     """Why the terms don't suit this kind of source."""
     if source.kind == "share" and timedelta(days=1) / terms.backup_every * terms.keep.days > SNAPSHOTS:
         return f"its backups would need more than {SNAPSHOTS} snapshots; keep fewer, or back up less often"

@@ -9,8 +9,8 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from shared.adapters.azure.file_shares import FileShares
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.restores.manifest import Entry, Manifest, compare
-from shared.domain.restores.verification import Item, Plan
+from shared.domain.restores.manifest import Manifest, ManifestEntry, compare
+from shared.domain.restores.verification import Item, RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.settings import settings
@@ -32,24 +32,26 @@ async def shares(world: World) -> AsyncIterator[FileShares]:
 
 
 @pytest.fixture
-def plan(world: World) -> Plan:
+def plan(world: World) -> RestorePlan:
     now = world.clock.now()
     item = Item(kind="share", id="i", source_id=world.file_shares.account(ACCOUNT)["id"], share=SHARE)
     return a_plan(now, item=item, places={SHARE: PLACE})
 
 
-async def manifest_of(world: World, shares: FileShares, plan: Plan) -> Manifest:
+async def manifest_of(world: World, shares: FileShares, plan: RestorePlan) -> Manifest:
     return a_manifest(world.clock.now(), **(await shares.held(plan.item)).entries)
 
 
-async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, plan: Plan) -> None:
+async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, plan: RestorePlan) -> None:
     held = await shares.held(plan.item)
     assert (held.names, set(held.entries)) == (("orders",), {"a.csv", "2026/12/b.csv", "empty"})
     assert all(entry.size is not None and entry.digest for entry in held.entries.values())
     assert all(entry.changed for entry in held.entries.values())
 
 
-async def test_a_scratch_share_is_made_once_and_removed_for_sure(world: World, shares: FileShares, plan: Plan) -> None:
+async def test_a_scratch_share_is_made_once_and_removed_for_sure(
+    world: World, shares: FileShares, plan: RestorePlan
+) -> None:
     await shares.isolate(plan)
     await shares.isolate(plan)
     assert sum(e.method == "PUT" for e in world.wire.exchanges) == 1
@@ -58,14 +60,14 @@ async def test_a_scratch_share_is_made_once_and_removed_for_sure(world: World, s
     assert not world.file_shares.exists(ACCOUNT, PLACE)
 
 
-async def test_a_share_that_isn_t_ours_is_never_deleted(world: World, shares: FileShares, plan: Plan) -> None:
+async def test_a_share_that_isn_t_ours_is_never_deleted(world: World, shares: FileShares, plan: RestorePlan) -> None:
     world.file_shares.create(ACCOUNT, PLACE)
     assert await shares.remove(plan) == []
     assert world.file_shares.exists(ACCOUNT, PLACE)
 
 
 async def test_a_copy_that_holds_the_same_bytes_differs_in_nothing(
-    world: World, shares: FileShares, plan: Plan
+    world: World, shares: FileShares, plan: RestorePlan
 ) -> None:
     manifest = await manifest_of(world, shares, plan)
     await shares.isolate(plan)
@@ -75,7 +77,9 @@ async def test_a_copy_that_holds_the_same_bytes_differs_in_nothing(
     assert (found.compared, found.missing, found.altered, found.extra) == (3, (), (), ())
 
 
-async def test_one_changed_byte_and_one_missing_file_are_found(world: World, shares: FileShares, plan: Plan) -> None:
+async def test_one_changed_byte_and_one_missing_file_are_found(
+    world: World, shares: FileShares, plan: RestorePlan
+) -> None:
     manifest = await manifest_of(world, shares, plan)
     await shares.isolate(plan)
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;3")
@@ -84,15 +88,19 @@ async def test_one_changed_byte_and_one_missing_file_are_found(world: World, sha
     assert (found.altered, found.missing) == (("a.csv",), ("2026/12/b.csv",))
 
 
-async def test_only_the_manifest_s_sample_of_a_copy_is_read(world: World, shares: FileShares, plan: Plan) -> None:
+async def test_only_the_manifest_s_sample_of_a_copy_is_read(
+    world: World, shares: FileShares, plan: RestorePlan
+) -> None:
     await shares.isolate(plan)
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
-    unread = a_manifest(world.clock.now(), **{"a.csv": Entry(size=3)})
+    unread = a_manifest(world.clock.now(), **{"a.csv": ManifestEntry(size=3)})
     copy = await shares.copy(plan, unread, [])
     assert (copy.entries["a.csv"].size, copy.entries["a.csv"].digest) == (3, "")
 
 
-async def test_without_a_data_role_reading_is_worth_another_try(world: World, shares: FileShares, plan: Plan) -> None:
+async def test_without_a_data_role_reading_is_worth_another_try(
+    world: World, shares: FileShares, plan: RestorePlan
+) -> None:
     known = msgspec.structs.replace(settings(world), file_url=f"{world.wire.url}/files/{{account}}")
     stranger = FileShares(known, **sdk.aio(world, world.entra.add("stranger")))
     with pytest.raises(TemporaryError, match="Forbidden"):
@@ -100,7 +108,7 @@ async def test_without_a_data_role_reading_is_worth_another_try(world: World, sh
     await stranger.close()
 
 
-async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileShares, plan: Plan) -> None:
+async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileShares, plan: RestorePlan) -> None:
     await shares.isolate(plan)
     world.file_shares.write(ACCOUNT, PLACE, "beat.txt", b"2027-01-15T08:00:00Z\n")
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
@@ -109,7 +117,7 @@ async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileS
 
 
 async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(
-    world: World, shares: FileShares, plan: Plan
+    world: World, shares: FileShares, plan: RestorePlan
 ) -> None:
     world.file_shares.create(ACCOUNT, PLACE)
     with pytest.raises(PermanentError, match="PlaceTaken"):

@@ -24,7 +24,7 @@ from shared.adapters.backup.disks import Disks
 from shared.adapters.backup.machine_restores import MachineRestores
 from shared.adapters.backup.share_restores import ShareRestores
 from shared.domain.errors import PermanentError
-from shared.domain.restores.verification import Item, Plan
+from shared.domain.restores.verification import Item, RestorePlan
 from shared.settings import Settings
 from tests.worlds.facts.plans import a_plan
 from tests.worlds.ids import AT, GUID, HOSTILE, SAFE, VAULT, ids, mangled
@@ -39,7 +39,7 @@ ACCOUNT = f"{AT}/providers/Microsoft.Storage/storageAccounts/stshop"
 type Call = Callable[["Listening", str], Awaitable[object]]
 
 
-class Asked(Exception):  # no error of anybody's
+class RequestMade(Exception):  # no error of anybody's
     """A request was about to go out."""
 
 
@@ -51,7 +51,7 @@ class Listening(AsyncHttpTransport[HttpRequest, Any]):
 
     async def send(self, request: HttpRequest, **_: Any) -> Any:
         self.urls.append(request.url)
-        raise Asked
+        raise RequestMade
 
     async def open(self) -> None: ...
 
@@ -68,7 +68,7 @@ class Listening(AsyncHttpTransport[HttpRequest, Any]):
     ) -> None: ...
 
 
-class Credential:
+class OneTokenCredential:
     async def get_token(self, *_: str, **__: Any) -> AccessToken:
         return AccessToken("token", 4_000_000_000)
 
@@ -79,7 +79,7 @@ def of(kind: Callable[..., Any], wire: Listening, subscription: str = GUID, **mo
     """An adapter of this kind, for a fleet of one subscription."""
     told: Any = dict.fromkeys(field.name for field in msgspec.structs.fields(Settings) if field.required)
     settings = Settings(**told | {"subscription_ids": subscription, "arm_url": "https://arm.invalid"})
-    return kind(settings, credential=Credential(), transport=wire, **more)
+    return kind(settings, credential=OneTokenCredential(), transport=wire, **more)
 
 
 def resting(kind: Callable[..., Any], wire: Listening) -> Any:
@@ -87,7 +87,7 @@ def resting(kind: Callable[..., Any], wire: Listening) -> Any:
     return of(kind, wire, restores=None, ledger=None)
 
 
-def plan(**facts: Any) -> Plan:
+def plan(**facts: Any) -> RestorePlan:
     return a_plan(**{"target_id": CLUSTER, "staging": "st1", "places": {"carts": "verify-carts"}, **facts})
 
 
@@ -146,7 +146,7 @@ each = pytest.mark.parametrize(("right", "call"), CALLS.values(), ids=CALLS.keys
 async def asked(call: Call, text: str) -> list[str]:
     """The paths that requests were about to ask for."""
     wire = Listening()
-    with suppress(Asked, PermanentError):
+    with suppress(RequestMade, PermanentError):
         await call(wire, text)
     return [urlsplit(url).path for url in wire.urls]
 

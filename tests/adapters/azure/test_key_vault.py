@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud.key_vault.vault import Vault
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import OrderedFault, Reply
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, OLD_ROOT, seed_trust
 from shared.adapters.azure.key_vault import KeyVault
@@ -124,18 +124,18 @@ _THROTTLED = Reply(status=429, headers={"Retry-After": "7"}, body={"error": {"co
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(on="POST .*/create", kind="lose", times=2),
-        Fault(on="POST .*/create", kind="double", times=2),
-        Fault(on="POST .*/merge", kind="lose"),
-        Fault(on="POST .*/merge", kind="double"),
-        Fault(on="POST .*/sign", kind="answer", times=2),
-        Fault(on="PATCH ", kind="after"),
-        Fault(on="GET ", kind="answer", times=5, reply=_THROTTLED),
+        OrderedFault(on="POST .*/create", kind="lose", times=2),
+        OrderedFault(on="POST .*/create", kind="double", times=2),
+        OrderedFault(on="POST .*/merge", kind="lose"),
+        OrderedFault(on="POST .*/merge", kind="double"),
+        OrderedFault(on="POST .*/sign", kind="answer", times=2),
+        OrderedFault(on="PATCH ", kind="after"),
+        OrderedFault(on="GET ", kind="answer", times=5, reply=_THROTTLED),
     ],
     ids=["creation lost", "creation doubled", "merge lost", "merge doubled", "not signed", "denied", "throttled"],
 )
 async def test_one_root_is_made_whatever_happens_on_the_way(
-    keys: KeyVault, world: World, vault: Vault, fault: Fault
+    keys: KeyVault, world: World, vault: Vault, fault: OrderedFault
 ) -> None:
     world.wire.order(fault)
     await made(keys, world)
@@ -144,7 +144,7 @@ async def test_one_root_is_made_whatever_happens_on_the_way(
 
 
 async def test_the_services_wish_to_wait_is_passed_on(keys: KeyVault, world: World) -> None:
-    world.wire.order(Fault(on="GET ", kind="answer", reply=_THROTTLED))
+    world.wire.order(OrderedFault(on="GET ", kind="answer", reply=_THROTTLED))
     with pytest.raises(TemporaryError) as caught:
         await keys.certificates()
     assert caught.value.retry_after == 7

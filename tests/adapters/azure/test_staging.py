@@ -6,20 +6,20 @@ from datetime import timedelta
 import pytest
 
 from local import scenario
-from local.cloud.resources.machines import DISKS, SNAPSHOTS, Disk
+from local.cloud.resources.machines import DISKS, SNAPSHOTS, MachineDisk
 from local.cloud.world import World
 from shared.adapters.azure.ledger import Ledger
 from shared.adapters.azure.staging import Staging
 from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import PermanentError
 from shared.domain.restores.staging import Before
-from shared.domain.restores.verification import Item, Plan, RestoreJob
+from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_plan
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
-DISK = Disk(lun=0, size=1)
+DISK = MachineDisk(lun=0, size=1)
 NOTHING = Before(there=())
 
 
@@ -34,7 +34,7 @@ async def staging(world: World) -> AsyncIterator[Staging]:
     await restores.close()
 
 
-def planned(world: World, *, location: str = "westeurope", account: str = scenario.STAGING_ACCOUNT) -> Plan:
+def planned(world: World, *, location: str = "westeurope", account: str = scenario.STAGING_ACCOUNT) -> RestorePlan:
     item = Item(kind="cluster", id="i", source_id="c", location=location)
     return a_plan(world.clock.now(), item=item, staging=account, staging_group=group(world))
 

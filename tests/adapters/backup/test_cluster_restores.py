@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.backup.protocol import Outcome
-from local.cloud.wire import Fault, Reply
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.wire import OrderedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
-from shared.domain.restores.verification import BackupJob, Plan, RestoreJob, job_id
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, job_id
 from tests.worlds import sdk
 from tests.worlds.facts.plans import plan_for
 from tests.worlds.settings import settings
@@ -35,14 +35,14 @@ async def backed_up(world: World, restores: ClusterRestores, *, status: str = "C
     return await restores.job(job_id(world.backup_vaults.complete_backup("aks-east", status=status)["id"]))
 
 
-async def planned(world: World, restores: ClusterRestores) -> Plan:
+async def planned(world: World, restores: ClusterRestores) -> RestorePlan:
     job = await backed_up(world, restores)
     item = await restores.item(job)
     (point,) = await restores.points(item)
     return plan_for(item, point, ("shop",), world.clock.now())
 
 
-async def followed(world: World, restores: ClusterRestores, plan: Plan) -> RestoreJob:
+async def followed(world: World, restores: ClusterRestores, plan: RestorePlan) -> RestoreJob:
     operation = await restores.send(plan)
     await world.clock.advance(30 * MINUTE)
     return await restores.restore_job(plan.item, await restores.job_of(plan.item, operation))
@@ -88,9 +88,9 @@ async def test_an_accepted_restore_has_no_job_at_first(world: World, restores: C
 async def test_a_restore_is_sent_once_whatever_the_answer(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
     for fault in (
-        Fault(on="POST .*/restore$", kind="answer", reply=Reply(status=429, headers={"Retry-After": "7"})),
-        Fault(on="POST .*/restore$", kind="after", reply=Reply(status=503)),
-        Fault(on="POST .*/restore$", kind="lose"),
+        OrderedFault(on="POST .*/restore$", kind="answer", reply=Reply(status=429, headers={"Retry-After": "7"})),
+        OrderedFault(on="POST .*/restore$", kind="after", reply=Reply(status=503)),
+        OrderedFault(on="POST .*/restore$", kind="lose"),
     ):
         world.wire.order(fault)
         with pytest.raises(TemporaryError):
@@ -100,7 +100,7 @@ async def test_a_restore_is_sent_once_whatever_the_answer(world: World, restores
 
 async def test_a_restore_whose_answer_was_lost_is_found_among_the_jobs(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
-    world.wire.order(Fault(on="POST .*/restore$", kind="lose"))
+    world.wire.order(OrderedFault(on="POST .*/restore$", kind="lose"))
     with pytest.raises(TemporaryError):
         await restores.send(plan)
     (found,) = await restores.restores(plan.item, world.clock.now() - MINUTE)
@@ -117,7 +117,7 @@ async def test_in_a_vault_that_is_gone_no_restore_runs(world: World, restores: C
 
 async def test_a_failed_job_tells_its_errors(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
-    world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed"))
+    world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed"))
     done = await followed(world, restores, plan)
     assert (done.status, done.open) == ("Failed", False)
     assert done.errors == ("UserErrorBackupInternalError: The job failed.",)

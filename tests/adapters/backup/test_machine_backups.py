@@ -10,8 +10,8 @@ from shared.adapters.backup.machine_backups import MachineBackups
 from shared.adapters.backup.recovery_vaults import RecoveryVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.volume_plan import Asked
-from shared.domain.vaults.volumes import Source
+from shared.domain.vaults.volume_plan import VolumeOperation
+from shared.domain.vaults.volumes import DataSource
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -19,8 +19,8 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def machine(world: World) -> Source:
-    return Source(kind="machine", source_id=world.machines.add("vm-build")["id"], name="vm-build")
+async def machine(world: World) -> DataSource:
+    return DataSource(kind="machine", source_id=world.machines.add("vm-build")["id"], name="vm-build")
 
 
 @pytest.fixture
@@ -31,18 +31,18 @@ async def backups(world: World) -> AsyncIterator[MachineBackups]:
 
 
 async def test_what_is_known_of_a_machine_says_whether_it_is_there_and_which_vault_holds_it(
-    world: World, backups: MachineBackups, wanted: Protection, machine: Source
+    world: World, backups: MachineBackups, wanted: Protection, machine: DataSource
 ) -> None:
     found = await backups.candidate(wanted, machine)
     assert (found.exists, found.region, found.vault) == (True, wanted.location, "")
-    gone = Source(kind="machine", source_id=f"{machine.source_id}-gone", name="vm-build-gone")
+    gone = DataSource(kind="machine", source_id=f"{machine.source_id}-gone", name="vm-build-gone")
     assert not (await backups.candidate(wanted, gone)).exists
     world.recovery_vaults.protect_machine("rsv-theirs", "vm-build")
     assert (await backups.candidate(wanted, machine)).vault.endswith("/rsv-theirs")
 
 
 async def test_a_machine_is_protected_by_the_wanted_policy(
-    world: World, backups: MachineBackups, wanted: Protection, machine: Source
+    world: World, backups: MachineBackups, wanted: Protection, machine: DataSource
 ) -> None:
     options = sdk.aio(world, world.entra.add("provisioner"))
     vaults, items = RecoveryVaults(settings(world), **options), ShareBackups(settings(world), **options)
@@ -52,7 +52,9 @@ async def test_a_machine_is_protected_by_the_wanted_policy(
     await vaults.create_policy(wanted, "machine")
     operation = await backups.protect(wanted, machine)
     await world.clock.advance(MINUTE)
-    assert (await items.on_item(Asked(wanted=wanted, source=machine, operation=operation))).state == "Succeeded"
+    assert (
+        await items.on_item(VolumeOperation(wanted=wanted, source=machine, operation=operation))
+    ).state == "Succeeded"
     (item,) = await items.items(wanted)
     assert item.of(machine)
     assert item.policy.lower() == wanted.source_policy_id("machine").lower()

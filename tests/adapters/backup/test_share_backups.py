@@ -11,8 +11,8 @@ from shared.adapters.backup.recovery_vaults import RecoveryVaults
 from shared.adapters.backup.share_backups import ShareBackups
 from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.protection import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR, Protection
-from shared.domain.vaults.volume_plan import Asked
-from shared.domain.vaults.volumes import Source
+from shared.domain.vaults.volume_plan import VolumeOperation
+from shared.domain.vaults.volumes import DataSource
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -36,8 +36,8 @@ async def backups(world: World, wanted: Protection) -> AsyncIterator[ShareBackup
     await backups.close()
 
 
-def share_of(world: World, name: str = "carts") -> Source:
-    return Source(source_id=world.file_shares.account(ACCOUNT)["id"], name=name)
+def share_of(world: World, name: str = "carts") -> DataSource:
+    return DataSource(source_id=world.file_shares.account(ACCOUNT)["id"], name=name)
 
 
 def granted(world: World, wanted: Protection) -> None:
@@ -48,7 +48,7 @@ def granted(world: World, wanted: Protection) -> None:
 
 
 async def ended(world: World, backups: ShareBackups, wanted: Protection, operation: str) -> FoundOperation:
-    asked = Asked(wanted=wanted, source=share_of(world), operation=operation)
+    asked = VolumeOperation(wanted=wanted, source=share_of(world), operation=operation)
     assert (await backups.on_account(asked)).state == "InProgress"
     await world.clock.advance(2 * MINUTE)
     return await backups.on_account(asked)
@@ -85,7 +85,9 @@ async def test_a_share_is_protected_read_and_given_up_softly(
     share = share_of(world)
     operation = await backups.protect(wanted, share, await backups.protectable(wanted, share))
     await world.clock.advance(MINUTE)
-    assert (await backups.on_item(Asked(wanted=wanted, source=share, operation=operation))).state == "Succeeded"
+    assert (
+        await backups.on_item(VolumeOperation(wanted=wanted, source=share, operation=operation))
+    ).state == "Succeeded"
     (item,) = await backups.items(wanted)
     assert item.of(share)
     assert item.policy.lower() == wanted.source_policy_id("share").lower()

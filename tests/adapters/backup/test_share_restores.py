@@ -6,12 +6,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from local.cloud.backup.protocol import Outcome
-from local.cloud.wire import Fault
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.wire import OrderedFault
 from local.cloud.world import World
 from shared.adapters.backup.share_restores import ShareRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
-from shared.domain.restores.verification import BackupJob, Plan, RestoreJob, item_id, job_id
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, item_id, job_id
 from tests.worlds import sdk
 from tests.worlds.facts.plans import plan_for
 from tests.worlds.settings import settings
@@ -35,7 +35,7 @@ async def backed_up(world: World, restores: ShareRestores, share: str = SHARE) -
     return await restores.job(job_id(world.recovery_vaults.complete_backup(ACCOUNT, share)["id"]))
 
 
-async def planned(world: World, restores: ShareRestores) -> Plan:
+async def planned(world: World, restores: ShareRestores) -> RestorePlan:
     job = await backed_up(world, restores)
     item = await restores.item(job)
     (point,) = await restores.points(item)
@@ -44,7 +44,7 @@ async def planned(world: World, restores: ShareRestores) -> Plan:
     return plan
 
 
-async def followed(world: World, restores: ShareRestores, plan: Plan) -> RestoreJob:
+async def followed(world: World, restores: ShareRestores, plan: RestorePlan) -> RestoreJob:
     operation = await restores.send(plan)
     await world.clock.advance(60 * MINUTE)
     return await restores.restore_job(plan.item, await restores.job_of(plan.item, operation))
@@ -103,7 +103,7 @@ async def test_an_accepted_restore_has_no_job_at_first(world: World, restores: S
 
 async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: World, restores: ShareRestores) -> None:
     plan = await planned(world, restores)
-    world.wire.order(Fault(on="POST .*/restore$", kind="lose"))
+    world.wire.order(OrderedFault(on="POST .*/restore$", kind="lose"))
     with pytest.raises(TemporaryError):
         await restores.send(plan)
     (found,) = await restores.restores(plan.item, world.clock.now() - MINUTE)
@@ -118,7 +118,7 @@ async def test_restores_of_other_shares_aren_t_listed(world: World, restores: Sh
 
 async def test_a_failed_job_tells_its_errors(world: World, restores: ShareRestores) -> None:
     plan = await planned(world, restores)
-    world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=60))
+    world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed", seconds=60))
     done = await followed(world, restores, plan)
     assert (done.status, done.open) == ("Failed", False)
     assert done.errors == ("1073871825: Microsoft Azure Backup encountered an internal error.",)

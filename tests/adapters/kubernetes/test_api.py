@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from local.cloud.arm import Resource
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.wire import Fault, Reply
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.wire import OrderedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, ClusterApi, Kubernetes
@@ -26,7 +26,7 @@ async def made(world: World) -> Resource:
 
 
 @pytest.fixture
-async def cluster(world: World, made: Resource) -> Cluster:
+async def cluster(world: World, made: Resource) -> SimulatedCluster:
     cluster = world.kubernetes.clusters["aks-east"]
     cluster.apply(SHOP)
     return cluster
@@ -41,7 +41,7 @@ async def kubernetes(world: World) -> AsyncIterator[Kubernetes]:
 
 
 @pytest.fixture
-async def api(kubernetes: Kubernetes, made: Resource, cluster: Cluster) -> AsyncIterator[ClusterApi]:
+async def api(kubernetes: Kubernetes, made: Resource, cluster: SimulatedCluster) -> AsyncIterator[ClusterApi]:
     async with kubernetes.api(made["id"]) as api:
         yield api
 
@@ -63,7 +63,9 @@ async def test_what_is_applied_is_found_and_what_is_deleted_is_gone(api: Cluster
     assert await api.get(CONFIG_MAP, "settings", "shop") is None
 
 
-async def test_labels_select_by_value_or_by_being_there(api: ClusterApi, cluster: Cluster, world: World) -> None:
+async def test_labels_select_by_value_or_by_being_there(
+    api: ClusterApi, cluster: SimulatedCluster, world: World
+) -> None:
     cluster.apply(workload("web"))
     await world.clock.advance(timedelta(minutes=1))
     pods = len(await api.list(POD))
@@ -72,7 +74,9 @@ async def test_labels_select_by_value_or_by_being_there(api: ClusterApi, cluster
     assert await api.list(POD, labels={"app": "other"}) == []
 
 
-async def test_a_field_of_another_owner_is_taken_over_only_when_told_to(api: ClusterApi, cluster: Cluster) -> None:
+async def test_a_field_of_another_owner_is_taken_over_only_when_told_to(
+    api: ClusterApi, cluster: SimulatedCluster
+) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", **settings_map(currency="EUR")}, manager="Helm")
     with pytest.raises(TemporaryError, match="409"):
         await api.apply(CONFIG_MAP, settings_map(currency="USD"))
@@ -80,7 +84,9 @@ async def test_a_field_of_another_owner_is_taken_over_only_when_told_to(api: Clu
     assert cluster.get("ConfigMap", "shop", "settings")["data"] == {"currency": "USD"}
 
 
-async def test_a_patch_of_what_somebody_changed_meanwhile_is_refused(api: ClusterApi, cluster: Cluster) -> None:
+async def test_a_patch_of_what_somebody_changed_meanwhile_is_refused(
+    api: ClusterApi, cluster: SimulatedCluster
+) -> None:
     seen = cluster.apply(workload("web"))["metadata"]["resourceVersion"]
     change = {"metadata": {"resourceVersion": seen}, "spec": {"replicas": 5}}
     await api.patch(DEPLOYMENT, "web", "shop", change)
@@ -101,7 +107,7 @@ async def test_a_patch_of_what_somebody_changed_meanwhile_is_refused(api: Cluste
 async def test_failures_say_whether_another_try_helps(
     api: ClusterApi, world: World, reply: Reply, error: type[Exception], retry_after: float | None
 ) -> None:
-    world.wire.order(Fault(on="GET /k8s/", kind="answer", reply=reply))
+    world.wire.order(OrderedFault(on="GET /k8s/", kind="answer", reply=reply))
     with pytest.raises(error) as caught:
         await api.list(POD)
     assert getattr(caught.value, "retry_after", None) == retry_after
@@ -109,7 +115,7 @@ async def test_failures_say_whether_another_try_helps(
 
 
 async def test_a_lost_answer_is_worth_another_try(api: ClusterApi, world: World) -> None:
-    world.wire.order(Fault(on="GET /k8s/", kind="lose", times=2))
+    world.wire.order(OrderedFault(on="GET /k8s/", kind="lose", times=2))
     with pytest.raises(TemporaryError, match="Unreachable"):
         await api.list(POD)
     assert await api.list(NAMESPACE)
@@ -117,7 +123,7 @@ async def test_a_lost_answer_is_worth_another_try(api: ClusterApi, world: World)
 
 async def test_a_change_whose_answer_is_lost_is_not_sent_again(api: ClusterApi, world: World) -> None:
     await api.apply(CONFIG_MAP, settings_map(colour="red"))
-    world.wire.order(Fault(on="PATCH /k8s/", kind="lose"))
+    world.wire.order(OrderedFault(on="PATCH /k8s/", kind="lose"))
     before = world.wire.calls
     with pytest.raises(TemporaryError, match="Unreachable"):
         await api.patch(CONFIG_MAP, "settings", "shop", {"data": {"colour": "blue"}})
@@ -136,5 +142,5 @@ async def test_the_way_to_an_api_server_is_asked_for_once_and_again_when_nobody_
     assert [await asked() for _ in range(3)] == [1, 1, 1]
     await world.clock.advance(timedelta(days=30))
     assert await asked() == 1
-    world.wire.order(Fault(on="GET /k8s/", kind="lose", times=2))
+    world.wire.order(OrderedFault(on="GET /k8s/", kind="lose", times=2))
     assert [await asked(), await asked(), await asked()] == [1, 2, 2]

@@ -10,12 +10,12 @@ import pytest
 
 from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.world import World
-from tests.contracts.kubernetes import Cluster, KubernetesContract, admin, opened
+from tests.contracts.kubernetes import ClusterUnderTest, KubernetesContract, admin, opened
 
 
 class TestSimulatedApiServer(KubernetesContract):
     @pytest.fixture
-    async def cluster(self, world: World) -> AsyncIterator[Cluster]:
+    async def cluster(self, world: World) -> AsyncIterator[ClusterUnderTest]:
         world.aks.add("aks-east")
         simulated = world.kubernetes.clusters["aks-east"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import Kubernetes
@@ -15,7 +15,7 @@ from shared.adapters.kubernetes.isolation import Namespaces
 from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import calls_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
-from shared.domain.restores.verification import Item, Plan
+from shared.domain.restores.verification import Item, RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.settings import settings
@@ -37,7 +37,7 @@ def web(namespace: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def cluster(world: World) -> Cluster:
+def cluster(world: World) -> SimulatedCluster:
     world.aks.add("aks-east")
     cluster = world.kubernetes.clusters["aks-east"]
     for name in ("shop", "orders", "linkerd-viz"):
@@ -50,7 +50,7 @@ def cluster(world: World) -> Cluster:
 
 
 @pytest.fixture
-async def namespaces(world: World, cluster: Cluster) -> AsyncIterator[Namespaces]:
+async def namespaces(world: World, cluster: SimulatedCluster) -> AsyncIterator[Namespaces]:
     arguments = sdk.aio(world, world.entra.add("verifier"))
     clusters = Clusters(settings(world), **arguments)
     yield Namespaces(Kubernetes(clusters))
@@ -58,21 +58,23 @@ async def namespaces(world: World, cluster: Cluster) -> AsyncIterator[Namespaces
 
 
 @pytest.fixture
-def plan(world: World, cluster: Cluster) -> Plan:
+def plan(world: World, cluster: SimulatedCluster) -> RestorePlan:
     source = next(r["id"] for r in world.arm.of_type("Microsoft.ContainerService/managedClusters"))
     now = world.clock.now()
     item = Item(kind="cluster", id="i", source_id=source)
     return a_plan(now, item=item, target_id=source, places={"shop": PLACE})
 
 
-async def test_the_protected_namespaces_are_described(namespaces: Namespaces, plan: Plan) -> None:
+async def test_the_protected_namespaces_are_described(namespaces: Namespaces, plan: RestorePlan) -> None:
     held = await namespaces.held(plan.item)
     assert "linkerd-viz" not in held.names
     assert {"shop", "orders"} <= set(held.names)
     assert {"ConfigMap shop/settings", "Deployment shop/web"} <= set(held.entries)
 
 
-async def test_a_place_is_closed_before_anything_is_in_it(cluster: Cluster, namespaces: Namespaces, plan: Plan) -> None:
+async def test_a_place_is_closed_before_anything_is_in_it(
+    cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
+) -> None:
     await namespaces.isolate(plan)
     version = cluster.version
     await namespaces.isolate(plan)
@@ -84,7 +86,7 @@ async def test_a_place_is_closed_before_anything_is_in_it(cluster: Cluster, name
 
 
 async def test_a_copy_is_compared_by_the_names_of_its_source(
-    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     held = await namespaces.held(plan.item)
     await namespaces.isolate(plan)
@@ -100,7 +102,7 @@ async def test_a_copy_is_compared_by_the_names_of_its_source(
 
 
 async def test_a_place_is_told_as_left_over_until_it_is_gone(
-    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     await namespaces.isolate(plan)
     assert await namespaces.remove(plan) == [PLACE]
@@ -111,7 +113,7 @@ async def test_a_place_is_told_as_left_over_until_it_is_gone(
 
 
 async def test_a_volume_that_outlives_its_claim_is_left_over(
-    cluster: Cluster, namespaces: Namespaces, plan: Plan
+    cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     claim = {"claimRef": {"namespace": PLACE, "name": "data"}}
     cluster.apply(object("PersistentVolume", "pv-1", None, spec=claim))
@@ -119,7 +121,7 @@ async def test_a_volume_that_outlives_its_claim_is_left_over(
 
 
 async def test_a_namespace_that_isn_t_ours_is_never_deleted(
-    cluster: Cluster, namespaces: Namespaces, plan: Plan
+    cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     cluster.apply(object("Namespace", PLACE, None))
     assert await namespaces.remove(plan) == []
@@ -127,7 +129,7 @@ async def test_a_namespace_that_isn_t_ours_is_never_deleted(
 
 
 async def test_a_namespace_of_that_name_that_is_somebody_else_s_is_refused(
-    cluster: Cluster, namespaces: Namespaces, plan: Plan
+    cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     cluster.apply(object("Namespace", PLACE, None))
     with pytest.raises(PermanentError, match="PlaceTaken"):
@@ -136,7 +138,7 @@ async def test_a_namespace_of_that_name_that_is_somebody_else_s_is_refused(
 
 
 async def test_a_place_may_be_in_another_cluster_and_the_source_is_only_read(
-    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     world.aks.add("aks-scratch")
     (scratch,) = [
@@ -153,7 +155,7 @@ async def test_a_place_may_be_in_another_cluster_and_the_source_is_only_read(
 
 
 async def test_calls_are_made_once_and_are_no_part_of_the_copy(
-    world: World, cluster: Cluster, namespaces: Namespaces, plan: Plan
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     await namespaces.isolate(plan)
     probe = Probe(namespace="shop", image="contoso/check:1", command=("check",))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.linkerd.installation import RELEASES
 from local.cloud.linkerd.manifests import link
 from local.cloud.linkerd.roots import new_root
@@ -17,7 +17,7 @@ from local.cloud.world import World
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import Kubernetes
-from shared.adapters.meshes.linkerd import Linkerd, Mesh
+from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust.certificates import fingerprint, fingerprints
 from shared.domain.trust.linkerd.certificates import bundle
@@ -38,14 +38,14 @@ CLUSTERS = ("aks-east", "aks-west")
 class Fleet:
     """Two meshes of one trust domain, with the root they have and one that is to come."""
 
-    def __init__(self, world: World, meshes: list[Mesh]) -> None:
+    def __init__(self, world: World, meshes: list[LinkerdMesh]) -> None:
         self.world, self.meshes = world, meshes
         old = world.key_vaults.vaults["kv-meshward"].certificate(OLD_ROOT).current.certificate
         assert old is not None
         self.old, self.new = old, new_root(f"root.linkerd.{TRUST_DOMAIN} g0002", world.clock.now())
 
     @property
-    def cluster(self) -> Cluster:
+    def cluster(self) -> SimulatedCluster:
         return self.world.kubernetes.clusters[CLUSTERS[0]]
 
     @property
@@ -64,7 +64,7 @@ class Fleet:
         for mesh in self.meshes:
             await self._restart(mesh, kinds)
 
-    async def _restart(self, mesh: Mesh, kinds: tuple[str, ...]) -> None:
+    async def _restart(self, mesh: LinkerdMesh, kinds: tuple[str, ...]) -> None:
         wanted = wanted_in(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
         for _ in range(20):
             stale = [p for p in await mesh.proxies() if not trusts(p, wanted)]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.domain.restores.answers import Answer, answer_of, check_of, excuse_of
-from shared.domain.restores.calls import ALLOWED, STRANGER, Call, calls_of, objects_of, pod_of
+from shared.domain.restores.calls import ALLOWED, STRANGER, WorkloadCall, calls_of, objects_of, pod_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from tests.worlds.facts.plans import KNOBS
@@ -37,7 +37,7 @@ HTTP = {"name": "http", "containerPort": 8080}
 PLAIN = {"containerPort": 5432}
 
 
-def called(*pods: dict[str, Any], knobs: VerifyPolicy = KNOBS, meshed: bool = True) -> list[Call]:
+def called(*pods: dict[str, Any], knobs: VerifyPolicy = KNOBS, meshed: bool = True) -> list[WorkloadCall]:
     return calls_of({"Pod": pods, "Namespace": []}, PLACES, knobs, meshed=meshed)
 
 
@@ -102,9 +102,9 @@ def test_probes_of_the_policy_document_call_a_path_a_port_or_run_a_command() -> 
     ]
 
 
-def a_call(rung: Rung, speaks: Any) -> Call:
+def a_call(rung: Rung, speaks: Any) -> WorkloadCall:
     facts = {"name": "n", "place": "p", "about": "web:8080", "account": ALLOWED, "image": "i", "command": ()}
-    return Call(rung=rung, speaks=speaks, **facts)  # type: ignore[arg-type]
+    return WorkloadCall(rung=rung, speaks=speaks, **facts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from shared.domain.restores.checks import Arrived, judge, ladder
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.rungs import HANDSHAKE, LADDER, PROBE, REFUSAL, Check
-from shared.domain.restores.verification import Plan, RestoreJob, Warned
+from shared.domain.restores.rungs import HANDSHAKE, LADDER, PROBE, REFUSAL, CheckResult
+from shared.domain.restores.verification import JobWarning, RestoreJob, RestorePlan
 from shared.domain.restores.workloads import Workloads
 from tests.worlds.facts.plans import KNOBS, a_plan
 from tests.worlds.times import NOW
@@ -25,7 +25,9 @@ def arrived(
     return Arrived(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
 
 
-def rungs(job: RestoreJob, found: Arrived, plan: Plan | None = None, knobs: VerifyPolicy = KNOBS) -> list[Check]:
+def rungs(
+    job: RestoreJob, found: Arrived, plan: RestorePlan | None = None, knobs: VerifyPolicy = KNOBS
+) -> list[CheckResult]:
     return ladder(plan or a_plan(), job, found, [], knobs)
 
 
@@ -70,7 +72,7 @@ def test_targets_are_the_policy_document_s_and_met_up_to_their_last_second() -> 
     ],
 )
 def test_a_warning_weighs_what_it_means(text: str, verdict: str) -> None:
-    warned = Warned(code="KubernetesBackupGenericWarning", text=text)
+    warned = JobWarning(code="KubernetesBackupGenericWarning", text=text)
     assert climb(job("CompletedWithWarnings", warnings=(warned,))) == verdict
 
 
@@ -83,7 +85,7 @@ def test_a_warning_weighs_what_it_means(text: str, verdict: str) -> None:
     ],
 )
 def test_the_code_of_a_warning_may_say_that_data_is_missing(code: str, verdict: str) -> None:
-    assert climb(job("CompletedWithWarnings", warnings=(Warned(code=code, text="see the docs"),))) == verdict
+    assert climb(job("CompletedWithWarnings", warnings=(JobWarning(code=code, text="see the docs"),))) == verdict
 
 
 def test_a_job_with_warnings_that_tells_none_is_a_finding() -> None:
@@ -162,6 +164,6 @@ def test_no_verdict_is_better_than_its_worst_check() -> None:
     order = ["Verified", "VerifiedWithFindings", "Inconclusive", "Failed"]
     means = {"finding": "VerifiedWithFindings", "unknown": "Inconclusive", "failure": "Failed"}
     for passed in product((True, False), repeat=3):
-        checks = [Check(name=w, passed=p, finding="", weight=w) for w, p in zip(means, passed, strict=True)]  # type: ignore[arg-type]
+        checks = [CheckResult(name=w, passed=p, finding="", weight=w) for w, p in zip(means, passed, strict=True)]  # type: ignore[arg-type]
         missed = [means[check.weight] for check in checks if not check.passed]
         assert judge(checks)[0] == max(missed, key=order.index, default="Verified")

@@ -6,10 +6,19 @@ import msgspec
 import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.restores.choice import Candidate, Point, choose_point, draw, manifest_for, older_point, plan_of, why
+from shared.domain.restores.choice import (
+    Point,
+    RestoreCandidate,
+    choose_point,
+    draw,
+    manifest_for,
+    older_point,
+    plan_of,
+    why,
+)
 from shared.domain.restores.history import KEPT, History, Trial, empty, waiting_longest
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import BackupJob, Item, RecoveryPoint, Source, Verification
+from shared.domain.restores.verification import BackupJob, Item, RecoveryPoint, RestoreSource, Verification
 from tests.worlds.facts.plans import KNOBS, a_plan
 from tests.worlds.times import NOW
 
@@ -29,13 +38,17 @@ def point(minutes: float, *, complete: bool = True, threat: bool = False, vaulte
 
 def source(
     name: str = "a", *, job: BackupJob | None = JOB, point: str = "", asked: bool = False, staging: str = ""
-) -> Source:
+) -> RestoreSource:
     wanted = Verification(name=name, point_id=point, asked=asked)
-    return Source(wanted=wanted, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging)
+    return RestoreSource(
+        wanted=wanted, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging
+    )
 
 
-def candidate(name: str = "a", *names: str, asked: bool = False) -> Candidate:
-    return Candidate(source=source(name, asked=asked), names=names or ("shop",), manifest=f"manifests/x/{name}.json")
+def candidate(name: str = "a", *names: str, asked: bool = False) -> RestoreCandidate:
+    return RestoreCandidate(
+        source=source(name, asked=asked), names=names or ("shop",), manifest=f"manifests/x/{name}.json"
+    )
 
 
 def trial(days_ago: float, *names: str, verdict: str = "Verified", point: str = "", policy: str = ITEM.policy) -> Trial:

@@ -14,9 +14,9 @@ from shared.domain.restores.manifest import (
     MOST_ENTRIES,
     SAMPLED_BYTES,
     SAMPLED_FILES,
-    Entry,
-    File,
-    Held,
+    Contents,
+    ManifestEntry,
+    ShareFile,
     beats_of,
     compare,
     manifest_of,
@@ -35,8 +35,8 @@ NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 EARLIER, LATER = NOW - timedelta(hours=1), NOW + timedelta(hours=1)
 
 
-def entry(digest: str = "1", *, made: datetime = EARLIER, changed: datetime = EARLIER) -> Entry:
-    return Entry(digest=digest, made=made, changed=changed)
+def entry(digest: str = "1", *, made: datetime = EARLIER, changed: datetime = EARLIER) -> ManifestEntry:
+    return ManifestEntry(digest=digest, made=made, changed=changed)
 
 
 def config(data: dict[str, str], namespace: str = "shop", **metadata: Any) -> dict[str, Any]:
@@ -113,19 +113,19 @@ def test_namespaces_of_the_system_the_mesh_and_our_own_are_never_restored() -> N
     assert protected_namespaces(found, (), ("shop",)) == ["orders"]
 
 
-@given(st.lists(st.builds(File, path=st.text(min_size=1), size=st.integers(0, 2 * SAMPLED_BYTES)), max_size=200))
-def test_a_sample_is_bounded_and_doesn_t_depend_on_the_order_of_files(files: list[File]) -> None:
+@given(st.lists(st.builds(ShareFile, path=st.text(min_size=1), size=st.integers(0, 2 * SAMPLED_BYTES)), max_size=200))
+def test_a_sample_is_bounded_and_doesn_t_depend_on_the_order_of_files(files: list[ShareFile]) -> None:
     chosen = sample(files)
     assert len(chosen) <= SAMPLED_FILES
     assert chosen == sample(files[::-1])
 
 
 def test_a_manifest_knows_the_files_that_were_read_by_content() -> None:
-    files = [File(path="a.txt", size=1), File(path="b.txt", size=2)]
+    files = [ShareFile(path="a.txt", size=1), ShareFile(path="b.txt", size=2)]
     entries = of_files(files, {"b.txt": "cafe"})
     assert sampled(a_manifest(**entries)) == ["b.txt"]
     assert not entries["b.txt"].is_like(of_files(files, {"b.txt": "beef"})["b.txt"])
-    assert not entries["b.txt"].is_like(of_files([File(path="b.txt", size=3)], {"b.txt": "cafe"})["b.txt"])
+    assert not entries["b.txt"].is_like(of_files([ShareFile(path="b.txt", size=3)], {"b.txt": "cafe"})["b.txt"])
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_a_manifest_knows_the_files_that_were_read_by_content() -> None:
 def test_a_manifest_of_the_first_version_is_read_with_sizes_apart_from_digests(
     written: str, size: int | None, digest: str
 ) -> None:
-    read = msgspec.json.decode(json.dumps({"digest": written, "made": None, "changed": None}), type=Entry)
+    read = msgspec.json.decode(json.dumps({"digest": written, "made": None, "changed": None}), type=ManifestEntry)
     assert (read.size, read.digest) == (size, digest)
-    assert msgspec.json.decode(msgspec.json.encode(read), type=Entry) == read
+    assert msgspec.json.decode(msgspec.json.encode(read), type=ManifestEntry) == read
 
 
 def test_a_manifest_of_very_many_entries_keeps_the_same_ones_each_time_and_says_how_many_there_were() -> None:
-    held = Held(names=("orders",), entries={f"{n}.csv": entry() for n in range(MOST_ENTRIES + 100)})
-    backwards = Held(names=("orders",), entries=dict(reversed(held.entries.items())))
+    held = Contents(names=("orders",), entries={f"{n}.csv": entry() for n in range(MOST_ENTRIES + 100)})
+    backwards = Contents(names=("orders",), entries=dict(reversed(held.entries.items())))
     kept = manifest_of(held, NOW)
     assert (len(kept.entries), kept.total) == (MOST_ENTRIES, MOST_ENTRIES + 100)
     assert manifest_of(backwards, NOW) == kept
@@ -152,7 +152,7 @@ def test_a_manifest_of_very_many_entries_keeps_the_same_ones_each_time_and_says_
 
 def test_an_item_without_a_workload_has_no_manifest() -> None:
     with pytest.raises(PermanentError, match="NothingProtected"):
-        manifest_of(Held(names=(), entries={}), NOW)
+        manifest_of(Contents(names=(), entries={}), NOW)
 
 
 def test_only_the_restored_namespaces_of_a_manifest_are_compared() -> None:

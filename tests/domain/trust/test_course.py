@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from shared.domain.trust.course import (
     HOLD_POLL,
-    Course,
-    Done,
-    Held,
-    Outcome,
+    Hold,
+    MemberOutcome,
     Reported,
+    RotationState,
     Round,
+    StepProof,
     apply_words,
     begun,
     judged,
@@ -31,21 +31,24 @@ NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 ROTATION = Rotation(trust_domain="prod.contoso.example", old="g1", new="g2", generation=2)
 ROOTS = Roots(old="aa", new="bb", old_version="1", new_version="2")
 POLICY = TrustPolicy()
-COURSE = Course(rotation=ROTATION, phase=Phase.DISTRIBUTE, roots=ROOTS, entered=NOW)
+COURSE = RotationState(rotation=ROTATION, phase=Phase.DISTRIBUTE, roots=ROOTS, entered=NOW)
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters"
 
 
-def proof(cluster: str, phase: Phase = Phase.DISTRIBUTE, at: datetime = NOW, count: int = 7) -> Outcome:
-    return Outcome(cluster=cluster, phase=phase, proof=Done(at=at, count=count))
+def proof(cluster: str, phase: Phase = Phase.DISTRIBUTE, at: datetime = NOW, count: int = 7) -> MemberOutcome:
+    return MemberOutcome(cluster=cluster, phase=phase, proof=StepProof(at=at, count=count))
 
 
-def waits(cluster: str = f"{AT}/east", **more: object) -> Outcome:
-    return Outcome(**{"cluster": cluster, "phase": Phase.DISTRIBUTE, "reason": "RollingOut", "message": "slow", **more})  # type: ignore[arg-type]
+def waits(cluster: str = f"{AT}/east", **more: object) -> MemberOutcome:
+    told = {"cluster": cluster, "phase": Phase.DISTRIBUTE, "reason": "RollingOut", "message": "slow", **more}
+    return MemberOutcome(**told)  # type: ignore[arg-type]
 
 
-def after(course: Course, *outcomes: Outcome, at: datetime = NOW, unseen: tuple[Outcome, ...] = ()) -> Course:
+def after(
+    course: RotationState, *outcomes: MemberOutcome, at: datetime = NOW, unseen: tuple[MemberOutcome, ...] = ()
+) -> RotationState:
     round = Round(course=course, members=[], unseen=list(unseen), policy=POLICY)
     return judged(Reported(round=round, outcomes=list(outcomes)), at)
 
@@ -53,7 +56,7 @@ def after(course: Course, *outcomes: Outcome, at: datetime = NOW, unseen: tuple[
 def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_part_is_done() -> None:
     proven = after(COURSE, proof("east"), proof("west"))
     assert (proven.phase, proven.proven) == (Phase.DISTRIBUTE, {"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
-    assert after(proven, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True)).phase is Phase.ACTIVATE
+    assert after(proven, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True)).phase is Phase.ACTIVATE
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ def test_a_member_that_cannot_be_seen_does_not_make_the_others_prove_everything_
 
 def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
     unseen = waits(f"{AT}/west", reason="MemberStopped", refused=True)
-    course = after(COURSE, Outcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True), unseen=(unseen,))
+    course = after(COURSE, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet=True), unseen=(unseen,))
     assert course.phase is Phase.DISTRIBUTE
     assert course.held
     assert (course.held.reason, course.held.blockers) == ("MemberStopped", ["west"])
@@ -96,7 +99,7 @@ def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
 def test_waiting_is_no_hold_until_the_phase_has_taken_longer_than_the_policy_allows() -> None:
     assert after(COURSE, waits(), at=NOW + POLICY.distribute_within).held is None
     held = after(COURSE, waits(blockers=["east/shop/a"]), at=NOW + POLICY.distribute_within + timedelta(seconds=1))
-    assert held.held == Held(reason="RollingOut", message="slow", blockers=["east/shop/a"])
+    assert held.held == Hold(reason="RollingOut", message="slow", blockers=["east/shop/a"])
     assert held.pause == HOLD_POLL
 
 
@@ -147,7 +150,7 @@ def test_of_words_said_together_each_acts() -> None:
 
 
 def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
-    course = begun(Course(rotation=ROTATION, words=[Word.ABORT]), ["east"], NOW)
+    course = begun(RotationState(rotation=ROTATION, words=[Word.ABORT]), ["east"], NOW)
     assert course.phase is Phase.ABORTED
     assert members_to_try(course, {"east": POLICY}) == []
     assert after(course) == course
@@ -237,9 +240,9 @@ def test_any_words_together_act_or_are_refused_each_as_it_would_be_one_after_the
         assert apply_words(heard) == (heard, {})
 
 
-def done(phase: Phase) -> Outcome:
+def done(phase: Phase) -> MemberOutcome:
     """The fleet's own part of a phase, which it does when every member has proven that."""
-    return Outcome(cluster="", phase=phase, fleet=True)
+    return MemberOutcome(cluster="", phase=phase, fleet=True)
 
 
 def test_a_cluster_that_joins_when_only_haste_is_left_to_replacement_catches_up_like_any_other() -> None:
@@ -259,7 +262,7 @@ def test_leaves_count_as_renewed_only_since_the_last_member_s_issuer_was_proven(
 def test_what_the_last_gate_saw_is_what_the_result_counts() -> None:
     course = replace(COURSE, phase=Phase.RETIRE, started=NOW, since=NOW)
     course = after(course, proof("east", Phase.RETIRE, count=4), proof("west", Phase.RETIRE, count=5))
-    ended = result(after(course, Outcome(cluster="", phase=Phase.RETIRE, fleet=True)), NOW)
+    ended = result(after(course, MemberOutcome(cluster="", phase=Phase.RETIRE, fleet=True)), NOW)
     assert (ended.outcome, ended.proxies, ended.members) == (Phase.ROTATED, 9, ["east", "west"])
 
 
@@ -294,7 +297,7 @@ def test_a_rotation_under_way_goes_on_in_the_mode_that_it_is_told(phase: Phase, 
 def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
     events: list[tuple[str, bool, Word | None]],
 ) -> None:
-    course, clusters, last = Course(rotation=ROTATION, roots=ROOTS), {"a"}, set[str]()
+    course, clusters, last = RotationState(rotation=ROTATION, roots=ROOTS), {"a"}, set[str]()
     for name, proves, word in events:
         clusters ^= {name}
         clusters |= {"a"}
@@ -302,7 +305,7 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
         open = members_to_try(course, dict.fromkeys(sorted(clusters), POLICY))
         outcomes = [proof(m.cluster, m.phase) if proves else waits(m.cluster, phase=m.phase) for m in open]
         before = course
-        course = after(course, *(outcomes or [Outcome(cluster="", phase=course.phase, fleet=True)]))
+        course = after(course, *(outcomes or [MemberOutcome(cluster="", phase=course.phase, fleet=True)]))
         if course.phase is not before.phase:
             assert not open
             assert {before.proven[c] for c in clusters} == {before.phase}

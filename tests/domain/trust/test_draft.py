@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.draft import Act, Request, Version, check_ours, draft, next_act, root_version
+from shared.domain.trust.draft import Act, CertificateVersion, Request, check_ours, draft, next_act, root_version
 from shared.domain.trust.roots import Rotation, root_tags
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
-DRAFT = Version(id="1", enabled=True, created=NOW, tags={})
-ROOT = Version(id="2", enabled=True, created=NOW + timedelta(minutes=1), tags={"meshward:generation": "2"})
-DISABLED = Version(id="1", enabled=False, created=NOW, tags={})
+DRAFT = CertificateVersion(id="1", enabled=True, created=NOW, tags={})
+ROOT = CertificateVersion(id="2", enabled=True, created=NOW + timedelta(minutes=1), tags={"meshward:generation": "2"})
+DISABLED = CertificateVersion(id="1", enabled=False, created=NOW, tags={})
 
 
 def request(issuer: str, status: str) -> Request:
@@ -31,7 +31,9 @@ def request(issuer: str, status: str) -> Request:
         ([ROOT], None, Act.DONE),
     ],
 )
-def test_every_state_of_the_vault_has_one_next_act(versions: list[Version], asked: Request | None, act: Act) -> None:
+def test_every_state_of_the_vault_has_one_next_act(
+    versions: list[CertificateVersion], asked: Request | None, act: Act
+) -> None:
     assert next_act(versions, asked) is act
     assert next_act(versions[::-1], asked) is act
 
@@ -56,8 +58,8 @@ def test_draft_and_root_are_told_apart_by_their_tags() -> None:
 def test_another_root_that_has_the_new_one_s_name_is_not_taken_for_it(tag: str) -> None:
     rotation = Rotation(trust_domain="shop.example", old="old", new="linkerd-root-shop-example-g0002", generation=2)
     tags = root_tags(rotation)
-    ours = Version(id="1", enabled=True, created=NOW, tags={**tags, "team": "shop"})
-    theirs = Version(id="2", enabled=False, created=NOW, tags={**tags, f"meshward:{tag}": "other"})
+    ours = CertificateVersion(id="1", enabled=True, created=NOW, tags={**tags, "team": "shop"})
+    theirs = CertificateVersion(id="2", enabled=False, created=NOW, tags={**tags, f"meshward:{tag}": "other"})
     check_ours([DRAFT, ours], rotation)
     with pytest.raises(PermanentError, match="ForeignRoot: certificate linkerd-root-shop-example-g0002"):
         check_ours([ours, theirs], rotation)

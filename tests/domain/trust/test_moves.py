@@ -14,18 +14,18 @@ FORTH = [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE, Phase.RE
 BACK = [Phase.REISSUE, Phase.RESETTLE, Phase.WITHDRAW]
 
 
-class State(NamedTuple):
+class MoveState(NamedTuple):
     phase: Phase
     mode: Mode
 
 
-def after(state: State, word: Word) -> State:
-    return State(moved(state.phase, word, state.mode), mode_after(word, state.mode))
+def after(state: MoveState, word: Word) -> MoveState:
+    return MoveState(moved(state.phase, word, state.mode), mode_after(word, state.mode))
 
 
-def reachable() -> list[State]:
+def reachable() -> list[MoveState]:
     """Every state that words and proofs lead to from any beginning."""
-    found = [State(FIRST_PHASE, mode) for mode in Mode]
+    found = [MoveState(FIRST_PHASE, mode) for mode in Mode]
     for state in found:
         nexts = [after(state, word) for word in Word if (state.phase, word, state.mode) in MOVES]
         found += dict.fromkeys(then for then in nexts if then not in found)
@@ -35,7 +35,7 @@ def reachable() -> list[State]:
 REACHABLE = reachable()
 
 
-def way(state: State) -> list[Phase]:
+def way(state: MoveState) -> list[Phase]:
     """The phases from a state to its end, if all is proven."""
     phases = [state.phase]
     while phases[-1] not in ENDS:
@@ -50,7 +50,7 @@ def test_every_phase_can_be_come_to() -> None:
 
 @pytest.mark.parametrize("word", Word)
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(state: State, word: Word) -> None:
+def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(state: MoveState, word: Word) -> None:
     if (state.phase, word, state.mode) in MOVES:
         assert after(state, word) in REACHABLE
         return
@@ -62,7 +62,7 @@ def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(stat
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_whatever_moves_a_rotation_no_leaf_meets_a_proxy_that_does_not_trust_its_root(state: State) -> None:
+def test_whatever_moves_a_rotation_no_leaf_meets_a_proxy_that_does_not_trust_its_root(state: MoveState) -> None:
     thens = {after(state, word).phase for word in Word if (state.phase, word, state.mode) in MOVES} - ENDS
     parted = [then for then in thens if not get_along(state.phase, then)]
     assert all(STAGES[then].downtime for then in parted)
@@ -87,12 +87,12 @@ def test_no_proof_can_be_left_out_on_the_way_back() -> None:
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_every_state_that_is_proven_leads_to_an_end(state: State) -> None:
+def test_every_state_that_is_proven_leads_to_an_end(state: MoveState) -> None:
     assert way(state)[-1] is (Phase.ABORTED if state.phase in [*BACK, Phase.ABORTED] else Phase.ROTATED)
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_there_is_a_way_back_as_long_as_the_old_root_is_trusted_and_it_was_not_taken_yet(state: State) -> None:
+def test_there_is_a_way_back_as_long_as_the_old_root_is_trusted_and_it_was_not_taken_yet(state: MoveState) -> None:
     forth = way(state)[-1] is Phase.ROTATED and state.phase is not Phase.ROTATED
     abortable = forth and Slot.OLD in STAGES[state.phase].trusted
     assert ((state.phase, Word.ABORT, state.mode) in MOVES) is abortable
@@ -101,7 +101,7 @@ def test_there_is_a_way_back_as_long_as_the_old_root_is_trusted_and_it_was_not_t
 
 
 @pytest.mark.parametrize("state", [state for state in REACHABLE if state.phase not in ENDS], ids="-".join)
-def test_a_mode_is_only_left_for_a_hastier_one_and_may_be_asked_for_again(state: State) -> None:
+def test_a_mode_is_only_left_for_a_hastier_one_and_may_be_asked_for_again(state: MoveState) -> None:
     hastier = list(Mode)[list(Mode).index(state.mode) :]
     said = [word for word in SPOKEN if (state.phase, word, state.mode) in MOVES]
     assert {after(state, word).mode for word in said} <= set(hastier)
@@ -110,7 +110,7 @@ def test_a_mode_is_only_left_for_a_hastier_one_and_may_be_asked_for_again(state:
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_replacement_gives_up_the_old_root_until_the_new_one_is_trusted_everywhere(state: State) -> None:
+def test_replacement_gives_up_the_old_root_until_the_new_one_is_trusted_everywhere(state: MoveState) -> None:
     early = state.phase in (Phase.PREPARE, Phase.DISTRIBUTE)
     if early:
         assert Phase.REPLACE in way(after(state, Word.REPLACE))

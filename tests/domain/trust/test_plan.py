@@ -11,7 +11,7 @@ from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Mode
 from shared.domain.trust.plan import (
     MemberPlan,
-    Plan,
+    RotationPlan,
     Upcoming,
     check_plan,
     plan,
@@ -142,7 +142,7 @@ def test_as_time_goes_by_a_root_gets_more_urgent_and_never_less(
 
 def planned(
     *members: str, roots: tuple[str, ...] = ("ab",), age: timedelta = 200 * DAY, compromised: bool = False
-) -> Plan:
+) -> RotationPlan:
     clusters = [MemberPlan(cluster=name) for name in members or ("blue", "green")]
     return plan(seen(365 * DAY, age), ROTATION, roots, clusters, compromised=compromised)
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.restores.watch import WatchedJob
-from shared.domain.vaults.census import Instance, Proof, Standing, Volume, by_cluster, census, good_backups
+from shared.domain.vaults.census import CensusInstance, CensusVolume, Proof, Standing, by_cluster, census, good_backups
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 AT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers"
 RECOVERY = f"{AT}/Microsoft.RecoveryServices/vaults"
 BACKUP = f"{AT}/Microsoft.DataProtection/backupVaults"
-INSTANCE = Instance(
+INSTANCE = CensusInstance(
     id=f"{BACKUP}/bv/backupInstances/I",
     cluster_id="c",
     state="ProtectionConfigured",
@@ -71,7 +71,7 @@ def test_a_backup_of_a_volume_counts_if_a_job_of_its_own_vault_names_it() -> Non
 
 def test_what_was_known_of_a_volume_is_found_by_its_item() -> None:
     proof = Proof(last_verified_restore=NOW)
-    volume = Volume(name="share st/carts", protected=True, item="/item", proof=proof)
+    volume = CensusVolume(name="share st/carts", protected=True, item="/item", proof=proof)
     assert census([Standing(cluster="c", protected=False, volumes=(volume,))], NOW).proof("/ITEM") == proof
 
 

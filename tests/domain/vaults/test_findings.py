@@ -5,11 +5,11 @@ import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.vaults.findings import (
-    Finding,
     Found,
     FoundAccount,
     FoundInstance,
     FoundOperation,
+    OperationResult,
     at_least,
     concluded,
     flaws,
@@ -144,9 +144,9 @@ def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: s
 
 
 def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
-    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == Finding()
+    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == OperationResult()
     failed = FoundOperation(state="Failed", code="UserErrorX", words="a role is missing")
-    assert concluded("it", failed) == Finding(code="UserErrorX", message="a role is missing")
+    assert concluded("it", failed) == OperationResult(code="UserErrorX", message="a role is missing")
     assert concluded("it", FoundOperation(state="Canceled")).code == "Canceled"
 
 

@@ -10,12 +10,12 @@ from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import protection_of
 from shared.domain.vaults.volume_plan import SeenVolumes, volume_plan
-from shared.domain.vaults.volumes import Candidate, FoundItem, Source, sources_of
+from shared.domain.vaults.volumes import DataSource, FoundItem, SourceCandidate, sources_of
 from tests.worlds.facts.protections import cluster
 
 SUBSCRIPTION = cluster().subscription_id
 AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
-SHARE = Source(source_id=f"{AT}/rg-data/providers/Microsoft.Storage/storageAccounts/stshop", name="carts")
+SHARE = DataSource(source_id=f"{AT}/rg-data/providers/Microsoft.Storage/storageAccounts/stshop", name="carts")
 WANTED = protection_of(cluster(tags={"meshward:files": "rg-data/stshop/carts"}), "rg-backup", ProtectPolicy())
 VAULT = FoundVault(
     state="Succeeded",
@@ -33,7 +33,7 @@ ITEM = FoundItem(
     policy=WANTED.source_policy_id("share"),
     deleted=False,
 )
-THERE = Candidate(source=SHARE, exists=True, region=WANTED.location)
+THERE = SourceCandidate(source=SHARE, exists=True, region=WANTED.location)
 
 
 def test_shares_are_named_by_account_and_where_it_is() -> None:

@@ -9,12 +9,12 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource, error, iso
-from local.cloud.backup.protocol import Outcome
+from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import Fault
-from local.host.durable import Instance
+from local.cloud.wire import OrderedFault
+from local.host.durable import OrchestrationState
 from local.host.management import PREFIX
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.times import DAY, HOUR
 from tests.worlds.verifications import (
     ACCOUNT,
@@ -31,13 +31,13 @@ from tests.worlds.verifications import (
 )
 
 
-async def ended(stage: Stage, job: Resource) -> Instance:
+async def ended(stage: RunningApp, job: Resource) -> OrchestrationState:
     id = f"verify-{job['name']}"
     await stage.run(id, SOON)
     return next(i for i in runs(stage) if i.id == id)
 
 
-async def asked(stage: Stage, **body: str) -> dict[str, Any]:
+async def asked(stage: RunningApp, **body: str) -> dict[str, Any]:
     """The outcome of what an operator asks for, or the refusal."""
     url, headers = f"{stage.host.url}/api/verifications", {"Authorization": f"Bearer {stage.token()}"}
     async with aiohttp.ClientSession(headers=headers) as http, http.post(url, json=body) as answer:
@@ -49,7 +49,9 @@ async def asked(stage: Stage, **body: str) -> dict[str, Any]:
     return output
 
 
-async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_may_be_asked_for(calm: Stage) -> None:
+async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_may_be_asked_for(
+    calm: RunningApp,
+) -> None:
     verify(calm, sample_rate=0)
     first = await verdict(calm, back_up(calm, "share"))
     assert first["verdict"] == "Verified", "an item that was never verified is"
@@ -63,7 +65,7 @@ async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_m
     assert len(restores(calm)) == 2
 
 
-async def test_an_older_point_is_taken_where_that_is_drawn(calm: Stage) -> None:
+async def test_an_older_point_is_taken_where_that_is_drawn(calm: RunningApp) -> None:
     verify(calm, older_point_rate=1, sample_rate=1)
     first, second = await verdict(calm, back_up(calm, "share")), None
     await calm.clock.advance(6 * HOUR)
@@ -74,7 +76,7 @@ async def test_an_older_point_is_taken_where_that_is_drawn(calm: Stage) -> None:
     assert second["rpo_s"] < HOUR.total_seconds(), "what a disaster would cost says the latest point"
 
 
-async def test_a_point_with_a_threat_is_passed_over_and_told(calm: Stage) -> None:
+async def test_a_point_with_a_threat_is_passed_over_and_told(calm: RunningApp) -> None:
     await verdict(calm, back_up(calm, "share"))
     job = back_up(calm, "share")
     newest = calm.world.recovery_vaults.jobs.points(calm.world.recovery_vaults.items.protecting(ACCOUNT, SHARE))[-1]
@@ -85,7 +87,7 @@ async def test_a_point_with_a_threat_is_passed_over_and_told(calm: Stage) -> Non
     assert newest["name"] in result["reasons"][0]
 
 
-async def test_by_hand_a_job_a_point_or_an_item_is_verified(calm: Stage) -> None:
+async def test_by_hand_a_job_a_point_or_an_item_is_verified(calm: RunningApp) -> None:
     job = back_up(calm, "share")
     first = await verdict(calm, job)
     item = calm.world.recovery_vaults.items.protecting(ACCOUNT, SHARE)["id"]
@@ -105,17 +107,17 @@ async def test_by_hand_a_job_a_point_or_an_item_is_verified(calm: Stage) -> None
         ({"job_id": "/not/a/job"}, "NotABackupJob"),
     ],
 )
-async def test_what_can_t_be_verified_is_refused_with_its_reason(calm: Stage, body: Any, reason: str) -> None:
+async def test_what_can_t_be_verified_is_refused_with_its_reason(calm: RunningApp, body: Any, reason: str) -> None:
     assert (await asked(calm, **body))["reason"] == reason
 
 
-async def test_namespaces_take_turns(stage: Stage) -> None:
+async def test_namespaces_take_turns(stage: RunningApp) -> None:
     verify(stage, namespaces_at_once=1, sample_rate=1)
     results = [await verdict(stage, back_up(stage)) for _ in range(3)]
     assert sorted(name for result in results for name in result["names"]) == ["default", "orders", "shop"]
 
 
-async def test_a_scratch_cluster_takes_the_copy_and_the_source_is_only_read(stage: Stage) -> None:
+async def test_a_scratch_cluster_takes_the_copy_and_the_source_is_only_read(stage: RunningApp) -> None:
     scenario.add_cluster(stage.world, "aks-scratch", [])
     stage.world.backup_vaults.accept("aks-scratch")
     await stage.clock.advance(timedelta(minutes=3))  # until its mesh is ready
@@ -130,18 +132,18 @@ async def test_a_scratch_cluster_takes_the_copy_and_the_source_is_only_read(stag
     assert "verify-" not in names(stage, "aks-scratch")
 
 
-async def test_a_scratch_cluster_elsewhere_is_refused_with_its_region(stage: Stage) -> None:
+async def test_a_scratch_cluster_elsewhere_is_refused_with_its_region(stage: RunningApp) -> None:
     scratch = stage.world.aks.add("aks-scratch", location="northeurope")
     verify(stage, scratch_cluster=scratch["id"])
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], "isn't in westeurope" in result["reasons"][0]) == ("Inconclusive", True)
 
 
-def names(stage: Stage, cluster: str) -> str:
+def names(stage: RunningApp, cluster: str) -> str:
     return " ".join(n["metadata"]["name"] for n in stage.world.kubernetes.clusters[cluster].objects("Namespace"))
 
 
-async def test_a_stopped_cluster_is_inconclusive_and_says_how_to_start_it(stage: Stage) -> None:
+async def test_a_stopped_cluster_is_inconclusive_and_says_how_to_start_it(stage: RunningApp) -> None:
     job = back_up(stage)
     stage.world.aks.stop(CLUSTER)
     result = await verdict(stage, job)
@@ -149,7 +151,7 @@ async def test_a_stopped_cluster_is_inconclusive_and_says_how_to_start_it(stage:
     assert restores(stage) == []
 
 
-async def test_a_job_that_is_gone_by_the_time_it_is_looked_at_doesn_t_hold_up_the_others(calm: Stage) -> None:
+async def test_a_job_that_is_gone_by_the_time_it_is_looked_at_doesn_t_hold_up_the_others(calm: RunningApp) -> None:
     gone, job = back_up(calm, "share"), back_up(calm, "share")
 
     def forget(function: str, moment: str) -> None:
@@ -163,14 +165,14 @@ async def test_a_job_that_is_gone_by_the_time_it_is_looked_at_doesn_t_hold_up_th
     assert [event["id"] for event in sent(calm)] == [f"{job['name']}:Completed"]
 
 
-async def test_a_backup_that_stays_open_too_long_is_told_and_again_when_it_ends(calm: Stage) -> None:
+async def test_a_backup_that_stays_open_too_long_is_told_and_again_when_it_ends(calm: RunningApp) -> None:
     job = calm.world.recovery_vaults.complete_backup(ACCOUNT, SHARE, seconds=14 * 3600)
     await calm.clock.advance(13 * HOUR)
     assert [(e["id"], e["type"]) for e in sent(calm)] == [(f"{job['name']}:Overdue", "Meshward.Backup.Overdue")]
     assert (await verdict(calm, job))["verdict"] == "Verified"
 
 
-async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: Stage) -> None:
+async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: RunningApp) -> None:
     watermark = calm.store / "watch" / "watermark"
     watermark.parent.mkdir()
     watermark.write_text((calm.clock.now() - 13 * DAY).isoformat())
@@ -182,7 +184,7 @@ async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: Stage) -> None
 
 
 @pytest.mark.parametrize("kind", ["cluster", "share"])
-async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: Stage, kind: str) -> None:
+async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: RunningApp, kind: str) -> None:
     job = back_up(place, kind)
     await place.run(lambda: places(place) != [], SOON)
     url = f"{place.host.url}{PREFIX}verify-{job['name']}/terminate"
@@ -199,9 +201,9 @@ async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: Stage, 
 
 
 async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_again_after_they_are_gone(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
-    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=2 * 3600))
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=2 * 3600))
     job = back_up(stage)
     await stage.run(lambda: restores(stage) != [], SOON)
     url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
@@ -214,8 +216,8 @@ async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_a
     assert places(stage) == []
 
 
-async def test_a_restore_that_outlives_its_run_is_watched_until_it_can_make_nothing_any_more(calm: Stage) -> None:
-    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=13 * 3600))
+async def test_a_restore_that_outlives_its_run_is_watched_until_it_can_make_nothing_any_more(calm: RunningApp) -> None:
+    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=13 * 3600))
     result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["left_over"]) == ("Inconclusive", 0)
     assert "DeadlinePassed" in result["reasons"][0]
@@ -225,10 +227,12 @@ async def test_a_restore_that_outlives_its_run_is_watched_until_it_can_make_noth
 
 
 @pytest.mark.parametrize("status", [404, 400], ids=["late", "refused"])
-async def test_a_restore_whose_job_isn_t_learnt_of_keeps_its_lease_until_it_has_ended(calm: Stage, status: int) -> None:
-    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(seconds=5 * 3600))
+async def test_a_restore_whose_job_isn_t_learnt_of_keeps_its_lease_until_it_has_ended(
+    calm: RunningApp, status: int
+) -> None:
+    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=5 * 3600))
     answer = error(status, "Unknown", "the operation isn't known")
-    calm.world.wire.order(Fault("GET .*/vaults/[^/]+/backupOperations/", "answer", 100, answer))
+    calm.world.wire.order(OrderedFault("GET .*/vaults/[^/]+/backupOperations/", "answer", 100, answer))
     result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["left_over"]) == ("Inconclusive", 0)
     assert list((calm.store / "leases").glob("*/*.gone")) == []
@@ -236,7 +240,7 @@ async def test_a_restore_whose_job_isn_t_learnt_of_keeps_its_lease_until_it_has_
     assert len(list((calm.store / "leases").glob("*/*.gone"))) == 1
 
 
-async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: Stage) -> None:
+async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: RunningApp) -> None:
     await verdict(calm, back_up(calm, "share"))
     headers = {"Authorization": f"Bearer {calm.token()}"}
     async with aiohttp.ClientSession(headers=headers) as http:
@@ -250,7 +254,7 @@ async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: Sta
     assert [trial["verdict"] for trial in item["trials"]] == ["Verified"]
 
 
-async def test_a_job_with_an_id_that_nobody_can_read_holds_up_no_other(calm: Stage) -> None:
+async def test_a_job_with_an_id_that_nobody_can_read_holds_up_no_other(calm: RunningApp) -> None:
     ended = back_up(calm, "share")
     for odd in ("job-1", "gr\u00fcn"):
         calm.world.arm.store({**ended, "id": f"{ended['id'].rpartition('/')[0]}/{odd}", "name": odd})

@@ -13,9 +13,9 @@ import pytest
 from functions.restores import check_steps, plan_steps, restore_steps, staging_steps
 from local import scenario
 from local.cloud.resources.file_shares import DATA_ROLES
-from local.cloud.wire import Fault
+from local.cloud.wire import OrderedFault
 from local.cloud.world import World
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
@@ -74,7 +74,7 @@ def seed(world: World) -> None:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         knobs = {**scenario.SCRATCH, "sample_rate": 0}
         (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
@@ -85,7 +85,7 @@ async def stage() -> AsyncIterator[Stage]:
         conforms(stage.world.wire.exchanges)
 
 
-async def verified(stage: Stage) -> None:
+async def verified(stage: RunningApp) -> None:
     """A backup of each kind is verified, once, and nothing is left; then one of the share isn't drawn."""
     vaults = stage.world.recovery_vaults
     jobs = [back_up(stage, CLUSTER), vaults.complete_backup(ACCOUNT, SHARE)]
@@ -96,7 +96,7 @@ async def verified(stage: Stage) -> None:
     assert (len(restores(stage)), places(stage), staged(stage)) == (3, [], ["logs"])
 
 
-async def outcome(stage: Stage, job: str) -> dict[str, Any]:
+async def outcome(stage: RunningApp, job: str) -> dict[str, Any]:
     await stage.run(f"verify-{job}", SOON)
     (run,) = [i for i in runs(stage) if i.id == f"verify-{job}"]
     assert run.status == "Completed", run.failure
@@ -110,21 +110,21 @@ def test_every_activity_that_is_registered_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: str) -> None:
+async def test_every_activity_gets_over_a_request_that_is(stage: RunningApp, fault: str) -> None:
     spared = SENT_TWICE if fault == "doubled" else set[str]()
     striking = Striking(stage, FAULTS[fault], {row: on for row, on in REQUESTS.items() if row not in spared})
     await verified(stage)
     assert striking.met | UNMET.get(fault, set()) == SENDING - spared, "a fault that strikes nothing proves nothing"
 
 
-async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: Stage) -> None:
-    striking = Striking(stage, lambda on: Fault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: RunningApp) -> None:
+    striking = Striking(stage, lambda on: OrderedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
     await verified(stage)
     assert striking.met == SENDING
 
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
-async def test_every_activity_gets_over_being(stage: Stage, *, killed: bool) -> None:
+async def test_every_activity_gets_over_being(stage: RunningApp, *, killed: bool) -> None:
     struck = losing(stage, {activity(row) for row in REQUESTS}, killed=killed)
     await verified(stage)
     assert struck == {activity(row) for row in REQUESTS}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud.backup.protocol import Outcome, Warned
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.backup.protocol import JobOutcome, OrderedWarning
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.pod_status import Exit
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, places, verdict, verify
 
@@ -17,9 +17,9 @@ WEB = {"namespace": "shop", "workload": "web", "port": 8080, "path": "/health"}
 CHECK = {"namespace": "shop", "image": "contoso/check:1", "command": ["check"]}
 
 
-def damage(stage: Stage, damaged: Callable[[Object], Object | None]) -> None:
+def damage(stage: RunningApp, damaged: Callable[[Object], Object | None]) -> None:
     """Let the next restore of the cluster make these objects instead."""
-    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(restored=damaged))
 
 
 def missed(result: Object) -> list[str]:
@@ -36,7 +36,7 @@ def annotated(object: Object, annotation: str, value: str) -> Object:
     return {**object, "spec": {**object["spec"], "template": {**template, "metadata": metadata}}}
 
 
-async def test_a_missing_claim_is_missed_by_the_inventory(stage: Stage) -> None:
+async def test_a_missing_claim_is_missed_by_the_inventory(stage: RunningApp) -> None:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     metadata = {"name": "data", "namespace": "shop"}
     cluster(stage).apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
@@ -48,7 +48,7 @@ async def test_a_missing_claim_is_missed_by_the_inventory(stage: Stage) -> None:
     assert "PersistentVolumeClaim shop/data" in result["reasons"][0]
 
 
-async def test_a_workload_that_was_taken_out_of_the_mesh_is_missed_by_the_inventory(stage: Stage) -> None:
+async def test_a_workload_that_was_taken_out_of_the_mesh_is_missed_by_the_inventory(stage: RunningApp) -> None:
     damage(stage, lambda o: annotated(o, "linkerd.io/inject", "disabled") if web(o) else o)
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], missed(result)) == ("Failed", ["inventory"])
@@ -56,7 +56,7 @@ async def test_a_workload_that_was_taken_out_of_the_mesh_is_missed_by_the_invent
 
 
 @pytest.mark.parametrize("answer", [200, 503])
-async def test_an_application_that_does_not_answer_well_fails_its_probe(stage: Stage, answer: int) -> None:
+async def test_an_application_that_does_not_answer_well_fails_its_probe(stage: RunningApp, answer: int) -> None:
     verify(stage, probes=[WEB])
     damage(stage, lambda o: annotated(o, "local/http", f"/health={answer},/=200") if web(o) else o)
     result = await verdict(stage, back_up(stage))
@@ -65,7 +65,7 @@ async def test_an_application_that_does_not_answer_well_fails_its_probe(stage: S
 
 
 @pytest.mark.parametrize("code", [0, 3])
-async def test_a_command_of_the_policy_document_decides_by_its_exit_code(stage: Stage, code: int) -> None:
+async def test_a_command_of_the_policy_document_decides_by_its_exit_code(stage: RunningApp, code: int) -> None:
     verify(stage, probes=[CHECK])
     cluster(stage).programs["contoso/check:1"] = Exit(code, "2 of 3 orders")
     result = await verdict(stage, back_up(stage))
@@ -74,7 +74,7 @@ async def test_a_command_of_the_policy_document_decides_by_its_exit_code(stage: 
     assert told["finding"].endswith(f"exit code {code} 2 of 3 orders")
 
 
-async def test_a_stranger_who_is_answered_fails_the_mesh(stage: Stage) -> None:
+async def test_a_stranger_who_is_answered_fails_the_mesh(stage: RunningApp) -> None:
     def let_everybody_in(function: str, moment: str) -> None:
         if (function, moment) == ("call_workloads", "after"):
             for found in cluster(stage).objects("MeshTLSAuthentication"):
@@ -86,7 +86,7 @@ async def test_a_stranger_who_is_answered_fails_the_mesh(stage: Stage) -> None:
     assert (result["verdict"], missed(result)) == ("Failed", ["mesh refusal"])
 
 
-async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: Stage) -> None:
+async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: RunningApp) -> None:
     cluster(stage).unpullable.add("curlimages/curl:8.17.0")
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["mesh handshake", "mesh refusal"])
@@ -101,15 +101,15 @@ async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: Stage) -> Non
         ("the API server was slow", "VerifiedWithFindings"),
     ],
 )
-async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: Stage, text: str, verdict_is: str) -> None:
-    warned = Warned("KubernetesBackupGenericWarning", text, "shop")
-    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(warnings=(warned,)))
+async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: RunningApp, text: str, verdict_is: str) -> None:
+    warned = OrderedWarning("KubernetesBackupGenericWarning", text, "shop")
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(warnings=(warned,)))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == (verdict_is, "CompletedWithWarnings")
     assert missed(result) == ([] if verdict_is == "Verified" else ["restore warnings"])
 
 
-async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: Stage) -> None:
+async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: RunningApp) -> None:
     job = back_up(stage)
     await stage.run(lambda: places(stage) != [], HOUR)
     cluster(stage).is_full = True
@@ -119,7 +119,9 @@ async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: Stage) 
 
 
 @pytest.mark.parametrize(("written", "verdict_is"), [("2027-01-15T08:59:00Z", "Verified"), ("yesterday", "Failed")])
-async def test_a_canary_that_tells_no_fresh_time_fails_the_copy(calm: Stage, written: str, verdict_is: str) -> None:
+async def test_a_canary_that_tells_no_fresh_time_fails_the_copy(
+    calm: RunningApp, written: str, verdict_is: str
+) -> None:
     verify(calm, canary=["beat.txt", "ConfigMap shop/elsewhere"], rpo="PT2H")
     calm.world.file_shares.write(ACCOUNT, SHARE, "beat.txt", written.encode())
     result = await verdict(calm, back_up(calm, "share"))
@@ -127,11 +129,11 @@ async def test_a_canary_that_tells_no_fresh_time_fails_the_copy(calm: Stage, wri
     assert missed(result) == ([] if verdict_is == "Verified" else ["canary"])
 
 
-async def test_a_point_older_than_the_objective_is_a_finding(calm: Stage) -> None:
+async def test_a_point_older_than_the_objective_is_a_finding(calm: RunningApp) -> None:
     verify(calm, rpo="PT1S")
     result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["recovery point age"])
 
 
-def cluster(stage: Stage) -> Cluster:
+def cluster(stage: RunningApp) -> SimulatedCluster:
     return stage.world.kubernetes.clusters[CLUSTER]

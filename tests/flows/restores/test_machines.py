@@ -10,13 +10,13 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import SUBSCRIPTION, Resource
-from local.cloud.backup.protocol import Outcome
-from local.cloud.resources.machines import Disk
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.resources.machines import MachineDisk
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.wire import Fault
+from local.cloud.wire import OrderedFault
 from local.cloud.world import World
 from local.host.management import PREFIX
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.times import HOUR
@@ -28,7 +28,7 @@ STAGING = f"{SCRATCH}/providers/{ACCOUNTS}/{scenario.STAGING_ACCOUNT}"
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     """The app in a world with a protected machine; a disk and a container of somebody else are in the scratch group."""
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         choose(stage, **scenario.SCRATCH)
@@ -39,19 +39,19 @@ async def stage() -> AsyncIterator[Stage]:
 
 def seed(world: World) -> None:
     scenario.seed_machine(world)
-    world.machines.make_disk(SCRATCH, "vmledger1-osdisk-mine", Disk(lun=None, size=30), location="westeurope")
+    world.machines.make_disk(SCRATCH, "vmledger1-osdisk-mine", MachineDisk(lun=None, size=30), location="westeurope")
     world.storage.add_container(STAGING, "somebody-s", ["notes.txt"])
 
 
-def choose(stage: Stage, **knobs: str) -> None:
+def choose(stage: RunningApp, **knobs: str) -> None:
     (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
 
 
-def back_up(stage: Stage, *, status: str = "Completed") -> Resource:
+def back_up(stage: RunningApp, *, status: str = "Completed") -> Resource:
     return stage.world.recovery_vaults.complete_backup(GROUP, MACHINE, status=status)
 
 
-async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
+async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job; what isn't the restore's is still there, and all else is gone."""
     await stage.run(f"verify-{job['name']}", SOON)
     (run,) = [i for i in runs(stage) if i.id == f"verify-{job['name']}"]
@@ -62,17 +62,17 @@ async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
     return result
 
 
-def left(stage: Stage) -> list[str]:
+def left(stage: RunningApp) -> list[str]:
     """What is in the scratch group."""
     disks = [disk["name"] for disk in stage.world.machines.in_group(SCRATCH)]
     return [*disks, *stage.world.storage.containers(STAGING)]
 
 
-def order(stage: Stage, outcome: Outcome[Disk]) -> None:
+def order(stage: RunningApp, outcome: JobOutcome[MachineDisk]) -> None:
     stage.world.recovery_vaults.jobs.outcomes["Restore"].append(outcome)
 
 
-async def test_a_backup_of_a_machine_is_verified_by_its_disks_and_nothing_is_left_over(stage: Stage) -> None:
+async def test_a_backup_of_a_machine_is_verified_by_its_disks_and_nothing_is_left_over(stage: RunningApp) -> None:
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["reasons"]) == ("Verified", [])
     (inventory,) = [check for check in result["checks"] if check["name"] == "inventory"]
@@ -80,7 +80,7 @@ async def test_a_backup_of_a_machine_is_verified_by_its_disks_and_nothing_is_lef
     assert 2_000 < result["rto_s"] < 3_600
 
 
-async def test_a_second_run_over_the_same_job_restores_nothing(stage: Stage) -> None:
+async def test_a_second_run_over_the_same_job_restores_nothing(stage: RunningApp) -> None:
     job = back_up(stage)
     first = await verdict(stage, job)
     async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}verify-{job['name']}") as answer:
@@ -92,24 +92,24 @@ async def test_a_second_run_over_the_same_job_restores_nothing(stage: Stage) -> 
     assert len(restores(stage)) == 1
 
 
-async def test_a_disk_that_did_not_come_back_is_a_failed_backup(stage: Stage) -> None:
-    order(stage, Outcome(seconds=2_100, restored=lambda disk: None if disk.lun == 1 else disk))
+async def test_a_disk_that_did_not_come_back_is_a_failed_backup(stage: RunningApp) -> None:
+    order(stage, JobOutcome(seconds=2_100, restored=lambda disk: None if disk.lun == 1 else disk))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
     assert "missing data disk 1" in result["reasons"][-1]
 
 
-async def test_a_disk_that_came_back_in_another_size_is_a_failed_backup(stage: Stage) -> None:
-    def shrunk(disk: Disk) -> Disk:
-        return Disk(lun=disk.lun, size=16) if disk.lun == 0 else disk
+async def test_a_disk_that_came_back_in_another_size_is_a_failed_backup(stage: RunningApp) -> None:
+    def shrunk(disk: MachineDisk) -> MachineDisk:
+        return MachineDisk(lun=disk.lun, size=16) if disk.lun == 0 else disk
 
-    order(stage, Outcome(seconds=2_100, restored=shrunk))
+    order(stage, JobOutcome(seconds=2_100, restored=shrunk))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
     assert "altered data disk 0" in result["reasons"][-1]
 
 
-async def test_a_disk_that_the_backup_leaves_out_is_not_missed(stage: Stage) -> None:
+async def test_a_disk_that_the_backup_leaves_out_is_not_missed(stage: RunningApp) -> None:
     item = stage.world.recovery_vaults.items.protecting(GROUP, MACHINE)
     item["properties"]["extendedProperties"] = {
         "diskExclusionProperties": {"diskLunList": [1], "isInclusionList": False}
@@ -119,14 +119,14 @@ async def test_a_disk_that_the_backup_leaves_out_is_not_missed(stage: Stage) -> 
     assert "2 compared" in str(result["checks"])
 
 
-async def test_a_restore_that_fails_late_is_a_failed_backup_and_its_disks_are_removed(stage: Stage) -> None:
-    order(stage, Outcome(status="Failed", seconds=1_680, restored=lambda disk: disk if disk.system else None))
+async def test_a_restore_that_fails_late_is_a_failed_backup_and_its_disks_are_removed(stage: RunningApp) -> None:
+    order(stage, JobOutcome(status="Failed", seconds=1_680, restored=lambda disk: disk if disk.system else None))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Failed")
 
 
-async def test_a_restore_that_never_ends_is_given_up_and_handed_to_the_janitor(stage: Stage) -> None:
-    order(stage, Outcome(seconds=None))
+async def test_a_restore_that_never_ends_is_given_up_and_handed_to_the_janitor(stage: RunningApp) -> None:
+    order(stage, JobOutcome(seconds=None))
     job = back_up(stage)
     await stage.run(f"verify-{job['name']}", SOON)
     (run,) = runs(stage)
@@ -134,8 +134,8 @@ async def test_a_restore_that_never_ends_is_given_up_and_handed_to_the_janitor(s
     assert "DeadlinePassed" in run.output["reasons"][0]
 
 
-async def test_what_a_restore_makes_after_its_run_has_ended_the_janitor_clears_away(stage: Stage) -> None:
-    order(stage, Outcome(seconds=3 * 3600))
+async def test_what_a_restore_makes_after_its_run_has_ended_the_janitor_clears_away(stage: RunningApp) -> None:
+    order(stage, JobOutcome(seconds=3 * 3600))
     job = back_up(stage)
     await stage.run(lambda: restores(stage) != [], SOON)
     url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
@@ -150,16 +150,16 @@ async def test_what_a_restore_makes_after_its_run_has_ended_the_janitor_clears_a
     assert len(restores(stage)) == 1
 
 
-async def test_when_the_disks_find_no_room_the_half_that_was_made_is_removed(stage: Stage) -> None:
+async def test_when_the_disks_find_no_room_the_half_that_was_made_is_removed(stage: RunningApp) -> None:
     stage.world.machines.quota = 2
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "Failed"
     assert "quota" in str(result["reasons"])
 
 
-async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: Stage) -> None:
+async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: RunningApp) -> None:
     for _ in range(10):
-        order(stage, Outcome(status="Failed", seconds=1, restored=lambda _: None))
+        order(stage, JobOutcome(status="Failed", seconds=1, restored=lambda _: None))
         assert (await verdict(stage, back_up(stage)))["verdict"] == "Failed"
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "Inconclusive"
@@ -167,7 +167,7 @@ async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(sta
     assert len(restores(stage)) == 10
 
 
-async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: Stage) -> None:
+async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: RunningApp) -> None:
     choose(stage)
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "Inconclusive"
@@ -184,7 +184,7 @@ async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: Stage
     ],
 )
 async def test_a_staging_account_that_azure_would_refuse_is_refused_before_anything_is_sent(
-    stage: Stage, change: dict[str, Any] | None, reason: str
+    stage: RunningApp, change: dict[str, Any] | None, reason: str
 ) -> None:
     account = stage.world.arm.resources[STAGING.lower()]
     if change is None:
@@ -197,7 +197,9 @@ async def test_a_staging_account_that_azure_would_refuse_is_refused_before_anyth
     assert restores(stage) == []
 
 
-async def test_what_azure_backup_itself_finds_against_a_restore_is_told_before_anything_is_sent(stage: Stage) -> None:
+async def test_what_azure_backup_itself_finds_against_a_restore_is_told_before_anything_is_sent(
+    stage: RunningApp,
+) -> None:
     def move(function: str, moment: str) -> None:
         if (function, moment) == ("start_restore_validation", "before"):  # after our own look at it
             stage.world.arm.resources[STAGING.lower()]["location"] = "eastus"
@@ -222,7 +224,7 @@ async def test_what_azure_backup_itself_finds_against_a_restore_is_told_before_a
     ],
 )
 async def test_each_right_that_a_restore_of_disks_takes_is_named_where_it_is_missing(
-    stage: Stage, role: str, action: str
+    stage: RunningApp, role: str, action: str
 ) -> None:
     rights = stage.world.permissions.definitions[stage.world.permissions.roles[role]]
     rights.remove(action)
@@ -232,9 +234,9 @@ async def test_each_right_that_a_restore_of_disks_takes_is_named_where_it_is_mis
     assert (await verdict(stage, job))["verdict"] == "Verified"
 
 
-async def test_disks_of_an_earlier_restore_are_waited_for_and_never_removed(stage: Stage) -> None:
+async def test_disks_of_an_earlier_restore_are_waited_for_and_never_removed(stage: RunningApp) -> None:
     name = "vmledger1-osdisk-20270101-080000"
-    stage.world.machines.make_disk(SCRATCH, name, Disk(lun=None, size=30), location="westeurope")
+    stage.world.machines.make_disk(SCRATCH, name, MachineDisk(lun=None, size=30), location="westeurope")
     job = back_up(stage)
     await stage.run(lambda: "ScratchBusy" in str([i.custom_status for i in runs(stage)]), SOON)
     assert restores(stage) == []
@@ -243,7 +245,7 @@ async def test_disks_of_an_earlier_restore_are_waited_for_and_never_removed(stag
     assert (await verdict(stage, job))["verdict"] == "Verified"
 
 
-async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: Stage) -> None:
+async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: RunningApp) -> None:
     job = back_up(stage)
     machine = stage.world.machines.find(MACHINE)
     stage.world.arm.remove(machine["id"])
@@ -253,13 +255,13 @@ async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: Stage) -> N
     assert "MachineGone" in str(run.output["reasons"])
 
 
-async def test_a_request_that_the_network_doubles_is_two_restores_whose_disks_are_removed(stage: Stage) -> None:
-    stage.world.wire.order(Fault(on="/restore$", kind="double"))
+async def test_a_request_that_the_network_doubles_is_two_restores_whose_disks_are_removed(stage: RunningApp) -> None:
+    stage.world.wire.order(OrderedFault(on="/restore$", kind="double"))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], len(restores(stage))) == ("Verified", 2)
 
 
-async def test_a_disk_that_was_attached_meanwhile_is_left_to_whoever_did_it(stage: Stage) -> None:
+async def test_a_disk_that_was_attached_meanwhile_is_left_to_whoever_did_it(stage: RunningApp) -> None:
     def attach(function: str, moment: str) -> None:
         for disk in stage.world.machines.in_group(SCRATCH):
             if disk["name"].startswith("vmledger1-datadisk-000"):

@@ -12,12 +12,12 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import Outcome
-from local.cloud.resources.machines import DISKS, Disk
-from local.cloud.wire import Fault
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.resources.machines import DISKS, MachineDisk
+from local.cloud.wire import OrderedFault
 from local.cloud.world import World
 from local.host.management import PREFIX
-from local.stage import APP, Stage
+from local.stage import APP, RunningApp
 from shared.domain.restores.staging import Before
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
@@ -42,11 +42,11 @@ def seed(world: World) -> None:
 
 def make(world: World, disk: str) -> None:
     """A disk of somebody else in the staging group."""
-    world.machines.make_disk(GROUP, disk, Disk(lun=None, size=30), location="westeurope")
+    world.machines.make_disk(GROUP, disk, MachineDisk(lun=None, size=30), location="westeurope")
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     """The app in a world with two protected clusters; a container and a machine's disk are in the staging group."""
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         await prepare(stage)
@@ -54,16 +54,16 @@ async def stage() -> AsyncIterator[Stage]:
         conforms(stage.world.wire.exchanges)
 
 
-async def prepare(stage: Stage) -> None:
+async def prepare(stage: RunningApp) -> None:
     (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": scenario.SCRATCH}}))
     await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
 
 
-def order(stage: Stage, outcome: Outcome[Any]) -> None:
+def order(stage: RunningApp, outcome: JobOutcome[Any]) -> None:
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(outcome)
 
 
-async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
+async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job; what isn't the restore's is still there, and all else is gone."""
     await stage.run(f"verify-{job['name']}", SOON)
     result = found(stage, job)
@@ -71,29 +71,29 @@ async def verdict(stage: Stage, job: Resource) -> dict[str, Any]:
     return result
 
 
-def found(stage: Stage, job: Resource) -> dict[str, Any]:
+def found(stage: RunningApp, job: Resource) -> dict[str, Any]:
     (run,) = [i for i in runs(stage) if i.id == f"verify-{job['name']}"]
     assert run.status == "Completed", run.failure
     result: dict[str, Any] = run.output
     return result
 
 
-def tiers(stage: Stage) -> list[str]:
+def tiers(stage: RunningApp) -> list[str]:
     return [job["properties"]["sourceDataStoreType"] for job in restores(stage)]
 
 
-def waits(stage: Stage, reason: str) -> bool:
+def waits(stage: RunningApp, reason: str) -> bool:
     return reason in str([i.custom_status for i in runs(stage)])
 
 
-async def terminate(stage: Stage, job: Resource) -> None:
+async def terminate(stage: RunningApp, job: Resource) -> None:
     url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
     await stage.run(f"verify-{job['name']}", SOON)
 
 
-async def test_a_point_in_the_vault_tier_alone_is_verified_and_nothing_is_left_staged(stage: Stage) -> None:
+async def test_a_point_in_the_vault_tier_alone_is_verified_and_nothing_is_left_staged(stage: RunningApp) -> None:
     job = back_up(stage)
     await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
     assert len(staged(stage)) == len(OTHERS) + 3, "a disk, a snapshot and a container"
@@ -102,13 +102,13 @@ async def test_a_point_in_the_vault_tier_alone_is_verified_and_nothing_is_left_s
     assert "the job from the vault tier ended as Completed" in [check["finding"] for check in result["checks"]]
 
 
-async def test_a_point_that_is_in_both_tiers_is_restored_from_the_operational_one(stage: Stage) -> None:
+async def test_a_point_that_is_in_both_tiers_is_restored_from_the_operational_one(stage: RunningApp) -> None:
     result = await verdict(stage, back_up(stage, expired=False))
     assert (result["verdict"], tiers(stage)) == ("Verified", ["OperationalStore"])
     assert list(stage.store.glob("turns/**/*.json")) == []
 
 
-async def test_a_second_run_over_the_same_job_changes_nothing(stage: Stage) -> None:
+async def test_a_second_run_over_the_same_job_changes_nothing(stage: RunningApp) -> None:
     job = back_up(stage)
     first = await verdict(stage, job)
     async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}verify-{job['name']}") as answer:
@@ -120,14 +120,14 @@ async def test_a_second_run_over_the_same_job_changes_nothing(stage: Stage) -> N
     assert len(restores(stage)) == 1
 
 
-async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: Stage) -> None:
+async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: RunningApp) -> None:
     (stage.store / "policy.json").unlink()
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], "verify.scratch_group" in result["reasons"][0]) == ("Inconclusive", True)
     assert restores(stage) == []
 
 
-async def test_a_group_that_isn_t_empty_is_inconclusive_and_stays_as_it_is(stage: Stage) -> None:
+async def test_a_group_that_isn_t_empty_is_inconclusive_and_stays_as_it_is(stage: RunningApp) -> None:
     make(stage.world, "somebody-s")
     job = back_up(stage)
     await stage.run(f"verify-{job['name']}", SOON)
@@ -138,7 +138,7 @@ async def test_a_group_that_isn_t_empty_is_inconclusive_and_stays_as_it_is(stage
     assert (await verdict(stage, back_up(stage)))["verdict"] == "Verified", "the turn was given back"
 
 
-async def test_two_restores_at_once_take_turns(stage: Stage) -> None:
+async def test_two_restores_at_once_take_turns(stage: RunningApp) -> None:
     jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
     await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
     for job in jobs:
@@ -149,7 +149,7 @@ async def test_two_restores_at_once_take_turns(stage: Stage) -> None:
     assert second["startTime"] > first["endTime"]
 
 
-async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_left_alone(stage: Stage) -> None:
+async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_left_alone(stage: RunningApp) -> None:
     made: list[str] = []
 
     def disturb(function: str, moment: str) -> None:
@@ -159,9 +159,9 @@ async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_
             made.append(name)
             make(stage.world, name)
 
-    order(stage, Outcome(seconds=545))  # some time before it is looked at
+    order(stage, JobOutcome(seconds=545))  # some time before it is looked at
     stage.host.on_invocation(disturb)
-    stage.world.wire.order(Fault(on="POST .*/restore$", kind="answer", times=2))
+    stage.world.wire.order(OrderedFault(on="POST .*/restore$", kind="answer", times=2))
     job = back_up(stage)
     await stage.run(f"verify-{job['name']}", SOON)
     assert found(stage, job)["verdict"] == "Verified"
@@ -169,13 +169,13 @@ async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_
     assert made == ["early", "late"]
 
 
-async def test_a_restore_that_fails_leaves_nothing_staged(stage: Stage) -> None:
-    order(stage, Outcome(status="Failed", seconds=1_680))
+async def test_a_restore_that_fails_leaves_nothing_staged(stage: RunningApp) -> None:
+    order(stage, JobOutcome(status="Failed", seconds=1_680))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Failed")
 
 
-async def test_a_vault_that_may_not_stage_is_told_by_azure_s_own_word(stage: Stage) -> None:
+async def test_a_vault_that_may_not_stage_is_told_by_azure_s_own_word(stage: RunningApp) -> None:
     for held in list(stage.world.arm.of_type("Microsoft.Authorization/roleAssignments", f"{GROUP}/")):
         stage.world.arm.remove(held["id"])
     result = await verdict(stage, back_up(stage))
@@ -184,7 +184,7 @@ async def test_a_vault_that_may_not_stage_is_told_by_azure_s_own_word(stage: Sta
     assert restores(stage) == [], "nothing was sent"
 
 
-async def test_a_point_that_expires_while_it_waits_is_inconclusive_and_gives_its_turn_back(stage: Stage) -> None:
+async def test_a_point_that_expires_while_it_waits_is_inconclusive_and_gives_its_turn_back(stage: RunningApp) -> None:
     job = back_up(stage)
     point = job["properties"]["extendedInfo"]["targetRecoverPoint"]["recoveryPointID"]
 
@@ -201,9 +201,9 @@ async def test_a_point_that_expires_while_it_waits_is_inconclusive_and_gives_its
 
 
 async def test_a_restore_that_outlives_its_run_keeps_its_turn_until_the_janitor_has_cleared_after_it(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
-    order(stage, Outcome(seconds=3 * 3600))
+    order(stage, JobOutcome(seconds=3 * 3600))
     job = back_up(stage)
     await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
     await terminate(stage, job)
@@ -215,7 +215,7 @@ async def test_a_restore_that_outlives_its_run_keeps_its_turn_until_the_janitor_
     assert any("restore cleared away" in line for line in stage.log)
 
 
-async def test_what_a_terminated_run_has_staged_is_the_janitor_s_and_its_turn_ends_then(stage: Stage) -> None:
+async def test_what_a_terminated_run_has_staged_is_the_janitor_s_and_its_turn_ends_then(stage: RunningApp) -> None:
     job = back_up(stage)
     await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
     await terminate(stage, job)
@@ -224,7 +224,7 @@ async def test_what_a_terminated_run_has_staged_is_the_janitor_s_and_its_turn_en
     assert any("restore cleared away" in line for line in stage.log)
 
 
-async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: Stage) -> None:
+async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: RunningApp) -> None:
     jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
     await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
     waiting = next(i.id for i in runs(stage) if "StagingTaken" in str(i.custom_status))
@@ -235,9 +235,9 @@ async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: St
 
 
 async def test_a_request_that_the_network_doubles_is_two_restores_and_what_both_staged_is_removed(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
-    stage.world.wire.order(Fault(on="/restore$", kind="double"))
+    stage.world.wire.order(OrderedFault(on="/restore$", kind="double"))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], len(restores(stage))) == ("Verified", 2)
 
@@ -251,7 +251,7 @@ async def test_a_request_that_the_network_doubles_is_two_restores_and_what_both_
     ],
 )
 async def test_each_right_that_only_the_vault_tier_takes_is_named_where_it_is_missing(
-    stage: Stage, role: str, action: str
+    stage: RunningApp, role: str, action: str
 ) -> None:
     rights = stage.world.permissions.definitions[stage.world.permissions.roles[role]]
     rights.remove(action)
@@ -296,7 +296,7 @@ async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_grou
         assert overlapping(stage)
 
 
-def overlapping(stage: Stage) -> bool:
+def overlapping(stage: RunningApp) -> bool:
     """Whether restores ran at the same time."""
     times = sorted((job["properties"]["startTime"], job["properties"]["endTime"]) for job in restores(stage))
     return any(second[0] < first[1] for first, second in pairwise(times))

@@ -9,15 +9,15 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import Outcome
-from local.cloud.wire import Fault
+from local.cloud.backup.protocol import JobOutcome
+from local.cloud.wire import OrderedFault
 from local.host.management import PREFIX
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, places, restores, runs, sent, verdict
 
 
-async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage: Stage) -> None:
+async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage: RunningApp) -> None:
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["reasons"]) == ("Verified", [])
     assert list(checks(result)) == [
@@ -37,14 +37,14 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
     assert 200 < result["rto_s"] < 1800
 
 
-async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(calm: Stage) -> None:
+async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(calm: RunningApp) -> None:
     result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["reasons"]) == ("Verified", [])
     assert checks(result)["restore counters"]
     assert "20 compared" in str(result["checks"])
 
 
-async def test_what_is_restored_is_closed_off_before_it_runs(stage: Stage) -> None:
+async def test_what_is_restored_is_closed_off_before_it_runs(stage: RunningApp) -> None:
     seen: list[str] = []
 
     def look(function: str, moment: str) -> None:
@@ -60,48 +60,48 @@ async def test_what_is_restored_is_closed_off_before_it_runs(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["missing", "altered"])
-async def test_a_cluster_s_copy_that_differs_from_the_manifest_is_failed(stage: Stage, lost: bool) -> None:
+async def test_a_cluster_s_copy_that_differs_from_the_manifest_is_failed(stage: RunningApp, lost: bool) -> None:
     def damaged(object: dict[str, Any]) -> dict[str, Any] | None:
         if object["kind"] != "ConfigMap":
             return object
         return None if lost else {**object, "data": {"currency": "USD"}}
 
-    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(restored=damaged))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
     assert [name for name, passed in checks(result).items() if not passed] == ["inventory"]
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["missing", "altered"])
-async def test_a_share_s_copy_that_differs_from_the_manifest_is_failed(calm: Stage, lost: bool) -> None:
+async def test_a_share_s_copy_that_differs_from_the_manifest_is_failed(calm: RunningApp, lost: bool) -> None:
     def damaged(file: tuple[str, bytes]) -> tuple[str, bytes] | None:
         path, content = file
         if path != "2026/order-007.json":
             return file
         return None if lost else (path, content.replace(b"7", b"8"))
 
-    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(Outcome(restored=damaged))
+    calm.world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(restored=damaged))
     result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["restore_status"]) == ("Failed", "Completed")
     assert "2026/order-007.json" in result["reasons"][-1]
 
 
 @pytest.mark.parametrize("kind", ["cluster", "share"])
-async def test_a_restore_job_that_fails_is_a_failed_backup_and_is_cleaned_up(place: Stage, kind: str) -> None:
+async def test_a_restore_job_that_fails_is_a_failed_backup_and_is_cleaned_up(place: RunningApp, kind: str) -> None:
     for jobs in (place.world.backup_vaults.jobs, place.world.recovery_vaults.jobs):
-        jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=1680))
+        jobs.outcomes["Restore"].append(JobOutcome(status="Failed", seconds=1680))
     result = await verdict(place, back_up(place, kind))
     assert (result["verdict"], result["restore_status"], result["rto_s"]) == ("Failed", "Failed", None)
 
 
-async def test_a_restore_with_warnings_is_verified_with_findings(stage: Stage) -> None:
-    stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="CompletedWithWarnings"))
+async def test_a_restore_with_warnings_is_verified_with_findings(stage: RunningApp) -> None:
+    stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="CompletedWithWarnings"))
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "VerifiedWithFindings"
     assert result["reasons"][0].startswith("restore warnings")
 
 
-async def test_a_manifest_that_can_t_be_read_leaves_the_verdict_open_and_nothing_behind(stage: Stage) -> None:
+async def test_a_manifest_that_can_t_be_read_leaves_the_verdict_open_and_nothing_behind(stage: RunningApp) -> None:
     def spoil(function: str, moment: str) -> None:
         if function == "follow_restore":
             for manifest in (stage.store / "manifests").glob("*/*.json"):
@@ -113,9 +113,9 @@ async def test_a_manifest_that_can_t_be_read_leaves_the_verdict_open_and_nothing
     assert result["reasons"][0].startswith("DocumentBroken: manifests/")
 
 
-async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: Stage) -> None:
+async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(stage: RunningApp) -> None:
     for _ in range(10):
-        stage.world.backup_vaults.jobs.outcomes["Restore"].append(Outcome(status="Failed", seconds=1))
+        stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed", seconds=1))
         assert (await verdict(stage, back_up(stage)))["verdict"] == "Failed"
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "Inconclusive"
@@ -124,7 +124,9 @@ async def test_when_a_day_s_restores_are_used_up_the_verdict_is_inconclusive(sta
 
 
 @pytest.mark.parametrize("status", ["Failed", "Cancelled"])
-async def test_a_backup_that_made_no_copy_is_an_event_of_its_own_and_starts_nothing(calm: Stage, status: str) -> None:
+async def test_a_backup_that_made_no_copy_is_an_event_of_its_own_and_starts_nothing(
+    calm: RunningApp, status: str
+) -> None:
     job = back_up(calm, "share", status=status)
     await calm.clock.advance(HOUR)
     (told,) = sent(calm)
@@ -133,7 +135,7 @@ async def test_a_backup_that_made_no_copy_is_an_event_of_its_own_and_starts_noth
     assert any("backup made no copy" in line for line in calm.log)
 
 
-async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: Stage) -> None:
+async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: RunningApp) -> None:
     for job in [back_up(stage), back_up(stage, "share")]:
         await verdict_of(stage, job)
     told = len(stage.world.event_grid.deliveries)
@@ -145,20 +147,20 @@ async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: Sta
     assert after - before == Counter(resources=5)
 
 
-async def test_a_job_that_could_not_be_told_is_told_later(stage: Stage) -> None:
-    fault = stage.world.wire.order(Fault(on=f"POST /topics/{scenario.TOPIC}", kind="answer", times=3))
+async def test_a_job_that_could_not_be_told_is_told_later(stage: RunningApp) -> None:
+    fault = stage.world.wire.order(OrderedFault(on=f"POST /topics/{scenario.TOPIC}", kind="answer", times=3))
     assert (await verdict(stage, back_up(stage)))["verdict"] == "Verified"
     assert fault.times == 0
 
 
-async def test_a_lost_answer_of_the_topic_sends_the_event_twice_and_starts_one_run(stage: Stage) -> None:
-    stage.world.wire.order(Fault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"))
+async def test_a_lost_answer_of_the_topic_sends_the_event_twice_and_starts_one_run(stage: RunningApp) -> None:
+    stage.world.wire.order(OrderedFault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"))
     await verdict(stage, back_up(stage))
     await stage.clock.advance(HOUR)
     assert (len(stage.world.event_grid.deliveries), len(runs(stage))) == (2, 1)
 
 
-async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Stage) -> None:
+async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: RunningApp) -> None:
     job = back_up(stage)
     stage.world.event_grid.hold_back(600, 5)
     stage.world.event_grid.deliver_twice()
@@ -170,7 +172,7 @@ async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Sta
     assert (len(runs(stage)), len(restores(stage))) == (1, 1)
 
 
-async def test_a_second_run_over_the_same_job_changes_nothing(stage: Stage) -> None:
+async def test_a_second_run_over_the_same_job_changes_nothing(stage: RunningApp) -> None:
     job = back_up(stage)
     first = await verdict(stage, job)
     before = [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")]
@@ -200,7 +202,7 @@ FOREIGN = (
         {"jobId": FOREIGN, "status": "Failed"},
     ],
 )
-async def test_an_event_that_cant_be_right_is_dead_lettered_and_starts_nothing(calm: Stage, data: Any) -> None:
+async def test_an_event_that_cant_be_right_is_dead_lettered_and_starts_nothing(calm: RunningApp, data: Any) -> None:
     announce(calm, "bad", data=data)
     await calm.run(lambda: bool(calm.world.event_grid.dead_letters), timedelta(days=3))
     assert runs(calm) == []
@@ -208,25 +210,25 @@ async def test_an_event_that_cant_be_right_is_dead_lettered_and_starts_nothing(c
 
 
 @pytest.mark.parametrize("kind", ["cluster", "share"])
-async def test_a_request_that_the_network_doubles_is_two_restores_and_one_verdict(place: Stage, kind: str) -> None:
-    place.world.wire.order(Fault(on="/restore$", kind="double"))
+async def test_a_request_that_the_network_doubles_is_two_restores_and_one_verdict(place: RunningApp, kind: str) -> None:
+    place.world.wire.order(OrderedFault(on="/restore$", kind="double"))
     result = await verdict(place, back_up(place, kind))
     assert (result["verdict"], len(restores(place))) == ("Verified", 2)
 
 
-async def test_backups_of_a_cluster_and_a_share_are_verified_side_by_side(stage: Stage) -> None:
+async def test_backups_of_a_cluster_and_a_share_are_verified_side_by_side(stage: RunningApp) -> None:
     jobs = [back_up(stage), back_up(stage), back_up(stage, "share")]
     assert [(await verdict_of(stage, job))["verdict"] for job in jobs] == ["Verified"] * 3
     assert places(stage) == []
     assert len(restores(stage)) == 3
 
 
-async def verdict_of(stage: Stage, job: Resource) -> dict[str, Any]:
+async def verdict_of(stage: RunningApp, job: Resource) -> dict[str, Any]:
     await stage.run(f"verify-{job['name']}", SOON)
     return next(i.output for i in runs(stage) if i.id == f"verify-{job['name']}")
 
 
-async def test_the_run_and_the_log_hold_no_token_and_no_signed_address(stage: Stage) -> None:
+async def test_the_run_and_the_log_hold_no_token_and_no_signed_address(stage: RunningApp) -> None:
     await verdict(stage, back_up(stage))
     kept = str(runs(stage)) + "\n".join(stage.log)
     assert "AAAAAAAA" not in kept

@@ -10,10 +10,10 @@ import pytest
 from functions.engine.activities import Activity
 from functions.trust import members, rotation
 from functions.trust.linkerd import issuers
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import OrderedFault, Reply
 from local.host.process import Moment
 from local.scenario import OLD_ROOT
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.issuers import SWEPT, half_lived
 from tests.worlds.rotations import NEW_ROOT, announce, rotated, vault
@@ -27,7 +27,7 @@ GARBLED = Reply(content=b"<html>", headers={"Content-Type": "text/html"})
 class Trouble:
     """Strikes each of these activities; `struck` are those that it has come to."""
 
-    def __init__(self, stage: Stage, *flows: ModuleType) -> None:
+    def __init__(self, stage: RunningApp, *flows: ModuleType) -> None:
         self.stage, self.struck = stage, set[str]()
         known = [value for flow in flows for value in vars(flow).values()]
         self.names = {one.name for one in known if isinstance(one, Activity)}
@@ -50,25 +50,25 @@ class Trouble:
         return False
 
 
-class Refused(Trouble):
+class Unanswered(Trouble):
     """Nothing that it asks answers."""
 
     def before(self) -> None:
-        self.stage.world.wire.order(Fault(on=".", kind="answer", times=1000, reply=Reply(status=500)))
+        self.stage.world.wire.order(OrderedFault(on=".", kind="answer", times=1000, reply=Reply(status=500)))
 
 
 class Broken(Trouble):
     """It fails on what it can't understand."""
 
     def before(self) -> None:
-        self.stage.world.wire.order(Fault(on=".", kind="answer", times=1000, reply=GARBLED))
+        self.stage.world.wire.order(OrderedFault(on=".", kind="answer", times=1000, reply=GARBLED))
 
 
 class Killed(Trouble):
     """Its worker dies right after its first effect, or, if it has none, before it can answer."""
 
     def before(self) -> None:
-        self.stage.world.wire.order(Fault(on=WRITE, kind="lose", then=self.stage.host.kill_worker))
+        self.stage.world.wire.order(OrderedFault(on=WRITE, kind="lose", then=self.stage.host.kill_worker))
 
     def after(self) -> bool:
         without_effect = any(fault.times for fault in self.stage.world.wire.faults)
@@ -88,7 +88,7 @@ class Twice(Trouble):
         return self._lost
 
 
-KINDS = [Refused, Broken, Killed, Twice]
+KINDS = [Unanswered, Broken, Killed, Twice]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,7 +122,7 @@ async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshak
         assert not stage.world.linkerd.violations
 
 
-def issuers_written(stage: Stage) -> list[bytes]:
+def issuers_written(stage: RunningApp) -> list[bytes]:
     """The requests that put another issuer in place."""
     sent = (e for e in stage.world.wire.exchanges if e.method == "PATCH" and "linkerd-identity-issuer" in e.url)
     return [e.request for e in sent if e.status < 400 and b"tls.key" in e.request]

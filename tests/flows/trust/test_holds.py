@@ -9,11 +9,11 @@ import pytest
 from cryptography import x509
 
 from local.cloud.key_vault.vault import Vault
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.world import World
-from local.host.durable import Instance
+from local.host.durable import OrchestrationState
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.trust.certificates import fingerprint
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH
@@ -24,11 +24,11 @@ from tests.worlds.times import HOUR, MINUTE
 SWEPT = {name: value for name, value in NO_WATCH.items() if "expiry_sweep" not in name}
 
 
-def east(stage: Stage) -> Cluster:
+def east(stage: RunningApp) -> SimulatedCluster:
     return stage.world.kubernetes.clusters["aks-east"]
 
 
-def impatient(stage: Stage) -> None:
+def impatient(stage: RunningApp) -> None:
     """The policy lets a distribution take twenty minutes."""
     (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT20M"}}}')
 
@@ -39,12 +39,12 @@ def old_root(vault: Vault) -> x509.Certificate:
     return found
 
 
-def record(stage: Stage, instance_id: str = RUN) -> dict[str, Any]:
+def record(stage: RunningApp, instance_id: str = RUN) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((stage.store / "rotations" / f"{instance_id}.json").read_text())
     return found
 
 
-async def aborted(stage: Stage) -> dict[str, Any]:
+async def aborted(stage: RunningApp) -> dict[str, Any]:
     """The record of the rotation, which must have gone back with proof and unnoticed by the mesh."""
     await stage.run(RUN)
     (run,) = runs(stage)
@@ -77,7 +77,7 @@ async def test_an_abort_goes_back_with_proof(phase: str, way: list[str]) -> None
     async with small_mesh() as stage:
         seen: list[str] = []
 
-        def note(instance: Instance) -> None:
+        def note(instance: OrchestrationState) -> None:
             if instance.id == RUN and instance.custom_status:
                 seen.append(instance.custom_status["phase"])
 
@@ -181,7 +181,7 @@ async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_gene
         assert [bool(v.tags) for v in versions] == [False, True]
 
 
-async def call(stage: Stage, route: str, expected: int = 0, **body: str) -> dict[str, Any]:
+async def call(stage: RunningApp, route: str, expected: int = 0, **body: str) -> dict[str, Any]:
     headers, url = {"Authorization": f"Bearer {stage.token()}"}, f"{stage.host.url}/api/{route}"
     method = "POST" if body else "GET"
     async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers, json=body or None) as answer:
@@ -228,7 +228,7 @@ async def test_no_history_grows_however_long_a_rotation_is_on_hold() -> None:
         assert max(seen[1:]) <= seen[0] < 100
 
 
-async def longest(stage: Stage, time: timedelta) -> int:
+async def longest(stage: RunningApp, time: timedelta) -> int:
     """Events in the longest history of any instance, at any of some moments of this time."""
     found = []
     for _ in range(20):

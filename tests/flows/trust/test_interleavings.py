@@ -6,26 +6,26 @@ from datetime import timedelta
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from local.cloud.kubernetes.cluster import Cluster
-from local.cloud.wire import Fault, Reply
-from local.host.durable import Instance
+from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.wire import OrderedFault, Reply
+from local.host.durable import OrchestrationState
 from local.scenario import OLD_ROOT
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.rotations import RUN, announce
 from tests.worlds.small_mesh import ROUTINE, SWIFT, join_at, small_mesh
 
 PHASES = ("prepare", "distribute", "activate", "settle", "retire")
 LONGEST = timedelta(days=7)  # all mishaps are over in hours, and so are holds
 
-type Mishap = Callable[[Stage, int], None]
+type Mishap = Callable[[RunningApp, int], None]
 
 
-def slow(stage: Stage, much: int) -> None:
+def slow(stage: RunningApp, much: int) -> None:
     """The kubelets take up to ten minutes to bring a change to pods."""
     east(stage).mount_seconds = 60.0 * much
 
 
-def stuck(stage: Stage, much: int) -> None:
+def stuck(stage: RunningApp, much: int) -> None:
     """A Deployment doesn't roll out for an hour or two."""
 
     def pause(paused: bool) -> None:
@@ -36,31 +36,31 @@ def stuck(stage: Stage, much: int) -> None:
     stage.clock.after(900.0 * much, lambda: pause(False))
 
 
-def missed(stage: Stage, much: int) -> None:
+def missed(stage: RunningApp, much: int) -> None:
     """Some replicas of the identity controller miss the next change of their issuer."""
     for pod in east(stage).objects("Pod", "linkerd")[:much]:
         stage.world.linkerd.miss_reload(pod)
 
 
-def refused(stage: Stage, much: int) -> None:
+def refused(stage: RunningApp, much: int) -> None:
     """The cluster's API answers with errors."""
-    stage.world.wire.order(Fault(on="/k8s/", kind="answer", times=7 * much, reply=Reply(status=500)))
+    stage.world.wire.order(OrderedFault(on="/k8s/", kind="answer", times=7 * much, reply=Reply(status=500)))
 
 
-def lost(stage: Stage, much: int) -> None:
+def lost(stage: RunningApp, much: int) -> None:
     """Changes are made, and their answers lost."""
-    stage.world.wire.order(Fault(on="PATCH|POST .*/(create|merge)$", kind="lose", times=much))
+    stage.world.wire.order(OrderedFault(on="PATCH|POST .*/(create|merge)$", kind="lose", times=much))
 
 
-def east(stage: Stage) -> Cluster:
+def east(stage: RunningApp) -> SimulatedCluster:
     return stage.world.kubernetes.clusters["aks-east"]
 
 
-def meet(stage: Stage, phase: str, mishap: Mishap, much: int) -> None:
+def meet(stage: RunningApp, phase: str, mishap: Mishap, much: int) -> None:
     """Let it happen as the rotation enters the phase."""
     met: list[str] = []
 
-    def enter(instance: Instance) -> None:
+    def enter(instance: OrchestrationState) -> None:
         if instance.id == RUN and (instance.custom_status or {}).get("phase") == phase and not met:
             met.append(phase)
             mishap(stage, much)

@@ -6,7 +6,7 @@ import json
 from cryptography import x509
 
 from local.cloud.resources.aks import cluster_id
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.issuers import ISSUER, SWEPT, half_lived
 from tests.worlds.rotations import writes
@@ -14,7 +14,7 @@ from tests.worlds.small_mesh import small_mesh
 from tests.worlds.times import HOUR
 
 
-def issuer(stage: Stage, cluster: str = "aks-east") -> x509.Certificate:
+def issuer(stage: RunningApp, cluster: str = "aks-east") -> x509.Certificate:
     found = stage.world.kubernetes.clusters[cluster].get("Secret", "linkerd", ISSUER)
     return x509.load_pem_x509_certificate(base64.b64decode(found["data"]["tls.crt"]))
 

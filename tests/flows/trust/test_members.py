@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from functions.trust.meshes import MESHES
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.kubelet import RUN_SECONDS
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.manifests import link
 from local.cloud.world import World
 from local.scenario import TRUST_DOMAIN, install_linkerd, seed_trust, workloads
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.mesh import Mesh
@@ -30,7 +30,7 @@ def test_every_mesh_has_a_room() -> None:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     """A trust domain of one cluster, its mesh up and talking."""
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(10 * MINUTE)
@@ -38,21 +38,21 @@ async def stage() -> AsyncIterator[Stage]:
         conforms(stage.world.wire.exchanges)
 
 
-def east(stage: Stage) -> Cluster:
+def east(stage: RunningApp) -> SimulatedCluster:
     return stage.world.kubernetes.clusters["aks-east"]
 
 
-async def until_phase(stage: Stage, phase: str) -> None:
+async def until_phase(stage: RunningApp, phase: str) -> None:
     await stage.run(lambda: status(stage).get("phase") == phase, DAYS)
 
 
-def put(stage: Stage, kind: str, name: str, data: dict[str, str]) -> None:
+def put(stage: RunningApp, kind: str, name: str, data: dict[str, str]) -> None:
     """Somebody's kubectl apply."""
     meta = {"name": name, "namespace": "linkerd"}
     east(stage).apply({"apiVersion": "v1", "kind": kind, "metadata": meta, "data": data})
 
 
-async def test_a_bundle_changed_by_hand_on_the_way_holds_the_rotation_and_is_not_overwritten(stage: Stage) -> None:
+async def test_a_bundle_changed_by_hand_on_the_way_holds_the_rotation_and_is_not_overwritten(stage: RunningApp) -> None:
     announce(stage)
     await until_phase(stage, "settle")
     ours = east(stage).get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")["data"]
@@ -69,7 +69,9 @@ async def test_a_bundle_changed_by_hand_on_the_way_holds_the_rotation_and_is_not
     await rotated(stage)
 
 
-async def test_an_issuer_changed_by_hand_on_the_way_holds_the_rotation_and_is_not_overwritten(stage: Stage) -> None:
+async def test_an_issuer_changed_by_hand_on_the_way_holds_the_rotation_and_is_not_overwritten(
+    stage: RunningApp,
+) -> None:
     announce(stage)
     before = east(stage).get("Secret", "linkerd", "linkerd-identity-issuer")["data"]
     await until_phase(stage, "settle")
@@ -83,7 +85,7 @@ async def test_an_issuer_changed_by_hand_on_the_way_holds_the_rotation_and_is_no
 
 
 async def test_a_link_to_a_cluster_outside_the_trust_domain_holds_the_rotation_before_anything_is_made(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
     for manifest in link("west"):
         east(stage).apply(manifest)
@@ -101,7 +103,7 @@ async def test_a_link_to_a_cluster_outside_the_trust_domain_holds_the_rotation_b
     await until_phase(stage, "distribute")
 
 
-async def test_workloads_restart_only_while_a_maintenance_window_is_open(stage: Stage) -> None:
+async def test_workloads_restart_only_while_a_maintenance_window_is_open(stage: RunningApp) -> None:
     night = {"maintenance": [{"from": "22:00", "to": "23:00"}], "restarts_at_once": 2}
     (stage.store / "policy.json").write_text(json.dumps({"default": {"trust": night}}))
     announce(stage)
@@ -122,7 +124,7 @@ def job(name: str, seconds: int) -> Object:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template}}
 
 
-async def test_pods_that_no_restart_replaces_are_waited_for_and_named_with_what_they_are(stage: Stage) -> None:
+async def test_pods_that_no_restart_replaces_are_waited_for_and_named_with_what_they_are(stage: RunningApp) -> None:
     stubborn: dict[str, Object] = {"db": {"updateStrategy": {"type": "OnDelete"}}, "cart": {"paused": True}}
     for kind, name in (("StatefulSet", "db"), ("Deployment", "cart")):
         found = east(stage).get(kind, "shop", name)
@@ -144,7 +146,9 @@ async def test_pods_that_no_restart_replaces_are_waited_for_and_named_with_what_
     await until_phase(stage, "activate")
 
 
-async def test_a_machine_outside_holds_the_new_issuer_back_until_its_keepers_say_what_it_trusts(stage: Stage) -> None:
+async def test_a_machine_outside_holds_the_new_issuer_back_until_its_keepers_say_what_it_trusts(
+    stage: RunningApp,
+) -> None:
     meta = {"name": "vm-1", "namespace": "shop"}
     machine = {"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload", "metadata": meta, "spec": {}}
     east(stage).apply(machine)
@@ -195,7 +199,7 @@ async def test_a_member_stopped_on_the_way_holds_the_rotation_and_catches_up_whe
         conforms(stage.world.wire.exchanges)
 
 
-async def test_nothing_begins_while_a_member_is_stopped(stage: Stage) -> None:
+async def test_nothing_begins_while_a_member_is_stopped(stage: RunningApp) -> None:
     stage.world.aks.stop("aks-east")
     announce(stage)
     found = await held(stage)

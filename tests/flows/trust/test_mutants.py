@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from local.scenario import OLD_ROOT
-from local.stage import APP, Stage
+from local.stage import APP, RunningApp
 from shared.adapters.meshes.linkerd_objects import RESTARTED
 from shared.domain.trust.phases import Mode, Phase, Word
 from tests.worlds.mutants import Mutant
@@ -58,7 +58,7 @@ NO_CONTROL_PLANE_FIRST = Mutant(
 NO_WAVES = Mutant("shared.domain.trust.linkerd.waves.next_restarts", of_all_kinds)
 
 
-async def violated(stage: Stage) -> None:
+async def violated(stage: RunningApp) -> None:
     """Pairs that may talk can't, before the rotation has ended."""
     await stage.run(lambda: bool(stage.world.linkerd.violations) or stage.ended(RUN), DAYS)
     assert stage.world.linkerd.violations

@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import OrderedFault, Reply
 from local.host.management import PREFIX
 from local.scenario import OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.trust.certificates import fingerprint
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
@@ -34,7 +34,7 @@ from tests.worlds.times import HOUR, MINUTE
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     """A trust domain of one cluster, its mesh up and talking."""
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(9 * MINUTE)
@@ -69,7 +69,7 @@ async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
         assert_no_secret(stage)
 
 
-def assert_no_secret(stage: Stage) -> None:
+def assert_no_secret(stage: RunningApp) -> None:
     """No key and no token stands in history, status or log."""
     secret = stage.world.kubernetes.clusters["aks-east"].get("Secret", "linkerd", "linkerd-identity-issuer")
     shown = str(stage.host.instances()) + "\n".join(stage.log)
@@ -77,7 +77,7 @@ def assert_no_secret(stage: Stage) -> None:
         assert text not in shown
 
 
-async def test_the_same_event_over_and_over_and_out_of_order_starts_one_rotation(stage: Stage) -> None:
+async def test_the_same_event_over_and_over_and_out_of_order_starts_one_rotation(stage: RunningApp) -> None:
     stage.world.event_grid.hold_back(600, 5)
     stage.world.event_grid.deliver_twice()
     announce(stage)
@@ -94,7 +94,7 @@ async def test_the_same_event_over_and_over_and_out_of_order_starts_one_rotation
 
 
 @pytest.mark.parametrize("phase", ["distribute", "settle"])
-async def test_a_rotation_that_is_begun_anew_goes_on_where_the_world_is(stage: Stage, phase: str) -> None:
+async def test_a_rotation_that_is_begun_anew_goes_on_where_the_world_is(stage: RunningApp, phase: str) -> None:
     announce(stage)
     await stage.run(lambda: status(stage).get("phase") == phase)
     before = Counter(writes(stage))
@@ -110,7 +110,7 @@ async def test_a_rotation_that_is_begun_anew_goes_on_where_the_world_is(stage: S
     assert made == most
 
 
-async def test_events_that_cannot_be_right_are_dead_lettered_and_start_nothing(stage: Stage) -> None:
+async def test_events_that_cannot_be_right_are_dead_lettered_and_start_nothing(stage: RunningApp) -> None:
     now = stage.clock.now()
     vault(stage).seed_root("web", subject_cn="web", not_before=now, not_after=now + 30 * DAYS, tags={})
     wrong: list[dict[str, Any]] = [
@@ -132,7 +132,7 @@ async def test_events_that_cannot_be_right_are_dead_lettered_and_start_nothing(s
     assert sum("event declined" in line for line in stage.log) >= len(wrong)
 
 
-async def test_a_cluster_that_joins_on_the_way_trusts_both_roots_before_an_issuer_changes(stage: Stage) -> None:
+async def test_a_cluster_that_joins_on_the_way_trusts_both_roots_before_an_issuer_changes(stage: RunningApp) -> None:
     announce(stage)
     await stage.run(lambda: phase_of(stage) == "distribute", DAYS)
     stage.world.aks.add("aks-late", tags={"meshward:mesh": "linkerd", "meshward:trust-domain": TRUST_DOMAIN})
@@ -143,27 +143,27 @@ async def test_a_cluster_that_joins_on_the_way_trusts_both_roots_before_an_issue
     assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]
 
 
-def phase_of(stage: Stage) -> str | None:
+def phase_of(stage: RunningApp) -> str | None:
     run = stage.host.instance(RUN)
     return run.custom_status["phase"] if run and run.custom_status else None
 
 
-async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage: Stage) -> None:
+async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage: RunningApp) -> None:
     throttled = Reply(status=429, headers={"Retry-After": "40"})
     faults = [
-        Fault(on="GET .*managedClusters", kind="answer", times=2, reply=throttled),
-        Fault(on="listClusterUserCredential", kind="answer", times=2, reply=Reply(status=500)),
-        Fault(on="POST .*/create", kind="lose"),
-        Fault(on="POST .*/merge", kind="double"),
-        Fault(on="POST .*/sign", kind="after", times=2),
-        Fault(on="GET .*/vaults/", kind="answer", times=3, reply=throttled),
-        Fault(on="PATCH .*/configmaps/", kind="lose"),
-        Fault(on="PATCH .*/deployments/", kind="double", times=3),
-        Fault(on="PATCH .*/deployments/", kind="after", times=3),
-        Fault(on="PATCH .*/statefulsets/", kind="lose"),
-        Fault(on="PATCH .*/secrets/", kind="after"),
-        Fault(on="GET .*/proxy/metrics", kind="answer", times=9),
-        Fault(on="GET .*/k8s/.*/pods$", kind="lose", times=4),
+        OrderedFault(on="GET .*managedClusters", kind="answer", times=2, reply=throttled),
+        OrderedFault(on="listClusterUserCredential", kind="answer", times=2, reply=Reply(status=500)),
+        OrderedFault(on="POST .*/create", kind="lose"),
+        OrderedFault(on="POST .*/merge", kind="double"),
+        OrderedFault(on="POST .*/sign", kind="after", times=2),
+        OrderedFault(on="GET .*/vaults/", kind="answer", times=3, reply=throttled),
+        OrderedFault(on="PATCH .*/configmaps/", kind="lose"),
+        OrderedFault(on="PATCH .*/deployments/", kind="double", times=3),
+        OrderedFault(on="PATCH .*/deployments/", kind="after", times=3),
+        OrderedFault(on="PATCH .*/statefulsets/", kind="lose"),
+        OrderedFault(on="PATCH .*/secrets/", kind="after"),
+        OrderedFault(on="GET .*/proxy/metrics", kind="answer", times=9),
+        OrderedFault(on="GET .*/k8s/.*/pods$", kind="lose", times=4),
     ]
     for fault in faults:
         stage.world.wire.order(fault)
@@ -173,7 +173,7 @@ async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage:
     assert len(vault(stage).certificate(NEW_ROOT).versions) == 2
 
 
-async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: Stage) -> None:
+async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stage: RunningApp) -> None:
     (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
     cluster = stage.world.kubernetes.clusters["aks-east"]
     cluster.apply(BARE)
@@ -194,7 +194,7 @@ async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stag
     await rotated(stage)
 
 
-async def test_an_identity_replica_that_misses_the_new_issuer_is_restarted(stage: Stage) -> None:
+async def test_an_identity_replica_that_misses_the_new_issuer_is_restarted(stage: RunningApp) -> None:
     announce(stage)
     await stage.run(lambda: status(stage).get("phase") == "activate")
     pods = stage.world.kubernetes.clusters["aks-east"].objects("Pod", "linkerd")
@@ -204,7 +204,7 @@ async def test_an_identity_replica_that_misses_the_new_issuer_is_restarted(stage
     assert any("restarted for a missed reload" in line for line in stage.log)
 
 
-async def test_a_mesh_that_manages_its_own_certificates_is_refused_before_anything_is_made(stage: Stage) -> None:
+async def test_a_mesh_that_manages_its_own_certificates_is_refused_before_anything_is_made(stage: RunningApp) -> None:
     cluster = stage.world.kubernetes.clusters["aks-east"]
     config = cluster.get("ConfigMap", "linkerd", "linkerd-config")
     values = config["data"]["values"].replace("externalCA: true", "externalCA: false")
@@ -216,7 +216,7 @@ async def test_a_mesh_that_manages_its_own_certificates_is_refused_before_anythi
     assert writes(stage) == []
 
 
-async def test_a_bundle_that_another_tool_writes_is_refused_by_the_tools_name(stage: Stage) -> None:
+async def test_a_bundle_that_another_tool_writes_is_refused_by_the_tools_name(stage: RunningApp) -> None:
     cluster = stage.world.kubernetes.clusters["aks-east"]
     found = cluster.get("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
     metadata = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}

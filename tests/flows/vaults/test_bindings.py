@@ -8,14 +8,14 @@ from functools import partial
 import aiohttp
 import pytest
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
-from local.cloud.linkerd.policy import Policy
-from local.cloud.wire import Fault, Reply
-from local.host.durable import Instance
+from local.cloud.linkerd.policy import TrafficPolicy
+from local.cloud.wire import OrderedFault, Reply
+from local.host.durable import OrchestrationState
 from local.host.management import PREFIX
-from local.stage import Stage
-from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, Entry
+from local.stage import RunningApp
+from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, IdentityMapEntry
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, DOMAIN, FEDERATIONS, bound, entries, seed
@@ -27,21 +27,21 @@ POLICIES = ("MeshTLSAuthentication", "Server", "AuthorizationPolicy", "EgressNet
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-def cluster(stage: Stage) -> Cluster:
+def cluster(stage: RunningApp) -> SimulatedCluster:
     return stage.world.kubernetes.clusters[CLUSTER]
 
 
-def policy(stage: Stage) -> Policy:
+def policy(stage: RunningApp) -> TrafficPolicy:
     return stage.world.linkerd.control_planes[CLUSTER].policy
 
 
-async def workload(stage: Stage) -> Object:
+async def workload(stage: RunningApp) -> Object:
     """A running pod of the backup namespace."""
     container = {"name": "dump", "image": "contoso/dump:1", "ports": [{"name": "backup", "containerPort": 8080}]}
     pod = {"serviceAccountName": ACCOUNT, "containers": [container]}
@@ -51,17 +51,17 @@ async def workload(stage: Stage) -> Object:
     return made
 
 
-def hosts(stage: Stage) -> list[str]:
+def hosts(stage: RunningApp) -> list[str]:
     (account,) = stage.world.arm.of_type("Microsoft.Storage/storageAccounts")
     blobs = f"{account['name']}.blob.core.windows.net"
     return ["login.microsoftonline.com", "management.azure.com", "weu.backup.windowsazure.com", blobs]
 
 
-def kube_writes(stage: Stage) -> list[str]:
+def kube_writes(stage: RunningApp) -> list[str]:
     return [f"{e.method} {e.url}" for e in stage.world.wire.exchanges if "/k8s/" in e.url and e.method != "GET"]
 
 
-async def test_backup_workloads_reach_azure_backup_and_entra_and_nothing_else(stage: Stage) -> None:
+async def test_backup_workloads_reach_azure_backup_and_entra_and_nothing_else(stage: RunningApp) -> None:
     await bound(stage)
     pod = await workload(stage)
     refused = {host: policy(stage).refuses_egress(pod, host) for host in hosts(stage)}
@@ -72,7 +72,7 @@ async def test_backup_workloads_reach_azure_backup_and_entra_and_nothing_else(st
     assert policy(stage).refuses_egress(pod, "", 80, address="169.254.169.254"), "those tokens are the node's"
 
 
-async def test_backup_workloads_are_reached_by_each_other_alone_and_no_policy_can_be_spared(stage: Stage) -> None:
+async def test_backup_workloads_are_reached_by_each_other_alone_and_no_policy_can_be_spared(stage: RunningApp) -> None:
     await bound(stage)
     pod = await workload(stage)
     assert probe(stage, pod)
@@ -89,14 +89,16 @@ async def test_backup_workloads_are_reached_by_each_other_alone_and_no_policy_ca
         assert probe(stage, pod)
 
 
-def probe(stage: Stage, pod: Object) -> bool:
+def probe(stage: RunningApp, pod: Object) -> bool:
     """Whether the pod reaches Entra, no other host, and is reached by its like."""
     rules = policy(stage)
     reaches = not rules.refuses_egress(pod, "login.microsoftonline.com"), not rules.refuses_egress(pod, "example.com")
     return (*reaches, not rules.refuses_ingress(pod, "backup", ME)) == (True, False, True)
 
 
-async def test_the_identity_map_ties_the_service_accounts_names_in_entra_and_mesh_to_its_vault(stage: Stage) -> None:
+async def test_the_identity_map_ties_the_service_accounts_names_in_entra_and_mesh_to_its_vault(
+    stage: RunningApp,
+) -> None:
     result = (await bound(stage)).output
     (identity,) = stage.world.arm.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")
     (federation,) = stage.world.arm.of_type(FEDERATIONS)
@@ -109,7 +111,7 @@ async def test_the_identity_map_ties_the_service_accounts_names_in_entra_and_mes
     client = account["metadata"]["annotations"]["azure.workload.identity/client-id"]
     assert client == identity["properties"]["clientId"]
     assert entries(stage) == [
-        Entry(
+        IdentityMapEntry(
             principal=identity["properties"]["principalId"],
             mesh="linkerd",
             mesh_identity=ME,
@@ -124,7 +126,7 @@ async def test_the_identity_map_ties_the_service_accounts_names_in_entra_and_mes
     assert proxy.identity == ME, "the name in the map is the one that the mesh certifies"
 
 
-async def again(stage: Stage) -> Instance:
+async def again(stage: RunningApp) -> OrchestrationState:
     """A second run over the same cluster, whose first one is forgotten."""
     (run,) = runs(stage)
     async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}{run.id}") as answer:
@@ -132,18 +134,18 @@ async def again(stage: Stage) -> Instance:
     return await bound(stage)
 
 
-async def test_a_second_run_writes_nothing(stage: Stage) -> None:
+async def test_a_second_run_writes_nothing(stage: RunningApp) -> None:
     await bound(stage)
     before = kube_writes(stage), len(entries(stage)), puts(stage)
     await again(stage)
     assert (kube_writes(stage), len(entries(stage)), puts(stage)) == before
 
 
-def puts(stage: Stage) -> list[str]:
+def puts(stage: RunningApp) -> list[str]:
     return [e.url for e in stage.world.wire.exchanges if e.method == "PUT"]
 
 
-async def test_what_somebody_opened_is_closed_again_and_what_somebody_added_stays(stage: Stage) -> None:
+async def test_what_somebody_opened_is_closed_again_and_what_somebody_added_stays(stage: RunningApp) -> None:
     await bound(stage)
     route = cluster(stage).get("TLSRoute", NAMESPACE, "azure-backup")
     wide = {**route, "spec": {**route["spec"], "hostnames": ["*.com"]}}
@@ -154,14 +156,14 @@ async def test_what_somebody_opened_is_closed_again_and_what_somebody_added_stay
     assert mended["metadata"]["labels"] == {"team": "storage"}
 
 
-async def test_a_cluster_without_a_mesh_gets_no_identity(stage: Stage) -> None:
+async def test_a_cluster_without_a_mesh_gets_no_identity(stage: RunningApp) -> None:
     del cluster_of(stage)["tags"]["meshward:mesh"]
     await bound(stage)
     assert not list(stage.world.arm.of_type("Microsoft.ManagedIdentity/userAssignedIdentities"))
     assert entries(stage) == []
 
 
-async def refusal(stage: Stage) -> str:
+async def refusal(stage: RunningApp) -> str:
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage, limit=timedelta(hours=4))
     (held,) = stage.world.arm.of_type("Microsoft.DataProtection/backupVaults/backupInstances")
@@ -171,7 +173,7 @@ async def refusal(stage: Stage) -> str:
     return run.failure or ""
 
 
-async def test_a_cluster_that_issues_no_tokens_is_told_how_to(stage: Stage) -> None:
+async def test_a_cluster_that_issues_no_tokens_is_told_how_to(stage: RunningApp) -> None:
     cluster_of(stage)["properties"]["oidcIssuerProfile"] = {"enabled": False}
     assert "NoTokenIssuer" in await refusal(stage)
 
@@ -183,12 +185,12 @@ async def test_a_cluster_whose_linkerd_knows_no_egress_is_told_so() -> None:
         )
 
 
-async def test_a_route_that_linkerd_does_not_act_by_holds_the_run_and_says_so(stage: Stage) -> None:
+async def test_a_route_that_linkerd_does_not_act_by_holds_the_run_and_says_so(stage: RunningApp) -> None:
     policy(stage).watches.discard("TLSRoute")
     assert "TLSRoute azure-backup isn't accepted: Linkerd says nothing" in await refusal(stage)
 
 
-async def test_a_cluster_whose_infra_team_granted_nothing_is_named_what_is_missing(stage: Stage) -> None:
+async def test_a_cluster_whose_infra_team_granted_nothing_is_named_what_is_missing(stage: RunningApp) -> None:
     cluster(stage).delete("RoleBinding", NAMESPACE, "meshward-provisioner")
     assert 'cannot get resource "serviceaccounts"' in await refusal(stage)
 
@@ -196,24 +198,24 @@ async def test_a_cluster_whose_infra_team_granted_nothing_is_named_what_is_missi
 IDENTITY, OBJECT = ".*userAssignedIdentities", "PATCH .*k8s"
 FAULTS = {
     "Azure": [
-        Fault(on=f"GET {IDENTITY}", kind="answer", reply=Reply(status=429, headers={"Retry-After": "40"})),
-        Fault(on=f"GET {IDENTITY}", kind="lose"),
-        Fault(on=f"PUT {IDENTITY}", kind="answer", reply=Reply(status=500)),
-        Fault(on=f"PUT {IDENTITY}", kind="lose"),
-        Fault(on=f"PUT {IDENTITY}", kind="double", times=2),
+        OrderedFault(on=f"GET {IDENTITY}", kind="answer", reply=Reply(status=429, headers={"Retry-After": "40"})),
+        OrderedFault(on=f"GET {IDENTITY}", kind="lose"),
+        OrderedFault(on=f"PUT {IDENTITY}", kind="answer", reply=Reply(status=500)),
+        OrderedFault(on=f"PUT {IDENTITY}", kind="lose"),
+        OrderedFault(on=f"PUT {IDENTITY}", kind="double", times=2),
     ],
     "the API server": [
-        Fault(on="GET .*k8s", kind="answer", times=3, reply=Reply(status=500)),
-        Fault(on=OBJECT, kind="answer", reply=Reply(status=429, headers={"Retry-After": "20"})),
-        Fault(on=OBJECT, kind="lose", times=2),
-        Fault(on=OBJECT, kind="after", times=2),
-        Fault(on=OBJECT, kind="double", times=2),
+        OrderedFault(on="GET .*k8s", kind="answer", times=3, reply=Reply(status=500)),
+        OrderedFault(on=OBJECT, kind="answer", reply=Reply(status=429, headers={"Retry-After": "20"})),
+        OrderedFault(on=OBJECT, kind="lose", times=2),
+        OrderedFault(on=OBJECT, kind="after", times=2),
+        OrderedFault(on=OBJECT, kind="double", times=2),
     ],
 }
 
 
 @pytest.mark.parametrize("of", FAULTS)
-async def test_faults_on_the_way_delay_the_binding_and_change_nothing_else(stage: Stage, of: str) -> None:
+async def test_faults_on_the_way_delay_the_binding_and_change_nothing_else(stage: RunningApp, of: str) -> None:
     for fault in FAULTS[of]:
         stage.world.wire.order(replace(fault))
     await bound(stage)
@@ -223,7 +225,7 @@ async def test_faults_on_the_way_delay_the_binding_and_change_nothing_else(stage
     assert probe(stage, await workload(stage))
 
 
-async def test_a_worker_killed_after_it_wrote_the_map_writes_no_second_version(stage: Stage) -> None:
+async def test_a_worker_killed_after_it_wrote_the_map_writes_no_second_version(stage: RunningApp) -> None:
     killed: list[str] = []
 
     def kill(function: str, moment: str) -> bool:
@@ -238,7 +240,7 @@ async def test_a_worker_killed_after_it_wrote_the_map_writes_no_second_version(s
     assert (killed, len(entries(stage))) == (["record_binding"], 1)
 
 
-async def test_a_bound_clusters_daily_run_costs_eight_reads_and_no_write(stage: Stage) -> None:
+async def test_a_bound_clusters_daily_run_costs_eight_reads_and_no_write(stage: RunningApp) -> None:
     await bound(stage)
     before, written = len(asked(stage)), (kube_writes(stage), entries(stage), puts(stage))
     await stage.host.invoke_timer("cluster_sweep")

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import Fault
+from local.cloud.wire import OrderedFault
 from local.cloud.world import World
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.restores.history import History, Trial, empty, path
 from shared.domain.restores.verification import Item
 from shared.domain.vaults.census import Census, Proof, Standing
@@ -36,13 +36,13 @@ def seed(world: World) -> None:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(start=TEN, seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-async def counted(stage: Stage) -> Census:
+async def counted(stage: RunningApp) -> Census:
     """The census that HTTP shows."""
     headers = {"Authorization": f"Bearer {stage.token()}"}
     async with (
@@ -57,13 +57,13 @@ def standing(census: Census, name: str) -> Standing:
     return next(s for s in census.clusters if s.cluster.lower() == cluster_id(name).lower())
 
 
-def judge(stage: Stage, job: dict[str, Any], verdict: str, at: datetime) -> None:
+def judge(stage: RunningApp, job: dict[str, Any], verdict: str, at: datetime) -> None:
     """What a verification of that backup has left in the store."""
     item = Item(kind="cluster", id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
     judged(stage, item, job, verdict, at)
 
 
-def judged(stage: Stage, item: Item, job: dict[str, Any], verdict: str, at: datetime) -> None:
+def judged(stage: RunningApp, item: Item, job: dict[str, Any], verdict: str, at: datetime) -> None:
     trial = Trial(
         name=job["name"],
         at=at,
@@ -81,7 +81,7 @@ def judged(stage: Stage, item: Item, job: dict[str, Any], verdict: str, at: date
     document.write_bytes(msgspec.json.encode(known.with_trial(trial)))
 
 
-async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_not_protected(stage: Stage) -> None:
+async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_not_protected(stage: RunningApp) -> None:
     await stage.host.invoke_timer("cluster_sweep")
     verified = stage.world.backup_vaults.complete_backup("aks-ours")
     judge(stage, verified, "VerifiedWithFindings", stage.clock.now())
@@ -105,7 +105,7 @@ async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_n
     assert "The nodes run Windows." in standing(census, "aks-windows").message
 
 
-async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(stage: Stage) -> None:
+async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(stage: RunningApp) -> None:
     world = stage.world
     for share in ("carts", "images"):
         world.file_shares.create("stshop", share)
@@ -141,7 +141,7 @@ async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(
     assert (build.proof.last_verified_restore, bare.proof) == (None, Proof())
 
 
-async def test_a_day_is_counted_once_and_the_history_stays(stage: Stage) -> None:
+async def test_a_day_is_counted_once_and_the_history_stays(stage: RunningApp) -> None:
     for _ in range(2):
         await stage.host.invoke_timer("daily_census")
         await stage.clock.advance(HOUR)
@@ -152,7 +152,7 @@ async def test_a_day_is_counted_once_and_the_history_stays(stage: Stage) -> None
     assert (await counted(stage)).taken_at.day == 16
 
 
-async def test_what_resource_graph_has_forgotten_is_kept_from_the_census_before(stage: Stage) -> None:
+async def test_what_resource_graph_has_forgotten_is_kept_from_the_census_before(stage: RunningApp) -> None:
     job = stage.world.backup_vaults.complete_backup("aks-ours")
     judge(stage, job, "Verified", stage.clock.now())
     await stage.clock.advance(HOUR)
@@ -164,7 +164,7 @@ async def test_what_resource_graph_has_forgotten_is_kept_from_the_census_before(
     assert (later.taken_at.day, standing(later, "aks-ours").proof) == (16, proof)
 
 
-async def test_the_cost_of_a_census_does_not_grow_with_the_clusters_that_are_protected(stage: Stage) -> None:
+async def test_the_cost_of_a_census_does_not_grow_with_the_clusters_that_are_protected(stage: RunningApp) -> None:
     async def calls() -> int:
         before = len(stage.world.wire.exchanges)
         await stage.host.invoke_timer("daily_census")
@@ -180,16 +180,16 @@ async def test_the_cost_of_a_census_does_not_grow_with_the_clusters_that_are_pro
     assert (await counted(stage)).protected == 22
 
 
-async def test_an_attempt_that_fails_is_made_good_an_hour_later(stage: Stage) -> None:
+async def test_an_attempt_that_fails_is_made_good_an_hour_later(stage: RunningApp) -> None:
     await stage.clock.advance(timedelta(hours=19, minutes=50))
-    stage.world.wire.order(Fault(on="POST .*ResourceGraph", kind="answer"))
+    stage.world.wire.order(OrderedFault(on="POST .*ResourceGraph", kind="answer"))
     await stage.clock.advance(timedelta(minutes=30))
     assert not (stage.store / "census" / "2027-01-16.json").exists()
     await stage.clock.advance(HOUR)
     assert (await counted(stage)).protected == 2
 
 
-async def test_without_a_census_the_caller_is_told_when_there_will_be_one(stage: Stage) -> None:
+async def test_without_a_census_the_caller_is_told_when_there_will_be_one(stage: RunningApp) -> None:
     headers = {"Authorization": f"Bearer {stage.token()}"}
     async with (
         aiohttp.ClientSession(headers=headers) as http,

@@ -12,8 +12,8 @@ import pytest
 
 import functions
 from functions.vaults import bindings, planning, steps, volume_steps
-from local.cloud.wire import Fault
-from local.stage import Stage
+from local.cloud.wire import OrderedFault
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import FEDERATIONS, IDENTITIES, entries, seed_with_volumes
@@ -58,7 +58,7 @@ ELSEWHERE = {  # modules whose activities are struck by the tests of their own f
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed_with_volumes, settings=NO_WATCH) as stage:
         guard, subnet = stage.world.resource_guards.add("guard-contoso"), stage.world.networks.add_subnet("backups")
         write_policy(stage, guard=guard["id"], subnet=subnet["id"])
@@ -66,7 +66,7 @@ async def stage() -> AsyncIterator[Stage]:
         conforms(stage.world.wire.exchanges)
 
 
-def settled(stage: Stage) -> None:
+def settled(stage: RunningApp) -> None:
     """One of each thing, six roles for the cluster and two for the share."""
     assert len(of(stage.world, "Microsoft.DataProtection/backupVaults")) == 1
     assert len(of(stage.world, "Microsoft.Storage/storageAccounts")) == 2, "the backups' and the share's"
@@ -91,7 +91,7 @@ def test_every_activity_that_is_registered_is_in_the_table_of_its_flow() -> None
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: str) -> None:
+async def test_every_activity_gets_over_a_request_that_is(stage: RunningApp, fault: str) -> None:
     striking = Striking(stage, FAULTS[fault], REQUESTS)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
@@ -99,8 +99,8 @@ async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: s
     settled(stage)
 
 
-async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: Stage) -> None:
-    striking = Striking(stage, lambda on: Fault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: RunningApp) -> None:
+    striking = Striking(stage, lambda on: OrderedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     assert striking.met == SENDING
@@ -108,7 +108,7 @@ async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_
 
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
-async def test_every_activity_gets_over_being(stage: Stage, *, killed: bool) -> None:
+async def test_every_activity_gets_over_being(stage: RunningApp, *, killed: bool) -> None:
     struck = losing(stage, {activity(row) for row in REQUESTS}, killed=killed)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.mutants import Mutant
 from tests.worlds.protections import (
@@ -71,7 +71,7 @@ NO_WAITING = Mutant("shared.domain.vaults.release.check_empty", nothing)
 
 
 @asynccontextmanager
-async def grown(mutant: Mutant, folder: Path) -> AsyncIterator[Stage]:
+async def grown(mutant: Mutant, folder: Path) -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH, app=mutant.grow(folder)) as stage:
         yield stage
 

@@ -11,9 +11,9 @@ import pytest
 
 from local.cloud.arm import Resource
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import Fault, Reply
+from local.cloud.wire import OrderedFault, Reply
 from local.host.management import PREFIX
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.vaults.protection import CONTRIBUTOR
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
@@ -21,13 +21,13 @@ from tests.worlds.protections import CLUSTER, SOON, cluster_of, finished, of, pr
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-async def test_a_new_cluster_is_protected_by_a_vault_of_its_own(stage: Stage) -> None:
+async def test_a_new_cluster_is_protected_by_a_vault_of_its_own(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     result = await protected(stage)
     vault = stage.world.arm.find(result["vault_id"])
@@ -38,7 +38,7 @@ async def test_a_new_cluster_is_protected_by_a_vault_of_its_own(stage: Stage) ->
     assert len(of(stage.world, "Microsoft.Authorization/roleAssignments")) == 6
 
 
-async def test_a_second_run_over_the_same_cluster_changes_nothing(stage: Stage) -> None:
+async def test_a_second_run_over_the_same_cluster_changes_nothing(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     before = writes(stage.world)
@@ -50,14 +50,14 @@ async def test_a_second_run_over_the_same_cluster_changes_nothing(stage: Stage) 
     assert writes(stage.world) == before
 
 
-async def test_each_thing_is_written_once(stage: Stage) -> None:
+async def test_each_thing_is_written_once(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     sent = writes(stage.world)
     assert len(sent) == len(set(sent)) == 15, sent
 
 
-async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Stage) -> None:
+async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: RunningApp) -> None:
     stage.world.event_grid.hold_back(600, 5)
     stage.world.event_grid.deliver_twice()
     for _ in range(2):
@@ -69,7 +69,7 @@ async def test_the_same_event_three_times_out_of_order_starts_one_run(stage: Sta
     assert len(writes(stage.world)) == len(set(writes(stage.world)))
 
 
-async def test_the_events_of_many_clusters_are_read_before_their_plans_use_up_azures_limits(stage: Stage) -> None:
+async def test_the_events_of_many_clusters_are_read_before_their_plans_use_up_azures_limits(stage: RunningApp) -> None:
     for number in range(150):
         stage.world.aks.announce(stage.world.aks.add(f"aks-{number:03}", tags={"meshward:protect": "true"}))
     await stage.clock.advance(timedelta(seconds=1))
@@ -89,13 +89,15 @@ MALFORMED = {
 }
 
 
-def unfiltered(stage: Stage, **options: Any) -> None:
+def unfiltered(stage: RunningApp, **options: Any) -> None:
     """Let the app's own judgement be asked about every event."""
     topic = stage.world.event_grid.topic(stage.world.event_grid.SUBSCRIPTION)
     topic.subscriptions = {n: replace(s, advanced_filters=(), **options) for n, s in topic.subscriptions.items()}
 
 
-async def test_events_that_cant_be_right_are_dead_lettered_with_their_reason_and_start_nothing(stage: Stage) -> None:
+async def test_events_that_cant_be_right_are_dead_lettered_with_their_reason_and_start_nothing(
+    stage: RunningApp,
+) -> None:
     unfiltered(stage, max_attempts=3)
     for number, data in enumerate(MALFORMED.values()):
         stage.world.aks.announce(cluster_of(stage), data=data, id=f"event-{number}")
@@ -108,7 +110,7 @@ async def test_events_that_cant_be_right_are_dead_lettered_with_their_reason_and
 
 
 @pytest.mark.parametrize("child", ["agentPools", "trustedAccessRoleBindings"])
-async def test_a_write_of_something_else_is_taken_and_starts_nothing(stage: Stage, child: str) -> None:
+async def test_a_write_of_something_else_is_taken_and_starts_nothing(stage: RunningApp, child: str) -> None:
     data = {
         "operationName": f"Microsoft.ContainerService/managedClusters/{child}/write",
         "resourceUri": cluster_of(stage)["id"],
@@ -123,14 +125,14 @@ async def test_a_write_of_something_else_is_taken_and_starts_nothing(stage: Stag
     assert stage.host.instances() == []
 
 
-async def test_a_cluster_without_the_tag_is_left_alone(stage: Stage) -> None:
+async def test_a_cluster_without_the_tag_is_left_alone(stage: RunningApp) -> None:
     stage.world.aks.announce(stage.world.aks.add("aks-plain"))
     await stage.clock.advance(SOON)
     await stage.host.invoke_timer("cluster_sweep")
     assert not [i for i in stage.host.instances() if "aks-plain" in i.id]
 
 
-async def test_a_cluster_in_the_making_is_protected_once_it_is_made(stage: Stage) -> None:
+async def test_a_cluster_in_the_making_is_protected_once_it_is_made(stage: RunningApp) -> None:
     cluster_of(stage)["properties"]["provisioningState"] = "Creating"
     stage.world.aks.announce(cluster_of(stage))
     await stage.clock.advance(timedelta(seconds=20))
@@ -139,13 +141,13 @@ async def test_a_cluster_in_the_making_is_protected_once_it_is_made(stage: Stage
     await protected(stage)
 
 
-async def test_the_sweep_finds_what_no_event_told(stage: Stage) -> None:
+async def test_the_sweep_finds_what_no_event_told(stage: RunningApp) -> None:
     await stage.host.invoke_timer("cluster_sweep")
     await stage.host.invoke_timer("cluster_sweep")
     await protected(stage)
 
 
-async def test_a_cluster_created_again_is_another_life_that_the_old_vault_must_release_first(stage: Stage) -> None:
+async def test_a_cluster_created_again_is_another_life_that_the_old_vault_must_release_first(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     first = await protected(stage)
     stage.world.aks.remove(CLUSTER)
@@ -159,7 +161,7 @@ async def test_a_cluster_created_again_is_another_life_that_the_old_vault_must_r
 
 
 @pytest.mark.parametrize("step", ["ensure_vault", "ensure_role", "ensure_instance"])
-async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str) -> None:
+async def test_a_worker_killed_in_a_step_is_made_good(stage: RunningApp, step: str) -> None:
     killed: list[str] = []
 
     def kill(function: str, moment: str) -> bool:
@@ -180,17 +182,19 @@ async def test_a_worker_killed_in_a_step_is_made_good(stage: Stage, step: str) -
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(on="PUT", kind="answer", times=5, reply=Reply(status=429, headers={"Retry-After": "40"})),
-        Fault(on="(PUT|GET) .*(storageAccounts|backupVaults)", kind="answer", times=12),
-        Fault(on="PUT", kind="answer", times=5, reply=Reply(status=500)),
-        Fault(on="PUT", kind="after", times=20),
-        Fault(on="PUT", kind="lose", times=20),
-        Fault(on="PUT|POST", kind="double", times=50),
-        Fault(on="POST .*validateForBackup", kind="after", times=3),
+        OrderedFault(on="PUT", kind="answer", times=5, reply=Reply(status=429, headers={"Retry-After": "40"})),
+        OrderedFault(on="(PUT|GET) .*(storageAccounts|backupVaults)", kind="answer", times=12),
+        OrderedFault(on="PUT", kind="answer", times=5, reply=Reply(status=500)),
+        OrderedFault(on="PUT", kind="after", times=20),
+        OrderedFault(on="PUT", kind="lose", times=20),
+        OrderedFault(on="PUT|POST", kind="double", times=50),
+        OrderedFault(on="POST .*validateForBackup", kind="after", times=3),
     ],
     ids=["throttled", "unavailable", "broken", "done but denied", "answer lost", "doubled", "validation denied"],
 )
-async def test_faults_on_the_way_delay_protection_and_change_nothing_else(stage: Stage, fault: Fault) -> None:
+async def test_faults_on_the_way_delay_protection_and_change_nothing_else(
+    stage: RunningApp, fault: OrderedFault
+) -> None:
     stage.world.wire.order(fault)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
@@ -199,7 +203,7 @@ async def test_faults_on_the_way_delay_protection_and_change_nothing_else(stage:
     assert fault.times < 50
 
 
-async def test_roles_may_take_long_to_act_and_reads_may_go_backward(stage: Stage) -> None:
+async def test_roles_may_take_long_to_act_and_reads_may_go_backward(stage: RunningApp) -> None:
     stage.world.roles.lag = timedelta(minutes=15).total_seconds()
     stage.world.backup_vaults.instances.backward_reads = 1
     stage.world.aks.announce(cluster_of(stage))
@@ -208,7 +212,7 @@ async def test_roles_may_take_long_to_act_and_reads_may_go_backward(stage: Stage
     assert len(validations) > 3
 
 
-async def test_a_role_that_never_acts_ends_the_run_with_what_azure_says(stage: Stage) -> None:
+async def test_a_role_that_never_acts_ends_the_run_with_what_azure_says(stage: RunningApp) -> None:
     stage.world.roles.lags[CONTRIBUTOR] = timedelta(days=9).total_seconds()
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)
@@ -217,7 +221,7 @@ async def test_a_role_that_never_acts_ends_the_run_with_what_azure_says(stage: S
     assert not of(stage.world, "Microsoft.DataProtection/backupVaults/backupInstances")
 
 
-async def test_a_failed_installation_ends_the_run_and_is_taken_up_again_once_it_is_removed(stage: Stage) -> None:
+async def test_a_failed_installation_ends_the_run_and_is_taken_up_again_once_it_is_removed(stage: RunningApp) -> None:
     stage.world.extensions.fail_next(message="The nodes run Windows.")
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)
@@ -235,7 +239,7 @@ async def test_a_failed_installation_ends_the_run_and_is_taken_up_again_once_it_
     assert (again.status, again.id) == ("Completed", f"{run.id}-2")
 
 
-async def test_a_cluster_that_another_vault_holds_is_not_taken(stage: Stage) -> None:
+async def test_a_cluster_that_another_vault_holds_is_not_taken(stage: RunningApp) -> None:
     stage.world.backup_vaults.protect(CLUSTER, vault="bv-theirs")
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)
@@ -243,7 +247,7 @@ async def test_a_cluster_that_another_vault_holds_is_not_taken(stage: Stage) -> 
     assert writes(stage.world) == []
 
 
-async def test_a_vault_that_somebody_weakens_on_the_way_is_hardened_again(stage: Stage) -> None:
+async def test_a_vault_that_somebody_weakens_on_the_way_is_hardened_again(stage: RunningApp) -> None:
     weakened: list[Resource] = []
 
     def weaken(function: str, moment: str) -> None:
@@ -258,7 +262,7 @@ async def test_a_vault_that_somebody_weakens_on_the_way_is_hardened_again(stage:
     assert vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] == "On"
 
 
-async def test_the_run_and_the_log_hold_no_token_and_no_signed_address(stage: Stage) -> None:
+async def test_the_run_and_the_log_hold_no_token_and_no_signed_address(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     kept = str(stage.host.instances()) + "\n".join(stage.log)

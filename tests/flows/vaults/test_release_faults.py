@@ -7,8 +7,8 @@ import pytest
 
 from functions.vaults import bindings, releases
 from local.cloud.arm import Resource
-from local.cloud.wire import Fault
-from local.stage import Stage
+from local.cloud.wire import OrderedFault
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, IDENTITIES, entries, seed_with_volumes
@@ -35,7 +35,7 @@ SENDING = {row for row, on in REQUESTS.items() if on}
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     """A protected cluster of a mesh, with a share and a machine, is gone."""
     async with open_app(seed=seed_with_volumes, settings=NO_WATCH) as stage:
         subnet = stage.world.networks.add_subnet("backups")
@@ -47,7 +47,7 @@ async def stage() -> AsyncIterator[Stage]:
         conforms(stage.world.wire.exchanges)
 
 
-async def released(stage: Stage) -> None:
+async def released(stage: RunningApp) -> None:
     """The release has ended well; what was backed up, and what the vault was written down with, is still there."""
     await stage.run(lambda: any(run.status == "Completed" for run in runs(stage)), timedelta(days=60))
     await stage.clock.advance(2 * DAY)
@@ -67,20 +67,20 @@ def test_every_activity_of_a_release_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_every_activity_gets_over_a_request_that_is(stage: Stage, fault: str) -> None:
+async def test_every_activity_gets_over_a_request_that_is(stage: RunningApp, fault: str) -> None:
     striking = Striking(stage, FAULTS[fault], REQUESTS)
     await released(stage)
     assert striking.met == SENDING, "a fault that strikes nothing proves nothing"
 
 
-async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: Stage) -> None:
-    striking = Striking(stage, lambda on: Fault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: RunningApp) -> None:
+    striking = Striking(stage, lambda on: OrderedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
     await released(stage)
     assert striking.met == SENDING
 
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
-async def test_every_activity_gets_over_being(stage: Stage, *, killed: bool) -> None:
+async def test_every_activity_gets_over_being(stage: RunningApp, *, killed: bool) -> None:
     struck = losing(stage, set(REQUESTS), killed=killed)
     await released(stage)
     assert struck == set(REQUESTS)

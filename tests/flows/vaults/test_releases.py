@@ -9,9 +9,9 @@ import pytest
 
 from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
-from local.cloud.wire import Fault, Reply
-from local.host.durable import Instance
-from local.stage import Stage
+from local.cloud.wire import OrderedFault, Reply
+from local.host.durable import OrchestrationState
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds import bindings
 from tests.worlds.app import NO_WATCH, call, open_app
@@ -21,13 +21,13 @@ from tests.worlds.times import DAY
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: Stage) -> None:
+async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: RunningApp) -> None:
     write_policy(stage, release_after="P9D")
     vault = await left_behind(stage)
     account = one(stage, "Microsoft.Storage/storageAccounts")
@@ -53,7 +53,7 @@ async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belo
     assert releases(stage) == [release]
 
 
-async def test_a_release_by_hand_is_shown_first_and_done_only_as_shown(stage: Stage) -> None:
+async def test_a_release_by_hand_is_shown_first_and_done_only_as_shown(stage: RunningApp) -> None:
     cluster = cluster_of(stage)["id"]
     vault = await left_behind(stage)
     _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster}")
@@ -71,7 +71,7 @@ async def test_a_release_by_hand_is_shown_first_and_done_only_as_shown(stage: St
     assert any("kept until 2027-01-29" in step for step in shown["releases"][0]["steps"])
 
 
-async def test_a_vault_whose_cluster_is_there_cant_be_released(stage: Stage) -> None:
+async def test_a_vault_whose_cluster_is_there_cant_be_released(stage: RunningApp) -> None:
     await protect(stage)
     cluster = cluster_of(stage)["id"]
     assert (await call(stage, "GET", f"plans/releases?cluster_id={cluster}"))[1] == {"releases": []}
@@ -79,7 +79,9 @@ async def test_a_vault_whose_cluster_is_there_cant_be_released(stage: Stage) -> 
     assert (status, refused["reason"]) == (404, "NothingToRelease")
 
 
-async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_life_is_released(stage: Stage) -> None:
+async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_life_is_released(
+    stage: RunningApp,
+) -> None:
     first = await left_behind(stage)
     await stage.clock.advance(timedelta(hours=1))
     again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
@@ -108,7 +110,7 @@ async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_en
         assert not [step for step in shown["releases"][0]["steps"] if "identity" in step]
 
 
-def killing(stage: Stage, *names: str) -> Callable[[str, str], bool]:
+def killing(stage: RunningApp, *names: str) -> Callable[[str, str], bool]:
     """Kill the worker once in each of these activities, before it can say what it did."""
     left = set(names)
 
@@ -122,7 +124,7 @@ def killing(stage: Stage, *names: str) -> Callable[[str, str], bool]:
     return kill
 
 
-async def by_hand(stage: Stage) -> Instance:
+async def by_hand(stage: RunningApp) -> OrchestrationState:
     """The release of the cluster that is gone, by the plan that is shown for it, after an hour."""
     id = cluster_id(CLUSTER)
     _, shown = await call(stage, "GET", f"plans/releases?cluster_id={id}")
@@ -133,7 +135,7 @@ async def by_hand(stage: Stage) -> Instance:
 
 
 async def test_a_release_by_hand_ends_with_what_an_immutable_vault_still_keeps_and_a_later_one_finishes(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
     await protect(stage)
     stage.world.backup_vaults.complete_backup(CLUSTER)
@@ -148,7 +150,7 @@ async def test_a_release_by_hand_ends_with_what_an_immutable_vault_still_keeps_a
     assert of(stage.world, INSTANCES) == []
 
 
-async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
+async def test_a_vault_of_somebody_else_is_left_alone(stage: RunningApp) -> None:
     stage.world.backup_vaults.protect(CLUSTER, vault="bv-theirs")
     stage.world.aks.remove(CLUSTER)
     await stage.clock.advance(60 * DAY)
@@ -156,19 +158,19 @@ async def test_a_vault_of_somebody_else_is_left_alone(stage: Stage) -> None:
     assert one(stage, VAULTS)["name"] == "bv-theirs"
 
 
-async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: Stage) -> None:
+async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: RunningApp) -> None:
     write_policy(stage, release_after="P9D")
     ours = await left_behind(stage)
     for name, born in {"a": "the day before", "b": "2026-12-01T08:00:00+00:00"}.items():
         tags = {"meshward:cluster": f"rg-clusters/aks-{name}", "meshward:cluster-created-at": born}
         stage.world.arm.store({**ours, "id": f"{ours['id']}-{name}", "name": f"{ours['name']}-{name}", "tags": tags})
     refused = Reply(status=403, body={"error": {"code": "AuthorizationFailed", "message": "no"}})
-    stage.world.wire.order(Fault("GET .*/backupVaults/bv-aks-b-", "answer", 1000, refused))
+    stage.world.wire.order(OrderedFault("GET .*/backupVaults/bv-aks-b-", "answer", 1000, refused))
     await stage.clock.advance(11 * DAY)
     assert [release.id for release in releases(stage)] == [f"release-{ours['name']}"]
 
 
-async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: Stage) -> None:
+async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: RunningApp) -> None:
     guard = stage.world.resource_guards.add("guard-contoso")["id"]
     write_policy(stage, release_after="P9D", guard=guard)
     await left_behind(stage)

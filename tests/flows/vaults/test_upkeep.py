@@ -8,9 +8,9 @@ import pytest
 from local.cloud.arm import error
 from local.cloud.backup.protocol import refusal
 from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
-from local.cloud.wire import Fault
+from local.cloud.wire import OrderedFault
 from local.host.process import InvocationFailed
-from local.stage import Stage
+from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.protections import (
@@ -37,13 +37,13 @@ ROLES = "Microsoft.Authorization/roleAssignments"
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Stage) -> None:
+async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: RunningApp) -> None:
     await protect(stage)
     await stage.clock.advance(timedelta(minutes=5))
     before, written = len(asked(stage)), writes(stage.world)
@@ -55,7 +55,7 @@ async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Stage) 
     assert [line for line in writes(stage.world) if line not in written] == []
 
 
-async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(stage: Stage) -> None:
+async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(stage: RunningApp) -> None:
     cluster = cluster_of(stage)["id"]
     status, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster}")
     assert (status, len(shown["changes"])) == (200, 11)
@@ -85,7 +85,7 @@ async def test_the_plan_is_shown_before_it_is_applied_and_applied_only_as_shown(
     assert runs(stage)[-1].output["changes"][0].startswith("install the backup extension")
 
 
-async def test_a_sweep_while_a_cluster_is_being_protected_starts_nothing_beside_it(stage: Stage) -> None:
+async def test_a_sweep_while_a_cluster_is_being_protected_starts_nothing_beside_it(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     await stage.clock.advance(timedelta(minutes=3))
     await stage.host.invoke_timer("cluster_sweep")
@@ -93,7 +93,7 @@ async def test_a_sweep_while_a_cluster_is_being_protected_starts_nothing_beside_
     assert len(writes(stage.world)) == len(set(writes(stage.world)))
 
 
-async def test_what_has_drifted_is_mended_and_told(stage: Stage) -> None:
+async def test_what_has_drifted_is_mended_and_told(stage: RunningApp) -> None:
     await protect(stage)
     vault = one(stage, VAULTS)
     vault["properties"]["securitySettings"] = {
@@ -116,7 +116,7 @@ async def test_what_has_drifted_is_mended_and_told(stage: Stage) -> None:
     assert (await swept(stage))["changes"] == []
 
 
-async def test_a_protection_that_somebody_stopped_is_told_and_not_taken_up_again(stage: Stage) -> None:
+async def test_a_protection_that_somebody_stopped_is_told_and_not_taken_up_again(stage: RunningApp) -> None:
     await protect(stage)
     instance = one(stage, INSTANCES)
     instance["properties"]["currentProtectionState"] = "ProtectionStopped"
@@ -126,7 +126,7 @@ async def test_a_protection_that_somebody_stopped_is_told_and_not_taken_up_again
     assert instance["properties"]["currentProtectionState"] == "ProtectionStopped"
 
 
-async def test_another_schedule_is_another_policy_beside_the_first(stage: Stage) -> None:
+async def test_another_schedule_is_another_policy_beside_the_first(stage: RunningApp) -> None:
     await protect(stage)
     write_policy(stage, backup_every="PT4H", keep="P30D")
     result = await swept(stage)
@@ -137,7 +137,7 @@ async def test_another_schedule_is_another_policy_beside_the_first(stage: Stage)
     assert (await swept(stage))["changes"] == []
 
 
-async def test_a_vault_is_locked_once_the_policy_document_names_it(stage: Stage) -> None:
+async def test_a_vault_is_locked_once_the_policy_document_names_it(stage: RunningApp) -> None:
     await protect(stage)
     vault = one(stage, VAULTS)
     write_policy(stage, lock=["bv-of-another-cluster"])
@@ -151,7 +151,7 @@ async def test_a_vault_is_locked_once_the_policy_document_names_it(stage: Stage)
     assert vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] == "Locked"
 
 
-async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it(stage: Stage) -> None:
+async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it(stage: RunningApp) -> None:
     stage.world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
     stage.world.aks.announce(cluster_of(stage))
     run = await finished(stage)
@@ -168,7 +168,7 @@ async def test_less_redundancy_is_taken_only_where_the_policy_document_allows_it
     assert (await swept(stage))["redundancy"] == "ZoneRedundant"
 
 
-async def goes_on(stage: Stage) -> None:
+async def goes_on(stage: RunningApp) -> None:
     await stage.host.invoke_timer("cluster_sweep")
     again = await finished(stage, suffix="-2")
     assert again.status == "Completed", again.failure
@@ -183,10 +183,10 @@ QUOTAS = {
 
 @pytest.mark.parametrize("type", QUOTAS)
 async def test_a_quota_that_is_reached_ends_the_run_with_it_and_a_retry_finishes_once_it_is_raised(
-    stage: Stage, type: str
+    stage: RunningApp, type: str
 ) -> None:
     reply = QUOTAS[type]
-    quota = stage.world.wire.order(Fault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
+    quota = stage.world.wire.order(OrderedFault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
     await stops_with(stage, reply.body["error"]["message"])
     assert reply.body["error"]["code"] in (runs(stage)[0].failure or "")
     quota.times = 0
@@ -194,7 +194,7 @@ async def test_a_quota_that_is_reached_ends_the_run_with_it_and_a_retry_finishes
 
 
 async def test_a_soft_deleted_vault_of_the_same_name_ends_the_run_and_a_retry_finishes_once_it_is_gone(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
     _, shown = await call(stage, "GET", f"plans/protections?cluster_id={cluster_of(stage)['id']}")
     stage.world.backup_vaults.deleted[shown["vault"].lower()] = {}
@@ -204,7 +204,7 @@ async def test_a_soft_deleted_vault_of_the_same_name_ends_the_run_and_a_retry_fi
 
 
 async def test_a_backup_that_somebody_deleted_is_told_and_made_anew_once_nothing_is_left_of_it(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
     await protect(stage)
     instance = one(stage, INSTANCES)
@@ -224,7 +224,7 @@ async def test_a_backup_that_somebody_deleted_is_told_and_made_anew_once_nothing
     assert one(stage, INSTANCES)["properties"]["currentProtectionState"] == "ProtectionConfigured"
 
 
-async def test_a_read_that_goes_backward_changes_nothing(stage: Stage) -> None:
+async def test_a_read_that_goes_backward_changes_nothing(stage: RunningApp) -> None:
     await protect(stage)
     written = writes(stage.world)
     stage.world.backup_vaults.instances.backward_reads = 2
@@ -233,7 +233,7 @@ async def test_a_read_that_goes_backward_changes_nothing(stage: Stage) -> None:
     assert writes(stage.world) == written
 
 
-async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_kept(stage: Stage) -> None:
+async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_kept(stage: RunningApp) -> None:
     old = await protect(stage)
     cluster = cluster_of(stage)
     stage.world.aks.remove(CLUSTER)
@@ -249,7 +249,7 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
     assert stage.world.arm.find(old["vault_id"]), "it outlives its cluster by 30 days"
 
 
-async def test_names_that_need_escaping_make_no_difference(stage: Stage) -> None:
+async def test_names_that_need_escaping_make_no_difference(stage: RunningApp) -> None:
     group = "rg-(one)_1.x"
     stage.world.aks.remove(CLUSTER)
     stage.world.machines.add("vm-build", group=group)
@@ -267,7 +267,7 @@ async def test_names_that_need_escaping_make_no_difference(stage: Stage) -> None
 GUARD = "guard-contoso"
 
 
-async def test_a_resource_guard_watches_over_the_vault_when_the_policy_document_names_one(stage: Stage) -> None:
+async def test_a_resource_guard_watches_over_the_vault_when_the_policy_document_names_one(stage: RunningApp) -> None:
     guard = stage.world.resource_guards.add(GUARD)["id"]
     await protect(stage)
     write_policy(stage, guard=guard)
@@ -285,7 +285,7 @@ async def test_a_resource_guard_watches_over_the_vault_when_the_policy_document_
 
 
 async def test_the_storage_account_is_reached_by_a_private_endpoint_alone_when_the_policy_document_names_a_subnet(
-    stage: Stage,
+    stage: RunningApp,
 ) -> None:
     subnet, zone = stage.world.networks.add_subnet("backups"), stage.world.networks.add_zone("privatelink.blob")
     await protect(stage)
@@ -304,7 +304,7 @@ async def test_the_storage_account_is_reached_by_a_private_endpoint_alone_when_t
     assert writes(stage.world) == written
 
 
-async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: Stage) -> None:
+async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(stage: RunningApp) -> None:
     plain, unwilling = (
         stage.world.aks.add("aks-plain"),
         stage.world.aks.add("aks-no", tags={"meshward:protect": "false"}),
@@ -317,7 +317,7 @@ async def test_a_whole_subscription_can_be_protected_and_a_cluster_still_say_no(
     assert [i.output["cluster_id"] for i in runs(stage)] == [plain["id"]]
 
 
-async def test_a_policy_document_with_an_unknown_knob_starts_nothing(stage: Stage) -> None:
+async def test_a_policy_document_with_an_unknown_knob_starts_nothing(stage: RunningApp) -> None:
     write_policy(stage, imutability="Locked")
     with pytest.raises(InvocationFailed, match=r"BadPolicy.*\$\.default\.protect\.imutability"):
         await stage.host.invoke_timer("cluster_sweep")
@@ -325,7 +325,7 @@ async def test_a_policy_document_with_an_unknown_knob_starts_nothing(stage: Stag
     assert writes(stage.world) == []
 
 
-async def test_a_cluster_deleted_on_the_way_ends_its_run_with_a_reason(stage: Stage) -> None:
+async def test_a_cluster_deleted_on_the_way_ends_its_run_with_a_reason(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     await stage.clock.advance(timedelta(minutes=3))
     stage.world.aks.remove(CLUSTER)
@@ -339,7 +339,7 @@ AZURE_TAKES = 25 + 240 + 45 + 10 + 60  # account, extension, validation; instanc
 
 @pytest.mark.parametrize("lag", [timedelta(0), timedelta(minutes=7), timedelta(minutes=20)])
 async def test_less_than_a_minute_is_lost_beside_what_azure_itself_and_the_slowest_role_take(
-    stage: Stage, lag: timedelta
+    stage: RunningApp, lag: timedelta
 ) -> None:
     """The extension's identity is the last to be known, so its role is the last to act."""
     stage.world.roles.lag = lag.total_seconds()

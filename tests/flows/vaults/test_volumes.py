@@ -7,7 +7,7 @@ import pytest
 
 from local.cloud.arm import Resource
 from local.cloud.world import World
-from local.stage import Stage
+from local.stage import RunningApp
 from shared.domain.vaults.protection import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, call, open_app
@@ -47,35 +47,35 @@ def seed(world: World) -> None:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
         conforms(stage.world.wire.exchanges)
 
 
-def one(stage: Stage, type: str) -> Resource:
+def one(stage: RunningApp, type: str) -> Resource:
     (found,) = of(stage.world, type)
     return found
 
 
-def states(stage: Stage) -> dict[str, str]:
+def states(stage: RunningApp) -> dict[str, str]:
     """The protected shares and their protection states."""
     return {i["properties"]["friendlyName"]: i["properties"]["protectionState"] for i in of(stage.world, ITEMS)}
 
 
-async def protect(stage: Stage) -> None:
+async def protect(stage: RunningApp) -> None:
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
 
 
-async def refused(stage: Stage, reason: str) -> None:
+async def refused(stage: RunningApp, reason: str) -> None:
     """The cluster itself is protected all the same, and the run ends with the reason."""
     await stops_with(stage, reason)
     held = one(stage, "Microsoft.DataProtection/backupVaults/backupInstances")
     assert held["properties"]["currentProtectionState"] == "ProtectionConfigured"
 
 
-async def test_each_named_share_is_protected_and_no_other_by_a_hardened_vault(stage: Stage) -> None:
+async def test_each_named_share_is_protected_and_no_other_by_a_hardened_vault(stage: RunningApp) -> None:
     await protect(stage)
     assert states(stage) == dict.fromkeys(("carts", "images", "orders"), "IRPending")
     vault = one(stage, VAULTS)
@@ -92,7 +92,7 @@ async def test_each_named_share_is_protected_and_no_other_by_a_hardened_vault(st
     assert set(run.output["volumes"]) == {"share storders/orders", "share stshop/carts", "share stshop/images"}
 
 
-async def test_an_account_is_registered_by_the_vault_s_identity_alone(stage: Stage) -> None:
+async def test_an_account_is_registered_by_the_vault_s_identity_alone(stage: RunningApp) -> None:
     await protect(stage)
     vault = one(stage, VAULTS)
     assert len(of(stage.world, CONTAINERS)) == 2
@@ -103,7 +103,7 @@ async def test_an_account_is_registered_by_the_vault_s_identity_alone(stage: Sta
         assert stage.world.roles.effective(vault["identity"]["principalId"], FILE_BACKUP_CONTRIBUTOR, account)
 
 
-async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(stage: Stage) -> None:
+async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(stage: RunningApp) -> None:
     await protect(stage)
     sent = [line for line in writes(stage.world) if "RecoveryServices" in line]
     # a failed registration is asked for again: that is how it is seen that the role acts
@@ -116,7 +116,7 @@ async def test_each_thing_is_asked_for_once_and_a_second_run_changes_nothing(sta
     assert writes(stage.world) == before
 
 
-async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_no_write(stage: Stage) -> None:
+async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_no_write(stage: RunningApp) -> None:
     stage.world.machines.add("vm-build", group="rg-tools")
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await protect(stage)
@@ -130,7 +130,7 @@ async def test_an_unchanged_run_over_shares_and_machines_costs_eight_reads_and_n
     assert writes(stage.world) == written
 
 
-async def test_the_policy_for_shares_says_what_the_policy_document_asks_for(stage: Stage) -> None:
+async def test_the_policy_for_shares_says_what_the_policy_document_asks_for(stage: RunningApp) -> None:
     write_policy(stage, backup_every="PT4H", keep="P30D", redundancy="ZoneRedundant", soft_delete="AlwaysOn")
     await protect(stage)
     policy = next(p for p in of(stage.world, POLICIES) if p["name"] == "files-every-4h-keep-30d")
@@ -142,7 +142,7 @@ async def test_the_policy_for_shares_says_what_the_policy_document_asks_for(stag
     assert held["securitySettings"]["softDeleteSettings"]["softDeleteState"] == "AlwaysON"
 
 
-async def test_another_schedule_is_another_policy_and_the_shares_move_to_it(stage: Stage) -> None:
+async def test_another_schedule_is_another_policy_and_the_shares_move_to_it(stage: RunningApp) -> None:
     await protect(stage)
     write_policy(stage, keep="P14D")
     changes = (await swept(stage))["changes"]
@@ -152,7 +152,7 @@ async def test_another_schedule_is_another_policy_and_the_shares_move_to_it(stag
     assert (await swept(stage))["changes"] == []
 
 
-async def test_a_role_that_acts_late_shows_in_the_registration(stage: Stage) -> None:
+async def test_a_role_that_acts_late_shows_in_the_registration(stage: RunningApp) -> None:
     stage.world.roles.lags[FILE_BACKUP_CONTRIBUTOR] = timedelta(minutes=20).total_seconds()
     await protect(stage)
     assert set(states(stage)) == {"carts", "images", "orders"}
@@ -160,7 +160,7 @@ async def test_a_role_that_acts_late_shows_in_the_registration(stage: Stage) -> 
     assert len(tried) > 2 * 10
 
 
-async def test_the_plan_names_the_volumes_and_its_hash_covers_them(stage: Stage) -> None:
+async def test_the_plan_names_the_volumes_and_its_hash_covers_them(stage: RunningApp) -> None:
     route = f"plans/protections?cluster_id={cluster_of(stage)['id']}"
     _, shown = await call(stage, "GET", route)
     acts = [(c["act"], c["what"]) for c in shown["changes"]]
@@ -172,7 +172,7 @@ async def test_the_plan_names_the_volumes_and_its_hash_covers_them(stage: Stage)
     assert (status, answer["reason"]) == (409, "PlanChanged")
 
 
-async def test_drift_of_the_recovery_services_vault_is_mended(stage: Stage) -> None:
+async def test_drift_of_the_recovery_services_vault_is_mended(stage: RunningApp) -> None:
     await protect(stage)
     held = one(stage, VAULTS)["properties"]
     held["securitySettings"]["softDeleteSettings"]["softDeleteState"] = "Disabled"
@@ -188,7 +188,7 @@ async def test_drift_of_the_recovery_services_vault_is_mended(stage: Stage) -> N
     assert (await swept(stage))["changes"] == []
 
 
-async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_document_says_so(stage: Stage) -> None:
+async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_document_says_so(stage: RunningApp) -> None:
     await protect(stage)
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Enabled"
     write_policy(stage, public_network=False)
@@ -197,21 +197,21 @@ async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_documen
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Disabled"
 
 
-async def test_a_resource_guard_watches_over_the_recovery_services_vault_too(stage: Stage) -> None:
+async def test_a_resource_guard_watches_over_the_recovery_services_vault_too(stage: RunningApp) -> None:
     write_policy(stage, guard=stage.world.resource_guards.add("guard-contoso")["id"])
     await protect(stage)
     assert one(stage, VAULTS)["properties"]["securitySettings"]["multiUserAuthorization"] == "Enabled"
     assert (await swept(stage))["changes"] == []
 
 
-async def test_a_share_that_is_named_later_is_protected_by_the_sweep(stage: Stage) -> None:
+async def test_a_share_that_is_named_later_is_protected_by_the_sweep(stage: RunningApp) -> None:
     await protect(stage)
     cluster_of(stage)["tags"]["meshward:files-3"] = f"rg-storage/{OTHER}/unnamed"
     assert [line.split()[0] for line in (await swept(stage))["changes"]] == ["protect"]
     assert "unnamed" in states(stage)
 
 
-async def test_an_account_that_another_vault_holds_is_refused_and_the_rest_is_protected(stage: Stage) -> None:
+async def test_an_account_that_another_vault_holds_is_refused_and_the_rest_is_protected(stage: RunningApp) -> None:
     stage.world.recovery_vaults.protect("rsv-theirs", OTHER, "unnamed")
     await refused(stage, "VolumesRefused: refuse share storders/orders: ")
     assert set(states(stage)) == {"carts", "images", "unnamed"}
@@ -225,7 +225,7 @@ async def test_an_account_that_another_vault_holds_is_refused_and_the_rest_is_pr
     ],
 )
 async def test_a_share_whose_protection_somebody_ended_is_told_and_not_taken_up_again(
-    stage: Stage, state: dict[str, object], why: str
+    stage: RunningApp, state: dict[str, object], why: str
 ) -> None:
     await protect(stage)
     item = next(i for i in of(stage.world, ITEMS) if i["properties"]["friendlyName"] == "carts")
@@ -236,18 +236,18 @@ async def test_a_share_whose_protection_somebody_ended_is_told_and_not_taken_up_
     assert item["properties"]["protectionState"] == "ProtectionStopped"
 
 
-async def test_a_share_that_is_not_there_is_refused_by_name(stage: Stage) -> None:
+async def test_a_share_that_is_not_there_is_refused_by_name(stage: RunningApp) -> None:
     stage.world.file_shares.delete_share(OTHER, "orders")
     await refused(stage, "refuse share storders/orders: it isn't there")
     assert set(states(stage)) == {"carts", "images"}
 
 
-async def test_an_account_elsewhere_than_the_vault_is_refused(stage: Stage) -> None:
+async def test_an_account_elsewhere_than_the_vault_is_refused(stage: RunningApp) -> None:
     stage.world.file_shares.account(OTHER)["location"] = "northeurope"
     await refused(stage, "it is in northeurope, and the vault in westeurope")
 
 
-async def test_a_tag_that_names_no_share_is_told_before_anything_is_made(stage: Stage) -> None:
+async def test_a_tag_that_names_no_share_is_told_before_anything_is_made(stage: RunningApp) -> None:
     cluster_of(stage)["tags"]["meshward:files"] = "not a share"
     route = f"plans/protections?cluster_id={cluster_of(stage)['id']}"
     status, answer = await call(stage, "GET", route)
@@ -257,13 +257,13 @@ async def test_a_tag_that_names_no_share_is_told_before_anything_is_made(stage: 
     assert writes(stage.world) == []
 
 
-async def test_volumes_do_not_wait_for_a_cluster_that_can_not_be_protected(stage: Stage) -> None:
+async def test_volumes_do_not_wait_for_a_cluster_that_can_not_be_protected(stage: RunningApp) -> None:
     stage.world.roles.lags[CONTRIBUTOR] = (9 * DAY).total_seconds()
     await stops_with(stage, "UserErrorMissingPermissionsOnSnapshotResourceGroup")
     assert set(states(stage)) == {"carts", "images", "orders"}
 
 
-async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_backups(stage: Stage) -> None:
+async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_backups(stage: RunningApp) -> None:
     write_policy(stage, release_after="P9D")
     await protect(stage)
     stage.world.aks.remove(CLUSTER)
@@ -279,7 +279,7 @@ async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_b
     assert stage.world.file_shares.exists(ACCOUNT, "carts"), "what was backed up is somebody else's"
 
 
-async def test_a_machine_that_the_cluster_names_is_protected_by_a_policy_of_its_own(stage: Stage) -> None:
+async def test_a_machine_that_the_cluster_names_is_protected_by_a_policy_of_its_own(stage: RunningApp) -> None:
     machine = stage.world.machines.add("vm-build", group="rg-tools")
     cluster_of(stage)["tags"]["meshward:machines"] = "rg-tools/vm-build"
     await protect(stage)
@@ -292,7 +292,7 @@ async def test_a_machine_that_the_cluster_names_is_protected_by_a_policy_of_its_
     assert writes(stage.world) == before
 
 
-async def test_a_machine_that_another_vault_holds_is_refused(stage: Stage) -> None:
+async def test_a_machine_that_another_vault_holds_is_refused(stage: RunningApp) -> None:
     machine = stage.world.machines.add("vm-build", group="rg-tools")
     theirs = stage.world.recovery_vaults.add("rsv-theirs", location="westeurope")
     stage.world.recovery_vaults.items.machines.protect(theirs["id"], machine, f"{theirs['id']}/backupPolicies/p")

@@ -3,18 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from shared.domain.restores.choice import Candidate, Point, plan_of
+from shared.domain.restores.choice import Point, RestoreCandidate, plan_of
 from shared.domain.restores.history import empty
-from shared.domain.restores.manifest import Entry, Manifest
+from shared.domain.restores.manifest import Manifest, ManifestEntry
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import Item, Plan, RecoveryPoint, Source, Verification
+from shared.domain.restores.verification import Item, RecoveryPoint, RestorePlan, RestoreSource, Verification
 from tests.worlds.times import NOW
 
 NAME = "0f0e0d0c-1111-4222-8333-444455556666"
 KNOBS = VerifyPolicy()
 
 
-def a_plan(now: datetime = NOW, **facts: Any) -> Plan:
+def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
     """A plan of a cluster's verification in which these facts are otherwise."""
     usual: dict[str, Any] = {
         "name": NAME,
@@ -28,16 +28,16 @@ def a_plan(now: datetime = NOW, **facts: Any) -> Plan:
         "planned": now,
         "places": {"shop": "verify-shop"},
     }
-    return Plan(**usual | facts)
+    return RestorePlan(**usual | facts)
 
 
-def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> Plan:
+def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> RestorePlan:
     """The plan that the domain makes for a point."""
-    source = Source(wanted=Verification(name=NAME), item=item, target_id=item.source_id)
-    candidate = Candidate(source=source, names=names, manifest="")
+    source = RestoreSource(wanted=Verification(name=NAME), item=item, target_id=item.source_id)
+    candidate = RestoreCandidate(source=source, names=names, manifest="")
     return plan_of(candidate, Point(point, point.time, ()), empty(item), KNOBS, now)
 
 
-def a_manifest(taken: datetime = NOW, /, **entries: Entry) -> Manifest:
+def a_manifest(taken: datetime = NOW, /, **entries: ManifestEntry) -> Manifest:
     """A manifest of these entries."""
     return Manifest(taken=taken, names=("shop",), total=len(entries), entries=entries)

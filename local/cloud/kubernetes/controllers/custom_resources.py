@@ -1,11 +1,11 @@
 """CustomResourceDefinitions: the kinds that they define are served."""
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.status import condition
 from local.cloud.kubernetes.objects import Object
 
 
-def reconcile(cluster: Cluster, definition: Object) -> None:
+def reconcile(cluster: SimulatedCluster, definition: Object) -> None:
     spec = definition["spec"]
     for version in spec["versions"]:
         if version.get("served", True) and not cluster.served(spec["group"], version["name"], spec["names"]["plural"]):

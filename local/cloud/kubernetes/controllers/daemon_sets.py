@@ -2,12 +2,12 @@
 
 import math
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.pods import active_pods, new_pod, revision_of, template_hash
 from local.cloud.kubernetes.objects import Object, is_ready, share
 
 
-def reconcile(cluster: Cluster, daemon_set: Object) -> None:
+def reconcile(cluster: SimulatedCluster, daemon_set: Object) -> None:
     spec, revision = daemon_set["spec"], template_hash(daemon_set["spec"]["template"])
     nodes = [n["metadata"]["name"] for n in cluster.objects("Node")]
     pods = {p["spec"]["nodeName"]: p for p in cluster.owned(daemon_set, "Pod")}
@@ -25,7 +25,7 @@ def reconcile(cluster: Cluster, daemon_set: Object) -> None:
         _count(cluster, daemon_set, revision, len(nodes))
 
 
-def _count(cluster: Cluster, daemon_set: Object, revision: str, nodes: int) -> None:
+def _count(cluster: SimulatedCluster, daemon_set: Object, revision: str, nodes: int) -> None:
     pods = active_pods(cluster, daemon_set)
     ready = sum(map(is_ready, pods))
     cluster.set_status(

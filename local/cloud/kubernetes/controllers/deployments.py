@@ -2,13 +2,13 @@
 
 import math
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.pods import owner_reference, template_hash
 from local.cloud.kubernetes.controllers.status import COUNTS, condition
 from local.cloud.kubernetes.objects import Object, share
 
 
-def reconcile(cluster: Cluster, deployment: Object) -> None:
+def reconcile(cluster: SimulatedCluster, deployment: Object) -> None:
     spec = deployment["spec"]
     sets = cluster.owned(deployment, "ReplicaSet")
     digest = template_hash(spec["template"])
@@ -19,7 +19,7 @@ def reconcile(cluster: Cluster, deployment: Object) -> None:
     _tell(cluster, deployment, digest)
 
 
-def _tell(cluster: Cluster, deployment: Object, digest: str) -> None:
+def _tell(cluster: SimulatedCluster, deployment: Object, digest: str) -> None:
     spec, sets = deployment["spec"], cluster.owned(deployment, "ReplicaSet")
     total = {f: sum(s.get("status", {}).get(f, 0) for s in sets) for f in COUNTS}
     updated = sum(s.get("status", {}).get("replicas", 0) for s in sets if s["metadata"]["name"].endswith(digest))
@@ -38,7 +38,7 @@ def _tell(cluster: Cluster, deployment: Object, digest: str) -> None:
     )
 
 
-def _roll(cluster: Cluster, spec: Object, new: Object, old: list[Object]) -> None:
+def _roll(cluster: SimulatedCluster, spec: Object, new: Object, old: list[Object]) -> None:
     """One step: raise the new ReplicaSet within the surge, lower the old ones as far as availability allows."""
     wanted, (surge, unavailable) = spec.get("replicas", 1), _limits(spec)
     if spec.get("strategy", {}).get("type") == "Recreate":
@@ -67,7 +67,7 @@ def _limits(spec: Object) -> tuple[int, int]:
     return surge, unavailable or (0 if surge else 1)
 
 
-def _scale(cluster: Cluster, replica_set: Object, replicas: int) -> Object:
+def _scale(cluster: SimulatedCluster, replica_set: Object, replicas: int) -> Object:
     return cluster.update({**replica_set, "spec": {**replica_set["spec"], "replicas": replicas}})
 
 

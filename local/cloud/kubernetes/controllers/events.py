@@ -1,12 +1,12 @@
 """Events: written by nobody's hand here, they only age."""
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 
 _KEPT_SECONDS = 3_600.0  # the API server forgets events after an hour
 
 
-def reconcile(cluster: Cluster, event: Object) -> None:
+def reconcile(cluster: SimulatedCluster, event: Object) -> None:
     version = event["metadata"]["resourceVersion"]
 
     def forget() -> None:

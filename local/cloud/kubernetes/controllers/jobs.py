@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.pods import active_pods, new_pod
 from local.cloud.kubernetes.controllers.status import condition
 from local.cloud.kubernetes.objects import Object
@@ -10,7 +10,7 @@ from local.cloud.kubernetes.objects import Object
 _BACKOFF_SECONDS, _BACKOFF_LIMIT = 10.0, 6
 
 
-def reconcile(cluster: Cluster, job: Object) -> float | None:
+def reconcile(cluster: SimulatedCluster, job: Object) -> float | None:
     spec, status = job["spec"], job.get("status", {})
     if status.get("conditions"):
         return None

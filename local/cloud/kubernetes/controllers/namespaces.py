@@ -1,12 +1,12 @@
 """Namespaces: what each holds from its start, and their end, when all that they hold is gone."""
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 
 _LOOK_AGAIN_SECONDS = 5.0
 
 
-def reconcile(cluster: Cluster, namespace: Object) -> float | None:
+def reconcile(cluster: SimulatedCluster, namespace: Object) -> float | None:
     name = namespace["metadata"]["name"]
     if "deletionTimestamp" not in namespace["metadata"]:
         labels = {**namespace["metadata"].get("labels", {}), "kubernetes.io/metadata.name": name}

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object, has_ended
 
 
@@ -34,7 +34,7 @@ def owner_reference(obj: Object) -> Object:
     return {**named, "controller": True, "blockOwnerDeletion": True}
 
 
-def active_pods(cluster: Cluster, owner: Object) -> list[Object]:
+def active_pods(cluster: SimulatedCluster, owner: Object) -> list[Object]:
     """Pods that run or are about to."""
     return [p for p in cluster.owned(owner, "Pod") if "deletionTimestamp" not in p["metadata"] and not has_ended(p)]
 

@@ -1,12 +1,12 @@
 """ReplicaSets: as many pods as are wanted; those that are not ready go first."""
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.pods import active_pods, new_pod
 from local.cloud.kubernetes.controllers.status import count
 from local.cloud.kubernetes.objects import Object, is_ready
 
 
-def reconcile(cluster: Cluster, replica_set: Object) -> None:
+def reconcile(cluster: SimulatedCluster, replica_set: Object) -> None:
     wanted = replica_set["spec"].get("replicas", 1) if "deletionTimestamp" not in replica_set["metadata"] else 0
     pods = active_pods(cluster, replica_set)
     for pod in sorted(pods, key=is_ready)[: max(0, len(pods) - wanted)]:

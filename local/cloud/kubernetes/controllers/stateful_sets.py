@@ -1,12 +1,12 @@
 """StatefulSets: pods with names and claims of their own, updated from the highest ordinal, one at a time."""
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers.pods import active_pods, new_pod, revision_of, template_hash
 from local.cloud.kubernetes.controllers.status import count
 from local.cloud.kubernetes.objects import Object, is_ready
 
 
-def reconcile(cluster: Cluster, stateful_set: Object) -> None:
+def reconcile(cluster: SimulatedCluster, stateful_set: Object) -> None:
     spec, meta = stateful_set["spec"], stateful_set["metadata"]
     revision = f"{meta['name']}-{template_hash(spec['template'])}"
     try:
@@ -27,7 +27,7 @@ def reconcile(cluster: Cluster, stateful_set: Object) -> None:
         )
 
 
-def _step(cluster: Cluster, stateful_set: Object, revision: str) -> None:
+def _step(cluster: SimulatedCluster, stateful_set: Object, revision: str) -> None:
     """The first thing that is due: create in order, shrink from the end, replace from the end."""
     spec, meta = stateful_set["spec"], stateful_set["metadata"]
     wanted = [f"{meta['name']}-{n}" for n in range(spec.get("replicas", 1))]
@@ -52,7 +52,7 @@ def _step(cluster: Cluster, stateful_set: Object, revision: str) -> None:
                 return
 
 
-def _claim(cluster: Cluster, stateful_set: Object, pod_name: str) -> list[Object]:
+def _claim(cluster: SimulatedCluster, stateful_set: Object, pod_name: str) -> list[Object]:
     """The pod's own volumes, over claims that are made if they aren't there and outlive the pod."""
     volumes = []
     for template in stateful_set["spec"].get("volumeClaimTemplates", ()):

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object, is_ready
 
 COUNTS = ("replicas", "readyReplicas", "availableReplicas")
 
 
-def count(cluster: Cluster, workload: Object, pods: list[Object], **more: Any) -> None:
+def count(cluster: SimulatedCluster, workload: Object, pods: list[Object], **more: Any) -> None:
     """Write how many pods there are and are ready, and what else the workload's kind tells."""
     ready = sum(map(is_ready, pods))
     counts = dict(zip(COUNTS, (len(pods), ready, ready), strict=True))

@@ -1,10 +1,10 @@
 """PersistentVolumeClaims: each gets a volume of its own."""
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 
 
-def reconcile(cluster: Cluster, claim: Object) -> None:
+def reconcile(cluster: SimulatedCluster, claim: Object) -> None:
     volume = claim["spec"].get("volumeName") or f"pvc-{claim['metadata']['uid']}"
     capacity = claim["spec"].get("resources", {}).get("requests", {})
     bound = cluster.update({**claim, "spec": {**claim["spec"], "volumeName": volume}})

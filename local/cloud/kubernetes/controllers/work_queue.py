@@ -8,7 +8,7 @@ Rules:
 
 from collections.abc import Callable
 
-from local.cloud.kubernetes.cluster import Cluster
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.controllers import (
     custom_resources,
     daemon_sets,
@@ -23,7 +23,7 @@ from local.cloud.kubernetes.controllers import (
 from local.cloud.kubernetes.controllers.garbage import collect
 from local.cloud.kubernetes.errors import StatusError
 from local.cloud.kubernetes.objects import Object
-from local.cloud.kubernetes.store import Change
+from local.cloud.kubernetes.store import WatchEvent
 
 type Key = tuple[str, str, str]  # kind, namespace and name
 
@@ -31,7 +31,7 @@ _SYNC_SECONDS = 0.2
 _RETRY_SECONDS = 5.0
 _COLLECT_SECONDS = 1.0
 _FIRST_LOOK = {"PersistentVolumeClaim": 3.0, "Namespace": 0.0, "CustomResourceDefinition": 0.0}
-_RECONCILERS: dict[str, Callable[[Cluster, Object], float | None]] = {
+_RECONCILERS: dict[str, Callable[[SimulatedCluster, Object], float | None]] = {
     "Deployment": deployments.reconcile,
     "ReplicaSet": replica_sets.reconcile,
     "StatefulSet": stateful_sets.reconcile,
@@ -50,12 +50,12 @@ class Controllers:
     A controller returns after how many seconds it wants to look again, or None.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: SimulatedCluster) -> None:
         self.cluster = cluster
         self._pending: set[Key] = set()
         cluster.listeners.append(self._changed)
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: WatchEvent) -> None:
         kind, meta = change.kind.name, change.object["metadata"]
         namespace = meta.get("namespace", "")
         if kind in _RECONCILERS:

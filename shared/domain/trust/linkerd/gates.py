@@ -17,7 +17,7 @@ from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import Bundle, Proxy, Replica, Workload
 from shared.domain.trust.linkerd.waves import blockers
 from shared.domain.trust.phases import STAGES, Phase, Roots, Slot
-from shared.domain.trust.verdicts import Fault, Verdict, verdict_on
+from shared.domain.trust.verdicts import GateFault, GateVerdict, verdict_on
 
 RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
 _RENEWED_AFTER = 0.7  # of a leaf's life (linkerd2-proxy)
@@ -51,17 +51,17 @@ def trusts(proxy: Proxy, wanted: Wanted) -> bool:
     return wanted.trusted <= proxy.roots and not wanted.dropped & proxy.roots
 
 
-def trust_gate(proxies: Sequence[Proxy], wanted: Wanted, workloads: Iterable[Workload] = ()) -> Verdict:
+def trust_gate(proxies: Sequence[Proxy], wanted: Wanted, workloads: Iterable[Workload] = ()) -> GateVerdict:
     """Every live proxy trusts what is wanted; with workloads, blockers come with why nothing replaces them."""
     lacking = [p for p in proxies if not trusts(p, wanted)]
-    fault = Fault("ProxiesLackRoots", "proxies", "don't trust the wanted roots yet")
+    fault = GateFault("ProxiesLackRoots", "proxies", "don't trust the wanted roots yet")
     return verdict_on(fault, blockers(lacking, workloads), len(lacking), len(proxies))
 
 
-def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> Verdict:
+def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> GateVerdict:
     """Every live proxy got its leaf after `since`; `refreshed` has the last refresh, where known, by the proxy's id."""
     older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
-    fault = Fault("LeavesNotRenewed", "proxies", "aren't known to have a leaf of the new issuer yet")
+    fault = GateFault("LeavesNotRenewed", "proxies", "aren't known to have a leaf of the new issuer yet")
     return verdict_on(fault, blockers(older), len(older), len(proxies))
 
 
@@ -76,13 +76,13 @@ def until_renewed(refreshed: Iterable[datetime | None], life: timedelta, now: da
     return min(max([_SOONEST_LOOK, *renewals]), _LATEST_LOOK).total_seconds()
 
 
-def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetime) -> Verdict:
+def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetime) -> GateVerdict:
     """Every replica of the identity controller uses the issuer with this NotAfter, written at `applied`.
 
     A replica that doesn't report its issuer is trusted only if it was made after the issuer was written.
     """
     stale = [r for r in replicas if not _uses(r, expires, applied)]
-    fault = Fault("IssuerNotReloaded", "replicas of linkerd-identity", "don't use the new issuer yet")
+    fault = GateFault("IssuerNotReloaded", "replicas of linkerd-identity", "don't use the new issuer yet")
     return verdict_on(fault, [r.pod for r in stale], len(stale), len(replicas))
 
 
