@@ -14,7 +14,7 @@ from shared.domain.documents import Mark
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.resource_id import parsed, same, subscription_scope
 
-TRIED = Mark("selftest/{name}", "That a self-test wrote to the store, or that its event came back.")
+TRIED = Mark("selftest/{name}", "A self-test wrote to the store, or its event came back.")
 # What a subscription of the fleet needs; infra/providers.sh registers these, and more for the installation itself.
 PROVIDERS = (
     "Microsoft.ContainerService",

@@ -63,7 +63,7 @@ class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-SAMPLED_OUT = Document("sampled/{verification}.json", "That a backup isn't verified, and why.", SampledOut)
+SAMPLED_OUT = Document("sampled/{verification}.json", "Why a backup isn't verified.", SampledOut)
 
 
 class Point(NamedTuple):

@@ -103,7 +103,9 @@ def manifest_of(held: Held, now: datetime) -> Manifest:
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
 
 
-MANIFEST = Document("manifests/{item}/{when}-{verification}.json", "What a backup must hold.", Manifest)
+MANIFEST = Document(
+    "manifests/{item}/{when}-{verification}.json", "What the source held; copies are compared with it.", Manifest
+)
 
 
 def folder(item_id: str) -> str:

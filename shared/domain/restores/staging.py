@@ -53,8 +53,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     lease: str
 
 
-TURN = Document("turns/{subscription}/{group}.json", "Which restore passes through a staging group.", Turn)
-BEFORE = Document("staging/{verification}.json", "What was in the staging group before a restore.", Before)
+TURN = Document("turns/{subscription}/{group}.json", "Which restore uses a scratch group for staging.", Turn)
+BEFORE = Document("staging/{verification}.json", "What a scratch group held before a restore was staged in it.", Before)
 
 
 def turn_path(plan: Plan) -> str:

@@ -84,8 +84,10 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-GONE_AT = Document("releases/{vault}/gone.json", "When a vault was first seen without its cluster.", datetime)
-RELEASED = Document("releases/{vault}/released.json", "That a vault was released.", Released)
+GONE_AT = Document(
+    "releases/{vault}/gone.json", "When Meshward first saw that a vault's cluster was deleted.", datetime
+)
+RELEASED = Document("releases/{vault}/released.json", "When a vault was released, and by which steps.", Released)
 
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
