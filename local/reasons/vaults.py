@@ -2,98 +2,102 @@
 
 from local.reasons import Text, Texts
 
-NOTHING = "Nothing; it goes on by itself."
+NOTHING = "Nothing; it continues by itself."
 
 PROTECTION: Texts = {
     "NotAskedFor": Text(
-        "Neither the cluster's tags nor the policy ask for protection.",
-        "Set the tag `meshward:protect=true` if the cluster is to be protected.",
+        "Neither the cluster's tags nor the policy document ask for protection.",
+        "To protect the cluster, set the tag `meshward:protect=true`.",
     ),
     "NotOptedIn": Text(
-        "The call asks to protect a cluster that has no tag `meshward:protect=true`.", "Set the tag and call again."
+        "The call asks for the protection of a cluster without the tag `meshward:protect=true`.",
+        "Set the tag and call again.",
     ),
-    "NotStarted": Text("Nothing has begun to protect the cluster.", "Wait for the next sweep, or call it."),
-    "UnderWay": Text(
-        "A run protects the cluster right now, or Azure Backup hasn't finished what it was asked.", NOTHING
+    "NotStarted": Text(
+        "No flow has started to protect the cluster yet.", "Wait for the daily sweep, or call `POST /api/protections`."
     ),
-    "ProtectionFailed": Text("The last run that should protect the cluster has failed.", "The message says why."),
+    "UnderWay": Text("A flow is protecting the cluster now, or Azure Backup hasn't finished a request.", NOTHING),
+    "ProtectionFailed": Text("The last flow that tried to protect the cluster has failed.", "The message says why."),
     "ProtectionLost": Text(
-        "The cluster was protected once and isn't any more.",
-        "The message has the state of its backup instance; `POST /api/protections` protects it again.",
+        "The cluster was protected, and no longer is.",
+        "The message has the state of its backup instance. To protect it again, call `POST /api/protections`.",
     ),
     "NotReady": Text("Azure is still creating or changing the cluster.", NOTHING),
-    "NoSuchCluster": Text("There is no cluster with this id.", "Name another one."),
+    "NoSuchCluster": Text("No cluster has this resource id.", "Correct the resource id."),
     "NotOurs": Text(
-        "The cluster is in a subscription that Meshward doesn't look after.",
+        "The cluster is in a subscription that Meshward isn't configured for.",
         "Add the subscription to `MESHWARD_SUBSCRIPTION_IDS` and deploy again.",
     ),
     "NoManagedIdentity": Text(
-        "The cluster runs as a service principal, which AKS backup can't use.",
-        "Move the cluster to a managed identity (`az aks update --enable-managed-identity`).",
+        "The cluster uses a service principal, which AKS backup doesn't support.",
+        "Give the cluster a managed identity: `az aks update --enable-managed-identity`.",
     ),
     "NoTokenIssuer": Text(
-        "The cluster issues no tokens that Entra could take.", "Run the `az aks update` that the message names."
+        "The cluster has no OIDC issuer, so Entra can't trust tokens of its service accounts.",
+        "Run the `az aks update` that the message names.",
     ),
     "NoTrustDomain": Text(
-        "The cluster has a mesh and no tag `meshward:trust-domain`.", "Set the tag to the mesh's trust domain."
+        "The cluster has a mesh, but no tag `meshward:trust-domain`.", "Set the tag to the mesh's trust domain."
     ),
-    "Asked": Text("Azure was asked for a resource and hasn't made it yet.", NOTHING),
-    "Provisioning": Text("Azure is making or changing a resource.", NOTHING),
+    "Asked": Text("Azure has accepted the request for a resource and hasn't created it yet.", NOTHING),
+    "Provisioning": Text("Azure is creating or changing a resource.", NOTHING),
     "ProvisioningFailed": Text(
-        "Azure couldn't make a resource, for the cause in the message.", "Remove the resource and start again."
+        "Azure couldn't create a resource. The message has the cause.", "Remove the resource and start again."
     ),
-    "Hardening": Text("A vault is weaker than the policy wants and is being made stronger.", NOTHING),
+    "Hardening": Text(
+        "A vault is weaker than the policy document requires. Meshward is raising its settings.", NOTHING
+    ),
     "VaultTooWeak": Text(
-        "A vault is weaker than the policy wants, in a way that can't be changed.",
-        "Delete the vault and start again, or let the policy ask for less.",
+        "A vault is weaker than the policy document requires, in a setting that Azure can't change.",
+        "Delete the vault and start again, or require less in the policy document.",
     ),
     "GuardedByAnother": Text(
-        "The vault is tied to another Resource Guard than the policy names.",
-        "Untie it with the consent of those who own that guard, or name that guard in the policy.",
+        "The vault uses another Resource Guard than the one in the policy document.",
+        "Remove that guard with its owners' consent, or name it in the policy document.",
     ),
     "NoIdentity": Text("The cluster's backup extension has no identity yet.", NOTHING),
     "ExtensionElsewhere": Text(
         "The cluster's backup extension stores its backups in another storage account.",
-        "Remove the extension, so that Meshward installs it, or stop asking for protection.",
+        "Remove the extension so that Meshward installs it, or remove the tag `meshward:protect`.",
     ),
     "ProtectedElsewhere": Text(
-        "Another vault protects the cluster, and a cluster belongs to one vault alone.",
-        "Stop that protection, or stop asking for this one.",
+        "Another vault already protects the cluster, and Azure allows only one.",
+        "Stop that protection, or remove the tag `meshward:protect`.",
     ),
     "InstanceSoftDeleted": Text(
-        "The cluster's backup was deleted, and the vault keeps it for some days.",
-        "Undelete it, or wait for the day in the message.",
+        "The cluster's backup instance was deleted. The vault keeps it until its soft delete ends.",
+        "Undelete it, or wait until the day in the message.",
     ),
     "NotProtected": Text(
-        "Azure Backup doesn't call the cluster's backup protected and gives no code.", "The message has its words."
+        "Azure Backup says that the cluster isn't protected, and gives no code.", "The message has Azure Backup's text."
     ),
     "NoBackupNamespace": Text(
         "The cluster has no service account for backup workloads.",
         "Apply [infra/cluster](../infra/cluster), as [clusters.md](clusters.md) says.",
     ),
     "KindNotServed": Text(
-        "The cluster's API server doesn't serve a kind that Meshward needs.",
-        "Install what the message names; [clusters.md](clusters.md) has what a cluster needs.",
+        "The cluster's API server doesn't have a kind of resource that Meshward needs.",
+        "Install what the message names; [clusters.md](clusters.md) lists what a cluster needs.",
     ),
     "PolicyNotAccepted": Text(
-        "The mesh hasn't accepted the policy for the backup workloads.",
-        "If this stays, the message has the conditions that Linkerd's policy controller gives.",
+        "Linkerd hasn't accepted the policy for the backup workloads yet.",
+        "If this stays, the message has the conditions that Linkerd's policy controller reports.",
     ),
-    "EntryChanged": Text("Another worker writes the same entry of an identity.", NOTHING),
+    "EntryChanged": Text("Another worker is writing the same record of an identity.", NOTHING),
     "ShareNotFound": Text(
-        "The recovery vault hasn't found the file share or machine yet.",
-        "If this stays, see that it exists and that the vault may read its storage account.",
+        "The Recovery Services vault hasn't found the file share or virtual machine yet.",
+        "If this stays, check that it exists, and that the vault may read its storage account.",
     ),
     "VolumesRefused": Text(
-        "Some file shares or machines can't be protected; everything else is done.",
-        "The message names each with the cause.",
+        "Some file shares or virtual machines can't be protected. Everything else is done.",
+        "The message names each one with the cause.",
     ),
     "BadTag": Text("A tag of the cluster can't be read.", "Correct the tag that the message names."),
 }
 
 RELEASES: Texts = {
-    "NothingToRelease": Text("No vault of a cluster that is gone was left behind.", "Name another cluster."),
+    "NothingToRelease": Text("No deleted cluster with this resource id has left a vault.", "Correct the resource id."),
     "ClusterIsThere": Text("The cluster still exists, so its vault isn't released.", "Delete the cluster first."),
-    "Deleting": Text("What belongs to the vault is being deleted.", NOTHING),
-    "SoftDeleted": Text("The vault keeps deleted backups until the day in the message.", "Wait for that day."),
+    "Deleting": Text("Resources of the vault are being deleted.", NOTHING),
+    "SoftDeleted": Text("The vault keeps its deleted backups until the day in the message.", "Wait for that day."),
 }
