@@ -41,8 +41,8 @@ _INTRO = """\
 
 `make docs` writes this page from `shared/domain/reasons.py` and `local/reasons`.
 
-A reason is one word. You find it in the status of a flow, in an answer with a status of 400 or higher, in the log, in a plan
-and in the census. A message beside it names the resources. What follows from a reason:
+A reason is one word. You find it in the status of a flow, in an answer with a status of 400 or higher, in the log, in a
+plan and in the census. A message beside it names the resources. What follows from a reason:
 
 - **holds**: the rotation is on hold and tries again every ten minutes. Both roots stay trusted.
 - **refuses**: the flow ends. A call is answered with 400, or with the status in brackets.

@@ -23,8 +23,8 @@ _INTRO = """\
 
 `make docs` writes this page from the signals in `shared/domain`, the table of metrics and `infra/alerts.json`.
 
-Each log line has a constant message, and typed fields beside it. In Application Insights, the message is `message` in the
-table `traces`, and the fields are in `customDimensions`:
+Each log line has a constant message, and typed fields beside it. In Application Insights, the message is `message` in
+the table `traces`, and the fields are in `customDimensions`:
 
 ```kusto
 traces | where message == 'rotation on hold' | project timestamp, tostring(customDimensions.reason)
