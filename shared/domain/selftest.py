@@ -164,7 +164,7 @@ def _cluster_checks(cluster: Cluster) -> list[Check]:
     stopped = cluster.power_state == "Stopped"
     mend = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
-    mends = {} if stopped else {"Unreachable": f"{look}  # let the app's subnet or addresses in"}
+    mends = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
         Check(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
         for duty, does in works.items()
@@ -176,7 +176,9 @@ def check_clock(told: datetime, before: datetime, after: datetime) -> None:
     """Raise PermanentError if a service that was asked between two moments of our clock told another time."""
     off = max(before - told, told - after)
     if off > CLOCK_TOLERANCE:
-        message = f"the app's clock reads {before:%H:%M:%S}, Azure's {told:%H:%M:%S}: certificates would be of no use"
+        message = (
+            f"the app's clock reads {before:%H:%M:%S}, Azure's {told:%H:%M:%S}: certificates would get wrong dates"
+        )
         raise PermanentError("ClockSkewed", message)
 
 

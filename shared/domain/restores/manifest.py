@@ -97,7 +97,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def manifest_of(held: Held, now: datetime) -> Manifest:
     """The manifest of what an item holds now; raises PermanentError if that is nothing."""
     if not held.names:
-        raise PermanentError("NothingProtected", "the backup covers no namespace of a workload")
+        raise PermanentError("NothingProtected", "the backup includes no namespace with a workload")
     kept = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
     entries = {name: held.entries[name] for name in sorted(kept)}
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
@@ -176,7 +176,7 @@ def compare(manifest: Manifest, copy: Mapping[str, Entry], backup_taken: datetim
     """
     due = [name for name, entry in manifest.entries.items() if _before(entry.made, backup_taken)]
     if manifest.entries and not due:
-        raise PermanentError("NothingToCompare", "all that the source holds was made after the backup")
+        raise PermanentError("NothingToCompare", "everything in the source was created after the backup")
     altered = [
         name
         for name in due

@@ -95,6 +95,6 @@ def next_token(folder: str, taken: Collection[str], now: datetime) -> str:
     if free is None:
         left = HOUR - timedelta(minutes=now.minute, seconds=now.second)
         raise TemporaryError(
-            "ReadsSpent", "this hour's reads of backup jobs are spent", retry_after=left.total_seconds()
+            "ReadsSpent", "this hour's reads of backup jobs are used up", retry_after=left.total_seconds()
         )
     return free

@@ -115,9 +115,9 @@ def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release
         f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
     }
     steps = (
-        *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
+        *([f"revoke and delete identity {identity_name(wanted)}"] if found.identity else ()),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
-        *(f"delete the backups of share {item.name}, which stay soft-deleted" for item in found.live_items),
+        *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
         *(step for step, needed in named.items() if needed),
     )

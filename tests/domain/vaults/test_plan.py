@@ -51,7 +51,7 @@ def test_whatever_is_missing_is_planned_and_changes_the_hash(name: str) -> None:
     ("name", "weaker", "act", "why"),
     [
         ("vault", {"soft_delete": "Off"}, "harden", "soft delete is Off, not On"),
-        ("account", {"closed": False}, "close", "it is open to more than Entra over TLS"),
+        ("account", {"closed": False}, "close", "it allows more than TLS with Entra tokens"),
     ],
 )
 def test_what_has_drifted_is_planned_with_the_reason(name: str, weaker: dict[str, object], act: str, why: str) -> None:

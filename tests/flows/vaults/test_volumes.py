@@ -193,7 +193,7 @@ async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_documen
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Enabled"
     write_policy(stage, public_network=False)
     (change,) = (await swept(stage))["changes"]
-    assert "it takes calls from public networks" in change
+    assert "it is open to public networks" in change
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Disabled"
 
 
