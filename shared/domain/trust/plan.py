@@ -30,7 +30,7 @@ _EACH_TAKES = timedelta(seconds=3)  # some thirty activities of a second for eac
 _RESTARTS = {Mode.ROUTINE: 2, Mode.SWIFT: 3, Mode.REPLACE: 1}
 _IMPACTS = {
     Mode.ROUTINE: "none: proxies renew their leaves by themselves",
-    Mode.SWIFT: "only restarts, which renew leaves at once",
+    Mode.SWIFT: "only restarts: they renew leaves at once",
     Mode.REPLACE: "downtime: no proxy can talk to another from the root's expiry until both have been restarted",
 }
 

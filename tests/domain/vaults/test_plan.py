@@ -63,7 +63,7 @@ def test_what_has_drifted_is_planned_with_the_reason(name: str, weaker: dict[str
 def test_another_schedule_is_another_policy_to_which_the_instance_moves() -> None:
     wanted = protection_of(cluster(), "rg-backup", ProtectPolicy(backup_every=timedelta(hours=4)))
     assert plan_of(wanted, ALL).lines == (
-        f"move backup instance {WANTED.instance} to policy every-4h-keep-7d: it goes by every-24h-keep-7d",
+        f"move backup instance {WANTED.instance} to policy every-4h-keep-7d: its policy is every-24h-keep-7d",
     )
 
 

@@ -238,7 +238,7 @@ async def test_a_share_whose_protection_somebody_ended_is_told_and_not_taken_up_
 
 async def test_a_share_that_is_not_there_is_refused_by_name(stage: Stage) -> None:
     stage.world.file_shares.delete_share(OTHER, "orders")
-    await refused(stage, "refuse share storders/orders: it isn't there")
+    await refused(stage, "refuse share storders/orders: it doesn't exist")
     assert set(states(stage)) == {"carts", "images"}
 
 
