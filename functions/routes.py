@@ -11,9 +11,9 @@ from msgspec import Meta
 
 type Text = Annotated[str, Meta(min_length=1)]
 
-_CLUSTER = "Resource id of a managed cluster; for a release, of one that is gone."
-_PLAN = "Hash of the plan that was seen: that plan is followed, or nothing is done."
-_MODE = "`compromise` if the root can't be trusted any more, `replace` if it has expired; left out for what is due."
+_CLUSTER = "Resource id of a managed cluster; for a release, of a deleted one."
+_PLAN = "Hash of a plan. If the plan has changed since, the call is refused with 409."
+_MODE = "`compromise` if the root's key may have leaked, `replace` if the root has expired. Default: what is due."
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ClusterQuery(msgspec.Struct, frozen=True, kw_only=True):
 class RestoresQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Of what, and of how long."""
 
-    source_id: Annotated[str, Meta(description="Resource id of a cluster or storage account; left out for all.")] = ""
+    source_id: Annotated[str, Meta(description="Resource id of a cluster or storage account. Default: all.")] = ""
     days: Annotated[int, Meta(ge=1, le=400, description="How many days to look back.")] = 90
 
 
@@ -79,9 +79,11 @@ class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to verify: a job or an item."""
 
-    job_id: Annotated[Text, Meta(description="Resource id of a finished backup job. Either this or `item_id`.")] = ""
+    job_id: Annotated[
+        Text, Meta(description="Resource id of a finished backup job. Give either this or `item_id`.")
+    ] = ""
     item_id: Annotated[Text, Meta(description="Resource id of a backup instance or protected item.")] = ""
-    point_id: Annotated[Text, Meta(description="Name of a recovery point of the item; left out for the latest.")] = ""
+    point_id: Annotated[Text, Meta(description="Name of a recovery point of the item. Default: the latest.")] = ""
 
 
 SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", Nothing, Nothing, "which trust root is due when, and why")
@@ -90,45 +92,51 @@ SHOW_ROTATION_PLAN = ApiRoute(
     "plans/rotations/{certificate}",
     ModeQuery,
     Nothing,
-    "what rotating a trust root would restart, and what blocks it",
+    "what a rotation of a trust root would restart, and what blocks it",
 )
 START_ROTATION = ApiRoute(
     "POST",
     "rotations",
     Nothing,
     RotationBody,
-    "rotates a trust root; a compromised or expired root only by the hash of its plan",
+    "starts the rotation of a trust root; with a mode, the hash of a plan is required",
 )
 RESUME_ROTATION = ApiRoute(
     "POST",
     "rotations/{instance_id}/resume",
     Nothing,
     Nothing,
-    "lets a rotation look again now, instead of when the pause ends",
+    "ends the pause of a rotation, so that it tries again now",
 )
 ABORT_ROTATION = ApiRoute(
     "POST",
     "rotations/{instance_id}/abort",
     Nothing,
     Nothing,
-    "takes a rotation back to the old root; possible until retire begins",
+    "rotates back to the old root; possible until the phase `retire` begins",
 )
 SHOW_PROTECTION_PLAN = ApiRoute(
     "GET", "plans/protections", ClusterQuery, Nothing, "what protecting a cluster would change"
 )
 START_PROTECTION = ApiRoute(
-    "POST", "protections", Nothing, ProtectionBody, "gives a cluster its vault, and protects it"
+    "POST", "protections", Nothing, ProtectionBody, "creates the vault of a cluster and configures its backup"
 )
 SHOW_RELEASE_PLANS = ApiRoute(
     "GET",
     "plans/releases",
     ClusterQuery,
     Nothing,
-    "how the vaults of a cluster that is gone would be taken apart, a plan for each of its lives",
+    "what releasing the vaults of a deleted cluster would delete, a plan for each incarnation",
 )
-START_RELEASE = ApiRoute("POST", "releases", Nothing, ReleaseBody, "takes the vault apart whose plan is named")
+START_RELEASE = ApiRoute(
+    "POST",
+    "releases",
+    Nothing,
+    ReleaseBody,
+    "releases the vault of the named plan: deletes its backups, which stay soft-deleted, and then the vault",
+)
 START_VERIFICATION = ApiRoute(
-    "POST", "verifications", Nothing, VerificationBody, "restores a backup, or a point of an item, and checks it"
+    "POST", "verifications", Nothing, VerificationBody, "restores a backup in isolation and checks the copy"
 )
 SHOW_RESTORES = ApiRoute(
     "GET", "restores", RestoresQuery, Nothing, "RPO, RTO, coverage and alarms of every item over time"
@@ -137,12 +145,20 @@ SHOW_RESTORE_REPORT = ApiRoute(
     "GET", "restores/report", RestoresQuery, Nothing, "the same as `GET /api/restores`, as a page with charts"
 )
 SHOW_CENSUS = ApiRoute(
-    "GET", "census", Nothing, Nothing, "which clusters are protected, by what and how well proven, or why not"
+    "GET",
+    "census",
+    Nothing,
+    Nothing,
+    "which clusters are protected, by what, and when a restore last succeeded; or why not",
 )
 START_SELFTEST = ApiRoute(
-    "POST", "selftest", Nothing, Nothing, "tries out what the app needs, and says what is missing and how to mend it"
+    "POST",
+    "selftest",
+    Nothing,
+    Nothing,
+    "tests everything that the app needs, and says what is missing and how to repair it",
 )
-SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", Nothing, Nothing, "where a flow stands")
+SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", Nothing, Nothing, "the status of a flow")
 
 ROUTES = (
     SHOW_UPCOMING_ROTATIONS,

@@ -165,7 +165,7 @@ async def send_event(sent: Sent) -> SelftestFinding:
 async def await_event(sent: Sent) -> SelftestFinding:
     """Wait until it has come back."""
     if await services().ledger.read(TRIED.path(name=sent.id)) is None:
-        raise NotConverged("EventLost", "the topic took the event, but no event came back")
+        raise NotConverged("EventLost", "the topic accepted the event, but the app didn't receive it")
     return finding(sent.check)
 
 

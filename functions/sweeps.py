@@ -1,4 +1,4 @@
-"""Timers that find what events missed. Each looks at the real state and leads to the same flow as the event would."""
+"""Timers that start flows whose event was lost. Each reads the real state and starts the same flow as the event."""
 
 import azure.durable_functions as df
 import azure.functions as func

@@ -68,7 +68,14 @@ def _line(move: Move, then: str, why: list[str]) -> str:
 
 
 def _gates() -> str:
-    head = ("phase", "proxies trust", "leaves chain to", "issuers are of", "may take", "proven before the next")
+    head = (
+        "phase",
+        "trusted roots",
+        "root of the leaves",
+        "root of new issuers",
+        "time limit",
+        "proven before the next phase",
+    )
     rows = [
         (
             phase,
@@ -76,7 +83,7 @@ def _gates() -> str:
             _roots(stage.leaves),
             stage.signer,
             f"`{stage.knob}`" if stage.knob else "an hour",
-            f"{stage.gate}{'; of all members in one round' if stage.together else ''}",
+            f"{stage.gate}{'; by all members in one round' if stage.together else ''}",
         )
         for phase, stage in STAGES.items()
     ]
@@ -84,7 +91,7 @@ def _gates() -> str:
 
 
 def _words() -> str:
-    return table(("said", "can act in", "in mode", "elsewhere"), [row for word in SPOKEN for row in _rows(word)])
+    return table(("command", "can act in", "in mode", "otherwise"), [row for word in SPOKEN for row in _rows(word)])
 
 
 def _rows(word: Word) -> list[Sequence[str]]:

@@ -41,19 +41,19 @@ _INTRO = """\
 
 `make docs` writes this page from `shared/domain/reasons.py` and `local/reasons`.
 
-A reason is one word. It stands in the status of a flow, in an answer with 4xx or 5xx, in the log, in a plan and in the
-census, each time with a message that names what it is about. What follows from it:
+A reason is one word. You find it in the status of a flow, in an answer with a status of 400 or higher, in the log, in a
+plan and in the census. A message beside it names the resources. What follows from a reason:
 
-- **holds**: the rotation is on hold and tries again every ten minutes; both roots stay trusted meanwhile.
-- **refuses**: the flow ends; a call is answered with 400, or with the status in brackets.
-- **declines**: the event starts nothing and ends among the dead letters; a call is answered with 400.
-- **waits**: the step is tried again. If its deadline passes, a rotation is on hold, and any other flow ends with
+- **holds**: the rotation is on hold and tries again every ten minutes. Both roots stay trusted.
+- **refuses**: the flow ends. A call is answered with 400, or with the status in brackets.
+- **declines**: the event starts no flow and becomes a dead letter. A call is answered with 400.
+- **waits**: the step is tried again. If its deadline passes, a rotation is on hold; any other flow ends with
   `DeadlinePassed`. A call is answered with 503.
-- **tells**: nothing stops; the reason says why something is as it is.
+- **tells**: nothing stops. The reason explains a state.
 
 A reason that isn't on this page is a code of Azure or of an API server, cut to 200 characters: `Http` with a status,
-Azure's own code (`RequestDisallowedByPolicy`) or a state (`ConfiguringProtection`). The message has the service's
-words. The statuses 404, 408, 409, 410, 412, 429 and 5xx wait, all others refuse.
+Azure's own code (`RequestDisallowedByPolicy`) or a state (`ConfiguringProtection`). The message quotes the service. The
+statuses 404, 408, 409, 410, 412, 429 and 5xx wait; all others refuse.
 """
 
 
@@ -76,7 +76,7 @@ def refusals_table() -> str:
 
 def _table(texts: Texts) -> str:
     rows = [(f"`{reason}`", _effect(reason, texts), text.meaning, text.advice) for reason, text in texts.items()]
-    return table(("reason", "follows", "what has happened", "what to do"), rows)
+    return table(("reason", "what follows", "what has happened", "what to do"), rows)
 
 
 def _effect(reason: Reason, texts: Texts) -> str:

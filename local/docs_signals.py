@@ -23,16 +23,16 @@ _INTRO = """\
 
 `make docs` writes this page from the signals in `shared/domain`, the table of metrics and `infra/alerts.json`.
 
-Each line has a constant message, and its fields stand beside it. In Application Insights the message is `message` of
-the table `traces`, and the fields are `customDimensions`:
+Each log line has a constant message, and typed fields beside it. In Application Insights, the message is `message` in
+the table `traces`, and the fields are in `customDimensions`:
 
 ```kusto
 traces | where message == 'rotation on hold' | project timestamp, tostring(customDimensions.reason)
 ```
 
-- A field named `reason` has one of the words that [reasons.md](reasons.md) explains. Fields in `_s` are seconds.
-- A metric counts lines, or has a value from their fields. It has the fields in brackets as dimensions.
-- The parameter `alertMails` names who is mailed when an alert fires ([deploy.md](deploy.md)).
+- [reasons.md](reasons.md) explains the words in a field named `reason`. Fields whose names end in `_s` are seconds.
+- A metric counts lines, or takes its value from a field. The fields in brackets are its dimensions.
+- When an alert fires, a mail goes to the addresses in the parameter `alertMails` ([deploy.md](deploy.md)).
 """
 _HEAD = ("message", "level", "what has happened", "fields", "metric", "alert")
 

@@ -59,7 +59,7 @@ async def call_workloads(settled: Settled) -> Called:
         return Called(settled=settled, checks=(uncalled(str(error)),))
     answers = [answer_of(pods.get((call.place, call.name))) for call in calls]
     if None in answers and now < settled.ready + ANSWERED_WITHIN:
-        raise NotConverged("Calling", f"{answers.count(None)} calls of restored workloads are under way")
+        raise NotConverged("Calling", f"{answers.count(None)} calls to restored workloads are under way")
     told = [answer or excuse_of(pods.get((c.place, c.name))) for c, answer in zip(calls, answers, strict=True)]
     return Called(settled=settled, checks=tuple(check_of(c, t) for c, t in zip(calls, told, strict=True)))
 

@@ -69,4 +69,4 @@ async def remember(plan: RestorePlan, trial: Trial) -> None:
     known = HISTORY.decoded(path, seen) if seen else history.empty(plan.item, plan.trust_domain)
     grown = known.with_trial(trial)
     if grown != known and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
-        raise NotConverged("HistoryTaken", "another verification of the item is being written down", retry_after=5)
+        raise NotConverged("HistoryTaken", "another verification of the item is being recorded", retry_after=5)

@@ -149,8 +149,8 @@ async def _by_group(source: RestoreSource) -> RestoreSource:
     if not knobs.scratch_group:
         raise PermanentError(
             "NoScratchGroup",
-            "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
-            "verify.staging_account",
+            "there is no resource group for restored disks: set verify.scratch_group and "
+            "verify.staging_account in the policy document",
         )
     item = await services().verifier.disks.located(source.item)
     return msgspec.structs.replace(
@@ -163,5 +163,5 @@ async def _running(id: str) -> Cluster:
     if cluster is None:
         raise NotFound("ClusterGone", f"{id} isn't there (any more)")
     if cluster.power_state.lower() == "stopped":
-        raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: az aks start starts it")
+        raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: start it with az aks start")
     return cluster

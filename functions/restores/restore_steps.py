@@ -46,7 +46,7 @@ async def start_restore(plan: RestorePlan) -> Started:
     if act != "send":
         return Started(plan=plan, job=act.id)
     if not await outer.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
-        raise NotConverged("RestoreSent", "another worker sends the restore right now")
+        raise NotConverged("RestoreSent", "another worker is sending the restore")
     return Started(plan=plan, operation=await vault.send(plan))
 
 

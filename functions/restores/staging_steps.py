@@ -48,7 +48,7 @@ async def _take(plan: RestorePlan) -> None:
     released = [gone for gone in map(release_path, leases) if await ledger.read(gone) is not None]
     check_turn(turn, plan, released, services().now())
     if turn != mine and not await ledger.update(path, TURN.encoded(mine), seen=seen):
-        raise NotConverged("StagingTaken", "another restore takes its turn right now")
+        raise NotConverged("StagingTaken", "another restore is claiming the scratch group")
 
 
 async def _unstage(plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:

@@ -67,7 +67,7 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
     try:
         completed = backup_completed(received(event))
         if completed.status.lower() not in GOOD:
-            raise InvalidEvent("NothingToVerify", f"a backup that ended as {shown(completed.status)} isn't completed")
+            raise InvalidEvent("NothingToVerify", f"the backup ended as {shown(completed.status)}, not as completed")
         await request_verification(client, of_job(completed.job_id))
     except MeshwardError as error:
         declined(error, event.id)

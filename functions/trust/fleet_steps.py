@@ -129,7 +129,7 @@ async def ensure_root(rotation: Rotation) -> Roots:
         new = await vault.certificate(rotation.new, new_version)
         return Roots(old=fingerprint(old), new=fingerprint(new), old_version=old_version, new_version=new_version)
     await _make_root(act, rotation, versions, old)
-    raise NotConverged("RootUnderWay", f"making {rotation.new}: {act}")
+    raise NotConverged("RootUnderWay", f"creating {rotation.new}: {act}")
 
 
 async def _make_root(act: Act, rotation: Rotation, versions: list[CertificateVersion], old: x509.Certificate) -> None:

@@ -58,7 +58,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
     try:
         expiring = certificate_near_expiry(received(event))
         if not same(expiring.vault, services().settings.key_vault_name):
-            raise InvalidEvent("ForeignVault", f"vault {shown(expiring.vault)} isn't ours")
+            raise InvalidEvent("ForeignVault", f"key vault {shown(expiring.vault)} isn't the configured one")
         found, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await _rotation(expiring.certificate, found)
         if starts_unasked(root, found, max(now, root.due)):

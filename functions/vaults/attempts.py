@@ -1,4 +1,4 @@
-"""What Azure Backup is asked for until it ends well: a role that doesn't act yet shows in how it ends, nowhere else.
+"""Requests that are repeated until Azure Backup completes them: only so it shows that a role assignment takes effect.
 
     until_clean ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
 
@@ -55,7 +55,7 @@ class Tried(OperationResult, frozen=True, kw_only=True):
 
 
 def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, what: str) -> Steps[None]:
-    """Ask for it until it ends well; raises PermanentError with how it ended last."""
+    """Repeat the request until it succeeds; raises PermanentError with the last failure."""
     asking = Asking(start=start.name, request=msgspec.to_builtins(request))
     name = f"-{start.name}-{crc32(msgspec.json.encode(asking)):08x}"
     tried = Tried()

@@ -131,7 +131,7 @@ async def hardened(
     vault = strong(bar, found)
     if weak := weaknesses(bar, vault):
         await harden(wanted, at_least(bar, vault))
-        raise NotConverged("Hardening", f"{bar.what} is hardened: {'; '.join(weak)}")
+        raise NotConverged("Hardening", f"{bar.what} is being hardened: {'; '.join(weak)}")
     return vault
 
 
@@ -159,7 +159,7 @@ async def ensure_extension(installation: ExtensionInstallation) -> FoundExtensio
     found = await resources.extension(wanted)
     if found is None:
         await resources.create_extension(wanted, installation.blob_url)
-        raise NotConverged("Asked", f"the backup extension of cluster {wanted.cluster} was asked for", INSTALLING)
+        raise NotConverged("Asked", f"the backup extension of cluster {wanted.cluster} was requested", INSTALLING)
     return installed(wanted, found)
 
 

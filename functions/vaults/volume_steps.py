@@ -90,7 +90,7 @@ async def start_inquiry(volume: SourceRequest) -> VolumeOperation:
 @activity(app)
 async def finish_inquiry(asked: VolumeOperation) -> OperationResult:
     """How the inquiry ended."""
-    return await _of_account(asked, f"the inquiry after the shares of {asked.source.account}")
+    return await _of_account(asked, f"the discovery of the file shares of {asked.source.account}")
 
 
 @activity(app)

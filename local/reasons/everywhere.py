@@ -10,64 +10,70 @@ ANY_FLOW: Texts = {
         "Assign the role in Azure, or apply the cluster's role ([clusters.md](clusters.md)); this takes minutes.",
     ),
     "NoToken": ReasonText(
-        "The managed identity endpoint gives no token, or a call carries none.",
-        "Attach the identity to the app; a caller sends the header `Authorization: Bearer <token>`.",
+        "The app's identity endpoint returns no token, or a call to the API carries none.",
+        "Assign the managed identity to the app. A caller sends the header `Authorization: Bearer <token>`.",
     ),
     "Unreachable": ReasonText(
-        "A cluster or a service of Azure doesn't answer.", "Look at the network between the app and it."
+        "A cluster or an Azure service doesn't answer.", "Check the network between the app and it."
     ),
     "NoKubeconfig": ReasonText(
-        "The cluster has no kubeconfig to give yet.", "Nothing, unless this stays: look at the cluster."
+        "Azure can't return the cluster's kubeconfig yet.", "Nothing. If this stays, look at the cluster."
     ),
     "LedgerUnavailable": ReasonText(
-        "The store of records doesn't answer.", "Look at the storage account, its network and the identity's role."
+        "The store doesn't answer.", "Check the storage account, its network, and the verifier's role on it."
     ),
     "DeadlinePassed": ReasonText(
         "A step didn't finish in time.", "The message says what it waited for: see that reason."
     ),
-    "StepBroken": ReasonText("A step ended with an unexpected error.", "Its text is in the log; please report it."),
+    "StepBroken": ReasonText(
+        "A step ended with an unexpected error.", "The app's log has the error; please report it."
+    ),
     "DocumentAbsent": ReasonText(
-        "A document that a step needs isn't in the store.", "See docs/store.md for what wrote it, and who removed it."
+        "A document that a step needs isn't in the store.",
+        "[store.md](store.md) says what the document is. Find out who removed it, and restore it from a backup.",
     ),
     "DocumentBroken": ReasonText(
         "A document of the store can't be read.", "Restore an earlier version of the document that the message names."
     ),
-    "BadPolicy": ReasonText("The policy document can't be right.", "Correct the field that the message names."),
-    "NotAResourceId": ReasonText("A text isn't the id of an Azure resource.", "Correct it."),
-    "NotACluster": ReasonText("A text isn't the resource id of a managed cluster.", "Correct it."),
-    "SettingsMissing": ReasonText("Application settings are missing.", "Set those that the log names."),
-    "SettingInvalid": ReasonText("An application setting can't be read.", "Correct the one that the log names."),
+    "BadPolicy": ReasonText("The policy document is invalid.", "Correct the field that the message names."),
+    "NotAResourceId": ReasonText("A text isn't the resource id of an Azure resource.", "Correct it."),
+    "NotACluster": ReasonText("A text isn't the resource id of an AKS cluster.", "Correct it."),
+    "SettingsMissing": ReasonText("Application settings are missing.", "Set the settings that the log names."),
+    "SettingInvalid": ReasonText("An application setting can't be read.", "Correct the setting that the log names."),
     "MalformedEvent": ReasonText(
-        "A field of the event is missing or of a wrong type.", "Correct what publishes the event."
+        "A field of the event is missing or has a wrong type.", "Correct the publisher of the event."
     ),
     "UnknownEventType": ReasonText("No flow handles events of this type.", "Correct the event subscription's filter."),
 }
 
 CALLS: Texts = {
-    "MalformedBody": ReasonText("The body of the call isn't what the route needs.", "Correct the field that is named."),
-    "MalformedQuery": ReasonText("A query parameter of the call can't be read.", "Correct the one that is named."),
-    "NoSuchInstance": ReasonText("No flow has this instance id.", "Name another one."),
-    "NoCensus": ReasonText("No census was taken yet.", "Wait for the next morning."),
-    "PlanChanged": ReasonText(
-        "The plan isn't the one any more that the call names.", "Look at the plan and call again."
+    "MalformedBody": ReasonText("The body of the call has an error.", "Correct the field that the message names."),
+    "MalformedQuery": ReasonText(
+        "A query parameter of the call can't be read.", "Correct the parameter that the message names."
     ),
-    "KeysUnreachable": ReasonText("Entra's signing keys can't be read right now.", "Call again in half a minute."),
-    "BadToken": ReasonText("The token isn't one that this tenant has signed.", TOKEN),
-    "WrongIssuer": ReasonText("The token comes from another tenant.", TOKEN),
-    "WrongAudience": ReasonText("The token is meant for another app.", TOKEN),
-    "NoLifetime": ReasonText("The token doesn't say from when until when it is valid.", TOKEN),
-    "NoObjectId": ReasonText("The token doesn't name its holder.", TOKEN),
-    "NotYetValid": ReasonText("The token isn't valid yet.", "Set the caller's clock, or call again later."),
-    "Expired": ReasonText("The token has expired.", "Get a new one."),
+    "NoSuchInstance": ReasonText("No flow has this instance id.", "Correct the instance id."),
+    "NoCensus": ReasonText("No census has been taken yet.", "Wait: a census is taken every morning."),
+    "PlanChanged": ReasonText(
+        "The plan has changed since its hash was computed.", "Get the plan again, and call with its new hash."
+    ),
+    "KeysUnreachable": ReasonText("Entra's signing keys can't be read now.", "Call again after 30 seconds."),
+    "BadToken": ReasonText("The token wasn't signed by the app's tenant.", TOKEN),
+    "WrongIssuer": ReasonText("The token was issued by another tenant.", TOKEN),
+    "WrongAudience": ReasonText("The token is for another app.", TOKEN),
+    "NoLifetime": ReasonText("The token doesn't say when it becomes valid and when it expires.", TOKEN),
+    "NoObjectId": ReasonText("The token has no object id of its holder.", TOKEN),
+    "NotYetValid": ReasonText("The token isn't valid yet.", "Correct the caller's clock, or call again later."),
+    "Expired": ReasonText("The token has expired.", "Get a new token."),
 }
 
 SELF_TEST: Texts = {
     "ClockSkewed": ReasonText("The app's clock differs from Azure's.", "Restart the app."),
     "ProvidersUnregistered": ReasonText(
-        "Resource providers aren't registered in a subscription.", "Run the `az provider register` of the result."
+        "Resource providers aren't registered in a subscription.",
+        "Run the `az provider register` that the result names.",
     ),
-    "NotSubscribed": ReasonText("An event subscription is missing or unfinished.", "Run `make deploy` again."),
-    "EventLost": ReasonText("An event was published and hasn't come back.", "Run `make deploy` again."),
-    "KeyUnusable": ReasonText("A root's key is disabled or can't sign.", "Enable the key."),
-    "WrongKey": ReasonText("What a root's key signs, its certificate doesn't verify.", "Replace the root."),
+    "NotSubscribed": ReasonText("An event subscription is missing or not ready.", "Run `make deploy` again."),
+    "EventLost": ReasonText("The self-test published an event that didn't arrive.", "Run `make deploy` again."),
+    "KeyUnusable": ReasonText("The key of a trust root is disabled or can't sign.", "Enable the key."),
+    "WrongKey": ReasonText("A trust root's certificate doesn't match its key.", "Replace the root."),
 }

@@ -2,101 +2,126 @@
 
 from local.reasons import ReasonText, Texts
 
-NOTHING = "Nothing; it goes on by itself."
+NOTHING = "Nothing; it continues by itself."
 MESSAGE = "The message says what stands in the way."
 
 CHOICE: Texts = {
-    "Asked": ReasonText("Somebody has asked for the verification.", "Nothing."),
+    "Asked": ReasonText("Somebody asked for the verification.", "Nothing."),
     "NeverVerified": ReasonText("The item was never verified.", "Nothing."),
-    "PolicyChanged": ReasonText("The backup policy has changed since the item was last verified.", "Nothing."),
-    "Overdue": ReasonText("The item wasn't verified for longer than the policy allows.", "Nothing."),
-    "Drawn": ReasonText("The backup was drawn for verification.", "Nothing."),
+    "PolicyChanged": ReasonText("The item's backup policy has changed since the last verification.", "Nothing."),
+    "Overdue": ReasonText("The item wasn't verified for `verify_within`.", "Nothing."),
+    "Drawn": ReasonText("The backup is in the sample (`sample_rate`).", "Nothing."),
     "NotDrawn": ReasonText(
-        "The backup wasn't drawn, so it isn't verified.", "Call `POST /api/verifications` to verify it nevertheless."
+        "The backup isn't in the sample (`sample_rate`), so it isn't verified.",
+        "To verify it, call `POST /api/verifications`.",
     ),
 }
 
 RESTORES: Texts = {
     "NoUsablePoint": ReasonText(
         "Every recovery point is incomplete or flagged as a threat.",
-        "Look at the backup's own warnings; points in the vault tier alone need `verify.scratch_group`.",
+        "Look at the backup's warnings. If the recovery points are in the vault tier only, set `verify.scratch_group`.",
     ),
-    "NoSuchPoint": ReasonText("The call names a recovery point that isn't listed.", "Name another point."),
-    "PointNotListed": ReasonText("The recovery point of the backup isn't listed yet.", NOTHING),
+    "NoSuchPoint": ReasonText(
+        "The call names a recovery point that the item doesn't have.", "Name another recovery point."
+    ),
+    "PointNotListed": ReasonText("Azure doesn't list the backup's recovery point yet.", NOTHING),
     "RestoreNotPossible": ReasonText(
-        "Azure Backup has validated the restore and wouldn't make it.",
-        "The message is Azure Backup's own: its code, and what it misses.",
+        "Azure Backup has validated the restore and can't make it.",
+        "The message has Azure Backup's code, and what is missing.",
     ),
-    "RestoreRefused": ReasonText("Azure Backup refused the restore without a code.", "The message has its words."),
-    "RestoreValidating": ReasonText("Azure Backup validates the restore.", NOTHING),
-    "RestoreSent": ReasonText("The restore was sent, and its job isn't listed yet.", NOTHING),
-    "RestoreAccepted": ReasonText("Azure Backup has accepted the restore and has no job yet.", NOTHING),
+    "RestoreRefused": ReasonText(
+        "Azure Backup refused the restore and gave no code.", "The message has Azure Backup's text."
+    ),
+    "RestoreValidating": ReasonText("Azure Backup is validating the restore.", NOTHING),
+    "RestoreSent": ReasonText("The restore was sent, and Azure doesn't list its job yet.", NOTHING),
+    "RestoreAccepted": ReasonText("Azure Backup has accepted the restore, and there is no job yet.", NOTHING),
     "RestoreRunning": ReasonText("A restore of the item is running.", NOTHING),
-    "ReadTaken": ReasonText("Another worker took this read of a backup job.", NOTHING),
+    "ReadTaken": ReasonText("Another worker took this read of backup jobs.", NOTHING),
     "ReadsSpent": ReasonText(
-        "The reads of backup jobs for this hour are spent.", "Nothing; it goes on with the next hour."
+        "All reads of backup jobs in this hour are used up.", "Nothing; it continues in the next hour."
     ),
-    "HistoryTaken": ReasonText("Another verification of the item is being written down.", NOTHING),
+    "HistoryTaken": ReasonText("Another verification of the item is being recorded.", NOTHING),
     "NotSettled": ReasonText("The restored workloads aren't ready yet.", NOTHING),
-    "Calling": ReasonText("Calls of restored workloads are under way.", NOTHING),
+    "Calling": ReasonText("Calls to restored workloads are under way.", NOTHING),
     "NotGone": ReasonText(
-        "What the verification made isn't removed yet.", "Nothing; the janitor tries again every hour if this fails."
+        "What the verification created isn't removed yet.",
+        "Nothing; if the run can't remove it, the janitor tries again every hour.",
     ),
     "QuotaReached": ReasonText(
-        "Ten restores of the item have run within a day, and no more are sent.",
-        "Nothing; the next backup is verified.",
+        "Ten restores of the item were sent within a day, so no more are sent.", "Nothing; a later backup is verified."
     ),
     "StagingTaken": ReasonText(
-        "Another restore passes through the scratch group; a verification waits 12 hours for its turn.",
-        "Look at `GET /api/instances/<its id>`, and at the log of the janitor.",
+        "Another restore uses the scratch group for staging. A verification waits up to 12 hours.",
+        "If this stays, look at `GET /api/instances/<id>` of the other verification, and at `restore left over` in the "
+        "log.",
     ),
     "StagingNotEmpty": ReasonText(
-        "The scratch group holds things that couldn't be told from what a restore leaves there.",
-        "Remove what the message names, or name another group in `verify.scratch_group`.",
+        "The scratch group holds disks or snapshots that Meshward can't tell from those that a restore stages.",
+        "Remove what the message names, or set another group in `verify.scratch_group`.",
     ),
     "NoStagingAccount": ReasonText(
         "The staging account isn't in the scratch group.", "Correct `verify.staging_account`."
     ),
     "StagingElsewhere": ReasonText(
-        "The staging account is in another region than the item.", "Name one of the item's region in the policy."
+        "The staging account is in another region than the item.",
+        "Set `verify.staging_account` to one in the item's region.",
     ),
     "StagingZoneRedundant": ReasonText(
-        "The staging account is zone-redundant, which Azure Backup refuses.", "Name one with another redundancy."
+        "The staging account is zone-redundant, which Azure Backup doesn't support.",
+        "Set `verify.staging_account` to one with another redundancy.",
     ),
     "NoScratchGroup": ReasonText(
-        "The policy names no resource group into which disks could be restored.",
+        "The policy document names no resource group for restored disks.",
         "Set `verify.scratch_group` and `verify.staging_account`.",
     ),
-    "ScratchElsewhere": ReasonText("The scratch cluster is in another region than the cluster.", MESSAGE),
-    "ScratchBusy": ReasonText("Disks of another restore are still in the scratch group.", NOTHING),
+    "ScratchElsewhere": ReasonText(
+        "The scratch cluster is in another region than the cluster.",
+        "Set `verify.scratch_cluster` to one in the cluster's region.",
+    ),
+    "ScratchBusy": ReasonText(
+        "Disks of another restore of the virtual machine are still in the scratch group.", NOTHING
+    ),
     "ScratchShared": ReasonText(
-        "The scratch group holds disks of several restores of the machine, which can't be told apart.",
-        "Remove the older ones.",
+        "The scratch group holds disks of several restores of the virtual machine, which can't be told apart.",
+        "Remove the older disks.",
     ),
     "DisksNotRecognised": ReasonText(
-        "Disks were restored, but none has a name that Azure Backup is known to give.",
+        "Disks were restored, but none has a name that Azure Backup is known to use.",
         "Please report the names in the message.",
     ),
-    "TurnOver": ReasonText("The copy of this verification was removed already.", "Verify the point anew, by its item."),
-    "PlaceTaken": ReasonText("The place of the copy is there already and isn't Meshward's.", MESSAGE),
-    "NotAnAccount": ReasonText("The share's source isn't a storage account.", MESSAGE),
-    "ClusterGone": ReasonText("The cluster isn't there any more.", "Restore its backup by hand into another cluster."),
+    "TurnOver": ReasonText(
+        "The isolated copy of this verification was already removed.",
+        "Start another verification with `item_id` and `point_id`.",
+    ),
+    "PlaceTaken": ReasonText(
+        "A namespace or file share has the name of the isolated copy and wasn't created by Meshward.",
+        "Rename or remove what the message names.",
+    ),
+    "NotAnAccount": ReasonText(
+        "The source of the file share isn't a storage account.", "Correct the id that the message names."
+    ),
+    "ClusterGone": ReasonText(
+        "The cluster was deleted.", "To get its data, restore a backup into another cluster by hand."
+    ),
     "ClusterStopped": ReasonText("The cluster is stopped.", "Start it: `az aks start`."),
-    "MachineGone": ReasonText("The machine isn't there any more.", "Restore its backup by hand."),
-    "JobGone": ReasonText("The vault doesn't know the backup job any more.", "Verify by the item instead."),
+    "MachineGone": ReasonText("The virtual machine was deleted.", "To get its data, restore a backup by hand."),
+    "JobGone": ReasonText("The vault no longer has the backup job.", "Call with `item_id` instead of `job_id`."),
     "ItemNotFound": ReasonText(
-        "The file share or machine isn't protected any more.", "Protect it, or name another one."
+        "The file share or virtual machine is no longer protected.", "Protect it, or name another one."
     ),
-    "UnknownDatasource": ReasonText("Meshward doesn't verify backups of this kind.", "Nothing."),
-    "NothingProtected": ReasonText("The backup covers no namespace of a workload.", "Widen what the backup includes."),
+    "UnknownDatasource": ReasonText("Meshward doesn't verify backups of this kind of data source.", "Nothing."),
+    "NothingProtected": ReasonText(
+        "The backup includes no namespace with a workload.", "Include more namespaces in the backup."
+    ),
     "NothingToCompare": ReasonText(
-        "All that the source holds was made after the backup.", "Verify again after the next backup."
+        "Everything in the source was created after the backup.", "Verify again after the next backup."
     ),
-    "NothingToVerify": ReasonText("The job isn't a backup that has ended well.", "Name another job."),
-    "NotABackupJob": ReasonText("The text isn't the resource id of a backup job.", "Correct it."),
-    "NotAProtectedItem": ReasonText("The text isn't the resource id of a protected item.", "Correct it."),
+    "NothingToVerify": ReasonText("The job isn't a backup job that completed.", "Name another job."),
+    "NotABackupJob": ReasonText("A text isn't the resource id of a backup job.", "Correct it."),
+    "NotAProtectedItem": ReasonText("A text isn't the resource id of a protected item.", "Correct it."),
     "ForeignSubscription": ReasonText(
-        "The item is in a subscription that Meshward doesn't look after.",
+        "The item is in a subscription that Meshward isn't configured for.",
         "Add the subscription to `MESHWARD_SUBSCRIPTION_IDS` and deploy again.",
     ),
 }

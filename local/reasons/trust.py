@@ -2,153 +2,157 @@
 
 from local.reasons import ReasonText, Texts
 
-NOTHING = "Nothing; it goes on by itself."
+NOTHING = "Nothing; it continues by itself."
 MEND_TAGS = "Correct the cluster's tags."
 
 HOLDS: Texts = {
     "ProxiesLackRoots": ReasonText(
-        "Live proxies don't trust the roots of the phase, and nothing restarts them.",
-        "The blockers say what each is: delete bare pods, let Jobs end or delete them, inject manual proxies anew, "
-        "delete the pods of OnDelete workloads and of Deployments that are gone, resume paused Deployments.",
+        "Live proxies don't trust the roots of the phase, and nothing will restart them.",
+        "The blockers say what each pod is. Delete bare pods, pods of OnDelete workloads and pods of deleted "
+        "Deployments; let Jobs end, or delete them; inject manual proxies again; resume paused Deployments.",
     ),
     "RollingOut": ReasonText(
-        "Restarts haven't come to an end.",
-        "Run `kubectl rollout status` for the named workloads: often a probe fails, or an image or room is missing.",
+        "Restarts haven't finished.",
+        "Run `kubectl rollout status` for the workloads that the message names. Often a probe fails, an image is "
+        "missing, or pods are unschedulable.",
     ),
     "WindowClosed": ReasonText(
-        "Restarts wait for a maintenance window.", "Wait for it, or widen `maintenance` in the policy."
+        "Restarts wait for a maintenance window.", "Wait for the window, or widen `maintenance` in the policy document."
     ),
     "LeavesNotRenewed": ReasonText(
-        "Proxies haven't renewed their leaves since the new issuer is live.",
-        "Restart the named pods, and read in the log of `linkerd-identity` why they got no certificate.",
+        "Proxies haven't renewed their leaf certificates since the new issuer went live.",
+        "Restart the pods that the message names. The log of `linkerd-identity` says why they got no certificate.",
     ),
     "IssuerNotReloaded": ReasonText(
-        "Replicas of `linkerd-identity` still use the old issuer, though they were restarted.",
+        "Replicas of `linkerd-identity` still use the old issuer, although they were restarted.",
         "Look at the events of the Deployment `linkerd-identity`: `IssuerUpdateSkipped` says why.",
     ),
     "NothingSeen": ReasonText(
-        "A member shows no proxy or no identity replica at all.",
-        "See whether Linkerd runs there; if the cluster has no mesh any more, remove its tag.",
+        "A member shows no proxy, or no replica of `linkerd-identity`.",
+        "Check whether Linkerd runs there. If the cluster has no mesh any more, remove its tag.",
     ),
     "MemberStopped": ReasonText(
-        "A member is stopped, so nobody knows what its proxies trust.",
-        "Start it, or remove its tag `meshward:trust-domain` for good.",
+        "A member is stopped, so nobody can see what its proxies trust.",
+        "Start the cluster, or remove its tag `meshward:trust-domain` for good.",
     ),
-    "NoMembers": ReasonText(
-        "No cluster carries the tags of the trust domain any more.", "Set the tags again, or abort."
-    ),
+    "NoMembers": ReasonText("No cluster has the tags of the trust domain any more.", "Set the tags again, or abort."),
     "LinkedClusterNotMember": ReasonText(
-        "A member is linked to a cluster that wouldn't get the new root.", "Tag that cluster too, or delete the Link."
+        "A member has a Link to a cluster that isn't a member, so that cluster wouldn't get the new root.",
+        "Tag that cluster too, or delete the Link.",
     ),
     "UnsupportedLinkerd": ReasonText(
-        "Meshward doesn't know how this release of Linkerd behaves.", "Upgrade Linkerd, or Meshward."
+        "Meshward doesn't support this version of Linkerd.", "Upgrade Linkerd or Meshward."
     ),
     "NoMesh": ReasonText("The cluster's tags name a mesh, but Linkerd isn't installed there.", MEND_TAGS),
-    "OtherTrustDomain": ReasonText("Linkerd's trust domain isn't the one that the cluster's tag names.", MEND_TAGS),
+    "OtherTrustDomain": ReasonText("Linkerd's trust domain isn't the one in the cluster's tag.", MEND_TAGS),
     "NotExternalCA": ReasonText(
         "Linkerd manages its own certificates in this cluster.",
         "The message has the steps: keep both objects, then upgrade with `identity.externalCA=true`.",
     ),
     "NoBundle": ReasonText(
-        "The ConfigMap `linkerd-identity-trust-roots` isn't there.",
-        "Create it with the root in force, as Linkerd's docs on external CAs say.",
+        "The ConfigMap `linkerd-identity-trust-roots` doesn't exist.",
+        "Create it with the current root, as Linkerd's docs on external CAs say.",
     ),
     "NoIssuer": ReasonText(
-        "The Secret `linkerd-identity-issuer` isn't there.",
-        "Create it with an issuer of the root in force, as Linkerd's docs on external CAs say.",
+        "The Secret `linkerd-identity-issuer` doesn't exist.",
+        "Create it with an issuer signed by the current root, as Linkerd's docs on external CAs say.",
     ),
     "BadIssuer": ReasonText(
-        "The Secret `linkerd-identity-issuer` holds no certificate.",
-        "Create it anew with an issuer of the root in force, as Linkerd's docs on external CAs say.",
+        "The Secret `linkerd-identity-issuer` has no valid certificate.",
+        "Create it again with an issuer signed by the current root, as Linkerd's docs on external CAs say.",
     ),
     "OwnedByOther": ReasonText(
-        "Helm, cert-manager, trust-manager, Argo CD, Flux or somebody else writes the bundle or the issuer.",
-        "The message says how to make it let go.",
+        "Helm, cert-manager, trust-manager, Argo CD, Flux or another tool writes the bundle or the issuer.",
+        "The message says how to stop that tool from writing it.",
     ),
     "BundleDrift": ReasonText(
-        "Somebody has changed the bundle that Meshward wrote; it is never overwritten.",
-        "Put it back; if the change was meant, remove the annotations `meshward/*` from bundle and issuer.",
+        "Somebody has changed the bundle that Meshward wrote. Meshward doesn't overwrite it.",
+        "Undo the change. To accept it, remove the annotations `meshward/*` from bundle and issuer.",
     ),
     "IssuerDrift": ReasonText(
-        "Somebody has changed the issuer that Meshward wrote; it is never overwritten.",
-        "Put it back; if the change was meant, remove the annotations `meshward/*` from bundle and issuer.",
+        "Somebody has changed the issuer that Meshward wrote. Meshward doesn't overwrite it.",
+        "Undo the change. To accept it, remove the annotations `meshward/*` from bundle and issuer.",
     ),
-    "BundleChanged": ReasonText("Somebody has changed the bundle during the rotation.", "Put it back."),
-    "IssuerChanged": ReasonText("Somebody has changed the issuer during the rotation.", "Put it back."),
+    "BundleChanged": ReasonText("Somebody has changed the bundle during the rotation.", "Undo the change."),
+    "IssuerChanged": ReasonText("Somebody has changed the issuer during the rotation.", "Undo the change."),
     "BundleWritten": ReasonText(
-        "The bundle was written; if this stays, something else changes it each time.",
-        "`kubectl get -o yaml --show-managed-fields` says who writes it: make that let go.",
+        "The bundle was just written. If this stays, another tool changes it each time.",
+        "`kubectl get -o yaml --show-managed-fields` names the tool. Stop it from writing the bundle.",
     ),
     "IssuerWritten": ReasonText(
-        "The issuer was written; if this stays, something else changes it each time.",
-        "`kubectl get -o yaml --show-managed-fields` says who writes it: make that let go.",
+        "The issuer was just written. If this stays, another tool changes it each time.",
+        "`kubectl get -o yaml --show-managed-fields` names the tool. Stop it from writing the issuer.",
     ),
     "ForeignBundle": ReasonText(
-        "The member trusts another root than those of its trust domain.",
-        "Correct its tags if it belongs to another trust domain, or its mesh if somebody changed that.",
+        "The member trusts a root that isn't one of its trust domain's.",
+        "If the cluster belongs to another trust domain, correct its tags. If somebody changed the mesh, undo that.",
     ),
     "ForeignIssuer": ReasonText(
-        "None of the trust domain's roots has signed the member's issuer.",
-        "Correct its tags if it belongs to another trust domain, or its mesh if somebody changed that.",
+        "The member's issuer wasn't signed by a root of its trust domain.",
+        "If the cluster belongs to another trust domain, correct its tags. If somebody changed the mesh, undo that.",
     ),
     "ForeignRoot": ReasonText(
-        "Another root has the name that the new one would get.", "Delete that certificate, or correct its tags."
+        "Key Vault has a certificate with the name of the new root that isn't this trust domain's.",
+        "Delete that certificate, or correct its tags.",
     ),
     "RootUnderWay": ReasonText(
-        "Key Vault is making the new root.", "The message names the step; if this stays, look at that certificate."
+        "Key Vault is creating the new root.", "Nothing. If this stays, look at the certificate that the message names."
     ),
     "RootRequestFailed": ReasonText(
-        "Key Vault has refused to make the new root.", "Delete the request that the message names."
+        "Key Vault refused to create the new root.", "Delete the certificate request that the message names."
     ),
     "DraftDisabled": ReasonText(
-        "The first version of the new root is disabled.", "Enable it: its key signs the new root."
+        "The first version of the new root's certificate is disabled.", "Enable it: its key signs the new root."
     ),
     "MissingPermissions": ReasonText(
-        "An identity's role in a cluster isn't that of this release.",
+        "An identity's role in a cluster isn't the one of this release.",
         "Apply [infra/cluster](../infra/cluster) to the cluster again.",
     ),
 }
 
 STARTS: Texts = {
-    "NotDue": ReasonText("Less than half of the root's life is over.", NOTHING),
-    "HalfLived": ReasonText("Half of the root's life is over, so the root is rotated.", NOTHING),
+    "NotDue": ReasonText("Less than half of the root's life has passed.", NOTHING),
+    "HalfLived": ReasonText("Half of the root's life has passed, so the root is rotated.", NOTHING),
     "Overdue": ReasonText(
-        "No more than a sixth of the root's life is left.", "See why it wasn't rotated earlier: a hold, or an abort."
+        "At most a sixth of the root's life is left.", "Find out why it wasn't rotated earlier: a hold, or an abort."
     ),
     "RootExpiring": ReasonText(
-        "The root expires before even a swift rotation could be done.",
-        "Look at the plan, and start the replacement by its hash.",
+        "The root expires before even a swift rotation can finish.",
+        "Get the plan with `?mode=replace`, and start it with its hash.",
     ),
     "RootExpired": ReasonText(
-        "The root has expired, so that replacing it means downtime.",
-        "Look at the plan, and start the replacement by its hash.",
+        "The root has expired. Replacing it means downtime.",
+        "Get the plan with `?mode=replace`, and start it with its hash.",
     ),
-    "AlreadyRotated": ReasonText("The certificate isn't the current root of its trust domain any more.", "Nothing."),
+    "AlreadyRotated": ReasonText("The certificate is no longer the current root of its trust domain.", "Nothing."),
     "NotATrustRoot": ReasonText(
-        "The certificate is missing, or its tags don't say that it is a trust root.",
+        "The certificate doesn't exist, or its tags don't mark it as a trust root.",
         "Name another certificate, or set the tags that the message names.",
     ),
     "SameGeneration": ReasonText(
-        "Two enabled roots of a trust domain have the same generation.", "Disable the one that isn't in force."
+        "Two enabled roots of a trust domain have the same generation.", "Disable the one that isn't the current root."
     ),
     "TrustDomainsAlike": ReasonText(
-        "The names of two trust domains differ in punctuation alone, so that their roots would share names.",
-        "Rename one, or keep its roots in another vault.",
+        "The names of two trust domains differ only in punctuation, so their roots would have the same names.",
+        "Rename one, or keep its roots in another key vault.",
     ),
     "ForeignVault": ReasonText(
-        "The event comes from another key vault than the configured one.",
+        "The event comes from a key vault that isn't the configured one.",
         "Correct the event subscription, or the setting `MESHWARD_KEY_VAULT_URL`.",
     ),
-    "UnknownMode": ReasonText("The call names a mode that doesn't exist.", "Name one that the message lists, or none."),
-    "RotationEnded": ReasonText("The rotation has ended, so it can neither resume nor abort.", "Nothing."),
+    "UnknownMode": ReasonText(
+        "The call names a mode that doesn't exist.", "Use one that the message lists, or leave it out."
+    ),
+    "RotationEnded": ReasonText("The rotation has ended, so it can't be resumed or aborted.", "Nothing."),
     "NotAbortable": ReasonText(
-        "The rotation is past the phase from which it can go back.", "Let it go on, and rotate again afterwards."
+        "The rotation is past the last phase in which it can be aborted.", "Let it finish, and rotate again afterwards."
     ),
     "NothingToHurry": ReasonText(
-        "The root is being replaced, which waits for no leaf and no maintenance window.", "Nothing."
+        "The root is being replaced, which waits for no leaf certificate and no maintenance window.", "Nothing."
     ),
     "NothingToReplace": ReasonText(
-        "The new root is distributed and the rotation is hasty already.", "See what holds it, and mend that."
+        "The new root is already distributed, and the rotation is already swift.",
+        "Find out what holds the rotation, and repair that.",
     ),
-    "Proven": ReasonText("A gate has seen what it asks for, so the cluster passes.", "Nothing."),
+    "Proven": ReasonText("The cluster has passed the gate.", "Nothing."),
 }

@@ -2,98 +2,108 @@
 
 from local.reasons import ReasonText, Texts
 
-NOTHING = "Nothing; it goes on by itself."
+NOTHING = "Nothing; it continues by itself."
 
 PROTECTION: Texts = {
     "NotAskedFor": ReasonText(
-        "Neither the cluster's tags nor the policy ask for protection.",
-        "Set the tag `meshward:protect=true` if the cluster is to be protected.",
+        "Neither the cluster's tags nor the policy document ask for protection.",
+        "To protect the cluster, set the tag `meshward:protect=true`.",
     ),
     "NotOptedIn": ReasonText(
-        "The call asks to protect a cluster that has no tag `meshward:protect=true`.", "Set the tag and call again."
+        "The call asks for the protection of a cluster without the tag `meshward:protect=true`.",
+        "Set the tag and call again.",
     ),
-    "NotStarted": ReasonText("Nothing has begun to protect the cluster.", "Wait for the next sweep, or call it."),
-    "UnderWay": ReasonText(
-        "A run protects the cluster right now, or Azure Backup hasn't finished what it was asked.", NOTHING
+    "NotStarted": ReasonText(
+        "No flow has started to protect the cluster yet.", "Wait for the daily sweep, or call `POST /api/protections`."
     ),
-    "ProtectionFailed": ReasonText("The last run that should protect the cluster has failed.", "The message says why."),
+    "UnderWay": ReasonText("A flow is protecting the cluster now, or Azure Backup hasn't finished a request.", NOTHING),
+    "ProtectionFailed": ReasonText(
+        "The last flow that tried to protect the cluster has failed.", "The message says why."
+    ),
     "ProtectionLost": ReasonText(
-        "The cluster was protected once and isn't any more.",
-        "The message has the state of its backup instance; `POST /api/protections` protects it again.",
+        "The cluster was protected, and no longer is.",
+        "The message has the state of its backup instance. To protect it again, call `POST /api/protections`.",
     ),
     "NotReady": ReasonText("Azure is still creating or changing the cluster.", NOTHING),
-    "NoSuchCluster": ReasonText("There is no cluster with this id.", "Name another one."),
+    "NoSuchCluster": ReasonText("No cluster has this resource id.", "Correct the resource id."),
     "NotOurs": ReasonText(
-        "The cluster is in a subscription that Meshward doesn't look after.",
+        "The cluster is in a subscription that Meshward isn't configured for.",
         "Add the subscription to `MESHWARD_SUBSCRIPTION_IDS` and deploy again.",
     ),
     "NoManagedIdentity": ReasonText(
-        "The cluster runs as a service principal, which AKS backup can't use.",
-        "Move the cluster to a managed identity (`az aks update --enable-managed-identity`).",
+        "The cluster uses a service principal, which AKS backup doesn't support.",
+        "Give the cluster a managed identity: `az aks update --enable-managed-identity`.",
     ),
     "NoTokenIssuer": ReasonText(
-        "The cluster issues no tokens that Entra could take.", "Run the `az aks update` that the message names."
+        "The cluster has no OIDC issuer, so Entra can't trust tokens of its service accounts.",
+        "Run the `az aks update` that the message names.",
     ),
     "NoTrustDomain": ReasonText(
-        "The cluster has a mesh and no tag `meshward:trust-domain`.", "Set the tag to the mesh's trust domain."
+        "The cluster has a mesh, but no tag `meshward:trust-domain`.", "Set the tag to the mesh's trust domain."
     ),
-    "Asked": ReasonText("Azure was asked for a resource and hasn't made it yet.", NOTHING),
-    "Provisioning": ReasonText("Azure is making or changing a resource.", NOTHING),
+    "Asked": ReasonText("Azure has accepted the request for a resource and hasn't created it yet.", NOTHING),
+    "Provisioning": ReasonText("Azure is creating or changing a resource.", NOTHING),
     "ProvisioningFailed": ReasonText(
-        "Azure couldn't make a resource, for the cause in the message.", "Remove the resource and start again."
+        "Azure couldn't create a resource. The message has the cause.", "Remove the resource and start again."
     ),
-    "Hardening": ReasonText("A vault is weaker than the policy wants and is being made stronger.", NOTHING),
+    "Hardening": ReasonText(
+        "A vault is weaker than the policy document requires. Meshward is raising its settings.", NOTHING
+    ),
     "VaultTooWeak": ReasonText(
-        "A vault is weaker than the policy wants, in a way that can't be changed.",
-        "Delete the vault and start again, or let the policy ask for less.",
+        "A vault is weaker than the policy document requires, in a setting that Azure can't change.",
+        "Delete the vault and start again, or require less in the policy document.",
     ),
     "GuardedByAnother": ReasonText(
-        "The vault is tied to another Resource Guard than the policy names.",
-        "Untie it with the consent of those who own that guard, or name that guard in the policy.",
+        "The vault uses another Resource Guard than the one in the policy document.",
+        "Remove that guard with its owners' consent, or name it in the policy document.",
     ),
     "NoIdentity": ReasonText("The cluster's backup extension has no identity yet.", NOTHING),
     "ExtensionElsewhere": ReasonText(
         "The cluster's backup extension stores its backups in another storage account.",
-        "Remove the extension, so that Meshward installs it, or stop asking for protection.",
+        "Remove the extension so that Meshward installs it, or remove the tag `meshward:protect`.",
     ),
     "ProtectedElsewhere": ReasonText(
-        "Another vault protects the cluster, and a cluster belongs to one vault alone.",
-        "Stop that protection, or stop asking for this one.",
+        "Another vault already protects the cluster, and Azure allows only one.",
+        "Stop that protection, or remove the tag `meshward:protect`.",
     ),
     "InstanceSoftDeleted": ReasonText(
-        "The cluster's backup was deleted, and the vault keeps it for some days.",
-        "Undelete it, or wait for the day in the message.",
+        "The cluster's backup instance was deleted. The vault keeps it until its soft delete ends.",
+        "Undelete it, or wait until the day in the message.",
     ),
     "NotProtected": ReasonText(
-        "Azure Backup doesn't call the cluster's backup protected and gives no code.", "The message has its words."
+        "Azure Backup says that the cluster isn't protected, and gives no code.", "The message has Azure Backup's text."
     ),
     "NoBackupNamespace": ReasonText(
         "The cluster has no service account for backup workloads.",
         "Apply [infra/cluster](../infra/cluster), as [clusters.md](clusters.md) says.",
     ),
     "KindNotServed": ReasonText(
-        "The cluster's API server doesn't serve a kind that Meshward needs.",
-        "Install what the message names; [clusters.md](clusters.md) has what a cluster needs.",
+        "The cluster's API server doesn't have a kind of resource that Meshward needs.",
+        "Install what the message names; [clusters.md](clusters.md) lists what a cluster needs.",
     ),
     "PolicyNotAccepted": ReasonText(
-        "The mesh hasn't accepted the policy for the backup workloads.",
-        "If this stays, the message has the conditions that Linkerd's policy controller gives.",
+        "Linkerd hasn't accepted the policy for the backup workloads yet.",
+        "If this stays, the message has the conditions that Linkerd's policy controller reports.",
     ),
-    "EntryChanged": ReasonText("Another worker writes the same entry of an identity.", NOTHING),
+    "EntryChanged": ReasonText("Another worker is writing the same record of an identity.", NOTHING),
     "ShareNotFound": ReasonText(
-        "The recovery vault hasn't found the file share or machine yet.",
-        "If this stays, see that it exists and that the vault may read its storage account.",
+        "The Recovery Services vault hasn't found the file share or virtual machine yet.",
+        "If this stays, check that it exists, and that the vault may read its storage account.",
     ),
     "VolumesRefused": ReasonText(
-        "Some file shares or machines can't be protected; everything else is done.",
-        "The message names each with the cause.",
+        "Some file shares or virtual machines can't be protected. Everything else is done.",
+        "The message names each one with the cause.",
     ),
     "BadTag": ReasonText("A tag of the cluster can't be read.", "Correct the tag that the message names."),
 }
 
 RELEASES: Texts = {
-    "NothingToRelease": ReasonText("No vault of a cluster that is gone was left behind.", "Name another cluster."),
+    "NothingToRelease": ReasonText(
+        "No deleted cluster with this resource id has left a vault.", "Correct the resource id."
+    ),
     "ClusterIsThere": ReasonText("The cluster still exists, so its vault isn't released.", "Delete the cluster first."),
-    "Deleting": ReasonText("What belongs to the vault is being deleted.", NOTHING),
-    "SoftDeleted": ReasonText("The vault keeps deleted backups until the day in the message.", "Wait for that day."),
+    "Deleting": ReasonText("Resources of the vault are being deleted.", NOTHING),
+    "SoftDeleted": ReasonText(
+        "The vault keeps its deleted backups until the day in the message.", "Wait for that day."
+    ),
 }

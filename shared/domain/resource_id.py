@@ -88,7 +88,7 @@ class ResourceId:
         if above and _namespace(above) == len(above) - 1:
             above.pop()
         if not above:
-            raise PermanentError("NotAResourceId", f"{shown(self.text)} is in no other resource")
+            raise PermanentError("NotAResourceId", f"{shown(self.text)} has no parent resource")
         return ResourceId("".join(f"/{key}/{name}" for key, name in above))
 
     def child(self, type: str, name: str) -> "ResourceId":

@@ -35,13 +35,13 @@ class FlowStarted(Signal, frozen=True, kw_only=True, tag="started"):
 
 
 class AlreadyStarted(Signal, frozen=True, kw_only=True, tag="already started"):
-    """A flow was asked for that has run or runs under this instance id; nothing new starts."""
+    """A flow with this instance id is running or has run, so no other one is started."""
 
     instance_id: str
 
 
 class EventDeclined(Warn, frozen=True, kw_only=True, tag="event declined"):
-    """An event starts nothing; Event Grid delivers it again and keeps it among the dead letters in the end."""
+    """An event starts no flow. Event Grid delivers it again, and in the end stores it as a dead letter."""
 
     event_id: str
     reason: str
@@ -49,7 +49,7 @@ class EventDeclined(Warn, frozen=True, kw_only=True, tag="event declined"):
 
 
 class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
-    """A step of a flow has failed in a way that trying again won't mend."""
+    """A step of a flow has failed, and trying again won't help."""
 
     step: str
     reason: str
@@ -57,7 +57,7 @@ class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
 
 
 class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
-    """A call of the API carries a valid token; the caller is an object id of Entra."""
+    """A call to the API has a valid token. `caller` is its object id in Entra."""
 
     route: str
     caller: str
@@ -65,7 +65,7 @@ class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
 
 
 class CallRefused(Warn, frozen=True, kw_only=True, tag="call refused"):
-    """A call of the API was answered with an error."""
+    """A call to the API was answered with an error."""
 
     route: str
     reason: str

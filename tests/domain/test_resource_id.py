@@ -87,7 +87,7 @@ def test_every_parent_is_an_id_and_the_last_is_in_nothing(text: str) -> None:
     line = lineage(ResourceId(text))
     assert all(inner.text.startswith(outer.text) for inner, outer in itertools.pairwise(line))
     assert all(id.nearest(id.type) is id for id in line)
-    with pytest.raises(PermanentError, match="is in no other resource"):
+    with pytest.raises(PermanentError, match="has no parent resource"):
         line[-1].nearest("Microsoft.Other/x")
 
 

@@ -206,5 +206,5 @@ async def test_a_cluster_without_our_roles_names_what_each_duty_lacks(stage: Run
 async def test_an_event_that_does_not_come_back_is_told(stage: RunningApp) -> None:
     stage.world.event_grid.topic(scenario.TOPIC).subscriptions.clear()
     what, mend = await failure(stage)
-    assert "no event came back" in what
+    assert "the app didn't receive it" in what
     assert mend == "infra/after-code.sh"

@@ -48,7 +48,9 @@ async def verify_issuer(member: Member) -> StepProof:
         check_drift(name_of(member), found)
         expires = issuer_expiry(found.certificate, signer.certificate, now)
         if expires is None or found.applied is None:
-            raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name_of(member)}: put it back")
+            raise NotConverged(
+                "IssuerChanged", f"somebody has changed the issuer of {name_of(member)}: undo the change"
+            )
         return through(member, await proven_live(_place(member, mesh), found.applied, expires, now))
 
 

@@ -37,6 +37,8 @@ async def restarted(member: Member, mesh: "LinkerdMesh", lacking: list[Proxy], p
         log(WorkloadRestarted(cluster=member.cluster, workload=workload.id, phase=member.phase))
     if stale or rolling(workloads, [p for p in proxies if p.roots is None]):
         named = blockers(lacking, workloads)
-        message = f"{len(stale)} proxies of {name_of(member)} await their restart: {', '.join(named[:NAMED]) or 'none'}"
+        message = (
+            f"{len(stale)} proxies of {name_of(member)} wait for their restart: {', '.join(named[:NAMED]) or 'none'}"
+        )
         raise NotConverged("RollingOut", message, blockers=[f"{name_of(member)}/{name}" for name in named])
     return StepProof(at=now, count=len(proxies))

@@ -67,7 +67,7 @@ class FileShares(Management):
             if found is None:
                 await client.create(*_names(plan), _place(plan), mark)
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
-                raise PermanentError("PlaceTaken", f"share {_place(plan)} is there already and isn't Meshward's")
+                raise PermanentError("PlaceTaken", f"file share {_place(plan)} exists and wasn't created by Meshward")
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""

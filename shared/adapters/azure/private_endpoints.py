@@ -58,7 +58,7 @@ class PrivateEndpoints(Management):
         from azure.mgmt.resource.resources.models import GenericResource
 
         body = GenericResource(properties=properties, location=location)
-        with translated(f"making the private endpoint of storage account {wanted.account}"):
+        with translated(f"creating the private endpoint of storage account {wanted.account}"):
             await self._resources(wanted).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 
     def _resources(self, wanted: Protection) -> "ResourcesOperations":

@@ -105,12 +105,12 @@ async def check_account(storage: "StorageManagementClient", group: str, plan: Re
     with translated(f"reading staging account {name}"):
         account: Any = await unless_absent(storage.storage_accounts.get_properties(ResourceId(group).group, name))
     if account is None:
-        message = f"there is no storage account {name} in {group}: verify.staging_account names it"
+        message = f"there is no storage account {name} in {group}: correct verify.staging_account"
         raise PermanentError("NoStagingAccount", message)
     if str(account.location).lower() != plan.item.location.lower():
-        raise PermanentError("StagingElsewhere", f"{name} isn't in {plan.item.location}, as the {plan.item.kind} is")
+        raise PermanentError("StagingElsewhere", f"{name} isn't in {plan.item.location}, where the {plan.item.kind} is")
     if "ZRS" in plain(account.sku.name):
-        raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup refuses that")
+        raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup needs another one")
 
 
 async def jobs_of(plan: RestorePlan, restores: Restores, ledger: "Ledger") -> list[RestoreJob]:

@@ -46,4 +46,4 @@ class TokenVerifier:
         except jwt.PyJWKClientConnectionError as error:
             raise TemporaryError("KeysUnreachable", "Entra's signing keys can't be read right now", 30) from error
         except jwt.PyJWTError as error:
-            raise Unauthenticated("BadToken", "the token isn't one that this tenant signed") from error
+            raise Unauthenticated("BadToken", "the token wasn't signed by this tenant") from error

@@ -35,7 +35,7 @@ class ClusterRestores(Management):
         with translated(f"reading job {id.name}"):
             found = await unless_absent(self._client(id).jobs.get(vault.group, vault.name, id.name))
         if found is None:
-            raise NotFound("JobGone", f"vault {vault.name} knows no job {id.name} (any more)")
+            raise NotFound("JobGone", f"vault {vault.name} has no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
             kind="cluster",
@@ -184,10 +184,10 @@ def job_of_operation(status: str, error: BackupFault | None, job: str | None) ->
 def check_validated(status: str, faults: Sequence[BackupFault]) -> None:
     """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
     if status.lower() == "inprogress":
-        raise NotConverged("RestoreValidating", "Azure Backup is looking whether it could make the restore")
+        raise NotConverged("RestoreValidating", "Azure Backup is validating the restore")
     if faults or status.lower() != "succeeded":
         told = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
-        raise PermanentError("RestoreNotPossible", f"Azure Backup wouldn't make the restore: {told}")
+        raise PermanentError("RestoreNotPossible", f"Azure Backup can't make the restore: {told}")
 
 
 async def _all(pages: AsyncIterable[Any]) -> list[Any]:

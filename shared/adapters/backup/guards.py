@@ -22,7 +22,7 @@ class Guards(Management):
 
     async def tie(self, wanted: Protection, *, recovery: bool) -> None:
         """Let the guard of the policy document watch over the vault."""
-        with translated(f"tying {_what(wanted, recovery)} to its Resource Guard"):
+        with translated(f"assigning the Resource Guard of {_what(wanted, recovery)}"):
             await self._put(wanted, recovery)
 
     def _get(self, wanted: Protection, recovery: bool) -> Any:

@@ -92,7 +92,7 @@ class ShareBackups(Management):
     async def inquire(self, wanted: Protection, share: DataSource) -> str:
         """Ask the vault to look which shares the account has; the operation."""
         sent = OperationSeen()
-        with translated(f"inquiring after the shares of {share.account}"):
+        with translated(f"discovering the file shares of {share.account}"):
             await self._client(wanted).protection_containers.inquire(
                 **vault_keywords(wanted),
                 fabric_name=_FABRIC,
@@ -131,7 +131,7 @@ class ShareBackups(Management):
         listed = self._client(wanted).backup_protectable_items.list(
             **vault_keywords(wanted), filter=f"{_STORAGE} and {_SHARES}"
         )
-        with translated(f"listing the shares that {wanted.recovery_bar.what} can protect"):
+        with translated(f"listing the file shares that {wanted.recovery_bar.what} can protect"):
             found: list[Any] = [item async for item in listed]
         named = (item for item in found if item.properties.friendly_name == share.name)
         of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))

@@ -60,7 +60,7 @@ class VaultRestores(Management, ABC):
             reading = self._client(str(id)).job_details.get(**_vault(str(id)), job_name=id.name)
             found = await unless_absent(reading)
         if found is None:
-            raise NotFound("JobGone", f"vault {vault_of(id).name} knows no job {id.name} (any more)")
+            raise NotFound("JobGone", f"vault {vault_of(id).name} has no job {id.name} (any more)")
         told: Any = found.properties
         return BackupJob(
             kind=_KINDS.get(plain(told.backup_management_type).lower(), "share"),
@@ -76,7 +76,7 @@ class VaultRestores(Management, ABC):
     async def item(self, job: BackupJob) -> Item:
         """The protected item that the job was about; jobs of databases name neither an account nor a machine."""
         if not job.source:
-            raise PermanentError("UnknownDatasource", f"{job.item} is neither a file share nor a machine")
+            raise PermanentError("UnknownDatasource", f"{job.item} is neither a file share nor a virtual machine")
         found = [found for found in await self._items(job.id) if self._is_about(job, found)]
         if not found:
             raise PermanentError("ItemNotFound", f"{job.kind} {job.item} of {job.source} isn't protected any more")
@@ -86,7 +86,7 @@ class VaultRestores(Management, ABC):
         """The protected item of this resource id."""
         found = [found for found in await self._items(id) if same(str(found.id), id)]
         if not found:
-            message = f"{shown(id)} isn't protected (any more), or is neither a file share nor a machine"
+            message = f"{shown(id)} isn't protected (any more), or is neither a file share nor a virtual machine"
             raise PermanentError("ItemNotFound", message)
         return self._item_of(found[0])
 

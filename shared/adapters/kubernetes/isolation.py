@@ -107,7 +107,7 @@ class Namespaces:
             for name, place in plan.places.items():
                 found = await api.get(NAMESPACE, place)
                 if found and not is_ours(found, plan.name):
-                    raise PermanentError("PlaceTaken", f"namespace {place} is there already and isn't Meshward's")
+                    raise PermanentError("PlaceTaken", f"namespace {place} exists and wasn't created by Meshward")
                 source = sources[name] or {"metadata": {"name": name}}
                 await api.apply(NAMESPACE, isolated_namespace(source, place, plan.name))
                 await api.apply(NETWORK_POLICY, isolating_policy(place))

@@ -166,7 +166,7 @@ def _fixed(kind: Kind, spec: Object) -> str:
     strategy = spec.get("updateStrategy") or {}
     environment = (_proxy_container(spec["template"]["spec"]) or {}).get("env", [])
     if any(e["name"] == _ANCHORS and "value" in e for e in environment):
-        return "injected by hand, inject its template anew"
+        return "injected by hand, inject its template again"
     if spec.get("paused"):
         return f"its {kind.kind} is paused, resume it"
     if strategy.get("type") == "OnDelete" or (strategy.get("rollingUpdate") or {}).get("partition"):

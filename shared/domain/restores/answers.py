@@ -47,7 +47,7 @@ def excuse_of(pod: Object | None) -> Answer:
 
 def uncalled(why: str) -> CheckResult:
     """The rung where no call could be made at all."""
-    return HANDSHAKE.check(passed=False, finding=f"nobody could be called: {why}", weight="finding")
+    return HANDSHAKE.check(passed=False, finding=f"no workload could be called: {why}", weight="finding")
 
 
 def check_of(call: WorkloadCall, answer: Answer) -> CheckResult:
@@ -75,7 +75,7 @@ def _http(call: WorkloadCall, answer: Answer) -> _Said:
     if call.rung == PROBE:
         return _Said(0 < code < 400, finding)
     if code == 403:
-        return _Said(False, f"{finding}, perhaps the application's own word", "finding")
+        return _Said(False, f"{finding}, possibly the application's own answer", "finding")
     return _Said(code > 0 and not (code in (502, 504) and by_proxy), finding)
 
 

@@ -144,7 +144,11 @@ def _age(plan: RestorePlan, knobs: VerifyPolicy) -> CheckResult:
 
 
 def _threat(plan: RestorePlan) -> CheckResult:
-    finding = f"passed over for a threat: {some(plan.flagged)}" if plan.flagged else "no point carries a threat"
+    finding = (
+        f"skipped because of a threat: {some(plan.flagged)}"
+        if plan.flagged
+        else "no recovery point is flagged as a threat"
+    )
     return THREAT.check(passed=not plan.flagged, finding=finding)
 
 
@@ -198,7 +202,7 @@ def _running(workloads: Workloads) -> list[CheckResult]:
         ready = PODS.check(passed=False, finding=finding, weight="unknown")
     checks = [bound, ready]
     if workloads.meshed:
-        good = f"{workloads.meshed} pods joined the mesh under a root in force"
+        good = f"{workloads.meshed} pods joined the mesh under a current root"
         checks.append(MESH_IDENTITY.check(passed=not strangers, finding=some(strangers) or good))
     return checks
 

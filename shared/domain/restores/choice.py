@@ -63,7 +63,7 @@ class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-SAMPLED_OUT = Document("sampled/{verification}.json", "That a backup isn't verified, and why.", SampledOut)
+SAMPLED_OUT = Document("sampled/{verification}.json", "Why a backup isn't verified.", SampledOut)
 
 
 class Point(NamedTuple):
@@ -114,7 +114,7 @@ def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Poin
         )
     usable = [point for point in listed if _usable(point, source)]
     if not usable:
-        message = f"all {len(listed)} recovery points are incomplete or carry a threat"
+        message = f"all {len(listed)} recovery points are incomplete or flagged as a threat"
         raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
     flagged = tuple(point.id for point in listed if point.threat)
     return Point(_meant(usable, listed, source), usable[-1].time, flagged)
@@ -181,14 +181,14 @@ def _unstaged(listed: Iterable[RecoveryPoint], source: RestoreSource) -> str:
     vaulted = [point.id for point in listed if point.vaulted and point.complete]
     if not vaulted or source.staging_group:
         return ""
-    return f"; {len(vaulted)} are in the vault tier alone, which takes verify.scratch_group and verify.staging_account"
+    return f"; {len(vaulted)} are in the vault tier only, so set verify.scratch_group and verify.staging_account"
 
 
 def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
     if source.wanted.point_id:
         found = next((point for point in usable if point.id == source.wanted.point_id), None)
         if found is None:
-            message = f"{shown(source.wanted.point_id)} is no recovery point that can be restored"
+            message = f"{shown(source.wanted.point_id)} isn't a recovery point that can be restored"
             raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
         return found
     since = [point for point in usable if source.job and point.time >= source.job.started]

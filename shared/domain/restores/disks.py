@@ -80,7 +80,10 @@ def copied(disks: Sequence[Disk], jobs: Sequence[RestoreJob], machine: str) -> d
     found = restored(disks, jobs, machine)
     strange = [d.name for d in disks if not d.holder and any(ran_during(job, d.made) for job in jobs)]
     if strange and not found:
-        raise PermanentError("DisksNotRecognised", f"none of these is named as {machine}'s: {', '.join(strange[:5])}")
+        raise PermanentError(
+            "DisksNotRecognised",
+            f"none of these has a name that Azure Backup uses for {machine}: {', '.join(strange[:5])}",
+        )
     return next(iter(found.values()), {})
 
 

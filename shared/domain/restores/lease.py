@@ -15,8 +15,8 @@ import msgspec
 from shared.domain.documents import Document, Mark
 from shared.domain.restores.verification import RestorePlan
 
-LEASE = Document("leases/{day}/{verification}.json", "That a verification may have made something.", RestorePlan)
-RELEASE = Mark("leases/{day}/{verification}.gone", "That everything it has made is gone.")
+LEASE = Document("leases/{day}/{verification}.json", "What a verification may create: its plan.", RestorePlan)
+RELEASE = Mark("leases/{day}/{verification}.gone", "All that the verification created is gone.")
 KEPT = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
 

@@ -97,13 +97,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def manifest_of(held: Contents, now: datetime) -> Manifest:
     """The manifest of what an item holds now; raises PermanentError if that is nothing."""
     if not held.names:
-        raise PermanentError("NothingProtected", "the backup covers no namespace of a workload")
+        raise PermanentError("NothingProtected", "the backup includes no namespace with a workload")
     kept = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
     entries = {name: held.entries[name] for name in sorted(kept)}
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
 
 
-MANIFEST = Document("manifests/{item}/{when}-{verification}.json", "What a backup must hold.", Manifest)
+MANIFEST = Document(
+    "manifests/{item}/{when}-{verification}.json", "What the source held; copies are compared with it.", Manifest
+)
 
 
 def folder(item_id: str) -> str:
@@ -177,7 +179,7 @@ def compare(manifest: Manifest, copy: Mapping[str, ManifestEntry], backup_taken:
     """
     due = [name for name, entry in manifest.entries.items() if _before(entry.made, backup_taken)]
     if manifest.entries and not due:
-        raise PermanentError("NothingToCompare", "all that the source holds was made after the backup")
+        raise PermanentError("NothingToCompare", "everything in the source was created after the backup")
     altered = [
         name
         for name in due

@@ -21,16 +21,16 @@ type Port = Annotated[int, Meta(ge=1, le=65535)]
 class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an application shows that it works: by a port that answers, or by a command that exits with 0."""
 
-    namespace: Annotated[str, Meta(description="The namespace of the application in the source.")]
+    namespace: Annotated[str, Meta(description="The namespace of the application in the source cluster.")]
     workload: Annotated[
-        str, Meta(description="The Deployment, StatefulSet or DaemonSet that listens on `port`, by its name.")
+        str, Meta(description="The name of the Deployment, StatefulSet or DaemonSet that listens on `port`.")
     ] = ""
     port: Annotated[Port | None, Meta(description="The port that is called.")] = None
     path: Annotated[
         str,
         Meta(
-            description="GET of this path must be answered below 400. Without a path the connection must be "
-            "accepted, which proves nothing in a mesh, where the proxy accepts it."
+            description="A GET of this path must be answered with a status below 400. Without a path, the connection "
+            "must be accepted. In a mesh that proves nothing, because the proxy accepts every connection."
         ),
     ] = ""
     image: Annotated[str, Meta(description="The image in which `command` runs.")] = ""
@@ -61,15 +61,15 @@ class VerifyPolicy(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1,
-            description="The part of all backups that is verified where nothing else asks for it.",
+            description="The fraction of backups that are verified as a sample: 0.25 is a quarter.",
             extra={"formerly": "share"},
         ),
     ] = 0.25
     verify_within: Annotated[
         timedelta,
         Meta(
-            description="An item of which something wasn't verified for so long is verified at its next backup. So "
-            "is one that never was, or whose backup policy has changed.",
+            description="If an item, or one of its namespaces, wasn't verified for this long, its next backup is "
+            "verified. So is the next backup of an item that was never verified, or whose backup policy changed.",
             extra=SOME_TIME,
         ),
     ] = timedelta(days=7)
@@ -78,7 +78,7 @@ class VerifyPolicy(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1,
-            description="The part of all verifications that takes an older recovery point instead of the latest.",
+            description="The fraction of verifications that take an older recovery point instead of the latest.",
             extra={"formerly": "older"},
         ),
     ] = 0.1
@@ -86,51 +86,57 @@ class VerifyPolicy(Section, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="How many namespaces of a cluster one verification restores: those that have waited longest.",
+            description="How many namespaces of a cluster one verification restores, those first that were verified "
+            "longest ago.",
             extra={"unit": "namespaces"},
         ),
     ] = 10
     scratch_cluster: Annotated[
         str,
         Meta(
-            description="The cluster (resource id) of the same region that clusters are restored to. It needs the "
-            "backup extension and trusted access of the vault.",
+            description="The cluster (resource id) to which backups of clusters are restored. It must be in the same "
+            "region, with the backup extension and trusted access for the vault.",
             extra={"unset": "the cluster itself"},
         ),
     ] = ""
     scratch_group: Annotated[
         str,
         Meta(
-            description="Name of the resource group, in the item's subscription, that machines' disks are restored "
-            "to, and that restores of clusters from the vault tier pass through. Without it neither are "
-            "verified. Keep nothing else in it."
+            description="Name of the resource group, in the item's subscription, for restored disks of virtual "
+            "machines and for staging cluster restores from the vault tier. Without it, neither is verified. Keep "
+            "nothing else in it."
         ),
     ] = ""
     staging_account: Annotated[
         str,
         Meta(
-            description="Name of a storage account in `scratch_group` and in the item's region, not zone-redundant, "
-            "that these restores pass through."
+            description="Name of the storage account in `scratch_group` where Azure Backup stages these restores. It "
+            "must be in the item's region and not zone-redundant."
         ),
     ] = ""
-    rpo: Annotated[timedelta, Meta(description="The target: how old a recovery point may be.", extra=SOME_TIME)] = (
-        timedelta(hours=25)
-    )
+    rpo: Annotated[
+        timedelta, Meta(description="Target: the greatest age of the latest recovery point.", extra=SOME_TIME)
+    ] = timedelta(hours=25)
     rto: Annotated[
         timedelta,
-        Meta(description="The target: how long a restore may take until its workloads are ready.", extra=SOME_TIME),
+        Meta(
+            description="Target: the longest time from the start of a restore until its workloads are ready.",
+            extra=SOME_TIME,
+        ),
     ] = timedelta(hours=4)
     canary: Annotated[
         tuple[str, ...],
         Meta(
-            description="Into what the application writes the time (ISO 8601) at least every `rpo`: a file of a share "
-            "(`2026/heartbeat.txt`), or a ConfigMap (`ConfigMap shop/heartbeat`). The time in a copy must not be older "
-            "than `rpo` when the backup begins."
+            description="Files of a file share (`2026/heartbeat.txt`) or ConfigMaps (`ConfigMap shop/heartbeat`) into "
+            "which the application writes the time (ISO 8601) at least every `rpo`. In a copy, the time may be at most "
+            "`rpo` older than the start of the backup."
         ),
     ] = ()
-    probes: Annotated[tuple[Probe, ...], Meta(description="What shows that the applications work.")] = ()
+    probes: Annotated[
+        tuple[Probe, ...], Meta(description="Calls or commands that show whether the applications work.")
+    ] = ()
     probe_image: Annotated[
-        str, Meta(description="The image, with curl 8.3 or newer, that calls the restored workloads.")
+        str, Meta(description="The image that calls the restored workloads. It must have curl 8.3 or newer.")
     ] = "curlimages/curl:8.17.0"
 
     def __post_init__(self) -> None:
@@ -147,7 +153,7 @@ class VerifyPolicy(Section, frozen=True, kw_only=True):
                 raise ValueError(f"scratch_cluster: {error.message}") from error
 
     def canaries(self, kind: str, names: Collection[str]) -> list[str]:
-        """Those of a share, or those in these namespaces of a cluster; nobody looks into a machine's disks."""
+        """Those of a file share, or those in these namespaces of a cluster; a virtual machine has none."""
         configs = {canary: _CONFIG_MAP.fullmatch(canary) for canary in self.canary}
         if kind == "share":
             return [canary for canary, config in configs.items() if not config]

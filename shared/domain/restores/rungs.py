@@ -1,6 +1,7 @@
-"""The rungs of the ladder of checks, from cheap to dear: what each proves, what a miss means, and what to do then.
+"""The ladder of checks: what each check proves, what it means if a copy doesn't pass, and what to do then.
 
-A new check is a row here and its place in `LADDER`, what climbs it in `checks`, and a test. The page follows.
+To add a check: write its rung here, place it in `LADDER`, write what finds it in `checks`, and add a test. `make docs`
+writes the page.
 """
 
 from typing import Literal
@@ -24,7 +25,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
-    """A check that a copy has to pass; `weight` is what a miss means, but for the `exception` that is told here."""
+    """A check that a copy has to pass. `weight` is what it means if it doesn't, and `exception` says when it means more
+    or less."""
 
     name: str
     passes_if: str
@@ -43,86 +45,88 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True):
 
 AGE = Rung(
     name="recovery point age",
-    passes_if="the latest point is younger than `rpo`",
+    passes_if="the latest recovery point is younger than `rpo`",
     weight="finding",
-    advice="compare `backup_every` with `rpo`, and look at the jobs of the item's last backups",
+    advice="compare `backup_every` with `rpo`, and look at the item's last backup jobs",
 )
 THREAT = Rung(
     name="threat flag",
-    passes_if="no point was passed over for a threat",
+    passes_if="no recovery point was skipped because of a threat",
     weight="finding",
-    advice="the finding names the points: look at the alert of Defender for Cloud, and at the source",
+    advice="the finding names the recovery points: look at the alert of Defender for Cloud, and at the source",
 )
 RESTORE_JOB = Rung(
     name="restore job",
-    passes_if="it completed",
-    advice="the finding has the job's own errors",
+    passes_if="Azure's restore job completed",
+    advice="the finding quotes the job's errors",
 )
 WARNINGS = Rung(
     name="restore warnings",
-    passes_if="there are none, or harmless ones (something exists already)",
+    passes_if="the job gave no warning, or harmless ones only (something exists already)",
     weight="finding",
-    exception="failed if one is about a volume, a snapshot or something skipped",
-    advice="the finding names the volume or snapshot: Azure Backup for AKS doesn't take its type, or the snapshot is "
-    "gone",
+    exception="failed if a warning is about a volume, a snapshot or something skipped",
+    advice="the finding names the volume or snapshot: either Azure Backup for AKS doesn't support its type, or the "
+    "snapshot was deleted",
 )
 COUNTERS = Rung(
     name="restore counters",
-    passes_if="files were restored, none failed or was skipped",
-    advice="look at the job in the vault, which names the files",
+    passes_if="the job restored files, and no file failed or was skipped",
+    advice="look at the job in the vault: it names the files",
 )
 INVENTORY = Rung(
     name="inventory",
-    passes_if="nothing is missing or altered that was there before the backup",
-    advice="compare the backup's included namespaces and hooks with what the workload needs; restore the point by "
-    "hand into a namespace of your own and look",
+    passes_if="everything that the manifest lists from before the backup is there and unaltered",
+    advice="compare the backup's included namespaces and hooks with what the workload needs; restore the recovery "
+    "point into a namespace of your own and look",
 )
 CANARY = Rung(
     name="canary",
-    passes_if="each tells a time not older than `rpo` before the backup",
-    advice="see that the application still writes its canary; if it does, the copy is older than its point says",
+    passes_if="the time in each canary is at most `rpo` older than the backup",
+    advice="check that the application still writes its canary; if it does, the data is older than its recovery "
+    "point says",
 )
 VOLUMES = Rung(
     name="volumes bound",
-    passes_if="every claim is",
-    advice="`kubectl describe` of the claim in a namespace of your own: its storage class, the quota of disks",
+    passes_if="every volume claim is bound",
+    advice="restore into a namespace of your own and `kubectl describe` the claim: look at its storage class and the "
+    "quota of disks",
 )
 PODS = Rung(
     name="pods ready",
-    passes_if="all are",
-    exception="inconclusive if the cluster has no room for them",
-    advice="`kubectl describe` fails the same way in a namespace of your own: Secrets from a vault, node selectors, "
-    "quotas",
+    passes_if="every restored pod is ready",
+    exception="inconclusive if pods are unschedulable",
+    advice="restore into a namespace of your own and `kubectl describe` the pod: look for Secrets from a vault, node "
+    "selectors, quotas",
 )
 MESH_IDENTITY = Rung(
     name="mesh identity",
-    passes_if="every pod of the mesh has a ready proxy that trusts a root in force",
-    advice="the source's namespace asks for a proxy that the copy didn't get, or gets one that trusts no root in "
-    "force: look at the injector and at a rotation under way",
+    passes_if="every pod of the mesh has a ready proxy that trusts a current root",
+    advice="the copy got no proxy, or one that trusts no current root: look at the proxy injector, and at a rotation "
+    "under way",
 )
 HANDSHAKE = Rung(
     name="mesh handshake",
-    passes_if="in each namespace a pod that the mesh lets in is answered by a restored workload",
+    passes_if="in each namespace, a restored workload answers a pod that the mesh's policy admits",
     exception="finding if the call couldn't be made",
-    advice="as for `mesh identity`",
+    advice="the same as for `mesh identity`",
 )
 REFUSAL = Rung(
     name="mesh refusal",
-    passes_if="a pod that the mesh doesn't let in is refused",
+    passes_if="in each namespace, a pod that the mesh's policy doesn't admit is refused",
     exception="finding if the call couldn't be made",
-    advice="the mesh's policy doesn't act: look at Linkerd's policy controller",
+    advice="the mesh's policy isn't enforced: look at Linkerd's policy controller",
 )
 PROBE = Rung(
     name="application probe",
-    passes_if="as the policy document says",
-    exception="inconclusive if it couldn't run",
-    advice="the finding has the status or the command's last words",
+    passes_if="every probe of the policy document (`probes`) succeeds",
+    exception="inconclusive if a probe couldn't run",
+    advice="the finding has the HTTP status, or the first 200 characters of the command's termination message",
 )
 RESTORE_TIME = Rung(
     name="restore time",
     passes_if="the workloads were ready within `rto`",
     weight="finding",
-    advice="compare `rto` with the times that the checks measured: of the job, and of the workloads",
+    advice="compare `rto` with the measured times: of the restore job, and until the workloads were ready",
 )
 
 LADDER = (

@@ -69,8 +69,8 @@ def ran_during(job: RestoreJob, moment: datetime) -> bool:
     return job.started - CLOCK_SKEW <= moment and (job.ended is None or moment <= job.ended + CLOCK_SKEW)
 
 
-SEND = Mark("restores/{verification}/{when}", "That a verification sends its restore.")
-READ = Mark("reads/{subscription}/{hour}/{token}", "That a read of backup jobs is spent.")
+SEND = Mark("restores/{verification}/{when}", "A verification is about to send its restore, or has sent it.")
+READ = Mark("reads/{subscription}/{hour}/{token}", "One of the hour's reads of backup jobs is used up.")
 
 
 def sends_folder(verification: str) -> str:
@@ -95,6 +95,6 @@ def next_token(folder: str, taken: Collection[str], now: datetime) -> str:
     if free is None:
         left = HOUR - timedelta(minutes=now.minute, seconds=now.second)
         raise TemporaryError(
-            "ReadsSpent", "this hour's reads of backup jobs are spent", retry_after=left.total_seconds()
+            "ReadsSpent", "this hour's reads of backup jobs are used up", retry_after=left.total_seconds()
         )
     return free

@@ -4,14 +4,14 @@ from shared.domain.signals import Signal, Warn
 
 
 class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
-    """A backup job failed, was cancelled, or has been running for too long."""
+    """A backup job has failed, was cancelled, or has been open for more than 12 hours."""
 
     job: str
     status: str
 
 
 class JobNotTold(Warn, frozen=True, kw_only=True, tag="backup job not told"):
-    """No event could be published for a backup job; the watch tries again unless the job's id can't be read."""
+    """No event could be published for a backup job. The watch tries again, unless the job's id can't be read."""
 
     job: str
     reason: str
@@ -27,7 +27,7 @@ class JobGone(Warn, frozen=True, kw_only=True, tag="backup job gone"):
 
 
 class RestoreVerified(Signal, frozen=True, kw_only=True, tag="restore verified"):
-    """A restored backup has passed its checks; `reasons` are findings that don't fail it."""
+    """A restored backup has passed its checks. `reasons` are findings that don't fail it."""
 
     job: str
     item: str
@@ -39,7 +39,7 @@ class RestoreVerified(Signal, frozen=True, kw_only=True, tag="restore verified")
 
 
 class RestoreNotVerified(Warn, frozen=True, kw_only=True, tag="restore not verified"):
-    """A backup has failed its checks, or they could not be made."""
+    """A restored backup has failed a check, or couldn't be checked."""
 
     job: str
     item: str
@@ -51,13 +51,13 @@ class RestoreNotVerified(Warn, frozen=True, kw_only=True, tag="restore not verif
 
 
 class RestoreLeftOver(Warn, frozen=True, kw_only=True, tag="restore left over"):
-    """The janitor could not remove all that a verification has made."""
+    """The janitor couldn't remove everything that a verification has created."""
 
     lease: str
     left: str
 
 
 class RestoreClearedAway(Signal, frozen=True, kw_only=True, tag="restore cleared away"):
-    """The janitor has removed what an ended verification had left."""
+    """The janitor has removed everything that a verification left behind."""
 
     lease: str

@@ -53,8 +53,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     lease: str
 
 
-TURN = Document("turns/{subscription}/{group}.json", "Which restore passes through a staging group.", Turn)
-BEFORE = Document("staging/{verification}.json", "What was in the staging group before a restore.", Before)
+TURN = Document("turns/{subscription}/{group}.json", "Which restore uses a scratch group for staging.", Turn)
+BEFORE = Document("staging/{verification}.json", "What a scratch group held before a restore was staged in it.", Before)
 
 
 def turn_path(plan: RestorePlan) -> str:
@@ -75,12 +75,10 @@ def check_turn(turn: Turn | None, plan: RestorePlan, released: Collection[str], 
     """
     mine = lease_path(plan)
     if release_path(mine) in released:
-        raise PermanentError(
-            "TurnOver", "what this verification made is cleared away already: ask for the point by its item"
-        )
+        raise PermanentError("TurnOver", "the copy of this verification was already removed: verify its item again")
     if turn is None or turn.lease == mine or release_path(turn.lease) in released or turn.lease < kept_since(now):
         return
-    message = f"another restore passes through {plan.staging_group}: {turn.lease}"
+    message = f"another restore uses {plan.staging_group} for staging: {turn.lease}"
     raise NotConverged("StagingTaken", message)
 
 
@@ -90,8 +88,8 @@ def before(found: Iterable[Staged], plan: RestorePlan) -> Before:
     strange = [str(each) for each in found if each.kind != "container" and not called_as_a_machine_s(each.name)]
     if strange:
         message = (
-            f"{plan.staging_group} isn't empty, and what a restore leaves there couldn't be told from the rest: remove "
-            f"{', '.join(strange[:5])}, or name another group in verify.scratch_group"
+            f"{plan.staging_group} isn't empty, so Meshward couldn't tell what a restore leaves there: remove "
+            f"{', '.join(strange[:5])}, or set another group in verify.scratch_group"
         )
         raise PermanentError("StagingNotEmpty", message)
     return Before(there=tuple(map(str, found)))

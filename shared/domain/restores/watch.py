@@ -22,8 +22,8 @@ from shared.domain.restores.verification import ENDED, GOOD
 OVERLAP = timedelta(days=1)
 SHOWN = timedelta(days=14)
 OVERDUE = timedelta(hours=12)
-WATERMARK = Mark("watch/watermark", "The latest end of a backup job that was published (the time itself).")
-TOLD = Mark("backups/{day}/{event}", "That the event of a backup job was published.")
+WATERMARK = Mark("watch/watermark", "The end of the latest backup job that has an event (the content is that time).")
+TOLD = Mark("backups/{day}/{event}", "The event of a backup job was published.")
 
 
 class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,7 +123,7 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
 
 
-ROTATION = Document("rotations/{instance}.json", "How a rotation ended.", Rotated)
+ROTATION = Document("rotations/{instance}.json", "How a rotation ended, and what it did.", Rotated)
 
 
 def apply_words(course: RotationState) -> tuple[RotationState, dict[Word, Conflict]]:

@@ -68,7 +68,7 @@ def next_act(versions: Sequence[CertificateVersion], request: Request | None) ->
 def check_ours(versions: Sequence[CertificateVersion], rotation: Rotation) -> None:
     """Raise PermanentError if what has the new root's name is another root, by its tags."""
     if any(v.is_root and not root_tags(rotation).items() <= v.tags.items() for v in versions):
-        message = f"certificate {rotation.new} is there and no root {rotation.generation} of {rotation.trust_domain}"
+        message = f"certificate {rotation.new} exists and isn't root {rotation.generation} of {rotation.trust_domain}"
         raise PermanentError("ForeignRoot", f"{message}: delete it, or correct its tags")
 
 
@@ -76,7 +76,9 @@ def draft(versions: Sequence[CertificateVersion]) -> CertificateVersion:
     """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
     drafts = [v for v in versions if v.enabled and not v.is_root]
     if not drafts:
-        raise PermanentError("DraftDisabled", "the new root's first version is disabled: enable it, its key signs")
+        raise PermanentError(
+            "DraftDisabled", "the new root's first version is disabled: enable it, because its key signs"
+        )
     return max(drafts, key=lambda v: v.created)
 
 

@@ -29,4 +29,4 @@ def members_in(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> li
 
 
 def _stopped(cluster: Cluster) -> str:
-    return f"cluster {cluster.name} is stopped: start it, or take its tag {TRUST_DOMAIN_TAG} away"
+    return f"cluster {cluster.name} is stopped: start it, or remove its tag {TRUST_DOMAIN_TAG}"

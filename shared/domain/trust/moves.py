@@ -19,9 +19,9 @@ from shared.domain.trust.policy import TrustPolicy
 
 SPOKEN = (Word.SWIFT, Word.ABORT, Word.REPLACE, Word.RESUME)  # by people; said together, the first acts first
 REFUSALS: dict[Word, tuple[ConflictReason, str]] = {
-    Word.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation come to its end"),
+    Word.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation finish"),
     Word.SWIFT: ("NothingToHurry", "the root is being replaced, which waits for no leaf and no maintenance window"),
-    Word.REPLACE: ("NothingToReplace", "the new root is distributed and the mode is hasty already: see what holds it"),
+    Word.REPLACE: ("NothingToReplace", "the new root is distributed and the mode is swift already: see what holds it"),
 }
 _ENDED: tuple[ConflictReason, str] = ("RotationEnded", "it has ended")
 

@@ -108,7 +108,7 @@ STAGES = {
         activates=True,
     ),
     Phase.SETTLE: Stage(
-        _BOTH, _NEW, Slot.NEW, "B2: each live proxy has renewed its leaf since", knob="settle_within", together=True
+        _BOTH, _NEW, Slot.NEW, "B2: each live proxy has a leaf under the new root", knob="settle_within", together=True
     ),
     Phase.RETIRE: Stage(
         _NEW, _NEW, Slot.NEW, "each live proxy trusts the new root alone", knob="retire_within", disables=Slot.OLD
@@ -122,7 +122,7 @@ STAGES = {
         activates=True,
     ),
     Phase.RESETTLE: Stage(
-        _BOTH, _OLD, Slot.OLD, "each live proxy has renewed its leaf since", knob="settle_within", together=True
+        _BOTH, _OLD, Slot.OLD, "each live proxy has a leaf under the old root", knob="settle_within", together=True
     ),
     Phase.WITHDRAW: Stage(
         _OLD, _OLD, Slot.OLD, "each live proxy trusts the old root alone", knob="distribute_within", disables=Slot.NEW

@@ -29,8 +29,8 @@ _EACH_TAKES = timedelta(seconds=3)  # some thirty activities of a second for eac
 
 _RESTARTS = {Mode.ROUTINE: 2, Mode.SWIFT: 3, Mode.REPLACE: 1}
 _IMPACTS = {
-    Mode.ROUTINE: "none: leaves are renewed by themselves",
-    Mode.SWIFT: "none but restarts: they take the place of waiting until leaves are renewed by themselves",
+    Mode.ROUTINE: "none: proxies renew their leaves by themselves",
+    Mode.SWIFT: "only restarts: they renew leaves at once",
     Mode.REPLACE: "downtime: no proxy can talk to another from the root's expiry until both have been restarted",
 }
 
@@ -109,7 +109,7 @@ def _why(
     if left <= timedelta():
         return "RootExpired", "the root has expired"
     if left < swift:
-        return "RootExpiring", "the root expires before even a swift rotation could be done"
+        return "RootExpiring", "the root expires before even a swift rotation can finish"
     if now < due:
         return "NotDue", "less than half of the root's life is over"
     if now < activate_by:
@@ -158,5 +158,5 @@ def plan(
 def check_plan(found: RotationPlan, mode: Mode, hash: str) -> None:
     """Raise Conflict unless the plan is the one that was seen, in this mode."""
     if found.hash != hash or found.mode is not mode:
-        message = f"the plan is another one now, in mode {found.mode}: look at it again and name its hash"
+        message = f"the plan has changed, and its mode is now {found.mode}: look at it and call with its hash"
         raise Conflict("PlanChanged", message)

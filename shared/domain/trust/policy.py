@@ -23,13 +23,14 @@ class Window(
 ):
     """A time of the week in which workloads may be restarted."""
 
-    days: Annotated[tuple[Day, ...], Meta(min_length=1, description="Days on which it opens.")] = _DAYS
-    opens: Annotated[str, Meta(pattern=f"^{_CLOCK}$", description="When it opens: HH:MM, UTC.")]
+    days: Annotated[tuple[Day, ...], Meta(min_length=1, description="Days on which the window opens.")] = _DAYS
+    opens: Annotated[str, Meta(pattern=f"^{_CLOCK}$", description="When the window opens: HH:MM, UTC.")]
     closes: Annotated[
         str,
         Meta(
             pattern=f"^({_CLOCK}|24:00)$",
-            description="When it closes: HH:MM, UTC; 24:00 is midnight. A time before `from` is one of the next day.",
+            description="When the window closes: HH:MM, UTC; 24:00 is midnight. A time before `from` is on the next "
+            "day.",
         ),
     ]
 
@@ -44,41 +45,44 @@ class TrustPolicy(Section, frozen=True, kw_only=True):
     issuer_lifetime: Annotated[
         timedelta,
         Meta(
-            description="How long an issuer lives. It is renewed at half of that. It outlives the leaves that it "
-            "signs, which live for 24 hours.",
+            description="Lifetime of an issuer. It is renewed after half of it. It must be longer than the lifetime of "
+            "leaf certificates, 24 hours.",
             extra={"at_least": LEAF_LIFETIME},
         ),
     ] = timedelta(hours=48)
     root_lifetime: Annotated[
         timedelta | None,
-        Meta(description="How long a new root lives.", extra={"at_least": SHORTEST_ROOT, "unset": "as the old root's"}),
+        Meta(description="Lifetime of a new root.", extra={"at_least": SHORTEST_ROOT, "unset": "as the old root's"}),
     ] = None
     restarts_at_once: Annotated[
         int,
         Meta(
-            ge=1, description="How many workloads of a cluster restart at the same time.", extra={"unit": "workloads"}
+            ge=1, description="How many workloads of one cluster restart at the same time.", extra={"unit": "workloads"}
         ),
     ] = 10
     maintenance: Annotated[
         tuple[Window, ...],
-        Meta(description="Windows in which workloads may be restarted.", extra={"unset": "always"}),
+        Meta(description="Maintenance windows: workloads are restarted only in them.", extra={"unset": "always"}),
     ] = ()
     distribute_within: Annotated[
         timedelta,
         Meta(
-            description="Until when every proxy trusts both roots. Time outside of maintenance windows counts too, so "
-            "make it longer than the time between two of them.",
+            description="Time limit until every proxy trusts both roots. Time outside of maintenance windows counts, "
+            "so set it longer than the time between two windows.",
             extra=SOME_TIME,
         ),
     ] = timedelta(hours=24)
     activate_within: Annotated[
-        timedelta, Meta(description="Until when every identity replica uses the new issuer.", extra=SOME_TIME)
+        timedelta,
+        Meta(
+            description="Time limit until every replica of the identity service uses the new issuer.", extra=SOME_TIME
+        ),
     ] = timedelta(hours=2)
     settle_within: Annotated[
-        timedelta, Meta(description="Until when every leaf chains to the new root.", extra=SOME_TIME)
+        timedelta, Meta(description="Time limit until every leaf certificate chains to the new root.", extra=SOME_TIME)
     ] = timedelta(hours=48)
     retire_within: Annotated[
-        timedelta, Meta(description="Until when no proxy trusts the old root.", extra=SOME_TIME)
+        timedelta, Meta(description="Time limit until no proxy trusts the old root.", extra=SOME_TIME)
     ] = timedelta(hours=24)
 
 

@@ -166,11 +166,13 @@ def _check_apart(root: Root, enabled: list[Root], certificates: Iterable[VaultCe
     """Raise PermanentError if two roots in force have one number, or an older trust domain has this one's names."""
     if len({r.generation for r in enabled}) < len(enabled):
         names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
-        raise PermanentError("SameGeneration", f"{names} are told apart by tag {GENERATION_TAG}: disable the wrong one")
+        raise PermanentError(
+            "SameGeneration", f"of {names}, two have the same tag {GENERATION_TAG}: disable the wrong one"
+        )
     alike = [r for r in _roots(certificates) if slug(r.trust_domain) == slug(root.trust_domain)]
     first = min(alike, key=lambda r: (r.starts, r.trust_domain)).trust_domain
     if first != root.trust_domain:
-        message = f"names can't tell {root.trust_domain} from {first}: keep the roots of one of them in another vault"
+        message = f"the roots of {root.trust_domain} and {first} would share names: keep one's in another key vault"
         raise PermanentError("TrustDomainsAlike", message)
 
 

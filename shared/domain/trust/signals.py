@@ -6,14 +6,14 @@ from shared.domain.signals import Signal, Warn
 
 
 class RootLookedAt(Signal, frozen=True, kw_only=True, tag="root looked at"):
-    """The sweep has looked at a current trust root, which expires in so many days."""
+    """The sweep has read a current trust root. `days_left` are the days until it expires."""
 
     certificate: str
     days_left: int
 
 
 class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"):
-    """An expiry event names a root that was rotated already."""
+    """An expiry event names a root that was already rotated."""
 
     event_id: str
     reason: str
@@ -21,14 +21,14 @@ class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"
 
 
 class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not started"):
-    """A root is due, but its rotation can't start without an operator."""
+    """A root is due for rotation, but only an operator can start it."""
 
     reason: str
     error: str
 
 
 class WordNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
-    """What an operator has said to a rotation can't act where the rotation stands by now."""
+    """An operator's command can't act, because the rotation has reached another phase since."""
 
     trust_domain: str
     generation: int
@@ -38,7 +38,7 @@ class WordNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
 
 
 class PhaseProven(Signal, frozen=True, kw_only=True, tag="phase proven"):
-    """A rotation goes from one phase to the next; the gate saw so many proxies or identity replicas."""
+    """A rotation goes from one phase to the next. The gate saw `seen` proxies or replicas of the identity service."""
 
     trust_domain: str
     generation: int
@@ -48,7 +48,7 @@ class PhaseProven(Signal, frozen=True, kw_only=True, tag="phase proven"):
 
 
 class RotationOnHold(Warn, frozen=True, kw_only=True, tag="rotation on hold"):
-    """A rotation waits for somebody; both roots stay trusted meanwhile. Blockers are `cluster/namespace/pod`."""
+    """A rotation is on hold. Both roots stay trusted. Blockers are `cluster/namespace/pod`."""
 
     trust_domain: str
     generation: int
@@ -59,14 +59,14 @@ class RotationOnHold(Warn, frozen=True, kw_only=True, tag="rotation on hold"):
 
 
 class RotationEnded(Signal, frozen=True, kw_only=True, tag="rotation ended"):
-    """A rotation has ended: the outcome is rotated or aborted."""
+    """A rotation has ended. The outcome is `rotated` or `aborted`."""
 
     trust_domain: str
     outcome: str
 
 
 class GateJudged(Signal, frozen=True, kw_only=True, tag="gate judged"):
-    """A gate has judged what a cluster shows; the reason is `Proven` if it lets the cluster pass."""
+    """A gate has judged a cluster. The reason is `Proven` if the cluster passes."""
 
     cluster: str
     phase: str
@@ -76,7 +76,7 @@ class GateJudged(Signal, frozen=True, kw_only=True, tag="gate judged"):
 
 
 class WorkloadRestarted(Signal, frozen=True, kw_only=True, tag="restarted"):
-    """A workload was restarted, so that its proxies take up what the phase needs."""
+    """A workload was restarted, so that its proxies read the bundle or get a leaf certificate of the phase."""
 
     cluster: str
     workload: str
@@ -84,14 +84,14 @@ class WorkloadRestarted(Signal, frozen=True, kw_only=True, tag="restarted"):
 
 
 class ReloadMissed(Warn, frozen=True, kw_only=True, tag="restarted for a missed reload"):
-    """Replicas of the identity controller had not taken up the new issuer, so they were restarted."""
+    """Replicas of the identity service hadn't loaded the new issuer, so they were restarted."""
 
     cluster: str
     pods: Sequence[str]
 
 
 class IssuerRenewed(Signal, frozen=True, kw_only=True, tag="issuer renewed"):
-    """A cluster has a new issuer, signed by this root."""
+    """A cluster has a new issuer, signed by `root`."""
 
     cluster: str
     root: str

@@ -75,7 +75,7 @@ def identity_name(wanted: Protection) -> str:
 def known(wanted: Protection, found: tuple[str, str] | None) -> Binding:
     """The binding to an identity that was found, by object id and client id."""
     if found is None:
-        raise NotConverged("Asked", f"identity {identity_name(wanted)} was asked for")
+        raise NotConverged("Asked", f"identity {identity_name(wanted)} was requested")
     return Binding(wanted=wanted, principal=found[0], client=found[1])
 
 
@@ -84,7 +84,7 @@ def federation(wanted: Protection) -> Federation:
     if not wanted.oidc_issuer:
         raise PermanentError(
             "NoTokenIssuer",
-            f"cluster {wanted.cluster} issues no tokens that Entra could take: az aks update -g {wanted.cluster_group} "
+            f"cluster {wanted.cluster} has no OIDC issuer for Entra: az aks update -g {wanted.cluster_group} "
             f"-n {wanted.cluster} --enable-oidc-issuer --enable-workload-identity",
         )
     return Federation(issuer=wanted.oidc_issuer)

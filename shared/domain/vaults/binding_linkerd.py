@@ -47,7 +47,7 @@ def _pending(found: Sequence[Object]) -> str:
             told = [c for c in _conditions(one.get("status") or {}) if c["type"] == "Accepted"]
             if not told or any(c["status"] != "True" for c in told):
                 words = "; ".join(f"{c['reason']} {c['message']}".strip() for c in told)
-                return f"{one['kind']} {one['metadata']['name']} isn't accepted: {words or 'Linkerd says nothing'}"
+                return f"{one['kind']} {one['metadata']['name']} isn't accepted: {words or 'Linkerd gives no reason'}"
     return ""
 
 

@@ -35,7 +35,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class FoundVault(Found, frozen=True, kw_only=True):
     """A vault, in the words of Backup vaults; empty where the service doesn't say.
 
-    `principal` is its identity's object id, `public` whether it takes calls from public networks, as far as a vault of
+    `principal` is its identity's object id, `public` whether it is open to public networks, as far as a vault of
     its kind can be told not to.
     """
 
@@ -82,7 +82,7 @@ class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def day(self) -> str:
-        return f"{self.until:%Y-%m-%d}" if self.until else "a day that Azure doesn't tell"
+        return f"{self.until:%Y-%m-%d}" if self.until else "an unknown day"
 
 
 class FoundOperation(Found, frozen=True, kw_only=True):
@@ -120,7 +120,7 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True):
 def settled[F: Found](what: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
-        raise NotConverged("Asked", f"{what} was asked for")
+        raise NotConverged("Asked", f"{what} was requested")
     if found.state.lower() in _ENDED:
         raise PermanentError(
             "ProvisioningFailed",
@@ -139,7 +139,7 @@ def strong(bar: VaultRequirements, found: FoundVault | None) -> FoundVault:
         raise PermanentError(
             "VaultTooWeak",
             f"{bar.what}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
-            "or let the policy document ask for less",
+            "or require less in the policy document",
         )
     return vault
 
@@ -149,7 +149,7 @@ def unguarded(bar: VaultRequirements, guard: str) -> bool:
     if guard and bar.terms.guard and not same(guard, bar.terms.guard):
         raise PermanentError(
             "GuardedByAnother",
-            f"{bar.what} is tied to Resource Guard {guard}; untie it with the consent of those who own that guard",
+            f"{bar.what} uses Resource Guard {guard}; remove it with the consent of that guard's owners",
         )
     return bool(bar.terms.guard and not guard)
 
@@ -180,7 +180,7 @@ def weaknesses(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     if vault.immutability != better.immutability:
         found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
     if vault.public != better.public:
-        found.append("it takes calls from public networks")
+        found.append("it is open to public networks")
     return found
 
 

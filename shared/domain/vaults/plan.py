@@ -120,7 +120,7 @@ def agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
     if expected and expected != plan.hash:
         raise Conflict(
             "PlanChanged",
-            f"the plan for cluster {plan.wanted.cluster} is {plan.hash} by now; look at it and call again",
+            f"the plan for cluster {plan.wanted.cluster} has changed; its hash is now {plan.hash}; look again",
         )
     return plan
 
@@ -135,7 +135,7 @@ def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
         yield Change(act="create", what=f"storage account {wanted.account}")
     elif seen.account.lax:
         yield Change(
-            act="close", what=f"storage account {wanted.account}", why="it is open to more than Entra over TLS"
+            act="close", what=f"storage account {wanted.account}", why="it allows more than TLS with Entra tokens"
         )
     if wanted.terms.subnet and seen.endpoint is None:
         yield Change(act="create", what=f"private endpoint of storage account {wanted.account}")
@@ -149,7 +149,7 @@ def _vault(wanted: Protection, seen: Seen) -> Iterator[Change]:
     elif weak := weaknesses(wanted.bar, seen.vault):
         yield Change(act="harden", what=wanted.bar.what, why="; ".join(weak))
     if unguarded(wanted.bar, seen.guard):
-        yield Change(act="guard", what=wanted.bar.what, why="no Resource Guard watches over it")
+        yield Change(act="guard", what=wanted.bar.what, why="it has no Resource Guard")
 
 
 def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Change]:
@@ -157,7 +157,7 @@ def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Chan
     if instance is None:
         yield Change(act="create", what=f"backup instance {wanted.instance}, by policy {policy}")
     elif not same(instance.policy, wanted.policy_id):
-        why = f"it goes by {name_of(instance.policy)}"
+        why = f"its policy is {name_of(instance.policy)}"
         yield Change(act="move", what=f"backup instance {wanted.instance} to policy {policy}", why=why)
 
 

@@ -21,33 +21,34 @@ class ProtectPolicy(Section, frozen=True, kw_only=True):
     subscriptions: Annotated[
         tuple[str, ...],
         Meta(
-            description="Subscriptions (ids) of which every cluster is protected, unless its tag `meshward:protect` is "
+            description="Subscriptions (ids) in which every cluster is protected, unless its tag `meshward:protect` is "
             "`false`."
         ),
     ] = ()
     redundancy: Annotated[
-        Redundancy, Meta(description="Redundancy of the vault's storage. It can't be changed once the vault is there.")
+        Redundancy,
+        Meta(description="Redundancy of the vault's storage. Azure can't change it after the vault was created."),
     ] = "GeoRedundant"
     redundancy_fallback: Annotated[
         Redundancy | None,
         Meta(
-            description="What is used where the region doesn't offer `redundancy`. Without it, the protection is "
-            "refused there. The run's result says which one it is."
+            description="Redundancy for regions that don't offer `redundancy`. Without it, the protection is refused "
+            "there. The result of the flow says which one was used."
         ),
     ] = None
     soft_delete: Annotated[
         Literal["On", "AlwaysOn"],
-        Meta(description="Whether soft delete can be switched off again. From `AlwaysOn` there is no way back."),
+        Meta(description="`On` can be switched off later, `AlwaysOn` can't be undone."),
     ] = "On"
     soft_delete_days: Annotated[
         int,
-        Meta(ge=14, le=180, description="How long what was deleted can be brought back.", extra={"unit": "days"}),
+        Meta(ge=14, le=180, description="How long deleted backups can be restored.", extra={"unit": "days"}),
     ] = 14
     lock: Annotated[
         tuple[str, ...],
         Meta(
-            description="Names of vaults whose immutability is locked. **This can't be undone**, which is why each "
-            "vault must be named; all others are `Unlocked`."
+            description="Names of vaults whose immutability is locked. **This can't be undone**, so each vault must be "
+            "named. All other vaults are `Unlocked`."
         ),
     ] = ()
     public_network: Annotated[
@@ -60,25 +61,25 @@ class ProtectPolicy(Section, frozen=True, kw_only=True):
     guard: Annotated[
         str,
         Meta(
-            description="The Resource Guard (resource id) that watches over both kinds of vault: what weakens them "
-            "then takes the consent of its owners, which Meshward doesn't have. The release of such a "
-            "vault ends with the reason; delete its backups with that consent, and it goes on. The "
+            description="The Resource Guard (resource id) for both kinds of vault. Whatever weakens a guarded vault "
+            "then needs the consent of the guard's owners, which Meshward doesn't have. So the release of a guarded "
+            "vault fails with a reason; delete its backups with that consent, and the release continues. The "
             "provisioner must be able to read the guard."
         ),
     ] = ""
     subnet: Annotated[
         str,
         Meta(
-            description="A subnet (resource id) in the cluster's region, which the cluster reaches: the storage "
-            "account of its backups gets a private endpoint there and no public network. Trusted "
-            "services of Azure, such as Azure Backup, stay let in."
+            description="A subnet (resource id) in the cluster's region that the cluster can reach. The storage "
+            "account of the backups gets a private endpoint there and is closed to public networks. Trusted services "
+            "of Azure, such as Azure Backup, keep their access."
         ),
     ] = ""
     dns_zone: Annotated[
         str,
         Meta(
-            description="The private DNS zone (resource id) `privatelink.blob.core.windows.net` that gets the record "
-            "of the endpoint. Leave it out where a policy of Azure writes the record."
+            description="The private DNS zone (resource id) `privatelink.blob.core.windows.net` for the record of the "
+            "private endpoint. Leave it out if an Azure Policy writes the record."
         ),
     ] = ""
     backup_every: Annotated[timedelta, Meta(description="The time between two backups: 4, 6, 8, 12 or 24 hours.")] = (
@@ -92,7 +93,7 @@ class ProtectPolicy(Section, frozen=True, kw_only=True):
         ),
     ] = timedelta(days=7)
     release_after: Annotated[
-        timedelta, Meta(description="How long a vault outlives its cluster; not less than `keep`.")
+        timedelta, Meta(description="How long a vault is kept after its cluster was deleted. Not less than `keep`.")
     ] = timedelta(days=30)
 
     def __post_init__(self) -> None:

@@ -84,8 +84,10 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-GONE_AT = Document("releases/{vault}/gone.json", "When a vault was first seen without its cluster.", datetime)
-RELEASED = Document("releases/{vault}/released.json", "That a vault was released.", Released)
+GONE_AT = Document(
+    "releases/{vault}/gone.json", "When Meshward first saw that a vault's cluster was deleted.", datetime
+)
+RELEASED = Document("releases/{vault}/released.json", "When a vault was released, and by which steps.", Released)
 
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
@@ -113,9 +115,9 @@ def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release
         f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
     }
     steps = (
-        *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
+        *([f"revoke and delete identity {identity_name(wanted)}"] if found.identity else ()),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
-        *(f"delete the backups of share {item.name}, which stay soft-deleted" for item in found.live_items),
+        *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
         *(step for step, needed in named.items() if needed),
     )

@@ -71,7 +71,7 @@ def _vault(wanted: Protection, seen: SeenVolumes) -> Iterator[Change]:
     elif weak := weaknesses(wanted.recovery_bar, seen.vault):
         yield Change(act="harden", what=wanted.recovery_bar.what, why="; ".join(weak))
     if unguarded(wanted.recovery_bar, seen.guard):
-        yield Change(act="guard", what=wanted.recovery_bar.what, why="no Resource Guard watches over it")
+        yield Change(act="guard", what=wanted.recovery_bar.what, why="it has no Resource Guard")
 
 
 def _source(wanted: Protection, seen: SeenVolumes, source: DataSource) -> Change | None:
@@ -82,7 +82,7 @@ def _source(wanted: Protection, seen: SeenVolumes, source: DataSource) -> Change
     if item is None:
         return Change(act="protect", what=f"{what} by policy {policy}", why="it isn't protected")
     if not same(item.policy, wanted.source_policy_id(source.kind)):
-        return Change(act="move", what=f"{what} to policy {policy}", why=f"it goes by {name_of(item.policy)}")
+        return Change(act="move", what=f"{what} to policy {policy}", why=f"its policy is {name_of(item.policy)}")
     return None
 
 

@@ -111,7 +111,7 @@ def _share(cluster: Cluster, named: str) -> DataSource:
     found = _SHARE.fullmatch(named)
     group = (found and found["group"]) or cluster.node_resource_group
     if found is None or not group:
-        form = "shares as [<resource group>/]<storage account>/<share>"
+        form = "file shares as [<resource group>/]<storage account>/<share>"
         raise _bad_tag(FILES_TAG, cluster, named, form)
     id = group_scope(cluster.subscription_id, group).child("Microsoft.Storage/storageAccounts", found["account"])
     return DataSource(source_id=str(id), name=found["share"])
@@ -153,11 +153,11 @@ def refusal(
     if why := _unkept(source, terms):
         return why
     if found is None or not found.exists:
-        return f"it isn't there; correct the tag {FILES_TAG if source.kind == 'share' else MACHINES_TAG}"
+        return f"it doesn't exist; correct the tag {FILES_TAG if source.kind == 'share' else MACHINES_TAG}"
     if found.vault and not same(found.vault, vault):
-        return f"{found.vault} holds it, or its storage account; that is one vault's alone: unregister it there"
+        return f"{found.vault} holds it, or its storage account; Azure allows one vault only: unregister it there"
     if found.region != region:
-        return f"it is in {found.region}, and the vault in {region}; a vault takes what is in its own region"
+        return f"it is in {found.region}, and the vault in {region}; a vault protects only its own region"
     return ""
 
 
@@ -166,7 +166,7 @@ def _unkept(source: DataSource, terms: ProtectPolicy) -> str:
     if source.kind == "share" and timedelta(days=1) / terms.backup_every * terms.keep.days > SNAPSHOTS:
         return f"its backups would need more than {SNAPSHOTS} snapshots; keep fewer, or back up less often"
     if source.kind == "machine" and terms.keep < MACHINE_KEPT:
-        return f"backups of machines are kept for {MACHINE_KEPT.days} days at least; keep them longer"
+        return f"backups of virtual machines are kept for {MACHINE_KEPT.days} days at least; keep them longer"
     return ""
 
 
@@ -175,5 +175,5 @@ def ended(item: FoundItem) -> str:
     if item.deleted:
         return "its backup was deleted and is kept for some days; undelete it, or wait until it is gone"
     if item.state == "ProtectionStopped":
-        return "its protection was stopped; resume it, or take the share off the tag"
+        return "its protection was stopped; resume it, or remove it from the tag"
     return ""

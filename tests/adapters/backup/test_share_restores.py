@@ -142,5 +142,5 @@ async def test_an_item_that_is_a_database_is_told_that_it_is_none_to_restore(res
     container = f"{vault}/Microsoft.RecoveryServices/vaults/rsv-contoso/backupFabrics/Azure/protectionContainers"
     database = f"{container}/VMAppContainer;Compute;rg;vm-sql/protectedItems/SQLDataBase;mssqlserver;model"
     assert item_id(database).name == "SQLDataBase;mssqlserver;model"
-    with pytest.raises(PermanentError, match="neither a file share nor a machine"):
+    with pytest.raises(PermanentError, match="neither a file share nor a virtual machine"):
         await restores.item_of(database)

@@ -142,7 +142,7 @@ CONTROL = {"spec": {"containers": [{"name": "linkerd-proxy", "env": [{"name": AN
     [
         (DEPLOYMENT, {}, ""),
         (DEPLOYMENT, {"template": CONTROL}, ""),
-        (DEPLOYMENT, {"template": MANUAL}, "injected by hand, inject its template anew"),
+        (DEPLOYMENT, {"template": MANUAL}, "injected by hand, inject its template again"),
         (DEPLOYMENT, {"paused": True}, "its Deployment is paused, resume it"),
         (DAEMON_SET, {"updateStrategy": {"type": "OnDelete"}}, "its DaemonSet doesn't replace it, delete the pod"),
         (STATEFUL_SET, {"updateStrategy": {"type": "RollingUpdate"}}, ""),

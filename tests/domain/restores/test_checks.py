@@ -94,7 +94,7 @@ def test_a_job_with_warnings_that_tells_none_is_a_finding() -> None:
 
 def test_points_that_were_passed_over_for_a_threat_are_told() -> None:
     verdict, reasons = judge(rungs(job(), arrived(), a_plan(flagged=("p1", "p2"))))
-    assert (verdict, reasons) == ("VerifiedWithFindings", ("threat flag: passed over for a threat: p1, p2",))
+    assert (verdict, reasons) == ("VerifiedWithFindings", ("threat flag: skipped because of a threat: p1, p2",))
 
 
 def test_a_canary_must_tell_a_time_and_one_that_is_fresh() -> None:

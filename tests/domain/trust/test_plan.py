@@ -162,7 +162,7 @@ def test_a_plan_gets_another_hash_with_its_members_its_roots_and_its_mode() -> N
 def test_each_mode_says_what_it_costs() -> None:
     routine, swift, replace = planned(), planned(compromised=True), planned(age=366 * DAY)
     assert [p.restarts_each for p in (routine, swift, replace)] == [2, 3, 1]
-    assert [p.impact.partition(":")[0] for p in (routine, swift, replace)] == ["none", "none but restarts", "downtime"]
+    assert [p.impact.partition(":")[0] for p in (routine, swift, replace)] == ["none", "only restarts", "downtime"]
 
 
 def test_a_compromised_root_that_has_expired_is_replaced_all_the_same() -> None:

@@ -22,7 +22,7 @@ def check_links(cluster: str, targets: Iterable[str], trust_domain: str, cluster
     for target in targets:
         if not any(same(target, m.name) or m.tagged(LINK_TAG, target) for m in members):
             message = (
-                f"cluster {cluster} is linked to {target}, which is no member of {trust_domain}: tag that cluster"
+                f"cluster {cluster} is linked to {target}, which isn't a member of {trust_domain}: tag that cluster"
                 f" {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}=linkerd (and {LINK_TAG}={target} if its name"
                 " in Azure is another), or remove the Link"
             )
@@ -35,7 +35,9 @@ def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) ->
         raise PermanentError("NoMesh", f"cluster {cluster} has no Linkerd (ConfigMap linkerd/linkerd-config)")
     check_version(cluster, config.version)
     if config.trust_domain != rotation.trust_domain:
-        message = f"the mesh of cluster {cluster} is of trust domain {config.trust_domain}, not {rotation.trust_domain}"
+        message = (
+            f"the trust domain of the mesh in cluster {cluster} is {config.trust_domain}, not {rotation.trust_domain}"
+        )
         raise PermanentError("OtherTrustDomain", message)
     if not config.external_ca or config.scheme != "kubernetes.io/tls":
         message = (
@@ -61,5 +63,5 @@ def check_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
 def check_permissions(cluster: str, missing: Sequence[str]) -> None:
     """Raise PermanentError if the rotator may not do all that it will have to."""
     if missing:
-        message = f"the rotator may not {', '.join(missing)} in cluster {cluster}: apply infra/cluster there anew"
+        message = f"the rotator may not {', '.join(missing)} in cluster {cluster}: apply infra/cluster there again"
         raise PermanentError("MissingPermissions", message)

@@ -40,7 +40,9 @@ def wanted_in(phase: Phase, roots: Roots, found: Bundle) -> Wanted:
     trusted, dropped = roots.of(slots), roots.of(set(Slot) - slots)
     present = fingerprints(found.text)
     if found.applied is None or not trusted <= present or dropped & present:
-        raise NotConverged("BundleChanged", "somebody has changed the mesh's bundle since it was written: put it back")
+        raise NotConverged(
+            "BundleChanged", "somebody has changed the mesh's bundle since it was written: undo the change"
+        )
     return Wanted(trusted=trusted, dropped=dropped, applied=found.applied)
 
 
@@ -54,14 +56,14 @@ def trusts(proxy: Proxy, wanted: Wanted) -> bool:
 def trust_gate(proxies: Sequence[Proxy], wanted: Wanted, workloads: Iterable[Workload] = ()) -> GateVerdict:
     """Every live proxy trusts what is wanted; with workloads, blockers come with why nothing replaces them."""
     lacking = [p for p in proxies if not trusts(p, wanted)]
-    fault = GateFault("ProxiesLackRoots", "proxies", "don't trust the wanted roots yet")
+    fault = GateFault("ProxiesLackRoots", "proxies", "don't trust the roots of the phase yet")
     return verdict_on(fault, blockers(lacking, workloads), len(lacking), len(proxies))
 
 
 def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> GateVerdict:
     """Every live proxy got its leaf after `since`; `refreshed` has the last refresh, where known, by the proxy's id."""
     older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
-    fault = GateFault("LeavesNotRenewed", "proxies", "aren't known to have a leaf of the new issuer yet")
+    fault = GateFault("LeavesNotRenewed", "proxies", "haven't been seen with a leaf of the new issuer yet")
     return verdict_on(fault, blockers(older), len(older), len(proxies))
 
 

@@ -69,5 +69,5 @@ def signed_by[R: _Root](cluster: str, issuer: x509.Certificate, roots: Iterable[
         except (ValueError, TypeError, InvalidSignature):
             continue
         return root
-    message = f"no root in force has signed the issuer of cluster {cluster}: rotate its trust domain, or put it back"
+    message = f"no current root has signed the issuer of cluster {cluster}: rotate its trust domain, or undo the change"
     raise PermanentError("ForeignIssuer", message)

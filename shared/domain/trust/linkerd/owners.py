@@ -13,16 +13,16 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret
 
 _RELEASES = {
-    "Helm": "keep it out of every chart (Linkerd's: identity.externalCA=true), then take off Helm's label"
+    "Helm": "keep it out of every chart (Linkerd's: identity.externalCA=true), then remove Helm's label"
     " app.kubernetes.io/managed-by, its annotations meta.helm.sh/*, and its managedFields",
-    "cert-manager": "delete its Certificate but keep the Secret, and take off the annotations cert-manager.io/*",
-    "trust-manager": "delete its Bundle with --cascade=orphan, and take off the label trust.cert-manager.io/bundle",
-    "Argo CD": "annotate it with argocd.argoproj.io/sync-options: Prune=false, take it out of the Application, then"
-    " take off the tracking label or annotation",
-    "Flux": "annotate it with kustomize.toolkit.fluxcd.io/prune: disabled, take it out of the source, then take off the"
+    "cert-manager": "delete its Certificate but keep the Secret, and remove the annotations cert-manager.io/*",
+    "trust-manager": "delete its Bundle with --cascade=orphan, and remove the label trust.cert-manager.io/bundle",
+    "Argo CD": "annotate it with argocd.argoproj.io/sync-options: Prune=false, remove it from the Application, then"
+    " remove the tracking label or annotation",
+    "Flux": "annotate it with kustomize.toolkit.fluxcd.io/prune: disabled, remove it from the source, then remove the"
     " labels *.toolkit.fluxcd.io/*",
 }
-_OTHERWISE = "make it leave the object alone first, then take its entry out of managedFields"
+_OTHERWISE = "stop it from writing the object, then remove its entry from managedFields"
 
 
 def check_owner(cluster: str, found: Bundle | IssuerSecret) -> None:
@@ -55,7 +55,7 @@ def _drift(cluster: str, found: Bundle | IssuerSecret) -> PermanentError:
     of_bundle = isinstance(found, Bundle)
     what = "ConfigMap linkerd-identity-trust-roots" if of_bundle else "Secret linkerd-identity-issuer"
     message = (
-        f"somebody has changed {what} of cluster {cluster} since it was written: put it back, or, if that was meant,"
-        " take the annotations meshward/* off both bundle and issuer"
+        f"somebody has changed {what} of cluster {cluster} since it was written: undo the change, or, to"
+        " accept it, remove the annotations meshward/* from both bundle and issuer"
     )
     return PermanentError("BundleDrift" if of_bundle else "IssuerDrift", message)

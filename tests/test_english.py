@@ -1,0 +1,116 @@
+"""Pages and messages are taken in at first reading: words of the field, which the glossary explains, short paragraphs.
+
+docs/deploy.md, CHANGELOG.md and the pages beside the code are left to their readers.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+PAGES = sorted(
+    {ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")} - {ROOT / "docs/deploy.md"}
+)
+SOURCES = sorted({file for tree in ("functions", "shared") for file in (ROOT / tree).rglob("*.py")})
+MOST_TERMS, MOST_WORDS = 40, 90
+LANDING = {"RotationPlan", "ProtectionPlan", "RestorePlan", "VaultRequirements", "isolated"}  # renames under way
+
+PLAINER = {
+    r"anew": "again",
+    r"await(s|ed)?": "wait for",
+    r"cheap to dear|dear(er)?": "expensive, or how long it takes",
+    r"farther": "further, or longer",
+    r"forth": "forward",
+    r"hast(e|y|ily)": "swift",
+    r"homeless": "unschedulable",
+    r"in force": "current",
+    r"keepers?": "owner",
+    r"leavers?|newcomers?": "a cluster that leaves or joins",
+    r"mend(s|ed|ing)?": "repair, correct, fix",
+    r"pass(ed|es)? over": "skip",
+    r"put(s)? it back": "undo the change",
+    r"reaches nothing else": "what it may connect to",
+    r"strangers?": "a pod that the policy doesn't admit",
+    r"taken? apart": "delete, release",
+    r"tied? to|untie": "uses",
+    r"whoever": "who, a person that",
+}
+"""Words of ours that sent readers to the dictionary, and what the field says."""
+
+
+def terms() -> list[list[str]]:
+    """The rows of the glossary: the term, what it means, and what the code calls it."""
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", GLOSSARY.read_text(), re.M)
+    return [list(row) for row in rows if row[0] != "term"]
+
+
+def test_the_glossary_has_few_terms_in_the_order_of_the_alphabet() -> None:
+    names = [name for name, *_ in terms()]
+    assert 20 < len(names) <= MOST_TERMS
+    assert names == sorted(set(names))
+
+
+def test_a_term_is_explained_in_two_sentences_or_three() -> None:
+    assert [name for name, meaning, _ in terms() if not meaning.endswith(".") or meaning.count(". ") > 2] == []
+
+
+def test_every_name_that_the_glossary_gives_is_in_the_code() -> None:
+    code = {name for file in SOURCES for name in re.findall(r"\w+", file.read_text())}
+    said = {name for *_, names in terms() for name in re.findall(r"`(\w+)`", names)}
+    assert len(said) > 30
+    assert sorted(said - code - LANDING) == []
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    """What is written, without blocks of code, code in a sentence, and the addresses of links."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    return re.sub(r"`[^`]*`|\]\([^)]*\)", "``", text)
+
+
+def paragraphs(page: Path) -> Iterator[str]:
+    """Paragraphs and items of lists; what is in a table is short by its form."""
+    for text in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=#)", prose(page)):
+        if not text.lstrip().startswith(("|", "#", "<!--")):
+            yield text
+
+
+def dialect(text: str) -> list[str]:
+    return [found[0] for word in PLAINER for found in re.finditer(rf"(?<![\w-])(?:{word})(?![\w-])", text, re.I)]
+
+
+def messages(file: Path) -> Iterator[str]:
+    """The texts of a source that people may read: all of several words that aren't docstrings."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and node not in docstrings)
+    return (text for text in texts if isinstance(text, str) and " " in text.strip())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_paragraph_is_short(page: Path) -> None:
+    counted = {text.strip()[:60]: len(text.split()) for text in paragraphs(page)}
+    assert {text: words for text, words in counted.items() if words > MOST_WORDS} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_says_it_in_the_words_of_the_field(page: Path) -> None:
+    assert dialect(prose(page)) == []
+
+
+def test_messages_say_it_in_the_words_of_the_field() -> None:
+    found = [(named(file), text) for file in SOURCES for text in messages(file)]
+    assert len(found) > 400
+    assert [(file, text) for file, text in found if dialect(text)] == []
+
+
+@pytest.mark.parametrize("text", ["Begin anew with this request", "from cheap to dear", "Correct it, or put it back"])
+def test_words_of_ours_are_noticed(text: str) -> None:
+    assert dialect(text)
