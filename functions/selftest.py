@@ -15,8 +15,8 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.client import Client
-from functions.engine.durable import DeadlinePassed, Runbook, Steps, declined, orchestrator
-from functions.engine.incoming import received
+from functions.engine.durable import DeadlinePassed, Runbook, Steps, log_declined, orchestrator
+from functions.engine.incoming import envelope_of
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (
@@ -86,9 +86,9 @@ def _places() -> Places:
 async def on_selftest_event(event: func.EventGridEvent) -> None:
     """Note that an event of the self-test has come back."""
     try:
-        id = selftest_sent(received(event))
+        id = selftest_sent(envelope_of(event))
     except MeshwardError as error:
-        declined(error, event.id)
+        log_declined(error, event.id)
         raise
     await services().ledger.create(TRIED.path(name=id), b"")
 

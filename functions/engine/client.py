@@ -59,7 +59,7 @@ class Client:
         await self.start_once(orchestrator, latest, request)
         return latest
 
-    async def say(self, instance_id: str, word: str) -> None:
+    async def raise_event(self, instance_id: str, word: str) -> None:
         """Raise an external event at an instance."""
         await self._connected.raise_orchestration_event(instance_id, word)
 

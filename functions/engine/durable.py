@@ -4,12 +4,12 @@ Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
 - An orchestrator reads as a runbook. No rule, no I/O, no clock. What it takes in turn or at once:
 
-      step       an activity
-      steps      activities at once; those that aren't done are asked again together
-      chains     generators of steps at once, each at its own pace and with a phase of its own
-      each       a flow of its own, with a history of its own, for each request
-      sharded    a flow of its own for every thirty-two requests
-- A flow that lasts hands itself on (`again`), so that no history grows without bound.
+      step             an activity
+      steps            activities at once; those that aren't done are asked again together
+      chains           generators of steps at once, each at its own pace and with a phase of its own
+      flows            a flow of its own, with a history of its own, for each request
+      sharded_flows    a flow of its own for every thirty-two requests
+- A flow that lasts hands itself on (`continue_as_new`), so that no history grows without bound.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -26,7 +26,7 @@ from functions.engine.activities import Activity
 from functions.engine.logs import log
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, outcome_of
 from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
-from shared.domain.pace import apart, next_look
+from shared.domain.pace import jitter, next_look
 from shared.domain.signals import EventDeclined
 
 MINUTE = timedelta(minutes=1)
@@ -92,7 +92,7 @@ class Runbook:
         self._phase = name
         self._context.set_custom_status({"phase": name, **facts})
 
-    def waits(self, step: str, reasons: Sequence[TemporaryError]) -> None:
+    def show_waiting(self, step: str, reasons: Sequence[TemporaryError]) -> None:
         """Say what the phase waits for: a step, and why it isn't done, the first reason in words."""
         first = reasons[0]
         status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
@@ -160,18 +160,18 @@ class Runbook:
             raise refused[0]
         return [chain.result for chain in chains]
 
-    def sharded[In, Out](
+    def sharded_flows[In, Out](
         self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
     ) -> Steps[list[Out]]:
-        """`each` for many: a flow takes some of the requests and returns their results, so that no history grows long.
+        """`flows` for many: a flow takes some of the requests and returns their results, so that no history grows long.
 
         `part` tells the ids of what this run shards several times apart.
         """
         shards = [list(some) for some in batched(requests, _SHARD, strict=False)]
-        results: list[list[Out]] = yield from self.each(flow, shards, part)
+        results: list[list[Out]] = yield from self.flows(flow, shards, part)
         return [result for shard in results for result in shard]
 
-    def each[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
+    def flows[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
         """A flow of its own for each request, side by side; the results in their order. Their ids are numbered."""
         results = yield when_all(
             [
@@ -189,15 +189,15 @@ class Runbook:
         """Let so much time pass."""
         yield self._context.create_timer(self._now() + time)
 
-    def scatter(self, most: timedelta) -> Steps[None]:
+    def jitter(self, most: timedelta) -> Steps[None]:
         """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
-        yield from self.pause(apart(self.instance_id, self._now(), most))
+        yield from self.pause(jitter(self.instance_id, self._now(), most))
 
     def listen(self, *names: str) -> "EventInbox":
         """What operators say to this run from now on."""
         return EventInbox(self._context, {name: self._context.wait_for_external_event(name) for name in names})
 
-    def again(self, request: Any) -> None:
+    def continue_as_new(self, request: Any) -> None:
         """Start over with this request and an empty history. Events that weren't waited for yet are kept."""
         self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
 
@@ -220,7 +220,7 @@ class Runbook:
         resume = next_look(self.instance_id, self._now(), begun, every, waits, told)
         if resume > until:
             raise DeadlinePassed(step, waits[0])
-        self.waits(step, waits)
+        self.show_waiting(step, waits)
         yield self._context.create_timer(resume)
 
     def _now(self) -> datetime:
@@ -279,6 +279,6 @@ class EventInbox:
         return [name for name, event in self._events.items() if event.is_complete]
 
 
-def declined(error: MeshwardError, event_id: str) -> None:
+def log_declined(error: MeshwardError, event_id: str) -> None:
     """Log why an event starts nothing."""
     log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))

@@ -5,7 +5,7 @@ from typing import Any
 from shared.domain.events import Envelope, envelope
 
 
-def received(event: Any) -> Envelope:
+def envelope_of(event: Any) -> Envelope:
     """The envelope of an `EventGridEvent` or a `CloudEvent`; raises InvalidEvent that names what is wrong."""
     if hasattr(event, "specversion"):
         return envelope(event.id, event.type, event.source, event.subject, event.get_json())

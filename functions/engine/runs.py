@@ -25,7 +25,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     last_updated_at: datetime
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         return self.status in ("pending", "running")
 
     @property

@@ -20,8 +20,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import MINUTE, Runbook, Steps, declined, orchestrator
-from functions.engine.incoming import received
+from functions.engine.durable import MINUTE, Runbook, Steps, log_declined, orchestrator
+from functions.engine.incoming import envelope_of
 from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restores.plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
 from functions.restores.restore_steps import (
@@ -65,12 +65,12 @@ LONGEST_QUEUE = timedelta(hours=3)
 async def on_backup_completed(event: func.EventGridEvent, client: Client) -> None:
     """Verify the backup, if it is drawn."""
     try:
-        completed = backup_completed(received(event))
+        completed = backup_completed(envelope_of(event))
         if completed.status.lower() not in GOOD:
             raise InvalidEvent("NothingToVerify", f"a backup that ended as {shown(completed.status)} isn't completed")
         await request_verification(client, of_job(completed.job_id))
     except MeshwardError as error:
-        declined(error, event.id)
+        log_declined(error, event.id)
         raise
 
 

@@ -27,10 +27,10 @@ def next_look(
     """
     asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
     if asked:
-        return now + min(max(asked), _LONGEST_WAIT) + apart(run, now, _SPREAD * min(told, _WIDEST))
+        return now + min(max(asked), _LONGEST_WAIT) + jitter(run, now, _SPREAD * min(told, _WIDEST))
     return now + min(max(every, (now - begun) / _PATIENCE), _SLOWEST * every)
 
 
-def apart(run: str, now: datetime, most: timedelta) -> timedelta:
+def jitter(run: str, now: datetime, most: timedelta) -> timedelta:
     """A part of `most` that differs from run to run and from moment to moment, and is the same in every replay."""
     return most * (crc32(f"{run} {now}".encode()) / 2**32)

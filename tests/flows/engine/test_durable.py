@@ -198,7 +198,7 @@ def test_a_step_that_is_told_to_come_back_comes_back_less_precisely_the_more_oft
 
 
 def test_runs_that_were_started_together_begin_at_moments_of_their_own() -> None:
-    driven = Driven(lambda run: run.scatter(timedelta(seconds=5)))
+    driven = Driven(lambda run: run.jitter(timedelta(seconds=5)))
     assert timedelta() < driven.context.waits[0] < timedelta(seconds=5)
 
 
