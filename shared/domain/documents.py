@@ -1,6 +1,7 @@
 """The kinds of documents in the store. A room of the domain declares its own, `store` lists them all."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -43,4 +44,17 @@ class Document[T](Mark):
         try:
             return msgspec.json.decode(found, type=self.struct)
         except msgspec.DecodeError as error:
-            raise Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {error}") from error
+            raise broken(path, error) from error
+
+
+def moment(path: str, text: str) -> datetime:
+    """The time that the object at this path has in its name or holds (ISO 8601); raises Unreadable."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise broken(path, error) from error
+
+
+def broken(path: str, error: Exception) -> Unreadable:
+    """What says that an object isn't what was written to its path."""
+    return Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {error}")

@@ -56,6 +56,13 @@ class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
     error: str
 
 
+class DocumentPassedOver(Warn, frozen=True, kw_only=True, tag="document passed over"):
+    """A document in the store is broken: what needs it goes without it, until somebody restores or removes it."""
+
+    reason: str
+    error: str
+
+
 class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
     """A call of the API carries a valid token; the caller is an object id of Entra."""
 
