@@ -22,8 +22,8 @@ SUBSCRIPTION, GROUP = "Microsoft.Resources/subscriptions", "Microsoft.Resources/
 GROUP_NAME = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"
 ACCOUNT_NAME = r"[a-z0-9]{3,24}"
 _NAME = r"[A-Za-z0-9_.();-]{0,259}[A-Za-z0-9_()-]"
-_GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_SCOPE = rf"/subscriptions/{_GUID}(?:/resourcegroups/{GROUP_NAME})?"
+GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SCOPE = rf"/subscriptions/{GUID}(?:/resourcegroups/{GROUP_NAME})?"
 _RESOURCE = rf"/providers/[a-z0-9]+(?:\.[a-z0-9]+)+(?:/(?!providers/)[a-z][a-z0-9]{{0,62}}/{_NAME})+"
 _ID = re.compile(rf"(?=/)(?:{_SCOPE})?(?:{_RESOURCE})*", re.ASCII | re.IGNORECASE)
 _LONGEST = 2048
