@@ -3,7 +3,6 @@
 `routes` says which routes there are and what they take; docs/api.md shows it.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -85,13 +84,13 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
 @serves(routes.SHOW_UPCOMING_ROTATIONS)
 async def show_upcoming_rotations(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
     """What is due when, for every trust domain."""
-    return _json(200, {"rotations": msgspec.to_builtins(await by_hand.all_upcoming())})
+    return _json(200, {"rotations": await by_hand.all_upcoming()})
 
 
 @serves(routes.SHOW_ROTATION_PLAN)
 async def show_rotation_plan(call: ApiCall[ModeQuery, Nothing]) -> func.HttpResponse:
     """What the rotation of a root would do."""
-    return _json(200, msgspec.to_builtins(await by_hand.planned(call.path["certificate"], call.query.mode)))
+    return _json(200, await by_hand.planned(call.path["certificate"], call.query.mode))
 
 
 @serves(routes.START_ROTATION)
@@ -119,9 +118,7 @@ async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
 async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """What protecting a cluster would change."""
     plan = await protection.request_plan(call.query.cluster_id)
-    return _json(
-        200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.differences)}
-    )
+    return _json(200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": plan.differences})
 
 
 @serves(routes.START_PROTECTION)
@@ -135,8 +132,8 @@ async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> func.HttpR
 async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
     plans = await releases.request_plans(call.query.cluster_id)
-    told = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
-    return _json(200, {"releases": msgspec.to_builtins(told)})
+    listed = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
+    return _json(200, {"releases": listed})
 
 
 @serves(routes.START_RELEASE)
@@ -157,7 +154,7 @@ async def start_verification(call: ApiCall[Nothing, VerificationBody]) -> func.H
 @serves(routes.SHOW_RESTORES)
 async def show_restores(call: ApiCall[RestoresQuery, Nothing]) -> func.HttpResponse:
     """How the restores of all items, or of one cluster or account, have fared."""
-    return _json(200, msgspec.to_builtins(await trends.shown(call.query.source_id, call.query.days)))
+    return _json(200, await trends.shown(call.query.source_id, call.query.days))
 
 
 @serves(routes.SHOW_RESTORE_REPORT)
@@ -170,7 +167,7 @@ async def show_restore_report(call: ApiCall[RestoresQuery, Nothing]) -> func.Htt
 @serves(routes.SHOW_CENSUS)
 async def show_census(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:  # noqa: ARG001
     """The newest census."""
-    return _json(200, msgspec.to_builtins(await census.latest()))
+    return _json(200, await census.latest())
 
 
 @serves(routes.START_SELFTEST)
@@ -185,7 +182,7 @@ async def show_instance(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     run = await call.client.state(call.path["instance_id"])
     if run is None:
         raise NotFound("NoSuchInstance", "no flow has this instance id")
-    return _json(200, msgspec.to_builtins(run))
+    return _json(200, run)
 
 
 def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client) -> ApiCall[Q, B]:
@@ -233,5 +230,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
     return _json(404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 400, body)
 
 
-def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> func.HttpResponse:
-    return func.HttpResponse(json.dumps(body), status_code=status, headers=headers, mimetype="application/json")
+def _json(status: int, body: object, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    return func.HttpResponse(
+        msgspec.json.encode(body), status_code=status, headers=headers, mimetype="application/json"
+    )

@@ -35,7 +35,6 @@ from functions.restores.restore_steps import (
 from functions.restores.staging_steps import take_turn
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
-from shared.domain.resource_id import is_name
 from shared.domain.restores.checks import Concluded, Result, VerificationOutcome
 from shared.domain.restores.choice import Choice, SampledOut
 from shared.domain.restores.lease import Clearing
@@ -85,10 +84,6 @@ async def request_verification(client: Client, wanted: Verification) -> str:
 
 async def request_by_hand(client: Client, job: str, item: str, point: str) -> str:
     """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
-    if bool(job) == bool(item):
-        raise PermanentError("MalformedBody", 'the body needs either "job_id" or "item_id"')
-    if point and not is_name(point):
-        raise PermanentError("MalformedBody", '"point_id" is the name of a recovery point')
     wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
     return await request_verification(client, wanted)
 
