@@ -4,7 +4,7 @@ A certificate for a key elsewhere is built twice: once for the bytes to sign, an
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,7 +38,7 @@ async def signed(
 ) -> x509.Certificate:
     """The certificate; `sign` gives the ES256 signature of a message as r and s, 32 bytes each (JWA)."""
     key = RemoteKey(public_key)
-    signer = cast(Any, key)
+    signer = cast("ec.EllipticCurvePrivateKey", key)
     wanted.sign(signer, SHA256())
     raw = await sign(key.message)
     key.signature = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))

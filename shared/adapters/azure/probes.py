@@ -5,7 +5,9 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from shared.adapters.azure.common import NO_RETRY, Management, translated
 from shared.domain.errors import PermanentError
@@ -15,6 +17,8 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline import PipelineResponse
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
     from azure.keyvault.keys import KeyVaultKey
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
     from cryptography import x509
@@ -76,6 +80,19 @@ def _verifies(certificate: "x509.Certificate", message: bytes, signature: bytes)
     return True
 
 
+class _Properties(msgspec.Struct, frozen=True, rename="camel"):
+    source: str = ""
+    provisioning_state: str = ""
+
+
+class _Child(msgspec.Struct, frozen=True):
+    """What a collection of Resource Manager says of each that it holds."""
+
+    id: str
+    name: str
+    properties: _Properties
+
+
 class Subscriptions(Management):
     """What Resource Manager says of whole subscriptions."""
 
@@ -89,7 +106,7 @@ class Subscriptions(Management):
         """The system topics there, with their event subscriptions."""
         with translated(f"reading the event subscriptions of subscription {subscription}"):
             return [
-                SystemTopic(source=topic["properties"]["source"], states=await self._states(subscription, topic["id"]))
+                SystemTopic(source=topic.properties.source, states=await self._states(subscription, topic.id))
                 for topic in await self._all(subscription, subscription_scope(subscription).collection(_TOPICS))
             ]
 
@@ -97,23 +114,23 @@ class Subscriptions(Management):
         """The states of a topic's event subscriptions; none of one whose id nobody can read, which isn't ours."""
         id = parsed(topic)
         found = await self._all(subscription, id.collection("eventSubscriptions")) if id else []
-        return {each["name"]: each["properties"]["provisioningState"] for each in found}
+        return {each.name: each.properties.provisioning_state for each in found}
 
     async def clock(self, subscription: str) -> datetime:
         """The time that Resource Manager stamps its answers with, in whole seconds."""
         seen: list[str] = []
 
-        def look(response: Any) -> None:
+        def look(response: "PipelineResponse[HttpRequest, AsyncHttpResponse]") -> None:
             seen.append(response.http_response.headers["Date"])
 
         with translated("reading Azure's clock"):
             await self._client(subscription).providers.get("Microsoft.Storage", raw_response_hook=look)
         return parsedate_to_datetime(seen[-1])
 
-    async def _all(self, subscription: str, collection: str) -> list[Any]:
+    async def _all(self, subscription: str, collection: str) -> list[_Child]:
         """What a collection holds: there is one system topic for each source, so they are few."""
         listed = await self._client(subscription).resources.get_by_id(collection, api_version=_EVENT_GRID)
-        return list(dict(listed)["value"])
+        return msgspec.convert(dict(listed)["value"], list[_Child])
 
     def _client(self, subscription: str) -> "ResourceManagementClient":
         from azure.mgmt.resource.resources.aio import ResourceManagementClient

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime
-from typing import Any
 
 from shared.domain.errors import TemporaryError
 from shared.domain.guard.callers import Caller, Unauthenticated, admit
@@ -29,7 +28,7 @@ class TokenVerifier:
         claims = await asyncio.to_thread(self._verified, token)
         return admit(claims, issuer=self._issuer, audience=self._audience, now=now)
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verified(self, token: str) -> dict[str, object]:
         import jwt
 
         try:

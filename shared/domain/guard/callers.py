@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -26,7 +25,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
 
 
-def admit(claims: Mapping[str, Any], *, issuer: str, audience: str, now: datetime) -> Caller:
+def admit(claims: Mapping[str, object], *, issuer: str, audience: str, now: datetime) -> Caller:
     """The caller of a token whose signature holds; raises Unauthenticated that says which claim is wrong."""
     if claims.get("iss") != issuer:
         raise Unauthenticated("WrongIssuer", f"the token's issuer isn't {issuer}")
@@ -39,7 +38,7 @@ def admit(claims: Mapping[str, Any], *, issuer: str, audience: str, now: datetim
     return Caller(object_id=object_id, kind="app" if claims.get("idtyp") == "app" else "user")
 
 
-def _in_time(claims: Mapping[str, Any], now: float) -> None:
+def _in_time(claims: Mapping[str, object], now: float) -> None:
     starts, ends = claims.get("nbf"), claims.get("exp")
     if not isinstance(starts, int) or not isinstance(ends, int):
         raise Unauthenticated("NoLifetime", "the token has no nbf and exp claims")
