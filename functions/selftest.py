@@ -15,8 +15,8 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.client import Client
-from functions.engine.durable import DeadlinePassed, Runbook, Steps, log_declined, orchestrator
-from functions.engine.incoming import envelope_of
+from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (

@@ -6,6 +6,7 @@ What it raises becomes a value, so that reasons stand in history whole.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, get_type_hints
 
 import azure.durable_functions as df
@@ -32,9 +33,8 @@ def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[O
 
     def register(work: Callable[[In], Awaitable[Out]]) -> Activity[In, Out]:
         hints = get_type_hints(work)
-        result = hints.pop("return")
-        (request_type,) = hints.values()
-        defined = Activity(work.__name__, request_type, result, work)
+        (request_name,) = signature(work).parameters
+        defined = Activity(work.__name__, hints[request_name], hints["return"], work)
 
         async def run(request: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer refuses dict[str, Any]
             return recorded(await _outcome(defined, request))

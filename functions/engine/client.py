@@ -31,7 +31,7 @@ class Client:
     def _connected(self) -> df.DurableFunctionsClient:
         return df.DurableFunctionsClient(self._configuration)
 
-    async def start_once(self, orchestrator: str, instance_id: str, request: Any) -> None:
+    async def start_once(self, orchestrator: str, instance_id: str, request: object) -> None:
         """Start an orchestration unless its id ever ran."""
         try:
             await self._connected.schedule_new_orchestration(
@@ -47,7 +47,9 @@ class Client:
         else:
             log(FlowStarted(instance_id=instance_id, orchestrator=orchestrator))
 
-    async def start_again(self, orchestrator: str, instance_id: str, request: Any, *, completed: bool = False) -> str:
+    async def start_again(
+        self, orchestrator: str, instance_id: str, request: object, *, completed: bool = False
+    ) -> str:
         """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run.
 
         With `completed` also after a run that has completed, for who knows that it didn't reach its goal.
@@ -70,10 +72,10 @@ class Client:
 
     async def latest(self, instance_id: str) -> Run | None:
         """The run with this instance id, or the latest one at it."""
-        found, number = await self.state(instance_id), 2
-        while later := await self.state(f"{instance_id}-{number}") if found else None:
-            found, number = later, number + 1
-        return found
+        run, number = await self.state(instance_id), 2
+        while run and (later := await self.state(f"{instance_id}-{number}")):
+            run, number = later, number + 1
+        return run
 
     def close(self) -> None:
         """End the connection, if one was made."""

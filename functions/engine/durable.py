@@ -15,6 +15,7 @@ Rules:
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from inspect import signature
 from itertools import batched
 from typing import Any, get_type_hints
 
@@ -23,17 +24,15 @@ import msgspec
 from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
 from functions.engine.activities import Activity
-from functions.engine.logs import log
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, outcome_of
-from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
+from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.pace import jitter, next_look
-from shared.domain.signals import EventDeclined
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 _SHARD = 32
 
-type Steps[T] = Generator[Any, Any, T]
+type Steps[T] = Generator[Task[Any], Any, T]
 
 
 class DeadlinePassed(PermanentError):
@@ -60,9 +59,9 @@ def orchestrator[In, Out](
 
     def register(work: Callable[["Runbook", In], Steps[Out]]) -> Orchestrator[In, Out]:
         hints = get_type_hints(work)
-        (result,) = hints.pop("return").__args__
-        _, request_type = hints.values()
-        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, request_type, result)
+        _, request_name = signature(work).parameters
+        (result,) = hints["return"].__args__
+        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints[request_name], result)
 
         def run(context: OrchestrationContext, request: Any) -> Steps[Any]:
             done = yield from work(Runbook(context), msgspec.convert(request, defined.request))
@@ -87,7 +86,7 @@ class Runbook:
     def instance_id(self) -> str:
         return self._context.instance_id
 
-    def phase(self, name: str, **facts: Any) -> None:
+    def phase(self, name: str, **facts: object) -> None:
         """Say which phase begins, with facts for whoever watches."""
         self._phase = name
         self._context.set_custom_status({"phase": name, **facts})
@@ -117,23 +116,22 @@ class Runbook:
         begun = self._now()
         until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
-        told = 0
-        while len(results) < len(steps):
-            pending = [i for i in range(len(steps)) if i not in results]
+        times_told = 0
+        while pending := [i for i in range(len(steps)) if i not in results]:
             outcomes = yield from self._call([steps[i] for i in pending])
-            waits = {}
+            waits: list[tuple[str, TemporaryError]] = []
             for i, outcome in zip(pending, outcomes, strict=True):
+                activity, _ = steps[i]
                 match outcome:
                     case Finished(result):
-                        results[i] = msgspec.convert(result, steps[i][0].result)
+                        results[i] = msgspec.convert(result, activity.result)
                     case Waiting():
-                        waits[i] = outcome.error
+                        waits.append((activity.name, outcome.error))
                     case Refused():
                         raise outcome.error
             if waits:
-                told = told + 1 if any(wait.retry_after is not None for wait in waits.values()) else 0
-                name = steps[next(iter(waits))][0].name
-                yield from self._pause(name, list(waits.values()), every, begun, until, told)
+                times_told = times_told + 1 if any(wait.retry_after is not None for _, wait in waits) else 0
+                yield from self._pause(waits, every, begun, until, times_told)
         return [results[i] for i in range(len(steps))]
 
     def chains(self, *several: Steps[Any]) -> Steps[list[Any]]:
@@ -197,7 +195,7 @@ class Runbook:
         """What operators say to this run from now on."""
         return EventInbox(self._context, {name: self._context.wait_for_external_event(name) for name in names})
 
-    def continue_as_new(self, request: Any) -> None:
+    def continue_as_new(self, request: object) -> None:
         """Start over with this request and an empty history. Events that weren't waited for yet are kept."""
         self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
 
@@ -214,14 +212,23 @@ class Runbook:
         return [outcome_of(record) for record in records]
 
     def _pause(
-        self, step: str, waits: list[TemporaryError], every: timedelta, begun: datetime, until: datetime, told: int
+        self,
+        waits: list[tuple[str, TemporaryError]],
+        every: timedelta,
+        begun: datetime,
+        until: datetime,
+        times_told: int,
     ) -> Steps[None]:
-        """Wait until it is time to try again; `told` is how often in a row a service has said when that is."""
-        resume = next_look(self.instance_id, self._now(), begun, every, waits, told)
-        if resume > until:
-            raise DeadlinePassed(step, waits[0])
-        self.show_waiting(step, waits)
-        yield self._context.create_timer(resume)
+        """Wait until it is time to try again; the first of those that wait is shown.
+
+        `times_told` is how often in a row a service has said when that is.
+        """
+        (step, _), reasons = waits[0], [reason for _, reason in waits]
+        resume_at = next_look(self.instance_id, self._now(), begun, every, reasons, times_told)
+        if resume_at > until:
+            raise DeadlinePassed(step, reasons[0])
+        self.show_waiting(step, reasons)
+        yield self._context.create_timer(resume_at)
 
     def _now(self) -> datetime:
         return self._context.current_utc_datetime
@@ -242,9 +249,8 @@ class _Chain:
 
     def go_on(self) -> PermanentError | None:
         """Go on to what is to be waited for next, or to the end; the error that the chain ended with."""
-        done, self.awaited = self.awaited, None
         try:
-            self.awaited = self._resumed(done)
+            self.awaited = self._resumed()
         except StopIteration as end:
             self.result, self.ended = end.value, True
         except PermanentError as error:
@@ -252,13 +258,12 @@ class _Chain:
             return error
         return None
 
-    def _resumed(self, done: Task[Any] | None) -> Task[Any]:
-        task: Task[Any] = (
-            self._steps.throw(done.get_exception())
-            if done and done.is_failed
-            else self._steps.send(done and done.get_result())
-        )
-        return task
+    def _resumed(self) -> Task[Any]:
+        if self.awaited is None:
+            return next(self._steps)
+        if self.awaited.is_failed:
+            return self._steps.throw(self.awaited.get_exception())
+        return self._steps.send(self.awaited.get_result())
 
 
 class EventInbox:
@@ -277,8 +282,3 @@ class EventInbox:
     def heard(self) -> list[str]:
         """All that has been said until now."""
         return [name for name, event in self._events.items() if event.is_complete]
-
-
-def log_declined(error: MeshwardError, event_id: str) -> None:
-    """Log why an event starts nothing."""
-    log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))

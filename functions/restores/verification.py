@@ -20,8 +20,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import MINUTE, Runbook, Steps, log_declined, orchestrator
-from functions.engine.incoming import envelope_of
+from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restores.plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
 from functions.restores.restore_steps import (

@@ -24,8 +24,8 @@ import msgspec
 from msgspec.structs import replace
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import MINUTE, Runbook, Steps, log_declined, orchestrator
-from functions.engine.incoming import envelope_of
+from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
 from functions.trust.fleet_steps import (
     Ending,

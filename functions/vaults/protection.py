@@ -16,8 +16,8 @@ from datetime import timedelta
 import azure.functions as func
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import Runbook, Steps, log_declined, orchestrator
-from functions.engine.incoming import envelope_of
+from functions.engine.durable import Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
 from functions.vaults.attempts import PROBE, until_clean
 from functions.vaults.bindings import bound

@@ -55,14 +55,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-def envelope(id: Any, type: Any, source: Any, subject: Any, data: Any) -> Envelope:
+def envelope(id: object, type: object, source: object, subject: object, data: object) -> Envelope:
     """Check the envelope's fields; raises InvalidEvent that names every one that is missing or of a wrong type."""
     fields = {"id": id, "type": type, "source": source, "subject": subject}
     wrong = [name for name, value in fields.items() if not isinstance(value, str) or not value.strip()]
     wrong += [] if isinstance(data, dict) else ["data"]
     if wrong:
         raise InvalidEvent("MalformedEvent", f"the event's {', '.join(wrong)} is missing or of a wrong type")
-    return Envelope(id=id, type=type, source=source, subject=subject, data=data)
+    return msgspec.convert(fields | {"data": data}, Envelope)
 
 
 def expect(event: Envelope, *types: str) -> None:
