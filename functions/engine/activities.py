@@ -13,7 +13,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.logs import log
-from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, recorded
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.signals import StepRefused
 
@@ -37,7 +37,8 @@ def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[O
         defined = Activity(work.__name__, hints[request_name], hints["return"], work)
 
         async def run(request: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer refuses dict[str, Any]
-            return recorded(await _outcome(defined, request))
+            outcome: dict[str, Any] = msgspec.to_builtins(await _outcome(defined, request))
+            return outcome
 
         run.__name__ = work.__name__
         app.activity_trigger(input_name="request")(run)

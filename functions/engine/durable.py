@@ -24,7 +24,7 @@ import msgspec
 from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
 from functions.engine.activities import Activity
-from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, outcome_of
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.pace import jitter, next_look
 
@@ -205,11 +205,12 @@ class Runbook:
             for activity, request in steps
         ]
         try:
-            records: list[dict[str, Any]] = yield when_all(calls)
+            records = yield when_all(calls)
         except TaskFailedError as error:
             names = ", ".join(dict.fromkeys(activity.name for activity, _ in steps))
             raise PermanentError("StepBroken", f"{names} broke: {error}") from error
-        return [outcome_of(record) for record in records]
+        outcomes: list[ActivityOutcome] = msgspec.convert(records, list[ActivityOutcome])
+        return outcomes
 
     def _pause(
         self,
