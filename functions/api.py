@@ -68,7 +68,7 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
     def register(handle: Handler[Q, B]) -> Handler[Q, B]:
         async def run(req: func.HttpRequest, client: Client) -> func.HttpResponse:
             try:
-                caller = await services().identity.caller(req.headers.get("authorization"), services().now())
+                caller = await services().tokens.caller(req.headers.get("authorization"), services().now())
                 log(CallAdmitted(route=route.path, caller=caller.object_id, kind=caller.kind))
                 return await handle(_call_of(route, req, client))
             except MeshwardError as error:

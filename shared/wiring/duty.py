@@ -1,4 +1,15 @@
-"""What every duty has: its identity, and the clusters that it sees with that."""
+"""Which identity makes a call: that of the duty which the call names. No duty has another's adapters.
+
+    services().rotator.key_vault…        the rotator       rotates trust: Key Vault, the objects of the mesh
+    services().provisioner.guards…       the provisioner   makes vaults, assigns roles, binds backup workloads
+    services().verifier.disks…           the verifier      restores into isolation, publishes events
+
+- The file of each duty beside this one lists what it reaches. What its identity may do there is in infra/roles.json for
+  Azure, and in infra/cluster for Kubernetes.
+- The verifier keeps the store for all duties: `services().ledger` and `services().policy()` are calls of its.
+- Two kinds of calls are of no duty. Entra's keys, by which callers' tokens are checked, are public. Telemetry, and the
+  storage of the Functions host, are reached as the host's own identity.
+"""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Duty:
-    """The outer world with the rights of one managed identity, which `client_id` names."""
+    """The outer world with the rights of one managed identity, which `client_id` names, and the clusters it sees."""
 
     def __init__(self, settings: Settings, client_id: str) -> None:
         self._settings, self._client_id = settings, client_id
