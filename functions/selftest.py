@@ -158,7 +158,7 @@ async def await_event(sent: SelftestEvent) -> SelftestFinding:
 
 async def _key(check: SelftestCheck) -> None:
     version, certificate = await services().rotator.key_vault.latest(check.subject)
-    await services().rotator.keys.check(check.subject, version, certificate)
+    await services().rotator.key_vault.require_signing_key(check.subject, version, certificate)
 
 
 async def _clock(_: SelftestCheck) -> None:
