@@ -11,8 +11,8 @@ from shared.domain.signals import EventDeclined
 def envelope_of(event: func.EventGridEvent | func.CloudEvent) -> Envelope:
     """The envelope of an `EventGridEvent` or a `CloudEvent`; raises InvalidEvent that names what is wrong."""
     if isinstance(event, func.CloudEvent):
-        return envelope(event.id, event.type, event.source, event.subject, event.get_json())
-    return envelope(event.id, event.event_type, event.topic, event.subject, event.get_json())
+        return envelope(event.id, event.type, event.get_json())
+    return envelope(event.id, event.event_type, event.get_json())
 
 
 def log_declined(error: MeshwardError, event_id: str) -> None:
