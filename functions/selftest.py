@@ -128,8 +128,12 @@ async def _system_topics() -> list[SystemTopic]:
 @activity(app)
 async def probe(check: SelftestCheck) -> SelftestFinding:
     """Try one thing."""
+    return await _tried(check, _PROBES[check.name](check))
+
+
+async def _tried(check: SelftestCheck, trial: Awaitable[object]) -> SelftestFinding:
     try:
-        await _PROBES[check.name](check)
+        await trial
     except MeshwardError as error:
         return finding(check, error)
     return finding(check)
@@ -138,14 +142,11 @@ async def probe(check: SelftestCheck) -> SelftestFinding:
 @activity(app)
 async def send_event(sent: SelftestEvent) -> SelftestFinding:
     """Publish an event to our own topic."""
-    now = services().now()
-    try:
-        await services().verifier.events.publish(
-            id=sent.id, type=SELFTEST, source="/meshward/selftest", subject=sent.id, time=now, data={}
-        )
-    except MeshwardError as error:
-        return finding(sent.check, error)
-    return finding(sent.check)
+    id, now = sent.id, services().now()
+    sending = services().verifier.events.publish(
+        id=id, type=SELFTEST, source="/meshward/selftest", subject=id, time=now, data={}
+    )
+    return await _tried(sent.check, sending)
 
 
 @activity(app)
