@@ -186,22 +186,22 @@ async def show_instance(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
 
 
 def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client) -> ApiCall[Q, B]:
-    said = {name: text for name, text in req.params.items() if text}
-    query = _taken("query", said, route.query, strict=False)
-    body = _taken("body", {} if route.body is Nothing else _sent(req), route.body)
+    given = {name: text for name, text in req.params.items() if text}
+    query = _checked("query", given, route.query, strict=False)
+    body = _checked("body", {} if route.body is Nothing else _json_of(req), route.body)
     return ApiCall(req.route_params, query, body, req.url.split("/api/")[0], client)
 
 
-def _sent(req: func.HttpRequest) -> Any:
+def _json_of(req: func.HttpRequest) -> Any:
     try:
         return req.get_json()
     except (ValueError, RecursionError) as error:
         raise PermanentError("MalformedBody", "the body isn't JSON") from error
 
 
-def _taken[T](part: Literal["query", "body"], said: Any, kind: type[T], *, strict: bool = True) -> T:
+def _checked[T](part: Literal["query", "body"], given: object, kind: type[T], *, strict: bool = True) -> T:
     try:
-        return converted(said, kind, strict=strict)
+        return converted(given, kind, strict=strict)
     except Misfit as misfit:
         at = f' at "{shown(misfit.at[1:])}"' if misfit.at else ""
         message = f"the {part} is refused{at}: {shown(misfit.why)}"

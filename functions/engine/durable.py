@@ -1,15 +1,15 @@
-"""Durable Functions as Meshward uses them; no other room knows how they behave.
+"""Durable Functions as Meshward uses them. No other room imports their library.
 
 Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook. No rule, no I/O, no clock. What it takes in turn or at once:
+- An orchestrator reads as a runbook: it decides nothing, does no I/O and reads no clock. It calls:
 
       step             an activity
-      steps            activities at once; those that aren't done are asked again together
-      chains           generators of steps at once, each at its own pace and with a phase of its own
-      flows            a flow of its own, with a history of its own, for each request
-      sharded_flows    a flow of its own for every thirty-two requests
-- A flow that lasts hands itself on (`continue_as_new`), so that no history grows without bound.
+      steps            activities side by side; those that aren't done are called again together
+      chains           sequences of steps side by side, each at its own pace and in its own phase
+      flows            an orchestration of its own, with its own history, for each request
+      sharded_flows    an orchestration for every thirty-two requests
+- A flow that lasts continues as new, with an empty history, so that no history grows without bound.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -36,7 +36,7 @@ type Steps[T] = Generator[Task[Any], Any, T]
 
 
 class DeadlinePassed(PermanentError):
-    """A step (its activity's name) didn't finish in time. `waited` is what it said last."""
+    """A step, named by its activity, didn't finish in time. `waited` is the error it last waited with."""
 
     def __init__(self, step: str, waited: TemporaryError) -> None:
         super().__init__("DeadlinePassed", f"{step} didn't finish in time: {waited.reason}: {waited.message}")
@@ -75,7 +75,7 @@ def orchestrator[In, Out](
 
 
 class Runbook:
-    """One run of an orchestrator: its phase, its steps and what it waits for, shown as the instance's custom status."""
+    """One run of an orchestrator. Its phase, and what it waits for, are shown as the instance's custom status."""
 
     def __init__(self, context: OrchestrationContext) -> None:
         self._context = context
@@ -87,18 +87,18 @@ class Runbook:
         return self._context.instance_id
 
     def phase(self, name: str, **facts: object) -> None:
-        """Say which phase begins, with facts for whoever watches."""
+        """Show that this phase begins, with facts about it."""
         self._phase = name
         self._context.set_custom_status({"phase": name, **facts})
 
     def show_waiting(self, step: str, reasons: Sequence[TemporaryError]) -> None:
-        """Say what the phase waits for: a step, and why it isn't done, the first reason in words."""
+        """Show which step the phase waits for, how many reasons there are, and the first of them."""
         first = reasons[0]
         status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
         self._context.set_custom_status({**status, "waiting": len(reasons)})
 
     def limit(self, time: timedelta) -> None:
-        """Let no step of this run go on for longer than this from now."""
+        """From now on, end every step of this run after this time at the latest."""
         self._until = self._now() + time
 
     def step[In, Out](
@@ -112,7 +112,7 @@ class Runbook:
     def steps(
         self, *steps: tuple[Activity[Any, Any], Any], every: timedelta = MINUTE, deadline: timedelta = HOUR
     ) -> Steps[list[Any]]:
-        """Activities, each with its request, at once; the results in their order."""
+        """Call activities, each with its request, side by side; the results in their order."""
         begun = self._now()
         until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
@@ -135,9 +135,9 @@ class Runbook:
         return [results[i] for i in range(len(steps))]
 
     def chains(self, *several: Steps[Any]) -> Steps[list[Any]]:
-        """Chains of steps, each at its own pace and in a phase of its own; their results in order.
+        """Run chains of steps side by side, each at its own pace and in its own phase; their results in order.
 
-        One that is refused holds up no other: its error is raised once all have ended.
+        A chain that is refused holds up no other: its error is raised once all have ended.
         """
         phase = self._phase
         chains = [_Chain(steps, phase) for steps in several]
@@ -161,16 +161,16 @@ class Runbook:
     def sharded_flows[In, Out](
         self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
     ) -> Steps[list[Out]]:
-        """`flows` for many: a flow takes some of the requests and returns their results, so that no history grows long.
+        """Like `flows`, but each flow takes up to thirty-two requests, so that no history grows long.
 
-        `part` tells the ids of what this run shards several times apart.
+        A run that shards several times gives each time another `part`: the flows' ids hold it.
         """
         shards = [list(some) for some in batched(requests, _SHARD, strict=False)]
         results: list[list[Out]] = yield from self.flows(flow, shards, part)
         return [result for shard in results for result in shard]
 
     def flows[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
-        """A flow of its own for each request, side by side; the results in their order. Their ids are numbered."""
+        """Run a flow for each request, side by side; the results in their order. Their ids hold `part` and a number."""
         results = yield when_all(
             [
                 self._context.call_sub_orchestrator(
@@ -184,19 +184,19 @@ class Runbook:
         return [msgspec.convert(result, flow.result) for result in results]
 
     def pause(self, time: timedelta) -> Steps[None]:
-        """Let so much time pass."""
+        """Wait for this long."""
         yield self._context.create_timer(self._now() + time)
 
     def jitter(self, most: timedelta) -> Steps[None]:
-        """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
+        """Wait for up to `most`, differently from run to run: runs that were started together don't go on together."""
         yield from self.pause(jitter(self.instance_id, self._now(), most))
 
     def listen(self, *names: str) -> "EventInbox":
-        """What operators say to this run from now on."""
+        """The external events of these names that reach this run from now on."""
         return EventInbox(self._context, {name: self._context.wait_for_external_event(name) for name in names})
 
     def continue_as_new(self, request: object) -> None:
-        """Start over with this request and an empty history. Events that weren't waited for yet are kept."""
+        """Start over with this request and an empty history. Events that nothing has waited for yet are kept."""
         self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
 
     def _call(self, steps: Sequence[tuple[Activity[Any, Any], Any]]) -> Steps[list[ActivityOutcome]]:
@@ -236,7 +236,7 @@ class Runbook:
 
 
 class _Chain:
-    """Steps in turn, beside other chains: the phase they are in, and what they wait for."""
+    """A sequence of steps beside others: the phase it is in, and the task it waits for."""
 
     def __init__(self, steps: Steps[Any], phase: str) -> None:
         self._steps, self.phase = steps, phase
@@ -249,7 +249,7 @@ class _Chain:
         return self.awaited is None or self.awaited.is_complete
 
     def go_on(self) -> PermanentError | None:
-        """Go on to what is to be waited for next, or to the end; the error that the chain ended with."""
+        """Run up to the next task to wait for, or to the end; the error that the chain ended with, if any."""
         try:
             self.awaited = self._resumed()
         except StopIteration as end:
@@ -268,18 +268,18 @@ class _Chain:
 
 
 class EventInbox:
-    """Events from outside, by name, each heard once."""
+    """External events by name; each is received once."""
 
     def __init__(self, context: OrchestrationContext, events: dict[str, CancellableTask[Any]]) -> None:
         self._context, self._events = context, events
 
     def wait(self, time: timedelta) -> Steps[list[str]]:
-        """What is said, as soon as something is, for so long at most; a word from before counts."""
-        if not self.heard() and time:
+        """Wait until an event has come, for this long at most; the names of all that have. Earlier events count."""
+        if not self.received() and time:
             timer = self._context.create_timer(self._context.current_utc_datetime + time)
             yield when_any([timer, *self._events.values()])
-        return self.heard()
+        return self.received()
 
-    def heard(self) -> list[str]:
-        """All that has been said until now."""
+    def received(self) -> list[str]:
+        """The names of the events that have come until now."""
         return [name for name, event in self._events.items() if event.is_complete]

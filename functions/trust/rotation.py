@@ -123,7 +123,7 @@ def rotate_trust_root(run: Runbook, course: RotationState) -> Steps[Rotated | No
         round = yield from run.step(find_work, course)
         _show(run, round.course)
         outcomes = yield from _tried(run, round)
-        heard = replace(round.course, words=_words(words.heard()))
+        heard = replace(round.course, words=_words(words.received()))
         tried = replace(round, course=heard, members=[])  # what came of them is in the outcomes
         course = yield from run.step(judge_round, Reported(round=tried, outcomes=outcomes))
         if course.phase in ENDS:

@@ -1,4 +1,4 @@
-"""The kinds of documents in the store. A room of the domain declares its own, `store` lists them all."""
+"""The kinds of objects in the store. Each room of the domain declares its own; `store` lists them all."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,17 +10,17 @@ from shared.domain.errors import NotFound, Unreadable
 
 @dataclass(frozen=True)
 class Mark:
-    """Objects of the store that say something by being there: their path, with the names of its parts, and what."""
+    """Objects whose presence says something: `pattern` is their path with names for its parts, `says` is for people."""
 
     pattern: str
     says: str
 
     def path(self, **parts: str) -> str:
-        """Where the one with these parts stands."""
+        """The path of the object with these parts."""
         return self.pattern.format(**parts)
 
     def folder(self, **parts: str) -> str:
-        """The folder of all that have these parts, which are the first."""
+        """The folder of all objects whose first parts are these."""
         text = self.pattern
         for name, value in parts.items():
             text = text.replace(f"{{{name}}}", value)
@@ -29,16 +29,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Document[T](Mark):
-    """Documents of one kind: JSON of this type."""
+    """Objects that hold JSON of this type."""
 
     struct: type[T]
 
     def encoded(self, document: T) -> bytes:
-        """The document as the store keeps it."""
+        """The document as JSON."""
         return msgspec.json.encode(document)
 
     def decoded(self, path: str, found: bytes | None) -> T:
-        """What was found at this path; raises NotFound where nothing was, Unreadable for what isn't such a document."""
+        """The document found at this path; raises NotFound for None, and Unreadable for what is no such document."""
         if found is None:
             raise NotFound("DocumentAbsent", f"{path} isn't in the store, where it was written before")
         try:
@@ -56,5 +56,5 @@ def moment(path: str, text: str) -> datetime:
 
 
 def broken(path: str, error: Exception) -> Unreadable:
-    """What says that an object isn't what was written to its path."""
+    """The error that says that an object isn't what Meshward writes to its path."""
     return Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {error}")
