@@ -50,12 +50,12 @@ app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 @dataclass(frozen=True)
 class ApiCall[Q, B]:
-    """An admitted call: the names in its path, its query and its body, and the URL of the app."""
+    """A call with a valid token, whose query and body are what its route takes."""
 
-    path: Mapping[str, str]
+    path: Mapping[str, str]  # the values of its parts, by their names
     query: Q
     body: B
-    url: str
+    url: str  # the app's, up to /api
     client: Client
 
 

@@ -20,13 +20,13 @@ _MODE = "`compromise` if the root can't be trusted any more, `replace` if it has
 
 @dataclass(frozen=True)
 class ApiRoute[Q, B]:
-    """A method and path, the types of its query and body, and what a call does. A POST starts a flow or tells it so."""
+    """What a call takes and does."""
 
-    method: Literal["GET", "POST"]
-    path: str
+    method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
+    path: str  # after /api/
     query: type[Q]
     body: type[B]
-    does: str
+    does: str  # for README and docs/api.md
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""What the app logs, with its fields, and the metrics that follow from it, in Application Insights.
+"""Sends what the app logs, and the metrics that follow from it, to Application Insights.
 
 Rules:
-- A metric is what a signal says: `METRICS` is all of them, so nothing is counted that isn't logged.
+- A metric follows from a signal: `METRICS` has them all, and nothing is counted that isn't logged.
 - Nothing is read, imported or sent before the first line; nothing at all without APPLICATIONINSIGHTS_CONNECTION_STRING.
 - Batches are sent by a thread, as the identity that APPLICATIONINSIGHTS_AUTHENTICATION_STRING names: the host's own.
 - A line that can't be sent is lost: no flow waits for its telemetry.
@@ -30,13 +30,13 @@ Fields = Mapping[str, Any]
 
 
 class Metric(NamedTuple):
-    """`value` of each line of this signal, told apart `by` some of its fields."""
+    """A metric that follows from the lines of a signal."""
 
     signal: type[Signal]
     name: str
     kind: Literal["gauge", "counter"]
-    value: Callable[[Fields], float] = lambda _: 1
-    by: tuple[str, ...] = ()
+    value: Callable[[Fields], float] = lambda _: 1  # of a line, by its fields
+    by: tuple[str, ...] = ()  # the fields that are the metric's dimensions
 
 
 METRICS = (
@@ -102,7 +102,7 @@ def _dimension(value: object) -> str | int | float | bool:
 
 
 class _Exporter:
-    """A LogRecordExporter whose dear parts are built in the thread that exports."""
+    """A LogRecordExporter that imports and builds what takes long in the thread that exports."""
 
     def __init__(self, connection: str, resource: "Resource") -> None:
         self._connection, self._resource = connection, resource
