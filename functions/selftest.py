@@ -174,13 +174,13 @@ async def _providers(check: SelftestCheck) -> None:
 
 async def _cluster_events(check: SelftestCheck) -> None:
     topics = await services().provisioner.subscriptions.system_topics(check.subject)
-    about = [topic for topic in topics if topic.of_subscription(check.subject)]
-    require_subscribed(about, f"subscription {check.subject}", _named(CLUSTER_EVENTS))
+    own = [topic for topic in topics if topic.of_subscription(check.subject)]
+    require_subscribed(own, f"subscription {check.subject}", _named(CLUSTER_EVENTS))
 
 
 async def _certificate_events(check: SelftestCheck) -> None:
-    about = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
-    require_subscribed(about, f"key vault {check.subject}", _named(CERTIFICATE_EVENTS))
+    own = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
+    require_subscribed(own, f"key vault {check.subject}", _named(CERTIFICATE_EVENTS))
 
 
 def _named(events: str) -> str:

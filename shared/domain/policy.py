@@ -71,13 +71,13 @@ def _current(policy: Policy) -> Policy:
     """The document with today's names of knobs."""
     sections = {field.name: field.type for field in msgspec.structs.fields(Knobs)}
 
-    def layer(said: Any) -> Any:
-        if not isinstance(said, dict):
-            return said
-        known = {s: knobs for s, knobs in said.items() if s in sections and isinstance(knobs, dict)}
-        return said | {section: renamed(sections[section], knobs) for section, knobs in known.items()}
+    def layer(given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        whole = {s: knobs for s, knobs in given.items() if s in sections and isinstance(knobs, dict)}
+        return given | {section: renamed(sections[section], knobs) for section, knobs in whole.items()}
 
-    named = [{name: layer(said) for name, said in part.items()} for part in (policy.trust_domains, policy.clusters)]
+    named = [{name: layer(given) for name, given in part.items()} for part in (policy.trust_domains, policy.clusters)]
     return Policy(default=layer(policy.default), trust_domains=named[0], clusters=named[1])
 
 
