@@ -7,7 +7,7 @@ from shared.domain.errors import Unreadable
 from shared.domain.signals import DocumentPassedOver
 
 
-async def readable[T](reading: Awaitable[T]) -> T | None:
+async def unless_broken[T](reading: Awaitable[T]) -> T | None:
     """What is read from the store; None for what was broken there, which the log then names."""
     try:
         return await reading

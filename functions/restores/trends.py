@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from functions.engine.documents import readable
+from functions.engine.documents import unless_broken
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, parsed
 from shared.domain.restores.history import HISTORY, History
@@ -22,7 +22,7 @@ async def shown(source: str, days: int) -> Trends:
 
     async def read(path: str) -> History | None:
         async with slots:
-            return await readable(outer.ledger.get(HISTORY, path))
+            return await unless_broken(outer.ledger.get(HISTORY, path))
 
     found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
     wanted = [h for h in found if h and (only is None or parsed(h.source_id) == only)]

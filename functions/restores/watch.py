@@ -9,7 +9,7 @@ every five minutes ──▶ one Resource Graph query ──▶ confirm at the v
 
 from datetime import datetime
 
-from functions.engine.documents import readable
+from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from functions.restores.documents import spend
 from shared.domain.documents import moment
@@ -25,7 +25,7 @@ async def watch() -> None:
     """Publish an event for each backup job that is news and wasn't told yet."""
     outer = services()
     seen = await outer.ledger.read(WATERMARK.path())
-    start = window_start(await readable(_watermark(seen)) if seen else None, outer.now())
+    start = window_start(await unless_broken(_watermark(seen)) if seen else None, outer.now())
     told = set(await outer.ledger.list(TOLD.folder(), after=told_since(start)))
     found = await outer.verifier.inventory.jobs(start)
     if not found:
