@@ -108,11 +108,6 @@ def standing_checks(app: Installation) -> list[SelftestCheck]:
     ]
 
 
-def _certificates_check(app: Installation) -> SelftestCheck:
-    mends = _mends(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app))
-    return SelftestCheck(name="certificates", mends=mends)
-
-
 def _providers_check(subscription: str) -> SelftestCheck:
     register = f"az provider register --subscription {subscription} --wait --namespace"
     mend = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
