@@ -24,9 +24,9 @@ from shared.domain.selftest import (
     CLUSTER_EVENTS,
     PROVIDERS,
     TRIED,
-    Installation,
     SelftestCheck,
     SelftestFinding,
+    SelftestSettings,
     SystemTopic,
     certificate_event_checks,
     cluster_checks,
@@ -65,12 +65,12 @@ class SelftestReport(msgspec.Struct, frozen=True, kw_only=True):
 async def request(client: Client) -> str:
     """Start a self-test; its instance id."""
     id = f"selftest-{services().now():%Y%m%dT%H%M%S}"
-    await client.start_once("selftest", id, SelftestEvent(id=id, check=event_check(_installation())))
+    await client.start_once("selftest", id, SelftestEvent(id=id, check=event_check(_settings())))
     return id
 
 
-def _installation() -> Installation:
-    return msgspec.convert(services().settings, Installation, from_attributes=True)
+def _settings() -> SelftestSettings:
+    return msgspec.convert(services().settings, SelftestSettings, from_attributes=True)
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -102,13 +102,13 @@ def selftest(run: Runbook, sent: SelftestEvent) -> Steps[SelftestReport]:
 @activity(app)
 async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: ARG001  # activities are called alike
     """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
-    installation = _installation()
+    settings = _settings()
     roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
     clusters = await _seen(services().rotator.clusters.list())
     return [
-        *standing_checks(installation),
-        *certificate_event_checks(installation, await _seen(_system_topics())),
-        *(key_check(installation, root.certificate) for root in roots),
+        *standing_checks(settings),
+        *certificate_event_checks(settings, await _seen(_system_topics())),
+        *(key_check(settings, root.certificate) for root in roots),
         *cluster_checks(clusters),
     ]
 

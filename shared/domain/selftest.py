@@ -64,8 +64,8 @@ def finding(check: SelftestCheck, error: MeshwardError | None = None) -> Selftes
     return SelftestFinding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {mend}")
 
 
-class Installation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the mending commands name of an installation; its fields are those of `Settings`."""
+class SelftestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the app that mending commands name, as `Settings` has them."""
 
     rotator_client_id: str
     provisioner_client_id: str
@@ -92,7 +92,7 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
         return id is not None and id.of_type(_KEY_VAULTS) and same(id.name, name)
 
 
-def standing_checks(app: Installation) -> list[SelftestCheck]:
+def standing_checks(app: SelftestSettings) -> list[SelftestCheck]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
     return [
@@ -114,20 +114,20 @@ def _providers_check(subscription: str) -> SelftestCheck:
     return SelftestCheck(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
 
 
-def _cluster_events_check(app: Installation, subscription: str) -> SelftestCheck:
+def _cluster_events_check(app: SelftestSettings, subscription: str) -> SelftestCheck:
     mends = _mends(
         app.provisioner_client_id, f"Meshward provisioner ({subscription})", str(subscription_scope(subscription))
     )
     return SelftestCheck(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
 
 
-def certificate_event_checks(app: Installation, topics: Iterable[SystemTopic]) -> list[SelftestCheck]:
+def certificate_event_checks(app: SelftestSettings, topics: Iterable[SystemTopic]) -> list[SelftestCheck]:
     """The check that the key vault's events reach us, if its system topic is in a subscription of the fleet."""
     check = SelftestCheck(name="certificate events", otherwise=AFTER_CODE, subject=app.key_vault_name)
     return [check for topic in topics if topic.of_vault(app.key_vault_name)]
 
 
-def _clusters_check(app: Installation, duty: str) -> SelftestCheck:
+def _clusters_check(app: SelftestSettings, duty: str) -> SelftestCheck:
     identity = getattr(app, f"{duty}_client_id")
     roles = [_assign(identity, f"Meshward {duty} ({s})", str(subscription_scope(s))) for s in app.subscriptions]
     return SelftestCheck(
@@ -135,7 +135,7 @@ def _clusters_check(app: Installation, duty: str) -> SelftestCheck:
     )
 
 
-def _store_check(app: Installation) -> SelftestCheck:
+def _store_check(app: SelftestSettings) -> SelftestCheck:
     account = app.store_url.removeprefix("az://").partition("/")[0]
     scope = f"$(az storage account show --name {account} --query id --output tsv)"
     # The store's client doesn't tell a missing role from a missing container; DEPLOY makes both.
@@ -144,7 +144,7 @@ def _store_check(app: Installation) -> SelftestCheck:
     )
 
 
-def key_check(app: Installation, certificate: str) -> SelftestCheck:
+def key_check(app: SelftestSettings, certificate: str) -> SelftestCheck:
     """The check that a trust root's key signs, and that it is the certificate's."""
     enable = f"az keyvault key set-attributes --vault-name {app.key_vault_name} --name {certificate} --enabled true"
     mends = _mends(app.rotator_client_id, "Key Vault Crypto User", _vault_scope(app)) | {"KeyUnusable": enable}
@@ -152,7 +152,7 @@ def key_check(app: Installation, certificate: str) -> SelftestCheck:
     return SelftestCheck(name="key", mends=mends | {"WrongKey": replace}, subject=certificate)
 
 
-def event_check(app: Installation) -> SelftestCheck:
+def event_check(app: SelftestSettings) -> SelftestCheck:
     """The check that an event published to our topic comes back."""
     topic = f"$(az eventgrid topic list --query \"[?endpoint=='{app.event_topic_url}'].id\" --output tsv)"
     mends = _mends(app.verifier_client_id, "EventGrid Data Sender", topic)
@@ -209,7 +209,7 @@ def require_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
         raise PermanentError("MissingPermissions", message)
 
 
-def _vault_scope(app: Installation) -> str:
+def _vault_scope(app: SelftestSettings) -> str:
     return f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
 
 

@@ -5,7 +5,7 @@ mypy says so if one of these lines is fine by it: an ignored error that isn't th
 
 from local.docs_reasons import KINDS
 from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, Unreadable, service_code
-from shared.domain.selftest import Installation, cluster_checks, event_check, key_check, standing_checks
+from shared.domain.selftest import SelftestSettings, cluster_checks, event_check, key_check, standing_checks
 from tests.worlds.facts.members import SUBSCRIPTION, cluster
 
 
@@ -31,7 +31,7 @@ def test_a_text_from_outside_is_no_reason_until_it_is_bounded() -> None:
 
 
 def test_the_self_test_mends_by_reasons_that_there_are() -> None:
-    app = Installation(
+    app = SelftestSettings(
         rotator_client_id="r",
         provisioner_client_id="p",
         verifier_client_id="v",
