@@ -206,7 +206,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})
     if isinstance(error, Misconfigured):  # which setting it is, is for whoever reads the log
-        body["message"] = "the app isn't set up completely; its log says what is missing"
+        body["message"] = "the app lacks settings; its log says which"
         return _json(500, body)
     if isinstance(error, Unreadable):
         return _json(500, body)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from functions.engine.logs import log
 from shared.domain.errors import Unreadable
-from shared.domain.signals import DocumentPassedOver
+from shared.domain.signals import DocumentSkipped
 
 
 async def unless_broken[T](reading: Awaitable[T]) -> T | None:
@@ -12,5 +12,5 @@ async def unless_broken[T](reading: Awaitable[T]) -> T | None:
     try:
         return await reading
     except Unreadable as error:
-        log(DocumentPassedOver(reason=error.reason, error=error.message))
+        log(DocumentSkipped(reason=error.reason, error=error.message))
         return None

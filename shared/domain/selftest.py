@@ -14,7 +14,7 @@ from shared.domain.documents import Mark
 from shared.domain.errors import MeshwardError, PermanentError
 from shared.domain.resource_id import parsed, same, subscription_scope
 
-TRIED = Mark("selftest/{name}", "That a self-test wrote to the store, or that its event came back.")
+TRIED = Mark("selftest/{name}", "A self-test wrote to the store, or its event came back.")
 # What a subscription of the fleet needs; infra/providers.sh registers these, and more for the installation itself.
 PROVIDERS = (
     "Microsoft.ContainerService",
@@ -171,7 +171,7 @@ def _cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
     stopped = cluster.power_state == "Stopped"
     mend = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
-    mends = {} if stopped else {"Unreachable": f"{look}  # let the app's subnet or addresses in"}
+    mends = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
         SelftestCheck(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
         for duty, does in works.items()
@@ -182,7 +182,9 @@ def _cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
 def require_same_clock(azure: datetime, before: datetime, after: datetime) -> None:
     """Raise PermanentError if Azure, asked between these two moments of our clock, answered with another time."""
     if max(before - azure, azure - after) > CLOCK_TOLERANCE:
-        message = f"the app's clock reads {before:%H:%M:%S}, Azure's {azure:%H:%M:%S}: certificates would be of no use"
+        message = (
+            f"the app's clock reads {before:%H:%M:%S}, Azure's {azure:%H:%M:%S}: certificates would get wrong dates"
+        )
         raise PermanentError("ClockSkewed", message)
 
 

@@ -56,7 +56,7 @@ class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
     error: str
 
 
-class DocumentPassedOver(Warn, frozen=True, kw_only=True, tag="document passed over"):
+class DocumentSkipped(Warn, frozen=True, kw_only=True, tag="document skipped"):
     """A document in the store is broken: what needs it goes without it, until somebody restores or removes it."""
 
     reason: str

@@ -1,14 +1,7 @@
-"""Which identity makes a call: that of the duty which the call names. No duty has another's adapters.
+"""What every duty has: its identity, and the clusters that it sees with that.
 
-    services().rotator.key_vault…        the rotator       rotates trust: Key Vault, the objects of the mesh
-    services().provisioner.guards…       the provisioner   makes vaults, assigns roles, binds backup workloads
-    services().verifier.disks…           the verifier      restores into isolation, publishes events
-
-- The file of each duty beside this one lists what it reaches. What its identity may do there is in infra/roles.json for
-  Azure, and in infra/cluster for Kubernetes.
-- The verifier keeps the store for all duties: `services().ledger` and `services().policy()` are calls of its.
-- Two kinds of calls are of no duty. Entra's keys, by which callers' tokens are checked, are public. Telemetry, and the
-  storage of the Functions host, are reached as the host's own identity.
+`services().verifier.disks.held(…)` is a call of the verifier: the duty that a call names makes it. The file of each
+duty beside this one lists what it reaches; CONTRIBUTING.md says what each identity is for.
 """
 
 from functools import cached_property
@@ -24,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Duty:
-    """The outer world with the rights of one managed identity, which `client_id` names, and the clusters it sees."""
+    """The outer world with the rights of one managed identity, which `client_id` names."""
 
     def __init__(self, settings: Settings, client_id: str) -> None:
         self._settings, self._client_id = settings, client_id

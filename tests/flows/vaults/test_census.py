@@ -201,7 +201,7 @@ async def test_a_broken_document_costs_the_census_what_it_says_and_nothing_else(
     await stage.clock.advance(DAY)
     later = await counted(stage)
     assert (later.taken_at.day, later.protected, standing(later, "aks-ours").proof) == (16, 2, proof)
-    told = [line for line in stage.log if "document passed over" in line]
+    told = [line for line in stage.log if "document skipped" in line]
     assert [name in "".join(told) for name in (history.name, "2027-01-15.notes")] == [True, True]
 
 
