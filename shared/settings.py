@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     authority_url: str = "https://login.microsoftonline.com"
     file_url: str = "https://{account}.file.core.windows.net"
     # Key Vault's client checks that a challenge names the vault's own domain, which no vault on loopback can satisfy.
-    verify_key_vault_domain: bool = True
+    verify_key_vault_domain: Annotated[bool, Meta(description="true or false")] = True
 
     @property
     def subscriptions(self) -> list[str]:
@@ -60,13 +60,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(found, cls, strict=False)
 
 
-def _fault(field: msgspec.structs.FieldInfo, value: str) -> str:
+def _fault(field: msgspec.structs.FieldInfo, value: object) -> str:
     """What is wrong with the value of a setting, and what it has to be; empty if nothing is."""
     try:
         msgspec.convert(value, field.type, strict=False)
     except msgspec.ValidationError as error:
         needed = next((meta.description for meta in getattr(field.type, "__metadata__", ())), str(error))
-        return f"{_variable(field.name)} is {shown(value)!r} and has to be {needed}"
+        return f"{_variable(field.name)} is {shown(str(value))!r} and has to be {needed}"
     return ""
 
 

@@ -42,7 +42,7 @@ def test_every_missing_setting_is_named_at_once() -> None:
         ("BACKUP_RESOURCE_GROUP", "rg.", "name of a resource group"),
         ("KEY_VAULT_URL", "kv.vault.azure.net", "https://"),
         ("STORE_URL", "https://store.blob.core.windows.net/meshward", "az://"),
-        ("VERIFY_KEY_VAULT_DOMAIN", "perhaps", "bool"),
+        ("VERIFY_KEY_VAULT_DOMAIN", "perhaps", "true or false"),
     ],
 )
 def test_a_setting_that_can_t_be_used_is_named_with_its_value_and_what_it_has_to_be(
