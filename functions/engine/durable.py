@@ -30,7 +30,7 @@ from shared.domain.pace import jitter, next_look
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-_SHARD = 32
+_REQUESTS_PER_FLOW = 32
 
 type Steps[T] = Generator[Task[Any], Any, T]
 
@@ -165,7 +165,7 @@ class Runbook:
 
         A run that shards several times gives each time another `part`: the flows' ids hold it.
         """
-        shards = [list(some) for some in batched(requests, _SHARD, strict=False)]
+        shards = [list(some) for some in batched(requests, _REQUESTS_PER_FLOW, strict=False)]
         results: list[list[Out]] = yield from self.flows(flow, shards, part)
         return [result for shard in results for result in shard]
 

@@ -7,7 +7,7 @@ from shared.domain.errors import TemporaryError
 from shared.domain.guard.callers import Caller, Unauthenticated, admit
 from shared.settings import Settings
 
-_LONGEST_TOKEN = 16_384
+_LONGEST_TOKEN = 16_384  # characters
 
 
 class TokenVerifier:
