@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from shared.domain.resource_id import is_name
+
 type Text = Annotated[str, Meta(min_length=1)]
 
 _CLUSTER = "Resource id of a managed cluster; for a release, of a deleted one."
@@ -18,13 +20,13 @@ _MODE = "`compromise` if the root's key may have leaked, `replace` if the root h
 
 @dataclass(frozen=True)
 class ApiRoute[Q, B]:
-    """A method and path, the types of its query and body, and what a call does. A POST starts a flow or tells it so."""
+    """What a call takes and does."""
 
-    method: Literal["GET", "POST"]
-    path: str
+    method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
+    path: str  # after /api/
     query: type[Q]
     body: type[B]
-    does: str
+    does: str  # for README and docs/api.md
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -84,6 +86,12 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = ""
     item_id: Annotated[Text, Meta(description="Resource id of a backup instance or protected item.")] = ""
     point_id: Annotated[Text, Meta(description="Name of a recovery point of the item. Default: the latest.")] = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.job_id) == bool(self.item_id):
+            raise ValueError("job_id: either this or item_id is needed")
+        if self.point_id and not is_name(self.point_id):
+            raise ValueError("point_id: it isn't the name of a recovery point")
 
 
 SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", Nothing, Nothing, "which trust root is due when, and why")
@@ -160,20 +168,4 @@ START_SELFTEST = ApiRoute(
 )
 SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", Nothing, Nothing, "the status of a flow")
 
-ROUTES = (
-    SHOW_UPCOMING_ROTATIONS,
-    SHOW_ROTATION_PLAN,
-    START_ROTATION,
-    RESUME_ROTATION,
-    ABORT_ROTATION,
-    SHOW_PROTECTION_PLAN,
-    START_PROTECTION,
-    SHOW_RELEASE_PLANS,
-    START_RELEASE,
-    START_VERIFICATION,
-    SHOW_RESTORES,
-    SHOW_RESTORE_REPORT,
-    SHOW_CENSUS,
-    START_SELFTEST,
-    SHOW_INSTANCE,
-)
+ROUTES = tuple(each for each in list(vars().values()) if isinstance(each, ApiRoute))

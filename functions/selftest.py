@@ -15,8 +15,8 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.client import Client
-from functions.engine.durable import DeadlinePassed, Runbook, Steps, declined, orchestrator
-from functions.engine.incoming import received
+from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.selftest import (
@@ -24,38 +24,38 @@ from shared.domain.selftest import (
     CLUSTER_EVENTS,
     PROVIDERS,
     TRIED,
-    Places,
     SelftestCheck,
     SelftestFinding,
+    SelftestSettings,
     SystemTopic,
-    check_clock,
-    check_permitted,
-    check_registered,
-    check_subscribed,
+    certificate_event_checks,
     cluster_checks,
     event_check,
     finding,
     key_check,
+    require_permitted,
+    require_registered,
+    require_same_clock,
+    require_subscribed,
     standing_checks,
-    subscribed_vault,
 )
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
 
 app = df.Blueprint()
 
-SOON = timedelta(seconds=10)
-PATIENCE = timedelta(minutes=5)
+POLL_INTERVAL = timedelta(seconds=10)
+EVENT_DEADLINE = timedelta(minutes=5)
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class SelftestEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event on its way around; `check` says what it is there for."""
 
     id: str
     check: SelftestCheck
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class SelftestReport(msgspec.Struct, frozen=True, kw_only=True):
     """All findings, and whether each is good."""
 
     passed: bool
@@ -65,65 +65,52 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 async def request(client: Client) -> str:
     """Start a self-test; its instance id."""
     id = f"selftest-{services().now():%Y%m%dT%H%M%S}"
-    await client.start_once("selftest", id, Sent(id=id, check=event_check(_places())))
+    await client.start_once("selftest", id, SelftestEvent(id=id, check=event_check(_settings())))
     return id
 
 
-def _places() -> Places:
-    told = services().settings
-    return Places(
-        rotator=told.rotator_client_id,
-        provisioner=told.provisioner_client_id,
-        verifier=told.verifier_client_id,
-        subscriptions=tuple(told.subscriptions),
-        key_vault=told.key_vault_name,
-        topic_url=told.event_topic_url,
-        store_url=told.store_url,
-    )
+def _settings() -> SelftestSettings:
+    return msgspec.convert(services().settings, SelftestSettings, from_attributes=True)
 
 
 @app.event_grid_trigger(arg_name="event")
 async def on_selftest_event(event: func.EventGridEvent) -> None:
     """Note that an event of the self-test has come back."""
     try:
-        id = selftest_sent(received(event))
+        id = selftest_sent(envelope_of(event))
     except MeshwardError as error:
-        declined(error, event.id)
+        log_declined(error, event.id)
         raise
     await services().ledger.create(TRIED.path(name=id), b"")
 
 
 @orchestrator(app)
-def selftest(run: Runbook, sent: Sent) -> Steps[Report]:
+def selftest(run: Runbook, sent: SelftestEvent) -> Steps[SelftestReport]:
     """The runbook."""
     run.phase("probe")
-    plan = yield from run.step(plan_selftest, sent)
-    findings = yield from run.steps(*((probe, check) for check in plan.checks))
+    checks = yield from run.step(plan_selftest, sent)
+    findings = yield from run.steps(*((probe, check) for check in checks))
     event = yield from run.step(send_event, sent)
     if event.passed:
         try:
-            event = yield from run.step(await_event, sent, every=SOON, deadline=PATIENCE)
+            event = yield from run.step(await_event, sent, every=POLL_INTERVAL, deadline=EVENT_DEADLINE)
         except DeadlinePassed as late:
             event = finding(sent.check, late.waited)
-    return Report(passed=all(one.passed for one in (*findings, event)), findings=(*findings, event))
-
-
-class Checks(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be tried."""
-
-    checks: tuple[SelftestCheck, ...]
+    return SelftestReport(passed=all(one.passed for one in (*findings, event)), findings=(*findings, event))
 
 
 @activity(app)
-async def plan_selftest(sent: Sent) -> Checks:  # noqa: ARG001  # activities are called alike
+async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: ARG001  # activities are called alike
     """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
-    places = _places()
+    settings = _settings()
     roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
     clusters = await _seen(services().rotator.clusters.list())
-    topics = await _seen(_system_topics())
-    keys = [key_check(places, root.certificate) for root in roots]
-    vault = subscribed_vault(places, topics)
-    return Checks(checks=(*standing_checks(places), *vault, *keys, *cluster_checks(clusters)))
+    return [
+        *standing_checks(settings),
+        *certificate_event_checks(settings, await _seen(_system_topics())),
+        *(key_check(settings, root.certificate) for root in roots),
+        *cluster_checks(clusters),
+    ]
 
 
 async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:
@@ -134,81 +121,66 @@ async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:
 
 
 async def _system_topics() -> list[SystemTopic]:
-    told = services().settings
-    return [topic for s in told.subscriptions for topic in await services().provisioner.subscriptions.system_topics(s)]
+    fleet = services().settings.subscriptions
+    return [topic for s in fleet for topic in await services().provisioner.subscriptions.system_topics(s)]
 
 
 @activity(app)
 async def probe(check: SelftestCheck) -> SelftestFinding:
     """Try one thing."""
+    return await _tried(check, _PROBES[check.name](check))
+
+
+async def _tried(check: SelftestCheck, trial: Awaitable[object]) -> SelftestFinding:
     try:
-        await _PROBES[check.name](check)
+        await trial
     except MeshwardError as error:
         return finding(check, error)
     return finding(check)
 
 
 @activity(app)
-async def send_event(sent: Sent) -> SelftestFinding:
+async def send_event(sent: SelftestEvent) -> SelftestFinding:
     """Publish an event to our own topic."""
-    now = services().now()
-    try:
-        await services().verifier.events.publish(
-            id=sent.id, type=SELFTEST, source="/meshward/selftest", subject=sent.id, time=now, data={}
-        )
-    except MeshwardError as error:
-        return finding(sent.check, error)
-    return finding(sent.check)
+    id, now = sent.id, services().now()
+    sending = services().verifier.events.publish(
+        id=id, type=SELFTEST, source="/meshward/selftest", subject=id, time=now, data={}
+    )
+    return await _tried(sent.check, sending)
 
 
 @activity(app)
-async def await_event(sent: Sent) -> SelftestFinding:
+async def await_event(sent: SelftestEvent) -> SelftestFinding:
     """Wait until it has come back."""
     if await services().ledger.read(TRIED.path(name=sent.id)) is None:
         raise NotConverged("EventLost", "the topic accepted the event, but the app didn't receive it")
     return finding(sent.check)
 
 
-async def _clusters_of_rotator(_: SelftestCheck) -> None:
-    await services().rotator.clusters.list()
-
-
-async def _clusters_of_provisioner(_: SelftestCheck) -> None:
-    await services().provisioner.clusters.list()
-
-
-async def _clusters_of_verifier(_: SelftestCheck) -> None:
-    await services().verifier.clusters.list()
-
-
-async def _certificates(_: SelftestCheck) -> None:
-    await services().rotator.key_vault.certificates()
-
-
 async def _key(check: SelftestCheck) -> None:
     version, certificate = await services().rotator.key_vault.latest(check.subject)
-    await services().rotator.keys.check(check.subject, version, certificate)
+    await services().rotator.key_vault.require_signing_key(check.subject, version, certificate)
 
 
 async def _clock(_: SelftestCheck) -> None:
     before = services().now()
-    told = await services().provisioner.subscriptions.clock(services().settings.subscriptions[0])
-    check_clock(told, before, services().now())
+    azure = await services().provisioner.subscriptions.clock(services().settings.subscriptions[0])
+    require_same_clock(azure, before, services().now())
 
 
 async def _providers(check: SelftestCheck) -> None:
-    check_registered(check.subject, await services().provisioner.subscriptions.providers(check.subject, PROVIDERS))
+    require_registered(check.subject, await services().provisioner.subscriptions.providers(check.subject, PROVIDERS))
 
 
 async def _cluster_events(check: SelftestCheck) -> None:
     topics = await services().provisioner.subscriptions.system_topics(check.subject)
-    about = [topic for topic in topics if topic.of_subscription(check.subject)]
-    check_subscribed(about, f"subscription {check.subject}", _named(CLUSTER_EVENTS))
+    own = [topic for topic in topics if topic.of_subscription(check.subject)]
+    require_subscribed(own, f"subscription {check.subject}", _named(CLUSTER_EVENTS))
 
 
 async def _certificate_events(check: SelftestCheck) -> None:
-    about = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
-    check_subscribed(about, f"key vault {check.subject}", _named(CERTIFICATE_EVENTS))
+    own = [topic for topic in await _system_topics() if topic.of_vault(check.subject)]
+    require_subscribed(own, f"key vault {check.subject}", _named(CERTIFICATE_EVENTS))
 
 
 def _named(events: str) -> str:
@@ -221,27 +193,29 @@ async def _store(_: SelftestCheck) -> None:
 
 async def _cluster_of_rotator(check: SelftestCheck) -> None:
     async with services().rotator.linkerd.mesh(check.subject) as mesh:
-        check_permitted("rotator", check.subject, await mesh.missing_permissions())
+        require_permitted("rotator", check.subject, await mesh.missing_permissions())
 
 
 async def _cluster_of_provisioner(check: SelftestCheck) -> None:
     missing = await services().provisioner.backup_namespaces.missing_permissions(check.subject)
-    check_permitted("provisioner", check.subject, missing)
+    require_permitted("provisioner", check.subject, missing)
 
 
 async def _cluster_of_verifier(check: SelftestCheck) -> None:
-    check_permitted("verifier", check.subject, await services().verifier.namespaces.missing_permissions(check.subject))
+    require_permitted(
+        "verifier", check.subject, await services().verifier.namespaces.missing_permissions(check.subject)
+    )
 
 
-_PROBES: dict[str, Callable[[SelftestCheck], Awaitable[None]]] = {
+_PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
     "clock": _clock,
     "providers": _providers,
     "cluster events": _cluster_events,
     "certificate events": _certificate_events,
-    "clusters as rotator": _clusters_of_rotator,
-    "clusters as provisioner": _clusters_of_provisioner,
-    "clusters as verifier": _clusters_of_verifier,
-    "certificates": _certificates,
+    "clusters as rotator": lambda _: services().rotator.clusters.list(),
+    "clusters as provisioner": lambda _: services().provisioner.clusters.list(),
+    "clusters as verifier": lambda _: services().verifier.clusters.list(),
+    "certificates": lambda _: services().rotator.key_vault.certificates(),
     "key": _key,
     "store": _store,
     "cluster as rotator": _cluster_of_rotator,

@@ -16,7 +16,7 @@ from rich.console import Console
 from local.observe import observe, results, shortcomings
 from local.plays import SCENARIOS, Scenario
 from local.progress import Progress
-from local.stage import APP, open_stage
+from local.stage import APP, end_alike_on_term, open_stage
 from local.summary import census, report, show
 
 OUT = APP / "out" / "run.json"
@@ -28,6 +28,7 @@ def main() -> None:
     console, name = Console(), os.environ.get("SCENARIO") or "all"
     if name not in SCENARIOS:
         sys.exit(f"there is no scenario {name}; there are {', '.join(SCENARIOS)}")
+    end_alike_on_term()
     try:
         sys.exit(asyncio.run(played(console, SCENARIOS[name])))
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from rich.console import Console
 from local import scenario
 from local.plays import publish
 from local.progress import Progress
-from local.stage import RunningApp, open_stage
+from local.stage import RunningApp, end_alike_on_term, open_stage
 
 SPEED = 60.0  # a virtual minute a second: a day of rotation in about twenty minutes
 
@@ -41,6 +41,7 @@ The three events are being published now. Ctrl-C ends it all.
 
 
 def main() -> None:
+    end_alike_on_term()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(Console()))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -54,6 +55,11 @@ class RunningApp:
     def ended(self, instance_id: str) -> bool:
         instance = self.host.instance(instance_id)
         return instance is not None and instance.ended
+
+
+def end_alike_on_term() -> None:
+    """Let TERM end this process as Ctrl-C does: by what is open, first."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 @asynccontextmanager

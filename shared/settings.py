@@ -1,31 +1,40 @@
 """What the app is told by its environment: names and endpoints, never a secret."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from shared.domain.errors import Misconfigured
+from shared.domain.errors import Misconfigured, shown
+from shared.domain.resource_id import GROUP_NAME, GUID
+
+_GUIDS = rf"(?i)\A\s*{GUID}(\s*,\s*{GUID})*[\s,]*\Z"
+Guid = Annotated[str, Meta(pattern=rf"(?i)\A{GUID}\Z", description="an id such as az account show prints (a GUID)")]
+Url = Annotated[str, Meta(pattern=r"\Ahttps?://\S+\Z", description="a URL that begins with https://")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One field per setting; its environment variable is MESHWARD_ and the field's name in capitals."""
 
-    tenant_id: str
-    subscription_ids: str
+    tenant_id: Guid
+    subscription_ids: Annotated[str, Meta(pattern=_GUIDS, description="ids of subscriptions, separated by commas")]
     audience: str
-    key_vault_url: str
-    event_topic_url: str
-    store_url: str
-    backup_resource_group: str
-    rotator_client_id: str
-    provisioner_client_id: str
-    verifier_client_id: str
+    key_vault_url: Url
+    event_topic_url: Url
+    store_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
+    backup_resource_group: Annotated[
+        str, Meta(pattern=rf"\A{GROUP_NAME}\Z", description="the name of a resource group")
+    ]
+    rotator_client_id: Guid
+    provisioner_client_id: Guid
+    verifier_client_id: Guid
     installation: str = "meshward"  # what the names of its resources and event subscriptions hold
     arm_url: str = "https://management.azure.com"
     authority_url: str = "https://login.microsoftonline.com"
     file_url: str = "https://{account}.file.core.windows.net"
     # Key Vault's client checks that a challenge names the vault's own domain, which no vault on loopback can satisfy.
-    verify_key_vault_domain: bool = True
+    verify_key_vault_domain: Annotated[bool, Meta(description="true or false")] = True
 
     @property
     def subscriptions(self) -> list[str]:
@@ -39,16 +48,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read the settings; raises Misconfigured that names every missing one at once."""
+        """Read the settings; raises Misconfigured that names every missing or every wrong one at once."""
         fields = msgspec.structs.fields(cls)
         found = {f.name: environ[_variable(f.name)] for f in fields if environ.get(_variable(f.name))}
         missing = [_variable(f.name) for f in fields if f.required and f.name not in found]
         if missing:
             raise Misconfigured("SettingsMissing", f"set these application settings: {', '.join(missing)}")
-        try:
-            return msgspec.convert(found, cls, strict=False)
-        except msgspec.ValidationError as error:
-            raise Misconfigured("SettingInvalid", f"an application setting can't be read: {error}") from error
+        wrong = [fault for f in fields if f.name in found and (fault := _fault(f, found[f.name]))]
+        if wrong:
+            raise Misconfigured("SettingInvalid", f"correct these application settings: {'; '.join(wrong)}")
+        return msgspec.convert(found, cls, strict=False)
+
+
+def _fault(field: msgspec.structs.FieldInfo, value: object) -> str:
+    """What is wrong with the value of a setting, and what it has to be; empty if nothing is."""
+    try:
+        msgspec.convert(value, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        needed = next((meta.description for meta in getattr(field.type, "__metadata__", ())), str(error))
+        return f"{_variable(field.name)} is {shown(str(value))!r} and has to be {needed}"
+    return ""
 
 
 def _variable(field: str) -> str:

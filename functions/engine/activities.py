@@ -6,13 +6,14 @@ What it raises becomes a value, so that reasons stand in history whole.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, get_type_hints
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.logs import log
-from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, recorded
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.signals import StepRefused
 
@@ -32,12 +33,12 @@ def activity[In, Out](app: df.Blueprint) -> Callable[[Callable[[In], Awaitable[O
 
     def register(work: Callable[[In], Awaitable[Out]]) -> Activity[In, Out]:
         hints = get_type_hints(work)
-        result = hints.pop("return")
-        (request_type,) = hints.values()
-        defined = Activity(work.__name__, request_type, result, work)
+        (request_name,) = signature(work).parameters
+        defined = Activity(work.__name__, hints[request_name], hints["return"], work)
 
         async def run(request: dict) -> dict:  # type: ignore[type-arg]  # the Functions indexer refuses dict[str, Any]
-            return recorded(await _outcome(defined, request))
+            outcome: dict[str, Any] = msgspec.to_builtins(await _outcome(defined, request))
+            return outcome
 
         run.__name__ = work.__name__
         app.activity_trigger(input_name="request")(run)

@@ -1,9 +1,9 @@
 """The durable client: how triggers start flows and look at them.
 
 Rules:
-- An instance id runs once, ever: the policy that refuses a second start names no status that may be replaced. After a
-  failed run, `start_again` takes the next number at the id, so that nothing that stands in a history is lost.
-- The client connects when it is first used. Most events are declined, and a connection would be most of their cost.
+- An instance id runs once: the reuse policy names no status whose instance may be replaced. After a failed run,
+  `start_again` appends the next number to the id, so that the history of the failed run stays.
+- The client connects when it is first used. Most events start nothing, and a connection would be most of their cost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,8 +31,8 @@ class Client:
     def _connected(self) -> df.DurableFunctionsClient:
         return df.DurableFunctionsClient(self._configuration)
 
-    async def start_once(self, orchestrator: str, instance_id: str, request: Any) -> None:
-        """Start an orchestration unless its id ever ran."""
+    async def start_once(self, orchestrator: str, instance_id: str, request: object) -> None:
+        """Start an orchestration, unless one has run or runs under this id."""
         try:
             await self._connected.schedule_new_orchestration(
                 orchestrator,
@@ -47,10 +47,12 @@ class Client:
         else:
             log(FlowStarted(instance_id=instance_id, orchestrator=orchestrator))
 
-    async def start_again(self, orchestrator: str, instance_id: str, request: Any, *, completed: bool = False) -> str:
-        """`start_once`, but after a failed run another one with the next number at its id; the id of the latest run.
+    async def start_again(
+        self, orchestrator: str, instance_id: str, request: object, *, completed: bool = False
+    ) -> str:
+        """Like `start_once`, but after a failed run start another, under the id with the next number; its id.
 
-        With `completed` also after a run that has completed, for who knows that it didn't reach its goal.
+        With `completed` another one is started after a completed run, too: for callers who see that its goal is undone.
         """
         latest, number = instance_id, 1
         while (run := await self.state(latest)) and (run.failed or (completed and run.completed)):
@@ -59,9 +61,9 @@ class Client:
         await self.start_once(orchestrator, latest, request)
         return latest
 
-    async def say(self, instance_id: str, word: str) -> None:
+    async def raise_event(self, instance_id: str, name: str) -> None:
         """Raise an external event at an instance."""
-        await self._connected.raise_orchestration_event(instance_id, word)
+        await self._connected.raise_orchestration_event(instance_id, name)
 
     async def state(self, instance_id: str) -> Run | None:
         """The run with this instance id, None if there never was one."""
@@ -69,11 +71,11 @@ class Client:
         return run_of(found) if found else None
 
     async def latest(self, instance_id: str) -> Run | None:
-        """The run with this instance id, or the latest one at it."""
-        found, number = await self.state(instance_id), 2
-        while later := await self.state(f"{instance_id}-{number}") if found else None:
-            found, number = later, number + 1
-        return found
+        """The latest of the runs under this instance id and its numbers; None if there never was one."""
+        run, number = await self.state(instance_id), 2
+        while run and (later := await self.state(f"{instance_id}-{number}")):
+            run, number = later, number + 1
+        return run
 
     def close(self) -> None:
         """End the connection, if one was made."""

@@ -1,20 +1,21 @@
-"""Durable Functions as Meshward uses them; no other room knows how they behave.
+"""Durable Functions as Meshward uses them. No other room imports their library.
 
 Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
-- An orchestrator reads as a runbook. No rule, no I/O, no clock. What it takes in turn or at once:
+- An orchestrator reads as a runbook: it decides nothing, does no I/O and reads no clock. It calls:
 
-      step       an activity
-      steps      activities at once; those that aren't done are asked again together
-      chains     generators of steps at once, each at its own pace and with a phase of its own
-      each       a flow of its own, with a history of its own, for each request
-      sharded    a flow of its own for every thirty-two requests
-- A flow that lasts hands itself on (`again`), so that no history grows without bound.
+      step             an activity
+      steps            activities side by side; those that aren't done are called again together
+      chains           sequences of steps side by side, each at its own pace and in its own phase
+      flows            an orchestration of its own, with its own history, for each request
+      sharded_flows    an orchestration for every thirty-two requests
+- A flow that lasts continues as new, with an empty history, so that no history grows without bound.
 """
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from inspect import signature
 from itertools import batched
 from typing import Any, get_type_hints
 
@@ -23,21 +24,19 @@ import msgspec
 from durabletask.task import CancellableTask, OrchestrationContext, Task, TaskFailedError, when_all, when_any
 
 from functions.engine.activities import Activity
-from functions.engine.logs import log
-from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting, outcome_of
-from shared.domain.errors import MeshwardError, PermanentError, TemporaryError
-from shared.domain.pace import apart, next_look
-from shared.domain.signals import EventDeclined
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
+from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.pace import jitter, next_look
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-_SHARD = 32
+_REQUESTS_PER_FLOW = 32
 
-type Steps[T] = Generator[Any, Any, T]
+type Steps[T] = Generator[Task[Any], Any, T]
 
 
 class DeadlinePassed(PermanentError):
-    """A step (its activity's name) didn't finish in time. `waited` is what it said last."""
+    """A step, named by its activity, didn't finish in time. `waited` is the error it last waited with."""
 
     def __init__(self, step: str, waited: TemporaryError) -> None:
         super().__init__("DeadlinePassed", f"{step} didn't finish in time: {waited.reason}: {waited.message}")
@@ -60,9 +59,9 @@ def orchestrator[In, Out](
 
     def register(work: Callable[["Runbook", In], Steps[Out]]) -> Orchestrator[In, Out]:
         hints = get_type_hints(work)
-        (result,) = hints.pop("return").__args__
-        _, request_type = hints.values()
-        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, request_type, result)
+        _, request_name = signature(work).parameters
+        (result,) = hints["return"].__args__
+        defined: Orchestrator[In, Out] = Orchestrator(work.__name__, hints[request_name], result)
 
         def run(context: OrchestrationContext, request: Any) -> Steps[Any]:
             done = yield from work(Runbook(context), msgspec.convert(request, defined.request))
@@ -76,7 +75,7 @@ def orchestrator[In, Out](
 
 
 class Runbook:
-    """One run of an orchestrator: its phase, its steps and what it waits for, shown as the instance's custom status."""
+    """One run of an orchestrator. Its phase, and what it waits for, are shown as the instance's custom status."""
 
     def __init__(self, context: OrchestrationContext) -> None:
         self._context = context
@@ -87,19 +86,19 @@ class Runbook:
     def instance_id(self) -> str:
         return self._context.instance_id
 
-    def phase(self, name: str, **facts: Any) -> None:
-        """Say which phase begins, with facts for whoever watches."""
+    def phase(self, name: str, **facts: object) -> None:
+        """Show that this phase begins, with facts about it."""
         self._phase = name
         self._context.set_custom_status({"phase": name, **facts})
 
-    def waits(self, step: str, reasons: Sequence[TemporaryError]) -> None:
-        """Say what the phase waits for: a step, and why it isn't done, the first reason in words."""
+    def show_waiting(self, step: str, reasons: Sequence[TemporaryError]) -> None:
+        """Show which step the phase waits for, how many reasons there are, and the first of them."""
         first = reasons[0]
         status = {"phase": self._phase, "step": step, "reason": first.reason, "message": first.message}
         self._context.set_custom_status({**status, "waiting": len(reasons)})
 
     def limit(self, time: timedelta) -> None:
-        """Let no step of this run go on for longer than this from now."""
+        """From now on, end every step of this run after this time at the latest."""
         self._until = self._now() + time
 
     def step[In, Out](
@@ -113,33 +112,32 @@ class Runbook:
     def steps(
         self, *steps: tuple[Activity[Any, Any], Any], every: timedelta = MINUTE, deadline: timedelta = HOUR
     ) -> Steps[list[Any]]:
-        """Activities, each with its request, at once; the results in their order."""
+        """Call activities, each with its request, side by side; the results in their order."""
         begun = self._now()
         until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
-        told = 0
-        while len(results) < len(steps):
-            pending = [i for i in range(len(steps)) if i not in results]
+        times_told = 0
+        while pending := [i for i in range(len(steps)) if i not in results]:
             outcomes = yield from self._call([steps[i] for i in pending])
-            waits = {}
+            waits: list[tuple[str, TemporaryError]] = []
             for i, outcome in zip(pending, outcomes, strict=True):
+                activity, _ = steps[i]
                 match outcome:
                     case Finished(result):
-                        results[i] = msgspec.convert(result, steps[i][0].result)
+                        results[i] = msgspec.convert(result, activity.result)
                     case Waiting():
-                        waits[i] = outcome.error
+                        waits.append((activity.name, outcome.error))
                     case Refused():
                         raise outcome.error
             if waits:
-                told = told + 1 if any(wait.retry_after is not None for wait in waits.values()) else 0
-                name = steps[next(iter(waits))][0].name
-                yield from self._pause(name, list(waits.values()), every, begun, until, told)
+                times_told = times_told + 1 if any(wait.retry_after is not None for _, wait in waits) else 0
+                yield from self._pause(waits, every, begun, until, times_told)
         return [results[i] for i in range(len(steps))]
 
     def chains(self, *several: Steps[Any]) -> Steps[list[Any]]:
-        """Chains of steps, each at its own pace and in a phase of its own; their results in order.
+        """Run chains of steps side by side, each at its own pace and in its own phase; their results in order.
 
-        One that is refused holds up no other: its error is raised once all have ended.
+        A chain that is refused holds up no other: its error is raised once all have ended.
         """
         phase = self._phase
         chains = [_Chain(steps, phase) for steps in several]
@@ -160,19 +158,19 @@ class Runbook:
             raise refused[0]
         return [chain.result for chain in chains]
 
-    def sharded[In, Out](
+    def sharded_flows[In, Out](
         self, flow: Orchestrator[list[In], list[Out]], requests: Sequence[In], part: str = ""
     ) -> Steps[list[Out]]:
-        """`each` for many: a flow takes some of the requests and returns their results, so that no history grows long.
+        """Like `flows`, but each flow takes up to thirty-two requests, so that no history grows long.
 
-        `part` tells the ids of what this run shards several times apart.
+        A run that shards several times gives each time another `part`: the flows' ids hold it.
         """
-        shards = [list(some) for some in batched(requests, _SHARD, strict=False)]
-        results: list[list[Out]] = yield from self.each(flow, shards, part)
+        shards = [list(some) for some in batched(requests, _REQUESTS_PER_FLOW, strict=False)]
+        results: list[list[Out]] = yield from self.flows(flow, shards, part)
         return [result for shard in results for result in shard]
 
-    def each[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
-        """A flow of its own for each request, side by side; the results in their order. Their ids are numbered."""
+    def flows[In, Out](self, flow: Orchestrator[In, Out], requests: Sequence[In], part: str = "") -> Steps[list[Out]]:
+        """Run a flow for each request, side by side; the results in their order. Their ids hold `part` and a number."""
         results = yield when_all(
             [
                 self._context.call_sub_orchestrator(
@@ -186,19 +184,19 @@ class Runbook:
         return [msgspec.convert(result, flow.result) for result in results]
 
     def pause(self, time: timedelta) -> Steps[None]:
-        """Let so much time pass."""
+        """Wait for this long."""
         yield self._context.create_timer(self._now() + time)
 
-    def scatter(self, most: timedelta) -> Steps[None]:
-        """Let some time pass, `most` at most, so that runs that were started together don't begin together."""
-        yield from self.pause(apart(self.instance_id, self._now(), most))
+    def jitter(self, most: timedelta) -> Steps[None]:
+        """Wait for up to `most`, differently from run to run: runs that were started together don't go on together."""
+        yield from self.pause(jitter(self.instance_id, self._now(), most))
 
     def listen(self, *names: str) -> "EventInbox":
-        """What operators say to this run from now on."""
+        """The external events of these names that reach this run from now on."""
         return EventInbox(self._context, {name: self._context.wait_for_external_event(name) for name in names})
 
-    def again(self, request: Any) -> None:
-        """Start over with this request and an empty history. Events that weren't waited for yet are kept."""
+    def continue_as_new(self, request: object) -> None:
+        """Start over with this request and an empty history. Events that nothing has waited for yet are kept."""
         self._context.continue_as_new(msgspec.to_builtins(request), save_events=True)
 
     def _call(self, steps: Sequence[tuple[Activity[Any, Any], Any]]) -> Steps[list[ActivityOutcome]]:
@@ -207,28 +205,38 @@ class Runbook:
             for activity, request in steps
         ]
         try:
-            records: list[dict[str, Any]] = yield when_all(calls)
+            records = yield when_all(calls)
         except TaskFailedError as error:
             names = ", ".join(dict.fromkeys(activity.name for activity, _ in steps))
             raise PermanentError("StepBroken", f"{names} broke: {error}") from error
-        return [outcome_of(record) for record in records]
+        outcomes: list[ActivityOutcome] = msgspec.convert(records, list[ActivityOutcome])
+        return outcomes
 
     def _pause(
-        self, step: str, waits: list[TemporaryError], every: timedelta, begun: datetime, until: datetime, told: int
+        self,
+        waits: list[tuple[str, TemporaryError]],
+        every: timedelta,
+        begun: datetime,
+        until: datetime,
+        times_told: int,
     ) -> Steps[None]:
-        """Wait until it is time to try again; `told` is how often in a row a service has said when that is."""
-        resume = next_look(self.instance_id, self._now(), begun, every, waits, told)
-        if resume > until:
-            raise DeadlinePassed(step, waits[0])
-        self.waits(step, waits)
-        yield self._context.create_timer(resume)
+        """Wait until it is time to try again; the first of those that wait is shown.
+
+        `times_told` is how often in a row a service has said when that is.
+        """
+        (step, _), reasons = waits[0], [reason for _, reason in waits]
+        resume_at = next_look(self.instance_id, self._now(), begun, every, reasons, times_told)
+        if resume_at > until:
+            raise DeadlinePassed(step, reasons[0])
+        self.show_waiting(step, reasons)
+        yield self._context.create_timer(resume_at)
 
     def _now(self) -> datetime:
         return self._context.current_utc_datetime
 
 
 class _Chain:
-    """Steps in turn, beside other chains: the phase they are in, and what they wait for."""
+    """A sequence of steps beside others: the phase it is in, and the task it waits for."""
 
     def __init__(self, steps: Steps[Any], phase: str) -> None:
         self._steps, self.phase = steps, phase
@@ -241,10 +249,9 @@ class _Chain:
         return self.awaited is None or self.awaited.is_complete
 
     def go_on(self) -> PermanentError | None:
-        """Go on to what is to be waited for next, or to the end; the error that the chain ended with."""
-        done, self.awaited = self.awaited, None
+        """Run up to the next task to wait for, or to the end; the error that the chain ended with, if any."""
         try:
-            self.awaited = self._resumed(done)
+            self.awaited = self._resumed()
         except StopIteration as end:
             self.result, self.ended = end.value, True
         except PermanentError as error:
@@ -252,33 +259,27 @@ class _Chain:
             return error
         return None
 
-    def _resumed(self, done: Task[Any] | None) -> Task[Any]:
-        task: Task[Any] = (
-            self._steps.throw(done.get_exception())
-            if done and done.is_failed
-            else self._steps.send(done and done.get_result())
-        )
-        return task
+    def _resumed(self) -> Task[Any]:
+        if self.awaited is None:
+            return next(self._steps)
+        if self.awaited.is_failed:
+            return self._steps.throw(self.awaited.get_exception())
+        return self._steps.send(self.awaited.get_result())
 
 
 class EventInbox:
-    """Events from outside, by name, each heard once."""
+    """External events by name; each is received once."""
 
     def __init__(self, context: OrchestrationContext, events: dict[str, CancellableTask[Any]]) -> None:
         self._context, self._events = context, events
 
     def wait(self, time: timedelta) -> Steps[list[str]]:
-        """What is said, as soon as something is, for so long at most; a word from before counts."""
-        if not self.heard() and time:
+        """Wait until an event has come, for this long at most; the names of all that have. Earlier events count."""
+        if not self.received() and time:
             timer = self._context.create_timer(self._context.current_utc_datetime + time)
             yield when_any([timer, *self._events.values()])
-        return self.heard()
+        return self.received()
 
-    def heard(self) -> list[str]:
-        """All that has been said until now."""
+    def received(self) -> list[str]:
+        """The names of the events that have come until now."""
         return [name for name, event in self._events.items() if event.is_complete]
-
-
-def declined(error: MeshwardError, event_id: str) -> None:
-    """Log why an event starts nothing."""
-    log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))

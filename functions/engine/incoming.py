@@ -1,12 +1,20 @@
-"""Event Grid's two schemas, as the Functions runtime hands them over, turned into one envelope."""
+"""Events as the Functions runtime hands them over: two schemas become one envelope, and a refusal a log line."""
 
-from typing import Any
+import azure.functions as func
 
+from functions.engine.logs import log
+from shared.domain.errors import MeshwardError
 from shared.domain.events import Envelope, envelope
+from shared.domain.signals import EventDeclined
 
 
-def received(event: Any) -> Envelope:
+def envelope_of(event: func.EventGridEvent | func.CloudEvent) -> Envelope:
     """The envelope of an `EventGridEvent` or a `CloudEvent`; raises InvalidEvent that names what is wrong."""
-    if hasattr(event, "specversion"):
-        return envelope(event.id, event.type, event.source, event.subject, event.get_json())
-    return envelope(event.id, event.event_type, event.topic, event.subject, event.get_json())
+    if isinstance(event, func.CloudEvent):
+        return envelope(event.id, event.type, event.get_json())
+    return envelope(event.id, event.event_type, event.get_json())
+
+
+def log_declined(error: MeshwardError, event_id: str) -> None:
+    """Log why an event starts nothing."""
+    log(EventDeclined(event_id=event_id, reason=error.reason, error=error.message))

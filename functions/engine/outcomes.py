@@ -1,13 +1,8 @@
-"""How a call of an activity ends: Finished, Waiting or Refused. In histories each is a dictionary of one key.
-
-    {"done": result}    {"wait": {reason, message, retry_after, blockers}}    {"refused": {reason, message}}
-
-Histories outlive upgrades, so this form stays.
-"""
+"""How a call of an activity ends: Finished, Waiting or Refused, which histories tell apart by a field "type"."""
 
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
+from msgspec import Struct
 
 from shared.domain.errors import PermanentError, TemporaryError
 
@@ -17,13 +12,13 @@ if TYPE_CHECKING:
 type ActivityOutcome = Finished | Waiting | Refused
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(Struct, frozen=True, tag=str.lower):
     """The work is done; its result in JSON's types."""
 
     result: Any
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(Struct, frozen=True, tag=str.lower):
     """Not yet: what TemporaryError says."""
 
     reason: str
@@ -36,7 +31,7 @@ class Waiting(msgspec.Struct, frozen=True):
         return TemporaryError(cast("WaitingReason", self.reason), self.message, self.retry_after, self.blockers)
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(Struct, frozen=True, tag=str.lower):
     """Never: what PermanentError says."""
 
     reason: str
@@ -45,26 +40,3 @@ class Refused(msgspec.Struct, frozen=True):
     @property
     def error(self) -> PermanentError:
         return PermanentError(cast("RefusedReason", self.reason), self.message)
-
-
-def recorded(outcome: ActivityOutcome) -> dict[str, Any]:
-    """The outcome as histories have it."""
-    match outcome:
-        case Finished(result):
-            return {"done": result}
-        case Waiting():
-            return {"wait": msgspec.to_builtins(outcome)}
-        case Refused():
-            return {"refused": msgspec.to_builtins(outcome)}
-
-
-def outcome_of(record: dict[str, Any]) -> ActivityOutcome:
-    """The outcome that a history has; raises ValueError for any other dictionary."""
-    match record:
-        case {"done": result}:
-            return Finished(result)
-        case {"wait": wait}:
-            return msgspec.convert(wait, Waiting)
-        case {"refused": refused}:
-            return msgspec.convert(refused, Refused)
-    raise ValueError(f"{sorted(record)} is no outcome of an activity")

@@ -1,4 +1,4 @@
-"""One run of a flow, as the engine knows it, in words of our own: what starts and looks at flows needs no others."""
+"""One run of a flow. What starts flows and looks at them knows a run by this, and nothing of the engine's own types."""
 
 import json
 from datetime import datetime
@@ -9,23 +9,19 @@ from durabletask.client import OrchestrationState
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run stands.
-
-    `status` is pending, running, suspended, completed, failed or terminated; `progress` is what the run shows of
-    itself, `result` what it ended with, `failure` why it failed (None: it hasn't).
-    """
+    """Where a run stands."""
 
     instance_id: str
-    flow: str
-    status: str
-    progress: Any
-    result: Any
-    failure: str | None
+    flow: str  # the orchestrator's name
+    status: str  # pending, running, suspended, completed, failed or terminated
+    progress: Any  # its custom status
+    result: Any  # what it returned
+    failure: str | None  # why it failed, None if it hasn't
     created_at: datetime
     last_updated_at: datetime
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         return self.status in ("pending", "running")
 
     @property
@@ -38,7 +34,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_of(state: OrchestrationState) -> Run:
-    """What the engine says of an instance."""
+    """The run that the engine calls an instance."""
     return Run(
         instance_id=state.instance_id,
         flow=state.name,

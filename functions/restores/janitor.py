@@ -16,7 +16,7 @@ async def clear(client: Client) -> None:
     outer = services()
     for lease in unreleased(await outer.ledger.list(LEASE.folder(), after=kept_since(outer.now()))):
         run = await client.state(f"verify-{verification(lease)}")
-        if run and run.goes_on:
+        if run and run.is_active:
             continue
         try:
             left = await _cleared(lease)

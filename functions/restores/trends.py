@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from functions.engine.documents import unless_broken
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, parsed
 from shared.domain.restores.history import HISTORY, History
@@ -19,12 +20,12 @@ async def shown(source: str, days: int) -> Trends:
     only = ResourceId(source) if source else None
     policy, slots = await outer.policy(), asyncio.Semaphore(_AT_ONCE)
 
-    async def read(path: str) -> History:
+    async def read(path: str) -> History | None:
         async with slots:
-            return await outer.ledger.get(HISTORY, path)
+            return await unless_broken(outer.ledger.get(HISTORY, path))
 
     found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
-    wanted = [h for h in found if only is None or parsed(h.source_id) == only]
+    wanted = [h for h in found if h and (only is None or parsed(h.source_id) == only)]
     since = now - timedelta(days=days)
     return trends([(history, _knobs(policy, history)) for history in wanted], since, now)
 

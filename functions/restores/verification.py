@@ -20,8 +20,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import MINUTE, Runbook, Steps, declined, orchestrator
-from functions.engine.incoming import received
+from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
 from functions.restores.plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
 from functions.restores.restore_steps import (
@@ -35,7 +35,6 @@ from functions.restores.restore_steps import (
 from functions.restores.staging_steps import take_turn
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
-from shared.domain.resource_id import is_name
 from shared.domain.restores.checks import Concluded, Result, VerificationOutcome
 from shared.domain.restores.choice import Choice, SampledOut
 from shared.domain.restores.lease import Clearing
@@ -65,12 +64,12 @@ LONGEST_QUEUE = timedelta(hours=3)
 async def on_backup_completed(event: func.EventGridEvent, client: Client) -> None:
     """Verify the backup, if it is drawn."""
     try:
-        completed = backup_completed(received(event))
+        completed = backup_completed(envelope_of(event))
         if completed.status.lower() not in GOOD:
             raise InvalidEvent("NothingToVerify", f"the backup ended as {shown(completed.status)}, not as completed")
         await request_verification(client, of_job(completed.job_id))
     except MeshwardError as error:
-        declined(error, event.id)
+        log_declined(error, event.id)
         raise
 
 
@@ -85,10 +84,6 @@ async def request_verification(client: Client, wanted: Verification) -> str:
 
 async def request_by_hand(client: Client, job: str, item: str, point: str) -> str:
     """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
-    if bool(job) == bool(item):
-        raise PermanentError("MalformedBody", 'the body needs either "job_id" or "item_id"')
-    if point and not is_name(point):
-        raise PermanentError("MalformedBody", '"point_id" is the name of a recovery point')
     wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
     return await request_verification(client, wanted)
 

@@ -9,8 +9,10 @@ every five minutes ──▶ one Resource Graph query ──▶ confirm at the v
 
 from datetime import datetime
 
+from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from functions.restores.documents import spend
+from shared.domain.documents import moment
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
 from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
@@ -23,7 +25,7 @@ async def watch() -> None:
     """Publish an event for each backup job that is news and wasn't told yet."""
     outer = services()
     seen = await outer.ledger.read(WATERMARK.path())
-    start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
+    start = window_start(await unless_broken(_watermark(seen)) if seen else None, outer.now())
     told = set(await outer.ledger.list(TOLD.folder(), after=told_since(start)))
     found = await outer.verifier.inventory.jobs(start)
     if not found:
@@ -31,6 +33,10 @@ async def watch() -> None:
     jobs = untold(filter(_readable, found), told, start, outer.now())
     if jobs and all([await _tell(job) for job in jobs]):
         await outer.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
+
+
+async def _watermark(seen: bytes) -> datetime:
+    return moment(WATERMARK.path(), seen.decode(errors="replace"))
 
 
 def _readable(job: WatchedJob) -> bool:

@@ -80,9 +80,9 @@ async def tell(client: Client, instance_id: str, word: Word) -> str:
     run = await client.state(instance_id)
     if run is None or run.flow != rotate_trust_root.name:
         raise NotFound("NoSuchInstance", "no rotation has this instance id")
-    if not run.goes_on:
+    if not run.is_active:
         raise Conflict("RotationEnded", f"the rotation has ended: {run.status}")
     shown = run.progress or {}
     moved(Phase(shown.get("phase", FIRST_PHASE)), word, Mode(shown.get("mode", Mode.ROUTINE)))
-    await client.say(instance_id, word)
+    await client.raise_event(instance_id, word)
     return instance_id

@@ -120,7 +120,7 @@ def _on_hold(course: RotationState, held: Hold) -> RotationOnHold:
 async def ensure_root(rotation: Rotation) -> Roots:
     """The new root is in Key Vault."""
     vault = services().rotator.key_vault
-    versions, request = await vault.versions(rotation.new), await vault.request(rotation.new)
+    versions, request = await vault.versions(rotation.new), await vault.latest_request(rotation.new)
     check_ours(versions, rotation)
     act = next_act(versions, request)
     old_version, old = await vault.latest(rotation.old)
@@ -138,7 +138,7 @@ async def _make_root(act: Act, rotation: Rotation, versions: list[CertificateVer
         case Act.CREATE_KEY | Act.REQUEST:
             hardware = await vault.hardware_protected(rotation.old)
             issuer = "Self" if act is Act.CREATE_KEY else "Unknown"
-            await vault.create(name, issuer=issuer, new_key=act is Act.CREATE_KEY, hardware=hardware)
+            await vault.request_version(name, issuer=issuer, new_key=act is Act.CREATE_KEY, hardware=hardware)
         case Act.MERGE:
             key = await vault.requested_key(name)
             policy = (await services().policy()).at(rotation.trust_domain).trust

@@ -23,7 +23,7 @@ SLICE = timedelta(minutes=5)  # how long a member tries in a round, and so how s
 @orchestrator(app)
 def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[MemberOutcome]]:
     """Some members, side by side."""
-    return (yield from run.each(rotate_member, members))
+    return (yield from run.flows(rotate_member, members))
 
 
 @orchestrator(app)

@@ -24,8 +24,8 @@ import msgspec
 from msgspec.structs import replace
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import MINUTE, Runbook, Steps, declined, orchestrator
-from functions.engine.incoming import received
+from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
 from functions.trust.fleet_steps import (
     Ending,
@@ -56,7 +56,7 @@ from shared.wiring import services
 async def on_certificate_event(event: func.EventGridEvent, client: Client) -> None:
     """A certificate nears its expiry: rotate it, if it is a current trust root of ours and nobody has aborted that."""
     try:
-        expiring = certificate_near_expiry(received(event))
+        expiring = certificate_near_expiry(envelope_of(event))
         if not same(expiring.vault, services().settings.key_vault_name):
             raise InvalidEvent("ForeignVault", f"key vault {shown(expiring.vault)} isn't the configured one")
         found, now = await services().rotator.key_vault.certificates(), services().now()
@@ -67,7 +67,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
     except AlreadyRotated as done:
         log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
     except MeshwardError as error:
-        declined(error, event.id)
+        log_declined(error, event.id)
         raise
 
 
@@ -123,7 +123,7 @@ def rotate_trust_root(run: Runbook, course: RotationState) -> Steps[Rotated | No
         round = yield from run.step(find_work, course)
         _show(run, round.course)
         outcomes = yield from _tried(run, round)
-        heard = replace(round.course, words=_words(words.heard()))
+        heard = replace(round.course, words=_words(words.received()))
         tried = replace(round, course=heard, members=[])  # what came of them is in the outcomes
         course = yield from run.step(judge_round, Reported(round=tried, outcomes=outcomes))
         if course.phase in ENDS:
@@ -132,7 +132,7 @@ def rotate_trust_root(run: Runbook, course: RotationState) -> Steps[Rotated | No
         course = replace(course, held=Hold(reason=error.reason, message=error.message), pause=HOLD_POLL)
     _show(run, course)
     said = yield from words.wait(course.pause)
-    run.again(replace(course, words=_words([*course.words, *said])))
+    run.continue_as_new(replace(course, words=_words([*course.words, *said])))
     return None
 
 
@@ -150,7 +150,7 @@ def _show(run: Runbook, course: RotationState) -> None:
 def _tried(run: Runbook, round: Round) -> Steps[list[MemberOutcome]]:
     """What came of every member's try; of the fleet's own part when no member has anything left to do."""
     if round.members:
-        return (yield from run.sharded(rotate_members, round.members, f"-r{round.course.round}"))
+        return (yield from run.sharded_flows(rotate_members, round.members, f"-r{round.course.round}"))
     if round.unseen or round.course.phase in ENDS:
         return []
     return [(yield from outcome_of("", round.course.phase, _fleet_part(run, round.course)))]

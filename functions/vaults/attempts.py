@@ -60,12 +60,12 @@ def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, what: s
     name = f"-{start.name}-{crc32(msgspec.json.encode(asking)):08x}"
     tried = Tried()
     for number in range(ATTEMPTS):
-        (tried,) = yield from run.each(attempt, [asking], f"{name}-{number}")
+        (tried,) = yield from run.flows(attempt, [asking], f"{name}-{number}")
         if not tried.code:
             return
         if tried.refused:
             break
-        run.waits(start.name, [TemporaryError(service_code(tried.code), tried.message)])
+        run.show_waiting(start.name, [TemporaryError(service_code(tried.code), tried.message)])
     raise PermanentError(service_code(tried.code), f"{what}: {tried.message}")
 
 

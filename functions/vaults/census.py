@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from functions.engine.client import Client
+from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from functions.restores.documents import history_of
 from functions.vaults import protection
@@ -72,10 +73,12 @@ async def latest() -> Census:
 
 
 async def _latest() -> Census | None:
-    paths = await services().ledger.list(CENSUS.folder())
-    if not paths:
-        return None
-    return await services().ledger.get(CENSUS, paths[-1])
+    """The newest that can be read."""
+    ledger = services().ledger
+    for day in reversed(await ledger.list(CENSUS.folder())):
+        if found := await unless_broken(ledger.get(CENSUS, day)):
+            return found
+    return None
 
 
 async def _with_proofs(standing: Standing, before: Census, jobs: Sequence[WatchedJob]) -> Standing:
@@ -89,7 +92,11 @@ async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: 
 
     `volume` is the label of the share or machine that the item protects.
     """
-    known, backups, history = before.proof(item), good_backups(jobs, item, volume), await history_of(item)
+    known, backups, history = (
+        before.proof(item),
+        good_backups(jobs, item, volume),
+        await unless_broken(history_of(item)),
+    )
     verified = history.last_verified if history else None
     return Proof(
         last_good_backup=backups[0].ended if backups else known.last_good_backup,

@@ -16,8 +16,8 @@ from datetime import timedelta
 import azure.functions as func
 
 from functions.engine.client import Client, with_client
-from functions.engine.durable import Runbook, Steps, declined, orchestrator
-from functions.engine.incoming import received
+from functions.engine.durable import Runbook, Steps, orchestrator
+from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
 from functions.vaults.attempts import PROBE, until_clean
 from functions.vaults.bindings import bound
@@ -67,13 +67,13 @@ SCATTER = timedelta(seconds=5)  # the events of many clusters are read before th
 async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
     """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
     try:
-        written = cluster_written(received(event))
+        written = cluster_written(envelope_of(event))
         if written is None:
             log(OtherResourceWritten(event_id=event.id))
             return
         wanted = await _wanted(written.cluster_id)
     except MeshwardError as error:
-        declined(error, event.id)
+        log_declined(error, event.id)
         raise
     if wanted is None:
         log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
@@ -143,7 +143,7 @@ def protect_cluster(run: Runbook, order: ProtectionRequest) -> Steps[Protected]:
     """The runbook."""
     wanted = order.wanted
     run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
-    yield from run.scatter(SCATTER)
+    yield from run.jitter(SCATTER)
     plan = yield from run.step(plan_protection, order, every=SOON)
     if plan.differences:
         run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)

@@ -1,7 +1,6 @@
-"""What others have written becomes a struct, or is refused with the place of the fault."""
+"""Data from outside becomes a struct, or is refused with the place of the fault."""
 
 import re
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,7 @@ _FAULT = re.compile(
 
 
 class Misfit(ValueError):
-    """What isn't as its type says: where (`.trust.issuer_lifetime`, empty for the whole) and why."""
+    """Data that doesn't fit its type: `at` is where (`.trust.issuer_lifetime`, empty for the whole), `why` says why."""
 
     def __init__(self, error: msgspec.ValidationError) -> None:
         super().__init__(str(error))
@@ -23,8 +22,8 @@ class Misfit(ValueError):
         self.why = why or ("it is missing" if missing else "there is no such field")
 
 
-def converted[T](found: Any, kind: type[T], *, strict: bool = True) -> T:
-    """The struct; raises Misfit. If it isn't `strict`, a text may stand for a number."""
+def converted[T](found: object, kind: type[T], *, strict: bool = True) -> T:
+    """The data as this type; raises Misfit. Unless `strict`, a text may stand for a number."""
     try:
         return msgspec.convert(found, kind, strict=strict)
     except msgspec.ValidationError as error:

@@ -1,6 +1,7 @@
-"""The kinds of documents in the store. A room of the domain declares its own, `store` lists them all."""
+"""The kinds of objects in the store. Each room of the domain declares its own; `store` lists them all."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 
@@ -9,17 +10,17 @@ from shared.domain.errors import NotFound, Unreadable
 
 @dataclass(frozen=True)
 class Mark:
-    """Objects of the store that say something by being there: their path, with the names of its parts, and what."""
+    """Objects whose presence says something: `pattern` is their path with names for its parts, `says` is for people."""
 
     pattern: str
     says: str
 
     def path(self, **parts: str) -> str:
-        """Where the one with these parts stands."""
+        """The path of the object with these parts."""
         return self.pattern.format(**parts)
 
     def folder(self, **parts: str) -> str:
-        """The folder of all that have these parts, which are the first."""
+        """The folder of all objects whose first parts are these."""
         text = self.pattern
         for name, value in parts.items():
             text = text.replace(f"{{{name}}}", value)
@@ -28,19 +29,32 @@ class Mark:
 
 @dataclass(frozen=True)
 class Document[T](Mark):
-    """Documents of one kind: JSON of this type."""
+    """Objects that hold JSON of this type."""
 
     struct: type[T]
 
     def encoded(self, document: T) -> bytes:
-        """The document as the store keeps it."""
+        """The document as JSON."""
         return msgspec.json.encode(document)
 
     def decoded(self, path: str, found: bytes | None) -> T:
-        """What was found at this path; raises NotFound where nothing was, Unreadable for what isn't such a document."""
+        """The document found at this path; raises NotFound for None, and Unreadable for what is no such document."""
         if found is None:
             raise NotFound("DocumentAbsent", f"{path} isn't in the store, where it was written before")
         try:
             return msgspec.json.decode(found, type=self.struct)
         except msgspec.DecodeError as error:
-            raise Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {error}") from error
+            raise broken(path, error) from error
+
+
+def moment(path: str, text: str) -> datetime:
+    """The time that the object at this path has in its name or holds (ISO 8601); raises Unreadable."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise broken(path, error) from error
+
+
+def broken(path: str, error: Exception) -> Unreadable:
+    """The error that says that an object isn't what Meshward writes to its path."""
+    return Unreadable("DocumentBroken", f"{path} in the store was changed and can't be read: {error}")

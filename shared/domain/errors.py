@@ -24,7 +24,7 @@ from shared.domain.reasons import (
     WaitingReason,
 )
 
-_QUOTED = 200
+_LONGEST_QUOTE = 200
 
 
 class MeshwardError(Exception):
@@ -101,7 +101,7 @@ class NotConverged(TemporaryError):
 
 def shown(text: str) -> str:
     """A text from outside as messages may quote it: at most 200 characters, none of which moves a cursor."""
-    short = text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
+    short = text if len(text) <= _LONGEST_QUOTE else f"{text[: _LONGEST_QUOTE - 1]}…"
     return "".join(letter if letter.isprintable() else "�" for letter in short)
 
 

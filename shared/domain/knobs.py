@@ -46,11 +46,11 @@ def extras(section: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
     return {name: getattr(type, "extra", None) or {} for name, type in types.items()}
 
 
-def renamed(section: type[msgspec.Struct], said: Mapping[str, Any]) -> dict[str, Any]:
+def renamed(section: type[msgspec.Struct], given: Mapping[str, Any]) -> dict[str, Any]:
     """What the document says of a section, by today's names. A former name beside today's stays, to be refused."""
     former = {extra["formerly"]: knob for knob, extra in extras(section).items() if "formerly" in extra}
-    taken = {old: knob for old, knob in former.items() if knob not in said}
-    return {taken.get(knob, knob): value for knob, value in said.items()}
+    taken = {old: knob for old, knob in former.items() if knob not in given}
+    return {taken.get(knob, knob): value for knob, value in given.items()}
 
 
 def written(span: timedelta) -> str:

@@ -13,24 +13,25 @@ from zlib import crc32
 
 from shared.domain.errors import TemporaryError
 
-_LONGEST_WAIT = timedelta(minutes=30)
-_SPREAD, _WIDEST = timedelta(seconds=20), 6
-_PATIENCE, _SLOWEST = 12, 4
+_LONGEST_WAIT = timedelta(minutes=30)  # that a service may ask for
+_JITTER, _MOST_JITTERS = timedelta(seconds=20), 6  # one more each time that a service asks for a wait
+_LOOKS_PER_WAIT = 12
+_SLOWEST = 4  # times the interval of the first looks
 
 
 def next_look(
-    run: str, now: datetime, begun: datetime, every: timedelta, waits: Sequence[TemporaryError], told: int
+    run: str, now: datetime, begun: datetime, every: timedelta, waits: Sequence[TemporaryError], times_told: int
 ) -> datetime:
     """The next look of a run (by id) that has waited since `begun`; at first it looks `every` so long.
 
-    `told` is how often in a row a service has said when to come back.
+    `times_told` is how often in a row a service has said when to come back.
     """
     asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
     if asked:
-        return now + min(max(asked), _LONGEST_WAIT) + apart(run, now, _SPREAD * min(told, _WIDEST))
-    return now + min(max(every, (now - begun) / _PATIENCE), _SLOWEST * every)
+        return now + min(max(asked), _LONGEST_WAIT) + jitter(run, now, _JITTER * min(times_told, _MOST_JITTERS))
+    return now + min(max(every, (now - begun) / _LOOKS_PER_WAIT), _SLOWEST * every)
 
 
-def apart(run: str, now: datetime, most: timedelta) -> timedelta:
+def jitter(run: str, now: datetime, most: timedelta) -> timedelta:
     """A part of `most` that differs from run to run and from moment to moment, and is the same in every replay."""
     return most * (crc32(f"{run} {now}".encode()) / 2**32)

@@ -62,7 +62,7 @@ def policy_of(document: bytes | None) -> Policy:
     for part in ("trust_domains", "clusters"):
         named = getattr(policy, part)
         for name, layer in named.items():
-            _check_name(f"$.{part}", name, list(named))
+            _require_name(f"$.{part}", name, list(named))
             _converted(layer, Knobs, f"$.{part}[{json.dumps(name)}]")
     return policy
 
@@ -71,24 +71,24 @@ def _current(policy: Policy) -> Policy:
     """The document with today's names of knobs."""
     sections = {field.name: field.type for field in msgspec.structs.fields(Knobs)}
 
-    def layer(said: Any) -> Any:
-        if not isinstance(said, dict):
-            return said
-        known = {s: knobs for s, knobs in said.items() if s in sections and isinstance(knobs, dict)}
-        return said | {section: renamed(sections[section], knobs) for section, knobs in known.items()}
+    def layer(given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        whole = {s: knobs for s, knobs in given.items() if s in sections and isinstance(knobs, dict)}
+        return given | {section: renamed(sections[section], knobs) for section, knobs in whole.items()}
 
-    named = [{name: layer(said) for name, said in part.items()} for part in (policy.trust_domains, policy.clusters)]
+    named = [{name: layer(given) for name, given in part.items()} for part in (policy.trust_domains, policy.clusters)]
     return Policy(default=layer(policy.default), trust_domains=named[0], clusters=named[1])
 
 
-def _check_name(path: str, name: str, names: list[str]) -> None:
+def _require_name(path: str, name: str, names: list[str]) -> None:
     if [folded(n) for n in names].count(folded(name)) > 1:
-        raise _bad(path, f"{name} is there twice, in different case")
+        raise _bad_policy(path, f"{name} is there twice, in different case")
     try:
         if path == "$.clusters":
             cluster_id(name)
     except PermanentError as error:
-        raise _bad(path, error.message) from error
+        raise _bad_policy(path, error.message) from error
 
 
 def _named(layers: dict[str, Any], name: str) -> Any:
@@ -99,8 +99,8 @@ def _converted[T](found: Any, kind: type[T], path: str) -> T:
     try:
         return converted(found, kind)
     except Misfit as misfit:
-        raise _bad(f"{path}{misfit.at}", misfit.why) from misfit
+        raise _bad_policy(f"{path}{misfit.at}", misfit.why) from misfit
 
 
-def _bad(path: str, why: str) -> PermanentError:
+def _bad_policy(path: str, why: str) -> PermanentError:
     return PermanentError("BadPolicy", f"the policy document is refused: {path}: {why}")

@@ -22,8 +22,8 @@ SUBSCRIPTION, GROUP = "Microsoft.Resources/subscriptions", "Microsoft.Resources/
 GROUP_NAME = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"
 ACCOUNT_NAME = r"[a-z0-9]{3,24}"
 _NAME = r"[A-Za-z0-9_.();-]{0,259}[A-Za-z0-9_()-]"
-_GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_SCOPE = rf"/subscriptions/{_GUID}(?:/resourcegroups/{GROUP_NAME})?"
+GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SCOPE = rf"/subscriptions/{GUID}(?:/resourcegroups/{GROUP_NAME})?"
 _RESOURCE = rf"/providers/[a-z0-9]+(?:\.[a-z0-9]+)+(?:/(?!providers/)[a-z][a-z0-9]{{0,62}}/{_NAME})+"
 _ID = re.compile(rf"(?=/)(?:{_SCOPE})?(?:{_RESOURCE})*", re.ASCII | re.IGNORECASE)
 _LONGEST = 2048
@@ -66,10 +66,10 @@ class ResourceId:
     def type(self) -> str:
         """Namespace and types, as in `Microsoft.Network/virtualNetworks/subnets`; an extension's are its own."""
         pairs = self._pairs
-        place = _namespace(pairs)
-        if place is None:
+        position = _namespace(pairs)
+        if position is None:
             return GROUP if len(pairs) > 1 else SUBSCRIPTION
-        return "/".join([pairs[place][1], *(key for key, _ in pairs[place + 1 :])])
+        return "/".join([pairs[position][1], *(key for key, _ in pairs[position + 1 :])])
 
     @property
     def namespace(self) -> str:
@@ -119,8 +119,8 @@ class ResourceId:
     def _is(self, types: tuple[str, ...]) -> bool:
         return self.type.lower() in (type.lower() for type in types)
 
-    def _named(self, place: int, key: str) -> str:
-        found, name = self._pairs[place] if place < len(self._pairs) else ("", "")
+    def _named(self, position: int, key: str) -> str:
+        found, name = self._pairs[position] if position < len(self._pairs) else ("", "")
         if found.lower() != key:
             raise PermanentError("NotAResourceId", f"{shown(self.text)} has nothing of {key}")
         return name
@@ -133,7 +133,9 @@ class ResourceId:
 
 def _namespace(pairs: list[tuple[str, str]]) -> int | None:
     """Where the last namespace stands."""
-    return next((place for place in reversed(range(len(pairs))) if pairs[place][0].lower() == "providers"), None)
+    return next(
+        (position for position in reversed(range(len(pairs))) if pairs[position][0].lower() == "providers"), None
+    )
 
 
 def subscription_scope(subscription: str) -> ResourceId:

@@ -64,15 +64,15 @@ def finding(check: SelftestCheck, error: MeshwardError | None = None) -> Selftes
     return SelftestFinding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {mend}")
 
 
-class Places(msgspec.Struct, frozen=True, kw_only=True):
-    """What the app is told: the identities' client ids, and where things are."""
+class SelftestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the app that mending commands name, as `Settings` has them."""
 
-    rotator: str
-    provisioner: str
-    verifier: str
-    subscriptions: tuple[str, ...]
-    key_vault: str
-    topic_url: str
+    rotator_client_id: str
+    provisioner_client_id: str
+    verifier_client_id: str
+    subscriptions: tuple[str, ...]  # GUIDs of the fleet's subscriptions
+    key_vault_name: str
+    event_topic_url: str
     store_url: str
 
 
@@ -92,67 +92,70 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
         return id is not None and id.of_type(_KEY_VAULTS) and same(id.name, name)
 
 
-def standing_checks(told: Places) -> list[SelftestCheck]:
+def standing_checks(app: SelftestSettings) -> list[SelftestCheck]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
-    vault = f"$(az keyvault show --name {told.key_vault} --query id --output tsv)"
     return [
         SelftestCheck(name="clock", otherwise=f"az functionapp restart {_APP}"),
-        *(_registered(subscription) for subscription in told.subscriptions),
-        *(_subscribed(told, subscription) for subscription in told.subscriptions),
-        *(_sees_clusters(told, duty) for duty in duties),
-        SelftestCheck(name="certificates", mends=_mends(told.rotator, "Key Vault Certificates Officer", vault)),
-        _writes(told),
+        *(_providers_check(subscription) for subscription in app.subscriptions),
+        *(_cluster_events_check(app, subscription) for subscription in app.subscriptions),
+        *(_clusters_check(app, duty) for duty in duties),
+        SelftestCheck(
+            name="certificates",
+            mends=_mends(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
+        ),
+        _store_check(app),
     ]
 
 
-def _registered(subscription: str) -> SelftestCheck:
+def _providers_check(subscription: str) -> SelftestCheck:
     register = f"az provider register --subscription {subscription} --wait --namespace"
     mend = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
     return SelftestCheck(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
 
 
-def _subscribed(told: Places, subscription: str) -> SelftestCheck:
-    mends = _mends(told.provisioner, f"Meshward provisioner ({subscription})", str(subscription_scope(subscription)))
+def _cluster_events_check(app: SelftestSettings, subscription: str) -> SelftestCheck:
+    mends = _mends(
+        app.provisioner_client_id, f"Meshward provisioner ({subscription})", str(subscription_scope(subscription))
+    )
     return SelftestCheck(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
 
 
-def subscribed_vault(told: Places, topics: Iterable[SystemTopic]) -> list[SelftestCheck]:
+def certificate_event_checks(app: SelftestSettings, topics: Iterable[SystemTopic]) -> list[SelftestCheck]:
     """The check that the key vault's events reach us, if its system topic is in a subscription of the fleet."""
-    check = SelftestCheck(name="certificate events", otherwise=AFTER_CODE, subject=told.key_vault)
-    return [check for topic in topics if topic.of_vault(told.key_vault)]
+    check = SelftestCheck(name="certificate events", otherwise=AFTER_CODE, subject=app.key_vault_name)
+    return [check for topic in topics if topic.of_vault(app.key_vault_name)]
 
 
-def _sees_clusters(told: Places, duty: str) -> SelftestCheck:
-    identity = getattr(told, duty)
-    roles = [_assign(identity, f"Meshward {duty} ({s})", str(subscription_scope(s))) for s in told.subscriptions]
+def _clusters_check(app: SelftestSettings, duty: str) -> SelftestCheck:
+    identity = getattr(app, f"{duty}_client_id")
+    roles = [_assign(identity, f"Meshward {duty} ({s})", str(subscription_scope(s))) for s in app.subscriptions]
     return SelftestCheck(
         name=f"clusters as {duty}", mends={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)}
     )
 
 
-def _writes(told: Places) -> SelftestCheck:
-    account = told.store_url.removeprefix("az://").partition("/")[0]
+def _store_check(app: SelftestSettings) -> SelftestCheck:
+    account = app.store_url.removeprefix("az://").partition("/")[0]
     scope = f"$(az storage account show --name {account} --query id --output tsv)"
     # The store's client doesn't tell a missing role from a missing container; DEPLOY makes both.
     return SelftestCheck(
-        name="store", otherwise=f"{_assign(told.verifier, 'Storage Blob Data Contributor', scope)}; {DEPLOY}"
+        name="store", otherwise=f"{_assign(app.verifier_client_id, 'Storage Blob Data Contributor', scope)}; {DEPLOY}"
     )
 
 
-def key_check(told: Places, certificate: str) -> SelftestCheck:
+def key_check(app: SelftestSettings, certificate: str) -> SelftestCheck:
     """The check that a trust root's key signs, and that it is the certificate's."""
-    scope = f"$(az keyvault show --name {told.key_vault} --query id --output tsv)"
-    enable = f"az keyvault key set-attributes --vault-name {told.key_vault} --name {certificate} --enabled true"
-    mends = _mends(told.rotator, "Key Vault Crypto User", scope) | {"KeyUnusable": enable}
+    enable = f"az keyvault key set-attributes --vault-name {app.key_vault_name} --name {certificate} --enabled true"
+    mends = _mends(app.rotator_client_id, "Key Vault Crypto User", _vault_scope(app)) | {"KeyUnusable": enable}
     replace = f'the root must be replaced (docs/rotation.md): POST /api/rotations {{"certificate": "{certificate}"}}'
     return SelftestCheck(name="key", mends=mends | {"WrongKey": replace}, subject=certificate)
 
 
-def event_check(told: Places) -> SelftestCheck:
+def event_check(app: SelftestSettings) -> SelftestCheck:
     """The check that an event published to our topic comes back."""
-    topic = f"$(az eventgrid topic list --query \"[?endpoint=='{told.topic_url}'].id\" --output tsv)"
-    mends = _mends(told.verifier, "EventGrid Data Sender", topic)
+    topic = f"$(az eventgrid topic list --query \"[?endpoint=='{app.event_topic_url}'].id\" --output tsv)"
+    mends = _mends(app.verifier_client_id, "EventGrid Data Sender", topic)
     return SelftestCheck(name="event", mends=mends | {"EventLost": AFTER_CODE})
 
 
@@ -176,17 +179,16 @@ def _cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
     ]
 
 
-def check_clock(told: datetime, before: datetime, after: datetime) -> None:
-    """Raise PermanentError if a service that was asked between two moments of our clock told another time."""
-    off = max(before - told, told - after)
-    if off > CLOCK_TOLERANCE:
+def require_same_clock(azure: datetime, before: datetime, after: datetime) -> None:
+    """Raise PermanentError if Azure, asked between these two moments of our clock, answered with another time."""
+    if max(before - azure, azure - after) > CLOCK_TOLERANCE:
         message = (
-            f"the app's clock reads {before:%H:%M:%S}, Azure's {told:%H:%M:%S}: certificates would get wrong dates"
+            f"the app's clock reads {before:%H:%M:%S}, Azure's {azure:%H:%M:%S}: certificates would get wrong dates"
         )
         raise PermanentError("ClockSkewed", message)
 
 
-def check_registered(subscription: str, states: dict[str, str]) -> None:
+def require_registered(subscription: str, states: dict[str, str]) -> None:
     """Raise PermanentError that names each resource provider (state by namespace) that isn't registered."""
     missing = [f"{name} ({state})" for name, state in states.items() if state != "Registered"]
     if missing:
@@ -194,7 +196,7 @@ def check_registered(subscription: str, states: dict[str, str]) -> None:
         raise PermanentError("ProvidersUnregistered", message)
 
 
-def check_subscribed(topics: Iterable[SystemTopic], source: str, name: str) -> None:
+def require_subscribed(topics: Iterable[SystemTopic], source: str, name: str) -> None:
     """Raise PermanentError unless there is an event subscription of this name to the one topic of the source."""
     states = [topic.states.get(name, "missing") for topic in topics]
     if states != ["Succeeded"]:
@@ -202,11 +204,15 @@ def check_subscribed(topics: Iterable[SystemTopic], source: str, name: str) -> N
         raise PermanentError("NotSubscribed", f"the event subscription {name} of {source} is {state}")
 
 
-def check_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
+def require_permitted(duty: str, cluster: str, missing: Sequence[str]) -> None:
     """Raise PermanentError that names what the duty's identity may not do in the cluster."""
     if missing:
         message = f"the {duty} may not {', '.join(missing)} in cluster {cluster}"
         raise PermanentError("MissingPermissions", message)
+
+
+def _vault_scope(app: SelftestSettings) -> str:
+    return f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
 
 
 def _mends(identity: str, role: str, scope: str) -> dict[str, str]:

@@ -56,6 +56,13 @@ class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
     error: str
 
 
+class DocumentSkipped(Warn, frozen=True, kw_only=True, tag="document skipped"):
+    """A document in the store is broken: what needs it goes without it, until somebody restores or removes it."""
+
+    reason: str
+    error: str
+
+
 class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
     """A call to the API has a valid token. `caller` is its object id in Entra."""
 

@@ -1,6 +1,6 @@
 """Settings → Services: every adapter, built on first use, so that an event pays only for what it needs.
 
-An adapter belongs to a duty: the identity of a call is the one it is made by, and no duty has another's adapters.
+An adapter belongs to a duty, whose identity makes its calls: `duty` says which.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Services:
         return policy_of(await self.ledger.read("policy.json"))
 
     @cached_property
-    def identity(self) -> "TokenVerifier":
+    def tokens(self) -> "TokenVerifier":
         """The tokens of callers."""
         from shared.adapters.azure.tokens import TokenVerifier
 
@@ -53,6 +53,6 @@ class Services:
 
 @cache
 def services() -> Services:
-    """The services of this process; raises Misconfigured that names every missing setting."""
+    """The services of this process; raises Misconfigured that names every missing or wrong setting."""
     logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs every request with its headers
     return Services(Settings.from_env(os.environ))

@@ -1,4 +1,8 @@
-"""What every duty has: its identity, and the clusters that it sees with that."""
+"""What every duty has: its identity, and the clusters that it sees with that.
+
+`services().verifier.disks.held(…)` is a call of the verifier: the duty that a call names makes it. The file of each
+duty beside this one lists what it reaches; CONTRIBUTING.md says what each identity is for.
+"""
 
 from functools import cached_property
 from typing import TYPE_CHECKING

@@ -8,7 +8,6 @@ from shared.wiring.duty import Duty
 
 if TYPE_CHECKING:
     from shared.adapters.azure.key_vault import KeyVault
-    from shared.adapters.azure.probes import Keys
     from shared.adapters.meshes.linkerd import Linkerd
 
 
@@ -24,13 +23,6 @@ class Rotator(Duty):
         from shared.adapters.azure.key_vault import KeyVault
 
         return KeyVault(self._settings, self.credential)
-
-    @cached_property
-    def keys(self) -> "Keys":
-        """The keys of the trust roots, as the self-test looks at them."""
-        from shared.adapters.azure.probes import Keys
-
-        return Keys(self._settings, self.credential)
 
     @cached_property
     def linkerd(self) -> "Linkerd":

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged, TemporaryError
-from shared.domain.pace import apart, next_look
+from shared.domain.pace import jitter, next_look
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
@@ -35,7 +35,7 @@ def test_a_service_that_says_when_to_come_back_is_obeyed_for_half_an_hour_at_mos
 @given(st.integers(1, 50))
 def test_the_more_often_a_run_is_told_to_come_back_the_later_it_does_by_two_minutes_at_most(told: int) -> None:
     late = look(wait(10), told=told) - 10 * SECOND
-    assert abs(late - apart("run", NOW, 20 * SECOND) * min(told, 6)) < SECOND / 1000
+    assert abs(late - jitter("run", NOW, 20 * SECOND) * min(told, 6)) < SECOND / 1000
     assert late < 2 * MINUTE
 
 

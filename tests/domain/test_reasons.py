@@ -5,7 +5,7 @@ mypy says so if one of these lines is fine by it: an ignored error that isn't th
 
 from local.docs_reasons import KINDS
 from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, Unreadable, service_code
-from shared.domain.selftest import Places, cluster_checks, event_check, key_check, standing_checks
+from shared.domain.selftest import SelftestSettings, cluster_checks, event_check, key_check, standing_checks
 from tests.worlds.facts.members import SUBSCRIPTION, cluster
 
 
@@ -31,16 +31,16 @@ def test_a_text_from_outside_is_no_reason_until_it_is_bounded() -> None:
 
 
 def test_the_self_test_mends_by_reasons_that_there_are() -> None:
-    places = Places(
-        rotator="r",
-        provisioner="p",
-        verifier="v",
+    app = SelftestSettings(
+        rotator_client_id="r",
+        provisioner_client_id="p",
+        verifier_client_id="v",
         subscriptions=(SUBSCRIPTION,),
-        key_vault="kv",
-        topic_url="https://topic",
+        key_vault_name="kv",
+        event_topic_url="https://topic",
         store_url="az://store/x",
     )
-    checks = [*standing_checks(places), key_check(places, "root"), event_check(places), *cluster_checks([cluster()])]
+    checks = [*standing_checks(app), key_check(app, "root"), event_check(app), *cluster_checks([cluster()])]
     mended = {reason for check in checks for reason in check.mends}
     assert len(mended) > 5
     assert mended <= frozenset().union(*KINDS.values())

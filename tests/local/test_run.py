@@ -12,6 +12,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from local import run
@@ -97,26 +98,33 @@ def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
         assert shortcomings(BEFORE, replace(GOOD, **facts)) == [goal]
 
 
-async def test_ctrl_c_ends_every_process_and_frees_the_ports() -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
+@pytest.mark.parametrize(
+    ("module", "said", "status"), [("run", b"rotate_trust_root", 130), ("serve", b"Ctrl-C ends", 0)]
+)
+async def test_what_is_ended_leaves_no_process_no_port_and_no_file(
+    module: str, said: bytes, status: int, ending: signal.Signals, tmp_path: Path
+) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "local.run",
+        f"local.{module}",
         cwd=APP,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl-C
     )
     assert child.stdout
     async for line in child.stdout:
-        if b"rotate_trust_root" in line:
+        if said in line:
             break
     group = processes_of(child.pid)
     assert len(group) == 2  # itself and the worker
-    child.send_signal(signal.SIGINT)
+    child.send_signal(ending)
     await child.stdout.read()
-    assert await child.wait() == 130
-    assert processes_of(child.pid) == []
+    assert await child.wait() == status
+    assert (processes_of(child.pid), os.listdir(tmp_path)) == ([], [])
 
 
 def processes_of(session: int) -> list[int]:

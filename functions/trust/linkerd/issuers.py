@@ -43,14 +43,14 @@ async def sweep(client: Client) -> None:
 def renew_issuers(run: Runbook, sweep: Sweep) -> Steps[list[Renewed]]:
     """All members of all trust domains; the result names those whose issuer couldn't be renewed."""
     found = yield from run.step(find_issuers, sweep)
-    results = yield from run.sharded(renew_some, found.renewals)
+    results = yield from run.sharded_flows(renew_some, found.renewals)
     return [renewed for renewed in results if renewed.reason]
 
 
 @orchestrator(app)
 def renew_some(run: Runbook, renewals: list[Renewal]) -> Steps[list[Renewed]]:
     """Some members, side by side."""
-    return (yield from run.each(renew_issuer, renewals))
+    return (yield from run.flows(renew_issuer, renewals))
 
 
 @orchestrator(app)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code
@@ -28,20 +28,25 @@ def managed_identity(client_id: str) -> "AsyncTokenCredential":
     return ManagedIdentityCredential(client_id=client_id)
 
 
+class Closable(Protocol):
+    """A client with connections."""
+
+    async def close(self) -> None: ...
+
+
 class Management:
     """Resource Manager's SDK clients for one identity: one per class and subscription, made on first use."""
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
         self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
-        self._clients: dict[tuple[Any, str], Any] = {}
+        self._clients: dict[tuple[object, str], Closable] = {}
 
-    def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
+    def client[C: Closable](self, sdk: Callable[..., C], subscription: str) -> C:
         """The client of this class for the subscription."""
         key = (sdk, subscription)
         if key not in self._clients:
             self._clients[key] = sdk(subscription_id=subscription, **self._options)
-        client: C = self._clients[key]
-        return client
+        return cast("C", self._clients[key])
 
     async def close(self) -> None:
         """Close the connections."""
@@ -64,9 +69,9 @@ async def unless_absent[T](reading: Awaitable[T]) -> T | None:
         return None
 
 
-def plain(value: Any) -> str:
+def plain(value: object) -> str:
     """A value that the SDK gives as text, as an enumeration or not at all, as text."""
-    return str(value.value) if isinstance(value, Enum) else value or ""
+    return str((value.value if isinstance(value, Enum) else value) or "")
 
 
 @contextmanager

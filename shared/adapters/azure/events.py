@@ -15,7 +15,7 @@ class Events:
     def __init__(self, topic_url: str, credential: "AsyncTokenCredential", **options: Any) -> None:
         from azure.eventgrid.aio import EventGridPublisherClient
 
-        self._client: Any = EventGridPublisherClient(topic_url, credential, **NO_RETRY, **options)
+        self._client = EventGridPublisherClient(topic_url, credential, **NO_RETRY, **options)
 
     async def publish(
         self, *, id: str, type: str, source: str, subject: str, time: datetime, data: dict[str, str]

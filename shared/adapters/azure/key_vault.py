@@ -4,9 +4,12 @@ The SDK's own creation of certificates waits until it is done, so requests are s
 """
 
 import hashlib
+import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
+from shared.domain.errors import PermanentError
 from shared.domain.trust.draft import CertificateVersion, Request
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
@@ -24,9 +27,9 @@ class KeyVault:
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
         from azure.keyvault.certificates.aio import CertificateClient
 
-        self._credential = credential
+        self._url, self._credential = settings.key_vault_url, credential
         self._options = {"verify_challenge_resource": settings.verify_key_vault_domain, **NO_RETRY, **options}
-        self._client = CertificateClient(settings.key_vault_url, credential, **self._options)
+        self._client = CertificateClient(self._url, credential, **self._options)
         self._signers: dict[str, CryptographyClient] = {}
         self._read: dict[tuple[str, str], x509.Certificate] = {}
 
@@ -83,7 +86,7 @@ class KeyVault:
             policy = await self._client.get_certificate_policy(name)
         return plain(policy.key_type).upper().endswith("-HSM")
 
-    async def request(self, name: str) -> Request | None:
+    async def latest_request(self, name: str) -> Request | None:
         """The latest request for a version, None if there is none."""
         with translated(f"reading the request for certificate {name}"):
             found = await unless_absent(self._client.get_certificate_operation(name))
@@ -100,10 +103,10 @@ class KeyVault:
         with translated(f"reading the request for certificate {name}"):
             found = await self._client.get_certificate_operation(name)
         key = x509.load_der_x509_csr(bytes(found.csr or b"")).public_key()
-        assert isinstance(key, EllipticCurvePublicKey)  # as `create` asked for
+        assert isinstance(key, EllipticCurvePublicKey)  # as `request_version` asked for
         return key
 
-    async def create(self, name: str, *, issuer: str, new_key: bool, hardware: bool) -> None:
+    async def request_version(self, name: str, *, issuer: str, new_key: bool, hardware: bool) -> None:
         """Ask for a version: `Self` issues it soon, `Unknown` leaves it open for a merge. P-256, never exportable."""
         from azure.core.rest import HttpRequest
 
@@ -126,20 +129,29 @@ class KeyVault:
             answer.raise_for_status()
 
     async def sign(
-        self, wanted: "x509.CertificateBuilder", public_key: "EllipticCurvePublicKey", name: str, version: str
+        self, builder: "x509.CertificateBuilder", public_key: "EllipticCurvePublicKey", name: str, version: str
     ) -> "x509.Certificate":
         """The certificate, signed by the key of this version, which has this public key."""
-        from azure.keyvault.keys.crypto import SignatureAlgorithm
-
         from shared.adapters.azure.keys import signed
 
-        signer = await self._signer(name, version)
+        return await signed(builder, public_key, partial(self._es256, name, version))
 
-        async def es256(message: bytes) -> bytes:
-            with translated(f"signing with the key of certificate {name}"):
-                return (await signer.sign(SignatureAlgorithm.es256, hashlib.sha256(message).digest())).signature
+    async def require_signing_key(self, name: str, version: str, certificate: "x509.Certificate") -> None:
+        """Raise unless the key of this version is enabled, and signs what the certificate's public key verifies."""
+        from azure.keyvault.keys.aio import KeyClient
 
-        return await signed(wanted, public_key, es256)
+        from shared.adapters.azure.keys import verifies
+
+        async with KeyClient(self._url, self._credential, **self._options) as keys:
+            with translated(f"reading the key of certificate {name}"):
+                key = await keys.get_key(name, version)
+        if not key.properties.enabled or "sign" not in map(plain, key.key_operations or []):
+            raise PermanentError("KeyUnusable", f"the key of certificate {name} is disabled or can't sign")
+        nonce = secrets.token_bytes(32)
+        if not verifies(certificate, nonce, await self._es256(name, version, nonce)):
+            raise PermanentError(
+                "WrongKey", f"what the key of certificate {name} signs, its certificate doesn't verify"
+            )
 
     async def merge(self, name: str, certificate: "x509.Certificate", tags: dict[str, str]) -> None:
         """Complete the open request with its certificate."""
@@ -160,6 +172,13 @@ class KeyVault:
         await self._client.close()
         for signer in self._signers.values():
             await signer.close()
+
+    async def _es256(self, name: str, version: str, message: bytes) -> bytes:
+        from azure.keyvault.keys.crypto import SignatureAlgorithm
+
+        signer = await self._signer(name, version)
+        with translated(f"signing with the key of certificate {name}"):
+            return (await signer.sign(SignatureAlgorithm.es256, hashlib.sha256(message).digest())).signature
 
     async def _signer(self, name: str, version: str) -> "CryptographyClient":
         from azure.keyvault.keys.crypto.aio import CryptographyClient

@@ -4,9 +4,10 @@ A certificate for a key elsewhere is built twice: once for the bytes to sign, an
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import cast
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 class RemoteKey:
-    """Stands in for a P-256 private key: takes down the message and gives the signature that it was told (DER)."""
+    """Stands in for a P-256 private key: takes down the message and gives the signature that it is given (DER)."""
 
     def __init__(self, public_key: ec.EllipticCurvePublicKey) -> None:
         self._public_key = public_key
@@ -32,17 +33,32 @@ ec.EllipticCurvePrivateKey.register(RemoteKey)  # the builders take registered c
 
 
 async def signed(
-    wanted: x509.CertificateBuilder,
+    builder: x509.CertificateBuilder,
     public_key: ec.EllipticCurvePublicKey,
     sign: Callable[[bytes], Awaitable[bytes]],
 ) -> x509.Certificate:
     """The certificate; `sign` gives the ES256 signature of a message as r and s, 32 bytes each (JWA)."""
     key = RemoteKey(public_key)
-    signer = cast(Any, key)
-    wanted.sign(signer, SHA256())
+    signer = cast("ec.EllipticCurvePrivateKey", key)
+    builder.sign(signer, SHA256())
     raw = await sign(key.message)
-    key.signature = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
-    return wanted.sign(signer, SHA256())
+    key.signature = _der(raw)
+    return builder.sign(signer, SHA256())
+
+
+def verifies(certificate: x509.Certificate, message: bytes, signature: bytes) -> bool:
+    """Whether an ES256 signature (JWA) of the message is by the certificate's key."""
+    public_key = certificate.public_key()
+    assert isinstance(public_key, ec.EllipticCurvePublicKey)
+    try:
+        public_key.verify(_der(signature), message, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _der(signature: bytes) -> bytes:
+    return encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
 
 
 def new_key() -> tuple[ec.EllipticCurvePublicKey, str]:

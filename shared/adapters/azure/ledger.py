@@ -14,6 +14,7 @@ from shared.domain.errors import TemporaryError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.identity.aio import ManagedIdentityCredential
     from obstore import GetResult
     from obstore.store import LocalStore, ObjectStore
 
@@ -102,7 +103,7 @@ def _open(url: str, credential: "AsyncTokenCredential", options: dict[str, Any])
         return AzureStore(
             container,
             account_name=account,
-            credential_provider=AzureAsyncCredentialProvider(credential=cast("Any", credential)),
+            credential_provider=AzureAsyncCredentialProvider(credential=cast("ManagedIdentityCredential", credential)),
             retry_config={"max_retries": 0},
             **options,
         )

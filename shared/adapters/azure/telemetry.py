@@ -1,7 +1,7 @@
-"""What the app logs, with its fields, and the metrics that follow from it, in Application Insights.
+"""Sends what the app logs, and the metrics that follow from it, to Application Insights.
 
 Rules:
-- A metric is what a signal says: `METRICS` is all of them, so nothing is counted that isn't logged.
+- A metric follows from a signal: `METRICS` has them all, and nothing is counted that isn't logged.
 - Nothing is read, imported or sent before the first line; nothing at all without APPLICATIONINSIGHTS_CONNECTION_STRING.
 - Batches are sent by a thread, as the identity that APPLICATIONINSIGHTS_AUTHENTICATION_STRING names: the host's own.
 - A line that can't be sent is lost: no flow waits for its telemetry.
@@ -10,7 +10,7 @@ Rules:
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
 from shared.domain.signals import EventDeclined, Signal, StepRefused
@@ -18,21 +18,25 @@ from shared.domain.trust.signals import RootLookedAt, RotationOnHold
 from shared.domain.vaults.signals import CensusTaken
 
 if TYPE_CHECKING:
+    from azure.monitor.opentelemetry.exporter import AzureMonitorLogExporter
     from opentelemetry._logs import Logger
     from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk._logs.export import LogRecordExportResult
+    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.util.types import Attributes
 
 Fields = Mapping[str, Any]
 
 
 class Metric(NamedTuple):
-    """`value` of each line of this signal, told apart `by` some of its fields."""
+    """A metric that follows from the lines of a signal."""
 
     signal: type[Signal]
     name: str
     kind: Literal["gauge", "counter"]
-    value: Callable[[Fields], float] = lambda _: 1
-    by: tuple[str, ...] = ()
+    value: Callable[[Fields], float] = lambda _: 1  # of a line, by its fields
+    by: tuple[str, ...] = ()  # the fields that are the metric's dimensions
 
 
 METRICS = (
@@ -85,12 +89,12 @@ def _logger(connection: str, app: str) -> "Logger":
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
     provider = LoggerProvider(resource=Resource({SERVICE_NAME: app}))
-    exporter: Any = _Exporter(connection, provider.resource)
+    exporter = cast("LogRecordExporter", _Exporter(connection, provider.resource))
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
     return provider.get_logger("meshward")
 
 
-def _dimension(value: Any) -> str | int | float | bool:
+def _dimension(value: object) -> str | int | float | bool:
     """A field as a dimension: sequences as text, joined by commas."""
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
@@ -98,31 +102,30 @@ def _dimension(value: Any) -> str | int | float | bool:
 
 
 class _Exporter:
-    """A LogRecordExporter whose dear parts are built in the thread that exports."""
+    """A LogRecordExporter that imports and builds what takes long in the thread that exports."""
 
-    def __init__(self, connection: str, resource: Any) -> None:
+    def __init__(self, connection: str, resource: "Resource") -> None:
         self._connection, self._resource = connection, resource
 
     def export(self, batch: "Sequence[ReadableLogRecord]") -> "LogRecordExportResult":
         for line in batch:
             self._measure(line)
-        result: LogRecordExportResult = self._lines.export(batch)
-        return result
+        return self._lines.export(batch)
 
     def shutdown(self) -> None:
         self._meters.shutdown()
 
     def force_flush(self, timeout_millis: int = 10_000) -> bool:
-        return bool(self._meters.force_flush(timeout_millis))
+        return self._meters.force_flush(timeout_millis)
 
     @cached_property
-    def _lines(self) -> Any:
+    def _lines(self) -> "AzureMonitorLogExporter":
         from azure.monitor.opentelemetry.exporter import AzureMonitorLogExporter
 
         return AzureMonitorLogExporter(connection_string=self._connection, disable_offline_storage=True)
 
     @cached_property
-    def _meters(self) -> Any:
+    def _meters(self) -> "MeterProvider":
         from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -131,14 +134,18 @@ class _Exporter:
         return MeterProvider([PeriodicExportingMetricReader(exporter)], resource=self._resource)
 
     @cached_property
-    def _instruments(self) -> dict[str, Any]:
+    def _recorders(self) -> "dict[str, Callable[[float, Attributes], None]]":
+        """What takes a value of each metric, by its name."""
         meter = self._meters.get_meter("meshward")
-        make = {"gauge": meter.create_gauge, "counter": meter.create_counter}
-        return {metric.name: make[metric.kind](metric.name) for metric in METRICS}
+        return {
+            metric.name: meter.create_gauge(metric.name).set
+            if metric.kind == "gauge"
+            else meter.create_counter(metric.name).add
+            for metric in METRICS
+        }
 
     def _measure(self, line: "ReadableLogRecord") -> None:
-        told: Fields = line.log_record.attributes or {}
+        fields: Fields = line.log_record.attributes or {}
         for metric in METRICS:
             if metric.signal.message() == line.log_record.body:
-                instrument, by = self._instruments[metric.name], {name: told[name] for name in metric.by}
-                (instrument.set if metric.kind == "gauge" else instrument.add)(metric.value(told), by)
+                self._recorders[metric.name](metric.value(fields), {name: fields[name] for name in metric.by})

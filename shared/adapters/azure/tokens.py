@@ -2,13 +2,12 @@
 
 import asyncio
 from datetime import datetime
-from typing import Any
 
 from shared.domain.errors import TemporaryError
 from shared.domain.guard.callers import Caller, Unauthenticated, admit
 from shared.settings import Settings
 
-_LONGEST_TOKEN = 16_384
+_LONGEST_TOKEN = 16_384  # characters
 
 
 class TokenVerifier:
@@ -29,7 +28,7 @@ class TokenVerifier:
         claims = await asyncio.to_thread(self._verified, token)
         return admit(claims, issuer=self._issuer, audience=self._audience, now=now)
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verified(self, token: str) -> dict[str, object]:
         import jwt
 
         try:

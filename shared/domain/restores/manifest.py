@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from shared.domain.documents import Document
+from shared.domain.documents import Document, moment
 from shared.domain.errors import PermanentError
 from shared.domain.restores.verification import item_digest
 
@@ -120,7 +120,7 @@ def path(item_id: str, verification: str, taken: datetime) -> str:
 
 def taken_at(path: str) -> datetime:
     """When the manifest of this path was taken."""
-    return datetime.strptime(path.rpartition("/")[2][:16] + "+0000", "%Y%m%dT%H%M%SZ%z")
+    return moment(path, path.rpartition("/")[2][:16])
 
 
 def protected_namespaces(

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.domain.documents import Mark
+from shared.domain.documents import Mark, moment
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
 from shared.domain.restores.verification import RestoreJob
 
@@ -80,7 +80,7 @@ def sends_folder(verification: str) -> str:
 
 def sends_of(verification: str, paths: Iterable[str]) -> list[datetime]:
     """When a verification sent its restore, by the paths of its folder."""
-    return sorted(datetime.fromisoformat(path.removeprefix(sends_folder(verification))) for path in paths)
+    return sorted(moment(path, path.removeprefix(sends_folder(verification))) for path in paths)
 
 
 def reads_folder(subscription: str, now: datetime) -> str:

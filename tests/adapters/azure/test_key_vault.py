@@ -42,12 +42,12 @@ async def keys(world: World, vault: Vault) -> AsyncIterator[KeyVault]:
 async def act(keys: KeyVault, world: World) -> Act:
     """One step on the way to a new root."""
     versions = await keys.versions(NAME)
-    act = next_act(versions, await keys.request(NAME))
+    act = next_act(versions, await keys.latest_request(NAME))
     rotation = rotation_of(OLD_ROOT, await keys.certificates())
     match act:
         case Act.CREATE_KEY | Act.REQUEST:
             first = act is Act.CREATE_KEY
-            await keys.create(NAME, issuer="Self" if first else "Unknown", new_key=first, hardware=False)
+            await keys.request_version(NAME, issuer="Self" if first else "Unknown", new_key=first, hardware=False)
         case Act.MERGE:
             _, old = await keys.latest(OLD_ROOT)
             key = await keys.requested_key(NAME)
@@ -108,14 +108,14 @@ async def test_a_made_root_signs_issuers(keys: KeyVault, world: World) -> None:
 
 
 async def test_asking_twice_for_the_same_version_is_a_conflict_to_look_at_again(keys: KeyVault) -> None:
-    await keys.create(NAME, issuer="Self", new_key=True, hardware=False)
+    await keys.request_version(NAME, issuer="Self", new_key=True, hardware=False)
     with pytest.raises(TemporaryError, match="Conflict"):
-        await keys.create(NAME, issuer="Self", new_key=True, hardware=False)
+        await keys.request_version(NAME, issuer="Self", new_key=True, hardware=False)
 
 
 async def test_what_is_not_there_is_nothing(keys: KeyVault) -> None:
     assert await keys.versions("missing") == []
-    assert await keys.request("missing") is None
+    assert await keys.latest_request("missing") is None
 
 
 _THROTTLED = Reply(status=429, headers={"Retry-After": "7"}, body={"error": {"code": "Throttled", "message": "slow"}})

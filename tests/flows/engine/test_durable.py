@@ -4,11 +4,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from durabletask.task import CompletableTask, Task
 
 from functions.engine.activities import Activity
 from functions.engine.durable import DeadlinePassed, Runbook, Steps
+from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
 from shared.domain.errors import PermanentError
 
 
@@ -57,11 +59,10 @@ class Driven:
             self.result, self.ended = end.value, True
 
     def done(self, call: str, result: Any) -> None:
-        self.context.called[call].complete({"done": result})
-        self.go_on()
+        self.ended_with(call, Finished(result))
 
-    def outcome(self, call: str, **outcome: Any) -> None:
-        self.context.called[call].complete(outcome)
+    def ended_with(self, call: str, outcome: ActivityOutcome) -> None:
+        self.context.called[call].complete(msgspec.to_builtins(outcome))
         self.go_on()
 
 
@@ -69,6 +70,7 @@ async def nothing(request: str) -> str:
     return request
 
 
+NOT_YET = Waiting("NotYet", "")
 STEP = Activity("step", str, str, nothing)
 
 
@@ -98,17 +100,17 @@ def test_each_chain_goes_at_its_own_pace_and_results_keep_the_order_of_the_chain
 def test_chains_that_go_on_at_the_same_moment_lose_nothing() -> None:
     driven = Driven(two)
     for call in ("step a1", "step b1"):
-        driven.context.called[call].complete({"done": call})
+        driven.context.called[call].complete(msgspec.to_builtins(Finished(call)))
     driven.go_on()
     for call in ("step a2", "step b2"):
-        driven.context.called[call].complete({"done": call})
+        driven.context.called[call].complete(msgspec.to_builtins(Finished(call)))
     driven.go_on()
     assert driven.result == [["step a1", "step a2"], ["step b1", "step b2"]]
 
 
 def test_a_chain_that_waits_holds_up_no_other() -> None:
     driven = Driven(two)
-    driven.outcome("step a1", wait={"reason": "NotYet", "message": "", "retry_after": None, "blockers": []})
+    driven.ended_with("step a1", NOT_YET)
     assert driven.context.status["reason"] == "NotYet"
     driven.done("step b1", "B1")
     driven.done("step b2", "B2")
@@ -131,23 +133,22 @@ def in_phases(run: Runbook) -> Steps[Any]:
 
 def test_what_a_chain_waits_for_is_told_with_the_phase_that_it_is_in_itself() -> None:
     driven = Driven(in_phases)
-    not_yet: dict[str, Any] = {"reason": "NotYet", "message": "", "retry_after": None, "blockers": []}
-    driven.outcome("step a1", wait=not_yet)
+    driven.ended_with("step a1", NOT_YET)
     assert driven.context.status["phase"] == "build"
-    driven.outcome("step b1", wait=not_yet)
+    driven.ended_with("step b1", NOT_YET)
     assert driven.context.status["phase"] == "prove"
     for timer in driven.context.timers[:2]:
         timer.complete(None)
         driven.go_on()
     for call in ("step a1", "step b1", "step b2"):
         driven.done(call, "")
-    driven.outcome("step c1", wait=not_yet)
+    driven.ended_with("step c1", NOT_YET)
     assert driven.context.status["phase"] == "build", "the phase of a chain ends with it"
 
 
 def test_a_refused_chain_ends_the_run_only_once_the_others_have_ended() -> None:
     driven = Driven(two)
-    driven.outcome("step a1", refused={"reason": "Never", "message": "no"})
+    driven.ended_with("step a1", Refused("Never", "no"))
     driven.done("step b1", "B1")
     assert not driven.ended
     with pytest.raises(PermanentError, match="Never: no"):
@@ -157,9 +158,9 @@ def test_a_refused_chain_ends_the_run_only_once_the_others_have_ended() -> None:
 
 def test_of_several_refusals_the_first_is_told() -> None:
     driven = Driven(two)
-    driven.outcome("step b1", refused={"reason": "First", "message": ""})
+    driven.ended_with("step b1", Refused("First", ""))
     with pytest.raises(PermanentError, match="First"):
-        driven.outcome("step a1", refused={"reason": "Second", "message": ""})
+        driven.ended_with("step a1", Refused("Second", ""))
 
 
 def test_an_activity_that_broke_is_a_refusal_of_its_chain() -> None:
@@ -185,27 +186,26 @@ def test_a_pause_ends_with_its_timer() -> None:
 
 def test_a_step_that_is_told_to_come_back_comes_back_less_precisely_the_more_often_it_is_told() -> None:
     driven = Driven(lambda run: run.step(STEP, "a"))
-    told = {"reason": "Throttled", "message": "", "retry_after": 10, "blockers": []}
     for number in range(3):
-        driven.outcome("step a", wait=told)
+        driven.ended_with("step a", Waiting("Throttled", "", 10))
         driven.context.timers[number].complete(None)
         driven.go_on()
     after = [(wait - timedelta(seconds=10)) / timedelta(seconds=20) for wait in driven.context.waits]
     assert 0 < after[0] < 1
     assert after == pytest.approx([after[0], 2 * after[0], 3 * after[0]]), "the moment stands still here"
-    driven.outcome("step a", wait={**told, "retry_after": None})
+    driven.ended_with("step a", NOT_YET)
     assert driven.context.waits[-1] == timedelta(minutes=1), "its own pace is kept"
 
 
 def test_runs_that_were_started_together_begin_at_moments_of_their_own() -> None:
-    driven = Driven(lambda run: run.scatter(timedelta(seconds=5)))
+    driven = Driven(lambda run: run.jitter(timedelta(seconds=5)))
     assert timedelta() < driven.context.waits[0] < timedelta(seconds=5)
 
 
 def wait_on(driven: Driven) -> None:
     """Let the step find, as often as it asks, that it isn't done yet."""
     for number in range(1_000):
-        driven.outcome("step a", wait={"reason": "NotYet", "message": "", "retry_after": None, "blockers": []})
+        driven.ended_with("step a", NOT_YET)
         driven.context.current_utc_datetime += driven.context.waits[-1]
         driven.context.timers[number].complete(None)
         driven.go_on()

@@ -1,7 +1,7 @@
 """Which backups are verified, where they are restored to, and who cleans up after a run that didn't."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -216,6 +216,23 @@ async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_a
     assert places(stage) == []
 
 
+async def test_a_lease_that_nobody_can_read_holds_up_no_other(calm: RunningApp) -> None:
+    job = back_up(calm, "share")
+    await calm.run(lambda: places(calm) != [], SOON)
+    async with aiohttp.ClientSession() as http:
+        await http.post(f"{calm.host.url}{PREFIX}verify-{job['name']}/terminate")
+    await calm.run(f"verify-{job['name']}", SOON)
+    (lease,) = (calm.store / "leases").glob("*/*.json")
+    lease.with_name("0-broken.json").write_bytes(b"{")
+    lease.with_name("0-noted.json").write_text(json.dumps({**json.loads(lease.read_bytes()), "name": "0-noted"}))
+    (calm.store / "restores" / "0-noted").mkdir()
+    (calm.store / "restores" / "0-noted" / "notes.txt").touch()
+    await calm.clock.advance(6 * HOUR)
+    assert [file.name for file in lease.parent.glob("*.gone")] == [f"{lease.stem}.gone"]
+    told = "".join(line for line in calm.log if "restore left over" in line)
+    assert ["0-broken.json" in told, "restores/0-noted/notes.txt" in told] == [True, True]
+
+
 async def test_a_restore_that_outlives_its_run_is_watched_until_it_can_make_nothing_any_more(calm: RunningApp) -> None:
     calm.world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=13 * 3600))
     result = await verdict(calm, back_up(calm, "share"))
@@ -242,6 +259,7 @@ async def test_a_restore_whose_job_isn_t_learnt_of_keeps_its_lease_until_it_has_
 
 async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: RunningApp) -> None:
     await verdict(calm, back_up(calm, "share"))
+    (calm.store / "trials" / "broken.json").write_bytes(b"{}")
     headers = {"Authorization": f"Bearer {calm.token()}"}
     async with aiohttp.ClientSession(headers=headers) as http:
         async with http.get(f"{calm.host.url}/api/restores?days=7") as answer:
@@ -254,11 +272,13 @@ async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: Run
     assert [trial["verdict"] for trial in item["trials"]] == ["Verified"]
 
 
-async def test_a_job_with_an_id_that_nobody_can_read_holds_up_no_other(calm: RunningApp) -> None:
+async def test_a_job_or_watermark_that_nobody_can_read_holds_up_no_job(calm: RunningApp) -> None:
+    watermark = calm.store / "watch" / "watermark"
+    watermark.parent.mkdir()
+    watermark.write_bytes(b"\xffyesterday")
     ended = back_up(calm, "share")
     for odd in ("job-1", "gr\u00fcn"):
         calm.world.arm.store({**ended, "id": f"{ended['id'].rpartition('/')[0]}/{odd}", "name": odd})
     await calm.clock.advance(HOUR)
-    watermark = calm.store / "watch" / "watermark"
-    assert watermark.exists()
+    assert datetime.fromisoformat(watermark.read_text())
     assert [event["subject"] for event in sent(calm)] == [ended["id"]]

@@ -189,6 +189,22 @@ async def test_an_attempt_that_fails_is_made_good_an_hour_later(stage: RunningAp
     assert (await counted(stage)).protected == 2
 
 
+async def test_a_broken_document_costs_the_census_what_it_says_and_nothing_else(stage: RunningApp) -> None:
+    job = stage.world.backup_vaults.complete_backup("aks-ours")
+    judge(stage, job, "Verified", stage.clock.now())
+    await stage.clock.advance(HOUR)
+    await stage.host.invoke_timer("daily_census")
+    proof = standing(await counted(stage), "aks-ours").proof
+    (history,) = (stage.store / "trials").iterdir()
+    history.write_bytes(b"")
+    (stage.store / "census" / "2027-01-15.notes").write_bytes(b"not JSON")
+    await stage.clock.advance(DAY)
+    later = await counted(stage)
+    assert (later.taken_at.day, later.protected, standing(later, "aks-ours").proof) == (16, 2, proof)
+    told = [line for line in stage.log if "document skipped" in line]
+    assert [name in "".join(told) for name in (history.name, "2027-01-15.notes")] == [True, True]
+
+
 async def test_without_a_census_the_caller_is_told_when_there_will_be_one(stage: RunningApp) -> None:
     headers = {"Authorization": f"Bearer {stage.token()}"}
     async with (
