@@ -6,7 +6,6 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from functions.restores.documents import manifest_at, remember, sends, verdict_on
 from functions.restores.plan_steps import knobs_of
-from functions.restores.staging_steps import remove_all
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.answers import answer_of, check_of, excuse_of, uncalled
 from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
@@ -38,7 +37,7 @@ app = df.Blueprint()
 async def settle(done: Restored) -> Settled:
     """The restored workloads once they are ready, or have had their time; a failed restore has none."""
     plan, job, now = done.plan, done.job, services().now()
-    if job.status.lower() in GOOD and plan.item.kind == "cluster":
+    if job.status.lower() in GOOD and plan.item.has_workloads:
         copy = await _copy(plan, await knobs_of(plan.item, plan.trust_domain))
         if not copy.settled and now < (job.ended or now) + SETTLES_WITHIN:
             raise NotConverged("NotSettled", "the restored workloads aren't ready yet")
@@ -49,7 +48,7 @@ async def settle(done: Restored) -> Settled:
 async def call_workloads(settled: Settled) -> Called:
     """Call the restored workloads from inside and outside the mesh, and wait for the answers."""
     plan, now = settled.plan, services().now()
-    if settled.job.status.lower() not in GOOD or plan.item.kind != "cluster":
+    if settled.job.status.lower() not in GOOD or not plan.item.has_workloads:
         return Called(settled=settled)
     namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
     calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
@@ -82,7 +81,7 @@ async def clean_up(clearing: Clearing) -> RestorePlan:
     While a restore that was sent may still be running, the lease stays, and the janitor looks again.
     """
     plan = clearing.plan
-    left = await remove_all(plan)
+    left = await services().verifier.copies[plan.item.kind].remove(plan)
     if left:
         raise NotConverged("NotGone", f"still there: {', '.join(left[:5])}")
     if not (clearing.may_run and await sends(plan.name)):
@@ -135,13 +134,12 @@ def _tell(result: Result) -> None:
 
 async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
-    manifest = await manifest_at(plan.manifest)
-    due = part(manifest, plan.places) if plan.item.kind == "cluster" else manifest
-    beats = {canary: copy.beats.get(canary) for canary in knobs.canaries(plan.item.kind, plan.places)}
+    due = part(await manifest_at(plan.manifest), plan.item, plan.places)
+    beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.places)}
     difference = compare(due, copy.entries, plan.taken)
     return Arrived(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
 
 
 async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> Copy:
-    canaries = knobs.canaries(plan.item.kind, plan.places)
-    return await services().verifier.places(plan.item.kind).copy(plan, await manifest_at(plan.manifest), canaries)
+    canaries = plan.item.canaries(knobs.canary, plan.places)
+    return await services().verifier.copies[plan.item.kind].copy(plan, await manifest_at(plan.manifest), canaries)

@@ -9,26 +9,22 @@ from shared.domain.restores import manifest as manifests
 from shared.domain.restores.checks import VERDICT, Result
 from shared.domain.restores.choice import SAMPLED_OUT, SampledOut
 from shared.domain.restores.history import HISTORY, History, Trial
+from shared.domain.restores.items import Item
 from shared.domain.restores.manifest import MANIFEST, Manifest
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
-from shared.domain.restores.verification import Item, RestorePlan, item_id, kind_of
+from shared.domain.restores.verification import RestorePlan, counts_reads
 from shared.wiring import services
 
 
 async def spend(id: ResourceId) -> None:
     """Take a token for a read of a vault's jobs, where reads are counted; raises TemporaryError when they are spent."""
-    if kind_of(id) == "cluster":
+    if not counts_reads(id):
         return
     outer, now = services(), services().now()
     folder = reads_folder(id.subscription, now)
     token = next_token(folder, set(await outer.ledger.list(folder)), now)
     if not await outer.ledger.create(token, b""):
         raise NotConverged("ReadTaken", "another worker took this read", retry_after=5)
-
-
-async def spend_for(item: Item) -> None:
-    """`spend` for the vault of an item."""
-    await spend(item_id(item.id))
 
 
 async def sends(verification: str) -> list[datetime]:

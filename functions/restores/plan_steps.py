@@ -5,8 +5,6 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.restores.documents import history_of, manifest_at, manifest_paths, sampled_out, spend, verdict_on
-from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
-from shared.domain.errors import NotFound, PermanentError
 from shared.domain.restores import history
 from shared.domain.restores import manifest as manifests
 from shared.domain.restores.checks import Result
@@ -23,18 +21,16 @@ from shared.domain.restores.choice import (
     plan_of,
     why,
 )
-from shared.domain.restores.disks import scratch_id
 from shared.domain.restores.history import History
+from shared.domain.restores.items import Item, kind_of
 from shared.domain.restores.manifest import MANIFEST, manifest_of
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import (
-    Item,
     RestoreSource,
     Verification,
     finished_backup,
     item_id,
     job_id,
-    kind_of,
 )
 from shared.wiring import services
 
@@ -58,15 +54,15 @@ async def find_verdict(wanted: Verification) -> Earlier:
 async def describe_source(wanted: Verification) -> RestoreSource:
     """The backup, as its vault tells it, what it is of, and where it is restored to."""
     id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    vault, job = services().verifier.restores(kind_of(id)), None
+    outer, job = services(), None
     if wanted.job_id:
         await spend(id)
-        job = finished_backup(await vault.job(id))
-    item = await (services().verifier.restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
+        job = finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
+        item = await outer.verifier.restores[job.kind].item(job)
+    else:
+        item = await outer.verifier.restores[kind_of(id)].item_of(wanted.item_id)
     source = RestoreSource(wanted=wanted, item=item, job=job)
-    if item.kind == "machine":
-        return await _by_group(source)
-    return await _placed(source) if item.kind == "cluster" else source
+    return await outer.verifier.copies[item.kind].with_target(source, await outer.policy())
 
 
 @activity(app)
@@ -76,7 +72,7 @@ async def take_manifest(source: RestoreSource) -> RestoreCandidate:
     mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
     if mine:
         return RestoreCandidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
-    taken = manifest_of(await outer.verifier.places(source.item.kind).held(source.item), outer.now())
+    taken = manifest_of(await outer.verifier.copies[source.item.kind].held(source.item), outer.now())
     path = manifests.path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, MANIFEST.encoded(taken))
     return RestoreCandidate(source=source, names=taken.names, manifest=path)
@@ -108,60 +104,16 @@ async def record_sampled_out(sampled: SampledOut) -> SampledOut:
 async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
     """The policy document's word on the verification of an item."""
     policy = await services().policy()
-    return policy.at(trust_domain, item.source_id if item.kind == "cluster" else "").verify
+    return policy.at(trust_domain, item.source_id).verify
 
 
 async def _point(candidate: RestoreCandidate, tried: History, knobs: VerifyPolicy) -> Point:
     """The point that is meant, or an older one where that is drawn."""
     source = candidate.source
-    found = await services().verifier.restores(source.item.kind).points(source.item)
+    found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
     if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older_point_rate:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
     older = older_point(found, source, point.point.time, known, tried)
     return point._replace(point=older) if older else point
-
-
-async def _placed(source: RestoreSource) -> RestoreSource:
-    """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
-    cluster = await _running(source.item.source_id)
-    domain = cluster.tag(TRUST_DOMAIN_TAG)
-    knobs = await knobs_of(source.item, domain)
-    target = await _running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
-    if target.location.lower() != cluster.location.lower():
-        raise PermanentError(
-            "ScratchElsewhere", f"scratch cluster {target.name} isn't in {cluster.location}, where {cluster.name} is"
-        )
-    staging = scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else ""
-    return msgspec.structs.replace(
-        source,
-        target_id=target.id,
-        trust_domain=domain,
-        staging=knobs.staging_account,
-        staging_group=staging,
-    )
-
-
-async def _by_group(source: RestoreSource) -> RestoreSource:
-    """The source with the group that its disks are restored to; raises PermanentError where the policy names none."""
-    knobs = await knobs_of(source.item, "")
-    if not knobs.scratch_group:
-        raise PermanentError(
-            "NoScratchGroup",
-            "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
-            "verify.staging_account",
-        )
-    item = await services().verifier.disks.located(source.item)
-    return msgspec.structs.replace(
-        source, item=item, target_id=scratch_id(item, knobs.scratch_group), staging=knobs.staging_account
-    )
-
-
-async def _running(id: str) -> Cluster:
-    cluster = await services().verifier.clusters.get(id)
-    if cluster is None:
-        raise NotFound("ClusterGone", f"{id} isn't there (any more)")
-    if cluster.power_state.lower() == "stopped":
-        raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: az aks start starts it")
-    return cluster

@@ -4,7 +4,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import sends, spend_for
+from functions.restores.documents import sends, spend
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path
 from shared.domain.restores.sending import DAY, SEND, next_act
@@ -18,29 +18,29 @@ app = df.Blueprint()
 async def isolate(plan: RestorePlan) -> RestorePlan:
     """The place to restore to, closed before anything is in it; that it may be there is written down first."""
     await services().ledger.create(lease_path(plan), LEASE.encoded(plan))
-    await services().verifier.places(plan.item.kind).isolate(plan)
+    await services().verifier.copies[plan.item.kind].isolate(plan)
     return plan
 
 
 @activity(app)
 async def start_restore_validation(plan: RestorePlan) -> Validating:
     """Ask Azure Backup whether it could make the restore now."""
-    return Validating(plan=plan, operation=await services().verifier.validations(plan.item.kind).validate(plan))
+    return Validating(plan=plan, operation=await services().verifier.validations[plan.item.kind].validate(plan))
 
 
 @activity(app)
 async def finish_restore_validation(asked: Validating) -> RestorePlan:
     """The plan, once Azure Backup has found nothing against it."""
-    await services().verifier.validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
+    await services().verifier.validations[asked.plan.item.kind].require_validated(asked.plan.item, asked.operation)
     return asked.plan
 
 
 @activity(app)
 async def start_restore(plan: RestorePlan) -> Started:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
-    outer, vault, now = services(), services().verifier.restores(plan.item.kind), services().now()
+    outer, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
     sent = await sends(plan.name)
-    await spend_for(plan.item)
+    await spend(item_id(plan.item.id))
     restores = await vault.restores(plan.item, now - DAY)
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
@@ -55,7 +55,7 @@ async def find_restore_job(started: Started) -> Started:
     """The job that the accepted request became."""
     if started.job:
         return started
-    job = await services().verifier.restores(started.plan.item.kind).job_of(started.plan.item, started.operation)
+    job = await services().verifier.restores[started.plan.item.kind].job_of(started.plan.item, started.operation)
     return msgspec.structs.replace(started, job=job)
 
 
@@ -66,11 +66,12 @@ async def follow_restore(started: Started) -> RestoreJob:
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.
     """
     outer, item = services(), started.plan.item
-    seen = await outer.verifier.inventory.job(vault_of(item_id(item.id)), started.job)
+    id = item_id(item.id)
+    seen = await outer.verifier.inventory.job(vault_of(id), started.job)
     if seen and seen.ended is None:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
-    await spend_for(item)
-    job = await outer.verifier.restores(item.kind).restore_job(item, started.job)
+    await spend(id)
+    job = await outer.verifier.restores[item.kind].restore_job(item, started.job)
     if job.open:
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
     return job

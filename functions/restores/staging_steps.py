@@ -6,7 +6,7 @@ from functions.engine.activities import activity
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path, release_path
 from shared.domain.restores.staging import BEFORE, TURN, Turn, before, before_path, check_turn, turn_path
-from shared.domain.restores.verification import RestoreJob, RestorePlan
+from shared.domain.restores.verification import RestorePlan
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -27,19 +27,6 @@ async def take_turn(plan: RestorePlan) -> RestorePlan:
     return plan
 
 
-async def remove_all(plan: RestorePlan) -> list[str]:
-    """Ask for the end of everything that a verification has made; what is still there of it.
-
-    A cluster's restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
-    """
-    places = services().verifier.places(plan.item.kind)
-    if plan.item.kind != "cluster":
-        return await places.remove(plan)
-    jobs = await services().verifier.staging.jobs(plan)
-    running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
-    return running or [*await places.remove(plan), *await _unstage(plan, jobs)]
-
-
 async def _take(plan: RestorePlan) -> None:
     ledger, path, mine = services().ledger, turn_path(plan), Turn(lease=lease_path(plan))
     seen = await ledger.read(path)
@@ -49,14 +36,3 @@ async def _take(plan: RestorePlan) -> None:
     check_turn(turn, plan, released, services().now())
     if turn != mine and not await ledger.update(path, TURN.encoded(mine), seen=seen):
         raise NotConverged("StagingTaken", "another restore takes its turn right now")
-
-
-async def _unstage(plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:
-    """Only who has the turn, and has written down what was there before, removes anything."""
-    if not plan.staging_group:
-        return []
-    ledger = services().ledger
-    turn, there = await ledger.find(TURN, turn_path(plan)), await ledger.find(BEFORE, before_path(plan))
-    if there is None or turn is None or turn.lease != lease_path(plan):
-        return []
-    return await services().verifier.staging.remove(plan, there, jobs)

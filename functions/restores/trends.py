@@ -30,4 +30,4 @@ async def shown(source: str, days: int) -> Trends:
 
 
 def _knobs(policy: Policy, history: History) -> VerifyPolicy:
-    return policy.at(history.trust_domain, history.source_id if history.kind == "cluster" else "").verify
+    return policy.at(history.trust_domain, history.source_id).verify

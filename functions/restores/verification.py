@@ -138,7 +138,7 @@ def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
     if plan.staging_group:
         yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
     yield from run.step(isolate, plan)
-    if plan.validates:
+    if plan.item.is_staged(plan.point):
         asked = yield from run.step(start_restore_validation, plan)
         yield from run.step(finish_restore_validation, asked)
     started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)

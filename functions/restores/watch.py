@@ -13,8 +13,9 @@ from functions.engine.logs import log
 from functions.restores.documents import spend
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
+from shared.domain.restores.items import kind_of
 from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
-from shared.domain.restores.verification import ENDED, job_id, kind_of, vault_of
+from shared.domain.restores.verification import ENDED, job_id, vault_of
 from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
 from shared.wiring import services
 
@@ -60,7 +61,7 @@ async def _publish(job: WatchedJob) -> None:
     outer, id = services(), job_id(job.id)
     vault = str(vault_of(id))
     await spend(id)
-    status = (await outer.verifier.restores(kind_of(id)).job(id)).status
+    status = (await outer.verifier.restores[kind_of(id)].job(id)).status
     if (status.lower() in ENDED) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that
     type = event_type(status)

@@ -29,8 +29,8 @@ from shared.adapters.kubernetes.isolation import Namespaces
 from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import TemporaryError
 from shared.domain.restores.calls import ALLOWED, STRANGER, WorkloadCall
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.rungs import HANDSHAKE
-from shared.domain.restores.verification import Item
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.vaults.binding import NAMESPACE, account_of
 from shared.domain.vaults.binding_linkerd import LINKERD
@@ -83,7 +83,7 @@ class Duties:
     async def verify(self) -> None:
         """Everything that the verification of a restore does in a cluster."""
         place = f"verify-shop-{uuid.uuid4().hex[:8]}"
-        item = Item(kind="cluster", id="i", source_id=self.cluster, included=(SHOP,))
+        item = ClusterItem(id="i", source_id=self.cluster, included=(SHOP,))
         plan = a_plan(item=item, target_id=self.cluster, places={SHOP: place})
         held = await self.namespaces.held(item)
         assert f"Deployment {SHOP}/web" in held.entries

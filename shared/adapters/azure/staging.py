@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
+from shared.domain.restores.lease import lease_path
 from shared.domain.restores.sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
-from shared.domain.restores.staging import Before, Staged, ours
-from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
+from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, ours, turn_path
+from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 
 
-class Restores(Protocol):
+class RestoreJobs(Protocol):
     """What tells an item's restore jobs."""
 
-    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]: ...
+    async def restores(self, item: Any, since: datetime) -> list[RestoreJob]: ...
 
 
 class Staging(Management):
@@ -38,7 +39,7 @@ class Staging(Management):
         self,
         settings: Settings,
         credential: "AsyncTokenCredential",
-        restores: Restores,
+        restores: RestoreJobs,
         ledger: "Ledger",
         **options: Any,
     ) -> None:
@@ -58,12 +59,19 @@ class Staging(Management):
         """The restore jobs of a cluster's verification."""
         return await jobs_of(plan, self._restores, self._ledger)
 
-    async def remove(self, plan: RestorePlan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
+    async def remove(self, plan: RestorePlan, jobs: Sequence[RestoreJob]) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
 
-        Nothing is deleted of which it isn't proven that they made it, or which a machine holds.
+        Nothing is deleted of which it isn't proven that they made it, or which a machine holds. Only who has its turn
+        at the group, and has written down what was there before, removes anything.
         """
-        staged = ours(await self.found(plan), before, jobs) if jobs else []
+        if not (plan.staging_group and jobs):
+            return []
+        turn = await self._ledger.find(TURN, turn_path(plan))
+        before = await self._ledger.find(BEFORE, before_path(plan))
+        if before is None or turn is None or turn.lease != lease_path(plan):
+            return []
+        staged = ours(await self.found(plan), before, jobs)
         for each in (each for each in staged if not each.held):
             with translated(f"deleting {each}"):
                 await self._delete(plan, each)
@@ -113,7 +121,7 @@ async def check_account(storage: "StorageManagementClient", group: str, plan: Re
         raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup refuses that")
 
 
-async def jobs_of(plan: RestorePlan, restores: Restores, ledger: "Ledger") -> list[RestoreJob]:
+async def jobs_of(plan: RestorePlan, restores: RestoreJobs, ledger: "Ledger") -> list[RestoreJob]:
     """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
     sends = sends_of(plan.name, await ledger.list(sends_folder(plan.name)))
     if not sends:

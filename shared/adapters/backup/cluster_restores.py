@@ -1,20 +1,20 @@
 """Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
+from shared.adapters.azure.common import Management, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
+from shared.adapters.backup.restores import BackupFault, OperationHeader, job_of_operation, require_passed
 from shared.domain.cluster import CLUSTERS
-from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
-from shared.domain.resource_id import ResourceId, name_of, same
+from shared.domain.errors import NotFound, PermanentError
+from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.isolation import NOT_RESTORED
+from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
 from shared.domain.restores.verification import (
     BackupJob,
-    Item,
     JobWarning,
-    RecoveryPoint,
     RestoreJob,
     RestorePlan,
     vault_of,
@@ -48,11 +48,11 @@ class ClusterRestores(Management):
             ended=told.end_time,
         )
 
-    async def item(self, job: BackupJob) -> Item:
+    async def item(self, job: BackupJob) -> ClusterItem:
         """The backup instance that the job was about."""
         return await self.item_of(job.item)
 
-    async def item_of(self, id: str) -> Item:
+    async def item_of(self, id: str) -> ClusterItem:
         """The backup instance of this resource id."""
         with translated("reading the backup instance"):
             found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
@@ -62,8 +62,7 @@ class ClusterRestores(Management):
             raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
         given = instance.policy_info.policy_parameters
         chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
-        return Item(
-            kind="cluster",
+        return ClusterItem(
             id=id,
             source_id=source.resource_id,
             location=source.resource_location or "",
@@ -72,7 +71,7 @@ class ClusterRestores(Management):
             excluded=tuple(chosen.get("excludedNamespaces") or ()),
         )
 
-    async def points(self, item: Item) -> list[RecoveryPoint]:
+    async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
         """The instance's recovery points; those that are neither in the operational tier nor in the vault tier count as
         incomplete.
         """
@@ -80,7 +79,7 @@ class ClusterRestores(Management):
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
-    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]:
+    async def restores(self, item: ProtectedItem, since: datetime) -> list[RestoreJob]:
         """The instance's restore jobs that started since; the service lists all jobs of the vault, and none runs in a
         vault that is gone.
         """
@@ -103,12 +102,10 @@ class ClusterRestores(Management):
             )
         return accepted.operation
 
-    async def check_validation(self, item: Item, operation: str) -> None:
+    async def require_validated(self, item: ProtectedItem, operation: str) -> None:
         """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
-        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
-        with translated("reading the restore's validation"):
-            found: Any = await statuses.get(*_vault(item.id), operation)
-        check_validated(found.status, [found.error] if found.error else [])
+        found = await self._operation(item, operation)
+        require_passed(found.status, [found.error] if found.error else [])
 
     async def send(self, plan: RestorePlan) -> str:
         """Send the restore request, once; the id of the operation that accepted it."""
@@ -122,32 +119,25 @@ class ClusterRestores(Management):
             )
         return accepted.operation
 
-    async def job_of(self, item: Item, operation: str) -> str:
+    async def job_of(self, item: ProtectedItem, operation: str) -> str:
         """The name of the job that an accepted request became; NotConverged until there is one."""
-        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
-        with translated("reading the restore's operation"):
-            found: Any = await statuses.get(*_vault(item.id), operation)
-        return job_of_operation(found.status, found.error, (found.properties or {}).get("jobId"))
+        return job_of_operation(await self._operation(item, operation))
 
-    async def restore_job(self, item: Item, name: str) -> RestoreJob:
+    async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
         """A restore job with its warnings and errors."""
         with translated(f"reading job {name}"):
             found = await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name)
         return _restore_job(found)
 
+    async def _operation(self, item: ProtectedItem, operation: str) -> Any:
+        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
+        with translated("reading the restore's operation"):
+            return await statuses.get(*_vault(item.id), operation)
+
     def _client(self, id: ResourceId) -> "DataProtectionMgmtClient":
         from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
         return self.client(DataProtectionMgmtClient, id.subscription)
-
-
-class OperationHeader:
-    """A response hook that keeps the id of the operation that a 202 names."""
-
-    operation = ""
-
-    def __call__(self, response: Any) -> None:
-        self.operation = last_segment(response.http_response.headers.get("Azure-AsyncOperation", ""))
 
 
 def _vault(id: str) -> tuple[str, str]:
@@ -161,40 +151,11 @@ def _instance(id: str) -> tuple[str, str, str]:
     return *_vault(id), ResourceId(id).name
 
 
-class BackupFault(Protocol):
-    """What is read of an error that Azure Backup tells."""
-
-    @property
-    def code(self) -> str | None: ...
-
-    @property
-    def message(self) -> str | None: ...
-
-
-def job_of_operation(status: str, error: BackupFault | None, job: str | None) -> str:
-    """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
-    if status.lower() in ("failed", "canceled", "cancelled"):
-        code, message = (error.code, error.message) if error else (None, None)
-        raise PermanentError(service_code(code) if code else "RestoreRefused", message or status)
-    if not job:
-        raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
-    return name_of(job)
-
-
-def check_validated(status: str, faults: Sequence[BackupFault]) -> None:
-    """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
-    if status.lower() == "inprogress":
-        raise NotConverged("RestoreValidating", "Azure Backup is looking whether it could make the restore")
-    if faults or status.lower() != "succeeded":
-        told = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
-        raise PermanentError("RestoreNotPossible", f"Azure Backup wouldn't make the restore: {told}")
-
-
 async def _all(pages: AsyncIterable[Any]) -> list[Any]:
     return [each async for each in pages]
 
 
-def _is_restore_of(found: Any, item: Item) -> bool:
+def _is_restore_of(found: Any, item: ProtectedItem) -> bool:
     job = found.properties
     return str(job.operation).lower() == "restore" and same(str(job.backup_instance_id), item.id)
 

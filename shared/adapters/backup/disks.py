@@ -10,11 +10,23 @@ import msgspec
 
 from shared.adapters.azure.common import Management, translated, unless_absent
 from shared.adapters.azure.staging import check_account, jobs_of
-from shared.domain.errors import NotConverged, NotFound
+from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores.disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
+from shared.domain.restores.disks import (
+    Disk,
+    Lun,
+    copied,
+    covered,
+    in_the_way,
+    of_disks,
+    restored,
+    scratch_id,
+    staging_container,
+)
+from shared.domain.restores.items import MachineItem
 from shared.domain.restores.manifest import Contents, Manifest
-from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
+from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource
 from shared.domain.restores.workloads import Copy
 from shared.settings import Settings
 
@@ -24,7 +36,7 @@ if TYPE_CHECKING:
     from azure.mgmt.storage.aio import StorageManagementClient
 
     from shared.adapters.azure.ledger import Ledger
-    from shared.adapters.backup.share_restores import VaultRestores
+    from shared.adapters.backup.machine_restores import MachineRestores
 
 
 class Disks(Management):
@@ -34,31 +46,46 @@ class Disks(Management):
         self,
         settings: Settings,
         credential: "AsyncTokenCredential",
-        restores: "VaultRestores",
+        restores: "MachineRestores",
         ledger: "Ledger",
         **options: Any,
     ) -> None:
         super().__init__(settings, credential, **options)
         self._restores, self._ledger = restores, ledger
 
-    async def located(self, item: Item) -> Item:
-        """The item with the region of its machine."""
-        machine = await self._machine(item)
-        return msgspec.structs.replace(item, location=machine.location)
+    async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
+        """The source with its machine's region and the group that its disks are restored to.
 
-    async def held(self, item: Item) -> Contents:
+        Raises PermanentError where the policy names no such group.
+        """
+        knobs = policy.at().verify
+        if not knobs.scratch_group:
+            raise PermanentError(
+                "NoScratchGroup",
+                "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
+                "verify.staging_account",
+            )
+        machine = await self._machine(source.item.source_id)
+        return msgspec.structs.replace(
+            source,
+            item=msgspec.structs.replace(source.item, location=machine.location),
+            target_id=scratch_id(source.item, knobs.scratch_group),
+            staging=knobs.staging_account,
+        )
+
+    async def held(self, item: MachineItem) -> Contents:
         """The disks of the protected machine that its backup covers."""
-        machine = await self._machine(item)
+        machine = await self._machine(item.source_id)
         with translated(f"reading the disks of {machine.name}"):
             disks = {lun: await self._disk(id) for lun, id in _attached(machine).items()}
         return Contents(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
 
-    async def _machine(self, item: Item) -> Any:
-        id = ResourceId(item.source_id)
+    async def _machine(self, source_id: str) -> Any:
+        id = ResourceId(source_id)
         with translated(f"reading machine {id.name}"):
-            machine = await unless_absent(self._compute(item.source_id).virtual_machines.get(id.group, id.name))
+            machine = await unless_absent(self._compute(source_id).virtual_machines.get(id.group, id.name))
         if machine is None:
-            raise NotFound("MachineGone", f"{item.source_id} isn't there (any more)")
+            raise NotFound("MachineGone", f"{source_id} isn't there (any more)")
         return machine
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them

@@ -25,6 +25,7 @@ from shared.adapters.kubernetes.errors import Absent
 from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import WorkloadCall, objects_of, pod_of
 from shared.domain.restores.isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.manifest import (
     VERIFIES_LABEL,
     Contents,
@@ -33,7 +34,7 @@ from shared.domain.restores.manifest import (
     of_objects,
     protected_namespaces,
 )
-from shared.domain.restores.verification import Item, RestorePlan
+from shared.domain.restores.verification import RestorePlan
 from shared.domain.restores.workloads import Copy, workloads_of
 
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
@@ -72,7 +73,7 @@ class Namespaces:
                 return missing
             return [*missing, *await api.missing(*_NEEDED_IN_MESH)]
 
-    async def held(self, item: Item) -> Contents:
+    async def held(self, item: ClusterItem) -> Contents:
         """What the protected namespaces hold."""
         async with self._kubernetes.api(item.source_id) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)

@@ -23,8 +23,9 @@ from shared.domain.errors import NotConverged, PermanentError, shown
 from shared.domain.reasons import ToldReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
+from shared.domain.restores.items import RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import RecoveryPoint, RestorePlan, RestoreSource, places_of
+from shared.domain.restores.verification import RestorePlan, RestoreSource, places_of
 
 # Changes of an older point's last hour may or may not be in it: its backup began some time before.
 _UNSURE = timedelta(hours=1)
@@ -147,7 +148,7 @@ def plan_of(
         item=source.item,
         target_id=source.target_id,
         trust_domain=source.trust_domain,
-        staging=source.staging if source.item.kind == "machine" or point.point.vaulted else "",
+        staging=source.staging if source.item.is_staged(point.point) else "",
         staging_group=source.staging_group if point.point.vaulted else "",
         point=point.point,
         rpo_s=(now - point.latest).total_seconds(),
@@ -155,7 +156,6 @@ def plan_of(
         planned=now,
         places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), wanted.name),
         flagged=point.flagged,
-        validates=source.item.kind == "machine" or point.point.vaulted,
     )
 
 

@@ -17,9 +17,10 @@ import msgspec
 
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, group_scope
+from shared.domain.restores.items import Item
 from shared.domain.restores.manifest import ManifestEntry
 from shared.domain.restores.sending import ran_during
-from shared.domain.restores.verification import Item, RestoreJob
+from shared.domain.restores.verification import RestoreJob
 
 _COMPUTER_NAME = 15  # Windows' longest: what is cut there is missing in the names of disks, too
 _CASELESS = re.ASCII | re.IGNORECASE

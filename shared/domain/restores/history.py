@@ -11,7 +11,8 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.restores.checks import Result
-from shared.domain.restores.verification import Item, ItemKind, RestorePlan, item_digest
+from shared.domain.restores.items import Item, ItemKind
+from shared.domain.restores.verification import RestorePlan, item_digest
 
 KEPT = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})

@@ -22,6 +22,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
+from shared.domain.restores.items import Item
 from shared.domain.restores.verification import item_digest
 
 MOST_ENTRIES = 5_000
@@ -164,9 +165,9 @@ def sampled(manifest: Manifest) -> list[str]:
     return [path for path, entry in manifest.entries.items() if entry.digest]
 
 
-def part(manifest: Manifest, namespaces: Collection[str]) -> Manifest:
-    """What the manifest of a cluster says of these namespaces."""
-    entries = {n: entry for n, entry in manifest.entries.items() if n.partition(" ")[2].partition("/")[0] in namespaces}
+def part(manifest: Manifest, item: Item, names: Collection[str]) -> Manifest:
+    """What the item's manifest says of these namespaces, or of this share."""
+    entries = {entry: content for entry, content in manifest.entries.items() if item.covers(entry, names)}
     return msgspec.structs.replace(manifest, entries=entries)
 
 

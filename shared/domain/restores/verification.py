@@ -9,12 +9,12 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
 from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, parsed, same
+from shared.domain.restores.items import Item, ItemKind, RecoveryPoint
 
 ENDED = frozenset({"completed", "completedwithwarnings", "failed", "cancelled"})
 GOOD = frozenset({"completed", "completedwithwarnings"})
@@ -26,8 +26,6 @@ _INSTANCES = "Microsoft.DataProtection/backupVaults/backupInstances"
 _FABRICS = "Microsoft.RecoveryServices/vaults/backupFabrics"
 _ITEMS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
 _JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
-
-type ItemKind = Literal["cluster", "share", "machine"]
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,23 +60,6 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     asked: bool = False
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster, machine or storage
-    account, `policy` the id of its backup policy.
-
-    `included` and `excluded` are the namespaces of a cluster's backup, or LUNs of a machine's; none included means all.
-    """
-
-    kind: ItemKind
-    id: str
-    source_id: str
-    location: str = ""
-    share: str = ""
-    policy: str = ""
-    included: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-
-
 class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
 
@@ -95,19 +76,6 @@ class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str = ""
     staging: str = ""
     staging_group: str = ""
-
-
-class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A copy that can be restored: complete, and without a threat found in it, or not.
-
-    One that is `vaulted` is in the vault tier alone.
-    """
-
-    id: str
-    time: datetime
-    complete: bool
-    threat: bool = False
-    vaulted: bool = False
 
 
 class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,14 +131,11 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""
     planned: datetime
     flagged: tuple[str, ...] = ()
-    validates: bool = False
 
     @property
     def target(self) -> str:
-        """What a restore job calls the place: the scratch share, or the group of a machine's disks."""
-        if self.item.kind == "machine":
-            return ResourceId(self.target_id).name
-        return self.places.get(self.item.share, "")
+        """What restore jobs call the isolated copy; empty where they don't name it."""
+        return self.item.target(self.target_id, self.places)
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,14 +188,9 @@ def vault_of(id: ResourceId) -> ResourceId:
     return id.nearest(_BACKUP_VAULTS, _RECOVERY_VAULTS)
 
 
-def kind_of(id: ResourceId) -> ItemKind:
-    """What a job or an item is about: Backup vaults protect clusters, Recovery Services vaults machines and shares.
-
-    A job's id doesn't tell these two apart: its vault does, and says it of the job itself.
-    """
-    if same(id.namespace, "Microsoft.DataProtection"):
-        return "cluster"
-    return "machine" if folded(id.name).startswith("vm;") else "share"
+def counts_reads(id: ResourceId) -> bool:
+    """Whether the vault of a job or an item counts how often its jobs are read."""
+    return vault_of(id).of_type(_RECOVERY_VAULTS)
 
 
 def check_ours(id: ResourceId, subscriptions: Collection[str]) -> None:

@@ -106,7 +106,8 @@ async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: Worl
     world.wire.order(OrderedFault(on="POST .*/restore$", kind="lose"))
     with pytest.raises(TemporaryError):
         await restores.send(plan)
-    (found,) = await restores.restores(plan.item, world.clock.now() - MINUTE)
+    item = await restores.item_of(plan.item.id)
+    (found,) = await restores.restores(item, world.clock.now() - MINUTE)
     assert (found.open, found.target) == (True, plan.places[SHARE])
 
 

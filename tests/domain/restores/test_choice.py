@@ -17,13 +17,14 @@ from shared.domain.restores.choice import (
     why,
 )
 from shared.domain.restores.history import KEPT, History, Trial, empty, waiting_longest
+from shared.domain.restores.items import ClusterItem, RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import BackupJob, Item, RecoveryPoint, RestoreSource, Verification
+from shared.domain.restores.verification import BackupJob, RestoreSource, Verification
 from tests.worlds.facts.plans import KNOBS, a_plan
 from tests.worlds.times import NOW
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-ITEM = Item(kind="cluster", id="/instance", source_id="/cluster", policy="/policies/daily")
+ITEM = ClusterItem(id="/instance", source_id="/cluster", policy="/policies/daily")
 JOB = BackupJob(
     kind="cluster", id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW
 )

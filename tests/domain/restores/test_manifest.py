@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.manifest import (
     MOST_ENTRIES,
     SAMPLED_BYTES,
@@ -157,7 +158,7 @@ def test_an_item_without_a_workload_has_no_manifest() -> None:
 
 def test_only_the_restored_namespaces_of_a_manifest_are_compared() -> None:
     whole = a_manifest(**{"ConfigMap shop/a": entry(), "ConfigMap shop-2/a": entry()})
-    assert list(part(whole, ["shop"]).entries) == ["ConfigMap shop/a"]
+    assert list(part(whole, ClusterItem(id="i", source_id="c"), ["shop"]).entries) == ["ConfigMap shop/a"]
 
 
 def test_the_path_of_a_manifest_tells_when_it_was_taken() -> None:

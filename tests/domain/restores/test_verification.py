@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidEvent, PermanentError
+from shared.domain.restores.items import kind_of
 from shared.domain.restores.verification import (
     BackupJob,
     check_ours,
@@ -14,7 +15,6 @@ from shared.domain.restores.verification import (
     isolated_name,
     item_id,
     job_id,
-    kind_of,
     of_item,
     of_job,
     vault_of,

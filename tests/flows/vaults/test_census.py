@@ -13,7 +13,7 @@ from local.cloud.wire import OrderedFault
 from local.cloud.world import World
 from local.stage import RunningApp
 from shared.domain.restores.history import History, Trial, empty, path
-from shared.domain.restores.verification import Item
+from shared.domain.restores.items import ClusterItem, Item, ShareItem
 from shared.domain.vaults.census import Census, Proof, Standing
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
@@ -59,7 +59,7 @@ def standing(census: Census, name: str) -> Standing:
 
 def judge(stage: RunningApp, job: dict[str, Any], verdict: str, at: datetime) -> None:
     """What a verification of that backup has left in the store."""
-    item = Item(kind="cluster", id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
+    item = ClusterItem(id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
     judged(stage, item, job, verdict, at)
 
 
@@ -118,7 +118,7 @@ async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(
     first = [world.recovery_vaults.complete_backup(*source) for source in sources]
     judged(
         stage,
-        Item(kind="share", id=carts["id"], source_id="stshop", share="carts"),
+        ShareItem(id=carts["id"], source_id="stshop", share="carts"),
         first[0],
         "Verified",
         stage.clock.now(),

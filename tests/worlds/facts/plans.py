@@ -5,9 +5,10 @@ from typing import Any
 
 from shared.domain.restores.choice import Point, RestoreCandidate, plan_of
 from shared.domain.restores.history import empty
+from shared.domain.restores.items import ClusterItem, Item, RecoveryPoint
 from shared.domain.restores.manifest import Manifest, ManifestEntry
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import Item, RecoveryPoint, RestorePlan, RestoreSource, Verification
+from shared.domain.restores.verification import RestorePlan, RestoreSource, Verification
 from tests.worlds.times import NOW
 
 NAME = "0f0e0d0c-1111-4222-8333-444455556666"
@@ -19,7 +20,7 @@ def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
     usual: dict[str, Any] = {
         "name": NAME,
         "job_id": f"/vault/backupJobs/{NAME}",
-        "item": Item(kind="cluster", id="i", source_id="c"),
+        "item": ClusterItem(id="i", source_id="c"),
         "target_id": "c",
         "trust_domain": "prod.contoso.example",
         "point": RecoveryPoint(id="p", time=now, complete=True),
