@@ -92,10 +92,10 @@ async def clean_up(clearing: Clearing) -> RestorePlan:
 @activity(app)
 async def record_verdict(concluded: Concluded) -> Result:
     """Judge and write the verdict; the first verdict of a verification stays."""
-    outcome, plan, wanted = concluded.outcome, concluded.plan, concluded.wanted
+    outcome, plan, verification = concluded.outcome, concluded.plan, concluded.verification
     verdict, reasons = judge(outcome.checks, outcome.reason)
     result = Result(
-        job_id=wanted.job_id,
+        job_id=verification.job_id,
         verdict=verdict,
         reasons=reasons,
         restore_status=outcome.restore_status,
@@ -104,13 +104,13 @@ async def record_verdict(concluded: Concluded) -> Result:
         checks=outcome.checks,
         left_over=concluded.left_over,
         judged_at=services().now(),
-        item_id=plan.item.id if plan else wanted.item_id,
-        point=plan.point.id if plan else wanted.point_id,
+        item_id=plan.item.id if plan else verification.item_id,
+        point=plan.point.id if plan else verification.point_id,
         names=tuple(plan.places) if plan else (),
         manifest=plan.manifest if plan else "",
     )
-    await services().ledger.create(VERDICT.path(verification=wanted.name), VERDICT.encoded(result))
-    kept = await verdict_on(wanted.name) or result
+    await services().ledger.create(VERDICT.path(verification=verification.name), VERDICT.encoded(result))
+    kept = await verdict_on(verification.name) or result
     if plan:
         await remember(plan, trial_of(plan, kept))
     _tell(kept)

@@ -4,7 +4,7 @@ from functions.engine.client import Client
 from functions.engine.logs import log
 from functions.restores.documents import sends
 from shared.domain.errors import MeshwardError
-from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification
+from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
 from shared.domain.restores.signals import RestoreClearedAway, RestoreLeftOver
 from shared.wiring import services
@@ -14,7 +14,7 @@ async def clear(client: Client) -> None:
     """Remove what runs that have ended left behind; one place that can't be removed doesn't hold up the others."""
     outer = services()
     for lease in unreleased(await outer.ledger.list(LEASE.folder(), after=kept_since(outer.now()))):
-        run = await client.state(f"verify-{verification(lease)}")
+        run = await client.state(f"verify-{verification_of(lease)}")
         if run and run.goes_on:
             continue
         try:

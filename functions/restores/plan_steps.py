@@ -45,30 +45,30 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @activity(app)
-async def find_verdict(wanted: Verification) -> Earlier:
+async def find_verdict(verification: Verification) -> Earlier:
     """What an earlier run, whose history is gone, has found."""
-    return Earlier(result=await verdict_on(wanted.name), sampled=await sampled_out(wanted.name))
+    return Earlier(result=await verdict_on(verification.name), sampled=await sampled_out(verification.name))
 
 
 @activity(app)
-async def describe_source(wanted: Verification) -> RestoreSource:
+async def describe_source(verification: Verification) -> RestoreSource:
     """The backup, as its vault tells it, what it is of, and where it is restored to."""
-    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
     outer, job = services(), None
-    if wanted.job_id:
+    if verification.job_id:
         await spend(id)
         job = finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
         item = await outer.verifier.restores[job.kind].item(job)
     else:
-        item = await outer.verifier.restores[kind_of(id)].item_of(wanted.item_id)
-    source = RestoreSource(wanted=wanted, item=item, job=job)
+        item = await outer.verifier.restores[kind_of(id)].item_of(verification.item_id)
+    source = RestoreSource(verification=verification, item=item, job=job)
     return await outer.verifier.copies[item.kind].with_target(source, await outer.policy())
 
 
 @activity(app)
 async def take_manifest(source: RestoreSource) -> RestoreCandidate:
     """Write down what the item holds; the first manifest of a verification stays."""
-    outer, name = services(), source.wanted.name
+    outer, name = services(), source.verification.name
     mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
     if mine:
         return RestoreCandidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
@@ -112,7 +112,7 @@ async def _point(candidate: RestoreCandidate, tried: History, knobs: VerifyPolic
     source = candidate.source
     found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
-    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older_point_rate:
+    if source.verification.asked or draw(source.verification.name, "older") >= knobs.older_point_rate:
         return point
     known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
     older = older_point(found, source, point.point.time, known, tried)

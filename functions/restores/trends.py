@@ -24,9 +24,9 @@ async def shown(source: str, days: int) -> Trends:
             return await outer.ledger.get(HISTORY, path)
 
     found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
-    wanted = [h for h in found if only is None or parsed(h.source_id) == only]
+    histories = [h for h in found if only is None or parsed(h.source_id) == only]
     since = now - timedelta(days=days)
-    return trends([(history, _knobs(policy, history)) for history in wanted], since, now)
+    return trends([(history, _knobs(policy, history)) for history in histories], since, now)
 
 
 def _knobs(policy: Policy, history: History) -> VerifyPolicy:

@@ -74,12 +74,12 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
         raise
 
 
-async def request_verification(client: Client, wanted: Verification) -> str:
+async def request_verification(client: Client, verification: Verification) -> str:
     """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
-    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
+    id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
     check_ours(id, services().settings.subscriptions)
-    instance_id = f"verify-{wanted.name}"
-    await client.start_once("verify_restore", instance_id, wanted)
+    instance_id = f"verify-{verification.name}"
+    await client.start_once("verify_restore", instance_id, verification)
     return instance_id
 
 
@@ -89,21 +89,21 @@ async def request_by_hand(client: Client, job: str, item: str, point: str) -> st
         raise PermanentError("MalformedBody", 'the body needs either "job_id" or "item_id"')
     if point and not is_name(point):
         raise PermanentError("MalformedBody", '"point_id" is the name of a recovery point')
-    wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
-    return await request_verification(client, wanted)
+    verification = of_job(job, asked=True) if job else of_item(item, point, services().now())
+    return await request_verification(client, verification)
 
 
 @orchestrator(app)
-def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | SampledOut]:
+def verify_restore(run: Runbook, verification: Verification) -> Steps[Result | SampledOut]:
     """The runbook."""
-    earlier = yield from run.step(find_verdict, wanted)
-    if found := earlier.result or (None if wanted.asked else earlier.sampled):
+    earlier = yield from run.step(find_verdict, verification)
+    if found := earlier.result or (None if verification.asked else earlier.sampled):
         return found
     plan, job, outcome = None, None, VerificationOutcome()
     try:
-        choice = yield from planned(run, wanted)
+        choice = yield from planned(run, verification)
         if choice.plan is None:
-            return (yield from passed_over(run, wanted, choice))
+            return (yield from passed_over(run, verification, choice))
         plan = choice.plan
         job = yield from restored(run, plan)
         outcome = yield from checked(run, Restored(plan=plan, job=job))
@@ -111,24 +111,24 @@ def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | Sampled
         outcome = VerificationOutcome(reason=str(error))
     left_over = (yield from cleaned_up(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")
-    concluded = Concluded(wanted=wanted, plan=plan, outcome=outcome, left_over=left_over)
+    concluded = Concluded(verification=verification, plan=plan, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
     run.phase("done", verdict=result.verdict)
     return result
 
 
-def planned(run: Runbook, wanted: Verification) -> Steps[Choice]:
+def planned(run: Runbook, verification: Verification) -> Steps[Choice]:
     """Whether to restore, what, to where, and what it must hold."""
-    run.phase("plan", job=wanted.job_id, item=wanted.item_id)
-    source = yield from run.step(describe_source, wanted)
+    run.phase("plan", job=verification.job_id, item=verification.item_id)
+    source = yield from run.step(describe_source, verification)
     candidate = yield from run.step(take_manifest, source)
     return (yield from run.step(choose, candidate))
 
 
-def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[SampledOut]:
+def passed_over(run: Runbook, verification: Verification, choice: Choice) -> Steps[SampledOut]:
     """Write down that the backup isn't verified, and why."""
     run.phase("done", reason=choice.reason)
-    sampled = SampledOut(job_id=wanted.job_id, reason=choice.reason, message=choice.message)
+    sampled = SampledOut(job_id=verification.job_id, reason=choice.reason, message=choice.message)
     return (yield from run.step(record_sampled_out, sampled))
 
 

@@ -51,11 +51,11 @@ class FileShares(Management):
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
         """What the scratch share holds; those files are read that the manifest knows by content, and the canaries."""
-        wanted = set(sampled(manifest))
+        read_paths = set(sampled(manifest))
         with translated(f"reading scratch share {plan.target}"):
             share = self._share(plan.item.source_id, plan.target)
             files = await _files(share)
-            contents = {f.path: await _digest(share, f.path) for f in files if f.path in wanted}
+            contents = {f.path: await _digest(share, f.path) for f in files if f.path in read_paths}
             told = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
         return Copy(entries=of_files(files, contents), beats={path: at for path, at in told.items() if at})
 

@@ -212,7 +212,7 @@ def _request(plan: RestorePlan) -> Any:
         "resource_location": plan.item.location,
         "datasource_type": CLUSTERS,
     }
-    wanted: dict[str, Any] = {
+    criteria: dict[str, Any] = {
         "include_cluster_scope_resources": False,
         "included_namespaces": list(plan.places),
         "namespace_mappings": plan.places,
@@ -220,10 +220,10 @@ def _request(plan: RestorePlan) -> Any:
         "persistent_volume_restore_mode": "RestoreWithVolumeData",
         "conflict_policy": "Skip",
     }
-    criteria: Any = models.KubernetesClusterRestoreCriteria(**wanted)
+    restore_criteria: Any = models.KubernetesClusterRestoreCriteria(**criteria)
     if plan.staging_group:
-        criteria = models.KubernetesClusterVaultTierRestoreCriteria(
-            **wanted,
+        restore_criteria = models.KubernetesClusterVaultTierRestoreCriteria(
+            **criteria,
             staging_resource_group_id=plan.staging_group,
             staging_storage_account_id=str(ResourceId(plan.staging_group).child(ACCOUNTS, plan.staging)),
         )
@@ -235,6 +235,6 @@ def _request(plan: RestorePlan) -> Any:
             restore_location=plan.item.location,
             datasource_info=models.Datasource(object_type="Datasource", **cluster),
             datasource_set_info=models.DatasourceSet(object_type="DatasourceSet", **cluster),
-            restore_criteria=[criteria],
+            restore_criteria=[restore_criteria],
         ),
     )

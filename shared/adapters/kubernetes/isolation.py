@@ -120,10 +120,10 @@ class Namespaces:
         """
         async with self._kubernetes.api(plan.target_id) as api:
             found = {(c.place, c.name): await api.get(POD, c.name, c.place) for c in calls}
-            wanted = [c for c in calls if found[c.place, c.name] is None]
-            for kind, access in objects_of(wanted, plan.name):
+            missing = [c for c in calls if found[c.place, c.name] is None]
+            for kind, access in objects_of(missing, plan.name):
                 await _let_in(api, kind, access)
-            for call in wanted:
+            for call in missing:
                 found[call.place, call.name] = await api.apply(POD, pod_of(call, plan.name))
         return {key: pod for key, pod in found.items() if pod}
 

@@ -212,12 +212,12 @@ def _access(call: WorkloadCall) -> list[tuple[str, Any]]:
         "targetRef": {"group": group, "kind": "Server", "name": name},
         "requiredAuthenticationRefs": [{"group": group, "kind": "MeshTLSAuthentication", "name": ALLOWED}],
     }
-    wanted = [
+    policies = [
         ("MeshTLSAuthentication", ALLOWED, allowed),
         ("Server", name, selector),
         ("AuthorizationPolicy", name, lets_in),
     ]
-    return [(kind, {**_named(name, call.place), "spec": spec}) for kind, name, spec in wanted]
+    return [(kind, {**_named(name, call.place), "spec": spec}) for kind, name, spec in policies]
 
 
 def _named(name: str, namespace: str) -> dict[str, Any]:

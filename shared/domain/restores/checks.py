@@ -74,7 +74,7 @@ VERDICT = Document("verdicts/{verification}.json", "The verdict of a verificatio
 class Concluded(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found and what it left behind; without a plan it restored nothing."""
 
-    wanted: Verification
+    verification: Verification
     plan: RestorePlan | None
     outcome: VerificationOutcome
     left_over: int

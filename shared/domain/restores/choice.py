@@ -82,8 +82,8 @@ def draw(name: str, what: str) -> float:
 
 def why(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
     """Whether the backup is verified, and the first rule that says so."""
-    wanted, last = candidate.source.wanted, history.last_verified
-    if wanted.asked:
+    verification, last = candidate.source.verification, history.last_verified
+    if verification.asked:
         return SamplingReason(True, "Asked", "somebody asks for it")
     if last is None:
         return SamplingReason(True, "NeverVerified", "the item was never verified")
@@ -95,7 +95,7 @@ def why(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy, now:
         return SamplingReason(
             True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}"
         )
-    if draw(wanted.name, "verify") < knobs.sample_rate:
+    if draw(verification.name, "verify") < knobs.sample_rate:
         return SamplingReason(True, "Drawn", f"drawn: {knobs.sample_rate:.0%} of the backups are")
     return SamplingReason(
         False, "NotDrawn", f"{knobs.sample_rate:.0%} of the backups are verified, and this one wasn't drawn"
@@ -132,7 +132,7 @@ def older_point(
     usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
     untested = [p for p in usable if not history.knows(p.id)]
     candidates = sorted(untested or usable, key=lambda point: point.time)
-    return candidates[int(draw(source.wanted.name, "point") * len(candidates))] if candidates else None
+    return candidates[int(draw(source.verification.name, "point") * len(candidates))] if candidates else None
 
 
 def plan_of(
@@ -140,11 +140,11 @@ def plan_of(
 ) -> RestorePlan:
     """The plan for the namespaces that have waited longest, or for the share."""
     source = candidate.source
-    job, wanted = source.job, source.wanted
+    job, verification = source.job, source.verification
     own = job is not None and point.point.time >= job.started
     return RestorePlan(
-        name=wanted.name,
-        job_id=wanted.job_id,
+        name=verification.name,
+        job_id=verification.job_id,
         item=source.item,
         target_id=source.target_id,
         trust_domain=source.trust_domain,
@@ -154,7 +154,7 @@ def plan_of(
         rpo_s=(now - point.latest).total_seconds(),
         taken=min(point.point.time, job.started) if job and own else point.point.time - _UNSURE,
         planned=now,
-        places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), wanted.name),
+        places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), verification.name),
         flagged=point.flagged,
     )
 
@@ -185,10 +185,10 @@ def _unstaged(listed: Iterable[RecoveryPoint], source: RestoreSource) -> str:
 
 
 def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
-    if source.wanted.point_id:
-        found = next((point for point in usable if point.id == source.wanted.point_id), None)
+    if source.verification.point_id:
+        found = next((point for point in usable if point.id == source.verification.point_id), None)
         if found is None:
-            message = f"{shown(source.wanted.point_id)} is no recovery point that can be restored"
+            message = f"{shown(source.verification.point_id)} is no recovery point that can be restored"
             raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
         return found
     since = [point for point in usable if source.job and point.time >= source.job.started]

@@ -38,7 +38,7 @@ def release_path(lease: str) -> str:
     return lease.removesuffix(_LEASE) + _RELEASE
 
 
-def verification(lease: str) -> str:
+def verification_of(lease: str) -> str:
     """The name of the verification that a lease belongs to."""
     return lease.rpartition("/")[2].removesuffix(_LEASE)
 

@@ -69,7 +69,7 @@ class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     other kinds.
     """
 
-    wanted: Verification
+    verification: Verification
     item: Item
     job: BackupJob | None = None
     target_id: str = ""

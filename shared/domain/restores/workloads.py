@@ -126,8 +126,8 @@ def _proxy_ready(pod: Object) -> bool:
 
 def _complete(workload: Object) -> bool:
     status, spec = workload.get("status", {}), workload.get("spec", {})
-    wanted = status.get("desiredNumberScheduled", spec.get("replicas", 1))
-    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(wanted)
+    desired = status.get("desiredNumberScheduled", spec.get("replicas", 1))
+    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(desired)
 
 
 def _name(item: Object) -> str:

@@ -40,9 +40,9 @@ def point(minutes: float, *, complete: bool = True, threat: bool = False, vaulte
 def source(
     name: str = "a", *, job: BackupJob | None = JOB, point: str = "", asked: bool = False, staging: str = ""
 ) -> RestoreSource:
-    wanted = Verification(name=name, point_id=point, asked=asked)
+    verification = Verification(name=name, point_id=point, asked=asked)
     return RestoreSource(
-        wanted=wanted, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging
+        verification=verification, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging
     )
 
 
@@ -172,8 +172,10 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
     group = SCRATCH
-    wanted = msgspec.structs.replace(candidate(), source=source(staging=group))
-    plans = [plan_of(wanted, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))]
+    staged = msgspec.structs.replace(candidate(), source=source(staging=group))
+    plans = [
+        plan_of(staged, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))
+    ]
     assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]
 
 

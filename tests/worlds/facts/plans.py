@@ -34,7 +34,7 @@ def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
 
 def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> RestorePlan:
     """The plan that the domain makes for a point."""
-    source = RestoreSource(wanted=Verification(name=NAME), item=item, target_id=item.source_id)
+    source = RestoreSource(verification=Verification(name=NAME), item=item, target_id=item.source_id)
     candidate = RestoreCandidate(source=source, names=names, manifest="")
     return plan_of(candidate, Point(point, point.time, ()), empty(item), KNOBS, now)
 
