@@ -51,15 +51,15 @@ async def call_workloads(settled: Settled) -> Called:
     if settled.job.status.lower() not in GOOD or not plan.item.has_workloads:
         return Called(settled=settled)
     namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
-    calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
+    calls = calls_of(await namespaces.running(plan), plan.isolated, knobs, meshed=bool(plan.trust_domain))
     try:
         pods = await namespaces.call(plan, calls)
     except PermanentError as error:
         return Called(settled=settled, checks=(uncalled(str(error)),))
-    answers = [answer_of(pods.get((call.place, call.name))) for call in calls]
+    answers = [answer_of(pods.get((call.namespace, call.name))) for call in calls]
     if None in answers and now < settled.ready + ANSWERED_WITHIN:
         raise NotConverged("Calling", f"{answers.count(None)} calls of restored workloads are under way")
-    told = [answer or excuse_of(pods.get((c.place, c.name))) for c, answer in zip(calls, answers, strict=True)]
+    told = [answer or excuse_of(pods.get((c.namespace, c.name))) for c, answer in zip(calls, answers, strict=True)]
     return Called(settled=settled, checks=tuple(check_of(c, t) for c, t in zip(calls, told, strict=True)))
 
 
@@ -76,7 +76,7 @@ async def check_restore(called: Called) -> VerificationOutcome:
 
 @activity(app)
 async def clean_up(clearing: Clearing) -> RestorePlan:
-    """Remove the isolated place, and what was staged, and see that it is gone; then nothing is leased any more.
+    """Remove the isolated copy and what was staged, and release the lease once they are gone.
 
     While a restore that was sent may still be running, the lease stays, and the janitor looks again.
     """
@@ -106,7 +106,7 @@ async def record_verdict(concluded: Concluded) -> Result:
         judged_at=services().now(),
         item_id=plan.item.id if plan else verification.item_id,
         point=plan.point.id if plan else verification.point_id,
-        names=tuple(plan.places) if plan else (),
+        names=tuple(plan.isolated) if plan else (),
         manifest=plan.manifest if plan else "",
     )
     await services().ledger.create(VERDICT.path(verification=verification.name), VERDICT.encoded(result))
@@ -134,12 +134,12 @@ def _tell(result: Result) -> None:
 
 async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
-    due = part(await manifest_at(plan.manifest), plan.item, plan.places)
-    beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.places)}
+    due = part(await manifest_at(plan.manifest), plan.item, plan.isolated)
+    beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
     difference = compare(due, copy.entries, plan.taken)
     return Arrived(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
 
 
 async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> Copy:
-    canaries = plan.item.canaries(knobs.canary, plan.places)
+    canaries = plan.item.canaries(knobs.canary, plan.isolated)
     return await services().verifier.copies[plan.item.kind].copy(plan, await manifest_at(plan.manifest), canaries)

@@ -11,7 +11,7 @@ from shared.wiring import services
 
 
 async def clear(client: Client) -> None:
-    """Remove what runs that have ended left behind; one place that can't be removed doesn't hold up the others."""
+    """Remove what runs that have ended left behind; one copy that can't be removed doesn't hold up the others."""
     outer = services()
     for lease in unreleased(await outer.ledger.list(LEASE.folder(), after=kept_since(outer.now()))):
         run = await client.state(f"verify-{verification_of(lease)}")

@@ -1,4 +1,4 @@
-"""The steps that restore: isolate a place, send the restore once, follow its job. Each looks first."""
+"""The steps that restore: isolate the copy, send the restore once, follow its job. Each looks first."""
 
 import azure.durable_functions as df
 import msgspec
@@ -16,7 +16,7 @@ app = df.Blueprint()
 
 @activity(app)
 async def isolate(plan: RestorePlan) -> RestorePlan:
-    """The place to restore to, closed before anything is in it; that it may be there is written down first."""
+    """Close the isolated copy off before anything is in it. A lease, written first, says that it may be there."""
     await services().ledger.create(lease_path(plan), LEASE.encoded(plan))
     await services().verifier.copies[plan.item.kind].isolate(plan)
     return plan

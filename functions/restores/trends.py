@@ -10,14 +10,14 @@ from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.trends import Trends, trends
 from shared.wiring import services
 
-_AT_ONCE = 32
+CONCURRENT_READS = 32
 
 
 async def shown(source: str, days: int) -> Trends:
     """The trends of the last days, of one cluster or account (resource id) or of all."""
     outer, now = services(), services().now()
     only = ResourceId(source) if source else None
-    policy, slots = await outer.policy(), asyncio.Semaphore(_AT_ONCE)
+    policy, slots = await outer.policy(), asyncio.Semaphore(CONCURRENT_READS)
 
     async def read(path: str) -> History:
         async with slots:

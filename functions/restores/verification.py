@@ -1,16 +1,16 @@
-"""A finished backup is restored to an isolated place, checked, measured and cleaned up.
+"""A finished backup is restored into isolation, checked, measured and cleaned up.
 
     jobs that ended ──▶ watch ──▶ Meshward.Backup.Completed ─┐
                       by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
     plan      describe the source, take its manifest, draw whether and which recovery point
-    restore   from the vault tier: wait for a turn at the staging group; isolate a place; of machines and from the vault
-              tier: ask whether the restore could be made; send it once, follow its job
+    restore   from the vault tier: wait for a turn at the staging group; make the isolated copy's place; of machines and from the
+              vault tier: validate the restore; send it once, follow its job
     check     wait for the workloads, call them, climb the ladder of checks (shared/domain/restores/rungs.py)
     clean up  always, and proven by looking
     verdict   Verified, VerifiedWithFindings, Failed, or Inconclusive with the reason; written once
 
-A restore that can't be made or judged is Inconclusive; it never ends the run before the place is cleaned up. A backup
+A restore that can't be made or judged is Inconclusive; it never ends the run before what it made is cleaned up. A backup
 that isn't drawn is written down as such.
 """
 
@@ -155,10 +155,10 @@ def checked(run: Runbook, done: Restored) -> Steps[VerificationOutcome]:
 
 
 def cleaned_up(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:
-    """How many isolated places weren't seen gone; those are the janitor's."""
+    """How many isolated copies weren't seen gone; those are the janitor's."""
     run.phase("clean up")
     try:
         yield from run.step(clean_up, Clearing(plan=plan, may_run=may_run))
     except PermanentError:
-        return len(plan.places)
+        return len(plan.isolated)
     return 0

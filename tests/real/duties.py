@@ -84,7 +84,7 @@ class Duties:
         """Everything that the verification of a restore does in a cluster."""
         place = f"verify-shop-{uuid.uuid4().hex[:8]}"
         item = ClusterItem(id="i", source_id=self.cluster, included=(SHOP,))
-        plan = a_plan(item=item, target_id=self.cluster, places={SHOP: place})
+        plan = a_plan(item=item, target_id=self.cluster, isolated={SHOP: place})
         held = await self.namespaces.held(item)
         assert f"Deployment {SHOP}/web" in held.entries
         await self.namespaces.isolate(plan)

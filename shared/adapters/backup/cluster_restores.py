@@ -214,8 +214,8 @@ def _request(plan: RestorePlan) -> Any:
     }
     criteria: dict[str, Any] = {
         "include_cluster_scope_resources": False,
-        "included_namespaces": list(plan.places),
-        "namespace_mappings": plan.places,
+        "included_namespaces": list(plan.isolated),
+        "namespace_mappings": plan.isolated,
         "excluded_resource_types": list(NOT_RESTORED),
         "persistent_volume_restore_mode": "RestoreWithVolumeData",
         "conflict_policy": "Skip",

@@ -102,7 +102,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
             return [_point(found) async for found in listed]
 
     async def restores(self, item: I, since: datetime) -> list[RestoreJob]:
-        """The item's restore jobs that started since, with the places they restore to."""
+        """The item's restore jobs that started since, with what they restore to."""
         until = since + timedelta(days=3)  # the service takes both ends or none
         span = f"startTime eq '{_twelve_hours(since)}' and endTime eq '{_twelve_hours(until)}'"
         jobs = self._client(item.id).backup_jobs.list(

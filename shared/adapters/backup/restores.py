@@ -59,7 +59,7 @@ class Copies[I](Protocol):
     """The sources of one kind, and their isolated copies."""
 
     async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
-        """The source with where it is restored to; raises PermanentError where there is no such place."""
+        """The source with where it is restored to; raises PermanentError where nothing can take it."""
 
     async def held(self, item: I) -> Contents:
         """What the source holds now."""

@@ -1,6 +1,6 @@
-"""Isolated namespaces: the objects of protected ones, and the places where a cluster's backup is restored to.
+"""Protected namespaces, and the isolated ones that their backups are restored to.
 
-A place is in the cluster that is restored to, which may be another one than the source.
+These are in the cluster that is restored to, which may be another one than the source.
 """
 
 from collections.abc import Iterable, Sequence
@@ -82,7 +82,7 @@ class Namespaces:
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""
-        source = {place: name for name, place in plan.places.items()}
+        source = {isolated: name for name, isolated in plan.isolated.items()}
         async with self._kubernetes.api(plan.target_id) as api:
             objects = await _objects(api, source, _READ)
             bundle = await _bundle(api) if plan.trust_domain else None
@@ -95,51 +95,51 @@ class Namespaces:
     async def running(self, plan: RestorePlan) -> dict[str, list[Object]]:
         """The pods of the isolated namespaces, and the namespaces themselves."""
         async with self._kubernetes.api(plan.target_id) as api:
-            return await _objects(api, plan.places.values(), (POD,))
+            return await _objects(api, plan.isolated.values(), (POD,))
 
     async def isolate(self, plan: RestorePlan) -> None:
-        """Make the place for each namespace and close it before anything is restored there.
+        """Make an isolated namespace for each one that is restored, and close it before anything is in it.
 
         Raises PermanentError where a namespace of that name is somebody else's.
         """
         async with self._kubernetes.api(plan.item.source_id) as api:
-            sources = {name: await api.get(NAMESPACE, name) for name in plan.places}
+            sources = {name: await api.get(NAMESPACE, name) for name in plan.isolated}
         async with self._kubernetes.api(plan.target_id) as api:
-            for name, place in plan.places.items():
-                found = await api.get(NAMESPACE, place)
+            for name, isolated in plan.isolated.items():
+                found = await api.get(NAMESPACE, isolated)
                 if found and not is_ours(found, plan.name):
-                    raise PermanentError("PlaceTaken", f"namespace {place} is there already and isn't Meshward's")
+                    raise PermanentError("PlaceTaken", f"namespace {isolated} is there already and isn't Meshward's")
                 source = sources[name] or {"metadata": {"name": name}}
-                await api.apply(NAMESPACE, isolated_namespace(source, place, plan.name))
-                await api.apply(NETWORK_POLICY, isolating_policy(place))
+                await api.apply(NAMESPACE, isolated_namespace(source, isolated, plan.name))
+                await api.apply(NETWORK_POLICY, isolating_policy(isolated))
 
     async def call(self, plan: RestorePlan, calls: Sequence[WorkloadCall]) -> dict[tuple[str, str], Object]:
-        """The pods of these calls by place and name; those that aren't there are made, and what lets them in first.
+        """The pods of these calls by namespace and name; those that aren't there are made, and what lets them in first.
 
         Raises PermanentError where the mesh's policies aren't served.
         """
         async with self._kubernetes.api(plan.target_id) as api:
-            found = {(c.place, c.name): await api.get(POD, c.name, c.place) for c in calls}
-            missing = [c for c in calls if found[c.place, c.name] is None]
+            found = {(c.namespace, c.name): await api.get(POD, c.name, c.namespace) for c in calls}
+            missing = [c for c in calls if found[c.namespace, c.name] is None]
             for kind, access in objects_of(missing, plan.name):
                 await _let_in(api, kind, access)
             for call in missing:
-                found[call.place, call.name] = await api.apply(POD, pod_of(call, plan.name))
+                found[call.namespace, call.name] = await api.apply(POD, pod_of(call, plan.name))
         return {key: pod for key, pod in found.items() if pod}
 
     async def remove(self, plan: RestorePlan) -> list[str]:
-        """Ask for the end of the places; the names of what is still there, volumes included.
+        """Ask for the end of the isolated namespaces; the names of what is still there, volumes included.
 
         A namespace that isn't ours is left alone.
         """
-        places = list(plan.places.values())
+        isolated = list(plan.isolated.values())
         async with self._kubernetes.api(plan.target_id) as api:
-            found = [await api.get(NAMESPACE, place) for place in places]
+            found = [await api.get(NAMESPACE, name) for name in isolated]
             left = [namespace for namespace in found if namespace and is_ours(namespace, plan.name)]
             for namespace in left:
                 if not namespace["metadata"].get("deletionTimestamp"):
                     await api.delete(NAMESPACE, namespace["metadata"]["name"])
-            volumes = [v for v in await api.list(VOLUME) if _claimed_from(v) in places]
+            volumes = [v for v in await api.list(VOLUME) if _claimed_from(v) in isolated]
         return [item["metadata"]["name"] for item in (*left, *volumes)]
 
 

@@ -2,7 +2,7 @@
 
 Rules:
 - Restore status and verdict are two things: a job may say Completed and the copy be worthless.
-- A missed target or a warning is a finding; data that is missing, altered or unusable is a failure. Where the place
+- A missed target or a warning is a finding; data that is missing, altered or unusable is a failure. Where the cluster
   itself stood in the way, nothing can be said about the copy.
 - Without a single check there is nothing to judge: the verdict is Inconclusive, with the reason why.
 """
@@ -51,7 +51,7 @@ class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict as the ledger keeps it; `left_over` counts isolated places that weren't seen gone."""
+    """The verdict as the ledger keeps it; `left_over` counts isolated copies that weren't seen gone."""
 
     job_id: str
     verdict: Verdict
@@ -96,7 +96,7 @@ class Called(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in the isolated place: how it differs from the manifest, what runs there (None for a share), the times
+    """What is in the isolated copy: how it differs from the manifest, what runs there (None for a share), the times
     that its canaries tell (None: it tells none), and when it was ready.
     """
 
@@ -190,16 +190,16 @@ def _canary(beats: dict[str, datetime | None], since: datetime) -> CheckResult:
 
 
 def _running(workloads: Workloads) -> list[CheckResult]:
-    unbound, unready, strangers = workloads.unbound, workloads.unready, workloads.strangers
+    unbound, unready, outside_mesh = workloads.unbound, workloads.unready, workloads.outside_mesh
     bound = VOLUMES.check(passed=not unbound, finding=some(unbound) or "all claims are bound")
     ready = PODS.check(passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
-    if workloads.homeless:
-        finding = f"the cluster has no room for {some(workloads.homeless)}"
+    if workloads.unschedulable:
+        finding = f"the cluster has no room for {some(workloads.unschedulable)}"
         ready = PODS.check(passed=False, finding=finding, weight="unknown")
     checks = [bound, ready]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a root in force"
-        checks.append(MESH_IDENTITY.check(passed=not strangers, finding=some(strangers) or good))
+        checks.append(MESH_IDENTITY.check(passed=not outside_mesh, finding=some(outside_mesh) or good))
     return checks
 
 

@@ -25,11 +25,11 @@ from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.items import RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import RestorePlan, RestoreSource, places_of
+from shared.domain.restores.verification import RestorePlan, RestoreSource, isolated_names
 
 # Changes of an older point's last hour may or may not be in it: its backup began some time before.
-_UNSURE = timedelta(hours=1)
-_SKEW, _SOON = timedelta(minutes=10), timedelta(hours=3)
+_BACKUP_TOOK = timedelta(hours=1)
+_SKEW, _MANIFEST_WITHIN = timedelta(minutes=10), timedelta(hours=3)
 
 
 class SamplingReason(NamedTuple):
@@ -118,7 +118,7 @@ def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Poin
         message = f"all {len(listed)} recovery points are incomplete or carry a threat"
         raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
     flagged = tuple(point.id for point in listed if point.threat)
-    return Point(_meant(usable, listed, source), usable[-1].time, flagged)
+    return Point(_chosen(usable, listed, source), usable[-1].time, flagged)
 
 
 def older_point(
@@ -152,9 +152,9 @@ def plan_of(
         staging_group=source.staging_group if point.point.vaulted else "",
         point=point.point,
         rpo_s=(now - point.latest).total_seconds(),
-        taken=min(point.point.time, job.started) if job and own else point.point.time - _UNSURE,
+        taken=min(point.point.time, job.started) if job and own else point.point.time - _BACKUP_TOOK,
         planned=now,
-        places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), verification.name),
+        isolated=isolated_names(waiting_longest(candidate.names, history, knobs.namespaces_at_once), verification.name),
         flagged=point.flagged,
     )
 
@@ -169,7 +169,7 @@ def manifest_for(manifests: Sequence[tuple[datetime, str]], plan: RestorePlan, *
 
 
 def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
-    return any(point.time - _SKEW <= at <= point.time + _SOON for at in manifests)
+    return any(point.time - _SKEW <= at <= point.time + _MANIFEST_WITHIN for at in manifests)
 
 
 def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
@@ -177,14 +177,14 @@ def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
 
 
 def _unstaged(listed: Iterable[RecoveryPoint], source: RestoreSource) -> str:
-    """What is to be set where points are in the vault tier alone and there is no place to stage them."""
+    """What is to be set where points are in the vault tier alone and no staging account is named."""
     vaulted = [point.id for point in listed if point.vaulted and point.complete]
     if not vaulted or source.staging_group:
         return ""
     return f"; {len(vaulted)} are in the vault tier alone, which takes verify.scratch_group and verify.staging_account"
 
 
-def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
+def _chosen(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
     if source.verification.point_id:
         found = next((point for point in usable if point.id == source.verification.point_id), None)
         if found is None:

@@ -87,7 +87,7 @@ def trial_of(plan: RestorePlan, result: Result) -> Trial:
         reasons=result.reasons,
         point=plan.point.id,
         policy=plan.item.policy,
-        names=tuple(plan.places),
+        names=tuple(plan.isolated),
         rpo_s=result.rpo_s,
         rto_s=result.rto_s,
     )

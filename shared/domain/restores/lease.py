@@ -4,7 +4,7 @@ Rules:
 - A lease holds the plan, which names everything that may have been made. A release stands beside it; both are written
   once, and leases of the last KEPT are looked at.
 - While its run goes on, the run cleans up. Afterwards whatever is left is the janitor's, until it has seen it gone.
-- A restore that is still running may make its place again: the lease isn't released before that has ended.
+- A restore that is still running may make its copy again: the lease isn't released before that has ended.
 """
 
 from collections.abc import Collection
@@ -22,7 +22,7 @@ _LEASE, _RELEASE = ".json", ".gone"
 
 
 class Clearing(msgspec.Struct, frozen=True, kw_only=True):
-    """A place to clear; no restore into it was seen to end if one `may_run`: whether one was sent, the ledger tells."""
+    """A plan whose traces are to be removed; no restore of it was seen to end if one `may_run`: whether one was sent, the ledger tells."""
 
     plan: RestorePlan
     may_run: bool = msgspec.field(name="sent")  # as flows in flight hand it over

@@ -1,7 +1,7 @@
-"""A verification restore: of which backup, to which place.
+"""A verification restore: of which backup, to where.
 
 Rules:
-- What is restored goes to a place of its own, whose name follows from the verification alone: a doubled step finds it.
+- The name of an isolated copy follows from the verification alone, so that a repeated step finds it.
 - Status words differ in case between services and are compared without case.
 """
 
@@ -108,7 +108,7 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place.
+    """What a verification will restore; `isolated` maps each namespace, or the share, to the name of its copy.
 
     `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
     disaster then would have cost. `taken` is the moment up to which changes of the source are surely in the copy,
@@ -127,7 +127,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     point: RecoveryPoint
     rpo_s: float
     taken: datetime
-    places: dict[str, str]
+    isolated: dict[str, str] = msgspec.field(name="places")  # as stored leases say
     manifest: str = ""
     planned: datetime
     flagged: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> str:
         """What restore jobs call the isolated copy; empty where they don't name it."""
-        return self.item.target(self.target_id, self.places)
+        return self.item.target(self.target_id, self.isolated)
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,7 +216,7 @@ def of_item(resource_id: str, point: str, now: datetime) -> Verification:
 
 
 def isolated_name(name: str, verification: str) -> str:
-    """The name of the isolated place for a namespace or share in one verification.
+    """The name of the isolated copy of a namespace or share in one verification.
 
     Lower-case letters, digits and single hyphens, at most 63: valid for namespaces and for shares.
     """
@@ -231,6 +231,6 @@ def finished_backup(job: BackupJob) -> BackupJob:
     return job
 
 
-def places_of(names: Iterable[str], verification: str) -> dict[str, str]:
-    """The isolated place of each namespace, or of the share."""
+def isolated_names(names: Iterable[str], verification: str) -> dict[str, str]:
+    """The names of the isolated copies of these namespaces, or of this share."""
     return {name: isolated_name(name, verification) for name in names}

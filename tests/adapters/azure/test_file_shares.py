@@ -39,7 +39,7 @@ def item(world: World) -> ShareItem:
 
 @pytest.fixture
 def plan(world: World, item: ShareItem) -> RestorePlan:
-    return a_plan(world.clock.now(), item=item, places={SHARE: PLACE})
+    return a_plan(world.clock.now(), item=item, isolated={SHARE: PLACE})
 
 
 async def manifest_of(world: World, shares: FileShares, item: ShareItem) -> Manifest:

@@ -89,7 +89,7 @@ def resting(kind: Callable[..., Any], wire: Listening) -> Any:
 
 
 def plan(**facts: Any) -> RestorePlan:
-    return a_plan(**{"target_id": CLUSTER, "staging": "st1", "places": {"carts": "verify-carts"}, **facts})
+    return a_plan(**{"target_id": CLUSTER, "staging": "st1", "isolated": {"carts": "verify-carts"}, **facts})
 
 
 def item(id: str = ITEM, source: str = MACHINE) -> MachineItem:

@@ -66,7 +66,7 @@ def item(world: World, cluster: SimulatedCluster) -> ClusterItem:
 
 @pytest.fixture
 def plan(world: World, item: ClusterItem) -> RestorePlan:
-    return a_plan(world.clock.now(), item=item, target_id=item.source_id, places={"shop": PLACE})
+    return a_plan(world.clock.now(), item=item, target_id=item.source_id, isolated={"shop": PLACE})
 
 
 async def test_the_protected_namespaces_are_described(namespaces: Namespaces, item: ClusterItem) -> None:
@@ -163,7 +163,7 @@ async def test_calls_are_made_once_and_are_no_part_of_the_copy(
 ) -> None:
     await namespaces.isolate(plan)
     probe = Probe(namespace="shop", image="contoso/check:1", command=("check",))
-    calls = calls_of(await namespaces.running(plan), plan.places, VerifyPolicy(probes=(probe,)), meshed=True)
+    calls = calls_of(await namespaces.running(plan), plan.isolated, VerifyPolicy(probes=(probe,)), meshed=True)
     pods = await namespaces.call(plan, calls)
     assert [pod["metadata"]["name"] for pod in pods.values()] == ["meshward-probe-0"]
     await world.clock.advance(5 * MINUTE)

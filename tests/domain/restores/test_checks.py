@@ -106,12 +106,12 @@ def test_a_canary_must_tell_a_time_and_one_that_is_fresh() -> None:
 
 
 def test_a_cluster_without_room_says_nothing_about_the_copy() -> None:
-    full = Workloads(pods=2, meshed=1, homeless=("verify-shop/web-1",))
+    full = Workloads(pods=2, meshed=1, unschedulable=("verify-shop/web-1",))
     assert judge(rungs(job(), arrived(workloads=full))) == (
         "Inconclusive",
         ("pods ready: the cluster has no room for verify-shop/web-1",),
     )
-    broken = Workloads(pods=3, meshed=1, homeless=("verify-shop/web-1",), strangers=("verify-shop/db-0",))
+    broken = Workloads(pods=3, meshed=1, unschedulable=("verify-shop/web-1",), outside_mesh=("verify-shop/db-0",))
     assert climb(job(), workloads=broken) == "Failed"
 
 

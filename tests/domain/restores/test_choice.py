@@ -173,9 +173,7 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
     group = SCRATCH
     staged = msgspec.structs.replace(candidate(), source=source(staging=group))
-    plans = [
-        plan_of(staged, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))
-    ]
+    plans = [plan_of(staged, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))]
     assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]
 
 
@@ -184,7 +182,7 @@ def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
     assert waiting_longest(["a", "b", "c", "d"], found, 2) == ["b", "d"]
     assert waiting_longest(["a", "b", "c"], found, 10) == ["a", "b", "c"]
     plan = plan_of(candidate("v", "a", "b"), Point(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW)
-    assert list(plan.places) == ["b"]
+    assert list(plan.isolated) == ["b"]
 
 
 def test_the_recovery_point_objective_is_measured_by_the_latest_point_also_if_an_older_one_is_restored() -> None:

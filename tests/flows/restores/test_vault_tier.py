@@ -24,7 +24,7 @@ from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.mutants import Mutant
 from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import SOON, announce, places, restores, runs
+from tests.worlds.verifications import SOON, announce, isolated, restores, runs
 
 OTHERS = ["logs", "vmledger1-osdisk-20270101-080000"]  # stand in group and account before
 
@@ -67,7 +67,7 @@ async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job; what isn't the restore's is still there, and all else is gone."""
     await stage.run(f"verify-{job['name']}", SOON)
     result = found(stage, job)
-    assert (staged(stage), places(stage), result["left_over"]) == (OTHERS, [], 0)
+    assert (staged(stage), isolated(stage), result["left_over"]) == (OTHERS, [], 0)
     return result
 
 

@@ -27,7 +27,7 @@ def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
         "rpo_s": 3600,
         "taken": now,
         "planned": now,
-        "places": {"shop": "verify-shop"},
+        "isolated": {"shop": "verify-shop"},
     }
     return RestorePlan(**usual | facts)
 
