@@ -12,59 +12,62 @@ from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
 from shared.domain.restores.checks import (
     SETTLES_WITHIN,
     VERDICT,
-    Arrived,
-    Called,
-    Concluded,
-    Result,
-    Settled,
+    CalledRestore,
+    ConcludedVerification,
+    RestoredCopy,
+    SettledRestore,
     VerificationOutcome,
+    VerificationResult,
     judge,
     ladder,
 )
 from shared.domain.restores.history import trial_of
-from shared.domain.restores.lease import Clearing, lease_path, release_path
+from shared.domain.restores.lease import Cleanup, lease_path, release_path
 from shared.domain.restores.manifest import compare, part
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
-from shared.domain.restores.verification import GOOD, Restored, RestorePlan
-from shared.domain.restores.workloads import Copy
+from shared.domain.restores.verification import GOOD, EndedRestore, RestorePlan
+from shared.domain.restores.workloads import IsolatedCopy
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
 @activity(app)
-async def settle(done: Restored) -> Settled:
+async def settle(done: EndedRestore) -> SettledRestore:
     """The restored workloads once they are ready, or have had their time; a failed restore has none."""
     plan, job, now = done.plan, done.job, services().now()
     if job.status.lower() in GOOD and plan.item.has_workloads:
         copy = await _copy(plan, await knobs_of(plan.item, plan.trust_domain))
         if not copy.settled and now < (job.ended or now) + SETTLES_WITHIN:
             raise NotConverged("NotSettled", "the restored workloads aren't ready yet")
-    return Settled(plan=plan, job=job, ready=now)
+    return SettledRestore(plan=plan, job=job, ready=now)
 
 
 @activity(app)
-async def call_workloads(settled: Settled) -> Called:
+async def call_workloads(settled: SettledRestore) -> CalledRestore:
     """Call the restored workloads from inside and outside the mesh, and wait for the answers."""
     plan, now = settled.plan, services().now()
     if settled.job.status.lower() not in GOOD or not plan.item.has_workloads:
-        return Called(settled=settled)
+        return CalledRestore(settled=settled)
     namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
     calls = calls_of(await namespaces.running(plan), plan.isolated, knobs, meshed=bool(plan.trust_domain))
     try:
         pods = await namespaces.call(plan, calls)
     except PermanentError as error:
-        return Called(settled=settled, checks=(uncalled(str(error)),))
+        return CalledRestore(settled=settled, checks=(uncalled(str(error)),))
     answers = [answer_of(pods.get((call.namespace, call.name))) for call in calls]
     if None in answers and now < settled.ready + ANSWERED_WITHIN:
         raise NotConverged("Calling", f"{answers.count(None)} calls of restored workloads are under way")
-    told = [answer or excuse_of(pods.get((c.namespace, c.name))) for c, answer in zip(calls, answers, strict=True)]
-    return Called(settled=settled, checks=tuple(check_of(c, t) for c, t in zip(calls, told, strict=True)))
+    checks = [
+        check_of(call, answer or excuse_of(pods.get((call.namespace, call.name))))
+        for call, answer in zip(calls, answers, strict=True)
+    ]
+    return CalledRestore(settled=settled, checks=tuple(checks))
 
 
 @activity(app)
-async def check_restore(called: Called) -> VerificationOutcome:
+async def check_restore(called: CalledRestore) -> VerificationOutcome:
     """Climb the ladder."""
     plan, job, ready = called.settled.plan, called.settled.job, called.settled.ready
     knobs = await knobs_of(plan.item, plan.trust_domain)
@@ -75,7 +78,7 @@ async def check_restore(called: Called) -> VerificationOutcome:
 
 
 @activity(app)
-async def clean_up(clearing: Clearing) -> RestorePlan:
+async def clean_up(clearing: Cleanup) -> RestorePlan:
     """Remove the isolated copy and what was staged, and release the lease once they are gone.
 
     While a restore that was sent may still be running, the lease stays, and the janitor looks again.
@@ -90,11 +93,11 @@ async def clean_up(clearing: Clearing) -> RestorePlan:
 
 
 @activity(app)
-async def record_verdict(concluded: Concluded) -> Result:
+async def record_verdict(concluded: ConcludedVerification) -> VerificationResult:
     """Judge and write the verdict; the first verdict of a verification stays."""
     outcome, plan, verification = concluded.outcome, concluded.plan, concluded.verification
     verdict, reasons = judge(outcome.checks, outcome.reason)
-    result = Result(
+    result = VerificationResult(
         job_id=verification.job_id,
         verdict=verdict,
         reasons=reasons,
@@ -110,14 +113,14 @@ async def record_verdict(concluded: Concluded) -> Result:
         manifest=plan.manifest if plan else "",
     )
     await services().ledger.create(VERDICT.path(verification=verification.name), VERDICT.encoded(result))
-    kept = await verdict_on(verification.name) or result
+    recorded = await verdict_on(verification.name) or result
     if plan:
-        await remember(plan, trial_of(plan, kept))
-    _tell(kept)
-    return kept
+        await remember(plan, trial_of(plan, recorded))
+    _log_verdict(recorded)
+    return recorded
 
 
-def _tell(result: Result) -> None:
+def _log_verdict(result: VerificationResult) -> None:
     verdict = RestoreVerified if result.verdict.startswith("Verified") else RestoreNotVerified
     log(
         verdict(
@@ -132,14 +135,14 @@ def _tell(result: Result) -> None:
     )
 
 
-async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
+async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
     due = part(await manifest_at(plan.manifest), plan.item, plan.isolated)
     beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
     difference = compare(due, copy.entries, plan.taken)
-    return Arrived(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
+    return RestoredCopy(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
 
 
-async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> Copy:
+async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> IsolatedCopy:
     canaries = plan.item.canaries(knobs.canary, plan.isolated)
     return await services().verifier.copies[plan.item.kind].copy(plan, await manifest_at(plan.manifest), canaries)

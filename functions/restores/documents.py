@@ -4,13 +4,11 @@ from datetime import datetime
 
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores import history
-from shared.domain.restores import manifest as manifests
-from shared.domain.restores.checks import VERDICT, Result
+from shared.domain.restores.checks import VERDICT, VerificationResult
 from shared.domain.restores.choice import SAMPLED_OUT, SampledOut
-from shared.domain.restores.history import HISTORY, History, Trial
+from shared.domain.restores.history import HISTORY, History, Trial, empty_history, history_path
 from shared.domain.restores.items import Item
-from shared.domain.restores.manifest import MANIFEST, Manifest
+from shared.domain.restores.manifest import MANIFEST, Manifest, manifest_folder, taken_at
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
 from shared.domain.restores.verification import RestorePlan, counts_reads
 from shared.wiring import services
@@ -34,8 +32,8 @@ async def sends(verification: str) -> list[datetime]:
 
 async def manifest_paths(item: Item) -> list[tuple[datetime, str]]:
     """When the item's manifests were taken, and where they are."""
-    found = await services().ledger.list(manifests.folder(item.id))
-    return [(manifests.taken_at(path), path) for path in found]
+    found = await services().ledger.list(manifest_folder(item.id))
+    return [(taken_at(path), path) for path in found]
 
 
 async def manifest_at(path: str) -> Manifest:
@@ -43,7 +41,7 @@ async def manifest_at(path: str) -> Manifest:
     return await services().ledger.get(MANIFEST, path)
 
 
-async def verdict_on(verification: str) -> Result | None:
+async def verdict_on(verification: str) -> VerificationResult | None:
     """The verdict of a verification, by its name."""
     return await services().ledger.find(VERDICT, VERDICT.path(verification=verification))
 
@@ -55,14 +53,14 @@ async def sampled_out(verification: str) -> SampledOut | None:
 
 async def history_of(id: str) -> History | None:
     """The verifications of an item, by its resource id."""
-    return await services().ledger.find(HISTORY, history.path(id))
+    return await services().ledger.find(HISTORY, history_path(id))
 
 
 async def remember(plan: RestorePlan, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
-    outer, path = services(), history.path(plan.item.id)
+    outer, path = services(), history_path(plan.item.id)
     seen = await outer.ledger.read(path)
-    known = HISTORY.decoded(path, seen) if seen else history.empty(plan.item, plan.trust_domain)
-    grown = known.with_trial(trial)
-    if grown != known and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
+    recorded = HISTORY.decoded(path, seen) if seen else empty_history(plan.item, plan.trust_domain)
+    grown = recorded.with_trial(trial)
+    if grown != recorded and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
         raise NotConverged("HistoryTaken", "another verification of the item is being written down", retry_after=5)

@@ -5,13 +5,11 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.restores.documents import history_of, manifest_at, manifest_paths, sampled_out, spend, verdict_on
-from shared.domain.restores import history
-from shared.domain.restores import manifest as manifests
-from shared.domain.restores.checks import Result
+from shared.domain.restores.checks import VerificationResult
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
     Choice,
-    Point,
+    ChosenPoint,
     RestoreCandidate,
     SampledOut,
     choose_point,
@@ -21,43 +19,43 @@ from shared.domain.restores.choice import (
     plan_of,
     why,
 )
-from shared.domain.restores.history import History
+from shared.domain.restores.history import History, empty_history
 from shared.domain.restores.items import Item, kind_of
-from shared.domain.restores.manifest import MANIFEST, manifest_of
+from shared.domain.restores.manifest import MANIFEST, manifest_of, manifest_path
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import (
     RestoreSource,
     Verification,
-    finished_backup,
     item_id,
     job_id,
+    require_finished_backup,
 )
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
-class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+class EarlierRecords(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger has already of a verification."""
 
-    result: Result | None
+    result: VerificationResult | None
     sampled: SampledOut | None
 
 
 @activity(app)
-async def find_verdict(verification: Verification) -> Earlier:
+async def find_verdict(verification: Verification) -> EarlierRecords:
     """What an earlier run, whose history is gone, has found."""
-    return Earlier(result=await verdict_on(verification.name), sampled=await sampled_out(verification.name))
+    return EarlierRecords(result=await verdict_on(verification.name), sampled=await sampled_out(verification.name))
 
 
 @activity(app)
 async def describe_source(verification: Verification) -> RestoreSource:
-    """The backup, as its vault tells it, what it is of, and where it is restored to."""
+    """The backup as its vault reports it, its item, and where that is restored to."""
     id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
     outer, job = services(), None
     if verification.job_id:
         await spend(id)
-        job = finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
+        job = require_finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
         item = await outer.verifier.restores[job.kind].item(job)
     else:
         item = await outer.verifier.restores[kind_of(id)].item_of(verification.item_id)
@@ -73,7 +71,7 @@ async def take_manifest(source: RestoreSource) -> RestoreCandidate:
     if mine:
         return RestoreCandidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
     taken = manifest_of(await outer.verifier.copies[source.item.kind].held(source.item), outer.now())
-    path = manifests.path(source.item.id, name, taken.taken)
+    path = manifest_path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, MANIFEST.encoded(taken))
     return RestoreCandidate(source=source, names=taken.names, manifest=path)
 
@@ -82,13 +80,13 @@ async def take_manifest(source: RestoreSource) -> RestoreCandidate:
 async def choose(candidate: RestoreCandidate) -> Choice:
     """Whether the backup is verified, and the plan if it is."""
     source, now = candidate.source, services().now()
-    tried = await history_of(source.item.id) or history.empty(source.item)
+    history = await history_of(source.item.id) or empty_history(source.item)
     knobs = await knobs_of(source.item, source.trust_domain)
-    reason = why(candidate, tried, knobs, now)
+    reason = why(candidate, history, knobs, now)
     if not reason.verify:
         return Choice(reason=reason.reason, message=reason.message)
-    point = await _point(candidate, tried, knobs)
-    plan = plan_of(candidate, point, tried, knobs, now)
+    point = await _point(candidate, history, knobs)
+    plan = plan_of(candidate, point, history, knobs, now)
     manifest = manifest_for(await manifest_paths(source.item), plan, own=candidate.manifest)
     return Choice(reason=reason.reason, message=reason.message, plan=msgspec.structs.replace(plan, manifest=manifest))
 
@@ -107,13 +105,13 @@ async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
     return policy.at(trust_domain, item.source_id).verify
 
 
-async def _point(candidate: RestoreCandidate, tried: History, knobs: VerifyPolicy) -> Point:
+async def _point(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy) -> ChosenPoint:
     """The point that is meant, or an older one where that is drawn."""
     source = candidate.source
     found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
     if source.verification.asked or draw(source.verification.name, "older") >= knobs.older_point_rate:
         return point
-    known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
-    older = older_point(found, source, point.point.time, known, tried)
+    taken = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
+    older = older_point(found, source, point.point.time, taken, history)
     return point._replace(point=older) if older else point

@@ -8,7 +8,14 @@ from functions.restores.documents import sends, spend
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path
 from shared.domain.restores.sending import DAY, SEND, next_act
-from shared.domain.restores.verification import RestoreJob, RestorePlan, Started, Validating, item_id, vault_of
+from shared.domain.restores.verification import (
+    RestoreJob,
+    RestorePlan,
+    RestoreValidation,
+    SentRestore,
+    item_id,
+    vault_of,
+)
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -23,20 +30,20 @@ async def isolate(plan: RestorePlan) -> RestorePlan:
 
 
 @activity(app)
-async def start_restore_validation(plan: RestorePlan) -> Validating:
+async def start_restore_validation(plan: RestorePlan) -> RestoreValidation:
     """Ask Azure Backup whether it could make the restore now."""
-    return Validating(plan=plan, operation=await services().verifier.validations[plan.item.kind].validate(plan))
+    return RestoreValidation(plan=plan, operation=await services().verifier.validations[plan.item.kind].validate(plan))
 
 
 @activity(app)
-async def finish_restore_validation(asked: Validating) -> RestorePlan:
+async def finish_restore_validation(asked: RestoreValidation) -> RestorePlan:
     """The plan, once Azure Backup has found nothing against it."""
     await services().verifier.validations[asked.plan.item.kind].require_validated(asked.plan.item, asked.operation)
     return asked.plan
 
 
 @activity(app)
-async def start_restore(plan: RestorePlan) -> Started:
+async def start_restore(plan: RestorePlan) -> SentRestore:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
     outer, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
     sent = await sends(plan.name)
@@ -44,14 +51,14 @@ async def start_restore(plan: RestorePlan) -> Started:
     restores = await vault.restores(plan.item, now - DAY)
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
-        return Started(plan=plan, job=act.id)
+        return SentRestore(plan=plan, job=act.id)
     if not await outer.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
         raise NotConverged("RestoreSent", "another worker sends the restore right now")
-    return Started(plan=plan, operation=await vault.send(plan))
+    return SentRestore(plan=plan, operation=await vault.send(plan))
 
 
 @activity(app)
-async def find_restore_job(started: Started) -> Started:
+async def find_restore_job(started: SentRestore) -> SentRestore:
     """The job that the accepted request became."""
     if started.job:
         return started
@@ -60,7 +67,7 @@ async def find_restore_job(started: Started) -> Started:
 
 
 @activity(app)
-async def follow_restore(started: Started) -> RestoreJob:
+async def follow_restore(started: SentRestore) -> RestoreJob:
     """The restore job, once it has ended, well or not.
 
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.

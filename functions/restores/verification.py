@@ -4,14 +4,14 @@
                       by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
     plan      describe the source, take its manifest, draw whether and which recovery point
-    restore   from the vault tier: wait for a turn at the staging group; make the isolated copy's place; of machines and from the
-              vault tier: validate the restore; send it once, follow its job
+    restore   wait for a turn at the staging group; isolate the copy; validate the restore; send it once, follow its job
+              (the turn for a cluster from the vault tier, validation for whatever is staged)
     check     wait for the workloads, call them, climb the ladder of checks (shared/domain/restores/rungs.py)
     clean up  always, and proven by looking
     verdict   Verified, VerifiedWithFindings, Failed, or Inconclusive with the reason; written once
 
-A restore that can't be made or judged is Inconclusive; it never ends the run before what it made is cleaned up. A backup
-that isn't drawn is written down as such.
+A restore that can't be made or judged is Inconclusive; the run cleans up all the same. A backup that isn't drawn is
+written down as such.
 """
 
 from datetime import timedelta
@@ -36,20 +36,20 @@ from functions.restores.staging_steps import take_turn
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
 from shared.domain.resource_id import is_name
-from shared.domain.restores.checks import Concluded, Result, VerificationOutcome
+from shared.domain.restores.checks import ConcludedVerification, VerificationOutcome, VerificationResult
 from shared.domain.restores.choice import Choice, SampledOut
-from shared.domain.restores.lease import Clearing
+from shared.domain.restores.lease import Cleanup
 from shared.domain.restores.verification import (
     GOOD,
-    Restored,
+    EndedRestore,
     RestoreJob,
     RestorePlan,
     Verification,
-    check_ours,
     item_id,
     job_id,
     of_item,
     of_job,
+    require_configured,
 )
 from shared.wiring import services
 
@@ -77,7 +77,7 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
 async def request_verification(client: Client, verification: Verification) -> str:
     """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
     id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
-    check_ours(id, services().settings.subscriptions)
+    require_configured(id, services().settings.subscriptions)
     instance_id = f"verify-{verification.name}"
     await client.start_once("verify_restore", instance_id, verification)
     return instance_id
@@ -94,7 +94,7 @@ async def request_by_hand(client: Client, job: str, item: str, point: str) -> st
 
 
 @orchestrator(app)
-def verify_restore(run: Runbook, verification: Verification) -> Steps[Result | SampledOut]:
+def verify_restore(run: Runbook, verification: Verification) -> Steps[VerificationResult | SampledOut]:
     """The runbook."""
     earlier = yield from run.step(find_verdict, verification)
     if found := earlier.result or (None if verification.asked else earlier.sampled):
@@ -106,12 +106,12 @@ def verify_restore(run: Runbook, verification: Verification) -> Steps[Result | S
             return (yield from passed_over(run, verification, choice))
         plan = choice.plan
         job = yield from restored(run, plan)
-        outcome = yield from checked(run, Restored(plan=plan, job=job))
+        outcome = yield from checked(run, EndedRestore(plan=plan, job=job))
     except PermanentError as error:
         outcome = VerificationOutcome(reason=str(error))
     left_over = (yield from cleaned_up(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")
-    concluded = Concluded(verification=verification, plan=plan, outcome=outcome, left_over=left_over)
+    concluded = ConcludedVerification(verification=verification, plan=plan, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
     run.phase("done", verdict=result.verdict)
     return result
@@ -146,7 +146,7 @@ def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
     return (yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE))
 
 
-def checked(run: Runbook, done: Restored) -> Steps[VerificationOutcome]:
+def checked(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:
     """Check what was restored."""
     run.phase("check", restore=done.job.status)
     settled = yield from run.step(settle, done)
@@ -158,7 +158,7 @@ def cleaned_up(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:
     """How many isolated copies weren't seen gone; those are the janitor's."""
     run.phase("clean up")
     try:
-        yield from run.step(clean_up, Clearing(plan=plan, may_run=may_run))
+        yield from run.step(clean_up, Cleanup(plan=plan, may_run=may_run))
     except PermanentError:
         return len(plan.isolated)
     return 0

@@ -16,26 +16,34 @@ from shared.domain.events import BACKUP_COMPLETED
 from shared.domain.restores.items import kind_of
 from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
 from shared.domain.restores.verification import ENDED, job_id, vault_of
-from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
+from shared.domain.restores.watch import (
+    PUBLISHED,
+    WATERMARK,
+    WatchedJob,
+    event_type,
+    published_since,
+    unpublished,
+    window_start,
+)
 from shared.wiring import services
 
 
 async def watch() -> None:
-    """Publish an event for each backup job that is news and wasn't told yet."""
+    """Publish an event for each backup job that is news and has none yet."""
     outer = services()
     seen = await outer.ledger.read(WATERMARK.path())
     start = window_start(datetime.fromisoformat(seen.decode()) if seen else None, outer.now())
-    told = set(await outer.ledger.list(TOLD.folder(), after=told_since(start)))
+    published = set(await outer.ledger.list(PUBLISHED.folder(), after=published_since(start)))
     found = await outer.verifier.inventory.jobs(start)
     if not found:
         await outer.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
-    jobs = untold(filter(_readable, found), told, start, outer.now())
-    if jobs and all([await _tell(job) for job in jobs]):
+    jobs = unpublished(filter(_readable, found), published, start, outer.now())
+    if jobs and all([await _published(job) for job in jobs]):
         await outer.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
 
 
 def _readable(job: WatchedJob) -> bool:
-    """Whether the job's id is one of a backup job's; it will never be told otherwise, so nothing waits for it."""
+    """Whether the job's id is one of a backup job's; any other never gets an event, so nothing waits for it."""
     try:
         job_id(job.id)
     except PermanentError as error:
@@ -44,8 +52,8 @@ def _readable(job: WatchedJob) -> bool:
     return True
 
 
-async def _tell(job: WatchedJob) -> bool:
-    """Whether the event went out; one job that can't be told doesn't hold up the others."""
+async def _published(job: WatchedJob) -> bool:
+    """Whether the event went out; one job without an event doesn't hold up the others."""
     try:
         await _publish(job)
     except NotFound as error:

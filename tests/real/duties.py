@@ -28,7 +28,7 @@ from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 from shared.adapters.kubernetes.isolation import Namespaces
 from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import TemporaryError
-from shared.domain.restores.calls import ALLOWED, STRANGER, WorkloadCall
+from shared.domain.restores.calls import ALLOWED, DENIED, WorkloadCall
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.rungs import HANDSHAKE
 from shared.domain.trust.linkerd.facts import Proxy
@@ -139,11 +139,11 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
         yield duties
 
 
-def _call(place: str) -> WorkloadCall:
+def _call(namespace: str) -> WorkloadCall:
     """A call of a workload in the mesh."""
     return WorkloadCall(
         name=ALLOWED,
-        place=place,
+        namespace=namespace,
         rung=HANDSHAKE,
         about="web:8080",
         account=ALLOWED,
@@ -219,7 +219,7 @@ def _shop() -> list[Object]:
     place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STANDING, "labels": labels}}
     accounts = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": where}}
-        for name in (ALLOWED, STRANGER)
+        for name in (ALLOWED, DENIED)
         for where in (SHOP, STANDING)
     ]
     bare = {**made(DEPLOYMENT, "bare"), "kind": "ReplicaSet"}  # its pods don't tell what they belong to

@@ -17,7 +17,7 @@ from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
 from shared.domain.restores.items import ShareItem
 from shared.domain.restores.manifest import Contents, Manifest, ShareFile, beat, of_files, sample, sampled
 from shared.domain.restores.verification import RestorePlan, RestoreSource
-from shared.domain.restores.workloads import Copy
+from shared.domain.restores.workloads import IsolatedCopy
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,15 +49,15 @@ class FileShares(Management):
             contents = {path: await _digest(share, path) for path in sample(files)}
         return Contents(names=(item.share,), entries=of_files(files, contents))
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
         """What the scratch share holds; those files are read that the manifest knows by content, and the canaries."""
         read_paths = set(sampled(manifest))
         with translated(f"reading scratch share {plan.target}"):
             share = self._share(plan.item.source_id, plan.target)
             files = await _files(share)
             contents = {f.path: await _digest(share, f.path) for f in files if f.path in read_paths}
-            told = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
-        return Copy(entries=of_files(files, contents), beats={path: at for path, at in told.items() if at})
+            beats = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
+        return IsolatedCopy(entries=of_files(files, contents), beats={path: at for path, at in beats.items() if at})
 
     async def isolate(self, plan: RestorePlan) -> None:
         """Create the scratch share, in the protected share's account; nothing changes if it is there already.

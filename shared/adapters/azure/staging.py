@@ -11,8 +11,8 @@ from shared.adapters.azure.common import Management, plain, translated, unless_a
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.lease import lease_path
-from shared.domain.restores.sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
-from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, ours, turn_path
+from shared.domain.restores.sending import CLOCK_SKEW, own_jobs, sends_folder, sends_of
+from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, staged_by, turn_path
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
 
@@ -27,13 +27,13 @@ ACCOUNTS = "Microsoft.Storage/storageAccounts"
 
 
 class RestoreJobs(Protocol):
-    """What tells an item's restore jobs."""
+    """What lists an item's restore jobs."""
 
     async def restores(self, item: Any, since: datetime) -> list[RestoreJob]: ...
 
 
 class Staging(Management):
-    """What restores of clusters from the vault tier stage; `restores` and `ledger` tell which jobs are whose."""
+    """What restores of clusters from the vault tier stage; `restores` and `ledger` say which jobs are whose."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Staging(Management):
 
         Raises PermanentError where the account isn't fit for restores.
         """
-        await check_account(self._storage(plan), plan.staging_group, plan)
+        await require_fit_account(self._storage(plan), plan.staging_group, plan)
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
 
@@ -71,7 +71,7 @@ class Staging(Management):
         before = await self._ledger.find(BEFORE, before_path(plan))
         if before is None or turn is None or turn.lease != lease_path(plan):
             return []
-        staged = ours(await self.found(plan), before, jobs)
+        staged = staged_by(await self.found(plan), before, jobs)
         for each in (each for each in staged if not each.held):
             with translated(f"deleting {each}"):
                 await self._delete(plan, each)
@@ -107,7 +107,7 @@ class Staging(Management):
         return self.client(StorageManagementClient, ResourceId(plan.staging_group).subscription)
 
 
-async def check_account(storage: "StorageManagementClient", group: str, plan: RestorePlan) -> None:
+async def require_fit_account(storage: "StorageManagementClient", group: str, plan: RestorePlan) -> None:
     """Raise PermanentError unless the plan's staging account is in this group (resource id) and fit for restores."""
     name = plan.staging
     with translated(f"reading staging account {name}"):
@@ -126,7 +126,7 @@ async def jobs_of(plan: RestorePlan, restores: RestoreJobs, ledger: "Ledger") ->
     sends = sends_of(plan.name, await ledger.list(sends_folder(plan.name)))
     if not sends:
         return []
-    return all_ours(await restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
+    return own_jobs(await restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
 
 
 def _described(kind: Any, found: Any) -> Staged:

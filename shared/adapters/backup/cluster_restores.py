@@ -30,22 +30,22 @@ class ClusterRestores(Management):
     """Restores of clusters."""
 
     async def job(self, id: ResourceId) -> BackupJob:
-        """A job as its vault tells it."""
+        """A job as its vault reports it."""
         vault = vault_of(id)
         with translated(f"reading job {id.name}"):
             found = await unless_absent(self._client(id).jobs.get(vault.group, vault.name, id.name))
         if found is None:
             raise NotFound("JobGone", f"vault {vault.name} knows no job {id.name} (any more)")
-        told: Any = found.properties
+        job: Any = found.properties
         return BackupJob(
             kind="cluster",
             id=str(vault.child("backupJobs", id.name)),
-            operation=told.operation,
-            status=told.status,
-            item=told.backup_instance_id or "",
-            source=told.data_source_id,
-            started=told.start_time,
-            ended=told.end_time,
+            operation=job.operation,
+            status=job.status,
+            item=job.backup_instance_id or "",
+            source=job.data_source_id,
+            started=job.start_time,
+            ended=job.end_time,
         )
 
     async def item(self, job: BackupJob) -> ClusterItem:
@@ -89,7 +89,7 @@ class ClusterRestores(Management):
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        """Ask whether the restore could be made now; the id of the operation that ends with the answer."""
         from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
         accepted = OperationHeader()
@@ -162,8 +162,8 @@ def _is_restore_of(found: Any, item: ProtectedItem) -> bool:
 
 def _point(found: Any) -> RecoveryPoint:
     point = found.properties
-    told = point.get("recoveryPointDataStoresDetails") or ()
-    stores = {store.get("type") for store in told if store.get("visible") is not False}
+    details = point.get("recoveryPointDataStoresDetails") or ()
+    stores = {store.get("type") for store in details if store.get("visible") is not False}
     whole = str(point.get("recoveryPointState", "")).lower() == "completed"
     return RecoveryPoint(
         id=found.name,

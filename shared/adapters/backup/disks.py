@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.azure.staging import check_account, jobs_of
+from shared.adapters.azure.staging import jobs_of, require_fit_account
 from shared.domain.errors import NotConverged, NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId
@@ -27,7 +27,7 @@ from shared.domain.restores.disks import (
 from shared.domain.restores.items import MachineItem
 from shared.domain.restores.manifest import Contents, Manifest
 from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource
-from shared.domain.restores.workloads import Copy
+from shared.domain.restores.workloads import IsolatedCopy
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Disks(Management):
-    """Disks of machines and of their copies. `restores` and `ledger` tell which restore job a verification's is."""
+    """Disks of machines and of their copies. `restores` and `ledger` say which restore jobs are a verification's."""
 
     def __init__(
         self,
@@ -88,16 +88,16 @@ class Disks(Management):
             raise NotFound("MachineGone", f"{source_id} isn't there (any more)")
         return machine
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # others need them
         """The disks that the restore has made."""
-        return Copy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
+        return IsolatedCopy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
 
     async def isolate(self, plan: RestorePlan) -> None:
         """Make sure that the scratch group can take the disks; nothing is made.
 
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
         """
-        await check_account(self._storage(plan.target_id), plan.target_id, plan)
+        await require_fit_account(self._storage(plan.target_id), plan.target_id, plan)
         if names := in_the_way(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
 

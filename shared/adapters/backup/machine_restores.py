@@ -22,7 +22,7 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
     management: ClassVar[str] = "AzureIaasVM"
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        """Ask whether the restore could be made now; the id of the operation that ends with the answer."""
         from azure.mgmt.recoveryservicesbackup import models
 
         accepted = OperationHeader()
@@ -43,8 +43,8 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
         statuses = self._client(item.id).validate_operation_statuses
         with translated("reading the restore's validation"):
             found: Any = await statuses.get(**vault_names(item.id), operation_id=operation)
-        told = found.properties and found.properties.validate_operation_response
-        faults = (told and told.validation_results) or []
+        response = found.properties and found.properties.validate_operation_response
+        faults = (response and response.validation_results) or []
         require_passed(plain(found.status), [*faults, *([found.error] if found.error else [])])
 
     def _item_of(self, found: Any) -> MachineItem:

@@ -51,22 +51,22 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     def _request(self, plan: RestorePlan) -> Any: ...
 
     async def job(self, id: ResourceId) -> BackupJob:
-        """A job as its vault tells it."""
+        """A job as its vault reports it."""
         with translated(f"reading job {id.name}"):
             reading = self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name)
             found = await unless_absent(reading)
         if found is None:
             raise NotFound("JobGone", f"vault {vault_of(id).name} knows no job {id.name} (any more)")
-        told: Any = found.properties
+        job: Any = found.properties
         return BackupJob(
-            kind=_KINDS.get(plain(told.backup_management_type).lower(), "share"),
+            kind=_KINDS.get(plain(job.backup_management_type).lower(), "share"),
             id=str(vault_of(id).child("backupJobs", id.name)),
-            operation=told.operation,
-            status=told.status,
-            item=told.entity_friendly_name or "",
-            source=told.get("storageAccountName") or told.get("containerName") or "",
-            started=told.start_time,
-            ended=told.end_time,
+            operation=job.operation,
+            status=job.status,
+            item=job.entity_friendly_name or "",
+            source=job.get("storageAccountName") or job.get("containerName") or "",
+            started=job.start_time,
+            ended=job.end_time,
         )
 
     async def item(self, job: BackupJob) -> I:

@@ -14,7 +14,7 @@ from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.items import RecoveryPoint
 from shared.domain.restores.manifest import Contents, Manifest
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, RestoreSource
-from shared.domain.restores.workloads import Copy
+from shared.domain.restores.workloads import IsolatedCopy
 
 
 class Restores[I](Protocol):
@@ -49,7 +49,7 @@ class Validations[I](Protocol):
     """Vaults that can be asked about a restore before it is sent."""
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that will tell."""
+        """Ask whether the restore could be made now; the id of the operation that ends with the answer."""
 
     async def require_validated(self, item: I, operation: str) -> None:
         """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
@@ -70,8 +70,8 @@ class Copies[I](Protocol):
         Raises PermanentError where something of somebody else's stands in the way.
         """
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
-        """What was restored; contents are read of what the manifest knows by content, and of the canaries."""
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
+        """What was restored; files are read the manifest knows by content, and of the canaries."""
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Ask for the end of all that the verification has made; the names of what is still there of it.
@@ -100,7 +100,7 @@ class BackupFault(Protocol):
 
 
 def job_of_operation(found: Any) -> str:
-    """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
+    """The name of the job of a finished operation. A failed one answers 200, an open one may carry an error."""
     error: BackupFault | None = found.error
     if found.status.lower() in ("failed", "canceled", "cancelled"):
         code, message = (error.code, error.message) if error else (None, None)

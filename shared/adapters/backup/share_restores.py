@@ -53,6 +53,6 @@ class ShareRestores(RecoveryServicesRestores[ShareItem]):
         )
 
 
-def _count(told: dict[str, str], kind: str) -> int | None:
-    text = told.get(f"Number Of {kind} Files", "")
+def _count(bag: dict[str, str], kind: str) -> int | None:
+    text = bag.get(f"Number Of {kind} Files", "")
     return int(text) if text.isdigit() else None

@@ -35,7 +35,7 @@ from shared.domain.restores.manifest import (
     protected_namespaces,
 )
 from shared.domain.restores.verification import RestorePlan
-from shared.domain.restores.workloads import Copy, workloads_of
+from shared.domain.restores.workloads import IsolatedCopy, workloads_of
 
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 _READ = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, SERVICE_ACCOUNT, CONFIG_MAP, VOLUME_CLAIM, POD)
@@ -80,13 +80,13 @@ class Namespaces:
             objects = await _objects(api, names, _READ)
         return Contents(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # shares need them
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""
         source = {isolated: name for name, isolated in plan.isolated.items()}
         async with self._kubernetes.api(plan.target_id) as api:
             objects = await _objects(api, source, _READ)
             bundle = await _bundle(api) if plan.trust_domain else None
-        return Copy(
+        return IsolatedCopy(
             entries=of_objects(objects, source),
             workloads=workloads_of(objects, bundle),
             beats=beats_of(objects["ConfigMap"], source),

@@ -39,21 +39,18 @@ _OF_A_POD = {  # labels that tell pods of one workload apart
 
 
 class WorkloadCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One pod to run: which rung its answer is, about which workload, as which service account, and its container.
+    """One pod to run in an isolated namespace."""
 
-    `port` and `labels` are those of the called pod where the mesh decides who may call it, 0 and none elsewhere.
-    """
-
-    name: str
+    name: str  # of the pod
     namespace: str
-    rung: Rung
-    about: str
-    account: str
+    rung: Rung  # the check that its answer is
+    about: str  # the called workload and port, or the command, as findings name it
+    account: str  # service account
     image: str
     command: tuple[str, ...]
     speaks: Literal["http", "tcp", "command"]
-    port: int = 0
-    labels: dict[str, str] = {}
+    port: int = 0  # of the called pod where the mesh decides who may call it, else 0
+    labels: dict[str, str] = {}  # of the called pod, in the same case
 
 
 class CallTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +59,10 @@ class CallTarget(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     workload: str
     ip: str
-    port: int
-    http: bool
-    meshed: bool
-    labels: dict[str, str]
+    port: int  # 0 where it names none
+    http: bool  # as far as the port's name tells
+    meshed: bool  # it has a proxy or ought to
+    labels: dict[str, str]  # those that all pods of the workload have
 
 
 def calls_of(

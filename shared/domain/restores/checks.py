@@ -41,37 +41,37 @@ type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusi
 
 
 class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found. `restore_status` is the job's own word, empty if no restore ran; times in seconds."""
+    """What a verification found."""
 
     checks: tuple[CheckResult, ...] = ()
-    restore_status: str = ""
-    rpo_s: float | None = None
-    rto_s: float | None = None
-    reason: str = ""
+    restore_status: str = ""  # the job's own word, empty if no restore ran
+    rpo_s: float | None = None  # seconds
+    rto_s: float | None = None  # seconds
+    reason: str = ""  # why checks are missing
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict as the ledger keeps it; `left_over` counts isolated copies that weren't seen gone."""
+class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict as the ledger keeps it."""
 
     job_id: str
     verdict: Verdict
-    reasons: tuple[str, ...]
-    restore_status: str
-    rpo_s: float | None
-    rto_s: float | None
+    reasons: tuple[str, ...]  # what speaks against a better verdict
+    restore_status: str  # the job's own word, empty if no restore ran
+    rpo_s: float | None  # seconds
+    rto_s: float | None  # seconds
     checks: tuple[CheckResult, ...]
-    left_over: int
+    left_over: int  # isolated copies that weren't seen gone
     judged_at: datetime
     item_id: str = ""
     point: str = ""
-    names: tuple[str, ...] = ()
-    manifest: str = ""
+    names: tuple[str, ...] = ()  # what was restored: namespaces, or the share
+    manifest: str = ""  # its path
 
 
-VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", Result)
+VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", VerificationResult)
 
 
-class Concluded(msgspec.Struct, frozen=True, kw_only=True):
+class ConcludedVerification(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found and what it left behind; without a plan it restored nothing."""
 
     verification: Verification
@@ -80,7 +80,7 @@ class Concluded(msgspec.Struct, frozen=True, kw_only=True):
     left_over: int
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
+class SettledRestore(msgspec.Struct, frozen=True, kw_only=True):
     """A restore whose workloads were `ready` then, or are as ready as they get."""
 
     plan: RestorePlan
@@ -88,22 +88,20 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     ready: datetime
 
 
-class Called(msgspec.Struct, frozen=True, kw_only=True):
+class CalledRestore(msgspec.Struct, frozen=True, kw_only=True):
     """A settled restore and the checks that calls of its workloads are."""
 
-    settled: Settled
+    settled: SettledRestore
     checks: tuple[CheckResult, ...] = ()
 
 
-class Arrived(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in the isolated copy: how it differs from the manifest, what runs there (None for a share), the times
-    that its canaries tell (None: it tells none), and when it was ready.
-    """
+class RestoredCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the isolated copy."""
 
-    difference: Difference
-    workloads: Workloads | None
+    difference: Difference  # from the manifest
+    workloads: Workloads | None  # None where nothing runs
     ready: datetime
-    beats: dict[str, datetime | None] = {}
+    beats: dict[str, datetime | None] = {}  # the time in each canary, None where it holds none
 
 
 def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
@@ -118,7 +116,7 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 
 
 def ladder(
-    plan: RestorePlan, job: RestoreJob, arrived: Arrived | None, called: Sequence[CheckResult], knobs: VerifyPolicy
+    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, called: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
     """All checks in order, `called` being those of probes; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
@@ -158,10 +156,10 @@ def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
 def _warnings(job: RestoreJob) -> CheckResult:
     found = classified(job.warnings)
     silent = job.status.lower() != "completed" and not job.warnings
-    told = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
+    findings = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
     return WARNINGS.check(
         passed=not (found["lossy"] or found["unclear"] or silent),
-        finding="; ".join(told) or job.status,
+        finding="; ".join(findings) or job.status,
         weight="failure" if found["lossy"] else None,
     )
 
@@ -183,8 +181,11 @@ def _inventory(difference: Difference) -> CheckResult:
 
 
 def _canary(beats: dict[str, datetime | None], since: datetime) -> CheckResult:
-    stale = [f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)" for name, at in beats.items()]
-    stale = [told for told, at in zip(stale, beats.values(), strict=True) if at is None or at < since]
+    stale = [
+        f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)"
+        for name, at in beats.items()
+        if at is None or at < since
+    ]
     finding = f"older than {since:%Y-%m-%d %H:%M}: {some(stale)}" if stale else f"{len(beats)} are fresh"
     return CANARY.check(passed=not stale, finding=finding)
 

@@ -67,7 +67,7 @@ class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
 SAMPLED_OUT = Document("sampled/{verification}.json", "That a backup isn't verified, and why.", SampledOut)
 
 
-class Point(NamedTuple):
+class ChosenPoint(NamedTuple):
     """The point to restore, how old the latest one is that could be, and which ones carry a threat."""
 
     point: RecoveryPoint
@@ -102,7 +102,7 @@ def why(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy, now:
     )
 
 
-def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Point:
+def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> ChosenPoint:
     """The point that is asked for, that of the backup job, or the latest: complete and without a threat.
 
     Points are listed some time after the job's end and may be younger than it: until one is listed that is as young as
@@ -118,7 +118,7 @@ def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Poin
         message = f"all {len(listed)} recovery points are incomplete or carry a threat"
         raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
     flagged = tuple(point.id for point in listed if point.threat)
-    return Point(_chosen(usable, listed, source), usable[-1].time, flagged)
+    return ChosenPoint(_chosen(usable, listed, source), usable[-1].time, flagged)
 
 
 def older_point(
@@ -130,13 +130,13 @@ def older_point(
 ) -> RecoveryPoint | None:
     """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
     usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
-    untested = [p for p in usable if not history.knows(p.id)]
+    untested = [p for p in usable if not history.has_verified(p.id)]
     candidates = sorted(untested or usable, key=lambda point: point.time)
     return candidates[int(draw(source.verification.name, "point") * len(candidates))] if candidates else None
 
 
 def plan_of(
-    candidate: RestoreCandidate, point: Point, history: History, knobs: VerifyPolicy, now: datetime
+    candidate: RestoreCandidate, point: ChosenPoint, history: History, knobs: VerifyPolicy, now: datetime
 ) -> RestorePlan:
     """The plan for the namespaces that have waited longest, or for the share."""
     source = candidate.source

@@ -113,8 +113,8 @@ def _letters(name: str) -> str:
 
 def _made_by(job: RestoreJob, disk: Disk, name: re.Match[str], machine: str) -> bool:
     try:
-        told = datetime.strptime(name["at"], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        named_at = datetime.strptime(name["at"], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return False
     called = name["stem"].lower() in stems(job, machine)
-    return called and not disk.holder and all(ran_during(job, moment) for moment in (told, disk.made))
+    return called and not disk.holder and all(ran_during(job, moment) for moment in (named_at, disk.made))

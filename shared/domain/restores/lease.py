@@ -21,11 +21,11 @@ KEPT = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
 
 
-class Clearing(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan whose traces are to be removed; no restore of it was seen to end if one `may_run`: whether one was sent, the ledger tells."""
+class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan whose traces are to be removed."""
 
     plan: RestorePlan
-    may_run: bool = msgspec.field(name="sent")  # as flows in flight hand it over
+    may_run: bool  # no restore was seen to end; the ledger says whether one was sent
 
 
 def lease_path(plan: RestorePlan) -> str:

@@ -99,20 +99,20 @@ def manifest_of(held: Contents, now: datetime) -> Manifest:
     """The manifest of what an item holds now; raises PermanentError if that is nothing."""
     if not held.names:
         raise PermanentError("NothingProtected", "the backup covers no namespace of a workload")
-    kept = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
-    entries = {name: held.entries[name] for name in sorted(kept)}
+    lowest = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
+    entries = {name: held.entries[name] for name in sorted(lowest)}
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
 
 
 MANIFEST = Document("manifests/{item}/{when}-{verification}.json", "What a backup must hold.", Manifest)
 
 
-def folder(item_id: str) -> str:
+def manifest_folder(item_id: str) -> str:
     """Where the manifests of an item are kept."""
     return MANIFEST.folder(item=item_digest(item_id))
 
 
-def path(item_id: str, verification: str, taken: datetime) -> str:
+def manifest_path(item_id: str, verification: str, taken: datetime) -> str:
     """Where a manifest is kept: its name begins with the moment, so that a list of them is in order."""
     return MANIFEST.path(item=item_digest(item_id), when=f"{taken:%Y%m%dT%H%M%SZ}", verification=verification)
 

@@ -36,7 +36,7 @@ def next_act(
     """
     jobs = list(jobs)
     if sends:
-        if mine := ours(jobs, target, sends):
+        if mine := own_job(jobs, target, sends):
             return mine
         if may_show_up(jobs, target, sends, now):
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
@@ -47,7 +47,7 @@ def next_act(
     return "send"
 
 
-def ours(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
+def own_job(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
     """The job that our request, sent at these moments (oldest first), has become; None while it shows no job."""
     mine = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
     return min(mine, key=lambda job: job.started, default=None)
@@ -55,12 +55,12 @@ def ours(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> 
 
 def may_show_up(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime) -> bool:
     """Whether a request that was sent may still become a job, which isn't listed yet."""
-    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and ours(jobs, target, sends) is None
+    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and own_job(jobs, target, sends) is None
 
 
-def all_ours(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
-    """`ours`, and what else became of our requests: one that Azure took twice is two jobs, which begin side by side."""
-    first, last = ours(jobs, target, sends), sends[-1] + CLOCK_SKEW
+def own_jobs(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
+    """`own_job`, and what else became of our requests: one that Azure took twice is two jobs, which begin side by side."""
+    first, last = own_job(jobs, target, sends), sends[-1] + CLOCK_SKEW
     return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
 
 

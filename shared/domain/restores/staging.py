@@ -41,20 +41,20 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind} {self.name}"
 
 
-class Before(msgspec.Struct, frozen=True, kw_only=True):
+class StagingBefore(msgspec.Struct, frozen=True, kw_only=True):
     """What was there before a restore was sent: `disk orders`, `container logs`."""
 
     there: tuple[str, ...]
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class StagingTurn(msgspec.Struct, frozen=True, kw_only=True):
     """Whose turn at a staging group it is: the path of the lease that its holder has."""
 
     lease: str
 
 
-TURN = Document("turns/{subscription}/{group}.json", "Which restore passes through a staging group.", Turn)
-BEFORE = Document("staging/{verification}.json", "What was in the staging group before a restore.", Before)
+TURN = Document("turns/{subscription}/{group}.json", "Which restore passes through a staging group.", StagingTurn)
+BEFORE = Document("staging/{verification}.json", "What was in the staging group before a restore.", StagingBefore)
 
 
 def turn_path(plan: RestorePlan) -> str:
@@ -68,7 +68,7 @@ def before_path(plan: RestorePlan) -> str:
     return BEFORE.path(verification=plan.name)
 
 
-def check_turn(turn: Turn | None, plan: RestorePlan, released: Collection[str], now: datetime) -> None:
+def require_turn(turn: StagingTurn | None, plan: RestorePlan, released: Collection[str], now: datetime) -> None:
     """Raise NotConverged while another verification has its turn, PermanentError where the plan's is over.
 
     `released` are the releases among those of the holder's lease and the plan's own.
@@ -84,8 +84,8 @@ def check_turn(turn: Turn | None, plan: RestorePlan, released: Collection[str], 
     raise NotConverged("StagingTaken", message)
 
 
-def before(found: Iterable[Staged], plan: RestorePlan) -> Before:
-    """What is there before the plan's restore; raises PermanentError for what couldn't be told from what that makes."""
+def staging_before(found: Iterable[Staged], plan: RestorePlan) -> StagingBefore:
+    """What is there before the plan's restore; raises PermanentError for what couldn't be told from what it makes."""
     found = list(found)
     strange = [str(each) for each in found if each.kind != "container" and not called_as_a_machine_s(each.name)]
     if strange:
@@ -94,10 +94,10 @@ def before(found: Iterable[Staged], plan: RestorePlan) -> Before:
             f"{', '.join(strange[:5])}, or name another group in verify.scratch_group"
         )
         raise PermanentError("StagingNotEmpty", message)
-    return Before(there=tuple(map(str, found)))
+    return StagingBefore(there=tuple(map(str, found)))
 
 
-def ours(found: Iterable[Staged], there: Before, jobs: Sequence[RestoreJob]) -> list[Staged]:
+def staged_by(found: Iterable[Staged], there: StagingBefore, jobs: Sequence[RestoreJob]) -> list[Staged]:
     """What these restore jobs, all of the same verification, have staged."""
     return [
         each

@@ -29,53 +29,38 @@ _JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as its vault tells it. `item` and `source` name what was backed up and where it lives.
-
-    Cluster: resource ids of backup instance and cluster. Share: names of share and storage account. Machine: its name
-    and the one that Azure Backup has for it.
-    """
+    """A job as its vault reports it."""
 
     kind: ItemKind
     id: str
-    operation: str
+    operation: str  # "Backup", "Restore", …
     status: str
-    item: str
-    source: str
+    item: str  # of a cluster: resource id of the backup instance; else the name of the share or machine
+    source: str  # the cluster's resource id, the share's storage account, or Azure Backup's own name of a machine
     started: datetime
     ended: datetime | None
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be verified: the copy that a backup job made, or a recovery point of a protected item, the latest if
-    none is named. Both are resource ids.
+    """What is to be verified: the copy that a backup job made, or a recovery point of a protected item."""
 
-    `name` is the verification's own: lower-case letters, digits and hyphens. What somebody has `asked` for is always
-    verified; of other backups some are drawn.
-    """
-
-    name: str
-    job_id: str = ""
-    item_id: str = ""
-    point_id: str = ""
-    asked: bool = False
+    name: str  # lower-case letters, digits and hyphens
+    job_id: str = ""  # resource id
+    item_id: str = ""  # resource id, where no job is named
+    point_id: str = ""  # of the item; empty for the latest
+    asked: bool = False  # somebody asks for it: it is verified for sure
 
 
 class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
-
-    `target_id` is the cluster to restore to, or a machine's scratch group, `trust_domain` that of the source's cluster.
-    `staging` is the name of the storage account that a restore of a machine, or of a cluster from the vault tier, goes
-    through; `staging_group`, the resource id of a cluster's scratch group, is where that account is. Each is empty for
-    other kinds.
-    """
+    """A protected item, the backup whose copy is verified, and where that is restored to."""
 
     verification: Verification
     item: Item
-    job: BackupJob | None = None
-    target_id: str = ""
-    trust_domain: str = ""
-    staging: str = ""
-    staging_group: str = ""
+    job: BackupJob | None = None  # none if somebody asks for a point
+    target_id: str = ""  # of the cluster, or of the group for a machine's disks
+    trust_domain: str = ""  # the one of the source's cluster
+    staging: str = ""  # name of the storage account that a staged restore passes through
+    staging_group: str = ""  # resource id of the group that a cluster's staged restore passes through
 
 
 class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,19 +71,17 @@ class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore job. `target` is the share or group it restores to, `staging` the container that a machine's leaves in
-    the staging account; both are empty, and counters None, if the service doesn't tell.
-    """
+    """A restore job; what the service doesn't report is empty or None."""
 
     id: str
     status: str
     started: datetime
     ended: datetime | None = None
-    target: str = ""
-    staging: str = ""
+    target: str = ""  # name of the share or group that it restores to
+    staging: str = ""  # name of the container that it leaves in the staging account
     warnings: tuple[JobWarning, ...] = ()
     errors: tuple[str, ...] = ()
-    restored: int | None = None
+    restored: int | None = None  # files of a share, as the next two
     failed: int | None = None
     skipped: int | None = None
 
@@ -108,29 +91,22 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification will restore; `isolated` maps each namespace, or the share, to the name of its copy.
+    """What a verification restores, as it was decided when it was planned. A lease keeps it."""
 
-    `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
-    disaster then would have cost. `taken` is the moment up to which changes of the source are surely in the copy,
-    `manifest` the path of what the copy must hold. `flagged` are points that were passed over for a threat. A cluster
-    is restored by way of a `staging_group` from the vault tier alone. If it `validates`, Azure Backup is asked first
-    whether it could make the restore. All this was decided when it was `planned`.
-    """
-
-    name: str
+    name: str  # of the verification
     job_id: str
     item: Item
-    target_id: str = ""
+    target_id: str = ""  # this and the next three as in RestoreSource
     trust_domain: str = ""
-    staging: str = ""
+    staging: str = ""  # empty where the point isn't staged, as the group
     staging_group: str = ""
     point: RecoveryPoint
-    rpo_s: float
-    taken: datetime
-    isolated: dict[str, str] = msgspec.field(name="places")  # as stored leases say
-    manifest: str = ""
+    rpo_s: float  # seconds: how old the latest restorable point was, which is what a disaster then would have cost
+    taken: datetime  # changes of the source up to then are surely in the copy
+    isolated: dict[str, str] = msgspec.field(name="places")  # names of the copies, by namespace or share
+    manifest: str = ""  # path of what the copy must hold
     planned: datetime
-    flagged: tuple[str, ...] = ()
+    flagged: tuple[str, ...] = ()  # points that were passed over for a threat
 
     @property
     def target(self) -> str:
@@ -138,7 +114,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.item.target(self.target_id, self.isolated)
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True):
+class SentRestore(msgspec.Struct, frozen=True, kw_only=True):
     """A restore that was sent: its job, or the operation that will name the job."""
 
     plan: RestorePlan
@@ -146,14 +122,14 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     operation: str = ""
 
 
-class Validating(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore of which Azure Backup was asked whether it could be made: the operation that will tell."""
+class RestoreValidation(msgspec.Struct, frozen=True, kw_only=True):
+    """The operation by which Azure Backup looks whether it could make the restore."""
 
     plan: RestorePlan
     operation: str
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
+class EndedRestore(msgspec.Struct, frozen=True, kw_only=True):
     """A plan whose restore job has ended."""
 
     plan: RestorePlan
@@ -193,7 +169,7 @@ def counts_reads(id: ResourceId) -> bool:
     return vault_of(id).of_type(_RECOVERY_VAULTS)
 
 
-def check_ours(id: ResourceId, subscriptions: Collection[str]) -> None:
+def require_configured(id: ResourceId, subscriptions: Collection[str]) -> None:
     """Raise InvalidEvent for what is outside the subscriptions that Meshward looks after."""
     if not any(same(id.subscription, ours) for ours in subscriptions):
         raise InvalidEvent("ForeignSubscription", f"subscription {id.subscription} isn't among the configured ones")
@@ -224,7 +200,7 @@ def isolated_name(name: str, verification: str) -> str:
     return f"verify-{name[:_LONGEST_NAME].strip('-')}-{digest}"
 
 
-def finished_backup(job: BackupJob) -> BackupJob:
+def require_finished_backup(job: BackupJob) -> BackupJob:
     """The job, if it is a backup that made a copy; raises PermanentError otherwise."""
     if job.operation.lower() != "backup" or job.status.lower() not in GOOD:
         raise PermanentError("NothingToVerify", f"the job is a {job.operation} with status {job.status}")

@@ -22,24 +22,21 @@ _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint", re.IGNORECASE)  # of 
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs in the restored namespaces, by names of what is wrong; counts of pods and of those in the mesh.
-
-    `unschedulable` pods find no room in the cluster, which says nothing about the copy; they are none of the others.
-    """
+    """What runs in the restored namespaces; names are `<namespace>/<name>`."""
 
     pods: int
-    meshed: int
-    unready: tuple[str, ...] = ()
-    unbound: tuple[str, ...] = ()
-    outside_mesh: tuple[str, ...] = ()
-    unschedulable: tuple[str, ...] = ()
+    meshed: int  # how many of these have a proxy or ought to
+    unready: tuple[str, ...] = ()  # pods and workloads
+    unbound: tuple[str, ...] = ()  # volume claims
+    outside_mesh: tuple[str, ...] = ()  # pods that ought to be in the mesh
+    unschedulable: tuple[str, ...] = ()  # pods that no node has room for, which says nothing about the copy
 
     @property
     def settled(self) -> bool:
         return not (self.unready or self.unbound or self.outside_mesh or self.unschedulable)
 
 
-class Copy(msgspec.Struct, frozen=True, kw_only=True):
+class IsolatedCopy(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore made: its entries, what runs there (None for a share), and the times that its canaries tell."""
 
     entries: dict[str, ManifestEntry]
@@ -85,8 +82,8 @@ def ready(pod: Object) -> bool:
 def _is_unschedulable(pod: Object) -> bool:
     """Whether no node has room for the pod; what waits for a volume isn't unschedulable."""
     conditions = pod.get("status", {}).get("conditions", ())
-    told = [c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"]
-    return any(_NO_ROOM.search(message) for message in told)
+    messages = [c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"]
+    return any(_NO_ROOM.search(message) for message in messages)
 
 
 def _claims(pod: Object) -> list[str]:

@@ -15,7 +15,7 @@ from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import PermanentError
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.lease import lease_path
-from shared.domain.restores.staging import BEFORE, TURN, Before, Turn, before_path, turn_path
+from shared.domain.restores.staging import BEFORE, TURN, StagingBefore, StagingTurn, before_path, turn_path
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_plan
@@ -32,8 +32,8 @@ async def staging(world: World) -> AsyncIterator[Staging]:
     restores = ClusterRestores(settings(world), **client)
     ledger = Ledger("memory://", client["credential"])
     plan = planned(world)
-    await ledger.create(turn_path(plan), TURN.encoded(Turn(lease=lease_path(plan))))
-    await ledger.create(before_path(plan), BEFORE.encoded(Before(there=())))
+    await ledger.create(turn_path(plan), TURN.encoded(StagingTurn(lease=lease_path(plan))))
+    await ledger.create(before_path(plan), BEFORE.encoded(StagingBefore(there=())))
     staging = Staging(settings(world), restores=restores, ledger=ledger, **client)
     yield staging
     await staging.close()

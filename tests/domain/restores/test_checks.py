@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.restores.checks import Arrived, judge, ladder
+from shared.domain.restores.checks import RestoredCopy, judge, ladder
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, LADDER, PROBE, REFUSAL, CheckResult
@@ -21,12 +21,12 @@ FINE = Workloads(pods=2, meshed=2)
 
 def arrived(
     difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1, **facts: Any
-) -> Arrived:
-    return Arrived(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
+) -> RestoredCopy:
+    return RestoredCopy(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
 
 
 def rungs(
-    job: RestoreJob, found: Arrived, plan: RestorePlan | None = None, knobs: VerifyPolicy = KNOBS
+    job: RestoreJob, found: RestoredCopy, plan: RestorePlan | None = None, knobs: VerifyPolicy = KNOBS
 ) -> list[CheckResult]:
     return ladder(plan or a_plan(), job, found, [], knobs)
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.choice import (
-    Point,
+    ChosenPoint,
     RestoreCandidate,
     choose_point,
     draw,
@@ -16,7 +16,7 @@ from shared.domain.restores.choice import (
     plan_of,
     why,
 )
-from shared.domain.restores.history import KEPT, History, Trial, empty, waiting_longest
+from shared.domain.restores.history import KEPT, History, Trial, empty_history, waiting_longest
 from shared.domain.restores.items import ClusterItem, RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import BackupJob, RestoreSource, Verification
@@ -67,7 +67,7 @@ def trial(days_ago: float, *names: str, verdict: str = "Verified", point: str = 
 
 
 def history(*trials: Trial) -> History:
-    return msgspec.structs.replace(empty(ITEM), trials=trials)
+    return msgspec.structs.replace(empty_history(ITEM), trials=trials)
 
 
 def reason(found: History, knobs: VerifyPolicy = NEVER, *names: str, asked: bool = False) -> str:
@@ -173,7 +173,9 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
     group = SCRATCH
     staged = msgspec.structs.replace(candidate(), source=source(staging=group))
-    plans = [plan_of(staged, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))]
+    plans = [
+        plan_of(staged, ChosenPoint(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))
+    ]
     assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]
 
 
@@ -181,12 +183,14 @@ def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
     found = history(trial(3, "b"), trial(2, "a"), trial(1, "c"))
     assert waiting_longest(["a", "b", "c", "d"], found, 2) == ["b", "d"]
     assert waiting_longest(["a", "b", "c"], found, 10) == ["a", "b", "c"]
-    plan = plan_of(candidate("v", "a", "b"), Point(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW)
+    plan = plan_of(
+        candidate("v", "a", "b"), ChosenPoint(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW
+    )
     assert list(plan.isolated) == ["b"]
 
 
 def test_the_recovery_point_objective_is_measured_by_the_latest_point_also_if_an_older_one_is_restored() -> None:
-    old = plan_of(candidate(), Point(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
+    old = plan_of(candidate(), ChosenPoint(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
     assert old.rpo_s == 1_800
     assert old.taken < old.point.time, "changes of its last hour may or may not be in an older point"
 

@@ -21,10 +21,10 @@ from shared.domain.restores.manifest import (
     beats_of,
     compare,
     manifest_of,
+    manifest_path,
     of_files,
     of_objects,
     part,
-    path,
     protected_namespaces,
     sample,
     sampled,
@@ -162,8 +162,8 @@ def test_only_the_restored_namespaces_of_a_manifest_are_compared() -> None:
 
 
 def test_the_path_of_a_manifest_tells_when_it_was_taken() -> None:
-    where = path("/Item", "job", NOW)
-    assert (taken_at(where), where) == (NOW, path("/ITEM", "job", NOW))
+    where = manifest_path("/Item", "job", NOW)
+    assert (taken_at(where), where) == (NOW, manifest_path("/ITEM", "job", NOW))
 
 
 def test_a_config_map_tells_the_newest_time_that_it_holds() -> None:

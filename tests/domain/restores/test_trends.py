@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from shared.domain.restores.history import History, Trial, empty
+from shared.domain.restores.history import History, Trial, empty_history
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.report import chart, report
@@ -35,7 +35,7 @@ def trial(
 
 
 def history(*trials: Trial) -> History:
-    return msgspec.structs.replace(empty(ITEM), trials=trials)
+    return msgspec.structs.replace(empty_history(ITEM), trials=trials)
 
 
 def shown(*trials: Trial, knobs: VerifyPolicy = KNOBS) -> Trend:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from shared.domain.restores.choice import Point, RestoreCandidate, plan_of
-from shared.domain.restores.history import empty
+from shared.domain.restores.choice import ChosenPoint, RestoreCandidate, plan_of
+from shared.domain.restores.history import empty_history
 from shared.domain.restores.items import ClusterItem, Item, RecoveryPoint
 from shared.domain.restores.manifest import Manifest, ManifestEntry
 from shared.domain.restores.policy import VerifyPolicy
@@ -36,7 +36,7 @@ def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: date
     """The plan that the domain makes for a point."""
     source = RestoreSource(verification=Verification(name=NAME), item=item, target_id=item.source_id)
     candidate = RestoreCandidate(source=source, names=names, manifest="")
-    return plan_of(candidate, Point(point, point.time, ()), empty(item), KNOBS, now)
+    return plan_of(candidate, ChosenPoint(point, point.time, ()), empty_history(item), KNOBS, now)
 
 
 def a_manifest(taken: datetime = NOW, /, **entries: ManifestEntry) -> Manifest:
