@@ -32,8 +32,8 @@ class RestoreJobs(Protocol):
     async def restores(self, item: Any, since: datetime) -> list[RestoreJob]: ...
 
 
-class Staging(Management):
-    """What restores of clusters from the vault tier stage; `restores` and `ledger` say which jobs are whose."""
+class StagedRestores(Management):
+    """Restores that pass through a staging account. `restores` and `ledger` say which jobs are a verification's."""
 
     def __init__(
         self,
@@ -46,18 +46,50 @@ class Staging(Management):
         super().__init__(settings, credential, **options)
         self._restores, self._ledger = restores, ledger
 
+    async def jobs(self, plan: RestorePlan) -> list[RestoreJob]:
+        """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
+        sends = sends_of(plan.name, await self._ledger.list(sends_folder(plan.name)))
+        if not sends:
+            return []
+        return own_jobs(await self._restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
+
+    async def require_fit_account(self, plan: RestorePlan, group: str) -> None:
+        """Raise PermanentError unless the staging account is in this group (resource id) and fit for restores."""
+        name, accounts = plan.staging, self._storage(group).storage_accounts
+        with translated(f"reading staging account {name}"):
+            account: Any = await unless_absent(accounts.get_properties(ResourceId(group).group, name))
+        if account is None:
+            message = f"there is no storage account {name} in {group}: verify.staging_account names it"
+            raise PermanentError("NoStagingAccount", message)
+        if str(account.location).lower() != plan.item.location.lower():
+            raise PermanentError(
+                "StagingElsewhere", f"{name} isn't in {plan.item.location}, as the {plan.item.kind} is"
+            )
+        if "ZRS" in plain(account.sku.name):
+            raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup refuses that")
+
+    def _compute(self, resource_id: str) -> "ComputeManagementClient":
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
+
+    def _storage(self, resource_id: str) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
+
+
+class Staging(StagedRestores):
+    """What restores of clusters from the vault tier stage."""
+
     async def found(self, plan: RestorePlan) -> list[Staged]:
         """All disks and snapshots in the group, and all containers in its account.
 
         Raises PermanentError where the account isn't fit for restores.
         """
-        await require_fit_account(self._storage(plan), plan.staging_group, plan)
+        await self.require_fit_account(plan, plan.staging_group)
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
-
-    async def jobs(self, plan: RestorePlan) -> list[RestoreJob]:
-        """The restore jobs of a cluster's verification."""
-        return await jobs_of(plan, self._restores, self._ledger)
 
     async def remove(self, plan: RestorePlan, jobs: Sequence[RestoreJob]) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
@@ -78,55 +110,23 @@ class Staging(Management):
         return [str(each) for each in staged]
 
     async def _listed(self, plan: RestorePlan) -> AsyncIterator[Staged]:
-        group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
+        group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
         async for disk in compute.disks.list_by_resource_group(group):
             yield _described("disk", disk)
         async for snapshot in compute.snapshots.list_by_resource_group(group):
             yield _described("snapshot", snapshot)
-        async for container in self._storage(plan).blob_containers.list(group, plan.staging):
+        async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging):
             changed: Any = container.last_modified_time
             yield Staged(kind="container", name=container.name or "", made=changed)
 
     async def _delete(self, plan: RestorePlan, staged: Staged) -> None:
-        group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
+        group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
         if staged.kind == "container":
-            await self._storage(plan).blob_containers.delete(group, plan.staging, staged.name)
+            await self._storage(plan.staging_group).blob_containers.delete(group, plan.staging, staged.name)
         elif staged.kind == "disk":
             await compute.disks.begin_delete(group, staged.name, polling=False)
         else:
             await compute.snapshots.begin_delete(group, staged.name, polling=False)
-
-    def _compute(self, plan: RestorePlan) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
-        return self.client(ComputeManagementClient, ResourceId(plan.staging_group).subscription)
-
-    def _storage(self, plan: RestorePlan) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
-        return self.client(StorageManagementClient, ResourceId(plan.staging_group).subscription)
-
-
-async def require_fit_account(storage: "StorageManagementClient", group: str, plan: RestorePlan) -> None:
-    """Raise PermanentError unless the plan's staging account is in this group (resource id) and fit for restores."""
-    name = plan.staging
-    with translated(f"reading staging account {name}"):
-        account: Any = await unless_absent(storage.storage_accounts.get_properties(ResourceId(group).group, name))
-    if account is None:
-        message = f"there is no storage account {name} in {group}: verify.staging_account names it"
-        raise PermanentError("NoStagingAccount", message)
-    if str(account.location).lower() != plan.item.location.lower():
-        raise PermanentError("StagingElsewhere", f"{name} isn't in {plan.item.location}, as the {plan.item.kind} is")
-    if "ZRS" in plain(account.sku.name):
-        raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup refuses that")
-
-
-async def jobs_of(plan: RestorePlan, restores: RestoreJobs, ledger: "Ledger") -> list[RestoreJob]:
-    """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
-    sends = sends_of(plan.name, await ledger.list(sends_folder(plan.name)))
-    if not sends:
-        return []
-    return own_jobs(await restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
 
 
 def _described(kind: Any, found: Any) -> Staged:

@@ -27,10 +27,9 @@ _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
 
 
 class ClusterRestores(Management):
-    """Restores of clusters."""
+    """Restores of clusters: `Restores` and `Validations`."""
 
     async def job(self, id: ResourceId) -> BackupJob:
-        """A job as its vault reports it."""
         vault = vault_of(id)
         with translated(f"reading job {id.name}"):
             found = await unless_absent(self._client(id).jobs.get(vault.group, vault.name, id.name))
@@ -49,11 +48,9 @@ class ClusterRestores(Management):
         )
 
     async def item(self, job: BackupJob) -> ClusterItem:
-        """The backup instance that the job was about."""
         return await self.item_of(job.item)
 
     async def item_of(self, id: str) -> ClusterItem:
-        """The backup instance of this resource id."""
         with translated("reading the backup instance"):
             found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
         instance: Any = found.properties
@@ -89,7 +86,6 @@ class ClusterRestores(Management):
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that ends with the answer."""
         from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
         accepted = OperationHeader()
@@ -103,12 +99,10 @@ class ClusterRestores(Management):
         return accepted.operation
 
     async def require_validated(self, item: ProtectedItem, operation: str) -> None:
-        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
         found = await self._operation(item, operation)
         require_passed(found.status, [found.error] if found.error else [])
 
     async def send(self, plan: RestorePlan) -> str:
-        """Send the restore request, once; the id of the operation that accepted it."""
         accepted = OperationHeader()
         with translated("sending the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_trigger_restore(
@@ -120,11 +114,9 @@ class ClusterRestores(Management):
         return accepted.operation
 
     async def job_of(self, item: ProtectedItem, operation: str) -> str:
-        """The name of the job that an accepted request became; NotConverged until there is one."""
         return job_of_operation(await self._operation(item, operation))
 
     async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
-        """A restore job with its warnings and errors."""
         with translated(f"reading job {name}"):
             found = await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name)
         return _restore_job(found)

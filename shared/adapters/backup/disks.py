@@ -4,12 +4,12 @@ Scratch group and staging account are the policy document's word; neither is mad
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.azure.staging import jobs_of, require_fit_account
+from shared.adapters.azure.common import translated, unless_absent
+from shared.adapters.azure.staging import StagedRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId
@@ -28,30 +28,10 @@ from shared.domain.restores.items import MachineItem
 from shared.domain.restores.manifest import Contents, Manifest
 from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
-from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.storage.aio import StorageManagementClient
-
-    from shared.adapters.azure.ledger import Ledger
-    from shared.adapters.backup.machine_restores import MachineRestores
 
 
-class Disks(Management):
-    """Disks of machines and of their copies. `restores` and `ledger` say which restore jobs are a verification's."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        credential: "AsyncTokenCredential",
-        restores: "MachineRestores",
-        ledger: "Ledger",
-        **options: Any,
-    ) -> None:
-        super().__init__(settings, credential, **options)
-        self._restores, self._ledger = restores, ledger
+class Disks(StagedRestores):
+    """Disks of machines and of their copies."""
 
     async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
         """The source with its machine's region and the group that its disks are restored to.
@@ -90,14 +70,14 @@ class Disks(Management):
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # others need them
         """The disks that the restore has made."""
-        return IsolatedCopy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
+        return IsolatedCopy(entries=of_disks(copied(await self._scratch(plan), await self.jobs(plan), _machine(plan))))
 
     async def isolate(self, plan: RestorePlan) -> None:
         """Make sure that the scratch group can take the disks; nothing is made.
 
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
         """
-        await require_fit_account(self._storage(plan.target_id), plan.target_id, plan)
+        await self.require_fit_account(plan, plan.target_id)
         if names := in_the_way(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
 
@@ -107,7 +87,7 @@ class Disks(Management):
         Nothing is deleted of which it isn't proven that this restore made it. A restore that runs on is still there: it
         makes its disks at its end.
         """
-        jobs = await self._jobs(plan)
+        jobs = await self.jobs(plan)
         staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
         running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
         return [*await self._remove_disks(plan, jobs), *filter(None, staged), *running]
@@ -128,9 +108,6 @@ class Disks(Management):
             await containers.delete(_group(plan), plan.staging, name)
         return name
 
-    async def _jobs(self, plan: RestorePlan) -> list[RestoreJob]:
-        return await jobs_of(plan, self._restores, self._ledger)
-
     async def _scratch(self, plan: RestorePlan) -> list[Disk]:
         with translated(f"listing disks of {plan.target_id}"):
             listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan))
@@ -139,16 +116,6 @@ class Disks(Management):
     async def _disk(self, id: str) -> Disk:
         disk = ResourceId(id)
         return _described(await self._compute(id).disks.get(disk.group, disk.name))
-
-    def _compute(self, resource_id: str) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
-        return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
-
-    def _storage(self, resource_id: str) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
-        return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
 
 
 def _group(plan: RestorePlan) -> str:

@@ -17,12 +17,11 @@ from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePl
 
 
 class MachineRestores(RecoveryServicesRestores[MachineItem]):
-    """Restores of machines' disks."""
+    """Restores of machines' disks, which can be validated."""
 
     management: ClassVar[str] = "AzureIaasVM"
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that ends with the answer."""
         from azure.mgmt.recoveryservicesbackup import models
 
         accepted = OperationHeader()
@@ -39,7 +38,6 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
         return accepted.operation
 
     async def require_validated(self, item: MachineItem, operation: str) -> None:
-        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
         statuses = self._client(item.id).validate_operation_statuses
         with translated("reading the restore's validation"):
             found: Any = await statuses.get(**vault_names(item.id), operation_id=operation)

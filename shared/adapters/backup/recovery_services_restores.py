@@ -51,7 +51,6 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     def _request(self, plan: RestorePlan) -> Any: ...
 
     async def job(self, id: ResourceId) -> BackupJob:
-        """A job as its vault reports it."""
         with translated(f"reading job {id.name}"):
             reading = self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name)
             found = await unless_absent(reading)
@@ -79,7 +78,6 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return self._item_of(found[0])
 
     async def item_of(self, id: str) -> I:
-        """The protected item of this resource id."""
         found = [found for found in await self._items(id) if same(str(found.id), id)]
         if not found:
             message = f"{shown(id)} isn't protected (any more), or is neither a file share nor a machine"
@@ -96,7 +94,6 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return f"backupManagementType eq '{self.management}'"
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
-        """The item's recovery points."""
         listed = self._client(item.id).recovery_points.list(**_item(item))
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
@@ -113,7 +110,6 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return [await self.restore_job(item, name) for name in mine]
 
     async def send(self, plan: RestorePlan) -> str:
-        """Send the restore request, once; the id of the operation that accepted it."""
         accepted = OperationHeader()
         with translated("sending the restore"):
             await self._client(plan.item.id).restores.begin_trigger(
@@ -126,13 +122,11 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return accepted.operation
 
     async def job_of(self, item: ProtectedItem, operation: str) -> str:
-        """The name of the job that an accepted request became; NotConverged until there is one."""
         statuses = self._client(item.id).backup_operation_statuses
         with translated("reading the restore's operation"):
             return job_of_operation(await statuses.get(**vault_names(item.id), operation_id=operation))
 
     async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
-        """A restore job with its errors and counters."""
         with translated(f"reading job {name}"):
             found: Any = await self._client(item.id).job_details.get(**vault_names(item.id), job_name=name)
         extended = found.properties.get("extendedInfo") or {}

@@ -59,7 +59,7 @@ def may_show_up(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetim
 
 
 def own_jobs(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
-    """`own_job`, and what else became of our requests: one that Azure took twice is two jobs, which begin side by side."""
+    """All jobs that our requests have become: one that Azure took twice is two, which begin side by side."""
     first, last = own_job(jobs, target, sends), sends[-1] + CLOCK_SKEW
     return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
 

@@ -3,8 +3,8 @@
 Rules:
 - Resource Graph is asked from a day before the watermark on, because it shows a job some time after its end. It shows
   jobs of 14 days (Azure Backup docs), so that an outage of 13 is caught up with.
-- A job gets one event per status: the ledger's row is written after the event was accepted, so it is sent at least once,
-  and its id is always the same.
+- A job gets one event per status: the ledger's row is written after the event was accepted, so it is sent at least
+  once, and its id is always the same.
 - The watermark is the latest end that an event was published for.
 - A backup that is still open after OVERDUE gets an event of its own, and another when it ends.
 """
