@@ -1,6 +1,7 @@
 """The steps that check what was restored, clean up and judge. Each looks first and acts at most once."""
 
 import azure.durable_functions as df
+import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
@@ -12,7 +13,6 @@ from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
 from shared.domain.restores.checks import (
     SETTLES_WITHIN,
     VERDICT,
-    CalledRestore,
     ConcludedVerification,
     RestoredCopy,
     SettledRestore,
@@ -26,7 +26,7 @@ from shared.domain.restores.lease import Cleanup, lease_path, release_path
 from shared.domain.restores.manifest import compare, part
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
-from shared.domain.restores.verification import GOOD, EndedRestore, RestorePlan
+from shared.domain.restores.verification import EndedRestore, RestorePlan
 from shared.domain.restores.workloads import IsolatedCopy
 from shared.wiring import services
 
@@ -37,43 +37,41 @@ app = df.Blueprint()
 async def settle(done: EndedRestore) -> SettledRestore:
     """The restored workloads once they are ready, or have had their time; a failed restore has none."""
     plan, job, now = done.plan, done.job, services().now()
-    if job.status.lower() in GOOD and plan.item.has_workloads:
+    if job.succeeded and plan.item.has_workloads:
         copy = await _copy(plan, await knobs_of(plan.item, plan.trust_domain))
         if not copy.settled and now < (job.ended or now) + SETTLES_WITHIN:
             raise NotConverged("NotSettled", "the restored workloads aren't ready yet")
-    return SettledRestore(plan=plan, job=job, ready=now)
+    return SettledRestore(plan=plan, job=job, ready_at=now)
 
 
 @activity(app)
-async def call_workloads(settled: SettledRestore) -> CalledRestore:
+async def call_workloads(settled: SettledRestore) -> SettledRestore:
     """Call the restored workloads from inside and outside the mesh, and wait for the answers."""
-    plan, now = settled.plan, services().now()
-    if settled.job.status.lower() not in GOOD or not plan.item.has_workloads:
-        return CalledRestore(settled=settled)
-    namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
+    plan, namespaces = settled.plan, services().verifier.namespaces
+    if not (settled.job.succeeded and plan.item.has_workloads):
+        return settled
+    knobs = await knobs_of(plan.item, plan.trust_domain)
     calls = calls_of(await namespaces.running(plan), plan.isolated, knobs, meshed=bool(plan.trust_domain))
     try:
         pods = await namespaces.call(plan, calls)
     except PermanentError as error:
-        return CalledRestore(settled=settled, checks=(uncalled(str(error)),))
-    answers = [answer_of(pods.get((call.namespace, call.name))) for call in calls]
-    if None in answers and now < settled.ready + ANSWERED_WITHIN:
-        raise NotConverged("Calling", f"{answers.count(None)} calls of restored workloads are under way")
-    checks = [
-        check_of(call, answer or excuse_of(pods.get((call.namespace, call.name))))
-        for call, answer in zip(calls, answers, strict=True)
-    ]
-    return CalledRestore(settled=settled, checks=tuple(checks))
+        return msgspec.structs.replace(settled, calls=(uncalled(str(error)),))
+    answers = [(call, answer_of(pods.get((call.namespace, call.name)))) for call in calls]
+    waiting = sum(answer is None for _, answer in answers)
+    if waiting and services().now() < settled.ready_at + ANSWERED_WITHIN:
+        raise NotConverged("Calling", f"{waiting} calls of restored workloads are under way")
+    checks = [check_of(call, answer or excuse_of(pods.get((call.namespace, call.name)))) for call, answer in answers]
+    return msgspec.structs.replace(settled, calls=tuple(checks))
 
 
 @activity(app)
-async def check_restore(called: CalledRestore) -> VerificationOutcome:
+async def check_restore(settled: SettledRestore) -> VerificationOutcome:
     """Climb the ladder."""
-    plan, job, ready = called.settled.plan, called.settled.job, called.settled.ready
+    plan, job = settled.plan, settled.job
     knobs = await knobs_of(plan.item, plan.trust_domain)
-    arrived = await _arrived(called.settled, knobs) if job.status.lower() in GOOD else None
-    checks = ladder(plan, job, arrived, called.checks, knobs)
-    took = (ready - job.started).total_seconds() if arrived else None
+    arrived = await _arrived(settled, knobs) if job.succeeded else None
+    checks = ladder(plan, job, arrived, settled.calls, knobs)
+    took = (settled.ready_at - job.started).total_seconds() if arrived else None
     return VerificationOutcome(checks=tuple(checks), restore_status=job.status, rpo_s=plan.rpo_s, rto_s=took)
 
 
@@ -140,7 +138,7 @@ async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy
     due = part(await manifest_at(plan.manifest), plan.item, plan.isolated)
     beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
     difference = compare(due, copy.entries, plan.taken)
-    return RestoredCopy(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
+    return RestoredCopy(difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, beats=beats)
 
 
 async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> IsolatedCopy:

@@ -150,8 +150,8 @@ def checked(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:
     """Check what was restored."""
     run.phase("check", restore=done.job.status)
     settled = yield from run.step(settle, done)
-    called = yield from run.step(call_workloads, settled, every=MINUTE)
-    return (yield from run.step(check_restore, called))
+    settled = yield from run.step(call_workloads, settled, every=MINUTE)
+    return (yield from run.step(check_restore, settled))
 
 
 def cleaned_up(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:

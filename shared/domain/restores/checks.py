@@ -30,7 +30,7 @@ from shared.domain.restores.rungs import (
     WARNINGS,
     CheckResult,
 )
-from shared.domain.restores.verification import GOOD, RestoreJob, RestorePlan, Verification
+from shared.domain.restores.verification import RestoreJob, RestorePlan, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
 
@@ -81,18 +81,12 @@ class ConcludedVerification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettledRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore whose workloads were `ready` then, or are as ready as they get."""
+    """A restore whose workloads are ready, or as ready as they get, and what calls of them have shown."""
 
     plan: RestorePlan
     job: RestoreJob
-    ready: datetime
-
-
-class CalledRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """A settled restore and the checks that calls of its workloads are."""
-
-    settled: SettledRestore
-    checks: tuple[CheckResult, ...] = ()
+    ready_at: datetime
+    calls: tuple[CheckResult, ...] = ()
 
 
 class RestoredCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +94,7 @@ class RestoredCopy(msgspec.Struct, frozen=True, kw_only=True):
 
     difference: Difference  # from the manifest
     workloads: Workloads | None  # None where nothing runs
-    ready: datetime
+    ready_at: datetime
     beats: dict[str, datetime | None] = {}  # the time in each canary, None where it holds none
 
 
@@ -116,9 +110,9 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 
 
 def ladder(
-    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, called: Sequence[CheckResult], knobs: VerifyPolicy
+    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
-    """All checks in order, `called` being those of probes; only the first three if the restore job failed."""
+    """All checks in order, `calls` being those of calls; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
     if not checks[-1].passed or arrived is None:
         return checks
@@ -126,7 +120,7 @@ def ladder(
     checks += [_canary(arrived.beats, plan.taken - knobs.rpo)] if arrived.beats else []
     if arrived.workloads is not None:
         checks += _running(arrived.workloads)
-    return [*checks, *called, _restore_time(job, arrived.ready, knobs)]
+    return [*checks, *calls, _restore_time(job, arrived.ready_at, knobs)]
 
 
 def some(names: Sequence[str]) -> str:
@@ -150,7 +144,7 @@ def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
     took = (job.ended - job.started).total_seconds() if job.ended else None
     tier = " from the vault tier" if plan.staging_group else ""
     finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
-    return RESTORE_JOB.check(passed=job.status.lower() in GOOD, finding=finding, seconds=took)
+    return RESTORE_JOB.check(passed=job.succeeded, finding=finding, seconds=took)
 
 
 def _warnings(job: RestoreJob) -> CheckResult:
@@ -204,8 +198,8 @@ def _running(workloads: Workloads) -> list[CheckResult]:
     return checks
 
 
-def _restore_time(job: RestoreJob, ready: datetime, knobs: VerifyPolicy) -> CheckResult:
-    took = ready - job.started
+def _restore_time(job: RestoreJob, ready_at: datetime, knobs: VerifyPolicy) -> CheckResult:
+    took = ready_at - job.started
     finding = f"usable after {_hours(took)}, the target is {_hours(knobs.rto)}"
     return RESTORE_TIME.check(passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds())
 

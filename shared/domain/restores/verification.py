@@ -89,6 +89,10 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     def open(self) -> bool:
         return self.status.lower() not in ENDED
 
+    @property
+    def succeeded(self) -> bool:
+        return self.status.lower() in GOOD
+
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification restores, as it was decided when it was planned. A lease keeps it."""
@@ -130,7 +134,7 @@ class RestoreValidation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndedRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan whose restore job has ended."""
+    """A plan whose restore job has ended, well or not."""
 
     plan: RestorePlan
     job: RestoreJob

@@ -22,7 +22,7 @@ FINE = Workloads(pods=2, meshed=2)
 def arrived(
     difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1, **facts: Any
 ) -> RestoredCopy:
-    return RestoredCopy(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
+    return RestoredCopy(difference=difference, workloads=workloads, ready_at=NOW + timedelta(hours=hours), **facts)
 
 
 def rungs(
@@ -142,9 +142,9 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
 
 
 def test_the_ladder_has_its_rungs_in_the_order_of_their_table() -> None:
-    called = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
+    calls = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
     found = arrived(beats={"heartbeat.txt": NOW})
-    checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, called, KNOBS)
+    checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
     assert [check.name for check in checks] == [rung.name for rung in LADDER]
     assert len({rung.name for rung in LADDER}) == len(LADDER)
 
