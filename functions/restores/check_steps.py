@@ -5,7 +5,7 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from functions.restores.documents import manifest_at, remember, sends, verdict_on
+from functions.restores.documents import remember, sends
 from functions.restores.plan_steps import knobs_of
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.answers import answer_of, check_of, excuse_of, uncalled
@@ -23,7 +23,7 @@ from shared.domain.restores.checks import (
 )
 from shared.domain.restores.history import trial_of
 from shared.domain.restores.lease import Cleanup, lease_path, release_path
-from shared.domain.restores.manifest import compare, part
+from shared.domain.restores.manifest import MANIFEST, compare, part
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
 from shared.domain.restores.verification import EndedRestore, RestorePlan
@@ -110,8 +110,9 @@ async def record_verdict(concluded: ConcludedVerification) -> VerificationResult
         names=tuple(plan.isolated) if plan else (),
         manifest=plan.manifest if plan else "",
     )
-    await services().ledger.create(VERDICT.path(verification=verification.name), VERDICT.encoded(result))
-    recorded = await verdict_on(verification.name) or result
+    ledger, path = services().ledger, VERDICT.path(verification=verification.name)
+    await ledger.create(path, VERDICT.encoded(result))
+    recorded = await ledger.get(VERDICT, path)
     if plan:
         await remember(plan, trial_of(plan, recorded))
     _log_verdict(recorded)
@@ -135,7 +136,7 @@ def _log_verdict(result: VerificationResult) -> None:
 
 async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
-    due = part(await manifest_at(plan.manifest), plan.item, plan.isolated)
+    due = part(await services().ledger.get(MANIFEST, plan.manifest), plan.item, plan.isolated)
     beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
     difference = compare(due, copy.entries, plan.taken)
     return RestoredCopy(difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, beats=beats)
@@ -143,4 +144,8 @@ async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy
 
 async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> IsolatedCopy:
     canaries = plan.item.canaries(knobs.canary, plan.isolated)
-    return await services().verifier.copies[plan.item.kind].copy(plan, await manifest_at(plan.manifest), canaries)
+    return (
+        await services()
+        .verifier.copies[plan.item.kind]
+        .copy(plan, await services().ledger.get(MANIFEST, plan.manifest), canaries)
+    )

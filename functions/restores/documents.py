@@ -4,11 +4,9 @@ from datetime import datetime
 
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores.checks import VERDICT, VerificationResult
-from shared.domain.restores.choice import SAMPLED_OUT, SampledOut
 from shared.domain.restores.history import HISTORY, History, Trial, empty_history, history_path
 from shared.domain.restores.items import Item
-from shared.domain.restores.manifest import MANIFEST, Manifest, manifest_folder, taken_at
+from shared.domain.restores.manifest import manifest_folder, taken_at
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
 from shared.domain.restores.verification import RestorePlan, counts_reads
 from shared.wiring import services
@@ -34,21 +32,6 @@ async def manifest_paths(item: Item) -> list[tuple[datetime, str]]:
     """When the item's manifests were taken, and where they are."""
     found = await services().ledger.list(manifest_folder(item.id))
     return [(taken_at(path), path) for path in found]
-
-
-async def manifest_at(path: str) -> Manifest:
-    """The manifest of this path."""
-    return await services().ledger.get(MANIFEST, path)
-
-
-async def verdict_on(verification: str) -> VerificationResult | None:
-    """The verdict of a verification, by its name."""
-    return await services().ledger.find(VERDICT, VERDICT.path(verification=verification))
-
-
-async def sampled_out(verification: str) -> SampledOut | None:
-    """Why a backup isn't verified."""
-    return await services().ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=verification))
 
 
 async def history_of(id: str) -> History | None:

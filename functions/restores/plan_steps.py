@@ -4,13 +4,12 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import history_of, manifest_at, manifest_paths, sampled_out, spend, verdict_on
-from shared.domain.restores.checks import VerificationResult
+from functions.restores.documents import history_of, manifest_paths, spend
+from shared.domain.restores.checks import VERDICT, VerificationResult
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
     Choice,
     ChosenPoint,
-    RestoreCandidate,
     SampledOut,
     choose_point,
     draw,
@@ -45,7 +44,10 @@ class EarlierRecords(msgspec.Struct, frozen=True, kw_only=True):
 @activity(app)
 async def find_verdict(verification: Verification) -> EarlierRecords:
     """What an earlier run, whose history is gone, has found."""
-    return EarlierRecords(result=await verdict_on(verification.name), sampled=await sampled_out(verification.name))
+    ledger, name = services().ledger, verification.name
+    result = await ledger.find(VERDICT, VERDICT.path(verification=name))
+    sampled = await ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=name))
+    return EarlierRecords(result=result, sampled=sampled)
 
 
 @activity(app)
@@ -64,39 +66,40 @@ async def describe_source(verification: Verification) -> RestoreSource:
 
 
 @activity(app)
-async def take_manifest(source: RestoreSource) -> RestoreCandidate:
+async def take_manifest(source: RestoreSource) -> RestoreSource:
     """Write down what the item holds; the first manifest of a verification stays."""
     outer, name = services(), source.verification.name
     mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
     if mine:
-        return RestoreCandidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
+        names = (await outer.ledger.get(MANIFEST, mine[0])).names
+        return msgspec.structs.replace(source, names=names, manifest=mine[0])
     taken = manifest_of(await outer.verifier.copies[source.item.kind].held(source.item), outer.now())
     path = manifest_path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, MANIFEST.encoded(taken))
-    return RestoreCandidate(source=source, names=taken.names, manifest=path)
+    return msgspec.structs.replace(source, names=taken.names, manifest=path)
 
 
 @activity(app)
-async def choose(candidate: RestoreCandidate) -> Choice:
+async def choose(source: RestoreSource) -> Choice:
     """Whether the backup is verified, and the plan if it is."""
-    source, now = candidate.source, services().now()
+    now = services().now()
     history = await history_of(source.item.id) or empty_history(source.item)
     knobs = await knobs_of(source.item, source.trust_domain)
-    reason = why(candidate, history, knobs, now)
+    reason = why(source, history, knobs, now)
     if not reason.verify:
         return Choice(reason=reason.reason, message=reason.message)
-    point = await _point(candidate, history, knobs)
-    plan = plan_of(candidate, point, history, knobs, now)
-    manifest = manifest_for(await manifest_paths(source.item), plan, own=candidate.manifest)
+    point = await _point(source, history, knobs)
+    plan = plan_of(source, point, history, knobs, now)
+    manifest = manifest_for(await manifest_paths(source.item), plan, own=source.manifest)
     return Choice(reason=reason.reason, message=reason.message, plan=msgspec.structs.replace(plan, manifest=manifest))
 
 
 @activity(app)
 async def record_sampled_out(sampled: SampledOut) -> SampledOut:
     """Write down that a backup isn't verified, and why."""
-    name = job_id(sampled.job_id).name.lower()
-    await services().ledger.create(SAMPLED_OUT.path(verification=name), SAMPLED_OUT.encoded(sampled))
-    return await sampled_out(name) or sampled
+    ledger, path = services().ledger, SAMPLED_OUT.path(verification=job_id(sampled.job_id).name.lower())
+    await ledger.create(path, SAMPLED_OUT.encoded(sampled))
+    return await ledger.get(SAMPLED_OUT, path)
 
 
 async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
@@ -105,13 +108,12 @@ async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
     return policy.at(trust_domain, item.source_id).verify
 
 
-async def _point(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy) -> ChosenPoint:
+async def _point(source: RestoreSource, history: History, knobs: VerifyPolicy) -> ChosenPoint:
     """The point that is meant, or an older one where that is drawn."""
-    source = candidate.source
     found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
     if source.verification.asked or draw(source.verification.name, "older") >= knobs.older_point_rate:
         return point
-    taken = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
+    taken = [at for at, path in await manifest_paths(source.item) if path != source.manifest]
     older = older_point(found, source, point.point.time, taken, history)
     return point._replace(point=older) if older else point

@@ -10,9 +10,8 @@ from shared.domain.restores.lease import LEASE, lease_path
 from shared.domain.restores.sending import DAY, SEND, next_act
 from shared.domain.restores.verification import (
     RestoreJob,
+    RestoreOperation,
     RestorePlan,
-    RestoreValidation,
-    SentRestore,
     item_id,
     vault_of,
 )
@@ -30,20 +29,20 @@ async def isolate(plan: RestorePlan) -> RestorePlan:
 
 
 @activity(app)
-async def start_restore_validation(plan: RestorePlan) -> RestoreValidation:
+async def start_restore_validation(plan: RestorePlan) -> RestoreOperation:
     """Ask Azure Backup whether it could make the restore now."""
-    return RestoreValidation(plan=plan, operation=await services().verifier.validations[plan.item.kind].validate(plan))
+    return RestoreOperation(plan=plan, operation=await services().verifier.validations[plan.item.kind].validate(plan))
 
 
 @activity(app)
-async def finish_restore_validation(asked: RestoreValidation) -> RestorePlan:
+async def finish_restore_validation(asked: RestoreOperation) -> RestorePlan:
     """The plan, once Azure Backup has found nothing against it."""
     await services().verifier.validations[asked.plan.item.kind].require_validated(asked.plan.item, asked.operation)
     return asked.plan
 
 
 @activity(app)
-async def start_restore(plan: RestorePlan) -> SentRestore:
+async def start_restore(plan: RestorePlan) -> RestoreOperation:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
     outer, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
     sent = await sends(plan.name)
@@ -51,14 +50,14 @@ async def start_restore(plan: RestorePlan) -> SentRestore:
     restores = await vault.restores(plan.item, now - DAY)
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
-        return SentRestore(plan=plan, job=act.id)
+        return RestoreOperation(plan=plan, job=act.id)
     if not await outer.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
         raise NotConverged("RestoreSent", "another worker sends the restore right now")
-    return SentRestore(plan=plan, operation=await vault.send(plan))
+    return RestoreOperation(plan=plan, operation=await vault.send(plan))
 
 
 @activity(app)
-async def find_restore_job(started: SentRestore) -> SentRestore:
+async def find_restore_job(started: RestoreOperation) -> RestoreOperation:
     """The job that the accepted request became."""
     if started.job:
         return started
@@ -67,7 +66,7 @@ async def find_restore_job(started: SentRestore) -> SentRestore:
 
 
 @activity(app)
-async def follow_restore(started: SentRestore) -> RestoreJob:
+async def follow_restore(started: RestoreOperation) -> RestoreJob:
     """The restore job, once it has ended, well or not.
 
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.

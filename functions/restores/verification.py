@@ -121,8 +121,8 @@ def planned(run: Runbook, verification: Verification) -> Steps[Choice]:
     """Whether to restore, what, to where, and what it must hold."""
     run.phase("plan", job=verification.job_id, item=verification.item_id)
     source = yield from run.step(describe_source, verification)
-    candidate = yield from run.step(take_manifest, source)
-    return (yield from run.step(choose, candidate))
+    source = yield from run.step(take_manifest, source)
+    return (yield from run.step(choose, source))
 
 
 def passed_over(run: Runbook, verification: Verification, choice: Choice) -> Steps[SampledOut]:

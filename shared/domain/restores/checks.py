@@ -30,7 +30,7 @@ from shared.domain.restores.rungs import (
     WARNINGS,
     CheckResult,
 )
-from shared.domain.restores.verification import RestoreJob, RestorePlan, Verification
+from shared.domain.restores.verification import EndedRestore, RestoreJob, RestorePlan, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
 
@@ -80,11 +80,9 @@ class ConcludedVerification(msgspec.Struct, frozen=True, kw_only=True):
     left_over: int
 
 
-class SettledRestore(msgspec.Struct, frozen=True, kw_only=True):
+class SettledRestore(EndedRestore, frozen=True, kw_only=True):
     """A restore whose workloads are ready, or as ready as they get, and what calls of them have shown."""
 
-    plan: RestorePlan
-    job: RestoreJob
     ready_at: datetime
     calls: tuple[CheckResult, ...] = ()
 

@@ -1,7 +1,7 @@
 """Which finished backups are verified, and by which recovery point.
 
 Rules:
-- Every finished backup is a candidate. Verified for sure is what somebody asks for, an item that never was, one whose
+- Any finished backup may be verified. Verified for sure is what somebody asks for, an item that never was, one whose
   backup policy has changed since, and one of which something has waited for longer than the policy document says.
 - Of all others a share is drawn, and of those that are verified a share takes an older point. Draws follow from the
   verification's name: a step that is repeated draws the same.
@@ -40,14 +40,6 @@ class SamplingReason(NamedTuple):
     message: str
 
 
-class RestoreCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished backup whose `manifest` stands at this path; `names` are its namespaces, or its share."""
-
-    source: RestoreSource
-    names: tuple[str, ...]
-    manifest: str
-
-
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of a verification, or None and why there is none."""
 
@@ -80,16 +72,16 @@ def draw(name: str, what: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:8]) / 2**64
 
 
-def why(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
+def why(source: RestoreSource, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
     """Whether the backup is verified, and the first rule that says so."""
-    verification, last = candidate.source.verification, history.last_verified
+    verification, last = source.verification, history.last_verified
     if verification.asked:
         return SamplingReason(True, "Asked", "somebody asks for it")
     if last is None:
         return SamplingReason(True, "NeverVerified", "the item was never verified")
-    if not same(last.policy, candidate.source.item.policy):
+    if not same(last.policy, source.item.policy):
         return SamplingReason(True, "PolicyChanged", "the backup policy has changed since the item was last verified")
-    waited = {name: history.verified_at(name) for name in candidate.names}
+    waited = {name: history.verified_at(name) for name in source.names}
     overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
     if overdue:
         return SamplingReason(
@@ -136,10 +128,9 @@ def older_point(
 
 
 def plan_of(
-    candidate: RestoreCandidate, point: ChosenPoint, history: History, knobs: VerifyPolicy, now: datetime
+    source: RestoreSource, point: ChosenPoint, history: History, knobs: VerifyPolicy, now: datetime
 ) -> RestorePlan:
     """The plan for the namespaces that have waited longest, or for the share."""
-    source = candidate.source
     job, verification = source.job, source.verification
     own = job is not None and point.point.time >= job.started
     return RestorePlan(
@@ -154,7 +145,7 @@ def plan_of(
         rpo_s=(now - point.latest).total_seconds(),
         taken=min(point.point.time, job.started) if job and own else point.point.time - _BACKUP_TOOK,
         planned=now,
-        isolated=isolated_names(waiting_longest(candidate.names, history, knobs.namespaces_at_once), verification.name),
+        isolated=isolated_names(waiting_longest(source.names, history, knobs.namespaces_at_once), verification.name),
         flagged=point.flagged,
     )
 

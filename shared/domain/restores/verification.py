@@ -61,6 +61,8 @@ class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str = ""  # the one of the source's cluster
     staging: str = ""  # name of the storage account that a staged restore passes through
     staging_group: str = ""  # resource id of the group that a cluster's staged restore passes through
+    names: tuple[str, ...] = ()  # of its namespaces, or the share, once its manifest is written
+    manifest: str = ""  # path of that
 
 
 class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,19 +120,12 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.item.target(self.target_id, self.isolated)
 
 
-class SentRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore that was sent: its job, or the operation that will name the job."""
+class RestoreOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """What Azure Backup was asked for: to validate a restore, or to make it, of which the job may be known already."""
 
     plan: RestorePlan
-    job: str = ""
     operation: str = ""
-
-
-class RestoreValidation(msgspec.Struct, frozen=True, kw_only=True):
-    """The operation by which Azure Backup looks whether it could make the restore."""
-
-    plan: RestorePlan
-    operation: str
+    job: str = ""
 
 
 class EndedRestore(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ import pytest
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.choice import (
     ChosenPoint,
-    RestoreCandidate,
     choose_point,
     draw,
     manifest_for,
@@ -38,17 +37,21 @@ def point(minutes: float, *, complete: bool = True, threat: bool = False, vaulte
 
 
 def source(
-    name: str = "a", *, job: BackupJob | None = JOB, point: str = "", asked: bool = False, staging: str = ""
+    name: str = "a",
+    *names: str,
+    job: BackupJob | None = JOB,
+    point: str = "",
+    asked: bool = False,
+    staging: str = "",
 ) -> RestoreSource:
-    verification = Verification(name=name, point_id=point, asked=asked)
     return RestoreSource(
-        verification=verification, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging
-    )
-
-
-def candidate(name: str = "a", *names: str, asked: bool = False) -> RestoreCandidate:
-    return RestoreCandidate(
-        source=source(name, asked=asked), names=names or ("shop",), manifest=f"manifests/x/{name}.json"
+        verification=Verification(name=name, point_id=point, asked=asked),
+        item=ITEM,
+        job=job,
+        staging="stscratch" if staging else "",
+        staging_group=staging,
+        names=names or ("shop",),
+        manifest=f"manifests/x/{name}.json",
     )
 
 
@@ -71,7 +74,7 @@ def history(*trials: Trial) -> History:
 
 
 def reason(found: History, knobs: VerifyPolicy = NEVER, *names: str, asked: bool = False) -> str:
-    return why(candidate("a", *names, asked=asked), found, knobs, NOW).reason
+    return why(source("a", *names, asked=asked), found, knobs, NOW).reason
 
 
 def test_an_item_that_was_never_verified_is_verified() -> None:
@@ -97,10 +100,10 @@ def test_what_somebody_asks_for_is_verified_whatever_was_verified_before() -> No
 
 def test_of_all_other_backups_the_policy_document_s_share_is_verified() -> None:
     found, knobs = history(trial(1)), VerifyPolicy(sample_rate=0.25)
-    drawn = [why(candidate(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
+    drawn = [why(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
     assert 0.22 < sum(drawn) / len(drawn) < 0.28
-    assert drawn == [why(candidate(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
-    assert why(candidate(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
+    assert drawn == [why(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
+    assert why(source(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
 
 
 def test_draws_for_different_questions_have_nothing_to_do_with_each_other() -> None:
@@ -171,12 +174,9 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 
 
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
-    group = SCRATCH
-    staged = msgspec.structs.replace(candidate(), source=source(staging=group))
-    plans = [
-        plan_of(staged, ChosenPoint(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))
-    ]
-    assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]
+    points = [point(1), point(1, vaulted=True)]
+    plans = [plan_of(source(staging=SCRATCH), ChosenPoint(p, NOW, ()), history(), KNOBS, NOW) for p in points]
+    assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (SCRATCH, "stscratch")]
 
 
 def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
@@ -184,13 +184,13 @@ def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
     assert waiting_longest(["a", "b", "c", "d"], found, 2) == ["b", "d"]
     assert waiting_longest(["a", "b", "c"], found, 10) == ["a", "b", "c"]
     plan = plan_of(
-        candidate("v", "a", "b"), ChosenPoint(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW
+        source("v", "a", "b"), ChosenPoint(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW
     )
     assert list(plan.isolated) == ["b"]
 
 
 def test_the_recovery_point_objective_is_measured_by_the_latest_point_also_if_an_older_one_is_restored() -> None:
-    old = plan_of(candidate(), ChosenPoint(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
+    old = plan_of(source(), ChosenPoint(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
     assert old.rpo_s == 1_800
     assert old.taken < old.point.time, "changes of its last hour may or may not be in an older point"
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from shared.domain.restores.choice import ChosenPoint, RestoreCandidate, plan_of
+from shared.domain.restores.choice import ChosenPoint, plan_of
 from shared.domain.restores.history import empty_history
 from shared.domain.restores.items import ClusterItem, Item, RecoveryPoint
 from shared.domain.restores.manifest import Manifest, ManifestEntry
@@ -34,9 +34,8 @@ def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
 
 def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> RestorePlan:
     """The plan that the domain makes for a point."""
-    source = RestoreSource(verification=Verification(name=NAME), item=item, target_id=item.source_id)
-    candidate = RestoreCandidate(source=source, names=names, manifest="")
-    return plan_of(candidate, ChosenPoint(point, point.time, ()), empty_history(item), KNOBS, now)
+    source = RestoreSource(verification=Verification(name=NAME), item=item, target_id=item.source_id, names=names)
+    return plan_of(source, ChosenPoint(point, point.time, ()), empty_history(item), KNOBS, now)
 
 
 def a_manifest(taken: datetime = NOW, /, **entries: ManifestEntry) -> Manifest:
