@@ -49,7 +49,8 @@ def next_act(
 
 def own_job(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
     """The job that our request, sent at these moments (oldest first), has become; None while it shows no job."""
-    mine = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
+    since = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
+    mine = [job for job in since if job.ended is None or job.ended > sends[0]]  # what had ended was another's
     return min(mine, key=lambda job: job.started, default=None)
 
 

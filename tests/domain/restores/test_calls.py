@@ -103,7 +103,7 @@ def test_probes_of_the_policy_document_call_a_path_a_port_or_run_a_command() -> 
 
 
 def a_call(rung: Rung, speaks: Any) -> WorkloadCall:
-    facts = {"name": "n", "place": "p", "about": "web:8080", "account": ALLOWED, "image": "i", "command": ()}
+    facts = {"name": "n", "namespace": "p", "about": "web:8080", "account": ALLOWED, "image": "i", "command": ()}
     return WorkloadCall(rung=rung, speaks=speaks, **facts)  # type: ignore[arg-type]
 
 

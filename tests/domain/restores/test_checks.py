@@ -126,7 +126,7 @@ def test_something_more_than_in_the_source_is_told_and_tolerated() -> None:
     assert climb(job(), Difference(compared=3, missing=(), altered=(), extra=("ConfigMap shop/old",))) == "Verified"
 
 
-@pytest.mark.parametrize("wrong", ["unready", "unbound", "strangers"])
+@pytest.mark.parametrize("wrong", ["unready", "unbound", "outside_mesh"])
 def test_workloads_that_do_not_run_fail_the_copy(wrong: str) -> None:
     facts: dict[str, Any] = {wrong: ("verify-shop/web-1",)}
     assert climb(job(), workloads=Workloads(pods=2, meshed=2, **facts)) == "Failed"
