@@ -266,7 +266,7 @@ def forgetful(real: Any, found: Any, there: Any, jobs: Any) -> Any:
 
 
 async def test_without_knowing_what_was_there_before_somebody_s_container_would_be_deleted(tmp_path: Path) -> None:
-    mutant = Mutant("shared.domain.restores.staging.ours", forgetful)
+    mutant = Mutant("shared.domain.restores.staging.staged_by", forgetful)
     assert "logs" not in await with_a_container_that_changes(mutant.grow(tmp_path))
     assert "logs" in await with_a_container_that_changes(APP)
 
