@@ -137,9 +137,11 @@ def _log_verdict(result: VerificationResult) -> None:
 async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
     due = part(await services().ledger.get(MANIFEST, plan.manifest), plan.item, plan.isolated)
-    beats = {canary: copy.beats.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
+    canary_times = {canary: copy.canary_times.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
     difference = compare(due, copy.entries, plan.taken)
-    return RestoredCopy(difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, beats=beats)
+    return RestoredCopy(
+        difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, canary_times=canary_times
+    )
 
 
 async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> IsolatedCopy:

@@ -12,7 +12,7 @@ from shared.domain.restores.verification import RestorePlan, counts_reads
 from shared.wiring import services
 
 
-async def spend(id: ResourceId) -> None:
+async def spend_read(id: ResourceId) -> None:
     """Take a token for a read of a vault's jobs, where reads are counted; raises TemporaryError when they are spent."""
     if not counts_reads(id):
         return

@@ -4,7 +4,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import history_of, manifest_paths, spend
+from functions.restores.documents import history_of, manifest_paths, spend_read
 from shared.domain.restores.checks import VERDICT, VerificationResult
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
@@ -16,7 +16,7 @@ from shared.domain.restores.choice import (
     manifest_for,
     older_point,
     plan_of,
-    why,
+    sampling_reason,
 )
 from shared.domain.restores.history import History, empty_history
 from shared.domain.restores.items import Item, kind_of
@@ -56,7 +56,7 @@ async def describe_source(verification: Verification) -> RestoreSource:
     id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
     outer, job = services(), None
     if verification.job_id:
-        await spend(id)
+        await spend_read(id)
         job = require_finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
         item = await outer.verifier.restores[job.kind].item(job)
     else:
@@ -73,7 +73,7 @@ async def take_manifest(source: RestoreSource) -> RestoreSource:
     if mine:
         names = (await outer.ledger.get(MANIFEST, mine[0])).names
         return msgspec.structs.replace(source, names=names, manifest=mine[0])
-    taken = manifest_of(await outer.verifier.copies[source.item.kind].held(source.item), outer.now())
+    taken = manifest_of(await outer.verifier.copies[source.item.kind].contents(source.item), outer.now())
     path = manifest_path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, MANIFEST.encoded(taken))
     return msgspec.structs.replace(source, names=taken.names, manifest=path)
@@ -85,7 +85,7 @@ async def choose(source: RestoreSource) -> Choice:
     now = services().now()
     history = await history_of(source.item.id) or empty_history(source.item)
     knobs = await knobs_of(source.item, source.trust_domain)
-    reason = why(source, history, knobs, now)
+    reason = sampling_reason(source, history, knobs, now)
     if not reason.verify:
         return Choice(reason=reason.reason, message=reason.message)
     point = await _point(source, history, knobs)

@@ -4,7 +4,7 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import sends, spend
+from functions.restores.documents import sends, spend_read
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path
 from shared.domain.restores.sending import DAY, SEND, next_act
@@ -46,7 +46,7 @@ async def start_restore(plan: RestorePlan) -> RestoreOperation:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
     outer, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
     sent = await sends(plan.name)
-    await spend(item_id(plan.item.id))
+    await spend_read(item_id(plan.item.id))
     restores = await vault.restores(plan.item, now - DAY)
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
@@ -76,7 +76,7 @@ async def follow_restore(started: RestoreOperation) -> RestoreJob:
     seen = await outer.verifier.inventory.job(vault_of(id), started.job)
     if seen and seen.ended is None:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
-    await spend(id)
+    await spend_read(id)
     job = await outer.verifier.restores[item.kind].restore_job(item, started.job)
     if job.open:
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")

@@ -55,9 +55,9 @@ from shared.wiring import services
 
 app = df.Blueprint()
 
-RESTORE_POLL = timedelta(minutes=2)
-LONGEST_RESTORE = timedelta(hours=12)
-LONGEST_QUEUE = timedelta(hours=3)
+RESTORE_POLL_INTERVAL = timedelta(minutes=2)
+RESTORE_DEADLINE = timedelta(hours=12)
+SENDING_DEADLINE = timedelta(hours=3)
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -136,14 +136,14 @@ def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
     """Restore; the job once it has ended."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     if plan.staging_group:
-        yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
+        yield from run.step(take_turn, plan, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE)
     yield from run.step(isolate, plan)
     if plan.item.is_staged(plan.point):
         asked = yield from run.step(start_restore_validation, plan)
         yield from run.step(finish_restore_validation, asked)
-    started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
+    started = yield from run.step(start_restore, plan, every=RESTORE_POLL_INTERVAL, deadline=SENDING_DEADLINE)
     started = yield from run.step(find_restore_job, started)
-    return (yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE))
+    return (yield from run.step(follow_restore, started, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE))
 
 
 def checked(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:

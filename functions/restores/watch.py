@@ -10,7 +10,7 @@ every five minutes ──▶ one Resource Graph query ──▶ confirm at the v
 from datetime import datetime
 
 from functions.engine.logs import log
-from functions.restores.documents import spend
+from functions.restores.documents import spend_read
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
 from shared.domain.restores.items import kind_of
@@ -68,7 +68,7 @@ async def _published(job: WatchedJob) -> bool:
 async def _publish(job: WatchedJob) -> None:
     outer, id = services(), job_id(job.id)
     vault = str(vault_of(id))
-    await spend(id)
+    await spend_read(id)
     status = (await outer.verifier.restores[kind_of(id)].job(id)).status
     if (status.lower() in ENDED) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that

@@ -85,7 +85,7 @@ class Duties:
         place = f"verify-shop-{uuid.uuid4().hex[:8]}"
         item = ClusterItem(id="i", source_id=self.cluster, included=(SHOP,))
         plan = a_plan(item=item, target_id=self.cluster, isolated={SHOP: place})
-        held = await self.namespaces.held(item)
+        held = await self.namespaces.contents(item)
         assert f"Deployment {SHOP}/web" in held.entries
         await self.namespaces.isolate(plan)
         await self.namespaces.copy(plan, a_manifest(**held.entries), [])

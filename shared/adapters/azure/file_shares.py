@@ -15,7 +15,7 @@ from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
 from shared.domain.restores.items import ShareItem
-from shared.domain.restores.manifest import Contents, Manifest, ShareFile, beat, of_files, sample, sampled
+from shared.domain.restores.manifest import Contents, Manifest, ShareFile, canary_time, of_files, sample, sampled
 from shared.domain.restores.verification import RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
 from shared.settings import Settings
@@ -41,7 +41,7 @@ class FileShares(Management):
         """The source as it is: a scratch share is in the protected share's own account."""
         return source
 
-    async def held(self, item: ShareItem) -> Contents:
+    async def contents(self, item: ShareItem) -> Contents:
         """What the protected share holds."""
         with translated(f"reading share {item.share}"):
             share = self._share(item.source_id, item.share)
@@ -56,8 +56,10 @@ class FileShares(Management):
             share = self._share(plan.item.source_id, plan.target)
             files = await _files(share)
             contents = {f.path: await _digest(share, f.path) for f in files if f.path in read_paths}
-            beats = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
-        return IsolatedCopy(entries=of_files(files, contents), beats={path: at for path, at in beats.items() if at})
+            canary_times = {f.path: canary_time(await _beginning(share, f.path)) for f in files if f.path in canaries}
+        return IsolatedCopy(
+            entries=of_files(files, contents), canary_times={path: at for path, at in canary_times.items() if at}
+        )
 
     async def isolate(self, plan: RestorePlan) -> None:
         """Create the scratch share, in the protected share's account; nothing changes if it is there already.

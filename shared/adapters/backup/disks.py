@@ -18,7 +18,7 @@ from shared.domain.restores.disks import (
     Lun,
     copied,
     covered,
-    in_the_way,
+    leftover_disks,
     of_disks,
     restored,
     scratch_id,
@@ -53,7 +53,7 @@ class Disks(StagedRestores):
             staging=knobs.staging_account,
         )
 
-    async def held(self, item: MachineItem) -> Contents:
+    async def contents(self, item: MachineItem) -> Contents:
         """The disks of the protected machine that its backup covers."""
         machine = await self._machine(item.source_id)
         with translated(f"reading the disks of {machine.name}"):
@@ -78,7 +78,7 @@ class Disks(StagedRestores):
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
         """
         await self.require_fit_account(plan, plan.target_id)
-        if names := in_the_way(await self._scratch(plan), _machine(plan)):
+        if names := leftover_disks(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
 
     async def remove(self, plan: RestorePlan) -> list[str]:

@@ -101,7 +101,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     async def restores(self, item: I, since: datetime) -> list[RestoreJob]:
         """The item's restore jobs that started since, with what they restore to."""
         until = since + timedelta(days=3)  # the service takes both ends or none
-        span = f"startTime eq '{_twelve_hours(since)}' and endTime eq '{_twelve_hours(until)}'"
+        span = f"startTime eq '{_filter_time(since)}' and endTime eq '{_filter_time(until)}'"
         jobs = self._client(item.id).backup_jobs.list(
             **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}"
         )
@@ -150,7 +150,7 @@ def _item(item: ProtectedItem) -> dict[str, str]:
     return {**vault_names(item.id), "fabric_name": _FABRIC, **names}
 
 
-def _twelve_hours(moment: datetime) -> str:
+def _filter_time(moment: datetime) -> str:
     """The service's own way to write a time in a filter, in UTC."""
     return moment.strftime("%Y-%m-%d %I:%M:%S %p")
 

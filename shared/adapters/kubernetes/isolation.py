@@ -30,7 +30,7 @@ from shared.domain.restores.manifest import (
     VERIFIES_LABEL,
     Contents,
     Manifest,
-    beats_of,
+    canary_times_of,
     of_objects,
     protected_namespaces,
 )
@@ -73,7 +73,7 @@ class Namespaces:
                 return missing
             return [*missing, *await api.missing(*_NEEDED_IN_MESH)]
 
-    async def held(self, item: ClusterItem) -> Contents:
+    async def contents(self, item: ClusterItem) -> Contents:
         """What the protected namespaces hold."""
         async with self._kubernetes.api(item.source_id) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)
@@ -89,7 +89,7 @@ class Namespaces:
         return IsolatedCopy(
             entries=of_objects(objects, source),
             workloads=workloads_of(objects, bundle),
-            beats=beats_of(objects["ConfigMap"], source),
+            canary_times=canary_times_of(objects["ConfigMap"], source),
         )
 
     async def running(self, plan: RestorePlan) -> dict[str, list[Object]]:

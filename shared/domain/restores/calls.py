@@ -26,10 +26,10 @@ from shared.domain.restores.workloads import belongs_to_mesh, ready
 ALLOWED, DENIED, CONTAINER = "meshward-probe", "meshward-stranger", "call"
 ANSWERED_WITHIN = timedelta(minutes=10)
 _PATH = "/.well-known/meshward"
-_PATIENCE = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
-_REPORT = "%output{/dev/termination-log}%{http_code} %{exitcode} %header{l5d-proxy-error}"
+_CURL_RETRIES = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
+_WRITE_OUT = "%output{/dev/termination-log}%{http_code} %{exitcode} %header{l5d-proxy-error}"
 _HTTP = re.compile(r"http|web|api|grpc", re.IGNORECASE)
-_OF_A_POD = {  # labels that tell pods of one workload apart
+_POD_LABELS = {  # labels that tell pods of one workload apart
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
@@ -148,7 +148,7 @@ def _probe_call(
 
 def _call(target: CallTarget, name: str, rung: Rung, account: str, path: str, knobs: VerifyPolicy) -> WorkloadCall:
     url = f"http://{target.ip}:{target.port}{path}" if path else f"telnet://{target.ip}:{target.port}"
-    curl = ["curl", "--silent", "--output", "/dev/null", *_PATIENCE, "--write-out", _REPORT, url]
+    curl = ["curl", "--silent", "--output", "/dev/null", *_CURL_RETRIES, "--write-out", _WRITE_OUT, url]
     return WorkloadCall(
         name=name,
         namespace=target.namespace,
@@ -182,7 +182,7 @@ def _target(pod: Object, port: Object, meshed: bool) -> CallTarget:
         port=port["containerPort"],
         http=bool(_HTTP.search(name)),
         meshed=meshed and bool(port["containerPort"]),
-        labels={key: value for key, value in (metadata.get("labels") or {}).items() if key not in _OF_A_POD},
+        labels={key: value for key, value in (metadata.get("labels") or {}).items() if key not in _POD_LABELS},
     )
 
 

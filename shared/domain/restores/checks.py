@@ -93,7 +93,7 @@ class RestoredCopy(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference  # from the manifest
     workloads: Workloads | None  # None where nothing runs
     ready_at: datetime
-    beats: dict[str, datetime | None] = {}  # the time in each canary, None where it holds none
+    canary_times: dict[str, datetime | None] = {}  # the time in each canary, None where it holds none
 
 
 def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
@@ -115,13 +115,13 @@ def ladder(
     if not checks[-1].passed or arrived is None:
         return checks
     checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
-    checks += [_canary(arrived.beats, plan.taken - knobs.rpo)] if arrived.beats else []
+    checks += [_canary(arrived.canary_times, plan.taken - knobs.rpo)] if arrived.canary_times else []
     if arrived.workloads is not None:
         checks += _running(arrived.workloads)
     return [*checks, *calls, _restore_time(job, arrived.ready_at, knobs)]
 
 
-def some(names: Sequence[str]) -> str:
+def shortened(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     rest = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
@@ -134,7 +134,7 @@ def _age(plan: RestorePlan, knobs: VerifyPolicy) -> CheckResult:
 
 
 def _threat(plan: RestorePlan) -> CheckResult:
-    finding = f"passed over for a threat: {some(plan.flagged)}" if plan.flagged else "no point carries a threat"
+    finding = f"passed over for a threat: {shortened(plan.flagged)}" if plan.flagged else "no point carries a threat"
     return THREAT.check(passed=not plan.flagged, finding=finding)
 
 
@@ -148,7 +148,7 @@ def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
 def _warnings(job: RestoreJob) -> CheckResult:
     found = classified(job.warnings)
     silent = job.status.lower() != "completed" and not job.warnings
-    findings = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
+    findings = [f"{kind}: {shortened(texts)}" for kind, texts in found.items() if texts]
     return WARNINGS.check(
         passed=not (found["lossy"] or found["unclear"] or silent),
         finding="; ".join(findings) or job.status,
@@ -166,33 +166,33 @@ def _counters(job: RestoreJob, difference: Difference) -> list[CheckResult]:
 
 def _inventory(difference: Difference) -> CheckResult:
     parts = [f"{difference.compared} compared"]
-    parts += [f"missing {some(difference.missing)}"] if difference.missing else []
-    parts += [f"altered {some(difference.altered)}"] if difference.altered else []
-    parts += [f"not in the source {some(difference.extra)}"] if difference.extra else []
+    parts += [f"missing {shortened(difference.missing)}"] if difference.missing else []
+    parts += [f"altered {shortened(difference.altered)}"] if difference.altered else []
+    parts += [f"not in the source {shortened(difference.extra)}"] if difference.extra else []
     return INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
 
 
-def _canary(beats: dict[str, datetime | None], since: datetime) -> CheckResult:
+def _canary(canary_times: dict[str, datetime | None], since: datetime) -> CheckResult:
     stale = [
         f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)"
-        for name, at in beats.items()
+        for name, at in canary_times.items()
         if at is None or at < since
     ]
-    finding = f"older than {since:%Y-%m-%d %H:%M}: {some(stale)}" if stale else f"{len(beats)} are fresh"
+    finding = f"older than {since:%Y-%m-%d %H:%M}: {shortened(stale)}" if stale else f"{len(canary_times)} are fresh"
     return CANARY.check(passed=not stale, finding=finding)
 
 
 def _running(workloads: Workloads) -> list[CheckResult]:
     unbound, unready, outside_mesh = workloads.unbound, workloads.unready, workloads.outside_mesh
-    bound = VOLUMES.check(passed=not unbound, finding=some(unbound) or "all claims are bound")
-    ready = PODS.check(passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
+    bound = VOLUMES.check(passed=not unbound, finding=shortened(unbound) or "all claims are bound")
+    ready = PODS.check(passed=not unready, finding=shortened(unready) or f"{workloads.pods} pods are ready")
     if workloads.unschedulable:
-        finding = f"the cluster has no room for {some(workloads.unschedulable)}"
+        finding = f"the cluster has no room for {shortened(workloads.unschedulable)}"
         ready = PODS.check(passed=False, finding=finding, weight="unknown")
     checks = [bound, ready]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a root in force"
-        checks.append(MESH_IDENTITY.check(passed=not outside_mesh, finding=some(outside_mesh) or good))
+        checks.append(MESH_IDENTITY.check(passed=not outside_mesh, finding=shortened(outside_mesh) or good))
     return checks
 
 

@@ -72,7 +72,7 @@ def draw(name: str, what: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:8]) / 2**64
 
 
-def why(source: RestoreSource, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
+def sampling_reason(source: RestoreSource, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
     """Whether the backup is verified, and the first rule that says so."""
     verification, last = source.verification, history.last_verified
     if verification.asked:

@@ -91,7 +91,7 @@ def stems(job: RestoreJob | None, machine: str) -> set[str]:
     return {staged["stem"].lower()} if staged else {_letters(machine), _letters(machine[:_COMPUTER_NAME])}
 
 
-def in_the_way(disks: Iterable[Disk], machine: str) -> list[str]:
+def leftover_disks(disks: Iterable[Disk], machine: str) -> list[str]:
     """The names of disks that a restore of the machine has left; a new one's couldn't be told from them."""
     found = ((_RESTORED.fullmatch(disk.name), disk.name) for disk in disks)
     return [name for match, name in found if match and match["stem"].lower() in stems(None, machine)]
@@ -102,7 +102,7 @@ def staging_container(job: RestoreJob) -> str:
     return job.staging if _STAGED.fullmatch(job.staging) else ""
 
 
-def called_as_a_machine_s(name: str) -> bool:
+def is_named_by_machine_restore(name: str) -> bool:
     """Whether a disk or a container has a name that restores of machines give."""
     return bool(_RESTORED.fullmatch(name) or _STAGED.fullmatch(name))
 

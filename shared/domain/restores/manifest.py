@@ -200,18 +200,18 @@ def _of_a_workload(metadata: Object) -> bool:
     return not (of_ours or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
 
 
-def beats_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:
+def canary_times_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:
     """The newest time that each ConfigMap holds as a value; `source` as for `of_objects`."""
     found = {}
     for item in objects:
-        times = [at for text in (item.get("data") or {}).values() if (at := beat(text))]
+        times = [at for text in (item.get("data") or {}).values() if (at := canary_time(text))]
         if times:
             metadata = item["metadata"]
             found[f"ConfigMap {source[metadata['namespace']]}/{metadata['name']}"] = max(times)
     return found
 
 
-def beat(text: str) -> datetime | None:
+def canary_time(text: str) -> datetime | None:
     """The time that a canary's text says, in UTC unless it says otherwise; None if it is no ISO 8601 time."""
     try:
         at = datetime.fromisoformat(text.strip())

@@ -20,7 +20,7 @@ import msgspec
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores.disks import called_as_a_machine_s
+from shared.domain.restores.disks import is_named_by_machine_restore
 from shared.domain.restores.lease import kept_since, lease_path, release_path
 from shared.domain.restores.sending import ran_during
 from shared.domain.restores.verification import RestoreJob, RestorePlan
@@ -87,7 +87,7 @@ def require_turn(turn: StagingTurn | None, plan: RestorePlan, released: Collecti
 def staging_before(found: Iterable[Staged], plan: RestorePlan) -> StagingBefore:
     """What is there before the plan's restore; raises PermanentError for what couldn't be told from what it makes."""
     found = list(found)
-    strange = [str(each) for each in found if each.kind != "container" and not called_as_a_machine_s(each.name)]
+    strange = [str(each) for each in found if each.kind != "container" and not is_named_by_machine_restore(each.name)]
     if strange:
         message = (
             f"{plan.staging_group} isn't empty, and what a restore leaves there couldn't be told from the rest: remove "
@@ -102,6 +102,6 @@ def staged_by(found: Iterable[Staged], there: StagingBefore, jobs: Sequence[Rest
     return [
         each
         for each in found
-        if str(each) not in there.there and not called_as_a_machine_s(each.name)
+        if str(each) not in there.there and not is_named_by_machine_restore(each.name)
         if any(ran_during(job, each.made) for job in jobs)
     ]

@@ -41,7 +41,7 @@ class IsolatedCopy(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: dict[str, ManifestEntry]
     workloads: Workloads | None = None
-    beats: dict[str, datetime] = {}
+    canary_times: dict[str, datetime] = {}
 
     @property
     def settled(self) -> bool:

@@ -43,11 +43,11 @@ def plan(world: World, item: ShareItem) -> RestorePlan:
 
 
 async def manifest_of(world: World, shares: FileShares, item: ShareItem) -> Manifest:
-    return a_manifest(world.clock.now(), **(await shares.held(item)).entries)
+    return a_manifest(world.clock.now(), **(await shares.contents(item)).entries)
 
 
 async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, item: ShareItem) -> None:
-    held = await shares.held(item)
+    held = await shares.contents(item)
     assert (held.names, set(held.entries)) == (("orders",), {"a.csv", "2026/12/b.csv", "empty"})
     assert all(entry.size is not None and entry.digest for entry in held.entries.values())
     assert all(entry.changed for entry in held.entries.values())
@@ -106,7 +106,7 @@ async def test_without_a_data_role_reading_is_worth_another_try(world: World, it
     known = msgspec.structs.replace(settings(world), file_url=f"{world.wire.url}/files/{{account}}")
     stranger = FileShares(known, **sdk.aio(world, world.entra.add("stranger")))
     with pytest.raises(TemporaryError, match="Forbidden"):
-        await stranger.held(item)
+        await stranger.contents(item)
     await stranger.close()
 
 
@@ -115,7 +115,7 @@ async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileS
     world.file_shares.write(ACCOUNT, PLACE, "beat.txt", b"2027-01-15T08:00:00Z\n")
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
     copy = await shares.copy(plan, a_manifest(), ["beat.txt", "a.csv", "absent.txt"])
-    assert {path: f"{at:%H:%M}" for path, at in copy.beats.items()} == {"beat.txt": "08:00"}
+    assert {path: f"{at:%H:%M}" for path, at in copy.canary_times.items()} == {"beat.txt": "08:00"}
 
 
 async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(

@@ -134,10 +134,10 @@ CALLS: Mapping[str, tuple[str, Call]] = {
         AT,
         lambda wire, id: of(MachineRestores, wire).send(plan(item=item(), target_id=id)),
     ),
-    "machine": (MACHINE, lambda wire, id: resting(Disks, wire).held(item(source=id))),
+    "machine": (MACHINE, lambda wire, id: resting(Disks, wire).contents(item(source=id))),
     "disks": (AT, lambda wire, id: resting(Disks, wire).isolate(plan(item=item(), target_id=id))),
     "staging group": (AT, lambda wire, id: resting(Staging, wire).found(plan(staging_group=id))),
-    "share": (ACCOUNT, lambda wire, id: of(FileShares, wire).held(share(id))),
+    "share": (ACCOUNT, lambda wire, id: of(FileShares, wire).contents(share(id))),
     "scratch share": (
         ACCOUNT,
         lambda wire, id: of(FileShares, wire).isolate(plan(item=share(id))),

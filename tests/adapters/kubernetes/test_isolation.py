@@ -70,7 +70,7 @@ def plan(world: World, item: ClusterItem) -> RestorePlan:
 
 
 async def test_the_protected_namespaces_are_described(namespaces: Namespaces, item: ClusterItem) -> None:
-    held = await namespaces.held(item)
+    held = await namespaces.contents(item)
     assert "linkerd-viz" not in held.names
     assert {"shop", "orders"} <= set(held.names)
     assert {"ConfigMap shop/settings", "Deployment shop/web"} <= set(held.entries)
@@ -92,7 +92,7 @@ async def test_a_place_is_closed_before_anything_is_in_it(
 async def test_a_copy_is_compared_by_the_names_of_its_source(
     world: World, cluster: SimulatedCluster, namespaces: Namespaces, item: ClusterItem, plan: RestorePlan
 ) -> None:
-    held = await namespaces.held(item)
+    held = await namespaces.contents(item)
     await namespaces.isolate(plan)
     cluster.apply(object("ConfigMap", "settings", PLACE, data={"currency": "EUR"}))
     cluster.apply(web(PLACE))

@@ -99,9 +99,9 @@ def test_points_that_were_passed_over_for_a_threat_are_told() -> None:
 
 def test_a_canary_must_tell_a_time_and_one_that_is_fresh() -> None:
     fresh, stale = NOW - timedelta(hours=24), NOW - timedelta(hours=26)
-    assert judge(rungs(job(), arrived(beats={"a.txt": fresh})))[0] == "Verified"
+    assert judge(rungs(job(), arrived(canary_times={"a.txt": fresh})))[0] == "Verified"
     for told, said in ((stale, "(2027-01-14 06:00)"), (None, "(no time)")):
-        verdict, (reason,) = judge(rungs(job(), arrived(beats={"a.txt": told})))
+        verdict, (reason,) = judge(rungs(job(), arrived(canary_times={"a.txt": told})))
         assert (verdict, reason) == ("Failed", f"canary: older than 2027-01-14 07:00: a.txt {said}")
 
 
@@ -143,7 +143,7 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
 
 def test_the_ladder_has_its_rungs_in_the_order_of_their_table() -> None:
     calls = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
-    found = arrived(beats={"heartbeat.txt": NOW})
+    found = arrived(canary_times={"heartbeat.txt": NOW})
     checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
     assert [check.name for check in checks] == [rung.name for rung in LADDER]
     assert len({rung.name for rung in LADDER}) == len(LADDER)

@@ -13,7 +13,7 @@ from shared.domain.restores.choice import (
     manifest_for,
     older_point,
     plan_of,
-    why,
+    sampling_reason,
 )
 from shared.domain.restores.history import KEPT, History, Trial, empty_history, waiting_longest
 from shared.domain.restores.items import ClusterItem, RecoveryPoint
@@ -74,7 +74,7 @@ def history(*trials: Trial) -> History:
 
 
 def reason(found: History, knobs: VerifyPolicy = NEVER, *names: str, asked: bool = False) -> str:
-    return why(source("a", *names, asked=asked), found, knobs, NOW).reason
+    return sampling_reason(source("a", *names, asked=asked), found, knobs, NOW).reason
 
 
 def test_an_item_that_was_never_verified_is_verified() -> None:
@@ -100,10 +100,10 @@ def test_what_somebody_asks_for_is_verified_whatever_was_verified_before() -> No
 
 def test_of_all_other_backups_the_policy_document_s_share_is_verified() -> None:
     found, knobs = history(trial(1)), VerifyPolicy(sample_rate=0.25)
-    drawn = [why(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
+    drawn = [sampling_reason(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
     assert 0.22 < sum(drawn) / len(drawn) < 0.28
-    assert drawn == [why(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
-    assert why(source(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
+    assert drawn == [sampling_reason(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
+    assert sampling_reason(source(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
 
 
 def test_draws_for_different_questions_have_nothing_to_do_with_each_other() -> None:

@@ -18,7 +18,7 @@ from shared.domain.restores.manifest import (
     Contents,
     ManifestEntry,
     ShareFile,
-    beats_of,
+    canary_times_of,
     compare,
     manifest_of,
     manifest_path,
@@ -168,5 +168,5 @@ def test_the_path_of_a_manifest_tells_when_it_was_taken() -> None:
 
 def test_a_config_map_tells_the_newest_time_that_it_holds() -> None:
     config_map = config({"at": "2027-01-15T07:59:00Z", "before": "2027-01-14T07:59:00", "color": "blue"})
-    assert beats_of([config_map], {"shop": "shop"}) == {"ConfigMap shop/settings": NOW - timedelta(minutes=1)}
-    assert beats_of([config({"color": "blue"})], {"shop": "shop"}) == {}
+    assert canary_times_of([config_map], {"shop": "shop"}) == {"ConfigMap shop/settings": NOW - timedelta(minutes=1)}
+    assert canary_times_of([config({"color": "blue"})], {"shop": "shop"}) == {}
