@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.adapters.azure.common import Management, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
-from shared.adapters.backup.restores import BackupFault, OperationHeader, job_of_operation, require_passed
+from shared.adapters.backup.restores import (
+    BackupFault,
+    OperationHeader,
+    backup_job,
+    job_of_operation,
+    job_properties,
+    require_passed,
+)
 from shared.domain.cluster import CLUSTERS
-from shared.domain.errors import NotFound, PermanentError
+from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
@@ -30,22 +37,8 @@ class ClusterRestores(Management):
     """Restores of clusters: `Restores` and `Validations`."""
 
     async def job(self, id: ResourceId) -> BackupJob:
-        vault = vault_of(id)
-        with translated(f"reading job {id.name}"):
-            found = await unless_absent(self._client(id).jobs.get(vault.group, vault.name, id.name))
-        if found is None:
-            raise NotFound("JobGone", f"vault {vault.name} knows no job {id.name} (any more)")
-        job: Any = found.properties
-        return BackupJob(
-            kind="cluster",
-            id=str(vault.child("backupJobs", id.name)),
-            operation=job.operation,
-            status=job.status,
-            item=job.backup_instance_id or "",
-            source=job.data_source_id,
-            started=job.start_time,
-            ended=job.end_time,
-        )
+        job = await job_properties(id, self._client(id).jobs.get(*_vault(str(id)), id.name))
+        return backup_job(id, job, kind="cluster", item=job.backup_instance_id or "", source=job.data_source_id)
 
     async def item(self, job: BackupJob) -> ClusterItem:
         return await self.item_of(job.item)

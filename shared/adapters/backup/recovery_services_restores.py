@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shared.adapters.azure.common import Management, plain, translated, unless_absent
-from shared.adapters.backup.restores import OperationHeader, job_of_operation
-from shared.domain.errors import NotFound, PermanentError, shown
+from shared.adapters.azure.common import Management, plain, translated
+from shared.adapters.backup.restores import OperationHeader, backup_job, job_of_operation, job_properties
+from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
 from shared.domain.restores.verification import (
@@ -51,22 +51,10 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     def _request(self, plan: RestorePlan) -> Any: ...
 
     async def job(self, id: ResourceId) -> BackupJob:
-        with translated(f"reading job {id.name}"):
-            reading = self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name)
-            found = await unless_absent(reading)
-        if found is None:
-            raise NotFound("JobGone", f"vault {vault_of(id).name} knows no job {id.name} (any more)")
-        job: Any = found.properties
-        return BackupJob(
-            kind=_KINDS.get(plain(job.backup_management_type).lower(), "share"),
-            id=str(vault_of(id).child("backupJobs", id.name)),
-            operation=job.operation,
-            status=job.status,
-            item=job.entity_friendly_name or "",
-            source=job.get("storageAccountName") or job.get("containerName") or "",
-            started=job.start_time,
-            ended=job.end_time,
-        )
+        job = await job_properties(id, self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name))
+        kind = _KINDS.get(plain(job.backup_management_type).lower(), "share")
+        source = job.get("storageAccountName") or job.get("containerName") or ""
+        return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
 
     async def item(self, job: BackupJob) -> I:
         """The protected item that the job was about; jobs of databases name neither an account nor a machine."""

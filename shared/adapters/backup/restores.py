@@ -3,17 +3,17 @@
 `shared/wiring/verifier.py` has the row of each kind: what restores it, and what looks after its isolated copies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.adapters.azure.common import last_segment
-from shared.domain.errors import NotConverged, PermanentError, service_code
+from shared.adapters.azure.common import last_segment, translated, unless_absent
+from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, name_of
-from shared.domain.restores.items import RecoveryPoint
+from shared.domain.restores.items import ItemKind, RecoveryPoint
 from shared.domain.restores.manifest import Contents, Manifest
-from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, RestoreSource
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, RestoreSource, vault_of
 from shared.domain.restores.workloads import IsolatedCopy
 
 
@@ -78,6 +78,29 @@ class Copies[I](Protocol):
 
         What isn't proven to be its own is left alone.
         """
+
+
+async def job_properties(id: ResourceId, reading: Awaitable[Any]) -> Any:
+    """What the vault reports of this job; raises NotFound "JobGone"."""
+    with translated(f"reading job {id.name}"):
+        found = await unless_absent(reading)
+    if found is None:
+        raise NotFound("JobGone", f"vault {vault_of(id).name} knows no job {id.name} (any more)")
+    return found.properties
+
+
+def backup_job(id: ResourceId, job: Any, *, kind: ItemKind, item: str, source: str) -> BackupJob:
+    """The job that these properties describe."""
+    return BackupJob(
+        kind=kind,
+        id=str(vault_of(id).child("backupJobs", id.name)),
+        operation=job.operation,
+        status=job.status,
+        item=item,
+        source=source,
+        started=job.start_time,
+        ended=job.end_time,
+    )
 
 
 class OperationHeader:
