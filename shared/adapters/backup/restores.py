@@ -71,7 +71,7 @@ class Copies[I](Protocol):
         """
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
-        """What was restored; files are read the manifest knows by content, and of the canaries."""
+        """What was restored. Of a share, only those files are read whose content the manifest has, and the canaries."""
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Ask for the end of all that the verification has made; the names of what is still there of it.

@@ -3,10 +3,10 @@
 Rules:
 - Any finished backup may be verified. Verified for sure is what somebody asks for, an item that never was, one whose
   backup policy has changed since, and one of which something has waited for longer than the policy document says.
-- Of all others a share is drawn, and of those that are verified a share takes an older point. Draws follow from the
+- Of all others a fraction is drawn, and a fraction of all verifications takes an older point. Draws follow from the
   verification's name: a step that is repeated draws the same.
-- A point that threat detection has flagged is passed over and told. An older point is taken only where a manifest says
-  what it must hold, one that was never verified before any other.
+- A point that threat detection has flagged is passed over and reported. An older point is taken only where a manifest
+  says what it must hold; one that was never verified comes before any other.
 - A point is restored from the operational tier where it is there. One that is in the vault tier alone can be restored
   if the policy document names where that may stage it.
 """
@@ -60,20 +60,20 @@ SAMPLED_OUT = Document("sampled/{verification}.json", "That a backup isn't verif
 
 
 class ChosenPoint(NamedTuple):
-    """The point to restore, how old the latest one is that could be, and which ones carry a threat."""
+    """The recovery point to restore, the time of the latest that could be, and those flagged as a threat."""
 
     point: RecoveryPoint
     latest: datetime
     flagged: tuple[str, ...]
 
 
-def draw(name: str, what: str) -> float:
-    """A number from 0 to 1 that belongs to a verification and a question."""
-    return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:8]) / 2**64
+def draw(name: str, purpose: str) -> float:
+    """A number from 0 to 1, always the same for a verification and a purpose."""
+    return int.from_bytes(hashlib.sha256(f"{purpose} {name}".encode()).digest()[:8]) / 2**64
 
 
 def sampling_reason(source: RestoreSource, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
-    """Whether the backup is verified, and the first rule that says so."""
+    """Whether the backup is verified, by the first rule that applies."""
     verification, last = source.verification, history.last_verified
     if verification.asked:
         return SamplingReason(True, "Asked", "somebody asks for it")
@@ -120,7 +120,7 @@ def older_point(
     manifests: Sequence[datetime],
     history: History,
 ) -> RecoveryPoint | None:
-    """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
+    """An older recovery point that has a manifest of its time, drawn by the verification's name."""
     usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
     untested = [p for p in usable if not history.has_verified(p.id)]
     candidates = sorted(untested or usable, key=lambda point: point.time)
@@ -168,7 +168,7 @@ def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
 
 
 def _unstaged(listed: Iterable[RecoveryPoint], source: RestoreSource) -> str:
-    """What is to be set where points are in the vault tier alone and no staging account is named."""
+    """What to set where points are in the vault tier alone and no staging group is named."""
     vaulted = [point.id for point in listed if point.vaulted and point.complete]
     if not vaulted or source.staging_group:
         return ""

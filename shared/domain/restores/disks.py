@@ -31,12 +31,12 @@ type Lun = int | None  # None is the system's disk
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """A managed disk, size in GiB. `holder` is the resource id of the machine that has it, empty if it is free."""
+    """A managed disk."""
 
     name: str
-    size: int
+    size: int  # GiB
     made: datetime
-    holder: str = ""
+    holder: str = ""  # resource id of the machine that has it attached
 
 
 def scratch_id(item: Item, group: str) -> str:
@@ -86,13 +86,13 @@ def copied(disks: Sequence[Disk], jobs: Sequence[RestoreJob], machine: str) -> d
 
 
 def stems(job: RestoreJob | None, machine: str) -> set[str]:
-    """What the names of a machine's restored disks may begin with; what the job itself says comes first."""
+    """What the names of a machine's restored disks may begin with; if the job says it, that alone counts."""
     staged = _STAGED.fullmatch(job.staging) if job else None
     return {staged["stem"].lower()} if staged else {_letters(machine), _letters(machine[:_COMPUTER_NAME])}
 
 
 def leftover_disks(disks: Iterable[Disk], machine: str) -> list[str]:
-    """The names of disks that a restore of the machine has left; a new one's couldn't be told from them."""
+    """The names of disks that an earlier restore of the machine has left: a new restore's would look the same."""
     found = ((_RESTORED.fullmatch(disk.name), disk.name) for disk in disks)
     return [name for match, name in found if match and match["stem"].lower() in stems(None, machine)]
 
@@ -103,7 +103,7 @@ def staging_container(job: RestoreJob) -> str:
 
 
 def is_named_by_machine_restore(name: str) -> bool:
-    """Whether a disk or a container has a name that restores of machines give."""
+    """Whether a disk or a container is named as restores of machines name them."""
     return bool(_RESTORED.fullmatch(name) or _STAGED.fullmatch(name))
 
 

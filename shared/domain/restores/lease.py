@@ -29,12 +29,12 @@ class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lease_path(plan: RestorePlan) -> str:
-    """Where the lease of a verification is kept; its name begins with the day."""
+    """The path of a verification's lease."""
     return LEASE.path(day=f"{plan.planned:%Y-%m-%d}", verification=plan.name)
 
 
 def release_path(lease: str) -> str:
-    """Where it is said that what was leased is gone."""
+    """The path of the release, which says that nothing of the verification is left."""
     return lease.removesuffix(_LEASE) + _RELEASE
 
 
@@ -44,7 +44,7 @@ def verification_of(lease: str) -> str:
 
 
 def kept_since(now: datetime) -> str:
-    """The key after which all leases are listed that are looked at."""
+    """The path after which those leases are listed that are still looked at."""
     return f"{LEASE.folder()}{now - KEPT:%Y-%m-%d}"
 
 

@@ -6,7 +6,7 @@ Rules:
   disks and snapshots, and the containers that are there are written down. While one restore has its turn at the group,
   no other has.
 - Ours is what wasn't there then, was made while our restore job ran, and isn't called as a machine's restore calls what
-  it makes. While a machine holds it, it is left, and told.
+  it makes. While a machine holds it, it is left there and reported.
 - A turn lasts as long as its holder's lease: until its run, or the janitor after it, has seen that all is gone. A lease
   that nobody looks at any more ends its turn, too.
 """
@@ -27,15 +27,12 @@ from shared.domain.restores.verification import RestoreJob, RestorePlan
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in a staging group or its account. `made` is when; of a container, when it last changed.
-
-    A disk that is `held` is attached to a machine.
-    """
+    """Something in a staging group or its account."""
 
     kind: Literal["disk", "snapshot", "container"]
     name: str
-    made: datetime
-    held: bool = False
+    made: datetime  # of a container, when it last changed
+    held: bool = False  # a machine has the disk attached
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -48,7 +45,7 @@ class StagingBefore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StagingTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose turn at a staging group it is: the path of the lease that its holder has."""
+    """Which verification may use a staging group now: the path of its lease."""
 
     lease: str
 
@@ -58,13 +55,13 @@ BEFORE = Document("staging/{verification}.json", "What was in the staging group 
 
 
 def turn_path(plan: RestorePlan) -> str:
-    """Where it stands whose turn at the plan's staging group it is."""
+    """The path of the turn at the plan's staging group."""
     id = ResourceId(plan.staging_group)
     return TURN.path(subscription=id.subscription, group=id.group).lower()
 
 
 def before_path(plan: RestorePlan) -> str:
-    """Where it stands what was in the staging group before the plan's restore."""
+    """The path of what was in the staging group before the plan's restore."""
     return BEFORE.path(verification=plan.name)
 
 
@@ -85,7 +82,7 @@ def require_turn(turn: StagingTurn | None, plan: RestorePlan, released: Collecti
 
 
 def staging_before(found: Iterable[Staged], plan: RestorePlan) -> StagingBefore:
-    """What is there before the plan's restore; raises PermanentError for what couldn't be told from what it makes."""
+    """What is there before the plan's restore; raises PermanentError for what the restore might have made."""
     found = list(found)
     strange = [str(each) for each in found if each.kind != "container" and not is_named_by_machine_restore(each.name)]
     if strange:

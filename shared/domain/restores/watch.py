@@ -44,12 +44,12 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def when(self) -> datetime:
-        """When it became news."""
+        """When that happened."""
         return self.ended or self.started + OVERDUE
 
     @property
     def key(self) -> str:
-        """The ledger's row. It begins with the date, so that rows since a day can be listed."""
+        """The path of its row in the ledger. It begins with the date, so that rows since a day can be listed."""
         return PUBLISHED.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.news}")
 
 

@@ -37,7 +37,7 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IsolatedCopy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore made: its entries, what runs there (None for a share), and the times that its canaries tell."""
+    """What a restore made: its entries, what runs there (None where nothing does), and the times in its canaries."""
 
     entries: dict[str, ManifestEntry]
     workloads: Workloads | None = None
@@ -80,7 +80,7 @@ def ready(pod: Object) -> bool:
 
 
 def _is_unschedulable(pod: Object) -> bool:
-    """Whether no node has room for the pod; what waits for a volume isn't unschedulable."""
+    """Whether no node has room for the pod; a pod that waits for a volume isn't meant."""
     conditions = pod.get("status", {}).get("conditions", ())
     messages = [c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"]
     return any(_NO_ROOM.search(message) for message in messages)
