@@ -119,11 +119,9 @@ NO_IDS = {
     "shared/adapters/kubernetes/api.py": {'"/".join': "a path of a Kubernetes API"},
     "shared/adapters/kubernetes/owners.py": {'partition("/")': "group and version of a Kubernetes API"},
     "shared/domain/resource_id.py": {"*": "the grammar"},
+    "shared/domain/restores/items.py": {'partition("/")': "namespace and name of a Kubernetes object"},
     "shared/domain/restores/lease.py": {'rpartition("/")': "a path in the ledger"},
-    "shared/domain/restores/manifest.py": {
-        'rpartition("/")': "a path in the ledger",
-        'partition("/")': "namespace and name of a Kubernetes object",
-    },
+    "shared/domain/restores/manifest.py": {'rpartition("/")': "a path in the ledger"},
     "shared/domain/trust/linkerd/waves.py": {'partition("/")': "kind and name of a workload"},
     "shared/domain/selftest.py": {'partition("/")': "the store's URL"},
     "shared/settings.py": {'split("://")': "a URL", 'split("/")': "a URL"},

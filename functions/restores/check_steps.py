@@ -1,88 +1,88 @@
 """The steps that check what was restored, clean up and judge. Each looks first and acts at most once."""
 
 import azure.durable_functions as df
+import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from functions.restores.documents import manifest_at, remember, sends, verdict_on
+from functions.restores.documents import remember, sends
 from functions.restores.plan_steps import knobs_of
-from functions.restores.staging_steps import remove_all
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.answers import answer_of, check_of, excuse_of, uncalled
 from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
 from shared.domain.restores.checks import (
     SETTLES_WITHIN,
     VERDICT,
-    Arrived,
-    Called,
-    Concluded,
-    Result,
-    Settled,
+    ConcludedVerification,
+    RestoredCopy,
+    SettledRestore,
     VerificationOutcome,
+    VerificationResult,
     judge,
     ladder,
 )
 from shared.domain.restores.history import trial_of
-from shared.domain.restores.lease import Clearing, lease_path, release_path
-from shared.domain.restores.manifest import compare, part
+from shared.domain.restores.lease import Cleanup, lease_path, release_path
+from shared.domain.restores.manifest import MANIFEST, compare, part
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.signals import RestoreNotVerified, RestoreVerified
-from shared.domain.restores.verification import GOOD, Restored, RestorePlan
-from shared.domain.restores.workloads import Copy
+from shared.domain.restores.verification import EndedRestore, RestorePlan
+from shared.domain.restores.workloads import IsolatedCopy
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
 @activity(app)
-async def settle(done: Restored) -> Settled:
+async def settle(done: EndedRestore) -> SettledRestore:
     """The restored workloads once they are ready, or have had their time; a failed restore has none."""
     plan, job, now = done.plan, done.job, services().now()
-    if job.status.lower() in GOOD and plan.item.kind == "cluster":
+    if job.succeeded and plan.item.has_workloads:
         copy = await _copy(plan, await knobs_of(plan.item, plan.trust_domain))
         if not copy.settled and now < (job.ended or now) + SETTLES_WITHIN:
             raise NotConverged("NotSettled", "the restored workloads aren't ready yet")
-    return Settled(plan=plan, job=job, ready=now)
+    return SettledRestore(plan=plan, job=job, ready_at=now)
 
 
 @activity(app)
-async def call_workloads(settled: Settled) -> Called:
+async def call_workloads(settled: SettledRestore) -> SettledRestore:
     """Call the restored workloads from inside and outside the mesh, and wait for the answers."""
-    plan, now = settled.plan, services().now()
-    if settled.job.status.lower() not in GOOD or plan.item.kind != "cluster":
-        return Called(settled=settled)
-    namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
-    calls = calls_of(await namespaces.running(plan), plan.places, knobs, meshed=bool(plan.trust_domain))
+    plan, namespaces = settled.plan, services().verifier.namespaces
+    if not (settled.job.succeeded and plan.item.has_workloads):
+        return settled
+    knobs = await knobs_of(plan.item, plan.trust_domain)
+    calls = calls_of(await namespaces.running(plan), plan.isolated, knobs, meshed=bool(plan.trust_domain))
     try:
         pods = await namespaces.call(plan, calls)
     except PermanentError as error:
-        return Called(settled=settled, checks=(uncalled(str(error)),))
-    answers = [answer_of(pods.get((call.place, call.name))) for call in calls]
-    if None in answers and now < settled.ready + ANSWERED_WITHIN:
-        raise NotConverged("Calling", f"{answers.count(None)} calls to restored workloads are under way")
-    told = [answer or excuse_of(pods.get((c.place, c.name))) for c, answer in zip(calls, answers, strict=True)]
-    return Called(settled=settled, checks=tuple(check_of(c, t) for c, t in zip(calls, told, strict=True)))
+        return msgspec.structs.replace(settled, calls=(uncalled(str(error)),))
+    answers = [(call, answer_of(pods.get((call.namespace, call.name)))) for call in calls]
+    waiting = sum(answer is None for _, answer in answers)
+    if waiting and services().now() < settled.ready_at + ANSWERED_WITHIN:
+        raise NotConverged("Calling", f"{waiting} calls to restored workloads are under way")
+    checks = [check_of(call, answer or excuse_of(pods.get((call.namespace, call.name)))) for call, answer in answers]
+    return msgspec.structs.replace(settled, calls=tuple(checks))
 
 
 @activity(app)
-async def check_restore(called: Called) -> VerificationOutcome:
+async def check_restore(settled: SettledRestore) -> VerificationOutcome:
     """Climb the ladder."""
-    plan, job, ready = called.settled.plan, called.settled.job, called.settled.ready
+    plan, job = settled.plan, settled.job
     knobs = await knobs_of(plan.item, plan.trust_domain)
-    arrived = await _arrived(called.settled, knobs) if job.status.lower() in GOOD else None
-    checks = ladder(plan, job, arrived, called.checks, knobs)
-    took = (ready - job.started).total_seconds() if arrived else None
+    arrived = await _arrived(settled, knobs) if job.succeeded else None
+    checks = ladder(plan, job, arrived, settled.calls, knobs)
+    took = (settled.ready_at - job.started).total_seconds() if arrived else None
     return VerificationOutcome(checks=tuple(checks), restore_status=job.status, rpo_s=plan.rpo_s, rto_s=took)
 
 
 @activity(app)
-async def clean_up(clearing: Clearing) -> RestorePlan:
-    """Remove the isolated place, and what was staged, and see that it is gone; then nothing is leased any more.
+async def clean_up(clearing: Cleanup) -> RestorePlan:
+    """Remove the isolated copy and what was staged, and release the lease once they are gone.
 
     While a restore that was sent may still be running, the lease stays, and the janitor looks again.
     """
     plan = clearing.plan
-    left = await remove_all(plan)
+    left = await services().verifier.copies[plan.item.kind].remove(plan)
     if left:
         raise NotConverged("NotGone", f"still there: {', '.join(left[:5])}")
     if not (clearing.may_run and await sends(plan.name)):
@@ -91,12 +91,12 @@ async def clean_up(clearing: Clearing) -> RestorePlan:
 
 
 @activity(app)
-async def record_verdict(concluded: Concluded) -> Result:
+async def record_verdict(concluded: ConcludedVerification) -> VerificationResult:
     """Judge and write the verdict; the first verdict of a verification stays."""
-    outcome, plan, wanted = concluded.outcome, concluded.plan, concluded.wanted
+    outcome, plan, verification = concluded.outcome, concluded.plan, concluded.verification
     verdict, reasons = judge(outcome.checks, outcome.reason)
-    result = Result(
-        job_id=wanted.job_id,
+    result = VerificationResult(
+        job_id=verification.job_id,
         verdict=verdict,
         reasons=reasons,
         restore_status=outcome.restore_status,
@@ -105,20 +105,21 @@ async def record_verdict(concluded: Concluded) -> Result:
         checks=outcome.checks,
         left_over=concluded.left_over,
         judged_at=services().now(),
-        item_id=plan.item.id if plan else wanted.item_id,
-        point=plan.point.id if plan else wanted.point_id,
-        names=tuple(plan.places) if plan else (),
+        item_id=plan.item.id if plan else verification.item_id,
+        point=plan.point.id if plan else verification.point_id,
+        names=tuple(plan.isolated) if plan else (),
         manifest=plan.manifest if plan else "",
     )
-    await services().ledger.create(VERDICT.path(verification=wanted.name), VERDICT.encoded(result))
-    kept = await verdict_on(wanted.name) or result
+    ledger, path = services().ledger, VERDICT.path(verification=verification.name)
+    await ledger.create(path, VERDICT.encoded(result))
+    recorded = await ledger.get(VERDICT, path)
     if plan:
-        await remember(plan, trial_of(plan, kept))
-    _tell(kept)
-    return kept
+        await remember(plan, trial_of(plan, recorded))
+    _log_verdict(recorded)
+    return recorded
 
 
-def _tell(result: Result) -> None:
+def _log_verdict(result: VerificationResult) -> None:
     verdict = RestoreVerified if result.verdict.startswith("Verified") else RestoreNotVerified
     log(
         verdict(
@@ -133,15 +134,20 @@ def _tell(result: Result) -> None:
     )
 
 
-async def _arrived(settled: Settled, knobs: VerifyPolicy) -> Arrived:
+async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
-    manifest = await manifest_at(plan.manifest)
-    due = part(manifest, plan.places) if plan.item.kind == "cluster" else manifest
-    beats = {canary: copy.beats.get(canary) for canary in knobs.canaries(plan.item.kind, plan.places)}
+    due = part(await services().ledger.get(MANIFEST, plan.manifest), plan.item, plan.isolated)
+    canary_times = {canary: copy.canary_times.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}
     difference = compare(due, copy.entries, plan.taken)
-    return Arrived(difference=difference, workloads=copy.workloads, ready=settled.ready, beats=beats)
+    return RestoredCopy(
+        difference=difference, workloads=copy.workloads, ready_at=settled.ready_at, canary_times=canary_times
+    )
 
 
-async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> Copy:
-    canaries = knobs.canaries(plan.item.kind, plan.places)
-    return await services().verifier.places(plan.item.kind).copy(plan, await manifest_at(plan.manifest), canaries)
+async def _copy(plan: RestorePlan, knobs: VerifyPolicy) -> IsolatedCopy:
+    canaries = plan.item.canaries(knobs.canary, plan.isolated)
+    return (
+        await services()
+        .verifier.copies[plan.item.kind]
+        .copy(plan, await services().ledger.get(MANIFEST, plan.manifest), canaries)
+    )

@@ -4,31 +4,23 @@ from datetime import datetime
 
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores import history
-from shared.domain.restores import manifest as manifests
-from shared.domain.restores.checks import VERDICT, Result
-from shared.domain.restores.choice import SAMPLED_OUT, SampledOut
-from shared.domain.restores.history import HISTORY, History, Trial
-from shared.domain.restores.manifest import MANIFEST, Manifest
+from shared.domain.restores.history import HISTORY, History, Trial, empty_history, history_path
+from shared.domain.restores.items import Item
+from shared.domain.restores.manifest import manifest_folder, taken_at
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
-from shared.domain.restores.verification import Item, RestorePlan, item_id, kind_of
+from shared.domain.restores.verification import RestorePlan, counts_reads
 from shared.wiring import services
 
 
-async def spend(id: ResourceId) -> None:
+async def spend_read(id: ResourceId) -> None:
     """Take a token for a read of a vault's jobs, where reads are counted; raises TemporaryError when they are spent."""
-    if kind_of(id) == "cluster":
+    if not counts_reads(id):
         return
     outer, now = services(), services().now()
     folder = reads_folder(id.subscription, now)
     token = next_token(folder, set(await outer.ledger.list(folder)), now)
     if not await outer.ledger.create(token, b""):
         raise NotConverged("ReadTaken", "another worker took this read", retry_after=5)
-
-
-async def spend_for(item: Item) -> None:
-    """`spend` for the vault of an item."""
-    await spend(item_id(item.id))
 
 
 async def sends(verification: str) -> list[datetime]:
@@ -38,35 +30,20 @@ async def sends(verification: str) -> list[datetime]:
 
 async def manifest_paths(item: Item) -> list[tuple[datetime, str]]:
     """When the item's manifests were taken, and where they are."""
-    found = await services().ledger.list(manifests.folder(item.id))
-    return [(manifests.taken_at(path), path) for path in found]
-
-
-async def manifest_at(path: str) -> Manifest:
-    """The manifest of this path."""
-    return await services().ledger.get(MANIFEST, path)
-
-
-async def verdict_on(verification: str) -> Result | None:
-    """The verdict of a verification, by its name."""
-    return await services().ledger.find(VERDICT, VERDICT.path(verification=verification))
-
-
-async def sampled_out(verification: str) -> SampledOut | None:
-    """Why a backup isn't verified."""
-    return await services().ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=verification))
+    found = await services().ledger.list(manifest_folder(item.id))
+    return [(taken_at(path), path) for path in found]
 
 
 async def history_of(id: str) -> History | None:
     """The verifications of an item, by its resource id."""
-    return await services().ledger.find(HISTORY, history.path(id))
+    return await services().ledger.find(HISTORY, history_path(id))
 
 
 async def remember(plan: RestorePlan, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
-    outer, path = services(), history.path(plan.item.id)
+    outer, path = services(), history_path(plan.item.id)
     seen = await outer.ledger.read(path)
-    known = HISTORY.decoded(path, seen) if seen else history.empty(plan.item, plan.trust_domain)
-    grown = known.with_trial(trial)
-    if grown != known and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
+    recorded = HISTORY.decoded(path, seen) if seen else empty_history(plan.item, plan.trust_domain)
+    grown = recorded.with_trial(trial)
+    if grown != recorded and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
         raise NotConverged("HistoryTaken", "another verification of the item is being recorded", retry_after=5)

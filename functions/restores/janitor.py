@@ -3,19 +3,18 @@
 from functions.engine.client import Client
 from functions.engine.logs import log
 from functions.restores.documents import sends
-from functions.restores.staging_steps import remove_all
 from shared.domain.errors import MeshwardError
-from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification
+from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
 from shared.domain.restores.signals import RestoreClearedAway, RestoreLeftOver
 from shared.wiring import services
 
 
 async def clear(client: Client) -> None:
-    """Remove what runs that have ended left behind; one place that can't be removed doesn't hold up the others."""
+    """Remove what runs that have ended left behind; one copy that can't be removed doesn't hold up the others."""
     outer = services()
     for lease in unreleased(await outer.ledger.list(LEASE.folder(), after=kept_since(outer.now()))):
-        run = await client.state(f"verify-{verification(lease)}")
+        run = await client.state(f"verify-{verification_of(lease)}")
         if run and run.is_active:
             continue
         try:
@@ -30,9 +29,9 @@ async def _cleared(lease: str) -> list[str]:
     """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
     outer = services()
     plan = await outer.ledger.get(LEASE, lease)
-    left = await remove_all(plan)
+    left = await outer.verifier.copies[plan.item.kind].remove(plan)
     sent = await sends(plan.name)
-    restores = await outer.verifier.restores(plan.item.kind).restores(plan.item, plan.planned - DAY)
+    restores = await outer.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
     left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
     if may_show_up(restores, plan.target, sent, outer.now()):
         left.append("the restore was sent and its job isn't listed yet")

@@ -4,164 +4,116 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import history_of, manifest_at, manifest_paths, sampled_out, spend, verdict_on
-from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
-from shared.domain.errors import NotFound, PermanentError
-from shared.domain.restores import history
-from shared.domain.restores import manifest as manifests
-from shared.domain.restores.checks import Result
+from functions.restores.documents import history_of, manifest_paths, spend_read
+from shared.domain.restores.checks import VERDICT, VerificationResult
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
     Choice,
-    Point,
-    RestoreCandidate,
+    ChosenPoint,
     SampledOut,
     choose_point,
     draw,
     manifest_for,
     older_point,
     plan_of,
-    why,
+    sampling_reason,
 )
-from shared.domain.restores.disks import scratch_id
-from shared.domain.restores.history import History
-from shared.domain.restores.manifest import MANIFEST, manifest_of
+from shared.domain.restores.history import History, empty_history
+from shared.domain.restores.items import Item, kind_of
+from shared.domain.restores.manifest import MANIFEST, manifest_of, manifest_path
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import (
-    Item,
     RestoreSource,
     Verification,
-    finished_backup,
     item_id,
     job_id,
-    kind_of,
+    require_finished_backup,
 )
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
-class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+class EarlierRecords(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger has already of a verification."""
 
-    result: Result | None
+    result: VerificationResult | None
     sampled: SampledOut | None
 
 
 @activity(app)
-async def find_verdict(wanted: Verification) -> Earlier:
+async def find_verdict(verification: Verification) -> EarlierRecords:
     """What an earlier run, whose history is gone, has found."""
-    return Earlier(result=await verdict_on(wanted.name), sampled=await sampled_out(wanted.name))
+    ledger, name = services().ledger, verification.name
+    result = await ledger.find(VERDICT, VERDICT.path(verification=name))
+    sampled = await ledger.find(SAMPLED_OUT, SAMPLED_OUT.path(verification=name))
+    return EarlierRecords(result=result, sampled=sampled)
 
 
 @activity(app)
-async def describe_source(wanted: Verification) -> RestoreSource:
-    """The backup, as its vault tells it, what it is of, and where it is restored to."""
-    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    vault, job = services().verifier.restores(kind_of(id)), None
-    if wanted.job_id:
-        await spend(id)
-        job = finished_backup(await vault.job(id))
-    item = await (services().verifier.restores(job.kind).item(job) if job else vault.item_of(wanted.item_id))
-    source = RestoreSource(wanted=wanted, item=item, job=job)
-    if item.kind == "machine":
-        return await _by_group(source)
-    return await _placed(source) if item.kind == "cluster" else source
+async def describe_source(verification: Verification) -> RestoreSource:
+    """The backup as its vault reports it, its item, and where that is restored to."""
+    id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
+    outer, job = services(), None
+    if verification.job_id:
+        await spend_read(id)
+        job = require_finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
+        item = await outer.verifier.restores[job.kind].item(job)
+    else:
+        item = await outer.verifier.restores[kind_of(id)].item_of(verification.item_id)
+    source = RestoreSource(verification=verification, item=item, job=job)
+    return await outer.verifier.copies[item.kind].with_target(source, await outer.policy())
 
 
 @activity(app)
-async def take_manifest(source: RestoreSource) -> RestoreCandidate:
+async def take_manifest(source: RestoreSource) -> RestoreSource:
     """Write down what the item holds; the first manifest of a verification stays."""
-    outer, name = services(), source.wanted.name
+    outer, name = services(), source.verification.name
     mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
     if mine:
-        return RestoreCandidate(source=source, names=(await manifest_at(mine[0])).names, manifest=mine[0])
-    taken = manifest_of(await outer.verifier.places(source.item.kind).held(source.item), outer.now())
-    path = manifests.path(source.item.id, name, taken.taken)
+        names = (await outer.ledger.get(MANIFEST, mine[0])).names
+        return msgspec.structs.replace(source, names=names, manifest=mine[0])
+    taken = manifest_of(await outer.verifier.copies[source.item.kind].contents(source.item), outer.now())
+    path = manifest_path(source.item.id, name, taken.taken)
     await outer.ledger.create(path, MANIFEST.encoded(taken))
-    return RestoreCandidate(source=source, names=taken.names, manifest=path)
+    return msgspec.structs.replace(source, names=taken.names, manifest=path)
 
 
 @activity(app)
-async def choose(candidate: RestoreCandidate) -> Choice:
+async def choose(source: RestoreSource) -> Choice:
     """Whether the backup is verified, and the plan if it is."""
-    source, now = candidate.source, services().now()
-    tried = await history_of(source.item.id) or history.empty(source.item)
+    now = services().now()
+    history = await history_of(source.item.id) or empty_history(source.item)
     knobs = await knobs_of(source.item, source.trust_domain)
-    reason = why(candidate, tried, knobs, now)
+    reason = sampling_reason(source, history, knobs, now)
     if not reason.verify:
         return Choice(reason=reason.reason, message=reason.message)
-    point = await _point(candidate, tried, knobs)
-    plan = plan_of(candidate, point, tried, knobs, now)
-    manifest = manifest_for(await manifest_paths(source.item), plan, own=candidate.manifest)
+    point = await _point(source, history, knobs)
+    plan = plan_of(source, point, history, knobs, now)
+    manifest = manifest_for(await manifest_paths(source.item), plan, own=source.manifest)
     return Choice(reason=reason.reason, message=reason.message, plan=msgspec.structs.replace(plan, manifest=manifest))
 
 
 @activity(app)
 async def record_sampled_out(sampled: SampledOut) -> SampledOut:
     """Write down that a backup isn't verified, and why."""
-    name = job_id(sampled.job_id).name.lower()
-    await services().ledger.create(SAMPLED_OUT.path(verification=name), SAMPLED_OUT.encoded(sampled))
-    return await sampled_out(name) or sampled
+    ledger, path = services().ledger, SAMPLED_OUT.path(verification=job_id(sampled.job_id).name.lower())
+    await ledger.create(path, SAMPLED_OUT.encoded(sampled))
+    return await ledger.get(SAMPLED_OUT, path)
 
 
 async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
     """The policy document's word on the verification of an item."""
     policy = await services().policy()
-    return policy.at(trust_domain, item.source_id if item.kind == "cluster" else "").verify
+    return policy.at(trust_domain, item.source_id).verify
 
 
-async def _point(candidate: RestoreCandidate, tried: History, knobs: VerifyPolicy) -> Point:
+async def _point(source: RestoreSource, history: History, knobs: VerifyPolicy) -> ChosenPoint:
     """The point that is meant, or an older one where that is drawn."""
-    source = candidate.source
-    found = await services().verifier.restores(source.item.kind).points(source.item)
+    found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
-    if source.wanted.asked or draw(source.wanted.name, "older") >= knobs.older_point_rate:
+    if source.verification.asked or draw(source.verification.name, "older") >= knobs.older_point_rate:
         return point
-    known = [at for at, path in await manifest_paths(source.item) if path != candidate.manifest]
-    older = older_point(found, source, point.point.time, known, tried)
+    taken = [at for at, path in await manifest_paths(source.item) if path != source.manifest]
+    older = older_point(found, source, point.point.time, taken, history)
     return point._replace(point=older) if older else point
-
-
-async def _placed(source: RestoreSource) -> RestoreSource:
-    """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
-    cluster = await _running(source.item.source_id)
-    domain = cluster.tag(TRUST_DOMAIN_TAG)
-    knobs = await knobs_of(source.item, domain)
-    target = await _running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
-    if target.location.lower() != cluster.location.lower():
-        raise PermanentError(
-            "ScratchElsewhere", f"scratch cluster {target.name} isn't in {cluster.location}, where {cluster.name} is"
-        )
-    staging = scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else ""
-    return msgspec.structs.replace(
-        source,
-        target_id=target.id,
-        trust_domain=domain,
-        staging=knobs.staging_account,
-        staging_group=staging,
-    )
-
-
-async def _by_group(source: RestoreSource) -> RestoreSource:
-    """The source with the group that its disks are restored to; raises PermanentError where the policy names none."""
-    knobs = await knobs_of(source.item, "")
-    if not knobs.scratch_group:
-        raise PermanentError(
-            "NoScratchGroup",
-            "there is no resource group for restored disks: set verify.scratch_group and "
-            "verify.staging_account in the policy document",
-        )
-    item = await services().verifier.disks.located(source.item)
-    return msgspec.structs.replace(
-        source, item=item, target_id=scratch_id(item, knobs.scratch_group), staging=knobs.staging_account
-    )
-
-
-async def _running(id: str) -> Cluster:
-    cluster = await services().verifier.clusters.get(id)
-    if cluster is None:
-        raise NotFound("ClusterGone", f"{id} isn't there (any more)")
-    if cluster.power_state.lower() == "stopped":
-        raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: start it with az aks start")
-    return cluster

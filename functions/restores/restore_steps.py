@@ -1,14 +1,20 @@
-"""The steps that restore: isolate a place, send the restore once, follow its job. Each looks first."""
+"""The steps that restore: isolate the copy, send the restore once, follow its job. Each looks first."""
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import sends, spend_for
+from functions.restores.documents import sends, spend_read
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path
 from shared.domain.restores.sending import DAY, SEND, next_act
-from shared.domain.restores.verification import RestoreJob, RestorePlan, Started, Validating, item_id, vault_of
+from shared.domain.restores.verification import (
+    RestoreJob,
+    RestoreOperation,
+    RestorePlan,
+    item_id,
+    vault_of,
+)
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -16,61 +22,62 @@ app = df.Blueprint()
 
 @activity(app)
 async def isolate(plan: RestorePlan) -> RestorePlan:
-    """The place to restore to, closed before anything is in it; that it may be there is written down first."""
+    """Close the isolated copy off before anything is in it. A lease, written first, says that it may be there."""
     await services().ledger.create(lease_path(plan), LEASE.encoded(plan))
-    await services().verifier.places(plan.item.kind).isolate(plan)
+    await services().verifier.copies[plan.item.kind].isolate(plan)
     return plan
 
 
 @activity(app)
-async def start_restore_validation(plan: RestorePlan) -> Validating:
+async def start_restore_validation(plan: RestorePlan) -> RestoreOperation:
     """Ask Azure Backup whether it could make the restore now."""
-    return Validating(plan=plan, operation=await services().verifier.validations(plan.item.kind).validate(plan))
+    return RestoreOperation(plan=plan, operation=await services().verifier.validations[plan.item.kind].validate(plan))
 
 
 @activity(app)
-async def finish_restore_validation(asked: Validating) -> RestorePlan:
+async def finish_restore_validation(asked: RestoreOperation) -> RestorePlan:
     """The plan, once Azure Backup has found nothing against it."""
-    await services().verifier.validations(asked.plan.item.kind).check_validation(asked.plan.item, asked.operation)
+    await services().verifier.validations[asked.plan.item.kind].require_validated(asked.plan.item, asked.operation)
     return asked.plan
 
 
 @activity(app)
-async def start_restore(plan: RestorePlan) -> Started:
+async def start_restore(plan: RestorePlan) -> RestoreOperation:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
-    outer, vault, now = services(), services().verifier.restores(plan.item.kind), services().now()
+    outer, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
     sent = await sends(plan.name)
-    await spend_for(plan.item)
+    await spend_read(item_id(plan.item.id))
     restores = await vault.restores(plan.item, now - DAY)
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
-        return Started(plan=plan, job=act.id)
+        return RestoreOperation(plan=plan, job=act.id)
     if not await outer.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
         raise NotConverged("RestoreSent", "another worker is sending the restore")
-    return Started(plan=plan, operation=await vault.send(plan))
+    return RestoreOperation(plan=plan, operation=await vault.send(plan))
 
 
 @activity(app)
-async def find_restore_job(started: Started) -> Started:
+async def find_restore_job(started: RestoreOperation) -> RestoreOperation:
     """The job that the accepted request became."""
     if started.job:
         return started
-    job = await services().verifier.restores(started.plan.item.kind).job_of(started.plan.item, started.operation)
+    job = await services().verifier.restores[started.plan.item.kind].job_of(started.plan.item, started.operation)
     return msgspec.structs.replace(started, job=job)
 
 
 @activity(app)
-async def follow_restore(started: Started) -> RestoreJob:
+async def follow_restore(started: RestoreOperation) -> RestoreJob:
     """The restore job, once it has ended, well or not.
 
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.
     """
     outer, item = services(), started.plan.item
-    seen = await outer.verifier.inventory.job(vault_of(item_id(item.id)), started.job)
+    id = item_id(item.id)
+    seen = await outer.verifier.inventory.job(vault_of(id), started.job)
     if seen and seen.ended is None:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
-    await spend_for(item)
-    job = await outer.verifier.restores(item.kind).restore_job(item, started.job)
+    await spend_read(id)
+    job = await outer.verifier.restores[item.kind].restore_job(item, started.job)
     if job.open:
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
     return job

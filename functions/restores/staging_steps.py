@@ -5,8 +5,16 @@ import azure.durable_functions as df
 from functions.engine.activities import activity
 from shared.domain.errors import NotConverged
 from shared.domain.restores.lease import LEASE, lease_path, release_path
-from shared.domain.restores.staging import BEFORE, TURN, Turn, before, before_path, check_turn, turn_path
-from shared.domain.restores.verification import RestoreJob, RestorePlan
+from shared.domain.restores.staging import (
+    BEFORE,
+    TURN,
+    StagingTurn,
+    before_path,
+    require_turn,
+    staging_before,
+    turn_path,
+)
+from shared.domain.restores.verification import RestorePlan
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -22,41 +30,17 @@ async def take_turn(plan: RestorePlan) -> RestorePlan:
     await ledger.create(lease_path(plan), LEASE.encoded(plan))
     await _take(plan)
     if await ledger.read(before_path(plan)) is None:
-        there = before(await services().verifier.staging.found(plan), plan)
+        there = staging_before(await services().verifier.staging.found(plan), plan)
         await ledger.create(before_path(plan), BEFORE.encoded(there))
     return plan
 
 
-async def remove_all(plan: RestorePlan) -> list[str]:
-    """Ask for the end of everything that a verification has made; what is still there of it.
-
-    A cluster's restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
-    """
-    places = services().verifier.places(plan.item.kind)
-    if plan.item.kind != "cluster":
-        return await places.remove(plan)
-    jobs = await services().verifier.staging.jobs(plan)
-    running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
-    return running or [*await places.remove(plan), *await _unstage(plan, jobs)]
-
-
 async def _take(plan: RestorePlan) -> None:
-    ledger, path, mine = services().ledger, turn_path(plan), Turn(lease=lease_path(plan))
+    ledger, path, mine = services().ledger, turn_path(plan), StagingTurn(lease=lease_path(plan))
     seen = await ledger.read(path)
     turn = TURN.decoded(path, seen) if seen else None
     leases = {mine.lease, turn.lease if turn else mine.lease}
     released = [gone for gone in map(release_path, leases) if await ledger.read(gone) is not None]
-    check_turn(turn, plan, released, services().now())
+    require_turn(turn, plan, released, services().now())
     if turn != mine and not await ledger.update(path, TURN.encoded(mine), seen=seen):
         raise NotConverged("StagingTaken", "another restore is claiming the scratch group")
-
-
-async def _unstage(plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:
-    """Only who has the turn, and has written down what was there before, removes anything."""
-    if not plan.staging_group:
-        return []
-    ledger = services().ledger
-    turn, there = await ledger.find(TURN, turn_path(plan)), await ledger.find(BEFORE, before_path(plan))
-    if there is None or turn is None or turn.lease != lease_path(plan):
-        return []
-    return await services().verifier.staging.remove(plan, there, jobs)

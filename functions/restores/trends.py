@@ -11,24 +11,24 @@ from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.trends import Trends, trends
 from shared.wiring import services
 
-_AT_ONCE = 32
+CONCURRENT_READS = 32
 
 
 async def shown(source: str, days: int) -> Trends:
     """The trends of the last days, of one cluster or account (resource id) or of all."""
     outer, now = services(), services().now()
     only = ResourceId(source) if source else None
-    policy, slots = await outer.policy(), asyncio.Semaphore(_AT_ONCE)
+    policy, slots = await outer.policy(), asyncio.Semaphore(CONCURRENT_READS)
 
     async def read(path: str) -> History | None:
         async with slots:
             return await unless_broken(outer.ledger.get(HISTORY, path))
 
     found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
-    wanted = [h for h in found if h and (only is None or parsed(h.source_id) == only)]
+    histories = [h for h in found if h and (only is None or parsed(h.source_id) == only)]
     since = now - timedelta(days=days)
-    return trends([(history, _knobs(policy, history)) for history in wanted], since, now)
+    return trends([(history, _knobs(policy, history)) for history in histories], since, now)
 
 
 def _knobs(policy: Policy, history: History) -> VerifyPolicy:
-    return policy.at(history.trust_domain, history.source_id if history.kind == "cluster" else "").verify
+    return policy.at(history.trust_domain, history.source_id).verify

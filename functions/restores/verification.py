@@ -1,17 +1,17 @@
-"""A finished backup is restored to an isolated place, checked, measured and cleaned up.
+"""A finished backup is restored into isolation, checked, measured and cleaned up.
 
     jobs that ended ──▶ watch ──▶ Meshward.Backup.Completed ─┐
                       by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
     plan      describe the source, take its manifest, draw whether and which recovery point
-    restore   from the vault tier: wait for a turn at the staging group; isolate a place; of machines and from the vault
-              tier: ask whether the restore could be made; send it once, follow its job
+    restore   wait for a turn at the staging group; isolate the copy; validate the restore; send it once, follow its job
+              (the turn for a cluster from the vault tier, validation for whatever is staged)
     check     wait for the workloads, call them, climb the ladder of checks (shared/domain/restores/rungs.py)
     clean up  always, and proven by looking
     verdict   Verified, VerifiedWithFindings, Failed, or Inconclusive with the reason; written once
 
-A restore that can't be made or judged is Inconclusive; it never ends the run before the place is cleaned up. A backup
-that isn't drawn is written down as such.
+A restore that can't be made or judged is Inconclusive; the run cleans up all the same. A backup that isn't drawn is
+written down as such.
 """
 
 from datetime import timedelta
@@ -35,28 +35,28 @@ from functions.restores.restore_steps import (
 from functions.restores.staging_steps import take_turn
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import backup_completed
-from shared.domain.restores.checks import Concluded, Result, VerificationOutcome
+from shared.domain.restores.checks import ConcludedVerification, VerificationOutcome, VerificationResult
 from shared.domain.restores.choice import Choice, SampledOut
-from shared.domain.restores.lease import Clearing
+from shared.domain.restores.lease import Cleanup
 from shared.domain.restores.verification import (
     GOOD,
-    Restored,
+    EndedRestore,
     RestoreJob,
     RestorePlan,
     Verification,
-    check_ours,
     item_id,
     job_id,
     of_item,
     of_job,
+    require_configured,
 )
 from shared.wiring import services
 
 app = df.Blueprint()
 
-RESTORE_POLL = timedelta(minutes=2)
-LONGEST_RESTORE = timedelta(hours=12)
-LONGEST_QUEUE = timedelta(hours=3)
+RESTORE_POLL_INTERVAL = timedelta(minutes=2)
+RESTORE_DEADLINE = timedelta(hours=12)
+SENDING_DEADLINE = timedelta(hours=3)
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -73,57 +73,57 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
         raise
 
 
-async def request_verification(client: Client, wanted: Verification) -> str:
+async def request_verification(client: Client, verification: Verification) -> str:
     """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
-    id = job_id(wanted.job_id) if wanted.job_id else item_id(wanted.item_id)
-    check_ours(id, services().settings.subscriptions)
-    instance_id = f"verify-{wanted.name}"
-    await client.start_once("verify_restore", instance_id, wanted)
+    id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
+    require_configured(id, services().settings.subscriptions)
+    instance_id = f"verify-{verification.name}"
+    await client.start_once("verify_restore", instance_id, verification)
     return instance_id
 
 
 async def request_by_hand(client: Client, job: str, item: str, point: str) -> str:
     """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
-    wanted = of_job(job, asked=True) if job else of_item(item, point, services().now())
-    return await request_verification(client, wanted)
+    verification = of_job(job, asked=True) if job else of_item(item, point, services().now())
+    return await request_verification(client, verification)
 
 
 @orchestrator(app)
-def verify_restore(run: Runbook, wanted: Verification) -> Steps[Result | SampledOut]:
+def verify_restore(run: Runbook, verification: Verification) -> Steps[VerificationResult | SampledOut]:
     """The runbook."""
-    earlier = yield from run.step(find_verdict, wanted)
-    if found := earlier.result or (None if wanted.asked else earlier.sampled):
+    earlier = yield from run.step(find_verdict, verification)
+    if found := earlier.result or (None if verification.asked else earlier.sampled):
         return found
     plan, job, outcome = None, None, VerificationOutcome()
     try:
-        choice = yield from planned(run, wanted)
+        choice = yield from planned(run, verification)
         if choice.plan is None:
-            return (yield from passed_over(run, wanted, choice))
+            return (yield from passed_over(run, verification, choice))
         plan = choice.plan
         job = yield from restored(run, plan)
-        outcome = yield from checked(run, Restored(plan=plan, job=job))
+        outcome = yield from checked(run, EndedRestore(plan=plan, job=job))
     except PermanentError as error:
         outcome = VerificationOutcome(reason=str(error))
     left_over = (yield from cleaned_up(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")
-    concluded = Concluded(wanted=wanted, plan=plan, outcome=outcome, left_over=left_over)
+    concluded = ConcludedVerification(verification=verification, plan=plan, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
     run.phase("done", verdict=result.verdict)
     return result
 
 
-def planned(run: Runbook, wanted: Verification) -> Steps[Choice]:
+def planned(run: Runbook, verification: Verification) -> Steps[Choice]:
     """Whether to restore, what, to where, and what it must hold."""
-    run.phase("plan", job=wanted.job_id, item=wanted.item_id)
-    source = yield from run.step(describe_source, wanted)
-    candidate = yield from run.step(take_manifest, source)
-    return (yield from run.step(choose, candidate))
+    run.phase("plan", job=verification.job_id, item=verification.item_id)
+    source = yield from run.step(describe_source, verification)
+    source = yield from run.step(take_manifest, source)
+    return (yield from run.step(choose, source))
 
 
-def passed_over(run: Runbook, wanted: Verification, choice: Choice) -> Steps[SampledOut]:
+def passed_over(run: Runbook, verification: Verification, choice: Choice) -> Steps[SampledOut]:
     """Write down that the backup isn't verified, and why."""
     run.phase("done", reason=choice.reason)
-    sampled = SampledOut(job_id=wanted.job_id, reason=choice.reason, message=choice.message)
+    sampled = SampledOut(job_id=verification.job_id, reason=choice.reason, message=choice.message)
     return (yield from run.step(record_sampled_out, sampled))
 
 
@@ -131,29 +131,29 @@ def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
     """Restore; the job once it has ended."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     if plan.staging_group:
-        yield from run.step(take_turn, plan, every=RESTORE_POLL, deadline=LONGEST_RESTORE)
+        yield from run.step(take_turn, plan, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE)
     yield from run.step(isolate, plan)
-    if plan.validates:
+    if plan.item.is_staged(plan.point):
         asked = yield from run.step(start_restore_validation, plan)
         yield from run.step(finish_restore_validation, asked)
-    started = yield from run.step(start_restore, plan, every=RESTORE_POLL, deadline=LONGEST_QUEUE)
+    started = yield from run.step(start_restore, plan, every=RESTORE_POLL_INTERVAL, deadline=SENDING_DEADLINE)
     started = yield from run.step(find_restore_job, started)
-    return (yield from run.step(follow_restore, started, every=RESTORE_POLL, deadline=LONGEST_RESTORE))
+    return (yield from run.step(follow_restore, started, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE))
 
 
-def checked(run: Runbook, done: Restored) -> Steps[VerificationOutcome]:
+def checked(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:
     """Check what was restored."""
     run.phase("check", restore=done.job.status)
     settled = yield from run.step(settle, done)
-    called = yield from run.step(call_workloads, settled, every=MINUTE)
-    return (yield from run.step(check_restore, called))
+    settled = yield from run.step(call_workloads, settled, every=MINUTE)
+    return (yield from run.step(check_restore, settled))
 
 
 def cleaned_up(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:
-    """How many isolated places weren't seen gone; those are the janitor's."""
+    """How many isolated copies weren't seen gone; those are the janitor's."""
     run.phase("clean up")
     try:
-        yield from run.step(clean_up, Clearing(plan=plan, may_run=may_run))
+        yield from run.step(clean_up, Cleanup(plan=plan, may_run=may_run))
     except PermanentError:
-        return len(plan.places)
+        return len(plan.isolated)
     return 0

@@ -11,27 +11,36 @@ from datetime import datetime
 
 from functions.engine.documents import unless_broken
 from functions.engine.logs import log
-from functions.restores.documents import spend
+from functions.restores.documents import spend_read
 from shared.domain.documents import moment
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
+from shared.domain.restores.items import kind_of
 from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
-from shared.domain.restores.verification import ENDED, job_id, kind_of, vault_of
-from shared.domain.restores.watch import TOLD, WATERMARK, WatchedJob, event_type, told_since, untold, window_start
+from shared.domain.restores.verification import ENDED, job_id, vault_of
+from shared.domain.restores.watch import (
+    PUBLISHED,
+    WATERMARK,
+    WatchedJob,
+    event_type,
+    published_since,
+    unpublished,
+    window_start,
+)
 from shared.wiring import services
 
 
 async def watch() -> None:
-    """Publish an event for each backup job that is news and wasn't told yet."""
+    """Publish an event for each backup job that is news and has none yet."""
     outer = services()
     seen = await outer.ledger.read(WATERMARK.path())
     start = window_start(await unless_broken(_watermark(seen)) if seen else None, outer.now())
-    told = set(await outer.ledger.list(TOLD.folder(), after=told_since(start)))
+    published = set(await outer.ledger.list(PUBLISHED.folder(), after=published_since(start)))
     found = await outer.verifier.inventory.jobs(start)
     if not found:
         await outer.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
-    jobs = untold(filter(_readable, found), told, start, outer.now())
-    if jobs and all([await _tell(job) for job in jobs]):
+    jobs = unpublished(filter(_readable, found), published, start, outer.now())
+    if jobs and all([await _published(job) for job in jobs]):
         await outer.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
 
 
@@ -40,7 +49,7 @@ async def _watermark(seen: bytes) -> datetime:
 
 
 def _readable(job: WatchedJob) -> bool:
-    """Whether the job's id is one of a backup job's; it will never be told otherwise, so nothing waits for it."""
+    """Whether the job's id is one of a backup job's; any other never gets an event, so nothing waits for it."""
     try:
         job_id(job.id)
     except PermanentError as error:
@@ -49,8 +58,8 @@ def _readable(job: WatchedJob) -> bool:
     return True
 
 
-async def _tell(job: WatchedJob) -> bool:
-    """Whether the event went out; one job that can't be told doesn't hold up the others."""
+async def _published(job: WatchedJob) -> bool:
+    """Whether the event went out; one job without an event doesn't hold up the others."""
     try:
         await _publish(job)
     except NotFound as error:
@@ -65,8 +74,8 @@ async def _tell(job: WatchedJob) -> bool:
 async def _publish(job: WatchedJob) -> None:
     outer, id = services(), job_id(job.id)
     vault = str(vault_of(id))
-    await spend(id)
-    status = (await outer.verifier.restores(kind_of(id)).job(id)).status
+    await spend_read(id)
+    status = (await outer.verifier.restores[kind_of(id)].job(id)).status
     if (status.lower() in ENDED) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that
     type = event_type(status)

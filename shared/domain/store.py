@@ -21,7 +21,7 @@ STORE: tuple[Mark | Document[Any], ...] = (
     sending.READ,
     staging.TURN,
     staging.BEFORE,
-    watch.TOLD,
+    watch.PUBLISHED,
     watch.WATERMARK,
     binding.IDENTITY,
     census.CENSUS,

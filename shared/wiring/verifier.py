@@ -1,23 +1,22 @@
 """What the verifier reaches: backup jobs, restores and the isolated places that they go to."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from shared.domain.restores.verification import ItemKind
+from shared.domain.restores.items import ItemKind
 from shared.settings import Settings
 from shared.wiring.duty import Duty
 
 if TYPE_CHECKING:
     from shared.adapters.azure.events import Events
-    from shared.adapters.azure.file_shares import FileShares
     from shared.adapters.azure.inventory import Inventory
     from shared.adapters.azure.ledger import Ledger
     from shared.adapters.azure.staging import Staging
+    from shared.adapters.backup.cluster_copies import ClusterCopies
     from shared.adapters.backup.cluster_restores import ClusterRestores
-    from shared.adapters.backup.disks import Disks
     from shared.adapters.backup.machine_restores import MachineRestores
-    from shared.adapters.backup.share_restores import ShareRestores
-    from shared.adapters.kubernetes.isolation import Namespaces
+    from shared.adapters.backup.restores import Copies, Restores, Validations
 
 
 class Verifier(Duty):
@@ -53,36 +52,39 @@ class Verifier(Duty):
         return ClusterRestores(self._settings, self.credential)
 
     @cached_property
-    def share_restores(self) -> "ShareRestores":
-        from shared.adapters.backup.share_restores import ShareRestores
-
-        return ShareRestores(self._settings, self.credential)
-
-    @cached_property
     def machine_restores(self) -> "MachineRestores":
         from shared.adapters.backup.machine_restores import MachineRestores
 
         return MachineRestores(self._settings, self.credential)
 
     @cached_property
-    def namespaces(self) -> "Namespaces":
-        """Namespaces of clusters."""
-        from shared.adapters.kubernetes.isolation import Namespaces
+    def restores(self) -> "Mapping[ItemKind, Restores[Any]]":
+        """The vaults that protect items of each kind."""
+        from shared.adapters.backup.share_restores import ShareRestores
 
-        return Namespaces(self.kubernetes)
+        shares = ShareRestores(self._settings, self.credential)
+        return {"cluster": self.cluster_restores, "share": shares, "machine": self.machine_restores}
+
+    @property
+    def validations(self) -> "Mapping[ItemKind, Validations[Any]]":
+        """The vaults that can be asked about a restore before it is sent, which those of shares can't."""
+        return {"cluster": self.cluster_restores, "machine": self.machine_restores}
 
     @cached_property
-    def file_shares(self) -> "FileShares":
+    def copies(self) -> "Mapping[ItemKind, Copies[Any]]":
+        """The sources of each kind, and their isolated copies."""
         from shared.adapters.azure.file_shares import FileShares
-
-        return FileShares(self._settings, self.credential)
-
-    @cached_property
-    def disks(self) -> "Disks":
-        """Disks of machines and of their copies."""
         from shared.adapters.backup.disks import Disks
 
-        return Disks(self._settings, self.credential, self.machine_restores, self.ledger)
+        disks = Disks(self._settings, self.credential, self.machine_restores, self.ledger)
+        return {"cluster": self.namespaces, "share": FileShares(self._settings, self.credential), "machine": disks}
+
+    @cached_property
+    def namespaces(self) -> "ClusterCopies":
+        """Namespaces of clusters, their isolated copies and the calls of what runs there."""
+        from shared.adapters.backup.cluster_copies import ClusterCopies
+
+        return ClusterCopies(self.kubernetes, self.clusters, self.staging)
 
     @cached_property
     def staging(self) -> "Staging":
@@ -90,19 +92,3 @@ class Verifier(Duty):
         from shared.adapters.azure.staging import Staging
 
         return Staging(self._settings, self.credential, self.cluster_restores, self.ledger)
-
-    def restores(self, kind: ItemKind) -> "ClusterRestores | ShareRestores | MachineRestores":
-        """The vaults that protect items of this kind."""
-        if kind == "machine":
-            return self.machine_restores
-        return self.share_restores if kind == "share" else self.cluster_restores
-
-    def validations(self, kind: ItemKind) -> "ClusterRestores | MachineRestores":
-        """The vaults that can be asked first whether a restore could be made; those of shares can't."""
-        return self.machine_restores if kind == "machine" else self.cluster_restores
-
-    def places(self, kind: ItemKind) -> "Namespaces | FileShares | Disks":
-        """Where items of this kind, and their isolated copies, are."""
-        if kind == "machine":
-            return self.disks
-        return self.file_shares if kind == "share" else self.namespaces

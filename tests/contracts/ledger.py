@@ -11,7 +11,7 @@ import pytest
 
 from shared.adapters.azure.ledger import Ledger
 from shared.domain.errors import NotFound, Unreadable
-from shared.domain.restores.staging import TURN, Turn
+from shared.domain.restores.staging import TURN, StagingTurn
 
 type Writers = tuple[Ledger, Ledger]
 
@@ -93,8 +93,10 @@ class LedgerContract:
 
     async def test_a_document_is_read_as_what_it_was_written(self, writers: Writers) -> None:
         one, two = writers
-        await one.create("turns/a.json", TURN.encoded(Turn(lease="leases/a")))
-        assert await two.get(TURN, "turns/a.json") == await two.find(TURN, "turns/a.json") == Turn(lease="leases/a")
+        await one.create("turns/a.json", TURN.encoded(StagingTurn(lease="leases/a")))
+        assert (
+            await two.get(TURN, "turns/a.json") == await two.find(TURN, "turns/a.json") == StagingTurn(lease="leases/a")
+        )
 
     async def test_a_document_that_is_absent_says_so_by_its_path(self, writers: Writers) -> None:
         assert await writers[0].find(TURN, "turns/b.json") is None

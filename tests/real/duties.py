@@ -28,9 +28,9 @@ from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 from shared.adapters.kubernetes.isolation import Namespaces
 from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import TemporaryError
-from shared.domain.restores.calls import ALLOWED, STRANGER, WorkloadCall
+from shared.domain.restores.calls import ALLOWED, DENIED, WorkloadCall
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.rungs import HANDSHAKE
-from shared.domain.restores.verification import Item
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.vaults.binding import NAMESPACE, account_of
 from shared.domain.vaults.binding_linkerd import LINKERD
@@ -83,9 +83,9 @@ class Duties:
     async def verify(self) -> None:
         """Everything that the verification of a restore does in a cluster."""
         place = f"verify-shop-{uuid.uuid4().hex[:8]}"
-        item = Item(kind="cluster", id="i", source_id=self.cluster, included=(SHOP,))
-        plan = a_plan(item=item, target_id=self.cluster, places={SHOP: place})
-        held = await self.namespaces.held(item)
+        item = ClusterItem(id="i", source_id=self.cluster, included=(SHOP,))
+        plan = a_plan(item=item, target_id=self.cluster, isolated={SHOP: place})
+        held = await self.namespaces.contents(item)
         assert f"Deployment {SHOP}/web" in held.entries
         await self.namespaces.isolate(plan)
         await self.namespaces.copy(plan, a_manifest(**held.entries), [])
@@ -139,11 +139,11 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
         yield duties
 
 
-def _call(place: str) -> WorkloadCall:
+def _call(namespace: str) -> WorkloadCall:
     """A call of a workload in the mesh."""
     return WorkloadCall(
         name=ALLOWED,
-        place=place,
+        namespace=namespace,
         rung=HANDSHAKE,
         about="web:8080",
         account=ALLOWED,
@@ -219,7 +219,7 @@ def _shop() -> list[Object]:
     place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STANDING, "labels": labels}}
     accounts = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": where}}
-        for name in (ALLOWED, STRANGER)
+        for name in (ALLOWED, DENIED)
         for where in (SHOP, STANDING)
     ]
     bare = {**made(DEPLOYMENT, "bare"), "kind": "ReplicaSet"}  # its pods don't tell what they belong to

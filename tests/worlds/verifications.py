@@ -52,11 +52,11 @@ async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     result: dict[str, Any] = run.output
     assert json.loads((stage.store / f"verdicts/{job['name']}.json").read_bytes()) == result
     assert result["left_over"] == 0
-    assert places(stage) == []
+    assert isolated(stage) == []
     return result
 
 
-def places(stage: RunningApp) -> list[str]:
+def isolated(stage: RunningApp) -> list[str]:
     """Isolated namespaces and scratch shares that exist."""
     namespaces = [n for cluster in stage.world.kubernetes.clusters.values() for n in cluster.objects("Namespace")]
     names = [n["metadata"]["name"] for n in namespaces] + stage.world.file_shares.shares(ACCOUNT)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from shared.adapters.azure.common import NO_RETRY, Management, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
 from shared.domain.errors import PermanentError
+from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
-from shared.domain.restores.manifest import Contents, Manifest, ShareFile, beat, of_files, sample, sampled
-from shared.domain.restores.verification import Item, RestorePlan
-from shared.domain.restores.workloads import Copy
+from shared.domain.restores.items import ShareItem
+from shared.domain.restores.manifest import Contents, Manifest, ShareFile, canary_time, of_files, sample, sampled
+from shared.domain.restores.verification import RestorePlan, RestoreSource
+from shared.domain.restores.workloads import IsolatedCopy
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +37,11 @@ class FileShares(Management):
         self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
         self._services: dict[str, ShareServiceClient] = {}
 
-    async def held(self, item: Item) -> Contents:
+    async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:  # noqa: ARG002  # others need it
+        """The source as it is: a scratch share is in the protected share's own account."""
+        return source
+
+    async def contents(self, item: ShareItem) -> Contents:
         """What the protected share holds."""
         with translated(f"reading share {item.share}"):
             share = self._share(item.source_id, item.share)
@@ -43,15 +49,17 @@ class FileShares(Management):
             contents = {path: await _digest(share, path) for path in sample(files)}
         return Contents(names=(item.share,), entries=of_files(files, contents))
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
         """What the scratch share holds; those files are read that the manifest knows by content, and the canaries."""
-        wanted = set(sampled(manifest))
-        with translated(f"reading scratch share {_place(plan)}"):
-            share = self._share(plan.item.source_id, _place(plan))
+        read_paths = set(sampled(manifest))
+        with translated(f"reading scratch share {plan.target}"):
+            share = self._share(plan.item.source_id, plan.target)
             files = await _files(share)
-            contents = {f.path: await _digest(share, f.path) for f in files if f.path in wanted}
-            told = {f.path: beat(await _beginning(share, f.path)) for f in files if f.path in canaries}
-        return Copy(entries=of_files(files, contents), beats={path: at for path, at in told.items() if at})
+            contents = {f.path: await _digest(share, f.path) for f in files if f.path in read_paths}
+            canary_times = {f.path: canary_time(await _beginning(share, f.path)) for f in files if f.path in canaries}
+        return IsolatedCopy(
+            entries=of_files(files, contents), canary_times={path: at for path, at in canary_times.items() if at}
+        )
 
     async def isolate(self, plan: RestorePlan) -> None:
         """Create the scratch share, in the protected share's account; nothing changes if it is there already.
@@ -62,22 +70,22 @@ class FileShares(Management):
 
         client = self._arm(plan).file_shares
         mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
-        with translated(f"creating scratch share {_place(plan)}"):
-            found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
+        with translated(f"creating scratch share {plan.target}"):
+            found: Any = await unless_absent(client.get(*_names(plan), plan.target))
             if found is None:
-                await client.create(*_names(plan), _place(plan), mark)
+                await client.create(*_names(plan), plan.target, mark)
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
-                raise PermanentError("PlaceTaken", f"file share {_place(plan)} exists and wasn't created by Meshward")
+                raise PermanentError("PlaceTaken", f"share {plan.target} is there already and isn't Meshward's")
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
         client = self._arm(plan).file_shares
-        with translated(f"deleting scratch share {_place(plan)}"):
-            found: Any = await unless_absent(client.get(*_names(plan), _place(plan)))
+        with translated(f"deleting scratch share {plan.target}"):
+            found: Any = await unless_absent(client.get(*_names(plan), plan.target))
             if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
-            await client.delete(*_names(plan), _place(plan))
-        return [_place(plan)]
+            await client.delete(*_names(plan), plan.target)
+        return [plan.target]
 
     def _arm(self, plan: RestorePlan) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
@@ -110,10 +118,6 @@ def _account(source_id: str) -> ResourceId:
     if not (id.of_type(ACCOUNTS) and re.fullmatch(ACCOUNT_NAME, id.name)):
         raise PermanentError("NotAnAccount", f"{source_id} isn't the resource id of a storage account")
     return id
-
-
-def _place(plan: RestorePlan) -> str:
-    return plan.places[plan.item.share]
 
 
 async def _files(client: "ShareClient") -> list[ShareFile]:

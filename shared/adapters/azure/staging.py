@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores.sending import CLOCK_SKEW, all_ours, sends_folder, sends_of
-from shared.domain.restores.staging import Before, Staged, ours
-from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
+from shared.domain.restores.lease import lease_path
+from shared.domain.restores.sending import CLOCK_SKEW, own_jobs, sends_folder, sends_of
+from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, staged_by, turn_path
+from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,100 +26,107 @@ if TYPE_CHECKING:
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 
 
-class Restores(Protocol):
-    """What tells an item's restore jobs."""
+class RestoreJobs(Protocol):
+    """What lists an item's restore jobs."""
 
-    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]: ...
+    async def restores(self, item: Any, since: datetime) -> list[RestoreJob]: ...
 
 
-class Staging(Management):
-    """What restores of clusters from the vault tier stage; `restores` and `ledger` tell which jobs are whose."""
+class StagedRestores(Management):
+    """Restores that pass through a staging account. `restores` and `ledger` say which jobs are a verification's."""
 
     def __init__(
         self,
         settings: Settings,
         credential: "AsyncTokenCredential",
-        restores: Restores,
+        restores: RestoreJobs,
         ledger: "Ledger",
         **options: Any,
     ) -> None:
         super().__init__(settings, credential, **options)
         self._restores, self._ledger = restores, ledger
 
+    async def jobs(self, plan: RestorePlan) -> list[RestoreJob]:
+        """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
+        sends = sends_of(plan.name, await self._ledger.list(sends_folder(plan.name)))
+        if not sends:
+            return []
+        return own_jobs(await self._restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
+
+    async def require_fit_account(self, plan: RestorePlan, group: str) -> None:
+        """Raise PermanentError unless the staging account is in this group (resource id) and fit for restores."""
+        name, accounts = plan.staging, self._storage(group).storage_accounts
+        with translated(f"reading staging account {name}"):
+            account: Any = await unless_absent(accounts.get_properties(ResourceId(group).group, name))
+        if account is None:
+            message = f"there is no storage account {name} in {group}: correct verify.staging_account"
+            raise PermanentError("NoStagingAccount", message)
+        if str(account.location).lower() != plan.item.location.lower():
+            raise PermanentError(
+                "StagingElsewhere", f"{name} isn't in {plan.item.location}, where the {plan.item.kind} is"
+            )
+        if "ZRS" in plain(account.sku.name):
+            raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup needs another one")
+
+    def _compute(self, resource_id: str) -> "ComputeManagementClient":
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
+
+    def _storage(self, resource_id: str) -> "StorageManagementClient":
+        from azure.mgmt.storage.aio import StorageManagementClient
+
+        return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
+
+
+class Staging(StagedRestores):
+    """What restores of clusters from the vault tier stage."""
+
     async def found(self, plan: RestorePlan) -> list[Staged]:
         """All disks and snapshots in the group, and all containers in its account.
 
         Raises PermanentError where the account isn't fit for restores.
         """
-        await check_account(self._storage(plan), plan.staging_group, plan)
+        await self.require_fit_account(plan, plan.staging_group)
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
 
-    async def jobs(self, plan: RestorePlan) -> list[RestoreJob]:
-        """The restore jobs of a cluster's verification."""
-        return await jobs_of(plan, self._restores, self._ledger)
-
-    async def remove(self, plan: RestorePlan, before: Before, jobs: Sequence[RestoreJob]) -> list[str]:
+    async def remove(self, plan: RestorePlan, jobs: Sequence[RestoreJob]) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
 
-        Nothing is deleted of which it isn't proven that they made it, or which a machine holds.
+        Nothing is deleted of which it isn't proven that they made it, or which a machine holds. Only who has its turn
+        at the group, and has written down what was there before, removes anything.
         """
-        staged = ours(await self.found(plan), before, jobs) if jobs else []
+        if not (plan.staging_group and jobs):
+            return []
+        turn = await self._ledger.find(TURN, turn_path(plan))
+        before = await self._ledger.find(BEFORE, before_path(plan))
+        if before is None or turn is None or turn.lease != lease_path(plan):
+            return []
+        staged = staged_by(await self.found(plan), before, jobs)
         for each in (each for each in staged if not each.held):
             with translated(f"deleting {each}"):
                 await self._delete(plan, each)
         return [str(each) for each in staged]
 
     async def _listed(self, plan: RestorePlan) -> AsyncIterator[Staged]:
-        group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
+        group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
         async for disk in compute.disks.list_by_resource_group(group):
             yield _described("disk", disk)
         async for snapshot in compute.snapshots.list_by_resource_group(group):
             yield _described("snapshot", snapshot)
-        async for container in self._storage(plan).blob_containers.list(group, plan.staging):
+        async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging):
             changed: Any = container.last_modified_time
             yield Staged(kind="container", name=container.name or "", made=changed)
 
     async def _delete(self, plan: RestorePlan, staged: Staged) -> None:
-        group, compute = ResourceId(plan.staging_group).group, self._compute(plan)
+        group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
         if staged.kind == "container":
-            await self._storage(plan).blob_containers.delete(group, plan.staging, staged.name)
+            await self._storage(plan.staging_group).blob_containers.delete(group, plan.staging, staged.name)
         elif staged.kind == "disk":
             await compute.disks.begin_delete(group, staged.name, polling=False)
         else:
             await compute.snapshots.begin_delete(group, staged.name, polling=False)
-
-    def _compute(self, plan: RestorePlan) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
-        return self.client(ComputeManagementClient, ResourceId(plan.staging_group).subscription)
-
-    def _storage(self, plan: RestorePlan) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
-        return self.client(StorageManagementClient, ResourceId(plan.staging_group).subscription)
-
-
-async def check_account(storage: "StorageManagementClient", group: str, plan: RestorePlan) -> None:
-    """Raise PermanentError unless the plan's staging account is in this group (resource id) and fit for restores."""
-    name = plan.staging
-    with translated(f"reading staging account {name}"):
-        account: Any = await unless_absent(storage.storage_accounts.get_properties(ResourceId(group).group, name))
-    if account is None:
-        message = f"there is no storage account {name} in {group}: correct verify.staging_account"
-        raise PermanentError("NoStagingAccount", message)
-    if str(account.location).lower() != plan.item.location.lower():
-        raise PermanentError("StagingElsewhere", f"{name} isn't in {plan.item.location}, where the {plan.item.kind} is")
-    if "ZRS" in plain(account.sku.name):
-        raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup needs another one")
-
-
-async def jobs_of(plan: RestorePlan, restores: Restores, ledger: "Ledger") -> list[RestoreJob]:
-    """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
-    sends = sends_of(plan.name, await ledger.list(sends_folder(plan.name)))
-    if not sends:
-        return []
-    return all_ours(await restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
 
 
 def _described(kind: Any, found: Any) -> Staged:

@@ -1,20 +1,27 @@
 """Backup vaults (Microsoft.DataProtection) as restores need them: jobs, recovery points, restores of AKS clusters."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.adapters.azure.common import Management, last_segment, translated, unless_absent
+from shared.adapters.azure.common import Management, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
+from shared.adapters.backup.restores import (
+    BackupFault,
+    OperationHeader,
+    backup_job,
+    job_of_operation,
+    job_properties,
+    require_passed,
+)
 from shared.domain.cluster import CLUSTERS
-from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
-from shared.domain.resource_id import ResourceId, name_of, same
+from shared.domain.errors import PermanentError
+from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.isolation import NOT_RESTORED
+from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
 from shared.domain.restores.verification import (
     BackupJob,
-    Item,
     JobWarning,
-    RecoveryPoint,
     RestoreJob,
     RestorePlan,
     vault_of,
@@ -27,33 +34,16 @@ _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
 
 
 class ClusterRestores(Management):
-    """Restores of clusters."""
+    """Restores of clusters: `Restores` and `Validations`."""
 
     async def job(self, id: ResourceId) -> BackupJob:
-        """A job as its vault tells it."""
-        vault = vault_of(id)
-        with translated(f"reading job {id.name}"):
-            found = await unless_absent(self._client(id).jobs.get(vault.group, vault.name, id.name))
-        if found is None:
-            raise NotFound("JobGone", f"vault {vault.name} has no job {id.name} (any more)")
-        told: Any = found.properties
-        return BackupJob(
-            kind="cluster",
-            id=str(vault.child("backupJobs", id.name)),
-            operation=told.operation,
-            status=told.status,
-            item=told.backup_instance_id or "",
-            source=told.data_source_id,
-            started=told.start_time,
-            ended=told.end_time,
-        )
+        job = await job_properties(id, self._client(id).jobs.get(*_vault(str(id)), id.name))
+        return backup_job(id, job, kind="cluster", item=job.backup_instance_id or "", source=job.data_source_id)
 
-    async def item(self, job: BackupJob) -> Item:
-        """The backup instance that the job was about."""
+    async def item(self, job: BackupJob) -> ClusterItem:
         return await self.item_of(job.item)
 
-    async def item_of(self, id: str) -> Item:
-        """The backup instance of this resource id."""
+    async def item_of(self, id: str) -> ClusterItem:
         with translated("reading the backup instance"):
             found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
         instance: Any = found.properties
@@ -62,8 +52,7 @@ class ClusterRestores(Management):
             raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
         given = instance.policy_info.policy_parameters
         chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
-        return Item(
-            kind="cluster",
+        return ClusterItem(
             id=id,
             source_id=source.resource_id,
             location=source.resource_location or "",
@@ -72,7 +61,7 @@ class ClusterRestores(Management):
             excluded=tuple(chosen.get("excludedNamespaces") or ()),
         )
 
-    async def points(self, item: Item) -> list[RecoveryPoint]:
+    async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
         """The instance's recovery points; those that are neither in the operational tier nor in the vault tier count as
         incomplete.
         """
@@ -80,7 +69,7 @@ class ClusterRestores(Management):
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
-    async def restores(self, item: Item, since: datetime) -> list[RestoreJob]:
+    async def restores(self, item: ProtectedItem, since: datetime) -> list[RestoreJob]:
         """The instance's restore jobs that started since; the service lists all jobs of the vault, and none runs in a
         vault that is gone.
         """
@@ -90,7 +79,6 @@ class ClusterRestores(Management):
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that will tell."""
         from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
         accepted = OperationHeader()
@@ -103,15 +91,11 @@ class ClusterRestores(Management):
             )
         return accepted.operation
 
-    async def check_validation(self, item: Item, operation: str) -> None:
-        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
-        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
-        with translated("reading the restore's validation"):
-            found: Any = await statuses.get(*_vault(item.id), operation)
-        check_validated(found.status, [found.error] if found.error else [])
+    async def require_validated(self, item: ProtectedItem, operation: str) -> None:
+        found = await self._operation(item, operation)
+        require_passed(found.status, [found.error] if found.error else [])
 
     async def send(self, plan: RestorePlan) -> str:
-        """Send the restore request, once; the id of the operation that accepted it."""
         accepted = OperationHeader()
         with translated("sending the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_trigger_restore(
@@ -122,32 +106,23 @@ class ClusterRestores(Management):
             )
         return accepted.operation
 
-    async def job_of(self, item: Item, operation: str) -> str:
-        """The name of the job that an accepted request became; NotConverged until there is one."""
-        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
-        with translated("reading the restore's operation"):
-            found: Any = await statuses.get(*_vault(item.id), operation)
-        return job_of_operation(found.status, found.error, (found.properties or {}).get("jobId"))
+    async def job_of(self, item: ProtectedItem, operation: str) -> str:
+        return job_of_operation(await self._operation(item, operation))
 
-    async def restore_job(self, item: Item, name: str) -> RestoreJob:
-        """A restore job with its warnings and errors."""
+    async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
         with translated(f"reading job {name}"):
             found = await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name)
         return _restore_job(found)
+
+    async def _operation(self, item: ProtectedItem, operation: str) -> Any:
+        statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
+        with translated("reading the restore's operation"):
+            return await statuses.get(*_vault(item.id), operation)
 
     def _client(self, id: ResourceId) -> "DataProtectionMgmtClient":
         from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
         return self.client(DataProtectionMgmtClient, id.subscription)
-
-
-class OperationHeader:
-    """A response hook that keeps the id of the operation that a 202 names."""
-
-    operation = ""
-
-    def __call__(self, response: Any) -> None:
-        self.operation = last_segment(response.http_response.headers.get("Azure-AsyncOperation", ""))
 
 
 def _vault(id: str) -> tuple[str, str]:
@@ -161,48 +136,19 @@ def _instance(id: str) -> tuple[str, str, str]:
     return *_vault(id), ResourceId(id).name
 
 
-class BackupFault(Protocol):
-    """What is read of an error that Azure Backup tells."""
-
-    @property
-    def code(self) -> str | None: ...
-
-    @property
-    def message(self) -> str | None: ...
-
-
-def job_of_operation(status: str, error: BackupFault | None, job: str | None) -> str:
-    """The job's name that a finished operation tells. A failed one answers 200, an open one may carry an error."""
-    if status.lower() in ("failed", "canceled", "cancelled"):
-        code, message = (error.code, error.message) if error else (None, None)
-        raise PermanentError(service_code(code) if code else "RestoreRefused", message or status)
-    if not job:
-        raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
-    return name_of(job)
-
-
-def check_validated(status: str, faults: Sequence[BackupFault]) -> None:
-    """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
-    if status.lower() == "inprogress":
-        raise NotConverged("RestoreValidating", "Azure Backup is validating the restore")
-    if faults or status.lower() != "succeeded":
-        told = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
-        raise PermanentError("RestoreNotPossible", f"Azure Backup can't make the restore: {told}")
-
-
 async def _all(pages: AsyncIterable[Any]) -> list[Any]:
     return [each async for each in pages]
 
 
-def _is_restore_of(found: Any, item: Item) -> bool:
+def _is_restore_of(found: Any, item: ProtectedItem) -> bool:
     job = found.properties
     return str(job.operation).lower() == "restore" and same(str(job.backup_instance_id), item.id)
 
 
 def _point(found: Any) -> RecoveryPoint:
     point = found.properties
-    told = point.get("recoveryPointDataStoresDetails") or ()
-    stores = {store.get("type") for store in told if store.get("visible") is not False}
+    details = point.get("recoveryPointDataStoresDetails") or ()
+    stores = {store.get("type") for store in details if store.get("visible") is not False}
     whole = str(point.get("recoveryPointState", "")).lower() == "completed"
     return RecoveryPoint(
         id=found.name,
@@ -251,18 +197,18 @@ def _request(plan: RestorePlan) -> Any:
         "resource_location": plan.item.location,
         "datasource_type": CLUSTERS,
     }
-    wanted: dict[str, Any] = {
+    criteria: dict[str, Any] = {
         "include_cluster_scope_resources": False,
-        "included_namespaces": list(plan.places),
-        "namespace_mappings": plan.places,
+        "included_namespaces": list(plan.isolated),
+        "namespace_mappings": plan.isolated,
         "excluded_resource_types": list(NOT_RESTORED),
         "persistent_volume_restore_mode": "RestoreWithVolumeData",
         "conflict_policy": "Skip",
     }
-    criteria: Any = models.KubernetesClusterRestoreCriteria(**wanted)
+    restore_criteria: Any = models.KubernetesClusterRestoreCriteria(**criteria)
     if plan.staging_group:
-        criteria = models.KubernetesClusterVaultTierRestoreCriteria(
-            **wanted,
+        restore_criteria = models.KubernetesClusterVaultTierRestoreCriteria(
+            **criteria,
             staging_resource_group_id=plan.staging_group,
             staging_storage_account_id=str(ResourceId(plan.staging_group).child(ACCOUNTS, plan.staging)),
         )
@@ -274,6 +220,6 @@ def _request(plan: RestorePlan) -> Any:
             restore_location=plan.item.location,
             datasource_info=models.Datasource(object_type="Datasource", **cluster),
             datasource_set_info=models.DatasourceSet(object_type="DatasourceSet", **cluster),
-            restore_criteria=[criteria],
+            restore_criteria=[restore_criteria],
         ),
     )

@@ -4,74 +4,81 @@ Scratch group and staging account are the policy document's word; neither is mad
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.azure.staging import check_account, jobs_of
-from shared.domain.errors import NotConverged, NotFound
+from shared.adapters.azure.common import translated, unless_absent
+from shared.adapters.azure.staging import StagedRestores
+from shared.domain.errors import NotConverged, NotFound, PermanentError
+from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId
-from shared.domain.restores.disks import Disk, Lun, copied, covered, in_the_way, of_disks, restored, staging_container
+from shared.domain.restores.disks import (
+    Disk,
+    Lun,
+    copied,
+    covered,
+    leftover_disks,
+    of_disks,
+    restored,
+    scratch_id,
+    staging_container,
+)
+from shared.domain.restores.items import MachineItem
 from shared.domain.restores.manifest import Contents, Manifest
-from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
-from shared.domain.restores.workloads import Copy
-from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.storage.aio import StorageManagementClient
-
-    from shared.adapters.azure.ledger import Ledger
-    from shared.adapters.backup.share_restores import VaultRestores
+from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource
+from shared.domain.restores.workloads import IsolatedCopy
 
 
-class Disks(Management):
-    """Disks of machines and of their copies. `restores` and `ledger` tell which restore job a verification's is."""
+class Disks(StagedRestores):
+    """Disks of machines and of their copies."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        credential: "AsyncTokenCredential",
-        restores: "VaultRestores",
-        ledger: "Ledger",
-        **options: Any,
-    ) -> None:
-        super().__init__(settings, credential, **options)
-        self._restores, self._ledger = restores, ledger
+    async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
+        """The source with its machine's region and the group that its disks are restored to.
 
-    async def located(self, item: Item) -> Item:
-        """The item with the region of its machine."""
-        machine = await self._machine(item)
-        return msgspec.structs.replace(item, location=machine.location)
+        Raises PermanentError where the policy names no such group.
+        """
+        knobs = policy.at().verify
+        if not knobs.scratch_group:
+            raise PermanentError(
+                "NoScratchGroup",
+                "disks have no place to be restored to: the policy document names it in verify.scratch_group and "
+                "verify.staging_account",
+            )
+        machine = await self._machine(source.item.source_id)
+        return msgspec.structs.replace(
+            source,
+            item=msgspec.structs.replace(source.item, location=machine.location),
+            target_id=scratch_id(source.item, knobs.scratch_group),
+            staging=knobs.staging_account,
+        )
 
-    async def held(self, item: Item) -> Contents:
+    async def contents(self, item: MachineItem) -> Contents:
         """The disks of the protected machine that its backup covers."""
-        machine = await self._machine(item)
+        machine = await self._machine(item.source_id)
         with translated(f"reading the disks of {machine.name}"):
             disks = {lun: await self._disk(id) for lun, id in _attached(machine).items()}
         return Contents(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
 
-    async def _machine(self, item: Item) -> Any:
-        id = ResourceId(item.source_id)
+    async def _machine(self, source_id: str) -> Any:
+        id = ResourceId(source_id)
         with translated(f"reading machine {id.name}"):
-            machine = await unless_absent(self._compute(item.source_id).virtual_machines.get(id.group, id.name))
+            machine = await unless_absent(self._compute(source_id).virtual_machines.get(id.group, id.name))
         if machine is None:
-            raise NotFound("MachineGone", f"{item.source_id} isn't there (any more)")
+            raise NotFound("MachineGone", f"{source_id} isn't there (any more)")
         return machine
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # others need them
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # others need them
         """The disks that the restore has made."""
-        return Copy(entries=of_disks(copied(await self._scratch(plan), await self._jobs(plan), _machine(plan))))
+        return IsolatedCopy(entries=of_disks(copied(await self._scratch(plan), await self.jobs(plan), _machine(plan))))
 
     async def isolate(self, plan: RestorePlan) -> None:
         """Make sure that the scratch group can take the disks; nothing is made.
 
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
         """
-        await check_account(self._storage(plan.target_id), plan.target_id, plan)
-        if names := in_the_way(await self._scratch(plan), _machine(plan)):
+        await self.require_fit_account(plan, plan.target_id)
+        if names := leftover_disks(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
 
     async def remove(self, plan: RestorePlan) -> list[str]:
@@ -80,7 +87,7 @@ class Disks(Management):
         Nothing is deleted of which it isn't proven that this restore made it. A restore that runs on is still there: it
         makes its disks at its end.
         """
-        jobs = await self._jobs(plan)
+        jobs = await self.jobs(plan)
         staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
         running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
         return [*await self._remove_disks(plan, jobs), *filter(None, staged), *running]
@@ -101,9 +108,6 @@ class Disks(Management):
             await containers.delete(_group(plan), plan.staging, name)
         return name
 
-    async def _jobs(self, plan: RestorePlan) -> list[RestoreJob]:
-        return await jobs_of(plan, self._restores, self._ledger)
-
     async def _scratch(self, plan: RestorePlan) -> list[Disk]:
         with translated(f"listing disks of {plan.target_id}"):
             listed = self._compute(plan.target_id).disks.list_by_resource_group(_group(plan))
@@ -112,16 +116,6 @@ class Disks(Management):
     async def _disk(self, id: str) -> Disk:
         disk = ResourceId(id)
         return _described(await self._compute(id).disks.get(disk.group, disk.name))
-
-    def _compute(self, resource_id: str) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
-        return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
-
-    def _storage(self, resource_id: str) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
-        return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
 
 
 def _group(plan: RestorePlan) -> str:

@@ -9,28 +9,26 @@ import msgspec
 
 from shared.adapters.azure.common import plain, translated
 from shared.adapters.azure.staging import ACCOUNTS
-from shared.adapters.backup.cluster_restores import OperationHeader, check_validated
-from shared.adapters.backup.share_restores import VaultRestores
+from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores, vault_names
+from shared.adapters.backup.restores import OperationHeader, require_passed
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.verification import BackupJob, Item, RestoreJob, RestorePlan, vault_of
+from shared.domain.restores.items import MachineItem
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 
-class MachineRestores(VaultRestores):
-    """Restores of machines' disks."""
+class MachineRestores(RecoveryServicesRestores[MachineItem]):
+    """Restores of machines' disks, which can be validated."""
 
     management: ClassVar[str] = "AzureIaasVM"
 
     async def validate(self, plan: RestorePlan) -> str:
-        """Ask whether the restore could be made now; the id of the operation that will tell."""
         from azure.mgmt.recoveryservicesbackup import models
 
-        vault = vault_of(ResourceId(plan.item.id))
         accepted = OperationHeader()
         asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
         with translated("validating the restore"):
             await self._client(plan.item.id).validate_operation.begin_trigger(
-                resource_group_name=vault.group,
-                vault_name=vault.name,
+                **vault_names(plan.item.id),
                 parameters=models.ValidateOperationRequestResource(
                     id=str(ResourceId(plan.item.id).child("recoveryPoints", plan.point.id)), properties=asked
                 ),
@@ -39,25 +37,20 @@ class MachineRestores(VaultRestores):
             )
         return accepted.operation
 
-    async def check_validation(self, item: Item, operation: str) -> None:
-        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
-        vault = vault_of(ResourceId(item.id))
+    async def require_validated(self, item: MachineItem, operation: str) -> None:
         statuses = self._client(item.id).validate_operation_statuses
         with translated("reading the restore's validation"):
-            found: Any = await statuses.get(
-                resource_group_name=vault.group, vault_name=vault.name, operation_id=operation
-            )
-        told = found.properties and found.properties.validate_operation_response
-        faults = (told and told.validation_results) or []
-        check_validated(plain(found.status), [*faults, *([found.error] if found.error else [])])
+            found: Any = await statuses.get(**vault_names(item.id), operation_id=operation)
+        response = found.properties and found.properties.validate_operation_response
+        faults = (response and response.validation_results) or []
+        require_passed(plain(found.status), [*faults, *([found.error] if found.error else [])])
 
-    def _item_of(self, found: Any) -> Item:
+    def _item_of(self, found: Any) -> MachineItem:
         held = found.properties
         chosen = (held.get("extendedProperties") or {}).get("diskExclusionProperties") or {}
         luns = tuple(str(lun) for lun in chosen.get("diskLunList") or ())
         included, excluded = (luns, ()) if chosen.get("isInclusionList") else ((), luns)
-        return Item(
-            kind="machine",
+        return MachineItem(
             id=found.id,
             source_id=held.source_resource_id,
             policy=held.policy_id or "",
@@ -68,10 +61,10 @@ class MachineRestores(VaultRestores):
     def _is_about(self, job: BackupJob, found: Any) -> bool:
         return same(str(found.properties.get("containerName")), job.source)
 
-    def _is_of(self, item: Item, found: Any) -> bool:
+    def _is_of(self, item: MachineItem, found: Any) -> bool:
         return same(ResourceId(item.id).name, f"vm;{found.properties.get('containerName')}")
 
-    def _told(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
+    def _with_details(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
         target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
         return msgspec.structs.replace(job, target=target, staging=staging)
 

@@ -1,6 +1,6 @@
-"""Isolated namespaces: the objects of protected ones, and the places where a cluster's backup is restored to.
+"""Protected namespaces, and the isolated ones that their backups are restored to.
 
-A place is in the cluster that is restored to, which may be another one than the source.
+These are in the cluster that is restored to, which may be another one than the source.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,16 +25,17 @@ from shared.adapters.kubernetes.errors import Absent
 from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import WorkloadCall, objects_of, pod_of
 from shared.domain.restores.isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.manifest import (
     VERIFIES_LABEL,
     Contents,
     Manifest,
-    beats_of,
+    canary_times_of,
     of_objects,
     protected_namespaces,
 )
-from shared.domain.restores.verification import Item, RestorePlan
-from shared.domain.restores.workloads import Copy, workloads_of
+from shared.domain.restores.verification import RestorePlan
+from shared.domain.restores.workloads import IsolatedCopy, workloads_of
 
 VOLUME = Kind("", "v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 _READ = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, SERVICE_ACCOUNT, CONFIG_MAP, VOLUME_CLAIM, POD)
@@ -72,73 +73,73 @@ class Namespaces:
                 return missing
             return [*missing, *await api.missing(*_NEEDED_IN_MESH)]
 
-    async def held(self, item: Item) -> Contents:
+    async def contents(self, item: ClusterItem) -> Contents:
         """What the protected namespaces hold."""
         async with self._kubernetes.api(item.source_id) as api:
             names = protected_namespaces(await api.list(NAMESPACE), item.included, item.excluded)
             objects = await _objects(api, names, _READ)
         return Contents(names=tuple(names), entries=of_objects(objects, {name: name for name in names}))
 
-    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> Copy:  # noqa: ARG002  # shares need them
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:  # noqa: ARG002  # shares need them
         """What the isolated namespaces hold, and whether their workloads run and joined the mesh."""
-        source = {place: name for name, place in plan.places.items()}
+        source = {isolated: name for name, isolated in plan.isolated.items()}
         async with self._kubernetes.api(plan.target_id) as api:
             objects = await _objects(api, source, _READ)
             bundle = await _bundle(api) if plan.trust_domain else None
-        return Copy(
+        return IsolatedCopy(
             entries=of_objects(objects, source),
             workloads=workloads_of(objects, bundle),
-            beats=beats_of(objects["ConfigMap"], source),
+            canary_times=canary_times_of(objects["ConfigMap"], source),
         )
 
     async def running(self, plan: RestorePlan) -> dict[str, list[Object]]:
         """The pods of the isolated namespaces, and the namespaces themselves."""
         async with self._kubernetes.api(plan.target_id) as api:
-            return await _objects(api, plan.places.values(), (POD,))
+            return await _objects(api, plan.isolated.values(), (POD,))
 
     async def isolate(self, plan: RestorePlan) -> None:
-        """Make the place for each namespace and close it before anything is restored there.
+        """Make an isolated namespace for each one that is restored, and close it before anything is in it.
 
         Raises PermanentError where a namespace of that name is somebody else's.
         """
         async with self._kubernetes.api(plan.item.source_id) as api:
-            sources = {name: await api.get(NAMESPACE, name) for name in plan.places}
+            sources = {name: await api.get(NAMESPACE, name) for name in plan.isolated}
         async with self._kubernetes.api(plan.target_id) as api:
-            for name, place in plan.places.items():
-                found = await api.get(NAMESPACE, place)
+            for name, isolated in plan.isolated.items():
+                found = await api.get(NAMESPACE, isolated)
                 if found and not is_ours(found, plan.name):
-                    raise PermanentError("PlaceTaken", f"namespace {place} exists and wasn't created by Meshward")
+                    raise PermanentError("PlaceTaken", f"namespace {isolated} is there already and isn't Meshward's")
                 source = sources[name] or {"metadata": {"name": name}}
-                await api.apply(NAMESPACE, isolated_namespace(source, place, plan.name))
-                await api.apply(NETWORK_POLICY, isolating_policy(place))
+                await api.apply(NAMESPACE, isolated_namespace(source, isolated, plan.name))
+                await api.apply(NETWORK_POLICY, isolating_policy(isolated))
 
     async def call(self, plan: RestorePlan, calls: Sequence[WorkloadCall]) -> dict[tuple[str, str], Object]:
-        """The pods of these calls by place and name; those that aren't there are made, and what lets them in first.
+        """The pods of these calls by namespace and name; those that aren't there are made, and what lets them in first.
 
         Raises PermanentError where the mesh's policies aren't served.
         """
         async with self._kubernetes.api(plan.target_id) as api:
-            found = {(c.place, c.name): await api.get(POD, c.name, c.place) for c in calls}
-            wanted = [c for c in calls if found[c.place, c.name] is None]
-            for kind, access in objects_of(wanted, plan.name):
+            found = {(c.namespace, c.name): await api.get(POD, c.name, c.namespace) for c in calls}
+            missing = [c for c in calls if found[c.namespace, c.name] is None]
+            for kind, access in objects_of(missing, plan.name):
                 await _let_in(api, kind, access)
-            for call in wanted:
-                found[call.place, call.name] = await api.apply(POD, pod_of(call, plan.name))
+            for call in missing:
+                found[call.namespace, call.name] = await api.apply(POD, pod_of(call, plan.name))
         return {key: pod for key, pod in found.items() if pod}
 
     async def remove(self, plan: RestorePlan) -> list[str]:
-        """Ask for the end of the places; the names of what is still there, volumes included.
+        """Ask for the end of the isolated namespaces; the names of what is still there, volumes included.
 
         A namespace that isn't ours is left alone.
         """
-        places = list(plan.places.values())
+        isolated = list(plan.isolated.values())
         async with self._kubernetes.api(plan.target_id) as api:
-            found = [await api.get(NAMESPACE, place) for place in places]
+            found = [await api.get(NAMESPACE, name) for name in isolated]
             left = [namespace for namespace in found if namespace and is_ours(namespace, plan.name)]
             for namespace in left:
                 if not namespace["metadata"].get("deletionTimestamp"):
                     await api.delete(NAMESPACE, namespace["metadata"]["name"])
-            volumes = [v for v in await api.list(VOLUME) if _claimed_from(v) in places]
+            volumes = [v for v in await api.list(VOLUME) if _claimed_from(v) in isolated]
         return [item["metadata"]["name"] for item in (*left, *volumes)]
 
 

@@ -16,7 +16,7 @@ from shared.domain.restores.calls import CONTAINER, WorkloadCall
 from shared.domain.restores.manifest import Object
 from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, CheckResult, Weight
 
-_TOLD = 200  # characters of what a command has written as its termination message
+_QUOTED = 200  # characters of what a command has written as its termination message
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ def _tcp(call: WorkloadCall, answer: Answer) -> _Said:
 
 
 def _command(_: WorkloadCall, answer: Answer) -> _Said:
-    said = answer.message.strip()[:_TOLD]
+    said = answer.message.strip()[:_QUOTED]
     return _Said(answer.exit_code == 0, f"exit code {answer.exit_code} {said}".strip())
 
 

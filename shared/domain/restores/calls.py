@@ -1,4 +1,4 @@
-"""Short-lived pods in the isolated place that call the restored workloads, and what their answers say.
+"""Short-lived pods in the isolated namespaces that call the restored workloads, and what their answers say.
 
 Rules:
 - A restored workload is in the mesh only if a handshake with it completes. In each namespace one pod that the mesh
@@ -23,13 +23,13 @@ from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from shared.domain.restores.workloads import belongs_to_mesh, ready
 
-ALLOWED, STRANGER, CONTAINER = "meshward-probe", "meshward-stranger", "call"
+ALLOWED, DENIED, CONTAINER = "meshward-probe", "meshward-stranger", "call"
 ANSWERED_WITHIN = timedelta(minutes=10)
 _PATH = "/.well-known/meshward"
-_PATIENCE = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
-_REPORT = "%output{/dev/termination-log}%{http_code} %{exitcode} %header{l5d-proxy-error}"
+_CURL_RETRIES = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
+_WRITE_OUT = "%output{/dev/termination-log}%{http_code} %{exitcode} %header{l5d-proxy-error}"
 _HTTP = re.compile(r"http|web|api|grpc", re.IGNORECASE)
-_OF_A_POD = {  # labels that tell pods of one workload apart
+_POD_LABELS = {  # labels that tell pods of one workload apart
     "pod-template-hash",
     "controller-revision-hash",
     "pod-template-generation",
@@ -39,54 +39,51 @@ _OF_A_POD = {  # labels that tell pods of one workload apart
 
 
 class WorkloadCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One pod to run: which rung its answer is, about which workload, as which service account, and its container.
+    """One pod to run in an isolated namespace."""
 
-    `port` and `labels` are those of the called pod where the mesh decides who may call it, 0 and none elsewhere.
-    """
-
-    name: str
-    place: str
-    rung: Rung
-    about: str
-    account: str
+    name: str  # of the pod
+    namespace: str
+    rung: Rung  # the check that its answer is
+    about: str  # the called workload and port, or the command, as findings name it
+    account: str  # service account
     image: str
     command: tuple[str, ...]
     speaks: Literal["http", "tcp", "command"]
-    port: int = 0
-    labels: dict[str, str] = {}
+    port: int = 0  # of the called pod where the mesh decides who may call it, else 0
+    labels: dict[str, str] = {}  # of the called pod, in the same case
 
 
 class CallTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A restored pod that can be called."""
 
-    place: str
+    namespace: str
     workload: str
     ip: str
-    port: int
-    http: bool
-    meshed: bool
-    labels: dict[str, str]
+    port: int  # 0 where it names none
+    http: bool  # as far as the port's name tells
+    meshed: bool  # it has a proxy or ought to
+    labels: dict[str, str]  # those that all pods of the workload have
 
 
 def calls_of(
-    objects: Mapping[str, Iterable[Object]], places: Mapping[str, str], knobs: VerifyPolicy, *, meshed: bool
+    objects: Mapping[str, Iterable[Object]], isolated: Mapping[str, str], knobs: VerifyPolicy, *, meshed: bool
 ) -> list[WorkloadCall]:
-    """What to run for these objects of the isolated places; `places` maps source namespaces to them.
+    """What to run for these objects of isolated namespaces; `isolated` maps each source namespace to its copy.
 
     In a cluster that isn't `meshed` by Meshward's word, nobody's right to call is asked for.
     """
     targets = _targets(objects, meshed=meshed)
-    calls = [call for place in places.values() for call in _mesh_calls(targets, place, knobs)]
-    probes = [probe for probe in knobs.probes if probe.namespace in places]
-    return calls + [_probe_call(probe, places[probe.namespace], targets, n, knobs) for n, probe in enumerate(probes)]
+    calls = [call for namespace in isolated.values() for call in _mesh_calls(targets, namespace, knobs)]
+    probes = [probe for probe in knobs.probes if probe.namespace in isolated]
+    return calls + [_probe_call(probe, isolated[probe.namespace], targets, n, knobs) for n, probe in enumerate(probes)]
 
 
 def objects_of(calls: Sequence[WorkloadCall], name: str) -> list[tuple[str, Any]]:
     """Kinds and objects that the calls need besides their pods; `name` is the verification's."""
     made: dict[tuple[str, str, str], Any] = {}
     for call in calls:
-        for kind, body in [("ServiceAccount", _named(call.account, call.place)), *_access(call)]:
-            made[kind, call.place, body["metadata"]["name"]] = body
+        for kind, body in [("ServiceAccount", _named(call.account, call.namespace)), *_access(call)]:
+            made[kind, call.namespace, body["metadata"]["name"]] = body
     return [(kind, _labelled(body, name)) for (kind, _, _), body in made.items()]
 
 
@@ -113,25 +110,27 @@ def pod_of(call: WorkloadCall, name: str) -> Any:
         "activeDeadlineSeconds": int(ANSWERED_WITHIN.total_seconds()),
         "containers": [container],
     }
-    return _labelled({**_named(call.name, call.place), "spec": spec}, name)
+    return _labelled({**_named(call.name, call.namespace), "spec": spec}, name)
 
 
-def _mesh_calls(targets: Sequence[CallTarget], place: str, knobs: VerifyPolicy) -> list[WorkloadCall]:
-    meshed = [t for t in targets if t.place == place and t.meshed]
+def _mesh_calls(targets: Sequence[CallTarget], namespace: str, knobs: VerifyPolicy) -> list[WorkloadCall]:
+    meshed = [t for t in targets if t.namespace == namespace and t.meshed]
     target = next(iter(sorted(meshed, key=lambda t: (not t.http, t.workload, t.port))), None)
     if target is None:
         return []
-    callers = ((HANDSHAKE, ALLOWED), (REFUSAL, STRANGER))
+    callers = ((HANDSHAKE, ALLOWED), (REFUSAL, DENIED))
     return [_call(target, account, rung, account, _PATH, knobs) for rung, account in callers]
 
 
-def _probe_call(probe: Probe, place: str, targets: Sequence[CallTarget], n: int, knobs: VerifyPolicy) -> WorkloadCall:
+def _probe_call(
+    probe: Probe, namespace: str, targets: Sequence[CallTarget], n: int, knobs: VerifyPolicy
+) -> WorkloadCall:
     name = f"{ALLOWED}-{n}"
     if probe.command:
         about = f"{probe.namespace}: {' '.join(probe.command)}"[:200]
         return WorkloadCall(
             name=name,
-            place=place,
+            namespace=namespace,
             rung=PROBE,
             about=about,
             account=ALLOWED,
@@ -139,9 +138,9 @@ def _probe_call(probe: Probe, place: str, targets: Sequence[CallTarget], n: int,
             command=probe.command,
             speaks="command",
         )
-    found = next((t for t in targets if (t.place, t.workload) == (place, probe.workload)), None)
+    found = next((t for t in targets if (t.namespace, t.workload) == (namespace, probe.workload)), None)
     nobody = CallTarget(
-        place=place, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={}
+        namespace=namespace, workload=probe.workload, ip="127.0.0.1", port=0, http=True, meshed=False, labels={}
     )
     target = msgspec.structs.replace(found or nobody, port=probe.port or 0)
     return _call(target, name, PROBE, ALLOWED, probe.path, knobs)
@@ -149,10 +148,10 @@ def _probe_call(probe: Probe, place: str, targets: Sequence[CallTarget], n: int,
 
 def _call(target: CallTarget, name: str, rung: Rung, account: str, path: str, knobs: VerifyPolicy) -> WorkloadCall:
     url = f"http://{target.ip}:{target.port}{path}" if path else f"telnet://{target.ip}:{target.port}"
-    curl = ["curl", "--silent", "--output", "/dev/null", *_PATIENCE, "--write-out", _REPORT, url]
+    curl = ["curl", "--silent", "--output", "/dev/null", *_CURL_RETRIES, "--write-out", _WRITE_OUT, url]
     return WorkloadCall(
         name=name,
-        place=target.place,
+        namespace=target.namespace,
         rung=rung,
         about=f"{target.workload}:{target.port}",
         account=account,
@@ -177,13 +176,13 @@ def _targets(objects: Mapping[str, Iterable[Object]], *, meshed: bool) -> list[C
 def _target(pod: Object, port: Object, meshed: bool) -> CallTarget:
     metadata, name = pod["metadata"], f"{port.get('appProtocol', '')} {port.get('name', '')}"
     return CallTarget(
-        place=metadata["namespace"],
+        namespace=metadata["namespace"],
         workload=_workload(pod),
         ip=pod.get("status", {}).get("podIP", ""),
         port=port["containerPort"],
         http=bool(_HTTP.search(name)),
         meshed=meshed and bool(port["containerPort"]),
-        labels={key: value for key, value in (metadata.get("labels") or {}).items() if key not in _OF_A_POD},
+        labels={key: value for key, value in (metadata.get("labels") or {}).items() if key not in _POD_LABELS},
     )
 
 
@@ -212,12 +211,12 @@ def _access(call: WorkloadCall) -> list[tuple[str, Any]]:
         "targetRef": {"group": group, "kind": "Server", "name": name},
         "requiredAuthenticationRefs": [{"group": group, "kind": "MeshTLSAuthentication", "name": ALLOWED}],
     }
-    wanted = [
+    policies = [
         ("MeshTLSAuthentication", ALLOWED, allowed),
         ("Server", name, selector),
         ("AuthorizationPolicy", name, lets_in),
     ]
-    return [(kind, {**_named(name, call.place), "spec": spec}) for kind, name, spec in wanted]
+    return [(kind, {**_named(name, call.namespace), "spec": spec}) for kind, name, spec in policies]
 
 
 def _named(name: str, namespace: str) -> dict[str, Any]:

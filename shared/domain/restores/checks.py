@@ -2,7 +2,7 @@
 
 Rules:
 - Restore status and verdict are two things: a job may say Completed and the copy be worthless.
-- A missed target or a warning is a finding; data that is missing, altered or unusable is a failure. Where the place
+- A missed target or a warning is a finding; data that is missing, altered or unusable is a failure. Where the cluster
   itself stood in the way, nothing can be said about the copy.
 - Without a single check there is nothing to judge: the verdict is Inconclusive, with the reason why.
 """
@@ -30,7 +30,7 @@ from shared.domain.restores.rungs import (
     WARNINGS,
     CheckResult,
 )
-from shared.domain.restores.verification import GOOD, RestoreJob, RestorePlan, Verification
+from shared.domain.restores.verification import EndedRestore, RestoreJob, RestorePlan, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
 
@@ -41,69 +41,59 @@ type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusi
 
 
 class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found. `restore_status` is the job's own word, empty if no restore ran; times in seconds."""
+    """What a verification found."""
 
     checks: tuple[CheckResult, ...] = ()
-    restore_status: str = ""
-    rpo_s: float | None = None
-    rto_s: float | None = None
-    reason: str = ""
+    restore_status: str = ""  # the job's own word, empty if no restore ran
+    rpo_s: float | None = None  # seconds
+    rto_s: float | None = None  # seconds
+    reason: str = ""  # why checks are missing
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict as the ledger keeps it; `left_over` counts isolated places that weren't seen gone."""
+class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict as the ledger keeps it."""
 
     job_id: str
     verdict: Verdict
-    reasons: tuple[str, ...]
-    restore_status: str
-    rpo_s: float | None
-    rto_s: float | None
+    reasons: tuple[str, ...]  # what speaks against a better verdict
+    restore_status: str  # the job's own word, empty if no restore ran
+    rpo_s: float | None  # seconds
+    rto_s: float | None  # seconds
     checks: tuple[CheckResult, ...]
-    left_over: int
+    left_over: int  # isolated copies that weren't seen gone
     judged_at: datetime
     item_id: str = ""
     point: str = ""
-    names: tuple[str, ...] = ()
-    manifest: str = ""
+    names: tuple[str, ...] = ()  # what was restored: namespaces, or the share
+    manifest: str = ""  # its path
 
 
-VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", Result)
+VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", VerificationResult)
 
 
-class Concluded(msgspec.Struct, frozen=True, kw_only=True):
+class ConcludedVerification(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found and what it left behind; without a plan it restored nothing."""
 
-    wanted: Verification
+    verification: Verification
     plan: RestorePlan | None
     outcome: VerificationOutcome
     left_over: int
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore whose workloads were `ready` then, or are as ready as they get."""
+class SettledRestore(EndedRestore, frozen=True, kw_only=True):
+    """A restore whose workloads are ready, or as ready as they get, and what calls of them have shown."""
 
-    plan: RestorePlan
-    job: RestoreJob
-    ready: datetime
-
-
-class Called(msgspec.Struct, frozen=True, kw_only=True):
-    """A settled restore and the checks that calls of its workloads are."""
-
-    settled: Settled
-    checks: tuple[CheckResult, ...] = ()
+    ready_at: datetime
+    calls: tuple[CheckResult, ...] = ()
 
 
-class Arrived(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in the isolated place: how it differs from the manifest, what runs there (None for a share), the times
-    that its canaries tell (None: it tells none), and when it was ready.
-    """
+class RestoredCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the isolated copy."""
 
-    difference: Difference
-    workloads: Workloads | None
-    ready: datetime
-    beats: dict[str, datetime | None] = {}
+    difference: Difference  # from the manifest
+    workloads: Workloads | None  # None where nothing runs
+    ready_at: datetime
+    canary_times: dict[str, datetime | None] = {}  # the time in each canary, None where it holds none
 
 
 def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tuple[str, ...]]:
@@ -118,20 +108,20 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 
 
 def ladder(
-    plan: RestorePlan, job: RestoreJob, arrived: Arrived | None, called: Sequence[CheckResult], knobs: VerifyPolicy
+    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
-    """All checks in order, `called` being those of probes; only the first three if the restore job failed."""
+    """All checks in order, `calls` being those of calls; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
     if not checks[-1].passed or arrived is None:
         return checks
     checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
-    checks += [_canary(arrived.beats, plan.taken - knobs.rpo)] if arrived.beats else []
+    checks += [_canary(arrived.canary_times, plan.taken - knobs.rpo)] if arrived.canary_times else []
     if arrived.workloads is not None:
         checks += _running(arrived.workloads)
-    return [*checks, *called, _restore_time(job, arrived.ready, knobs)]
+    return [*checks, *calls, _restore_time(job, arrived.ready_at, knobs)]
 
 
-def some(names: Sequence[str]) -> str:
+def shortened(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     rest = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
@@ -145,7 +135,7 @@ def _age(plan: RestorePlan, knobs: VerifyPolicy) -> CheckResult:
 
 def _threat(plan: RestorePlan) -> CheckResult:
     finding = (
-        f"skipped because of a threat: {some(plan.flagged)}"
+        f"skipped because of a threat: {shortened(plan.flagged)}"
         if plan.flagged
         else "no recovery point is flagged as a threat"
     )
@@ -156,16 +146,16 @@ def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
     took = (job.ended - job.started).total_seconds() if job.ended else None
     tier = " from the vault tier" if plan.staging_group else ""
     finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
-    return RESTORE_JOB.check(passed=job.status.lower() in GOOD, finding=finding, seconds=took)
+    return RESTORE_JOB.check(passed=job.succeeded, finding=finding, seconds=took)
 
 
 def _warnings(job: RestoreJob) -> CheckResult:
     found = classified(job.warnings)
     silent = job.status.lower() != "completed" and not job.warnings
-    told = [f"{kind}: {some(texts)}" for kind, texts in found.items() if texts]
+    findings = [f"{kind}: {shortened(texts)}" for kind, texts in found.items() if texts]
     return WARNINGS.check(
         passed=not (found["lossy"] or found["unclear"] or silent),
-        finding="; ".join(told) or job.status,
+        finding="; ".join(findings) or job.status,
         weight="failure" if found["lossy"] else None,
     )
 
@@ -180,35 +170,38 @@ def _counters(job: RestoreJob, difference: Difference) -> list[CheckResult]:
 
 def _inventory(difference: Difference) -> CheckResult:
     parts = [f"{difference.compared} compared"]
-    parts += [f"missing {some(difference.missing)}"] if difference.missing else []
-    parts += [f"altered {some(difference.altered)}"] if difference.altered else []
-    parts += [f"not in the source {some(difference.extra)}"] if difference.extra else []
+    parts += [f"missing {shortened(difference.missing)}"] if difference.missing else []
+    parts += [f"altered {shortened(difference.altered)}"] if difference.altered else []
+    parts += [f"not in the source {shortened(difference.extra)}"] if difference.extra else []
     return INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
 
 
-def _canary(beats: dict[str, datetime | None], since: datetime) -> CheckResult:
-    stale = [f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)" for name, at in beats.items()]
-    stale = [told for told, at in zip(stale, beats.values(), strict=True) if at is None or at < since]
-    finding = f"older than {since:%Y-%m-%d %H:%M}: {some(stale)}" if stale else f"{len(beats)} are fresh"
+def _canary(canary_times: dict[str, datetime | None], since: datetime) -> CheckResult:
+    stale = [
+        f"{name} ({at:%Y-%m-%d %H:%M})" if at else f"{name} (no time)"
+        for name, at in canary_times.items()
+        if at is None or at < since
+    ]
+    finding = f"older than {since:%Y-%m-%d %H:%M}: {shortened(stale)}" if stale else f"{len(canary_times)} are fresh"
     return CANARY.check(passed=not stale, finding=finding)
 
 
 def _running(workloads: Workloads) -> list[CheckResult]:
-    unbound, unready, strangers = workloads.unbound, workloads.unready, workloads.strangers
-    bound = VOLUMES.check(passed=not unbound, finding=some(unbound) or "all claims are bound")
-    ready = PODS.check(passed=not unready, finding=some(unready) or f"{workloads.pods} pods are ready")
-    if workloads.homeless:
-        finding = f"the cluster has no room for {some(workloads.homeless)}"
+    unbound, unready, outside_mesh = workloads.unbound, workloads.unready, workloads.outside_mesh
+    bound = VOLUMES.check(passed=not unbound, finding=shortened(unbound) or "all claims are bound")
+    ready = PODS.check(passed=not unready, finding=shortened(unready) or f"{workloads.pods} pods are ready")
+    if workloads.unschedulable:
+        finding = f"the cluster has no room for {shortened(workloads.unschedulable)}"
         ready = PODS.check(passed=False, finding=finding, weight="unknown")
     checks = [bound, ready]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a current root"
-        checks.append(MESH_IDENTITY.check(passed=not strangers, finding=some(strangers) or good))
+        checks.append(MESH_IDENTITY.check(passed=not outside_mesh, finding=shortened(outside_mesh) or good))
     return checks
 
 
-def _restore_time(job: RestoreJob, ready: datetime, knobs: VerifyPolicy) -> CheckResult:
-    took = ready - job.started
+def _restore_time(job: RestoreJob, ready_at: datetime, knobs: VerifyPolicy) -> CheckResult:
+    took = ready_at - job.started
     finding = f"usable after {_hours(took)}, the target is {_hours(knobs.rto)}"
     return RESTORE_TIME.check(passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds())
 

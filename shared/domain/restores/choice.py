@@ -1,12 +1,12 @@
 """Which finished backups are verified, and by which recovery point.
 
 Rules:
-- Every finished backup is a candidate. Verified for sure is what somebody asks for, an item that never was, one whose
+- Any finished backup may be verified. Verified for sure is what somebody asks for, an item that never was, one whose
   backup policy has changed since, and one of which something has waited for longer than the policy document says.
-- Of all others a share is drawn, and of those that are verified a share takes an older point. Draws follow from the
+- Of all others a fraction is drawn, and a fraction of all verifications takes an older point. Draws follow from the
   verification's name: a step that is repeated draws the same.
-- A point that threat detection has flagged is passed over and told. An older point is taken only where a manifest says
-  what it must hold, one that was never verified before any other.
+- A point that threat detection has flagged is passed over and reported. An older point is taken only where a manifest
+  says what it must hold; one that was never verified comes before any other.
 - A point is restored from the operational tier where it is there. One that is in the vault tier alone can be restored
   if the policy document names where that may stage it.
 """
@@ -23,12 +23,13 @@ from shared.domain.errors import NotConverged, PermanentError, shown
 from shared.domain.reasons import ToldReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
+from shared.domain.restores.items import RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import RecoveryPoint, RestorePlan, RestoreSource, places_of
+from shared.domain.restores.verification import RestorePlan, RestoreSource, isolated_names
 
 # Changes of an older point's last hour may or may not be in it: its backup began some time before.
-_UNSURE = timedelta(hours=1)
-_SKEW, _SOON = timedelta(minutes=10), timedelta(hours=3)
+_BACKUP_TOOK = timedelta(hours=1)
+_SKEW, _MANIFEST_WITHIN = timedelta(minutes=10), timedelta(hours=3)
 
 
 class SamplingReason(NamedTuple):
@@ -37,14 +38,6 @@ class SamplingReason(NamedTuple):
     verify: bool
     reason: ToldReason
     message: str
-
-
-class RestoreCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished backup whose `manifest` stands at this path; `names` are its namespaces, or its share."""
-
-    source: RestoreSource
-    names: tuple[str, ...]
-    manifest: str
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,42 +59,42 @@ class SampledOut(msgspec.Struct, frozen=True, kw_only=True):
 SAMPLED_OUT = Document("sampled/{verification}.json", "Why a backup isn't verified.", SampledOut)
 
 
-class Point(NamedTuple):
-    """The point to restore, how old the latest one is that could be, and which ones carry a threat."""
+class ChosenPoint(NamedTuple):
+    """The recovery point to restore, the time of the latest that could be, and those flagged as a threat."""
 
     point: RecoveryPoint
     latest: datetime
     flagged: tuple[str, ...]
 
 
-def draw(name: str, what: str) -> float:
-    """A number from 0 to 1 that belongs to a verification and a question."""
-    return int.from_bytes(hashlib.sha256(f"{what} {name}".encode()).digest()[:8]) / 2**64
+def draw(name: str, purpose: str) -> float:
+    """A number from 0 to 1, always the same for a verification and a purpose."""
+    return int.from_bytes(hashlib.sha256(f"{purpose} {name}".encode()).digest()[:8]) / 2**64
 
 
-def why(candidate: RestoreCandidate, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
-    """Whether the backup is verified, and the first rule that says so."""
-    wanted, last = candidate.source.wanted, history.last_verified
-    if wanted.asked:
+def sampling_reason(source: RestoreSource, history: History, knobs: VerifyPolicy, now: datetime) -> SamplingReason:
+    """Whether the backup is verified, by the first rule that applies."""
+    verification, last = source.verification, history.last_verified
+    if verification.asked:
         return SamplingReason(True, "Asked", "somebody asks for it")
     if last is None:
         return SamplingReason(True, "NeverVerified", "the item was never verified")
-    if not same(last.policy, candidate.source.item.policy):
+    if not same(last.policy, source.item.policy):
         return SamplingReason(True, "PolicyChanged", "the backup policy has changed since the item was last verified")
-    waited = {name: history.verified_at(name) for name in candidate.names}
+    waited = {name: history.verified_at(name) for name in source.names}
     overdue = [name for name, at in waited.items() if at is None or now - at > knobs.verify_within]
     if overdue:
         return SamplingReason(
             True, "Overdue", f"not verified for {knobs.verify_within.days} days: {', '.join(overdue[:5])}"
         )
-    if draw(wanted.name, "verify") < knobs.sample_rate:
+    if draw(verification.name, "verify") < knobs.sample_rate:
         return SamplingReason(True, "Drawn", f"drawn: {knobs.sample_rate:.0%} of the backups are")
     return SamplingReason(
         False, "NotDrawn", f"{knobs.sample_rate:.0%} of the backups are verified, and this one wasn't drawn"
     )
 
 
-def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Point:
+def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> ChosenPoint:
     """The point that is asked for, that of the backup job, or the latest: complete and without a threat.
 
     Points are listed some time after the job's end and may be younger than it: until one is listed that is as young as
@@ -117,7 +110,7 @@ def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Poin
         message = f"all {len(listed)} recovery points are incomplete or flagged as a threat"
         raise PermanentError("NoUsablePoint", message + _unstaged(listed, source))
     flagged = tuple(point.id for point in listed if point.threat)
-    return Point(_meant(usable, listed, source), usable[-1].time, flagged)
+    return ChosenPoint(_chosen(usable, listed, source), usable[-1].time, flagged)
 
 
 def older_point(
@@ -127,35 +120,33 @@ def older_point(
     manifests: Sequence[datetime],
     history: History,
 ) -> RecoveryPoint | None:
-    """An older point to take instead, of those after which a manifest was taken soon; None if there is none."""
+    """An older recovery point that has a manifest of its time, drawn by the verification's name."""
     usable = [p for p in points if _usable(p, source) and p.time < than and _has_manifest(p, manifests)]
-    untested = [p for p in usable if not history.knows(p.id)]
+    untested = [p for p in usable if not history.has_verified(p.id)]
     candidates = sorted(untested or usable, key=lambda point: point.time)
-    return candidates[int(draw(source.wanted.name, "point") * len(candidates))] if candidates else None
+    return candidates[int(draw(source.verification.name, "point") * len(candidates))] if candidates else None
 
 
 def plan_of(
-    candidate: RestoreCandidate, point: Point, history: History, knobs: VerifyPolicy, now: datetime
+    source: RestoreSource, point: ChosenPoint, history: History, knobs: VerifyPolicy, now: datetime
 ) -> RestorePlan:
     """The plan for the namespaces that have waited longest, or for the share."""
-    source = candidate.source
-    job, wanted = source.job, source.wanted
+    job, verification = source.job, source.verification
     own = job is not None and point.point.time >= job.started
     return RestorePlan(
-        name=wanted.name,
-        job_id=wanted.job_id,
+        name=verification.name,
+        job_id=verification.job_id,
         item=source.item,
         target_id=source.target_id,
         trust_domain=source.trust_domain,
-        staging=source.staging if source.item.kind == "machine" or point.point.vaulted else "",
+        staging=source.staging if source.item.is_staged(point.point) else "",
         staging_group=source.staging_group if point.point.vaulted else "",
         point=point.point,
         rpo_s=(now - point.latest).total_seconds(),
-        taken=min(point.point.time, job.started) if job and own else point.point.time - _UNSURE,
+        taken=min(point.point.time, job.started) if job and own else point.point.time - _BACKUP_TOOK,
         planned=now,
-        places=places_of(waiting_longest(candidate.names, history, knobs.namespaces_at_once), wanted.name),
+        isolated=isolated_names(waiting_longest(source.names, history, knobs.namespaces_at_once), verification.name),
         flagged=point.flagged,
-        validates=source.item.kind == "machine" or point.point.vaulted,
     )
 
 
@@ -169,7 +160,7 @@ def manifest_for(manifests: Sequence[tuple[datetime, str]], plan: RestorePlan, *
 
 
 def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
-    return any(point.time - _SKEW <= at <= point.time + _SOON for at in manifests)
+    return any(point.time - _SKEW <= at <= point.time + _MANIFEST_WITHIN for at in manifests)
 
 
 def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
@@ -177,18 +168,18 @@ def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
 
 
 def _unstaged(listed: Iterable[RecoveryPoint], source: RestoreSource) -> str:
-    """What is to be set where points are in the vault tier alone and there is no place to stage them."""
+    """What to set where points are in the vault tier alone and no staging group is named."""
     vaulted = [point.id for point in listed if point.vaulted and point.complete]
     if not vaulted or source.staging_group:
         return ""
     return f"; {len(vaulted)} are in the vault tier only, so set verify.scratch_group and verify.staging_account"
 
 
-def _meant(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
-    if source.wanted.point_id:
-        found = next((point for point in usable if point.id == source.wanted.point_id), None)
+def _chosen(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source: RestoreSource) -> RecoveryPoint:
+    if source.verification.point_id:
+        found = next((point for point in usable if point.id == source.verification.point_id), None)
         if found is None:
-            message = f"{shown(source.wanted.point_id)} isn't a recovery point that can be restored"
+            message = f"{shown(source.verification.point_id)} isn't a recovery point that can be restored"
             raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
         return found
     since = [point for point in usable if source.job and point.time >= source.job.started]

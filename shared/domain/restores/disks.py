@@ -17,9 +17,10 @@ import msgspec
 
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, group_scope
+from shared.domain.restores.items import Item
 from shared.domain.restores.manifest import ManifestEntry
 from shared.domain.restores.sending import ran_during
-from shared.domain.restores.verification import Item, RestoreJob
+from shared.domain.restores.verification import RestoreJob
 
 _COMPUTER_NAME = 15  # Windows' longest: what is cut there is missing in the names of disks, too
 _CASELESS = re.ASCII | re.IGNORECASE
@@ -30,12 +31,12 @@ type Lun = int | None  # None is the system's disk
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """A managed disk, size in GiB. `holder` is the resource id of the machine that has it, empty if it is free."""
+    """A managed disk."""
 
     name: str
-    size: int
+    size: int  # GiB
     made: datetime
-    holder: str = ""
+    holder: str = ""  # resource id of the machine that has it attached
 
 
 def scratch_id(item: Item, group: str) -> str:
@@ -88,13 +89,13 @@ def copied(disks: Sequence[Disk], jobs: Sequence[RestoreJob], machine: str) -> d
 
 
 def stems(job: RestoreJob | None, machine: str) -> set[str]:
-    """What the names of a machine's restored disks may begin with; what the job itself says comes first."""
+    """What the names of a machine's restored disks may begin with; if the job says it, that alone counts."""
     staged = _STAGED.fullmatch(job.staging) if job else None
     return {staged["stem"].lower()} if staged else {_letters(machine), _letters(machine[:_COMPUTER_NAME])}
 
 
-def in_the_way(disks: Iterable[Disk], machine: str) -> list[str]:
-    """The names of disks that a restore of the machine has left; a new one's couldn't be told from them."""
+def leftover_disks(disks: Iterable[Disk], machine: str) -> list[str]:
+    """The names of disks that an earlier restore of the machine has left: a new restore's would look the same."""
     found = ((_RESTORED.fullmatch(disk.name), disk.name) for disk in disks)
     return [name for match, name in found if match and match["stem"].lower() in stems(None, machine)]
 
@@ -104,8 +105,8 @@ def staging_container(job: RestoreJob) -> str:
     return job.staging if _STAGED.fullmatch(job.staging) else ""
 
 
-def called_as_a_machine_s(name: str) -> bool:
-    """Whether a disk or a container has a name that restores of machines give."""
+def is_named_by_machine_restore(name: str) -> bool:
+    """Whether a disk or a container is named as restores of machines name them."""
     return bool(_RESTORED.fullmatch(name) or _STAGED.fullmatch(name))
 
 
@@ -115,8 +116,8 @@ def _letters(name: str) -> str:
 
 def _made_by(job: RestoreJob, disk: Disk, name: re.Match[str], machine: str) -> bool:
     try:
-        told = datetime.strptime(name["at"], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        named_at = datetime.strptime(name["at"], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return False
     called = name["stem"].lower() in stems(job, machine)
-    return called and not disk.holder and all(ran_during(job, moment) for moment in (told, disk.made))
+    return called and not disk.holder and all(ran_during(job, moment) for moment in (named_at, disk.made))

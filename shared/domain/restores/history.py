@@ -1,4 +1,4 @@
-"""What is known of an item's verifications: one small document per item, newest last.
+"""The verifications of an item: one small document per item, newest last.
 
 Choosing looks at it (what was never tested, what has waited longest), and so do census and trends. It keeps the newest
 `KEPT`; the verdicts themselves stay for ever.
@@ -10,24 +10,25 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.documents import Document
-from shared.domain.restores.checks import Result
-from shared.domain.restores.verification import Item, ItemKind, RestorePlan, item_digest
+from shared.domain.restores.checks import VerificationResult
+from shared.domain.restores.items import Item, ItemKind
+from shared.domain.restores.verification import RestorePlan, item_digest
 
 KEPT = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One verification: its verdict, which point, under which backup policy, which namespaces; times in seconds."""
+    """One verification, as an item's history keeps it."""
 
     name: str
-    at: datetime
+    at: datetime  # when it was judged
     verdict: str
     reasons: tuple[str, ...]
     point: str
-    policy: str
-    names: tuple[str, ...]
-    rpo_s: float | None
+    policy: str  # resource id of the backup policy at that time
+    names: tuple[str, ...]  # namespaces, or the share
+    rpo_s: float | None  # seconds, None if none was measured
     rto_s: float | None
 
     @property
@@ -39,9 +40,9 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """All verifications of an item that are kept."""
 
     item_id: str
-    source_id: str
+    source_id: str  # of the cluster, machine or storage account
     kind: ItemKind
-    trust_domain: str = ""
+    trust_domain: str = ""  # of a cluster
     trials: tuple[Trial, ...] = ()
 
     @property
@@ -53,13 +54,13 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         """When a namespace, or the share, was last verified."""
         return next((t.at for t in reversed(self.trials) if t.verified and name in t.names), None)
 
-    def knows(self, point: str) -> bool:
+    def has_verified(self, point: str) -> bool:
         """Whether a point was verified."""
         return any(trial.verified and trial.point == point for trial in self.trials)
 
     def with_trial(self, trial: Trial) -> "History":
         """The history with one more; the same if it has that one already."""
-        if any(known.name == trial.name for known in self.trials):
+        if any(recorded.name == trial.name for recorded in self.trials):
             return self
         return msgspec.structs.replace(self, trials=(*self.trials, trial)[-KEPT:])
 
@@ -67,17 +68,17 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 HISTORY = Document("trials/{item}.json", "The verifications of an item, newest last.", History)
 
 
-def path(item_id: str) -> str:
+def history_path(item_id: str) -> str:
     """Where the history of an item is kept."""
     return HISTORY.path(item=item_digest(item_id))
 
 
-def empty(item: Item, trust_domain: str = "") -> History:
+def empty_history(item: Item, trust_domain: str = "") -> History:
     """The history of an item that was never tested; `trust_domain` is that of its cluster."""
     return History(item_id=item.id, source_id=item.source_id, kind=item.kind, trust_domain=trust_domain)
 
 
-def trial_of(plan: RestorePlan, result: Result) -> Trial:
+def trial_of(plan: RestorePlan, result: VerificationResult) -> Trial:
     """What the history keeps of a verdict."""
     return Trial(
         name=plan.name,
@@ -86,7 +87,7 @@ def trial_of(plan: RestorePlan, result: Result) -> Trial:
         reasons=result.reasons,
         point=plan.point.id,
         policy=plan.item.policy,
-        names=tuple(plan.places),
+        names=tuple(plan.isolated),
         rpo_s=result.rpo_s,
         rto_s=result.rto_s,
     )

@@ -40,13 +40,13 @@ _NAME_LABEL = "kubernetes.io/metadata.name"
 type Object = dict[str, Any]
 
 
-def isolated_namespace(source: Mapping[str, Any], place: str, name: str) -> Object:
-    """The namespace `place` for a copy of `source`; `name` is the verification's."""
+def isolated_namespace(source: Mapping[str, Any], isolated: str, name: str) -> Object:
+    """The namespace `isolated`, for a copy of `source`; `name` is the verification's."""
     metadata = source["metadata"]
     annotations = _kept(metadata.get("annotations"), "linkerd.io/")
     labels = _kept(metadata.get("labels"), "linkerd.io/") | _kept(metadata.get("labels"), _POD_SECURITY)
     labels.setdefault(_ENFORCE, "privileged" if asks_for_proxy(metadata) else "baseline")
-    return {"metadata": {"name": place, "labels": {**labels, VERIFIES_LABEL: name}, "annotations": annotations}}
+    return {"metadata": {"name": isolated, "labels": {**labels, VERIFIES_LABEL: name}, "annotations": annotations}}
 
 
 def is_ours(namespace: Mapping[str, Any], name: str) -> bool:
@@ -54,10 +54,10 @@ def is_ours(namespace: Mapping[str, Any], name: str) -> bool:
     return bool((namespace["metadata"].get("labels") or {}).get(VERIFIES_LABEL) == name)
 
 
-def isolating_policy(place: str) -> Object:
+def isolating_policy(isolated: str) -> Object:
     """The only network policy of the isolated namespace."""
     return {
-        "metadata": {"name": "meshward-isolation", "namespace": place},
+        "metadata": {"name": "meshward-isolation", "namespace": isolated},
         "spec": {
             "podSelector": {},
             "policyTypes": ["Ingress", "Egress"],

@@ -4,7 +4,7 @@ Rules:
 - A lease holds the plan, which names everything that may have been made. A release stands beside it; both are written
   once, and leases of the last KEPT are looked at.
 - While its run goes on, the run cleans up. Afterwards whatever is left is the janitor's, until it has seen it gone.
-- A restore that is still running may make its place again: the lease isn't released before that has ended.
+- A restore that is still running may make its copy again: the lease isn't released before that has ended.
 """
 
 from collections.abc import Collection
@@ -21,30 +21,30 @@ KEPT = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
 
 
-class Clearing(msgspec.Struct, frozen=True, kw_only=True):
-    """A place to clear; no restore into it was seen to end if one `may_run`: whether one was sent, the ledger tells."""
+class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan whose traces are to be removed."""
 
     plan: RestorePlan
-    may_run: bool = msgspec.field(name="sent")  # as flows in flight hand it over
+    may_run: bool  # no restore was seen to end; the ledger says whether one was sent
 
 
 def lease_path(plan: RestorePlan) -> str:
-    """Where the lease of a verification is kept; its name begins with the day."""
+    """The path of a verification's lease."""
     return LEASE.path(day=f"{plan.planned:%Y-%m-%d}", verification=plan.name)
 
 
 def release_path(lease: str) -> str:
-    """Where it is said that what was leased is gone."""
+    """The path of the release, which says that nothing of the verification is left."""
     return lease.removesuffix(_LEASE) + _RELEASE
 
 
-def verification(lease: str) -> str:
+def verification_of(lease: str) -> str:
     """The name of the verification that a lease belongs to."""
     return lease.rpartition("/")[2].removesuffix(_LEASE)
 
 
 def kept_since(now: datetime) -> str:
-    """The key after which all leases are listed that are looked at."""
+    """The path after which those leases are listed that are still looked at."""
     return f"{LEASE.folder()}{now - KEPT:%Y-%m-%d}"
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from shared.domain.documents import Document, moment
 from shared.domain.errors import PermanentError
+from shared.domain.restores.items import Item
 from shared.domain.restores.verification import item_digest
 
 MOST_ENTRIES = 5_000
@@ -98,8 +99,8 @@ def manifest_of(held: Contents, now: datetime) -> Manifest:
     """The manifest of what an item holds now; raises PermanentError if that is nothing."""
     if not held.names:
         raise PermanentError("NothingProtected", "the backup includes no namespace with a workload")
-    kept = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
-    entries = {name: held.entries[name] for name in sorted(kept)}
+    lowest = sorted(held.entries, key=lambda name: hashlib.sha256(name.encode()).digest())[:MOST_ENTRIES]
+    entries = {name: held.entries[name] for name in sorted(lowest)}
     return Manifest(taken=now, names=held.names, total=len(held.entries), entries=entries)
 
 
@@ -108,12 +109,12 @@ MANIFEST = Document(
 )
 
 
-def folder(item_id: str) -> str:
+def manifest_folder(item_id: str) -> str:
     """Where the manifests of an item are kept."""
     return MANIFEST.folder(item=item_digest(item_id))
 
 
-def path(item_id: str, verification: str, taken: datetime) -> str:
+def manifest_path(item_id: str, verification: str, taken: datetime) -> str:
     """Where a manifest is kept: its name begins with the moment, so that a list of them is in order."""
     return MANIFEST.path(item=item_digest(item_id), when=f"{taken:%Y%m%dT%H%M%SZ}", verification=verification)
 
@@ -166,9 +167,9 @@ def sampled(manifest: Manifest) -> list[str]:
     return [path for path, entry in manifest.entries.items() if entry.digest]
 
 
-def part(manifest: Manifest, namespaces: Collection[str]) -> Manifest:
-    """What the manifest of a cluster says of these namespaces."""
-    entries = {n: entry for n, entry in manifest.entries.items() if n.partition(" ")[2].partition("/")[0] in namespaces}
+def part(manifest: Manifest, item: Item, names: Collection[str]) -> Manifest:
+    """What the item's manifest says of these namespaces, or of this share."""
+    entries = {entry: content for entry, content in manifest.entries.items() if item.covers(entry, names)}
     return msgspec.structs.replace(manifest, entries=entries)
 
 
@@ -201,18 +202,18 @@ def _of_a_workload(metadata: Object) -> bool:
     return not (of_ours or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
 
 
-def beats_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:
+def canary_times_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:
     """The newest time that each ConfigMap holds as a value; `source` as for `of_objects`."""
     found = {}
     for item in objects:
-        times = [at for text in (item.get("data") or {}).values() if (at := beat(text))]
+        times = [at for text in (item.get("data") or {}).values() if (at := canary_time(text))]
         if times:
             metadata = item["metadata"]
             found[f"ConfigMap {source[metadata['namespace']]}/{metadata['name']}"] = max(times)
     return found
 
 
-def beat(text: str) -> datetime | None:
+def canary_time(text: str) -> datetime | None:
     """The time that a canary's text says, in UTC unless it says otherwise; None if it is no ISO 8601 time."""
     try:
         at = datetime.fromisoformat(text.strip())

@@ -1,7 +1,6 @@
 """How restores are verified: the knobs of choosing, isolating and checking."""
 
 import re
-from collections.abc import Collection
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,8 +11,6 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import PermanentError
 from shared.domain.knobs import SOME_TIME, Section
 from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME
-
-_CONFIG_MAP = re.compile(r"ConfigMap ([a-z0-9-]+)/[a-z0-9.-]+")
 
 type Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -151,12 +148,3 @@ class VerifyPolicy(Section, frozen=True, kw_only=True):
                 cluster_id(self.scratch_cluster)
             except PermanentError as error:
                 raise ValueError(f"scratch_cluster: {error.message}") from error
-
-    def canaries(self, kind: str, names: Collection[str]) -> list[str]:
-        """Those of a file share, or those in these namespaces of a cluster; a virtual machine has none."""
-        configs = {canary: _CONFIG_MAP.fullmatch(canary) for canary in self.canary}
-        if kind == "share":
-            return [canary for canary, config in configs.items() if not config]
-        if kind == "machine":
-            return []
-        return [canary for canary, config in configs.items() if config and config[1] in names]

@@ -19,9 +19,9 @@ def report(found: Trends) -> str:
     """The page."""
     head = f"<!doctype html><html lang=en><meta charset=utf-8><title>Restores</title><style>{_STYLE}</style>"
     alarming = sum(bool(trend.alarms) for trend in found.items)
-    said = f"{len(found.items)} items since {found.since:%Y-%m-%d}, {alarming} alarm"
-    said += f" (as of {found.taken_at:%Y-%m-%d %H:%M} UTC)."
-    return "\n".join([head, "<h1>Restores</h1>", f"<p>{said}</p>", *map(_section, found.items), "</html>", ""])
+    summary = f"{len(found.items)} items since {found.since:%Y-%m-%d}, {alarming} alarm"
+    summary += f" (as of {found.taken_at:%Y-%m-%d %H:%M} UTC)."
+    return "\n".join([head, "<h1>Restores</h1>", f"<p>{summary}</p>", *map(_section, found.items), "</html>", ""])
 
 
 def chart(trend: Trend, what: str, target: float, of: Callable[[Trial], float | None]) -> str:

@@ -1,4 +1,4 @@
-"""Whether a restore may be sent now, and what its jobs may cost.
+"""Whether a restore may be sent now, and how many reads of backup jobs are left.
 
 Rules:
 - A restore is sent at most once while its job may still show up. Whether it was sent stands in the ledger; the job is
@@ -36,7 +36,7 @@ def next_act(
     """
     jobs = list(jobs)
     if sends:
-        if mine := ours(jobs, target, sends):
+        if mine := own_job(jobs, target, sends):
             return mine
         if may_show_up(jobs, target, sends, now):
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
@@ -47,25 +47,26 @@ def next_act(
     return "send"
 
 
-def ours(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
-    """The job that our request, sent at these moments (oldest first), has become; None while it shows no job."""
-    mine = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
+def own_job(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
+    """The job of our request, which was sent at these moments (oldest first); None while no job is listed."""
+    since = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
+    mine = [job for job in since if job.ended is None or job.ended > sends[0]]  # what had ended was another's
     return min(mine, key=lambda job: job.started, default=None)
 
 
 def may_show_up(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime) -> bool:
-    """Whether a request that was sent may still become a job, which isn't listed yet."""
-    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and ours(jobs, target, sends) is None
+    """Whether the job of a request that was sent may still be listed."""
+    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and own_job(jobs, target, sends) is None
 
 
-def all_ours(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
-    """`ours`, and what else became of our requests: one that Azure took twice is two jobs, which begin side by side."""
-    first, last = ours(jobs, target, sends), sends[-1] + CLOCK_SKEW
+def own_jobs(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
+    """All jobs of our requests: a request that Azure took twice has two, which start at the same time."""
+    first, last = own_job(jobs, target, sends), sends[-1] + CLOCK_SKEW
     return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
 
 
 def ran_during(job: RestoreJob, moment: datetime) -> bool:
-    """Whether the job ran at a moment that another clock tells."""
+    """Whether the job ran at a moment that was read from another clock."""
     return job.started - CLOCK_SKEW <= moment and (job.ended is None or moment <= job.ended + CLOCK_SKEW)
 
 
@@ -74,17 +75,17 @@ READ = Mark("reads/{subscription}/{hour}/{token}", "One of the hour's reads of b
 
 
 def sends_folder(verification: str) -> str:
-    """Where it stands when a verification sent its restore."""
+    """The folder with the moments at which a verification sent its restore."""
     return SEND.folder(verification=verification)
 
 
 def sends_of(verification: str, paths: Iterable[str]) -> list[datetime]:
-    """When a verification sent its restore, by the paths of its folder."""
+    """When a verification sent its restore, from the paths in that folder."""
     return sorted(moment(path, path.removeprefix(sends_folder(verification))) for path in paths)
 
 
 def reads_folder(subscription: str, now: datetime) -> str:
-    """Where the tokens stand that this hour's reads of a subscription's jobs have taken."""
+    """The folder with the tokens of this hour's reads of a subscription's jobs."""
     return READ.folder(subscription=subscription.lower(), hour=f"{now:%Y-%m-%dT%H}")
 
 

@@ -26,28 +26,22 @@ class JobGone(Warn, frozen=True, kw_only=True, tag="backup job gone"):
     error: str
 
 
-class RestoreVerified(Signal, frozen=True, kw_only=True, tag="restore verified"):
+class _Judged(Signal, frozen=True, kw_only=True):
+    job: str
+    item: str
+    verdict: str
+    reasons: str
+    rpo_s: float | None
+    rto_s: float | None
+    left_over: int
+
+
+class RestoreVerified(_Judged, frozen=True, kw_only=True, tag="restore verified"):
     """A restored backup has passed its checks. `reasons` are findings that don't fail it."""
 
-    job: str
-    item: str
-    verdict: str
-    reasons: str
-    rpo_s: float | None
-    rto_s: float | None
-    left_over: int
 
-
-class RestoreNotVerified(Warn, frozen=True, kw_only=True, tag="restore not verified"):
+class RestoreNotVerified(_Judged, Warn, frozen=True, kw_only=True, tag="restore not verified"):
     """A restored backup has failed a check, or couldn't be checked."""
-
-    job: str
-    item: str
-    verdict: str
-    reasons: str
-    rpo_s: float | None
-    rto_s: float | None
-    left_over: int
 
 
 class RestoreLeftOver(Warn, frozen=True, kw_only=True, tag="restore left over"):

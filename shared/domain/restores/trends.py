@@ -22,19 +22,15 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """One item: its trials of the time asked for, the oldest first, and what alarms (empty if nothing does).
+    """How the restores of one item have fared."""
 
-    `coverage_percent` says of how many of its namespaces the last verification that was good is young enough; an item
-    is one share, or as many namespaces as were ever restored.
-    """
-
-    item: str
-    source: str
+    item: str  # resource id of the backup instance or protected item
+    source: str  # resource id of the cluster, machine or storage account
     kind: str
     thresholds: Thresholds
-    trials: tuple[Trial, ...]
-    last_verified: datetime | None
-    coverage_percent: float
+    trials: tuple[Trial, ...]  # of the time asked for, the oldest first
+    last_verified: datetime | None  # with a good verdict
+    coverage_percent: float  # of all namespaces that were ever restored (or the share), those verified in time
     alarms: tuple[str, ...]
 
 

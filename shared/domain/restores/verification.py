@@ -1,7 +1,7 @@
-"""A verification restore: of which backup, to which place.
+"""A verification restore: of which backup, to where.
 
 Rules:
-- What is restored goes to a place of its own, whose name follows from the verification alone: a doubled step finds it.
+- The name of an isolated copy follows from the verification alone, so that a repeated step finds it.
 - Status words differ in case between services and are compared without case.
 """
 
@@ -9,12 +9,12 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
 from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, parsed, same
+from shared.domain.restores.items import Item, ItemKind, RecoveryPoint
 
 ENDED = frozenset({"completed", "completedwithwarnings", "failed", "cancelled"})
 GOOD = frozenset({"completed", "completedwithwarnings"})
@@ -27,87 +27,42 @@ _FABRICS = "Microsoft.RecoveryServices/vaults/backupFabrics"
 _ITEMS = "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems"
 _JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
 
-type ItemKind = Literal["cluster", "share", "machine"]
-
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as its vault tells it. `item` and `source` name what was backed up and where it lives.
-
-    Cluster: resource ids of backup instance and cluster. Share: names of share and storage account. Machine: its name
-    and the one that Azure Backup has for it.
-    """
+    """A job as its vault reports it."""
 
     kind: ItemKind
     id: str
-    operation: str
+    operation: str  # "Backup", "Restore", …
     status: str
-    item: str
-    source: str
+    item: str  # of a cluster: resource id of the backup instance; else the name of the share or machine
+    source: str  # the cluster's resource id, the share's storage account, or Azure Backup's own name of a machine
     started: datetime
     ended: datetime | None
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be verified: the copy that a backup job made, or a recovery point of a protected item, the latest if
-    none is named. Both are resource ids.
+    """What is to be verified: the copy that a backup job made, or a recovery point of a protected item."""
 
-    `name` is the verification's own: lower-case letters, digits and hyphens. What somebody has `asked` for is always
-    verified; of other backups some are drawn.
-    """
-
-    name: str
-    job_id: str = ""
-    item_id: str = ""
-    point_id: str = ""
-    asked: bool = False
-
-
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A protected item: `id` of its backup instance or protected item, `source_id` of the cluster, machine or storage
-    account, `policy` the id of its backup policy.
-
-    `included` and `excluded` are the namespaces of a cluster's backup, or LUNs of a machine's; none included means all.
-    """
-
-    kind: ItemKind
-    id: str
-    source_id: str
-    location: str = ""
-    share: str = ""
-    policy: str = ""
-    included: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
+    name: str  # lower-case letters, digits and hyphens
+    job_id: str = ""  # resource id
+    item_id: str = ""  # resource id, where no job is named
+    point_id: str = ""  # of the item; empty for the latest
+    asked: bool = False  # somebody asks for it: it is verified for sure
 
 
 class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A protected item and, unless somebody asks for a point, the finished backup whose copy is verified.
+    """A protected item, the backup whose copy is verified, and where that is restored to."""
 
-    `target_id` is the cluster to restore to, or a machine's scratch group, `trust_domain` that of the source's cluster.
-    `staging` is the name of the storage account that a restore of a machine, or of a cluster from the vault tier, goes
-    through; `staging_group`, the resource id of a cluster's scratch group, is where that account is. Each is empty for
-    other kinds.
-    """
-
-    wanted: Verification
+    verification: Verification
     item: Item
-    job: BackupJob | None = None
-    target_id: str = ""
-    trust_domain: str = ""
-    staging: str = ""
-    staging_group: str = ""
-
-
-class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A copy that can be restored: complete, and without a threat found in it, or not.
-
-    One that is `vaulted` is in the vault tier alone.
-    """
-
-    id: str
-    time: datetime
-    complete: bool
-    threat: bool = False
-    vaulted: bool = False
+    job: BackupJob | None = None  # none if somebody asks for a point
+    target_id: str = ""  # of the cluster, or of the group for a machine's disks
+    trust_domain: str = ""  # the one of the source's cluster
+    staging: str = ""  # name of the storage account that a staged restore passes through
+    staging_group: str = ""  # resource id of the group that a cluster's staged restore passes through
+    names: tuple[str, ...] = ()  # of its namespaces, or the share, once its manifest is written
+    manifest: str = ""  # path of that
 
 
 class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,19 +73,17 @@ class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore job. `target` is the share or group it restores to, `staging` the container that a machine's leaves in
-    the staging account; both are empty, and counters None, if the service doesn't tell.
-    """
+    """A restore job; what the service doesn't report is empty or None."""
 
     id: str
     status: str
     started: datetime
     ended: datetime | None = None
-    target: str = ""
-    staging: str = ""
+    target: str = ""  # name of the share or group that it restores to
+    staging: str = ""  # name of the container that it leaves in the staging account
     warnings: tuple[JobWarning, ...] = ()
     errors: tuple[str, ...] = ()
-    restored: int | None = None
+    restored: int | None = None  # files of a share, as the next two
     failed: int | None = None
     skipped: int | None = None
 
@@ -138,58 +91,45 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     def open(self) -> bool:
         return self.status.lower() not in ENDED
 
+    @property
+    def succeeded(self) -> bool:
+        return self.status.lower() in GOOD
+
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification will restore; `places` maps each protected namespace, or the share, to its isolated place.
+    """What a verification restores, as it was decided when it was planned. A lease keeps it."""
 
-    `rpo_s` is the age in seconds of the latest point that could be restored when the verification began: what a
-    disaster then would have cost. `taken` is the moment up to which changes of the source are surely in the copy,
-    `manifest` the path of what the copy must hold. `flagged` are points that were passed over for a threat. A cluster
-    is restored by way of a `staging_group` from the vault tier alone. If it `validates`, Azure Backup is asked first
-    whether it could make the restore. All this was decided when it was `planned`.
-    """
-
-    name: str
+    name: str  # of the verification
     job_id: str
     item: Item
-    target_id: str = ""
+    target_id: str = ""  # this and the next three as in RestoreSource
     trust_domain: str = ""
-    staging: str = ""
+    staging: str = ""  # empty where the point isn't staged, as the group
     staging_group: str = ""
     point: RecoveryPoint
-    rpo_s: float
-    taken: datetime
-    places: dict[str, str]
-    manifest: str = ""
+    rpo_s: float  # seconds: how old the latest restorable point was, which is what a disaster then would have cost
+    taken: datetime  # changes of the source up to then are surely in the copy
+    isolated: dict[str, str] = msgspec.field(name="places")  # names of the copies, by namespace or share
+    manifest: str = ""  # path of what the copy must hold
     planned: datetime
-    flagged: tuple[str, ...] = ()
-    validates: bool = False
+    flagged: tuple[str, ...] = ()  # points that were passed over for a threat
 
     @property
     def target(self) -> str:
-        """What a restore job calls the place: the scratch share, or the group of a machine's disks."""
-        if self.item.kind == "machine":
-            return ResourceId(self.target_id).name
-        return self.places.get(self.item.share, "")
+        """What restore jobs call the isolated copy; empty where they don't name it."""
+        return self.item.target(self.target_id, self.isolated)
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore that was sent: its job, or the operation that will name the job."""
+class RestoreOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """What Azure Backup was asked for: to validate a restore, or to make it, of which the job may be known already."""
 
     plan: RestorePlan
-    job: str = ""
     operation: str = ""
+    job: str = ""
 
 
-class Validating(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore of which Azure Backup was asked whether it could be made: the operation that will tell."""
-
-    plan: RestorePlan
-    operation: str
-
-
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan whose restore job has ended."""
+class EndedRestore(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan whose restore job has ended, well or not."""
 
     plan: RestorePlan
     job: RestoreJob
@@ -223,17 +163,12 @@ def vault_of(id: ResourceId) -> ResourceId:
     return id.nearest(_BACKUP_VAULTS, _RECOVERY_VAULTS)
 
 
-def kind_of(id: ResourceId) -> ItemKind:
-    """What a job or an item is about: Backup vaults protect clusters, Recovery Services vaults machines and shares.
-
-    A job's id doesn't tell these two apart: its vault does, and says it of the job itself.
-    """
-    if same(id.namespace, "Microsoft.DataProtection"):
-        return "cluster"
-    return "machine" if folded(id.name).startswith("vm;") else "share"
+def counts_reads(id: ResourceId) -> bool:
+    """Whether the vault of a job or an item counts how often its jobs are read."""
+    return vault_of(id).of_type(_RECOVERY_VAULTS)
 
 
-def check_ours(id: ResourceId, subscriptions: Collection[str]) -> None:
+def require_configured(id: ResourceId, subscriptions: Collection[str]) -> None:
     """Raise InvalidEvent for what is outside the subscriptions that Meshward looks after."""
     if not any(same(id.subscription, ours) for ours in subscriptions):
         raise InvalidEvent("ForeignSubscription", f"subscription {id.subscription} isn't among the configured ones")
@@ -256,7 +191,7 @@ def of_item(resource_id: str, point: str, now: datetime) -> Verification:
 
 
 def isolated_name(name: str, verification: str) -> str:
-    """The name of the isolated place for a namespace or share in one verification.
+    """The name of the isolated copy of a namespace or share in one verification.
 
     Lower-case letters, digits and single hyphens, at most 63: valid for namespaces and for shares.
     """
@@ -264,13 +199,13 @@ def isolated_name(name: str, verification: str) -> str:
     return f"verify-{name[:_LONGEST_NAME].strip('-')}-{digest}"
 
 
-def finished_backup(job: BackupJob) -> BackupJob:
+def require_finished_backup(job: BackupJob) -> BackupJob:
     """The job, if it is a backup that made a copy; raises PermanentError otherwise."""
     if job.operation.lower() != "backup" or job.status.lower() not in GOOD:
         raise PermanentError("NothingToVerify", f"the job is a {job.operation} with status {job.status}")
     return job
 
 
-def places_of(names: Iterable[str], verification: str) -> dict[str, str]:
-    """The isolated place of each namespace, or of the share."""
+def isolated_names(names: Iterable[str], verification: str) -> dict[str, str]:
+    """The names of the isolated copies of these namespaces, or of this share."""
     return {name: isolated_name(name, verification) for name in names}

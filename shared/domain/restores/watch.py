@@ -1,12 +1,12 @@
-"""Which backup jobs must be told about: Azure Backup itself raises no event.
+"""Which backup jobs an event is published for: Azure Backup itself raises none.
 
 Rules:
 - Resource Graph is asked from a day before the watermark on, because it shows a job some time after its end. It shows
   jobs of 14 days (Azure Backup docs), so that an outage of 13 is caught up with.
-- A job is told once per status: the ledger's row is written after the event was accepted, so the event is sent at least
+- A job gets one event per status: the ledger's row is written after the event was accepted, so it is sent at least
   once, and its id is always the same.
-- The watermark is the latest end that was told.
-- A backup that is still open after OVERDUE is told once as such, and again as what it ends as.
+- The watermark is the latest end that an event was published for.
+- A backup that is still open after OVERDUE gets an event of its own, and another when it ends.
 """
 
 from collections.abc import Collection, Iterable
@@ -23,41 +23,38 @@ OVERLAP = timedelta(days=1)
 SHOWN = timedelta(days=14)
 OVERDUE = timedelta(hours=12)
 WATERMARK = Mark("watch/watermark", "The end of the latest backup job that has an event (the content is that time).")
-TOLD = Mark("backups/{day}/{event}", "The event of a backup job was published.")
+PUBLISHED = Mark("backups/{day}/{event}", "The event of a backup job was published.")
 
 
 class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as Resource Graph shows it; `ended` is None while it is open.
-
-    `item` is the backup instance of a cluster's, empty of others; `volume` names the share or machine of others.
-    """
+    """A job as Resource Graph shows it."""
 
     id: str
     operation: str
     status: str
     started: datetime
-    ended: datetime | None
-    item: str = ""
-    volume: str = ""
+    ended: datetime | None  # None while it is open
+    item: str = ""  # resource id of a cluster's backup instance
+    volume: str = ""  # name of a share or machine
 
     @property
     def news(self) -> str:
-        """What there is to tell about it: the status that it ended with, or that it is overdue."""
+        """What its event says: the status that it ended with, or that it is overdue."""
         return self.status if self.ended else "Overdue"
 
     @property
     def when(self) -> datetime:
-        """When it became news."""
+        """When that happened."""
         return self.ended or self.started + OVERDUE
 
     @property
     def key(self) -> str:
-        """The ledger's row. It begins with the date, so that rows since a day can be listed."""
-        return TOLD.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.news}")
+        """The path of its row in the ledger. It begins with the date, so that rows since a day can be listed."""
+        return PUBLISHED.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.news}")
 
 
 def event_type(status: str) -> str:
-    """The type of the event that tells this status."""
+    """The type of the event for this status."""
     if status.lower() in GOOD:
         return BACKUP_COMPLETED
     return BACKUP_FAILED if status.lower() in ENDED else BACKUP_OVERDUE
@@ -68,12 +65,14 @@ def window_start(watermark: datetime | None, now: datetime) -> datetime:
     return max((watermark or now) - OVERLAP, now - SHOWN)
 
 
-def told_since(start: datetime) -> str:
+def published_since(start: datetime) -> str:
     """The key after which all rows of jobs that became news since `start` are listed."""
-    return f"{TOLD.folder()}{start:%Y-%m-%d}"
+    return f"{PUBLISHED.folder()}{start:%Y-%m-%d}"
 
 
-def untold(jobs: Iterable[WatchedJob], told: Collection[str], since: datetime, now: datetime) -> list[WatchedJob]:
-    """The backups that became news since the window's start and nobody was told of, in the order of their news."""
-    backups = (job for job in jobs if job.operation.lower() == "backup" and job.key not in told)
+def unpublished(
+    jobs: Iterable[WatchedJob], published: Collection[str], since: datetime, now: datetime
+) -> list[WatchedJob]:
+    """The backups that became news since the window's start and have no event yet, in the order of their news."""
+    backups = (job for job in jobs if job.operation.lower() == "backup" and job.key not in published)
     return sorted((job for job in backups if since <= job.when <= now), key=lambda job: (job.when, job.id))

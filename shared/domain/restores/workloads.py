@@ -22,29 +22,26 @@ _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint", re.IGNORECASE)  # of 
 
 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs in the restored namespaces, by names of what is wrong; counts of pods and of those in the mesh.
-
-    `homeless` pods find no room in the cluster, which says nothing about the copy; they are none of the others.
-    """
+    """What runs in the restored namespaces; names are `<namespace>/<name>`."""
 
     pods: int
-    meshed: int
-    unready: tuple[str, ...] = ()
-    unbound: tuple[str, ...] = ()
-    strangers: tuple[str, ...] = ()
-    homeless: tuple[str, ...] = ()
+    meshed: int  # how many of these have a proxy or ought to
+    unready: tuple[str, ...] = ()  # pods and workloads
+    unbound: tuple[str, ...] = ()  # volume claims
+    outside_mesh: tuple[str, ...] = ()  # pods that ought to be in the mesh
+    unschedulable: tuple[str, ...] = ()  # pods that no node has room for, which says nothing about the copy
 
     @property
     def settled(self) -> bool:
-        return not (self.unready or self.unbound or self.strangers or self.homeless)
+        return not (self.unready or self.unbound or self.outside_mesh or self.unschedulable)
 
 
-class Copy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore made: its entries, what runs there (None for a share), and the times that its canaries tell."""
+class IsolatedCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore made: its entries, what runs there (None where nothing does), and the times in its canaries."""
 
     entries: dict[str, ManifestEntry]
     workloads: Workloads | None = None
-    beats: dict[str, datetime] = {}
+    canary_times: dict[str, datetime] = {}
 
     @property
     def settled(self) -> bool:
@@ -58,21 +55,21 @@ def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) ->
     pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
     roots = fingerprints(bundle or "")
     injected = injected_namespaces(objects.get("Namespace", ()))
-    homeless = [pod for pod in pods if _homeless(pod)]
-    housed = [pod for pod in pods if pod not in homeless]
-    meshed = [pod for pod in housed if bundle is not None and belongs_to_mesh(pod, injected)]
-    unready = [_name(pod) for pod in housed if not ready(pod)]
-    if not homeless:
+    unschedulable = [pod for pod in pods if _is_unschedulable(pod)]
+    scheduled = [pod for pod in pods if pod not in unschedulable]
+    meshed = [pod for pod in scheduled if bundle is not None and belongs_to_mesh(pod, injected)]
+    unready = [_name(pod) for pod in scheduled if not ready(pod)]
+    if not unschedulable:
         unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]
-    awaited = {claim for pod in homeless for claim in _claims(pod)}
+    awaited = {claim for pod in unschedulable for claim in _claims(pod)}
     claims = [c for c in objects.get("PersistentVolumeClaim", ()) if _name(c) not in awaited]
     return Workloads(
         pods=len(pods),
         meshed=len(meshed),
         unready=tuple(unready),
         unbound=tuple(_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"),
-        strangers=tuple(_name(pod) for pod in meshed if not _joined(pod, roots)),
-        homeless=tuple(_name(pod) for pod in homeless),
+        outside_mesh=tuple(_name(pod) for pod in meshed if not _is_in_mesh(pod, roots)),
+        unschedulable=tuple(_name(pod) for pod in unschedulable),
     )
 
 
@@ -82,11 +79,11 @@ def ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _homeless(pod: Object) -> bool:
-    """Whether no node has room for the pod; what waits for a volume isn't homeless."""
+def _is_unschedulable(pod: Object) -> bool:
+    """Whether no node has room for the pod; a pod that waits for a volume isn't meant."""
     conditions = pod.get("status", {}).get("conditions", ())
-    told = [c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"]
-    return any(_NO_ROOM.search(message) for message in told)
+    messages = [c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"]
+    return any(_NO_ROOM.search(message) for message in messages)
 
 
 def _claims(pod: Object) -> list[str]:
@@ -104,7 +101,7 @@ def belongs_to_mesh(pod: Object, injected: Collection[str]) -> bool:
     return _proxy(pod) is not None or asks_for_proxy(metadata, unless_said=metadata["namespace"] in injected)
 
 
-def _joined(pod: Object, roots: frozenset[str]) -> bool:
+def _is_in_mesh(pod: Object, roots: frozenset[str]) -> bool:
     proxy = _proxy(pod)
     if proxy is None:
         return False
@@ -126,8 +123,8 @@ def _proxy_ready(pod: Object) -> bool:
 
 def _complete(workload: Object) -> bool:
     status, spec = workload.get("status", {}), workload.get("spec", {})
-    wanted = status.get("desiredNumberScheduled", spec.get("replicas", 1))
-    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(wanted)
+    desired = status.get("desiredNumberScheduled", spec.get("replicas", 1))
+    return int(status.get("numberReady", status.get("readyReplicas", 0)) or 0) >= int(desired)
 
 
 def _name(item: Object) -> str:

@@ -9,8 +9,9 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from shared.adapters.azure.file_shares import FileShares
 from shared.domain.errors import PermanentError, TemporaryError
+from shared.domain.restores.items import ShareItem
 from shared.domain.restores.manifest import Manifest, ManifestEntry, compare
-from shared.domain.restores.verification import Item, RestorePlan
+from shared.domain.restores.verification import RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.settings import settings
@@ -32,18 +33,21 @@ async def shares(world: World) -> AsyncIterator[FileShares]:
 
 
 @pytest.fixture
-def plan(world: World) -> RestorePlan:
-    now = world.clock.now()
-    item = Item(kind="share", id="i", source_id=world.file_shares.account(ACCOUNT)["id"], share=SHARE)
-    return a_plan(now, item=item, places={SHARE: PLACE})
+def item(world: World) -> ShareItem:
+    return ShareItem(id="i", source_id=world.file_shares.account(ACCOUNT)["id"], share=SHARE)
 
 
-async def manifest_of(world: World, shares: FileShares, plan: RestorePlan) -> Manifest:
-    return a_manifest(world.clock.now(), **(await shares.held(plan.item)).entries)
+@pytest.fixture
+def plan(world: World, item: ShareItem) -> RestorePlan:
+    return a_plan(world.clock.now(), item=item, isolated={SHARE: PLACE})
 
 
-async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, plan: RestorePlan) -> None:
-    held = await shares.held(plan.item)
+async def manifest_of(world: World, shares: FileShares, item: ShareItem) -> Manifest:
+    return a_manifest(world.clock.now(), **(await shares.contents(item)).entries)
+
+
+async def test_a_share_is_described_by_all_its_files_and_their_contents(shares: FileShares, item: ShareItem) -> None:
+    held = await shares.contents(item)
     assert (held.names, set(held.entries)) == (("orders",), {"a.csv", "2026/12/b.csv", "empty"})
     assert all(entry.size is not None and entry.digest for entry in held.entries.values())
     assert all(entry.changed for entry in held.entries.values())
@@ -67,9 +71,9 @@ async def test_a_share_that_isn_t_ours_is_never_deleted(world: World, shares: Fi
 
 
 async def test_a_copy_that_holds_the_same_bytes_differs_in_nothing(
-    world: World, shares: FileShares, plan: RestorePlan
+    world: World, shares: FileShares, item: ShareItem, plan: RestorePlan
 ) -> None:
-    manifest = await manifest_of(world, shares, plan)
+    manifest = await manifest_of(world, shares, item)
     await shares.isolate(plan)
     for path, content in world.file_shares.files(ACCOUNT, SHARE).items():
         world.file_shares.write(ACCOUNT, PLACE, path, content)
@@ -78,9 +82,9 @@ async def test_a_copy_that_holds_the_same_bytes_differs_in_nothing(
 
 
 async def test_one_changed_byte_and_one_missing_file_are_found(
-    world: World, shares: FileShares, plan: RestorePlan
+    world: World, shares: FileShares, item: ShareItem, plan: RestorePlan
 ) -> None:
-    manifest = await manifest_of(world, shares, plan)
+    manifest = await manifest_of(world, shares, item)
     await shares.isolate(plan)
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;3")
     world.file_shares.write(ACCOUNT, PLACE, "empty", b"")
@@ -98,13 +102,11 @@ async def test_only_the_manifest_s_sample_of_a_copy_is_read(
     assert (copy.entries["a.csv"].size, copy.entries["a.csv"].digest) == (3, "")
 
 
-async def test_without_a_data_role_reading_is_worth_another_try(
-    world: World, shares: FileShares, plan: RestorePlan
-) -> None:
+async def test_without_a_data_role_reading_is_worth_another_try(world: World, item: ShareItem) -> None:
     known = msgspec.structs.replace(settings(world), file_url=f"{world.wire.url}/files/{{account}}")
     stranger = FileShares(known, **sdk.aio(world, world.entra.add("stranger")))
     with pytest.raises(TemporaryError, match="Forbidden"):
-        await stranger.held(plan.item)
+        await stranger.contents(item)
     await stranger.close()
 
 
@@ -113,7 +115,7 @@ async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileS
     world.file_shares.write(ACCOUNT, PLACE, "beat.txt", b"2027-01-15T08:00:00Z\n")
     world.file_shares.write(ACCOUNT, PLACE, "a.csv", b"1;2")
     copy = await shares.copy(plan, a_manifest(), ["beat.txt", "a.csv", "absent.txt"])
-    assert {path: f"{at:%H:%M}" for path, at in copy.beats.items()} == {"beat.txt": "08:00"}
+    assert {path: f"{at:%H:%M}" for path, at in copy.canary_times.items()} == {"beat.txt": "08:00"}
 
 
 async def test_a_share_of_that_name_that_is_somebody_else_s_is_refused(

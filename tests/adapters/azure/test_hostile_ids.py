@@ -24,7 +24,8 @@ from shared.adapters.backup.disks import Disks
 from shared.adapters.backup.machine_restores import MachineRestores
 from shared.adapters.backup.share_restores import ShareRestores
 from shared.domain.errors import PermanentError
-from shared.domain.restores.verification import Item, RestorePlan
+from shared.domain.restores.items import MachineItem, ShareItem
+from shared.domain.restores.verification import RestorePlan
 from shared.settings import Settings
 from tests.worlds.facts.plans import a_plan
 from tests.worlds.ids import AT, GUID, HOSTILE, SAFE, VAULT, ids, mangled
@@ -88,11 +89,15 @@ def resting(kind: Callable[..., Any], wire: Listening) -> Any:
 
 
 def plan(**facts: Any) -> RestorePlan:
-    return a_plan(**{"target_id": CLUSTER, "staging": "st1", "places": {"carts": "verify-carts"}, **facts})
+    return a_plan(**{"target_id": CLUSTER, "staging": "st1", "isolated": {"carts": "verify-carts"}, **facts})
 
 
-def item(id: str = ITEM, source: str = MACHINE) -> Item:
-    return Item(kind="machine", id=id, source_id=source, share="carts")
+def item(id: str = ITEM, source: str = MACHINE) -> MachineItem:
+    return MachineItem(id=id, source_id=source)
+
+
+def share(account: str) -> ShareItem:
+    return ShareItem(id=ITEM, source_id=account, share="carts")
 
 
 CALLS: Mapping[str, tuple[str, Call]] = {
@@ -129,13 +134,13 @@ CALLS: Mapping[str, tuple[str, Call]] = {
         AT,
         lambda wire, id: of(MachineRestores, wire).send(plan(item=item(), target_id=id)),
     ),
-    "machine": (MACHINE, lambda wire, id: resting(Disks, wire).located(item(source=id))),
+    "machine": (MACHINE, lambda wire, id: resting(Disks, wire).contents(item(source=id))),
     "disks": (AT, lambda wire, id: resting(Disks, wire).isolate(plan(item=item(), target_id=id))),
     "staging group": (AT, lambda wire, id: resting(Staging, wire).found(plan(staging_group=id))),
-    "share": (ACCOUNT, lambda wire, id: of(FileShares, wire).held(item(source=id))),
+    "share": (ACCOUNT, lambda wire, id: of(FileShares, wire).contents(share(id))),
     "scratch share": (
         ACCOUNT,
-        lambda wire, id: of(FileShares, wire).isolate(plan(item=item(source=id))),
+        lambda wire, id: of(FileShares, wire).isolate(plan(item=share(id))),
     ),
     "system topics": (GUID, lambda wire, id: of(Subscriptions, wire).system_topics(id)),
     "clusters": (GUID, lambda wire, id: of(Clusters, wire, id).list()),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from local import scenario
@@ -12,15 +13,16 @@ from shared.adapters.azure.ledger import Ledger
 from shared.adapters.azure.staging import Staging
 from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import PermanentError
-from shared.domain.restores.staging import Before
-from shared.domain.restores.verification import Item, RestoreJob, RestorePlan
+from shared.domain.restores.items import ClusterItem
+from shared.domain.restores.lease import lease_path
+from shared.domain.restores.staging import BEFORE, TURN, StagingBefore, StagingTurn, before_path, turn_path
+from shared.domain.restores.verification import RestoreJob, RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_plan
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
 DISK = MachineDisk(lun=0, size=1)
-NOTHING = Before(there=())
 
 
 @pytest.fixture
@@ -28,14 +30,18 @@ async def staging(world: World) -> AsyncIterator[Staging]:
     scenario.seed_scratch(world)
     client = sdk.aio(world, world.entra.add("verifier"))
     restores = ClusterRestores(settings(world), **client)
-    staging = Staging(settings(world), restores=restores, ledger=Ledger("memory://", client["credential"]), **client)
+    ledger = Ledger("memory://", client["credential"])
+    plan = planned(world)
+    await ledger.create(turn_path(plan), TURN.encoded(StagingTurn(lease=lease_path(plan))))
+    await ledger.create(before_path(plan), BEFORE.encoded(StagingBefore(there=())))
+    staging = Staging(settings(world), restores=restores, ledger=ledger, **client)
     yield staging
     await staging.close()
     await restores.close()
 
 
 def planned(world: World, *, location: str = "westeurope", account: str = scenario.STAGING_ACCOUNT) -> RestorePlan:
-    item = Item(kind="cluster", id="i", source_id="c", location=location)
+    item = ClusterItem(id="i", source_id="c", location=location)
     return a_plan(world.clock.now(), item=item, staging=account, staging_group=group(world))
 
 
@@ -66,9 +72,9 @@ async def test_disks_snapshots_and_containers_are_found_with_the_time_they_were_
 async def test_what_a_restore_has_staged_is_told_until_it_is_gone(world: World, staging: Staging) -> None:
     jobs = job(world)
     fill(world)
-    assert len(await staging.remove(planned(world), NOTHING, jobs)) == 3
+    assert len(await staging.remove(planned(world), jobs)) == 3
     await world.clock.advance(MINUTE)
-    assert await staging.remove(planned(world), NOTHING, jobs) == []
+    assert await staging.remove(planned(world), jobs) == []
     assert [r for kind in (DISKS, SNAPSHOTS) for r in world.arm.of_type(kind, f"{group(world)}/")] == []
 
 
@@ -76,15 +82,22 @@ async def test_a_disk_that_a_machine_holds_is_left_and_told(world: World, stagin
     jobs, holder = job(world), f"{group(world)}/providers/Microsoft.Compute/virtualMachines/vm"
     world.machines.make_disk(group(world), "data", DISK, location="westeurope", holder=holder)
     for _ in range(2):
-        assert await staging.remove(planned(world), NOTHING, jobs) == ["disk data"]
+        assert await staging.remove(planned(world), jobs) == ["disk data"]
         await world.clock.advance(MINUTE)
     assert len(await staging.found(planned(world))) == 1
+
+
+async def test_whose_turn_it_isn_t_deletes_nothing(world: World, staging: Staging) -> None:
+    jobs, other = job(world), msgspec.structs.replace(planned(world), name="other")
+    fill(world)
+    assert await staging.remove(other, jobs) == []
+    assert len(await staging.found(other)) == 3
 
 
 async def test_without_a_job_nothing_is_deleted(world: World, staging: Staging) -> None:
     fill(world)
     assert await staging.jobs(planned(world)) == []
-    assert await staging.remove(planned(world), NOTHING, []) == []
+    assert await staging.remove(planned(world), []) == []
     assert len(await staging.found(planned(world))) == 3
 
 

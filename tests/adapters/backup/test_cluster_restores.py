@@ -74,7 +74,7 @@ async def test_a_restore_puts_the_objects_into_the_mapped_namespace(world: World
     plan = await planned(world, restores)
     done = await followed(world, restores, plan)
     assert (done.status, done.warnings, done.errors) == ("Completed", (), ())
-    copy = world.kubernetes.clusters["aks-east"].get("ConfigMap", plan.places["shop"], "settings")
+    copy = world.kubernetes.clusters["aks-east"].get("ConfigMap", plan.isolated["shop"], "settings")
     assert copy["data"] == {"currency": "EUR"}
 
 

@@ -40,7 +40,7 @@ async def planned(world: World, restores: ShareRestores) -> RestorePlan:
     item = await restores.item(job)
     (point,) = await restores.points(item)
     plan = plan_for(item, point, (SHARE,), world.clock.now())
-    world.file_shares.create(ACCOUNT, plan.places[SHARE])
+    world.file_shares.create(ACCOUNT, plan.isolated[SHARE])
     return plan
 
 
@@ -90,8 +90,8 @@ async def test_a_restore_puts_the_files_into_the_scratch_share(world: World, res
     plan = await planned(world, restores)
     done = await followed(world, restores, plan)
     assert (done.status, done.restored, done.failed, done.skipped) == ("Completed", 1, 0, 0)
-    assert done.target == plan.places[SHARE]
-    assert world.file_shares.files(ACCOUNT, plan.places[SHARE]) == {"a.csv": b"1;2"}
+    assert done.target == plan.isolated[SHARE]
+    assert world.file_shares.files(ACCOUNT, plan.isolated[SHARE]) == {"a.csv": b"1;2"}
 
 
 async def test_an_accepted_restore_has_no_job_at_first(world: World, restores: ShareRestores) -> None:
@@ -106,8 +106,9 @@ async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: Worl
     world.wire.order(OrderedFault(on="POST .*/restore$", kind="lose"))
     with pytest.raises(TemporaryError):
         await restores.send(plan)
-    (found,) = await restores.restores(plan.item, world.clock.now() - MINUTE)
-    assert (found.open, found.target) == (True, plan.places[SHARE])
+    item = await restores.item_of(plan.item.id)
+    (found,) = await restores.restores(item, world.clock.now() - MINUTE)
+    assert (found.open, found.target) == (True, plan.isolated[SHARE])
 
 
 async def test_restores_of_other_shares_aren_t_listed(world: World, restores: ShareRestores) -> None:

@@ -14,8 +14,9 @@ from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.isolation import Namespaces
 from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import calls_of
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.policy import Probe, VerifyPolicy
-from shared.domain.restores.verification import Item, RestorePlan
+from shared.domain.restores.verification import RestorePlan
 from tests.worlds import sdk
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.settings import settings
@@ -58,15 +59,18 @@ async def namespaces(world: World, cluster: SimulatedCluster) -> AsyncIterator[N
 
 
 @pytest.fixture
-def plan(world: World, cluster: SimulatedCluster) -> RestorePlan:
+def item(world: World, cluster: SimulatedCluster) -> ClusterItem:
     source = next(r["id"] for r in world.arm.of_type("Microsoft.ContainerService/managedClusters"))
-    now = world.clock.now()
-    item = Item(kind="cluster", id="i", source_id=source)
-    return a_plan(now, item=item, target_id=source, places={"shop": PLACE})
+    return ClusterItem(id="i", source_id=source)
 
 
-async def test_the_protected_namespaces_are_described(namespaces: Namespaces, plan: RestorePlan) -> None:
-    held = await namespaces.held(plan.item)
+@pytest.fixture
+def plan(world: World, item: ClusterItem) -> RestorePlan:
+    return a_plan(world.clock.now(), item=item, target_id=item.source_id, isolated={"shop": PLACE})
+
+
+async def test_the_protected_namespaces_are_described(namespaces: Namespaces, item: ClusterItem) -> None:
+    held = await namespaces.contents(item)
     assert "linkerd-viz" not in held.names
     assert {"shop", "orders"} <= set(held.names)
     assert {"ConfigMap shop/settings", "Deployment shop/web"} <= set(held.entries)
@@ -86,9 +90,9 @@ async def test_a_place_is_closed_before_anything_is_in_it(
 
 
 async def test_a_copy_is_compared_by_the_names_of_its_source(
-    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, item: ClusterItem, plan: RestorePlan
 ) -> None:
-    held = await namespaces.held(plan.item)
+    held = await namespaces.contents(item)
     await namespaces.isolate(plan)
     cluster.apply(object("ConfigMap", "settings", PLACE, data={"currency": "EUR"}))
     cluster.apply(web(PLACE))
@@ -159,7 +163,7 @@ async def test_calls_are_made_once_and_are_no_part_of_the_copy(
 ) -> None:
     await namespaces.isolate(plan)
     probe = Probe(namespace="shop", image="contoso/check:1", command=("check",))
-    calls = calls_of(await namespaces.running(plan), plan.places, VerifyPolicy(probes=(probe,)), meshed=True)
+    calls = calls_of(await namespaces.running(plan), plan.isolated, VerifyPolicy(probes=(probe,)), meshed=True)
     pods = await namespaces.call(plan, calls)
     assert [pod["metadata"]["name"] for pod in pods.values()] == ["meshward-probe-0"]
     await world.clock.advance(5 * MINUTE)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.domain.restores.answers import Answer, answer_of, check_of, excuse_of
-from shared.domain.restores.calls import ALLOWED, STRANGER, WorkloadCall, calls_of, objects_of, pod_of
+from shared.domain.restores.calls import ALLOWED, DENIED, WorkloadCall, calls_of, objects_of, pod_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from tests.worlds.facts.plans import KNOBS
@@ -43,11 +43,11 @@ def called(*pods: dict[str, Any], knobs: VerifyPolicy = KNOBS, meshed: bool = Tr
 
 def test_in_each_meshed_namespace_one_who_may_and_one_who_may_not_call_a_workload() -> None:
     calls = called(pod("verify-shop", "web", HTTP), pod("verify-orders", "db", PLAIN), pod("verify-shop", "a", PLAIN))
-    assert [(c.place, c.account, c.about, c.speaks) for c in calls] == [
+    assert [(c.namespace, c.account, c.about, c.speaks) for c in calls] == [
         ("verify-shop", ALLOWED, "web:8080", "http"),
-        ("verify-shop", STRANGER, "web:8080", "http"),
+        ("verify-shop", DENIED, "web:8080", "http"),
         ("verify-orders", ALLOWED, "db:5432", "http"),
-        ("verify-orders", STRANGER, "db:5432", "http"),
+        ("verify-orders", DENIED, "db:5432", "http"),
     ]
     assert calls[0].command[-1] == "http://10.0.0.7:8080/.well-known/meshward"
 
@@ -95,7 +95,7 @@ def test_probes_of_the_policy_document_call_a_path_a_port_or_run_a_command() -> 
         )
     )
     probes = [c for c in called(pod("verify-shop", "web", HTTP), knobs=knobs) if c.rung == PROBE]
-    assert [(c.place, c.speaks, c.image, c.command[-1], c.name) for c in probes] == [
+    assert [(c.namespace, c.speaks, c.image, c.command[-1], c.name) for c in probes] == [
         ("verify-shop", "http", KNOBS.probe_image, "http://10.0.0.7:8080/health", "meshward-probe-0"),
         ("verify-shop", "tcp", KNOBS.probe_image, "telnet://10.0.0.7:9000", "meshward-probe-1"),
         ("verify-orders", "command", "contoso/check:1", "--orders", "meshward-probe-2"),
@@ -103,7 +103,7 @@ def test_probes_of_the_policy_document_call_a_path_a_port_or_run_a_command() -> 
 
 
 def a_call(rung: Rung, speaks: Any) -> WorkloadCall:
-    facts = {"name": "n", "place": "p", "about": "web:8080", "account": ALLOWED, "image": "i", "command": ()}
+    facts = {"name": "n", "namespace": "p", "about": "web:8080", "account": ALLOWED, "image": "i", "command": ()}
     return WorkloadCall(rung=rung, speaks=speaks, **facts)  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.restores.checks import Arrived, judge, ladder
+from shared.domain.restores.checks import RestoredCopy, judge, ladder
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, LADDER, PROBE, REFUSAL, CheckResult
@@ -21,12 +21,12 @@ FINE = Workloads(pods=2, meshed=2)
 
 def arrived(
     difference: Difference = SAME, workloads: Workloads | None = FINE, *, hours: float = 1, **facts: Any
-) -> Arrived:
-    return Arrived(difference=difference, workloads=workloads, ready=NOW + timedelta(hours=hours), **facts)
+) -> RestoredCopy:
+    return RestoredCopy(difference=difference, workloads=workloads, ready_at=NOW + timedelta(hours=hours), **facts)
 
 
 def rungs(
-    job: RestoreJob, found: Arrived, plan: RestorePlan | None = None, knobs: VerifyPolicy = KNOBS
+    job: RestoreJob, found: RestoredCopy, plan: RestorePlan | None = None, knobs: VerifyPolicy = KNOBS
 ) -> list[CheckResult]:
     return ladder(plan or a_plan(), job, found, [], knobs)
 
@@ -99,19 +99,19 @@ def test_points_that_were_passed_over_for_a_threat_are_told() -> None:
 
 def test_a_canary_must_tell_a_time_and_one_that_is_fresh() -> None:
     fresh, stale = NOW - timedelta(hours=24), NOW - timedelta(hours=26)
-    assert judge(rungs(job(), arrived(beats={"a.txt": fresh})))[0] == "Verified"
+    assert judge(rungs(job(), arrived(canary_times={"a.txt": fresh})))[0] == "Verified"
     for told, said in ((stale, "(2027-01-14 06:00)"), (None, "(no time)")):
-        verdict, (reason,) = judge(rungs(job(), arrived(beats={"a.txt": told})))
+        verdict, (reason,) = judge(rungs(job(), arrived(canary_times={"a.txt": told})))
         assert (verdict, reason) == ("Failed", f"canary: older than 2027-01-14 07:00: a.txt {said}")
 
 
 def test_a_cluster_without_room_says_nothing_about_the_copy() -> None:
-    full = Workloads(pods=2, meshed=1, homeless=("verify-shop/web-1",))
+    full = Workloads(pods=2, meshed=1, unschedulable=("verify-shop/web-1",))
     assert judge(rungs(job(), arrived(workloads=full))) == (
         "Inconclusive",
         ("pods ready: the cluster has no room for verify-shop/web-1",),
     )
-    broken = Workloads(pods=3, meshed=1, homeless=("verify-shop/web-1",), strangers=("verify-shop/db-0",))
+    broken = Workloads(pods=3, meshed=1, unschedulable=("verify-shop/web-1",), outside_mesh=("verify-shop/db-0",))
     assert climb(job(), workloads=broken) == "Failed"
 
 
@@ -126,7 +126,7 @@ def test_something_more_than_in_the_source_is_told_and_tolerated() -> None:
     assert climb(job(), Difference(compared=3, missing=(), altered=(), extra=("ConfigMap shop/old",))) == "Verified"
 
 
-@pytest.mark.parametrize("wrong", ["unready", "unbound", "strangers"])
+@pytest.mark.parametrize("wrong", ["unready", "unbound", "outside_mesh"])
 def test_workloads_that_do_not_run_fail_the_copy(wrong: str) -> None:
     facts: dict[str, Any] = {wrong: ("verify-shop/web-1",)}
     assert climb(job(), workloads=Workloads(pods=2, meshed=2, **facts)) == "Failed"
@@ -142,9 +142,9 @@ def test_counters_must_say_that_files_were_restored_and_none_failed_or_was_skipp
 
 
 def test_the_ladder_has_its_rungs_in_the_order_of_their_table() -> None:
-    called = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
-    found = arrived(beats={"heartbeat.txt": NOW})
-    checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, called, KNOBS)
+    calls = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
+    found = arrived(canary_times={"heartbeat.txt": NOW})
+    checks = ladder(a_plan(), job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
     assert [check.name for check in checks] == [rung.name for rung in LADDER]
     assert len({rung.name for rung in LADDER}) == len(LADDER)
 

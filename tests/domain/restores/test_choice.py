@@ -7,23 +7,23 @@ import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.choice import (
-    Point,
-    RestoreCandidate,
+    ChosenPoint,
     choose_point,
     draw,
     manifest_for,
     older_point,
     plan_of,
-    why,
+    sampling_reason,
 )
-from shared.domain.restores.history import KEPT, History, Trial, empty, waiting_longest
+from shared.domain.restores.history import KEPT, History, Trial, empty_history, waiting_longest
+from shared.domain.restores.items import ClusterItem, RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import BackupJob, Item, RecoveryPoint, RestoreSource, Verification
+from shared.domain.restores.verification import BackupJob, RestoreSource, Verification
 from tests.worlds.facts.plans import KNOBS, a_plan
 from tests.worlds.times import NOW
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-ITEM = Item(kind="cluster", id="/instance", source_id="/cluster", policy="/policies/daily")
+ITEM = ClusterItem(id="/instance", source_id="/cluster", policy="/policies/daily")
 JOB = BackupJob(
     kind="cluster", id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW
 )
@@ -37,17 +37,21 @@ def point(minutes: float, *, complete: bool = True, threat: bool = False, vaulte
 
 
 def source(
-    name: str = "a", *, job: BackupJob | None = JOB, point: str = "", asked: bool = False, staging: str = ""
+    name: str = "a",
+    *names: str,
+    job: BackupJob | None = JOB,
+    point: str = "",
+    asked: bool = False,
+    staging: str = "",
 ) -> RestoreSource:
-    wanted = Verification(name=name, point_id=point, asked=asked)
     return RestoreSource(
-        wanted=wanted, item=ITEM, job=job, staging="stscratch" if staging else "", staging_group=staging
-    )
-
-
-def candidate(name: str = "a", *names: str, asked: bool = False) -> RestoreCandidate:
-    return RestoreCandidate(
-        source=source(name, asked=asked), names=names or ("shop",), manifest=f"manifests/x/{name}.json"
+        verification=Verification(name=name, point_id=point, asked=asked),
+        item=ITEM,
+        job=job,
+        staging="stscratch" if staging else "",
+        staging_group=staging,
+        names=names or ("shop",),
+        manifest=f"manifests/x/{name}.json",
     )
 
 
@@ -66,11 +70,11 @@ def trial(days_ago: float, *names: str, verdict: str = "Verified", point: str = 
 
 
 def history(*trials: Trial) -> History:
-    return msgspec.structs.replace(empty(ITEM), trials=trials)
+    return msgspec.structs.replace(empty_history(ITEM), trials=trials)
 
 
 def reason(found: History, knobs: VerifyPolicy = NEVER, *names: str, asked: bool = False) -> str:
-    return why(candidate("a", *names, asked=asked), found, knobs, NOW).reason
+    return sampling_reason(source("a", *names, asked=asked), found, knobs, NOW).reason
 
 
 def test_an_item_that_was_never_verified_is_verified() -> None:
@@ -96,10 +100,10 @@ def test_what_somebody_asks_for_is_verified_whatever_was_verified_before() -> No
 
 def test_of_all_other_backups_the_policy_document_s_share_is_verified() -> None:
     found, knobs = history(trial(1)), VerifyPolicy(sample_rate=0.25)
-    drawn = [why(candidate(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
+    drawn = [sampling_reason(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)]
     assert 0.22 < sum(drawn) / len(drawn) < 0.28
-    assert drawn == [why(candidate(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
-    assert why(candidate(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
+    assert drawn == [sampling_reason(source(f"job-{n}"), found, knobs, NOW).verify for n in range(2_000)], "drawn twice"
+    assert sampling_reason(source(), found, VerifyPolicy(sample_rate=1), NOW).reason == "Drawn"
 
 
 def test_draws_for_different_questions_have_nothing_to_do_with_each_other() -> None:
@@ -170,22 +174,23 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 
 
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
-    group = SCRATCH
-    wanted = msgspec.structs.replace(candidate(), source=source(staging=group))
-    plans = [plan_of(wanted, Point(p, NOW, ()), history(), KNOBS, NOW) for p in (point(1), point(1, vaulted=True))]
-    assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (group, "stscratch")]
+    points = [point(1), point(1, vaulted=True)]
+    plans = [plan_of(source(staging=SCRATCH), ChosenPoint(p, NOW, ()), history(), KNOBS, NOW) for p in points]
+    assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (SCRATCH, "stscratch")]
 
 
 def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
     found = history(trial(3, "b"), trial(2, "a"), trial(1, "c"))
     assert waiting_longest(["a", "b", "c", "d"], found, 2) == ["b", "d"]
     assert waiting_longest(["a", "b", "c"], found, 10) == ["a", "b", "c"]
-    plan = plan_of(candidate("v", "a", "b"), Point(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW)
-    assert list(plan.places) == ["b"]
+    plan = plan_of(
+        source("v", "a", "b"), ChosenPoint(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW
+    )
+    assert list(plan.isolated) == ["b"]
 
 
 def test_the_recovery_point_objective_is_measured_by_the_latest_point_also_if_an_older_one_is_restored() -> None:
-    old = plan_of(candidate(), Point(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
+    old = plan_of(source(), ChosenPoint(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
     assert old.rpo_s == 1_800
     assert old.taken < old.point.time, "changes of its last hour may or may not be in an older point"
 

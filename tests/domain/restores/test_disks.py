@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.restores.disks import Disk, copied, covered, in_the_way, of_disks, restored, staging_container
+from shared.domain.restores.disks import Disk, copied, covered, leftover_disks, of_disks, restored, staging_container
 from shared.domain.restores.verification import RestoreJob
 
 BEGAN = datetime(2027, 1, 15, 9, 0, tzinfo=UTC)
@@ -110,7 +110,7 @@ def test_disks_that_bear_no_known_name_make_the_copy_unknown_instead_of_empty() 
 
 def test_disks_of_any_restore_of_the_machine_are_in_the_way_of_the_next() -> None:
     other = disk(stem="vmother")
-    assert in_the_way([disk(at=BEGAN - timedelta(days=9)), other], VM) == [disk(at=BEGAN - timedelta(days=9)).name]
+    assert leftover_disks([disk(at=BEGAN - timedelta(days=9)), other], VM) == [disk(at=BEGAN - timedelta(days=9)).name]
 
 
 def test_only_a_container_called_as_azure_backup_calls_it_is_the_staging_container() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shared.domain.restores.lease import KEPT, kept_since, lease_path, release_path, unreleased, verification
+from shared.domain.restores.lease import KEPT, kept_since, lease_path, release_path, unreleased, verification_of
 from tests.worlds.facts.plans import NAME, a_plan
 from tests.worlds.times import NOW
 
@@ -11,7 +11,7 @@ def test_a_lease_counts_until_its_release_stands_beside_it() -> None:
     lease, other = lease_path(a_plan()), lease_path(a_plan(name="other"))
     assert unreleased([lease, other]) == sorted([lease, other])
     assert unreleased([lease, release_path(lease), other]) == [other]
-    assert verification(lease) == NAME
+    assert verification_of(lease) == NAME
 
 
 def test_leases_are_looked_at_for_thirty_days() -> None:

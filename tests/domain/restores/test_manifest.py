@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.manifest import (
     MOST_ENTRIES,
     SAMPLED_BYTES,
@@ -17,13 +18,13 @@ from shared.domain.restores.manifest import (
     Contents,
     ManifestEntry,
     ShareFile,
-    beats_of,
+    canary_times_of,
     compare,
     manifest_of,
+    manifest_path,
     of_files,
     of_objects,
     part,
-    path,
     protected_namespaces,
     sample,
     sampled,
@@ -157,15 +158,15 @@ def test_an_item_without_a_workload_has_no_manifest() -> None:
 
 def test_only_the_restored_namespaces_of_a_manifest_are_compared() -> None:
     whole = a_manifest(**{"ConfigMap shop/a": entry(), "ConfigMap shop-2/a": entry()})
-    assert list(part(whole, ["shop"]).entries) == ["ConfigMap shop/a"]
+    assert list(part(whole, ClusterItem(id="i", source_id="c"), ["shop"]).entries) == ["ConfigMap shop/a"]
 
 
 def test_the_path_of_a_manifest_tells_when_it_was_taken() -> None:
-    where = path("/Item", "job", NOW)
-    assert (taken_at(where), where) == (NOW, path("/ITEM", "job", NOW))
+    where = manifest_path("/Item", "job", NOW)
+    assert (taken_at(where), where) == (NOW, manifest_path("/ITEM", "job", NOW))
 
 
 def test_a_config_map_tells_the_newest_time_that_it_holds() -> None:
     config_map = config({"at": "2027-01-15T07:59:00Z", "before": "2027-01-14T07:59:00", "color": "blue"})
-    assert beats_of([config_map], {"shop": "shop"}) == {"ConfigMap shop/settings": NOW - timedelta(minutes=1)}
-    assert beats_of([config({"color": "blue"})], {"shop": "shop"}) == {}
+    assert canary_times_of([config_map], {"shop": "shop"}) == {"ConfigMap shop/settings": NOW - timedelta(minutes=1)}
+    assert canary_times_of([config({"color": "blue"})], {"shop": "shop"}) == {}

@@ -36,6 +36,11 @@ def test_a_job_that_started_after_ours_was_sent_is_ours() -> None:
     assert next_act([restore(-60), restore(1, "InProgress")], "", [NOW], NOW + 2 * MINUTE) == restore(1, "InProgress")
 
 
+def test_a_job_that_had_ended_when_ours_was_sent_isn_t_ours() -> None:
+    short = RestoreJob(id="r", status="Completed", started=NOW - MINUTE, ended=NOW)
+    assert next_act([short, restore(1)], "", [NOW], NOW + 2 * MINUTE) == restore(1)
+
+
 def test_a_job_to_another_share_isn_t_ours() -> None:
     jobs = [restore(1, target="other"), restore(2, target="scratch")]
     assert next_act(jobs, "scratch", [NOW], NOW + 2 * MINUTE) == restore(2, target="scratch")

@@ -5,16 +5,16 @@ from datetime import timedelta
 
 import msgspec
 
-from shared.domain.restores.history import History, Trial, empty
+from shared.domain.restores.history import History, Trial, empty_history
+from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.report import chart, report
 from shared.domain.restores.trends import Trend, trend, trends
-from shared.domain.restores.verification import Item
 from tests.worlds.facts.plans import KNOBS
 from tests.worlds.times import NOW
 
 DAY, HOUR = timedelta(days=1), 3600.0
-ITEM = Item(kind="cluster", id="/vaults/v/backupInstances/i", source_id="/clusters/aks-<east>")
+ITEM = ClusterItem(id="/vaults/v/backupInstances/i", source_id="/clusters/aks-<east>")
 
 
 def trial(
@@ -35,7 +35,7 @@ def trial(
 
 
 def history(*trials: Trial) -> History:
-    return msgspec.structs.replace(empty(ITEM), trials=trials)
+    return msgspec.structs.replace(empty_history(ITEM), trials=trials)
 
 
 def shown(*trials: Trial, knobs: VerifyPolicy = KNOBS) -> Trend:

@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidEvent, PermanentError
+from shared.domain.restores.items import kind_of
 from shared.domain.restores.verification import (
     BackupJob,
-    check_ours,
-    finished_backup,
     isolated_name,
     item_id,
     job_id,
-    kind_of,
     of_item,
     of_job,
+    require_configured,
+    require_finished_backup,
     vault_of,
 )
 
@@ -63,19 +63,19 @@ def test_any_other_id_is_declined(id: str) -> None:
 
 
 def test_a_job_of_a_subscription_that_isn_t_ours_is_declined() -> None:
-    check_ours(job_id(AKS_JOB), [SUBSCRIPTION.upper()])
+    require_configured(job_id(AKS_JOB), [SUBSCRIPTION.upper()])
     with pytest.raises(InvalidEvent, match="ForeignSubscription"):
-        check_ours(job_id(AKS_JOB), ["t"])
+        require_configured(job_id(AKS_JOB), ["t"])
 
 
 @pytest.mark.parametrize("job", [backup(status="Failed"), backup(operation="Restore"), backup(status="InProgress")])
 def test_a_job_that_made_no_copy_is_nothing_to_verify(job: BackupJob) -> None:
     with pytest.raises(PermanentError, match="NothingToVerify"):
-        finished_backup(job)
+        require_finished_backup(job)
 
 
 def test_status_words_are_compared_without_case() -> None:
-    assert finished_backup(backup("backup", "COMPLETEDWITHWARNINGS"))
+    assert require_finished_backup(backup("backup", "COMPLETEDWITHWARNINGS"))
 
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9]|-[a-z0-9]){1,29}", fullmatch=True), st.text(min_size=1))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.restores.watch import OVERDUE, WatchedJob, event_type, told_since, untold, window_start
+from shared.domain.restores.watch import OVERDUE, WatchedJob, event_type, published_since, unpublished, window_start
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -24,24 +24,27 @@ def still_open(name: str, started: datetime) -> WatchedJob:
 
 def test_only_backups_are_told_and_the_oldest_first() -> None:
     jobs = [ended("b"), ended("r", operation="Restore"), ended("a", when=NOW - HOUR)]
-    assert [job.key.rpartition("/")[2] for job in untold(jobs, [], NOW - DAY, NOW)] == ["a:Completed", "b:Completed"]
+    assert [job.key.rpartition("/")[2] for job in unpublished(jobs, [], NOW - DAY, NOW)] == [
+        "a:Completed",
+        "b:Completed",
+    ]
 
 
 def test_a_job_is_told_once_per_status() -> None:
     told = {ended("a", "Failed").key}
-    assert untold([ended("a", "Failed"), ended("a")], told, NOW - DAY, NOW) == [ended("a")]
+    assert unpublished([ended("a", "Failed"), ended("a")], told, NOW - DAY, NOW) == [ended("a")]
 
 
 def test_a_job_that_stays_open_for_too_long_is_told_once_and_again_when_it_ends() -> None:
     young, old = still_open("y", NOW - OVERDUE + HOUR), still_open("o", NOW - OVERDUE)
-    assert untold([young, old], [], NOW - DAY, NOW) == [old]
+    assert unpublished([young, old], [], NOW - DAY, NOW) == [old]
     assert old.key.endswith("/o:Overdue")
-    assert untold([old], {old.key}, NOW - DAY, NOW) == []
-    assert untold([ended("o", "Cancelled")], {old.key}, NOW - DAY, NOW) == [ended("o", "Cancelled")]
+    assert unpublished([old], {old.key}, NOW - DAY, NOW) == []
+    assert unpublished([ended("o", "Cancelled")], {old.key}, NOW - DAY, NOW) == [ended("o", "Cancelled")]
 
 
 def test_what_was_news_before_the_window_isn_t_told_again_at_each_look() -> None:
-    assert untold([still_open("o", NOW - 3 * DAY)], [], NOW - DAY, NOW) == []
+    assert unpublished([still_open("o", NOW - 3 * DAY)], [], NOW - DAY, NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -65,4 +68,4 @@ def test_an_outage_of_thirteen_days_is_caught_up_with() -> None:
 
 def test_listing_rows_since_the_window_s_start_misses_none_of_its_jobs() -> None:
     start = window_start(NOW, NOW)
-    assert ended("a", when=start).key > told_since(start) > ended("a", when=start - DAY).key
+    assert ended("a", when=start).key > published_since(start) > ended("a", when=start - DAY).key

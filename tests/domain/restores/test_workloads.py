@@ -44,16 +44,16 @@ def test_a_pod_joined_the_mesh_if_its_ready_proxy_trusts_a_root_in_force(sidecar
     new, old = root(), root()
     assert workloads_of({"Pod": [pod(new + old, sidecar=sidecar)]}, new).settled
     assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new + old).settled
-    assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
-    assert workloads_of({"Pod": [pod(new, ready=False, sidecar=sidecar)]}, new).strangers == ("verify-shop/web",)
+    assert workloads_of({"Pod": [pod(old, sidecar=sidecar)]}, new).outside_mesh == ("verify-shop/web",)
+    assert workloads_of({"Pod": [pod(new, ready=False, sidecar=sidecar)]}, new).outside_mesh == ("verify-shop/web",)
 
 
 @pytest.mark.parametrize("word", ["enabled", "ingress"])
 def test_a_pod_without_the_proxy_that_it_or_its_namespace_asks_for_is_a_stranger(word: str) -> None:
     new, asking = root(), {"linkerd.io/inject": word}
     namespace = {"metadata": {"name": "verify-shop", "annotations": asking}}
-    assert workloads_of({"Namespace": [namespace], "Pod": [pod(None)]}, new).strangers == ("verify-shop/web",)
-    assert workloads_of({"Pod": [pod(None, annotations=asking)]}, new).strangers == ("verify-shop/web",)
+    assert workloads_of({"Namespace": [namespace], "Pod": [pod(None)]}, new).outside_mesh == ("verify-shop/web",)
+    assert workloads_of({"Pod": [pod(None, annotations=asking)]}, new).outside_mesh == ("verify-shop/web",)
 
 
 def test_a_pod_that_asks_for_no_proxy_in_a_namespace_that_does_is_no_stranger() -> None:
@@ -76,7 +76,7 @@ def test_a_claim_without_its_volume_is_unbound() -> None:
 
 def test_where_the_mesh_isn_t_meshward_s_nobody_has_to_join_it() -> None:
     found = workloads_of({"Namespace": [INJECTED], "Pod": [pod(root()), pod(None)]}, None)
-    assert (found.meshed, found.strangers) == (0, ())
+    assert (found.meshed, found.outside_mesh) == (0, ())
 
 
 def test_a_pod_that_no_node_has_room_for_is_homeless_and_one_that_awaits_its_volume_isn_t() -> None:
@@ -91,8 +91,8 @@ def test_a_pod_that_no_node_has_room_for_is_homeless_and_one_that_awaits_its_vol
         {"Pod": [pending("0/3 nodes are available: 3 Insufficient cpu.", **volume)], "PersistentVolumeClaim": [claim]},
         "",
     )
-    assert (full.homeless, full.unready, full.unbound) == (("n/web",), (), ())
+    assert (full.unschedulable, full.unready, full.unbound) == (("n/web",), (), ())
     unbound = workloads_of(
         {"Pod": [pending("pod has unbound immediate PersistentVolumeClaims")], "PersistentVolumeClaim": [claim]}, ""
     )
-    assert (unbound.homeless, unbound.unready, unbound.unbound) == ((), ("n/web",), ("n/data",))
+    assert (unbound.unschedulable, unbound.unready, unbound.unbound) == ((), ("n/web",), ("n/data",))

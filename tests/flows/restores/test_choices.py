@@ -22,7 +22,7 @@ from tests.worlds.verifications import (
     SHARE,
     SOON,
     back_up,
-    places,
+    isolated,
     restores,
     runs,
     sent,
@@ -186,14 +186,14 @@ async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: RunningApp) ->
 @pytest.mark.parametrize("kind", ["cluster", "share"])
 async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: RunningApp, kind: str) -> None:
     job = back_up(place, kind)
-    await place.run(lambda: places(place) != [], SOON)
+    await place.run(lambda: isolated(place) != [], SOON)
     url = f"{place.host.url}{PREFIX}verify-{job['name']}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
     await place.run(f"verify-{job['name']}", SOON)
-    assert places(place) != []
+    assert isolated(place) != []
     await place.clock.advance(6 * HOUR)
-    assert places(place) == []
+    assert isolated(place) == []
     assert any("restore cleared away" in line for line in place.log)
     told = sum("restore left over" in line for line in place.log)
     await place.clock.advance(6 * HOUR)
@@ -213,12 +213,12 @@ async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_a
     assert any("restore left over" in line and "InProgress" in line for line in stage.log)
     await stage.clock.advance(4 * HOUR)
     assert len(list((stage.store / "leases").glob("*/*.gone"))) == 1
-    assert places(stage) == []
+    assert isolated(stage) == []
 
 
 async def test_a_lease_that_nobody_can_read_holds_up_no_other(calm: RunningApp) -> None:
     job = back_up(calm, "share")
-    await calm.run(lambda: places(calm) != [], SOON)
+    await calm.run(lambda: isolated(calm) != [], SOON)
     async with aiohttp.ClientSession() as http:
         await http.post(f"{calm.host.url}{PREFIX}verify-{job['name']}/terminate")
     await calm.run(f"verify-{job['name']}", SOON)

@@ -22,7 +22,7 @@ from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
 from tests.worlds.staging import ACCOUNT as STAGING
 from tests.worlds.staging import back_up, staged, workloads
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, SOON, places, restores, runs
+from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, SOON, isolated, restores, runs
 
 K8S = rf"/k8s/{CLUSTER}/.*"
 REQUESTS = {  # what each activity sends that matters most; one that looks at the store alone has none
@@ -93,7 +93,7 @@ async def verified(stage: RunningApp) -> None:
     outcomes = [await outcome(stage, job["name"]) for job in jobs]
     assert [(each["verdict"], each["left_over"]) for each in outcomes] == [("Verified", 0)] * 3, outcomes
     assert (await outcome(stage, vaults.complete_backup(ACCOUNT, SHARE)["name"]))["reason"] == "NotDrawn"
-    assert (len(restores(stage)), places(stage), staged(stage)) == (3, [], ["logs"])
+    assert (len(restores(stage)), isolated(stage), staged(stage)) == (3, [], ["logs"])
 
 
 async def outcome(stage: RunningApp, job: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.pod_status import Exit
 from local.stage import RunningApp
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, places, verdict, verify
+from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, isolated, verdict, verify
 
 type Object = dict[str, Any]
 WEB = {"namespace": "shop", "workload": "web", "port": 8080, "path": "/health"}
@@ -111,7 +111,7 @@ async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: RunningA
 
 async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: RunningApp) -> None:
     job = back_up(stage)
-    await stage.run(lambda: places(stage) != [], HOUR)
+    await stage.run(lambda: isolated(stage) != [], HOUR)
     cluster(stage).is_full = True
     result = await verdict(stage, job)
     assert (result["verdict"], missed(result)) == ("Inconclusive", ["pods ready"])

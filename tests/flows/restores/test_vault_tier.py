@@ -18,13 +18,13 @@ from local.cloud.wire import OrderedFault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, RunningApp
-from shared.domain.restores.staging import Before
+from shared.domain.restores.staging import StagingBefore
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.mutants import Mutant
 from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import SOON, announce, places, restores, runs
+from tests.worlds.verifications import SOON, announce, isolated, restores, runs
 
 OTHERS = ["logs", "vmledger1-osdisk-20270101-080000"]  # stand in group and account before
 
@@ -67,7 +67,7 @@ async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job; what isn't the restore's is still there, and all else is gone."""
     await stage.run(f"verify-{job['name']}", SOON)
     result = found(stage, job)
-    assert (staged(stage), places(stage), result["left_over"]) == (OTHERS, [], 0)
+    assert (staged(stage), isolated(stage), result["left_over"]) == (OTHERS, [], 0)
     return result
 
 
@@ -262,11 +262,11 @@ async def test_each_right_that_only_the_vault_tier_takes_is_named_where_it_is_mi
 
 
 def forgetful(real: Any, found: Any, there: Any, jobs: Any) -> Any:
-    return real(found, Before(there=()), jobs)
+    return real(found, StagingBefore(there=()), jobs)
 
 
 async def test_without_knowing_what_was_there_before_somebody_s_container_would_be_deleted(tmp_path: Path) -> None:
-    mutant = Mutant("shared.domain.restores.staging.ours", forgetful)
+    mutant = Mutant("shared.domain.restores.staging.staged_by", forgetful)
     assert "logs" not in await with_a_container_that_changes(mutant.grow(tmp_path))
     assert "logs" in await with_a_container_that_changes(APP)
 
@@ -287,7 +287,7 @@ def out_of_turn(real: Any, turn: Any, plan: Any, released: Any, now: Any) -> Non
 
 
 async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_group_at_once(tmp_path: Path) -> None:
-    mutant = Mutant("shared.domain.restores.staging.check_turn", out_of_turn)
+    mutant = Mutant("shared.domain.restores.staging.require_turn", out_of_turn)
     async with open_app(seed=seed, settings=NO_TRUST, app=mutant.grow(tmp_path)) as stage:
         await prepare(stage)
         jobs = [back_up(stage, cluster) for cluster in CLUSTERS]

@@ -14,7 +14,7 @@ from local.cloud.wire import OrderedFault
 from local.host.management import PREFIX
 from local.stage import RunningApp
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, places, restores, runs, sent, verdict
+from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, isolated, restores, runs, sent, verdict
 
 
 async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage: RunningApp) -> None:
@@ -49,7 +49,7 @@ async def test_what_is_restored_is_closed_off_before_it_runs(stage: RunningApp) 
 
     def look(function: str, moment: str) -> None:
         cluster = stage.world.kubernetes.clusters[CLUSTER]
-        for place in places(stage):
+        for place in isolated(stage):
             if cluster.objects("Pod", place):
                 (policy,) = cluster.objects("NetworkPolicy", place)
                 seen.append(policy["metadata"]["name"])
@@ -219,7 +219,7 @@ async def test_a_request_that_the_network_doubles_is_two_restores_and_one_verdic
 async def test_backups_of_a_cluster_and_a_share_are_verified_side_by_side(stage: RunningApp) -> None:
     jobs = [back_up(stage), back_up(stage), back_up(stage, "share")]
     assert [(await verdict_of(stage, job))["verdict"] for job in jobs] == ["Verified"] * 3
-    assert places(stage) == []
+    assert isolated(stage) == []
     assert len(restores(stage)) == 3
 
 

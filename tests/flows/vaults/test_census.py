@@ -12,8 +12,8 @@ from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import OrderedFault
 from local.cloud.world import World
 from local.stage import RunningApp
-from shared.domain.restores.history import History, Trial, empty, path
-from shared.domain.restores.verification import Item
+from shared.domain.restores.history import History, Trial, empty_history, history_path
+from shared.domain.restores.items import ClusterItem, Item, ShareItem
 from shared.domain.vaults.census import Census, Proof, Standing
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
@@ -59,7 +59,7 @@ def standing(census: Census, name: str) -> Standing:
 
 def judge(stage: RunningApp, job: dict[str, Any], verdict: str, at: datetime) -> None:
     """What a verification of that backup has left in the store."""
-    item = Item(kind="cluster", id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
+    item = ClusterItem(id=job["properties"]["backupInstanceId"], source_id=cluster_id("aks-ours"))
     judged(stage, item, job, verdict, at)
 
 
@@ -75,10 +75,10 @@ def judged(stage: RunningApp, item: Item, job: dict[str, Any], verdict: str, at:
         rpo_s=1,
         rto_s=1,
     )
-    document = stage.store / path(item.id)
+    document = stage.store / history_path(item.id)
     document.parent.mkdir(exist_ok=True)
-    known = msgspec.json.decode(document.read_bytes(), type=History) if document.exists() else empty(item)
-    document.write_bytes(msgspec.json.encode(known.with_trial(trial)))
+    history = msgspec.json.decode(document.read_bytes(), type=History) if document.exists() else empty_history(item)
+    document.write_bytes(msgspec.json.encode(history.with_trial(trial)))
 
 
 async def test_every_cluster_is_counted_with_its_proof_or_the_reason_why_it_is_not_protected(stage: RunningApp) -> None:
@@ -118,7 +118,7 @@ async def test_volumes_that_a_cluster_names_are_counted_with_it_and_their_proof(
     first = [world.recovery_vaults.complete_backup(*source) for source in sources]
     judged(
         stage,
-        Item(kind="share", id=carts["id"], source_id="stshop", share="carts"),
+        ShareItem(id=carts["id"], source_id="stshop", share="carts"),
         first[0],
         "Verified",
         stage.clock.now(),

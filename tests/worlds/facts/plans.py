@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from shared.domain.restores.choice import Point, RestoreCandidate, plan_of
-from shared.domain.restores.history import empty
+from shared.domain.restores.choice import ChosenPoint, plan_of
+from shared.domain.restores.history import empty_history
+from shared.domain.restores.items import ClusterItem, Item, RecoveryPoint
 from shared.domain.restores.manifest import Manifest, ManifestEntry
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import Item, RecoveryPoint, RestorePlan, RestoreSource, Verification
+from shared.domain.restores.verification import RestorePlan, RestoreSource, Verification
 from tests.worlds.times import NOW
 
 NAME = "0f0e0d0c-1111-4222-8333-444455556666"
@@ -19,23 +20,22 @@ def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
     usual: dict[str, Any] = {
         "name": NAME,
         "job_id": f"/vault/backupJobs/{NAME}",
-        "item": Item(kind="cluster", id="i", source_id="c"),
+        "item": ClusterItem(id="i", source_id="c"),
         "target_id": "c",
         "trust_domain": "prod.contoso.example",
         "point": RecoveryPoint(id="p", time=now, complete=True),
         "rpo_s": 3600,
         "taken": now,
         "planned": now,
-        "places": {"shop": "verify-shop"},
+        "isolated": {"shop": "verify-shop"},
     }
     return RestorePlan(**usual | facts)
 
 
 def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> RestorePlan:
     """The plan that the domain makes for a point."""
-    source = RestoreSource(wanted=Verification(name=NAME), item=item, target_id=item.source_id)
-    candidate = RestoreCandidate(source=source, names=names, manifest="")
-    return plan_of(candidate, Point(point, point.time, ()), empty(item), KNOBS, now)
+    source = RestoreSource(verification=Verification(name=NAME), item=item, target_id=item.source_id, names=names)
+    return plan_of(source, ChosenPoint(point, point.time, ()), empty_history(item), KNOBS, now)
 
 
 def a_manifest(taken: datetime = NOW, /, **entries: ManifestEntry) -> Manifest:

@@ -1,0 +1,61 @@
+"""Isolated copies of clusters: namespaces of the cluster that is restored to, and what a restore stages on its way."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from shared.adapters.kubernetes.isolation import Namespaces
+from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
+from shared.domain.errors import NotFound, PermanentError
+from shared.domain.policy import Policy
+from shared.domain.restores.disks import scratch_id
+from shared.domain.restores.verification import RestorePlan, RestoreSource
+
+if TYPE_CHECKING:
+    from shared.adapters.azure.clusters import Clusters
+    from shared.adapters.azure.staging import Staging
+    from shared.adapters.kubernetes.api import Kubernetes
+
+
+class ClusterCopies(Namespaces):
+    """Protected namespaces and their isolated copies, with what restores from the vault tier stage."""
+
+    def __init__(self, kubernetes: "Kubernetes", clusters: "Clusters", staging: "Staging") -> None:
+        super().__init__(kubernetes)
+        self._clusters, self._staging = clusters, staging
+
+    async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
+        """The source with the cluster that it is restored to; raises PermanentError where that can't take it."""
+        cluster = await self._running(source.item.source_id)
+        domain = cluster.tag(TRUST_DOMAIN_TAG)
+        knobs = policy.at(domain, source.item.source_id).verify
+        target = await self._running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
+        if target.location.lower() != cluster.location.lower():
+            raise PermanentError(
+                "ScratchElsewhere",
+                f"scratch cluster {target.name} isn't in {cluster.location}, where {cluster.name} is",
+            )
+        return msgspec.structs.replace(
+            source,
+            target_id=target.id,
+            trust_domain=domain,
+            staging=knobs.staging_account,
+            staging_group=scratch_id(source.item, knobs.scratch_group) if knobs.scratch_group else "",
+        )
+
+    async def remove(self, plan: RestorePlan) -> list[str]:
+        """Ask for the end of the namespaces and of what was staged; the names of what is still there.
+
+        A restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
+        """
+        jobs = await self._staging.jobs(plan)
+        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
+        return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs)]
+
+    async def _running(self, id: str) -> Cluster:
+        cluster = await self._clusters.get(id)
+        if cluster is None:
+            raise NotFound("ClusterGone", f"{id} isn't there (any more)")
+        if cluster.power_state.lower() == "stopped":
+            raise PermanentError("ClusterStopped", f"cluster {cluster.name} is stopped: start it with az aks start")
+        return cluster

@@ -1,0 +1,171 @@
+"""Recovery Services vaults as restores need them: jobs, protected items, recovery points and restores.
+
+The SDK's argument order differs between its operations: everything is passed by keyword. Names of containers and items
+are never built: new items are named by a hash, and casing isn't stable.
+"""
+
+from abc import ABC, abstractmethod
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from shared.adapters.azure.common import Management, plain, translated
+from shared.adapters.backup.restores import OperationHeader, backup_job, job_of_operation, job_properties
+from shared.domain.errors import PermanentError, shown
+from shared.domain.resource_id import ResourceId, same
+from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
+from shared.domain.restores.verification import (
+    BackupJob,
+    RestoreJob,
+    RestorePlan,
+    vault_of,
+)
+
+if TYPE_CHECKING:
+    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+_FABRIC = "Azure"
+_KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
+
+
+class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
+    """Restores from Recovery Services vaults; a subclass knows one kind of item, which its jobs and items say as
+    `management`. What is `found` is a model of the SDK.
+    """
+
+    management: ClassVar[str]
+
+    @abstractmethod
+    def _item_of(self, found: Any) -> I: ...
+
+    @abstractmethod
+    def _is_about(self, job: BackupJob, found: Any) -> bool: ...
+
+    @abstractmethod
+    def _is_of(self, item: I, found: Any) -> bool: ...
+
+    @abstractmethod
+    def _with_details(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
+        """The restore job with what its property bag says."""
+
+    @abstractmethod
+    def _request(self, plan: RestorePlan) -> Any: ...
+
+    async def job(self, id: ResourceId) -> BackupJob:
+        job = await job_properties(id, self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name))
+        kind = _KINDS.get(plain(job.backup_management_type).lower(), "share")
+        source = job.get("storageAccountName") or job.get("containerName") or ""
+        return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
+
+    async def item(self, job: BackupJob) -> I:
+        """The protected item that the job was about; jobs of databases name neither an account nor a machine."""
+        if not job.source:
+            raise PermanentError("UnknownDatasource", f"{job.item} is neither a file share nor a virtual machine")
+        found = [found for found in await self._items(job.id) if self._is_about(job, found)]
+        if not found:
+            raise PermanentError("ItemNotFound", f"{job.kind} {job.item} of {job.source} isn't protected any more")
+        return self._item_of(found[0])
+
+    async def item_of(self, id: str) -> I:
+        found = [found for found in await self._items(id) if same(str(found.id), id)]
+        if not found:
+            message = f"{shown(id)} isn't protected (any more), or is neither a file share nor a virtual machine"
+            raise PermanentError("ItemNotFound", message)
+        return self._item_of(found[0])
+
+    async def _items(self, resource_id: str) -> list[Any]:
+        listed = self._client(resource_id).backup_protected_items.list(**vault_names(resource_id), filter=self._filter)
+        with translated("listing protected items"):
+            return [item async for item in listed]
+
+    @property
+    def _filter(self) -> str:
+        return f"backupManagementType eq '{self.management}'"
+
+    async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
+        listed = self._client(item.id).recovery_points.list(**_item(item))
+        with translated("listing recovery points"):
+            return [_point(found) async for found in listed]
+
+    async def restores(self, item: I, since: datetime) -> list[RestoreJob]:
+        """The item's restore jobs that started since, with what they restore to."""
+        until = since + timedelta(days=3)  # the service takes both ends or none
+        span = f"startTime eq '{_filter_time(since)}' and endTime eq '{_filter_time(until)}'"
+        jobs = self._client(item.id).backup_jobs.list(
+            **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}"
+        )
+        with translated("listing restore jobs"):
+            mine = [str(job.name) async for job in jobs if self._is_of(item, job)]
+        return [await self.restore_job(item, name) for name in mine]
+
+    async def send(self, plan: RestorePlan) -> str:
+        accepted = OperationHeader()
+        with translated("sending the restore"):
+            await self._client(plan.item.id).restores.begin_trigger(
+                **_item(plan.item),
+                recovery_point_id=plan.point.id,
+                parameters=self._request(plan),
+                polling=False,
+                raw_response_hook=accepted,
+            )
+        return accepted.operation
+
+    async def job_of(self, item: ProtectedItem, operation: str) -> str:
+        statuses = self._client(item.id).backup_operation_statuses
+        with translated("reading the restore's operation"):
+            return job_of_operation(await statuses.get(**vault_names(item.id), operation_id=operation))
+
+    async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
+        with translated(f"reading job {name}"):
+            found: Any = await self._client(item.id).job_details.get(**vault_names(item.id), job_name=name)
+        extended = found.properties.get("extendedInfo") or {}
+        return self._with_details(_restore_job(found), extended.get("propertyBag") or {})
+
+    def _client(self, resource_id: str) -> "RecoveryServicesBackupClient":
+        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+        return self.client(RecoveryServicesBackupClient, ResourceId(resource_id).subscription)
+
+
+def vault_names(resource_id: str) -> dict[str, str]:
+    """Group and name of the vault, as the SDK's operations take them."""
+    vault = vault_of(ResourceId(resource_id))
+    return {"resource_group_name": vault.group, "vault_name": vault.name}
+
+
+def _item(item: ProtectedItem) -> dict[str, str]:
+    id = ResourceId(item.id)
+    names = {"container_name": id.parent.name, "protected_item_name": id.name}
+    return {**vault_names(item.id), "fabric_name": _FABRIC, **names}
+
+
+def _filter_time(moment: datetime) -> str:
+    """The service's own way to write a time in a filter, in UTC."""
+    return moment.strftime("%Y-%m-%d %I:%M:%S %p")
+
+
+def _point(found: Any) -> RecoveryPoint:
+    point = found.properties
+    tiers = point.get("recoveryPointTierDetails") or ()
+    return RecoveryPoint(
+        id=found.name,
+        time=point.recovery_point_time,
+        complete=not tiers or any(_at_hand(tier) for tier in tiers),
+        threat=str(point.get("threatStatus", "")).lower() in ("unhealthy", "warning"),
+    )
+
+
+def _at_hand(tier: Any) -> bool:
+    """Whether a point can be restored from this tier at once: an archived one has to be rehydrated first."""
+    status = tier.get("status")
+    return bool(status == "Rehydrated" or (status == "Valid" and tier.get("type") != "ArchivedRP"))
+
+
+def _restore_job(found: Any) -> RestoreJob:
+    job = found.properties
+    return RestoreJob(
+        id=found.name,
+        status=job.status,
+        started=job.start_time,
+        ended=job.end_time,
+        errors=tuple(f"{e.get('errorCode')}: {e.get('errorString')}" for e in job.get("errorDetails") or ()),
+    )

@@ -1,0 +1,143 @@
+"""What a verification asks of each kind of item, and what both kinds of vault say alike about their operations.
+
+`shared/wiring/verifier.py` has the row of each kind: what restores it, and what looks after its isolated copies.
+"""
+
+from collections.abc import Awaitable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.adapters.azure.common import last_segment, translated, unless_absent
+from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
+from shared.domain.policy import Policy
+from shared.domain.resource_id import ResourceId, name_of
+from shared.domain.restores.items import ItemKind, RecoveryPoint
+from shared.domain.restores.manifest import Contents, Manifest
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan, RestoreSource, vault_of
+from shared.domain.restores.workloads import IsolatedCopy
+
+
+class Restores[I](Protocol):
+    """The vaults that protect items of one kind."""
+
+    async def job(self, id: ResourceId) -> BackupJob:
+        """A job as its vault reports it; raises NotFound "JobGone"."""
+
+    async def item(self, job: BackupJob) -> I:
+        """The protected item that the job was about."""
+
+    async def item_of(self, id: str) -> I:
+        """The protected item of this resource id."""
+
+    async def points(self, item: I) -> list[RecoveryPoint]:
+        """The item's recovery points, those that can't be restored included."""
+
+    async def restores(self, item: I, since: datetime) -> list[RestoreJob]:
+        """The item's restore jobs that started since; none in a vault that is gone."""
+
+    async def send(self, plan: RestorePlan) -> str:
+        """Send the restore request, once; the id of the operation that accepted it."""
+
+    async def job_of(self, item: I, operation: str) -> str:
+        """The name of the job that an accepted request became; raises NotConverged until there is one."""
+
+    async def restore_job(self, item: I, name: str) -> RestoreJob:
+        """A restore job, with its warnings, errors and counters as far as the vault reports them."""
+
+
+class Validations[I](Protocol):
+    """Vaults that can be asked about a restore before it is sent."""
+
+    async def validate(self, plan: RestorePlan) -> str:
+        """Ask whether the restore could be made now; the id of the operation that ends with the answer."""
+
+    async def require_validated(self, item: I, operation: str) -> None:
+        """Raise NotConverged while the validation is under way, PermanentError with what speaks against the restore."""
+
+
+class Copies[I](Protocol):
+    """The sources of one kind, and their isolated copies."""
+
+    async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:
+        """The source with where it is restored to; raises PermanentError where nothing can take it."""
+
+    async def contents(self, item: I) -> Contents:
+        """What the source holds now."""
+
+    async def isolate(self, plan: RestorePlan) -> None:
+        """Make sure that the isolated copy can be restored, and reaches nothing of production.
+
+        Raises PermanentError where something of somebody else's stands in the way.
+        """
+
+    async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
+        """What was restored. Of a share, only those files are read whose content the manifest has, and the canaries."""
+
+    async def remove(self, plan: RestorePlan) -> list[str]:
+        """Ask for the end of all that the verification has made; the names of what is still there of it.
+
+        What isn't proven to be its own is left alone.
+        """
+
+
+async def job_properties(id: ResourceId, reading: Awaitable[Any]) -> Any:
+    """What the vault reports of this job; raises NotFound "JobGone"."""
+    with translated(f"reading job {id.name}"):
+        found = await unless_absent(reading)
+    if found is None:
+        raise NotFound("JobGone", f"vault {vault_of(id).name} has no job {id.name} (any more)")
+    return found.properties
+
+
+def backup_job(id: ResourceId, job: Any, *, kind: ItemKind, item: str, source: str) -> BackupJob:
+    """The job that these properties describe."""
+    return BackupJob(
+        kind=kind,
+        id=str(vault_of(id).child("backupJobs", id.name)),
+        operation=job.operation,
+        status=job.status,
+        item=item,
+        source=source,
+        started=job.start_time,
+        ended=job.end_time,
+    )
+
+
+class OperationHeader:
+    """A response hook that keeps the id of the operation that a 202 names."""
+
+    operation = ""
+
+    def __call__(self, response: Any) -> None:
+        self.operation = last_segment(response.http_response.headers.get("Azure-AsyncOperation", ""))
+
+
+class BackupFault(Protocol):
+    """What is read of an error that Azure Backup reports."""
+
+    @property
+    def code(self) -> str | None: ...
+
+    @property
+    def message(self) -> str | None: ...
+
+
+def job_of_operation(found: Any) -> str:
+    """The name of the job of a finished operation. A failed one answers 200, an open one may carry an error."""
+    error: BackupFault | None = found.error
+    if found.status.lower() in ("failed", "canceled", "cancelled"):
+        code, message = (error.code, error.message) if error else (None, None)
+        raise PermanentError(service_code(code) if code else "RestoreRefused", message or found.status)
+    job = (found.properties or {}).get("jobId")
+    if not job:
+        raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
+    return name_of(job)
+
+
+def require_passed(status: str, faults: Sequence[BackupFault]) -> None:
+    """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
+    if status.lower() == "inprogress":
+        raise NotConverged("RestoreValidating", "Azure Backup is validating the restore")
+    if faults or status.lower() != "succeeded":
+        reported = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status
+        raise PermanentError("RestoreNotPossible", f"Azure Backup can't make the restore: {reported}")
