@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallAnswer, PodCall
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.world import World
 

@@ -17,7 +17,7 @@ from local.cloud.clock import Clock
 from local.cloud.kubernetes.errors import StatusError, already_exists, modified, terminating
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields
 from local.cloud.kubernetes.kinds import ResourceType
-from local.cloud.kubernetes.mesh import MeshHooks
+from local.cloud.kubernetes.mesh_hooks import MeshHooks
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.patches import merge
 from local.cloud.kubernetes.pod_status import Exit

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh import CallAnswer
+from local.cloud.kubernetes.mesh_hooks import CallAnswer
 from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, fetch
 from local.cloud.kubernetes.objects import Object
 

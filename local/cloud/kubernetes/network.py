@@ -12,7 +12,7 @@ from math import inf
 from urllib.parse import urlsplit
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallAnswer, PodCall
 from local.cloud.kubernetes.network_policies import drops, ports, resolves
 from local.cloud.kubernetes.objects import Object, is_ready
 

@@ -13,7 +13,7 @@ from itertools import count
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
-from local.cloud.kubernetes.mesh import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallAnswer, PodCall
 from local.cloud.kubernetes.mounts import Mount
 from local.cloud.kubernetes.network_policies import drops, resolves
 from local.cloud.kubernetes.objects import Object, is_ready

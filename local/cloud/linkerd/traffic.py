@@ -15,7 +15,7 @@ Rules:
 from collections.abc import Mapping
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallAnswer, PodCall
 from local.cloud.kubernetes.network import EMPTY_REPLY, direct, served
 from local.cloud.kubernetes.network_policies import drops
 from local.cloud.kubernetes.objects import Object

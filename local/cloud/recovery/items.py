@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.recovery.jobs import REFUSED, RecoveryJobs
-from local.cloud.recovery.kinds import ItemType
+from local.cloud.recovery.data_sources import ItemType
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.recovery.protocol import (
     CONTAINER,

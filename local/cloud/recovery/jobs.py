@@ -16,7 +16,7 @@ from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.backup.protocol import JobOutcome
-from local.cloud.recovery.kinds import ItemType
+from local.cloud.recovery.data_sources import ItemType
 from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, RecoveryOperations, filtered, vault_of
 from local.cloud.wire import Reply, Route, WireRequest
 
