@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import Resource, error
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 if TYPE_CHECKING:
     from local.cloud.world import World
@@ -44,14 +44,14 @@ class Deployments:
             Route("GET", _DEPLOYMENT, self._get),
         ]
 
-    def _validate(self, call: WireRequest) -> Reply:
+    def _validate(self, call: CloudRequest) -> Reply:
         return self._refusal(call) or Reply(body=_body(call))
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self.made.get(call.params["name"])
         return Reply(body=found) if found else error(404, "DeploymentNotFound", "Deployment could not be found.")
 
-    def _deploy(self, call: WireRequest) -> Reply:
+    def _deploy(self, call: CloudRequest) -> Reply:
         refused = self._refusal(call)
         if refused:
             return refused
@@ -66,7 +66,7 @@ class Deployments:
         self.made[call.params["name"]] = _body(call)
         return Reply(status=201, body=self.made[call.params["name"]])
 
-    def _refusal(self, call: WireRequest) -> Reply | None:
+    def _refusal(self, call: CloudRequest) -> Reply | None:
         resources = _template(call)["resources"]
         for resource in resources:
             namespace = resource["type"].partition("/")[0]
@@ -132,14 +132,14 @@ class Deployments:
         return self._store(id, resource)
 
 
-def _template(call: WireRequest) -> Resource:
+def _template(call: CloudRequest) -> Resource:
     """The template of a request; az puts its text in as it stands, under a name without quotes."""
     body = json.loads(call.content.replace(b", template:", b', "template":', 1))
     template: Resource = body["properties"]["template"]
     return template
 
 
-def _body(call: WireRequest) -> Resource:
+def _body(call: CloudRequest) -> Resource:
     outputs = _template(call).get("outputs", {})
     properties = {"provisioningState": "Succeeded", "outputs": outputs, "mode": "Incremental"}
     return {"id": call.path, "name": call.params["name"], "properties": properties}

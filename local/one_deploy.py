@@ -8,7 +8,7 @@ Rules (azure-cli's poller, whose source reads them so):
 
 from local.cloud.arm import error
 from local.cloud.clock import Clock
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 KNOWN_SECONDS, DONE_SECONDS = 15.0, 45.0
 GONE = 404
@@ -27,12 +27,12 @@ class OneDeploy:
             Route("GET", "/scm/api/deployments/latest", self._latest),
         ]
 
-    def _publish(self, call: WireRequest) -> Reply:
+    def _publish(self, call: CloudRequest) -> Reply:
         self.uploads.append(call.query)
         self._ended.append((self._clock.time(), self.ends))
         return Reply(status=202, body=str(len(self.uploads)))
 
-    def _latest(self, _: WireRequest) -> Reply:
+    def _latest(self, _: CloudRequest) -> Reply:
         now = self._clock.time()
         known = [(at, ends) for at, ends in self._ended if now >= at + KNOWN_SECONDS]
         if not known:

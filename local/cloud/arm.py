@@ -12,7 +12,7 @@ from typing import Any
 from local.cloud.clock import Clock
 from local.cloud.entra import TENANT, Entra, Principal
 from local.cloud.throttle import Throttle
-from local.cloud.wire import Reply, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Wire
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 REGION = "westeurope"
@@ -21,7 +21,7 @@ AUDIENCE = "https://management.azure.com"
 
 Resource = dict[str, Any]
 Listener = Callable[[str, Resource | None], object]
-Check = Callable[[Principal, WireRequest], Reply | None]
+Check = Callable[[Principal, CloudRequest], Reply | None]
 # Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim.
 _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h=" + "C" * 43
 
@@ -118,7 +118,7 @@ class Arm:
         """An operation id of vaults and DataProtection: base64 of '<stamp>;<guid>' with its '=='."""
         return base64.b64encode(f"{int(self.clock.time())};{uuid.uuid4()}".encode()).decode()
 
-    def caller(self, call: WireRequest) -> Principal | None:
+    def caller(self, call: CloudRequest) -> Principal | None:
         """Who holds the call's token, if it is valid for Resource Manager now."""
         return self._entra.caller(call, AUDIENCE)
 
@@ -127,7 +127,7 @@ class Arm:
         principal = self._entra.add(name)
         return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
 
-    def guard(self, call: WireRequest) -> Reply | None:
+    def guard(self, call: CloudRequest) -> Reply | None:
         """Answers calls without a valid ARM token or an api-version, those too many, and those that a check refuses."""
         caller = self.caller(call)
         if not caller:
@@ -157,7 +157,7 @@ def error(status: int, code: str, message: str, *, headers: dict[str, str] | Non
     return Reply(status=status, body={"error": {"code": code, "message": message}}, headers=headers or {})
 
 
-def not_found(call: WireRequest) -> Reply:
+def not_found(call: CloudRequest) -> Reply:
     """404 of a resource that isn't there, as ARM words it."""
     scope, _, resource = call.path.rpartition("/providers/")
     group = re.search(r"/resourcegroups/([^/]+)", scope, re.IGNORECASE)

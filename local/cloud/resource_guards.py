@@ -12,7 +12,7 @@ from local.cloud.backup.protocol import VAULT as BACKUP_VAULT
 from local.cloud.recovery.protocol import VAULT as RECOVERY_VAULT
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 GUARDS = f"{PROVIDER}/resourceGuards"
 _PROXIES = "backupResourceGuardProxies"
@@ -44,11 +44,11 @@ class ResourceGuards:
         guard = watched["properties"]["resourceGuardResourceId"]
         return refusal("UserErrorOperationGuarded", f"The operation is protected by Resource Guard {guard}.")
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path.partition(f"/{_PROXIES}/")[0])
         guard = call.body["properties"]["resourceGuardResourceId"]
         caller = self._arm.caller(call)
@@ -78,6 +78,6 @@ class ResourceGuards:
             vault["properties"]["securitySettings"]["multiUserAuthorization"] = "Enabled"
         self._arm.store(vault)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         refused = self.refuse(call.path.partition(f"/{_PROXIES}/")[0])
         return refused or Reply(status=204)

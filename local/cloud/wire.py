@@ -22,7 +22,7 @@ _KEPT_EXCHANGES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class WireRequest:
+class CloudRequest:
     """A request. `params` come from the route's pattern, header names are lower-case, `body` is parsed JSON or None."""
 
     method: str
@@ -58,8 +58,8 @@ class NoAnswer(Exception):
     """Raised by what answers calls where no server is: the connection breaks off."""
 
 
-Handler = Callable[[WireRequest], Reply | Awaitable[Reply]]
-Guard = Callable[[WireRequest], Reply | None]
+Handler = Callable[[CloudRequest], Reply | Awaitable[Reply]]
+Guard = Callable[[CloudRequest], Reply | None]
 
 
 class Route:
@@ -191,7 +191,7 @@ class Wire:
         for route, guard in (*self._mounts[request.method, first], *self._mounts[request.method, ""]):
             params = route.match(path)
             if params is not None:
-                call = WireRequest(
+                call = CloudRequest(
                     method=request.method,
                     url=str(request.url),
                     path=path,

@@ -70,7 +70,7 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     metadata: dict[str, Value]
 
 
-class ActivityResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class InvocationResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`error` is "Type: message" when the function failed."""
 
     number: int
@@ -79,7 +79,7 @@ class ActivityResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stack_trace: str = ""
 
 
-Frame = Loaded | LoadFailed | Invoke | ActivityResult
+Frame = Loaded | LoadFailed | Invoke | InvocationResult
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

@@ -25,10 +25,10 @@ from typing import Any
 from local.cloud.clock import mapped_time
 from local.host import messages
 from local.host.protocol import (
-    ActivityResult,
     Function,
     HttpRequest,
     HttpResponse,
+    InvocationResult,
     Invoke,
     Loaded,
     LoadFailed,
@@ -83,14 +83,14 @@ async def _answer(invoke: Invoke, writer: asyncio.StreamWriter) -> None:
     writer.write(pack(await _run(invoke)))
 
 
-async def _run(invoke: Invoke) -> ActivityResult:
+async def _run(invoke: Invoke) -> InvocationResult:
     import azure_functions_runtime as runtime
 
     answer = await runtime.invocation_request(_request("invocation_request", _invocation(invoke)))
     if answer.result.status == messages.StatusResult.Success:
-        return ActivityResult(number=invoke.number, value=_outgoing(answer.return_value))
+        return InvocationResult(number=invoke.number, value=_outgoing(answer.return_value))
     problem = answer.result.exception
-    return ActivityResult(number=invoke.number, error=problem.message, stack_trace=problem.stack_trace)
+    return InvocationResult(number=invoke.number, error=problem.message, stack_trace=problem.stack_trace)
 
 
 def _invocation(invoke: Invoke) -> SimpleNamespace:

@@ -11,7 +11,7 @@ from lightkube.resources.core_v1 import Namespace
 
 from local.cloud.backup.content import Object
 from local.cloud.backup.jobs import A_DAY
-from local.cloud.backup.protocol import JobOutcome, OrderedWarning
+from local.cloud.backup.protocol import JobOutcome, WarningDetail
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
 from local.cloud.world import World
@@ -182,8 +182,8 @@ async def test_a_restore_goes_on_when_its_point_expires_meanwhile(world: World, 
 async def test_warnings_of_a_restore_are_told_one_by_one_with_what_they_are_about(world: World, client: Any) -> None:
     exists = 'could not restore, ConfigMap "kube-root-ca.crt" already exists.'
     warnings = (
-        OrderedWarning(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),
-        OrderedWarning("UserErrorPVNotFound", "The volume of claim data was not restored.", "pvc/shop/data"),
+        WarningDetail(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),
+        WarningDetail("UserErrorPVNotFound", "The volume of claim data was not restored.", "pvc/shop/data"),
     )
     world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(warnings=warnings))
     job = await restore(world, client, backed_up(world))
@@ -193,9 +193,7 @@ async def test_warnings_of_a_restore_are_told_one_by_one_with_what_they_are_abou
 
 
 async def test_a_backup_that_skips_a_volume_says_so_and_its_point_is_partial(world: World, client: Any) -> None:
-    skipped = OrderedWarning(
-        "UserErrorPVSnapshotLimitReached", "The volume of claim data was skipped.", "pvc/shop/data"
-    )
+    skipped = WarningDetail("UserErrorPVSnapshotLimitReached", "The volume of claim data was skipped.", "pvc/shop/data")
     job = world.backup_vaults.complete_backup("shop", warnings=(skipped,))
     points = [p async for p in client.recovery_points.list(**AT)]
     assert job["properties"]["status"] == "CompletedWithWarnings"

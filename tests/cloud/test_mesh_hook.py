@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh_hooks import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallResult, PodCall
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.world import World
 
@@ -36,8 +36,8 @@ class Marking:
     def metrics(self, pod: Object, port: int) -> str | None:  # noqa: ARG002
         return None
 
-    def carry(self, call: PodCall) -> CallAnswer:
-        return CallAnswer(status=418 if call.path == "/tea" else 200)
+    def carry(self, call: PodCall) -> CallResult:
+        return CallResult(status=418 if call.path == "/tea" else 200)
 
 
 def meshed(world: World) -> tuple[SimulatedCluster, Marking]:

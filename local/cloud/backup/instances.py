@@ -22,7 +22,7 @@ from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal, vault_of
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, kept_for
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
@@ -89,7 +89,7 @@ class BackupInstances:
         instance["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(instance)
 
-    def _validate(self, call: WireRequest) -> Reply:
+    def _validate(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path.rpartition("/")[0])
         if vault is None:
             return not_found(call)
@@ -113,7 +113,7 @@ class BackupInstances:
                 )
         return None
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(vault_of(call.path))
         if vault is None:
             return not_found(call)
@@ -151,7 +151,7 @@ class BackupInstances:
             _protection(instance, "ProtectionConfigured")
         self._arm.store(instance)
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path)
         if instance is None:
             return not_found(call)
@@ -164,7 +164,7 @@ class BackupInstances:
             _protection(shown, "ConfiguringProtection")
         return shown
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path)
         if instance is None:
             return Reply(status=204)
@@ -224,10 +224,10 @@ class BackupInstances:
         """What the vault with this id keeps of deleted instances."""
         return [row for key, row in self.soft_deleted.items() if key.startswith(f"{vault.lower()}/")]
 
-    def _list_deleted(self, call: WireRequest) -> Reply:
+    def _list_deleted(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": self.deleted_from(call.path.rpartition("/")[0])})
 
-    def _change(self, call: WireRequest) -> Reply:
+    def _change(self, call: CloudRequest) -> Reply:
         path, _, action = call.path.rpartition("/")
         instance = self._arm.find(path)
         if instance is None:
@@ -237,10 +237,10 @@ class BackupInstances:
         operation = self._operations.begin(CREATE_SECONDS, lambda _: _protection(instance, state))
         return self._operations.accepted(vault, operation)
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(INSTANCES, f"{call.path}/"))})
 
-    def _list_of_cluster(self, call: WireRequest) -> Reply:
+    def _list_of_cluster(self, call: CloudRequest) -> Reply:
         wanted = f"/{call.params['resource']}".lower()
         found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
         return Reply(body={"value": [self._shown(instance) for instance in found]})

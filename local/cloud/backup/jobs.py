@@ -23,7 +23,7 @@ from local.cloud.backup.protocol import (
     VAULT,
     BackupOperations,
     JobOutcome,
-    OrderedWarning,
+    WarningDetail,
     error_info,
     refusal,
     vault_of,
@@ -32,7 +32,7 @@ from local.cloud.backup.readiness import cluster_id, require_running
 from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.rows import JOBS, POINTS, close, job_properties, listed, recovery_point
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 5.0
 BACKUP_SECONDS = 217.0
@@ -40,7 +40,7 @@ VALIDATE_SECONDS = 45.0
 STAGE_SECONDS = 60.0
 A_DAY = 10
 _INSTANCE = f"{VAULT}/backupInstances/{{instance}}"
-Finish = Callable[[JobOutcome[Object]], list[OrderedWarning]]
+Finish = Callable[[JobOutcome[Object]], list[WarningDetail]]
 _OPERATIONAL, _BOTH = ("OperationalStore",), ("OperationalStore", "VaultStore")
 
 
@@ -97,7 +97,7 @@ class BackupJobs:
             f"Operation {operation} is not allowed on Backup Instance with Protection Status {state}",
         )
 
-    def _backup(self, call: WireRequest) -> Reply:
+    def _backup(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
@@ -112,7 +112,7 @@ class BackupJobs:
         self._run(job, outcome, lambda outcome: self._keep(instance, job, outcome))
         return self._triggered(job)
 
-    def _validate_restore(self, call: WireRequest) -> Reply:
+    def _validate_restore(self, call: CloudRequest) -> Reply:
         request = call.body["restoreRequestObject"]
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
@@ -125,7 +125,7 @@ class BackupJobs:
         )
         return self._operations.accepted(vault, operation)
 
-    def _restore(self, call: WireRequest) -> Reply:
+    def _restore(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
@@ -204,7 +204,7 @@ class BackupJobs:
 
     def _keep(
         self, instance: Resource, job: Resource, outcome: JobOutcome[Object], stores: Collection[str] = _OPERATIONAL
-    ) -> list[OrderedWarning]:
+    ) -> list[WarningDetail]:
         """The end of a backup: a recovery point with what the cluster holds now."""
         cluster = self._arm.find(cluster_id(instance["properties"]))
         if cluster:
@@ -229,7 +229,7 @@ class BackupJobs:
         objects: list[Object],
         request: dict[str, Any],
         outcome: JobOutcome[Object],
-    ) -> list[OrderedWarning]:
+    ) -> list[WarningDetail]:
         """The end of a restore: the objects exist in the target cluster."""
         vault = self._arm.find(vault_of(job["id"]))
         if vault is None:
@@ -245,15 +245,15 @@ class BackupJobs:
                 self._restoring.require(vault, instance, request)
                 self._restoring.stage(job["name"], objects, request)
 
-    def _list_points(self, call: WireRequest) -> Reply:
+    def _list_points(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(POINTS, f"{call.path}/"))})
 
-    def _list_jobs(self, call: WireRequest) -> Reply:
+    def _list_jobs(self, call: CloudRequest) -> Reply:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body={"value": [listed(job) for job in self._arm.of_type(JOBS, f"{call.path}/")]})
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from local.cloud.arm import Arm, Operation, Resource, error, iso, not_found
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 PROVIDER = "Microsoft.DataProtection"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/backupVaults/{{vault}}"
@@ -22,7 +22,7 @@ _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/provi
 _YEAR_ONE = "0001-01-01T00:00:00Z"
 
 
-class OrderedWarning(NamedTuple):
+class WarningDetail(NamedTuple):
     """A warning of a job: code and text, and the resource that it is about."""
 
     code: str
@@ -41,7 +41,7 @@ class JobOutcome[Item]:
     status: str = "Completed"
     seconds: float | None = 214.0
     restored: Callable[[Item], Item | None] = lambda item: item
-    warnings: tuple[OrderedWarning, ...] = ()
+    warnings: tuple[WarningDetail, ...] = ()
 
 
 def vault_of(id: str) -> str:
@@ -106,7 +106,7 @@ class BackupOperations:
         path = f"{at or vault['id']}/operationStatus/{operation.id}"
         return {"Azure-AsyncOperation": self._arm.link(path, _API)}
 
-    def _status(self, call: WireRequest) -> Reply:
+    def _status(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "UserErrorGenericResourceNotFound", "Azure resource does not exist.")
@@ -123,7 +123,7 @@ class BackupOperations:
             body["properties"] = {**operation.properties, "objectType": "OperationJobExtendedInfo"}
         return Reply(body=body)
 
-    def _result(self, call: WireRequest) -> Reply:
+    def _result(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.backup.content import Object, make, restored
-from local.cloud.backup.protocol import JobOutcome, OrderedWarning, refusal
+from local.cloud.backup.protocol import JobOutcome, WarningDetail, refusal
 from local.cloud.backup.readiness import CONTRIBUTOR, Readiness, snapshot_group
 from local.cloud.backup.rows import WARNING
 from local.cloud.kubernetes.cluster import SimulatedCluster
@@ -91,14 +91,14 @@ class Restoring:
 
     def restore(
         self, objects: Iterable[Object], request: dict[str, Any], outcome: JobOutcome[Object]
-    ) -> list[OrderedWarning]:
+    ) -> list[WarningDetail]:
         """Make the objects in the target cluster; what the API server said against some of them."""
         wanted, cluster = criteria(request), self._clusters[target(request).rpartition("/")[2]]
         chosen = [o for o in map(outcome.restored, restored(objects, wanted)) if o]
         if outcome.status == "Failed":
             chosen = [o for o in chosen if o["kind"] == "Namespace"]
         refusals = [(o, make(cluster, o, wanted)) for o in chosen]
-        return [OrderedWarning(WARNING, said, _named(o)) for o, said in refusals if said]
+        return [WarningDetail(WARNING, said, _named(o)) for o, said in refusals if said]
 
 
 def refused(point: Resource | None, request: dict[str, Any]) -> Reply | None:

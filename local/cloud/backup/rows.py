@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.backup.protocol import PROVIDER, OrderedWarning, error_info
+from local.cloud.backup.protocol import PROVIDER, WarningDetail, error_info
 from local.cloud.backup.readiness import cluster_id
 
 JOBS = f"{PROVIDER}/backupVaults/backupJobs"
@@ -76,7 +76,7 @@ def _task(name: str, status: str) -> dict[str, Any]:
 
 
 def close(
-    job: Resource, status: str, ended: float, told: dict[str, Any], warnings: Iterable[OrderedWarning] = ()
+    job: Resource, status: str, ended: float, told: dict[str, Any], warnings: Iterable[WarningDetail] = ()
 ) -> None:
     """The end of a job: `told` is the error of a failed one."""
     held = job["properties"]
@@ -86,7 +86,7 @@ def close(
     if status == "Failed":
         held["errorDetails"] = [_detailed(told)]
     if status == "CompletedWithWarnings":
-        unnamed = [OrderedWarning(WARNING, "Some Kubernetes resources could not be processed.")]
+        unnamed = [WarningDetail(WARNING, "Some Kubernetes resources could not be processed.")]
         held["extendedInfo"]["warningDetails"] = [
             {"resourceName": warned.resource, "warning": _detailed(error_info(warned.code, warned.message))}
             for warned in list(warnings) or unnamed

@@ -15,7 +15,7 @@ from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
 from local.cloud.backup.instances import BackupInstances, VaultGuards
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, JobOutcome, OrderedWarning, refusal
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, JobOutcome, WarningDetail, refusal
 from local.cloud.backup.readiness import Readiness
 from local.cloud.backup.restoring import GroupDisks, Restoring, StagingContainers
 from local.cloud.backup.seed import POLICY, Seed, instance_properties
@@ -23,7 +23,7 @@ from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.resources.aks import TYPE as AKS
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
@@ -111,7 +111,7 @@ class BackupVaultService:
         *,
         status: str = "Completed",
         seconds: float = 0.0,
-        warnings: tuple[OrderedWarning, ...] = (),
+        warnings: tuple[WarningDetail, ...] = (),
         vaulted: bool = False,
     ) -> Resource:
         """A scheduled backup of the cluster with this name ends with `status` after `seconds`; returns its job.
@@ -121,7 +121,7 @@ class BackupVaultService:
         outcome: JobOutcome[Object] = JobOutcome(status=status, seconds=seconds, warnings=warnings)
         return self.jobs.scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         old = self._arm.find(call.path)
         refused = self._refused(call, old)
         if refused:
@@ -135,7 +135,7 @@ class BackupVaultService:
         vault["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(vault)
 
-    def _refused(self, call: WireRequest, old: Resource | None) -> Reply | None:
+    def _refused(self, call: CloudRequest, old: Resource | None) -> Reply | None:
         wanted = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
         if unsupported := sorted(wanted & self.unsupported_redundancy):
             return refusal("UserErrorStorageTypeNotSupported", f"{unsupported[0]} isn't supported in this region.")
@@ -173,7 +173,7 @@ class BackupVaultService:
             return dict(old["identity"])
         return self._arm.system_identity(id.rpartition("/")[2])
 
-    def _patch(self, call: WireRequest) -> Reply:
+    def _patch(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
@@ -188,7 +188,7 @@ class BackupVaultService:
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
         return Reply(body=deepcopy(self._arm.store(vault)))
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
@@ -209,15 +209,15 @@ class BackupVaultService:
         if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] != "Off":
             self.deleted[vault["id"].lower()] = vault
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
         return Reply(body={"value": list(self._arm.of_type(_VAULTS, under))})
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
-    def _put_policy(self, call: WireRequest) -> Reply:
+    def _put_policy(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
             return not_found(call)
         old = self._arm.find(call.path)
@@ -233,16 +233,16 @@ class BackupVaultService:
         row = {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
         return self._arm.store(row)
 
-    def _delete_policy(self, call: WireRequest) -> Reply:
+    def _delete_policy(self, call: CloudRequest) -> Reply:
         used = (i["properties"]["policyInfo"]["policyId"].lower() for i in self._instances(call))
         if call.path.lower() in used:
             return refusal("UserErrorPolicyInUse", "The policy is used by backup instances.")
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
-    def _instances(self, call: WireRequest) -> Iterator[Resource]:
+    def _instances(self, call: CloudRequest) -> Iterator[Resource]:
         return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
 
-    def _list_policies(self, call: WireRequest) -> Reply:
+    def _list_policies(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(_POLICIES, f"{call.path}/"))})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from local.cloud.arm import SUBSCRIPTION, Arm, Resource, not_found
 from local.cloud.event_grid.delivery import Subscription
 from local.cloud.event_grid.topics import EventGrid
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TYPE = "Microsoft.EventGrid/systemTopics"
 _GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events"
@@ -37,11 +37,11 @@ class SystemTopics:
         topic = {"id": id, "name": name, "type": TYPE, "location": "global", "properties": properties}
         return self._arm.store(topic)
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         under = f"/subscriptions/{call.params['subscription']}/"
         return Reply(body={"value": [t for t in self._arm.of_type(TYPE) if t["id"].startswith(under)]})
 
-    def _subscriptions(self, call: WireRequest) -> Reply:
+    def _subscriptions(self, call: CloudRequest) -> Reply:
         topic = self._arm.find(call.path.removesuffix("/eventSubscriptions"))
         if topic is None:
             return not_found(call)

@@ -7,7 +7,7 @@ from local.cloud.kubernetes.objects import Object
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallAnswer:
+class CallResult:
     """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
 
     status: int = 0
@@ -24,7 +24,7 @@ class PodCall(NamedTuple):
     port: int
     path: str
     is_http: bool
-    otherwise: CallAnswer
+    otherwise: CallResult
 
 
 class MeshHooks(Protocol):
@@ -41,6 +41,6 @@ class MeshHooks(Protocol):
     def ready(self, pod: Object) -> bool: ...
     def stop(self, pod: Object) -> None: ...
     def metrics(self, pod: Object, port: int) -> str | None: ...
-    def carry(self, call: PodCall) -> CallAnswer:
+    def carry(self, call: PodCall) -> CallResult:
         """What a call between two pods gets, by their proxies where they have one."""
         ...

@@ -21,7 +21,7 @@ BAD_CLIENT = "the server rejects the client's certificate"
 _SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
 
 
-class RunningProxy:
+class LinkerdProxy:
     """A running proxy; `failure` says why it could not start."""
 
     def __init__(
@@ -49,7 +49,7 @@ class RunningProxy:
     def __str__(self) -> str:
         return f"{self.cluster}/{self.namespace}/{self.pod}"
 
-    def start(self, clock: Clock, certify: Callable[["RunningProxy"], Leaf]) -> None:
+    def start(self, clock: Clock, certify: Callable[["LinkerdProxy"], Leaf]) -> None:
         self.started = self.refreshed = clock.time()
         if not self.failure:
             self._renew(clock, certify)
@@ -59,7 +59,7 @@ class RunningProxy:
             self._alarm.cancel()
         self._drop()
 
-    def _renew(self, clock: Clock, certify: Callable[["RunningProxy"], Leaf]) -> None:
+    def _renew(self, clock: Clock, certify: Callable[["LinkerdProxy"], Leaf]) -> None:
         now = clock.time()
         with suppress(CertificateRefused):
             self._take(certify(self), now)
@@ -94,7 +94,7 @@ class RunningProxy:
 
 
 def handshake(
-    client: RunningProxy, server: RunningProxy, certificates: Certificates, now: float, *, anonymous: bool = False
+    client: LinkerdProxy, server: LinkerdProxy, certificates: Certificates, now: float, *, anonymous: bool = False
 ) -> str:
     """Why mutual TLS between two proxies fails; empty if it holds. An anonymous client shows no certificate."""
     if server.leaf is None:

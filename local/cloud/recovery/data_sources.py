@@ -4,10 +4,10 @@ from typing import Any, ClassVar, Protocol
 
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import JobOutcome
-from local.cloud.wire import Reply, WireRequest
+from local.cloud.wire import CloudRequest, Reply
 
 
-class ItemType(Protocol):
+class DataSourceKind(Protocol):
     """Items and jobs are rows, as the wire shows them. What can't be done raises OperationFailed.
 
     `limits` are on-demand jobs a day and item by operation, `seconds` how long a job takes, `point_lag` how long after
@@ -26,7 +26,7 @@ class ItemType(Protocol):
         """What was found and isn't protected, or says that it is."""
         ...
 
-    def new_item(self, call: WireRequest) -> Resource | None:
+    def new_item(self, call: CloudRequest) -> Resource | None:
         """The item that a PUT asks for; None if its container isn't there."""
         ...
 
@@ -58,7 +58,7 @@ class ItemType(Protocol):
         """Make the recovery point of a backup."""
         ...
 
-    def refuse(self, call: WireRequest) -> Reply | None:
+    def refuse(self, call: CloudRequest) -> Reply | None:
         """Refuse a restore request at once."""
         ...
 

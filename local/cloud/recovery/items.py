@@ -10,8 +10,8 @@ from copy import deepcopy
 from typing import Any, Protocol
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.recovery.data_sources import DataSourceKind
 from local.cloud.recovery.jobs import REFUSED, RecoveryJobs
-from local.cloud.recovery.data_sources import ItemType
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.recovery.protocol import (
     CONTAINER,
@@ -26,7 +26,7 @@ from local.cloud.recovery.protocol import (
 )
 from local.cloud.recovery.readiness import BackupStatus
 from local.cloud.recovery.shares import REFRESH_SECONDS, Shares
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 PROTECT_SECONDS = 20.0
 SOFT_DELETE_DAYS = 14
@@ -70,15 +70,15 @@ class RecoveryItems:
                 return item
         raise KeyError(f"{source}/{name}")
 
-    def _kind_of(self, item: Resource) -> ItemType:
+    def _kind_of(self, item: Resource) -> DataSourceKind:
         return self._managed(item["properties"]["backupManagementType"])
 
-    def _managed(self, management: str) -> ItemType:
+    def _managed(self, management: str) -> DataSourceKind:
         return self.machines if management == "AzureIaasVM" else self.shares
 
     # containers
 
-    def _refresh(self, call: WireRequest) -> Reply:
+    def _refresh(self, call: CloudRequest) -> Reply:
         vault = vault_of(call.path)
         if self._arm.find(vault) is None:
             return not_found(call)
@@ -86,22 +86,22 @@ class RecoveryItems:
         at = call.path.rpartition("/")[0]
         return self._operations.accepted(at, REFRESH_SECONDS, lambda _: kind.discover(vault))
 
-    def _list_containers(self, call: WireRequest) -> Reply:
+    def _list_containers(self, call: CloudRequest) -> Reply:
         wanted = filtered(call)
         found = self._arm.of_type(CONTAINERS, f"{vault_of(call.path)}/")
         return Reply(body={"value": [c for c in found if _is(c, wanted, "backupManagementType", "friendlyName")]})
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
     # items
 
-    def _list_protectable_items(self, call: WireRequest) -> Reply:
+    def _list_protectable_items(self, call: CloudRequest) -> Reply:
         wanted = filtered(call).get("backupManagementType", "AzureStorage")
         return Reply(body={"value": self._managed(wanted).protectable(vault_of(call.path))})
 
-    def _protect(self, call: WireRequest) -> Reply:
+    def _protect(self, call: CloudRequest) -> Reply:
         of_machine = call.params["container"].lower().startswith("iaasvmcontainer;")
         kind = self._managed("AzureIaasVM" if of_machine else "AzureStorage")
         old, sent = self._arm.find(call.path), call.body["properties"]
@@ -130,7 +130,7 @@ class RecoveryItems:
 
         return self._operations.accepted(call.path, PROTECT_SECONDS, protect, answer=lambda: Reply(body=item))
 
-    def _get_item(self, call: WireRequest) -> Reply:
+    def _get_item(self, call: CloudRequest) -> Reply:
         item = self._arm.find(call.path)
         if item is None:
             return not_found(call)
@@ -144,7 +144,7 @@ class RecoveryItems:
         }
         return Reply(body=shown)
 
-    def _delete_item(self, call: WireRequest) -> Reply:
+    def _delete_item(self, call: CloudRequest) -> Reply:
         item = self._arm.find(call.path)
         if item is None:
             return Reply(status=204)
@@ -176,7 +176,7 @@ class RecoveryItems:
             self._arm.remove(item["id"])
             self._kind_of(item).release(item)
 
-    def _list_items(self, call: WireRequest) -> Reply:
+    def _list_items(self, call: CloudRequest) -> Reply:
         wanted = filtered(call)
         found = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
         return Reply(body={"value": [i for i in found if _is(i, wanted, "backupManagementType", "friendlyName")]})

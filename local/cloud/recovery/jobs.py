@@ -16,9 +16,9 @@ from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.backup.protocol import JobOutcome
-from local.cloud.recovery.data_sources import ItemType
+from local.cloud.recovery.data_sources import DataSourceKind
 from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, RecoveryOperations, filtered, vault_of
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 3.0
 REFUSED = 400239
@@ -28,7 +28,7 @@ _INTERNAL = (1073871825, "Microsoft Azure Backup encountered an internal error."
 class RecoveryJobs:
     """`outcomes["Backup"]` and `outcomes["Restore"]` are queues; `kind_of` tells what an item is."""
 
-    def __init__(self, arm: Arm, operations: RecoveryOperations, kind_of: Callable[[Resource], ItemType]) -> None:
+    def __init__(self, arm: Arm, operations: RecoveryOperations, kind_of: Callable[[Resource], DataSourceKind]) -> None:
         self._arm = arm
         self.outcomes: dict[str, deque[JobOutcome[Any]]] = {"Backup": deque(), "Restore": deque()}
         self._operations, self._kind_of = operations, kind_of
@@ -101,7 +101,7 @@ class RecoveryJobs:
 
     # backup
 
-    def _backup(self, call: WireRequest) -> Reply:
+    def _backup(self, call: CloudRequest) -> Reply:
         item = self._arm.find(call.path.rpartition("/")[0])
         if item is None:
             return not_found(call)
@@ -143,7 +143,7 @@ class RecoveryJobs:
 
     # restore
 
-    def _restore(self, call: WireRequest) -> Reply:
+    def _restore(self, call: CloudRequest) -> Reply:
         at = call.path.rpartition("/")[0]
         point, item = self._arm.find(at), self._arm.find(at.rpartition("/recoveryPoints/")[0])
         if point is None or item is None:
@@ -169,13 +169,13 @@ class RecoveryJobs:
 
     # reading
 
-    def _list_points(self, call: WireRequest) -> Reply:
+    def _list_points(self, call: CloudRequest) -> Reply:
         terms = filtered(call)
         found = self._arm.of_type(POINTS, f"{call.path}/")
         between = [p for p in found if _is_between(p["properties"]["recoveryPointTime"], terms, "startDate", "endDate")]
         return Reply(body={"value": between})
 
-    def _list_jobs(self, call: WireRequest) -> Reply:
+    def _list_jobs(self, call: CloudRequest) -> Reply:
         terms = filtered(call)
         same = ("backupManagementType", "operation", "status")
         found = [
@@ -188,7 +188,7 @@ class RecoveryJobs:
             del job["properties"]["extendedInfo"]
         return Reply(body={"value": found})
 
-    def _get_job(self, call: WireRequest) -> Reply:
+    def _get_job(self, call: CloudRequest) -> Reply:
         job = self._arm.find(call.path)
         return Reply(body=self._shown(job)) if job else not_found(call)
 
@@ -198,7 +198,7 @@ class RecoveryJobs:
             shown["properties"]["duration"] = f"PT{self._arm.clock.time() - self._bases[job['name']]:.7f}S"
         return shown
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 

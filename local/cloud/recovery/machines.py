@@ -35,7 +35,7 @@ from local.cloud.recovery.machine_rows import (
 from local.cloud.recovery.protocol import ITEMS, VAULT, RecoveryOperations, vault_of
 from local.cloud.resources.machines import MACHINES, MachineDisk
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 SNAPSHOT_SECONDS = 120.0
 VALIDATE_SECONDS = 15.0
@@ -97,7 +97,7 @@ class ProtectedMachines:
         machines = (self._arm.find(id) for id in self._found)
         return [protectable_item(vault, machine) for machine in machines if machine and not self._item(machine["id"])]
 
-    def new_item(self, call: WireRequest) -> Resource | None:
+    def new_item(self, call: CloudRequest) -> Resource | None:
         sent = call.body["properties"]
         return item_row(vault_of(call.path), sent["sourceResourceId"], sent.get("policyId") or "")
 
@@ -169,7 +169,7 @@ class ProtectedMachines:
 
     # restore
 
-    def refuse(self, call: WireRequest) -> Reply | None:
+    def refuse(self, call: CloudRequest) -> Reply | None:
         request = call.body["properties"]
         if request["recoveryType"] != "RestoreDisks" or not request.get("targetResourceGroupId"):
             return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
@@ -212,7 +212,7 @@ class ProtectedMachines:
         kind = "osdisk" if disk.lun is None else f"datadisk-{disk.lun:03}"
         return f"{stem}-{kind}-{datetime.fromtimestamp(self._arm.clock.time(), UTC):%Y%m%d-%H%M%S}"
 
-    def _validate(self, call: WireRequest) -> Reply:
+    def _validate(self, call: CloudRequest) -> Reply:
         point, vault = self._arm.find(call.body["id"]), vault_of(call.path)
         if point is None:
             return not_found(call)

@@ -11,7 +11,7 @@ from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, not_found
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered, vault_of
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 _TYPE = f"{PROVIDER}/vaults/backupPolicies"
 _POLICY = f"{VAULT}/backupPolicies/{{policy}}"
@@ -72,22 +72,22 @@ class RecoveryPolicies:
         row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}
         return self._arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body=self.store(call.path, call.body["properties"]))
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=deepcopy(found)) if found else not_found(call)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         items = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
         if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
             return error(400, "BMSUserErrorPolicyInUse", "The policy is used by protected items.")
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         wanted = filtered(call).get("backupManagementType")
         found = self._arm.of_type(_TYPE, f"{call.path}/")
         chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, error, iso, not_found
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 PROVIDER = "Microsoft.RecoveryServices"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/vaults/{{vault}}"
@@ -35,7 +35,7 @@ def vault_of(id: str) -> str:
     return "/".join(id.split("/")[:9])
 
 
-def filtered(call: WireRequest) -> dict[str, str]:
+def filtered(call: CloudRequest) -> dict[str, str]:
     """The terms of `$filter`: key eq 'value', joined by `and`."""
     return dict(re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")))
 
@@ -111,7 +111,7 @@ class RecoveryOperations:
             "Location": self._arm.link(f"{vault}/operationResults/{id}", _API),
         }
 
-    def _vault_status(self, call: WireRequest) -> Reply:
+    def _vault_status(self, call: CloudRequest) -> Reply:
         operation, vault = self._arm.operations.get(call.params["operation"]), vault_of(call.path)
         if operation is None or self._arm.find(vault) is None:
             return not_found(replace(call, path=vault))
@@ -120,7 +120,7 @@ class RecoveryOperations:
             body["error"] = operation.error
         return Reply(body=body, headers=self._headers(vault, operation.id) if operation.open else {})
 
-    def _status(self, call: WireRequest) -> Reply:
+    def _status(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "OperationNotFound", "The operation was not found.")
@@ -137,7 +137,7 @@ class RecoveryOperations:
             body["properties"] = {"objectType": "OperationStatusJobExtendedInfo", **operation.properties}
         return Reply(body=body)
 
-    def _result(self, call: WireRequest) -> Reply:
+    def _result(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)

@@ -10,7 +10,7 @@ Rules:
 from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER, vault_of
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor
 _STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}/backupStatus"
@@ -23,7 +23,7 @@ class BackupStatus:
         self._arm = arm
         arm.wire.mount([Route("POST", _STATUS, self._status)], guard=arm.guard)
 
-    def _status(self, call: WireRequest) -> Reply:
+    def _status(self, call: CloudRequest) -> Reply:
         asked, of_machine = call.body["resourceId"], call.body["resourceType"] == "VM"
         item = _item(self._arm, asked, None if of_machine else call.body.get("poLogicalName", ""))
         container = self._arm.find(item["id"].rpartition("/protectedItems/")[0]) if item else None

@@ -30,7 +30,7 @@ from local.cloud.recovery.share_rows import (
 )
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
@@ -87,7 +87,7 @@ class Shares:
     def discover(self, vault: str) -> None:
         self._found[vault.lower()] = [account["id"] for account in self._arm.of_type(ACCOUNTS)]
 
-    def _list_protectable_containers(self, call: WireRequest) -> Reply:
+    def _list_protectable_containers(self, call: CloudRequest) -> Reply:
         vault = vault_of(call.path)
         accounts = (self._arm.find(id) for id in self._found.get(vault.lower(), ()))
         return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._held(a)]})
@@ -95,7 +95,7 @@ class Shares:
     def _held(self, account: Resource) -> bool:
         return holder(self._arm, account["id"]) is not None
 
-    def _register(self, call: WireRequest) -> Reply:
+    def _register(self, call: CloudRequest) -> Reply:
         vault, sent = vault_of(call.path), call.body["properties"]
         if self._arm.find(vault) is None:
             return not_found(call)
@@ -108,7 +108,7 @@ class Shares:
             call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self._arm.find(call.path))
         )
 
-    def _unregister(self, call: WireRequest) -> Reply:
+    def _unregister(self, call: CloudRequest) -> Reply:
         container = self._arm.find(call.path)
         if container is None:
             return Reply(status=204)
@@ -125,7 +125,7 @@ class Shares:
 
     # shares
 
-    def _inquire(self, call: WireRequest) -> Reply:
+    def _inquire(self, call: CloudRequest) -> Reply:
         at = call.path.rpartition("/")[0]
         container = self._arm.find(at)
         if container is None:
@@ -147,7 +147,7 @@ class Shares:
         row["properties"]["protectionState"] = "Protected" if item else "NotProtected"
         return row
 
-    def new_item(self, call: WireRequest) -> Resource | None:
+    def new_item(self, call: CloudRequest) -> Resource | None:
         container = self._container(call.path)
         if container is None:
             return None
@@ -217,7 +217,7 @@ class Shares:
 
     # restore
 
-    def refuse(self, call: WireRequest) -> Reply | None:
+    def refuse(self, call: CloudRequest) -> Reply | None:
         request = call.body["properties"]
         if request["copyOptions"] in ("Overwrite", "Skip", "FailOnConflict"):
             return None

@@ -18,7 +18,7 @@ from local.cloud.recovery.shares import ShareFiles, Shares
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 15.0
 VAULTS = f"{PROVIDER}/vaults"
@@ -87,7 +87,7 @@ class RecoveryVaultService:
         """
         return self.jobs.scheduled(self.items.protecting(source, name), status=status, seconds=seconds)
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         old = self._arm.find(call.path)
         refused = self._refused(old, call.body.get("properties") or {}) if old else None
         if refused:
@@ -143,7 +143,7 @@ class RecoveryVaultService:
             return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
         return None
 
-    def _patch(self, call: WireRequest) -> Reply:
+    def _patch(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
@@ -158,7 +158,7 @@ class RecoveryVaultService:
         vault.update({"identity": identity} if identity else {})
         return Reply(body=deepcopy(self._arm.store(vault)))
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
@@ -174,7 +174,7 @@ class RecoveryVaultService:
         for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
             self._arm.remove(id)
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         if found is None:
             return not_found(call)
@@ -183,7 +183,7 @@ class RecoveryVaultService:
             shown["properties"]["securitySettings"] = _security(security)
         return Reply(body=shown)
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         under = call.path.lower().rpartition("/providers/")[0] + "/"
         return Reply(body={"value": list(self._arm.of_type(VAULTS, under))})
 

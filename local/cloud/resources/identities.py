@@ -10,7 +10,7 @@ from typing import Any
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Resource, error, not_found
 from local.cloud.entra import TENANT, Entra
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 CREDENTIAL_TYPE = f"{TYPE}/federatedIdentityCredentials"
@@ -62,21 +62,21 @@ class Identities:
             }
         )
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         under = call.path[: call.path.lower().index("/providers/")]
         return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         existing = self._arm.find(call.path)
         group = f"/subscriptions/{call.params['subscription']}/resourcegroups/{call.params['group']}"
         identity = self._ensure(group, call.params["identity"], call.body)
         return Reply(body=identity) if existing else Reply(status=201, body=identity, headers=_location(identity))
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         gone = self._arm.remove(call.path)
         if gone is None:
             return Reply(status=204)
@@ -85,10 +85,10 @@ class Identities:
         self._entra.principals.pop(gone["properties"].get("clientId", ""), None)
         return Reply()
 
-    def _credentials(self, call: WireRequest) -> Reply:
+    def _credentials(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"))})
 
-    def _put_credential(self, call: WireRequest) -> Reply:
+    def _put_credential(self, call: CloudRequest) -> Reply:
         identity = self._arm.find(call.path.rsplit("/", 2)[0])
         if identity is None:
             return not_found(call)
@@ -106,7 +106,7 @@ class Identities:
         )
         return Reply(body=credential) if existing else Reply(status=201, body=credential, headers=_location(credential))
 
-    def _refuse_credential(self, call: WireRequest, identity: Resource) -> Reply | None:
+    def _refuse_credential(self, call: CloudRequest, identity: Resource) -> Reply | None:
         all_of_it = self._arm.of_type(CREDENTIAL_TYPE, under=f"{identity['id']}/")
         others = [c["properties"] for c in all_of_it if c["id"].lower() != call.path.lower()]
         wanted = call.body["properties"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 DELETE_SECONDS = 20.0
 MACHINES = "Microsoft.Compute/virtualMachines"
@@ -123,15 +123,15 @@ class MachineService:
         named = f"{name}_{kind}_{uuid.uuid4().hex}"
         return self.make_disk(group, named, disk, location=location, holder=f"{at}/{MACHINES}/{name}")
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         above, _, kind = call.path.partition("/providers/")
         return Reply(body={"value": list(self._arm.of_type(kind, f"{above}/"))})
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         return Reply(body=found) if found else not_found(call)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         disk = self._arm.find(call.path)
         if disk is None:
             return Reply(status=204)
@@ -141,7 +141,7 @@ class MachineService:
         operation = self._arm.begin(DELETE_SECONDS, lambda _: self._arm.remove(call.path))
         return self._pending(call, operation, disk["location"])
 
-    def _poll(self, call: WireRequest) -> Reply:
+    def _poll(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
@@ -150,7 +150,7 @@ class MachineService:
         times = {"startTime": iso(operation.started)} | ({} if operation.open else {"endTime": iso(operation.ends)})
         return Reply(body={"name": operation.id, "status": operation.status, **times})
 
-    def _pending(self, call: WireRequest, operation: Operation, location: str) -> Reply:
+    def _pending(self, call: CloudRequest, operation: Operation, location: str) -> Reply:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Compute"
         link = self._arm.link(f"{provider}/locations/{location}/DiskOperations/{operation.id}", _API)
         headers = {"Azure-AsyncOperation": link, "Location": f"{link}&monitor=true", "Retry-After": "15"}

@@ -18,7 +18,7 @@ from pathlib import Path
 from local.cloud.arm import Arm, error
 from local.cloud.entra import Principal
 from local.cloud.resources.roles import Roles, covers
-from local.cloud.wire import Reply, WireRequest
+from local.cloud.wire import CloudRequest, Reply
 
 _BUILT_IN = Path(__file__).with_name("built_in_roles.json")
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
@@ -63,7 +63,7 @@ class Permissions:
     def _with(self, action: str) -> Iterable[str]:
         return (role for role, patterns in self.definitions.items() if matches(action, patterns))
 
-    def refuse(self, caller: Principal, call: WireRequest) -> Reply | None:
+    def refuse(self, caller: Principal, call: CloudRequest) -> Reply | None:
         """Resource Manager's 403, unless the caller may do what it asks for."""
         action, scope = action_of(call.method, call.path)
         if action.startswith("Microsoft.ResourceGraph/") or self.allows(caller, action, scope):

@@ -13,7 +13,7 @@ from typing import Any
 
 from local.cloud.arm import SUBSCRIPTION, Arm, Resource, error, iso
 from local.cloud.entra import TENANT, Entra, Principal
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 LAG_SECONDS = 90.0
 REPLICATION_SECONDS = 30.0
@@ -68,7 +68,7 @@ class Roles:
         }
         return self._store(scope, str(uuid.uuid4()), properties, since=self._arm.clock.time(), by=str(uuid.uuid4()))
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         caller = self._arm.caller(call)
         assert caller, "the guard lets nobody else through"
         scope, name = f"/{call.params['scope']}", call.params["name"]
@@ -131,15 +131,15 @@ class Roles:
                 )
         return None
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         assignment = self._arm.find(call.path)
         return Reply(body=assignment) if assignment else _absent(call)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         assignment = self._arm.remove(call.path)
         return Reply(body=assignment) if assignment else Reply(status=204)
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         scope, condition = f"/{call.params['scope']}", call.query.get("$filter", "")
         principal = re.search(r"(?:principalId eq |assignedTo\()'([^']*)'", condition)
         found = [
@@ -194,5 +194,5 @@ def _kind(principal: Principal) -> str:
     return "ServicePrincipal" if principal.kind == "app" else "User"
 
 
-def _absent(call: WireRequest) -> Reply:
+def _absent(call: CloudRequest) -> Reply:
     return error(404, "RoleAssignmentNotFound", f"The role assignment '{call.params['name']}' is not found.")
