@@ -27,7 +27,7 @@ from typing import Any
 from local import scenario
 from local.cloud.arm import Resource
 from local.cloud.backup.protocol import JobOutcome
-from local.cloud.wire import Exchange, OrderedFault, Reply
+from local.cloud.wire import Exchange, InjectedFault, Reply
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.observe import left_over
@@ -42,13 +42,13 @@ _THROTTLED, _BROKEN = Reply(status=429, headers={"Retry-After": "40"}), Reply(st
 _ROUND = 25  # of so many backups each of these happens once
 _FAILS, _EXPIRES, _FAILS_TO_RESTORE, _STOPS = 4, 9, 14, 19
 _FAULTS = {
-    2: OrderedFault(on="POST .*/restore$", kind="answer", reply=_THROTTLED),
-    6: OrderedFault(on="POST .*/restore$", kind="lose"),
-    10: OrderedFault(on="GET .*/(operationStatus|backupJobs)/", kind="answer", times=3, reply=_BROKEN),
-    12: OrderedFault(on="GET .*/recoveryPoints", kind="answer", reply=_THROTTLED),
-    16: OrderedFault(on="POST .*/Microsoft.ResourceGraph/resources$", kind="answer", reply=_THROTTLED),
-    20: OrderedFault(on="DELETE .*/namespaces/verify-", kind="lose"),
-    23: OrderedFault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"),
+    2: InjectedFault(on="POST .*/restore$", kind="answer", reply=_THROTTLED),
+    6: InjectedFault(on="POST .*/restore$", kind="lose"),
+    10: InjectedFault(on="GET .*/(operationStatus|backupJobs)/", kind="answer", times=3, reply=_BROKEN),
+    12: InjectedFault(on="GET .*/recoveryPoints", kind="answer", reply=_THROTTLED),
+    16: InjectedFault(on="POST .*/Microsoft.ResourceGraph/resources$", kind="answer", reply=_THROTTLED),
+    20: InjectedFault(on="DELETE .*/namespaces/verify-", kind="lose"),
+    23: InjectedFault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"),
 }
 _TRAFFIC_SECONDS = 3_600.0
 _TIMERS = ("issuer_sweep", "expiry_sweep", "cluster_sweep", "daily_census")
@@ -131,7 +131,7 @@ def _back_up(world: World, cluster: str, turn: int) -> None:
     """A backup of the cluster ends, and what belongs to this turn of the round happens."""
     vaults = world.backup_vaults
     if fault := _FAULTS.get(turn):
-        world.wire.order(replace(fault))
+        world.wire.inject(replace(fault))
     if turn == _FAILS_TO_RESTORE:
         vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Failed"))
     job = vaults.complete_backup(cluster, status="Failed" if turn == _FAILS else "Completed")

@@ -84,7 +84,7 @@ class Route:
 
 
 @dataclass
-class OrderedFault:
+class InjectedFault:
     """An ordered failure of the next `times` calls whose "METHOD path" matches `on`.
 
     `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
@@ -122,7 +122,7 @@ class Wire:
         self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
         self.calls = 0
         self.clock_skew = 0.0
-        self.faults: list[OrderedFault] = []
+        self.faults: list[InjectedFault] = []
         self.url = ""
         self._mounts: dict[tuple[str, str], list[tuple[Route, Guard | None]]] = defaultdict(
             list
@@ -154,7 +154,7 @@ class Wire:
         if self._runner:
             await self._runner.cleanup()
 
-    def order(self, fault: OrderedFault) -> OrderedFault:
+    def inject(self, fault: InjectedFault) -> InjectedFault:
         self.faults.append(fault)
         return fault
 
@@ -210,7 +210,7 @@ class Wire:
             body={"error": {"code": "NoSuchRoute", "message": f"{request.method} {request.path} isn't simulated"}},
         )
 
-    def _fault(self, line: str) -> OrderedFault | None:
+    def _fault(self, line: str) -> InjectedFault | None:
         for fault in self.faults:
             if fault.times > 0 and re.search(fault.on, line):
                 fault.times -= 1
