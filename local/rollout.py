@@ -49,7 +49,7 @@ class Rollout:
             Route("GET", _PLAN, self._get),
             Route("GET", _SITE + "/functions", self._list),
             Route("POST", _SITE + "/host/default/sync", self._sync),
-            Route("GET", _ACCOUNTS, self._accounts),
+            Route("GET", _ACCOUNTS, world.arm.list_of("Microsoft.Storage/storageAccounts")),
             Route("GET", _DELETED, lambda _: Reply(body={"value": self.deleted_vaults})),
             Route("GET", _POLICY, self._policy),
             Route("POST", _POLICY + "/lock", self._lock),
@@ -98,9 +98,6 @@ class Rollout:
     def _sync(self, call: CloudRequest) -> Reply:  # noqa: ARG002
         self._synced = len(self.scm.uploads)
         return Reply(status=204)
-
-    def _accounts(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type("Microsoft.Storage/storageAccounts", under=call.path))})
 
     def _policy(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path)

@@ -5,6 +5,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -93,6 +94,26 @@ class Arm:
         """Resources of a type such as Microsoft.DataProtection/backupVaults whose id starts with `under`."""
         prefix = under.lower()
         return (r for key, r in list(self._types[type.lower()].items()) if key.startswith(prefix))
+
+    def remove_tree(self, id: str) -> None:
+        """Remove a resource and all that is below it."""
+        for each in [each for each in self.resources if f"{each}/".startswith(f"{id}/".lower())]:
+            self.remove(each)
+
+    def get(self, call: CloudRequest) -> Reply:
+        """What answers the GET of a resource."""
+        found = self.find(call.path)
+        return Reply(body=deepcopy(found)) if found else not_found(call)
+
+    def list_of(self, type: str) -> Callable[[CloudRequest], Reply]:
+        """What answers the GET of a collection: of a parent's children, or of a type in a group or subscription."""
+
+        def answer(call: CloudRequest) -> Reply:
+            scope, _, below = call.path.rpartition("/providers/")
+            parent = scope if below.count("/") == 1 else call.path.rpartition("/")[0]
+            return Reply(body={"value": list(self.of_type(type, f"{parent}/"))})
+
+        return answer
 
     def begin(self, seconds: float, finish: Callable[[Operation], object], *, id: str | None = None) -> Operation:
         """Start an operation that ends after `seconds` of virtual time, when `finish(operation)` takes effect."""

@@ -23,10 +23,10 @@ class ResourceGuards:
     def __init__(self, arm: Arm, groups: ResourceGroups, permissions: Permissions) -> None:
         self._arm, self._groups, self._permissions = arm, groups, permissions
         one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{GUARDS}/{{guard}}"
-        routes = [Route("GET", one, self._get)]
+        routes = [Route("GET", one, arm.get)]
         for vault in (BACKUP_VAULT, RECOVERY_VAULT):
             at = f"{vault}/{_PROXIES}/{{proxy}}"
-            routes += [Route("PUT", at, self._put), Route("GET", at, self._get), Route("DELETE", at, self._delete)]
+            routes += [Route("PUT", at, self._put), Route("GET", at, arm.get), Route("DELETE", at, self._delete)]
         arm.wire.mount(routes, guard=arm.guard)
 
     def add(self, name: str, *, group: str = "rg-security") -> Resource:
@@ -43,10 +43,6 @@ class ResourceGuards:
             return None
         guard = watched["properties"]["resourceGuardResourceId"]
         return refusal("UserErrorOperationGuarded", f"The operation is protected by Resource Guard {guard}.")
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
 
     def _put(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path.partition(f"/{_PROXIES}/")[0])

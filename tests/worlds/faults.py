@@ -33,22 +33,22 @@ def registered(*modules: ModuleType) -> set[str]:
 
 
 class Striking:
-    """Orders the fault of each row as its activity first begins; `met` are those that have met it."""
+    """Injects the fault of each row as its activity first begins; `met` are those that have met it."""
 
     def __init__(self, stage: RunningApp, fault: Callable[[str], InjectedFault], requests: Mapping[str, str]) -> None:
         self._stage, self._fault = stage, fault
         self._requests = {row: on for row, on in requests.items() if on}
-        self._ordered: dict[str, InjectedFault] = {}
+        self._injected: dict[str, InjectedFault] = {}
         stage.host.on_invocation(self)
 
     def __call__(self, function: str, moment: Moment) -> None:
-        for row in self._requests.keys() - self._ordered.keys():
+        for row in self._requests.keys() - self._injected.keys():
             if moment == "before" and activity(row) == function:
-                self._ordered[row] = self._stage.world.wire.inject(self._fault(self._requests[row]))
+                self._injected[row] = self._stage.world.wire.inject(self._fault(self._requests[row]))
 
     @property
     def met(self) -> set[str]:
-        return {row for row, fault in self._ordered.items() if fault.times < self._fault("").times}
+        return {row for row, fault in self._injected.items() if fault.times < self._fault("").times}
 
 
 def losing(stage: RunningApp, names: set[str], *, killed: bool) -> set[str]:

@@ -68,7 +68,7 @@ class BackupInstances:
                 Route("PUT", _ONE, self._put),
                 Route("GET", _ONE, self._get),
                 Route("DELETE", _ONE, self._delete),
-                Route("GET", f"{VAULT}/backupInstances", self._list),
+                Route("GET", f"{VAULT}/backupInstances", arm.list_of(INSTANCES)),
                 Route("GET", f"{VAULT}/deletedBackupInstances", self._list_deleted),
                 *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STOPS),
                 Route("GET", f"/{{resource:path}}/providers/{PROVIDER}/backupInstances", self._list_of_cluster),
@@ -236,9 +236,6 @@ class BackupInstances:
         vault = self._arm.resources[vault_of(path).lower()]
         operation = self._operations.begin(CREATE_SECONDS, lambda _: _protection(instance, state))
         return self._operations.accepted(vault, operation)
-
-    def _list(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(INSTANCES, f"{call.path}/"))})
 
     def _list_of_cluster(self, call: CloudRequest) -> Reply:
         wanted = f"/{call.params['resource']}".lower()

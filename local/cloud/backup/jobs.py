@@ -13,7 +13,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
@@ -59,10 +58,10 @@ class BackupJobs:
                 Route("POST", f"{_INSTANCE}/backup", self._backup),
                 Route("POST", f"{_INSTANCE}/validateRestore", self._validate_restore),
                 Route("POST", f"{_INSTANCE}/restore", self._restore),
-                Route("GET", f"{_INSTANCE}/recoveryPoints", self._list_points),
-                Route("GET", f"{_INSTANCE}/recoveryPoints/{{point}}", self._get),
+                Route("GET", f"{_INSTANCE}/recoveryPoints", arm.list_of(POINTS)),
+                Route("GET", f"{_INSTANCE}/recoveryPoints/{{point}}", arm.get),
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
-                Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get),
+                Route("GET", f"{VAULT}/backupJobs/{{job}}", arm.get),
             ],
             guard=arm.guard,
         )
@@ -245,17 +244,10 @@ class BackupJobs:
                 self._restoring.require(vault, instance, request)
                 self._restoring.stage(job["name"], objects, request)
 
-    def _list_points(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(POINTS, f"{call.path}/"))})
-
     def _list_jobs(self, call: CloudRequest) -> Reply:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body={"value": [listed(job) for job in self._arm.of_type(JOBS, f"{call.path}/")]})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
 
 
 def _named(point: Resource) -> dict[str, str]:

@@ -69,15 +69,15 @@ class BackupVaultService:
         arm.wire.mount(
             [
                 Route("PUT", VAULT, self._put),
-                Route("GET", VAULT, self._get),
+                Route("GET", VAULT, arm.get),
                 Route("PATCH", VAULT, self._patch),
                 Route("DELETE", VAULT, self._delete),
-                Route("GET", group, self._list),
-                Route("GET", f"/subscriptions/{{subscription}}/providers/{_VAULTS}", self._list),
+                Route("GET", group, arm.list_of(_VAULTS)),
+                Route("GET", f"/subscriptions/{{subscription}}/providers/{_VAULTS}", arm.list_of(_VAULTS)),
                 Route("PUT", f"{VAULT}/backupPolicies/{{policy}}", self._put_policy),
-                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", self._get),
+                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", arm.get),
                 Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
-                Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
+                Route("GET", f"{VAULT}/backupPolicies", arm.list_of(_POLICIES)),
             ],
             guard=arm.guard,
         )
@@ -209,14 +209,6 @@ class BackupVaultService:
         if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] != "Off":
             self.deleted[vault["id"].lower()] = vault
 
-    def _list(self, call: CloudRequest) -> Reply:
-        under = call.path.lower().rpartition("/providers/")[0] + "/"
-        return Reply(body={"value": list(self._arm.of_type(_VAULTS, under))})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
-
     def _put_policy(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
             return not_found(call)
@@ -241,9 +233,6 @@ class BackupVaultService:
 
     def _instances(self, call: CloudRequest) -> Iterator[Resource]:
         return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
-
-    def _list_policies(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(_POLICIES, f"{call.path}/"))})
 
 
 def _security(wanted: dict[str, Any]) -> dict[str, Any]:

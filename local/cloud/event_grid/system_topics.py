@@ -25,7 +25,7 @@ class SystemTopics:
         self.named: Callable[[str], str] = lambda name: name.replace("_", "-")
         one = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.EventGrid/systemTopics/{topic}"
         routes = [
-            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", arm.list_of(TYPE)),
             Route("GET", f"{one}/eventSubscriptions", self._subscriptions),
         ]
         arm.wire.mount(routes, guard=arm.guard)
@@ -36,10 +36,6 @@ class SystemTopics:
         id = f"{_GROUP}/providers/{TYPE}/{name}"
         topic = {"id": id, "name": name, "type": TYPE, "location": "global", "properties": properties}
         return self._arm.store(topic)
-
-    def _list(self, call: CloudRequest) -> Reply:
-        under = f"/subscriptions/{call.params['subscription']}/"
-        return Reply(body={"value": [t for t in self._arm.of_type(TYPE) if t["id"].startswith(under)]})
 
     def _subscriptions(self, call: CloudRequest) -> Reply:
         topic = self._arm.find(call.path.removesuffix("/eventSubscriptions"))

@@ -50,7 +50,7 @@ class RecoveryItems:
         arm.wire.mount(
             [
                 Route("POST", f"{FABRIC}/refreshContainers", self._refresh),
-                Route("GET", CONTAINER, self._get),
+                Route("GET", CONTAINER, arm.get),
                 Route("GET", f"{VAULT}/backupProtectionContainers", self._list_containers),
                 Route("GET", f"{VAULT}/backupProtectableItems", self._list_protectable_items),
                 Route("PUT", ITEM, self._protect),
@@ -90,10 +90,6 @@ class RecoveryItems:
         wanted = filtered(call)
         found = self._arm.of_type(CONTAINERS, f"{vault_of(call.path)}/")
         return Reply(body={"value": [c for c in found if _is(c, wanted, "backupManagementType", "friendlyName")]})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
 
     # items
 

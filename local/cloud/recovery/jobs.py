@@ -37,7 +37,7 @@ class RecoveryJobs:
             [
                 Route("POST", f"{ITEM}/backup", self._backup),
                 Route("GET", f"{ITEM}/recoveryPoints", self._list_points),
-                Route("GET", f"{ITEM}/recoveryPoints/{{point}}", self._get),
+                Route("GET", f"{ITEM}/recoveryPoints/{{point}}", arm.get),
                 Route("POST", f"{ITEM}/recoveryPoints/{{point}}/restore", self._restore),
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
                 Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get_job),
@@ -197,10 +197,6 @@ class RecoveryJobs:
         if shown["properties"]["status"] == "InProgress":
             shown["properties"]["duration"] = f"PT{self._arm.clock.time() - self._bases[job['name']]:.7f}S"
         return shown
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
 
 
 def _is_between(time: str, terms: dict[str, str], first: str, last: str) -> bool:

@@ -6,7 +6,6 @@ Rules (seen in recorded traffic):
 """
 
 import json
-from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, not_found
@@ -57,7 +56,7 @@ class RecoveryPolicies:
         arm.wire.mount(
             [
                 Route("PUT", _POLICY, self._put),
-                Route("GET", _POLICY, self._get),
+                Route("GET", _POLICY, arm.get),
                 Route("DELETE", _POLICY, self._delete),
                 Route("GET", f"{VAULT}/backupPolicies", self._list),
             ],
@@ -76,10 +75,6 @@ class RecoveryPolicies:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body=self.store(call.path, call.body["properties"]))
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
 
     def _delete(self, call: CloudRequest) -> Reply:
         items = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")

@@ -53,8 +53,8 @@ class RecoveryVaultService:
                 Route("GET", VAULT, self._get),
                 Route("PATCH", VAULT, self._patch),
                 Route("DELETE", VAULT, self._delete),
-                Route("GET", group, self._list),
-                Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", self._list),
+                Route("GET", group, arm.list_of(VAULTS)),
+                Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", arm.list_of(VAULTS)),
             ],
             guard=arm.guard,
         )
@@ -171,8 +171,7 @@ class RecoveryVaultService:
         return Reply(status=202, headers=headers)
 
     def _gone(self, vault: Resource) -> None:
-        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
-            self._arm.remove(id)
+        self._arm.remove_tree(vault["id"])
 
     def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
@@ -182,10 +181,6 @@ class RecoveryVaultService:
         if security := shown["properties"].get("securitySettings"):
             shown["properties"]["securitySettings"] = _security(security)
         return Reply(body=shown)
-
-    def _list(self, call: CloudRequest) -> Reply:
-        under = call.path.lower().rpartition("/providers/")[0] + "/"
-        return Reply(body={"value": list(self._arm.of_type(VAULTS, under))})
 
 
 def _bad(code: str, message: str) -> Reply:

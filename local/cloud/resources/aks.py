@@ -48,12 +48,12 @@ class Aks:
         self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
         self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
-            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", self._list),
-            Route("GET", _GROUP + f"/providers/{TYPE}", self._list),
-            Route("GET", _CLUSTER, self._get),
+            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", _GROUP + f"/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", _CLUSTER, arm.get),
             Route("POST", _CLUSTER + "/listClusterUserCredential", self._credential),
             Route("POST", _CLUSTER + "/listClusterAdminCredential", self._no_static_credential),
-            Route("GET", _CLUSTER + "/trustedAccessRoleBindings", self._bindings),
+            Route("GET", _CLUSTER + "/trustedAccessRoleBindings", arm.list_of(BINDING_TYPE)),
             Route("PUT", _BINDING, self._bind),
             Route("GET", _BINDING, self._binding),
             Route("DELETE", _BINDING, self._unbind),
@@ -99,8 +99,7 @@ class Aks:
     def remove(self, name: str, *, group: str = "rg-clusters") -> None:
         """Delete a cluster with all that belongs to it, and let Azure announce it."""
         cluster = self._arm.resources[cluster_id(name, group).lower()]
-        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{cluster['id'].lower()}/")]:
-            self._arm.remove(id)
+        self._arm.remove_tree(cluster["id"])
         self._kubernetes.remove(name)
         self.announce(cluster, operation="delete")
 
@@ -148,14 +147,6 @@ class Aks:
         }
         self._announce(event | overrides)
 
-    def _list(self, call: CloudRequest) -> Reply:
-        under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        cluster = self._arm.find(call.path)
-        return Reply(body=cluster) if cluster else not_found(call)
-
     def _credential(self, call: CloudRequest) -> Reply:
         cluster = self._arm.find(call.path.rpartition("/")[0])
         if cluster is None:
@@ -175,9 +166,6 @@ class Aks:
     def _no_static_credential(self, _: CloudRequest) -> Reply:
         message = "Getting static credential is not allowed because this cluster is set to disable local accounts."
         return _flat(400, "BadRequest", message)
-
-    def _bindings(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(BINDING_TYPE, under=f"{call.path}/"))})
 
     def _binding(self, call: CloudRequest) -> Reply:
         binding = self._arm.find(call.path)

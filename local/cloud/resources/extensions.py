@@ -28,7 +28,7 @@ class Extensions:
         routes = [
             Route("GET", _ALL, self._list),
             Route("PUT", _ONE, self._put),
-            Route("GET", _ONE, self._get),
+            Route("GET", _ONE, arm.get),
             Route("DELETE", _ONE, self._delete),
             Route("GET", f"{_ONE}/operations/{{operation}}", self._operation),
         ]
@@ -42,10 +42,6 @@ class Extensions:
 
     def _list(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{call.path}/")), "nextLink": None})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        extension = self._arm.find(call.path)
-        return Reply(body=extension) if extension else not_found(call)
 
     def _put(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rsplit("/providers/", 1)[0]) is None:

@@ -44,9 +44,9 @@ class FileShareService:
         arm.wire.mount(
             [
                 Route("PUT", f"{_SHARES}/{{share}}", self._put),
-                Route("GET", f"{_SHARES}/{{share}}", self._get),
+                Route("GET", f"{_SHARES}/{{share}}", arm.get),
                 Route("DELETE", f"{_SHARES}/{{share}}", self._delete),
-                Route("GET", _SHARES, self._list_shares),
+                Route("GET", _SHARES, arm.list_of(SHARE_TYPE)),
             ],
             guard=arm.guard,
         )
@@ -135,15 +135,8 @@ class FileShareService:
         share = self._store(call.path, (call.body or {}).get("properties") or {})
         return Reply(status=200 if existing else 201, body=share)
 
-    def _get(self, call: CloudRequest) -> Reply:
-        share = self._arm.find(call.path)
-        return Reply(body=share) if share else not_found(call)
-
     def _delete(self, call: CloudRequest) -> Reply:
         return Reply(status=200 if self._arm.remove(call.path) else 204)
-
-    def _list_shares(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(SHARE_TYPE, f"{call.path}/"))})
 
     # files over REST
 

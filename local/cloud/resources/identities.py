@@ -24,14 +24,14 @@ class Identities:
     def __init__(self, arm: Arm, entra: Entra, groups: ResourceGroups) -> None:
         self._arm, self._entra, self._groups = arm, entra, groups
         routes = [
-            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
-            Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", f"{_GROUP}/providers/{TYPE}", arm.list_of(TYPE)),
             Route("PUT", _IDENTITY, self._put),
-            Route("GET", _IDENTITY, self._get),
+            Route("GET", _IDENTITY, arm.get),
             Route("DELETE", _IDENTITY, self._delete),
-            Route("GET", f"{_IDENTITY}/federatedIdentityCredentials", self._credentials),
+            Route("GET", f"{_IDENTITY}/federatedIdentityCredentials", arm.list_of(CREDENTIAL_TYPE)),
             Route("PUT", _CREDENTIAL, self._put_credential),
-            Route("GET", _CREDENTIAL, self._get),
+            Route("GET", _CREDENTIAL, arm.get),
             Route("DELETE", _CREDENTIAL, self._delete),
         ]
         arm.wire.mount(routes, guard=arm.guard)
@@ -62,19 +62,11 @@ class Identities:
             }
         )
 
-    def _list(self, call: CloudRequest) -> Reply:
-        under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
-
     def _put(self, call: CloudRequest) -> Reply:
         existing = self._arm.find(call.path)
         group = f"/subscriptions/{call.params['subscription']}/resourcegroups/{call.params['group']}"
         identity = self._ensure(group, call.params["identity"], call.body)
         return Reply(body=identity) if existing else Reply(status=201, body=identity, headers=_location(identity))
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
 
     def _delete(self, call: CloudRequest) -> Reply:
         gone = self._arm.remove(call.path)
@@ -84,9 +76,6 @@ class Identities:
             self._arm.remove(credential["id"])
         self._entra.principals.pop(gone["properties"].get("clientId", ""), None)
         return Reply()
-
-    def _credentials(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"))})
 
     def _put_credential(self, call: CloudRequest) -> Reply:
         identity = self._arm.find(call.path.rsplit("/", 2)[0])

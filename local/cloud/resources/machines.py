@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import CloudRequest, Reply, Route
 
@@ -57,11 +57,11 @@ class MachineService:
         self.quota = 50_000
         routes = [
             *(
-                Route("GET", f"{at}/{kind}", self._list)
+                Route("GET", f"{at}/{kind}", arm.list_of(kind))
                 for at in (_IN_GROUP, f"{_SUBSCRIPTION}/providers")
                 for kind in _KINDS
             ),
-            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", self._get) for kind in _KINDS),
+            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", arm.get) for kind in _KINDS),
             *(Route("DELETE", f"{_IN_GROUP}/{kind}/{{name}}", self._delete) for kind in (DISKS, SNAPSHOTS)),
             Route("GET", _POLL, self._poll),
         ]
@@ -122,14 +122,6 @@ class MachineService:
         group = at.removesuffix("/providers")
         named = f"{name}_{kind}_{uuid.uuid4().hex}"
         return self.make_disk(group, named, disk, location=location, holder=f"{at}/{MACHINES}/{name}")
-
-    def _list(self, call: CloudRequest) -> Reply:
-        above, _, kind = call.path.partition("/providers/")
-        return Reply(body={"value": list(self._arm.of_type(kind, f"{above}/"))})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
 
     def _delete(self, call: CloudRequest) -> Reply:
         disk = self._arm.find(call.path)

@@ -23,10 +23,10 @@ class Networks:
         self._arm, self._groups, self._permissions = arm, groups, permissions
         routes = [
             Route("PUT", _ONE, self._put),
-            Route("GET", _ONE, self._get),
+            Route("GET", _ONE, arm.get),
             Route("DELETE", _ONE, self._delete),
             Route("PUT", _ZONES, self._put_zones),
-            Route("GET", _ZONES, self._get),
+            Route("GET", _ZONES, arm.get),
         ]
         arm.wire.mount(routes, guard=arm.guard)
 
@@ -88,10 +88,6 @@ class Networks:
         if caller is None or not self._permissions.allows(caller, action, linked):
             return error(403, "LinkedAuthorizationFailed", f"The client may not perform {action} on {linked}.")
         return None
-
-    def _get(self, call: CloudRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
 
     def _delete(self, call: CloudRequest) -> Reply:
         for zones in self._arm.of_type(ZONE_GROUPS, f"{call.path}/"):

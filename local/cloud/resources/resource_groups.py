@@ -86,8 +86,7 @@ class ResourceGroups:
         if reason:
             self._arm.store(self._arm.resources[call.path.lower()] | {"properties": {"provisioningState": "Succeeded"}})
             raise OperationFailed("ResourceGroupDeletionBlocked", reason)
-        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{call.path.lower()}/")]:
-            self._arm.remove(id)
+        self._arm.remove_tree(call.path)
 
     def _poll(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])

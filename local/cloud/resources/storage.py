@@ -32,30 +32,22 @@ class Storage:
         self.blobs: dict[str, list[str]] = {}
         self._creating: dict[str, str] = {}
         routes = [
-            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
-            Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", f"{_GROUP}/providers/{TYPE}", arm.list_of(TYPE)),
             Route(
                 "POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", self._free
             ),
             Route("PUT", _ACCOUNT, self._put),
             Route("PATCH", _ACCOUNT, self._patch),
-            Route("GET", _ACCOUNT, self._get),
+            Route("GET", _ACCOUNT, arm.get),
             Route("DELETE", _ACCOUNT, self._delete),
             Route("GET", _POLL, self._poll),
-            Route("GET", f"{_ACCOUNT}/blobServices/default/containers", self._containers),
+            Route("GET", f"{_ACCOUNT}/blobServices/default/containers", arm.list_of(CONTAINER_TYPE)),
             Route("PUT", _CONTAINER, self._put_container),
             Route("GET", _CONTAINER, self._get_container),
             Route("DELETE", _CONTAINER, self._delete_container),
         ]
         arm.wire.mount(routes, guard=arm.guard)
-
-    def _list(self, call: CloudRequest) -> Reply:
-        under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
-
-    def _get(self, call: CloudRequest) -> Reply:
-        account = self._arm.find(call.path)
-        return Reply(body=account) if account else not_found(call)
 
     def _free(self, call: CloudRequest) -> Reply:
         refused = self._refuse_name(call.body["name"])
@@ -156,9 +148,6 @@ class Storage:
         for container in self._arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"):
             self._arm.remove(container["id"])
         return Reply()
-
-    def _containers(self, call: CloudRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"))})
 
     def _put_container(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rsplit("/blobServices/", 1)[0]) is None:
