@@ -26,7 +26,7 @@ from typing import Any
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import Exchange, InjectedFault, Reply
 from local.cloud.world import World
 from local.host.durable import OrchestrationState

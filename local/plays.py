@@ -8,7 +8,7 @@ import aiohttp
 
 from local import scenario
 from local.cloud.backup.content import Object
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.progress import FLOWS
 from local.stage import RunningApp
 

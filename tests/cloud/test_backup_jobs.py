@@ -11,9 +11,9 @@ from lightkube.resources.core_v1 import Namespace
 
 from local.cloud.backup.content import Object
 from local.cloud.backup.jobs import A_DAY
-from local.cloud.backup.protocol import JobOutcome, WarningDetail
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
+from local.cloud.vaults import JobOutcome, WarningDetail
 from local.cloud.world import World
 from tests.worlds.backups import AT, VAULT, backed_up, config, names, namespace, protected_shop, request, restore, sent
 from tests.worlds.kubernetes import client_for

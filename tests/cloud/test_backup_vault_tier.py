@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from local.cloud.backup.content import Object
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.world import World
 from tests.worlds.backups import AT, backed_up, names, protected_shop, request, sent
 

@@ -6,10 +6,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
 from local.cloud.recovery.shares import RESTORE_ROLE, Shares
+from local.cloud.vaults import JobOutcome
 from local.cloud.world import World
 from tests.worlds import sdk
 

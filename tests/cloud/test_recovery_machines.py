@@ -7,9 +7,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.resources.machines import GROUP, MachineDisk
+from local.cloud.vaults import JobOutcome
 from local.cloud.world import REGION, World
 from tests.worlds import sdk
 

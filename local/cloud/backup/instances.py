@@ -15,13 +15,14 @@ Rules (seen in recorded traffic, unless said otherwise):
 import uuid
 from copy import deepcopy
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal, vault_of
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, kept_for
+from local.cloud.vaults import CriticalCheck, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 VALIDATE_SECONDS = 45.0
@@ -47,17 +48,11 @@ _FILTERS = (
 )
 
 
-class VaultGuards(Protocol):
-    """Who refuses critical operations on a vault, named by its resource id."""
-
-    def refuse(self, vault: str) -> Reply | None: ...
-
-
 class BackupInstances:
     def __init__(
-        self, arm: Arm, operations: BackupOperations, jobs: BackupJobs, readiness: Readiness, guards: VaultGuards
+        self, arm: Arm, operations: BackupOperations, jobs: BackupJobs, readiness: Readiness, guard: CriticalCheck
     ) -> None:
-        self._arm, self._readiness, self._guards = arm, readiness, guards
+        self._arm, self._readiness, self._guard = arm, readiness, guard
         self.backward_reads = 0
         self.soft_deleted: dict[str, Resource] = {}
         self.jobs = jobs
@@ -172,7 +167,7 @@ class BackupInstances:
         refused = (
             self.jobs.refused(instance, "Delete")
             or self._immutable(vault, instance)
-            or self._guards.refuse(vault_of(call.path))
+            or self._guard(vault_of(call.path))
         )
         if refused:
             return refused

@@ -18,19 +18,12 @@ from typing import Any
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup import restoring
 from local.cloud.backup.content import Object, captured
-from local.cloud.backup.protocol import (
-    VAULT,
-    BackupOperations,
-    JobOutcome,
-    WarningDetail,
-    error_info,
-    refusal,
-    vault_of,
-)
+from local.cloud.backup.protocol import VAULT, BackupOperations, error_info, refusal
 from local.cloud.backup.readiness import cluster_id, require_running
 from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.rows import JOBS, POINTS, close, job_properties, listed, recovery_point
 from local.cloud.kubernetes.cluster import SimulatedCluster
+from local.cloud.vaults import JobOutcome, WarningDetail, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 5.0

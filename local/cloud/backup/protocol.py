@@ -8,8 +8,7 @@ Rules (seen in recorded traffic):
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from local.cloud.arm import Arm, Operation, Resource, error, iso, not_found
 from local.cloud.wire import CloudRequest, Reply, Route
@@ -20,33 +19,6 @@ _API = "2026-06-01"
 _REGION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}"
 _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/locations/{{region}}"
 _YEAR_ONE = "0001-01-01T00:00:00Z"
-
-
-class WarningDetail(NamedTuple):
-    """A warning of a job: code and text, and the resource that it is about."""
-
-    code: str
-    message: str
-    resource: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobOutcome[Item]:
-    """How a job ends: its final status after `seconds` (None: never), and what becomes of each restored item.
-
-    `restored` gives the item that is really written, or None when the restore leaves it out. With `warnings`, a job
-    that would be Completed is CompletedWithWarnings; Recovery Services vaults have none.
-    """
-
-    status: str = "Completed"
-    seconds: float | None = 214.0
-    restored: Callable[[Item], Item | None] = lambda item: item
-    warnings: tuple[WarningDetail, ...] = ()
-
-
-def vault_of(id: str) -> str:
-    """The vault's id of any id below it."""
-    return "/".join(id.split("/")[:9])
 
 
 def error_info(code: str, message: str) -> dict[str, Any]:

@@ -10,33 +10,22 @@ Rules (AKS backup docs; the roles of the vault tier, and codes that the docs don
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource
 from local.cloud.backup.content import Object, make, restored
-from local.cloud.backup.protocol import JobOutcome, WarningDetail, refusal
+from local.cloud.backup.protocol import refusal
 from local.cloud.backup.readiness import CONTRIBUTOR, Readiness, snapshot_group
 from local.cloud.backup.rows import WARNING
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.resources.machines import MachineDisk
+from local.cloud.resources.machines import MachineDisk, MachineService
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import JobOutcome, WarningDetail
 from local.cloud.wire import Reply
 
 _VAULT_TIER = "KubernetesClusterVaultTierRestoreCriteria"
 ACCOUNT_CONTRIBUTOR = "17d1049b-9a84-46fb-8f53-869881c3d3ab"
 BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
-
-
-class StagingContainers(Protocol):
-    """Of storage accounts, which are named by their resource ids."""
-
-    def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
-
-
-class GroupDisks(Protocol):
-    """What a group, named by its resource id, gets of disks and snapshots."""
-
-    def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
-    def make_snapshot(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
 
 
 class Restoring:
@@ -47,11 +36,11 @@ class Restoring:
         arm: Arm,
         readiness: Readiness,
         clusters: Mapping[str, SimulatedCluster],
-        containers: StagingContainers,
-        disks: GroupDisks,
+        storage: Storage,
+        machines: MachineService,
     ) -> None:
         self._arm, self._readiness, self._clusters = arm, readiness, clusters
-        self._containers, self._disks = containers, disks
+        self._storage, self._machines = storage, machines
 
     def require(self, vault: Resource, instance: Resource, request: dict[str, Any]) -> None:
         """Raises OperationFailed with the first thing that keeps the request from being fulfilled."""
@@ -81,13 +70,13 @@ class Restoring:
         wanted = criteria(request)
         group, account = wanted["stagingResourceGroupId"], wanted["stagingStorageAccountId"]
         chosen = list(restored(objects, wanted))
-        self._containers.add_container(account, job, [f"resources/{_named(o)}.json" for o in chosen])
+        self._storage.add_container(account, job, [f"resources/{_named(o)}.json" for o in chosen])
         for claim in (o for o in chosen if o["kind"] == "PersistentVolumeClaim"):
             name = f"{claim['metadata']['namespace']}-{claim['metadata']['name']}-{job[:8]}"
             at = {"location": self._arm.resources[group.lower()]["location"]}
             disk = MachineDisk(lun=0, size=1)
-            self._disks.make_snapshot(group, f"{name}-snapshot", disk, **at)
-            self._disks.make_disk(group, name, disk, **at)
+            self._machines.make_snapshot(group, f"{name}-snapshot", disk, **at)
+            self._machines.make_disk(group, name, disk, **at)
 
     def restore(
         self, objects: Iterable[Object], request: dict[str, Any], outcome: JobOutcome[Object]

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.backup.protocol import PROVIDER, WarningDetail, error_info
+from local.cloud.backup.protocol import PROVIDER, error_info
 from local.cloud.backup.readiness import cluster_id
+from local.cloud.vaults import WarningDetail
 
 JOBS = f"{PROVIDER}/backupVaults/backupJobs"
 POINTS = f"{PROVIDER}/backupVaults/backupInstances/recoveryPoints"

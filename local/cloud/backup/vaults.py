@@ -13,16 +13,19 @@ from typing import Any
 
 from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
-from local.cloud.backup.instances import BackupInstances, VaultGuards
+from local.cloud.backup.instances import BackupInstances
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, JobOutcome, WarningDetail, refusal
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, refusal
 from local.cloud.backup.readiness import Readiness
-from local.cloud.backup.restoring import GroupDisks, Restoring, StagingContainers
+from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.seed import POLICY, Seed, instance_properties
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.resources.aks import TYPE as AKS
+from local.cloud.resources.machines import MachineService
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import CriticalCheck, JobOutcome, WarningDetail, identity_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 20.0
@@ -53,16 +56,16 @@ class BackupVaultService:
         groups: ResourceGroups,
         roles: Roles,
         *,
-        guards: VaultGuards,
+        guard: CriticalCheck,
         clusters: Mapping[str, SimulatedCluster],
-        containers: StagingContainers,
-        disks: GroupDisks,
+        storage: Storage,
+        machines: MachineService,
     ) -> None:
         self._arm, self._groups, self.seed = arm, groups, Seed(arm, groups, roles)
         self._operations, readiness = BackupOperations(arm), Readiness(arm, roles)
-        restoring = Restoring(arm, readiness, clusters, containers, disks)
+        restoring = Restoring(arm, readiness, clusters, storage, machines)
         self.jobs = BackupJobs(arm, self._operations, restoring, clusters)
-        self.instances = BackupInstances(arm, self._operations, self.jobs, readiness, guards)
+        self.instances = BackupInstances(arm, self._operations, self.jobs, readiness, guard)
         self.unsupported_redundancy: set[str] = set()
         self.deleted: dict[str, Resource] = {}
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{_VAULTS}"
@@ -153,11 +156,10 @@ class BackupVaultService:
             **({"featureSettings": features} if (features := wanted.get("featureSettings")) else {}),
             "replicatedRegions": [],
         }
-        identity = self._identity(id, sent, old)
         return self._arm.store(
             {
                 "location": sent["location"],
-                **({"identity": identity} if identity else {}),
+                **identity_of(self._arm, id, sent, old),
                 **({"tags": sent["tags"]} if sent.get("tags") else {}),
                 "properties": {**properties, **_score(properties)},
                 "id": old["id"] if old else id,
@@ -165,13 +167,6 @@ class BackupVaultService:
                 "type": _VAULTS,
             }
         )
-
-    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, Any] | None:
-        if "SystemAssigned" not in sent.get("identity", {}).get("type", ""):
-            return None
-        if old and "identity" in old:
-            return dict(old["identity"])
-        return self._arm.system_identity(id.rpartition("/")[2])
 
     def _patch(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)

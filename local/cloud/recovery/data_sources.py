@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Protocol
 
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import CloudRequest, Reply
 
 

@@ -7,7 +7,7 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 """
 
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
 from local.cloud.recovery.data_sources import DataSourceKind
@@ -22,27 +22,26 @@ from local.cloud.recovery.protocol import (
     VAULT,
     RecoveryOperations,
     filtered,
-    vault_of,
 )
 from local.cloud.recovery.readiness import BackupStatus
 from local.cloud.recovery.shares import REFRESH_SECONDS, Shares
+from local.cloud.vaults import CriticalCheck, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 PROTECT_SECONDS = 20.0
 SOFT_DELETE_DAYS = 14
 
 
-class ItemGuards(Protocol):
-    """Who refuses critical operations on a vault, named by its resource id."""
-
-    def refuse(self, vault: str) -> Reply | None: ...
-
-
 class RecoveryItems:
     def __init__(
-        self, arm: Arm, operations: RecoveryOperations, guards: ItemGuards, shares: Shares, machines: ProtectedMachines
+        self,
+        arm: Arm,
+        operations: RecoveryOperations,
+        guard: CriticalCheck,
+        shares: Shares,
+        machines: ProtectedMachines,
     ) -> None:
-        self._arm, self._guards = arm, guards
+        self._arm, self._guard = arm, guard
         self.shares, self.machines = shares, machines
         self.jobs = RecoveryJobs(arm, operations, self._kind_of)
         self._operations = operations
@@ -144,7 +143,7 @@ class RecoveryItems:
         item = self._arm.find(call.path)
         if item is None:
             return Reply(status=204)
-        if refused := self._guards.refuse(vault_of(call.path)):
+        if refused := self._guard(vault_of(call.path)):
             return refused
         job = self.jobs.start(item, "DeleteBackupData")
 

@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.data_sources import DataSourceKind
-from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, RecoveryOperations, filtered, vault_of
+from local.cloud.recovery.protocol import ITEM, JOBS, POINTS, VAULT, RecoveryOperations, filtered
+from local.cloud.vaults import JobOutcome, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 3.0

@@ -4,7 +4,8 @@ import uuid
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, vault_of
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS
+from local.cloud.vaults import vault_of
 
 _NEVER = "0001-01-01T00:00:00"
 _POINT_AFTER = 4.0  # seconds after its job's begin

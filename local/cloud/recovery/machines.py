@@ -14,12 +14,11 @@ Rules (seen in recorded traffic, or Azure Backup docs; codes of refusals are fro
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from local.cloud.arm import Arm, OperationFailed, Resource, error, not_found
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.machine_rows import (
     backup_ended,
     container_id,
@@ -32,27 +31,15 @@ from local.cloud.recovery.machine_rows import (
     snapshot_taken,
     staged,
 )
-from local.cloud.recovery.protocol import ITEMS, VAULT, RecoveryOperations, vault_of
-from local.cloud.resources.machines import MACHINES, MachineDisk
+from local.cloud.recovery.protocol import ITEMS, VAULT, RecoveryOperations
+from local.cloud.resources.machines import MACHINES, MachineDisk, MachineService
 from local.cloud.resources.permissions import Permissions
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import JobOutcome, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 SNAPSHOT_SECONDS = 120.0
 VALIDATE_SECONDS = 15.0
-
-
-class DisksOfMachines(Protocol):
-    """Machines, and the disks that they hold."""
-
-    def add(self, name: str) -> Resource: ...
-    def disks(self, machine: Resource) -> Iterable[MachineDisk]: ...
-    def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
-
-
-class MachineContainers(Protocol):
-    """Of storage accounts, which are named by their resource ids."""
-
-    def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
 
 
 class ProtectedMachines:
@@ -67,11 +54,11 @@ class ProtectedMachines:
         arm: Arm,
         operations: RecoveryOperations,
         permissions: Permissions,
-        machines: DisksOfMachines,
-        containers: MachineContainers,
+        machines: MachineService,
+        storage: Storage,
     ) -> None:
         self._arm, self._permissions = arm, permissions
-        self._machines, self._containers = machines, containers
+        self._machines, self._storage = machines, storage
         self.contents: dict[str, list[MachineDisk]] = {}
         self._operations = operations
         self._found: list[str] = []
@@ -206,7 +193,7 @@ class ProtectedMachines:
     def _stage(self, account: str, container: str, job: Resource) -> None:
         told, name = job["properties"]["extendedInfo"], account.rpartition("/")[2]
         blobs = staged(told, name, container, job["name"])
-        self._containers.add_container(account, container, blobs)
+        self._storage.add_container(account, container, blobs)
 
     def _name(self, stem: str, disk: MachineDisk) -> str:
         kind = "osdisk" if disk.lun is None else f"datadisk-{disk.lun:03}"

@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, not_found
-from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered, vault_of
+from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered
+from local.cloud.vaults import vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 _TYPE = f"{PROVIDER}/vaults/backupPolicies"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, error, iso, not_found
+from local.cloud.vaults import vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 PROVIDER = "Microsoft.RecoveryServices"
@@ -28,11 +29,6 @@ _STATUS_API = "2019-05-13-preview"
 _YEAR_ONE = "0001-01-01T00:00:00"  # without a zone
 
 Answer = Callable[[], Reply]
-
-
-def vault_of(id: str) -> str:
-    """The vault's id of any id below it."""
-    return "/".join(id.split("/")[:9])
 
 
 def filtered(call: CloudRequest) -> dict[str, str]:

@@ -8,8 +8,9 @@ Rules:
 """
 
 from local.cloud.arm import Arm, OperationFailed, Resource
-from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER, vault_of
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER
 from local.cloud.resources.roles import Roles
+from local.cloud.vaults import vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 
 Content = tuple[str, bytes]
 

@@ -5,7 +5,8 @@ import uuid
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, PROVIDER, vault_of
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, PROVIDER
+from local.cloud.vaults import vault_of
 
 
 def share_hash(account: str, share: str) -> str:

@@ -11,11 +11,10 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 """
 
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
-from local.cloud.backup.protocol import JobOutcome
-from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations, vault_of
+from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations
 from local.cloud.recovery.readiness import BACKUP_ROLE, holder, require_registrable
 from local.cloud.recovery.share_content import Content, planned, wanted_by
 from local.cloud.recovery.share_rows import (
@@ -28,25 +27,16 @@ from local.cloud.recovery.share_rows import (
     restore_bag,
     share_hash,
 )
+from local.cloud.resources.file_shares import FileShareService
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
+from local.cloud.vaults import JobOutcome, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
 INQUIRE_SECONDS = 30.0
 RESTORE_ROLE = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"  # Storage File Restore Contributor
-
-
-class ShareFiles(Protocol):
-    """Shares and their files; account and share are named."""
-
-    def account(self, name: str) -> Resource: ...
-    def create(self, account: str, share: str) -> object: ...
-    def exists(self, account: str, share: str) -> bool: ...
-    def shares(self, account: str) -> list[str]: ...
-    def files(self, account: str, share: str) -> dict[str, bytes]: ...
-    def write(self, account: str, share: str, path: str, content: bytes) -> object: ...
 
 
 class Shares:
@@ -56,7 +46,7 @@ class Shares:
     seconds: ClassVar = {"Backup": 30.0, "Restore": 90.0}
     point_lag = 6.0
 
-    def __init__(self, arm: Arm, operations: RecoveryOperations, roles: Roles, files: ShareFiles) -> None:
+    def __init__(self, arm: Arm, operations: RecoveryOperations, roles: Roles, files: FileShareService) -> None:
         self._arm, self._roles, self._files = arm, roles, files
         self.contents: dict[str, dict[str, bytes]] = {}
         self._operations = operations

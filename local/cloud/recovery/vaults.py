@@ -10,14 +10,18 @@ from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, iso, not_found
-from local.cloud.recovery.items import ItemGuards, RecoveryItems
-from local.cloud.recovery.machines import DisksOfMachines, MachineContainers, ProtectedMachines
+from local.cloud.recovery.items import RecoveryItems
+from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.recovery.policies import FIRST, SHARES_DAILY, RecoveryPolicies
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, RecoveryOperations
-from local.cloud.recovery.shares import ShareFiles, Shares
+from local.cloud.recovery.shares import Shares
+from local.cloud.resources.file_shares import FileShareService
+from local.cloud.resources.machines import MachineService
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import CriticalCheck, identity_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 15.0
@@ -34,17 +38,17 @@ class RecoveryVaultService:
         roles: Roles,
         permissions: Permissions,
         *,
-        guards: ItemGuards,
-        files: ShareFiles,
-        machines: DisksOfMachines,
-        containers: MachineContainers,
+        guard: CriticalCheck,
+        files: FileShareService,
+        machines: MachineService,
+        storage: Storage,
     ) -> None:
         self._arm, self._groups = arm, groups
         self._operations = operations = RecoveryOperations(arm)
         self._policies = RecoveryPolicies(arm)
         shares = Shares(arm, operations, roles, files)
-        protected = ProtectedMachines(arm, operations, permissions, machines, containers)
-        self.items = RecoveryItems(arm, operations, guards, shares, protected)
+        protected = ProtectedMachines(arm, operations, permissions, machines, storage)
+        self.items = RecoveryItems(arm, operations, guard, shares, protected)
         self.jobs = self.items.jobs
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{VAULTS}"
         arm.wire.mount(
@@ -104,13 +108,12 @@ class RecoveryVaultService:
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
         old = self._arm.find(id)
-        identity = self._identity(id, sent, old)
         vault = self._arm.store(
             {
                 "location": sent["location"],
                 "name": id.rpartition("/")[2],
                 "etag": f"W/\"datetime'{iso(self._arm.clock.time()).replace(':', '%3A')}'\"",
-                **({"identity": identity} if identity else {}),
+                **identity_of(self._arm, id, sent, old),
                 **({"tags": sent["tags"]} if sent.get("tags") else {}),
                 "properties": _properties(sent.get("properties") or {}),
                 "id": old["id"] if old else id,
@@ -121,13 +124,6 @@ class RecoveryVaultService:
         for name, policy in {} if old else FIRST.items():
             self._policies.store(f"{id}/backupPolicies/{name}", policy)
         return vault
-
-    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, str] | None:
-        if "SystemAssigned" not in ((sent.get("identity") or {}).get("type") or ""):
-            return None
-        if old and "identity" in old:
-            return dict(old["identity"])
-        return self._arm.system_identity(id.rpartition("/")[2])
 
     def _refused(self, old: Resource, wanted: dict[str, Any]) -> Reply | None:
         held, security = old["properties"], wanted.get("securitySettings") or {}
@@ -154,8 +150,7 @@ class RecoveryVaultService:
             wanted["securitySettings"] = _security(vault["properties"]["securitySettings"] | wanted["securitySettings"])
         vault["properties"].update(wanted)
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
-        identity = self._identity(call.path, call.body, vault)
-        vault.update({"identity": identity} if identity else {})
+        vault.update(identity_of(self._arm, call.path, call.body, vault))
         return Reply(body=deepcopy(self._arm.store(vault)))
 
     def _delete(self, call: CloudRequest) -> Reply:

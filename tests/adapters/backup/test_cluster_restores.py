@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.cluster_restores import ClusterRestores

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from shared.adapters.backup.share_restores import ShareRestores

@@ -9,8 +9,8 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource, error, iso
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.aks import cluster_id
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.host.durable import OrchestrationState
 from local.host.management import PREFIX

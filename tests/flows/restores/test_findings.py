@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from local.cloud.backup.protocol import JobOutcome, WarningDetail
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.pod_status import Exit
+from local.cloud.vaults import JobOutcome, WarningDetail
 from local.stage import RunningApp
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, places, verdict, verify

@@ -10,9 +10,9 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import SUBSCRIPTION, Resource
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.machines import MachineDisk
 from local.cloud.resources.storage import TYPE as ACCOUNTS
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.host.management import PREFIX

@@ -12,8 +12,8 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.machines import DISKS, MachineDisk
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.host.management import PREFIX

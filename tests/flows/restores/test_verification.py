@@ -9,7 +9,7 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.host.management import PREFIX
 from local.stage import RunningApp
