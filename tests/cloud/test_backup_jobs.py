@@ -10,7 +10,7 @@ from azure.core.exceptions import HttpResponseError
 from lightkube.resources.core_v1 import Namespace
 
 from local.cloud.backup.content import Object
-from local.cloud.backup.jobs import A_DAY
+from local.cloud.backup.jobs import MOST_PER_DAY
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
 from local.cloud.vaults import JobOutcome, WarningDetail
@@ -144,7 +144,7 @@ async def test_a_restore_whose_trusted_access_is_gone_fails_as_a_job(world: Worl
 
 async def test_the_eleventh_restore_of_a_day_is_refused_and_the_next_day_allowed(world: World, client: Any) -> None:
     point = backed_up(world)
-    for _ in range(A_DAY):
+    for _ in range(MOST_PER_DAY):
         await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
     with pytest.raises(HttpResponseError) as caught:
         await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))

@@ -1,4 +1,4 @@
-"""How Microsoft.DataProtection speaks: its operations, error envelopes and the way a job may end.
+"""How Microsoft.DataProtection answers: its operations and error envelopes.
 
 Rules (seen in recorded traffic):
 - A 202 carries Azure-AsyncOperation (under the vault) and Location (under the region), Retry-After 30 and no body.
@@ -22,7 +22,7 @@ _YEAR_ONE = "0001-01-01T00:00:00Z"
 
 
 def error_info(code: str, message: str) -> dict[str, Any]:
-    """What users of Azure Backup are told; `isUserError` is false even then."""
+    """An error for users of Azure Backup; `isUserError` is false even then."""
     return {
         "message": message,
         "recommendedAction": ["None."],
@@ -37,8 +37,8 @@ def error_info(code: str, message: str) -> dict[str, Any]:
 
 
 def _user_error(code: str, message: str, **info: Any) -> dict[str, Any]:
-    told = {"type": "UserFacingError", "info": error_info(code, message) | info}
-    return {"additionalInfo": [told], "code": code, "message": message, "target": None, "details": None}
+    shown = {"type": "UserFacingError", "info": error_info(code, message) | info}
+    return {"additionalInfo": [shown], "code": code, "message": message, "target": None, "details": None}
 
 
 def refusal(code: str, message: str) -> Reply:
@@ -67,14 +67,14 @@ class BackupOperations:
         """202; `at` is where the status lives if not under the vault."""
         region = f"/subscriptions/{vault['id'].split('/')[2]}/providers/{PROVIDER}/locations/{vault['location']}"
         headers = {
-            **self.followed(vault, operation, at=at),
+            **self.status_header(vault, operation, at=at),
             "Location": self._arm.link(f"{region}/operationResults/{operation.id}", _API),
             "Retry-After": "30",
         }
         return Reply(status=202, headers=headers)
 
-    def followed(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
-        """The header of a created resource whose provisioning goes on."""
+    def status_header(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
+        """The header that points to an operation's status."""
         path = f"{at or vault['id']}/operationStatus/{operation.id}"
         return {"Azure-AsyncOperation": self._arm.link(path, _API)}
 

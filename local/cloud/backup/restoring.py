@@ -2,11 +2,11 @@
 
 Rules (AKS backup docs; the roles of the vault tier, and codes that the docs don't name, are from memory):
 - From the operational tier to a cluster of the vault's region; from the vault tier by way of a staging group and
-  account, which the vault's identity must be let fill.
+  account, into which the vault's identity must be allowed to write.
 - The cluster may be another one: it needs the extension, trusted access and the roles too, and has to run.
 - A restore really makes the objects; a failed one leaves the namespaces behind that it made.
-- A restore from the vault tier fills its staging place soon: a snapshot and a disk for each claim, and a container with
-  the objects. Nobody takes that away, not even after success.
+- A restore from the vault tier soon fills the staging group and account: a snapshot and a disk for each claim, and a
+  container with the objects. Nobody removes them, not even after success.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,8 +53,8 @@ class Restoring:
         if not operational:
             self._require_staging(vault, criteria(request))
 
-    def _require_staging(self, vault: Resource, wanted: dict[str, Any]) -> None:
-        group, account = (str(wanted.get(f"staging{what}Id") or "") for what in ("ResourceGroup", "StorageAccount"))
+    def _require_staging(self, vault: Resource, criteria: dict[str, Any]) -> None:
+        group, account = (str(criteria.get(f"staging{what}Id") or "") for what in ("ResourceGroup", "StorageAccount"))
         if not self._arm.find(group) or not self._arm.find(account):
             raise OperationFailed("UserErrorStagingLocationNotFound", "The staging group or account doesn't exist.")
         principal = vault["identity"]["principalId"]
@@ -66,10 +66,10 @@ class Restoring:
         )
 
     def stage(self, job: str, objects: Iterable[Object], request: dict[str, Any]) -> None:
-        """Fill the staging place of the restore job with this name."""
-        wanted = criteria(request)
-        group, account = wanted["stagingResourceGroupId"], wanted["stagingStorageAccountId"]
-        chosen = list(restored(objects, wanted))
+        """Fill the staging group and account of the restore job with this name."""
+        sent = criteria(request)
+        group, account = sent["stagingResourceGroupId"], sent["stagingStorageAccountId"]
+        chosen = list(restored(objects, sent))
         self._storage.add_container(account, job, [f"resources/{_named(o)}.json" for o in chosen])
         for claim in (o for o in chosen if o["kind"] == "PersistentVolumeClaim"):
             name = f"{claim['metadata']['namespace']}-{claim['metadata']['name']}-{job[:8]}"
@@ -81,25 +81,25 @@ class Restoring:
     def restore(
         self, objects: Iterable[Object], request: dict[str, Any], outcome: JobOutcome[Object]
     ) -> list[WarningDetail]:
-        """Make the objects in the target cluster; what the API server said against some of them."""
-        wanted, cluster = criteria(request), self._clusters[target(request).rpartition("/")[2]]
-        chosen = [o for o in map(outcome.restored, restored(objects, wanted)) if o]
+        """Make the objects in the target cluster; the API server's errors as warnings."""
+        sent, cluster = criteria(request), self._clusters[target(request).rpartition("/")[2]]
+        chosen = [o for o in map(outcome.restored, restored(objects, sent)) if o]
         if outcome.status == "Failed":
             chosen = [o for o in chosen if o["kind"] == "Namespace"]
-        refusals = [(o, make(cluster, o, wanted)) for o in chosen]
-        return [WarningDetail(WARNING, said, _named(o)) for o, said in refusals if said]
+        refusals = [(o, make(cluster, o, sent)) for o in chosen]
+        return [WarningDetail(WARNING, error, _named(o)) for o, error in refusals if error]
 
 
-def refused(point: Resource | None, request: dict[str, Any]) -> Reply | None:
-    """Why a request is refused at once: the point isn't there or not in that store, or the criteria are the other's."""
+def refuse(point: Resource | None, request: dict[str, Any]) -> Reply | None:
+    """The refusal of a request: the point isn't there or not in that store, or the criteria are of the other store."""
     if point is None:
         message = f"No recovery point {request['recoveryPointId']} was found."
         return refusal("UserErrorRecoveryPointNotFound", message)
-    wanted = request.get("sourceDataStoreType")
-    if wanted not in {store["type"] for store in point["properties"]["recoveryPointDataStoresDetails"]}:
-        return refusal("UserErrorRecoveryPointNotFound", f"The recovery point isn't in the {wanted}.")
-    if (criteria(request)["objectType"] == _VAULT_TIER) is not (wanted == "VaultStore"):
-        return refusal("UserErrorInvalidRestoreCriteria", f"The restore criteria don't fit the {wanted}.")
+    store = request.get("sourceDataStoreType")
+    if store not in {each["type"] for each in point["properties"]["recoveryPointDataStoresDetails"]}:
+        return refusal("UserErrorRecoveryPointNotFound", f"The recovery point isn't in the {store}.")
+    if (criteria(request)["objectType"] == _VAULT_TIER) is not (store == "VaultStore"):
+        return refusal("UserErrorInvalidRestoreCriteria", f"The restore criteria don't fit the {store}.")
     return None
 
 

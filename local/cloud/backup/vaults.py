@@ -2,7 +2,7 @@
 
 Rules:
 - A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start.
-- Soft delete AlwaysOn and immutability Locked have no way back; redundancy can't be changed (Azure Backup docs).
+- Soft delete AlwaysOn and immutability Locked can't be undone; redundancy can't be changed (Azure Backup docs).
 - A deleted vault with soft delete keeps its name.
 - The policy of an AKS backup can't be changed once it exists.
 """
@@ -87,26 +87,26 @@ class BackupVaultService:
 
     def protect(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Put the cluster with this name under backup as if that had been done long ago; returns its instance."""
-        held = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
-        place = f"{self._groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
-        holder = self._arm.find(place) or self._seeded(place)
-        snapshots = self.seed.grant_all(holder, held, group=group)
-        properties = instance_properties(held, holder, snapshots)
-        return self.instances.configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
+        target = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
+        id = f"{self._groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
+        holder = self._arm.find(id) or self._seeded(id)
+        snapshots = self.seed.grant_all(holder, target, group=group)
+        properties = instance_properties(target, holder, snapshots)
+        return self.instances.add_configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
 
     def _seeded(self, id: str) -> Resource:
         """A vault with the policy `aks-daily`."""
         storage = [{"datastoreType": "VaultStore", "type": "GeoRedundant"}]
         sent = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {"storageSettings": storage}}
         self._store_policy(f"{id}/backupPolicies/aks-daily", POLICY)
-        return self._provisioned(self._store(id, sent))
+        return self._provision(self._store(id, sent))
 
     def accept(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Let the vault restore into the cluster with this name, which it need not protect; returns the cluster."""
-        held = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
+        target = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
         holder = next(v for v in self._arm.of_type(_VAULTS) if v["name"] == vault)
-        self.seed.grant_all(holder, held, group=group)
-        return held
+        self.seed.grant_all(holder, target, group=group)
+        return target
 
     def complete_backup(
         self,
@@ -122,38 +122,38 @@ class BackupVaultService:
         A backup that is `vaulted` has a copy in the vault tier.
         """
         outcome: JobOutcome[Object] = JobOutcome(status=status, seconds=seconds, warnings=warnings)
-        return self.jobs.scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
+        return self.jobs.run_scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
 
     def _put(self, call: CloudRequest) -> Reply:
         old = self._arm.find(call.path)
-        refused = self._refused(call, old)
+        refused = self._refuse(call, old)
         if refused:
             return refused
         vault = self._store(call.path, call.body)
         vault["properties"]["provisioningState"] = "Updating" if old else "Provisioning"
-        operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provisioned(vault))
-        return Reply(status=201, body=deepcopy(vault), headers=self._operations.followed(vault, operation))
+        operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provision(vault))
+        return Reply(status=201, body=deepcopy(vault), headers=self._operations.status_header(vault, operation))
 
-    def _provisioned(self, vault: Resource) -> Resource:
+    def _provision(self, vault: Resource) -> Resource:
         vault["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(vault)
 
-    def _refused(self, call: CloudRequest, old: Resource | None) -> Reply | None:
-        wanted = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
-        if unsupported := sorted(wanted & self.unsupported_redundancy):
+    def _refuse(self, call: CloudRequest, old: Resource | None) -> Reply | None:
+        types = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
+        if unsupported := sorted(types & self.unsupported_redundancy):
             return refusal("UserErrorStorageTypeNotSupported", f"{unsupported[0]} isn't supported in this region.")
         if old is None and call.path.lower() in self.deleted:
             return refusal("UserErrorSoftDeletedVaultExists", "A soft-deleted vault with the same name exists.")
-        return _forbidden_change(old["properties"], call.body["properties"]) if old else None
+        return _refuse_change(old["properties"], call.body["properties"]) if old else None
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
-        wanted, old = sent["properties"], self._arm.find(id)
+        asked, old = sent["properties"], self._arm.find(id)
         properties = {
             "provisioningState": "Provisioning",
-            "storageSettings": wanted.get("storageSettings", []),
+            "storageSettings": asked.get("storageSettings", []),
             "isVaultProtectedByResourceGuard": False,
-            "securitySettings": _security(wanted.get("securitySettings") or {}),
-            **({"featureSettings": features} if (features := wanted.get("featureSettings")) else {}),
+            "securitySettings": _security(asked.get("securitySettings") or {}),
+            **({"featureSettings": features} if (features := asked.get("featureSettings")) else {}),
             "replicatedRegions": [],
         }
         return self._arm.store(
@@ -173,7 +173,7 @@ class BackupVaultService:
         if vault is None:
             return not_found(call)
         changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
-        refused = _forbidden_change(vault["properties"], changes)
+        refused = _refuse_change(vault["properties"], changes)
         if refused:
             return refused
         if "securitySettings" in changes:
@@ -193,11 +193,11 @@ class BackupVaultService:
             return refusal(
                 "UserErrorVaultHasSoftDeletedItems", "The vault can't be deleted: it keeps deleted instances."
             )
-        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._gone(vault))
+        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._remove(vault))
         at = "/".join(vault["id"].split("/")[:7]) + f"/locations/{vault['location']}"
         return self._operations.accepted(vault, operation, at=at)
 
-    def _gone(self, vault: Resource) -> None:
+    def _remove(self, vault: Resource) -> None:
         self._arm.remove(vault["id"])
         for policy in list(self._arm.of_type(_POLICIES, f"{vault['id']}/")):
             self._arm.remove(policy["id"])
@@ -208,13 +208,13 @@ class BackupVaultService:
         if self._arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
             return not_found(call)
         old = self._arm.find(call.path)
-        wanted = {k: v for k, v in call.body["properties"].items() if k != "name"}
-        for rule in wanted["policyRules"]:
+        properties = {k: v for k, v in call.body["properties"].items() if k != "name"}
+        for rule in properties["policyRules"]:
             for criterion in rule.get("trigger", {}).get("taggingCriteria", ()):
                 criterion["tagInfo"].setdefault("id", f"{criterion['tagInfo']['tagName']}_")
-        if old and old["properties"] != wanted:
+        if old and old["properties"] != properties:
             return refusal("UserErrorPolicyUpdateNotSupported", "An AKS backup policy can't be changed.")
-        return Reply(body=self._store_policy(call.path, wanted))
+        return Reply(body=self._store_policy(call.path, properties))
 
     def _store_policy(self, id: str, properties: dict[str, Any]) -> Resource:
         row = {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
@@ -230,9 +230,9 @@ class BackupVaultService:
         return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
 
 
-def _security(wanted: dict[str, Any]) -> dict[str, Any]:
-    soft_delete = {"state": "On", "retentionDurationInDays": 14.0} | (wanted.get("softDeleteSettings") or {})
-    immutability = wanted.get("immutabilitySettings") or {"state": "Disabled"}
+def _security(sent: dict[str, Any]) -> dict[str, Any]:
+    soft_delete = {"state": "On", "retentionDurationInDays": 14.0} | (sent.get("softDeleteSettings") or {})
+    immutability = sent.get("immutabilitySettings") or {"state": "Disabled"}
     return {"softDeleteSettings": soft_delete, "immutabilitySettings": immutability}
 
 
@@ -242,13 +242,13 @@ def _score(properties: dict[str, Any]) -> dict[str, str]:
     return dict(zip(("secureScore", "bcdrSecurityLevel"), _SCORES[key], strict=True))
 
 
-def _forbidden_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
-    held, wanted = old["securitySettings"], new.get("securitySettings") or {}
-    soft_delete = (wanted.get("softDeleteSettings") or held["softDeleteSettings"])["state"]
-    immutability = (wanted.get("immutabilitySettings") or held["immutabilitySettings"])["state"]
-    if held["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
+def _refuse_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
+    current, sent = old["securitySettings"], new.get("securitySettings") or {}
+    soft_delete = (sent.get("softDeleteSettings") or current["softDeleteSettings"])["state"]
+    immutability = (sent.get("immutabilitySettings") or current["immutabilitySettings"])["state"]
+    if current["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
         return refusal("UserErrorDisableSoftDeleteNotAllowed", "Cannot disable soft delete once set to AlwaysOn")
-    if held["immutabilitySettings"]["state"] == "Locked" and immutability != "Locked":
+    if current["immutabilitySettings"]["state"] == "Locked" and immutability != "Locked":
         return refusal(
             "UserErrorUnsupportedVaultImmutabilityStateChange",
             "The immutable vault property for this vault is locked, hence, this setting cannot be disabled.",

@@ -1,4 +1,4 @@
-"""What a kind of datasource does its own way: shares (AzureStorage) and virtual machines (AzureIaasVM)."""
+"""What differs between the data sources of a Recovery Services vault: file shares and virtual machines."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -8,33 +8,35 @@ from local.cloud.wire import CloudRequest, Reply
 
 
 class DataSourceKind(Protocol):
-    """Items and jobs are rows, as the wire shows them. What can't be done raises OperationFailed.
+    """File shares (backupManagementType AzureStorage) or virtual machines (AzureIaasVM).
 
-    `limits` are on-demand jobs a day and item by operation, `seconds` how long a job takes, `point_lag` how long after
-    a backup's end its recovery point is there.
+    Items and jobs are the bodies of Azure's answers. What can't be done raises OperationFailed.
+
+    `limits` are on-demand jobs a day and item by operation, `seconds` how long a job takes, `point_lag_seconds` how
+    long after a backup's end its recovery point is there.
     """
 
     limits: ClassVar[dict[str, int]]
     seconds: ClassVar[dict[str, float]]
-    point_lag: float
+    point_lag_seconds: float
 
     def discover(self, vault: str) -> None:
         """Look for what could be protected."""
         ...
 
     def protectable(self, vault: str) -> list[Resource]:
-        """What was found and isn't protected, or says that it is."""
+        """What was discovered; `protectionState` says whether it is protected."""
         ...
 
     def new_item(self, call: CloudRequest) -> Resource | None:
         """The item that a PUT asks for; None if its container isn't there."""
         ...
 
-    def admit(self, item: Resource, *, new: bool) -> None:
+    def begin_protection(self, item: Resource, *, new: bool) -> None:
         """Let the item be protected from now on."""
         ...
 
-    def release(self, item: Resource) -> None:
+    def end_protection(self, item: Resource) -> None:
         """Forget an item whose last copy is gone."""
         ...
 
@@ -46,28 +48,28 @@ class DataSourceKind(Protocol):
         """Whether a job, by its properties, counts against the item's limits."""
         ...
 
-    def close(self, job: Resource, status: str, told: tuple[int, str]) -> None:
-        """Write the end of a job; `told` is the error of a failed one."""
+    def close(self, job: Resource, status: str, error: tuple[int, str]) -> None:
+        """Write the end of a job; `error` is that of a failed one."""
         ...
 
     def require_source(self, item: Resource) -> None:
         """Refuse a backup of what can't be read."""
         ...
 
-    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[Any]) -> None:
+    def make_point(self, item: Resource, job: Resource, outcome: JobOutcome[Any]) -> None:
         """Make the recovery point of a backup."""
         ...
 
-    def refuse(self, call: CloudRequest) -> Reply | None:
-        """Refuse a restore request at once."""
+    def refuse_restore(self, call: CloudRequest) -> Reply | None:
+        """The refusal of a restore request, None if it is accepted."""
         ...
 
     def begin_restore(self, item: Resource, point: Resource, job: Resource, request: dict[str, Any]) -> None:
-        """Write what a restore's job says from its start."""
+        """Fill in what a restore's job shows from its start."""
         ...
 
     def restore(
         self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[Any]
     ) -> str:
-        """Do what was asked for; the job's final status."""
+        """Restore; returns the job's final status."""
         ...

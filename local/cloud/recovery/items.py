@@ -1,4 +1,4 @@
-"""What a Recovery Services vault protects: containers and items, whatever they are of.
+"""What a Recovery Services vault protects: containers and items of shares and machines.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
 - After a completed backup of a share its item still says IRPending; a machine's says Protected.
@@ -43,7 +43,7 @@ class RecoveryItems:
     ) -> None:
         self._arm, self._guard = arm, guard
         self.shares, self.machines = shares, machines
-        self.jobs = RecoveryJobs(arm, operations, self._kind_of)
+        self.jobs = RecoveryJobs(arm, operations, self._source_of)
         self._operations = operations
         self.status = BackupStatus(arm)
         arm.wire.mount(
@@ -63,16 +63,16 @@ class RecoveryItems:
     def protecting(self, source: str, name: str) -> Resource:
         """The item of a share of a storage account, or of a machine of a resource group; KeyError if there is none."""
         for item in self._arm.of_type(ITEMS):
-            held, at = item["properties"], item["properties"]["sourceResourceId"].split("/")
-            of_machine = held["backupManagementType"] == "AzureIaasVM"
-            if (at[4] if of_machine else at[-1], held["friendlyName"]) == (source, name):
+            properties, at = item["properties"], item["properties"]["sourceResourceId"].split("/")
+            of_machine = properties["backupManagementType"] == "AzureIaasVM"
+            if (at[4] if of_machine else at[-1], properties["friendlyName"]) == (source, name):
                 return item
         raise KeyError(f"{source}/{name}")
 
-    def _kind_of(self, item: Resource) -> DataSourceKind:
-        return self._managed(item["properties"]["backupManagementType"])
+    def _source_of(self, item: Resource) -> DataSourceKind:
+        return self._sources(item["properties"]["backupManagementType"])
 
-    def _managed(self, management: str) -> DataSourceKind:
+    def _sources(self, management: str) -> DataSourceKind:
         return self.machines if management == "AzureIaasVM" else self.shares
 
     # containers
@@ -81,30 +81,30 @@ class RecoveryItems:
         vault = vault_of(call.path)
         if self._arm.find(vault) is None:
             return not_found(call)
-        kind = self._managed(filtered(call).get("backupManagementType", "AzureIaasVM"))
+        sources = self._sources(filtered(call).get("backupManagementType", "AzureIaasVM"))
         at = call.path.rpartition("/")[0]
-        return self._operations.accepted(at, REFRESH_SECONDS, lambda _: kind.discover(vault))
+        return self._operations.accepted(at, REFRESH_SECONDS, lambda _: sources.discover(vault))
 
     def _list_containers(self, call: CloudRequest) -> Reply:
-        wanted = filtered(call)
+        terms = filtered(call)
         found = self._arm.of_type(CONTAINERS, f"{vault_of(call.path)}/")
-        return Reply(body={"value": [c for c in found if _is(c, wanted, "backupManagementType", "friendlyName")]})
+        return Reply(body={"value": [c for c in found if _matches(c, terms, "backupManagementType", "friendlyName")]})
 
     # items
 
     def _list_protectable_items(self, call: CloudRequest) -> Reply:
-        wanted = filtered(call).get("backupManagementType", "AzureStorage")
-        return Reply(body={"value": self._managed(wanted).protectable(vault_of(call.path))})
+        management = filtered(call).get("backupManagementType", "AzureStorage")
+        return Reply(body={"value": self._sources(management).protectable(vault_of(call.path))})
 
     def _protect(self, call: CloudRequest) -> Reply:
         of_machine = call.params["container"].lower().startswith("iaasvmcontainer;")
-        kind = self._managed("AzureIaasVM" if of_machine else "AzureStorage")
+        sources = self._sources("AzureIaasVM" if of_machine else "AzureStorage")
         old, sent = self._arm.find(call.path), call.body["properties"]
         if old and old["properties"].get("isScheduledForDeferredDelete") and not sent.get("isRehydrate"):
             return error(
                 400, "UserErrorItemIsSoftDeleted", "The item is soft-deleted; undelete it first."
             )  # from memory
-        item = old or kind.new_item(call)
+        item = old or sources.new_item(call)
         if item is None:
             return not_found(call)
         operation = "Undelete" if sent.get("isRehydrate") else "ConfigureBackup"
@@ -114,9 +114,9 @@ class RecoveryItems:
 
         def protect(done: Operation) -> None:
             try:
-                kind.admit(item, new=old is None)
+                sources.begin_protection(item, new=old is None)
             except OperationFailed as failure:
-                self.jobs.close(item, job, "Failed", told=(REFUSED, failure.message))
+                self.jobs.close(item, job, "Failed", error=(REFUSED, failure.message))
                 raise
             _change(item, operation, sent)
             self._arm.store(item)
@@ -150,11 +150,11 @@ class RecoveryItems:
         def delete(done: Operation) -> None:
             done.properties["jobId"] = job["name"]
             self.jobs.close(item, job)
-            self._delete_softly(item)
+            self._soft_delete(item)
 
         return self._operations.accepted(vault_of(call.path), PROTECT_SECONDS, delete)
 
-    def _delete_softly(self, item: Resource) -> None:
+    def _soft_delete(self, item: Resource) -> None:
         now = self._arm.clock.time()
         item["properties"].update(
             protectionState="ProtectionStopped",
@@ -169,27 +169,27 @@ class RecoveryItems:
     def _purge(self, item: Resource, deleted: str) -> None:
         if item["properties"].get("deferredDeleteTimeInUTC") == deleted:
             self._arm.remove(item["id"])
-            self._kind_of(item).release(item)
+            self._source_of(item).end_protection(item)
 
     def _list_items(self, call: CloudRequest) -> Reply:
-        wanted = filtered(call)
+        terms = filtered(call)
         found = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
-        return Reply(body={"value": [i for i in found if _is(i, wanted, "backupManagementType", "friendlyName")]})
+        return Reply(body={"value": [i for i in found if _matches(i, terms, "backupManagementType", "friendlyName")]})
 
 
-def _is(row: Resource, wanted: dict[str, str], *keys: str) -> bool:
-    return all(row["properties"][key].lower() == wanted[key].lower() for key in keys if key in wanted)
+def _matches(row: Resource, terms: dict[str, str], *keys: str) -> bool:
+    return all(row["properties"][key].lower() == terms[key].lower() for key in keys if key in terms)
 
 
 def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
-    held = item["properties"]
+    properties = item["properties"]
     if operation == "ConfigureBackup":
-        held.update(policyId=sent.get("policyId") or "")
-        held["protectionState"] = "Protected" if "lastRecoveryPoint" in held else "IRPending"
+        properties.update(policyId=sent.get("policyId") or "")
+        properties["protectionState"] = "Protected" if "lastRecoveryPoint" in properties else "IRPending"
     else:
-        held["protectionState"] = "ProtectionStopped"
-    if "policyName" in held:
-        held["policyName"] = held["policyId"].rpartition("/")[2]
+        properties["protectionState"] = "ProtectionStopped"
+    if "policyName" in properties:
+        properties["policyName"] = properties["policyId"].rpartition("/")[2]
     if operation == "Undelete":
         for name in ("isScheduledForDeferredDelete", "deferredDeleteTimeInUTC", "deferredDeleteTimeRemaining"):
-            held.pop(name, None)
+            properties.pop(name, None)

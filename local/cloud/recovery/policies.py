@@ -33,7 +33,7 @@ _DAILY = {
     "protectedItemsCount": 0,
 }
 _INSTANT = {"instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
-_USUAL = {"AzureIaasVM": _INSTANT}
+_DEFAULTS = {"AzureIaasVM": _INSTANT}
 _OF_VMS = {"backupManagementType": "AzureIaasVM", **_INSTANT}
 _OF_SHARES = {"backupManagementType": "AzureStorage", "workLoadType": "AzureFileShare"}
 _OF_LOGS = {
@@ -43,7 +43,7 @@ _OF_LOGS = {
     "subProtectionPolicy": [],
     "protectedItemsCount": 0,
 }
-FIRST = {
+OF_A_NEW_VAULT = {
     "DefaultPolicy": {**_OF_VMS, **_DAILY},
     "EnhancedPolicy": {**_OF_VMS, "policyType": "V2", **_DAILY},
     "HourlyLogBackup": _OF_LOGS,
@@ -66,7 +66,9 @@ class RecoveryPolicies:
 
     def store(self, id: str, sent: dict[str, Any]) -> Resource:
         """Make the policy exist, or change it."""
-        properties = _USUAL.get(sent["backupManagementType"], {}) | json.loads(json.dumps(sent).replace(".000Z", "Z"))
+        properties = _DEFAULTS.get(sent["backupManagementType"], {}) | json.loads(
+            json.dumps(sent).replace(".000Z", "Z")
+        )
         items = self._arm.of_type(ITEMS, f"{vault_of(id)}/")
         used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
         row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}
@@ -84,7 +86,7 @@ class RecoveryPolicies:
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
     def _list(self, call: CloudRequest) -> Reply:
-        wanted = filtered(call).get("backupManagementType")
+        management = filtered(call).get("backupManagementType")
         found = self._arm.of_type(_TYPE, f"{call.path}/")
-        chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
+        chosen = [p for p in found if management in (None, p["properties"]["backupManagementType"])]
         return Reply(body={"value": chosen})

@@ -27,8 +27,8 @@ class ShareRestorePlan:
         }
 
 
-def wanted_by(request: dict[str, Any], files: dict[str, bytes]) -> list[Content]:
-    """The files that a restore request asks for, at the paths where it wants them."""
+def requested_files(request: dict[str, Any], files: dict[str, bytes]) -> list[Content]:
+    """The files that a restore request asks for, at their target paths."""
     specs = request.get("restoreFileSpecs") or [{}]
     if request["restoreRequestType"] == "FullShareRestore":
         return [(_under(specs[0].get("targetFolderPath"), path), content) for path, content in files.items()]

@@ -1,7 +1,7 @@
 """Azure Files under a Recovery Services vault: storage accounts as containers, shares as items.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
-- The way in has an order: refresh finds accounts, register takes one, inquire finds its shares, which can be protected.
+- The steps have an order: refresh finds accounts, register adds one, inquire finds its shares, which can be protected.
 - An account belongs to one vault. An item's name is a hash; the share's name stands in friendlyName only.
 - The casing of names isn't stable: container and item are spelled in three ways.
 - Unregistering answers with a malformed Location.
@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
-from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations
+from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations, error_detail
 from local.cloud.recovery.readiness import BACKUP_ROLE, holder, require_registrable
-from local.cloud.recovery.share_content import Content, planned, wanted_by
+from local.cloud.recovery.share_content import Content, planned, requested_files
 from local.cloud.recovery.share_rows import (
     container_row,
     item_row,
@@ -44,7 +44,7 @@ class Shares:
 
     limits: ClassVar = {"Backup": 4, "Restore": 10}
     seconds: ClassVar = {"Backup": 30.0, "Restore": 90.0}
-    point_lag = 6.0
+    point_lag_seconds = 6.0
 
     def __init__(self, arm: Arm, operations: RecoveryOperations, roles: Roles, files: FileShareService) -> None:
         self._arm, self._roles, self._files = arm, roles, files
@@ -80,9 +80,11 @@ class Shares:
     def _list_protectable_containers(self, call: CloudRequest) -> Reply:
         vault = vault_of(call.path)
         accounts = (self._arm.find(id) for id in self._found.get(vault.lower(), ()))
-        return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._held(a)]})
+        return Reply(
+            body={"value": [protectable_container(vault, a) for a in accounts if a and not self._is_registered(a)]}
+        )
 
-    def _held(self, account: Resource) -> bool:
+    def _is_registered(self, account: Resource) -> bool:
         return holder(self._arm, account["id"]) is not None
 
     def _register(self, call: CloudRequest) -> Reply:
@@ -141,18 +143,18 @@ class Shares:
         container = self._container(call.path)
         if container is None:
             return None
-        account, wanted = container["properties"]["sourceResourceId"], call.params["item"].rpartition(";")[2].lower()
+        account, hashed = container["properties"]["sourceResourceId"], call.params["item"].rpartition(";")[2].lower()
         shares = self._files.shares(container["properties"]["friendlyName"])
-        share = next((share for share in shares if share_hash(account, share) == wanted), "")
+        share = next((share for share in shares if share_hash(account, share) == hashed), "")
         return item_row(vault_of(call.path), account, share, call.body["properties"].get("policyId") or "")
 
-    def admit(self, item: Resource, *, new: bool) -> None:
+    def begin_protection(self, item: Resource, *, new: bool) -> None:
         if not item["properties"]["friendlyName"]:
             raise OperationFailed("UserErrorFileShareNotFound", "The file share was not found.")
         if container := self._container(item["id"]):
             container["properties"]["protectedItemCount"] += new
 
-    def release(self, item: Resource) -> None:
+    def end_protection(self, item: Resource) -> None:
         if container := self._container(item["id"]):
             container["properties"]["protectedItemCount"] -= 1
 
@@ -165,33 +167,34 @@ class Shares:
         return job_row(item, operation, name, iso(began), by_user=by_user)
 
     def is_on_demand(self, job: dict[str, Any], item: Resource) -> bool:
-        held, bag = item["properties"], job["extendedInfo"]["propertyBag"]
-        source = (held["sourceResourceId"].rpartition("/")[2], held["friendlyName"])
+        properties, bag = item["properties"], job["extendedInfo"]["propertyBag"]
+        source = (properties["sourceResourceId"].rpartition("/")[2], properties["friendlyName"])
         same = (job.get("storageAccountName"), job["entityFriendlyName"]) == source
         return bool(same and bag.get("Whether job is adhoc or scheduled.") != "False")
 
-    def close(self, job: Resource, status: str, told: tuple[int, str]) -> None:
-        held = job["properties"]
-        if held["operation"] == "Backup":
-            held.pop("actionsInfo", None)
-            held["storageAccountVersion"] = "MicrosoftStorage"
-            held["extendedInfo"]["tasksList"] = [{"taskId": "Take Snapshot", "taskType": "Normal", "status": status}]
-            held["extendedInfo"]["propertyBag"]["Data Transferred (in MB)"] = "0"
+    def close(self, job: Resource, status: str, error: tuple[int, str]) -> None:
+        properties = job["properties"]
+        if properties["operation"] == "Backup":
+            properties.pop("actionsInfo", None)
+            properties["storageAccountVersion"] = "MicrosoftStorage"
+            properties["extendedInfo"]["tasksList"] = [
+                {"taskId": "Take Snapshot", "taskType": "Normal", "status": status}
+            ]
+            properties["extendedInfo"]["propertyBag"]["Data Transferred (in MB)"] = "0"
         if status not in ("Completed", "InProgress"):
-            recommendations = ["Wait for a few minutes and then try the operation again."]
-            held["errorDetails"] = [{"errorCode": told[0], "errorString": told[1], "recommendations": recommendations}]
+            properties["errorDetails"] = [error_detail(error)]
 
     def require_source(self, item: Resource) -> None:
         self._require_access(item, item["properties"]["sourceResourceId"], BACKUP_ROLE)
 
-    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:  # noqa: ARG002  # machines need it
+    def make_point(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:  # noqa: ARG002  # machines need it
         account = item["properties"]["sourceResourceId"].rpartition("/")[2]
         share = item["properties"]["friendlyName"]
         if outcome.status in ("Failed", "Cancelled") or not self._files.exists(account, share):
             return
         point = self._arm.store(point_row(item, account, self._arm.clock.time()))
-        kept = map(outcome.restored, self._files.files(account, share).items())
-        self.contents[point["id"]] = dict(file for file in kept if file)
+        contents = map(outcome.restored, self._files.files(account, share).items())
+        self.contents[point["id"]] = dict(file for file in contents if file)
 
     def _require_access(self, item: Resource, account: str, role: str) -> None:
         container = self._container(item["id"])
@@ -207,7 +210,7 @@ class Shares:
 
     # restore
 
-    def refuse(self, call: CloudRequest) -> Reply | None:
+    def refuse_restore(self, call: CloudRequest) -> Reply | None:
         request = call.body["properties"]
         if request["copyOptions"] in ("Overwrite", "Skip", "FailOnConflict"):
             return None
@@ -231,7 +234,7 @@ class Shares:
         self._require_target(item, request)
         if outcome.status == "Failed":
             return "Failed"
-        chosen = wanted_by(request, self.contents[point["id"]])
+        chosen = requested_files(request, self.contents[point["id"]])
         plan = planned(chosen, self._files.files(*target), request["copyOptions"], outcome)
         for path, content in plan.writes.items():
             self._files.write(*target, path, content)
