@@ -1,4 +1,4 @@
-"""What a rollout asks Azure for besides resources themselves: subscriptions, the function app, the policy of evidence.
+"""What a rollout asks of Azure besides resources: subscriptions, the function app, the store's immutability policy.
 
 Rules:
 - Functions are listed once the code is there and a sync was asked for.
@@ -110,10 +110,10 @@ class Rollout:
 
     def _extend(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path.rpartition("/")[0])
-        wanted, held = call.body["properties"], found["properties"] if found else {}
-        if held.get("state") != "Locked" or wanted[_DAYS] < held[_DAYS]:
+        changes, current = call.body["properties"], found["properties"] if found else {}
+        if current.get("state") != "Locked" or changes[_DAYS] < current[_DAYS]:
             return error(409, "ContainerImmutabilityPolicyFailure", "A locked policy can only be extended.")
-        return self._change(call, {_DAYS: wanted[_DAYS]})
+        return self._change(call, {_DAYS: changes[_DAYS]})
 
     def _change(self, call: CloudRequest, change: dict[str, Any]) -> Reply:
         found = self.world.arm.find(call.path.rpartition("/")[0])

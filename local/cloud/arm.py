@@ -29,7 +29,7 @@ _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h="
 
 @dataclass
 class Operation:
-    """A long-running operation; `finish` ran when `status` is no longer InProgress. Times are Unix seconds."""
+    """A long-running operation; `finish` has run once `status` is no longer InProgress. Times are Unix seconds."""
 
     id: str
     started: float
@@ -54,8 +54,8 @@ class OperationFailed(Exception):
 class Arm:
     """State that every resource provider keeps here, so that Resource Graph and tests see one world.
 
-    Ids are compared without case; a resource keeps the casing of its first writer. `listeners` are told what a resource
-    is like now, or None when it is gone; `checks` may refuse a call of somebody who is known, in their order.
+    Ids are compared without case; a resource keeps the casing of its first writer. `listeners` get each
+    changed resource, or None when it is gone; `checks` may refuse an authenticated call, in their order.
     """
 
     def __init__(self, clock: Clock, wire: Wire, entra: Entra) -> None:
@@ -72,21 +72,21 @@ class Arm:
         return self.resources.get(id.lower())
 
     def store(self, resource: Resource) -> Resource:
-        """Keep a resource; store it again after changing it in place, so that Resource Graph hears of it at once."""
+        """Keep a resource; store it again after changing it in place, so that Resource Graph learns of it at once."""
         key = resource["id"].lower()
         self.resources[key] = resource
         self._types[str(resource.get("type", "")).lower()][key] = resource
-        self._tell(resource["id"], resource)
+        self._notify(resource["id"], resource)
         return resource
 
     def remove(self, id: str) -> Resource | None:
-        self._tell(id, None)
+        self._notify(id, None)
         removed = self.resources.pop(id.lower(), None)
         if removed:
             self._types[str(removed.get("type", "")).lower()].pop(id.lower(), None)
         return removed
 
-    def _tell(self, id: str, resource: Resource | None) -> None:
+    def _notify(self, id: str, resource: Resource | None) -> None:
         for listener in self.listeners:
             listener(id, resource)
 

@@ -51,7 +51,7 @@ class Entra:
         self._runner: web.AppRunner | None = None
         wire.mount(
             [
-                Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration),
+                Route("GET", "/{tenant}/v2.0/.well-found/openid-configuration", self._configuration),
                 Route("GET", "/{tenant}/discovery/v2.0/keys", self._keys),
             ]
         )
@@ -75,8 +75,8 @@ class Entra:
 
     def named(self, name: str) -> Principal:
         """The principal of that name, made if there is none."""
-        known = (principal for principal in self.principals.values() if principal.name == name)
-        return next(known, None) or self.add(name)
+        found = (principal for principal in self.principals.values() if principal.name == name)
+        return next(found, None) or self.add(name)
 
     def token(self, principal: Principal, audience: str, **claims: Any) -> str:
         """A signed token as Entra issues it; `claims` override single claims."""

@@ -47,8 +47,8 @@ class Graph:
 
     def _create(self, call: CloudRequest) -> Reply:
         collection, id = call.params["collection"].lower(), str(uuid.uuid4())
-        known = self.objects["applications"].values()
-        of = next((app for app in known if app["appId"] == call.body.get("appId")), {"appId": str(uuid.uuid4())})
+        applications = self.objects["applications"].values()
+        of = next((app for app in applications if app["appId"] == call.body.get("appId")), {"appId": str(uuid.uuid4())})
         shared: Object = {
             "appId": of["appId"],
             "appRoles": of.get("appRoles", []),
@@ -86,11 +86,11 @@ class Graph:
         return Reply(body={"value": here})
 
     def _assign(self, call: CloudRequest) -> Reply:
-        wanted = {name: call.body[name] for name in ("principalId", "resourceId", "appRoleId")}
-        if any(wanted.items() <= each.items() for each in self.objects["assigned"].values()):
+        assignment = {name: call.body[name] for name in ("principalId", "resourceId", "appRoleId")}
+        if any(assignment.items() <= each.items() for each in self.objects["assigned"].values()):
             return _error(400, "Request_BadRequest", "Permission being assigned already exists on the object")
         id = str(uuid.uuid4())
-        self.objects["assigned"][id] = {**wanted, "id": id}
+        self.objects["assigned"][id] = {**assignment, "id": id}
         return Reply(status=201, body=self.objects["assigned"][id])
 
     def _found(self, call: CloudRequest) -> Object | None:

@@ -1,9 +1,9 @@
-"""Resource Guards: what weakens a vault that one of them watches over takes the consent of somebody else.
+"""Resource Guards: operations that weaken a guarded vault need the consent of somebody else.
 
 Rules (Azure Backup docs on multi-user authorization; the code of the refusal is from memory):
 - A vault is tied to a guard by its proxy, whose maker needs to read the guard. Both kinds of vault say that they are.
-- Deleting what is protected, lowering a vault's security and deleting the proxy are refused. A request that names the
-  consent isn't simulated: whoever is watched over may not have it.
+- Deleting what is protected, lowering a vault's security and deleting the proxy are refused. Requests with such
+  a consent aren't simulated: the app must not have it.
 """
 
 from local.cloud.arm import REGION, Arm, Resource, error, iso, not_found
@@ -53,13 +53,13 @@ class ResourceGuards:
         if caller is None or not self._permissions.allows(caller, f"{GUARDS}/read", guard):
             return error(403, "LinkedAuthorizationFailed", f"The client may not read Resource Guard {guard}.")
         self._mark(vault)
-        told = [
+        operations = [
             {"vaultCriticalOperation": f"{GUARDS}/{c}", "defaultResourceRequest": f"{guard}/{c}/default"}
             for c in _CRITICAL
         ]
         properties = {
             "resourceGuardResourceId": guard,
-            "resourceGuardOperationDetails": told,
+            "resourceGuardOperationDetails": operations,
             "lastUpdatedTime": iso(self._arm.clock.time()),
             "description": "",
         }

@@ -1,4 +1,4 @@
-"""The wire of the simulated cloud: one TLS server on loopback that routes by path, records, and fails when told to."""
+"""The wire of the simulated cloud: a TLS server on loopback that routes by path, records and injects faults."""
 
 import asyncio
 import inspect
@@ -18,7 +18,7 @@ from aiohttp import web
 
 from local.cloud.clock import Clock
 
-_KEPT_EXCHANGES = 50_000
+_MOST_EXCHANGES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ class Route:
 
 @dataclass
 class InjectedFault:
-    """An ordered failure of the next `times` calls whose "METHOD path" matches `on`.
+    """A failure of the next `times` calls whose "METHOD path" matches `on`.
 
     `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
     `after`: do it, then give `reply` all the same. `then` is called when that was done.
@@ -119,7 +119,7 @@ class Wire:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
+        self.exchanges: deque[Exchange] = deque(maxlen=_MOST_EXCHANGES)
         self.calls = 0
         self.clock_skew = 0.0
         self.faults: list[InjectedFault] = []
@@ -220,13 +220,13 @@ class Wire:
     def _record(self, request: web.Request, content: bytes, reply: Reply) -> Reply:
         if self.exchanges.maxlen == 0:
             return reply
-        kept = {k.lower(): v for k, v in request.headers.items() if k.lower() != "authorization"}
+        headers = {k.lower(): v for k, v in request.headers.items() if k.lower() != "authorization"}
         self.exchanges.append(
             Exchange(
                 method=request.method,
                 url=str(request.url),
                 request=content,
-                request_headers=kept,
+                request_headers=headers,
                 status=reply.status,
                 headers=reply.headers,
                 body=reply.body,

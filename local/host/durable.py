@@ -2,7 +2,7 @@
 
 Rules:
 - Time is held from the moment the engine has work until its answer is taken.
-- Ten pieces of work run at once: what Azure runs of activities on one instance, unless told otherwise.
+- Ten pieces of work run at once: Azure's default for activities on one instance.
 - An activity that raises fails its task; the text "Type: message" is split into error type and message.
 - A name that no function has fails the task or the instance, as on Azure, instead of waiting for ever.
 """
@@ -33,7 +33,7 @@ _STATUS = {
     pb.ORCHESTRATION_STATUS_FAILED: "Failed",
     pb.ORCHESTRATION_STATUS_TERMINATED: "Terminated",
 }
-_AT_ONCE = 10
+CONCURRENT_WORK_ITEMS = 10
 _KINDS = {"activityTrigger": "activity", "orchestrationTrigger": "orchestration", "entityTrigger": "entity_name"}
 
 
@@ -77,7 +77,7 @@ class DurableExtension:
         self._clock, self._invoke = clock, invoke
         self._functions: dict[tuple[str, str], Function] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENT_WORK_ITEMS)
         self._seen: dict[str, tuple[int, str | None]] = {}
         self._listeners: list[Callable[[OrchestrationState], object]] = []
         self._rpc_url = ""
@@ -129,7 +129,7 @@ class DurableExtension:
             task.add_done_callback(self._tasks.discard)
 
     async def _run_in_turn(self, item: pb.WorkItem) -> None:
-        async with self._places:
+        async with self._slots:
             await self._run(item)
 
     async def _run(self, item: pb.WorkItem) -> None:

@@ -1,8 +1,8 @@
-"""What the host and its worker say to each other: length-prefixed msgpack frames over a socket pair.
+"""The messages between the host and its worker: length-prefixed msgpack frames over a socket pair.
 
 Rules:
-- The worker first sends one `Loaded` or `LoadFailed`. Then the host sends `Invoke`s; each is answered by one `Done`, in
-  any order.
+- The worker first sends one `Loaded` or `LoadFailed`. Then the host sends `Invoke`s; each is answered by one
+  `InvocationResult`, in any order.
 - A `Value` is a TypedData of the Functions worker protocol: `kind` names its field, None means that none is set.
 """
 

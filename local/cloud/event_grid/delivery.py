@@ -1,4 +1,4 @@
-"""How Event Grid delivers: who wants what, what a request looks like, when it is repeated, and when it is given up.
+"""How Event Grid delivers: which subscription gets an event, its request, when it is repeated and when it is given up.
 
 Rules (Event Grid docs, recorded traffic):
 - A failed delivery is repeated on the schedule below until the attempts or the time to live are used up.
@@ -109,10 +109,10 @@ class PendingDelivery:
             "publishTime": iso(self.published),
             "lastDeliveryAttemptTime": iso(now),
         }
-        known = {name: value for name, value in facts.items() if value is not None}
+        given = {name: value for name, value in facts.items() if value is not None}
         if self.subscription.schema == "CloudEventSchemaV1_0":
-            return {**as_cloud_event(self.event), **{name.lower(): value for name, value in known.items()}}
-        return {**self.event, **known}
+            return {**as_cloud_event(self.event), **{name.lower(): value for name, value in given.items()}}
+        return {**self.event, **given}
 
 
 def headers_of(subscription: Subscription, kind: str, earlier_attempts: int) -> dict[str, str]:

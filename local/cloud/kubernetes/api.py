@@ -92,10 +92,10 @@ def _patch(target: RequestTarget, call: CloudRequest) -> Reply:
 def _delete(target: RequestTarget, call: CloudRequest) -> Reply:
     options = call.body or {}
     policy = call.query.get("propagationPolicy") or options.get("propagationPolicy") or "Background"
-    wanted = [target.found()] if target.name else target.selected(call.query)
+    deleted = [target.found()] if target.name else target.selected(call.query)
     if is_dry(call):
         return success(target.kind, target.name)
-    for obj in wanted:
+    for obj in deleted:
         meta = obj["metadata"]
         left = target.cluster.delete(target.kind.full_name, meta.get("namespace", ""), meta["name"], propagation=policy)
     if target.name and "deletionTimestamp" in left["metadata"]:

@@ -29,15 +29,15 @@ def authorize(target: RequestTarget, call: CloudRequest, user: str) -> None:
 
 def reviewed(cluster: SimulatedCluster, body: Object, user: str) -> Object:
     """A SelfSubjectAccessReview: what the user itself may do; everybody may ask that."""
-    wanted = body["spec"]["resourceAttributes"]
+    asked = body["spec"]["resourceAttributes"]
     refused = cluster.authorization_mode == "RBAC" and forbidden(
         cluster,
         user,
-        wanted["verb"],
-        ResourceType(wanted.get("group", ""), (), wanted["resource"], "", namespaced=True),
-        below=wanted.get("subresource", ""),
-        namespace=wanted.get("namespace") or None,
-        name=wanted.get("name", ""),
+        asked["verb"],
+        ResourceType(asked.get("group", ""), (), asked["resource"], "", namespaced=True),
+        below=asked.get("subresource", ""),
+        namespace=asked.get("namespace") or None,
+        name=asked.get("name", ""),
     )
     return {**body, "status": {"allowed": not refused}}
 

@@ -50,5 +50,5 @@ def _expected(cluster: SimulatedCluster, pods: list[Object]) -> int:
 
 
 def _selects(budget: Object, pod: Object) -> bool:
-    wanted, labels = budget["spec"]["selector"].get("matchLabels", {}), pod["metadata"].get("labels", {})
-    return bool(wanted.items() <= labels.items())
+    selector, labels = budget["spec"]["selector"].get("matchLabels", {}), pod["metadata"].get("labels", {})
+    return bool(selector.items() <= labels.items())

@@ -1,4 +1,4 @@
-"""What a service mesh does in a cluster: the hook by which one takes part in the life and the calls of pods."""
+"""The hooks by which a service mesh takes part in the lifecycle of pods and in calls between them."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -28,7 +28,7 @@ class PodCall(NamedTuple):
 
 
 class MeshHooks(Protocol):
-    """A service mesh inside one cluster: it sees pods at admission and over their life."""
+    """A service mesh inside one cluster: it sees pods at admission, while they run, and at their end."""
 
     def admit(self, pod: Object) -> Object: ...
     def start(self, pod: Object) -> None:

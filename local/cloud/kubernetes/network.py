@@ -5,7 +5,7 @@ Rules (Kubernetes docs):
 - A Service leads to the ready pods that its selector picks.
 - A container listens on the ports that it declares. Annotation `local/http` of its pod says with which status it
   answers HTTP (default 200), for all paths or by path: "503", "/health=503,/=200"; "refused" where nothing listens.
-- A mesh comes between the two (`Mesh.carry`).
+- A mesh comes between the two (`MeshHooks.carry`).
 """
 
 from math import inf
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.mesh_hooks import CallResult, PodCall
 from local.cloud.kubernetes.network_policies import drops, ports, resolves
-from local.cloud.kubernetes.objects import Object, is_ready
+from local.cloud.kubernetes.objects import Object, is_ready, labels_of
 
 HTTP = "local/http"
 UNRESOLVED, REFUSED, TIMED_OUT, EMPTY_REPLY = 6, 7, 28, 52  # as curl has them
@@ -79,7 +79,9 @@ def _runs(pod: Object) -> bool:
 
 def _endpoint(cluster: SimulatedCluster, service: Object, target: int | str) -> tuple[Object | None, int, CallResult]:
     chosen = service["spec"].get("selector") or {}
-    pods = [p for p in cluster.objects("Pod", service["metadata"]["namespace"]) if chosen.items() <= _labels(p).items()]
+    pods = [
+        p for p in cluster.objects("Pod", service["metadata"]["namespace"]) if chosen.items() <= labels_of(p).items()
+    ]
     for pod in filter(is_ready, pods if chosen else ()):
         number = next((n for n, name in ports(pod) if target in (n, name)), target)
         if isinstance(number, int):
@@ -88,12 +90,8 @@ def _endpoint(cluster: SimulatedCluster, service: Object, target: int | str) -> 
 
 
 def _status(server: Object, path: str) -> str:
-    told = server["metadata"].get("annotations", {}).get(HTTP, "200")
-    if "=" not in told:
-        return str(told)
-    by_path = dict(each.split("=") for each in told.split(","))
+    answers = server["metadata"].get("annotations", {}).get(HTTP, "200")
+    if "=" not in answers:
+        return str(answers)
+    by_path = dict(each.split("=") for each in answers.split(","))
     return str(by_path.get(path, "404"))
-
-
-def _labels(obj: Object) -> dict[str, str]:
-    return dict(obj["metadata"].get("labels", {}))

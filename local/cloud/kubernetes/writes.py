@@ -38,9 +38,9 @@ def _written(target: RequestTarget, call: CloudRequest, new: Object) -> Object:
     if target.below == "status":
         new = {**old, "status": new.get("status", {}), "metadata": {**old["metadata"], **_version_of(new)}}
     else:
-        kept = {"status": old["status"]} if "status" in old else {}
-        spoken = {**{k: v for k, v in new.items() if k != "status"}, **kept}
-        new = claim_fields(old, spoken, _manager(call), target.cluster.now())
+        unchanged = {"status": old["status"]} if "status" in old else {}
+        written = {**{k: v for k, v in new.items() if k != "status"}, **unchanged}
+        new = claim_fields(old, written, _manager(call), target.cluster.now())
     return target.cluster.update(new, dry_run=is_dry(call))
 
 

@@ -49,7 +49,7 @@ class IdentityReplica:
         self._issuer_dir.close()
 
     def certify(self, name: str) -> Leaf:
-        """A leaf for `name`; raises Refused."""
+        """A leaf for `name`; raises CertificateRefused."""
         if self.issuer is None:
             raise CertificateRefused("the identity controller doesn't run")
         now = self._cluster.clock.time()

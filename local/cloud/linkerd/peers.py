@@ -73,7 +73,7 @@ class Peers:
 
     def _of(self, proxy: Peer) -> list[Circle]:
         fleet = [] if proxy.is_control_plane else [""]
-        return [self._circles[proxy.trust_domain, place] for place in (proxy.cluster, *fleet)]
+        return [self._circles[proxy.trust_domain, circle] for circle in (proxy.cluster, *fleet)]
 
     def _trust(self, proxy: Peer) -> Trust:
         assert proxy.leaf

@@ -70,11 +70,11 @@ class Traffic:
         assert call.server
         failure = handshake(client, server, self._certificates, self._cluster.clock.time())
         if failure.startswith(BAD_CLIENT):
-            return _told(call, 502, f"connection error: received fatal alert: {failure.rpartition(' ')[2]}")
+            return _own_proxy_answer(call, 502, f"connection error: received fatal alert: {failure.rpartition(' ')[2]}")
         return _fail_fast(call) if failure else self._inbound(call, call.server, client)
 
     def _inbound(self, call: PodCall, server: Object, client: LinkerdProxy | None) -> CallResult:
-        """What the server's proxy lets through to its application."""
+        """The answer of the server's proxy or, if that allows the call, of its application."""
         identity, address = client.identity if client else None, call.client["status"]["podIP"]
         refused = self._policy.refuses_ingress(server, call.port, identity, address=address)
         if not call.is_http:
@@ -95,14 +95,14 @@ class Traffic:
 def _by_own_proxy(call: PodCall, server: Object) -> CallResult:
     """A meshed client and a server without a proxy."""
     answer = served(server, call)
-    return _told(call, 502, "client error (Connect)") if answer.exit_code else answer
+    return _own_proxy_answer(call, 502, "client error (Connect)") if answer.exit_code else answer
 
 
 def _fail_fast(call: PodCall) -> CallResult:
-    return _told(call, 504, "service in fail-fast", seconds=_FAIL_FAST_SECONDS)
+    return _own_proxy_answer(call, 504, "service in fail-fast", seconds=_FAIL_FAST_SECONDS)
 
 
-def _told(call: PodCall, status: int, why: str, *, seconds: float = 0.1) -> CallResult:
+def _own_proxy_answer(call: PodCall, status: int, why: str, *, seconds: float = 0.1) -> CallResult:
     """What the client's own proxy answers."""
     endpoint = f"{call.server['status']['podIP']}:{call.port}" if call.server else ""
     message = f"endpoint {endpoint}: {why}" if endpoint else why

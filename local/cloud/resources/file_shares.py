@@ -157,8 +157,8 @@ class FileShareService:
             return _failure(404, "ShareNotFound", "The specified share does not exist.")
         files, path = self._files[id], call.params.get("path", "").strip("/")
         if call.query.get("restype") == "directory":
-            known = not path or any(other.startswith(f"{path}/") for other in files)
-            return _listing(call, files, path) if known else _failure(404, "ResourceNotFound", "No such directory.")
+            exists = not path or any(other.startswith(f"{path}/") for other in files)
+            return _listing(call, files, path) if exists else _failure(404, "ResourceNotFound", "No such directory.")
         if path not in files:
             return _failure(404, "ResourceNotFound", "The specified resource does not exist.")
         return _download(call, files[path])
@@ -176,10 +176,10 @@ def _download(call: CloudRequest, file: StoredFile) -> Reply:
     }
     if call.method == "HEAD":
         return Reply(content=file.content, headers=headers)
-    wanted = call.headers.get("x-ms-range", "").removeprefix("bytes=")
-    if not wanted:
+    byte_range = call.headers.get("x-ms-range", "").removeprefix("bytes=")
+    if not byte_range:
         return Reply(content=file.content, headers=headers)
-    first, _, last = wanted.partition("-")
+    first, _, last = byte_range.partition("-")
     part = file.content[int(first) : int(last) + 1 if last else None]
     if not part:
         return _failure(416, "InvalidRange", "The range specified is invalid for the current size of the resource.")

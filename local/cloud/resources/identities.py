@@ -98,8 +98,8 @@ class Identities:
     def _refuse_credential(self, call: CloudRequest, identity: Resource) -> Reply | None:
         all_of_it = self._arm.of_type(CREDENTIAL_TYPE, under=f"{identity['id']}/")
         others = [c["properties"] for c in all_of_it if c["id"].lower() != call.path.lower()]
-        wanted = call.body["properties"]
-        if any((o["issuer"], o["subject"]) == (wanted["issuer"], wanted["subject"]) for o in others):
+        credential = call.body["properties"]
+        if any((o["issuer"], o["subject"]) == (credential["issuer"], credential["subject"]) for o in others):
             return error(409, "Conflict", "Issuer and subject combination already exists for this Managed Identity.")
         if len(others) >= _MAX_CREDENTIALS:
             return error(400, "BadRequest", f"A managed identity has at most {_MAX_CREDENTIALS} federated credentials.")

@@ -1,9 +1,9 @@
 """Virtual machines and their managed disks (Microsoft.Compute), as far as backups and restores look at them.
 
 Rules (Compute REST docs; neither a specification nor recorded traffic was at hand):
-- Snapshots are disks that nobody holds.
+- Snapshots look like unattached disks.
 - A machine names its disks, one for the system and the others by LUN; the sizes stand on the disks.
-- A disk that a machine holds says so and can't be deleted.
+- A disk that is attached to a machine says so and can't be deleted.
 - Deleting a disk is accepted and takes a moment. Disks are limited (in Azure by subscription and region).
 """
 
@@ -20,7 +20,7 @@ DELETE_SECONDS = 20.0
 MACHINES = "Microsoft.Compute/virtualMachines"
 DISKS = "Microsoft.Compute/disks"
 SNAPSHOTS = "Microsoft.Compute/snapshots"
-_KINDS = (MACHINES, DISKS, SNAPSHOTS)
+_TYPES = (MACHINES, DISKS, SNAPSHOTS)
 GROUP = "rg-machines"
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _IN_GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}/providers"
@@ -59,9 +59,9 @@ class MachineService:
             *(
                 Route("GET", f"{at}/{kind}", arm.list_of(kind))
                 for at in (_IN_GROUP, f"{_SUBSCRIPTION}/providers")
-                for kind in _KINDS
+                for kind in _TYPES
             ),
-            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", arm.get) for kind in _KINDS),
+            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", arm.get) for kind in _TYPES),
             *(Route("DELETE", f"{_IN_GROUP}/{kind}/{{name}}", self._delete) for kind in (DISKS, SNAPSHOTS)),
             Route("GET", _POLL, self._poll),
         ]
@@ -81,8 +81,8 @@ class MachineService:
         id = f"{at}/{MACHINES}/{name}"
         if found := self._arm.find(id):
             return found
-        held = [(disk, self._attached(at, name, location, disk)["id"]) for disk in disks]
-        return self._arm.store(_machine(id, location, tags or {}, held, iso(self._arm.clock.time())))
+        attached = [(disk, self._attached(at, name, location, disk)["id"]) for disk in disks]
+        return self._arm.store(_machine(id, location, tags or {}, attached, iso(self._arm.clock.time())))
 
     def find(self, name: str) -> Resource:
         """The machine of this name."""
@@ -92,7 +92,7 @@ class MachineService:
         raise KeyError(name)
 
     def disks(self, machine: Resource) -> list[MachineDisk]:
-        """What the machine holds now, the system's disk first."""
+        """The disks that are attached now, the system's disk first."""
         profile = machine["properties"]["storageProfile"]
         named = [profile["osDisk"], *profile["dataDisks"]]
         found = [(disk.get("lun"), self._arm.find(disk["managedDisk"]["id"])) for disk in named]
@@ -103,7 +103,7 @@ class MachineService:
         return list(self._arm.of_type(DISKS, f"{group}/"))
 
     def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str, holder: str = "") -> Resource:
-        """A disk made in a group (resource id), held by a machine if `holder` names one.
+        """A disk made in a group (resource id), attached to a machine if `holder` names one.
 
         Raises OperationFailed if the group is full.
         """
@@ -177,10 +177,12 @@ def _disk(id: str, disk: MachineDisk, location: str, holder: str, now: str) -> R
     }
 
 
-def _machine(id: str, location: str, tags: dict[str, str], held: list[tuple[MachineDisk, str]], now: str) -> Resource:
+def _machine(
+    id: str, location: str, tags: dict[str, str], attached: list[tuple[MachineDisk, str]], now: str
+) -> Resource:
     name = id.rpartition("/")[2]
-    data = [{"lun": disk.lun, **_held(at, "Attach")} for disk, at in held if not disk.system]
-    system = next(_held(at, "FromImage") for disk, at in held if disk.system)
+    data = [{"lun": disk.lun, **_reference(at, "Attach")} for disk, at in attached if not disk.system]
+    system = next(_reference(at, "FromImage") for disk, at in attached if disk.system)
     properties: dict[str, Any] = {
         "vmId": str(uuid.uuid4()),
         "provisioningState": "Succeeded",
@@ -192,6 +194,6 @@ def _machine(id: str, location: str, tags: dict[str, str], held: list[tuple[Mach
     return {"name": name, "id": id, "type": MACHINES, "location": location, "tags": tags, "properties": properties}
 
 
-def _held(disk: str, option: str) -> dict[str, Any]:
+def _reference(disk: str, option: str) -> dict[str, Any]:
     name = disk.rpartition("/")[2]
     return {"name": name, "createOption": option, "caching": "ReadWrite", "managedDisk": {"id": disk}}

@@ -50,14 +50,12 @@ class Permissions:
         if not self.definitions:
             return ["/"]
         roles = {role.lower() for role in self._with(action)}
-        deployed = [at for holder, held, at in self.granted if holder == caller.object_id and held.lower() in roles]
+        deployed = [at for holder, role, at in self.granted if holder == caller.object_id and role.lower() in roles]
         return deployed + self._roles.scopes(caller.object_id, roles)
 
     def holds(self, principal_id: str, role: str, scope: str) -> bool:
         """Whether the principal (object id) has the role (guid) at the scope now, from whomever."""
-        deployed = any(
-            (holder, held) == (principal_id, role) and covers(at, scope) for holder, held, at in self.granted
-        )
+        deployed = any(granted[:2] == (principal_id, role) and covers(granted[2], scope) for granted in self.granted)
         return deployed or self._roles.effective(principal_id, role, scope)
 
     def _with(self, action: str) -> Iterable[str]:

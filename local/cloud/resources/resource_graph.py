@@ -41,7 +41,7 @@ class ResourceGraph:
         self._arm, self._permissions = arm, permissions
         self.lag = LAG_SECONDS
         self._versions: defaultdict[str, list[tuple[float, bytes | None]]] = defaultdict(list)
-        self._shown: dict[str, tuple[bytes, Row]] = {}
+        self._decoded: dict[str, tuple[bytes, Row]] = {}
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         path = "/providers/Microsoft.ResourceGraph/resources"
         arm.listeners.append(self.note)
@@ -102,10 +102,10 @@ class ResourceGraph:
 
     def _read(self, id: str, content: bytes) -> Row:
         """The row of a resource; it is made once for each content, and nobody changes it."""
-        known, row = self._shown.get(id, (b"", {}))
-        if known is not content:
+        shown, row = self._decoded.get(id, (b"", {}))
+        if shown is not content:
             row = _row(msgspec.json.decode(content))
-            self._shown[id] = content, row
+            self._decoded[id] = content, row
         return row
 
     def _forget(self, versions: list[tuple[float, bytes | None]]) -> None:

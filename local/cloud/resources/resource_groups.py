@@ -55,9 +55,11 @@ class ResourceGroups:
         return _absent(inside[2])
 
     def _list(self, call: CloudRequest) -> Reply:
-        wanted = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))
+        condition = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))
         groups = self._arm.of_type("Microsoft.Resources/resourceGroups")
-        return Reply(body={"value": [group for group in groups if not wanted or _tagged(group, *wanted.groups())]})
+        return Reply(
+            body={"value": [group for group in groups if not condition or _tagged(group, *condition.groups())]}
+        )
 
     def _put(self, call: CloudRequest) -> Reply:
         existing = self._arm.find(call.path)

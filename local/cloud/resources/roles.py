@@ -113,9 +113,9 @@ class Roles:
         return None
 
     def _conflict(self, scope: str, id: str, properties: dict[str, Any]) -> Reply | None:
-        wanted = (scope.lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
+        asked = (scope.lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
         for other in self._arm.of_type(_TYPE):
-            same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == wanted
+            same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == asked
             if same and other["id"].lower() != id.lower():
                 return error(
                     409,

@@ -89,8 +89,8 @@ class Storage:
         if account is None:
             return not_found(call)
         properties = account["properties"] | call.body.get("properties", {})
-        kept = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
-        return Reply(body=self._arm.store(account | kept | {"properties": properties}))
+        changed = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
+        return Reply(body=self._arm.store(account | changed | {"properties": properties}))
 
     def _account(self, id: str, sent: dict[str, Any]) -> Resource:
         name, now = id.rpartition("/")[2], iso(self._arm.clock.time())
