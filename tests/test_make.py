@@ -142,7 +142,7 @@ def test_a_deployment_says_which_of_its_settings_is_missing(machine: Machine, na
 
 
 @pytest.mark.parametrize("target", [each for each in TARGETS if each not in ("deploy", "release")])  # ask real programs
-def test_with_what_it_needs_a_target_runs_what_is_in_the_clone(machine: Machine, target: str) -> None:
+def test_a_target_that_has_its_tools_runs_the_code_of_the_clone(machine: Machine, target: str) -> None:
     machine.install()
     machine.give(*_REAL, "curl")
     status, said = machine.make(target)
@@ -164,7 +164,7 @@ def test_a_tool_is_installed_by_the_python_that_everything_was_installed_by(mach
 
 
 @pytest.mark.parametrize("system", ["Linux x86_64", "Linux aarch64", "Darwin arm64"])
-def test_a_package_is_for_where_the_app_runs_and_is_tried_where_that_can_be(machine: Machine, system: str) -> None:
+def test_a_package_is_built_for_the_platform_of_the_app_and_tried_where_possible(machine: Machine, system: str) -> None:
     machine.install()
     machine.be(system)
     status, said = machine.make("package")
@@ -183,7 +183,7 @@ def wanted(called: Iterable[str]) -> list[str]:
     return [f"{module.replace('.', '/')}.py" for module in modules] + folders
 
 
-def test_tests_of_bicep_need_nothing_from_beside_the_clone(machine: Machine) -> None:
+def test_tests_of_bicep_need_nothing_outside_the_clone(machine: Machine) -> None:
     said = run(machine.clone, "pytest", "--numprocesses=0", "-p", "no:cacheprovider", "-rs", "tests/infra")
     assert "passed" in said
     skipped = [line for line in said.splitlines() if line.startswith("SKIPPED")]
@@ -192,7 +192,7 @@ def test_tests_of_bicep_need_nothing_from_beside_the_clone(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("file", ["main", "events"])
-def test_what_stands_in_for_the_bicep_compiler_needs_nothing_from_beside_the_clone(machine: Machine, file: str) -> None:
+def test_the_stand_in_of_the_bicep_compiler_needs_nothing_outside_the_clone(machine: Machine, file: str) -> None:
     told = run(machine.clone, "tests.azure.bicep", "build", "--stdout", f"infra/{file}.bicep")
     assert len(json.loads(told)["resources"]) > 10
 

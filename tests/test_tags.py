@@ -29,7 +29,7 @@ def spoken() -> Iterator[Path]:
         yield from (file for file in (ROOT / folder).rglob("*") if file.suffix in SPOKEN)
 
 
-def test_every_doc_script_and_message_adds_tags_to_those_that_are_there() -> None:
+def test_docs_scripts_and_messages_add_tags_and_keep_the_others() -> None:
     files = [*spoken()]
     assert len(files) > 200
     assert {str(file.relative_to(ROOT)): found for file in files if (found := replacing(file.read_text()))} == {}
@@ -64,5 +64,5 @@ def test_a_command_that_replaces_all_tags_is_found(told: str) -> None:
         "az resource tag --is-incremental --ids $ID --tags a=b",
     ],
 )
-def test_a_command_that_leaves_the_others_is_not(told: str) -> None:
+def test_a_command_that_keeps_the_other_tags_passes(told: str) -> None:
     assert not replacing(told)

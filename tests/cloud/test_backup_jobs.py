@@ -46,7 +46,7 @@ async def test_a_backup_by_a_rule_that_the_policy_lacks_is_refused(client: Any) 
     assert caught.value.status_code == 400
 
 
-async def test_a_scheduled_backup_completes_when_told_and_is_listed(world: World, client: Any) -> None:
+async def test_a_scheduled_backup_completes_at_its_time_and_is_listed(world: World, client: Any) -> None:
     world.backup_vaults.complete_backup("shop", seconds=60)
     early = [j.properties.status async for j in client.jobs.list(**VAULT)]
     await world.clock.advance(timedelta(seconds=61))
@@ -90,7 +90,7 @@ async def test_excluded_types_are_not_restored(world: World, client: Any) -> Non
 
 
 @pytest.mark.parametrize(("policy", "colour"), [("Skip", "green"), ("Patch", "blue")])
-async def test_what_exists_is_kept_unless_the_policy_is_to_patch_it(
+async def test_existing_objects_stay_unless_the_policy_is_to_patch_them(
     world: World, client: Any, policy: str, colour: str
 ) -> None:
     point = backed_up(world)
@@ -103,7 +103,7 @@ async def test_what_exists_is_kept_unless_the_policy_is_to_patch_it(
     assert held["data"]["colour"] == colour
 
 
-async def test_a_restore_may_leave_out_a_claim_and_say_nothing(world: World, client: Any) -> None:
+async def test_a_restore_may_leave_out_a_claim_without_a_warning(world: World, client: Any) -> None:
     point = backed_up(world)
     restored = JobOutcome[Object](restored=lambda o: None if o["kind"] == "PersistentVolumeClaim" else o)
     world.backup_vaults.jobs.outcomes["Restore"].append(restored)
@@ -179,7 +179,7 @@ async def test_a_restore_goes_on_when_its_point_expires_meanwhile(world: World, 
     assert job.status == "Completed"
 
 
-async def test_warnings_of_a_restore_are_told_one_by_one_with_what_they_are_about(world: World, client: Any) -> None:
+async def test_each_warning_of_a_restore_names_its_object(world: World, client: Any) -> None:
     exists = 'could not restore, ConfigMap "kube-root-ca.crt" already exists.'
     warnings = (
         WarningDetail(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),

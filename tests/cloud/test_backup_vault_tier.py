@@ -95,14 +95,14 @@ async def test_the_operational_tier_restores_within_its_region_only(world: World
     assert (job.status, job.error_details[0].code) == ("Failed", "UserErrorTargetClusterNotInSameRegion")
 
 
-async def test_a_point_tells_in_which_stores_it_is(world: World, client: Any) -> None:
+async def test_a_point_lists_its_stores(world: World, client: Any) -> None:
     point = backed_up(world, vaulted=True)
     found = await client.recovery_points.get(**AT, recovery_point_id=point)
     stores = [s["type"] for s in found.properties["recoveryPointDataStoresDetails"]]
     assert stores == ["OperationalStore", "VaultStore"]
 
 
-async def test_a_restore_from_the_vault_tier_leaves_what_it_staged(world: World, client: Any) -> None:
+async def test_a_restore_from_the_vault_tier_leaves_its_staged_resources(world: World, client: Any) -> None:
     place, point = staging(world), backed_up(world, vaulted=True)
     let_fill(world, place)
     job = await sent(world, client, from_vault(world, point, place))
@@ -112,7 +112,7 @@ async def test_a_restore_from_the_vault_tier_leaves_what_it_staged(world: World,
 
 
 @pytest.mark.parametrize("outcome", [JobOutcome(status="Failed"), JobOutcome(seconds=None)], ids=["fails", "hangs"])
-async def test_what_was_staged_stays_also_if_the_restore_comes_to_nothing(
+async def test_staged_resources_stay_even_if_the_restore_fails(
     world: World, client: Any, outcome: JobOutcome[Object]
 ) -> None:
     place, point = staging(world), backed_up(world, vaulted=True)
@@ -122,16 +122,14 @@ async def test_what_was_staged_stays_also_if_the_restore_comes_to_nothing(
     assert len(staged(world, place)) == 3
 
 
-async def test_a_staging_place_that_the_vault_may_not_fill_fails_the_restore(world: World, client: Any) -> None:
+async def test_staging_without_roles_of_the_vault_fails_the_restore(world: World, client: Any) -> None:
     place, point = staging(world), backed_up(world, vaulted=True)
     job = await sent(world, client, from_vault(world, point, place))
     assert job.error_details[0].code == "UserErrorVaultMSIMissingPermissionsOnStagingLocation"
     assert staged(world, place) == []
 
 
-async def test_a_store_that_doesn_t_hold_the_point_or_criteria_of_the_other_are_refused(
-    world: World, client: Any
-) -> None:
+async def test_a_store_without_the_point_and_criteria_of_the_other_store_are_refused(world: World, client: Any) -> None:
     place, point, vaulted = staging(world), backed_up(world), backed_up(world, vaulted=True)
     wrong = request(world, vaulted)
     refused = [from_vault(world, point, place), {**wrong, "sourceDataStoreType": "VaultStore"}]

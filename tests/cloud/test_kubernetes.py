@@ -163,7 +163,9 @@ async def test_an_unknown_kind_is_not_found(client: AsyncClient) -> None:
     assert (refused.value.status.code, refused.value.status.reason) == (404, "NotFound")
 
 
-async def test_a_definition_makes_its_kind_known(client: AsyncClient, cluster: SimulatedCluster) -> None:
+async def test_a_custom_resource_definition_makes_its_kind_served(
+    client: AsyncClient, cluster: SimulatedCluster
+) -> None:
     cluster.apply(
         {
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -203,7 +205,7 @@ async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: Simula
     assert len(named) == 1
 
 
-async def test_a_forgotten_page_token_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
+async def test_an_expired_page_token_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     for number in range(3):
         meta = {"name": f"c{number}", "namespace": "shop"}
         cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
@@ -241,7 +243,7 @@ async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: 
         assert [line async for line in lines] == []
 
 
-async def test_a_watch_from_a_forgotten_version_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
+async def test_a_watch_from_an_expired_version_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.forget_history()
     with pytest.raises(ApiError, match="too old resource version"):
         async for _ in client.watch(ConfigMap, namespace="shop", resource_version="5"):
@@ -262,7 +264,7 @@ async def test_a_deployment_gets_its_pods_through_a_replica_set(cluster: Simulat
     assert (above["kind"], above["name"]) == ("Deployment", "web")
 
 
-async def test_right_after_a_restart_the_status_still_speaks_of_the_old_rollout(
+async def test_right_after_a_restart_the_status_still_shows_the_old_rollout(
     cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
     cluster.apply(workload("web"))
@@ -369,7 +371,7 @@ async def test_a_restored_deployment_is_not_ready_before_its_pods_are(cluster: S
     assert "status" not in cluster.get("Deployment", "shop", "copy")
 
 
-async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(
+async def test_deleting_a_namespace_deletes_its_objects_but_not_at_once(
     cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
     cluster.apply(workload("web"))

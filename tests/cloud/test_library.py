@@ -39,7 +39,7 @@ def test_nothing_of_the_project_but_itself_is_imported() -> None:
     assert strangers({name for names in imports(sources(ROOT, "local/cloud")).values() for name in names}) == set()
 
 
-def test_no_file_knows_whose_cloud_it_is() -> None:
+def test_no_file_of_the_cloud_names_the_project() -> None:
     files = [file for file in CLOUD.rglob("*") if file.suffix in (".py", ".md", ".json")]
     assert len(files) > 80
     assert [file.name for file in files if "meshward" in file.read_text().lower()] == []

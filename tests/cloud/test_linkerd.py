@@ -35,7 +35,7 @@ async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_
     assert mesh.linkerd.broken_pairs() == []
 
 
-async def test_the_spec_of_a_control_plane_pod_does_not_tell_what_it_trusts(mesh: MeshWorld) -> None:
+async def test_the_spec_of_a_control_plane_pod_does_not_show_its_roots(mesh: MeshWorld) -> None:
     assert {anchors(p) for p in pods(mesh.clusters[0], "linkerd")} == {""}
 
 
@@ -198,7 +198,7 @@ async def test_a_pod_may_opt_out_and_a_manually_injected_one_keeps_its_bundle(me
     assert {anchors(p) for p in by_app["manual"]} == {mesh.old.pem}
 
 
-async def test_clusters_of_other_trust_domains_neither_talk_nor_count(world: World, mesh: MeshWorld) -> None:
+async def test_proxies_of_other_trust_domains_are_neither_connected_nor_counted(world: World, mesh: MeshWorld) -> None:
     other = new_root("root.linkerd.other.example", world.clock.now())
     world.kubernetes.add("elsewhere")
     certificate, key = other.issuer("identity.linkerd.other.example", world.clock.now())

@@ -73,7 +73,7 @@ async def test_a_pod_is_ready_no_sooner_than_its_mesh_says(world: World) -> None
     assert is_ready(pod(cluster, "web"))
 
 
-async def test_what_a_mesh_can_not_start_is_tried_again(world: World) -> None:
+async def test_a_pod_that_a_mesh_can_not_start_is_tried_again(world: World) -> None:
     cluster, mesh = meshed(world)
     mesh.breaks = "no trust anchors"
     run(cluster, "web")
@@ -85,7 +85,7 @@ async def test_what_a_mesh_can_not_start_is_tried_again(world: World) -> None:
     assert is_ready(pod(cluster, "web"))
 
 
-async def test_a_mesh_hears_of_the_start_and_the_end_of_a_pod(world: World) -> None:
+async def test_a_mesh_is_called_at_the_start_and_the_end_of_a_pod(world: World) -> None:
     cluster, mesh = meshed(world)
     run(cluster, "web")
     await world.clock.advance(MINUTE)
@@ -95,7 +95,7 @@ async def test_a_mesh_hears_of_the_start_and_the_end_of_a_pod(world: World) -> N
     assert mesh.running == set()
 
 
-async def test_a_mesh_hears_that_a_cluster_stops_and_starts(world: World) -> None:
+async def test_a_mesh_is_called_when_a_cluster_stops_and_starts(world: World) -> None:
     cluster, mesh = meshed(world)
     run(cluster, "web")
     await world.clock.advance(MINUTE)

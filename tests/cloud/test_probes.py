@@ -155,7 +155,7 @@ async def test_a_workload_answers_by_path(cluster: SimulatedCluster) -> None:
     assert told_by_path == ["503 0 ", "204 0 ", "404 0 "]
 
 
-async def test_curl_fails_on_a_status_only_if_told_to(cluster: SimulatedCluster) -> None:
+async def test_curl_fails_on_a_status_only_with_its_flag_fail(cluster: SimulatedCluster) -> None:
     server(cluster, http="404")
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/", "--fail"))
     assert told(pod) == "404 22 "
@@ -187,7 +187,7 @@ async def test_retries_wait_for_a_workload_that_isn_t_there_yet(cluster: Simulat
     assert told(await probe(cluster, asking(f"http://{at}:8081/", "--retry", "2", "--retry-all-errors"))) == "502 0 "
 
 
-async def test_an_allowed_identity_is_let_through_and_another_refused_and_not_told_why(
+async def test_an_allowed_identity_gets_an_answer_and_another_a_refusal_without_a_reason(
     cluster: SimulatedCluster,
 ) -> None:
     server(cluster)
@@ -335,7 +335,7 @@ async def test_a_policy_that_allows_the_application_s_port_closes_the_one_that_p
         ({"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}, "ingress": []}, False),
     ],
 )
-async def test_network_policies_bind_as_kubernetes_says(world: World, spec: Object, reached: bool) -> None:
+async def test_network_policies_apply_as_kubernetes_says(world: World, spec: Object, reached: bool) -> None:
     cluster = world.kubernetes.add("plain")
     for name in (SHOP, AWAY):
         cluster.apply(namespace(name))
@@ -368,7 +368,7 @@ async def test_a_pod_that_outlives_its_deadline_fails_also_when_only_its_proxy_r
     assert state(pod, "linkerd-proxy")["terminated"]["exitCode"] == 137
 
 
-async def test_a_test_says_how_an_image_s_program_ends(world: World) -> None:
+async def test_a_test_can_set_how_the_program_of_an_image_ends(world: World) -> None:
     cluster = world.kubernetes.add("plain")
     cluster.apply(namespace(SHOP))
     cluster.programs["contoso/check:1"] = Exit(3, "2 orders are missing")

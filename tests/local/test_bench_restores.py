@@ -21,7 +21,7 @@ def accepted(place: str, status: int = 202) -> Exchange:
     )
 
 
-def test_a_restore_counts_for_its_place_once_it_is_accepted() -> None:
+def test_a_restore_counts_for_its_isolated_namespace_once_it_is_accepted() -> None:
     tally = bench_restores.Tally()
     for exchange in (accepted("verify-a"), accepted("verify-b"), accepted("verify-b", status=429)):
         tally.append(exchange)

@@ -72,7 +72,7 @@ async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_g
     assert held < resumed < proven
 
 
-async def test_a_copy_that_isn_t_what_was_backed_up_fails_and_its_report_says_why() -> None:
+async def test_a_damaged_copy_fails_and_its_report_says_why() -> None:
     shown = StringIO()
     assert await run.played(Console(file=shown, width=200), SCENARIOS["bad-restore"]) == 0
     told = shown.getvalue()
@@ -82,7 +82,7 @@ async def test_a_copy_that_isn_t_what_was_backed_up_fails_and_its_report_says_wh
     assert "restores: Failed" in told
 
 
-def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
+def test_a_missed_goal_fails_the_run() -> None:
     assert shortcomings(BEFORE, GOOD) == []
     lacking: dict[str, dict[str, Any]] = {
         "1000 handshakes or more": {"handshakes": 999},

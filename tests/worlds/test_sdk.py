@@ -21,7 +21,7 @@ async def test_an_aio_client_spends_virtual_time_on_its_retries(world: World) ->
     assert world.clock.time() == before + 7
 
 
-async def test_a_sync_client_in_a_thread_does_so_too(world: World) -> None:
+async def test_a_sync_client_in_a_thread_spends_virtual_time_too(world: World) -> None:
     world.wire.inject(InjectedFault(on="GET", kind="answer", reply=Reply(status=429, headers={"Retry-After": "7"})))
     before = world.clock.time()
     arguments = sdk.sync(world, world.entra.add("caller"))
