@@ -148,7 +148,7 @@ def test_a_target_that_has_its_tools_runs_the_code_of_the_clone(machine: Machine
     status, said = machine.make(target)
     assert status == 0, said
     assert machine.called or target in ("help", "clean")
-    assert [each for each in wanted(machine.called) if not (machine.clone / each).exists()] == []
+    assert [each for each in needed_files(machine.called) if not (machine.clone / each).exists()] == []
 
 
 @pytest.mark.parametrize("tool", ["az", "checkov"])
@@ -175,7 +175,7 @@ def test_a_package_is_built_for_the_platform_of_the_app_and_tried_where_possible
     assert any("not tried" in line for line in said) is (system != "Linux x86_64")
 
 
-def wanted(called: Iterable[str]) -> list[str]:
+def needed_files(called: Iterable[str]) -> list[str]:
     """The modules and folders of the clone that calls name."""
     calls = "\n".join(called)
     modules = re.findall(r" -m ((?:local|tests)[\w.]*)", calls)
@@ -193,13 +193,13 @@ def test_tests_of_bicep_need_nothing_outside_the_clone(machine: Machine) -> None
 
 @pytest.mark.parametrize("file", ["main", "events"])
 def test_the_stand_in_of_the_bicep_compiler_needs_nothing_outside_the_clone(machine: Machine, file: str) -> None:
-    told = run(machine.clone, "tests.azure.bicep", "build", "--stdout", f"infra/{file}.bicep")
-    assert len(json.loads(told)["resources"]) > 10
+    built = run(machine.clone, "tests.azure.bicep", "build", "--stdout", f"infra/{file}.bicep")
+    assert len(json.loads(built)["resources"]) > 10
 
 
 def run(clone: Path, *module: str) -> str:
-    told = {"AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111", "MESHWARD_AUDIENCE": "a"}
-    environ = {**os.environ, **told}
+    given = {"AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111", "MESHWARD_AUDIENCE": "a"}
+    environ = {**os.environ, **given}
     command = [sys.executable, "-m", *module]
     done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

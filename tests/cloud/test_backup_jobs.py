@@ -99,8 +99,8 @@ async def test_existing_objects_stay_unless_the_policy_is_to_patch_them(
     present["metadata"]["namespace"] = "verify-shop"
     world.kubernetes.clusters["shop"].apply(present)
     await restore(world, client, point, conflictPolicy=policy)
-    held = world.kubernetes.clusters["shop"].get("ConfigMap", "verify-shop", "settings")
-    assert held["data"]["colour"] == colour
+    after = world.kubernetes.clusters["shop"].get("ConfigMap", "verify-shop", "settings")
+    assert after["data"]["colour"] == colour
 
 
 async def test_a_restore_may_leave_out_a_claim_without_a_warning(world: World, client: Any) -> None:
@@ -187,9 +187,9 @@ async def test_each_warning_of_a_restore_names_its_object(world: World, client: 
     )
     world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(warnings=warnings))
     job = await restore(world, client, backed_up(world))
-    told = [(w.warning.code, w.resource_name) for w in job.extended_info.warning_details]
+    warned = [(w.warning.code, w.resource_name) for w in job.extended_info.warning_details]
     assert job.status == "CompletedWithWarnings"
-    assert told == [(WARNING, warnings[0].resource), ("UserErrorPVNotFound", "pvc/shop/data")]
+    assert warned == [(WARNING, warnings[0].resource), ("UserErrorPVNotFound", "pvc/shop/data")]
 
 
 async def test_a_backup_that_skips_a_volume_says_so_and_its_point_is_partial(world: World, client: Any) -> None:

@@ -213,12 +213,12 @@ async def test_protection_can_be_stopped_and_a_vault_with_an_instance_is_not_del
     with pytest.raises(HttpResponseError) as caught:
         await client.backup_vaults.begin_delete(**AT)
     await (await client.backup_instances.begin_delete(**where)).result()
-    (kept,) = [i async for i in client.deleted_backup_instances.list(**AT)]
+    (deleted,) = [i async for i in client.deleted_backup_instances.list(**AT)]
     with pytest.raises(HttpResponseError, match="keeps deleted instances"):
         await client.backup_vaults.begin_delete(**AT)
     await world.clock.advance(timedelta(days=14))
     assert [i async for i in client.deleted_backup_instances.list(**AT)] == []
     await (await client.backup_vaults.begin_delete(**AT)).result()
-    assert kept.name == instance["name"]
+    assert deleted.name == instance["name"]
     assert stopped == "ProtectionStopped"
     assert caught.value.status_code == 400

@@ -86,9 +86,9 @@ async def test_replacing_an_outdated_version_is_a_conflict(client: AsyncClient) 
 
 
 async def test_applying_twice_changes_nothing(client: AsyncClient) -> None:
-    wanted = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"})
-    first = await client.apply(wanted)
-    again = await client.apply(wanted)
+    config = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"})
+    first = await client.apply(config)
+    again = await client.apply(config)
     assert first.metadata
     assert again.metadata
     assert first.metadata.resourceVersion == again.metadata.resourceVersion
@@ -99,12 +99,12 @@ async def test_applying_a_field_of_another_manager_is_a_conflict_unless_forced(
 ) -> None:
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}}
     cluster.apply({**theirs, "data": {"a": "red", "b": "blue"}}, manager="helm")
-    wanted = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "green"})
+    config = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "green"})
     with pytest.raises(ApiError) as refused:
-        await client.apply(wanted)
+        await client.apply(config)
     assert refused.value.status.reason == "Conflict"
     assert 'conflict with "helm" using v1: .data.a' in (refused.value.status.message or "")
-    forced = await client.apply(wanted, force=True)
+    forced = await client.apply(config, force=True)
     assert forced.data == {"a": "green", "b": "blue"}
 
 
@@ -157,9 +157,9 @@ async def test_a_patch_of_the_object_leaves_its_status_alone(client: AsyncClient
 
 
 async def test_an_unknown_kind_is_not_found(client: AsyncClient) -> None:
-    wanted = create_namespaced_resource("example.org", "v1", "Colour", "colours")
+    config = create_namespaced_resource("example.org", "v1", "Colour", "colours")
     with pytest.raises(ApiError) as refused:
-        await client.get(wanted, "red", namespace="shop")
+        await client.get(config, "red", namespace="shop")
     assert (refused.value.status.code, refused.value.status.reason) == (404, "NotFound")
 
 
@@ -390,25 +390,25 @@ async def test_deleting_a_namespace_deletes_its_objects_but_not_at_once(
 
 async def test_dependents_follow_their_owner_or_stay_as_orphans(cluster: SimulatedCluster, client: AsyncClient) -> None:
     cluster.apply(workload("web"))
-    cluster.apply(workload("kept"))
+    cluster.apply(workload("orphaned"))
     await cluster.clock.advance(MINUTE)
     await client.delete(Deployment, "web", namespace="shop")
-    await client.delete(Deployment, "kept", namespace="shop", cascade=CascadeType.ORPHAN)
+    await client.delete(Deployment, "orphaned", namespace="shop", cascade=CascadeType.ORPHAN)
     await cluster.clock.advance(MINUTE)
-    assert [len(pods(cluster, app)) for app in ("web", "kept")] == [0, 3]
+    assert [len(pods(cluster, app)) for app in ("web", "orphaned")] == [0, 3]
 
 
 async def test_an_object_with_a_finalizer_stays_until_that_is_removed(
     cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
-    meta = {"name": "held", "namespace": "shop", "finalizers": ["example.org/hold"]}
+    meta = {"name": "finalized", "namespace": "shop", "finalizers": ["example.org/hold"]}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
-    await client.delete(ConfigMap, "held", namespace="shop")
-    held = await client.get(ConfigMap, "held", namespace="shop")
-    assert held.metadata
-    assert held.metadata.deletionTimestamp
-    await client.patch(ConfigMap, "held", {"metadata": {"finalizers": None}}, namespace="shop")
-    assert cluster.find("ConfigMap", "shop", "held") is None
+    await client.delete(ConfigMap, "finalized", namespace="shop")
+    found = await client.get(ConfigMap, "finalized", namespace="shop")
+    assert found.metadata
+    assert found.metadata.deletionTimestamp
+    await client.patch(ConfigMap, "finalized", {"metadata": {"finalizers": None}}, namespace="shop")
+    assert cluster.find("ConfigMap", "shop", "finalized") is None
 
 
 async def test_a_deleted_pod_ends_after_its_grace_and_is_replaced(

@@ -163,9 +163,9 @@ async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh:
     cluster.apply({**injector, "spec": {"replicas": 0}})
     await mesh.world.clock.advance(MINUTE)
     client = client_for(mesh.world, cluster.name)
-    wanted = Pod(metadata=ObjectMeta(name="late", namespace="shop"), spec=PodSpec(containers=[Container(name="app")]))
+    pod = Pod(metadata=ObjectMeta(name="late", namespace="shop"), spec=PodSpec(containers=[Container(name="app")]))
     with pytest.raises(ApiError, match="failed calling webhook"):
-        await client.create(wanted)
+        await client.create(pod)
     await client.close()
     name = pods(cluster, "shop")[0]["metadata"]["name"]
     cluster.delete("Pod", "shop", name)

@@ -64,8 +64,8 @@ async def test_a_network_that_reaches_into_the_cluster_is_not_accepted_nor_its_r
     everything = [{"cidr": "0.0.0.0/0"}]
     network = await apply(world, cluster, "EgressNetwork", "out", trafficPolicy="Deny", networks=everything)
     assert network["status"]["conditions"][0]["reason"] == "EgressReasonNetworkOverlap"
-    told = (await route(world, cluster, "example.com"))["status"]["parents"][0]["conditions"][0]
-    assert (told["status"], told["message"]) == ("False", "EgressNetwork parent has not been accepted")
+    condition = (await route(world, cluster, "example.com"))["status"]["parents"][0]["conditions"][0]
+    assert (condition["status"], condition["message"]) == ("False", "EgressNetwork parent has not been accepted")
     assert policy(world).refuses_egress(pod(cluster), "example.com"), "all is denied, what the route names included"
 
 

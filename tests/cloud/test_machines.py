@@ -25,12 +25,12 @@ async def test_a_machine_names_its_disks_and_these_have_sizes(world: World, comp
     world.machines.add("vm-orders", tags={"meshward:protect": "true"})
     machine = await compute.virtual_machines.get(GROUP, "vm-orders")
     profile = machine.storage_profile
-    held = [await compute.disks.get(GROUP, disk.name) for disk in (profile.os_disk, *profile.data_disks)]
+    attached = [await compute.disks.get(GROUP, disk.name) for disk in (profile.os_disk, *profile.data_disks)]
     assert machine.tags == {"meshward:protect": "true"}
     assert [disk.lun for disk in profile.data_disks] == [0, 1]
-    assert [(disk.disk_size_gb, disk.os_type) for disk in held] == [(30, "Linux"), (128, None), (64, None)]
-    assert {disk.managed_by for disk in held} == {machine.id}
-    assert all(disk.time_created for disk in held)
+    assert [(disk.disk_size_gb, disk.os_type) for disk in attached] == [(30, "Linux"), (128, None), (64, None)]
+    assert {disk.managed_by for disk in attached} == {machine.id}
+    assert all(disk.time_created for disk in attached)
 
 
 async def test_machines_are_listed_by_group_and_by_subscription(world: World, compute: Any) -> None:

@@ -12,7 +12,7 @@ READ = "%output{/dev/termination-log}%{http_code}"
 
 
 class Marking:
-    """A mesh that marks pods, holds back or breaks those it is told to, and answers all calls itself."""
+    """A mesh that marks pods, delays or breaks chosen ones, and answers all calls itself."""
 
     def __init__(self) -> None:
         self.holds, self.breaks = False, ""

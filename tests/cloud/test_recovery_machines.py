@@ -208,9 +208,9 @@ async def test_a_backup_takes_its_snapshot_long_before_the_data_is_in_the_vault(
 async def test_a_failed_backup_leaves_no_point(world: World, backup: Any) -> None:
     world.recovery_vaults.protect_machine("rsv-one", VM)
     job = world.recovery_vaults.complete_backup(GROUP, VM, status="Failed")
-    told: Any = (await backup.job_details.get(**VAULT, job_name=job["name"])).properties
-    assert told.status == "Failed"
-    assert told.error_details[0].error_code == 1073871825
+    failed: Any = (await backup.job_details.get(**VAULT, job_name=job["name"])).properties
+    assert failed.status == "Failed"
+    assert failed.error_details[0].error_code == 1073871825
     assert [p async for p in backup.recovery_points.list(**where())] == []
 
 

@@ -83,9 +83,9 @@ class LedgerContract:
         for row in ("2027-01-16/b:Failed", "2027-01-14/a:Completed", "2027-01-15/c:Completed"):
             await writers[0].create(f"backups/{row}", b"")
         await writers[0].create("backups-of-others/2027-01-17", b"")
-        kept = ["backups/2027-01-15/c:Completed", "backups/2027-01-16/b:Failed"]
-        assert await writers[1].list("backups/", after="backups/2027-01-15") == kept
-        assert await writers[1].list("backups/", after=kept[0]) == kept[1:]
+        left = ["backups/2027-01-15/c:Completed", "backups/2027-01-16/b:Failed"]
+        assert await writers[1].list("backups/", after="backups/2027-01-15") == left
+        assert await writers[1].list("backups/", after=left[0]) == left[1:]
         assert await writers[1].list("backups/", after="backups/2028") == []
 
     async def test_a_long_list_is_complete(self, writers: Writers) -> None:

@@ -7,8 +7,8 @@ from local import bench_restores
 from local.cloud.wire import Exchange
 
 
-def accepted(place: str, status: int = 202) -> Exchange:
-    criteria = {"namespaceMappings": {"shop": place}}
+def accepted(namespace: str, status: int = 202) -> Exchange:
+    criteria = {"namespaceMappings": {"shop": namespace}}
     request = {"restoreTargetInfo": {"restoreCriteria": [criteria]}}
     return Exchange(
         method="POST",

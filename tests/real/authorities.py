@@ -99,10 +99,10 @@ def _new_key() -> ec.EllipticCurvePrivateKey:
 
 
 def _signed_elsewhere(
-    wanted: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+    builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
 ) -> Authority:
     async def sign(message: bytes) -> bytes:
         r, s = decode_dss_signature(signer.sign(message, ec.ECDSA(SHA256())))
         return r.to_bytes(32) + s.to_bytes(32)
 
-    return Authority(certificate=asyncio.run(signed(wanted, signer.public_key(), sign)), key=key)
+    return Authority(certificate=asyncio.run(signed(builder, signer.public_key(), sign)), key=key)
