@@ -29,16 +29,16 @@ class Restore:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What the world shows at a moment. Roots are SHA-256 fingerprints of what live proxies trust."""
+    """What the world shows at a moment."""
 
-    proxies: int
+    proxies: int  # that are live
     handshakes: int
     failed_handshakes: int
-    roots: list[str]
-    instances: list[dict[str, str]]
+    roots: list[str]  # SHA-256 fingerprints of all roots that live proxies trust
+    instances: list[dict[str, str]]  # backup instances: cluster and protection status
     restores: list[Restore]
-    verdicts: list[str]
-    left_over: int
+    verdicts: list[str]  # in the app's store
+    left_over: int  # isolated copies that weren't removed
 
 
 def observe(stage: RunningApp) -> Observed:

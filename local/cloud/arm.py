@@ -29,14 +29,14 @@ _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h="
 
 @dataclass
 class Operation:
-    """A long-running operation; `finish` has run once `status` is no longer InProgress. Times are Unix seconds."""
+    """A long-running operation."""
 
     id: str
-    started: float
-    ends: float
-    status: str = "InProgress"
-    error: dict[str, Any] | None = None
-    properties: dict[str, Any] = field(default_factory=dict)
+    started: float  # Unix seconds
+    ends: float  # Unix seconds; `finish` takes effect then
+    status: str = "InProgress"  # then Succeeded or Failed
+    error: dict[str, Any] | None = None  # code and message of a failed one
+    properties: dict[str, Any] = field(default_factory=dict)  # what the answer to a poll shows at the end
 
     @property
     def open(self) -> bool:

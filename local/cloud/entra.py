@@ -21,14 +21,14 @@ _KEY_ID = "sim-1"
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Somebody Entra knows: a managed identity (`idtyp` app) or a user."""
+    """A managed identity or a user in Entra."""
 
-    object_id: str
+    object_id: str  # role assignments name it
     client_id: str
     name: str
-    kind: str = "app"
-    roles: tuple[str, ...] = field(default=())
-    created: float = 0.0
+    kind: str = "app"  # the token's `idtyp`: app or user
+    roles: tuple[str, ...] = field(default=())  # app roles, a claim of its tokens
+    created: float = 0.0  # Unix seconds
 
 
 @cache

@@ -23,18 +23,19 @@ _MOST_EXCHANGES = 50_000
 
 @dataclass(frozen=True, kw_only=True)
 class CloudRequest:
-    """A request. `params` come from the route's pattern, header names are lower-case, `body` is parsed JSON or None."""
+    """A request to the simulated cloud."""
 
     method: str
     url: str
     path: str
-    params: dict[str, str]
+    params: dict[str, str]  # from the route's pattern
     query: dict[str, str]
-    headers: dict[str, str]
+    headers: dict[str, str]  # by lower-case name
     content: bytes
 
     @property
     def body(self) -> Any:
+        """The content as parsed JSON, None if there is none."""
         return json.loads(self.content) if self.content else None
 
     @property
@@ -45,17 +46,17 @@ class CloudRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer: a JSON `body`, raw `content`, or a `stream` of bytes that stays open."""
+    """An answer with a body, content, or a stream."""
 
     status: int = 200
-    body: Any = None
+    body: Any = None  # sent as JSON
     headers: dict[str, str] = field(default_factory=dict)
-    content: bytes | None = None
-    stream: AsyncIterator[bytes] | None = None
+    content: bytes | None = None  # sent as it is
+    stream: AsyncIterator[bytes] | None = None  # sent as it comes, while the connection stays open
 
 
 class NoAnswer(Exception):
-    """Raised by what answers calls where no server is: the connection breaks off."""
+    """Raised by a handler that stands for an absent server: the connection breaks off."""
 
 
 Handler = Callable[[CloudRequest], Reply | Awaitable[Reply]]
@@ -85,22 +86,22 @@ class Route:
 
 @dataclass
 class InjectedFault:
-    """A failure of the next `times` calls whose "METHOD path" matches `on`.
+    """A failure of the next calls that match.
 
     `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
-    `after`: do it, then give `reply` all the same. `then` is called when that was done.
+    `after`: do it, then give `reply` all the same.
     """
 
-    on: str
+    on: str  # a regular expression for "METHOD path"
     kind: Literal["answer", "lose", "double", "after"]
-    times: int = 1
+    times: int = 1  # how many calls fail
     reply: Reply = field(default_factory=lambda: Reply(status=503, headers={"Retry-After": "5"}))
-    then: Callable[[], object] = lambda: None
+    then: Callable[[], object] = lambda: None  # called after the failure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One recorded request and its answer; credentials are left out."""
+    """One recorded request and its answer, without credentials."""
 
     method: str
     url: str

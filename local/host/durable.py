@@ -39,16 +39,13 @@ _KINDS = {"activityTrigger": "activity", "orchestrationTrigger": "orchestration"
 
 @dataclass(frozen=True, kw_only=True)
 class OrchestrationState:
-    """An orchestration as the engine sees it. `status` as the Durable HTTP API names it; `failure` is "Type: message".
-
-    The payloads `input`, `output` and `custom_status` are decoded JSON, as soon as somebody asks for them.
-    """
+    """An orchestration as the engine sees it."""
 
     id: str
     name: str
-    status: str
-    payloads: dict[str, str | None]
-    failure: str | None
+    status: str  # as the Durable HTTP API names it
+    payloads: dict[str, str | None]  # JSON of input, output and custom_status, which are decoded when they are read
+    failure: str | None  # "Type: message"
     created: datetime
     updated: datetime
 

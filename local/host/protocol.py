@@ -16,13 +16,13 @@ _LENGTH = struct.Struct("!I")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`url` is absolute, header names are lower-case, `params` come from the route."""
+    """A request to an HTTP function."""
 
     method: str
-    url: str
-    headers: dict[str, str]
+    url: str  # absolute
+    headers: dict[str, str]  # by lower-case name
     query: dict[str, str]
-    params: dict[str, str]
+    params: dict[str, str]  # from the route
     body: bytes
 
 

@@ -237,5 +237,5 @@ async def test_in_a_stopped_cluster_leaves_lapse_and_its_proxies_come_back_with_
     assert all(is_ready(p) for p in stopped.objects("Pod"))
     back = [p for p in mesh.linkerd.proxies(DOMAIN) if p.cluster == "c1"]
     assert {p.roots for p in back} == {frozenset({mesh.old.fingerprint})}
-    assert all(p.leaf and p.leaf.closes > world.clock.time() for p in back)
+    assert all(p.leaf and p.leaf.not_after > world.clock.time() for p in back)
     assert not mesh.linkerd.failed

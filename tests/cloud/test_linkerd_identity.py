@@ -119,7 +119,7 @@ async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_re
     await mesh.world.clock.advance(3 * MINUTE)
     await mesh.restart_control_planes()
     await mesh.restart_workloads()
-    ends = max(p.leaf.closes for p in mesh.linkerd.proxies(DOMAIN) if p.leaf)
+    ends = max(p.leaf.not_after for p in mesh.linkerd.proxies(DOMAIN) if p.leaf)
     assert ends < mesh.world.clock.time() + 10 * 3600
     await mesh.world.clock.advance(10 * HOUR)
     assert events(mesh.clusters[0], "IssuerValidationFailed")

@@ -76,7 +76,7 @@ def leaf(*issuers: Authority) -> Leaf:
     """A leaf as the simulated identity issues it for 24 hours, even if its issuer, the first of these, ends before."""
     by = issuers[0]
     chain = SIMULATED.read(pems(*issuers))
-    issuer = Issuer(certificate=by.certificate, key=by.key, chain=chain, closes=_NEVER)
+    issuer = Issuer(certificate=by.certificate, key=by.key, chain=chain, not_after=_NEVER)
     return SIMULATED.issue(issuer, NAME, NOW.timestamp())
 
 

@@ -30,18 +30,18 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """Who gets what of a topic. No types, no filters: everything. Raises ValueError for filters that Azure refuses."""
+    """An event subscription; without types and filters it gets everything. Raises ValueError for invalid filters."""
 
     name: str
     topic: str
-    endpoint: str
-    schema: Schema = "CloudEventSchemaV1_0"
-    included_types: Sequence[str] = ()
+    endpoint: str  # the webhook's URL
+    schema: Schema = "CloudEventSchemaV1_0"  # in which events are delivered
+    included_types: Sequence[str] = ()  # empty: all
     subject_begins_with: str = ""
     subject_ends_with: str = ""
-    advanced_filters: Sequence[Filter] = ()
+    advanced_filters: Sequence[Filter] = ()  # all must match
     max_attempts: int = 30
-    ttl_minutes: int = 1440
+    ttl_minutes: int = 1440  # how long a delivery is repeated
 
     def __post_init__(self) -> None:
         check(self.advanced_filters)
@@ -58,13 +58,13 @@ class Subscription:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One attempt, for tests. `status` is None when the endpoint wasn't reached; `when` is Unix time."""
+    """One attempt of a delivery, for tests."""
 
     subscription: str
     event: Event
-    attempt: int
-    when: float
-    status: int | None
+    attempt: int  # from 1
+    when: float  # Unix seconds
+    status: int | None  # None if the endpoint wasn't reached
 
 
 @dataclass

@@ -30,7 +30,7 @@ _READY_SECONDS = 2.0
 _PROBE_SECONDS = 5.0
 _END_SECONDS = 3.0
 _PULL_SECONDS = 30.0
-_BACKOFF_SECONDS, _BACKOFF_LIMIT = 10.0, 300.0
+_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 10.0, 300.0
 _KILLED = 137
 _TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
@@ -197,7 +197,7 @@ def _is_of_job(pod: Object) -> bool:
 
 
 def _backoff(restarts: int) -> float:
-    return float(min(_BACKOFF_SECONDS * 2**restarts, _BACKOFF_LIMIT))
+    return float(min(_BACKOFF_SECONDS * 2**restarts, _LONGEST_BACKOFF_SECONDS))
 
 
 def node_name(number: int) -> str:

@@ -8,23 +8,23 @@ from local.cloud.kubernetes.objects import Object
 
 @dataclass(frozen=True, kw_only=True)
 class CallResult:
-    """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
+    """How a call ends."""
 
-    status: int = 0
+    status: int = 0  # of HTTP; 0 without an answer
     headers: dict[str, str] = field(default_factory=dict)
-    exit_code: int = 0
-    seconds: float = 0.1
+    exit_code: int = 0  # curl's
+    seconds: float = 0.1  # after the call began
 
 
 class PodCall(NamedTuple):
-    """A call from a pod to a port of another; without a server, `otherwise` is what the network answers."""
+    """A call from a pod to a port of another."""
 
     client: Object
-    server: Object | None
+    server: Object | None  # None if no pod is there
     port: int
     path: str
-    is_http: bool
-    otherwise: CallResult
+    is_http: bool  # or a connection that sends nothing
+    otherwise: CallResult  # what the network answers without a server
 
 
 class MeshHooks(Protocol):

@@ -15,14 +15,14 @@ from local.cloud.wire import CloudRequest
 
 @dataclass(frozen=True, kw_only=True)
 class RequestTarget:
-    """A collection, an object, or something below an object."""
+    """What a request addresses: a collection, an object, or a subresource."""
 
     cluster: SimulatedCluster
     kind: ResourceType
     version: str
-    namespace: str | None
-    name: str
-    below: str
+    namespace: str | None  # None: all, or a kind without namespaces
+    name: str  # empty for a collection
+    below: str  # the subresource, such as status
 
     def find(self) -> Object | None:
         return self.cluster.find(self.kind.full_name, self.namespace or "", self.name)

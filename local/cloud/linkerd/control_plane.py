@@ -145,7 +145,7 @@ class LinkerdControlPlane:
         if not replicas:
             raise CertificateRefused("no identity replica is ready")
         uid, now = self._next(replicas), self.cluster.clock.time()
-        lapsed = proxy.leaf is None or proxy.leaf.closes < now
+        lapsed = proxy.leaf is None or proxy.leaf.not_after < now
         failure = handshake(proxy, self.proxies[uid], self.certificates, now, anonymous=lapsed)
         if failure or self._is_cut_off(proxy, self.proxies[uid]):
             raise CertificateRefused(failure or "connect timed out after 1s")

@@ -62,7 +62,7 @@ class IdentityReplica:
 
     def issuer_seconds(self) -> float | None:
         """How long the issuer in use still lives."""
-        return self.issuer.closes - self._cluster.clock.time() if self.issuer else None
+        return self.issuer.not_after - self._cluster.clock.time() if self.issuer else None
 
     def _load(self) -> Issuer:
         files, now = self._issuer_dir.files, self._cluster.clock.time()

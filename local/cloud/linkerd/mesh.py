@@ -105,7 +105,7 @@ class SimulatedLinkerd:
         for proxy in (p for domain in self._domains() for p in self.proxies(domain) if p.leaf):
             assert proxy.leaf
             key = (proxy.trust_domain, proxy.cluster, proxy.is_control_plane, proxy.roots, proxy.leaf.chain)
-            alike.setdefault((*key, proxy.leaf.opens <= now <= proxy.leaf.closes), proxy)
+            alike.setdefault((*key, proxy.leaf.not_before <= now <= proxy.leaf.not_after), proxy)
         pairs = [(a, b) for a in alike.values() for b in alike.values() if _may_talk(a, b)]
         return [failure for a, b in pairs if (failure := self._judge(a, b))]
 

@@ -85,5 +85,5 @@ class Peers:
         return self._accepts(a.roots, b.signer) and self._accepts(b.roots, a.signer)
 
     def _accepts(self, roots: frozenset[str], signer: str) -> bool:
-        ways = (self._certificates.way(self._chains[signer], root) for root in roots)
-        return any(way is not None and way.fits for way in ways)
+        paths = (self._certificates.path(self._chains[signer], root) for root in roots)
+        return any(path is not None and path.within_path_lengths for path in paths)

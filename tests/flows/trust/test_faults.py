@@ -117,7 +117,7 @@ async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshak
         assert trouble.struck == trouble.names
         assert len(issuers_written(stage)) == 1
         (plane,) = stage.world.linkerd.control_planes.values()
-        assert all(i.issuer and i.issuer.closes > stage.clock.time() + 40 * 3600 for i in plane.identities.values())
+        assert all(i.issuer and i.issuer.not_after > stage.clock.time() + 40 * 3600 for i in plane.identities.values())
         assert not stage.world.linkerd.failed
         assert not stage.world.linkerd.violations
 
