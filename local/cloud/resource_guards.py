@@ -2,6 +2,7 @@
 
 Rules (Azure Backup docs on multi-user authorization; the code of the refusal is from memory):
 - A vault is tied to a guard by its proxy, whose maker needs to read the guard. Both kinds of vault say that they are.
+- A proxy has the same type in both kinds of vault.
 - Deleting what is protected, lowering a vault's security and deleting the proxy are refused. Requests with such
   a consent aren't simulated: the app must not have it.
 """
@@ -64,7 +65,7 @@ class ResourceGuards:
             "description": "",
         }
         name = call.path.rpartition("/")[2]
-        row = {"id": call.path, "name": name, "type": f"{vault['type']}/{_PROXIES}", "properties": properties}
+        row = {"id": call.path, "name": name, "type": f"{PROVIDER}/vaults/{_PROXIES}", "properties": properties}
         return Reply(body=self._arm.store(row))
 
     def _mark(self, vault: Resource) -> None:

@@ -192,7 +192,7 @@ async def test_an_immutable_vault_keeps_an_instance_until_its_recovery_points_ex
     world.aks.add("shop")
     instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
     vault = next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))
-    vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] = state
+    vault["properties"]["securitySettings"]["immutabilitySettings"] = {"state": state}
     world.backup_vaults.complete_backup("shop")
     where = {**AT, "backup_instance_name": instance["name"]}
     if state != "Disabled":

@@ -9,7 +9,7 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
 from local.cloud.recovery.shares import RESTORE_ROLE, Shares
-from local.cloud.vaults import JobOutcome
+from local.cloud.vaults import JobOutcome, vault_of
 from local.cloud.world import World
 from tests.worlds import sdk
 
@@ -190,7 +190,7 @@ async def test_a_restore_into_a_share_that_is_gone_fails(world: World, backup: A
 async def test_access_by_identity_needs_a_role_for_backup_and_another_for_restore(world: World, backup: Any) -> None:
     protected = world.recovery_vaults.items.protecting("stdata", "orders")
     container = world.arm.find(protected["id"].rpartition("/protectedItems/")[0])
-    vault = world.arm.find(protected["properties"]["vaultId"])
+    vault = world.arm.find(vault_of(protected["id"]))
     assert container
     assert vault
     container["properties"]["accessType"] = "IdentityBased"

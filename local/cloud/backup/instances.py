@@ -175,8 +175,7 @@ class BackupInstances:
     def _refuse_immutable(self, vault: Resource, instance: Resource) -> Reply | None:
         """The refusal of an immutable vault to delete an instance whose recovery points aren't expired."""
         last = max((self._expires_at(p) for p in self._arm.of_type(POINTS, f"{instance['id']}/")), default=0)
-        state = vault["properties"]["securitySettings"]["immutabilitySettings"]["state"]
-        if state == "Disabled" or last <= self._arm.clock.time():
+        if immutability_of(vault["properties"]["securitySettings"]) == "Disabled" or last <= self._arm.clock.time():
             return None
         return refusal(
             "UserErrorOperationNotAllowedOnImmutableVault",
@@ -226,6 +225,10 @@ class BackupInstances:
         if instance is None:
             return not_found(call)
         state = next(state for name, state in _STATE_AFTER.items() if name.lower() == action.lower())
+        if refused := self._refuse_second_instance(cluster_id(instance["properties"]), instance["id"]):
+            return refused
+        if instance["properties"]["currentProtectionState"] == state:
+            return Reply()
         vault = self._arm.resources[vault_of(path).lower()]
         operation = self._operations.begin(CREATE_SECONDS, lambda _: _set_state(instance, state))
         return self._operations.accepted(vault, operation)
@@ -234,6 +237,11 @@ class BackupInstances:
         cluster = f"/{call.params['resource']}".lower()
         found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == cluster]
         return Reply(body={"value": [self._shown(instance) for instance in found]})
+
+
+def immutability_of(security: dict[str, Any]) -> str:
+    """The state of immutability in a vault's securitySettings, which needn't name it."""
+    return str((security.get("immutabilitySettings") or {}).get("state", "Disabled"))
 
 
 def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:

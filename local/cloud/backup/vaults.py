@@ -1,8 +1,11 @@
 """Backup vaults (Microsoft.DataProtection) and their policies.
 
 Rules:
-- A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start.
-- Soft delete AlwaysOn and immutability Locked can't be undone; redundancy can't be changed (Azure Backup docs).
+- A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start. A PUT
+  that changes nothing is answered 200 at once (seen in recorded traffic).
+- What was never sent of immutability isn't shown.
+- Soft delete AlwaysOn and immutability Locked can't be undone; neither redundancy can be changed, nor cross-region
+  restore be switched off (Azure Backup docs, recorded traffic).
 - A deleted vault with soft delete keeps its name.
 - The policy of an AKS backup can't be changed once it exists.
 """
@@ -13,7 +16,7 @@ from typing import Any
 
 from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
-from local.cloud.backup.instances import BackupInstances
+from local.cloud.backup.instances import BackupInstances, immutability_of
 from local.cloud.backup.jobs import BackupJobs
 from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, refusal
 from local.cloud.backup.readiness import Readiness
@@ -32,14 +35,13 @@ VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
 _VAULTS = f"{PROVIDER}/backupVaults"
 _POLICIES = f"{_VAULTS}/backupPolicies"
-# (soft delete, immutability locked) → what Azure rates the vault, as seen in recorded traffic.
+# How Azure rates a vault, by soft delete and immutability (seen in recorded traffic); else none and poor.
 _SCORES = {
-    ("Off", False): ("None", "Poor"),
-    ("On", False): ("Minimum", "Fair"),
-    ("AlwaysOn", False): ("Adequate", "Good"),
-    ("Off", True): ("Minimum", "Fair"),
-    ("On", True): ("Adequate", "Good"),
-    ("AlwaysOn", True): ("Maximum", "Excellent"),
+    ("On", "Unlocked"): ("Minimum", "Fair"),
+    ("On", "Locked"): ("Adequate", "Good"),
+    ("AlwaysOn", "Disabled"): ("Adequate", "Good"),
+    ("AlwaysOn", "Unlocked"): ("Adequate", "Good"),
+    ("AlwaysOn", "Locked"): ("Adequate", "Good"),
 }
 
 
@@ -99,7 +101,7 @@ class BackupVaultService:
         storage = [{"datastoreType": "VaultStore", "type": "GeoRedundant"}]
         sent = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {"storageSettings": storage}}
         self._store_policy(f"{id}/backupPolicies/aks-daily", POLICY)
-        return self._provision(self._store(id, sent))
+        return self._arm.store(self._vault(id, sent))
 
     def accept(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Let the vault restore into the cluster with this name, which it need not protect; returns the cluster."""
@@ -129,8 +131,11 @@ class BackupVaultService:
         refused = self._refuse(call, old)
         if refused:
             return refused
-        vault = self._store(call.path, call.body)
+        vault = self._vault(call.path, call.body)
+        if old and old == vault:
+            return Reply(body=deepcopy(old))
         vault["properties"]["provisioningState"] = "Updating" if old else "Provisioning"
+        self._arm.store(vault)
         operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provision(vault))
         return Reply(status=201, body=deepcopy(vault), headers=self._operations.status_header(vault, operation))
 
@@ -146,27 +151,26 @@ class BackupVaultService:
             return refusal("UserErrorSoftDeletedVaultExists", "A soft-deleted vault with the same name exists.")
         return _refuse_change(old["properties"], call.body["properties"]) if old else None
 
-    def _store(self, id: str, sent: dict[str, Any]) -> Resource:
+    def _vault(self, id: str, sent: dict[str, Any]) -> Resource:
+        """The vault that a request asks for, as it is once it is provisioned."""
         asked, old = sent["properties"], self._arm.find(id)
         properties = {
-            "provisioningState": "Provisioning",
+            "provisioningState": "Succeeded",
             "storageSettings": asked.get("storageSettings", []),
-            "isVaultProtectedByResourceGuard": False,
+            "isVaultProtectedByResourceGuard": bool(old and old["properties"]["isVaultProtectedByResourceGuard"]),
             "securitySettings": _security(asked.get("securitySettings") or {}),
             **({"featureSettings": features} if (features := asked.get("featureSettings")) else {}),
             "replicatedRegions": [],
         }
-        return self._arm.store(
-            {
-                "location": sent["location"],
-                **identity_of(self._arm, id, sent, old),
-                **({"tags": sent["tags"]} if sent.get("tags") else {}),
-                "properties": {**properties, **_score(properties)},
-                "id": old["id"] if old else id,
-                "name": id.rpartition("/")[2],
-                "type": _VAULTS,
-            }
-        )
+        return {
+            "location": sent["location"],
+            **identity_of(self._arm, id, sent, old),
+            **({"tags": sent["tags"]} if sent.get("tags") else {}),
+            "properties": {**properties, **_score(properties)},
+            "id": old["id"] if old else id,
+            "name": id.rpartition("/")[2],
+            "type": _VAULTS,
+        }
 
     def _patch(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
@@ -232,27 +236,40 @@ class BackupVaultService:
 
 def _security(sent: dict[str, Any]) -> dict[str, Any]:
     soft_delete = {"state": "On", "retentionDurationInDays": 14.0} | (sent.get("softDeleteSettings") or {})
-    immutability = sent.get("immutabilitySettings") or {"state": "Disabled"}
-    return {"softDeleteSettings": soft_delete, "immutabilitySettings": immutability}
+    immutability = sent.get("immutabilitySettings")
+    return {"softDeleteSettings": soft_delete, **({"immutabilitySettings": immutability} if immutability else {})}
+
+
+def _cross_region_restore(properties: dict[str, Any]) -> str:
+    settings = (properties.get("featureSettings") or {}).get("crossRegionRestoreSettings") or {}
+    return str(settings.get("state", ""))
+
+
+def rating(security: dict[str, Any]) -> tuple[str, str]:
+    """How Azure rates a vault with these securitySettings: secureScore and bcdrSecurityLevel."""
+    return _SCORES.get((security["softDeleteSettings"]["state"], immutability_of(security)), ("None", "Poor"))
 
 
 def _score(properties: dict[str, Any]) -> dict[str, str]:
-    security = properties["securitySettings"]
-    key = (security["softDeleteSettings"]["state"], security["immutabilitySettings"]["state"] == "Locked")
-    return dict(zip(("secureScore", "bcdrSecurityLevel"), _SCORES[key], strict=True))
+    return dict(zip(("secureScore", "bcdrSecurityLevel"), rating(properties["securitySettings"]), strict=True))
 
 
 def _refuse_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
     current, sent = old["securitySettings"], new.get("securitySettings") or {}
     soft_delete = (sent.get("softDeleteSettings") or current["softDeleteSettings"])["state"]
-    immutability = (sent.get("immutabilitySettings") or current["immutabilitySettings"])["state"]
+    immutability = immutability_of(current | sent)
     if current["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
         return refusal("UserErrorDisableSoftDeleteNotAllowed", "Cannot disable soft delete once set to AlwaysOn")
-    if current["immutabilitySettings"]["state"] == "Locked" and immutability != "Locked":
+    if immutability_of(current) == "Locked" and immutability != "Locked":
         return refusal(
             "UserErrorUnsupportedVaultImmutabilityStateChange",
             "The immutable vault property for this vault is locked, hence, this setting cannot be disabled.",
         )
     if new.get("storageSettings", old["storageSettings"]) != old["storageSettings"]:
         return refusal("UserErrorStorageTypeChangeNotAllowed", "The storage type of a vault cannot be changed.")
+    if (_cross_region_restore(old), _cross_region_restore(new)) == ("Enabled", "Disabled"):
+        return refusal(
+            "UserErrorCrossRegionRestoreStateChangeNotAllowed",
+            "CrossRegionRestore state cannot be changed from Enabled to Disabled.",
+        )
     return None

@@ -1,7 +1,7 @@
 """What a Recovery Services vault protects: containers and items of shares and machines.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
-- After a completed backup of a share its item still says IRPending; a machine's says Protected.
+- An item says IRPending until its first recovery point is there, then Protected. A stopped share has no policyId.
 - A deleted item stays, scheduled for deletion after 14 days; a PUT with isRehydrate brings it back.
 - Every PUT and DELETE makes a job too.
 """
@@ -185,9 +185,12 @@ def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
     properties = item["properties"]
     if operation == "ConfigureBackup":
         properties.update(policyId=sent.get("policyId") or "")
-        properties["protectionState"] = "Protected" if "lastRecoveryPoint" in properties else "IRPending"
+        backed_up = "lastRecoveryPoint" in properties or properties["lastBackupStatus"] == "Completed"
+        properties["protectionState"] = "Protected" if backed_up else "IRPending"
     else:
         properties["protectionState"] = "ProtectionStopped"
+        if properties["backupManagementType"] == "AzureStorage":
+            properties.pop("policyId", None)
     if "policyName" in properties:
         properties["policyName"] = properties["policyId"].rpartition("/")[2]
     if operation == "Undelete":

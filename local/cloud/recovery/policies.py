@@ -70,7 +70,7 @@ class RecoveryPolicies:
             json.dumps(sent).replace(".000Z", "Z")
         )
         items = self._arm.of_type(ITEMS, f"{vault_of(id)}/")
-        used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
+        used = sum(item["properties"].get("policyId", "").lower() == id.lower() for item in items)
         row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}
         return self._arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
 
@@ -81,7 +81,7 @@ class RecoveryPolicies:
 
     def _delete(self, call: CloudRequest) -> Reply:
         items = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
-        if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
+        if any(item["properties"].get("policyId", "").lower() == call.path.lower() for item in items):
             return error(400, "BMSUserErrorPolicyInUse", "The policy is used by protected items.")
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 

@@ -73,7 +73,7 @@ def item_row(vault: str, account: str, share: str, policy: str) -> Resource:
             "containerName": container,
             "sourceResourceId": account.replace("Microsoft.Storage", "Microsoft.storage"),
             "policyId": policy,
-            "vaultId": vault,
+            "vaultId": f"https://management.azure.com{vault}",
             "isArchiveEnabled": False,
             "softDeleteRetentionPeriod": 0,
         },

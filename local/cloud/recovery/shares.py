@@ -187,11 +187,15 @@ class Shares:
     def require_source(self, item: Resource) -> None:
         self._require_access(item, item["properties"]["sourceResourceId"], BACKUP_ROLE)
 
-    def make_point(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:  # noqa: ARG002  # machines need it
+    def make_point(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:
         account = item["properties"]["sourceResourceId"].rpartition("/")[2]
         share = item["properties"]["friendlyName"]
         if outcome.status in ("Failed", "Cancelled") or not self._files.exists(account, share):
             return
+        item["properties"].update(
+            protectionState="Protected", lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"]
+        )
+        self._arm.store(item)
         point = self._arm.store(point_row(item, account, self._arm.clock.time()))
         contents = map(outcome.restored, self._files.files(account, share).items())
         self.contents[point["id"]] = dict(file for file in contents if file)

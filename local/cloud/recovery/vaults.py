@@ -2,7 +2,8 @@
 
 Rules (seen in recorded traffic, or Azure Backup docs):
 - A new vault is Provisioning for a moment and GeoRedundant unless the request says otherwise.
-- Redundancy can't be changed once something is protected; soft delete AlwaysON and immutability Locked can't be undone.
+- Once something is protected, redundancy can't be changed; cross-region restore can be enabled.
+- Soft delete AlwaysON and immutability Locked can't be undone.
 - A vault with items, also soft-deleted ones, can't be deleted.
 """
 
@@ -129,13 +130,14 @@ class RecoveryVaultService:
         current, security = old["properties"], changes.get("securitySettings") or {}
         soft_delete = (security.get("softDeleteSettings") or {}).get("softDeleteState", "")
         immutability = (security.get("immutabilitySettings") or {}).get("state", "")
-        redundancy = changes.get("redundancySettings") or current["redundancySettings"]
+        tier = (changes.get("redundancySettings") or {}).get("standardTierStorageRedundancy")
         present = _security(current.get("securitySettings") or {})
         if present["softDeleteSettings"]["softDeleteState"] == "AlwaysON" and soft_delete not in ("", "AlwaysON"):
             return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
         if (present["immutabilitySettings"] or {}).get("state") == "Locked" and immutability not in ("", "Locked"):
             return _bad("UserErrorImmutabilityLocked", "The vault's immutability is locked.")
-        if redundancy != current["redundancySettings"] and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
+        changed = tier not in (None, current["redundancySettings"]["standardTierStorageRedundancy"])
+        if changed and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
             return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
         return None
 

@@ -1,6 +1,7 @@
 """Role assignments.
 
 Rules:
+- A PUT is answered 201, also if the assignment exists (seen in recorded traffic).
 - An assignment can be read at once but takes effect late: after `lag`, or `lags` of its role (Azure RBAC: minutes).
 - `effective` is what other services ask; assignments are inherited from parent scopes.
 - A principal is unknown to the service until it has been replicated, unless the caller says its type.
@@ -87,7 +88,7 @@ class Roles:
         assignment = self._store(scope, name, properties, since=since, by=by)
         # The answer to the PUT itself doesn't name the creator yet (seen in recorded traffic).
         answer = assignment | {"properties": {**assignment["properties"], "createdBy": None}}
-        return Reply(status=200 if existing else 201, body=answer)
+        return Reply(status=201, body=answer)
 
     def _unknown(self, properties: dict[str, Any]) -> Reply | None:
         kind, id = properties.get("principalType"), properties["principalId"]
