@@ -222,3 +222,17 @@ async def test_protection_can_be_stopped_and_a_vault_with_an_instance_is_not_del
     assert deleted.name == instance["name"]
     assert stopped == "ProtectionStopped"
     assert caught.value.status_code == 400
+
+
+async def test_resuming_needs_nothing_while_protected_and_is_refused_beside_another_vault(
+    world: World, client: Any
+) -> None:
+    world.aks.add("shop")
+    instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
+    where = {**AT, "backup_instance_name": instance["name"]}
+    await (await client.backup_instances.begin_resume_protection(**where)).result()
+    assert (world.wire.exchanges[-1].status, world.wire.exchanges[-1].headers) == (200, {})
+    world.backup_vaults.protect("shop", vault="bv-other", group=RG)
+    with pytest.raises(HttpResponseError) as caught:
+        await client.backup_instances.begin_resume_protection(**where)
+    assert code(caught) == "UserErrorDppDatasourceAlreadyHasBackupInstance"

@@ -56,6 +56,14 @@ async def test_the_lag_can_be_set_for_one_role(world: World) -> None:
     assert world.roles.effective(vault, READER, GROUP)
 
 
+async def test_an_assignment_that_is_written_again_is_answered_as_a_new_one(world: World) -> None:
+    vault, name = world.entra.add("vault").object_id, str(uuid.uuid4())
+    async with _client(world) as client:
+        for _ in range(2):
+            await client.role_assignments.create(GROUP, name, _reader(vault))
+            assert world.wire.exchanges[-1].status == 201
+
+
 async def test_a_second_assignment_of_the_same_role_conflicts(world: World) -> None:
     vault = world.entra.add("vault").object_id
     name = str(uuid.uuid4())
