@@ -3,7 +3,7 @@
 Rules:
 - Functions are listed once the code is there and a sync was asked for.
 - An upload goes to One Deploy (`/api/publish`) with Resource Manager's token; a remote build would take other versions.
-- A policy is locked, and once locked extended, by whoever knows its ETag; it is never shortened.
+- Locking a policy, and extending a locked one, needs its ETag; a locked policy is never shortened.
 """
 
 from collections.abc import Sequence

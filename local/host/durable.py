@@ -116,8 +116,8 @@ class DurableExtension:
         state = (instance.status, instance.custom_status)
         if self._seen.get(instance.instance_id) != state:
             self._seen[instance.instance_id] = state
-            for tell in self._listeners:
-                tell(instance_of(instance))
+            for listener in self._listeners:
+                listener(instance_of(instance))
 
     def _fetch_work(self) -> None:
         for item in self.engine.take_work():

@@ -1,8 +1,8 @@
-"""The host's side of its worker: a child process that is started, spoken to, and started again when it dies.
+"""The host's side of its worker: a child process that it starts, calls, and replaces when it dies.
 
 Rules:
 - At least once: a durable invocation whose answer was lost (the worker died, or a test took the answer) is sent again.
-- At most once: any other invocation whose answer was lost raises `WorkerLost`; who triggered it decides what follows.
+- At most once: any other invocation whose answer was lost raises `WorkerLost`; the trigger decides what follows.
 - Time is held while a worker starts, so virtual time never passes between a death and what is delivered again.
 """
 

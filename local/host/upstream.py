@@ -1,6 +1,6 @@
-"""The insides of other libraries that this host replaces, calls or reads: the whole list, in one place.
+"""All internals of other libraries that this host replaces, calls or reads.
 
-Nobody promises that they stay. `departures` says in what the installed versions differ from what is written here; the
+They may change without notice. `departures` names the differences between the installed versions and this list; the
 engine refuses to start then, and a test fails. Whoever follows such a change looks at `engine.py` first.
 """
 
@@ -19,7 +19,7 @@ from local.cloud.clock import Clock
 Parameters = tuple[str, ...]
 _CALL = ("self", "request", "context")
 
-# Methods of durabletask's back end that the engine has its own way of.
+# Methods of durabletask's back end that the engine overrides.
 REPLACED: dict[str, Parameters] = {
     "start": ("self",),
     "stop": ("self", "grace"),

@@ -178,7 +178,7 @@ def main(channel: str, folder: str, clock: str = "") -> None:
     lines = logging.StreamHandler()
     lines.setFormatter(WithFields("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[lines])
-    for chatty in ("azure.functions", "azure.durable_functions"):  # they tell of every invocation and turn
+    for chatty in ("azure.functions", "azure.durable_functions"):  # they log every invocation and turn
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.path[0] = folder
     os.chdir(folder)

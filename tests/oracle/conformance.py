@@ -6,7 +6,7 @@ Rules:
 - URLs of the simulated cloud are mapped back to Azure's before they are judged.
 - Every exchange is judged, unless `LEFT_OUT` names its path and why; what matches neither is an error, so that no
   provider can hide.
-- Faults that a test ordered on the wire have no body and are left out.
+- Faults that a test injects have no body and are left out.
 """
 
 import atexit
@@ -112,7 +112,7 @@ def azure_url(url: str) -> str | None:
 
 def _left_out(exchange: Exchange, path: str) -> str | None:
     if exchange.body is None and (exchange.status == 429 or exchange.status >= 500):
-        return "a fault that a test ordered"
+        return "a fault that a test injected"
     if "api-version=" not in exchange.url and exchange.status == 400:
         return "no api-version: the request belongs to no specification"
     return next((reason for reason, form in LEFT_OUT.items() if re.match(form, path, re.IGNORECASE)), None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from local.cloud.arm import iso
-from local.cloud.event_grid.filters import Event, Filter, check, matches
+from local.cloud.event_grid.filters import Event, Filter, check, matches_filter
 
 Schema = Literal["EventGridSchema", "CloudEventSchemaV1_0"]
 RETRY_SECONDS = (10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # the last one repeats
@@ -46,13 +46,13 @@ class Subscription:
     def __post_init__(self) -> None:
         check(self.advanced_filters)
 
-    def wants(self, event: Event) -> bool:
+    def matches(self, event: Event) -> bool:
         kind, subject = event.get("eventType") or event["type"], str(event.get("subject", "")).lower()
         return (
             (not self.included_types or kind in self.included_types)
             and subject.startswith(self.subject_begins_with.lower())
             and subject.endswith(self.subject_ends_with.lower())
-            and all(matches(filter, event) for filter in self.advanced_filters)
+            and all(matches_filter(filter, event) for filter in self.advanced_filters)
         )
 
 

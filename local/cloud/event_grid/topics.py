@@ -70,9 +70,9 @@ class EventGrid:
         return self.topics.setdefault(name, Topic(name, schema))
 
     def publish(self, topic: str, event: Event) -> None:
-        """Give an event (in either schema) to every subscription of the topic that wants it, soon."""
+        """Deliver an event (in either schema) soon to every subscription of the topic that matches it."""
         for subscription in self.topic(topic).subscriptions.values():
-            if subscription.wants(event):
+            if subscription.matches(event):
                 self._send(subscription, event)
 
     def deliver_twice(self, times: int = 1) -> None:

@@ -85,7 +85,7 @@ class KeyVaults:
         try:
             vault = self._vault(call)
         except KeyVaultError:
-            return None  # whoever asks for what isn't there learns it
+            return None  # an absent vault is answered by its 404
         action = data_action(call)
         if caller.object_id not in vault.denied and self._permissions.allows(caller, action, vault.id):
             return None

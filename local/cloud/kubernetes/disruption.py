@@ -43,7 +43,7 @@ def _needed(spec: Object, expected: int) -> int:
 
 
 def _expected(cluster: SimulatedCluster, pods: list[Object]) -> int:
-    """How many pods the owners want."""
+    """The desired number of pods of their owners."""
     owners = {(o["kind"], o["name"]) for p in pods for o in p["metadata"].get("ownerReferences", ())}
     found = (cluster.find(kind, pods[0]["metadata"]["namespace"], name) for kind, name in owners)
     return sum(o["spec"].get("replicas", 1) for o in found if o)

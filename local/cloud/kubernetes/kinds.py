@@ -72,5 +72,5 @@ BUILT_IN = tuple(map(_built_in, _BUILT_IN.strip().split("\n")))
 
 
 def details(kind: ResourceType, name: str) -> Object:
-    """What a Status tells of the object that it is about."""
+    """The details of a Status: which object it is about."""
     return {"name": name, "group": kind.group, "kind": kind.plural}

@@ -18,7 +18,7 @@ class Exit(NamedTuple):
 
 
 def shown(pod: Object, *, ready: bool, state: State, restarts: int, phase: str) -> dict[str, Any]:
-    """The fields of a status in which each container has the state that `state` tells."""
+    """The fields of a status in which each container has the state that `state` gives."""
     spec = pod["spec"]
     return {
         "phase": phase,

@@ -28,7 +28,7 @@ class WatchEvent(NamedTuple):
 
 
 class Store:
-    """The objects of one cluster; `listeners` hear of every change.
+    """The objects of one cluster; `listeners` get every change.
 
     Kinds are named by their kind ("Pod"), or kind and group where two groups share one ("HTTPRoute.policy.linkerd.io").
     """
