@@ -10,10 +10,10 @@ FLEETS ?= 10 100 1000
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-run: $(READY) ## publish the three events to the app on a simulated cloud and show what happens (SCENARIO=hold or bad-restore: what goes wrong)
+run: $(READY) ## run the app on a simulated cloud, publish three events and show what happens (SCENARIO=hold or bad-restore: with a failure)
 	@$(BIN)/python -m local.run
 
-serve: $(READY) ## the same world, kept up, sixty times as fast as real time, with addresses to try with curl
+serve: $(READY) ## keep the same world running, sixty times as fast as real time, with commands to try
 	@$(BIN)/python -m local.serve
 
 test: check ## everything a contributor needs: formatting, lint, types, layers, tests

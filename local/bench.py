@@ -88,8 +88,8 @@ async def measured() -> dict[str, Any]:
 
 async def started(folder: Path) -> float:
     """Seconds until the app in the folder is indexed and served; as deployed, it would send telemetry."""
-    told = {"APPLICATIONINSIGHTS_CONNECTION_STRING": NOWHERE, "PYTHON_ENABLE_OPENTELEMETRY": "true"}
-    host = FunctionsHost(folder, told, Clock(0.0))
+    settings = {"APPLICATIONINSIGHTS_CONNECTION_STRING": NOWHERE, "PYTHON_ENABLE_OPENTELEMETRY": "true"}
+    host = FunctionsHost(folder, settings, Clock(0.0))
     begun = time.perf_counter()
     await host.start()
     taken = time.perf_counter() - begun
@@ -109,7 +109,7 @@ async def empty_host(clock: Clock) -> AsyncIterator[FunctionsHost]:
 
 
 async def declined_once() -> float:
-    """The worker's memory in MiB after an event that it declined and has told Application Insights of."""
+    """The worker's memory in MiB after an event that it declined, once that has reached Application Insights."""
     async with open_stage(seed=partial(scenario.seed_trust, clusters=1), telemetry=True) as stage:
         stage.world.event_grid.publish(EventGrid.SUBSCRIPTION, NO_RESOURCE)
         await stage.clock.advance(timedelta(seconds=5))

@@ -76,7 +76,7 @@ async def measured(clusters: int) -> dict[str, Any]:
     spent: Counter[str] = Counter()
     async with open_stage(seed=partial(seed, names=scenario.cluster_names(clusters)), settings=SETTINGS) as stage:
         stage.host.on_change(partial(_add_time, spent))
-        stage.host.on_change(PhaseWatch(clusters))
+        stage.host.on_change(PhasePrinter(clusters))
         figures = await rotated(stage)
         figures |= {
             "api_calls_per_cluster": round(stage.world.wire.calls / clusters, 1),
@@ -141,7 +141,7 @@ def _add_time(spent: Counter[str], instance: OrchestrationState) -> None:
         spent[cluster] += int((instance.updated - instance.created).total_seconds())
 
 
-class PhaseWatch:
+class PhasePrinter:
     """Tells when a fleet's rotation comes to another phase."""
 
     def __init__(self, clusters: int) -> None:

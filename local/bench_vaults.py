@@ -66,7 +66,7 @@ async def burst(clusters: int) -> dict[str, Any]:
         begun = stage.clock.now()
         announce(stage)
         runs = await ended(stage, clusters)
-        held = stage.world.arm.of_type("Microsoft.DataProtection/backupVaults/backupInstances")
+        instances = stage.world.arm.of_type("Microsoft.DataProtection/backupVaults/backupInstances")
         times = sorted((run.updated - begun).total_seconds() for run in runs)
         return {
             "clusters": clusters,
@@ -75,7 +75,7 @@ async def burst(clusters: int) -> dict[str, Any]:
             "virtual_max_s": round(times[-1]),
             "slowest_role_lag_s": round(max(lags)),
             "throttled": stage.world.arm.throttle.throttled,
-            "protected": sum(instance["properties"]["currentProtectionState"] == CONFIGURED for instance in held),
+            "protected": sum(instance["properties"]["currentProtectionState"] == CONFIGURED for instance in instances),
         }
 
 

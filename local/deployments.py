@@ -3,11 +3,12 @@
 Rules:
 - A template holds literals, with the ids of its resources in `metadata`, and the principals of the identities that
   they are to have: evaluating templates isn't simulated.
-- What can be known before is refused before: a provider that isn't registered (MissingSubscriptionRegistration), an
-  event subscription of a function that isn't listed, a metric alert with an action group of another subscription.
+- What can be checked beforehand is refused beforehand: a provider that isn't registered
+  (MissingSubscriptionRegistration), an event subscription of a function that isn't listed, a metric alert with an
+  action group of another subscription.
 - Resources are made in the template's order up to the first that is refused; what was made stays.
 - A locked immutability policy takes no PUT, whatever it says. A source has one system topic at most.
-- An event subscription is refused until its topic's identity may put dead letters down: roles act late.
+- An event subscription is refused until its topic's identity may write dead letters: roles take effect late.
 """
 
 import json
@@ -15,7 +16,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import Resource, error
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 if TYPE_CHECKING:
     from local.cloud.world import World
@@ -32,7 +33,7 @@ class Deployments:
     def __init__(self, world: "World", listed: Callable[[], Collection[str]]) -> None:
         self._world, self._listed = world, listed
         self.made: dict[str, Resource] = {}
-        self._special: dict[str, _Make] = {
+        self._makers: dict[str, _Make] = {
             "immutabilityPolicies": self._policy,
             "roleAssignments": self._assignment,
             "systemTopics": self._system_topic,
@@ -44,14 +45,14 @@ class Deployments:
             Route("GET", _DEPLOYMENT, self._get),
         ]
 
-    def _validate(self, call: WireRequest) -> Reply:
+    def _validate(self, call: CloudRequest) -> Reply:
         return self._refusal(call) or Reply(body=_body(call))
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self.made.get(call.params["name"])
         return Reply(body=found) if found else error(404, "DeploymentNotFound", "Deployment could not be found.")
 
-    def _deploy(self, call: WireRequest) -> Reply:
+    def _deploy(self, call: CloudRequest) -> Reply:
         refused = self._refusal(call)
         if refused:
             return refused
@@ -66,22 +67,21 @@ class Deployments:
         self.made[call.params["name"]] = _body(call)
         return Reply(status=201, body=self.made[call.params["name"]])
 
-    def _refusal(self, call: WireRequest) -> Reply | None:
+    def _refusal(self, call: CloudRequest) -> Reply | None:
         resources = _template(call)["resources"]
         for resource in resources:
             namespace = resource["type"].partition("/")[0]
             if self._world.providers.states.get((call.params["subscription"].lower(), namespace.lower())):
                 text = f"The subscription is not registered to use namespace '{namespace}'."
                 return error(409, "MissingSubscriptionRegistration", text)
-        wanted = [_function(r) for r in resources if r["type"].endswith("/eventSubscriptions")]
-        missing = [name for name in wanted if name not in self._listed()]
+        pointed_at = [_function(r) for r in resources if r["type"].endswith("/eventSubscriptions")]
+        missing = [name for name in pointed_at if name not in self._listed()]
         text = f"The resource of the destination isn't there: {', '.join(missing)}"
         return error(400, "InvalidRequest", text) if missing else None
 
     def _make(self, id: str, resource: Resource, by: str) -> Reply | None:
-        special = self._special.get(resource["type"].rpartition("/")[2])
-        if special:
-            return special(id, resource, by)
+        if make := self._makers.get(resource["type"].rpartition("/")[2]):
+            return make(id, resource, by)
         if resource["type"] == "Microsoft.Insights/metricAlerts":
             return self._alert(id, resource)
         return self._store(id, resource)
@@ -91,16 +91,16 @@ class Deployments:
         return None
 
     def _policy(self, id: str, resource: Resource, _: str) -> Reply | None:
-        known = self._world.arm.find(id) or {}
-        if known.get("properties", {}).get("state") == "Locked":
+        found = self._world.arm.find(id) or {}
+        if found.get("properties", {}).get("state") == "Locked":
             text = "The requested operation is not allowed as the container has a locked immutability policy."
             return error(409, "ContainerImmutabilityPolicyLocked", text)
         return self._store(id, resource)
 
     def _assignment(self, id: str, resource: Resource, by: str) -> Reply | None:
         scope, _, name = id.rpartition("/providers/Microsoft.Authorization/roleAssignments/")
-        told = self._world.roles.assign(scope, name, resource["properties"], by=by)
-        return told if told.status >= 400 else None
+        reply = self._world.roles.assign(scope, name, resource["properties"], by=by)
+        return reply if reply.status >= 400 else None
 
     def _system_topic(self, id: str, resource: Resource, _: str) -> Reply | None:
         source = resource["properties"]["source"].lower()
@@ -112,10 +112,10 @@ class Deployments:
 
     def _event_subscription(self, id: str, resource: Resource, _: str) -> Reply | None:
         topic, _, name = id.partition("/eventSubscriptions/")
-        held = self._world.arm.find(topic) or {}
-        place = resource["properties"]["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
-        container = f"{place['resourceId']}/blobServices/default/containers/{place['blobContainerName']}"
-        principal = held.get("identity", {}).get("principalId", "")
+        found = self._world.arm.find(topic) or {}
+        target = resource["properties"]["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
+        container = f"{target['resourceId']}/blobServices/default/containers/{target['blobContainerName']}"
+        principal = found.get("identity", {}).get("principalId", "")
         if not self._world.roles.effective(principal, _BLOB_DATA_CONTRIBUTOR, container):
             text = (
                 f"Managed Identity for {name} does not have permission to perform appropriate action on the "
@@ -132,14 +132,14 @@ class Deployments:
         return self._store(id, resource)
 
 
-def _template(call: WireRequest) -> Resource:
+def _template(call: CloudRequest) -> Resource:
     """The template of a request; az puts its text in as it stands, under a name without quotes."""
     body = json.loads(call.content.replace(b", template:", b', "template":', 1))
     template: Resource = body["properties"]["template"]
     return template
 
 
-def _body(call: WireRequest) -> Resource:
+def _body(call: CloudRequest) -> Resource:
     outputs = _template(call).get("outputs", {})
     properties = {"provisioningState": "Succeeded", "outputs": outputs, "mode": "Incremental"}
     return {"id": call.path, "name": call.params["name"], "properties": properties}

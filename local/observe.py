@@ -1,4 +1,4 @@
-"""What the simulated world shows of trust, protection and restores, whatever the app says of itself."""
+"""What the simulated world shows of trust, protection and restores, independent of what the app reports."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _JOBS = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.Recovery
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """A restore that the world ran: how old its data were when it began, and how long it took, in seconds."""
+    """A restore job of the world: the age of its data when it began (RPO) and its duration (RTO), in seconds."""
 
     job: str
     status: str
@@ -29,20 +29,20 @@ class Restore:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """A look at the world. Roots are SHA-256 fingerprints of what live proxies trust."""
+    """What the world shows at a moment."""
 
-    proxies: int
+    proxies: int  # that are live
     handshakes: int
     failed_handshakes: int
-    roots: list[str]
-    instances: list[dict[str, str]]
+    roots: list[str]  # SHA-256 fingerprints of all roots that live proxies trust
+    instances: list[dict[str, str]]  # backup instances: cluster and protection status
     restores: list[Restore]
-    verdicts: list[str]
-    left_over: int
+    verdicts: list[str]  # in the app's store
+    left_over: int  # isolated copies that weren't removed
 
 
 def observe(stage: RunningApp) -> Observed:
-    """Look at the whole world now."""
+    """What the world shows now."""
     world = stage.world
     return Observed(
         proxies=len(world.linkerd.proxies(scenario.TRUST_DOMAIN)),
@@ -57,7 +57,7 @@ def observe(stage: RunningApp) -> Observed:
 
 
 def shortcomings(before: Observed, after: Observed, verdicts: Sequence[str] = ("Verified", "Verified")) -> list[str]:
-    """What the world lacks of the goal, to which these verdicts belong; empty if all of it is reached."""
+    """The goals, with these verdicts, that the world doesn't show as reached; empty if all are."""
     protected = {one["cluster"]: one["protection_status"] for one in after.instances}
     goals = {
         f"{FEWEST_HANDSHAKES} handshakes or more": after.handshakes - before.handshakes >= FEWEST_HANDSHAKES,
@@ -83,7 +83,7 @@ def results(store: Path) -> list[dict[str, Any]]:
 
 
 def left_over(world: World) -> list[str]:
-    """Namespaces and shares that a verification made and that are still there."""
+    """Namespaces and shares that a verification made and didn't remove."""
     namespaces = [
         f"{name}/{namespace['metadata']['name']}"
         for name, cluster in world.kubernetes.clusters.items()

@@ -1,4 +1,4 @@
-"""What `make run` plays: the three events, and on demand what goes wrong on the way (`make run SCENARIO=hold`)."""
+"""The scenarios of `make run`: three events, and on demand a failure on the way (`make run SCENARIO=hold`)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -8,7 +8,7 @@ import aiohttp
 
 from local import scenario
 from local.cloud.backup.content import Object
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.progress import FLOWS
 from local.stage import RunningApp
 
@@ -27,36 +27,37 @@ type Play = Callable[[RunningApp, Say], Awaitable[None]]
 
 
 class Scenario(NamedTuple):
-    """A play, and the verdicts on the two restores in it."""
+    """What happens, and the verdicts on the two restores in it."""
 
     play: Play
     verdicts: tuple[str, str] = ("Verified", "Verified")
 
 
-async def all_three(stage: RunningApp, say: Say) -> None:  # noqa: ARG001  # plays are called alike
-    """Publish the events and wait until every flow has ended."""
+async def all_three(stage: RunningApp, say: Say) -> None:  # noqa: ARG001  # all plays have the same parameters
+    """Publish the three events and wait until every flow has ended."""
     publish(stage)
     await stage.run(lambda: _all_ended(stage), LIMIT)
 
 
 async def hold(stage: RunningApp, say: Say) -> None:
-    """The same, but a pod that no restart replaces puts the rotation on hold until an operator has deleted it."""
+    """The same, but a pod without a workload, which no restart replaces, holds the rotation until it is deleted."""
     cluster = stage.world.kubernetes.clusters["aks-west"]
     (stage.store / "policy.json").write_text('{"default": {"trust": {"distribute_within": "PT1H"}}}')
     cluster.apply(_BARE_POD)
     await stage.clock.advance(timedelta(minutes=1))
     publish(stage)
     await stage.run(lambda: "held" in _status(stage), LIMIT)
-    say(f"operator           kubectl -n shop delete pod debug: {_status(stage)['held']['blockers']}")
+    say(f"operator           sees what blocks it: {', '.join(_status(stage)['held']['blockers'])}")
+    say("operator           kubectl -n shop delete pod debug")
     cluster.delete("Pod", "shop", "debug")
-    say(f"operator           POST /api/rotations/{_ROTATION}/resume: {await _said(stage, 'resume')}")
+    say(f"operator           POST /api/rotations/{_ROTATION}/resume: {await _command(stage, 'resume')}")
     await stage.run(lambda: _all_ended(stage), LIMIT)
 
 
 async def bad_restore(stage: RunningApp, say: Say) -> None:
-    """The same, but what comes back of the cluster isn't what was backed up, whatever the restore job says."""
+    """The same, but the copy of the cluster differs from its backup, although the restore job completes."""
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(restored=_damaged))
-    say("backup             in the cluster's copy, StatefulSet shop/db is missing and ConfigMap orders/api altered")
+    say("backup             the copy of the cluster lacks StatefulSet shop/db, and ConfigMap orders/api is altered")
     publish(stage)
     await stage.run(lambda: _all_ended(stage), LIMIT)
 
@@ -85,7 +86,7 @@ def publish(stage: RunningApp) -> None:
 
 
 def _all_ended(stage: RunningApp) -> bool:
-    """Whether each flow has run as often as it should, and none is left."""
+    """Whether each flow has run as often as it should, and none is running."""
     runs = [i for i in stage.host.instances() if i.name in FLOWS]
     enough = all(sum(i.name == name for i in runs) >= times for name, times in RUNS.items())
     return enough and all(i.ended for i in runs)
@@ -96,8 +97,8 @@ def _status(stage: RunningApp) -> dict[str, dict[str, list[str]]]:
     return (run.custom_status or {}) if run else {}
 
 
-async def _said(stage: RunningApp, word: str) -> int:
+async def _command(stage: RunningApp, command: str) -> int:
     token = stage.token("operator")
-    url = f"{stage.host.url}/api/rotations/{_ROTATION}/{word}"
+    url = f"{stage.host.url}/api/rotations/{_ROTATION}/{command}"
     async with aiohttp.ClientSession() as http, http.post(url, headers={"Authorization": f"Bearer {token}"}) as answer:
         return answer.status

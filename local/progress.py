@@ -1,4 +1,4 @@
-"""Shows flows as they go: a line for each change of phase or reason, and a bar per cluster for restarts."""
+"""Shows running flows: a line for each change of phase or reason, and a bar per cluster for restarts."""
 
 import re
 import time
@@ -15,10 +15,10 @@ from local.host.durable import OrchestrationState
 from local.stage import RunningApp
 
 FLOWS = ("rotate_trust_root", "protect_cluster", "verify_restore")
-_MEMBERS = ("rotate_member", "renew_issuer", "attempt")  # flows of flows: shown when they wait for something
-_STATUS = ("phase", "step", "reason", "message", "waiting", "held")
+_CHILD_FLOWS = ("rotate_member", "renew_issuer", "attempt")  # shown while they wait for something
+_NO_FACTS = ("phase", "step", "reason", "message", "waiting", "held")
 _PATH = r"/subscriptions/\S*/"  # a resource's name says enough
-_WIDTH = 110  # pods that a step waits for would fill pages
+_WIDTH = 110  # a list of pods would fill pages
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Progress:
         columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn())
         self._bars = progress.Progress(*columns, console=console, transient=True)
         self._tasks = {
-            name: self._bars.add_task(f"{name}: proxies that trust a new root")
+            name: self._bars.add_task(f"{name}: proxies that trust the new root")
             for name in stage.world.linkerd.control_planes
         }
         stage.host.on_change(self._changed)
@@ -65,8 +65,8 @@ class Progress:
             timing.ended = time.perf_counter()
         self._move_bars()
         line = f"{instance.name:<18} {_line(instance)}"
-        source = instance.id if instance.name in FLOWS else line  # a member comes anew in each round with the same line
-        if _worth_showing(instance) and line != self._last.get(source):
+        source = instance.id if instance.name in FLOWS else line  # a child flow starts again with the same line
+        if _is_shown(instance) and line != self._last.get(source):
             self._last[source] = line
             self.say(line)
             for change in (instance.custom_status or {}).get("changes", ()):
@@ -87,9 +87,9 @@ class Progress:
         return f"+{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
-def _worth_showing(instance: OrchestrationState) -> bool:
+def _is_shown(instance: OrchestrationState) -> bool:
     waits = "reason" in (instance.custom_status or {}) and not instance.ended
-    return instance.name in FLOWS or (instance.name in _MEMBERS and waits)
+    return instance.name in FLOWS or (instance.name in _CHILD_FLOWS and waits)
 
 
 def _line(instance: OrchestrationState) -> str:
@@ -98,11 +98,11 @@ def _line(instance: OrchestrationState) -> str:
     status: dict[str, Any] = instance.custom_status or {}
     if held := status.get("held"):
         return shorten(f"{status['phase']} ON HOLD: {held['reason']}: {held['message']}", _WIDTH, placeholder=" …")
-    facts = ", ".join(f"{name} {_brief(value)}" for name, value in status.items() if name not in _STATUS)
+    facts = ", ".join(f"{name} {_brief(value)}" for name, value in status.items() if value and name not in _NO_FACTS)
     waits = f" … {status['reason']}: {status['message']}" if "reason" in status else f"  [{facts}]" if facts else ""
     return shorten(f"{status.get('phase', 'starting')}{waits}", _WIDTH, placeholder=" …")
 
 
 def _brief(fact: Any) -> str:
-    """A fact in a word: of a resource its name, of many things how many."""
+    """A fact in a word: the name of a resource, the number of items of a list."""
     return str(len(fact)) if isinstance(fact, list) else str(fact).rpartition("/")[2]

@@ -1,9 +1,9 @@
-"""What a rollout asks Azure for besides resources themselves: subscriptions, the function app, the policy of evidence.
+"""What a rollout asks of Azure besides resources: subscriptions, the function app, the store's immutability policy.
 
 Rules:
 - Functions are listed once the code is there and a sync was asked for.
 - An upload goes to One Deploy (`/api/publish`) with Resource Manager's token; a remote build would take other versions.
-- A policy is locked, and once locked extended, by whoever knows its ETag; it is never shortened.
+- Locking a policy, and extending a locked one, needs its ETag; a locked policy is never shortened.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import SUBSCRIPTION, Resource, error, not_found
 from local.cloud.entra import TENANT
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 from local.deployments import Deployments
 from local.one_deploy import OneDeploy
 
@@ -49,7 +49,7 @@ class Rollout:
             Route("GET", _PLAN, self._get),
             Route("GET", _SITE + "/functions", self._list),
             Route("POST", _SITE + "/host/default/sync", self._sync),
-            Route("GET", _ACCOUNTS, self._accounts),
+            Route("GET", _ACCOUNTS, world.arm.list_of("Microsoft.Storage/storageAccounts")),
             Route("GET", _DELETED, lambda _: Reply(body={"value": self.deleted_vaults})),
             Route("GET", _POLICY, self._policy),
             Route("POST", _POLICY + "/lock", self._lock),
@@ -58,7 +58,7 @@ class Rollout:
         world.wire.mount([*routes, *self.deployments.routes, *self.scm.routes], guard=self._authenticated)
         world.wire.mount([Route("GET", "/metadata/endpoints", self._endpoints)])
 
-    def _endpoints(self, _: WireRequest) -> Reply:
+    def _endpoints(self, _: CloudRequest) -> Reply:
         """What `az cloud register` asks a cloud for."""
         url = self.world.wire.url
         graph = {
@@ -73,12 +73,12 @@ class Rollout:
             body={**body, "authentication": {"loginEndpoint": url, "audiences": audiences, "tenant": "common"}}
         )
 
-    def _authenticated(self, call: WireRequest) -> Reply | None:
+    def _authenticated(self, call: CloudRequest) -> Reply | None:
         if self.world.entra.caller(call, audience="https://management.azure.com"):
             return None
         return error(401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path)
         if found and found["type"] == "Microsoft.Web/sites":
             host = self.world.wire.url.removeprefix("https://")
@@ -91,34 +91,31 @@ class Rollout:
     def _listed(self) -> dict[str, str]:
         return self.functions if self.scm.uploads and self._synced == len(self.scm.uploads) else {}
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         found = [_listed_function(call.path, name, trigger) for name, trigger in self._listed().items()]
         return Reply(body={"value": found})
 
-    def _sync(self, call: WireRequest) -> Reply:  # noqa: ARG002
+    def _sync(self, call: CloudRequest) -> Reply:  # noqa: ARG002
         self._synced = len(self.scm.uploads)
         return Reply(status=204)
 
-    def _accounts(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self.world.arm.of_type("Microsoft.Storage/storageAccounts", under=call.path))})
-
-    def _policy(self, call: WireRequest) -> Reply:
+    def _policy(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path)
         if found is None:
             return not_found(call)
         return Reply(body={**found, "etag": _ETAG, "properties": {"state": "Unlocked", **found["properties"]}})
 
-    def _lock(self, call: WireRequest) -> Reply:
+    def _lock(self, call: CloudRequest) -> Reply:
         return self._change(call, {"state": "Locked"})
 
-    def _extend(self, call: WireRequest) -> Reply:
+    def _extend(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path.rpartition("/")[0])
-        wanted, held = call.body["properties"], found["properties"] if found else {}
-        if held.get("state") != "Locked" or wanted[_DAYS] < held[_DAYS]:
+        changes, current = call.body["properties"], found["properties"] if found else {}
+        if current.get("state") != "Locked" or changes[_DAYS] < current[_DAYS]:
             return error(409, "ContainerImmutabilityPolicyFailure", "A locked policy can only be extended.")
-        return self._change(call, {_DAYS: wanted[_DAYS]})
+        return self._change(call, {_DAYS: changes[_DAYS]})
 
-    def _change(self, call: WireRequest, change: dict[str, Any]) -> Reply:
+    def _change(self, call: CloudRequest, change: dict[str, Any]) -> Reply:
         found = self.world.arm.find(call.path.rpartition("/")[0])
         if found is None:
             return not_found(call)

@@ -1,7 +1,7 @@
-"""`make run`: publish events to the app on a simulated cloud, show what happens, and say what came of it.
+"""`make run`: publish events to the app on a simulated cloud, show what happens, and report the result.
 
-What is reported as observed is read from the simulated world, never from what a flow says of itself. The exit status is
-0 only if the world shows that every goal is reached.
+What is reported as observed is read from the simulated world, never from a flow's own output. The exit status is 0 only
+if the world shows that every goal is reached.
 """
 
 import asyncio
@@ -20,28 +20,36 @@ from local.stage import APP, end_alike_on_term, open_stage
 from local.summary import census, report, show
 
 OUT = APP / "out" / "run.json"
-SWEEPS = 600  # seconds apart: begun right after one, the next one doesn't come before the events
-SETTLES = timedelta(minutes=9)
+INTRODUCTION = """
+The simulated cloud has a Linkerd trust domain over two clusters. Three things happen now:
+- its root nears expiry: it is rotated
+- a new cluster asks for backups: it is protected
+- backups of a cluster and of a file share complete: they are restored and verified
+Each line has the virtual time since then, the flow, its phase, and what it waits for.
+"""
+SWEEP_INTERVAL_SECONDS = 600  # the run begins right after a sweep, so that the next comes after the events
+SETTLE_TIME = timedelta(minutes=9)  # Linkerd starts, and pods become ready
 
 
 def main() -> None:
     console, name = Console(), os.environ.get("SCENARIO") or "all"
     if name not in SCENARIOS:
-        sys.exit(f"there is no scenario {name}; there are {', '.join(SCENARIOS)}")
+        sys.exit(f"There is no scenario {name}. Choose one of: {', '.join(SCENARIOS)}")
     end_alike_on_term()
     try:
         sys.exit(asyncio.run(played(console, SCENARIOS[name])))
     except KeyboardInterrupt:
-        console.print("stopped; nothing is left running")
+        console.print("Stopped. No process is left running.")
         sys.exit(130)
 
 
 async def played(console: Console, scenario: Scenario) -> int:
     """Run a scenario from start to end; the exit status."""
     console.print("Starting the simulated cloud and the app …")
-    async with open_stage(start=time.time() // SWEEPS * SWEEPS + 1) as stage:
-        await stage.clock.advance(SETTLES)
+    async with open_stage(start=time.time() // SWEEP_INTERVAL_SECONDS * SWEEP_INTERVAL_SECONDS + 1) as stage:
+        await stage.clock.advance(SETTLE_TIME)
         before = observe(stage)
+        console.print(INTRODUCTION, highlight=False, soft_wrap=True)
         with Progress(console, stage) as progress:
             await scenario.play(stage, progress.say)
         after = observe(stage)

@@ -45,14 +45,14 @@ def seed(world: World, *, clusters: int = 2) -> None:
 
 
 def seed_trust(
-    world: World, clusters: int, *, life: timedelta = timedelta(days=365), left: timedelta = timedelta(days=30)
+    world: World, clusters: int, *, lifetime: timedelta = timedelta(days=365), left: timedelta = timedelta(days=30)
 ) -> None:
-    """A trust domain over so many clusters, its root in the key vault; so much is left of the root's life."""
+    """A trust domain over so many clusters, its root in the key vault; `left` remains of the root's `lifetime`."""
     now, vault = world.clock.now(), world.key_vaults.add(KEY_VAULT)
     vault.seed_root(
         OLD_ROOT,
         subject_cn=f"root.linkerd.{TRUST_DOMAIN} g0001",
-        not_before=now + left - life,
+        not_before=now + left - lifetime,
         not_after=now + left,
         tags={**_MESHED, "meshward:generation": "1"},
     )

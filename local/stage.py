@@ -87,8 +87,8 @@ async def open_stage(
             seed(world)
             grant(world)
             log: list[str] = []
-            told = monitored(world) if telemetry else {}
-            environ = {**environment(world, Path(folder)), **told, **(settings or {})}
+            telemetry_settings = monitored(world) if telemetry else {}
+            environ = {**environment(world, Path(folder)), **telemetry_settings, **(settings or {})}
             host = FunctionsHost(app, environ, world.clock, on_log=log.append, launch=launch)
             try:
                 await host.start(port)
@@ -185,13 +185,13 @@ async def subscribe(world: World, url: str) -> None:
     subscription = f"/subscriptions/{SUBSCRIPTION}"
     world.system_topics.add(EventGrid.SUBSCRIPTION, subscription, "Microsoft.Resources.Subscriptions")
     topics = {"keyVault": scenario.KEY_VAULT_TOPIC, "subscription": EventGrid.SUBSCRIPTION, "own": scenario.TOPIC}
-    for wanted in table["subscriptions"]:
+    for each in table["subscriptions"]:
         await world.event_grid.subscribe(
-            wanted["function"],
-            topic=topics[wanted["topic"]],
-            endpoint=f"{url}/runtime/webhooks/eventgrid?functionName={wanted['function']}",
-            included_types=wanted["types"],
-            advanced_filters=wanted["filters"],
+            each["function"],
+            topic=topics[each["topic"]],
+            endpoint=f"{url}/runtime/webhooks/eventgrid?functionName={each['function']}",
+            included_types=each["types"],
+            advanced_filters=each["filters"],
             max_attempts=table["retry"]["attempts"],
             ttl_minutes=table["retry"]["minutes"],
         )

@@ -1,4 +1,4 @@
-"""What `make run` reports in the end: `out/run.json`, a table of the flows and the app's census."""
+"""The final report of `make run`: `out/run.json`, a table of the flows and the app's census."""
 
 import re
 from importlib.metadata import version
@@ -46,31 +46,35 @@ def show(
     missing: list[str],
 ) -> None:
     """The summary for people."""
-    table = Table("flow", "status", "outcome", "virtual", "wall")
+    table = Table("flow", "status", "outcome", "virtual time", "real time")
     for name, flow in outcome["flows"].items():
         hours = f"{flow['virtual_s'] / 3600:.1f} h"
         table.add_row(name, flow["status"], flow["outcome"], hours, f"{flow['wall_s']} s")
     console.print(table)
     linkerd, restores = outcome["observed"]["linkerd"], outcome["observed"]["restores"]
     console.print(
-        f"{linkerd['proxies']} proxies, {linkerd['handshakes']} handshakes, {linkerd['failed_handshakes']} failed; "
-        f"roots {_short(linkerd['roots_before'])} → {_short(linkerd['roots_after'])}"
+        f"Linkerd: {linkerd['proxies']} proxies, {linkerd['handshakes']} handshakes, {linkerd['failed_handshakes']} "
+        f"failed; trusted root {_short(linkerd['roots_before'])} before, {_short(linkerd['roots_after'])} after"
     )
     for one in outcome["observed"]["backup"]["instances"]:
-        console.print(f"{one['cluster']}: {one['protection_status']}")
+        console.print(f"backup of {one['cluster']}: {one['protection_status']}")
     console.print(
-        f"restores: {restores['verdict']}, RPO {restores['rpo_s']:.0f} s, RTO {restores['rto_s']:.0f} s, "
-        f"{restores['left_over']} left over"
+        f"restores: {restores['verdict']}, data {restores['rpo_s']:.0f} s old (RPO), restored in "
+        f"{restores['rto_s']:.0f} s (RTO), {restores['left_over']} resources left over"
     )
     for result in verdicts:
         if result["verdict"] != "Verified":
             _show_verdict(console, result)
     _show_census(console, counted)
-    console.print("[bold]ok[/bold]" if not missing else f"[bold red]not reached:[/bold red] {', '.join(missing)}")
+    console.print(
+        "[bold]ok[/bold]: the simulated world shows every goal; the report is in out/run.json"
+        if not missing
+        else f"[bold red]not reached:[/bold red] {', '.join(missing)}"
+    )
 
 
 def _show_verdict(console: Console, result: dict[str, Any]) -> None:
-    """The report of a verification: its rungs, what each found, and the seconds that it measured."""
+    """The report of a verification: each check, its finding and the seconds that it measured."""
     table = Table("check", "", "finding", "seconds", title=f"{result['verdict']}: backup {_name(result['job_id'])}")
     for check in result["checks"]:
         measured = "" if check["seconds"] is None else f"{check['seconds']:.0f}"

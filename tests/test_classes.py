@@ -11,13 +11,13 @@ TREES = ("functions", "shared", "local", "tests")
 
 
 def shared_names(files: dict[str, str]) -> dict[str, list[str]]:
-    """The names that several public classes of these sources have, with the files that say so."""
-    said: dict[str, list[str]] = defaultdict(list)
+    """The names that several public classes of these sources have, with their files."""
+    files_of: dict[str, list[str]] = defaultdict(list)
     for name, source in files.items():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                said[node.name].append(name)
-    return {name: places for name, places in said.items() if len(places) > 1}
+                files_of[node.name].append(name)
+    return {name: found for name, found in files_of.items() if len(found) > 1}
 
 
 def test_no_two_public_classes_share_a_name() -> None:

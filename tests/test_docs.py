@@ -62,7 +62,7 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_the_layout_is_drawn_as_it_is(page: str) -> None:
+def test_the_drawn_layout_matches_the_repository(page: str) -> None:
     found = drawn(ROOT / page)
     assert len(found) > 7
     assert [path for path in sorted(found) if not (ROOT / path).is_dir()] == []

@@ -60,21 +60,21 @@ def test_an_adapter_imports_its_sdk_where_it_uses_it(file: Path) -> None:
         ("verifier", ("trust",)),
     ],
 )
-def test_a_flow_works_with_its_own_duty_alone(duty: str, others: tuple[str, ...]) -> None:
+def test_a_flow_uses_the_services_of_its_own_duty_alone(duty: str, others: tuple[str, ...]) -> None:
     files = [file for room in others for file in (ROOT / "functions" / room).rglob("*.py")]
     nodes = [(file, node) for file in files for node in ast.walk(ast.parse(file.read_text()))]
     assert len(nodes) > 1000
     assert [named(file) for file, node in nodes if isinstance(node, ast.Attribute) and node.attr == duty] == []
 
 
-def test_every_folder_of_code_is_a_package_as_import_linter_sees_no_other() -> None:
+def test_every_folder_of_code_is_a_package_so_that_import_linter_sees_it() -> None:
     folders = {file.parent for tree in ("functions", "shared", "local") for file in (ROOT / tree).rglob("*.py")}
     assert len(folders) > 20
     app = ROOT / "local" / "empty_app"  # nobody imports it: a host of Functions runs it
     assert [named(folder) for folder in folders - {app} if not (folder / "__init__.py").exists()] == []
 
 
-def test_the_simulated_cloud_is_kept_from_all_that_runs_in_it() -> None:
+def test_the_simulated_cloud_imports_nothing_that_runs_in_it() -> None:
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     contracts = {contract["name"]: contract for contract in tools["importlinter"]["contracts"]}
     forbidden = contracts["The simulated cloud knows nothing of what runs in it"]["forbidden_modules"]
@@ -91,7 +91,7 @@ def wired(file: Path) -> set[str]:
     return named_in | {name for name in imported(file) if name.startswith("shared.wiring.")}
 
 
-def test_a_flow_has_its_hands_from_the_services_alone() -> None:
+def test_a_flow_gets_its_adapters_from_the_services_alone() -> None:
     files = [*(ROOT / "functions").rglob("*.py"), ROOT / "function_app.py"]
     found = {named(file): wired(file) for file in files if wired(file)}
     assert len(found) > 20
@@ -99,12 +99,12 @@ def test_a_flow_has_its_hands_from_the_services_alone() -> None:
 
 
 @pytest.mark.parametrize("line", ["from shared.wiring.rotator import Rotator", "import shared.wiring.rotator as hands"])
-def test_hands_that_are_taken_elsewhere_are_seen(line: str, tmp_path: Path) -> None:
+def test_an_adapter_from_elsewhere_is_found(line: str, tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(f"from shared.wiring import services\n{line}\n")
     assert wired(tmp_path / "flow.py") == {"services", "shared.wiring.rotator"}
 
 
-def test_what_every_mesh_shares_names_none() -> None:
+def test_code_that_every_mesh_shares_names_no_mesh() -> None:
     shared = [file for room in ("functions/trust", "shared/domain/trust") for file in (ROOT / room).glob("*.py")]
     assert len(shared) > 15
     named_in = [named(file) for file in shared if "linkerd" in file.read_text().lower()]
@@ -162,8 +162,8 @@ def _put_together(node: ast.AST) -> str:
 
 
 def allowed(file: Path, found: set[str]) -> set[str]:
-    told = NO_IDS.get(named(file), {})
-    return found if "*" in told else found & set(told)
+    allowed = NO_IDS.get(named(file), {})
+    return found if "*" in allowed else found & set(allowed)
 
 
 IDS = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "shared").rglob("*.py"), ROOT / "function_app.py"]
@@ -175,10 +175,10 @@ def test_resource_ids_are_taken_apart_and_put_together_in_one_file(file: Path) -
     assert found - allowed(file, found) == set()
 
 
-def test_every_exception_to_that_is_needed() -> None:
-    for name, told in NO_IDS.items():
+def test_every_exception_for_resource_ids_is_needed() -> None:
+    for name, allowed in NO_IDS.items():
         found = by_hand(ast.parse((ROOT / name).read_text()))
-        assert set(told) <= found | {"*"}, name
+        assert set(allowed) <= found | {"*"}, name
 
 
 @pytest.mark.parametrize(
@@ -203,14 +203,14 @@ def test_every_exception_to_that_is_needed() -> None:
         '"/subscriptions/{subscription}/providers".format(subscription=s)',
     ],
 )
-def test_an_id_that_is_handled_by_hand_is_noticed(code: str) -> None:
+def test_an_id_that_is_handled_by_hand_is_found(code: str) -> None:
     assert by_hand(ast.parse(code))
 
 
 @pytest.mark.parametrize(
     "code", ['text.split(",")', 'f"verdicts/{name}.json"', 'f"/api/instances/{id}"', 'f"{group}/{cluster}"', '"a/b"']
 )
-def test_other_texts_are_nobody_s_business(code: str) -> None:
+def test_texts_that_are_no_resource_ids_are_ignored(code: str) -> None:
     assert not by_hand(ast.parse(code))
 
 
@@ -256,19 +256,19 @@ def test_no_module_imports_a_test_or_a_conftest() -> None:
         "def late():\n    from tests import conftest",
     ],
 )
-def test_such_an_import_is_seen(line: str, tmp_path: Path) -> None:
+def test_an_import_of_a_test_is_found(line: str, tmp_path: Path) -> None:
     (tmp_path / "test_new.py").write_text(line)
     assert imported_tests(tmp_path / "test_new.py")
 
 
-def test_what_tests_share_is_in_worlds_and_fixtures_alone_in_a_conftest() -> None:
+def test_shared_set_up_is_in_worlds_and_a_conftest_has_only_fixtures() -> None:
     assert strays(TESTS) == []
     assert {
         named(file): shared_by_conftest(file) for file in TESTS.rglob("conftest.py") if shared_by_conftest(file)
     } == {}
 
 
-def test_what_is_elsewhere_is_seen(tmp_path: Path) -> None:
+def test_shared_set_up_elsewhere_is_found(tmp_path: Path) -> None:
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "small_mesh.py").touch()
     (tmp_path / "stage.py").touch()

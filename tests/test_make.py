@@ -142,13 +142,13 @@ def test_a_deployment_says_which_of_its_settings_is_missing(machine: Machine, na
 
 
 @pytest.mark.parametrize("target", [each for each in TARGETS if each not in ("deploy", "release")])  # ask real programs
-def test_with_what_it_needs_a_target_runs_what_is_in_the_clone(machine: Machine, target: str) -> None:
+def test_a_target_that_has_its_tools_runs_the_code_of_the_clone(machine: Machine, target: str) -> None:
     machine.install()
     machine.give(*_REAL, "curl")
     status, said = machine.make(target)
     assert status == 0, said
     assert machine.called or target in ("help", "clean")
-    assert [each for each in wanted(machine.called) if not (machine.clone / each).exists()] == []
+    assert [each for each in needed_files(machine.called) if not (machine.clone / each).exists()] == []
 
 
 @pytest.mark.parametrize("tool", ["az", "checkov"])
@@ -164,7 +164,7 @@ def test_a_tool_is_installed_by_the_python_that_everything_was_installed_by(mach
 
 
 @pytest.mark.parametrize("system", ["Linux x86_64", "Linux aarch64", "Darwin arm64"])
-def test_a_package_is_for_where_the_app_runs_and_is_tried_where_that_can_be(machine: Machine, system: str) -> None:
+def test_a_package_is_built_for_the_platform_of_the_app_and_tried_where_possible(machine: Machine, system: str) -> None:
     machine.install()
     machine.be(system)
     status, said = machine.make("package")
@@ -175,7 +175,7 @@ def test_a_package_is_for_where_the_app_runs_and_is_tried_where_that_can_be(mach
     assert any("not tried" in line for line in said) is (system != "Linux x86_64")
 
 
-def wanted(called: Iterable[str]) -> list[str]:
+def needed_files(called: Iterable[str]) -> list[str]:
     """The modules and folders of the clone that calls name."""
     calls = "\n".join(called)
     modules = re.findall(r" -m ((?:local|tests)[\w.]*)", calls)
@@ -183,7 +183,7 @@ def wanted(called: Iterable[str]) -> list[str]:
     return [f"{module.replace('.', '/')}.py" for module in modules] + folders
 
 
-def test_tests_of_bicep_need_nothing_from_beside_the_clone(machine: Machine) -> None:
+def test_tests_of_bicep_need_nothing_outside_the_clone(machine: Machine) -> None:
     said = run(machine.clone, "pytest", "--numprocesses=0", "-p", "no:cacheprovider", "-rs", "tests/infra")
     assert "passed" in said
     skipped = [line for line in said.splitlines() if line.startswith("SKIPPED")]
@@ -192,14 +192,14 @@ def test_tests_of_bicep_need_nothing_from_beside_the_clone(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("file", ["main", "events"])
-def test_what_stands_in_for_the_bicep_compiler_needs_nothing_from_beside_the_clone(machine: Machine, file: str) -> None:
-    told = run(machine.clone, "tests.azure.bicep", "build", "--stdout", f"infra/{file}.bicep")
-    assert len(json.loads(told)["resources"]) > 10
+def test_the_stand_in_of_the_bicep_compiler_needs_nothing_outside_the_clone(machine: Machine, file: str) -> None:
+    built = run(machine.clone, "tests.azure.bicep", "build", "--stdout", f"infra/{file}.bicep")
+    assert len(json.loads(built)["resources"]) > 10
 
 
 def run(clone: Path, *module: str) -> str:
-    told = {"AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111", "MESHWARD_AUDIENCE": "a"}
-    environ = {**os.environ, **told}
+    given = {"AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111", "MESHWARD_AUDIENCE": "a"}
+    environ = {**os.environ, **given}
     command = [sys.executable, "-m", *module]
     done = subprocess.run(command, cwd=clone, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -71,7 +71,7 @@ def lacking(text: str) -> list[str]:
     return [each for each in (*paths, *modules, *names) if each not in OTHERS]
 
 
-def test_what_docstrings_and_comments_name_is_there() -> None:
+def test_names_in_docstrings_and_comments_exist() -> None:
     said = {file: halves(file)[0] for file in FILES}
     assert len("".join(said.values())) > 100_000
     assert {named(file): lacks for file, text in said.items() if (lacks := lacking(text))} == {}
@@ -80,5 +80,5 @@ def test_what_docstrings_and_comments_name_is_there() -> None:
 @pytest.mark.parametrize(
     "text", ["as functions/trust/proofs.py", "in shared.domain.trust_gates", "those of trust_steps", "see tests/sdk.py"]
 )
-def test_what_was_moved_is_found_where_it_is_still_spoken_of(text: str) -> None:
+def test_a_name_of_moved_code_is_found_where_it_still_stands(text: str) -> None:
     assert lacking(text)

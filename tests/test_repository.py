@@ -67,13 +67,13 @@ def test_an_action_is_the_same_commit_wherever_it_is_used() -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
-def test_a_workflow_may_read_alone_and_its_jobs_write_what_is_listed(workflow: Path) -> None:
+def test_a_workflow_may_only_read_and_its_jobs_write_only_what_is_listed(workflow: Path) -> None:
     assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
     found = {name: writing(job) for name, job in jobs(workflow).items() if writing(job)}
     assert found == WRITES.get(workflow.stem, {})
 
 
-def test_what_may_publish_runs_nothing_of_the_repository() -> None:
+def test_a_job_that_may_publish_runs_no_code_of_the_repository() -> None:
     publishing = [job for file in WORKFLOWS for job in jobs(file).values() if "contents" in writing(job)]
     assert len(publishing) == 1
     for job in publishing:
@@ -82,14 +82,14 @@ def test_what_may_publish_runs_nothing_of_the_repository() -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
-def test_no_token_is_left_where_others_code_runs(workflow: Path) -> None:
+def test_no_token_is_left_where_code_of_others_runs(workflow: Path) -> None:
     checkouts = [step for step in steps(workflow) if "actions/checkout@" in step.get("uses", "")]
     assert checkouts
     assert [step for step in checkouts if step.get("with", {}).get("persist-credentials") is not False] == []
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
-def test_a_workflow_is_the_same_whatever_an_event_says_and_knows_no_secret(workflow: Path) -> None:
+def test_no_workflow_uses_texts_of_events_or_secrets(workflow: Path) -> None:
     text = workflow.read_text()
     assert set(yaml.safe_load(text)[True]) <= STARTS  # YAML's "on"
     assert [command for command in commands(workflow) if "${{" in command] == []
@@ -98,7 +98,7 @@ def test_a_workflow_is_the_same_whatever_an_event_says_and_knows_no_secret(workf
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=named)
-def test_what_a_workflow_calls_is_there(workflow: Path) -> None:
+def test_everything_that_a_workflow_calls_exists(workflow: Path) -> None:
     ran = "\n".join(commands(workflow))
     targets = re.findall(r"^([a-z-]+):", MAKEFILE, re.M)
     assert set(re.findall(r"\bmake ([a-z-]+)", ran)) <= set(targets)
@@ -134,19 +134,19 @@ def test_newer_versions_are_proposed_for_every_pin() -> None:
     assert watched == {(kind, f"/{folder.relative_to(ROOT)}".replace("/.", "/")) for kind, folder in pins}
 
 
-def test_the_version_is_said_alike_by_code_project_and_changelog() -> None:
+def test_code_project_and_changelog_state_the_same_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - 20\d\d-\d\d-\d\d$", CHANGELOG, re.M)
     assert shared.__version__ == project["version"] == releases[0]
 
 
-def test_the_task_hub_is_named_alike_and_the_changelog_says_that_it_is_new() -> None:
+def test_the_task_hub_has_one_name_and_the_changelog_says_that_it_is_new() -> None:
     hub = json.loads((ROOT / "host.json").read_text())["extensions"]["durableTask"]["hubName"]
     assert f"name: '{hub}'" in (ROOT / "infra" / "modules" / "scheduler.bicep").read_text()
     assert f"task hub is `{hub}`" in CHANGELOG
 
 
-def test_the_licence_goes_with_the_package() -> None:
+def test_the_package_contains_the_licence() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text()
     assert re.search(r"^cp -R .* LICENSE ", (ROOT / "infra" / "package.sh").read_text(), re.M)
 
@@ -158,7 +158,7 @@ def test_no_source_outside_of_tests_is_longer_than_three_hundred_lines() -> None
     assert [str(file) for file in sources if len(file.read_text().splitlines()) > 300] == []
 
 
-def test_a_rollout_from_github_is_told_what_a_rollout_by_hand_is() -> None:
+def test_a_rollout_from_github_gets_the_settings_of_one_by_hand() -> None:
     read = {
         name
         for file in ("main", "events")

@@ -1,4 +1,4 @@
-"""Nobody is told to set a tag by a command that takes all others away, those of a mesh too."""
+"""No page, script or message sets a tag by a command that removes all others, those of a mesh included."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def spoken() -> Iterator[Path]:
         yield from (file for file in (ROOT / folder).rglob("*") if file.suffix in SPOKEN)
 
 
-def test_every_doc_script_and_message_adds_tags_to_those_that_are_there() -> None:
+def test_docs_scripts_and_messages_add_tags_and_keep_the_others() -> None:
     files = [*spoken()]
     assert len(files) > 200
     assert {str(file.relative_to(ROOT)): found for file in files if (found := replacing(file.read_text()))} == {}
@@ -41,7 +41,7 @@ def test_the_docs_say_how_tags_are_added() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "command",
     [
         "Tag it: `az aks update --resource-group <group> --name <name> --tags meshward:protect=true`.",
         "az aks update -g $GROUP -n $CLUSTER \\\n    --tags meshward:protect=true",
@@ -52,17 +52,17 @@ def test_the_docs_say_how_tags_are_added() -> None:
         "az resource tag --ids $ID --tags a=b",
     ],
 )
-def test_a_command_that_replaces_all_tags_is_found(told: str) -> None:
-    assert replacing(told)
+def test_a_command_that_replaces_all_tags_is_found(command: str) -> None:
+    assert replacing(command)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "command",
     [
         "az tag update --operation merge --resource-id $ID --tags \\\n    meshward:mesh=linkerd",
         "az aks update -g $GROUP -n $CLUSTER --enable-aad",
         "az resource tag --is-incremental --ids $ID --tags a=b",
     ],
 )
-def test_a_command_that_leaves_the_others_is_not(told: str) -> None:
-    assert not replacing(told)
+def test_a_command_that_keeps_the_other_tags_passes(command: str) -> None:
+    assert not replacing(command)

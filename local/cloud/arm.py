@@ -5,6 +5,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from local.cloud.clock import Clock
 from local.cloud.entra import TENANT, Entra, Principal
 from local.cloud.throttle import Throttle
-from local.cloud.wire import Reply, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Wire
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 REGION = "westeurope"
@@ -21,21 +22,21 @@ AUDIENCE = "https://management.azure.com"
 
 Resource = dict[str, Any]
 Listener = Callable[[str, Resource | None], object]
-Check = Callable[[Principal, WireRequest], Reply | None]
+Check = Callable[[Principal, CloudRequest], Reply | None]
 # Real ones carry a certificate and a signature: about 4,000 characters that clients must follow verbatim.
 _SIGNATURE = "&t=638000000000000000&c=" + "A" * 3600 + "&s=" + "B" * 340 + "&h=" + "C" * 43
 
 
 @dataclass
 class Operation:
-    """A long-running operation; `finish` ran when `status` is no longer InProgress. Times are Unix seconds."""
+    """A long-running operation."""
 
     id: str
-    started: float
-    ends: float
-    status: str = "InProgress"
-    error: dict[str, Any] | None = None
-    properties: dict[str, Any] = field(default_factory=dict)
+    started: float  # Unix seconds
+    ends: float  # Unix seconds; `finish` takes effect then
+    status: str = "InProgress"  # then Succeeded or Failed
+    error: dict[str, Any] | None = None  # code and message of a failed one
+    properties: dict[str, Any] = field(default_factory=dict)  # what the answer to a poll shows at the end
 
     @property
     def open(self) -> bool:
@@ -53,8 +54,8 @@ class OperationFailed(Exception):
 class Arm:
     """State that every resource provider keeps here, so that Resource Graph and tests see one world.
 
-    Ids are compared without case; a resource keeps the casing of its first writer. `listeners` are told what a resource
-    is like now, or None when it is gone; `checks` may refuse a call of somebody who is known, in their order.
+    Ids are compared without case; a resource keeps the casing of its first writer. `listeners` get each
+    changed resource, or None when it is gone; `checks` may refuse an authenticated call, in their order.
     """
 
     def __init__(self, clock: Clock, wire: Wire, entra: Entra) -> None:
@@ -71,21 +72,21 @@ class Arm:
         return self.resources.get(id.lower())
 
     def store(self, resource: Resource) -> Resource:
-        """Keep a resource; store it again after changing it in place, so that Resource Graph hears of it at once."""
+        """Keep a resource; store it again after changing it in place, so that Resource Graph learns of it at once."""
         key = resource["id"].lower()
         self.resources[key] = resource
         self._types[str(resource.get("type", "")).lower()][key] = resource
-        self._tell(resource["id"], resource)
+        self._notify(resource["id"], resource)
         return resource
 
     def remove(self, id: str) -> Resource | None:
-        self._tell(id, None)
+        self._notify(id, None)
         removed = self.resources.pop(id.lower(), None)
         if removed:
             self._types[str(removed.get("type", "")).lower()].pop(id.lower(), None)
         return removed
 
-    def _tell(self, id: str, resource: Resource | None) -> None:
+    def _notify(self, id: str, resource: Resource | None) -> None:
         for listener in self.listeners:
             listener(id, resource)
 
@@ -93,6 +94,26 @@ class Arm:
         """Resources of a type such as Microsoft.DataProtection/backupVaults whose id starts with `under`."""
         prefix = under.lower()
         return (r for key, r in list(self._types[type.lower()].items()) if key.startswith(prefix))
+
+    def remove_tree(self, id: str) -> None:
+        """Remove a resource and all that is below it."""
+        for each in [each for each in self.resources if f"{each}/".startswith(f"{id}/".lower())]:
+            self.remove(each)
+
+    def get(self, call: CloudRequest) -> Reply:
+        """What answers the GET of a resource."""
+        found = self.find(call.path)
+        return Reply(body=deepcopy(found)) if found else not_found(call)
+
+    def list_of(self, type: str) -> Callable[[CloudRequest], Reply]:
+        """What answers the GET of a collection: of a parent's children, or of a type in a group or subscription."""
+
+        def answer(call: CloudRequest) -> Reply:
+            scope, _, below = call.path.rpartition("/providers/")
+            parent = scope if below.count("/") == 1 else call.path.rpartition("/")[0]
+            return Reply(body={"value": list(self.of_type(type, f"{parent}/"))})
+
+        return answer
 
     def begin(self, seconds: float, finish: Callable[[Operation], object], *, id: str | None = None) -> Operation:
         """Start an operation that ends after `seconds` of virtual time, when `finish(operation)` takes effect."""
@@ -118,7 +139,7 @@ class Arm:
         """An operation id of vaults and DataProtection: base64 of '<stamp>;<guid>' with its '=='."""
         return base64.b64encode(f"{int(self.clock.time())};{uuid.uuid4()}".encode()).decode()
 
-    def caller(self, call: WireRequest) -> Principal | None:
+    def caller(self, call: CloudRequest) -> Principal | None:
         """Who holds the call's token, if it is valid for Resource Manager now."""
         return self._entra.caller(call, AUDIENCE)
 
@@ -127,7 +148,7 @@ class Arm:
         principal = self._entra.add(name)
         return {"type": "SystemAssigned", "principalId": principal.object_id, "tenantId": TENANT}
 
-    def guard(self, call: WireRequest) -> Reply | None:
+    def guard(self, call: CloudRequest) -> Reply | None:
         """Answers calls without a valid ARM token or an api-version, those too many, and those that a check refuses."""
         caller = self.caller(call)
         if not caller:
@@ -157,7 +178,7 @@ def error(status: int, code: str, message: str, *, headers: dict[str, str] | Non
     return Reply(status=status, body={"error": {"code": code, "message": message}}, headers=headers or {})
 
 
-def not_found(call: WireRequest) -> Reply:
+def not_found(call: CloudRequest) -> Reply:
     """404 of a resource that isn't there, as ARM words it."""
     scope, _, resource = call.path.rpartition("/providers/")
     group = re.search(r"/resourcegroups/([^/]+)", scope, re.IGNORECASE)

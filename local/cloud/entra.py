@@ -12,7 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local.cloud.clock import Clock
-from local.cloud.wire import Reply, Route, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route, Wire
 
 TENANT = "22222222-2222-4222-8222-222222222222"
 TOKEN_SECONDS = 86_400  # managed identity tokens live 24 h
@@ -21,14 +21,14 @@ _KEY_ID = "sim-1"
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Somebody Entra knows: a managed identity (`idtyp` app) or a user."""
+    """A managed identity or a user in Entra."""
 
-    object_id: str
+    object_id: str  # role assignments name it
     client_id: str
     name: str
-    kind: str = "app"
-    roles: tuple[str, ...] = field(default=())
-    created: float = 0.0
+    kind: str = "app"  # the token's `idtyp`: app or user
+    roles: tuple[str, ...] = field(default=())  # app roles, a claim of its tokens
+    created: float = 0.0  # Unix seconds
 
 
 @cache
@@ -51,7 +51,7 @@ class Entra:
         self._runner: web.AppRunner | None = None
         wire.mount(
             [
-                Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration),
+                Route("GET", "/{tenant}/v2.0/.well-found/openid-configuration", self._configuration),
                 Route("GET", "/{tenant}/discovery/v2.0/keys", self._keys),
             ]
         )
@@ -75,8 +75,8 @@ class Entra:
 
     def named(self, name: str) -> Principal:
         """The principal of that name, made if there is none."""
-        known = (principal for principal in self.principals.values() if principal.name == name)
-        return next(known, None) or self.add(name)
+        found = (principal for principal in self.principals.values() if principal.name == name)
+        return next(found, None) or self.add(name)
 
     def token(self, principal: Principal, audience: str, **claims: Any) -> str:
         """A signed token as Entra issues it; `claims` override single claims."""
@@ -97,7 +97,7 @@ class Entra:
         }
         return jwt.encode({**content, **claims}, self._key, algorithm="RS256", headers={"kid": _KEY_ID})
 
-    def caller(self, call: WireRequest, audience: str) -> Principal | None:
+    def caller(self, call: CloudRequest, audience: str) -> Principal | None:
         """Who holds the call's token, if it is valid now for `audience`."""
         claims = self._claims(call.token or "", audience)
         if claims is None or not claims["nbf"] <= self._clock.time() < claims["exp"]:
@@ -151,10 +151,10 @@ class Entra:
             }
         )
 
-    def _configuration(self, call: WireRequest) -> Reply:
+    def _configuration(self, call: CloudRequest) -> Reply:
         keys = f"{self._wire.url}/{call.params['tenant']}/discovery/v2.0/keys"
         return Reply(body={"issuer": self.issuer, "jwks_uri": keys, "id_token_signing_alg_values_supported": ["RS256"]})
 
-    def _keys(self, _call: WireRequest) -> Reply:
+    def _keys(self, _call: CloudRequest) -> Reply:
         jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))
         return Reply(body={"keys": [{**jwk, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]})

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from local.cloud.entra import Entra
-from local.cloud.wire import Reply, Route, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route, Wire
 
 Object = dict[str, Any]
 _ROOT = "/graph/v1.0"
@@ -33,22 +33,22 @@ class Graph:
         ]
         wire.mount(routes, guard=self._guard)
 
-    def _guard(self, call: WireRequest) -> Reply | None:
+    def _guard(self, call: CloudRequest) -> Reply | None:
         audience = f"{self._wire.url}/graph"
         if any(self._entra.caller(call, audience=audience + end) for end in ("", "/")):
             return None
         return _error(401, "InvalidAuthenticationToken", "Access token validation failure.")
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         found = list(self.objects[call.params["collection"].lower()].values())
         for name, value in re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")):
             found = [each for each in found if each.get(name) == value]
         return Reply(body={"value": found})
 
-    def _create(self, call: WireRequest) -> Reply:
+    def _create(self, call: CloudRequest) -> Reply:
         collection, id = call.params["collection"].lower(), str(uuid.uuid4())
-        known = self.objects["applications"].values()
-        of = next((app for app in known if app["appId"] == call.body.get("appId")), {"appId": str(uuid.uuid4())})
+        applications = self.objects["applications"].values()
+        of = next((app for app in applications if app["appId"] == call.body.get("appId")), {"appId": str(uuid.uuid4())})
         shared: Object = {
             "appId": of["appId"],
             "appRoles": of.get("appRoles", []),
@@ -57,11 +57,11 @@ class Graph:
         self.objects[collection][id] = {**shared, **call.body, "id": id}
         return Reply(status=201, body=self.objects[collection][id])
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._found(call)
         return Reply(body=found) if found else _error(404, "Request_ResourceNotFound", "Resource does not exist.")
 
-    def _update(self, call: WireRequest) -> Reply:
+    def _update(self, call: CloudRequest) -> Reply:
         found = self._found(call)
         if found is None:
             return _error(404, "Request_ResourceNotFound", "Resource does not exist.")
@@ -81,19 +81,19 @@ class Graph:
                 principal["appRoles"] = call.body["appRoles"]
         return Reply(status=204)
 
-    def _assigned(self, call: WireRequest) -> Reply:
+    def _assigned(self, call: CloudRequest) -> Reply:
         here = [each for each in self.objects["assigned"].values() if each["resourceId"] == call.params["id"]]
         return Reply(body={"value": here})
 
-    def _assign(self, call: WireRequest) -> Reply:
-        wanted = {name: call.body[name] for name in ("principalId", "resourceId", "appRoleId")}
-        if any(wanted.items() <= each.items() for each in self.objects["assigned"].values()):
+    def _assign(self, call: CloudRequest) -> Reply:
+        assignment = {name: call.body[name] for name in ("principalId", "resourceId", "appRoleId")}
+        if any(assignment.items() <= each.items() for each in self.objects["assigned"].values()):
             return _error(400, "Request_BadRequest", "Permission being assigned already exists on the object")
         id = str(uuid.uuid4())
-        self.objects["assigned"][id] = {**wanted, "id": id}
+        self.objects["assigned"][id] = {**assignment, "id": id}
         return Reply(status=201, body=self.objects["assigned"][id])
 
-    def _found(self, call: WireRequest) -> Object | None:
+    def _found(self, call: CloudRequest) -> Object | None:
         return self.objects[call.params["collection"].lower()].get(call.params["id"])
 
 

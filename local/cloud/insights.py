@@ -16,7 +16,7 @@ from local.cloud.clock import Clock
 from local.cloud.entra import Entra
 from local.cloud.resources import kusto
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Reply, Route, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route, Wire
 
 WRITE = "Microsoft.Insights/Telemetry/Write"
 Row = dict[str, Any]
@@ -64,7 +64,7 @@ class Insights:
                 await self._arrived.wait()
         return rows
 
-    def _track(self, call: WireRequest) -> Reply:
+    def _track(self, call: CloudRequest) -> Reply:
         caller = self._entra.caller(call, audience="https://monitor.azure.com/")
         if caller is None:
             return Reply(status=401, body=_answer(0, 401, "The token is missing, expired or not for Azure Monitor."))

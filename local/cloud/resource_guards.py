@@ -1,9 +1,10 @@
-"""Resource Guards: what weakens a vault that one of them watches over takes the consent of somebody else.
+"""Resource Guards: operations that weaken a guarded vault need the consent of somebody else.
 
 Rules (Azure Backup docs on multi-user authorization; the code of the refusal is from memory):
 - A vault is tied to a guard by its proxy, whose maker needs to read the guard. Both kinds of vault say that they are.
-- Deleting what is protected, lowering a vault's security and deleting the proxy are refused. A request that names the
-  consent isn't simulated: whoever is watched over may not have it.
+- A proxy has the same type in both kinds of vault.
+- Deleting what is protected, lowering a vault's security and deleting the proxy are refused. Requests with such
+  a consent aren't simulated: the app must not have it.
 """
 
 from local.cloud.arm import REGION, Arm, Resource, error, iso, not_found
@@ -12,7 +13,7 @@ from local.cloud.backup.protocol import VAULT as BACKUP_VAULT
 from local.cloud.recovery.protocol import VAULT as RECOVERY_VAULT
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 GUARDS = f"{PROVIDER}/resourceGuards"
 _PROXIES = "backupResourceGuardProxies"
@@ -23,10 +24,10 @@ class ResourceGuards:
     def __init__(self, arm: Arm, groups: ResourceGroups, permissions: Permissions) -> None:
         self._arm, self._groups, self._permissions = arm, groups, permissions
         one = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{GUARDS}/{{guard}}"
-        routes = [Route("GET", one, self._get)]
+        routes = [Route("GET", one, arm.get)]
         for vault in (BACKUP_VAULT, RECOVERY_VAULT):
             at = f"{vault}/{_PROXIES}/{{proxy}}"
-            routes += [Route("PUT", at, self._put), Route("GET", at, self._get), Route("DELETE", at, self._delete)]
+            routes += [Route("PUT", at, self._put), Route("GET", at, arm.get), Route("DELETE", at, self._delete)]
         arm.wire.mount(routes, guard=arm.guard)
 
     def add(self, name: str, *, group: str = "rg-security") -> Resource:
@@ -44,11 +45,7 @@ class ResourceGuards:
         guard = watched["properties"]["resourceGuardResourceId"]
         return refusal("UserErrorOperationGuarded", f"The operation is protected by Resource Guard {guard}.")
 
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
-
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path.partition(f"/{_PROXIES}/")[0])
         guard = call.body["properties"]["resourceGuardResourceId"]
         caller = self._arm.caller(call)
@@ -57,18 +54,18 @@ class ResourceGuards:
         if caller is None or not self._permissions.allows(caller, f"{GUARDS}/read", guard):
             return error(403, "LinkedAuthorizationFailed", f"The client may not read Resource Guard {guard}.")
         self._mark(vault)
-        told = [
+        operations = [
             {"vaultCriticalOperation": f"{GUARDS}/{c}", "defaultResourceRequest": f"{guard}/{c}/default"}
             for c in _CRITICAL
         ]
         properties = {
             "resourceGuardResourceId": guard,
-            "resourceGuardOperationDetails": told,
+            "resourceGuardOperationDetails": operations,
             "lastUpdatedTime": iso(self._arm.clock.time()),
             "description": "",
         }
         name = call.path.rpartition("/")[2]
-        row = {"id": call.path, "name": name, "type": f"{vault['type']}/{_PROXIES}", "properties": properties}
+        row = {"id": call.path, "name": name, "type": f"{PROVIDER}/vaults/{_PROXIES}", "properties": properties}
         return Reply(body=self._arm.store(row))
 
     def _mark(self, vault: Resource) -> None:
@@ -78,6 +75,6 @@ class ResourceGuards:
             vault["properties"]["securitySettings"]["multiUserAuthorization"] = "Enabled"
         self._arm.store(vault)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         refused = self.refuse(call.path.partition(f"/{_PROXIES}/")[0])
         return refused or Reply(status=204)

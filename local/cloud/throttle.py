@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import ceil
 
-from local.cloud.wire import WireRequest
+from local.cloud.wire import CloudRequest
 
 _LIMITS = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}  # bucket, refilled per second
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
@@ -22,7 +22,7 @@ class Throttle:
         self.throttled = 0
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
 
-    def refuse(self, call: WireRequest, caller: str, now: float) -> int | None:
+    def refuse(self, call: CloudRequest, caller: str, now: float) -> int | None:
         """Take a token for the call, or say after how many seconds there is one again."""
         subscription, kind = call.params.get("subscription", "").lower(), _KINDS.get(call.method, "writes")
         size, rate = _LIMITS[kind]

@@ -1,4 +1,4 @@
-"""The wire of the simulated cloud: one TLS server on loopback that routes by path, records, and fails when told to."""
+"""The wire of the simulated cloud: a TLS server on loopback that routes by path, records and injects faults."""
 
 import asyncio
 import inspect
@@ -18,23 +18,24 @@ from aiohttp import web
 
 from local.cloud.clock import Clock
 
-_KEPT_EXCHANGES = 50_000
+_MOST_EXCHANGES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class WireRequest:
-    """A request. `params` come from the route's pattern, header names are lower-case, `body` is parsed JSON or None."""
+class CloudRequest:
+    """A request to the simulated cloud."""
 
     method: str
     url: str
     path: str
-    params: dict[str, str]
+    params: dict[str, str]  # from the route's pattern
     query: dict[str, str]
-    headers: dict[str, str]
+    headers: dict[str, str]  # by lower-case name
     content: bytes
 
     @property
     def body(self) -> Any:
+        """The content as parsed JSON, None if there is none."""
         return json.loads(self.content) if self.content else None
 
     @property
@@ -45,21 +46,21 @@ class WireRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer: a JSON `body`, raw `content`, or a `stream` of bytes that stays open."""
+    """An answer with a body, content, or a stream."""
 
     status: int = 200
-    body: Any = None
+    body: Any = None  # sent as JSON
     headers: dict[str, str] = field(default_factory=dict)
-    content: bytes | None = None
-    stream: AsyncIterator[bytes] | None = None
+    content: bytes | None = None  # sent as it is
+    stream: AsyncIterator[bytes] | None = None  # sent as it comes, while the connection stays open
 
 
 class NoAnswer(Exception):
-    """Raised by what answers calls where no server is: the connection breaks off."""
+    """Raised by a handler that stands for an absent server: the connection breaks off."""
 
 
-Handler = Callable[[WireRequest], Reply | Awaitable[Reply]]
-Guard = Callable[[WireRequest], Reply | None]
+Handler = Callable[[CloudRequest], Reply | Awaitable[Reply]]
+Guard = Callable[[CloudRequest], Reply | None]
 
 
 class Route:
@@ -84,23 +85,23 @@ class Route:
 
 
 @dataclass
-class OrderedFault:
-    """An ordered failure of the next `times` calls whose "METHOD path" matches `on`.
+class InjectedFault:
+    """A failure of the next calls that match.
 
     `answer`: give `reply` instead of doing the work. `lose`: do it, then cut the connection. `double`: do it twice.
-    `after`: do it, then give `reply` all the same. `then` is called when that was done.
+    `after`: do it, then give `reply` all the same.
     """
 
-    on: str
+    on: str  # a regular expression for "METHOD path"
     kind: Literal["answer", "lose", "double", "after"]
-    times: int = 1
+    times: int = 1  # how many calls fail
     reply: Reply = field(default_factory=lambda: Reply(status=503, headers={"Retry-After": "5"}))
-    then: Callable[[], object] = lambda: None
+    then: Callable[[], object] = lambda: None  # called after the failure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One recorded request and its answer; credentials are left out."""
+    """One recorded request and its answer, without credentials."""
 
     method: str
     url: str
@@ -119,10 +120,10 @@ class Wire:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.exchanges: deque[Exchange] = deque(maxlen=_KEPT_EXCHANGES)
+        self.exchanges: deque[Exchange] = deque(maxlen=_MOST_EXCHANGES)
         self.calls = 0
         self.clock_skew = 0.0
-        self.faults: list[OrderedFault] = []
+        self.faults: list[InjectedFault] = []
         self.url = ""
         self._mounts: dict[tuple[str, str], list[tuple[Route, Guard | None]]] = defaultdict(
             list
@@ -154,7 +155,7 @@ class Wire:
         if self._runner:
             await self._runner.cleanup()
 
-    def order(self, fault: OrderedFault) -> OrderedFault:
+    def inject(self, fault: InjectedFault) -> InjectedFault:
         self.faults.append(fault)
         return fault
 
@@ -191,7 +192,7 @@ class Wire:
         for route, guard in (*self._mounts[request.method, first], *self._mounts[request.method, ""]):
             params = route.match(path)
             if params is not None:
-                call = WireRequest(
+                call = CloudRequest(
                     method=request.method,
                     url=str(request.url),
                     path=path,
@@ -210,7 +211,7 @@ class Wire:
             body={"error": {"code": "NoSuchRoute", "message": f"{request.method} {request.path} isn't simulated"}},
         )
 
-    def _fault(self, line: str) -> OrderedFault | None:
+    def _fault(self, line: str) -> InjectedFault | None:
         for fault in self.faults:
             if fault.times > 0 and re.search(fault.on, line):
                 fault.times -= 1
@@ -220,13 +221,13 @@ class Wire:
     def _record(self, request: web.Request, content: bytes, reply: Reply) -> Reply:
         if self.exchanges.maxlen == 0:
             return reply
-        kept = {k.lower(): v for k, v in request.headers.items() if k.lower() != "authorization"}
+        headers = {k.lower(): v for k, v in request.headers.items() if k.lower() != "authorization"}
         self.exchanges.append(
             Exchange(
                 method=request.method,
                 url=str(request.url),
                 request=content,
-                request_headers=kept,
+                request_headers=headers,
                 status=reply.status,
                 headers=reply.headers,
                 body=reply.body,

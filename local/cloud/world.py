@@ -61,20 +61,20 @@ class World:
             arm,
             groups,
             roles,
-            guards=self.resource_guards,
+            guard=self.resource_guards.refuse,
             clusters=self.kubernetes.clusters,
-            containers=self.storage,
-            disks=self.machines,
+            storage=self.storage,
+            machines=self.machines,
         )
         self.recovery_vaults = RecoveryVaultService(
             arm,
             groups,
             roles,
             permissions,
-            guards=self.resource_guards,
+            guard=self.resource_guards.refuse,
             files=self.file_shares,
             machines=self.machines,
-            containers=self.storage,
+            storage=self.storage,
         )
 
     def _announce(self, event: Event) -> None:

@@ -2,7 +2,7 @@
 
 Rules:
 - Time is held from the moment the engine has work until its answer is taken.
-- Ten pieces of work run at once: what Azure runs of activities on one instance, unless told otherwise.
+- Ten pieces of work run at once: Azure's default for activities on one instance.
 - An activity that raises fails its task; the text "Type: message" is split into error type and message.
 - A name that no function has fails the task or the instance, as on Azure, instead of waiting for ever.
 """
@@ -33,22 +33,19 @@ _STATUS = {
     pb.ORCHESTRATION_STATUS_FAILED: "Failed",
     pb.ORCHESTRATION_STATUS_TERMINATED: "Terminated",
 }
-_AT_ONCE = 10
+CONCURRENT_WORK_ITEMS = 10
 _KINDS = {"activityTrigger": "activity", "orchestrationTrigger": "orchestration", "entityTrigger": "entity_name"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrchestrationState:
-    """An orchestration as the engine sees it. `status` as the Durable HTTP API names it; `failure` is "Type: message".
-
-    The payloads `input`, `output` and `custom_status` are decoded JSON, as soon as somebody asks for them.
-    """
+    """An orchestration as the engine sees it."""
 
     id: str
     name: str
-    status: str
-    payloads: dict[str, str | None]
-    failure: str | None
+    status: str  # as the Durable HTTP API names it
+    payloads: dict[str, str | None]  # JSON of input, output and custom_status, which are decoded when they are read
+    failure: str | None  # "Type: message"
     created: datetime
     updated: datetime
 
@@ -77,7 +74,7 @@ class DurableExtension:
         self._clock, self._invoke = clock, invoke
         self._functions: dict[tuple[str, str], Function] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(CONCURRENT_WORK_ITEMS)
         self._seen: dict[str, tuple[int, str | None]] = {}
         self._listeners: list[Callable[[OrchestrationState], object]] = []
         self._rpc_url = ""
@@ -119,8 +116,8 @@ class DurableExtension:
         state = (instance.status, instance.custom_status)
         if self._seen.get(instance.instance_id) != state:
             self._seen[instance.instance_id] = state
-            for tell in self._listeners:
-                tell(instance_of(instance))
+            for listener in self._listeners:
+                listener(instance_of(instance))
 
     def _fetch_work(self) -> None:
         for item in self.engine.take_work():
@@ -129,7 +126,7 @@ class DurableExtension:
             task.add_done_callback(self._tasks.discard)
 
     async def _run_in_turn(self, item: pb.WorkItem) -> None:
-        async with self._places:
+        async with self._slots:
             await self._run(item)
 
     async def _run(self, item: pb.WorkItem) -> None:

@@ -2,12 +2,12 @@
 
 Rules:
 - Timers are alarms of the clock; they end with the execution that made them.
-- A parent hears of its child in the moment the child ends, however long that took, with the child's own error.
-- What a child went through is forgotten when it has completed; its result is its parent's.
+- A parent is notified as soon as its child ends, with the child's own error.
+- The history of a completed child is dropped; its parent has the result.
 - Work is announced, never polled for; `take_work` hands out what can run now.
 - Whether an id may run again is decided as on Azure: ended instances are replaceable unless the request's policy
   says otherwise, and an empty policy replaces nothing.
-- What it replaces, calls and reads of the back end's insides is listed in `upstream`.
+- `upstream` lists which internals of the back end it replaces, calls and reads.
 - RPCs come on gRPC's threads; everything else belongs to the event loop's thread.
 """
 

@@ -4,7 +4,7 @@ Rules:
 - One process and one event loop hold the host, the engine and the simulated cloud; the worker is a child process.
 - Time is held while a request, an invocation or a work item is in flight. So a function that waits inside an invocation
   for something that needs time waits for ever: orchestrators wait, functions don't.
-- It proves what the app does in the real runtime; it says nothing about the .NET host, its extension bundle, the
+- It shows what the app does in the real runtime; it shows nothing of the .NET host, its extension bundle, the
   storage behind Durable Functions, scale-out or keys.
 """
 
@@ -89,7 +89,7 @@ class FunctionsHost:
         return [instance_of(one) for one in self._durable.engine.all()]
 
     def histories(self) -> list[pb.OrchestratorRequest]:
-        """What each orchestration went through since it last began anew, as the engine hands it to a worker."""
+        """The history of each orchestration since it last continued as new, as the engine sends it to a worker."""
         return [
             pb.OrchestratorRequest(instanceId=one.instance_id, pastEvents=one.history)
             for one in self._durable.engine.all()

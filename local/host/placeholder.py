@@ -1,4 +1,4 @@
-"""Workers that start in a fraction of the time: forked from a process that has the app's libraries in memory.
+"""Workers that start fast: forked from a process that has already imported the app's libraries.
 
 Azure does the like: it keeps placeholder workers with the runtime loaded, and gives one its environment and app when
 it is needed. Tests start hundreds of workers, which would import the same libraries each.
@@ -38,7 +38,7 @@ _OWN = ("functions", "shared")
 _NOT_AHEAD = (
     "opentelemetry",
     "azure.monitor",
-)  # libraries act otherwise once these are there, and few workers want them
+)  # libraries act otherwise once these are imported, and few workers need them
 _LONGEST_REQUEST = 2**16
 
 
@@ -130,7 +130,7 @@ def _waited(pid: int) -> int:
 
 
 def become_worker(request: dict[str, Any], channel: int, log: int) -> None:
-    """Go on as a worker, for the rest of this process's life."""
+    """Continue as a worker until this process ends."""
     try:
         for output in (1, 2):
             os.dup2(log, output)
@@ -173,7 +173,7 @@ def imported(sources: Iterable[Path]) -> Iterator[str]:
 
 
 def main(channel: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever holds the other end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the host, which ends this process
     load_libraries()
     gc.collect()
     gc.freeze()  # the memory stays shared

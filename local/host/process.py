@@ -1,8 +1,8 @@
-"""The host's side of its worker: a child process that is started, spoken to, and started again when it dies.
+"""The host's side of its worker: a child process that it starts, calls, and replaces when it dies.
 
 Rules:
 - At least once: a durable invocation whose answer was lost (the worker died, or a test took the answer) is sent again.
-- At most once: any other invocation whose answer was lost raises `WorkerLost`; who triggered it decides what follows.
+- At most once: any other invocation whose answer was lost raises `WorkerLost`; the trigger decides what follows.
 - Time is held while a worker starts, so virtual time never passes between a death and what is delivered again.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from local.cloud.clock import Clock
-from local.host.protocol import ActivityResult, Function, Invoke, Loaded, LoadFailed, Value, pack, receive
+from local.host.protocol import Function, InvocationResult, Invoke, Loaded, LoadFailed, Value, pack, receive
 
 _ROOT = Path(__file__).parents[2]
 _MOST_DELIVERIES = 10  # a piece of work that kills every worker must fail at last, not loop
@@ -87,7 +87,7 @@ class WorkerProcess:
         self._folder, self._environ, self._clock, self._log, self._launch = folder, environ, clock, log, launch
         self._tail: deque[str] = deque(maxlen=30)
         self._numbers = count(1)
-        self._pending: dict[int, asyncio.Future[ActivityResult | None]] = {}
+        self._pending: dict[int, asyncio.Future[InvocationResult | None]] = {}
         self._ready = asyncio.Event()
         self._failure: HostFailed | None = None
         self._child: Child | None = None
@@ -147,7 +147,7 @@ class WorkerProcess:
 
     async def _deliver(
         self, function: Function, inputs: dict[str, Value], metadata: dict[str, Value]
-    ) -> ActivityResult | None:
+    ) -> InvocationResult | None:
         await self._ready.wait()
         if self._failure:
             raise self._failure
@@ -160,15 +160,15 @@ class WorkerProcess:
         lost = self.hook(function.name, "after") if self.hook and done else None
         return None if lost or not self._ready.is_set() else done
 
-    async def _send(self, invoke: Invoke) -> ActivityResult | None:
+    async def _send(self, invoke: Invoke) -> InvocationResult | None:
         assert self._writer is not None
-        answer: asyncio.Future[ActivityResult | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[InvocationResult | None] = asyncio.get_running_loop().create_future()
         self._pending[invoke.number] = answer
         self._writer.write(pack(invoke))
         return await answer
 
     async def _listen(self, reader: asyncio.StreamReader, child: Child) -> None:
-        while isinstance(frame := await receive(reader), ActivityResult):
+        while isinstance(frame := await receive(reader), InvocationResult):
             if (answer := self._pending.pop(frame.number, None)) and not answer.done():
                 answer.set_result(frame)
         self._watch = self._clock.spawn(self._replace(child))

@@ -1,8 +1,8 @@
-"""What the host and its worker say to each other: length-prefixed msgpack frames over a socket pair.
+"""The messages between the host and its worker: length-prefixed msgpack frames over a socket pair.
 
 Rules:
-- The worker first sends one `Loaded` or `LoadFailed`. Then the host sends `Invoke`s; each is answered by one `Done`, in
-  any order.
+- The worker first sends one `Loaded` or `LoadFailed`. Then the host sends `Invoke`s; each is answered by one
+  `InvocationResult`, in any order.
 - A `Value` is a TypedData of the Functions worker protocol: `kind` names its field, None means that none is set.
 """
 
@@ -16,13 +16,13 @@ _LENGTH = struct.Struct("!I")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`url` is absolute, header names are lower-case, `params` come from the route."""
+    """A request to an HTTP function."""
 
     method: str
-    url: str
-    headers: dict[str, str]
+    url: str  # absolute
+    headers: dict[str, str]  # by lower-case name
     query: dict[str, str]
-    params: dict[str, str]
+    params: dict[str, str]  # from the route
     body: bytes
 
 
@@ -70,7 +70,7 @@ class Invoke(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     metadata: dict[str, Value]
 
 
-class ActivityResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class InvocationResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """`error` is "Type: message" when the function failed."""
 
     number: int
@@ -79,7 +79,7 @@ class ActivityResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stack_trace: str = ""
 
 
-Frame = Loaded | LoadFailed | Invoke | ActivityResult
+Frame = Loaded | LoadFailed | Invoke | InvocationResult
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

@@ -1,6 +1,6 @@
-"""The insides of other libraries that this host replaces, calls or reads: the whole list, in one place.
+"""All internals of other libraries that this host replaces, calls or reads.
 
-Nobody promises that they stay. `departures` says in what the installed versions differ from what is written here; the
+They may change without notice. `departures` names the differences between the installed versions and this list; the
 engine refuses to start then, and a test fails. Whoever follows such a change looks at `engine.py` first.
 """
 
@@ -19,7 +19,7 @@ from local.cloud.clock import Clock
 Parameters = tuple[str, ...]
 _CALL = ("self", "request", "context")
 
-# Methods of durabletask's back end that the engine has its own way of.
+# Methods of durabletask's back end that the engine overrides.
 REPLACED: dict[str, Parameters] = {
     "start": ("self",),
     "stop": ("self", "grace"),
@@ -92,16 +92,16 @@ def departures(backend: ModuleType = in_memory_backend) -> Iterator[str]:
     yield from _names(connector, CONNECTOR, "aiohttp.connector")
 
 
-def _methods(owner: Any, wanted: dict[str, Parameters], of: str) -> Iterator[str]:
-    yield from _names(owner, tuple(wanted), of)
-    for name, parameters in wanted.items():
+def _methods(owner: Any, expected: dict[str, Parameters], of: str) -> Iterator[str]:
+    yield from _names(owner, tuple(expected), of)
+    for name, parameters in expected.items():
         found = tuple(inspect.signature(getattr(owner, name)).parameters) if hasattr(owner, name) else parameters
         if found != parameters:
             yield f"{of} takes {found} in {name}, not {parameters}"
 
 
-def _names(owner: object, wanted: tuple[str, ...], of: str) -> Iterator[str]:
-    yield from (f"{of} has no {name}" for name in wanted if not hasattr(owner, name))
+def _names(owner: object, expected: tuple[str, ...], of: str) -> Iterator[str]:
+    yield from (f"{of} has no {name}" for name in expected if not hasattr(owner, name))
 
 
 def tell_time_by(clock: Clock) -> None:

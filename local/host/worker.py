@@ -25,10 +25,10 @@ from typing import Any
 from local.cloud.clock import mapped_time
 from local.host import messages
 from local.host.protocol import (
-    ActivityResult,
     Function,
     HttpRequest,
     HttpResponse,
+    InvocationResult,
     Invoke,
     Loaded,
     LoadFailed,
@@ -83,14 +83,14 @@ async def _answer(invoke: Invoke, writer: asyncio.StreamWriter) -> None:
     writer.write(pack(await _run(invoke)))
 
 
-async def _run(invoke: Invoke) -> ActivityResult:
+async def _run(invoke: Invoke) -> InvocationResult:
     import azure_functions_runtime as runtime
 
     answer = await runtime.invocation_request(_request("invocation_request", _invocation(invoke)))
     if answer.result.status == messages.StatusResult.Success:
-        return ActivityResult(number=invoke.number, value=_outgoing(answer.return_value))
+        return InvocationResult(number=invoke.number, value=_outgoing(answer.return_value))
     problem = answer.result.exception
-    return ActivityResult(number=invoke.number, error=problem.message, stack_trace=problem.stack_trace)
+    return InvocationResult(number=invoke.number, error=problem.message, stack_trace=problem.stack_trace)
 
 
 def _invocation(invoke: Invoke) -> SimpleNamespace:
@@ -178,7 +178,7 @@ def main(channel: str, folder: str, clock: str = "") -> None:
     lines = logging.StreamHandler()
     lines.setFormatter(WithFields("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[lines])
-    for chatty in ("azure.functions", "azure.durable_functions"):  # they tell of every invocation and turn
+    for chatty in ("azure.functions", "azure.durable_functions"):  # they log every invocation and turn
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sys.path[0] = folder
     os.chdir(folder)

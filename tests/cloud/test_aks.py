@@ -27,7 +27,7 @@ def _binding() -> TrustedAccessRoleBinding:
     )
 
 
-async def test_a_cluster_tells_what_a_reader_decides_by(world: World) -> None:
+async def test_a_cluster_has_the_fields_that_readers_use(world: World) -> None:
     made = world.aks.add("alpha", tags={"meshward:protect": "true"})
     async with _client(world) as client:
         cluster = await client.managed_clusters.get("RG-clusters", "Alpha")
@@ -52,7 +52,7 @@ async def test_clusters_are_listed_by_subscription_and_by_group(world: World) ->
     assert (every, one_group) == (["alpha", "beta"], ["alpha"])
 
 
-async def test_a_cluster_made_again_has_the_same_id_but_another_identity_and_birth(world: World) -> None:
+async def test_a_cluster_made_again_has_the_same_id_but_another_identity_and_creation_time(world: World) -> None:
     first = world.aks.add("alpha")
     world.aks.remove("alpha")
     await world.clock.advance(timedelta(hours=1))
@@ -87,7 +87,7 @@ async def test_an_absent_cluster_is_not_found(world: World) -> None:
     )
 
 
-async def test_trusted_access_is_bound_and_unbound_in_its_own_time(world: World) -> None:
+async def test_binding_and_unbinding_trusted_access_takes_time(world: World) -> None:
     world.aks.add("alpha")
     async with _client(world) as client:
         bindings = client.trusted_access_role_bindings

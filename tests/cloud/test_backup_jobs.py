@@ -10,10 +10,10 @@ from azure.core.exceptions import HttpResponseError
 from lightkube.resources.core_v1 import Namespace
 
 from local.cloud.backup.content import Object
-from local.cloud.backup.jobs import A_DAY
-from local.cloud.backup.protocol import JobOutcome, OrderedWarning
+from local.cloud.backup.jobs import MOST_PER_DAY
 from local.cloud.backup.rows import WARNING
 from local.cloud.linkerd.roots import new_root
+from local.cloud.vaults import JobOutcome, WarningDetail
 from local.cloud.world import World
 from tests.worlds.backups import AT, VAULT, backed_up, config, names, namespace, protected_shop, request, restore, sent
 from tests.worlds.kubernetes import client_for
@@ -46,7 +46,7 @@ async def test_a_backup_by_a_rule_that_the_policy_lacks_is_refused(client: Any) 
     assert caught.value.status_code == 400
 
 
-async def test_a_scheduled_backup_completes_when_told_and_is_listed(world: World, client: Any) -> None:
+async def test_a_scheduled_backup_completes_at_its_time_and_is_listed(world: World, client: Any) -> None:
     world.backup_vaults.complete_backup("shop", seconds=60)
     early = [j.properties.status async for j in client.jobs.list(**VAULT)]
     await world.clock.advance(timedelta(seconds=61))
@@ -90,7 +90,7 @@ async def test_excluded_types_are_not_restored(world: World, client: Any) -> Non
 
 
 @pytest.mark.parametrize(("policy", "colour"), [("Skip", "green"), ("Patch", "blue")])
-async def test_what_exists_is_kept_unless_the_policy_is_to_patch_it(
+async def test_existing_objects_stay_unless_the_policy_is_to_patch_them(
     world: World, client: Any, policy: str, colour: str
 ) -> None:
     point = backed_up(world)
@@ -99,11 +99,11 @@ async def test_what_exists_is_kept_unless_the_policy_is_to_patch_it(
     present["metadata"]["namespace"] = "verify-shop"
     world.kubernetes.clusters["shop"].apply(present)
     await restore(world, client, point, conflictPolicy=policy)
-    held = world.kubernetes.clusters["shop"].get("ConfigMap", "verify-shop", "settings")
-    assert held["data"]["colour"] == colour
+    after = world.kubernetes.clusters["shop"].get("ConfigMap", "verify-shop", "settings")
+    assert after["data"]["colour"] == colour
 
 
-async def test_a_restore_may_leave_out_a_claim_and_say_nothing(world: World, client: Any) -> None:
+async def test_a_restore_may_leave_out_a_claim_without_a_warning(world: World, client: Any) -> None:
     point = backed_up(world)
     restored = JobOutcome[Object](restored=lambda o: None if o["kind"] == "PersistentVolumeClaim" else o)
     world.backup_vaults.jobs.outcomes["Restore"].append(restored)
@@ -144,7 +144,7 @@ async def test_a_restore_whose_trusted_access_is_gone_fails_as_a_job(world: Worl
 
 async def test_the_eleventh_restore_of_a_day_is_refused_and_the_next_day_allowed(world: World, client: Any) -> None:
     point = backed_up(world)
-    for _ in range(A_DAY):
+    for _ in range(MOST_PER_DAY):
         await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
     with pytest.raises(HttpResponseError) as caught:
         await client.backup_instances.begin_trigger_restore(**AT, parameters=request(world, point))
@@ -179,23 +179,21 @@ async def test_a_restore_goes_on_when_its_point_expires_meanwhile(world: World, 
     assert job.status == "Completed"
 
 
-async def test_warnings_of_a_restore_are_told_one_by_one_with_what_they_are_about(world: World, client: Any) -> None:
+async def test_each_warning_of_a_restore_names_its_object(world: World, client: Any) -> None:
     exists = 'could not restore, ConfigMap "kube-root-ca.crt" already exists.'
     warnings = (
-        OrderedWarning(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),
-        OrderedWarning("UserErrorPVNotFound", "The volume of claim data was not restored.", "pvc/shop/data"),
+        WarningDetail(WARNING, exists, "configmap/verify-shop/kube-root-ca.crt"),
+        WarningDetail("UserErrorPVNotFound", "The volume of claim data was not restored.", "pvc/shop/data"),
     )
     world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(warnings=warnings))
     job = await restore(world, client, backed_up(world))
-    told = [(w.warning.code, w.resource_name) for w in job.extended_info.warning_details]
+    warned = [(w.warning.code, w.resource_name) for w in job.extended_info.warning_details]
     assert job.status == "CompletedWithWarnings"
-    assert told == [(WARNING, warnings[0].resource), ("UserErrorPVNotFound", "pvc/shop/data")]
+    assert warned == [(WARNING, warnings[0].resource), ("UserErrorPVNotFound", "pvc/shop/data")]
 
 
 async def test_a_backup_that_skips_a_volume_says_so_and_its_point_is_partial(world: World, client: Any) -> None:
-    skipped = OrderedWarning(
-        "UserErrorPVSnapshotLimitReached", "The volume of claim data was skipped.", "pvc/shop/data"
-    )
+    skipped = WarningDetail("UserErrorPVSnapshotLimitReached", "The volume of claim data was skipped.", "pvc/shop/data")
     job = world.backup_vaults.complete_backup("shop", warnings=(skipped,))
     points = [p async for p in client.recovery_points.list(**AT)]
     assert job["properties"]["status"] == "CompletedWithWarnings"

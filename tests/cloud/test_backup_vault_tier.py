@@ -7,7 +7,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from local.cloud.backup.content import Object
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 from local.cloud.world import World
 from tests.worlds.backups import AT, backed_up, names, protected_shop, request, sent
 
@@ -28,10 +28,10 @@ def scratch(world: World, **options: Any) -> str:
     return str(world.aks.add("scratch", **options)["id"])
 
 
-def into(wanted: Any, cluster: str) -> Any:
+def into(restore: Any, cluster: str) -> Any:
     """The request with another cluster as its target."""
-    wanted["restoreTargetInfo"]["datasourceInfo"]["resourceID"] = cluster
-    return wanted
+    restore["restoreTargetInfo"]["datasourceInfo"]["resourceID"] = cluster
+    return restore
 
 
 def staging(world: World) -> dict[str, str]:
@@ -42,45 +42,44 @@ def staging(world: World) -> dict[str, str]:
     return {"group": group, "account": account}
 
 
-def let_fill(world: World, place: dict[str, str]) -> None:
+def let_fill(world: World, staging_ids: dict[str, str]) -> None:
     vault = next(v for v in world.arm.of_type("Microsoft.DataProtection/backupVaults"))
     for role, at in ((CONTRIBUTOR, "group"), (ACCOUNT_CONTRIBUTOR, "account"), (BLOB_OWNER, "account")):
-        world.roles.grant(vault["identity"]["principalId"], role, place[at])
+        world.roles.grant(vault["identity"]["principalId"], role, staging_ids[at])
 
 
-def from_vault(world: World, point: str, place: dict[str, str]) -> Any:
+def from_vault(world: World, point: str, staging_ids: dict[str, str]) -> Any:
     """A restore request for the vault tier's copy of a point."""
-    named = {"stagingResourceGroupId": place["group"], "stagingStorageAccountId": place["account"]}
+    named = {"stagingResourceGroupId": staging_ids["group"], "stagingStorageAccountId": staging_ids["account"]}
     return {**request(world, point, objectType=VAULT_TIER, **named), "sourceDataStoreType": "VaultStore"}
 
 
-def staged(world: World, place: dict[str, str]) -> list[str]:
-    """What is in the staging place, by type."""
+def staged(world: World, staging_ids: dict[str, str]) -> list[str]:
+    """What is in the staging group and account, by type."""
     kinds = ("Microsoft.Compute/snapshots", "Microsoft.Compute/disks")
-    kept = [r["type"] for kind in kinds for r in world.arm.of_type(kind, f"{place['group']}/")]
-    return [*kept, *(["container"] * len(world.storage.containers(place["account"])))]
+    left = [r["type"] for kind in kinds for r in world.arm.of_type(kind, f"{staging_ids['group']}/")]
+    return [*left, *(["container"] * len(world.storage.containers(staging_ids["account"])))]
 
 
 async def test_a_restore_into_another_cluster_needs_there_what_a_backup_needs(world: World, client: Any) -> None:
     cluster = scratch(world)
-    wanted = into(request(world, backed_up(world)), cluster)
-    checked: Any = {"restoreRequestObject": wanted}
+    restore = into(request(world, backed_up(world)), cluster)
+    checked: Any = {"restoreRequestObject": restore}
     with pytest.raises(HttpResponseError):
         await (await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)).result()
-    unfit = await sent(world, client, wanted)
+    without = await sent(world, client, restore)
     world.backup_vaults.accept("scratch")
     await (await client.backup_instances.begin_validate_for_restore(**AT, parameters=checked)).result()
-    fit = await sent(world, client, wanted)
-    assert (unfit.status, unfit.error_details[0].code) == ("Failed", "KubernetesBackupListExtensionsError")
-    assert (fit.status, fit.extended_info.recovery_destination) == ("Completed", cluster)
+    ready = await sent(world, client, restore)
+    assert (without.status, without.error_details[0].code) == ("Failed", "KubernetesBackupListExtensionsError")
+    assert (ready.status, ready.extended_info.recovery_destination) == ("Completed", cluster)
     assert world.kubernetes.clusters["scratch"].find("Deployment", "verify-shop", "web")
     assert world.kubernetes.clusters["shop"].find("Namespace", "", "verify-shop") is None
 
 
 async def test_the_other_cluster_s_identity_must_reach_the_snapshots(world: World, client: Any) -> None:
     cluster = scratch(world)
-    held = world.backup_vaults.accept("scratch")
-    mine = held["identity"]["principalId"]
+    mine = world.backup_vaults.accept("scratch")["identity"]["principalId"]
     for grant in list(world.arm.of_type("Microsoft.Authorization/roleAssignments")):
         if grant["properties"]["principalId"] == mine:
             world.arm.remove(grant["id"])
@@ -95,49 +94,47 @@ async def test_the_operational_tier_restores_within_its_region_only(world: World
     assert (job.status, job.error_details[0].code) == ("Failed", "UserErrorTargetClusterNotInSameRegion")
 
 
-async def test_a_point_tells_in_which_stores_it_is(world: World, client: Any) -> None:
+async def test_a_point_lists_its_stores(world: World, client: Any) -> None:
     point = backed_up(world, vaulted=True)
     found = await client.recovery_points.get(**AT, recovery_point_id=point)
     stores = [s["type"] for s in found.properties["recoveryPointDataStoresDetails"]]
     assert stores == ["OperationalStore", "VaultStore"]
 
 
-async def test_a_restore_from_the_vault_tier_leaves_what_it_staged(world: World, client: Any) -> None:
-    place, point = staging(world), backed_up(world, vaulted=True)
-    let_fill(world, place)
-    job = await sent(world, client, from_vault(world, point, place))
+async def test_a_restore_from_the_vault_tier_leaves_its_staged_resources(world: World, client: Any) -> None:
+    staging_ids, point = staging(world), backed_up(world, vaulted=True)
+    let_fill(world, staging_ids)
+    job = await sent(world, client, from_vault(world, point, staging_ids))
     assert (job.status, job["sourceDataStoreType"]) == ("Completed", "VaultStore")
     assert names(world, "PersistentVolumeClaim", "verify-shop") == ["data"]
-    assert staged(world, place) == ["Microsoft.Compute/snapshots", "Microsoft.Compute/disks", "container"]
+    assert staged(world, staging_ids) == ["Microsoft.Compute/snapshots", "Microsoft.Compute/disks", "container"]
 
 
 @pytest.mark.parametrize("outcome", [JobOutcome(status="Failed"), JobOutcome(seconds=None)], ids=["fails", "hangs"])
-async def test_what_was_staged_stays_also_if_the_restore_comes_to_nothing(
+async def test_staged_resources_stay_even_if_the_restore_fails(
     world: World, client: Any, outcome: JobOutcome[Object]
 ) -> None:
-    place, point = staging(world), backed_up(world, vaulted=True)
-    let_fill(world, place)
+    staging_ids, point = staging(world), backed_up(world, vaulted=True)
+    let_fill(world, staging_ids)
     world.backup_vaults.jobs.outcomes["Restore"].append(outcome)
-    await sent(world, client, from_vault(world, point, place))
-    assert len(staged(world, place)) == 3
+    await sent(world, client, from_vault(world, point, staging_ids))
+    assert len(staged(world, staging_ids)) == 3
 
 
-async def test_a_staging_place_that_the_vault_may_not_fill_fails_the_restore(world: World, client: Any) -> None:
-    place, point = staging(world), backed_up(world, vaulted=True)
-    job = await sent(world, client, from_vault(world, point, place))
+async def test_staging_without_roles_of_the_vault_fails_the_restore(world: World, client: Any) -> None:
+    staging_ids, point = staging(world), backed_up(world, vaulted=True)
+    job = await sent(world, client, from_vault(world, point, staging_ids))
     assert job.error_details[0].code == "UserErrorVaultMSIMissingPermissionsOnStagingLocation"
-    assert staged(world, place) == []
+    assert staged(world, staging_ids) == []
 
 
-async def test_a_store_that_doesn_t_hold_the_point_or_criteria_of_the_other_are_refused(
-    world: World, client: Any
-) -> None:
-    place, point, vaulted = staging(world), backed_up(world), backed_up(world, vaulted=True)
+async def test_a_store_without_the_point_and_criteria_of_the_other_store_are_refused(world: World, client: Any) -> None:
+    staging_ids, point, vaulted = staging(world), backed_up(world), backed_up(world, vaulted=True)
     wrong = request(world, vaulted)
-    refused = [from_vault(world, point, place), {**wrong, "sourceDataStoreType": "VaultStore"}]
-    for wanted in refused:
+    refused = [from_vault(world, point, staging_ids), {**wrong, "sourceDataStoreType": "VaultStore"}]
+    for restore in refused:
         with pytest.raises(HttpResponseError) as caught:
-            await client.backup_instances.begin_trigger_restore(**AT, parameters=wanted)
+            await client.backup_instances.begin_trigger_restore(**AT, parameters=restore)
         assert caught.value.status_code == 400
 
 

@@ -192,7 +192,7 @@ async def test_an_immutable_vault_keeps_an_instance_until_its_recovery_points_ex
     world.aks.add("shop")
     instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
     vault = next(world.arm.of_type("Microsoft.DataProtection/backupVaults"))
-    vault["properties"]["securitySettings"]["immutabilitySettings"]["state"] = state
+    vault["properties"]["securitySettings"]["immutabilitySettings"] = {"state": state}
     world.backup_vaults.complete_backup("shop")
     where = {**AT, "backup_instance_name": instance["name"]}
     if state != "Disabled":
@@ -213,12 +213,26 @@ async def test_protection_can_be_stopped_and_a_vault_with_an_instance_is_not_del
     with pytest.raises(HttpResponseError) as caught:
         await client.backup_vaults.begin_delete(**AT)
     await (await client.backup_instances.begin_delete(**where)).result()
-    (kept,) = [i async for i in client.deleted_backup_instances.list(**AT)]
+    (deleted,) = [i async for i in client.deleted_backup_instances.list(**AT)]
     with pytest.raises(HttpResponseError, match="keeps deleted instances"):
         await client.backup_vaults.begin_delete(**AT)
     await world.clock.advance(timedelta(days=14))
     assert [i async for i in client.deleted_backup_instances.list(**AT)] == []
     await (await client.backup_vaults.begin_delete(**AT)).result()
-    assert kept.name == instance["name"]
+    assert deleted.name == instance["name"]
     assert stopped == "ProtectionStopped"
     assert caught.value.status_code == 400
+
+
+async def test_resuming_needs_nothing_while_protected_and_is_refused_beside_another_vault(
+    world: World, client: Any
+) -> None:
+    world.aks.add("shop")
+    instance = world.backup_vaults.protect("shop", vault=VAULT, group=RG)
+    where = {**AT, "backup_instance_name": instance["name"]}
+    await (await client.backup_instances.begin_resume_protection(**where)).result()
+    assert (world.wire.exchanges[-1].status, world.wire.exchanges[-1].headers) == (200, {})
+    world.backup_vaults.protect("shop", vault="bv-other", group=RG)
+    with pytest.raises(HttpResponseError) as caught:
+        await client.backup_instances.begin_resume_protection(**where)
+    assert code(caught) == "UserErrorDppDatasourceAlreadyHasBackupInstance"

@@ -74,7 +74,7 @@ def test_a_property_that_the_service_always_sends_must_not_be_missing(oracle: Or
     assert any("always present" in found for found in oracle.judge([replace(sound, body=body)]))
 
 
-def test_what_is_left_out_is_counted_with_its_reason(oracle: Oracle) -> None:
+def test_skipped_exchanges_are_counted_with_their_reasons(oracle: Oracle) -> None:
     before = oracle.left_out.total()
     sound = real_exchanges(oracle, ".vault.azure.net")[0]
     fault = replace(sound, url=f"https://localhost:1{VAULT}", status=503, body=None)
@@ -91,7 +91,7 @@ def test_urls_are_mapped_back_to_azure() -> None:
     assert azure_url("https://localhost:1/k8s/cluster/api/v1/pods") is None
 
 
-def test_a_test_whose_world_strays_fails(oracle: Oracle) -> None:
+def test_a_test_with_a_wrong_exchange_fails(oracle: Oracle) -> None:
     sound = next(e for e in real_exchanges(oracle, ".vault.azure.net") if e.status == 200)
     conforms([sound])
     with pytest.raises(AssertionError, match="strays from the wire"):

@@ -97,7 +97,7 @@ async def test_publishing_needs_a_token_and_the_schema_of_the_topic(world: World
     assert refused.value.status_code == 400
 
 
-async def test_a_cluster_write_arrives_in_either_schema_and_only_where_the_filter_lets_it(
+async def test_a_cluster_write_arrives_in_either_schema_and_only_where_the_filter_allows_it(
     world: World, webhook: Webhook
 ) -> None:
     own = world.event_grid.SUBSCRIPTION
@@ -181,7 +181,7 @@ async def test_failures_are_repeated_on_the_services_schedule(world: World, webh
     assert not world.event_grid.dead_letters
 
 
-async def test_a_refused_event_is_buried_after_five_minutes_without_another_attempt(
+async def test_a_refused_event_is_dead_lettered_after_five_minutes_without_another_attempt(
     world: World, webhook: Webhook
 ) -> None:
     webhook.statuses = [400]

@@ -65,7 +65,7 @@ async def test_an_absent_file_is_not_found(share: ShareClient) -> None:
         await share.get_file_client("nowhere").download_file()
 
 
-async def test_who_has_no_data_role_reads_nothing(world: World, reader: Principal) -> None:
+async def test_a_caller_without_a_data_role_reads_nothing(world: World, reader: Principal) -> None:
     async with client(world, world.entra.add("stranger")) as stranger:
         with pytest.raises(HttpResponseError) as caught:
             await stranger.get_file_client("a.txt").download_file()

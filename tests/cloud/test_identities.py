@@ -34,7 +34,7 @@ async def test_an_identity_keeps_its_principal_when_it_is_written_again(world: W
     assert [e.status for e in world.wire.exchanges if e.method == "PUT"] == [201, 200]
 
 
-async def test_a_deleted_identity_is_nobody_any_more(world: World) -> None:
+async def test_a_deleted_identity_gets_no_token(world: World) -> None:
     identity = world.identities.add("backup")
     async with _client(world) as client:
         await client.federated_identity_credentials.create_or_update(

@@ -248,7 +248,9 @@ async def test_a_deleted_name_is_taken_until_it_is_purged(certificates: Certific
     assert (await requested(certificates)).status == "inProgress"
 
 
-async def test_deletion_and_recovery_show_late(vault: Vault, world: World, certificates: CertificateClient) -> None:
+async def test_deletions_and_recoveries_appear_late(
+    vault: Vault, world: World, certificates: CertificateClient
+) -> None:
     await self_issued(certificates)
     vault.delete(ROOT)
     with pytest.raises(ResourceNotFoundError):
@@ -331,7 +333,7 @@ def events(world: World, vault: Vault) -> Callable[[], list[str]]:
     return lambda: [delivery.event["eventType"].rpartition(".")[2] for delivery in world.event_grid.deliveries]
 
 
-async def test_a_root_announces_that_it_nears_expiry_thirty_days_before(
+async def test_the_near_expiry_event_of_a_root_comes_thirty_days_before(
     world: World, vault: Vault, events: Callable[[], list[str]]
 ) -> None:
     now = world.clock.now()
@@ -344,7 +346,7 @@ async def test_a_root_announces_that_it_nears_expiry_thirty_days_before(
     assert events()[1:] == ["CertificateExpired"]
 
 
-async def test_a_version_that_was_replaced_or_deleted_announces_nothing(
+async def test_a_version_that_was_replaced_or_deleted_has_no_expiry_event(
     world: World, vault: Vault, certificates: CertificateClient, events: Callable[[], list[str]]
 ) -> None:
     now = world.clock.now()
@@ -356,7 +358,7 @@ async def test_a_version_that_was_replaced_or_deleted_announces_nothing(
     assert events() == ["CertificateNewVersionCreated"]
 
 
-async def test_making_a_root_announces_two_versions(
+async def test_making_a_root_publishes_two_events_of_new_versions(
     world: World, caller: Principal, certificates: CertificateClient, events: Callable[[], list[str]]
 ) -> None:
     await make_root(world, caller, certificates)

@@ -86,9 +86,9 @@ async def test_replacing_an_outdated_version_is_a_conflict(client: AsyncClient) 
 
 
 async def test_applying_twice_changes_nothing(client: AsyncClient) -> None:
-    wanted = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"})
-    first = await client.apply(wanted)
-    again = await client.apply(wanted)
+    config = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "red"})
+    first = await client.apply(config)
+    again = await client.apply(config)
     assert first.metadata
     assert again.metadata
     assert first.metadata.resourceVersion == again.metadata.resourceVersion
@@ -99,12 +99,12 @@ async def test_applying_a_field_of_another_manager_is_a_conflict_unless_forced(
 ) -> None:
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "colours", "namespace": "shop"}}
     cluster.apply({**theirs, "data": {"a": "red", "b": "blue"}}, manager="helm")
-    wanted = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "green"})
+    config = ConfigMap(metadata=ObjectMeta(name="colours", namespace="shop"), data={"a": "green"})
     with pytest.raises(ApiError) as refused:
-        await client.apply(wanted)
+        await client.apply(config)
     assert refused.value.status.reason == "Conflict"
     assert 'conflict with "helm" using v1: .data.a' in (refused.value.status.message or "")
-    forced = await client.apply(wanted, force=True)
+    forced = await client.apply(config, force=True)
     assert forced.data == {"a": "green", "b": "blue"}
 
 
@@ -157,13 +157,15 @@ async def test_a_patch_of_the_object_leaves_its_status_alone(client: AsyncClient
 
 
 async def test_an_unknown_kind_is_not_found(client: AsyncClient) -> None:
-    wanted = create_namespaced_resource("example.org", "v1", "Colour", "colours")
+    config = create_namespaced_resource("example.org", "v1", "Colour", "colours")
     with pytest.raises(ApiError) as refused:
-        await client.get(wanted, "red", namespace="shop")
+        await client.get(config, "red", namespace="shop")
     assert (refused.value.status.code, refused.value.status.reason) == (404, "NotFound")
 
 
-async def test_a_definition_makes_its_kind_known(client: AsyncClient, cluster: SimulatedCluster) -> None:
+async def test_a_custom_resource_definition_makes_its_kind_served(
+    client: AsyncClient, cluster: SimulatedCluster
+) -> None:
     cluster.apply(
         {
             "apiVersion": "apiextensions.k8s.io/v1",
@@ -203,7 +205,7 @@ async def test_lists_are_selected_and_paged(client: AsyncClient, cluster: Simula
     assert len(named) == 1
 
 
-async def test_a_forgotten_page_token_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
+async def test_an_expired_page_token_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     for number in range(3):
         meta = {"name": f"c{number}", "namespace": "shop"}
         cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
@@ -241,7 +243,7 @@ async def test_a_watch_ends_when_its_time_is_over(client: AsyncClient, cluster: 
         assert [line async for line in lines] == []
 
 
-async def test_a_watch_from_a_forgotten_version_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
+async def test_a_watch_from_an_expired_version_is_gone(client: AsyncClient, cluster: SimulatedCluster) -> None:
     cluster.forget_history()
     with pytest.raises(ApiError, match="too old resource version"):
         async for _ in client.watch(ConfigMap, namespace="shop", resource_version="5"):
@@ -262,7 +264,7 @@ async def test_a_deployment_gets_its_pods_through_a_replica_set(cluster: Simulat
     assert (above["kind"], above["name"]) == ("Deployment", "web")
 
 
-async def test_right_after_a_restart_the_status_still_speaks_of_the_old_rollout(
+async def test_right_after_a_restart_the_status_still_shows_the_old_rollout(
     cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
     cluster.apply(workload("web"))
@@ -369,7 +371,7 @@ async def test_a_restored_deployment_is_not_ready_before_its_pods_are(cluster: S
     assert "status" not in cluster.get("Deployment", "shop", "copy")
 
 
-async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(
+async def test_deleting_a_namespace_deletes_its_objects_but_not_at_once(
     cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
     cluster.apply(workload("web"))
@@ -388,25 +390,25 @@ async def test_a_namespace_takes_what_is_in_it_along_but_not_at_once(
 
 async def test_dependents_follow_their_owner_or_stay_as_orphans(cluster: SimulatedCluster, client: AsyncClient) -> None:
     cluster.apply(workload("web"))
-    cluster.apply(workload("kept"))
+    cluster.apply(workload("orphaned"))
     await cluster.clock.advance(MINUTE)
     await client.delete(Deployment, "web", namespace="shop")
-    await client.delete(Deployment, "kept", namespace="shop", cascade=CascadeType.ORPHAN)
+    await client.delete(Deployment, "orphaned", namespace="shop", cascade=CascadeType.ORPHAN)
     await cluster.clock.advance(MINUTE)
-    assert [len(pods(cluster, app)) for app in ("web", "kept")] == [0, 3]
+    assert [len(pods(cluster, app)) for app in ("web", "orphaned")] == [0, 3]
 
 
 async def test_an_object_with_a_finalizer_stays_until_that_is_removed(
     cluster: SimulatedCluster, client: AsyncClient
 ) -> None:
-    meta = {"name": "held", "namespace": "shop", "finalizers": ["example.org/hold"]}
+    meta = {"name": "finalized", "namespace": "shop", "finalizers": ["example.org/hold"]}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
-    await client.delete(ConfigMap, "held", namespace="shop")
-    held = await client.get(ConfigMap, "held", namespace="shop")
-    assert held.metadata
-    assert held.metadata.deletionTimestamp
-    await client.patch(ConfigMap, "held", {"metadata": {"finalizers": None}}, namespace="shop")
-    assert cluster.find("ConfigMap", "shop", "held") is None
+    await client.delete(ConfigMap, "finalized", namespace="shop")
+    found = await client.get(ConfigMap, "finalized", namespace="shop")
+    assert found.metadata
+    assert found.metadata.deletionTimestamp
+    await client.patch(ConfigMap, "finalized", {"metadata": {"finalizers": None}}, namespace="shop")
+    assert cluster.find("ConfigMap", "shop", "finalized") is None
 
 
 async def test_a_deleted_pod_ends_after_its_grace_and_is_replaced(

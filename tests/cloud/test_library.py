@@ -1,4 +1,4 @@
-"""The simulated cloud is a library in place: it needs nothing of the app, goes in no circle, and runs as it says."""
+"""The simulated cloud is a library: it needs nothing of the app, has no circular imports, and its examples run."""
 
 import ast
 import re
@@ -36,10 +36,10 @@ def test_the_world_alone_puts_services_together() -> None:
 
 
 def test_nothing_of_the_project_but_itself_is_imported() -> None:
-    assert strangers({name for names in imports(sources(ROOT, "local/cloud")).values() for name in names}) == set()
+    assert foreign({name for names in imports(sources(ROOT, "local/cloud")).values() for name in names}) == set()
 
 
-def test_no_file_knows_whose_cloud_it_is() -> None:
+def test_no_file_of_the_cloud_names_the_project() -> None:
     files = [file for file in CLOUD.rglob("*") if file.suffix in (".py", ".md", ".json")]
     assert len(files) > 80
     assert [file.name for file in files if "meshward" in file.read_text().lower()] == []
@@ -48,21 +48,21 @@ def test_no_file_knows_whose_cloud_it_is() -> None:
 def test_its_tests_need_nothing_of_the_app() -> None:
     graph = imports(sources(ROOT, "tests", "functions", "shared", "local"))
     own = {module for module in graph if module.startswith("tests.cloud.")} | {"tests.conftest"}
-    assert strangers({name for module in own for name in reached(graph, module)}) == set()
+    assert foreign({name for module in own for name in reached(graph, module)}) == set()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.splitlines()[0].removeprefix("# "))
 def test_an_example_of_the_readme_prints_what_it_says(example: str) -> None:
-    wanted = re.findall(r"print\(.*# (.*)$", example, re.MULTILINE)
+    expected = re.findall(r"print\(.*# (.*)$", example, re.MULTILINE)
     ran = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (ran.stdout.splitlines(), ran.stderr) == (wanted, "")
+    assert (ran.stdout.splitlines(), ran.stderr) == (expected, "")
 
 
 def test_the_readme_has_examples() -> None:
     assert len(EXAMPLES) == 3
 
 
-def strangers(modules: Iterable[str]) -> set[str]:
+def foreign(modules: Iterable[str]) -> set[str]:
     """Modules of the project that are neither the cloud's nor tests."""
     ours = {name for name in modules if name.partition(".")[0] in ("functions", "shared", "local", "function_app")}
     return {name for name in ours if not f"{name}.".startswith("local.cloud.")}
@@ -84,14 +84,14 @@ def imports(sources: Mapping[str, str]) -> dict[str, set[str]]:
     return {module: set(_imported(ast.parse(text), sources)) for module, text in sources.items()}
 
 
-def _imported(tree: ast.Module, known: Mapping[str, str]) -> Iterator[str]:
+def _imported(tree: ast.Module, modules: Mapping[str, str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are absolute here"
             within = {f"{node.module}.{alias.name}" for alias in node.names}
-            yield from within & known.keys() or {str(node.module)}
+            yield from within & modules.keys() or {str(node.module)}
 
 
 def reached(graph: Imports, start: str) -> set[str]:

@@ -35,7 +35,7 @@ async def test_pods_of_an_injected_namespace_are_ready_with_a_proxy_that_trusts_
     assert mesh.linkerd.broken_pairs() == []
 
 
-async def test_the_spec_of_a_control_plane_pod_does_not_tell_what_it_trusts(mesh: MeshWorld) -> None:
+async def test_the_spec_of_a_control_plane_pod_does_not_show_its_roots(mesh: MeshWorld) -> None:
     assert {anchors(p) for p in pods(mesh.clusters[0], "linkerd")} == {""}
 
 
@@ -163,9 +163,9 @@ async def test_without_a_ready_injector_pods_are_refused_until_one_is_back(mesh:
     cluster.apply({**injector, "spec": {"replicas": 0}})
     await mesh.world.clock.advance(MINUTE)
     client = client_for(mesh.world, cluster.name)
-    wanted = Pod(metadata=ObjectMeta(name="late", namespace="shop"), spec=PodSpec(containers=[Container(name="app")]))
+    pod = Pod(metadata=ObjectMeta(name="late", namespace="shop"), spec=PodSpec(containers=[Container(name="app")]))
     with pytest.raises(ApiError, match="failed calling webhook"):
-        await client.create(wanted)
+        await client.create(pod)
     await client.close()
     name = pods(cluster, "shop")[0]["metadata"]["name"]
     cluster.delete("Pod", "shop", name)
@@ -198,7 +198,7 @@ async def test_a_pod_may_opt_out_and_a_manually_injected_one_keeps_its_bundle(me
     assert {anchors(p) for p in by_app["manual"]} == {mesh.old.pem}
 
 
-async def test_clusters_of_other_trust_domains_neither_talk_nor_count(world: World, mesh: MeshWorld) -> None:
+async def test_proxies_of_other_trust_domains_are_neither_connected_nor_counted(world: World, mesh: MeshWorld) -> None:
     other = new_root("root.linkerd.other.example", world.clock.now())
     world.kubernetes.add("elsewhere")
     certificate, key = other.issuer("identity.linkerd.other.example", world.clock.now())
@@ -237,5 +237,5 @@ async def test_in_a_stopped_cluster_leaves_lapse_and_its_proxies_come_back_with_
     assert all(is_ready(p) for p in stopped.objects("Pod"))
     back = [p for p in mesh.linkerd.proxies(DOMAIN) if p.cluster == "c1"]
     assert {p.roots for p in back} == {frozenset({mesh.old.fingerprint})}
-    assert all(p.leaf and p.leaf.closes > world.clock.time() for p in back)
+    assert all(p.leaf and p.leaf.not_after > world.clock.time() for p in back)
     assert not mesh.linkerd.failed

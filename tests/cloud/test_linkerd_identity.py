@@ -80,7 +80,7 @@ async def metrics(world: World, cluster: SimulatedCluster, pod: Object, port: in
     return answer.raise_for_status().text if answer.status_code == 200 else f"{answer.status_code}"
 
 
-async def test_a_proxy_tells_its_leaf_in_its_metrics(mesh: MeshWorld) -> None:
+async def test_the_metrics_of_a_proxy_describe_its_leaf(mesh: MeshWorld) -> None:
     cluster = mesh.clusters[0]
     text = await metrics(mesh.world, cluster, pods(cluster, "shop")[0], 4191)
     values = dict(line.rsplit(" ", 1) for line in text.splitlines())
@@ -106,7 +106,7 @@ async def test_metrics_bear_the_names_of_the_proxys_version(world: World, versio
     assert await metrics(world, mesh.clusters[0], pods(mesh.clusters[0], "linkerd", "identity")[0], 9990) == "\n"
 
 
-async def test_leaves_are_renewed_after_seventy_percent_of_their_life(mesh: MeshWorld) -> None:
+async def test_leaves_are_renewed_after_seventy_percent_of_their_lifetime(mesh: MeshWorld) -> None:
     first = {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)}
     await mesh.world.clock.advance(16 * HOUR)
     assert {p: p.leaf for p in mesh.linkerd.proxies(DOMAIN)} == first
@@ -119,7 +119,7 @@ async def test_a_leaf_never_outlives_its_issuer_and_its_renewal_after_that_is_re
     await mesh.world.clock.advance(3 * MINUTE)
     await mesh.restart_control_planes()
     await mesh.restart_workloads()
-    ends = max(p.leaf.closes for p in mesh.linkerd.proxies(DOMAIN) if p.leaf)
+    ends = max(p.leaf.not_after for p in mesh.linkerd.proxies(DOMAIN) if p.leaf)
     assert ends < mesh.world.clock.time() + 10 * 3600
     await mesh.world.clock.advance(10 * HOUR)
     assert events(mesh.clusters[0], "IssuerValidationFailed")

@@ -50,7 +50,7 @@ async def test_without_an_egress_network_everything_is_forwarded(world: World, c
     assert not policy(world).refuses_egress(pod(cluster), "example.com")
 
 
-async def test_a_network_takes_the_metadata_endpoint_but_no_private_address(
+async def test_an_egress_network_holds_the_metadata_endpoint_but_no_private_address(
     world: World, cluster: SimulatedCluster
 ) -> None:
     await apply(world, cluster, "EgressNetwork", "out", trafficPolicy="Deny")
@@ -64,12 +64,12 @@ async def test_a_network_that_reaches_into_the_cluster_is_not_accepted_nor_its_r
     everything = [{"cidr": "0.0.0.0/0"}]
     network = await apply(world, cluster, "EgressNetwork", "out", trafficPolicy="Deny", networks=everything)
     assert network["status"]["conditions"][0]["reason"] == "EgressReasonNetworkOverlap"
-    told = (await route(world, cluster, "example.com"))["status"]["parents"][0]["conditions"][0]
-    assert (told["status"], told["message"]) == ("False", "EgressNetwork parent has not been accepted")
+    condition = (await route(world, cluster, "example.com"))["status"]["parents"][0]["conditions"][0]
+    assert (condition["status"], condition["message"]) == ("False", "EgressNetwork parent has not been accepted")
     assert policy(world).refuses_egress(pod(cluster), "example.com"), "all is denied, what the route names included"
 
 
-async def test_a_network_of_the_namespace_hides_those_of_all_namespaces(
+async def test_a_network_of_the_namespace_overrides_those_of_all_namespaces(
     world: World, cluster: SimulatedCluster
 ) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "linkerd-egress"}})
@@ -87,9 +87,7 @@ async def test_the_smallest_network_around_an_address_decides(world: World, clus
     assert policy(world).refuses_egress(pod(cluster), "example.com", address="20.50.2.2")
 
 
-async def test_a_route_lets_its_hosts_through_on_its_port_once_it_is_accepted(
-    world: World, cluster: SimulatedCluster
-) -> None:
+async def test_an_accepted_route_allows_its_hosts_on_its_port(world: World, cluster: SimulatedCluster) -> None:
     await route(world, cluster, "example.com", "*.example.org")
     await apply(world, cluster, "EgressNetwork", "out", trafficPolicy="Deny")
     names = ("example.com", "a.b.example.org", "example.org", "www.example.com")
@@ -98,7 +96,7 @@ async def test_a_route_lets_its_hosts_through_on_its_port_once_it_is_accepted(
     assert policy(world).refuses_egress(pod(cluster), "example.com", 8443)
 
 
-async def test_a_pod_without_a_proxy_is_bound_by_nothing(world: World, cluster: SimulatedCluster) -> None:
+async def test_no_policy_applies_to_a_pod_without_a_proxy(world: World, cluster: SimulatedCluster) -> None:
     await apply(world, cluster, "EgressNetwork", "out", trafficPolicy="Deny")
     bare = {"name": "bare", "namespace": SHOP, "annotations": {"linkerd.io/inject": "disabled"}}
     spec = {"containers": [{"name": "app", "image": "app:1"}]}

@@ -21,16 +21,16 @@ async def names(disks: Any) -> list[str]:
     return sorted([disk.name async for disk in disks.list_by_resource_group(GROUP)])
 
 
-async def test_a_machine_names_its_disks_and_they_tell_their_sizes(world: World, compute: Any) -> None:
+async def test_a_machine_names_its_disks_and_these_have_sizes(world: World, compute: Any) -> None:
     world.machines.add("vm-orders", tags={"meshward:protect": "true"})
     machine = await compute.virtual_machines.get(GROUP, "vm-orders")
     profile = machine.storage_profile
-    held = [await compute.disks.get(GROUP, disk.name) for disk in (profile.os_disk, *profile.data_disks)]
+    attached = [await compute.disks.get(GROUP, disk.name) for disk in (profile.os_disk, *profile.data_disks)]
     assert machine.tags == {"meshward:protect": "true"}
     assert [disk.lun for disk in profile.data_disks] == [0, 1]
-    assert [(disk.disk_size_gb, disk.os_type) for disk in held] == [(30, "Linux"), (128, None), (64, None)]
-    assert {disk.managed_by for disk in held} == {machine.id}
-    assert all(disk.time_created for disk in held)
+    assert [(disk.disk_size_gb, disk.os_type) for disk in attached] == [(30, "Linux"), (128, None), (64, None)]
+    assert {disk.managed_by for disk in attached} == {machine.id}
+    assert all(disk.time_created for disk in attached)
 
 
 async def test_machines_are_listed_by_group_and_by_subscription(world: World, compute: Any) -> None:
@@ -40,7 +40,7 @@ async def test_machines_are_listed_by_group_and_by_subscription(world: World, co
     assert sorted([m.name async for m in compute.virtual_machines.list_all()]) == ["vm-orders", "vm-shop"]
 
 
-async def test_a_disk_that_a_machine_holds_cannot_be_deleted(world: World, compute: Any) -> None:
+async def test_an_attached_disk_cannot_be_deleted(world: World, compute: Any) -> None:
     world.machines.add("vm-orders", [MachineDisk(lun=None, size=30)])
     (name,) = await names(compute.disks)
     with pytest.raises(HttpResponseError) as caught:
@@ -49,7 +49,7 @@ async def test_a_disk_that_a_machine_holds_cannot_be_deleted(world: World, compu
     assert await names(compute.disks) == [name]
 
 
-async def test_a_free_disk_is_gone_a_moment_after_its_deletion(world: World, compute: Any) -> None:
+async def test_an_unattached_disk_is_gone_a_moment_after_its_deletion(world: World, compute: Any) -> None:
     group = world.resource_groups.add(GROUP)
     world.machines.make_disk(group["id"], "free", MachineDisk(lun=0, size=8), location=group["location"])
     await compute.disks.begin_delete(GROUP, "free", polling=False)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallResult, PodCall
 from local.cloud.kubernetes.objects import Object, is_ready
 from local.cloud.world import World
 
@@ -12,7 +12,7 @@ READ = "%output{/dev/termination-log}%{http_code}"
 
 
 class Marking:
-    """A mesh that marks pods, holds back or breaks those it is told to, and answers all calls itself."""
+    """A mesh that marks pods, delays or breaks chosen ones, and answers all calls itself."""
 
     def __init__(self) -> None:
         self.holds, self.breaks = False, ""
@@ -36,8 +36,8 @@ class Marking:
     def metrics(self, pod: Object, port: int) -> str | None:  # noqa: ARG002
         return None
 
-    def carry(self, call: PodCall) -> CallAnswer:
-        return CallAnswer(status=418 if call.path == "/tea" else 200)
+    def carry(self, call: PodCall) -> CallResult:
+        return CallResult(status=418 if call.path == "/tea" else 200)
 
 
 def meshed(world: World) -> tuple[SimulatedCluster, Marking]:
@@ -73,7 +73,7 @@ async def test_a_pod_is_ready_no_sooner_than_its_mesh_says(world: World) -> None
     assert is_ready(pod(cluster, "web"))
 
 
-async def test_what_a_mesh_can_not_start_is_tried_again(world: World) -> None:
+async def test_a_pod_that_a_mesh_can_not_start_is_tried_again(world: World) -> None:
     cluster, mesh = meshed(world)
     mesh.breaks = "no trust anchors"
     run(cluster, "web")
@@ -85,7 +85,7 @@ async def test_what_a_mesh_can_not_start_is_tried_again(world: World) -> None:
     assert is_ready(pod(cluster, "web"))
 
 
-async def test_a_mesh_hears_of_the_start_and_the_end_of_a_pod(world: World) -> None:
+async def test_a_mesh_is_called_at_the_start_and_the_end_of_a_pod(world: World) -> None:
     cluster, mesh = meshed(world)
     run(cluster, "web")
     await world.clock.advance(MINUTE)
@@ -95,7 +95,7 @@ async def test_a_mesh_hears_of_the_start_and_the_end_of_a_pod(world: World) -> N
     assert mesh.running == set()
 
 
-async def test_a_mesh_hears_that_a_cluster_stops_and_starts(world: World) -> None:
+async def test_a_mesh_is_called_when_a_cluster_stops_and_starts(world: World) -> None:
     cluster, mesh = meshed(world)
     run(cluster, "web")
     await world.clock.advance(MINUTE)

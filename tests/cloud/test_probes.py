@@ -1,4 +1,4 @@
-"""What programs in simulated pods get from other pods, where naive probes are told less than they think."""
+"""What programs in simulated pods get from other pods, and where a naive probe proves less than it seems."""
 
 from datetime import timedelta
 from typing import Any
@@ -58,8 +58,8 @@ async def probe(
     """A pod with this program, two minutes later."""
     meta = {"generateName": "probe-", "namespace": namespace, "annotations": {"linkerd.io/inject": inject}}
     container = {"name": "probe", "image": image, "command": command}
-    wanted = {"restartPolicy": "Never", "serviceAccountName": account, "containers": [container], **(spec or {})}
-    made = cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": wanted})
+    pod_spec = {"restartPolicy": "Never", "serviceAccountName": account, "containers": [container], **(spec or {})}
+    made = cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": pod_spec})
     await cluster.clock.advance(2 * MINUTE)
     found = cluster.current(made)
     assert found
@@ -72,7 +72,7 @@ def state(pod: Object, container: str = "probe") -> Object:
     return found
 
 
-def told(pod: Object) -> str:
+def output(pod: Object) -> str:
     return str(state(pod)["terminated"]["message"])
 
 
@@ -124,7 +124,7 @@ def restrict(cluster: SimulatedCluster, *identities: str, port: int | str = "htt
 async def test_a_probe_gets_the_status_of_a_workload_and_its_proxy_runs_on_beside_it(cluster: SimulatedCluster) -> None:
     server(cluster)
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/health"))
-    assert told(pod) == "200 0 "
+    assert output(pod) == "200 0 "
     assert state(pod)["terminated"]["reason"] == "Completed"
     assert "running" in state(pod, "linkerd-proxy")
     assert pod["status"]["phase"] == "Running"
@@ -134,7 +134,7 @@ async def test_a_native_sidecar_ends_with_the_probe(world: World) -> None:
     cluster = await cluster_of(world, native_sidecars=True)
     server(cluster)
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))
-    assert told(pod) == "200 0 "
+    assert output(pod) == "200 0 "
     assert pod["status"]["phase"] == "Succeeded"
     assert "terminated" in state(pod, "linkerd-proxy")
 
@@ -151,14 +151,14 @@ async def test_a_pod_that_has_ended_can_be_deleted(world: World) -> None:
 async def test_a_workload_answers_by_path(cluster: SimulatedCluster) -> None:
     server(cluster, http="/health=503,/=204")
     at = await address(cluster)
-    told_by_path = [told(await probe(cluster, asking(f"http://{at}:8080{path}"))) for path in ("/health", "/", "/x")]
-    assert told_by_path == ["503 0 ", "204 0 ", "404 0 "]
+    by_path = [output(await probe(cluster, asking(f"http://{at}:8080{path}"))) for path in ("/health", "/", "/x")]
+    assert by_path == ["503 0 ", "204 0 ", "404 0 "]
 
 
-async def test_curl_fails_on_a_status_only_if_told_to(cluster: SimulatedCluster) -> None:
+async def test_curl_fails_on_a_status_only_with_its_flag_fail(cluster: SimulatedCluster) -> None:
     server(cluster, http="404")
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/", "--fail"))
-    assert told(pod) == "404 22 "
+    assert output(pod) == "404 22 "
     assert (state(pod)["terminated"]["exitCode"], state(pod)["terminated"]["reason"]) == (22, "Error")
 
 
@@ -169,7 +169,7 @@ async def test_a_service_is_resolved_and_leads_to_a_ready_pod(cluster: Simulated
     cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
     await address(cluster)
     names = ("web", "web.shop", "web.shop.svc.cluster.local", "nobody")
-    assert [told(await probe(cluster, asking(f"http://{name}/"))) for name in names] == [
+    assert [output(await probe(cluster, asking(f"http://{name}/"))) for name in names] == [
         "200 0 ",
         "200 0 ",
         "200 0 ",
@@ -183,11 +183,11 @@ async def test_retries_wait_for_a_workload_that_isn_t_there_yet(cluster: Simulat
     (pod,) = [p for p in pods(cluster, SHOP) if p["metadata"]["labels"].get("app") == "web"]
     mended = {**pod["metadata"], "annotations": {**pod["metadata"]["annotations"], HTTP: "200"}}
     cluster.clock.after(20, lambda: cluster.update({**pod, "metadata": mended}))
-    assert told(await probe(cluster, asking(f"http://{at}:8080/", "--retry", "5"))) == "200 0 "
-    assert told(await probe(cluster, asking(f"http://{at}:8081/", "--retry", "2", "--retry-all-errors"))) == "502 0 "
+    assert output(await probe(cluster, asking(f"http://{at}:8080/", "--retry", "5"))) == "200 0 "
+    assert output(await probe(cluster, asking(f"http://{at}:8081/", "--retry", "2", "--retry-all-errors"))) == "502 0 "
 
 
-async def test_an_allowed_identity_is_let_through_and_another_refused_and_not_told_why(
+async def test_an_allowed_identity_gets_an_answer_and_another_a_refusal_without_a_reason(
     cluster: SimulatedCluster,
 ) -> None:
     server(cluster)
@@ -196,7 +196,7 @@ async def test_an_allowed_identity_is_let_through_and_another_refused_and_not_to
     allowed = await probe(cluster, asking(f"http://{at}:8080/"))
     refused = await probe(cluster, asking(f"http://{at}:8080/"), account="stranger")
     outside = await probe(cluster, asking(f"http://{at}:8080/"), inject="disabled")
-    assert [told(pod) for pod in (allowed, refused, outside)] == ["200 0 ", "403 0 ", "403 0 "]
+    assert [output(pod) for pod in (allowed, refused, outside)] == ["200 0 ", "403 0 ", "403 0 "]
 
 
 async def test_the_oldest_proxies_hand_the_reason_of_a_refusal_on_to_the_client(world: World) -> None:
@@ -205,21 +205,21 @@ async def test_the_oldest_proxies_hand_the_reason_of_a_refusal_on_to_the_client(
     restrict(cluster, ME)
     at = await address(cluster)
     refused = await probe(cluster, asking(f"http://{at}:8080/"), account="stranger")
-    assert told(refused).startswith("403 0 client 10.244.")
-    assert told(refused).endswith(f"server: {at}:8080: unauthorized request on route")
+    assert output(refused).startswith("403 0 client 10.244.")
+    assert output(refused).endswith(f"server: {at}:8080: unauthorized request on route")
 
 
 @pytest.mark.parametrize("port", [8080, "http"])
 async def test_a_server_names_its_port_by_number_or_name(cluster: SimulatedCluster, port: int | str) -> None:
     server(cluster)
     restrict(cluster, port=port)
-    assert told(await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))) == "403 0 "
+    assert output(await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))) == "403 0 "
 
 
 async def test_a_refused_connection_to_an_opaque_port_is_closed(cluster: SimulatedCluster) -> None:
     server(cluster)
     restrict(cluster, proxyProtocol="opaque")
-    assert told(await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))) == "000 52 "
+    assert output(await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))) == "000 52 "
 
 
 @pytest.mark.parametrize(("default", "outside"), [("deny", "403"), ("all-authenticated", "403"), ("audit", "200")])
@@ -230,7 +230,7 @@ async def test_without_a_server_the_default_policy_decides(
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP, "annotations": annotations}})
     server(cluster)
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/"), inject="disabled")
-    assert told(pod) == f"{outside} 0 "
+    assert output(pod) == f"{outside} 0 "
 
 
 @pytest.mark.parametrize(("http", "ports"), [("refused", 1), ("200", 0)])
@@ -239,7 +239,7 @@ async def test_the_server_s_proxy_answers_for_an_application_that_doesn_t_listen
 ) -> None:
     server(cluster, http=http, ports=ports)
     at = await address(cluster)
-    assert told(await probe(cluster, asking(f"http://{at}:8080/"))) == "502 0 "
+    assert output(await probe(cluster, asking(f"http://{at}:8080/"))) == "502 0 "
 
 
 async def test_outside_the_mesh_the_kernel_answers_for_it(cluster: SimulatedCluster) -> None:
@@ -247,8 +247,8 @@ async def test_outside_the_mesh_the_kernel_answers_for_it(cluster: SimulatedClus
     url = f"http://{await address(cluster)}:8080/"
     unmeshed = await probe(cluster, asking(url), inject="disabled")
     meshed = await probe(cluster, asking(url))
-    assert told(unmeshed) == "000 7 "
-    assert told(meshed).startswith("502 0 endpoint 10.244.")
+    assert output(unmeshed) == "000 7 "
+    assert output(meshed).startswith("502 0 endpoint 10.244.")
 
 
 async def test_proxies_without_a_common_root_don_t_talk(world: World) -> None:
@@ -264,7 +264,7 @@ async def test_proxies_without_a_common_root_don_t_talk(world: World) -> None:
     await world.clock.advance(2 * MINUTE)
     await mesh.restart_control_planes()
     pod = await probe(cluster, asking(f"http://{at}:8080/"))
-    assert told(pod) == f"504 0 endpoint {at}:8080: service in fail-fast"
+    assert output(pod) == f"504 0 endpoint {at}:8080: service in fail-fast"
 
 
 async def test_a_server_that_doesn_t_know_the_client_s_root_breaks_the_connection(world: World) -> None:
@@ -279,7 +279,7 @@ async def test_a_server_that_doesn_t_know_the_client_s_root_breaks_the_connectio
     mesh.issue_under(mesh.new)
     await world.clock.advance(2 * MINUTE)
     pod = await probe(cluster, asking(f"http://{at}:8080/"))
-    assert told(pod).startswith(f"502 0 endpoint {at}:8080: connection error")
+    assert output(pod).startswith(f"502 0 endpoint {at}:8080: connection error")
 
 
 async def test_a_closed_namespace_is_reached_from_within_only(cluster: SimulatedCluster) -> None:
@@ -291,9 +291,9 @@ async def test_a_closed_namespace_is_reached_from_within_only(cluster: Simulated
     within = await probe(cluster, asking(f"http://{at}:8080/"))
     meshed = await probe(cluster, asking(f"http://{at}:8080/"), namespace=AWAY)
     plain = await probe(cluster, asking(f"http://{at}:8080/"), namespace=AWAY, inject="disabled")
-    assert told(within) == "200 0 "
-    assert told(meshed).startswith("504 0 ")
-    assert told(plain) == "000 28 "
+    assert output(within) == "200 0 "
+    assert output(meshed).startswith("504 0 ")
+    assert output(plain) == "000 28 "
 
 
 async def test_a_pod_that_can_t_reach_the_mesh_s_identity_or_dns_never_gets_ready(cluster: SimulatedCluster) -> None:
@@ -316,7 +316,7 @@ async def test_a_policy_that_allows_the_application_s_port_closes_the_one_that_p
     meta = {"name": "web", "namespace": SHOP}
     cluster.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec})
     pod = await probe(cluster, asking(f"http://{await address(cluster)}:8080/"))
-    assert told(pod).split()[0] == status
+    assert output(pod).split()[0] == status
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ async def test_a_policy_that_allows_the_application_s_port_closes_the_one_that_p
         ({"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}, "ingress": []}, False),
     ],
 )
-async def test_network_policies_bind_as_kubernetes_says(world: World, spec: Object, reached: bool) -> None:
+async def test_network_policies_apply_as_kubernetes_says(world: World, spec: Object, reached: bool) -> None:
     cluster = world.kubernetes.add("plain")
     for name in (SHOP, AWAY):
         cluster.apply(namespace(name))
@@ -345,7 +345,7 @@ async def test_network_policies_bind_as_kubernetes_says(world: World, spec: Obje
     bound = {"podSelector": {}, **spec}
     cluster.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": bound})
     pod = await probe(cluster, asking(f"http://{at}:8080/"), namespace=AWAY)
-    assert told(pod) == ("200 0 " if reached else "000 28 ")
+    assert output(pod) == ("200 0 " if reached else "000 28 ")
 
 
 async def test_a_tcp_connection_proves_nothing_where_a_proxy_takes_it(cluster: SimulatedCluster) -> None:
@@ -353,7 +353,7 @@ async def test_a_tcp_connection_proves_nothing_where_a_proxy_takes_it(cluster: S
     server(cluster, http="refused", name="plain", inject="disabled")
     meshed, plain = await address(cluster), await address(cluster, "plain")
     seen = [
-        told(await probe(cluster, asking(f"telnet://{at}:8080"), inject=inject))
+        output(await probe(cluster, asking(f"telnet://{at}:8080"), inject=inject))
         for at, inject in ((meshed, "enabled"), (meshed, "disabled"), (plain, "enabled"), (plain, "disabled"))
     ]
     assert seen == ["000 0 ", "000 0 ", "000 0 ", "000 7 "]
@@ -364,17 +364,17 @@ async def test_a_pod_that_outlives_its_deadline_fails_also_when_only_its_proxy_r
     url = f"http://{await address(cluster)}:8080/"
     pod = await probe(cluster, asking(url), spec={"activeDeadlineSeconds": 60})
     assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "DeadlineExceeded")
-    assert told(pod) == "200 0 "
+    assert output(pod) == "200 0 "
     assert state(pod, "linkerd-proxy")["terminated"]["exitCode"] == 137
 
 
-async def test_a_test_says_how_an_image_s_program_ends(world: World) -> None:
+async def test_a_test_can_set_how_the_program_of_an_image_ends(world: World) -> None:
     cluster = world.kubernetes.add("plain")
     cluster.apply(namespace(SHOP))
     cluster.programs["contoso/check:1"] = Exit(3, "2 orders are missing")
     pod = await probe(cluster, ["/check"], image="contoso/check:1")
     assert pod["status"]["phase"] == "Failed"
-    assert (state(pod)["terminated"]["exitCode"], told(pod)) == (3, "2 orders are missing")
+    assert (state(pod)["terminated"]["exitCode"], output(pod)) == (3, "2 orders are missing")
 
 
 async def test_an_image_that_can_t_be_pulled_keeps_a_pod_pending_until_it_can(world: World) -> None:

@@ -6,10 +6,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.readiness import BACKUP_ROLE
 from local.cloud.recovery.share_content import Content
 from local.cloud.recovery.shares import RESTORE_ROLE, Shares
+from local.cloud.vaults import JobOutcome, vault_of
 from local.cloud.world import World
 from tests.worlds import sdk
 
@@ -148,7 +148,7 @@ async def test_single_items_may_be_restored(world: World, backup: Any) -> None:
     assert set(world.file_shares.files("stdata", "scratch")) == {"f/a.txt", "deep/b.bin"}
 
 
-async def test_a_file_that_exists_is_skipped_when_told(world: World, backup: Any) -> None:
+async def test_a_file_that_exists_is_skipped_with_the_copy_option_skip(world: World, backup: Any) -> None:
     point = await last_point(world, backup)
     world.file_shares.write("stdata", "scratch", "a.txt", b"mine")
     job = await restored(world, backup, point, copyOptions="Skip")
@@ -156,7 +156,7 @@ async def test_a_file_that_exists_is_skipped_when_told(world: World, backup: Any
     assert counted(job) == {"Restored": "1", "Skipped": "1", "Failed": "0"}
 
 
-async def test_a_restore_may_corrupt_a_file_and_say_nothing(world: World, backup: Any) -> None:
+async def test_a_restore_may_corrupt_a_file_without_a_warning(world: World, backup: Any) -> None:
     def flipped(file: Content) -> Content:
         return (file[0], b"damaged") if file[0] == "a.txt" else file
 
@@ -187,10 +187,10 @@ async def test_a_restore_into_a_share_that_is_gone_fails(world: World, backup: A
     assert job.status == "Failed"
 
 
-async def test_access_by_identity_takes_a_role_for_backup_and_another_for_restore(world: World, backup: Any) -> None:
+async def test_access_by_identity_needs_a_role_for_backup_and_another_for_restore(world: World, backup: Any) -> None:
     protected = world.recovery_vaults.items.protecting("stdata", "orders")
     container = world.arm.find(protected["id"].rpartition("/protectedItems/")[0])
-    vault = world.arm.find(protected["properties"]["vaultId"])
+    vault = world.arm.find(vault_of(protected["id"]))
     assert container
     assert vault
     container["properties"]["accessType"] = "IdentityBased"

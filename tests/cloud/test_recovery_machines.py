@@ -7,9 +7,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.resources.machines import GROUP, MachineDisk
+from local.cloud.vaults import JobOutcome
 from local.cloud.world import REGION, World
 from tests.worlds import sdk
 
@@ -208,13 +208,15 @@ async def test_a_backup_takes_its_snapshot_long_before_the_data_is_in_the_vault(
 async def test_a_failed_backup_leaves_no_point(world: World, backup: Any) -> None:
     world.recovery_vaults.protect_machine("rsv-one", VM)
     job = world.recovery_vaults.complete_backup(GROUP, VM, status="Failed")
-    told: Any = (await backup.job_details.get(**VAULT, job_name=job["name"])).properties
-    assert told.status == "Failed"
-    assert told.error_details[0].error_code == 1073871825
+    failed: Any = (await backup.job_details.get(**VAULT, job_name=job["name"])).properties
+    assert failed.status == "Failed"
+    assert failed.error_details[0].error_code == 1073871825
     assert [p async for p in backup.recovery_points.list(**where())] == []
 
 
-async def test_a_restore_makes_the_disks_as_they_were_and_names_what_it_staged(world: World, backup: Any) -> None:
+async def test_a_restore_makes_the_disks_as_they_were_and_names_its_staging_container(
+    world: World, backup: Any
+) -> None:
     point = await last_point(world, backup)
     job = await restored(world, backup, point)
     bag = job.extended_info.property_bag
@@ -237,7 +239,7 @@ async def test_single_disks_may_be_restored(world: World, backup: Any) -> None:
     assert [disk["properties"]["diskSizeGB"] for disk in made(world)] == [30, 64]
 
 
-async def test_a_restore_may_leave_a_disk_out_or_shrink_one_and_say_nothing(world: World, backup: Any) -> None:
+async def test_a_restore_may_leave_a_disk_out_or_shrink_one_without_a_warning(world: World, backup: Any) -> None:
     def wrong(disk: MachineDisk) -> MachineDisk | None:
         return None if disk.lun == 1 else MachineDisk(lun=disk.lun, size=disk.size - 1)
 
@@ -316,7 +318,7 @@ async def test_the_eleventh_restore_of_a_machine_s_day_is_refused(world: World, 
     assert caught.value.status_code == 400
 
 
-async def test_jobs_of_shares_and_machines_are_told_apart_by_the_filter(world: World, backup: Any) -> None:
+async def test_the_filter_distinguishes_jobs_of_shares_and_machines(world: World, backup: Any) -> None:
     await last_point(world, backup)
     world.recovery_vaults.protect("rsv-one", "stdata", "orders")
     world.recovery_vaults.complete_backup("stdata", "orders")

@@ -70,7 +70,7 @@ async def test_a_change_in_place_is_seen_at_the_latest_a_lag_after_a_query(world
     assert (await _ask(world, f"{JOBS} | project s = properties.status")).data == [{"s": "Completed"}]
 
 
-async def test_tables_hold_what_belongs_to_them(world: World) -> None:
+async def test_resources_are_in_their_tables(world: World) -> None:
     world.aks.add("alpha")
     _job(world, "j")
     world.roles.grant("somebody", "role", VAULT)
@@ -131,7 +131,7 @@ async def test_a_condition_decides(world: World, condition: str, passes: bool) -
         "",
     ],
 )
-async def test_what_is_not_understood_is_refused(world: World, query: str) -> None:
+async def test_a_query_that_is_not_supported_is_refused(world: World, query: str) -> None:
     with pytest.raises(HttpResponseError) as refused:
         await _ask(world, query)
     assert refused.value.status_code == 400
@@ -154,7 +154,7 @@ async def test_rows_are_projected_ordered_and_cut(world: World) -> None:
     assert [row["name"] for row in extended.data] == ["c", "a"]
 
 
-async def test_pages_follow_one_another_if_the_id_is_projected(world: World) -> None:
+async def test_a_result_has_further_pages_only_if_the_id_is_projected(world: World) -> None:
     for number in range(5):
         _job(world, f"j{number}")
     await world.clock.advance(timedelta(minutes=2))

@@ -90,7 +90,7 @@ async def test_a_call_without_an_api_version_is_refused(world: World) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "MissingApiVersionParameter")
 
 
-async def test_whoever_may_not_write_learns_that_before_that_the_group_is_absent(world: World) -> None:
+async def test_a_missing_permission_is_reported_before_an_absent_group(world: World) -> None:
     world.permissions.define({"nothing": []}, {})
     path = f"{GROUPS}/rg-none/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one?api-version=2023-01-31"
     async with sdk.Raw(world, world.entra.add("caller")) as client:
@@ -98,7 +98,7 @@ async def test_whoever_may_not_write_learns_that_before_that_the_group_is_absent
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
 
 
-async def test_services_hear_of_every_change_and_may_refuse_calls(world: World) -> None:
+async def test_listeners_get_every_change_and_checks_may_refuse_calls(world: World) -> None:
     heard: list[tuple[str, bool]] = []
     world.arm.listeners.append(lambda id, resource: heard.append((id.rpartition("/")[2], resource is None)))
     locked = error(409, "ScopeLocked", "The scope is locked.")

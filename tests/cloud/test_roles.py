@@ -45,7 +45,7 @@ async def test_an_assignment_takes_effect_after_the_lag_and_is_inherited(world: 
     assert not world.roles.effective(world.entra.add("other").object_id, READER, WITHIN)
 
 
-async def test_the_lag_can_be_ordered_for_one_role(world: World) -> None:
+async def test_the_lag_can_be_set_for_one_role(world: World) -> None:
     world.roles.lags[READER] = 600
     vault = world.entra.add("vault").object_id
     async with _client(world) as client:
@@ -54,6 +54,14 @@ async def test_the_lag_can_be_ordered_for_one_role(world: World) -> None:
     assert not world.roles.effective(vault, READER, GROUP)
     await world.clock.advance(timedelta(seconds=1))
     assert world.roles.effective(vault, READER, GROUP)
+
+
+async def test_an_assignment_that_is_written_again_is_answered_as_a_new_one(world: World) -> None:
+    vault, name = world.entra.add("vault").object_id, str(uuid.uuid4())
+    async with _client(world) as client:
+        for _ in range(2):
+            await client.role_assignments.create(GROUP, name, _reader(vault))
+            assert world.wire.exchanges[-1].status == 201
 
 
 async def test_a_second_assignment_of_the_same_role_conflicts(world: World) -> None:
@@ -71,7 +79,7 @@ async def test_a_second_assignment_of_the_same_role_conflicts(world: World) -> N
     assert _code(changed) == "RoleAssignmentUpdateNotPermitted"
 
 
-async def test_a_young_principal_is_found_only_if_its_type_is_given(world: World) -> None:
+async def test_a_new_principal_is_accepted_only_if_its_type_is_given(world: World) -> None:
     vault = world.entra.add("vault").object_id
     async with _client(world) as client:
         with pytest.raises(HttpResponseError) as unknown:

@@ -31,13 +31,13 @@ class LedgerContract:
             assert await writers[0].read(path) == documents[won.index(True)]
             assert won.count(True) == 1
 
-    async def test_a_document_is_updated_by_who_saw_it_last(self, writers: Writers) -> None:
+    async def test_only_the_version_that_was_read_last_is_updated(self, writers: Writers) -> None:
         one, two = writers
         assert await one.update("watermark", b"a longer first one", seen=None)
         assert await two.update("watermark", b"2", seen=b"a longer first one")
         assert await one.read("watermark") == b"2"
 
-    async def test_a_lost_race_leaves_the_document_of_who_won_it(self, writers: Writers) -> None:
+    async def test_a_lost_race_leaves_the_document_of_the_winner(self, writers: Writers) -> None:
         one, two = writers
         await one.create("watermark", b"1")
         assert await one.update("watermark", b"2", seen=b"1")
@@ -45,11 +45,13 @@ class LedgerContract:
         assert not await two.update("watermark", b"3", seen=None)
         assert await two.read("watermark") == b"2"
 
-    async def test_a_document_that_is_not_there_is_not_updated(self, writers: Writers) -> None:
+    async def test_an_absent_document_is_not_updated(self, writers: Writers) -> None:
         assert not await writers[0].update("watermark", b"2", seen=b"1")
         assert await writers[1].read("watermark") is None
 
-    async def test_of_writers_that_saw_the_same_exactly_one_updates_the_document(self, writers: Writers) -> None:
+    async def test_of_writers_that_read_the_same_version_exactly_one_updates_the_document(
+        self, writers: Writers
+    ) -> None:
         seen = b""
         await writers[0].create("watermark", seen)
         for race in range(5):
@@ -81,12 +83,12 @@ class LedgerContract:
         for row in ("2027-01-16/b:Failed", "2027-01-14/a:Completed", "2027-01-15/c:Completed"):
             await writers[0].create(f"backups/{row}", b"")
         await writers[0].create("backups-of-others/2027-01-17", b"")
-        kept = ["backups/2027-01-15/c:Completed", "backups/2027-01-16/b:Failed"]
-        assert await writers[1].list("backups/", after="backups/2027-01-15") == kept
-        assert await writers[1].list("backups/", after=kept[0]) == kept[1:]
+        left = ["backups/2027-01-15/c:Completed", "backups/2027-01-16/b:Failed"]
+        assert await writers[1].list("backups/", after="backups/2027-01-15") == left
+        assert await writers[1].list("backups/", after=left[0]) == left[1:]
         assert await writers[1].list("backups/", after="backups/2028") == []
 
-    async def test_a_long_list_is_whole(self, writers: Writers) -> None:
+    async def test_a_long_list_is_complete(self, writers: Writers) -> None:
         paths = [f"many/{n:03}" for n in range(120)]
         await asyncio.gather(*(writers[n % 2].create(path, b"") for n, path in enumerate(paths)))
         assert await writers[0].list("many/") == paths

@@ -37,7 +37,7 @@ async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -
     """Two clusters under a root with this life, of which so much is left."""
 
     def seed(world: World) -> None:
-        seed_trust(world, 2, life=life, left=left)
+        seed_trust(world, 2, lifetime=life, left=left)
         world.linkerd.traffic_every = 300
 
     async with open_app(seed=seed, settings=settings) as stage:

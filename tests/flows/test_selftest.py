@@ -12,7 +12,7 @@ from local.cloud.arm import SUBSCRIPTION
 from local.cloud.event_grid.system_topics import TYPE as SYSTEM_TOPIC
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from local.stage import DUTIES, RunningApp, scopes
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
@@ -157,14 +157,14 @@ async def test_a_key_that_is_disabled_is_enabled_again(stage: RunningApp) -> Non
 
 async def test_a_signature_that_the_certificate_does_not_verify_is_told(stage: RunningApp) -> None:
     other = Reply(body={"kid": f"{stage.world.wire.url}/keys/k/1", "value": "A" * 85 + "E"})
-    stage.world.wire.order(OrderedFault(on=r"POST .*/sign$", kind="after", reply=other))
+    stage.world.wire.inject(InjectedFault(on=r"POST .*/sign$", kind="after", reply=other))
     what, mend = await failure(stage)
     assert f"what the key of certificate {scenario.OLD_ROOT} signs, its certificate doesn't verify" in what
     assert "/api/rotations" in mend
 
 
 async def test_a_key_vault_that_cannot_be_reached_is_told(stage: RunningApp) -> None:
-    stage.world.wire.order(OrderedFault(on=r"GET /vaults/", kind="answer", times=99))
+    stage.world.wire.inject(InjectedFault(on=r"GET /vaults/", kind="answer", times=99))
     lines = await failures(stage)
     assert [line.split(":")[0] for line in lines] == ["FAIL  certificates"]
     assert lines[0].endswith("make deploy")
@@ -184,7 +184,7 @@ async def test_a_cluster_that_does_not_answer_is_told(stage: RunningApp) -> None
 
 
 async def test_a_cluster_that_runs_and_cannot_be_reached_is_told(stage: RunningApp) -> None:
-    stage.world.wire.order(OrderedFault(on=f"/k8s/{EAST}/", kind="lose", times=99))
+    stage.world.wire.inject(InjectedFault(on=f"/k8s/{EAST}/", kind="lose", times=99))
     what, mend = await failure(stage)
     assert what.startswith(f"FAIL  cluster as rotator {cluster_id(EAST)}: ")
     assert mend.startswith(f"az aks show --ids {cluster_id(EAST)} --query apiServerAccessProfile")

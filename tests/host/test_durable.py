@@ -35,10 +35,10 @@ async def test_an_entity_keeps_its_state(orchestrate: Orchestrate) -> None:
 
 
 async def test_changes_of_status_are_told(host: FunctionsHost, orchestrate: Orchestrate) -> None:
-    told: list[tuple[str, object]] = []
-    host.on_change(lambda one: told.append((one.status, one.custom_status)) if one.id == "told" else None)
-    await orchestrate("wait", "told", 10)
-    assert told == [("Running", "waiting"), ("Completed", "waiting")]
+    changes: list[tuple[str, object]] = []
+    host.on_change(lambda one: changes.append((one.status, one.custom_status)) if one.id == "changes" else None)
+    await orchestrate("wait", "changes", 10)
+    assert changes == [("Running", "waiting"), ("Completed", "waiting")]
 
 
 async def test_time_stands_still_while_work_is_in_flight(host: FunctionsHost, begin: Begin, clock: Clock) -> None:

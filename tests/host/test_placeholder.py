@@ -23,11 +23,11 @@ import azure.functions as func
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-@app.route("told")
-async def told(req: func.HttpRequest) -> str:
+@app.route("report")
+async def report(req: func.HttpRequest) -> str:
     own = [name for name in sys.modules if name.partition(".")[0] in ("functions", "shared", "function_app")]
-    told = {"environ": dict(os.environ), "own": own, "threads": threading.active_count(), "time": time.time()}
-    return json.dumps(told)
+    report = {"environ": dict(os.environ), "own": own, "threads": threading.active_count(), "time": time.time()}
+    return json.dumps(report)
 """
 
 
@@ -45,15 +45,15 @@ async def test_it_has_the_environment_that_it_is_given_and_no_part_of_another_ap
     host = FunctionsHost(tmp_path, {"GREETING": "good day"}, clock, launch=placeholder.launch)
     await host.start()
     try:
-        async with http.get(f"{host.url}/api/told") as response:
-            told = json.loads(await response.text())
+        async with http.get(f"{host.url}/api/report") as response:
+            report = json.loads(await response.text())
     finally:
         await host.stop()
-    assert told["environ"].items() >= {"GREETING": "good day"}.items()
-    assert "PATH" not in told["environ"]
-    assert told["own"] == ["function_app"]
-    assert told["threads"] == 1
-    assert told["time"] == clock.time()
+    assert report["environ"].items() >= {"GREETING": "good day"}.items()
+    assert "PATH" not in report["environ"]
+    assert report["own"] == ["function_app"]
+    assert report["threads"] == 1
+    assert report["time"] == clock.time()
 
 
 async def test_killed_from_outside_it_is_replaced_and_what_it_did_goes_on(

@@ -93,10 +93,10 @@ async def test_an_event_whose_worker_dies_is_a_500_so_that_the_service_sends_it_
 
 
 async def test_the_webhook_refuses_what_it_does_not_know(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
-    known, unknown = f"{host.url}{HOOK}?functionName=on_event", f"{host.url}{HOOK}?functionName=sweep"
+    listed, unknown = f"{host.url}{HOOK}?functionName=on_event", f"{host.url}{HOOK}?functionName=sweep"
     assert (await post_events(http, unknown, "Notification", []))[0] == 404
-    assert (await post_events(http, known, None, []))[0] == 400
-    assert (await post_events(http, known, "Unsubscribe", []))[0] == 202
+    assert (await post_events(http, listed, None, []))[0] == 400
+    assert (await post_events(http, listed, "Unsubscribe", []))[0] == 202
 
 
 async def test_a_timer_ticks_at_its_moments_of_virtual_time(host: FunctionsHost, clock: Clock) -> None:

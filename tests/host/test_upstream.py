@@ -54,12 +54,12 @@ def test_a_changed_back_end_is_refused_with_what_changed() -> None:
     del changed.datetime
     with pytest.raises(upstream.Changed) as refused:
         upstream.require(changed)
-    for told in (
+    for text in (
         "takes ('self', 'parent', 'child') in _watch_sub_orchestration",
         "back end has no _instances",
         "the module of durabletask's back end has no datetime",
     ):
-        assert told in str(refused.value)
+        assert text in str(refused.value)
 
 
 def attributes(module: ModuleType, *of: str) -> Iterator[str]:

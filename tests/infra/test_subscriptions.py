@@ -18,10 +18,10 @@ VALID = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
 def wants(function: str, sent: dict[str, Any]) -> bool:
     """Whether the trigger gets the event, the same in either schema."""
     each = TABLE[function]
-    wanted = Subscription(
+    subscription = Subscription(
         name=function, topic="t", endpoint="", included_types=each["types"], advanced_filters=each["filters"]
     )
-    answers = {wanted.wants(sent), wanted.wants(as_cloud_event(sent))}
+    answers = {subscription.matches(sent), subscription.matches(as_cloud_event(sent))}
     assert len(answers) == 1
     return answers.pop()
 

@@ -7,8 +7,8 @@ from local import bench_restores
 from local.cloud.wire import Exchange
 
 
-def accepted(place: str, status: int = 202) -> Exchange:
-    criteria = {"namespaceMappings": {"shop": place}}
+def accepted(namespace: str, status: int = 202) -> Exchange:
+    criteria = {"namespaceMappings": {"shop": namespace}}
     request = {"restoreTargetInfo": {"restoreCriteria": [criteria]}}
     return Exchange(
         method="POST",
@@ -21,13 +21,13 @@ def accepted(place: str, status: int = 202) -> Exchange:
     )
 
 
-def test_a_restore_counts_for_its_place_once_it_is_accepted() -> None:
+def test_a_restore_counts_for_its_isolated_namespace_once_it_is_accepted() -> None:
     tally = bench_restores.Tally()
     for exchange in (accepted("verify-a"), accepted("verify-b"), accepted("verify-b", status=429)):
         tally.append(exchange)
-    assert tally.places == {"verify-a": 1, "verify-b": 1}
+    assert tally.isolated == {"verify-a": 1, "verify-b": 1}
     tally.append(accepted("verify-b"))
-    assert tally.places["verify-b"] == 2
+    assert tally.isolated["verify-b"] == 2
     assert len(tally) == 0
 
 

@@ -10,7 +10,7 @@ def fleet(clusters: int, wall: float) -> dict[str, Any]:
     return {"clusters": clusters, **times, "handshakes": 120_000, "failed_handshakes": 0}
 
 
-def test_fleets_are_held_to_the_slowest_cluster_alone_and_to_the_fleet_before() -> None:
+def test_a_fleet_is_compared_with_its_slowest_cluster_and_with_the_smaller_fleet() -> None:
     named = rows([fleet(100, 50.0), fleet(1_000, 600.0)])
     assert named["rotation_1000_virtual_over_critical"] == 1.1
     assert named["rotation_1000_wall_growth"] == 1.2

@@ -67,23 +67,23 @@ async def test_a_rotation_on_hold_says_what_blocks_it_and_goes_on_when_that_is_g
     shown = StringIO()
     assert await run.played(Console(file=shown, width=200), SCENARIOS["hold"]) == 0
     lines = shown.getvalue().splitlines()
-    (held,) = [n for n, line in enumerate(lines) if "ON HOLD: ProxiesLackRoots: aks-west: 1 of" in line]
+    (on_hold,) = [n for n, line in enumerate(lines) if "ON HOLD: ProxiesLackRoots: aks-west: 1 of" in line]
     (resumed,) = [n for n, line in enumerate(lines) if "resume: 202" in line]
     (proven,) = [n for n, line in enumerate(lines) if "proven B1" in line]
-    assert held < resumed < proven
+    assert on_hold < resumed < proven
 
 
-async def test_a_copy_that_isn_t_what_was_backed_up_fails_and_its_report_says_why() -> None:
+async def test_a_damaged_copy_fails_and_its_report_says_why() -> None:
     shown = StringIO()
     assert await run.played(Console(file=shown, width=200), SCENARIOS["bad-restore"]) == 0
-    told = shown.getvalue()
-    assert re.search(r"Failed: backup [0-9a-f-]{36}", told)
-    assert re.search(r"│ inventory +│ ✗ │ .*(StatefulSet|ConfigMap)", told)
-    assert re.search(r"│ restore job +│ ✓ │", told)
-    assert "restores: Failed" in told
+    text = shown.getvalue()
+    assert re.search(r"Failed: backup [0-9a-f-]{36}", text)
+    assert re.search(r"│ inventory +│ ✗ │ .*(StatefulSet|ConfigMap)", text)
+    assert re.search(r"│ restore job +│ ✓ │", text)
+    assert "restores: Failed" in text
 
 
-def test_a_world_that_lacks_anything_of_the_goal_is_not_ok() -> None:
+def test_a_missed_goal_fails_the_run() -> None:
     assert shortcomings(BEFORE, GOOD) == []
     lacking: dict[str, dict[str, Any]] = {
         "1000 handshakes or more": {"handshakes": 999},

@@ -6,7 +6,7 @@ Rules:
 - URLs of the simulated cloud are mapped back to Azure's before they are judged.
 - Every exchange is judged, unless `LEFT_OUT` names its path and why; what matches neither is an error, so that no
   provider can hide.
-- Faults that a test ordered on the wire have no body and are left out.
+- Faults that a test injects have no body and are left out.
 """
 
 import atexit
@@ -31,23 +31,23 @@ LEFT_OUT = {
     "Kubernetes speaks its own API": r"/k8s/",
     "Consul speaks its own API": r"/consul/",
     "Entra: no specification": r"/[^/]+/(v2\.0/\.well-known|discovery)/",
-    "polls of containers: recorded with an API version of which no specification is held": (
+    "polls of containers: recorded with an API version whose specification isn't here": (
         r"/subscriptions/.*/backupFabrics/[^/]+(/protectionContainers/[^/]+)?/operationsStatus/"
     ),
     "a given version of a certificate: only the latest was recorded, which shows its policy": (
         r"/vaults/[^/]+/certificates/[^/]+/[0-9a-f]{32}$"
     ),
-    "Application Insights' ingestion: no specification held": r"/insights/",
-    "Azure Files' data plane speaks XML: no specification held": r"/files/",
+    "Application Insights' ingestion: no specification here": r"/insights/",
+    "Azure Files' data plane speaks XML: no specification here": r"/files/",
     "Event Grid: the validator doesn't match its publish operation": r"/topics/[^/]+/api/events",
-    "Microsoft.EventGrid: no specification of its resources held": (
+    "Microsoft.EventGrid: no specification of its resources here": (
         r"/subscriptions/.*/providers/Microsoft\.EventGrid/systemTopics"
     ),
-    "Microsoft.Storage: no specification held": r"/subscriptions/.*/providers/Microsoft\.Storage/(?!.*/providers/)",
-    "Microsoft.Compute: no specification held": r"/subscriptions/.*/providers/Microsoft\.Compute/(?!.*/providers/)",
-    "Microsoft.Network: no specification held": r"/subscriptions/.*/providers/Microsoft\.Network/(?!.*/providers/)",
-    "Microsoft.ResourceGraph: no specification held": r"/providers/Microsoft\.ResourceGraph/resources",
-    "Microsoft.Resources: of its specifications only that of resource groups is held": (
+    "Microsoft.Storage: no specification here": r"/subscriptions/.*/providers/Microsoft\.Storage/(?!.*/providers/)",
+    "Microsoft.Compute: no specification here": r"/subscriptions/.*/providers/Microsoft\.Compute/(?!.*/providers/)",
+    "Microsoft.Network: no specification here": r"/subscriptions/.*/providers/Microsoft\.Network/(?!.*/providers/)",
+    "Microsoft.ResourceGraph: no specification here": r"/providers/Microsoft\.ResourceGraph/resources",
+    "Microsoft.Resources: of its specifications only that of resource groups is here": (
         r"/subscriptions/[^/]+/providers/[^/]+(/register)?$"
     ),
     "polls of AKS and of resource groups: in no specification": (
@@ -104,7 +104,7 @@ def azure_url(url: str) -> str | None:
     if re.match(r"/keys/[^/]+/", path):  # by id, without the vault's name
         return f"https://vault.vault.azure.net{path}?{query}"
     if re.match(r"/(subscriptions|providers)/", path, re.IGNORECASE):
-        if "/providers/" not in path.lower():  # the only held specification of resource groups
+        if "/providers/" not in path.lower():  # the only specification of resource groups here
             query = re.sub(r"api-version=[\w-]+", "api-version=2024-03-01", query)
         return f"https://management.azure.com{path}?{query}"
     return None
@@ -112,7 +112,7 @@ def azure_url(url: str) -> str | None:
 
 def _left_out(exchange: Exchange, path: str) -> str | None:
     if exchange.body is None and (exchange.status == 429 or exchange.status >= 500):
-        return "a fault that a test ordered"
+        return "a fault that a test injected"
     if "api-version=" not in exchange.url and exchange.status == 400:
         return "no api-version: the request belongs to no specification"
     return next((reason for reason, form in LEFT_OUT.items() if re.match(form, path, re.IGNORECASE)), None)

@@ -2,7 +2,7 @@
 
 Rules:
 - What the specifications say about an answer counts, except where the real service was seen to deviate.
-- The specifications held are older than the newest SDKs: a property that they don't know is then no fault of a request.
+- The specifications here are older than the newest SDKs: a property that they don't know is then no fault of a request.
 - Properties of an answer that are younger than the specifications must stand in the newest resource types.
 - What the service always sent must be there, in the type it was sent, where at least three answers were recorded.
 - An error code that wasn't recorded is no fault: more can go wrong than happened to be recorded.
@@ -20,7 +20,7 @@ from typing import Any
 
 # Codes that real traffic itself violates.
 _SERVICE_DEVIATES = {"ENUM_CASE_MISMATCH", "SECRET_PROPERTY"}
-# How findings begin (operation, place, text) where the recordings are too few to tell what is always so.
+# How findings begin (operation, path, text) where the recordings are too few to tell what is always so.
 _UNTYPICAL = {
     "GetKey $.key.n:": "only RSA keys were recorded",
     "GetKey $.key.e:": "only RSA keys were recorded",
@@ -118,8 +118,8 @@ class Validator:
         key, status, body = f"{provider or 'dataplane'}/{operation}", response["statusCode"], response.get("body")
         if self._shapes.d.get(f"{key} {status}", {"n": 0})["n"] < 3:
             return []
-        told = self._shapes.check(key, status, set(response["headers"]), body)
-        errors = [(where, text) for level, where, text in told if level == "error"]
+        judged = self._shapes.check(key, status, set(response["headers"]), body)
+        errors = [(where, text) for level, where, text in judged if level == "error"]
         if int(status) >= 400:
             errors = [(where, text) for where, text in errors if not text.startswith("class ")]
         told_of = (f"{where}: {text}" for where, text in errors)

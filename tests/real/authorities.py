@@ -76,7 +76,7 @@ def leaf(*issuers: Authority) -> Leaf:
     """A leaf as the simulated identity issues it for 24 hours, even if its issuer, the first of these, ends before."""
     by = issuers[0]
     chain = SIMULATED.read(pems(*issuers))
-    issuer = Issuer(certificate=by.certificate, key=by.key, chain=chain, closes=_NEVER)
+    issuer = Issuer(certificate=by.certificate, key=by.key, chain=chain, not_after=_NEVER)
     return SIMULATED.issue(issuer, NAME, NOW.timestamp())
 
 
@@ -99,10 +99,10 @@ def _new_key() -> ec.EllipticCurvePrivateKey:
 
 
 def _signed_elsewhere(
-    wanted: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+    builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
 ) -> Authority:
     async def sign(message: bytes) -> bytes:
         r, s = decode_dss_signature(signer.sign(message, ec.ECDSA(SHA256())))
         return r.to_bytes(32) + s.to_bytes(32)
 
-    return Authority(certificate=asyncio.run(signed(wanted, signer.public_key(), sign)), key=key)
+    return Authority(certificate=asyncio.run(signed(builder, signer.public_key(), sign)), key=key)

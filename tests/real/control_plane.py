@@ -35,7 +35,7 @@ _STAGES = Path(__file__).with_name("stages.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class ApiServer:
-    """A real API server. `admin` is a client that may do everything, `anybody` one that is known and may do nothing."""
+    """A real API server. `admin` is a client that may do everything, `anybody` one without any permission."""
 
     url: str
     authority: bytes
@@ -117,8 +117,8 @@ async def _cluster(world: World, programs: Mapping[str, Path], etcd: str, folder
     async with AsyncExitStack() as stack:
         program = await stack.enter_async_context(running(programs["kube-apiserver"], folder, *_options(options)))
         trust = authority.cert_pem.bytes()
-        known = world.entra.token(world.entra.named("anybody"), AUDIENCE)
-        admin, anybody = [await stack.enter_async_context(_client(url, trust, each)) for each in (token, known)]
+        other = world.entra.token(world.entra.named("anybody"), AUDIENCE)
+        admin, anybody = [await stack.enter_async_context(_client(url, trust, each)) for each in (token, other)]
         await until(lambda: _serves(admin, anybody), program)
         started = dict[str, Program]()
         for name, own in _CONTROLLERS.items():

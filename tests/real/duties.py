@@ -34,9 +34,9 @@ from shared.domain.restores.rungs import HANDSHAKE
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.vaults.binding import NAMESPACE, account_of
 from shared.domain.vaults.binding_linkerd import LINKERD
-from tests.contracts.kubernetes import WORKLOADS, workload
 from tests.real.control_plane import ApiServer
 from tests.worlds import sdk
+from tests.worlds.api_objects import WORKLOADS, workload
 from tests.worlds.facts.plans import a_manifest, a_plan
 from tests.worlds.manifests import manifests
 from tests.worlds.settings import settings

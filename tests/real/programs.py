@@ -48,7 +48,7 @@ class Program:
         await self._process.wait()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """For the length of the block it does nothing, and keeps its connections."""
         os.killpg(self._process.pid, signal.SIGSTOP)
         try:

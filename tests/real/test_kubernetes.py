@@ -9,8 +9,9 @@ import pytest
 from local.cloud.world import World
 from local.scenario import cluster_names
 from shared.adapters.kubernetes.api import NAMESPACE
-from tests.contracts.kubernetes import ClusterUnderTest, KubernetesContract, opened
+from tests.contracts.kubernetes import KubernetesContract
 from tests.real.control_plane import RealControlPlane
+from tests.worlds.api_server import ClusterUnderTest, opened
 
 CLUSTERS = cluster_names(2)
 
@@ -21,7 +22,7 @@ async def _wait() -> None:
 
 def _opened(world: World, real: RealControlPlane, name: str) -> AbstractAsyncContextManager[ClusterUnderTest]:
     server = real.servers[name]
-    return opened(world, name, server.admin, wait=_wait, forget=real.compact, held=server.kubelets.held)
+    return opened(world, name, server.admin, wait=_wait, compact=real.compact, paused=server.kubelets.paused)
 
 
 class TestRealApiServer(KubernetesContract):

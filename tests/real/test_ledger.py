@@ -50,7 +50,7 @@ async def test_a_token_for_something_else_is_a_failure_and_no_absent_document(
         await ledger.create("a", b"")
 
 
-async def test_a_container_that_is_gone_takes_no_document(world: World, storage: Azurite) -> None:
+async def test_a_deleted_container_accepts_no_document(world: World, storage: Azurite) -> None:
     ledger = storage.ledger("nowhere", credential(world))
     with pytest.raises(TemporaryError, match="LedgerUnavailable"):
         await ledger.create("a", b"")

@@ -20,7 +20,7 @@ async def test_a_program_that_ends_early_says_what_it_printed(tmp_path: Path) ->
             await until(_never, program)
 
 
-async def test_no_program_outlives_its_block_however_stubborn(tmp_path: Path) -> None:
+async def test_every_program_ends_with_its_block(tmp_path: Path) -> None:
     async def started() -> bool:
         return (tmp_path / "started").exists()
 

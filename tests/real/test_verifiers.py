@@ -111,7 +111,7 @@ def test_issuers_pass_the_check_that_the_identity_controller_makes_when_it_loads
         assert "unknown authority" in verifiers["Go"].refusal(pems(issuer), pems(odd("CN=another")), "", AT)
 
 
-def test_what_an_operator_made_by_hand_is_accepted_too(stacks: dict[str, Stack]) -> None:
+def test_roots_and_issuers_made_by_hand_are_accepted_too(stacks: dict[str, Stack]) -> None:
     issuer = odd("CN=identity", Authority(certificate=BY_HAND.certificate, key=BY_HAND.key))
     assert not any(stack.refusal(shown(issuer), BY_HAND.pem, NAME, AT) for stack in stacks.values())
 
@@ -177,7 +177,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("of", CASES)
-def test_the_stacks_and_the_simulated_proxies_say_of_a_chain(stacks: dict[str, Stack], of: str) -> None:
+def test_real_stacks_and_simulated_proxies_agree_on_a_chain(stacks: dict[str, Stack], of: str) -> None:
     case, at = CASES[of], AT + CASES[of].after.total_seconds()
     roots = pems(case.root)
     refusals = {name: stack.refusal(shown(*case.issuers), roots, case.name, at) for name, stack in stacks.items()}

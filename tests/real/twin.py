@@ -50,16 +50,16 @@ _TRIES, _PAUSE = 600, 0.1
 
 
 class Twin(SimulatedCluster):
-    """The objects of a real cluster; what a scenario applies waits in `wanted`, `born` has pods' ages by uid."""
+    """The objects of a real cluster; what a scenario applies waits in `pending`, `born` has pods' ages by uid."""
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(name, world.clock)
-        self.wanted: list[Object] = []
+        self.pending: list[Object] = []
         self.born: dict[str, str] = {}
         self._versions: dict[str, str] = {}
 
     def apply(self, manifest: Mapping[str, Any], *, manager: str = "kubectl") -> Object:  # noqa: ARG002
-        self.wanted.append(dict(manifest))
+        self.pending.append(dict(manifest))
         return dict(manifest)
 
     def reflect(self, found: Mapping[str, list[Object]]) -> None:
@@ -103,25 +103,25 @@ class Gateway:
 
     async def install(self, webhook: Mapping[str, Any]) -> None:
         """Make what the scenario wants, the mesh before what it injects."""
-        wanted = [_complete(m, webhook) for m in self._twin.wanted if m["kind"] != "CustomResourceDefinition"]
+        pending = [_complete(m, webhook) for m in self._twin.pending if m["kind"] != "CustomResourceDefinition"]
         for kind in ("Namespace", "", "MutatingWebhookConfiguration"):
-            for manifest in [m for m in wanted if m["kind"] == kind or (not kind and _of_mesh(m))]:
+            for manifest in [m for m in pending if m["kind"] == kind or (not kind and _of_mesh(m))]:
                 await self._server.apply(manifest)
             await self.catch_up()
         await self._until_injected()
-        for manifest in [m for m in wanted if "namespace" in m["metadata"] and not _of_mesh(m)]:
+        for manifest in [m for m in pending if "namespace" in m["metadata"] and not _of_mesh(m)]:
             account = {"name": manifest["metadata"]["name"], "namespace": manifest["metadata"]["namespace"]}
             await self._server.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
             await self._server.apply(manifest)
-        self._twin.wanted.clear()
+        self._twin.pending.clear()
         await self.catch_up()
 
     async def _make_wanted(self) -> None:
-        """Make what the scenario has wanted since, such as what a restore holds."""
-        wanted, self._twin.wanted = self._twin.wanted, []
-        for manifest in wanted:
+        """Make what the scenario has applied since, such as what a restore contains."""
+        pending, self._twin.pending = self._twin.pending, []
+        for manifest in pending:
             await self._server.apply(manifest)
-        if wanted:
+        if pending:
             await self.catch_up()
 
     async def _until_injected(self) -> None:
@@ -239,7 +239,7 @@ class Gateway:
 
 @asynccontextmanager
 async def joined(world: World, name: str, server: ApiServer) -> AsyncIterator[Gateway]:
-    """Let the world's cluster of that name, a Twin, be this real one, and make there what is wanted."""
+    """Let the world's cluster of that name, a Twin, be this real one, and make the pending objects there."""
     twin, authority = world.kubernetes.clusters[name], trustme.CA()
     assert isinstance(twin, Twin)
     gateway, app = Gateway(world, twin, server), web.Application(client_max_size=2**26)
@@ -288,6 +288,6 @@ def _is_calm(found: Mapping[str, list[Object]]) -> bool:
 
 
 def _pods_of(found: Object, pods: list[Object]) -> list[Object]:
-    namespace, wanted = found["metadata"]["namespace"], found["spec"]["selector"]["matchLabels"].items()
+    namespace, pending = found["metadata"]["namespace"], found["spec"]["selector"]["matchLabels"].items()
     here = [pod for pod in pods if pod["metadata"]["namespace"] == namespace]
-    return [pod for pod in here if wanted <= pod["metadata"].get("labels", {}).items()]
+    return [pod for pod in here if pending <= pod["metadata"].get("labels", {}).items()]

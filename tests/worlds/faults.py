@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from functions.engine.activities import Activity
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.process import Moment
 from local.stage import RunningApp
 
-FAULTS: dict[str, Callable[[str], OrderedFault]] = {
-    "throttled": lambda on: OrderedFault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
-    "broken": lambda on: OrderedFault(on, "answer", 2, Reply(status=500)),
-    "done but denied": lambda on: OrderedFault(on, "after", 2),
-    "answer lost": lambda on: OrderedFault(on, "lose", 2),
-    "doubled": lambda on: OrderedFault(on, "double", 2),
+FAULTS: dict[str, Callable[[str], InjectedFault]] = {
+    "throttled": lambda on: InjectedFault(on, "answer", 2, Reply(status=429, headers={"Retry-After": "7"})),
+    "broken": lambda on: InjectedFault(on, "answer", 2, Reply(status=500)),
+    "done but denied": lambda on: InjectedFault(on, "after", 2),
+    "answer lost": lambda on: InjectedFault(on, "lose", 2),
+    "doubled": lambda on: InjectedFault(on, "double", 2),
 }
 
 
@@ -33,22 +33,22 @@ def registered(*modules: ModuleType) -> set[str]:
 
 
 class Striking:
-    """Orders the fault of each row as its activity first begins; `met` are those that have met it."""
+    """Injects the fault of each row as its activity first begins; `met` are those that have met it."""
 
-    def __init__(self, stage: RunningApp, fault: Callable[[str], OrderedFault], requests: Mapping[str, str]) -> None:
+    def __init__(self, stage: RunningApp, fault: Callable[[str], InjectedFault], requests: Mapping[str, str]) -> None:
         self._stage, self._fault = stage, fault
         self._requests = {row: on for row, on in requests.items() if on}
-        self._ordered: dict[str, OrderedFault] = {}
+        self._injected: dict[str, InjectedFault] = {}
         stage.host.on_invocation(self)
 
     def __call__(self, function: str, moment: Moment) -> None:
-        for row in self._requests.keys() - self._ordered.keys():
+        for row in self._requests.keys() - self._injected.keys():
             if moment == "before" and activity(row) == function:
-                self._ordered[row] = self._stage.world.wire.order(self._fault(self._requests[row]))
+                self._injected[row] = self._stage.world.wire.inject(self._fault(self._requests[row]))
 
     @property
     def met(self) -> set[str]:
-        return {row for row, fault in self._ordered.items() if fault.times < self._fault("").times}
+        return {row for row, fault in self._injected.items() if fault.times < self._fault("").times}
 
 
 def losing(stage: RunningApp, names: set[str], *, killed: bool) -> set[str]:

@@ -61,7 +61,7 @@ async def rotated(stage: RunningApp) -> dict[str, Any]:
         secret = plane.cluster.get("Secret", "linkerd", "linkerd-identity-issuer")
         assert fingerprints(base64.b64decode(secret["data"]["ca.crt"]).decode()) == {run.output["new_root"]}
     assert [new.enabled, vault(stage).certificate(OLD_ROOT).current.enabled] == [True, False]
-    assert all(p.leaf and p.leaf.closes > now for p in linkerd.proxies(TRUST_DOMAIN))
+    assert all(p.leaf and p.leaf.not_after > now for p in linkerd.proxies(TRUST_DOMAIN))
     result: dict[str, Any] = run.output
     return result
 

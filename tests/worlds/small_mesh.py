@@ -40,7 +40,7 @@ async def small_mesh(
     """The app beside so many clusters (one, if none is named), ten minutes after their beginning."""
 
     def seed(world: World) -> None:
-        seed_trust(world, 0, life=left * 7 / 3, left=left)
+        seed_trust(world, 0, lifetime=left * 7 / 3, left=left)
         world.linkerd.traffic_every = traffic_every
         for name in clusters or ("aks-east",):
             add_cluster(world, name, few())

@@ -1,8 +1,8 @@
-"""What an AKS backup holds: namespaced Kubernetes objects, taken from one cluster and made again in another place.
+"""What an AKS backup holds: namespaced Kubernetes objects, taken from one cluster and restored into any.
 
 Rules (AKS backup and Velero docs):
-- System namespaces are left out, and so is what a cluster makes again by itself (objects with an owner, events).
-- A restored object starts a new life: no uid, resourceVersion, status, volume or cluster IP of the old one.
+- System namespaces are left out, and so is what a cluster recreates by itself (objects with an owner, events).
+- A restored object is a new one: without the uid, resourceVersion, status, volume and cluster IP of the old one.
 - Namespaces are renamed by the restore's mapping; an object that exists already is skipped unless the policy is Patch.
 - Velero's order: namespaces, claims, secrets, config maps, service accounts, pods, then the rest.
 """
@@ -15,11 +15,11 @@ from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
 
 Object = dict[str, Any]
-_FIRST = ("Namespace", "PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount", "Pod")
-_REMADE = {"Event", "Endpoints", "Lease"}
-_SYSTEM = {"kube-system", "kube-public", "kube-node-lease", "dataprotection-microsoft"}
-_OF_THE_OLD_LIFE = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences")
-_OF_THE_OLD_SPEC = {
+_RESTORED_FIRST = ("Namespace", "PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount", "Pod")
+_RECREATED = {"Event", "Endpoints", "Lease"}
+_SYSTEM_NAMESPACES = {"kube-system", "kube-public", "kube-node-lease", "dataprotection-microsoft"}
+_DROPPED_METADATA = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences")
+_DROPPED_SPEC = {
     "Service": ("clusterIP", "clusterIPs"),
     "Pod": ("nodeName",),
     "PersistentVolumeClaim": ("volumeName",),
@@ -29,25 +29,25 @@ _OF_THE_OLD_SPEC = {
 def captured(source: SimulatedCluster | None, parameters: dict[str, Any]) -> list[Object]:
     """The objects of a cluster that a backup with these datasource parameters takes."""
     kinds = source.kinds() if source else []
-    backed_up = (k for k in kinds if (k.namespaced or k.name == "Namespace") and k.name not in _REMADE)
+    backed_up = (k for k in kinds if (k.namespaced or k.name == "Namespace") and k.name not in _RECREATED)
     found = (o for k in backed_up if source for o in source.objects(f"{k.name}.{k.group}"))
-    return sorted((deepcopy(o) for o in found if _taken(o, parameters)), key=_turn)
+    return sorted((deepcopy(o) for o in found if _is_included(o, parameters)), key=_restore_order)
 
 
 def restored(objects: Iterable[Object], criteria: dict[str, Any]) -> Iterator[Object]:
     """The objects that a restore with these criteria makes, in the order it makes them."""
-    excluded = {_plain(name) for name in criteria.get("excludedResourceTypes") or []}
-    only = {_plain(name) for name in criteria.get("includedResourceTypes") or []}
+    excluded = {_kind_name(name) for name in criteria.get("excludedResourceTypes") or []}
+    only = {_kind_name(name) for name in criteria.get("includedResourceTypes") or []}
     mapping = criteria.get("namespaceMappings") or {}
     for object in objects:
-        names = _names(object)
-        wanted = not names & excluded and (not only or names & {"namespace", *only})
-        if wanted and _taken(object, criteria):
-            yield _reborn(object, mapping)
+        names = _kind_names(object)
+        chosen = not names & excluded and (not only or names & {"namespace", *only})
+        if chosen and _is_included(object, criteria):
+            yield _as_new_object(object, mapping)
 
 
 def make(cluster: SimulatedCluster, object: Object, criteria: dict[str, Any]) -> str | None:
-    """Create the object in `cluster`; returns what the API server said against it."""
+    """Create the object in `cluster`; the API server's error, None without one."""
     kind = f"{object['kind']}.{object['apiVersion'].rpartition('/')[0]}"
     try:
         present = cluster.find(kind, object["metadata"].get("namespace", ""), object["metadata"]["name"])
@@ -58,40 +58,40 @@ def make(cluster: SimulatedCluster, object: Object, criteria: dict[str, Any]) ->
     return None
 
 
-def _taken(object: Object, parameters: dict[str, Any]) -> bool:
-    namespace = _namespace(object)
+def _is_included(object: Object, parameters: dict[str, Any]) -> bool:
+    namespace = _namespace_of(object)
     included, excluded = parameters.get("includedNamespaces"), parameters.get("excludedNamespaces") or ()
-    if namespace in _SYSTEM or namespace in excluded or (included and namespace not in included):
+    if namespace in _SYSTEM_NAMESPACES or namespace in excluded or (included and namespace not in included):
         return False
     return not object["metadata"].get("ownerReferences")
 
 
-def _namespace(object: Object) -> str:
+def _namespace_of(object: Object) -> str:
     """The namespace an object belongs to; a Namespace belongs to itself."""
     return str(object["metadata"]["name" if object["kind"] == "Namespace" else "namespace"])
 
 
-def _turn(object: Object) -> int:
-    return _FIRST.index(object["kind"]) if object["kind"] in _FIRST else len(_FIRST)
+def _restore_order(object: Object) -> int:
+    return _RESTORED_FIRST.index(object["kind"]) if object["kind"] in _RESTORED_FIRST else len(_RESTORED_FIRST)
 
 
-def _reborn(object: Object, mapping: dict[str, str]) -> Object:
+def _as_new_object(object: Object, mapping: dict[str, str]) -> Object:
     new = deepcopy(object)
     new.pop("status", None)
-    for name in _OF_THE_OLD_LIFE:
+    for name in _DROPPED_METADATA:
         new["metadata"].pop(name, None)
-    place = "name" if object["kind"] == "Namespace" else "namespace"
-    new["metadata"][place] = mapping.get(_namespace(object), _namespace(object))
-    for name in _OF_THE_OLD_SPEC.get(object["kind"], ()):
+    field = "name" if object["kind"] == "Namespace" else "namespace"
+    new["metadata"][field] = mapping.get(_namespace_of(object), _namespace_of(object))
+    for name in _DROPPED_SPEC.get(object["kind"], ()):
         new.get("spec", {}).pop(name, None)
     return new
 
 
-def _plain(name: str) -> str:
+def _kind_name(name: str) -> str:
     """`v1/Secret`, `ingresses.networking.k8s.io` or `Job` without group and version, in lower case."""
     return name.rpartition("/")[2].partition(".")[0].lower()
 
 
-def _names(object: Object) -> set[str]:
+def _kind_names(object: Object) -> set[str]:
     kind = object["kind"].lower()
     return {kind, f"{kind}s", f"{kind}es", f"{kind[:-1]}ies"}

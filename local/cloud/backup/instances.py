@@ -15,14 +15,15 @@ Rules (seen in recorded traffic, unless said otherwise):
 import uuid
 from copy import deepcopy
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal, vault_of
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal
 from local.cloud.backup.readiness import Readiness, cluster_id
-from local.cloud.backup.rows import POINTS, kept_for
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.backup.rows import POINTS, retention_seconds
+from local.cloud.vaults import CriticalCheck, vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
@@ -30,13 +31,13 @@ CONFIGURE_SECONDS = 60.0
 DELETE_SECONDS = 60.0
 INSTANCES = f"{PROVIDER}/backupVaults/backupInstances"
 _ONE = f"{VAULT}/backupInstances/{{instance}}"
-_STOPS = {
+_STATE_AFTER = {
     "stopProtection": "ProtectionStopped",
     "suspendBackups": "BackupsSuspended",
     "resumeProtection": "ProtectionConfigured",
     "resumeBackups": "ProtectionConfigured",
 }
-_FILTERS = (
+_PARAMETERS = (
     "includedNamespaces",
     "excludedNamespaces",
     "includedResourceTypes",
@@ -47,17 +48,11 @@ _FILTERS = (
 )
 
 
-class VaultGuards(Protocol):
-    """Who refuses critical operations on a vault, named by its resource id."""
-
-    def refuse(self, vault: str) -> Reply | None: ...
-
-
 class BackupInstances:
     def __init__(
-        self, arm: Arm, operations: BackupOperations, jobs: BackupJobs, readiness: Readiness, guards: VaultGuards
+        self, arm: Arm, operations: BackupOperations, jobs: BackupJobs, readiness: Readiness, guard: CriticalCheck
     ) -> None:
-        self._arm, self._readiness, self._guards = arm, readiness, guards
+        self._arm, self._readiness, self._guard = arm, readiness, guard
         self.backward_reads = 0
         self.soft_deleted: dict[str, Resource] = {}
         self.jobs = jobs
@@ -68,9 +63,9 @@ class BackupInstances:
                 Route("PUT", _ONE, self._put),
                 Route("GET", _ONE, self._get),
                 Route("DELETE", _ONE, self._delete),
-                Route("GET", f"{VAULT}/backupInstances", self._list),
+                Route("GET", f"{VAULT}/backupInstances", arm.list_of(INSTANCES)),
                 Route("GET", f"{VAULT}/deletedBackupInstances", self._list_deleted),
-                *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STOPS),
+                *(Route("POST", f"{_ONE}/{action}", self._change) for action in _STATE_AFTER),
                 Route("GET", f"/{{resource:path}}/providers/{PROVIDER}/backupInstances", self._list_of_cluster),
             ],
             guard=arm.guard,
@@ -83,26 +78,25 @@ class BackupInstances:
                 return instance
         raise KeyError(cluster)
 
-    def configured(self, id: str, properties: dict[str, Any]) -> Resource:
-        """An instance that has been protected for long."""
+    def add_configured(self, id: str, properties: dict[str, Any]) -> Resource:
+        """An instance as if it had been protected for long."""
         instance = _instance(id, properties, "ProtectionConfigured")
         instance["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(instance)
 
-    def _validate(self, call: WireRequest) -> Reply:
+    def _validate(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path.rpartition("/")[0])
         if vault is None:
             return not_found(call)
-        wanted = call.body["backupInstance"]
-        taken = self._taken(cluster_id(wanted), "")
-        if taken:
-            return taken
+        instance = call.body["backupInstance"]
+        if refused := self._refuse_second_instance(cluster_id(instance), ""):
+            return refused
         operation = self._operations.begin(
-            VALIDATE_SECONDS, lambda _: self._readiness.require_protectable(vault, wanted)
+            VALIDATE_SECONDS, lambda _: self._readiness.require_protectable(vault, instance)
         )
         return self._operations.accepted(vault, operation)
 
-    def _taken(self, cluster: str, own: str) -> Reply | None:
+    def _refuse_second_instance(self, cluster: str, own: str) -> Reply | None:
         for other in self._arm.of_type(INSTANCES):
             if cluster_id(other["properties"]).lower() == cluster.lower() and other["id"].lower() != own.lower():
                 state = other["properties"]["currentProtectionState"]
@@ -113,13 +107,12 @@ class BackupInstances:
                 )
         return None
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(vault_of(call.path))
         if vault is None:
             return not_found(call)
-        taken = self._taken(cluster_id(call.body["properties"]), call.path)
-        if taken:
-            return taken
+        if refused := self._refuse_second_instance(cluster_id(call.body["properties"]), call.path):
+            return refused
         if call.path.lower() in self.soft_deleted:
             return refusal("UserErrorSoftDeletedInstanceExists", "A soft-deleted backup instance has this name.")
         old = self._arm.find(call.path)
@@ -130,28 +123,28 @@ class BackupInstances:
             old.update(instance)  # in place: an operation under way goes on with it
             return Reply(body=old)
         self._arm.store(instance)
-        operation = self._operations.begin(CREATE_SECONDS, lambda _: self._created(vault, instance))
-        return Reply(status=201, body=deepcopy(instance), headers=self._operations.followed(vault, operation))
+        operation = self._operations.begin(CREATE_SECONDS, lambda _: self._finish_creating(vault, instance))
+        return Reply(status=201, body=deepcopy(instance), headers=self._operations.status_header(vault, operation))
 
-    def _created(self, vault: Resource, instance: Resource) -> None:
+    def _finish_creating(self, vault: Resource, instance: Resource) -> None:
         instance["properties"]["provisioningState"] = "Succeeded"
         self._arm.store(instance)
-        self._arm.clock.after(CONFIGURE_SECONDS, lambda: self._configured(vault, instance))
+        self._arm.clock.after(CONFIGURE_SECONDS, lambda: self._finish_configuring(vault, instance))
 
-    def _configured(self, vault: Resource, instance: Resource) -> None:
+    def _finish_configuring(self, vault: Resource, instance: Resource) -> None:
         try:
             self._readiness.require_protectable(vault, instance["properties"])
         except OperationFailed as failure:
-            told = error_info(failure.code, failure.message)
-            status = {"status": "ConfiguringProtectionFailed", "errorDetails": told}
+            error = error_info(failure.code, failure.message)
+            status = {"status": "ConfiguringProtectionFailed", "errorDetails": error}
             instance["properties"].update(
-                protectionStatus=status, currentProtectionState="ProtectionError", protectionErrorDetails=told
+                protectionStatus=status, currentProtectionState="ProtectionError", protectionErrorDetails=error
             )
         else:
-            _protection(instance, "ProtectionConfigured")
+            _set_state(instance, "ProtectionConfigured")
         self._arm.store(instance)
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path)
         if instance is None:
             return not_found(call)
@@ -161,101 +154,106 @@ class BackupInstances:
         shown = deepcopy(instance)
         if self.backward_reads and instance["properties"]["currentProtectionState"] == "ProtectionConfigured":
             self.backward_reads -= 1
-            _protection(shown, "ConfiguringProtection")
+            _set_state(shown, "ConfiguringProtection")
         return shown
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path)
         if instance is None:
             return Reply(status=204)
         vault = self._arm.resources[vault_of(call.path).lower()]
         refused = (
-            self.jobs.refused(instance, "Delete")
-            or self._immutable(vault, instance)
-            or self._guards.refuse(vault_of(call.path))
+            self.jobs.refuse(instance, "Delete")
+            or self._refuse_immutable(vault, instance)
+            or self._guard(vault_of(call.path))
         )
         if refused:
             return refused
-        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._delete_softly(vault, instance))
+        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._soft_delete(vault, instance))
         return self._operations.accepted(vault, operation)
 
-    def _immutable(self, vault: Resource, instance: Resource) -> Reply | None:
-        """Why an immutable vault keeps the instance."""
-        last = max((self._kept_until(p) for p in self._arm.of_type(POINTS, f"{instance['id']}/")), default=0)
-        state = vault["properties"]["securitySettings"]["immutabilitySettings"]["state"]
-        if state == "Disabled" or last <= self._arm.clock.time():
+    def _refuse_immutable(self, vault: Resource, instance: Resource) -> Reply | None:
+        """The refusal of an immutable vault to delete an instance whose recovery points aren't expired."""
+        last = max((self._expires_at(p) for p in self._arm.of_type(POINTS, f"{instance['id']}/")), default=0)
+        if immutability_of(vault["properties"]["securitySettings"]) == "Disabled" or last <= self._arm.clock.time():
             return None
         return refusal(
             "UserErrorOperationNotAllowedOnImmutableVault",
             f"The vault is immutable: {instance['name']} has recovery points that expire at {iso(last)}.",
         )
 
-    def _kept_until(self, point: Resource) -> float:
+    def _expires_at(self, point: Resource) -> float:
         """When the point expires by the policy that its instance goes by."""
         instance = self._arm.resources[point["id"].rpartition("/recoveryPoints/")[0].lower()]
         policy = self._arm.resources[instance["properties"]["policyInfo"]["policyId"].lower()]
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"]).timestamp()
-        return taken + kept_for(policy)
+        return taken + retention_seconds(policy)
 
-    def _delete_softly(self, vault: Resource, instance: Resource) -> None:
+    def _soft_delete(self, vault: Resource, instance: Resource) -> None:
         self._arm.remove(instance["id"])
         settings = vault["properties"]["securitySettings"]["softDeleteSettings"]
         if settings["state"] == "Off":
             return
         now, key = self._arm.clock.time(), instance["id"].lower()
-        until = now + settings["retentionDurationInDays"] * 86_400
-        kept = deepcopy(instance)
-        _protection(kept, "SoftDeleted")
+        purged_at = now + settings["retentionDurationInDays"] * 86_400
+        deleted = deepcopy(instance)
+        _set_state(deleted, "SoftDeleted")
         info = {
             "deletionTime": iso(now),
-            "billingEndDate": iso(until),
-            "scheduledPurgeTime": iso(until),
+            "billingEndDate": iso(purged_at),
+            "scheduledPurgeTime": iso(purged_at),
             "deleteActivityID": str(uuid.uuid4()),
         }
         self.soft_deleted[key] = {
-            **kept,
+            **deleted,
             "id": instance["id"].replace("/backupInstances/", "/deletedBackupInstances/"),
             "type": f"{PROVIDER}/backupVaults/deletedBackupInstances",
-            "properties": {**kept["properties"], "deletionInfo": info},
+            "properties": {**deleted["properties"], "deletionInfo": info},
         }
-        self._arm.clock.at(until, lambda: self.soft_deleted.pop(key, None))
+        self._arm.clock.at(purged_at, lambda: self.soft_deleted.pop(key, None))
 
     def deleted_from(self, vault: str) -> list[Resource]:
-        """What the vault with this id keeps of deleted instances."""
+        """The soft-deleted instances of the vault with this id."""
         return [row for key, row in self.soft_deleted.items() if key.startswith(f"{vault.lower()}/")]
 
-    def _list_deleted(self, call: WireRequest) -> Reply:
+    def _list_deleted(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": self.deleted_from(call.path.rpartition("/")[0])})
 
-    def _change(self, call: WireRequest) -> Reply:
+    def _change(self, call: CloudRequest) -> Reply:
         path, _, action = call.path.rpartition("/")
         instance = self._arm.find(path)
         if instance is None:
             return not_found(call)
-        state = next(state for name, state in _STOPS.items() if name.lower() == action.lower())
+        state = next(state for name, state in _STATE_AFTER.items() if name.lower() == action.lower())
+        if refused := self._refuse_second_instance(cluster_id(instance["properties"]), instance["id"]):
+            return refused
+        if instance["properties"]["currentProtectionState"] == state:
+            return Reply()
         vault = self._arm.resources[vault_of(path).lower()]
-        operation = self._operations.begin(CREATE_SECONDS, lambda _: _protection(instance, state))
+        operation = self._operations.begin(CREATE_SECONDS, lambda _: _set_state(instance, state))
         return self._operations.accepted(vault, operation)
 
-    def _list(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(INSTANCES, f"{call.path}/"))})
-
-    def _list_of_cluster(self, call: WireRequest) -> Reply:
-        wanted = f"/{call.params['resource']}".lower()
-        found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == wanted]
+    def _list_of_cluster(self, call: CloudRequest) -> Reply:
+        cluster = f"/{call.params['resource']}".lower()
+        found = [i for i in self._arm.of_type(INSTANCES) if cluster_id(i["properties"]).lower() == cluster]
         return Reply(body={"value": [self._shown(instance) for instance in found]})
+
+
+def immutability_of(security: dict[str, Any]) -> str:
+    """The state of immutability in a vault's securitySettings, which needn't name it."""
+    return str((security.get("immutabilitySettings") or {}).get("state", "Disabled"))
 
 
 def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:
     properties = deepcopy(sent)
     parameters = properties["policyInfo"].get("policyParameters") or {}
-    for kept in parameters.get("backupDatasourceParametersList") or []:
-        kept.update({name: kept.get(name) for name in _FILTERS})
+    for listed in parameters.get("backupDatasourceParametersList") or []:
+        listed.update({name: listed.get(name) for name in _PARAMETERS})
     properties["protectionStatus"] = {"status": state}
     properties["currentProtectionState"] = state
     return {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": INSTANCES}
 
 
-def _protection(instance: Resource, state: str) -> None:
+def _set_state(instance: Resource, state: str) -> None:
     instance["properties"]["protectionStatus"] = {"status": state}
     instance["properties"]["currentProtectionState"] = state

@@ -6,41 +6,33 @@ Rules (recorded traffic and the AKS backup support matrix):
 - A backup that completed with warnings leaves a Partial recovery point; a failed or cancelled one leaves none. One of a
   stopped cluster fails.
 - Points expire when a test says so; what is being restored from one goes on.
-- `outcomes` orders how the next jobs of an operation end.
+- `outcomes` says how the next jobs of an operation end.
 """
 
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
 from local.cloud.backup import restoring
 from local.cloud.backup.content import Object, captured
-from local.cloud.backup.protocol import (
-    VAULT,
-    BackupOperations,
-    JobOutcome,
-    OrderedWarning,
-    error_info,
-    refusal,
-    vault_of,
-)
+from local.cloud.backup.protocol import VAULT, BackupOperations, error_info, refusal
 from local.cloud.backup.readiness import cluster_id, require_running
 from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.rows import JOBS, POINTS, close, job_properties, listed, recovery_point
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.vaults import JobOutcome, WarningDetail, vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TRIGGER_SECONDS = 5.0
 BACKUP_SECONDS = 217.0
 VALIDATE_SECONDS = 45.0
 STAGE_SECONDS = 60.0
-A_DAY = 10
+MOST_PER_DAY = 10
 _INSTANCE = f"{VAULT}/backupInstances/{{instance}}"
-Finish = Callable[[JobOutcome[Object]], list[OrderedWarning]]
+Finish = Callable[[JobOutcome[Object]], list[WarningDetail]]
 _OPERATIONAL, _BOTH = ("OperationalStore",), ("OperationalStore", "VaultStore")
 
 
@@ -59,36 +51,36 @@ class BackupJobs:
                 Route("POST", f"{_INSTANCE}/backup", self._backup),
                 Route("POST", f"{_INSTANCE}/validateRestore", self._validate_restore),
                 Route("POST", f"{_INSTANCE}/restore", self._restore),
-                Route("GET", f"{_INSTANCE}/recoveryPoints", self._list_points),
-                Route("GET", f"{_INSTANCE}/recoveryPoints/{{point}}", self._get),
+                Route("GET", f"{_INSTANCE}/recoveryPoints", arm.list_of(POINTS)),
+                Route("GET", f"{_INSTANCE}/recoveryPoints/{{point}}", arm.get),
                 Route("GET", f"{VAULT}/backupJobs", self._list_jobs),
-                Route("GET", f"{VAULT}/backupJobs/{{job}}", self._get),
+                Route("GET", f"{VAULT}/backupJobs/{{job}}", arm.get),
             ],
             guard=arm.guard,
         )
 
-    def scheduled(self, instance: Resource, outcome: JobOutcome[Object], *, vaulted: bool = False) -> Resource:
-        """A scheduled backup that ends as told, in the vault tier too if it is `vaulted`.
+    def run_scheduled(self, instance: Resource, outcome: JobOutcome[Object], *, vaulted: bool = False) -> Resource:
+        """Run a scheduled backup that has this outcome, in the vault tier too if it is `vaulted`.
 
         It looks as if it had begun minutes ago.
         """
         began = self._arm.clock.time() + min(0.0, (outcome.seconds or 0.0) - BACKUP_SECONDS)
         job = self._start(instance, "Backup", began=began, by_user=False)
         stores = _BOTH if vaulted else _OPERATIONAL
-        self._run(job, outcome, lambda outcome: self._keep(instance, job, outcome, stores))
+        self._run(job, outcome, lambda outcome: self._make_point(instance, job, outcome, stores))
         return job
 
     def expire(self, point: str, store: str = "") -> None:
         """The recovery point with this name is gone, or only its copy in a store."""
         found = next(p for p in self._arm.of_type(POINTS) if p["name"] == point)
         details = found["properties"]["recoveryPointDataStoresDetails"]
-        left = [each for each in details if store and each["type"] != store]
-        found["properties"]["recoveryPointDataStoresDetails"] = left
-        if not left:
+        remaining = [each for each in details if store and each["type"] != store]
+        found["properties"]["recoveryPointDataStoresDetails"] = remaining
+        if not remaining:
             self._arm.remove(found["id"])
 
-    def refused(self, instance: Resource, operation: str) -> Reply | None:
-        """Why nothing may be done to an instance yet."""
+    def refuse(self, instance: Resource, operation: str) -> Reply | None:
+        """The refusal of an operation on an instance whose protection is still being configured."""
         state = instance["properties"]["currentProtectionState"]
         if state != "ConfiguringProtection":
             return None
@@ -97,7 +89,7 @@ class BackupJobs:
             f"Operation {operation} is not allowed on Backup Instance with Protection Status {state}",
         )
 
-    def _backup(self, call: WireRequest) -> Reply:
+    def _backup(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
@@ -105,54 +97,54 @@ class BackupJobs:
         rule = call.body["backupRuleOptions"]["ruleName"]
         if rule not in {r["name"] for r in policy["properties"]["policyRules"]}:
             return refusal("UserErrorBackupRuleNotFound", f"The policy has no rule {rule}.")
-        if refused := self.refused(instance, "AdhocBackup") or self._exhausted(instance, "Backup"):
+        if refused := self.refuse(instance, "AdhocBackup") or self._refuse_over_limit(instance, "Backup"):
             return refused
         job = self._start(instance, "Backup")
-        outcome = self._next("Backup", JobOutcome(seconds=BACKUP_SECONDS))
-        self._run(job, outcome, lambda outcome: self._keep(instance, job, outcome))
-        return self._triggered(job)
+        outcome = self._next_outcome("Backup", JobOutcome(seconds=BACKUP_SECONDS))
+        self._run(job, outcome, lambda outcome: self._make_point(instance, job, outcome))
+        return self._answer_trigger(job)
 
-    def _validate_restore(self, call: WireRequest) -> Reply:
+    def _validate_restore(self, call: CloudRequest) -> Reply:
         request = call.body["restoreRequestObject"]
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
         vault = self._arm.resources[vault_of(call.path).lower()]
-        if refused := restoring.refused(self._point(instance, request), request):
+        if refused := restoring.refuse(self._point(instance, request), request):
             return refused
         operation = self._operations.begin(
             VALIDATE_SECONDS, lambda _: self._restoring.require(vault, instance, request)
         )
         return self._operations.accepted(vault, operation)
 
-    def _restore(self, call: WireRequest) -> Reply:
+    def _restore(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path.rpartition("/")[0])
         if instance is None:
             return not_found(call)
         request = call.body
         point = self._point(instance, request)
         refused = (
-            self.refused(instance, "Restore")
-            or restoring.refused(point, request)
-            or self._exhausted(instance, "Restore")
+            self.refuse(instance, "Restore")
+            or restoring.refuse(point, request)
+            or self._refuse_over_limit(instance, "Restore")
         )
         if refused or point is None:
             return refused or not_found(call)
         job = self._start(instance, "Restore")
         job["properties"]["sourceDataStoreType"] = request["sourceDataStoreType"]
-        job["properties"]["extendedInfo"]["sourceRecoverPoint"] = _named(point)
+        job["properties"]["extendedInfo"]["sourceRecoverPoint"] = _reference(point)
         job["properties"]["extendedInfo"]["recoveryDestination"] = restoring.target(request)
         objects = self.contents[point["name"]]
         if request["sourceDataStoreType"] == "VaultStore":
             self._arm.clock.after(STAGE_SECONDS, lambda: self._stage(job, instance, objects, request))
-        outcome = self._next("Restore", JobOutcome())
-        self._run(job, outcome, lambda outcome: self._make(job, instance, objects, request, outcome))
-        return self._triggered(job)
+        outcome = self._next_outcome("Restore", JobOutcome())
+        self._run(job, outcome, lambda outcome: self._restore_objects(job, instance, objects, request, outcome))
+        return self._answer_trigger(job)
 
     def _point(self, instance: Resource, request: dict[str, Any]) -> Resource | None:
         return self._arm.find(f"{instance['id']}/recoveryPoints/{request['recoveryPointId']}")
 
-    def _exhausted(self, instance: Resource, category: str) -> Reply | None:
+    def _refuse_over_limit(self, instance: Resource, category: str) -> Reply | None:
         since = iso(self._arm.clock.time() - 86_400)
         done = (j["properties"] for j in self._arm.of_type(JOBS, f"{vault_of(instance['id'])}/"))
         mine = [
@@ -161,14 +153,14 @@ class BackupJobs:
             if j["backupInstanceId"] == instance["id"] and j["operationCategory"] == category
             if j["isUserTriggered"] and j["startTime"] > since
         ]
-        if len(mine) < A_DAY:
+        if len(mine) < MOST_PER_DAY:
             return None
-        return refusal("UserErrorMaxOperationsPerDayReached", f"{category} was triggered {A_DAY} times in 24 hours.")
+        return refusal("UserErrorMaxOperationsPerDayReached", f"{category} was triggered {MOST_PER_DAY} times today.")
 
-    def _next(self, category: str, usual: JobOutcome[Object]) -> JobOutcome[Object]:
+    def _next_outcome(self, category: str, usual: JobOutcome[Object]) -> JobOutcome[Object]:
         return self.outcomes[category].popleft() if self.outcomes[category] else usual
 
-    def _triggered(self, job: Resource) -> Reply:
+    def _answer_trigger(self, job: Resource) -> Reply:
         operation = self._operations.begin(TRIGGER_SECONDS, lambda op: op.properties.update(jobId=job["id"]))
         return self._operations.accepted(self._arm.resources[vault_of(job["id"]).lower()], operation)
 
@@ -192,20 +184,20 @@ class BackupJobs:
             self._arm.clock.after(outcome.seconds, lambda: self._end(job, outcome, finish))
 
     def _end(self, job: Resource, outcome: JobOutcome[Object], finish: Finish) -> None:
-        status, told = outcome.status, error_info("UserErrorBackupInternalError", "The job failed.")
+        status, error = outcome.status, error_info("UserErrorBackupInternalError", "The job failed.")
         warnings = list(outcome.warnings)
         try:
             warnings += finish(outcome)
             status = "CompletedWithWarnings" if warnings and status == "Completed" else status
         except OperationFailed as failure:
-            status, told = "Failed", error_info(failure.code, failure.message)
-        close(job, status, self._arm.clock.time(), told, warnings)
+            status, error = "Failed", error_info(failure.code, failure.message)
+        close(job, status, self._arm.clock.time(), error, warnings)
         self._arm.store(job)
 
-    def _keep(
+    def _make_point(
         self, instance: Resource, job: Resource, outcome: JobOutcome[Object], stores: Collection[str] = _OPERATIONAL
-    ) -> list[OrderedWarning]:
-        """The end of a backup: a recovery point with what the cluster holds now."""
+    ) -> list[WarningDetail]:
+        """End a backup: make a recovery point with what the cluster holds now."""
         cluster = self._arm.find(cluster_id(instance["properties"]))
         if cluster:
             require_running(cluster)
@@ -218,19 +210,19 @@ class BackupJobs:
         point = self._arm.store(recovery_point(instance, name, self._arm.clock.time(), status, stores))
         taken = captured(self._clusters.get(job["properties"]["dataSourceName"]), chosen)
         self.contents[name] = [o for o in map(outcome.restored, taken) if o]
-        named = {**_named(point), "recoveryPointTime": "0001-01-01T00:00:00Z"}
-        job["properties"]["extendedInfo"]["targetRecoverPoint"] = named
+        reference = {**_reference(point), "recoveryPointTime": "0001-01-01T00:00:00Z"}
+        job["properties"]["extendedInfo"]["targetRecoverPoint"] = reference
         return []
 
-    def _make(
+    def _restore_objects(
         self,
         job: Resource,
         instance: Resource,
         objects: list[Object],
         request: dict[str, Any],
         outcome: JobOutcome[Object],
-    ) -> list[OrderedWarning]:
-        """The end of a restore: the objects exist in the target cluster."""
+    ) -> list[WarningDetail]:
+        """End a restore: make the objects in the target cluster."""
         vault = self._arm.find(vault_of(job["id"]))
         if vault is None:
             raise OperationFailed("UserErrorGenericResourceNotFound", "The vault is gone.")
@@ -238,25 +230,18 @@ class BackupJobs:
         return self._restoring.restore(objects, request, outcome)
 
     def _stage(self, job: Resource, instance: Resource, objects: list[Object], request: dict[str, Any]) -> None:
-        """What the vault holds is brought to the staging place; a place that isn't fit fails the job at its end."""
+        """Copy what the vault holds to the staging group and account; if they aren't ready, the job fails later."""
         vault = self._arm.find(vault_of(job["id"]))
         if vault and job["properties"]["status"] == "InProgress":
             with suppress(OperationFailed):
                 self._restoring.require(vault, instance, request)
                 self._restoring.stage(job["name"], objects, request)
 
-    def _list_points(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(POINTS, f"{call.path}/"))})
-
-    def _list_jobs(self, call: WireRequest) -> Reply:
+    def _list_jobs(self, call: CloudRequest) -> Reply:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body={"value": [listed(job) for job in self._arm.of_type(JOBS, f"{call.path}/")]})
 
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
 
-
-def _named(point: Resource) -> dict[str, str]:
+def _reference(point: Resource) -> dict[str, str]:
     return {"recoveryPointID": point["name"], "recoveryPointTime": point["properties"]["recoveryPointTime"]}

@@ -1,4 +1,4 @@
-"""How Microsoft.DataProtection speaks: its operations, error envelopes and the way a job may end.
+"""How Microsoft.DataProtection answers: its operations and error envelopes.
 
 Rules (seen in recorded traffic):
 - A 202 carries Azure-AsyncOperation (under the vault) and Location (under the region), Retry-After 30 and no body.
@@ -8,11 +8,10 @@ Rules (seen in recorded traffic):
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from local.cloud.arm import Arm, Operation, Resource, error, iso, not_found
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 PROVIDER = "Microsoft.DataProtection"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/backupVaults/{{vault}}"
@@ -22,35 +21,8 @@ _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/provi
 _YEAR_ONE = "0001-01-01T00:00:00Z"
 
 
-class OrderedWarning(NamedTuple):
-    """A warning of a job: code and text, and the resource that it is about."""
-
-    code: str
-    message: str
-    resource: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobOutcome[Item]:
-    """How a job ends: its final status after `seconds` (None: never), and what becomes of each restored item.
-
-    `restored` gives the item that is really written, or None when the restore leaves it out. With `warnings`, a job
-    that would be Completed is CompletedWithWarnings; Recovery Services vaults have none.
-    """
-
-    status: str = "Completed"
-    seconds: float | None = 214.0
-    restored: Callable[[Item], Item | None] = lambda item: item
-    warnings: tuple[OrderedWarning, ...] = ()
-
-
-def vault_of(id: str) -> str:
-    """The vault's id of any id below it."""
-    return "/".join(id.split("/")[:9])
-
-
 def error_info(code: str, message: str) -> dict[str, Any]:
-    """What users of Azure Backup are told; `isUserError` is false even then."""
+    """An error for users of Azure Backup; `isUserError` is false even then."""
     return {
         "message": message,
         "recommendedAction": ["None."],
@@ -65,8 +37,8 @@ def error_info(code: str, message: str) -> dict[str, Any]:
 
 
 def _user_error(code: str, message: str, **info: Any) -> dict[str, Any]:
-    told = {"type": "UserFacingError", "info": error_info(code, message) | info}
-    return {"additionalInfo": [told], "code": code, "message": message, "target": None, "details": None}
+    shown = {"type": "UserFacingError", "info": error_info(code, message) | info}
+    return {"additionalInfo": [shown], "code": code, "message": message, "target": None, "details": None}
 
 
 def refusal(code: str, message: str) -> Reply:
@@ -95,18 +67,18 @@ class BackupOperations:
         """202; `at` is where the status lives if not under the vault."""
         region = f"/subscriptions/{vault['id'].split('/')[2]}/providers/{PROVIDER}/locations/{vault['location']}"
         headers = {
-            **self.followed(vault, operation, at=at),
+            **self.status_header(vault, operation, at=at),
             "Location": self._arm.link(f"{region}/operationResults/{operation.id}", _API),
             "Retry-After": "30",
         }
         return Reply(status=202, headers=headers)
 
-    def followed(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
-        """The header of a created resource whose provisioning goes on."""
+    def status_header(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
+        """The header that points to an operation's status."""
         path = f"{at or vault['id']}/operationStatus/{operation.id}"
         return {"Azure-AsyncOperation": self._arm.link(path, _API)}
 
-    def _status(self, call: WireRequest) -> Reply:
+    def _status(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "UserErrorGenericResourceNotFound", "Azure resource does not exist.")
@@ -123,7 +95,7 @@ class BackupOperations:
             body["properties"] = {**operation.properties, "objectType": "OperationJobExtendedInfo"}
         return Reply(body=body)
 
-    def _result(self, call: WireRequest) -> Reply:
+    def _result(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)

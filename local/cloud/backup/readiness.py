@@ -1,4 +1,4 @@
-"""What Azure Backup wants to find before it protects or restores an AKS cluster.
+"""What Azure Backup needs before it protects or restores an AKS cluster.
 
 The roles are those that `az dataprotection enable-backup` assigns; the error codes are those of "Troubleshoot AKS
 backup" in Microsoft's docs.
@@ -76,9 +76,9 @@ class Readiness:
             "Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings", f"{cluster}/"
         )
         for binding in bindings:
-            held = binding["properties"]
-            same = held["sourceResourceId"].lower() == vault["id"].lower() and OPERATOR_ROLE in held["roles"]
-            if same and held.get("provisioningState") == "Succeeded":
+            found = binding["properties"]
+            same = found["sourceResourceId"].lower() == vault["id"].lower() and OPERATOR_ROLE in found["roles"]
+            if same and found.get("provisioningState") == "Succeeded":
                 return
         raise OperationFailed(
             "UserErrorTrustedAccessGatewayReturnedForbidden",
@@ -117,8 +117,8 @@ def _identity(cluster: Resource) -> str:
 
 def _storage_account(extension: Resource) -> str:
     settings = extension["properties"]["configurationSettings"]
-    kept = {key.rpartition(".")[2]: value for key, value in settings.items()}
+    named = {key.rpartition(".")[2]: value for key, value in settings.items()}
     return (
-        f"/subscriptions/{kept['subscriptionId']}/resourceGroups/{kept['resourceGroup']}"
-        f"/providers/Microsoft.Storage/storageAccounts/{kept['storageAccount']}"
+        f"/subscriptions/{named['subscriptionId']}/resourceGroups/{named['resourceGroup']}"
+        f"/providers/Microsoft.Storage/storageAccounts/{named['storageAccount']}"
     )

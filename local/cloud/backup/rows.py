@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.backup.protocol import PROVIDER, OrderedWarning, error_info
+from local.cloud.backup.protocol import PROVIDER, error_info
 from local.cloud.backup.readiness import cluster_id
+from local.cloud.vaults import WarningDetail
 
 JOBS = f"{PROVIDER}/backupVaults/backupJobs"
 POINTS = f"{PROVIDER}/backupVaults/backupInstances/recoveryPoints"
@@ -15,18 +16,18 @@ WARNING = "KubernetesBackupGenericWarning"
 
 
 def job_properties(instance: Resource, category: str, started: str, *, by_user: bool) -> dict[str, Any]:
-    held = instance["properties"]
-    source = cluster_id(held).split("/")
-    policy = held["policyInfo"]["policyId"]
-    tagged = {"RetentionTag": "Default"} if category == "Backup" else None
+    properties = instance["properties"]
+    source = cluster_id(properties).split("/")
+    policy = properties["policyInfo"]["policyId"]
+    details = {"RetentionTag": "Default"} if category == "Backup" else None
     return {
         "activityID": str(uuid.uuid4()),
         "subscriptionId": source[2],
         "backupInstanceId": instance["id"],
         "policyId": policy,
-        "dataSourceId": cluster_id(held),
+        "dataSourceId": cluster_id(properties),
         "vaultName": instance["id"].split("/")[8],
-        "backupInstanceFriendlyName": held["friendlyName"],
+        "backupInstanceFriendlyName": properties["friendlyName"],
         "policyName": policy.rpartition("/")[2],
         "sourceResourceGroup": source[4],
         "dataSourceSetName": source[-1],
@@ -37,7 +38,7 @@ def job_properties(instance: Resource, category: str, started: str, *, by_user: 
         "progressEnabled": False,
         "etag": f"W/\"datetime'{started}'\"",
         "sourceSubscriptionID": source[2],
-        "dataSourceLocation": held["dataSourceInfo"]["resourceLocation"],
+        "dataSourceLocation": properties["dataSourceInfo"]["resourceLocation"],
         "startTime": started,
         "endTime": None,
         "dataSourceType": "Microsoft.ContainerService/managedClusters",
@@ -59,7 +60,7 @@ def job_properties(instance: Resource, category: str, started: str, *, by_user: 
             "sourceRecoverPoint": None,
             "recoveryDestination": None,
             "subTasks": [_task(f"Trigger {category}", "InProgress")],
-            "additionalDetails": tagged,
+            "additionalDetails": details,
             "warningDetails": None,
         },
     }
@@ -76,31 +77,31 @@ def _task(name: str, status: str) -> dict[str, Any]:
 
 
 def close(
-    job: Resource, status: str, ended: float, told: dict[str, Any], warnings: Iterable[OrderedWarning] = ()
+    job: Resource, status: str, ended: float, error: dict[str, Any], warnings: Iterable[WarningDetail] = ()
 ) -> None:
-    """The end of a job: `told` is the error of a failed one."""
-    held = job["properties"]
-    seconds = ended - datetime.fromisoformat(held["startTime"]).timestamp()
-    held.update(status=status, endTime=iso(ended), duration=f"PT{int(seconds // 60)}M{seconds % 60:.7f}S")
-    held["extendedInfo"]["subTasks"] = [_task(f"Trigger {held['operation']}", status)]
+    """End a job; `error` is that of a failed one."""
+    properties = job["properties"]
+    seconds = ended - datetime.fromisoformat(properties["startTime"]).timestamp()
+    properties.update(status=status, endTime=iso(ended), duration=f"PT{int(seconds // 60)}M{seconds % 60:.7f}S")
+    properties["extendedInfo"]["subTasks"] = [_task(f"Trigger {properties['operation']}", status)]
     if status == "Failed":
-        held["errorDetails"] = [_detailed(told)]
+        properties["errorDetails"] = [_detailed(error)]
     if status == "CompletedWithWarnings":
-        unnamed = [OrderedWarning(WARNING, "Some Kubernetes resources could not be processed.")]
-        held["extendedInfo"]["warningDetails"] = [
+        unnamed = [WarningDetail(WARNING, "Some Kubernetes resources could not be processed.")]
+        properties["extendedInfo"]["warningDetails"] = [
             {"resourceName": warned.resource, "warning": _detailed(error_info(warned.code, warned.message))}
             for warned in list(warnings) or unnamed
         ]
 
 
-def _detailed(told: dict[str, Any]) -> dict[str, Any]:
-    return {**told, "details": [], "innerError": {"code": "Success", "additionalInfo": {}}, "properties": None}
+def _detailed(error: dict[str, Any]) -> dict[str, Any]:
+    return {**error, "details": [], "innerError": {"code": "Success", "additionalInfo": {}}, "properties": None}
 
 
 def listed(job: Resource) -> Resource:
     """A job as lists show it: without the details of `extendedInfo`."""
-    less = {"extendedInfo": None, "destinationDataStoreName": "OperationalTierStore"}
-    return {**job, "properties": {**job["properties"], **less}}
+    hidden = {"extendedInfo": None, "destinationDataStoreName": "OperationalTierStore"}
+    return {**job, "properties": {**job["properties"], **hidden}}
 
 
 def recovery_point(instance: Resource, name: str, taken: float, status: str, stores: Iterable[str]) -> Resource:
@@ -121,11 +122,11 @@ def recovery_point(instance: Resource, name: str, taken: float, status: str, sto
     return {"properties": properties, "id": f"{instance['id']}/recoveryPoints/{name}", "name": name, "type": POINTS}
 
 
-def kept_for(policy: Resource) -> float:
+def retention_seconds(policy: Resource) -> float:
     """How many seconds the policy's default rule keeps a point, in whichever store it keeps it longest."""
     rules = [rule for rule in policy["properties"]["policyRules"] if rule.get("isDefault")]
-    stays = [cycle["deleteAfter"]["duration"] for rule in rules for cycle in rule["lifecycles"]]
-    return max(float(stay[1:-1]) * 86_400 for stay in stays if stay.endswith("D"))
+    durations = [cycle["deleteAfter"]["duration"] for rule in rules for cycle in rule["lifecycles"]]
+    return max(float(days[1:-1]) * 86_400 for days in durations if days.endswith("D"))
 
 
 def _store(type: str, taken: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A cluster under AKS backup as `az dataprotection enable-backup` leaves it, for scenarios that begin after that."""
+"""A cluster under AKS backup, as `az dataprotection enable-backup` leaves it; scenarios can begin with it."""
 
 from typing import Any
 
@@ -52,9 +52,9 @@ class Seed:
         extension = self._extension(cluster, group, account)
         self._trusted_access(vault, cluster)
         scope = f"{snapshots}/providers/Microsoft.Storage/storageAccounts/{account}"
-        holder, vaults = cluster["identity"]["principalId"], vault["identity"]["principalId"]
+        identity, vaults = cluster["identity"]["principalId"], vault["identity"]["principalId"]
         grants = [
-            (holder, needed.CONTRIBUTOR, snapshots),
+            (identity, needed.CONTRIBUTOR, snapshots),
             (extension["properties"]["aksAssignedIdentity"]["principalId"], needed.BLOB_DATA_CONTRIBUTOR, scope),
             (vaults, needed.READER, cluster["id"]),
             (vaults, needed.READER, snapshots),

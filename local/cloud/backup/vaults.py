@@ -1,8 +1,11 @@
 """Backup vaults (Microsoft.DataProtection) and their policies.
 
 Rules:
-- A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start.
-- Soft delete AlwaysOn and immutability Locked have no way back; redundancy can't be changed (Azure Backup docs).
+- A new vault is Provisioning for a while; its system-assigned identity is a principal of Entra from the start. A PUT
+  that changes nothing is answered 200 at once (seen in recorded traffic).
+- What was never sent of immutability isn't shown.
+- Soft delete AlwaysOn and immutability Locked can't be undone; neither redundancy can be changed, nor cross-region
+  restore be switched off (Azure Backup docs, recorded traffic).
 - A deleted vault with soft delete keeps its name.
 - The policy of an AKS backup can't be changed once it exists.
 """
@@ -13,30 +16,32 @@ from typing import Any
 
 from local.cloud.arm import REGION, Arm, Resource, not_found
 from local.cloud.backup.content import Object
-from local.cloud.backup.instances import BackupInstances, VaultGuards
+from local.cloud.backup.instances import BackupInstances, immutability_of
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, JobOutcome, OrderedWarning, refusal
+from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, refusal
 from local.cloud.backup.readiness import Readiness
-from local.cloud.backup.restoring import GroupDisks, Restoring, StagingContainers
+from local.cloud.backup.restoring import Restoring
 from local.cloud.backup.seed import POLICY, Seed, instance_properties
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.resources.aks import TYPE as AKS
+from local.cloud.resources.machines import MachineService
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import CriticalCheck, JobOutcome, WarningDetail, identity_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 20.0
 DELETE_SECONDS = 30.0
 _VAULTS = f"{PROVIDER}/backupVaults"
 _POLICIES = f"{_VAULTS}/backupPolicies"
-# (soft delete, immutability locked) → what Azure rates the vault, as seen in recorded traffic.
+# How Azure rates a vault, by soft delete and immutability (seen in recorded traffic); else none and poor.
 _SCORES = {
-    ("Off", False): ("None", "Poor"),
-    ("On", False): ("Minimum", "Fair"),
-    ("AlwaysOn", False): ("Adequate", "Good"),
-    ("Off", True): ("Minimum", "Fair"),
-    ("On", True): ("Adequate", "Good"),
-    ("AlwaysOn", True): ("Maximum", "Excellent"),
+    ("On", "Unlocked"): ("Minimum", "Fair"),
+    ("On", "Locked"): ("Adequate", "Good"),
+    ("AlwaysOn", "Disabled"): ("Adequate", "Good"),
+    ("AlwaysOn", "Unlocked"): ("Adequate", "Good"),
+    ("AlwaysOn", "Locked"): ("Adequate", "Good"),
 }
 
 
@@ -53,57 +58,57 @@ class BackupVaultService:
         groups: ResourceGroups,
         roles: Roles,
         *,
-        guards: VaultGuards,
+        guard: CriticalCheck,
         clusters: Mapping[str, SimulatedCluster],
-        containers: StagingContainers,
-        disks: GroupDisks,
+        storage: Storage,
+        machines: MachineService,
     ) -> None:
         self._arm, self._groups, self.seed = arm, groups, Seed(arm, groups, roles)
         self._operations, readiness = BackupOperations(arm), Readiness(arm, roles)
-        restoring = Restoring(arm, readiness, clusters, containers, disks)
+        restoring = Restoring(arm, readiness, clusters, storage, machines)
         self.jobs = BackupJobs(arm, self._operations, restoring, clusters)
-        self.instances = BackupInstances(arm, self._operations, self.jobs, readiness, guards)
+        self.instances = BackupInstances(arm, self._operations, self.jobs, readiness, guard)
         self.unsupported_redundancy: set[str] = set()
         self.deleted: dict[str, Resource] = {}
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{_VAULTS}"
         arm.wire.mount(
             [
                 Route("PUT", VAULT, self._put),
-                Route("GET", VAULT, self._get),
+                Route("GET", VAULT, arm.get),
                 Route("PATCH", VAULT, self._patch),
                 Route("DELETE", VAULT, self._delete),
-                Route("GET", group, self._list),
-                Route("GET", f"/subscriptions/{{subscription}}/providers/{_VAULTS}", self._list),
+                Route("GET", group, arm.list_of(_VAULTS)),
+                Route("GET", f"/subscriptions/{{subscription}}/providers/{_VAULTS}", arm.list_of(_VAULTS)),
                 Route("PUT", f"{VAULT}/backupPolicies/{{policy}}", self._put_policy),
-                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", self._get),
+                Route("GET", f"{VAULT}/backupPolicies/{{policy}}", arm.get),
                 Route("DELETE", f"{VAULT}/backupPolicies/{{policy}}", self._delete_policy),
-                Route("GET", f"{VAULT}/backupPolicies", self._list_policies),
+                Route("GET", f"{VAULT}/backupPolicies", arm.list_of(_POLICIES)),
             ],
             guard=arm.guard,
         )
 
     def protect(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Put the cluster with this name under backup as if that had been done long ago; returns its instance."""
-        held = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
-        place = f"{self._groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
-        holder = self._arm.find(place) or self._seeded(place)
-        snapshots = self.seed.grant_all(holder, held, group=group)
-        properties = instance_properties(held, holder, snapshots)
-        return self.instances.configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
+        target = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
+        id = f"{self._groups.add(group)['id']}/providers/{_VAULTS}/{vault}"
+        holder = self._arm.find(id) or self._seeded(id)
+        snapshots = self.seed.grant_all(holder, target, group=group)
+        properties = instance_properties(target, holder, snapshots)
+        return self.instances.add_configured(f"{holder['id']}/backupInstances/{cluster}-{cluster}-seeded", properties)
 
     def _seeded(self, id: str) -> Resource:
         """A vault with the policy `aks-daily`."""
         storage = [{"datastoreType": "VaultStore", "type": "GeoRedundant"}]
         sent = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {"storageSettings": storage}}
         self._store_policy(f"{id}/backupPolicies/aks-daily", POLICY)
-        return self._provisioned(self._store(id, sent))
+        return self._arm.store(self._vault(id, sent))
 
     def accept(self, cluster: str, *, vault: str = "bv-seeded", group: str = "rg-backup") -> Resource:
         """Let the vault restore into the cluster with this name, which it need not protect; returns the cluster."""
-        held = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
+        target = next(c for c in self._arm.of_type(AKS) if c["name"] == cluster)
         holder = next(v for v in self._arm.of_type(_VAULTS) if v["name"] == vault)
-        self.seed.grant_all(holder, held, group=group)
-        return held
+        self.seed.grant_all(holder, target, group=group)
+        return target
 
     def complete_backup(
         self,
@@ -111,7 +116,7 @@ class BackupVaultService:
         *,
         status: str = "Completed",
         seconds: float = 0.0,
-        warnings: tuple[OrderedWarning, ...] = (),
+        warnings: tuple[WarningDetail, ...] = (),
         vaulted: bool = False,
     ) -> Resource:
         """A scheduled backup of the cluster with this name ends with `status` after `seconds`; returns its job.
@@ -119,66 +124,60 @@ class BackupVaultService:
         A backup that is `vaulted` has a copy in the vault tier.
         """
         outcome: JobOutcome[Object] = JobOutcome(status=status, seconds=seconds, warnings=warnings)
-        return self.jobs.scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
+        return self.jobs.run_scheduled(self.instances.protecting(cluster), outcome, vaulted=vaulted)
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         old = self._arm.find(call.path)
-        refused = self._refused(call, old)
+        refused = self._refuse(call, old)
         if refused:
             return refused
-        vault = self._store(call.path, call.body)
+        vault = self._vault(call.path, call.body)
+        if old and old == vault:
+            return Reply(body=deepcopy(old))
         vault["properties"]["provisioningState"] = "Updating" if old else "Provisioning"
-        operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provisioned(vault))
-        return Reply(status=201, body=deepcopy(vault), headers=self._operations.followed(vault, operation))
+        self._arm.store(vault)
+        operation = self._operations.begin(VAULT_SECONDS, lambda _: self._provision(vault))
+        return Reply(status=201, body=deepcopy(vault), headers=self._operations.status_header(vault, operation))
 
-    def _provisioned(self, vault: Resource) -> Resource:
+    def _provision(self, vault: Resource) -> Resource:
         vault["properties"]["provisioningState"] = "Succeeded"
         return self._arm.store(vault)
 
-    def _refused(self, call: WireRequest, old: Resource | None) -> Reply | None:
-        wanted = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
-        if unsupported := sorted(wanted & self.unsupported_redundancy):
+    def _refuse(self, call: CloudRequest, old: Resource | None) -> Reply | None:
+        types = {setting["type"] for setting in call.body["properties"].get("storageSettings", [])}
+        if unsupported := sorted(types & self.unsupported_redundancy):
             return refusal("UserErrorStorageTypeNotSupported", f"{unsupported[0]} isn't supported in this region.")
         if old is None and call.path.lower() in self.deleted:
             return refusal("UserErrorSoftDeletedVaultExists", "A soft-deleted vault with the same name exists.")
-        return _forbidden_change(old["properties"], call.body["properties"]) if old else None
+        return _refuse_change(old["properties"], call.body["properties"]) if old else None
 
-    def _store(self, id: str, sent: dict[str, Any]) -> Resource:
-        wanted, old = sent["properties"], self._arm.find(id)
+    def _vault(self, id: str, sent: dict[str, Any]) -> Resource:
+        """The vault that a request asks for, as it is once it is provisioned."""
+        asked, old = sent["properties"], self._arm.find(id)
         properties = {
-            "provisioningState": "Provisioning",
-            "storageSettings": wanted.get("storageSettings", []),
-            "isVaultProtectedByResourceGuard": False,
-            "securitySettings": _security(wanted.get("securitySettings") or {}),
-            **({"featureSettings": features} if (features := wanted.get("featureSettings")) else {}),
+            "provisioningState": "Succeeded",
+            "storageSettings": asked.get("storageSettings", []),
+            "isVaultProtectedByResourceGuard": bool(old and old["properties"]["isVaultProtectedByResourceGuard"]),
+            "securitySettings": _security(asked.get("securitySettings") or {}),
+            **({"featureSettings": features} if (features := asked.get("featureSettings")) else {}),
             "replicatedRegions": [],
         }
-        identity = self._identity(id, sent, old)
-        return self._arm.store(
-            {
-                "location": sent["location"],
-                **({"identity": identity} if identity else {}),
-                **({"tags": sent["tags"]} if sent.get("tags") else {}),
-                "properties": {**properties, **_score(properties)},
-                "id": old["id"] if old else id,
-                "name": id.rpartition("/")[2],
-                "type": _VAULTS,
-            }
-        )
+        return {
+            "location": sent["location"],
+            **identity_of(self._arm, id, sent, old),
+            **({"tags": sent["tags"]} if sent.get("tags") else {}),
+            "properties": {**properties, **_score(properties)},
+            "id": old["id"] if old else id,
+            "name": id.rpartition("/")[2],
+            "type": _VAULTS,
+        }
 
-    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, Any] | None:
-        if "SystemAssigned" not in sent.get("identity", {}).get("type", ""):
-            return None
-        if old and "identity" in old:
-            return dict(old["identity"])
-        return self._arm.system_identity(id.rpartition("/")[2])
-
-    def _patch(self, call: WireRequest) -> Reply:
+    def _patch(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
         changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
-        refused = _forbidden_change(vault["properties"], changes)
+        refused = _refuse_change(vault["properties"], changes)
         if refused:
             return refused
         if "securitySettings" in changes:
@@ -188,7 +187,7 @@ class BackupVaultService:
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
         return Reply(body=deepcopy(self._arm.store(vault)))
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
@@ -198,77 +197,79 @@ class BackupVaultService:
             return refusal(
                 "UserErrorVaultHasSoftDeletedItems", "The vault can't be deleted: it keeps deleted instances."
             )
-        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._gone(vault))
+        operation = self._operations.begin(DELETE_SECONDS, lambda _: self._remove(vault))
         at = "/".join(vault["id"].split("/")[:7]) + f"/locations/{vault['location']}"
         return self._operations.accepted(vault, operation, at=at)
 
-    def _gone(self, vault: Resource) -> None:
+    def _remove(self, vault: Resource) -> None:
         self._arm.remove(vault["id"])
         for policy in list(self._arm.of_type(_POLICIES, f"{vault['id']}/")):
             self._arm.remove(policy["id"])
         if vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] != "Off":
             self.deleted[vault["id"].lower()] = vault
 
-    def _list(self, call: WireRequest) -> Reply:
-        under = call.path.lower().rpartition("/providers/")[0] + "/"
-        return Reply(body={"value": list(self._arm.of_type(_VAULTS, under))})
-
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
-
-    def _put_policy(self, call: WireRequest) -> Reply:
+    def _put_policy(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rpartition("/backupPolicies/")[0]) is None:
             return not_found(call)
         old = self._arm.find(call.path)
-        wanted = {k: v for k, v in call.body["properties"].items() if k != "name"}
-        for rule in wanted["policyRules"]:
+        properties = {k: v for k, v in call.body["properties"].items() if k != "name"}
+        for rule in properties["policyRules"]:
             for criterion in rule.get("trigger", {}).get("taggingCriteria", ()):
                 criterion["tagInfo"].setdefault("id", f"{criterion['tagInfo']['tagName']}_")
-        if old and old["properties"] != wanted:
+        if old and old["properties"] != properties:
             return refusal("UserErrorPolicyUpdateNotSupported", "An AKS backup policy can't be changed.")
-        return Reply(body=self._store_policy(call.path, wanted))
+        return Reply(body=self._store_policy(call.path, properties))
 
     def _store_policy(self, id: str, properties: dict[str, Any]) -> Resource:
         row = {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": _POLICIES}
         return self._arm.store(row)
 
-    def _delete_policy(self, call: WireRequest) -> Reply:
+    def _delete_policy(self, call: CloudRequest) -> Reply:
         used = (i["properties"]["policyInfo"]["policyId"].lower() for i in self._instances(call))
         if call.path.lower() in used:
             return refusal("UserErrorPolicyInUse", "The policy is used by backup instances.")
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
-    def _instances(self, call: WireRequest) -> Iterator[Resource]:
+    def _instances(self, call: CloudRequest) -> Iterator[Resource]:
         return self._arm.of_type(f"{_VAULTS}/backupInstances", call.path.rpartition("/backupPolicies/")[0] + "/")
 
-    def _list_policies(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(_POLICIES, f"{call.path}/"))})
+
+def _security(sent: dict[str, Any]) -> dict[str, Any]:
+    soft_delete = {"state": "On", "retentionDurationInDays": 14.0} | (sent.get("softDeleteSettings") or {})
+    immutability = sent.get("immutabilitySettings")
+    return {"softDeleteSettings": soft_delete, **({"immutabilitySettings": immutability} if immutability else {})}
 
 
-def _security(wanted: dict[str, Any]) -> dict[str, Any]:
-    soft_delete = {"state": "On", "retentionDurationInDays": 14.0} | (wanted.get("softDeleteSettings") or {})
-    immutability = wanted.get("immutabilitySettings") or {"state": "Disabled"}
-    return {"softDeleteSettings": soft_delete, "immutabilitySettings": immutability}
+def _cross_region_restore(properties: dict[str, Any]) -> str:
+    settings = (properties.get("featureSettings") or {}).get("crossRegionRestoreSettings") or {}
+    return str(settings.get("state", ""))
+
+
+def rating(security: dict[str, Any]) -> tuple[str, str]:
+    """How Azure rates a vault with these securitySettings: secureScore and bcdrSecurityLevel."""
+    return _SCORES.get((security["softDeleteSettings"]["state"], immutability_of(security)), ("None", "Poor"))
 
 
 def _score(properties: dict[str, Any]) -> dict[str, str]:
-    security = properties["securitySettings"]
-    key = (security["softDeleteSettings"]["state"], security["immutabilitySettings"]["state"] == "Locked")
-    return dict(zip(("secureScore", "bcdrSecurityLevel"), _SCORES[key], strict=True))
+    return dict(zip(("secureScore", "bcdrSecurityLevel"), rating(properties["securitySettings"]), strict=True))
 
 
-def _forbidden_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
-    held, wanted = old["securitySettings"], new.get("securitySettings") or {}
-    soft_delete = (wanted.get("softDeleteSettings") or held["softDeleteSettings"])["state"]
-    immutability = (wanted.get("immutabilitySettings") or held["immutabilitySettings"])["state"]
-    if held["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
+def _refuse_change(old: dict[str, Any], new: dict[str, Any]) -> Reply | None:
+    current, sent = old["securitySettings"], new.get("securitySettings") or {}
+    soft_delete = (sent.get("softDeleteSettings") or current["softDeleteSettings"])["state"]
+    immutability = immutability_of(current | sent)
+    if current["softDeleteSettings"]["state"] == "AlwaysOn" and soft_delete != "AlwaysOn":
         return refusal("UserErrorDisableSoftDeleteNotAllowed", "Cannot disable soft delete once set to AlwaysOn")
-    if held["immutabilitySettings"]["state"] == "Locked" and immutability != "Locked":
+    if immutability_of(current) == "Locked" and immutability != "Locked":
         return refusal(
             "UserErrorUnsupportedVaultImmutabilityStateChange",
             "The immutable vault property for this vault is locked, hence, this setting cannot be disabled.",
         )
     if new.get("storageSettings", old["storageSettings"]) != old["storageSettings"]:
         return refusal("UserErrorStorageTypeChangeNotAllowed", "The storage type of a vault cannot be changed.")
+    if (_cross_region_restore(old), _cross_region_restore(new)) == ("Enabled", "Disabled"):
+        return refusal(
+            "UserErrorCrossRegionRestoreStateChangeNotAllowed",
+            "CrossRegionRestore state cannot be changed from Enabled to Disabled.",
+        )
     return None

@@ -1,4 +1,4 @@
-"""How Event Grid delivers: who wants what, what a request looks like, when it is repeated, and when it is given up.
+"""How Event Grid delivers: which subscription gets an event, its request, when it is repeated and when it is given up.
 
 Rules (Event Grid docs, recorded traffic):
 - A failed delivery is repeated on the schedule below until the attempts or the time to live are used up.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from local.cloud.arm import iso
-from local.cloud.event_grid.filters import Event, Filter, check, matches
+from local.cloud.event_grid.filters import Event, Filter, check, matches_filter
 
 Schema = Literal["EventGridSchema", "CloudEventSchemaV1_0"]
 RETRY_SECONDS = (10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # the last one repeats
@@ -30,41 +30,41 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """Who gets what of a topic. No types, no filters: everything. Raises ValueError for filters that Azure refuses."""
+    """An event subscription; without types and filters it gets everything. Raises ValueError for invalid filters."""
 
     name: str
     topic: str
-    endpoint: str
-    schema: Schema = "CloudEventSchemaV1_0"
-    included_types: Sequence[str] = ()
+    endpoint: str  # the webhook's URL
+    schema: Schema = "CloudEventSchemaV1_0"  # in which events are delivered
+    included_types: Sequence[str] = ()  # empty: all
     subject_begins_with: str = ""
     subject_ends_with: str = ""
-    advanced_filters: Sequence[Filter] = ()
+    advanced_filters: Sequence[Filter] = ()  # all must match
     max_attempts: int = 30
-    ttl_minutes: int = 1440
+    ttl_minutes: int = 1440  # how long a delivery is repeated
 
     def __post_init__(self) -> None:
         check(self.advanced_filters)
 
-    def wants(self, event: Event) -> bool:
+    def matches(self, event: Event) -> bool:
         kind, subject = event.get("eventType") or event["type"], str(event.get("subject", "")).lower()
         return (
             (not self.included_types or kind in self.included_types)
             and subject.startswith(self.subject_begins_with.lower())
             and subject.endswith(self.subject_ends_with.lower())
-            and all(matches(filter, event) for filter in self.advanced_filters)
+            and all(matches_filter(filter, event) for filter in self.advanced_filters)
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One attempt, for tests. `status` is None when the endpoint wasn't reached; `when` is Unix time."""
+    """One attempt of a delivery, for tests."""
 
     subscription: str
     event: Event
-    attempt: int
-    when: float
-    status: int | None
+    attempt: int  # from 1
+    when: float  # Unix seconds
+    status: int | None  # None if the endpoint wasn't reached
 
 
 @dataclass
@@ -109,10 +109,10 @@ class PendingDelivery:
             "publishTime": iso(self.published),
             "lastDeliveryAttemptTime": iso(now),
         }
-        known = {name: value for name, value in facts.items() if value is not None}
+        given = {name: value for name, value in facts.items() if value is not None}
         if self.subscription.schema == "CloudEventSchemaV1_0":
-            return {**as_cloud_event(self.event), **{name.lower(): value for name, value in known.items()}}
-        return {**self.event, **known}
+            return {**as_cloud_event(self.event), **{name.lower(): value for name, value in given.items()}}
+        return {**self.event, **given}
 
 
 def headers_of(subscription: Subscription, kind: str, earlier_attempts: int) -> dict[str, str]:

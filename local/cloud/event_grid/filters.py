@@ -50,8 +50,8 @@ def check(filters: Sequence[Filter]) -> None:
         raise ValueError(f"Event Grid refuses these filters: {unknown or 'more than 25 filters or values'}")
 
 
-def matches(filter: Filter, event: Event) -> bool:
-    """Whether one advanced filter lets the event pass."""
+def matches_filter(filter: Filter, event: Event) -> bool:
+    """Whether an event matches one advanced filter."""
     operator, have = str(filter["operatorType"]), _value(event, filter["key"])
     if operator in ("IsNullOrUndefined", "IsNotNull"):
         return bool(have is _MISSING or have is None) is (operator == "IsNullOrUndefined")

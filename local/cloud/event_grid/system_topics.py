@@ -8,7 +8,7 @@ from collections.abc import Callable
 from local.cloud.arm import SUBSCRIPTION, Arm, Resource, not_found
 from local.cloud.event_grid.delivery import Subscription
 from local.cloud.event_grid.topics import EventGrid
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TYPE = "Microsoft.EventGrid/systemTopics"
 _GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events"
@@ -25,7 +25,7 @@ class SystemTopics:
         self.named: Callable[[str], str] = lambda name: name.replace("_", "-")
         one = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.EventGrid/systemTopics/{topic}"
         routes = [
-            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", arm.list_of(TYPE)),
             Route("GET", f"{one}/eventSubscriptions", self._subscriptions),
         ]
         arm.wire.mount(routes, guard=arm.guard)
@@ -37,11 +37,7 @@ class SystemTopics:
         topic = {"id": id, "name": name, "type": TYPE, "location": "global", "properties": properties}
         return self._arm.store(topic)
 
-    def _list(self, call: WireRequest) -> Reply:
-        under = f"/subscriptions/{call.params['subscription']}/"
-        return Reply(body={"value": [t for t in self._arm.of_type(TYPE) if t["id"].startswith(under)]})
-
-    def _subscriptions(self, call: WireRequest) -> Reply:
+    def _subscriptions(self, call: CloudRequest) -> Reply:
         topic = self._arm.find(call.path.removesuffix("/eventSubscriptions"))
         if topic is None:
             return not_found(call)

@@ -19,7 +19,7 @@ from local.cloud.entra import Entra
 from local.cloud.event_grid.delivery import Delivery, PendingDelivery, Schema, Subscription, headers_of
 from local.cloud.event_grid.filters import Event
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Reply, Route, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route, Wire
 
 DEAD_LETTER_SECONDS = 300.0
 LATENCY_SECONDS = 1.0
@@ -70,9 +70,9 @@ class EventGrid:
         return self.topics.setdefault(name, Topic(name, schema))
 
     def publish(self, topic: str, event: Event) -> None:
-        """Give an event (in either schema) to every subscription of the topic that wants it, soon."""
+        """Deliver an event (in either schema) soon to every subscription of the topic that matches it."""
         for subscription in self.topic(topic).subscriptions.values():
-            if subscription.wants(event):
+            if subscription.matches(event):
                 self._send(subscription, event)
 
     def deliver_twice(self, times: int = 1) -> None:
@@ -120,7 +120,7 @@ class EventGrid:
             "dataVersion": "2",
         }
 
-    def _receive(self, call: WireRequest) -> Reply:
+    def _receive(self, call: CloudRequest) -> Reply:
         topic = self.topics.get(call.params["topic"])
         caller = self._entra.caller(call, audience="https://eventgrid.azure.net")
         if not caller:

@@ -19,7 +19,7 @@ from local.cloud.key_vault.certificates import Certificate, StoredVersion
 from local.cloud.key_vault.rules import KeyVaultError, complete_policy
 from local.cloud.key_vault.vault import Publish, Vault
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Reply, Route, Wire, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route, Wire
 
 PAGE = 25
 _VERBS = {"GET": "read", "PATCH": "update/action", "DELETE": "delete"}
@@ -35,7 +35,7 @@ class KeyVaults:
         self._bodies = Bodies(wire)
         certificate, pending = "/certificates/{name}", "/certificates/{name}/pending"
         deleted, key = "/deletedcertificates/{name}", "/keys/{name}/{version}"
-        routes: dict[tuple[str, str], Callable[[Vault, WireRequest], Reply]] = {
+        routes: dict[tuple[str, str], Callable[[Vault, CloudRequest], Reply]] = {
             ("POST", f"{certificate}/create"): self._create,
             ("GET", pending): self._get_pending,
             ("PATCH", pending): self._cancel,
@@ -71,7 +71,7 @@ class KeyVaults:
         vault = self.vaults[name.lower()] = Vault(self._clock, self._publish, name)
         return vault
 
-    def _guard(self, call: WireRequest) -> Reply | None:
+    def _guard(self, call: CloudRequest) -> Reply | None:
         if caller := self._entra.caller(call, audience="https://vault.azure.net"):
             return self._forbidden(caller, call)
         missing = "AKV10000: Request is missing a Bearer or PoP token."
@@ -81,11 +81,11 @@ class KeyVaults:
         )
         return Reply(status=401, body=refused.body, headers={"WWW-Authenticate": challenge})
 
-    def _forbidden(self, caller: Principal, call: WireRequest) -> Reply | None:
+    def _forbidden(self, caller: Principal, call: CloudRequest) -> Reply | None:
         try:
             vault = self._vault(call)
         except KeyVaultError:
-            return None  # whoever asks for what isn't there learns it
+            return None  # an absent vault is answered by its 404
         action = data_action(call)
         if caller.object_id not in vault.denied and self._permissions.allows(caller, action, vault.id):
             return None
@@ -94,8 +94,8 @@ class KeyVaults:
         )
         return _error(403, "Forbidden", text, "ForbiddenByRbac")
 
-    def _answer(self, handler: Callable[[Vault, WireRequest], Reply]) -> Callable[[WireRequest], Reply]:
-        def answer(call: WireRequest) -> Reply:
+    def _answer(self, handler: Callable[[Vault, CloudRequest], Reply]) -> Callable[[CloudRequest], Reply]:
+        def answer(call: CloudRequest) -> Reply:
             try:
                 return handler(self._vault(call), call)
             except KeyVaultError as refused:
@@ -103,7 +103,7 @@ class KeyVaults:
 
         return answer
 
-    def _vault(self, call: WireRequest) -> Vault:
+    def _vault(self, call: CloudRequest) -> Vault:
         if "vault" in call.params:
             vault = self.vaults.get(call.params["vault"].lower())
         else:  # version ids are unique
@@ -116,7 +116,7 @@ class KeyVaults:
 
     # requests
 
-    def _create(self, vault: Vault, call: WireRequest) -> Reply:
+    def _create(self, vault: Vault, call: CloudRequest) -> Reply:
         name, body = call.params["name"], call.body or {}
         former = vault.certificates.get(name.lower())
         policy = complete_policy(body.get("policy") or {}, former.policy if former else None)
@@ -125,18 +125,18 @@ class KeyVaults:
         location = {"Location": f"{call.url.split('/create')[0]}/pending{query}"}
         return Reply(status=202, body=self._bodies.pending(name, pending), headers=location | _RETRY_AFTER)
 
-    def _get_pending(self, vault: Vault, call: WireRequest) -> Reply:
+    def _get_pending(self, vault: Vault, call: CloudRequest) -> Reply:
         pending = vault.pending(call.params["name"])
         headers = _RETRY_AFTER if pending.status == "inProgress" else {}
         return Reply(body=self._bodies.pending(call.params["name"], pending), headers=headers)
 
-    def _cancel(self, vault: Vault, call: WireRequest) -> Reply:
+    def _cancel(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.pending(call.params["name"], vault.cancel(call.params["name"])))
 
-    def _drop_pending(self, vault: Vault, call: WireRequest) -> Reply:
+    def _drop_pending(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.pending(call.params["name"], vault.drop_pending(call.params["name"])))
 
-    def _merge(self, vault: Vault, call: WireRequest) -> Reply:
+    def _merge(self, vault: Vault, call: CloudRequest) -> Reply:
         body = call.body or {}
         chain = [base64.b64decode(element) for element in body.get("x5c") or []]
         enabled = (body.get("attributes") or {}).get("enabled", True)
@@ -146,11 +146,11 @@ class KeyVaults:
 
     # certificates
 
-    def _get(self, vault: Vault, call: WireRequest) -> Reply:
+    def _get(self, vault: Vault, call: CloudRequest) -> Reply:
         certificate = vault.certificate(call.params["name"])
         return Reply(body=self._bodies.certificate(certificate, self._asked_version(certificate, call)))
 
-    def _update(self, vault: Vault, call: WireRequest) -> Reply:
+    def _update(self, vault: Vault, call: CloudRequest) -> Reply:
         certificate, body = vault.certificate(call.params["name"]), call.body or {}
         asked = self._asked_version(certificate, call)
         version = asked or certificate.current
@@ -161,7 +161,7 @@ class KeyVaults:
         version.updated = vault.now
         return Reply(body=self._bodies.certificate(certificate, asked))
 
-    def _asked_version(self, certificate: Certificate, call: WireRequest) -> StoredVersion | None:
+    def _asked_version(self, certificate: Certificate, call: CloudRequest) -> StoredVersion | None:
         """The version in the call's path, None for the latest."""
         id = call.params.get("version")
         found = certificate.version(id) if id else None
@@ -172,20 +172,20 @@ class KeyVaults:
             )
         return found
 
-    def _list(self, vault: Vault, call: WireRequest) -> Reply:
+    def _list(self, vault: Vault, call: CloudRequest) -> Reply:
         listed = [c for c in vault.certificates.values() if c.visible_from <= self._clock.time()]
         pending_too = call.query.get("includePending") == "true"
         return self._page(call, [self._bodies.listed(c) for c in listed if c.current.certificate or pending_too])
 
-    def _list_versions(self, vault: Vault, call: WireRequest) -> Reply:
+    def _list_versions(self, vault: Vault, call: CloudRequest) -> Reply:
         certificate = vault.certificate(call.params["name"])
         issued = [version for version in certificate.versions if version.certificate]
         return self._page(call, [self._bodies.listed(certificate, version) for version in issued])
 
-    def _get_policy(self, vault: Vault, call: WireRequest) -> Reply:
+    def _get_policy(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.policy(vault.certificate(call.params["name"])))
 
-    def _update_policy(self, vault: Vault, call: WireRequest) -> Reply:
+    def _update_policy(self, vault: Vault, call: CloudRequest) -> Reply:
         certificate = vault.certificate(call.params["name"])
         certificate.policy = complete_policy(call.body or {}, certificate.policy)
         certificate.policy_updated = vault.now
@@ -193,35 +193,35 @@ class KeyVaults:
 
     # soft delete
 
-    def _delete(self, vault: Vault, call: WireRequest) -> Reply:
+    def _delete(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.deleted(vault.delete(call.params["name"])))
 
-    def _get_deleted(self, vault: Vault, call: WireRequest) -> Reply:
+    def _get_deleted(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.deleted(vault.deleted_certificate(call.params["name"])))
 
-    def _list_deleted(self, vault: Vault, call: WireRequest) -> Reply:
+    def _list_deleted(self, vault: Vault, call: CloudRequest) -> Reply:
         shown = [c for c in vault.deleted.values() if c.visible_from <= self._clock.time()]
         return self._page(call, [self._bodies.listed_deleted(certificate) for certificate in shown])
 
-    def _recover(self, vault: Vault, call: WireRequest) -> Reply:
+    def _recover(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.certificate(vault.recover(call.params["name"])))
 
-    def _purge(self, vault: Vault, call: WireRequest) -> Reply:
+    def _purge(self, vault: Vault, call: CloudRequest) -> Reply:
         vault.purge(call.params["name"])
         return Reply(status=204)
 
     # keys and secrets
 
-    def _get_key(self, vault: Vault, call: WireRequest) -> Reply:
+    def _get_key(self, vault: Vault, call: CloudRequest) -> Reply:
         return Reply(body=self._bodies.key(*vault.key(call.params["name"], call.params.get("version", ""))))
 
-    def _update_key(self, vault: Vault, call: WireRequest) -> Reply:
+    def _update_key(self, vault: Vault, call: CloudRequest) -> Reply:
         certificate, version = vault.key(call.params["name"], call.params["version"])
         version.key_enabled = (call.body.get("attributes") or {}).get("enabled", version.key_enabled)
         version.updated = vault.now
         return Reply(body=self._bodies.key(certificate, version))
 
-    def _sign(self, vault: Vault, call: WireRequest) -> Reply:
+    def _sign(self, vault: Vault, call: CloudRequest) -> Reply:
         name, id = call.params["name"], call.params["version"]
         if call.body.get("alg") != "ES256":
             raise KeyVaultError(
@@ -231,7 +231,7 @@ class KeyVaults:
         certificate, version = vault.key(name, id)
         return Reply(body={"kid": self._bodies.id("keys", certificate, version), "value": text64(signature)})
 
-    def _get_secret(self, vault: Vault, call: WireRequest) -> Reply:
+    def _get_secret(self, vault: Vault, call: CloudRequest) -> Reply:
         certificate, version = vault.key(call.params["name"], call.params["version"])
         if not version.enabled:
             raise KeyVaultError(
@@ -239,7 +239,7 @@ class KeyVaults:
             )
         return Reply(body=self._bodies.secret(certificate, version))
 
-    def _page(self, call: WireRequest, items: list[dict[str, Any]]) -> Reply:
+    def _page(self, call: CloudRequest, items: list[dict[str, Any]]) -> Reply:
         start = int(call.query.get("$skiptoken", 0))
         size = int(call.query.get("maxresults", PAGE))
         base, api = call.url.split("?")[0], call.query.get("api-version", "")
@@ -249,7 +249,7 @@ class KeyVaults:
         return Reply(body={"value": items[start : start + size], "nextLink": link if more else None})
 
 
-def data_action(call: WireRequest) -> str:
+def data_action(call: CloudRequest) -> str:
     """The data action that a request asks for, such as Microsoft.KeyVault/vaults/keys/sign/action."""
     things, *rest = re.sub("^/vaults/[^/]+", "", call.path).strip("/").removeprefix("deleted").split("/")
     return f"Microsoft.KeyVault/vaults/{things}/{_VERBS.get(call.method) or f'{rest[-1]}/action'}"

@@ -15,17 +15,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 @dataclass
 class StoredVersion:
-    """A version of a certificate with its key. `certificate` is None while it is pending."""
+    """A version of a certificate with its key."""
 
-    id: str
+    id: str  # shared by certificate, key and secret
     key: ec.EllipticCurvePrivateKey
     created: datetime
     updated: datetime
     not_before: datetime
     expires: datetime
-    certificate: x509.Certificate | None = None
+    certificate: x509.Certificate | None = None  # None while it is pending
     enabled: bool = False
-    key_enabled: bool = False
+    key_enabled: bool = False  # a key can be disabled by itself
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -33,7 +33,7 @@ class StoredVersion:
         return self.certificate.public_bytes(Encoding.DER) if self.certificate else b""
 
     def carry(self, certificate: x509.Certificate, *, enabled: bool, now: datetime) -> None:
-        """The version is issued."""
+        """Let the version be issued as this certificate."""
         self.certificate = certificate
         self.not_before, self.expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         self.enabled = self.key_enabled = enabled
@@ -42,28 +42,28 @@ class StoredVersion:
 
 @dataclass
 class PendingCertificate:
-    """A certificate request; `status` is inProgress, completed or cancelled."""
+    """A certificate request."""
 
     version: StoredVersion
-    issuer: dict[str, Any]
-    csr: bytes
+    issuer: dict[str, Any]  # from the policy
+    csr: bytes  # DER
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    status: str = "inProgress"
+    status: str = "inProgress"  # then completed or cancelled
     cancellation_requested: bool = False
 
 
 @dataclass
 class Certificate:
-    """A name in the vault. `visible_from` and `deleted` are Unix seconds."""
+    """A certificate of the vault with all its versions."""
 
     name: str
     policy: dict[str, Any]
     created: datetime
     policy_updated: datetime
-    versions: list[StoredVersion] = field(default_factory=list)
-    pending: PendingCertificate | None = None
-    visible_from: float = 0.0
-    deleted: float | None = None
+    versions: list[StoredVersion] = field(default_factory=list)  # the oldest first
+    pending: PendingCertificate | None = None  # the newest request, also after its end
+    visible_from: float = 0.0  # Unix seconds: deletions and recoveries appear late
+    deleted: float | None = None  # Unix seconds
 
     @property
     def current(self) -> StoredVersion:

@@ -1,4 +1,4 @@
-"""How often a vault does what is dear: so many of a kind in ten seconds (Key Vault service limits)."""
+"""How many expensive operations of a kind a vault does in ten seconds (Key Vault service limits)."""
 
 from collections import deque
 
@@ -15,7 +15,7 @@ class Limits:
         self._calls: dict[str, deque[float]] = {kind: deque() for kind in _LIMITS}
 
     def take(self, kind: str) -> None:
-        """Count one of this kind; raises Refused 429 if that is too many."""
+        """Count one of this kind; raises KeyVaultError 429 if that is too many."""
         calls, now = self._calls[kind], self._clock.time()
         while calls and calls[0] <= now - _SECONDS:
             calls.popleft()

@@ -64,7 +64,7 @@ class Vault:
         return self._clock.now()
 
     def certificate(self, name: str) -> Certificate:
-        """The certificate of that name; raises Refused 404."""
+        """The certificate of that name; raises KeyVaultError 404."""
         found = self.certificates.get(name.lower())
         if found is None or found.visible_from > self._clock.time():
             raise certificate_not_found(name)
@@ -183,7 +183,7 @@ class Vault:
     # keys
 
     def key(self, name: str, id: str = "") -> tuple[Certificate, StoredVersion]:
-        """A key by name and version id, or the current one; raises Refused 404."""
+        """A key by name and version id, or the current one; raises KeyVaultError 404."""
         certificate = self.certificates.get(name.lower())
         hidden = certificate is None or certificate.visible_from > self._clock.time()
         version = None if certificate is None or hidden else certificate.version(id) if id else certificate.current

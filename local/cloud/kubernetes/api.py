@@ -19,7 +19,7 @@ from local.cloud.kubernetes.subresources import evicted, proxied
 from local.cloud.kubernetes.targets import RequestTarget, is_apply, is_dry, is_watch, parsed, target_of
 from local.cloud.kubernetes.watches import watch
 from local.cloud.kubernetes.writes import applied, created, patched, replaced
-from local.cloud.wire import NoAnswer, Reply, Route, Wire, WireRequest
+from local.cloud.wire import CloudRequest, NoAnswer, Reply, Route, Wire
 
 AUDIENCE = "6dae42f8-4368-4678-94ff-3960e28e3630"  # AKS's server application, the same in every tenant
 _VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.4", "platform": "linux/amd64"}
@@ -36,18 +36,18 @@ class KubernetesWire:
             guard=self._guard,
         )
 
-    def _guard(self, call: WireRequest) -> Reply | None:
+    def _guard(self, call: CloudRequest) -> Reply | None:
         if call.params["cluster"] not in self._clusters:
             raise NoAnswer
         return None if self._user(call) else refusal(StatusError(401, "Unauthorized", "Unauthorized"))
 
-    def _user(self, call: WireRequest) -> str:
+    def _user(self, call: CloudRequest) -> str:
         """The caller's object id, empty without a valid token."""
         caller = self._entra.caller(call, audience=AUDIENCE)
         return caller.object_id if caller else ""
 
-    def _serve(self, verb: Callable[[RequestTarget, WireRequest], Reply]) -> Callable[[WireRequest], Reply]:
-        def serve(call: WireRequest) -> Reply:
+    def _serve(self, verb: Callable[[RequestTarget, CloudRequest], Reply]) -> Callable[[CloudRequest], Reply]:
+        def serve(call: CloudRequest) -> Reply:
             cluster, path = self._clusters[call.params["cluster"]], call.params["tail"]
             try:
                 if path == "version":
@@ -64,7 +64,7 @@ class KubernetesWire:
         return serve
 
 
-def _get(target: RequestTarget, call: WireRequest) -> Reply:
+def _get(target: RequestTarget, call: CloudRequest) -> Reply:
     if target.below.startswith("proxy"):
         return proxied(target)
     if target.name:
@@ -72,30 +72,30 @@ def _get(target: RequestTarget, call: WireRequest) -> Reply:
     return watch(target, call.query) if is_watch(call) else reply(listed(target, call.query))
 
 
-def _post(target: RequestTarget, call: WireRequest) -> Reply:
+def _post(target: RequestTarget, call: CloudRequest) -> Reply:
     if target.below == "eviction":
         return evicted(target, call)
     return reply(target.shown(created(target, call)), 201)
 
 
-def _put(target: RequestTarget, call: WireRequest) -> Reply:
+def _put(target: RequestTarget, call: CloudRequest) -> Reply:
     return reply(target.shown(replaced(target, call)))
 
 
-def _patch(target: RequestTarget, call: WireRequest) -> Reply:
+def _patch(target: RequestTarget, call: CloudRequest) -> Reply:
     if not is_apply(call):
         return reply(target.shown(patched(target, call)))
     status = 200 if target.find() else 201
     return reply(target.shown(applied(target, call)), status)
 
 
-def _delete(target: RequestTarget, call: WireRequest) -> Reply:
+def _delete(target: RequestTarget, call: CloudRequest) -> Reply:
     options = call.body or {}
     policy = call.query.get("propagationPolicy") or options.get("propagationPolicy") or "Background"
-    wanted = [target.found()] if target.name else target.selected(call.query)
+    deleted = [target.found()] if target.name else target.selected(call.query)
     if is_dry(call):
         return success(target.kind, target.name)
-    for obj in wanted:
+    for obj in deleted:
         meta = obj["metadata"]
         left = target.cluster.delete(target.kind.full_name, meta.get("namespace", ""), meta["name"], propagation=policy)
     if target.name and "deletionTimestamp" in left["metadata"]:

@@ -5,13 +5,13 @@ from local.cloud.kubernetes.kinds import ResourceType
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.rbac import forbidden
 from local.cloud.kubernetes.targets import RequestTarget, is_apply, is_watch
-from local.cloud.wire import WireRequest
+from local.cloud.wire import CloudRequest
 
 REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-def authorize(target: RequestTarget, call: WireRequest, user: str) -> None:
+def authorize(target: RequestTarget, call: CloudRequest, user: str) -> None:
     """Raises StatusError Forbidden with the first permission that the user misses for the call."""
     for verb in _needed(target, call):
         refused = forbidden(
@@ -29,20 +29,20 @@ def authorize(target: RequestTarget, call: WireRequest, user: str) -> None:
 
 def reviewed(cluster: SimulatedCluster, body: Object, user: str) -> Object:
     """A SelfSubjectAccessReview: what the user itself may do; everybody may ask that."""
-    wanted = body["spec"]["resourceAttributes"]
+    asked = body["spec"]["resourceAttributes"]
     refused = cluster.authorization_mode == "RBAC" and forbidden(
         cluster,
         user,
-        wanted["verb"],
-        ResourceType(wanted.get("group", ""), (), wanted["resource"], "", namespaced=True),
-        below=wanted.get("subresource", ""),
-        namespace=wanted.get("namespace") or None,
-        name=wanted.get("name", ""),
+        asked["verb"],
+        ResourceType(asked.get("group", ""), (), asked["resource"], "", namespaced=True),
+        below=asked.get("subresource", ""),
+        namespace=asked.get("namespace") or None,
+        name=asked.get("name", ""),
     )
     return {**body, "status": {"allowed": not refused}}
 
 
-def _needed(target: RequestTarget, call: WireRequest) -> list[str]:
+def _needed(target: RequestTarget, call: CloudRequest) -> list[str]:
     """The verbs that the call takes a permission for; who makes an object by applying it has to be let create it."""
     if call.method == "GET" and not target.name:
         return ["watch" if is_watch(call) else "list"]

@@ -3,7 +3,7 @@
 Rules:
 - A write that changes nothing is no write; a change of spec raises the generation, a stale resourceVersion is refused.
 - Deletion is a request: an object with finalizers, a pod's grace period and a namespace take virtual time.
-- What lives in a cluster's pods beside the workload (a mesh) takes part through `Mesh`.
+- A service mesh, which runs beside the workload in a cluster's pods, takes part through `MeshHooks`.
 """
 
 import uuid
@@ -17,14 +17,14 @@ from local.cloud.clock import Clock
 from local.cloud.kubernetes.errors import StatusError, already_exists, modified, terminating
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields
 from local.cloud.kubernetes.kinds import ResourceType
-from local.cloud.kubernetes.mesh import MeshHooks
+from local.cloud.kubernetes.mesh_hooks import MeshHooks
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.patches import merge
 from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.kubernetes.store import Store
 from local.cloud.kubernetes.validation import check
 
-_KEPT = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp")
+_SERVER_FIELDS = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp")
 _LINGERING = ("Pod", "Namespace")  # their end takes time; who ends them takes them out of the store
 
 
@@ -82,7 +82,7 @@ class SimulatedCluster(Store):
         old = self.get(kind.full_name, meta.get("namespace", ""), meta["name"])
         if meta.get("resourceVersion", old["metadata"]["resourceVersion"]) != old["metadata"]["resourceVersion"]:
             raise modified(kind, meta["name"])
-        meta = meta | {field: old["metadata"][field] for field in _KEPT if field in old["metadata"]}
+        meta = meta | {field: old["metadata"][field] for field in _SERVER_FIELDS if field in old["metadata"]}
         if obj.get("spec") != old.get("spec"):
             meta["generation"] = meta.get("generation", 0) + 1
         new = {**obj, "metadata": meta}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.mesh import CallAnswer
+from local.cloud.kubernetes.mesh_hooks import CallResult
 from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, fetch
 from local.cloud.kubernetes.objects import Object
 
@@ -75,10 +75,10 @@ class Curl:
         answer = fetch(self._cluster, self._pod, self._url)
         longest = min(float(self._options.max_time or inf), float(self._options.connect_timeout or _CONNECT_SECONDS))
         if answer.seconds > longest:
-            answer = CallAnswer(exit_code=TIMED_OUT, seconds=longest)
+            answer = CallResult(exit_code=TIMED_OUT, seconds=longest)
         self._cluster.clock.after(answer.seconds, lambda: self._answered(answer))
 
-    def _answered(self, answer: CallAnswer) -> None:
+    def _answered(self, answer: CallResult) -> None:
         code = answer.exit_code or (_FAILED_STATUS if self._options.fail and answer.status >= 400 else 0)
         if self._left and self._is_worth_a_retry(answer, code):
             self._left -= 1
@@ -88,13 +88,13 @@ class Curl:
             return
         self._ended(code, written(self._options, answer, code))
 
-    def _is_worth_a_retry(self, answer: CallAnswer, code: int) -> bool:
+    def _is_worth_a_retry(self, answer: CallResult, code: int) -> bool:
         if code == REFUSED:
             return bool(self._options.retry_connrefused or self._options.retry_all_errors)
         return code == TIMED_OUT or answer.status in _TRANSIENT or bool(code and self._options.retry_all_errors)
 
 
-def written(options: Namespace, answer: CallAnswer, code: int) -> dict[str, str]:
+def written(options: Namespace, answer: CallResult, code: int) -> dict[str, str]:
     """What --write-out writes, by file."""
     files: dict[str, str] = defaultdict(str)
     file, rest = "", options.write_out or ""
@@ -111,7 +111,7 @@ def written(options: Namespace, answer: CallAnswer, code: int) -> dict[str, str]
     return files
 
 
-def _value(term: re.Match[str], answer: CallAnswer, code: int) -> str:
+def _value(term: re.Match[str], answer: CallResult, code: int) -> str:
     if term["header"]:
         return answer.headers.get(term["header"].lower(), "")
     match term["variable"]:

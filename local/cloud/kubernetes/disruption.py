@@ -43,12 +43,12 @@ def _needed(spec: Object, expected: int) -> int:
 
 
 def _expected(cluster: SimulatedCluster, pods: list[Object]) -> int:
-    """How many pods the owners want."""
+    """The desired number of pods of their owners."""
     owners = {(o["kind"], o["name"]) for p in pods for o in p["metadata"].get("ownerReferences", ())}
     found = (cluster.find(kind, pods[0]["metadata"]["namespace"], name) for kind, name in owners)
     return sum(o["spec"].get("replicas", 1) for o in found if o)
 
 
 def _selects(budget: Object, pod: Object) -> bool:
-    wanted, labels = budget["spec"]["selector"].get("matchLabels", {}), pod["metadata"].get("labels", {})
-    return bool(wanted.items() <= labels.items())
+    selector, labels = budget["spec"]["selector"].get("matchLabels", {}), pod["metadata"].get("labels", {})
+    return bool(selector.items() <= labels.items())

@@ -13,9 +13,9 @@ def record(
     meta = about["metadata"]
     namespace = meta.get("namespace", "default")
     name = f"{meta['name']}.{uuid.uuid5(uuid.NAMESPACE_OID, f'{reporter}{reason}{message}').hex[:16]}"
-    known = cluster.find("Event", namespace, name)
-    if known:
-        cluster.update({**known, "count": known["count"] + 1, "lastTimestamp": cluster.now()})
+    found = cluster.find("Event", namespace, name)
+    if found:
+        cluster.update({**found, "count": found["count"] + 1, "lastTimestamp": cluster.now()})
         return
     cluster.create(
         {

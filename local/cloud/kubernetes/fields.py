@@ -38,13 +38,13 @@ class Conflicts(Exception):
 
 def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now: str) -> Object:
     """The object after a server-side apply of `config`; raises Conflicts."""
-    owners, values, wanted = _owners(live), leaves(live), leaves(config)
+    owners, values, applied = _owners(live), leaves(live), leaves(config)
     mine = owners.get((manager, "Apply"), set())
     clashes = [
         (other, operation, path)
         for (other, operation), paths in owners.items()
-        for path in sorted(paths & wanted.keys())
-        if (other, operation) != (manager, "Apply") and other != manager and values.get(path) != wanted[path]
+        for path in sorted(paths & applied.keys())
+        if (other, operation) != (manager, "Apply") and other != manager and values.get(path) != applied[path]
     ]
     if clashes and not force:
         using = {"Apply": "", "Update": f" using {live['apiVersion']}"}
@@ -57,11 +57,11 @@ def apply_fields(live: Object, config: Object, manager: str, *, force: bool, now
         **result.get("metadata", {}),
     }
     elsewhere = {path for who, paths in owners.items() if who != (manager, "Apply") for path in paths}
-    for path in mine - wanted.keys() - elsewhere:
+    for path in mine - applied.keys() - elsewhere:
         _drop(result, path)
-    for path, value in wanted.items():
+    for path, value in applied.items():
         _put(result, path, value)
-    owners[(manager, "Apply")] = set(wanted)
+    owners[(manager, "Apply")] = set(applied)
     return _with_owners(result, owners, now)
 
 
@@ -153,8 +153,8 @@ def _with_owners(obj: Object, owners: Owners, now: str) -> Object:
     for (manager, operation), paths in owners.items():
         if paths:
             fields = _nested(paths)
-            known = before.get((manager, operation), {})
-            time = known["time"] if known.get("fieldsV1") == fields else now
+            earlier = before.get((manager, operation), {})
+            time = earlier["time"] if earlier.get("fieldsV1") == fields else now
             entries.append(
                 {
                     "manager": manager,

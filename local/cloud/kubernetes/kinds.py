@@ -37,14 +37,14 @@ apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition clust
 
 
 class ResourceType(NamedTuple):
-    """A resource type; one with several served versions stores the version that was written last."""
+    """A resource type of the API."""
 
-    group: str
-    versions: tuple[str, ...]
-    plural: str
-    name: str
+    group: str  # empty for the core group
+    versions: tuple[str, ...]  # that are served; an object is stored in the version that was written last
+    plural: str  # as in paths
+    name: str  # the kind, such as Pod
     namespaced: bool
-    custom: bool = False
+    custom: bool = False  # defined by a CustomResourceDefinition
 
     @property
     def full_name(self) -> str:
@@ -72,5 +72,5 @@ BUILT_IN = tuple(map(_built_in, _BUILT_IN.strip().split("\n")))
 
 
 def details(kind: ResourceType, name: str) -> Object:
-    """What a Status tells of the object that it is about."""
+    """The details of a Status: which object it is about."""
     return {"name": name, "group": kind.group, "kind": kind.plural}

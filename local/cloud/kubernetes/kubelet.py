@@ -1,11 +1,12 @@
-"""The life of pods: scheduled, started, ready, restarted, ended. Each step takes virtual seconds.
+"""The lifecycle of pods: scheduled, started, ready, restarted, ended. Each step takes virtual seconds.
 
 Rules:
-- What a pod's containers do beside the workload is the mesh's matter (`Mesh`); readiness waits for it, and so do
-  programs that end by themselves (`programs`).
-- A container that exits is restarted with a growing pause (CrashLoopBackOff), unless the pod's restartPolicy is against
-  it. A pod ends when all its containers have: a native sidecar ends with it, a proxy among the containers runs on.
-- A pod that may live only so long (activeDeadlineSeconds) ends as Failed. One without room, or whose image can't be
+- The mesh (`MeshHooks`) decides what runs in a pod beside the workload; readiness waits for it, and so do programs that
+  end by themselves (`programs`).
+- A container that exits is restarted with a growing pause (CrashLoopBackOff), unless the pod's restartPolicy says
+  otherwise. A pod ends when all its containers have: a native sidecar ends with it, a proxy among the containers keeps
+  running.
+- A pod that reaches its activeDeadlineSeconds ends as Failed. One without room, or whose image can't be
   pulled, stays Pending.
 - Other pods of Jobs succeed after the seconds in annotation `local/run-seconds` (default 60); other pods run until
   deleted, unless they carry it too.
@@ -29,7 +30,7 @@ _READY_SECONDS = 2.0
 _PROBE_SECONDS = 5.0
 _END_SECONDS = 3.0
 _PULL_SECONDS = 30.0
-_BACKOFF_SECONDS, _BACKOFF_LIMIT = 10.0, 300.0
+_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 10.0, 300.0
 _KILLED = 137
 _TOO_LONG = "Pod was active on the node longer than the specified deadline"
 
@@ -42,7 +43,7 @@ class Kubelet:
         self._ending: set[str] = set()
 
     def changed(self, change: WatchEvent) -> None:
-        """Start the pod that came, and end the one that is to go."""
+        """Start a pod that was added, and end one that is being deleted."""
         if change.kind.name != "Pod":
             return
         pod, uid = change.object, change.object["metadata"]["uid"]
@@ -72,9 +73,9 @@ class Kubelet:
 
     def _start(self, pod: Object) -> None:
         """Schedule the pod, if nothing did, and start its containers."""
-        unfit = self._unfit(pod)
-        if unfit:
-            waiting = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unfit}
+        reason = self._unschedulable_reason(pod)
+        if reason:
+            waiting = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reason}
             self.cluster.set_status(pod, conditions=[waiting])
             self._after(_PROBE_SECONDS, pod, self._start)
             return
@@ -87,7 +88,7 @@ class Kubelet:
                 self._after(pod["spec"]["activeDeadlineSeconds"], pod, self._expire)
         self._run(pod, restarts=0 if first else restart_count(pod) + 1)
 
-    def _unfit(self, pod: Object) -> str:
+    def _unschedulable_reason(self, pod: Object) -> str:
         """Why no node takes the pod: a claim that isn't bound, or no room."""
         if not all(map(self._is_bound, _claims(pod))):
             return "pod has unbound immediate PersistentVolumeClaims"
@@ -159,9 +160,9 @@ class Kubelet:
             self._end(current, "Failed" if any(codes) else "Succeeded")
 
     def _terminated(self, code: int, message: str = "") -> Object:
-        told = {"message": message} if message else {}
+        message_field = {"message": message} if message else {}
         reason = "Error" if code else "Completed"
-        return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": self.cluster.now(), **told}}
+        return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": self.cluster.now(), **message_field}}
 
     def restart(self, pod: Object) -> None:
         """The containers of a pod exit and start again in place."""
@@ -173,8 +174,8 @@ class Kubelet:
     def _expire(self, pod: Object) -> None:
         self._end(pod, "Failed", code=_KILLED, reason="DeadlineExceeded", message=_TOO_LONG)
 
-    def _end(self, pod: Object, phase: str, *, code: int = 0, **told: str) -> None:
-        self.cluster.set_status(pod, **stopped(pod, self._terminated(code), phase, **told))
+    def _end(self, pod: Object, phase: str, *, code: int = 0, **status: str) -> None:
+        self.cluster.set_status(pod, **stopped(pod, self._terminated(code), phase, **status))
         if self.cluster.mesh:
             self.cluster.mesh.stop(pod)
 
@@ -196,7 +197,7 @@ def _is_of_job(pod: Object) -> bool:
 
 
 def _backoff(restarts: int) -> float:
-    return float(min(_BACKOFF_SECONDS * 2**restarts, _BACKOFF_LIMIT))
+    return float(min(_BACKOFF_SECONDS * 2**restarts, _LONGEST_BACKOFF_SECONDS))
 
 
 def node_name(number: int) -> str:

@@ -8,7 +8,7 @@ from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.store import WatchEvent
 
-_SOONEST = 2.0
+_SOONEST_SECONDS = 2.0
 
 
 class Mount:
@@ -38,7 +38,7 @@ class Mount:
 
     def _lag(self, version: int) -> float:
         share = zlib.crc32(f"{self._pod['metadata']['uid']}{version}".encode()) % 1000 / 1000
-        return _SOONEST + share * (self._cluster.mount_seconds - _SOONEST)
+        return _SOONEST_SECONDS + share * (self._cluster.mount_seconds - _SOONEST_SECONDS)
 
     def _sync(self) -> None:
         if self._changed in self._cluster.listeners and self._read():

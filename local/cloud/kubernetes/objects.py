@@ -6,6 +6,10 @@ from typing import Any
 Object = dict[str, Any]
 
 
+def labels_of(obj: Object) -> dict[str, str]:
+    return dict(obj["metadata"].get("labels", {}))
+
+
 def is_ready(pod: Object) -> bool:
     """Whether a pod is Ready and not on its way out."""
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])

@@ -18,7 +18,7 @@ class Exit(NamedTuple):
 
 
 def shown(pod: Object, *, ready: bool, state: State, restarts: int, phase: str) -> dict[str, Any]:
-    """The fields of a status in which each container has the state that `state` tells."""
+    """The fields of a status in which each container has the state that `state` gives."""
     spec = pod["spec"]
     return {
         "phase": phase,
@@ -40,7 +40,7 @@ def with_state(pod: Object, name: str, state: Object, **more: Object) -> dict[st
     return {"containerStatuses": statuses, "conditions": _conditions(ready=False)}
 
 
-def stopped(pod: Object, state: Object, phase: str, **told: str) -> dict[str, Any]:
+def stopped(pod: Object, state: Object, phase: str, **status: str) -> dict[str, Any]:
     """The fields of the status of a pod that has ended: what ran until then has come to `state`."""
     fields = {
         field: [
@@ -49,7 +49,7 @@ def stopped(pod: Object, state: Object, phase: str, **told: str) -> dict[str, An
         ]
         for field in ("containerStatuses", "initContainerStatuses")
     }
-    return {**fields, "conditions": _conditions(ready=False), "phase": phase, **told}
+    return {**fields, "conditions": _conditions(ready=False), "phase": phase, **status}
 
 
 def exit_codes(pod: Object) -> list[int | None]:

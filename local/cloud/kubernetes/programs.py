@@ -15,10 +15,10 @@ type Run = Callable[[Callable[[Exit], object]], object]
 
 
 def program(cluster: SimulatedCluster, pod: Object, container: Object) -> Run | None:
-    """What starts the container's program, with who is told its end; None for a server."""
-    known = cluster.programs.get(container.get("image", ""))
-    if known:
-        return lambda ended: cluster.clock.after(known.seconds, lambda: ended(known))
+    """What starts the container's program and calls back at its end; None for a server."""
+    exit = cluster.programs.get(container.get("image", ""))
+    if exit:
+        return lambda ended: cluster.clock.after(exit.seconds, lambda: ended(exit))
     words = _curl(container)
     return None if words is None else partial(_curls, cluster, pod, container, words)
 

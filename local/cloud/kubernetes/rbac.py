@@ -1,4 +1,4 @@
-"""Whom an API server lets do what: RBAC over the roles and bindings that the cluster stores (Kubernetes docs).
+"""Who may do what: RBAC over the roles and bindings that the cluster stores (Kubernetes docs).
 
 Rules: what roles grant adds up, nothing is denied; a RoleBinding grants in its own namespace; `cluster-admin` may do
 everything. Users are the object ids of Entra's principals, as on AKS; groups and service accounts aren't simulated.
@@ -44,4 +44,4 @@ def _rules(cluster: SimulatedCluster, user: str, namespace: str | None) -> Itera
 def _allows(rule: Object, verb: str, group: str, resource: str, name: str) -> bool:
     named = rule.get("resourceNames", [])
     parts = (("verbs", verb), ("apiGroups", group), ("resources", resource))
-    return all({"*", wanted} & set(rule.get(part, ())) for part, wanted in parts) and (not named or name in named)
+    return all({"*", asked} & set(rule.get(part, ())) for part, asked in parts) and (not named or name in named)

@@ -26,11 +26,11 @@ def matches(obj: Object, query: dict[str, str]) -> bool:
 
 
 def _field(obj: Object, term: str) -> bool:
-    path, operator, wanted = re.split(r"(!=|==?)", term, maxsplit=1)
+    path, operator, expected = re.split(r"(!=|==?)", term, maxsplit=1)
     value: Any = obj
     for step in path.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    return (str(value or "") == wanted) is (operator != "!=")
+    return (str(value or "") == expected) is (operator != "!=")
 
 
 def _labels(obj: Object, selector: str) -> bool:

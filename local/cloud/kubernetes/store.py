@@ -28,7 +28,7 @@ class WatchEvent(NamedTuple):
 
 
 class Store:
-    """The objects of one cluster; `listeners` hear of every change.
+    """The objects of one cluster; `listeners` get every change.
 
     Kinds are named by their kind ("Pod"), or kind and group where two groups share one ("HTTPRoute.policy.linkerd.io").
     """
@@ -122,9 +122,9 @@ class Store:
         self._dependents.clear()
 
     def _serve(self, kind: ResourceType) -> None:
-        known = self._kinds.get(kind.full_name)
-        entry = kind._replace(versions=(*known.versions, *kind.versions)) if known else kind
-        self._stored[entry] = self._stored.pop(known, {}) if known else {}
+        former = self._kinds.get(kind.full_name)
+        entry = kind._replace(versions=(*former.versions, *kind.versions)) if former else kind
+        self._stored[entry] = self._stored.pop(former, {}) if former else {}
         self._kinds[kind.full_name] = entry
         if self._kinds.get(kind.name, entry).group == kind.group:
             self._kinds[kind.name] = entry
@@ -135,7 +135,7 @@ class Store:
         return self._notify(type, kind, stored)
 
     def _put(self, kind: ResourceType, key: Key, new: Object | None) -> None:
-        """Let an object take the place of what has this name; None takes it away."""
+        """Replace what has this name; None removes it."""
         old = self._stored[kind].pop(key, None)
         if new is not None:
             self._stored[kind][key] = new

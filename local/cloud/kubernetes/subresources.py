@@ -4,10 +4,10 @@ from local.cloud.kubernetes.disruption import evict
 from local.cloud.kubernetes.errors import StatusError, not_found
 from local.cloud.kubernetes.replies import success
 from local.cloud.kubernetes.targets import RequestTarget, is_dry
-from local.cloud.wire import Reply, WireRequest
+from local.cloud.wire import CloudRequest, Reply
 
 
-def evicted(target: RequestTarget, call: WireRequest) -> Reply:
+def evicted(target: RequestTarget, call: CloudRequest) -> Reply:
     evict(target.cluster, target.found(), dry_run=is_dry(call))
     return success(target.kind, target.name, 201)
 

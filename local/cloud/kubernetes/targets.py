@@ -10,19 +10,19 @@ from local.cloud.kubernetes.errors import bad_request, not_served
 from local.cloud.kubernetes.kinds import ResourceType
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import matches
-from local.cloud.wire import WireRequest
+from local.cloud.wire import CloudRequest
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestTarget:
-    """A collection, an object, or something below an object."""
+    """What a request addresses: a collection, an object, or a subresource."""
 
     cluster: SimulatedCluster
     kind: ResourceType
     version: str
-    namespace: str | None
-    name: str
-    below: str
+    namespace: str | None  # None: all, or a kind without namespaces
+    name: str  # empty for a collection
+    below: str  # the subresource, such as status
 
     def find(self) -> Object | None:
         return self.cluster.find(self.kind.full_name, self.namespace or "", self.name)
@@ -56,7 +56,7 @@ def target_of(cluster: SimulatedCluster, path: str) -> RequestTarget:
     return RequestTarget(cluster=cluster, kind=kind, version=version, namespace=namespace, name=name, below=below)
 
 
-def parsed(call: WireRequest) -> Any:
+def parsed(call: CloudRequest) -> Any:
     """The call's body; raises StatusError BadRequest."""
     try:
         return json.loads(call.content)
@@ -64,13 +64,13 @@ def parsed(call: WireRequest) -> Any:
         raise bad_request("the object provided is unrecognized") from None
 
 
-def is_dry(call: WireRequest) -> bool:
+def is_dry(call: CloudRequest) -> bool:
     return call.query.get("dryRun") == "All"
 
 
-def is_watch(call: WireRequest) -> bool:
+def is_watch(call: CloudRequest) -> bool:
     return call.query.get("watch") in ("true", "1")
 
 
-def is_apply(call: WireRequest) -> bool:
+def is_apply(call: CloudRequest) -> bool:
     return call.headers.get("content-type", "").startswith("application/apply-patch")

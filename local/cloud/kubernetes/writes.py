@@ -7,23 +7,23 @@ from local.cloud.kubernetes.fields import claim_fields
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.patches import PatchFailed, json_patch, merge, strategic_merge
 from local.cloud.kubernetes.targets import RequestTarget, is_dry, parsed
-from local.cloud.wire import WireRequest
+from local.cloud.wire import CloudRequest
 
 
-def created(target: RequestTarget, call: WireRequest) -> Object:
+def created(target: RequestTarget, call: CloudRequest) -> Object:
     claimed = claim_fields({}, _in_place(target, parsed(call)), _manager(call), target.cluster.now())
     return target.cluster.create(claimed, dry_run=is_dry(call))
 
 
-def replaced(target: RequestTarget, call: WireRequest) -> Object:
+def replaced(target: RequestTarget, call: CloudRequest) -> Object:
     return _written(target, call, _in_place(target, parsed(call)))
 
 
-def patched(target: RequestTarget, call: WireRequest) -> Object:
+def patched(target: RequestTarget, call: CloudRequest) -> Object:
     return _written(target, call, _merged(target.found(), call))
 
 
-def applied(target: RequestTarget, call: WireRequest) -> Object:
+def applied(target: RequestTarget, call: CloudRequest) -> Object:
     """Server-side apply."""
     manager = call.query.get("fieldManager")
     if not manager:
@@ -32,15 +32,15 @@ def applied(target: RequestTarget, call: WireRequest) -> Object:
     return target.cluster.server_side_apply(config, manager, force=force, dry_run=is_dry(call))
 
 
-def _written(target: RequestTarget, call: WireRequest, new: Object) -> Object:
+def _written(target: RequestTarget, call: CloudRequest, new: Object) -> Object:
     """Store what a PUT or PATCH made; only the status subresource writes the status, and nothing else."""
     old = target.found()
     if target.below == "status":
         new = {**old, "status": new.get("status", {}), "metadata": {**old["metadata"], **_version_of(new)}}
     else:
-        kept = {"status": old["status"]} if "status" in old else {}
-        spoken = {**{k: v for k, v in new.items() if k != "status"}, **kept}
-        new = claim_fields(old, spoken, _manager(call), target.cluster.now())
+        unchanged = {"status": old["status"]} if "status" in old else {}
+        written = {**{k: v for k, v in new.items() if k != "status"}, **unchanged}
+        new = claim_fields(old, written, _manager(call), target.cluster.now())
     return target.cluster.update(new, dry_run=is_dry(call))
 
 
@@ -48,7 +48,7 @@ def _version_of(obj: Object) -> Object:
     return {k: v for k, v in obj.get("metadata", {}).items() if k == "resourceVersion"}
 
 
-def _merged(old: Object, call: WireRequest) -> Object:
+def _merged(old: Object, call: CloudRequest) -> Object:
     patch, kind = parsed(call), call.headers.get("content-type", "").partition(";")[0]
     match kind:
         case "application/merge-patch+json":
@@ -77,5 +77,5 @@ def _in_place(target: RequestTarget, body: Any) -> Object:
     return target.shown({**body, "metadata": {**meta, **here, **named}})
 
 
-def _manager(call: WireRequest) -> str:
+def _manager(call: CloudRequest) -> str:
     return call.query.get("fieldManager") or call.headers.get("user-agent", "unknown").partition("/")[0]

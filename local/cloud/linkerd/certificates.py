@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from local.cloud.linkerd.chains import Way, authority_key, is_authority, issued, way_to
+from local.cloud.linkerd.chains import CertificatePath, authority_key, is_authority, issued, path_to
 
 LIFETIME_SECONDS = 86_400
 SKEW_SECONDS = 20
@@ -45,33 +45,33 @@ class BadBundle(Exception):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Leaf:
-    """A proxy's certificate; `chain` holds its issuer's fingerprint and those above it that are sent along."""
+    """A proxy's certificate."""
 
     certificate: x509.Certificate
-    name: str
-    chain: tuple[str, ...]
-    opens: float
-    closes: float
+    name: str  # the proxy's identity
+    chain: tuple[str, ...]  # fingerprints of its issuer and of the authorities that are sent along
+    not_before: float  # Unix seconds: valid from
+    not_after: float  # Unix seconds: valid until
 
 
 @dataclass(kw_only=True, eq=False)
 class Issuer:
-    """An issuer certificate with its key, as the identity controller loaded it; serials start anew at each load."""
+    """An issuer certificate with its key, as the identity controller loaded it."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-    chain: tuple[str, ...]
-    closes: float
-    serial: int = 0
+    chain: tuple[str, ...]  # its own fingerprint first
+    not_after: float  # Unix seconds: when the first of the chain expires
+    serial: int = 0  # of the newest leaf; begins at 0 with each load
 
 
 class Certificates:
-    """All CA certificates seen so far by SHA-256 fingerprint, and the ways between them."""
+    """All CA certificates seen so far by SHA-256 fingerprint, and the paths between them."""
 
     def __init__(self) -> None:
-        self._known: dict[str, x509.Certificate] = {}
+        self._authorities: dict[str, x509.Certificate] = {}
         self._texts: dict[str, tuple[str, ...]] = {}  # bundles and chains that have been read, by their text
-        self._ways: dict[tuple[tuple[str, ...], str], Way | None] = {}
+        self._paths: dict[tuple[tuple[str, ...], str], CertificatePath | None] = {}
         self.leaf_key = ec.generate_private_key(ec.SECP256R1())  # one for all: making keys is slow, leaves still differ
         self._genuine: dict[Leaf, bool] = {}
 
@@ -103,7 +103,7 @@ class Certificates:
     def load_issuer(self, crt_pem: str, key_pem: str, roots: Iterable[str], now: float) -> Issuer:
         """An issuer after the checks of the identity controller; raises BadBundle with its x509 reason."""
         chain = self.read_strictly(crt_pem)
-        certificate = self._known[chain[0]]
+        certificate = self._authorities[chain[0]]
         try:
             key = serialization.load_pem_private_key(key_pem.encode(), None)
         except ValueError:
@@ -112,8 +112,8 @@ class Certificates:
             raise BadBundle("unsupported private key type")
         if key.public_key() != certificate.public_key():
             raise BadBundle("tls: Public and private key do not match")
-        closes = min(self._known[c].not_valid_after_utc.timestamp() for c in chain)
-        issuer = Issuer(certificate=certificate, key=key, chain=chain, closes=closes)
+        not_after = min(self._authorities[c].not_valid_after_utc.timestamp() for c in chain)
+        issuer = Issuer(certificate=certificate, key=key, chain=chain, not_after=not_after)
         self.check_issuer(issuer, roots, now)
         return issuer
 
@@ -121,15 +121,16 @@ class Certificates:
         """Raises BadBundle unless the issuer is a CA that chains to the roots now, as Go verifies it."""
         if not is_authority(issuer.certificate):
             raise BadBundle("x509: issuer cert is not a CA")
-        ways = [w for w in (self.way(issuer.chain, root) for root in roots) if w]
-        if not ways:
+        paths = [p for p in (self.path(issuer.chain, root) for root in roots) if p]
+        if not paths:
             raise BadBundle("x509: certificate signed by unknown authority")
-        if not any(max(w.opens, w.root_opens) <= now <= min(w.closes, w.root_closes) for w in ways):
+        if not any(max(p.not_before, p.root_not_before) <= now <= min(p.not_after, p.root_not_after) for p in paths):
             raise BadBundle("x509: certificate has expired or is not yet valid")
 
     def issue(self, issuer: Issuer, name: str, now: float) -> Leaf:
         """A leaf for a proxy: 24 h and skew at both ends, but never longer than its issuer lives."""
-        opens, closes = int(now) - SKEW_SECONDS, int(min(now + LIFETIME_SECONDS + SKEW_SECONDS, issuer.closes))
+        not_before = int(now) - SKEW_SECONDS
+        not_after = int(min(now + LIFETIME_SECONDS + SKEW_SECONDS, issuer.not_after))
         issuer.serial += 1
         builder = (
             x509.CertificateBuilder()
@@ -137,8 +138,8 @@ class Certificates:
             .issuer_name(issuer.certificate.subject)
             .subject_name(x509.Name([]))
             .public_key(self.leaf_key.public_key())
-            .not_valid_before(datetime.fromtimestamp(opens, UTC))
-            .not_valid_after(datetime.fromtimestamp(closes, UTC))
+            .not_valid_before(datetime.fromtimestamp(not_before, UTC))
+            .not_valid_after(datetime.fromtimestamp(not_after, UTC))
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
             .add_extension(_LEAF_USAGE, critical=True)
             .add_extension(authority_key(issuer.certificate), critical=False)
@@ -148,56 +149,56 @@ class Certificates:
             )
         )
         certificate = builder.sign(issuer.key, hashes.SHA256())
-        return Leaf(certificate=certificate, name=name, chain=issuer.chain, opens=opens, closes=closes)
+        return Leaf(certificate=certificate, name=name, chain=issuer.chain, not_before=not_before, not_after=not_after)
 
     def refusal(self, leaf: Leaf, name: str, roots: Iterable[str], now: float) -> str:
         """Why a proxy with these roots refuses the peer `name` that shows this leaf; empty if it accepts it."""
         if leaf.name != name:
             return "NotValidForName"
-        if not leaf.opens <= now <= leaf.closes:
-            return "CertExpired" if now > leaf.closes else "CertNotValidYet"
+        if not leaf.not_before <= now <= leaf.not_after:
+            return "CertExpired" if now > leaf.not_after else "CertNotValidYet"
         if not self._is_genuine(leaf):
             return "BadSignature"
-        ways = [w for w in (self.way(leaf.chain, root) for root in roots) if w]
-        if not ways:
+        paths = [p for p in (self.path(leaf.chain, root) for root in roots) if p]
+        if not paths:
             return "UnknownIssuer"
-        ways = [w for w in ways if w.fits]
-        if not ways:
+        paths = [p for p in paths if p.within_path_lengths]
+        if not paths:
             return "PathLenConstraintViolated"
-        return "" if any(w.opens <= now <= w.closes for w in ways) else "CertExpired"
+        return "" if any(p.not_before <= now <= p.not_after for p in paths) else "CertExpired"
 
-    def way(self, chain: tuple[str, ...], root: str) -> Way | None:
-        """The way from `chain`'s first certificate to `root`, over the others where needed."""
-        if (chain, root) not in self._ways:
-            self._ways[chain, root] = self._find_way(chain, root)
-        return self._ways[chain, root]
+    def path(self, chain: tuple[str, ...], root: str) -> CertificatePath | None:
+        """The path from `chain`'s first certificate to `root`, over the others where needed."""
+        if (chain, root) not in self._paths:
+            self._paths[chain, root] = self._find_path(chain, root)
+        return self._paths[chain, root]
 
     def signer(self, chain: tuple[str, ...]) -> str:
         """Who signed the top of a chain, by name and key: the same for all issuers under one root."""
-        top = self._known[chain[-1]]
+        top = self._authorities[chain[-1]]
         try:
             key = top.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
         except x509.ExtensionNotFound:
             key = None
         return f"{top.issuer.rfc4514_string()} {key.hex() if key else ''}"
 
-    def _find_way(self, chain: tuple[str, ...], root: str) -> Way | None:
-        anchor, walked = self._known[root], list[x509.Certificate]()
+    def _find_path(self, chain: tuple[str, ...], root: str) -> CertificatePath | None:
+        anchor, walked = self._authorities[root], list[x509.Certificate]()
         for number, fingerprint in enumerate(chain):
-            certificate = self._known[fingerprint]
+            certificate = self._authorities[fingerprint]
             walked.append(certificate)
             if not is_authority(certificate):
                 return None
             if issued(anchor, certificate):
-                return way_to(anchor, walked)
+                return path_to(anchor, walked)
             above = chain[number + 1 : number + 2]
-            if not above or not issued(self._known[above[0]], certificate):
+            if not above or not issued(self._authorities[above[0]], certificate):
                 return None
         return None
 
     def _is_genuine(self, leaf: Leaf) -> bool:
         if leaf not in self._genuine:
-            self._genuine[leaf] = issued(self._known[leaf.chain[0]], leaf.certificate)
+            self._genuine[leaf] = issued(self._authorities[leaf.chain[0]], leaf.certificate)
         return self._genuine[leaf]
 
     def forget(self, leaf: Leaf) -> None:
@@ -206,5 +207,5 @@ class Certificates:
 
     def _learn(self, certificate: x509.Certificate) -> str:
         fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
-        self._known[fingerprint] = certificate
+        self._authorities[fingerprint] = certificate
         return fingerprint

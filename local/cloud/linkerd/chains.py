@@ -11,27 +11,24 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 
-class Way(NamedTuple):
-    """A verified way from an issuer to a root.
+class CertificatePath(NamedTuple):
+    """A verified chain from an issuer to a root. Times are Unix seconds."""
 
-    `opens` and `closes` (Unix seconds) tell when all that is below the root is valid; `fits` if no path is too long.
-    """
-
-    opens: float
-    closes: float
-    root_opens: float
-    root_closes: float
-    fits: bool
+    not_before: float  # from when everything below the root is valid
+    not_after: float  # until when
+    root_not_before: float
+    root_not_after: float
+    within_path_lengths: bool  # no path is longer than an authority allows
 
 
-def way_to(root: x509.Certificate, below: list[x509.Certificate]) -> Way:
-    """The way to a root over the authorities below it, the lowest first."""
-    return Way(
-        opens=max(c.not_valid_before_utc.timestamp() for c in below),
-        closes=min(c.not_valid_after_utc.timestamp() for c in below),
-        root_opens=root.not_valid_before_utc.timestamp(),
-        root_closes=root.not_valid_after_utc.timestamp(),
-        fits=all(number <= _path_length(certificate) for number, certificate in enumerate(below)),
+def path_to(root: x509.Certificate, below: list[x509.Certificate]) -> CertificatePath:
+    """The path to a root over the authorities below it, the lowest first."""
+    return CertificatePath(
+        not_before=max(c.not_valid_before_utc.timestamp() for c in below),
+        not_after=min(c.not_valid_after_utc.timestamp() for c in below),
+        root_not_before=root.not_valid_before_utc.timestamp(),
+        root_not_after=root.not_valid_after_utc.timestamp(),
+        within_path_lengths=all(number <= _path_length(certificate) for number, certificate in enumerate(below)),
     )
 
 

@@ -13,7 +13,7 @@ from itertools import count
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.errors import StatusError
-from local.cloud.kubernetes.mesh import CallAnswer, PodCall
+from local.cloud.kubernetes.mesh_hooks import CallResult, PodCall
 from local.cloud.kubernetes.mounts import Mount
 from local.cloud.kubernetes.network_policies import drops, resolves
 from local.cloud.kubernetes.objects import Object, is_ready
@@ -31,7 +31,7 @@ from local.cloud.linkerd.installation import (
 )
 from local.cloud.linkerd.peers import Peers
 from local.cloud.linkerd.policy import TrafficPolicy
-from local.cloud.linkerd.proxy import RunningProxy, handshake
+from local.cloud.linkerd.proxy import LinkerdProxy, handshake
 from local.cloud.linkerd.traffic import Traffic
 
 _INJECT = "linkerd.io/inject"
@@ -43,7 +43,7 @@ class LinkerdControlPlane:
 
     def __init__(self, cluster: SimulatedCluster, of: Installation, certificates: Certificates, peers: Peers) -> None:
         self.cluster, self.of, self.certificates, self._peers = cluster, of, certificates, peers
-        self.proxies: dict[str, RunningProxy] = {}
+        self.proxies: dict[str, LinkerdProxy] = {}
         self.identities: dict[str, IdentityReplica] = {}
         self.policy = TrafficPolicy(cluster, of.trust_domain)
         self._traffic = Traffic(cluster, of.minor, self.proxies, certificates, self.policy)
@@ -80,7 +80,7 @@ class LinkerdControlPlane:
             if uid in self.proxies:
                 self.proxies.pop(uid).stop()
             anchors = self._anchors(pod, container)
-            self.proxies[uid] = RunningProxy(self.cluster.name, pod, self.of, anchors, self.certificates, self._peers)
+            self.proxies[uid] = LinkerdProxy(self.cluster.name, pod, self.of, anchors, self.certificates, self._peers)
             self.proxies[uid].start(self.cluster.clock, lambda proxy: self._certify(uid, proxy))
 
     def failure(self, pod: Object) -> str:
@@ -110,7 +110,7 @@ class LinkerdControlPlane:
             return f"issuer_cert_ttl_seconds {seconds}\n" if seconds is not None and self.of.minor >= 18 else "\n"
         return None
 
-    def carry(self, call: PodCall) -> CallAnswer:
+    def carry(self, call: PodCall) -> CallResult:
         return self._traffic.carry(call)
 
     def _wants_proxy(self, pod: Object) -> bool:
@@ -129,7 +129,7 @@ class LinkerdControlPlane:
         config = self.cluster.find("ConfigMap", pod["metadata"]["namespace"], key.get("name", ""))
         return str((config or {}).get("data", {}).get(key.get("key"), ""))
 
-    def _certify(self, uid: str, proxy: RunningProxy) -> Leaf:
+    def _certify(self, uid: str, proxy: LinkerdProxy) -> Leaf:
         identity = self.identities.get(uid)
         if identity is None:
             identity = self._reach_identity(proxy)
@@ -140,18 +140,18 @@ class LinkerdControlPlane:
             emit(self.cluster, account, "Normal", "IssuedLeafCertificate", message, reporter="linkerd-identity")
         return leaf
 
-    def _reach_identity(self, proxy: RunningProxy) -> IdentityReplica:
+    def _reach_identity(self, proxy: LinkerdProxy) -> IdentityReplica:
         replicas = self._ready("identity", self.identities)
         if not replicas:
             raise CertificateRefused("no identity replica is ready")
         uid, now = self._next(replicas), self.cluster.clock.time()
-        lapsed = proxy.leaf is None or proxy.leaf.closes < now
+        lapsed = proxy.leaf is None or proxy.leaf.not_after < now
         failure = handshake(proxy, self.proxies[uid], self.certificates, now, anonymous=lapsed)
         if failure or self._is_cut_off(proxy, self.proxies[uid]):
             raise CertificateRefused(failure or "connect timed out after 1s")
         return self.identities[uid]
 
-    def _is_cut_off(self, proxy: RunningProxy, identity: RunningProxy) -> bool:
+    def _is_cut_off(self, proxy: LinkerdProxy, identity: LinkerdProxy) -> bool:
         """Whether NetworkPolicies keep a proxy from resolving and reaching an identity controller."""
         client, server = (self.cluster.find("Pod", p.namespace, p.pod) for p in (proxy, identity))
         if client is None or server is None:

@@ -49,7 +49,7 @@ class IdentityReplica:
         self._issuer_dir.close()
 
     def certify(self, name: str) -> Leaf:
-        """A leaf for `name`; raises Refused."""
+        """A leaf for `name`; raises CertificateRefused."""
         if self.issuer is None:
             raise CertificateRefused("the identity controller doesn't run")
         now = self._cluster.clock.time()
@@ -62,7 +62,7 @@ class IdentityReplica:
 
     def issuer_seconds(self) -> float | None:
         """How long the issuer in use still lives."""
-        return self.issuer.closes - self._cluster.clock.time() if self.issuer else None
+        return self.issuer.not_after - self._cluster.clock.time() if self.issuer else None
 
     def _load(self) -> Issuer:
         files, now = self._issuer_dir.files, self._cluster.clock.time()

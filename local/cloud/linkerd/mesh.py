@@ -21,7 +21,7 @@ from local.cloud.linkerd.control_plane import LinkerdControlPlane
 from local.cloud.linkerd.installation import Installation
 from local.cloud.linkerd.manifests import control_plane
 from local.cloud.linkerd.peers import Peers, Violation
-from local.cloud.linkerd.proxy import RunningProxy, handshake
+from local.cloud.linkerd.proxy import LinkerdProxy, handshake
 
 _KEPT_FAILURES = 1_000
 _FEWEST_CALLERS, _CALLERS_SHARE, _MOST_CALLERS = 4, 8, 40
@@ -82,7 +82,7 @@ class SimulatedLinkerd:
         """Pairs that may talk and didn't share a trusted root, at any moment until now."""
         return list(self._peers.violations)
 
-    def proxies(self, trust_domain: str) -> list[RunningProxy]:
+    def proxies(self, trust_domain: str) -> list[LinkerdProxy]:
         """The live proxies of a trust domain."""
         planes = [p for p in self.control_planes.values() if p.of.trust_domain == trust_domain]
         return [proxy for plane in planes for proxy in plane.proxies.values() if not proxy.failure]
@@ -100,12 +100,12 @@ class SimulatedLinkerd:
 
     def broken_pairs(self) -> list[FailedHandshake]:
         """Pairs that may talk and could not now, one for each combination of roots and issuer on both sides."""
-        alike: dict[tuple[object, ...], RunningProxy] = {}
+        alike: dict[tuple[object, ...], LinkerdProxy] = {}
         now = self._clock.time()
         for proxy in (p for domain in self._domains() for p in self.proxies(domain) if p.leaf):
             assert proxy.leaf
             key = (proxy.trust_domain, proxy.cluster, proxy.is_control_plane, proxy.roots, proxy.leaf.chain)
-            alike.setdefault((*key, proxy.leaf.opens <= now <= proxy.leaf.closes), proxy)
+            alike.setdefault((*key, proxy.leaf.not_before <= now <= proxy.leaf.not_after), proxy)
         pairs = [(a, b) for a in alike.values() for b in alike.values() if _may_talk(a, b)]
         return [failure for a, b in pairs if (failure := self._judge(a, b))]
 
@@ -117,7 +117,7 @@ class SimulatedLinkerd:
             self._connect([p for p in self.proxies(domain) if p.leaf])
         self._clock.after(self.traffic_every, self._traffic)
 
-    def _connect(self, proxies: list[RunningProxy]) -> None:
+    def _connect(self, proxies: list[LinkerdProxy]) -> None:
         """Some callers each reach a control-plane proxy of their cluster, one of any cluster, and one of their own."""
         callers = min(len(proxies), max(_FEWEST_CALLERS, len(proxies) // _CALLERS_SHARE), _MOST_CALLERS)
         for client in self._random.sample(proxies, callers):
@@ -128,18 +128,18 @@ class SimulatedLinkerd:
                 if server is not client and _may_talk(client, server):
                     self._shake(client, server)
 
-    def _shake(self, client: RunningProxy, server: RunningProxy) -> None:
+    def _shake(self, client: LinkerdProxy, server: LinkerdProxy) -> None:
         self.handshakes += 1
         failure = self._judge(client, server)
         if failure:
             self.failed.append(failure)
 
-    def _judge(self, client: RunningProxy, server: RunningProxy) -> FailedHandshake | None:
+    def _judge(self, client: LinkerdProxy, server: LinkerdProxy) -> FailedHandshake | None:
         now = self._clock.time()
         reason = handshake(client, server, self._certificates, now)
         return FailedHandshake(at=now, client=str(client), server=str(server), reason=reason) if reason else None
 
 
-def _may_talk(a: RunningProxy, b: RunningProxy) -> bool:
+def _may_talk(a: LinkerdProxy, b: LinkerdProxy) -> bool:
     near = a.cluster == b.cluster or not (a.is_control_plane or b.is_control_plane)
     return a.trust_domain == b.trust_domain and near

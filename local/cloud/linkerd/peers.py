@@ -73,7 +73,7 @@ class Peers:
 
     def _of(self, proxy: Peer) -> list[Circle]:
         fleet = [] if proxy.is_control_plane else [""]
-        return [self._circles[proxy.trust_domain, place] for place in (proxy.cluster, *fleet)]
+        return [self._circles[proxy.trust_domain, circle] for circle in (proxy.cluster, *fleet)]
 
     def _trust(self, proxy: Peer) -> Trust:
         assert proxy.leaf
@@ -85,5 +85,5 @@ class Peers:
         return self._accepts(a.roots, b.signer) and self._accepts(b.roots, a.signer)
 
     def _accepts(self, roots: frozenset[str], signer: str) -> bool:
-        ways = (self._certificates.way(self._chains[signer], root) for root in roots)
-        return any(way is not None and way.fits for way in ways)
+        paths = (self._certificates.path(self._chains[signer], root) for root in roots)
+        return any(path is not None and path.within_path_lengths for path in paths)

@@ -1,12 +1,12 @@
-"""Linkerd's policy in one cluster: what proxies let through.
+"""Linkerd's policy in one cluster: which connections proxies allow.
 
 Rules (Linkerd docs and policy controller):
-- A pod without a proxy is bound by nothing.
+- Nothing applies to a pod without a proxy.
 - An address belongs to an EgressNetwork of the client's namespace, or of linkerd-egress if that namespace has none: the
   one with the smallest network around it, then the oldest. What belongs to none is forwarded.
 - An EgressNetwork without `networks` holds everything but clusterNetworks. One that isn't accepted holds its addresses
   all the same.
-- With Deny, only an accepted route for the port lets through; a TLSRoute by the SNI alone.
+- With Deny, only an accepted route for the port allows a connection; a TLSRoute by the SNI alone.
 - A Server decides about the pods and the port (by name or number) that it selects, the oldest if there are several: by
   its accessPolicy, or if one of the AuthorizationPolicies of it or of its namespace has all its references met. Without
   a Server, the default-inbound-policy of pod or namespace counts.
@@ -19,7 +19,7 @@ from local.cloud.kubernetes.network_policies import ports
 from local.cloud.kubernetes.objects import Object
 from local.cloud.kubernetes.selectors import selects
 from local.cloud.linkerd.injection import proxy_of
-from local.cloud.linkerd.policy_controller import CLUSTER_NETWORKS, PolicyController
+from local.cloud.linkerd.policy_controller import CLUSTER_NETWORKS, PolicyController, served_objects
 
 _GLOBAL_EGRESS = "linkerd-egress"
 _DEFAULT_INBOUND = "config.linkerd.io/default-inbound-policy"
@@ -97,24 +97,21 @@ class TrafficPolicy:
         return str(annotations.get(_DEFAULT_INBOUND, "all-unauthenticated"))
 
     def _network(self, namespace: str, address: str) -> Object | None:
-        own = self._found("EgressNetwork", namespace) or self._found("EgressNetwork", _GLOBAL_EGRESS)
+        own = self._found("EgressNetwork", namespace) or served_objects(self._cluster, "EgressNetwork", _GLOBAL_EGRESS)
         sized = [
             (size, n["metadata"]["creationTimestamp"], n) for n in own if (size := _prefix(n, address)) is not None
         ]
         return min(sized, key=lambda match: (-match[0], match[1]))[2] if sized else None
 
-    def _found(self, kind: str, namespace: str | None = None) -> list[Object]:
-        try:
-            return self._cluster.objects(kind, namespace)
-        except KeyError:  # a kind that this version doesn't have
-            return []
+    def _found(self, kind: str, namespace: str) -> list[Object]:
+        return served_objects(self._cluster, kind, namespace)
 
 
 def _prefix(network: Object, address: str) -> int | None:
     """The length of the longest prefix by which the network holds the address."""
     everything = [{"cidr": cidr, "except": CLUSTER_NETWORKS} for cidr in ("0.0.0.0/0", "::/0")]
-    held = network["spec"].get("networks", everything)
-    return max((ip_network(n["cidr"]).prefixlen for n in held if _holds(n, address)), default=None)
+    networks = network["spec"].get("networks", everything)
+    return max((ip_network(n["cidr"]).prefixlen for n in networks if _holds(n, address)), default=None)
 
 
 def _holds(network: Object, address: str) -> bool:
@@ -139,8 +136,8 @@ def _selects(server: Object, pod: Object, port: int | str) -> bool:
 
 def _called(pod: Object, port: int | str) -> set[int | str]:
     """What the pod's port is called: its number, and the name that a container gives it."""
-    known = {word for pair in ports(pod) if port in pair for word in pair}
-    return known | ({port} if isinstance(port, int) else set())
+    names = {word for pair in ports(pod) if port in pair for word in pair}
+    return names | ({port} if isinstance(port, int) else set())
 
 
 def _is_named(name: str, pattern: str) -> bool:

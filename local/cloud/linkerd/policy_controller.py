@@ -32,14 +32,14 @@ class PolicyController:
 
     def _judge(self) -> None:
         accepted = {}
-        for network in self._found("EgressNetwork"):
+        for network in served_objects(self._cluster, "EgressNetwork"):
             overlaps = any(_overlaps(n["cidr"]) for n in network["spec"].get("networks", ()))
             reason = ("EgressReasonNetworkOverlap", "networks overlap with clusterNetworks") if overlaps else _ACCEPTED
             accepted[_key(network)] = not overlaps
-            self._tell(network, conditions=[self._condition(*reason)])
-        for route in self._found("TLSRoute") if "TLSRoute" in self.watches else ():
+            self._set_status(network, conditions=[self._condition(*reason)])
+        for route in served_objects(self._cluster, "TLSRoute") if "TLSRoute" in self.watches else ():
             parents = [p for p in route["spec"]["parentRefs"] if p.get("kind") == "EgressNetwork"]
-            self._tell(route, parents=[self._parent(route, parent, accepted) for parent in parents])
+            self._set_status(route, parents=[self._parent(route, parent, accepted) for parent in parents])
 
     def _parent(self, route: Object, parent: Object, accepted: dict[tuple[str, str], bool]) -> Object:
         network = accepted.get((route["metadata"]["namespace"], parent["name"]))
@@ -52,15 +52,17 @@ class PolicyController:
         at = self._cluster.now()
         return {"type": "Accepted", "status": status, "reason": reason, "message": message, "lastTransitionTime": at}
 
-    def _tell(self, obj: Object, **status: Any) -> None:
+    def _set_status(self, obj: Object, **status: Any) -> None:
         if _timeless(obj.get("status")) != _timeless(status):
             self._cluster.set_status(obj, **status)
 
-    def _found(self, kind: str) -> list[Object]:
-        try:
-            return self._cluster.objects(kind)
-        except KeyError:  # a kind that this version doesn't have
-            return []
+
+def served_objects(cluster: SimulatedCluster, kind: str, namespace: str | None = None) -> list[Object]:
+    """The objects of a kind; none if this version of Linkerd doesn't have the kind."""
+    try:
+        return cluster.objects(kind, namespace)
+    except KeyError:
+        return []
 
 
 def _key(obj: Object) -> tuple[str, str]:
@@ -75,5 +77,5 @@ def _timeless(status: Any) -> Any:
 
 def _overlaps(cidr: str) -> bool:
     network = ip_network(cidr)
-    held = (ip_network(c) for c in CLUSTER_NETWORKS)
-    return any(network.version == h.version and network.overlaps(h) for h in held)
+    cluster_networks = (ip_network(c) for c in CLUSTER_NETWORKS)
+    return any(network.version == h.version and network.overlaps(h) for h in cluster_networks)

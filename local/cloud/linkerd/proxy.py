@@ -18,10 +18,10 @@ from local.cloud.linkerd.installation import COMPONENT, NAMESPACE, Installation
 from local.cloud.linkerd.peers import Peers
 
 BAD_CLIENT = "the server rejects the client's certificate"
-_SHARE, _SOONEST, _LATEST = 0.7, 10.0, 86_400.0
+_RENEWAL_SHARE, _SOONEST_SECONDS, _LATEST_SECONDS = 0.7, 10.0, 86_400.0
 
 
-class RunningProxy:
+class LinkerdProxy:
     """A running proxy; `failure` says why it could not start."""
 
     def __init__(
@@ -49,7 +49,7 @@ class RunningProxy:
     def __str__(self) -> str:
         return f"{self.cluster}/{self.namespace}/{self.pod}"
 
-    def start(self, clock: Clock, certify: Callable[["RunningProxy"], Leaf]) -> None:
+    def start(self, clock: Clock, certify: Callable[["LinkerdProxy"], Leaf]) -> None:
         self.started = self.refreshed = clock.time()
         if not self.failure:
             self._renew(clock, certify)
@@ -59,12 +59,13 @@ class RunningProxy:
             self._alarm.cancel()
         self._drop()
 
-    def _renew(self, clock: Clock, certify: Callable[["RunningProxy"], Leaf]) -> None:
+    def _renew(self, clock: Clock, certify: Callable[["LinkerdProxy"], Leaf]) -> None:
         now = clock.time()
         with suppress(CertificateRefused):
             self._take(certify(self), now)
-        left = self.leaf.closes - now if self.leaf else 0.0
-        self._alarm = clock.after(min(max(_SHARE * left, _SOONEST), _LATEST), lambda: self._renew(clock, certify))
+        left = self.leaf.not_after - now if self.leaf else 0.0
+        seconds = min(max(_RENEWAL_SHARE * left, _SOONEST_SECONDS), _LATEST_SECONDS)
+        self._alarm = clock.after(seconds, lambda: self._renew(clock, certify))
 
     def _take(self, leaf: Leaf, now: float) -> None:
         if self._certificates.refusal(leaf, self.identity, self.roots, now):
@@ -84,7 +85,7 @@ class RunningProxy:
     def metrics(self) -> str:
         """The identity part of the admin port's /metrics, under the names of the proxy's version."""
         prefix = "control_identity_cert" if self._minor >= 16 else "identity_cert"
-        expires = self.leaf.closes if self.leaf else 0
+        expires = self.leaf.not_after if self.leaf else 0
         lines = [f"process_start_time_seconds {self.started:.0f}", f"{prefix}_expiration_timestamp_seconds {expires}"]
         if self._minor < 15:
             return "\n".join([*lines, f"identity_cert_refresh_count {self.refreshes['ok']}", ""])
@@ -94,7 +95,7 @@ class RunningProxy:
 
 
 def handshake(
-    client: RunningProxy, server: RunningProxy, certificates: Certificates, now: float, *, anonymous: bool = False
+    client: LinkerdProxy, server: LinkerdProxy, certificates: Certificates, now: float, *, anonymous: bool = False
 ) -> str:
     """Why mutual TLS between two proxies fails; empty if it holds. An anonymous client shows no certificate."""
     if server.leaf is None:

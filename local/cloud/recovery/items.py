@@ -1,17 +1,17 @@
-"""What a Recovery Services vault protects: containers and items, whatever they are of.
+"""What a Recovery Services vault protects: containers and items of shares and machines.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
-- After a completed backup of a share its item still says IRPending; a machine's says Protected.
+- An item says IRPending until its first recovery point is there, then Protected. A stopped share has no policyId.
 - A deleted item stays, scheduled for deletion after 14 days; a PUT with isRehydrate brings it back.
 - Every PUT and DELETE makes a job too.
 """
 
 from copy import deepcopy
-from typing import Any, Protocol
+from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.recovery.data_sources import DataSourceKind
 from local.cloud.recovery.jobs import REFUSED, RecoveryJobs
-from local.cloud.recovery.kinds import ItemType
 from local.cloud.recovery.machines import ProtectedMachines
 from local.cloud.recovery.protocol import (
     CONTAINER,
@@ -22,35 +22,34 @@ from local.cloud.recovery.protocol import (
     VAULT,
     RecoveryOperations,
     filtered,
-    vault_of,
 )
 from local.cloud.recovery.readiness import BackupStatus
 from local.cloud.recovery.shares import REFRESH_SECONDS, Shares
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.vaults import CriticalCheck, vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 PROTECT_SECONDS = 20.0
 SOFT_DELETE_DAYS = 14
 
 
-class ItemGuards(Protocol):
-    """Who refuses critical operations on a vault, named by its resource id."""
-
-    def refuse(self, vault: str) -> Reply | None: ...
-
-
 class RecoveryItems:
     def __init__(
-        self, arm: Arm, operations: RecoveryOperations, guards: ItemGuards, shares: Shares, machines: ProtectedMachines
+        self,
+        arm: Arm,
+        operations: RecoveryOperations,
+        guard: CriticalCheck,
+        shares: Shares,
+        machines: ProtectedMachines,
     ) -> None:
-        self._arm, self._guards = arm, guards
+        self._arm, self._guard = arm, guard
         self.shares, self.machines = shares, machines
-        self.jobs = RecoveryJobs(arm, operations, self._kind_of)
+        self.jobs = RecoveryJobs(arm, operations, self._source_of)
         self._operations = operations
         self.status = BackupStatus(arm)
         arm.wire.mount(
             [
                 Route("POST", f"{FABRIC}/refreshContainers", self._refresh),
-                Route("GET", CONTAINER, self._get),
+                Route("GET", CONTAINER, arm.get),
                 Route("GET", f"{VAULT}/backupProtectionContainers", self._list_containers),
                 Route("GET", f"{VAULT}/backupProtectableItems", self._list_protectable_items),
                 Route("PUT", ITEM, self._protect),
@@ -64,52 +63,48 @@ class RecoveryItems:
     def protecting(self, source: str, name: str) -> Resource:
         """The item of a share of a storage account, or of a machine of a resource group; KeyError if there is none."""
         for item in self._arm.of_type(ITEMS):
-            held, at = item["properties"], item["properties"]["sourceResourceId"].split("/")
-            of_machine = held["backupManagementType"] == "AzureIaasVM"
-            if (at[4] if of_machine else at[-1], held["friendlyName"]) == (source, name):
+            properties, at = item["properties"], item["properties"]["sourceResourceId"].split("/")
+            of_machine = properties["backupManagementType"] == "AzureIaasVM"
+            if (at[4] if of_machine else at[-1], properties["friendlyName"]) == (source, name):
                 return item
         raise KeyError(f"{source}/{name}")
 
-    def _kind_of(self, item: Resource) -> ItemType:
-        return self._managed(item["properties"]["backupManagementType"])
+    def _source_of(self, item: Resource) -> DataSourceKind:
+        return self._sources(item["properties"]["backupManagementType"])
 
-    def _managed(self, management: str) -> ItemType:
+    def _sources(self, management: str) -> DataSourceKind:
         return self.machines if management == "AzureIaasVM" else self.shares
 
     # containers
 
-    def _refresh(self, call: WireRequest) -> Reply:
+    def _refresh(self, call: CloudRequest) -> Reply:
         vault = vault_of(call.path)
         if self._arm.find(vault) is None:
             return not_found(call)
-        kind = self._managed(filtered(call).get("backupManagementType", "AzureIaasVM"))
+        sources = self._sources(filtered(call).get("backupManagementType", "AzureIaasVM"))
         at = call.path.rpartition("/")[0]
-        return self._operations.accepted(at, REFRESH_SECONDS, lambda _: kind.discover(vault))
+        return self._operations.accepted(at, REFRESH_SECONDS, lambda _: sources.discover(vault))
 
-    def _list_containers(self, call: WireRequest) -> Reply:
-        wanted = filtered(call)
+    def _list_containers(self, call: CloudRequest) -> Reply:
+        terms = filtered(call)
         found = self._arm.of_type(CONTAINERS, f"{vault_of(call.path)}/")
-        return Reply(body={"value": [c for c in found if _is(c, wanted, "backupManagementType", "friendlyName")]})
-
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
+        return Reply(body={"value": [c for c in found if _matches(c, terms, "backupManagementType", "friendlyName")]})
 
     # items
 
-    def _list_protectable_items(self, call: WireRequest) -> Reply:
-        wanted = filtered(call).get("backupManagementType", "AzureStorage")
-        return Reply(body={"value": self._managed(wanted).protectable(vault_of(call.path))})
+    def _list_protectable_items(self, call: CloudRequest) -> Reply:
+        management = filtered(call).get("backupManagementType", "AzureStorage")
+        return Reply(body={"value": self._sources(management).protectable(vault_of(call.path))})
 
-    def _protect(self, call: WireRequest) -> Reply:
+    def _protect(self, call: CloudRequest) -> Reply:
         of_machine = call.params["container"].lower().startswith("iaasvmcontainer;")
-        kind = self._managed("AzureIaasVM" if of_machine else "AzureStorage")
+        sources = self._sources("AzureIaasVM" if of_machine else "AzureStorage")
         old, sent = self._arm.find(call.path), call.body["properties"]
         if old and old["properties"].get("isScheduledForDeferredDelete") and not sent.get("isRehydrate"):
             return error(
                 400, "UserErrorItemIsSoftDeleted", "The item is soft-deleted; undelete it first."
             )  # from memory
-        item = old or kind.new_item(call)
+        item = old or sources.new_item(call)
         if item is None:
             return not_found(call)
         operation = "Undelete" if sent.get("isRehydrate") else "ConfigureBackup"
@@ -119,9 +114,9 @@ class RecoveryItems:
 
         def protect(done: Operation) -> None:
             try:
-                kind.admit(item, new=old is None)
+                sources.begin_protection(item, new=old is None)
             except OperationFailed as failure:
-                self.jobs.close(item, job, "Failed", told=(REFUSED, failure.message))
+                self.jobs.close(item, job, "Failed", error=(REFUSED, failure.message))
                 raise
             _change(item, operation, sent)
             self._arm.store(item)
@@ -130,7 +125,7 @@ class RecoveryItems:
 
         return self._operations.accepted(call.path, PROTECT_SECONDS, protect, answer=lambda: Reply(body=item))
 
-    def _get_item(self, call: WireRequest) -> Reply:
+    def _get_item(self, call: CloudRequest) -> Reply:
         item = self._arm.find(call.path)
         if item is None:
             return not_found(call)
@@ -144,22 +139,22 @@ class RecoveryItems:
         }
         return Reply(body=shown)
 
-    def _delete_item(self, call: WireRequest) -> Reply:
+    def _delete_item(self, call: CloudRequest) -> Reply:
         item = self._arm.find(call.path)
         if item is None:
             return Reply(status=204)
-        if refused := self._guards.refuse(vault_of(call.path)):
+        if refused := self._guard(vault_of(call.path)):
             return refused
         job = self.jobs.start(item, "DeleteBackupData")
 
         def delete(done: Operation) -> None:
             done.properties["jobId"] = job["name"]
             self.jobs.close(item, job)
-            self._delete_softly(item)
+            self._soft_delete(item)
 
         return self._operations.accepted(vault_of(call.path), PROTECT_SECONDS, delete)
 
-    def _delete_softly(self, item: Resource) -> None:
+    def _soft_delete(self, item: Resource) -> None:
         now = self._arm.clock.time()
         item["properties"].update(
             protectionState="ProtectionStopped",
@@ -174,27 +169,30 @@ class RecoveryItems:
     def _purge(self, item: Resource, deleted: str) -> None:
         if item["properties"].get("deferredDeleteTimeInUTC") == deleted:
             self._arm.remove(item["id"])
-            self._kind_of(item).release(item)
+            self._source_of(item).end_protection(item)
 
-    def _list_items(self, call: WireRequest) -> Reply:
-        wanted = filtered(call)
+    def _list_items(self, call: CloudRequest) -> Reply:
+        terms = filtered(call)
         found = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
-        return Reply(body={"value": [i for i in found if _is(i, wanted, "backupManagementType", "friendlyName")]})
+        return Reply(body={"value": [i for i in found if _matches(i, terms, "backupManagementType", "friendlyName")]})
 
 
-def _is(row: Resource, wanted: dict[str, str], *keys: str) -> bool:
-    return all(row["properties"][key].lower() == wanted[key].lower() for key in keys if key in wanted)
+def _matches(row: Resource, terms: dict[str, str], *keys: str) -> bool:
+    return all(row["properties"][key].lower() == terms[key].lower() for key in keys if key in terms)
 
 
 def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
-    held = item["properties"]
+    properties = item["properties"]
     if operation == "ConfigureBackup":
-        held.update(policyId=sent.get("policyId") or "")
-        held["protectionState"] = "Protected" if "lastRecoveryPoint" in held else "IRPending"
+        properties.update(policyId=sent.get("policyId") or "")
+        backed_up = "lastRecoveryPoint" in properties or properties["lastBackupStatus"] == "Completed"
+        properties["protectionState"] = "Protected" if backed_up else "IRPending"
     else:
-        held["protectionState"] = "ProtectionStopped"
-    if "policyName" in held:
-        held["policyName"] = held["policyId"].rpartition("/")[2]
+        properties["protectionState"] = "ProtectionStopped"
+        if properties["backupManagementType"] == "AzureStorage":
+            properties.pop("policyId", None)
+    if "policyName" in properties:
+        properties["policyName"] = properties["policyId"].rpartition("/")[2]
     if operation == "Undelete":
         for name in ("isScheduledForDeferredDelete", "deferredDeleteTimeInUTC", "deferredDeleteTimeRemaining"):
-            held.pop(name, None)
+            properties.pop(name, None)

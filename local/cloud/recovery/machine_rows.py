@@ -4,10 +4,11 @@ import uuid
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, vault_of
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS
+from local.cloud.vaults import vault_of
 
 _NEVER = "0001-01-01T00:00:00"
-_POINT_AFTER = 4.0  # seconds after its job's begin
+_POINT_DELAY_SECONDS = 4.0  # after the start of its job
 
 
 def native_name(machine: str) -> str:
@@ -88,7 +89,7 @@ def item_row(vault: str, machine: str, policy: str) -> Resource:
 
 def job_row(item: Resource, operation: str, name: str, began: float, *, by_user: bool) -> Resource:
     """A job that is running."""
-    held, at = item["properties"], iso(began)
+    properties, at = item["properties"], iso(began)
     return {
         "id": f"{vault_of(item['id'])}/backupJobs/{name}",
         "name": name,
@@ -96,11 +97,11 @@ def job_row(item: Resource, operation: str, name: str, began: float, *, by_user:
         "properties": {
             "jobType": "AzureIaaSVMJob",
             **({"actionsInfo": ["Cancellable"]} if operation in ("Backup", "Restore") else {}),
-            "containerName": held["containerName"],
+            "containerName": properties["containerName"],
             "duration": "PT0S",
             "virtualMachineVersion": "Compute",
-            "extendedInfo": _told(held, operation, at, by_user=by_user),
-            "entityFriendlyName": held["friendlyName"],
+            "extendedInfo": _extended_info(properties, operation, at, by_user=by_user),
+            "entityFriendlyName": properties["friendlyName"],
             "backupManagementType": "AzureIaasVM",
             "operation": operation,
             "status": "InProgress",
@@ -110,8 +111,8 @@ def job_row(item: Resource, operation: str, name: str, began: float, *, by_user:
     }
 
 
-def _told(held: dict[str, Any], operation: str, began: str, *, by_user: bool) -> dict[str, Any]:
-    bag = {"VM Name": held["friendlyName"]}
+def _extended_info(properties: dict[str, Any], operation: str, began: str, *, by_user: bool) -> dict[str, Any]:
+    bag = {"VM Name": properties["friendlyName"]}
     if operation == "Backup":
         expiry = {"Recovery Point Expiry Time in UTC": "6/12/2027 12:00:00 AM"} if by_user else {}
         tasks = [
@@ -126,7 +127,7 @@ def _told(held: dict[str, Any], operation: str, began: str, *, by_user: bool) ->
     if operation == "DeleteBackupData":
         bag["Number of Recovery Points"] = "0"
     else:
-        bag["Policy Name"] = held["policyName"]
+        bag["Policy Name"] = properties["policyName"]
     return {"tasksList": [], "propertyBag": bag}
 
 
@@ -143,15 +144,15 @@ def snapshot_taken(job: Resource, now: float) -> None:
 
 def backup_ended(job: Resource, status: str) -> None:
     """The last task has the job's own end."""
-    told, ended = job["properties"]["extendedInfo"], job["properties"]["endTime"]
-    snapshot, transfer = told["tasksList"]
+    info, ended = job["properties"]["extendedInfo"], job["properties"]["endTime"]
+    snapshot, transfer = info["tasksList"]
     snapshot.update(status="Completed", endTime=snapshot["endTime"] if snapshot["endTime"] != _NEVER else ended)
     transfer.update(status=status, endTime=ended)
-    told["propertyBag"]["Backup Size"] = "11390 MB"
+    info["propertyBag"]["Backup Size"] = "11390 MB"
 
 
-def restore_told(request: dict[str, Any], taken: str) -> dict[str, Any]:
-    """What a restore's job says from its start; the blank after `time` is the service's."""
+def restore_info(request: dict[str, Any], taken: str) -> dict[str, Any]:
+    """The extendedInfo of a restore's job from its start; the blank after `time` is the service's."""
     return {
         "tasksList": [_task("Transfer data from vault", "InProgress")],
         "propertyBag": {
@@ -167,11 +168,11 @@ def restore_told(request: dict[str, Any], taken: str) -> dict[str, Any]:
     }
 
 
-def staged(told: dict[str, Any], account: str, container: str, job: str) -> list[str]:
-    """Tell of the staging container; the names of the blobs in it."""
+def staged(info: dict[str, Any], account: str, container: str, job: str) -> list[str]:
+    """Write the staging container into a job's extendedInfo; returns the names of its blobs."""
     stem, at = container.rpartition("-")[0], f"https://{account}.blob.core.windows.net/{container}"
     config, template = f"config-{stem}-{job}.json", f"azuredeploy{job}.json"
-    told["propertyBag"] |= {
+    info["propertyBag"] |= {
         "Config Blob Name": config,
         "Config Blob Container Name": container,
         "Config Blob Uri": f"{at}/{config}",
@@ -189,7 +190,7 @@ def point_row(item: Resource, size: str, taken: float) -> Resource:
         "properties": {
             "objectType": "IaasVMRecoveryPoint",
             "recoveryPointType": "AppConsistent",
-            "recoveryPointTime": iso(taken + _POINT_AFTER),
+            "recoveryPointTime": iso(taken + _POINT_DELAY_SECONDS),
             "recoveryPointAdditionalInfo": "",
             "sourceVMStorageType": "PremiumVMOnPartialPremiumStorage",
             "isSourceVMEncrypted": False,

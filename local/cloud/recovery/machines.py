@@ -14,12 +14,11 @@ Rules (seen in recorded traffic, or Azure Backup docs; codes of refusals are fro
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from local.cloud.arm import Arm, OperationFailed, Resource, error, not_found
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.recovery.machine_rows import (
     backup_ended,
     container_id,
@@ -28,50 +27,38 @@ from local.cloud.recovery.machine_rows import (
     job_row,
     point_row,
     protectable_item,
-    restore_told,
+    restore_info,
     snapshot_taken,
     staged,
 )
-from local.cloud.recovery.protocol import ITEMS, VAULT, RecoveryOperations, vault_of
-from local.cloud.resources.machines import MACHINES, MachineDisk
+from local.cloud.recovery.protocol import ITEMS, VAULT, RecoveryOperations, error_detail
+from local.cloud.resources.machines import MACHINES, MachineDisk, MachineService
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import JobOutcome, vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 SNAPSHOT_SECONDS = 120.0
 VALIDATE_SECONDS = 15.0
 
 
-class DisksOfMachines(Protocol):
-    """Machines, and the disks that they hold."""
-
-    def add(self, name: str) -> Resource: ...
-    def disks(self, machine: Resource) -> Iterable[MachineDisk]: ...
-    def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str) -> object: ...
-
-
-class MachineContainers(Protocol):
-    """Of storage accounts, which are named by their resource ids."""
-
-    def add_container(self, account: str, name: str, blobs: Iterable[str]) -> object: ...
-
-
 class ProtectedMachines:
-    """`contents` has the disks of each recovery point. A failing outcome leaves the disks that it lets through."""
+    """`contents` has the disks of each recovery point. A failed restore leaves those that its outcome doesn't drop."""
 
     limits: ClassVar = {"Backup": 9, "Restore": 10}
     seconds: ClassVar = {"Backup": 2_400.0, "Restore": 2_100.0}
-    point_lag = 0.0
+    point_lag_seconds = 0.0
 
     def __init__(
         self,
         arm: Arm,
         operations: RecoveryOperations,
         permissions: Permissions,
-        machines: DisksOfMachines,
-        containers: MachineContainers,
+        machines: MachineService,
+        storage: Storage,
     ) -> None:
         self._arm, self._permissions = arm, permissions
-        self._machines, self._containers = machines, containers
+        self._machines, self._storage = machines, storage
         self.contents: dict[str, list[MachineDisk]] = {}
         self._operations = operations
         self._found: list[str] = []
@@ -97,11 +84,11 @@ class ProtectedMachines:
         machines = (self._arm.find(id) for id in self._found)
         return [protectable_item(vault, machine) for machine in machines if machine and not self._item(machine["id"])]
 
-    def new_item(self, call: WireRequest) -> Resource | None:
+    def new_item(self, call: CloudRequest) -> Resource | None:
         sent = call.body["properties"]
         return item_row(vault_of(call.path), sent["sourceResourceId"], sent.get("policyId") or "")
 
-    def admit(self, item: Resource, *, new: bool) -> None:
+    def begin_protection(self, item: Resource, *, new: bool) -> None:
         vault, source = vault_of(item["id"]), item["properties"]["sourceResourceId"]
         machine, other = self._arm.find(source), self._item(source)
         if machine is None:
@@ -114,7 +101,7 @@ class ProtectedMachines:
         if new:
             self._arm.store(container_row(vault, source))
 
-    def release(self, item: Resource) -> None:
+    def end_protection(self, item: Resource) -> None:
         self._arm.remove(container_id(vault_of(item["id"]), item["properties"]["sourceResourceId"]))
 
     def _item(self, machine: str) -> Resource | None:
@@ -141,78 +128,73 @@ class ProtectedMachines:
         on_demand = job["operation"] == "Restore" or "Recovery Point Expiry Time in UTC" in bag
         return bool(job.get("containerName") == item["properties"]["containerName"] and on_demand)
 
-    def close(self, job: Resource, status: str, told: tuple[int, str]) -> None:
-        held = job["properties"]
-        if held["operation"] == "Backup":
+    def close(self, job: Resource, status: str, error: tuple[int, str]) -> None:
+        properties = job["properties"]
+        if properties["operation"] == "Backup":
             backup_ended(job, status)
         if status not in ("Completed", "InProgress"):
-            code, text = told
-            advice = ["Wait for a few minutes and then try the operation again."]
-            held["errorDetails"] = [
-                {"errorCode": code, "errorTitle": "Error", "errorString": text, "recommendations": advice}
-            ]
+            properties["errorDetails"] = [error_detail(error) | {"errorTitle": "Error"}]
 
     def require_source(self, item: Resource) -> None:
         if self._arm.find(item["properties"]["sourceResourceId"]) is None:
             raise OperationFailed("UserErrorVmNotFoundV2", "The virtual machine doesn't exist.")
 
-    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[MachineDisk]) -> None:
-        held, machine = item["properties"], self._arm.find(item["properties"]["sourceResourceId"])
-        held.update(lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"])
+    def make_point(self, item: Resource, job: Resource, outcome: JobOutcome[MachineDisk]) -> None:
+        properties, machine = item["properties"], self._arm.find(item["properties"]["sourceResourceId"])
+        properties.update(lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"])
         if outcome.status not in ("Failed", "Cancelled") and machine:
             began = datetime.fromisoformat(job["properties"]["startTime"]).timestamp()
             point = point_row(item, machine["properties"]["hardwareProfile"]["vmSize"], began)
-            kept = map(outcome.restored, filter(_is_covered(held), self._machines.disks(machine)))
-            self.contents[self._arm.store(point)["id"]] = [disk for disk in kept if disk]
-            held.update(protectionState="Protected", lastRecoveryPoint=point["properties"]["recoveryPointTime"])
+            contents = map(outcome.restored, filter(_is_covered(properties), self._machines.disks(machine)))
+            self.contents[self._arm.store(point)["id"]] = [disk for disk in contents if disk]
+            properties.update(protectionState="Protected", lastRecoveryPoint=point["properties"]["recoveryPointTime"])
         self._arm.store(item)
 
     # restore
 
-    def refuse(self, call: WireRequest) -> Reply | None:
+    def refuse_restore(self, call: CloudRequest) -> Reply | None:
         request = call.body["properties"]
         if request["recoveryType"] != "RestoreDisks" or not request.get("targetResourceGroupId"):
             return error(400, "RestoreNotSimulated", "Only managed disks restored to a resource group are simulated.")
         caller = self._arm.caller(call)
         assert caller, "the guard lets nobody else through"
-        for action, scope in _LINKED.items():
+        for action, scope in _LINKED_ACTIONS.items():
             if not self._permissions.allows(caller, action, request[scope]):
-                return error(403, "LinkedAuthorizationFailed", _UNLINKED.format(action=action, scope=request[scope]))
+                return error(403, "LinkedAuthorizationFailed", _NOT_ALLOWED.format(action=action, scope=request[scope]))
         return None
 
     def begin_restore(self, item: Resource, point: Resource, job: Resource, request: dict[str, Any]) -> None:  # noqa: ARG002  # shares need it
         taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
-        told = restore_told(request, f"{taken:%-m/%-d/%Y %-I:%M:%S %p}")
-        job["properties"]["extendedInfo"] = told
+        job["properties"]["extendedInfo"] = restore_info(request, f"{taken:%-m/%-d/%Y %-I:%M:%S %p}")
 
     def restore(
         self, item: Resource, point: Resource, job: Resource, request: dict[str, Any], outcome: JobOutcome[MachineDisk]
     ) -> str:
-        faults = self._faults(vault_of(item["id"]), request)
-        if faults:
-            raise OperationFailed(*faults[0])
+        problems = self._restore_problems(vault_of(item["id"]), request)
+        if problems:
+            raise OperationFailed(*problems[0])
         stem = re.sub(r"[^a-z0-9]", "", item["properties"]["friendlyName"].lower())
-        told = job["properties"]["extendedInfo"]
+        info = job["properties"]["extendedInfo"]
         self._stage(request["storageAccountId"], f"{stem}-{uuid.uuid4().hex}", job)
-        wanted = [disk for disk in self.contents[point["id"]] if _is_wanted(disk, request)]
-        for disk in filter(None, map(outcome.restored, wanted)):
+        chosen = [disk for disk in self.contents[point["id"]] if _is_requested(disk, request)]
+        for disk in filter(None, map(outcome.restored, chosen)):
             self._machines.make_disk(
                 request["targetResourceGroupId"], self._name(stem, disk), disk, location=request["region"]
             )
-        told["tasksList"][0]["status"] = outcome.status
-        told["progressPercentage"] = 100.0
+        info["tasksList"][0]["status"] = outcome.status
+        info["progressPercentage"] = 100.0
         return outcome.status
 
     def _stage(self, account: str, container: str, job: Resource) -> None:
-        told, name = job["properties"]["extendedInfo"], account.rpartition("/")[2]
-        blobs = staged(told, name, container, job["name"])
-        self._containers.add_container(account, container, blobs)
+        info, name = job["properties"]["extendedInfo"], account.rpartition("/")[2]
+        blobs = staged(info, name, container, job["name"])
+        self._storage.add_container(account, container, blobs)
 
     def _name(self, stem: str, disk: MachineDisk) -> str:
         kind = "osdisk" if disk.lun is None else f"datadisk-{disk.lun:03}"
         return f"{stem}-{kind}-{datetime.fromtimestamp(self._arm.clock.time(), UTC):%Y%m%d-%H%M%S}"
 
-    def _validate(self, call: WireRequest) -> Reply:
+    def _validate(self, call: CloudRequest) -> Reply:
         point, vault = self._arm.find(call.body["id"]), vault_of(call.path)
         if point is None:
             return not_found(call)
@@ -221,35 +203,35 @@ class ProtectedMachines:
         def found() -> dict[str, Any]:
             results = [
                 {"code": code, "message": message, "recommendations": []}
-                for code, message in self._faults(vault, request)
+                for code, message in self._restore_problems(vault, request)
             ]
             return {"validateOperationResponse": {"validationResults": results}}
 
         return self._operations.validating(vault, VALIDATE_SECONDS, found)
 
-    def _faults(self, vault: str, request: dict[str, Any]) -> list[tuple[str, str]]:
-        """What speaks against a restore, as code and message."""
+    def _restore_problems(self, vault: str, request: dict[str, Any]) -> list[tuple[str, str]]:
+        """Why a restore would fail: codes and messages."""
         account = self._arm.find(request.get("storageAccountId") or "")
         group = self._arm.find(request.get("targetResourceGroupId") or "")
         checks = [
             (account is None, "UserErrorStorageAccountNotFound", "The staging account doesn't exist."),
-            (account and account["location"] != self._vault(vault)["location"], *_ELSEWHERE),
+            (account and account["location"] != self._vault(vault)["location"], *_OTHER_REGION),
             (account and "ZRS" in account["sku"]["name"], *_ZONE_REDUNDANT),
             (group is None, "UserErrorTargetResourceGroupNotFound", "The target resource group doesn't exist."),
         ]
         return [(code, message) for wrong, code, message in checks if wrong]
 
 
-_LINKED = {  # what a caller must be allowed besides the restore itself
+_LINKED_ACTIONS = {  # what a caller must be allowed besides the restore itself
     "Microsoft.Compute/virtualMachines/write": "sourceResourceId",
     "Microsoft.Storage/storageAccounts/write": "storageAccountId",
     "Microsoft.Resources/subscriptions/resourceGroups/write": "targetResourceGroupId",
 }
-_UNLINKED = (
+_NOT_ALLOWED = (
     "The client has permission to restore, however, it does not have permission to perform action '{action}' on the "
     "linked scope(s) '{scope}' or the linked scope(s) are invalid."
 )
-_ELSEWHERE = ("UserErrorStorageAccountRegionMismatch", "The staging account isn't in the vault's region.")
+_OTHER_REGION = ("UserErrorStorageAccountRegionMismatch", "The staging account isn't in the vault's region.")
 _ZONE_REDUNDANT = ("UserErrorZoneRedundantStorageNotSupported", "A zone-redundant staging account isn't supported.")
 
 
@@ -260,6 +242,6 @@ def _is_covered(item: dict[str, Any]) -> Callable[[MachineDisk], bool]:
     return lambda disk: disk.lun is None or (disk.lun in chosen["diskLunList"]) == included
 
 
-def _is_wanted(disk: MachineDisk, request: dict[str, Any]) -> bool:
+def _is_requested(disk: MachineDisk, request: dict[str, Any]) -> bool:
     luns = request.get("restoreDiskLunList")
     return luns is None or disk.lun is None or disk.lun in luns

@@ -6,12 +6,12 @@ Rules (seen in recorded traffic):
 """
 
 import json
-from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, not_found
-from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered, vault_of
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, filtered
+from local.cloud.vaults import vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 _TYPE = f"{PROVIDER}/vaults/backupPolicies"
 _POLICY = f"{VAULT}/backupPolicies/{{policy}}"
@@ -33,7 +33,7 @@ _DAILY = {
     "protectedItemsCount": 0,
 }
 _INSTANT = {"instantRPDetails": {}, "instantRpRetentionRangeInDays": 2}
-_USUAL = {"AzureIaasVM": _INSTANT}
+_DEFAULTS = {"AzureIaasVM": _INSTANT}
 _OF_VMS = {"backupManagementType": "AzureIaasVM", **_INSTANT}
 _OF_SHARES = {"backupManagementType": "AzureStorage", "workLoadType": "AzureFileShare"}
 _OF_LOGS = {
@@ -43,7 +43,7 @@ _OF_LOGS = {
     "subProtectionPolicy": [],
     "protectedItemsCount": 0,
 }
-FIRST = {
+OF_A_NEW_VAULT = {
     "DefaultPolicy": {**_OF_VMS, **_DAILY},
     "EnhancedPolicy": {**_OF_VMS, "policyType": "V2", **_DAILY},
     "HourlyLogBackup": _OF_LOGS,
@@ -57,7 +57,7 @@ class RecoveryPolicies:
         arm.wire.mount(
             [
                 Route("PUT", _POLICY, self._put),
-                Route("GET", _POLICY, self._get),
+                Route("GET", _POLICY, arm.get),
                 Route("DELETE", _POLICY, self._delete),
                 Route("GET", f"{VAULT}/backupPolicies", self._list),
             ],
@@ -66,29 +66,27 @@ class RecoveryPolicies:
 
     def store(self, id: str, sent: dict[str, Any]) -> Resource:
         """Make the policy exist, or change it."""
-        properties = _USUAL.get(sent["backupManagementType"], {}) | json.loads(json.dumps(sent).replace(".000Z", "Z"))
+        properties = _DEFAULTS.get(sent["backupManagementType"], {}) | json.loads(
+            json.dumps(sent).replace(".000Z", "Z")
+        )
         items = self._arm.of_type(ITEMS, f"{vault_of(id)}/")
-        used = sum(item["properties"]["policyId"].lower() == id.lower() for item in items)
+        used = sum(item["properties"].get("policyId", "").lower() == id.lower() for item in items)
         row = {"id": id, "name": id.rpartition("/")[2], "type": _TYPE}
         return self._arm.store({**row, "properties": {**properties, "protectedItemsCount": used}})
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         if self._arm.find(vault_of(call.path)) is None:
             return not_found(call)
         return Reply(body=self.store(call.path, call.body["properties"]))
 
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=deepcopy(found)) if found else not_found(call)
-
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         items = self._arm.of_type(ITEMS, f"{vault_of(call.path)}/")
-        if any(item["properties"]["policyId"].lower() == call.path.lower() for item in items):
+        if any(item["properties"].get("policyId", "").lower() == call.path.lower() for item in items):
             return error(400, "BMSUserErrorPolicyInUse", "The policy is used by protected items.")
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
-    def _list(self, call: WireRequest) -> Reply:
-        wanted = filtered(call).get("backupManagementType")
+    def _list(self, call: CloudRequest) -> Reply:
+        management = filtered(call).get("backupManagementType")
         found = self._arm.of_type(_TYPE, f"{call.path}/")
-        chosen = [p for p in found if wanted in (None, p["properties"]["backupManagementType"])]
+        chosen = [p for p in found if management in (None, p["properties"]["backupManagementType"])]
         return Reply(body={"value": chosen})

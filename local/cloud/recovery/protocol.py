@@ -1,4 +1,4 @@
-"""How Microsoft.RecoveryServices speaks: its operations, polls and filters.
+"""How Microsoft.RecoveryServices answers: its operations, polls and filters.
 
 Rules (seen in recorded traffic):
 - Operations of vaults have base64 ids and no times; those of backup are GUIDs, and end with endTime = startTime.
@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, error, iso, not_found
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.vaults import vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 PROVIDER = "Microsoft.RecoveryServices"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/vaults/{{vault}}"
@@ -28,14 +29,20 @@ _STATUS_API = "2019-05-13-preview"
 _YEAR_ONE = "0001-01-01T00:00:00"  # without a zone
 
 Answer = Callable[[], Reply]
+type Polls = tuple[str, str]  # the path segments of an operation's status and of its result
+_OF_VAULT: Polls = ("operationStatus", "operationResults")
+_OF_BACKUP: Polls = ("backupOperations", "backupOperationResults")
+_OF_VALIDATION: Polls = ("backupValidateOperationsStatuses", "backupValidateOperationResults")
+_OF_CONTAINER: Polls = ("operationsStatus", "operationResults")
 
 
-def vault_of(id: str) -> str:
-    """The vault's id of any id below it."""
-    return "/".join(id.split("/")[:9])
+def error_detail(error: tuple[int, str]) -> dict[str, Any]:
+    """The error of a failed job, by its code and text."""
+    advice = ["Wait for a few minutes and then try the operation again."]
+    return {"errorCode": error[0], "errorString": error[1], "recommendations": advice}
 
 
-def filtered(call: WireRequest) -> dict[str, str]:
+def filtered(call: CloudRequest) -> dict[str, str]:
     """The terms of `$filter`: key eq 'value', joined by `and`."""
     return dict(re.findall(r"(\w+) eq '([^']*)'", call.query.get("$filter", "")))
 
@@ -44,26 +51,22 @@ class RecoveryOperations:
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
         self._answers: dict[str, tuple[Any, Answer]] = {}
-        at = f"{VAULT}/{{rest:path}}"
-        arm.wire.mount(
-            [
-                Route("GET", f"{VAULT}/operationStatus/{{operation}}", self._vault_status),
-                Route("GET", f"{VAULT}/operationResults/{{operation}}", self._result),
-                Route("GET", f"{VAULT}/backupOperations/{{operation}}", self._status),
-                Route("GET", f"{VAULT}/backupOperationResults/{{operation}}", self._result),
-                Route("GET", f"{VAULT}/backupValidateOperationsStatuses/{{operation}}", self._status),
-                Route("GET", f"{VAULT}/backupValidateOperationResults/{{operation}}", self._result),
-                Route("GET", f"{at}/operationsStatus/{{operation}}", self._status),
-                Route("GET", f"{at}/operationResults/{{operation}}", self._result),
-            ],
-            guard=arm.guard,
-        )
+        polls = [
+            (VAULT, _OF_VAULT, self._vault_status),
+            (VAULT, _OF_BACKUP, self._status),
+            (VAULT, _OF_VALIDATION, self._status),
+            (f"{VAULT}/{{rest:path}}", _OF_CONTAINER, self._status),
+        ]
+        for at, (status, result), answer in polls:
+            of_status = Route("GET", f"{at}/{status}/{{operation}}", answer)
+            of_result = Route("GET", f"{at}/{result}/{{operation}}", self._result)
+            arm.wire.mount([of_status, of_result], guard=arm.guard)
 
     def of_vault(self, vault: str, seconds: float, finish: Callable[[Operation], object]) -> dict[str, str]:
         """Start an operation of a vault; the headers that point to it."""
         operation = self._arm.begin(seconds, finish, id=self._arm.stamped_id())
         self._answers[operation.id] = (None, lambda: Reply(body=self._arm.find(vault)))
-        return self._headers(vault, operation.id)
+        return self._links(vault, _OF_VAULT, operation.id)
 
     def accepted(
         self,
@@ -81,46 +84,35 @@ class RecoveryOperations:
         return Reply(status=202, body=body, headers=self._pointers(at, operation.id))
 
     def validating(self, vault: str, seconds: float, found: Callable[[], dict[str, Any]]) -> Reply:
-        """202 for a validation; what it `found` is known in the end."""
+        """202 for a validation; `found` gives its result in the end."""
         kind = {"objectType": "OperationStatusValidateOperationExtendedInfo"}
         operation = self._arm.begin(seconds, lambda done: done.properties.update(kind, **found()))
         self._answers[operation.id] = (None, lambda: Reply(body=found()))
-        headers = {
-            "Azure-AsyncOperation": self._arm.link(f"{vault}/backupValidateOperationsStatuses/{operation.id}", _API),
-            "Location": self._arm.link(f"{vault}/backupValidateOperationResults/{operation.id}", _API),
-            "Retry-After": "10",
-        }
-        return Reply(status=202, headers=headers)
+        return Reply(status=202, headers=self._links(vault, _OF_VALIDATION, operation.id) | {"Retry-After": "10"})
 
     def _pointers(self, at: str, id: str) -> dict[str, str]:
         """Where an operation is polled. Containers point to an older API than items do."""
-        status, result, api = "operationsStatus", "operationResults", _STATUS_API
-        if at == vault_of(at):
-            status, result = "backupOperations", "backupOperationResults"
-        if at == vault_of(at) or "/protectedItems/" in at:
-            api = _API
+        polls = _OF_BACKUP if at == vault_of(at) else _OF_CONTAINER
+        api = _API if at == vault_of(at) or "/protectedItems/" in at else _STATUS_API
+        return self._links(at, polls, id, api) | {"Retry-After": "60"}
+
+    def _links(self, at: str, polls: Polls, id: str, status_api: str = _API) -> dict[str, str]:
+        status, result = polls
         return {
-            "Azure-AsyncOperation": self._arm.link(f"{at}/{status}/{id}", api),
+            "Azure-AsyncOperation": self._arm.link(f"{at}/{status}/{id}", status_api),
             "Location": self._arm.link(f"{at}/{result}/{id}", _API),
-            "Retry-After": "60",
         }
 
-    def _headers(self, vault: str, id: str) -> dict[str, str]:
-        return {
-            "Azure-AsyncOperation": self._arm.link(f"{vault}/operationStatus/{id}", _API),
-            "Location": self._arm.link(f"{vault}/operationResults/{id}", _API),
-        }
-
-    def _vault_status(self, call: WireRequest) -> Reply:
+    def _vault_status(self, call: CloudRequest) -> Reply:
         operation, vault = self._arm.operations.get(call.params["operation"]), vault_of(call.path)
         if operation is None or self._arm.find(vault) is None:
             return not_found(replace(call, path=vault))
         body: dict[str, Any] = {"id": call.path, "name": operation.id, "status": operation.status}
         if operation.error:
             body["error"] = operation.error
-        return Reply(body=body, headers=self._headers(vault, operation.id) if operation.open else {})
+        return Reply(body=body, headers=self._links(vault, _OF_VAULT, operation.id) if operation.open else {})
 
-    def _status(self, call: WireRequest) -> Reply:
+    def _status(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "OperationNotFound", "The operation was not found.")
@@ -137,7 +129,7 @@ class RecoveryOperations:
             body["properties"] = {"objectType": "OperationStatusJobExtendedInfo", **operation.properties}
         return Reply(body=body)
 
-    def _result(self, call: WireRequest) -> Reply:
+    def _result(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return not_found(call)

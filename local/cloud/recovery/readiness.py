@@ -1,16 +1,17 @@
-"""What Azure Backup wants to find before it takes a storage account in, and what it tells of an account's shares.
+"""What Azure Backup needs before it registers a storage account, and which shares and machines it protects.
 
 Rules:
-- An account is taken in by the vault's identity, which needs Storage File Backup Contributor on it, or by its key,
+- An account is registered with the vault's identity, which needs Storage File Backup Contributor on it, or its key,
   which an account without shared keys doesn't give (Azure RBAC and Azure Files docs; the error codes are from memory).
 - The account is in the vault's region and belongs to no other vault.
-- `backupStatus` tells at once which vault holds an account and whether a share is protected, whoever asks.
+- `backupStatus` says at once with which vault an account is registered and whether a share is protected.
 """
 
 from local.cloud.arm import Arm, OperationFailed, Resource
-from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER, vault_of
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, PROVIDER
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.vaults import vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 BACKUP_ROLE = "c8a487a2-c85b-4487-83a1-9f04cde10293"  # Storage File Backup Contributor
 _STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}/backupStatus"
@@ -23,13 +24,13 @@ class BackupStatus:
         self._arm = arm
         arm.wire.mount([Route("POST", _STATUS, self._status)], guard=arm.guard)
 
-    def _status(self, call: WireRequest) -> Reply:
+    def _status(self, call: CloudRequest) -> Reply:
         asked, of_machine = call.body["resourceId"], call.body["resourceType"] == "VM"
         item = _item(self._arm, asked, None if of_machine else call.body.get("poLogicalName", ""))
         container = self._arm.find(item["id"].rpartition("/protectedItems/")[0]) if item else None
         if not of_machine:
             container = holder(self._arm, asked)
-        told = {
+        status = {
             "objectType": "BackupStatusResponse",
             "protectionStatus": "Protected" if item else "NotProtected",
             **({"vaultId": vault_of(container["id"])} if container else {}),
@@ -38,7 +39,7 @@ class BackupStatus:
             "protectedItemName": item["name"] if item else "",
             "protectedItemsCount": 0,
         }
-        return Reply(body=told)
+        return Reply(body=status)
 
 
 def holder(arm: Arm, account: str) -> Resource | None:
@@ -48,18 +49,18 @@ def holder(arm: Arm, account: str) -> Resource | None:
 
 
 def require_registrable(arm: Arm, roles: Roles, vault: str, sent: dict[str, str]) -> Resource:
-    """The account that a registration names; raises OperationFailed with what keeps it from being taken in."""
-    account, held = arm.find(sent["sourceResourceId"]), arm.find(vault)
-    if account is None or held is None:
+    """The account that a registration names; raises OperationFailed with what keeps it from being registered."""
+    account, holding = arm.find(sent["sourceResourceId"]), arm.find(vault)
+    if account is None or holding is None:
         raise OperationFailed("UserErrorStorageAccountNotFound", "The storage account doesn't exist.")
     other = holder(arm, account["id"])
     if other and vault_of(other["id"]).lower() != vault.lower():
         message = "The storage account is already registered with another vault."
         raise OperationFailed("UserErrorStorageAccountAlreadyRegistered", message)
-    if account["location"] != held["location"]:
+    if account["location"] != holding["location"]:
         message = "The storage account isn't in the vault's region."
         raise OperationFailed("UserErrorStorageAccountInAnotherRegion", message)
-    _require_access(roles, account, held, sent)
+    _require_access(roles, account, holding, sent)
     return account
 
 
@@ -77,7 +78,7 @@ def _require_access(roles: Roles, account: Resource, vault: Resource, sent: dict
 
 def _item(arm: Arm, source: str, share: str | None) -> Resource | None:
     for item in arm.of_type(ITEMS):
-        held = item["properties"]
-        if held["sourceResourceId"].lower() == source.lower() and share in (None, held["friendlyName"]):
+        properties = item["properties"]
+        if properties["sourceResourceId"].lower() == source.lower() and share in (None, properties["friendlyName"]):
             return item
     return None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.cloud.backup.protocol import JobOutcome
+from local.cloud.vaults import JobOutcome
 
 Content = tuple[str, bytes]
 
@@ -27,8 +27,8 @@ class ShareRestorePlan:
         }
 
 
-def wanted_by(request: dict[str, Any], files: dict[str, bytes]) -> list[Content]:
-    """The files that a restore request asks for, at the paths where it wants them."""
+def requested_files(request: dict[str, Any], files: dict[str, bytes]) -> list[Content]:
+    """The files that a restore request asks for, at their target paths."""
     specs = request.get("restoreFileSpecs") or [{}]
     if request["restoreRequestType"] == "FullShareRestore":
         return [(_under(specs[0].get("targetFolderPath"), path), content) for path, content in files.items()]

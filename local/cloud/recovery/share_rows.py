@@ -5,7 +5,8 @@ import uuid
 from typing import Any
 
 from local.cloud.arm import Resource, iso
-from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, PROVIDER, vault_of
+from local.cloud.recovery.protocol import CONTAINERS, ITEMS, JOBS, POINTS, PROVIDER
+from local.cloud.vaults import vault_of
 
 
 def share_hash(account: str, share: str) -> str:
@@ -72,7 +73,7 @@ def item_row(vault: str, account: str, share: str, policy: str) -> Resource:
             "containerName": container,
             "sourceResourceId": account.replace("Microsoft.Storage", "Microsoft.storage"),
             "policyId": policy,
-            "vaultId": vault,
+            "vaultId": f"https://management.azure.com{vault}",
             "isArchiveEnabled": False,
             "softDeleteRetentionPeriod": 0,
         },
@@ -80,13 +81,13 @@ def item_row(vault: str, account: str, share: str, policy: str) -> Resource:
 
 
 def restore_bag(item: Resource, request: dict[str, Any], account: str, share: str) -> dict[str, str]:
-    held = item["properties"]
+    properties = item["properties"]
     folders = (spec.get("targetFolderPath") for spec in request.get("restoreFileSpecs") or ())
     elsewhere = request["recoveryType"] == "AlternateLocation"
     target = {"Target File Share Name": share, "Target Storage Account Name": account} if elsewhere else {}
     return {
-        "Source File Share Name": held["friendlyName"],
-        "Source Storage Account Name": held["sourceResourceId"].rpartition("/")[2],
+        "Source File Share Name": properties["friendlyName"],
+        "Source Storage Account Name": properties["sourceResourceId"].rpartition("/")[2],
         **target,
         "Job Type": "Recover to an alternate file share" if elsewhere else "Recovering to the original file share",
         "RestoreDestination": f"{account}/{share}/{next((f for f in folders if f), '')}",
@@ -138,8 +139,8 @@ def protectable_item(container: Resource, share: str) -> Resource:
 
 def job_row(item: Resource, operation: str, name: str, began: str, *, by_user: bool) -> Resource:
     """A job that is running."""
-    held = item["properties"]
-    bag = {"File Share Name": held["friendlyName"]}
+    properties = item["properties"]
+    bag = {"File Share Name": properties["friendlyName"]}
     if operation == "Backup":
         bag["Whether job is adhoc or scheduled."] = str(by_user)
     return {
@@ -150,11 +151,11 @@ def job_row(item: Resource, operation: str, name: str, began: str, *, by_user: b
             "jobType": "AzureStorageJob",
             **({"actionsInfo": ["Cancellable"]} if operation in ("Backup", "Restore") else {}),
             "duration": "PT0S",
-            "storageAccountName": held["sourceResourceId"].rpartition("/")[2],
+            "storageAccountName": properties["sourceResourceId"].rpartition("/")[2],
             "storageAccountVersion": "ClassicCompute" if operation == "Restore" else "Storage",
             "extendedInfo": {"tasksList": [], "propertyBag": bag},
             "isUserTriggered": False,
-            "entityFriendlyName": held["friendlyName"],
+            "entityFriendlyName": properties["friendlyName"],
             "backupManagementType": "AzureStorage",
             "operation": operation,
             "status": "InProgress",

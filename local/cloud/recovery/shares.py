@@ -1,7 +1,7 @@
 """Azure Files under a Recovery Services vault: storage accounts as containers, shares as items.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
-- The way in has an order: refresh finds accounts, register takes one, inquire finds its shares, which can be protected.
+- The steps have an order: refresh finds accounts, register adds one, inquire finds its shares, which can be protected.
 - An account belongs to one vault. An item's name is a hash; the share's name stands in friendlyName only.
 - The casing of names isn't stable: container and item are spelled in three ways.
 - Unregistering answers with a malformed Location.
@@ -11,13 +11,12 @@ Rules (seen in recorded traffic, or Azure Backup docs):
 """
 
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, iso, not_found
-from local.cloud.backup.protocol import JobOutcome
-from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations, vault_of
+from local.cloud.recovery.protocol import CONTAINER, CONTAINERS, FABRIC, ITEMS, RecoveryOperations, error_detail
 from local.cloud.recovery.readiness import BACKUP_ROLE, holder, require_registrable
-from local.cloud.recovery.share_content import Content, planned, wanted_by
+from local.cloud.recovery.share_content import Content, planned, requested_files
 from local.cloud.recovery.share_rows import (
     container_row,
     item_row,
@@ -28,9 +27,11 @@ from local.cloud.recovery.share_rows import (
     restore_bag,
     share_hash,
 )
+from local.cloud.resources.file_shares import FileShareService
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.vaults import JobOutcome, vault_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 REFRESH_SECONDS = 15.0
 REGISTER_SECONDS = 60.0
@@ -38,25 +39,14 @@ INQUIRE_SECONDS = 30.0
 RESTORE_ROLE = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"  # Storage File Restore Contributor
 
 
-class ShareFiles(Protocol):
-    """Shares and their files; account and share are named."""
-
-    def account(self, name: str) -> Resource: ...
-    def create(self, account: str, share: str) -> object: ...
-    def exists(self, account: str, share: str) -> bool: ...
-    def shares(self, account: str) -> list[str]: ...
-    def files(self, account: str, share: str) -> dict[str, bytes]: ...
-    def write(self, account: str, share: str, path: str, content: bytes) -> object: ...
-
-
 class Shares:
     """`contents` has the files of each recovery point."""
 
     limits: ClassVar = {"Backup": 4, "Restore": 10}
     seconds: ClassVar = {"Backup": 30.0, "Restore": 90.0}
-    point_lag = 6.0
+    point_lag_seconds = 6.0
 
-    def __init__(self, arm: Arm, operations: RecoveryOperations, roles: Roles, files: ShareFiles) -> None:
+    def __init__(self, arm: Arm, operations: RecoveryOperations, roles: Roles, files: FileShareService) -> None:
         self._arm, self._roles, self._files = arm, roles, files
         self.contents: dict[str, dict[str, bytes]] = {}
         self._operations = operations
@@ -87,15 +77,17 @@ class Shares:
     def discover(self, vault: str) -> None:
         self._found[vault.lower()] = [account["id"] for account in self._arm.of_type(ACCOUNTS)]
 
-    def _list_protectable_containers(self, call: WireRequest) -> Reply:
+    def _list_protectable_containers(self, call: CloudRequest) -> Reply:
         vault = vault_of(call.path)
         accounts = (self._arm.find(id) for id in self._found.get(vault.lower(), ()))
-        return Reply(body={"value": [protectable_container(vault, a) for a in accounts if a and not self._held(a)]})
+        return Reply(
+            body={"value": [protectable_container(vault, a) for a in accounts if a and not self._is_registered(a)]}
+        )
 
-    def _held(self, account: Resource) -> bool:
+    def _is_registered(self, account: Resource) -> bool:
         return holder(self._arm, account["id"]) is not None
 
-    def _register(self, call: WireRequest) -> Reply:
+    def _register(self, call: CloudRequest) -> Reply:
         vault, sent = vault_of(call.path), call.body["properties"]
         if self._arm.find(vault) is None:
             return not_found(call)
@@ -108,7 +100,7 @@ class Shares:
             call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self._arm.find(call.path))
         )
 
-    def _unregister(self, call: WireRequest) -> Reply:
+    def _unregister(self, call: CloudRequest) -> Reply:
         container = self._arm.find(call.path)
         if container is None:
             return Reply(status=204)
@@ -125,7 +117,7 @@ class Shares:
 
     # shares
 
-    def _inquire(self, call: WireRequest) -> Reply:
+    def _inquire(self, call: CloudRequest) -> Reply:
         at = call.path.rpartition("/")[0]
         container = self._arm.find(at)
         if container is None:
@@ -147,22 +139,22 @@ class Shares:
         row["properties"]["protectionState"] = "Protected" if item else "NotProtected"
         return row
 
-    def new_item(self, call: WireRequest) -> Resource | None:
+    def new_item(self, call: CloudRequest) -> Resource | None:
         container = self._container(call.path)
         if container is None:
             return None
-        account, wanted = container["properties"]["sourceResourceId"], call.params["item"].rpartition(";")[2].lower()
+        account, hashed = container["properties"]["sourceResourceId"], call.params["item"].rpartition(";")[2].lower()
         shares = self._files.shares(container["properties"]["friendlyName"])
-        share = next((share for share in shares if share_hash(account, share) == wanted), "")
+        share = next((share for share in shares if share_hash(account, share) == hashed), "")
         return item_row(vault_of(call.path), account, share, call.body["properties"].get("policyId") or "")
 
-    def admit(self, item: Resource, *, new: bool) -> None:
+    def begin_protection(self, item: Resource, *, new: bool) -> None:
         if not item["properties"]["friendlyName"]:
             raise OperationFailed("UserErrorFileShareNotFound", "The file share was not found.")
         if container := self._container(item["id"]):
             container["properties"]["protectedItemCount"] += new
 
-    def release(self, item: Resource) -> None:
+    def end_protection(self, item: Resource) -> None:
         if container := self._container(item["id"]):
             container["properties"]["protectedItemCount"] -= 1
 
@@ -175,33 +167,38 @@ class Shares:
         return job_row(item, operation, name, iso(began), by_user=by_user)
 
     def is_on_demand(self, job: dict[str, Any], item: Resource) -> bool:
-        held, bag = item["properties"], job["extendedInfo"]["propertyBag"]
-        source = (held["sourceResourceId"].rpartition("/")[2], held["friendlyName"])
+        properties, bag = item["properties"], job["extendedInfo"]["propertyBag"]
+        source = (properties["sourceResourceId"].rpartition("/")[2], properties["friendlyName"])
         same = (job.get("storageAccountName"), job["entityFriendlyName"]) == source
         return bool(same and bag.get("Whether job is adhoc or scheduled.") != "False")
 
-    def close(self, job: Resource, status: str, told: tuple[int, str]) -> None:
-        held = job["properties"]
-        if held["operation"] == "Backup":
-            held.pop("actionsInfo", None)
-            held["storageAccountVersion"] = "MicrosoftStorage"
-            held["extendedInfo"]["tasksList"] = [{"taskId": "Take Snapshot", "taskType": "Normal", "status": status}]
-            held["extendedInfo"]["propertyBag"]["Data Transferred (in MB)"] = "0"
+    def close(self, job: Resource, status: str, error: tuple[int, str]) -> None:
+        properties = job["properties"]
+        if properties["operation"] == "Backup":
+            properties.pop("actionsInfo", None)
+            properties["storageAccountVersion"] = "MicrosoftStorage"
+            properties["extendedInfo"]["tasksList"] = [
+                {"taskId": "Take Snapshot", "taskType": "Normal", "status": status}
+            ]
+            properties["extendedInfo"]["propertyBag"]["Data Transferred (in MB)"] = "0"
         if status not in ("Completed", "InProgress"):
-            recommendations = ["Wait for a few minutes and then try the operation again."]
-            held["errorDetails"] = [{"errorCode": told[0], "errorString": told[1], "recommendations": recommendations}]
+            properties["errorDetails"] = [error_detail(error)]
 
     def require_source(self, item: Resource) -> None:
         self._require_access(item, item["properties"]["sourceResourceId"], BACKUP_ROLE)
 
-    def keep(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:  # noqa: ARG002  # machines need it
+    def make_point(self, item: Resource, job: Resource, outcome: JobOutcome[Content]) -> None:
         account = item["properties"]["sourceResourceId"].rpartition("/")[2]
         share = item["properties"]["friendlyName"]
         if outcome.status in ("Failed", "Cancelled") or not self._files.exists(account, share):
             return
+        item["properties"].update(
+            protectionState="Protected", lastBackupStatus=outcome.status, lastBackupTime=job["properties"]["startTime"]
+        )
+        self._arm.store(item)
         point = self._arm.store(point_row(item, account, self._arm.clock.time()))
-        kept = map(outcome.restored, self._files.files(account, share).items())
-        self.contents[point["id"]] = dict(file for file in kept if file)
+        contents = map(outcome.restored, self._files.files(account, share).items())
+        self.contents[point["id"]] = dict(file for file in contents if file)
 
     def _require_access(self, item: Resource, account: str, role: str) -> None:
         container = self._container(item["id"])
@@ -217,7 +214,7 @@ class Shares:
 
     # restore
 
-    def refuse(self, call: WireRequest) -> Reply | None:
+    def refuse_restore(self, call: CloudRequest) -> Reply | None:
         request = call.body["properties"]
         if request["copyOptions"] in ("Overwrite", "Skip", "FailOnConflict"):
             return None
@@ -241,7 +238,7 @@ class Shares:
         self._require_target(item, request)
         if outcome.status == "Failed":
             return "Failed"
-        chosen = wanted_by(request, self.contents[point["id"]])
+        chosen = requested_files(request, self.contents[point["id"]])
         plan = planned(chosen, self._files.files(*target), request["copyOptions"], outcome)
         for path, content in plan.writes.items():
             self._files.write(*target, path, content)

@@ -1,8 +1,9 @@
 """Recovery Services vaults.
 
 Rules (seen in recorded traffic, or Azure Backup docs):
-- A new vault is Provisioning for a moment and GeoRedundant unless told otherwise.
-- Redundancy can't be changed once something is protected; soft delete AlwaysON and immutability Locked can't go back.
+- A new vault is Provisioning for a moment and GeoRedundant unless the request says otherwise.
+- Once something is protected, redundancy can't be changed; cross-region restore can be enabled.
+- Soft delete AlwaysON and immutability Locked can't be undone.
 - A vault with items, also soft-deleted ones, can't be deleted.
 """
 
@@ -10,15 +11,19 @@ from copy import deepcopy
 from typing import Any
 
 from local.cloud.arm import Arm, Resource, error, iso, not_found
-from local.cloud.recovery.items import ItemGuards, RecoveryItems
-from local.cloud.recovery.machines import DisksOfMachines, MachineContainers, ProtectedMachines
-from local.cloud.recovery.policies import FIRST, SHARES_DAILY, RecoveryPolicies
+from local.cloud.recovery.items import RecoveryItems
+from local.cloud.recovery.machines import ProtectedMachines
+from local.cloud.recovery.policies import OF_A_NEW_VAULT, SHARES_DAILY, RecoveryPolicies
 from local.cloud.recovery.protocol import ITEMS, PROVIDER, VAULT, RecoveryOperations
-from local.cloud.recovery.shares import ShareFiles, Shares
+from local.cloud.recovery.shares import Shares
+from local.cloud.resources.file_shares import FileShareService
+from local.cloud.resources.machines import MachineService
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.roles import Roles
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.resources.storage import Storage
+from local.cloud.vaults import CriticalCheck, identity_of
+from local.cloud.wire import CloudRequest, Reply, Route
 
 VAULT_SECONDS = 15.0
 VAULTS = f"{PROVIDER}/vaults"
@@ -34,17 +39,17 @@ class RecoveryVaultService:
         roles: Roles,
         permissions: Permissions,
         *,
-        guards: ItemGuards,
-        files: ShareFiles,
-        machines: DisksOfMachines,
-        containers: MachineContainers,
+        guard: CriticalCheck,
+        files: FileShareService,
+        machines: MachineService,
+        storage: Storage,
     ) -> None:
         self._arm, self._groups = arm, groups
         self._operations = operations = RecoveryOperations(arm)
         self._policies = RecoveryPolicies(arm)
         shares = Shares(arm, operations, roles, files)
-        protected = ProtectedMachines(arm, operations, permissions, machines, containers)
-        self.items = RecoveryItems(arm, operations, guards, shares, protected)
+        protected = ProtectedMachines(arm, operations, permissions, machines, storage)
+        self.items = RecoveryItems(arm, operations, guard, shares, protected)
         self.jobs = self.items.jobs
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{VAULTS}"
         arm.wire.mount(
@@ -53,8 +58,8 @@ class RecoveryVaultService:
                 Route("GET", VAULT, self._get),
                 Route("PATCH", VAULT, self._patch),
                 Route("DELETE", VAULT, self._delete),
-                Route("GET", group, self._list),
-                Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", self._list),
+                Route("GET", group, arm.list_of(VAULTS)),
+                Route("GET", f"/subscriptions/{{subscription}}/providers/{VAULTS}", arm.list_of(VAULTS)),
             ],
             guard=arm.guard,
         )
@@ -66,7 +71,7 @@ class RecoveryVaultService:
             return found
         vault = self._store(id, {"location": location, "identity": {"type": "SystemAssigned"}, "properties": {}})
         self._policies.store(f"{id}/backupPolicies/shares-daily", SHARES_DAILY)
-        return self._provisioned(vault)
+        return self._provision(vault)
 
     def protect(self, vault: str, account: str, share: str) -> Resource:
         """Put a share under backup as if that had been done long ago; returns the protected item."""
@@ -85,32 +90,31 @@ class RecoveryVaultService:
 
         Returns its job.
         """
-        return self.jobs.scheduled(self.items.protecting(source, name), status=status, seconds=seconds)
+        return self.jobs.run_scheduled(self.items.protecting(source, name), status=status, seconds=seconds)
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         old = self._arm.find(call.path)
-        refused = self._refused(old, call.body.get("properties") or {}) if old else None
+        refused = self._refuse_change(old, call.body.get("properties") or {}) if old else None
         if refused:
             return refused
         vault = self._store(call.path, call.body)
-        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._provisioned(vault))
+        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._provision(vault))
         return Reply(status=201, body=deepcopy(vault), headers=headers)
 
-    def _provisioned(self, vault: Resource) -> Resource:
-        held = vault["properties"]
-        held.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
-        held["securitySettings"] = _security(held.get("securitySettings") or {})
+    def _provision(self, vault: Resource) -> Resource:
+        properties = vault["properties"]
+        properties.update(provisioningState="Succeeded", backupStorageVersion="Unassigned")
+        properties["securitySettings"] = _security(properties.get("securitySettings") or {})
         return self._arm.store(vault)
 
     def _store(self, id: str, sent: dict[str, Any]) -> Resource:
         old = self._arm.find(id)
-        identity = self._identity(id, sent, old)
         vault = self._arm.store(
             {
                 "location": sent["location"],
                 "name": id.rpartition("/")[2],
                 "etag": f"W/\"datetime'{iso(self._arm.clock.time()).replace(':', '%3A')}'\"",
-                **({"identity": identity} if identity else {}),
+                **identity_of(self._arm, id, sent, old),
                 **({"tags": sent["tags"]} if sent.get("tags") else {}),
                 "properties": _properties(sent.get("properties") or {}),
                 "id": old["id"] if old else id,
@@ -118,47 +122,41 @@ class RecoveryVaultService:
                 "sku": sent.get("sku") or {"name": "Standard"},
             }
         )
-        for name, policy in {} if old else FIRST.items():
+        for name, policy in {} if old else OF_A_NEW_VAULT.items():
             self._policies.store(f"{id}/backupPolicies/{name}", policy)
         return vault
 
-    def _identity(self, id: str, sent: dict[str, Any], old: Resource | None) -> dict[str, str] | None:
-        if "SystemAssigned" not in ((sent.get("identity") or {}).get("type") or ""):
-            return None
-        if old and "identity" in old:
-            return dict(old["identity"])
-        return self._arm.system_identity(id.rpartition("/")[2])
-
-    def _refused(self, old: Resource, wanted: dict[str, Any]) -> Reply | None:
-        held, security = old["properties"], wanted.get("securitySettings") or {}
+    def _refuse_change(self, old: Resource, changes: dict[str, Any]) -> Reply | None:
+        current, security = old["properties"], changes.get("securitySettings") or {}
         soft_delete = (security.get("softDeleteSettings") or {}).get("softDeleteState", "")
         immutability = (security.get("immutabilitySettings") or {}).get("state", "")
-        redundancy = wanted.get("redundancySettings") or held["redundancySettings"]
-        present = _security(held.get("securitySettings") or {})
+        tier = (changes.get("redundancySettings") or {}).get("standardTierStorageRedundancy")
+        present = _security(current.get("securitySettings") or {})
         if present["softDeleteSettings"]["softDeleteState"] == "AlwaysON" and soft_delete not in ("", "AlwaysON"):
             return _bad("BMSUserErrorDisablingAlwaysOnSoftDeleteNotAllowed", "Soft delete is always on.")
         if (present["immutabilitySettings"] or {}).get("state") == "Locked" and immutability not in ("", "Locked"):
             return _bad("UserErrorImmutabilityLocked", "The vault's immutability is locked.")
-        if redundancy != held["redundancySettings"] and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
+        changed = tier not in (None, current["redundancySettings"]["standardTierStorageRedundancy"])
+        if changed and any(self._arm.of_type(ITEMS, f"{old['id']}/")):
             return _bad("BMSUserErrorRedundancyChangeNotAllowed", "The vault has protected items.")
         return None
 
-    def _patch(self, call: WireRequest) -> Reply:
+    def _patch(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return not_found(call)
-        wanted = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
-        if refused := self._refused(vault, wanted):
+        changes = {name: value for name, value in (call.body.get("properties") or {}).items() if value is not None}
+        if refused := self._refuse_change(vault, changes):
             return refused
-        if "securitySettings" in wanted:
-            wanted["securitySettings"] = _security(vault["properties"]["securitySettings"] | wanted["securitySettings"])
-        vault["properties"].update(wanted)
+        if "securitySettings" in changes:
+            old = vault["properties"]["securitySettings"]
+            changes["securitySettings"] = _security(old | changes["securitySettings"])
+        vault["properties"].update(changes)
         vault.update({"tags": call.body["tags"]} if call.body.get("tags") is not None else {})
-        identity = self._identity(call.path, call.body, vault)
-        vault.update({"identity": identity} if identity else {})
+        vault.update(identity_of(self._arm, call.path, call.body, vault))
         return Reply(body=deepcopy(self._arm.store(vault)))
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         vault = self._arm.find(call.path)
         if vault is None:
             return Reply(status=204)
@@ -167,14 +165,13 @@ class RecoveryVaultService:
                 "ServiceResourceNotEmptyWithBackendMessage",
                 f"Recovery Services vault '{vault['name']}' cannot be deleted as there are backup items still present.",
             )
-        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._gone(vault))
+        headers = self._operations.of_vault(vault["id"], VAULT_SECONDS, lambda _: self._remove(vault))
         return Reply(status=202, headers=headers)
 
-    def _gone(self, vault: Resource) -> None:
-        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{vault['id']}/".lower())]:
-            self._arm.remove(id)
+    def _remove(self, vault: Resource) -> None:
+        self._arm.remove_tree(vault["id"])
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         found = self._arm.find(call.path)
         if found is None:
             return not_found(call)
@@ -183,24 +180,20 @@ class RecoveryVaultService:
             shown["properties"]["securitySettings"] = _security(security)
         return Reply(body=shown)
 
-    def _list(self, call: WireRequest) -> Reply:
-        under = call.path.lower().rpartition("/providers/")[0] + "/"
-        return Reply(body={"value": list(self._arm.of_type(VAULTS, under))})
-
 
 def _bad(code: str, message: str) -> Reply:
     return error(400, code, message)
 
 
-def _security(wanted: dict[str, Any]) -> dict[str, Any]:
+def _security(sent: dict[str, Any]) -> dict[str, Any]:
     soft_delete = {
         "softDeleteRetentionPeriodInDays": 14,
         "softDeleteState": "Enabled",
         "enhancedSecurityState": "Enabled",
     }
     return {
-        "immutabilitySettings": wanted.get("immutabilitySettings"),
-        "softDeleteSettings": soft_delete | (wanted.get("softDeleteSettings") or {}),
+        "immutabilitySettings": sent.get("immutabilitySettings"),
+        "softDeleteSettings": soft_delete | (sent.get("softDeleteSettings") or {}),
         "multiUserAuthorization": "Disabled",
     }
 

@@ -16,7 +16,7 @@ from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Operation, Resource, iso,
 from local.cloud.entra import TENANT
 from local.cloud.resources.aks_bodies import kubeconfig, properties
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TRUSTED_ACCESS_SECONDS = 18.0
 TYPE = "Microsoft.ContainerService/managedClusters"
@@ -48,12 +48,12 @@ class Aks:
         self.api_servers: dict[str, tuple[str, bytes]] = {}  # URL and authority of those that aren't simulated
         self._stale_errors: dict[str, dict[str, Any]] = {}
         routes = [
-            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", self._list),
-            Route("GET", _GROUP + f"/providers/{TYPE}", self._list),
-            Route("GET", _CLUSTER, self._get),
+            Route("GET", _SUBSCRIPTION + f"/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", _GROUP + f"/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", _CLUSTER, arm.get),
             Route("POST", _CLUSTER + "/listClusterUserCredential", self._credential),
             Route("POST", _CLUSTER + "/listClusterAdminCredential", self._no_static_credential),
-            Route("GET", _CLUSTER + "/trustedAccessRoleBindings", self._bindings),
+            Route("GET", _CLUSTER + "/trustedAccessRoleBindings", arm.list_of(BINDING_TYPE)),
             Route("PUT", _BINDING, self._bind),
             Route("GET", _BINDING, self._binding),
             Route("DELETE", _BINDING, self._unbind),
@@ -99,8 +99,7 @@ class Aks:
     def remove(self, name: str, *, group: str = "rg-clusters") -> None:
         """Delete a cluster with all that belongs to it, and let Azure announce it."""
         cluster = self._arm.resources[cluster_id(name, group).lower()]
-        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{cluster['id'].lower()}/")]:
-            self._arm.remove(id)
+        self._arm.remove_tree(cluster["id"])
         self._kubernetes.remove(name)
         self.announce(cluster, operation="delete")
 
@@ -148,15 +147,7 @@ class Aks:
         }
         self._announce(event | overrides)
 
-    def _list(self, call: WireRequest) -> Reply:
-        under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
-
-    def _get(self, call: WireRequest) -> Reply:
-        cluster = self._arm.find(call.path)
-        return Reply(body=cluster) if cluster else not_found(call)
-
-    def _credential(self, call: WireRequest) -> Reply:
+    def _credential(self, call: CloudRequest) -> Reply:
         cluster = self._arm.find(call.path.rpartition("/")[0])
         if cluster is None:
             return not_found(call)
@@ -172,18 +163,15 @@ class Aks:
             body={"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(config.encode()).decode()}]}
         )
 
-    def _no_static_credential(self, _: WireRequest) -> Reply:
+    def _no_static_credential(self, _: CloudRequest) -> Reply:
         message = "Getting static credential is not allowed because this cluster is set to disable local accounts."
         return _flat(400, "BadRequest", message)
 
-    def _bindings(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(BINDING_TYPE, under=f"{call.path}/"))})
-
-    def _binding(self, call: WireRequest) -> Reply:
+    def _binding(self, call: CloudRequest) -> Reply:
         binding = self._arm.find(call.path)
         return Reply(body=binding) if binding else _no_binding(call)
 
-    def _bind(self, call: WireRequest) -> Reply:
+    def _bind(self, call: CloudRequest) -> Reply:
         cluster_path = call.path.rsplit("/", 2)[0]
         others = [b for b in self._arm.of_type(BINDING_TYPE, under=cluster_path) if b["id"] != call.path]
         if self._arm.find(cluster_path) is None:
@@ -205,7 +193,7 @@ class Aks:
         self._stale_errors[operation.id] = {key: absent[key] for key in ("code", "message", "details")}
         return Reply(status=201, body=binding, headers=self._headers(call, operation))
 
-    def _unbind(self, call: WireRequest) -> Reply:
+    def _unbind(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path) is None:
             return Reply(status=204)
         operation = self._arm.begin(TRUSTED_ACCESS_SECONDS, lambda _: self._arm.remove(call.path))
@@ -213,12 +201,12 @@ class Aks:
         location = headers["Azure-AsyncOperation"].replace("/operations/", "/operationresults/")
         return Reply(status=202, headers={**headers, "Location": location})
 
-    def _headers(self, call: WireRequest, operation: Operation) -> dict[str, str]:
+    def _headers(self, call: CloudRequest, operation: Operation) -> dict[str, str]:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.ContainerService"
         path = f"{provider}/locations/{REGION}/operations/{operation.id}"
         return {"Azure-AsyncOperation": self._arm.link(path, "2016-03-30")}
 
-    def _operation(self, call: WireRequest) -> Reply:
+    def _operation(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return _flat(404, "NotFound", "The operation was not found.")
@@ -227,7 +215,7 @@ class Aks:
         stale = self._stale_errors.get(operation.id)
         return Reply(body=body | ended | ({"error": stale} if stale else {}))
 
-    def _result(self, call: WireRequest) -> Reply:
+    def _result(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         return Reply(status=202 if operation and operation.open else 204)
 
@@ -241,7 +229,7 @@ def _flat(status: int, code: str, message: str, subcode: str = "") -> Reply:
     return Reply(status=status, body={"code": code, "details": None, "message": message, "subcode": subcode})
 
 
-def _no_binding(call: WireRequest) -> Reply:
+def _no_binding(call: CloudRequest) -> Reply:
     message = (
         f"Could not find the trusted access role binding {call.params['name']} in subscription: "
         f"{call.params['subscription']}, resourceGroup: {call.params['group']}, clusterName: {call.params['cluster']}."

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any
 
 from local.cloud.arm import Arm, Operation, OperationFailed, Resource, error, not_found
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 INSTALL_SECONDS = 240.0
 DELETE_SECONDS = 60.0
@@ -28,7 +28,7 @@ class Extensions:
         routes = [
             Route("GET", _ALL, self._list),
             Route("PUT", _ONE, self._put),
-            Route("GET", _ONE, self._get),
+            Route("GET", _ONE, arm.get),
             Route("DELETE", _ONE, self._delete),
             Route("GET", f"{_ONE}/operations/{{operation}}", self._operation),
         ]
@@ -40,14 +40,10 @@ class Extensions:
         """Let the next installation fail."""
         self._failures.append(OperationFailed(code, message))
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{call.path}/")), "nextLink": None})
 
-    def _get(self, call: WireRequest) -> Reply:
-        extension = self._arm.find(call.path)
-        return Reply(body=extension) if extension else not_found(call)
-
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rsplit("/providers/", 1)[0]) is None:
             return not_found(call)
         existing = self._arm.find(call.path)
@@ -57,7 +53,7 @@ class Extensions:
         headers = self._headers(call, operation)
         return Reply(status=200 if existing else 201, body=extension, headers=headers | {"Location": self._url(call)})
 
-    def _fresh(self, call: WireRequest, existing: Resource | None) -> Resource:
+    def _fresh(self, call: CloudRequest, existing: Resource | None) -> Resource:
         now = self._arm.clock.now().isoformat()
         created = existing["systemData"]["createdAt"] if existing else now
         author = {"createdBy": None, "createdByType": None, "lastModifiedBy": None, "lastModifiedByType": None}
@@ -81,7 +77,7 @@ class Extensions:
             "systemData": {**author, "createdAt": created, "lastModifiedAt": now},
         }
 
-    def _install(self, call: WireRequest, failure: OperationFailed | None) -> None:
+    def _install(self, call: CloudRequest, failure: OperationFailed | None) -> None:
         extension = self._arm.find(call.path)
         if extension is None:
             raise OperationFailed("ResourceNotFound", "The extension was deleted while it was being installed.")
@@ -96,14 +92,14 @@ class Extensions:
         if failure:
             raise failure
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path) is None:
             return Reply(status=204)
         operation = self._arm.begin(DELETE_SECONDS, lambda _: self._arm.remove(call.path))
         headers = self._headers(call, operation)
         return Reply(status=202, headers={**headers, "Location": headers["Azure-AsyncOperation"]})
 
-    def _operation(self, call: WireRequest) -> Reply:
+    def _operation(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
@@ -111,13 +107,13 @@ class Extensions:
         body = {"id": call.path, "name": operation.id, "status": status, "properties": {}}
         return Reply(body=body | ({"error": operation.error} if operation.error else {}))
 
-    def _url(self, call: WireRequest) -> str:
+    def _url(self, call: CloudRequest) -> str:
         return f"{self._arm.wire.url}{call.path}?api-version={_version(call)}"
 
-    def _headers(self, call: WireRequest, operation: Operation) -> dict[str, str]:
+    def _headers(self, call: CloudRequest, operation: Operation) -> dict[str, str]:
         url = f"{self._arm.wire.url}{call.path}/operations/{operation.id}?api-Version={_version(call)}"
         return {"Azure-AsyncOperation": url}
 
 
-def _version(call: WireRequest) -> str:
+def _version(call: CloudRequest) -> str:
     return next(value for name, value in call.query.items() if name.lower() == "api-version")

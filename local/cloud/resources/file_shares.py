@@ -17,7 +17,7 @@ from local.cloud.entra import Entra
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.resources.storage import TYPE as ACCOUNT_TYPE
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 SHARE_TYPE = f"{ACCOUNT_TYPE}/fileServices/shares"
 DATA_ROLES = (
@@ -44,9 +44,9 @@ class FileShareService:
         arm.wire.mount(
             [
                 Route("PUT", f"{_SHARES}/{{share}}", self._put),
-                Route("GET", f"{_SHARES}/{{share}}", self._get),
+                Route("GET", f"{_SHARES}/{{share}}", arm.get),
                 Route("DELETE", f"{_SHARES}/{{share}}", self._delete),
-                Route("GET", _SHARES, self._list_shares),
+                Route("GET", _SHARES, arm.list_of(SHARE_TYPE)),
             ],
             guard=arm.guard,
         )
@@ -128,26 +128,19 @@ class FileShareService:
             }
         )
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.partition("/fileServices/")[0]) is None:
             return not_found(call)
         existing = self._arm.find(call.path)
         share = self._store(call.path, (call.body or {}).get("properties") or {})
         return Reply(status=200 if existing else 201, body=share)
 
-    def _get(self, call: WireRequest) -> Reply:
-        share = self._arm.find(call.path)
-        return Reply(body=share) if share else not_found(call)
-
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         return Reply(status=200 if self._arm.remove(call.path) else 204)
-
-    def _list_shares(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(SHARE_TYPE, f"{call.path}/"))})
 
     # files over REST
 
-    def _guard(self, call: WireRequest) -> Reply | None:
+    def _guard(self, call: CloudRequest) -> Reply | None:
         caller = self._entra.caller(call, audience="https://storage.azure.com")
         if caller is None:
             return _failure(401, "InvalidAuthenticationInfo", "Authentication information is not given correctly.")
@@ -158,20 +151,20 @@ class FileShareService:
             return _failure(403, "AuthorizationPermissionMismatch", "This request is not authorized.")
         return None
 
-    def _read(self, call: WireRequest) -> Reply:
+    def _read(self, call: CloudRequest) -> Reply:
         id = self._id(call.params["account"], call.params["share"])
         if self._arm.find(id) is None:
             return _failure(404, "ShareNotFound", "The specified share does not exist.")
         files, path = self._files[id], call.params.get("path", "").strip("/")
         if call.query.get("restype") == "directory":
-            known = not path or any(other.startswith(f"{path}/") for other in files)
-            return _listing(call, files, path) if known else _failure(404, "ResourceNotFound", "No such directory.")
+            exists = not path or any(other.startswith(f"{path}/") for other in files)
+            return _listing(call, files, path) if exists else _failure(404, "ResourceNotFound", "No such directory.")
         if path not in files:
             return _failure(404, "ResourceNotFound", "The specified resource does not exist.")
         return _download(call, files[path])
 
 
-def _download(call: WireRequest, file: StoredFile) -> Reply:
+def _download(call: CloudRequest, file: StoredFile) -> Reply:
     headers = {
         "Content-Type": "application/octet-stream",
         "Last-Modified": formatdate(file.written, usegmt=True),
@@ -183,10 +176,10 @@ def _download(call: WireRequest, file: StoredFile) -> Reply:
     }
     if call.method == "HEAD":
         return Reply(content=file.content, headers=headers)
-    wanted = call.headers.get("x-ms-range", "").removeprefix("bytes=")
-    if not wanted:
+    byte_range = call.headers.get("x-ms-range", "").removeprefix("bytes=")
+    if not byte_range:
         return Reply(content=file.content, headers=headers)
-    first, _, last = wanted.partition("-")
+    first, _, last = byte_range.partition("-")
     part = file.content[int(first) : int(last) + 1 if last else None]
     if not part:
         return _failure(416, "InvalidRange", "The range specified is invalid for the current size of the resource.")
@@ -194,7 +187,7 @@ def _download(call: WireRequest, file: StoredFile) -> Reply:
     return Reply(status=206, content=part, headers=headers)
 
 
-def _listing(call: WireRequest, files: dict[str, StoredFile], path: str) -> Reply:
+def _listing(call: CloudRequest, files: dict[str, StoredFile], path: str) -> Reply:
     under = f"{path}/" if path else ""
     below = {name.removeprefix(under): file for name, file in files.items() if name.startswith(under)}
     entries = sorted({name.split("/")[0] for name in below if name.startswith(call.query.get("prefix", ""))})

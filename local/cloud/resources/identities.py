@@ -10,7 +10,7 @@ from typing import Any
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Resource, error, not_found
 from local.cloud.entra import TENANT, Entra
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 TYPE = "Microsoft.ManagedIdentity/userAssignedIdentities"
 CREDENTIAL_TYPE = f"{TYPE}/federatedIdentityCredentials"
@@ -24,14 +24,14 @@ class Identities:
     def __init__(self, arm: Arm, entra: Entra, groups: ResourceGroups) -> None:
         self._arm, self._entra, self._groups = arm, entra, groups
         routes = [
-            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
-            Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", f"{_GROUP}/providers/{TYPE}", arm.list_of(TYPE)),
             Route("PUT", _IDENTITY, self._put),
-            Route("GET", _IDENTITY, self._get),
+            Route("GET", _IDENTITY, arm.get),
             Route("DELETE", _IDENTITY, self._delete),
-            Route("GET", f"{_IDENTITY}/federatedIdentityCredentials", self._credentials),
+            Route("GET", f"{_IDENTITY}/federatedIdentityCredentials", arm.list_of(CREDENTIAL_TYPE)),
             Route("PUT", _CREDENTIAL, self._put_credential),
-            Route("GET", _CREDENTIAL, self._get),
+            Route("GET", _CREDENTIAL, arm.get),
             Route("DELETE", _CREDENTIAL, self._delete),
         ]
         arm.wire.mount(routes, guard=arm.guard)
@@ -62,21 +62,13 @@ class Identities:
             }
         )
 
-    def _list(self, call: WireRequest) -> Reply:
-        under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
-
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         existing = self._arm.find(call.path)
         group = f"/subscriptions/{call.params['subscription']}/resourcegroups/{call.params['group']}"
         identity = self._ensure(group, call.params["identity"], call.body)
         return Reply(body=identity) if existing else Reply(status=201, body=identity, headers=_location(identity))
 
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
-
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         gone = self._arm.remove(call.path)
         if gone is None:
             return Reply(status=204)
@@ -85,10 +77,7 @@ class Identities:
         self._entra.principals.pop(gone["properties"].get("clientId", ""), None)
         return Reply()
 
-    def _credentials(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(CREDENTIAL_TYPE, under=f"{call.path}/"))})
-
-    def _put_credential(self, call: WireRequest) -> Reply:
+    def _put_credential(self, call: CloudRequest) -> Reply:
         identity = self._arm.find(call.path.rsplit("/", 2)[0])
         if identity is None:
             return not_found(call)
@@ -106,11 +95,11 @@ class Identities:
         )
         return Reply(body=credential) if existing else Reply(status=201, body=credential, headers=_location(credential))
 
-    def _refuse_credential(self, call: WireRequest, identity: Resource) -> Reply | None:
+    def _refuse_credential(self, call: CloudRequest, identity: Resource) -> Reply | None:
         all_of_it = self._arm.of_type(CREDENTIAL_TYPE, under=f"{identity['id']}/")
         others = [c["properties"] for c in all_of_it if c["id"].lower() != call.path.lower()]
-        wanted = call.body["properties"]
-        if any((o["issuer"], o["subject"]) == (wanted["issuer"], wanted["subject"]) for o in others):
+        credential = call.body["properties"]
+        if any((o["issuer"], o["subject"]) == (credential["issuer"], credential["subject"]) for o in others):
             return error(409, "Conflict", "Issuer and subject combination already exists for this Managed Identity.")
         if len(others) >= _MAX_CREDENTIALS:
             return error(400, "BadRequest", f"A managed identity has at most {_MAX_CREDENTIALS} federated credentials.")

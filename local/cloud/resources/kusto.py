@@ -101,8 +101,8 @@ class _Parser:
         if sign.text in ("in", "in~"):
             options = self._list()
             fold = str.lower if sign.text == "in~" else str
-            wanted = {fold(option) for option in options}
-            return lambda row: as_text(left.of(row), fold) in wanted
+            values = {fold(option) for option in options}
+            return lambda row: as_text(left.of(row), fold) in values
         if sign.text not in COMPARISONS:
             raise InvalidQuery(sign.text, sign.position)
         right = self._term()
@@ -132,8 +132,8 @@ class _Parser:
         chosen = [self._named()]
         while self._skip(","):
             chosen.append(self._named())
-        kept = dict(self._columns) if keep else {}
-        self._columns = kept | {term.name: term.kind for term in chosen}
+        base = dict(self._columns) if keep else {}
+        self._columns = base | {term.name: term.kind for term in chosen}
         return lambda rows: [{**(row if keep else {}), **{term.name: term.of(row) for term in chosen}} for row in rows]
 
     def _named(self) -> _Term:

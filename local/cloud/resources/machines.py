@@ -1,9 +1,9 @@
 """Virtual machines and their managed disks (Microsoft.Compute), as far as backups and restores look at them.
 
 Rules (Compute REST docs; neither a specification nor recorded traffic was at hand):
-- Snapshots are disks that nobody holds.
+- Snapshots look like unattached disks.
 - A machine names its disks, one for the system and the others by LUN; the sizes stand on the disks.
-- A disk that a machine holds says so and can't be deleted.
+- A disk that is attached to a machine says so and can't be deleted.
 - Deleting a disk is accepted and takes a moment. Disks are limited (in Azure by subscription and region).
 """
 
@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso, not_found
+from local.cloud.arm import REGION, Arm, Operation, OperationFailed, Resource, error, iso
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 DELETE_SECONDS = 20.0
 MACHINES = "Microsoft.Compute/virtualMachines"
 DISKS = "Microsoft.Compute/disks"
 SNAPSHOTS = "Microsoft.Compute/snapshots"
-_KINDS = (MACHINES, DISKS, SNAPSHOTS)
+_TYPES = (MACHINES, DISKS, SNAPSHOTS)
 GROUP = "rg-machines"
 _SUBSCRIPTION = "/subscriptions/{subscription}"
 _IN_GROUP = f"{_SUBSCRIPTION}/resourceGroups/{{group}}/providers"
@@ -57,11 +57,11 @@ class MachineService:
         self.quota = 50_000
         routes = [
             *(
-                Route("GET", f"{at}/{kind}", self._list)
+                Route("GET", f"{at}/{kind}", arm.list_of(kind))
                 for at in (_IN_GROUP, f"{_SUBSCRIPTION}/providers")
-                for kind in _KINDS
+                for kind in _TYPES
             ),
-            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", self._get) for kind in _KINDS),
+            *(Route("GET", f"{_IN_GROUP}/{kind}/{{name}}", arm.get) for kind in _TYPES),
             *(Route("DELETE", f"{_IN_GROUP}/{kind}/{{name}}", self._delete) for kind in (DISKS, SNAPSHOTS)),
             Route("GET", _POLL, self._poll),
         ]
@@ -81,8 +81,8 @@ class MachineService:
         id = f"{at}/{MACHINES}/{name}"
         if found := self._arm.find(id):
             return found
-        held = [(disk, self._attached(at, name, location, disk)["id"]) for disk in disks]
-        return self._arm.store(_machine(id, location, tags or {}, held, iso(self._arm.clock.time())))
+        attached = [(disk, self._attached(at, name, location, disk)["id"]) for disk in disks]
+        return self._arm.store(_machine(id, location, tags or {}, attached, iso(self._arm.clock.time())))
 
     def find(self, name: str) -> Resource:
         """The machine of this name."""
@@ -92,7 +92,7 @@ class MachineService:
         raise KeyError(name)
 
     def disks(self, machine: Resource) -> list[MachineDisk]:
-        """What the machine holds now, the system's disk first."""
+        """The disks that are attached now, the system's disk first."""
         profile = machine["properties"]["storageProfile"]
         named = [profile["osDisk"], *profile["dataDisks"]]
         found = [(disk.get("lun"), self._arm.find(disk["managedDisk"]["id"])) for disk in named]
@@ -103,7 +103,7 @@ class MachineService:
         return list(self._arm.of_type(DISKS, f"{group}/"))
 
     def make_disk(self, group: str, name: str, disk: MachineDisk, *, location: str, holder: str = "") -> Resource:
-        """A disk made in a group (resource id), held by a machine if `holder` names one.
+        """A disk made in a group (resource id), attached to a machine if `holder` names one.
 
         Raises OperationFailed if the group is full.
         """
@@ -123,15 +123,7 @@ class MachineService:
         named = f"{name}_{kind}_{uuid.uuid4().hex}"
         return self.make_disk(group, named, disk, location=location, holder=f"{at}/{MACHINES}/{name}")
 
-    def _list(self, call: WireRequest) -> Reply:
-        above, _, kind = call.path.partition("/providers/")
-        return Reply(body={"value": list(self._arm.of_type(kind, f"{above}/"))})
-
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
-
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         disk = self._arm.find(call.path)
         if disk is None:
             return Reply(status=204)
@@ -141,7 +133,7 @@ class MachineService:
         operation = self._arm.begin(DELETE_SECONDS, lambda _: self._arm.remove(call.path))
         return self._pending(call, operation, disk["location"])
 
-    def _poll(self, call: WireRequest) -> Reply:
+    def _poll(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
@@ -150,7 +142,7 @@ class MachineService:
         times = {"startTime": iso(operation.started)} | ({} if operation.open else {"endTime": iso(operation.ends)})
         return Reply(body={"name": operation.id, "status": operation.status, **times})
 
-    def _pending(self, call: WireRequest, operation: Operation, location: str) -> Reply:
+    def _pending(self, call: CloudRequest, operation: Operation, location: str) -> Reply:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Compute"
         link = self._arm.link(f"{provider}/locations/{location}/DiskOperations/{operation.id}", _API)
         headers = {"Azure-AsyncOperation": link, "Location": f"{link}&monitor=true", "Retry-After": "15"}
@@ -185,10 +177,12 @@ def _disk(id: str, disk: MachineDisk, location: str, holder: str, now: str) -> R
     }
 
 
-def _machine(id: str, location: str, tags: dict[str, str], held: list[tuple[MachineDisk, str]], now: str) -> Resource:
+def _machine(
+    id: str, location: str, tags: dict[str, str], attached: list[tuple[MachineDisk, str]], now: str
+) -> Resource:
     name = id.rpartition("/")[2]
-    data = [{"lun": disk.lun, **_held(at, "Attach")} for disk, at in held if not disk.system]
-    system = next(_held(at, "FromImage") for disk, at in held if disk.system)
+    data = [{"lun": disk.lun, **_reference(at, "Attach")} for disk, at in attached if not disk.system]
+    system = next(_reference(at, "FromImage") for disk, at in attached if disk.system)
     properties: dict[str, Any] = {
         "vmId": str(uuid.uuid4()),
         "provisioningState": "Succeeded",
@@ -200,6 +194,6 @@ def _machine(id: str, location: str, tags: dict[str, str], held: list[tuple[Mach
     return {"name": name, "id": id, "type": MACHINES, "location": location, "tags": tags, "properties": properties}
 
 
-def _held(disk: str, option: str) -> dict[str, Any]:
+def _reference(disk: str, option: str) -> dict[str, Any]:
     name = disk.rpartition("/")[2]
     return {"name": name, "createOption": option, "caching": "ReadWrite", "managedDisk": {"id": disk}}

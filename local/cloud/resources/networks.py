@@ -8,7 +8,7 @@ Rules (Azure Private Link docs; shaped after the API's reference, no specificati
 from local.cloud.arm import REGION, Arm, Resource, error, not_found
 from local.cloud.resources.permissions import Permissions
 from local.cloud.resources.resource_groups import ResourceGroups
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 ENDPOINT_SECONDS = 20.0
 ENDPOINTS = "Microsoft.Network/privateEndpoints"
@@ -23,10 +23,10 @@ class Networks:
         self._arm, self._groups, self._permissions = arm, groups, permissions
         routes = [
             Route("PUT", _ONE, self._put),
-            Route("GET", _ONE, self._get),
+            Route("GET", _ONE, arm.get),
             Route("DELETE", _ONE, self._delete),
             Route("PUT", _ZONES, self._put_zones),
-            Route("GET", _ZONES, self._get),
+            Route("GET", _ZONES, arm.get),
         ]
         arm.wire.mount(routes, guard=arm.guard)
 
@@ -41,7 +41,7 @@ class Networks:
         id = f"{self._groups.add('rg-hub')['id']}/providers/Microsoft.Network/privateDnsZones/{name}"
         return self._arm.store({"id": id, "name": name, "type": "Microsoft.Network/privateDnsZones"})
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         sent = call.body["properties"]
         (link,) = sent["privateLinkServiceConnections"]
         subnet, target = sent["subnet"]["id"], link["properties"]["privateLinkServiceId"]
@@ -70,7 +70,7 @@ class Networks:
             account["properties"]["privateEndpointConnections"] = [connection]
             self._arm.store(account)
 
-    def _put_zones(self, call: WireRequest) -> Reply:
+    def _put_zones(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.partition("/privateDnsZoneGroups/")[0]) is None:
             return not_found(call)
         for zone in call.body["properties"]["privateDnsZoneConfigs"]:
@@ -81,7 +81,7 @@ class Networks:
         row = {"id": call.path, "name": call.params["name"], "type": ZONE_GROUPS, "properties": properties}
         return Reply(status=201, body=self._arm.store(row))
 
-    def _refused(self, call: WireRequest, linked: str, action: str) -> Reply | None:
+    def _refused(self, call: CloudRequest, linked: str, action: str) -> Reply | None:
         caller = self._arm.caller(call)
         if self._arm.find(linked) is None:
             return error(400, "InvalidResourceReference", f"Resource {linked} referenced by the request wasn't found.")
@@ -89,11 +89,7 @@ class Networks:
             return error(403, "LinkedAuthorizationFailed", f"The client may not perform {action} on {linked}.")
         return None
 
-    def _get(self, call: WireRequest) -> Reply:
-        found = self._arm.find(call.path)
-        return Reply(body=found) if found else not_found(call)
-
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         for zones in self._arm.of_type(ZONE_GROUPS, f"{call.path}/"):
             self._arm.remove(zones["id"])
         return Reply(status=200 if self._arm.remove(call.path) else 204)

@@ -18,7 +18,7 @@ from pathlib import Path
 from local.cloud.arm import Arm, error
 from local.cloud.entra import Principal
 from local.cloud.resources.roles import Roles, covers
-from local.cloud.wire import Reply, WireRequest
+from local.cloud.wire import CloudRequest, Reply
 
 _BUILT_IN = Path(__file__).with_name("built_in_roles.json")
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
@@ -50,20 +50,18 @@ class Permissions:
         if not self.definitions:
             return ["/"]
         roles = {role.lower() for role in self._with(action)}
-        deployed = [at for holder, held, at in self.granted if holder == caller.object_id and held.lower() in roles]
+        deployed = [at for holder, role, at in self.granted if holder == caller.object_id and role.lower() in roles]
         return deployed + self._roles.scopes(caller.object_id, roles)
 
     def holds(self, principal_id: str, role: str, scope: str) -> bool:
         """Whether the principal (object id) has the role (guid) at the scope now, from whomever."""
-        deployed = any(
-            (holder, held) == (principal_id, role) and covers(at, scope) for holder, held, at in self.granted
-        )
+        deployed = any(granted[:2] == (principal_id, role) and covers(granted[2], scope) for granted in self.granted)
         return deployed or self._roles.effective(principal_id, role, scope)
 
     def _with(self, action: str) -> Iterable[str]:
         return (role for role, patterns in self.definitions.items() if matches(action, patterns))
 
-    def refuse(self, caller: Principal, call: WireRequest) -> Reply | None:
+    def refuse(self, caller: Principal, call: CloudRequest) -> Reply | None:
         """Resource Manager's 403, unless the caller may do what it asks for."""
         action, scope = action_of(call.method, call.path)
         if action.startswith("Microsoft.ResourceGraph/") or self.allows(caller, action, scope):

@@ -4,7 +4,7 @@ Rules: a provider must be registered before its resources can be made; registeri
 """
 
 from local.cloud.arm import Arm, Resource
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 REGISTER_SECONDS = 30.0
 
@@ -23,17 +23,17 @@ class Providers:
         """As in a subscription in which nobody has used the provider yet."""
         self.states[subscription.lower(), namespace.lower()] = "NotRegistered"
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         return Reply(body=self._body(call))
 
-    def _register(self, call: WireRequest) -> Reply:
+    def _register(self, call: CloudRequest) -> Reply:
         key = _key(call)
         if self.states.get(key) == "NotRegistered":
             self.states[key] = "Registering"
             self._arm.clock.after(REGISTER_SECONDS, lambda: self.states.pop(key, None))
         return Reply(body=self._body(call))
 
-    def _body(self, call: WireRequest) -> Resource:
+    def _body(self, call: CloudRequest) -> Resource:
         subscription, namespace = call.params["subscription"], call.params["namespace"]
         return {
             "id": f"/subscriptions/{subscription}/providers/{namespace}",
@@ -44,5 +44,5 @@ class Providers:
         }
 
 
-def _key(call: WireRequest) -> tuple[str, str]:
+def _key(call: CloudRequest) -> tuple[str, str]:
     return call.params["subscription"].lower(), call.params["namespace"].lower()

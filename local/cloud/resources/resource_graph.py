@@ -21,7 +21,7 @@ from local.cloud.resources.kusto import parse
 from local.cloud.resources.kusto_tokens import InvalidQuery
 from local.cloud.resources.kusto_values import Row
 from local.cloud.resources.permissions import Permissions
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 LAG_SECONDS = 60.0
 QUOTA, QUOTA_SECONDS = 15, 5.0
@@ -41,7 +41,7 @@ class ResourceGraph:
         self._arm, self._permissions = arm, permissions
         self.lag = LAG_SECONDS
         self._versions: defaultdict[str, list[tuple[float, bytes | None]]] = defaultdict(list)
-        self._shown: dict[str, tuple[bytes, Row]] = {}
+        self._decoded: dict[str, tuple[bytes, Row]] = {}
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         path = "/providers/Microsoft.ResourceGraph/resources"
         arm.listeners.append(self.note)
@@ -60,7 +60,7 @@ class ResourceGraph:
         for id, resource in list(self._arm.resources.items()):
             self.note(id, resource)
 
-    def _query(self, call: WireRequest) -> Reply:
+    def _query(self, call: CloudRequest) -> Reply:
         headers, refused = self._quota(call)
         if refused:
             return refused
@@ -71,7 +71,7 @@ class ResourceGraph:
             return _invalid(problem, iso(self._arm.clock.time()))
         return Reply(body=_page(rows, call.body.get("options") or {}), headers=headers)
 
-    def _rows(self, call: WireRequest) -> list[Row]:
+    def _rows(self, call: CloudRequest) -> list[Row]:
         query, subscriptions = (
             parse(call.body["query"], COLUMNS, self._arm.clock.now()),
             call.body.get("subscriptions"),
@@ -82,7 +82,7 @@ class ResourceGraph:
         asked = [row for row in rows if not subscriptions or row["subscriptionId"] in subscriptions]
         return query.run(self._readable(call, asked))
 
-    def _readable(self, call: WireRequest, rows: list[Row]) -> list[Row]:
+    def _readable(self, call: CloudRequest, rows: list[Row]) -> list[Row]:
         """Those rows that the caller may read."""
         caller = self._arm.caller(call)
         if caller is None:
@@ -102,10 +102,10 @@ class ResourceGraph:
 
     def _read(self, id: str, content: bytes) -> Row:
         """The row of a resource; it is made once for each content, and nobody changes it."""
-        known, row = self._shown.get(id, (b"", {}))
-        if known is not content:
+        shown, row = self._decoded.get(id, (b"", {}))
+        if shown is not content:
             row = _row(msgspec.json.decode(content))
-            self._shown[id] = content, row
+            self._decoded[id] = content, row
         return row
 
     def _forget(self, versions: list[tuple[float, bytes | None]]) -> None:
@@ -114,7 +114,7 @@ class ResourceGraph:
         while len(versions) > 1 and versions[1][0] <= cutoff:
             del versions[0]
 
-    def _quota(self, call: WireRequest) -> tuple[dict[str, str], Reply | None]:
+    def _quota(self, call: CloudRequest) -> tuple[dict[str, str], Reply | None]:
         caller, now = self._arm.caller(call), self._arm.clock.time()
         asked = self._asked[caller.object_id if caller else ""]
         while asked and asked[0] <= now - QUOTA_SECONDS:

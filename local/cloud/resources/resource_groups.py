@@ -9,7 +9,7 @@ import re
 
 from local.cloud.arm import REGION, SUBSCRIPTION, Arm, Operation, OperationFailed, Resource, error
 from local.cloud.entra import Principal
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 DELETE_SECONDS = 120.0
 _POLL = "/subscriptions/{subscription}/operationresults/{operation}"
@@ -47,33 +47,35 @@ class ResourceGroups:
             }
         )
 
-    def refuse(self, _caller: Principal, call: WireRequest) -> Reply | None:
+    def refuse(self, _caller: Principal, call: CloudRequest) -> Reply | None:
         """404 for what is written into a group that doesn't exist."""
         inside = re.match(r"(/subscriptions/[^/]+/resourcegroups/([^/]+))/", call.path, re.IGNORECASE)
         if call.method != "PUT" or not inside or self._arm.find(inside[1]):
             return None
         return _absent(inside[2])
 
-    def _list(self, call: WireRequest) -> Reply:
-        wanted = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))
+    def _list(self, call: CloudRequest) -> Reply:
+        condition = re.fullmatch(r"tagName eq '([^']*)'(?: and tagValue eq '([^']*)')?", call.query.get("$filter", ""))
         groups = self._arm.of_type("Microsoft.Resources/resourceGroups")
-        return Reply(body={"value": [group for group in groups if not wanted or _tagged(group, *wanted.groups())]})
+        return Reply(
+            body={"value": [group for group in groups if not condition or _tagged(group, *condition.groups())]}
+        )
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         existing = self._arm.find(call.path)
         group = self.add(call.params["group"], location=call.body["location"])
         if "tags" in call.body:
             self._arm.store(group | {"tags": call.body["tags"]})
         return Reply(status=200 if existing else 201, body=self._arm.find(call.path))
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         group = self._arm.find(call.path)
         return Reply(body=group) if group else _absent(call.params["group"])
 
-    def _head(self, call: WireRequest) -> Reply:
+    def _head(self, call: CloudRequest) -> Reply:
         return Reply(status=204 if self._arm.find(call.path) else 404)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         group = self._arm.find(call.path)
         if not group:
             return _absent(call.params["group"])
@@ -81,15 +83,14 @@ class ResourceGroups:
         operation = self._arm.begin(DELETE_SECONDS, lambda _: self._remove(call))
         return self._pending(operation, call)
 
-    def _remove(self, call: WireRequest) -> None:
+    def _remove(self, call: CloudRequest) -> None:
         reason = self.blocked.get(call.params["group"].lower())
         if reason:
             self._arm.store(self._arm.resources[call.path.lower()] | {"properties": {"provisioningState": "Succeeded"}})
             raise OperationFailed("ResourceGroupDeletionBlocked", reason)
-        for id in [id for id in self._arm.resources if f"{id}/".startswith(f"{call.path.lower()}/")]:
-            self._arm.remove(id)
+        self._arm.remove_tree(call.path)
 
-    def _poll(self, call: WireRequest) -> Reply:
+    def _poll(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
@@ -97,7 +98,7 @@ class ResourceGroups:
             return self._pending(operation, call)
         return Reply(status=409, body={"error": operation.error}) if operation.error else Reply()
 
-    def _pending(self, operation: Operation, call: WireRequest) -> Reply:
+    def _pending(self, operation: Operation, call: CloudRequest) -> Reply:
         path = f"/subscriptions/{call.params['subscription']}/operationresults/{operation.id}"
         link = self._arm.link(path, call.query.get("api-version", "2021-04-01"))
         return Reply(status=202, headers={"Location": link, "Retry-After": "15"})

@@ -1,6 +1,7 @@
 """Role assignments.
 
 Rules:
+- A PUT is answered 201, also if the assignment exists (seen in recorded traffic).
 - An assignment can be read at once but takes effect late: after `lag`, or `lags` of its role (Azure RBAC: minutes).
 - `effective` is what other services ask; assignments are inherited from parent scopes.
 - A principal is unknown to the service until it has been replicated, unless the caller says its type.
@@ -13,7 +14,7 @@ from typing import Any
 
 from local.cloud.arm import SUBSCRIPTION, Arm, Resource, error, iso
 from local.cloud.entra import TENANT, Entra, Principal
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 LAG_SECONDS = 90.0
 REPLICATION_SECONDS = 30.0
@@ -68,7 +69,7 @@ class Roles:
         }
         return self._store(scope, str(uuid.uuid4()), properties, since=self._arm.clock.time(), by=str(uuid.uuid4()))
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         caller = self._arm.caller(call)
         assert caller, "the guard lets nobody else through"
         scope, name = f"/{call.params['scope']}", call.params["name"]
@@ -87,7 +88,7 @@ class Roles:
         assignment = self._store(scope, name, properties, since=since, by=by)
         # The answer to the PUT itself doesn't name the creator yet (seen in recorded traffic).
         answer = assignment | {"properties": {**assignment["properties"], "createdBy": None}}
-        return Reply(status=200 if existing else 201, body=answer)
+        return Reply(status=201, body=answer)
 
     def _unknown(self, properties: dict[str, Any]) -> Reply | None:
         kind, id = properties.get("principalType"), properties["principalId"]
@@ -113,9 +114,9 @@ class Roles:
         return None
 
     def _conflict(self, scope: str, id: str, properties: dict[str, Any]) -> Reply | None:
-        wanted = (scope.lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
+        asked = (scope.lower(), properties["principalId"], _guid(properties["roleDefinitionId"]))
         for other in self._arm.of_type(_TYPE):
-            same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == wanted
+            same = (other["properties"]["scope"].lower(), other["properties"]["principalId"], _role(other)) == asked
             if same and other["id"].lower() != id.lower():
                 return error(
                     409,
@@ -131,15 +132,15 @@ class Roles:
                 )
         return None
 
-    def _get(self, call: WireRequest) -> Reply:
+    def _get(self, call: CloudRequest) -> Reply:
         assignment = self._arm.find(call.path)
         return Reply(body=assignment) if assignment else _absent(call)
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         assignment = self._arm.remove(call.path)
         return Reply(body=assignment) if assignment else Reply(status=204)
 
-    def _list(self, call: WireRequest) -> Reply:
+    def _list(self, call: CloudRequest) -> Reply:
         scope, condition = f"/{call.params['scope']}", call.query.get("$filter", "")
         principal = re.search(r"(?:principalId eq |assignedTo\()'([^']*)'", condition)
         found = [
@@ -194,5 +195,5 @@ def _kind(principal: Principal) -> str:
     return "ServicePrincipal" if principal.kind == "app" else "User"
 
 
-def _absent(call: WireRequest) -> Reply:
+def _absent(call: CloudRequest) -> Reply:
     return error(404, "RoleAssignmentNotFound", f"The role assignment '{call.params['name']}' is not found.")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from local.cloud.arm import REGION, Arm, Operation, Resource, error, iso, not_found
-from local.cloud.wire import Reply, Route, WireRequest
+from local.cloud.wire import CloudRequest, Reply, Route
 
 CREATE_SECONDS = 25.0
 TYPE = "Microsoft.Storage/storageAccounts"
@@ -32,32 +32,24 @@ class Storage:
         self.blobs: dict[str, list[str]] = {}
         self._creating: dict[str, str] = {}
         routes = [
-            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", self._list),
-            Route("GET", f"{_GROUP}/providers/{TYPE}", self._list),
+            Route("GET", f"/subscriptions/{{subscription}}/providers/{TYPE}", arm.list_of(TYPE)),
+            Route("GET", f"{_GROUP}/providers/{TYPE}", arm.list_of(TYPE)),
             Route(
                 "POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability", self._free
             ),
             Route("PUT", _ACCOUNT, self._put),
             Route("PATCH", _ACCOUNT, self._patch),
-            Route("GET", _ACCOUNT, self._get),
+            Route("GET", _ACCOUNT, arm.get),
             Route("DELETE", _ACCOUNT, self._delete),
             Route("GET", _POLL, self._poll),
-            Route("GET", f"{_ACCOUNT}/blobServices/default/containers", self._containers),
+            Route("GET", f"{_ACCOUNT}/blobServices/default/containers", arm.list_of(CONTAINER_TYPE)),
             Route("PUT", _CONTAINER, self._put_container),
             Route("GET", _CONTAINER, self._get_container),
             Route("DELETE", _CONTAINER, self._delete_container),
         ]
         arm.wire.mount(routes, guard=arm.guard)
 
-    def _list(self, call: WireRequest) -> Reply:
-        under = call.path[: call.path.lower().index("/providers/")]
-        return Reply(body={"value": list(self._arm.of_type(TYPE, under=f"{under}/"))})
-
-    def _get(self, call: WireRequest) -> Reply:
-        account = self._arm.find(call.path)
-        return Reply(body=account) if account else not_found(call)
-
-    def _free(self, call: WireRequest) -> Reply:
+    def _free(self, call: CloudRequest) -> Reply:
         refused = self._refuse_name(call.body["name"])
         if refused is None:
             return Reply(body={"nameAvailable": True})
@@ -77,7 +69,7 @@ class Storage:
             return error(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
         return None
 
-    def _put(self, call: WireRequest) -> Reply:
+    def _put(self, call: CloudRequest) -> Reply:
         existing = self._arm.find(call.path)
         refused = self._refuse_name(call.params["account"], call.path)
         if refused:
@@ -92,13 +84,13 @@ class Storage:
         self._creating[operation.id] = call.path
         return self._pending(call, operation, call.body["location"])
 
-    def _patch(self, call: WireRequest) -> Reply:
+    def _patch(self, call: CloudRequest) -> Reply:
         account = self._arm.find(call.path)
         if account is None:
             return not_found(call)
         properties = account["properties"] | call.body.get("properties", {})
-        kept = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
-        return Reply(body=self._arm.store(account | kept | {"properties": properties}))
+        changed = {key: call.body[key] for key in ("tags", "identity") if key in call.body}
+        return Reply(body=self._arm.store(account | changed | {"properties": properties}))
 
     def _account(self, id: str, sent: dict[str, Any]) -> Resource:
         name, now = id.rpartition("/")[2], iso(self._arm.clock.time())
@@ -136,7 +128,7 @@ class Storage:
             "properties": defaults | sent.get("properties", {}),
         }
 
-    def _poll(self, call: WireRequest) -> Reply:
+    def _poll(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
         if operation is None:
             return error(404, "NotFound", "The operation was not found.")
@@ -144,23 +136,20 @@ class Storage:
             return self._pending(call, operation, call.params["location"])
         return Reply(body=self._arm.find(self._creating[operation.id]))
 
-    def _pending(self, call: WireRequest, operation: Operation, location: str) -> Reply:
+    def _pending(self, call: CloudRequest, operation: Operation, location: str) -> Reply:
         provider = f"/subscriptions/{call.params['subscription']}/providers/Microsoft.Storage"
         path = f"{provider}/locations/{location}/asyncoperations/{operation.id}"
         link = self._arm.link(path, call.query["api-version"])
         return Reply(status=202, headers={"Location": f"{link}&monitor=true", "Retry-After": "17"})
 
-    def _delete(self, call: WireRequest) -> Reply:
+    def _delete(self, call: CloudRequest) -> Reply:
         if self._arm.remove(call.path) is None:
             return Reply(status=204)
         for container in self._arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"):
             self._arm.remove(container["id"])
         return Reply()
 
-    def _containers(self, call: WireRequest) -> Reply:
-        return Reply(body={"value": list(self._arm.of_type(CONTAINER_TYPE, under=f"{call.path}/"))})
-
-    def _put_container(self, call: WireRequest) -> Reply:
+    def _put_container(self, call: CloudRequest) -> Reply:
         if self._arm.find(call.path.rsplit("/blobServices/", 1)[0]) is None:
             return not_found(call)
         existing = self._arm.find(call.path)
@@ -206,11 +195,11 @@ class Storage:
             },
         }
 
-    def _get_container(self, call: WireRequest) -> Reply:
+    def _get_container(self, call: CloudRequest) -> Reply:
         container = self._arm.find(call.path)
         return Reply(body=container) if container else error(404, "ContainerNotFound", _NO_CONTAINER)
 
-    def _delete_container(self, call: WireRequest) -> Reply:
+    def _delete_container(self, call: CloudRequest) -> Reply:
         return Reply(status=200 if self._arm.remove(call.path) else 204)
 
 

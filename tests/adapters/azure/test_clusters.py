@@ -7,7 +7,7 @@ import yaml  # type: ignore[import-untyped]
 
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.resources.aks import TYPE
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.domain.cluster import cluster_id
@@ -47,7 +47,7 @@ async def test_a_list_of_clusters_is_read_to_its_last_page(world: World, cluster
         "value": [first],
         "nextLink": f"{world.wire.url}/subscriptions/{SUBSCRIPTION}/providers/{TYPE}?api-version=2026-08-01",
     }
-    world.wire.order(OrderedFault(on="managedClusters", kind="answer", reply=Reply(body=page)))
+    world.wire.inject(InjectedFault(on="managedClusters", kind="answer", reply=Reply(body=page)))
     world.aks.add("aks-west")
     assert [c.name for c in await clusters.list()] == ["aks-east", "aks-east", "aks-west"]
 
@@ -70,7 +70,7 @@ async def test_a_list_that_is_refused_says_so(
     world: World, clusters: Clusters, status: int, code: str, reason: str
 ) -> None:
     refusal = Reply(status=status, body={"error": {"code": code, "message": "no"}})
-    world.wire.order(OrderedFault(on="managedClusters", kind="answer", reply=refusal))
+    world.wire.inject(InjectedFault(on="managedClusters", kind="answer", reply=refusal))
     with pytest.raises(TemporaryError, match=reason):
         await clusters.list()
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.wire import OrderedFault
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from shared.adapters.azure.events import Events
 from shared.adapters.azure.inventory import Inventory
@@ -121,7 +121,7 @@ async def test_an_event_reaches_the_topic_as_it_was_given(world: World) -> None:
 async def test_a_refused_event_is_worth_another_try_and_isn_t_sent_twice(world: World) -> None:
     events = Events(f"{world.wire.url}/topics/meshward/api/events", **sdk.aio(world, world.entra.add("verifier")))
     world.event_grid.topic("meshward")
-    world.wire.order(OrderedFault(on="POST /topics/", kind="answer"))
+    world.wire.inject(InjectedFault(on="POST /topics/", kind="answer"))
     with pytest.raises(TemporaryError):
         await events.publish(id="1", type="T", source="/v", subject="s", time=world.clock.now(), data={})
     assert len([e for e in world.wire.exchanges if "/topics/" in e.url]) == 1

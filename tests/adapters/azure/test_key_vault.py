@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from local.cloud.key_vault.vault import Vault
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, OLD_ROOT, seed_trust
 from shared.adapters.azure.key_vault import KeyVault
@@ -124,27 +124,27 @@ _THROTTLED = Reply(status=429, headers={"Retry-After": "7"}, body={"error": {"co
 @pytest.mark.parametrize(
     "fault",
     [
-        OrderedFault(on="POST .*/create", kind="lose", times=2),
-        OrderedFault(on="POST .*/create", kind="double", times=2),
-        OrderedFault(on="POST .*/merge", kind="lose"),
-        OrderedFault(on="POST .*/merge", kind="double"),
-        OrderedFault(on="POST .*/sign", kind="answer", times=2),
-        OrderedFault(on="PATCH ", kind="after"),
-        OrderedFault(on="GET ", kind="answer", times=5, reply=_THROTTLED),
+        InjectedFault(on="POST .*/create", kind="lose", times=2),
+        InjectedFault(on="POST .*/create", kind="double", times=2),
+        InjectedFault(on="POST .*/merge", kind="lose"),
+        InjectedFault(on="POST .*/merge", kind="double"),
+        InjectedFault(on="POST .*/sign", kind="answer", times=2),
+        InjectedFault(on="PATCH ", kind="after"),
+        InjectedFault(on="GET ", kind="answer", times=5, reply=_THROTTLED),
     ],
     ids=["creation lost", "creation doubled", "merge lost", "merge doubled", "not signed", "denied", "throttled"],
 )
 async def test_one_root_is_made_whatever_happens_on_the_way(
-    keys: KeyVault, world: World, vault: Vault, fault: OrderedFault
+    keys: KeyVault, world: World, vault: Vault, fault: InjectedFault
 ) -> None:
-    world.wire.order(fault)
+    world.wire.inject(fault)
     await made(keys, world)
     assert fault.times == 0
     assert [bool(v.tags) for v in vault.certificate(NAME).versions] == [False, True]
 
 
 async def test_the_services_wish_to_wait_is_passed_on(keys: KeyVault, world: World) -> None:
-    world.wire.order(OrderedFault(on="GET ", kind="answer", reply=_THROTTLED))
+    world.wire.inject(InjectedFault(on="GET ", kind="answer", reply=_THROTTLED))
     with pytest.raises(TemporaryError) as caught:
         await keys.certificates()
     assert caught.value.retry_after == 7

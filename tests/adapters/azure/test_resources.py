@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import TENANT, World
 from shared.adapters.azure.resources import AzureResources
 from shared.domain.errors import PermanentError, TemporaryError
@@ -142,7 +142,7 @@ async def test_an_identity_that_isnt_known_everywhere_is_granted_later(
     world: World, resources: AzureResources, wanted: Protection
 ) -> None:
     unknown = {"error": {"code": "PrincipalNotFound", "message": "Principal does not exist in the directory."}}
-    world.wire.order(OrderedFault(on="PUT .*/roleAssignments/", kind="answer", reply=Reply(status=400, body=unknown)))
+    world.wire.inject(InjectedFault(on="PUT .*/roleAssignments/", kind="answer", reply=Reply(status=400, body=unknown)))
     grant = Grant(principal=wanted.cluster_principal, role=BLOB_DATA_READER, scope=wanted.cluster_id)
     with pytest.raises(TemporaryError, match="PrincipalNotFound"):
         await resources.grant(grant)
@@ -151,7 +151,7 @@ async def test_an_identity_that_isnt_known_everywhere_is_granted_later(
 async def test_a_throttled_write_is_sent_once_and_says_when_to_come_back(
     world: World, resources: AzureResources, wanted: Protection
 ) -> None:
-    world.wire.order(OrderedFault(on="PUT", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
+    world.wire.inject(InjectedFault(on="PUT", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
     with pytest.raises(TemporaryError) as caught:
         await resources.create_group(wanted, wanted.group)
     assert caught.value.retry_after == 17
@@ -159,7 +159,7 @@ async def test_a_throttled_write_is_sent_once_and_says_when_to_come_back(
 
 
 async def test_a_lost_answer_is_worth_another_try(world: World, resources: AzureResources, wanted: Protection) -> None:
-    world.wire.order(OrderedFault(on="PUT", kind="lose", times=2))  # the connection pool repeats a PUT once by itself
+    world.wire.inject(InjectedFault(on="PUT", kind="lose", times=2))  # the connection pool repeats a PUT once by itself
     with pytest.raises(TemporaryError, match="Unreachable"):
         await resources.create_group(wanted, wanted.group)
     assert await resources.group(wanted, wanted.group) is not None
@@ -169,6 +169,6 @@ async def test_what_azure_refuses_is_told_in_its_words(
     world: World, resources: AzureResources, wanted: Protection
 ) -> None:
     refused = {"error": {"code": "RequestDisallowedByPolicy", "message": "Accounts need a private endpoint."}}
-    world.wire.order(OrderedFault(on="PUT .*/storageAccounts/", kind="answer", reply=Reply(status=403, body=refused)))
+    world.wire.inject(InjectedFault(on="PUT .*/storageAccounts/", kind="answer", reply=Reply(status=403, body=refused)))
     with pytest.raises(PermanentError, match=r"RequestDisallowedByPolicy.*Accounts need a private endpoint"):
         await resources.create_account(wanted)

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.backup.protocol import JobOutcome
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.vaults import JobOutcome
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.cluster_restores import ClusterRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
@@ -88,11 +88,11 @@ async def test_an_accepted_restore_has_no_job_at_first(world: World, restores: C
 async def test_a_restore_is_sent_once_whatever_the_answer(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
     for fault in (
-        OrderedFault(on="POST .*/restore$", kind="answer", reply=Reply(status=429, headers={"Retry-After": "7"})),
-        OrderedFault(on="POST .*/restore$", kind="after", reply=Reply(status=503)),
-        OrderedFault(on="POST .*/restore$", kind="lose"),
+        InjectedFault(on="POST .*/restore$", kind="answer", reply=Reply(status=429, headers={"Retry-After": "7"})),
+        InjectedFault(on="POST .*/restore$", kind="after", reply=Reply(status=503)),
+        InjectedFault(on="POST .*/restore$", kind="lose"),
     ):
-        world.wire.order(fault)
+        world.wire.inject(fault)
         with pytest.raises(TemporaryError):
             await restores.send(plan)
     assert sum(e.method == "POST" and "/restore?" in e.url for e in world.wire.exchanges) == 3
@@ -100,7 +100,7 @@ async def test_a_restore_is_sent_once_whatever_the_answer(world: World, restores
 
 async def test_a_restore_whose_answer_was_lost_is_found_among_the_jobs(world: World, restores: ClusterRestores) -> None:
     plan = await planned(world, restores)
-    world.wire.order(OrderedFault(on="POST .*/restore$", kind="lose"))
+    world.wire.inject(InjectedFault(on="POST .*/restore$", kind="lose"))
     with pytest.raises(TemporaryError):
         await restores.send(plan)
     (found,) = await restores.restores(plan.item, world.clock.now() - MINUTE)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.recovery_vaults import RecoveryVaults
 from shared.domain.errors import TemporaryError
@@ -77,7 +77,7 @@ async def test_an_empty_vault_is_deleted(world: World, vaults: RecoveryVaults, w
 async def test_a_throttled_read_says_when_to_come_back(
     world: World, vaults: RecoveryVaults, wanted: Protection
 ) -> None:
-    world.wire.order(OrderedFault(on="GET", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
+    world.wire.inject(InjectedFault(on="GET", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
     with pytest.raises(TemporaryError, match="reading Recovery Services vault rsv-aks-new") as caught:
         await vaults.vault(wanted)
     assert caught.value.retry_after == 17

@@ -6,8 +6,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from local.cloud.backup.protocol import JobOutcome
-from local.cloud.wire import OrderedFault
+from local.cloud.vaults import JobOutcome
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from shared.adapters.backup.share_restores import ShareRestores
 from shared.domain.errors import NotConverged, NotFound, PermanentError, TemporaryError
@@ -103,7 +103,7 @@ async def test_an_accepted_restore_has_no_job_at_first(world: World, restores: S
 
 async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: World, restores: ShareRestores) -> None:
     plan = await planned(world, restores)
-    world.wire.order(OrderedFault(on="POST .*/restore$", kind="lose"))
+    world.wire.inject(InjectedFault(on="POST .*/restore$", kind="lose"))
     with pytest.raises(TemporaryError):
         await restores.send(plan)
     item = await restores.item_of(plan.item.id)

@@ -8,7 +8,7 @@ import pytest
 
 from local.cloud.arm import Resource
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, ClusterApi, Kubernetes
@@ -107,7 +107,7 @@ async def test_a_patch_of_what_somebody_changed_meanwhile_is_refused(
 async def test_failures_say_whether_another_try_helps(
     api: ClusterApi, world: World, reply: Reply, error: type[Exception], retry_after: float | None
 ) -> None:
-    world.wire.order(OrderedFault(on="GET /k8s/", kind="answer", reply=reply))
+    world.wire.inject(InjectedFault(on="GET /k8s/", kind="answer", reply=reply))
     with pytest.raises(error) as caught:
         await api.list(POD)
     assert getattr(caught.value, "retry_after", None) == retry_after
@@ -115,7 +115,7 @@ async def test_failures_say_whether_another_try_helps(
 
 
 async def test_a_lost_answer_is_worth_another_try(api: ClusterApi, world: World) -> None:
-    world.wire.order(OrderedFault(on="GET /k8s/", kind="lose", times=2))
+    world.wire.inject(InjectedFault(on="GET /k8s/", kind="lose", times=2))
     with pytest.raises(TemporaryError, match="Unreachable"):
         await api.list(POD)
     assert await api.list(NAMESPACE)
@@ -123,7 +123,7 @@ async def test_a_lost_answer_is_worth_another_try(api: ClusterApi, world: World)
 
 async def test_a_change_whose_answer_is_lost_is_not_sent_again(api: ClusterApi, world: World) -> None:
     await api.apply(CONFIG_MAP, settings_map(colour="red"))
-    world.wire.order(OrderedFault(on="PATCH /k8s/", kind="lose"))
+    world.wire.inject(InjectedFault(on="PATCH /k8s/", kind="lose"))
     before = world.wire.calls
     with pytest.raises(TemporaryError, match="Unreachable"):
         await api.patch(CONFIG_MAP, "settings", "shop", {"data": {"colour": "blue"}})
@@ -142,5 +142,5 @@ async def test_the_way_to_an_api_server_is_asked_for_once_and_again_when_nobody_
     assert [await asked() for _ in range(3)] == [1, 1, 1]
     await world.clock.advance(timedelta(days=30))
     assert await asked() == 1
-    world.wire.order(OrderedFault(on="GET /k8s/", kind="lose", times=2))
+    world.wire.inject(InjectedFault(on="GET /k8s/", kind="lose", times=2))
     assert [await asked(), await asked(), await asked()] == [1, 2, 2]

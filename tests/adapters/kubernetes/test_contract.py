@@ -10,7 +10,9 @@ import pytest
 
 from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.world import World
-from tests.contracts.kubernetes import ClusterUnderTest, KubernetesContract, admin, opened
+from tests.contracts.kubernetes import KubernetesContract
+from tests.worlds.api_objects import admin
+from tests.worlds.api_server import ClusterUnderTest, opened
 
 
 class TestSimulatedApiServer(KubernetesContract):
@@ -22,7 +24,7 @@ class TestSimulatedApiServer(KubernetesContract):
         async def wait() -> None:
             await world.clock.advance(timedelta(seconds=1))
 
-        async def forget() -> None:
+        async def compact() -> None:
             simulated.forget_history()
 
         simulated.authorization_mode = "RBAC"
@@ -33,7 +35,7 @@ class TestSimulatedApiServer(KubernetesContract):
         url = f"{world.wire.url}/k8s/aks-east"
         async with (
             httpx2.AsyncClient(base_url=url, headers=headers, verify=trust, trust_env=False, timeout=60) as other,
-            # Without `wait`, its kubelets stand still.
-            opened(world, "aks-east", other, wait=wait, forget=forget, held=nullcontext) as cluster,
+            # Its kubelets stand still as long as nobody waits.
+            opened(world, "aks-east", other, wait=wait, compact=compact, paused=nullcontext) as cluster,
         ):
             yield cluster

@@ -9,9 +9,9 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource, error, iso
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import OrderedFault
+from local.cloud.vaults import JobOutcome
+from local.cloud.wire import InjectedFault
 from local.host.durable import OrchestrationState
 from local.host.management import PREFIX
 from local.stage import RunningApp
@@ -249,7 +249,7 @@ async def test_a_restore_whose_job_isn_t_learnt_of_keeps_its_lease_until_it_has_
 ) -> None:
     calm.world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=5 * 3600))
     answer = error(status, "Unknown", "the operation isn't known")
-    calm.world.wire.order(OrderedFault("GET .*/vaults/[^/]+/backupOperations/", "answer", 100, answer))
+    calm.world.wire.inject(InjectedFault("GET .*/vaults/[^/]+/backupOperations/", "answer", 100, answer))
     result = await verdict(calm, back_up(calm, "share"))
     assert (result["verdict"], result["left_over"]) == ("Inconclusive", 0)
     assert list((calm.store / "leases").glob("*/*.gone")) == []

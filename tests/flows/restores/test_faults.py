@@ -13,7 +13,7 @@ import pytest
 from functions.restores import check_steps, plan_steps, restore_steps, staging_steps
 from local import scenario
 from local.cloud.resources.file_shares import DATA_ROLES
-from local.cloud.wire import OrderedFault
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
@@ -118,7 +118,7 @@ async def test_every_activity_gets_over_a_request_that_is(stage: RunningApp, fau
 
 
 async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: RunningApp) -> None:
-    striking = Striking(stage, lambda on: OrderedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+    striking = Striking(stage, lambda on: InjectedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
     await verified(stage)
     assert striking.met == SENDING
 

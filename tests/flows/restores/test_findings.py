@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from local.cloud.backup.protocol import JobOutcome, OrderedWarning
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.pod_status import Exit
+from local.cloud.vaults import JobOutcome, WarningDetail
 from local.stage import RunningApp
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, isolated, verdict, verify
@@ -102,7 +102,7 @@ async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: RunningApp) -
     ],
 )
 async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: RunningApp, text: str, verdict_is: str) -> None:
-    warned = OrderedWarning("KubernetesBackupGenericWarning", text, "shop")
+    warned = WarningDetail("KubernetesBackupGenericWarning", text, "shop")
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(warnings=(warned,)))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], result["restore_status"]) == (verdict_is, "CompletedWithWarnings")

@@ -10,10 +10,10 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import SUBSCRIPTION, Resource
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.machines import MachineDisk
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.wire import OrderedFault
+from local.cloud.vaults import JobOutcome
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import RunningApp
@@ -256,7 +256,7 @@ async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: RunningApp)
 
 
 async def test_a_request_that_the_network_doubles_is_two_restores_whose_disks_are_removed(stage: RunningApp) -> None:
-    stage.world.wire.order(OrderedFault(on="/restore$", kind="double"))
+    stage.world.wire.inject(InjectedFault(on="/restore$", kind="double"))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], len(restores(stage))) == ("Verified", 2)
 

@@ -12,9 +12,9 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
 from local.cloud.resources.machines import DISKS, MachineDisk
-from local.cloud.wire import OrderedFault
+from local.cloud.vaults import JobOutcome
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, RunningApp
@@ -161,7 +161,7 @@ async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_
 
     order(stage, JobOutcome(seconds=545))  # some time before it is looked at
     stage.host.on_invocation(disturb)
-    stage.world.wire.order(OrderedFault(on="POST .*/restore$", kind="answer", times=2))
+    stage.world.wire.inject(InjectedFault(on="POST .*/restore$", kind="answer", times=2))
     job = back_up(stage)
     await stage.run(f"verify-{job['name']}", SOON)
     assert found(stage, job)["verdict"] == "Verified"
@@ -237,7 +237,7 @@ async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: Ru
 async def test_a_request_that_the_network_doubles_is_two_restores_and_what_both_staged_is_removed(
     stage: RunningApp,
 ) -> None:
-    stage.world.wire.order(OrderedFault(on="/restore$", kind="double"))
+    stage.world.wire.inject(InjectedFault(on="/restore$", kind="double"))
     result = await verdict(stage, back_up(stage))
     assert (result["verdict"], len(restores(stage))) == ("Verified", 2)
 

@@ -9,8 +9,8 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
-from local.cloud.backup.protocol import JobOutcome
-from local.cloud.wire import OrderedFault
+from local.cloud.vaults import JobOutcome
+from local.cloud.wire import InjectedFault
 from local.host.management import PREFIX
 from local.stage import RunningApp
 from tests.worlds.times import HOUR
@@ -148,13 +148,13 @@ async def test_each_job_is_told_once_and_a_quiet_tick_costs_one_query(stage: Run
 
 
 async def test_a_job_that_could_not_be_told_is_told_later(stage: RunningApp) -> None:
-    fault = stage.world.wire.order(OrderedFault(on=f"POST /topics/{scenario.TOPIC}", kind="answer", times=3))
+    fault = stage.world.wire.inject(InjectedFault(on=f"POST /topics/{scenario.TOPIC}", kind="answer", times=3))
     assert (await verdict(stage, back_up(stage)))["verdict"] == "Verified"
     assert fault.times == 0
 
 
 async def test_a_lost_answer_of_the_topic_sends_the_event_twice_and_starts_one_run(stage: RunningApp) -> None:
-    stage.world.wire.order(OrderedFault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"))
+    stage.world.wire.inject(InjectedFault(on=f"POST /topics/{scenario.TOPIC}", kind="lose"))
     await verdict(stage, back_up(stage))
     await stage.clock.advance(HOUR)
     assert (len(stage.world.event_grid.deliveries), len(runs(stage))) == (2, 1)
@@ -211,7 +211,7 @@ async def test_an_event_that_cant_be_right_is_dead_lettered_and_starts_nothing(c
 
 @pytest.mark.parametrize("kind", ["cluster", "share"])
 async def test_a_request_that_the_network_doubles_is_two_restores_and_one_verdict(place: RunningApp, kind: str) -> None:
-    place.world.wire.order(OrderedFault(on="/restore$", kind="double"))
+    place.world.wire.inject(InjectedFault(on="/restore$", kind="double"))
     result = await verdict(place, back_up(place, kind))
     assert (result["verdict"], len(restores(place))) == ("Verified", 2)
 

@@ -10,7 +10,7 @@ import pytest
 from functions.engine.activities import Activity
 from functions.trust import members, rotation
 from functions.trust.linkerd import issuers
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.process import Moment
 from local.scenario import OLD_ROOT
 from local.stage import RunningApp
@@ -54,21 +54,21 @@ class Unanswered(Trouble):
     """Nothing that it asks answers."""
 
     def before(self) -> None:
-        self.stage.world.wire.order(OrderedFault(on=".", kind="answer", times=1000, reply=Reply(status=500)))
+        self.stage.world.wire.inject(InjectedFault(on=".", kind="answer", times=1000, reply=Reply(status=500)))
 
 
 class Broken(Trouble):
     """It fails on what it can't understand."""
 
     def before(self) -> None:
-        self.stage.world.wire.order(OrderedFault(on=".", kind="answer", times=1000, reply=GARBLED))
+        self.stage.world.wire.inject(InjectedFault(on=".", kind="answer", times=1000, reply=GARBLED))
 
 
 class Killed(Trouble):
     """Its worker dies right after its first effect, or, if it has none, before it can answer."""
 
     def before(self) -> None:
-        self.stage.world.wire.order(OrderedFault(on=WRITE, kind="lose", then=self.stage.host.kill_worker))
+        self.stage.world.wire.inject(InjectedFault(on=WRITE, kind="lose", then=self.stage.host.kill_worker))
 
     def after(self) -> bool:
         without_effect = any(fault.times for fault in self.stage.world.wire.faults)
@@ -117,7 +117,7 @@ async def test_no_activity_of_the_renewal_of_issuers_can_fail_so_that_a_handshak
         assert trouble.struck == trouble.names
         assert len(issuers_written(stage)) == 1
         (plane,) = stage.world.linkerd.control_planes.values()
-        assert all(i.issuer and i.issuer.closes > stage.clock.time() + 40 * 3600 for i in plane.identities.values())
+        assert all(i.issuer and i.issuer.not_after > stage.clock.time() + 40 * 3600 for i in plane.identities.values())
         assert not stage.world.linkerd.failed
         assert not stage.world.linkerd.violations
 

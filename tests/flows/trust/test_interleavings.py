@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.scenario import OLD_ROOT
 from local.stage import RunningApp
@@ -44,12 +44,12 @@ def missed(stage: RunningApp, much: int) -> None:
 
 def refused(stage: RunningApp, much: int) -> None:
     """The cluster's API answers with errors."""
-    stage.world.wire.order(OrderedFault(on="/k8s/", kind="answer", times=7 * much, reply=Reply(status=500)))
+    stage.world.wire.inject(InjectedFault(on="/k8s/", kind="answer", times=7 * much, reply=Reply(status=500)))
 
 
 def lost(stage: RunningApp, much: int) -> None:
     """Changes are made, and their answers lost."""
-    stage.world.wire.order(OrderedFault(on="PATCH|POST .*/(create|merge)$", kind="lose", times=much))
+    stage.world.wire.inject(InjectedFault(on="PATCH|POST .*/(create|merge)$", kind="lose", times=much))
 
 
 def east(stage: RunningApp) -> SimulatedCluster:

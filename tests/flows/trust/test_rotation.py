@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.management import PREFIX
 from local.scenario import OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import RunningApp
@@ -151,22 +151,22 @@ def phase_of(stage: RunningApp) -> str | None:
 async def test_faults_on_the_way_delay_a_rotation_and_change_nothing_else(stage: RunningApp) -> None:
     throttled = Reply(status=429, headers={"Retry-After": "40"})
     faults = [
-        OrderedFault(on="GET .*managedClusters", kind="answer", times=2, reply=throttled),
-        OrderedFault(on="listClusterUserCredential", kind="answer", times=2, reply=Reply(status=500)),
-        OrderedFault(on="POST .*/create", kind="lose"),
-        OrderedFault(on="POST .*/merge", kind="double"),
-        OrderedFault(on="POST .*/sign", kind="after", times=2),
-        OrderedFault(on="GET .*/vaults/", kind="answer", times=3, reply=throttled),
-        OrderedFault(on="PATCH .*/configmaps/", kind="lose"),
-        OrderedFault(on="PATCH .*/deployments/", kind="double", times=3),
-        OrderedFault(on="PATCH .*/deployments/", kind="after", times=3),
-        OrderedFault(on="PATCH .*/statefulsets/", kind="lose"),
-        OrderedFault(on="PATCH .*/secrets/", kind="after"),
-        OrderedFault(on="GET .*/proxy/metrics", kind="answer", times=9),
-        OrderedFault(on="GET .*/k8s/.*/pods$", kind="lose", times=4),
+        InjectedFault(on="GET .*managedClusters", kind="answer", times=2, reply=throttled),
+        InjectedFault(on="listClusterUserCredential", kind="answer", times=2, reply=Reply(status=500)),
+        InjectedFault(on="POST .*/create", kind="lose"),
+        InjectedFault(on="POST .*/merge", kind="double"),
+        InjectedFault(on="POST .*/sign", kind="after", times=2),
+        InjectedFault(on="GET .*/vaults/", kind="answer", times=3, reply=throttled),
+        InjectedFault(on="PATCH .*/configmaps/", kind="lose"),
+        InjectedFault(on="PATCH .*/deployments/", kind="double", times=3),
+        InjectedFault(on="PATCH .*/deployments/", kind="after", times=3),
+        InjectedFault(on="PATCH .*/statefulsets/", kind="lose"),
+        InjectedFault(on="PATCH .*/secrets/", kind="after"),
+        InjectedFault(on="GET .*/proxy/metrics", kind="answer", times=9),
+        InjectedFault(on="GET .*/k8s/.*/pods$", kind="lose", times=4),
     ]
     for fault in faults:
-        stage.world.wire.order(fault)
+        stage.world.wire.inject(fault)
     announce(stage)
     await rotated(stage)
     assert [fault.on for fault in faults if fault.times] == []

@@ -11,7 +11,7 @@ import pytest
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.policy import TrafficPolicy
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.host.management import PREFIX
 from local.stage import RunningApp
@@ -198,18 +198,18 @@ async def test_a_cluster_whose_infra_team_granted_nothing_is_named_what_is_missi
 IDENTITY, OBJECT = ".*userAssignedIdentities", "PATCH .*k8s"
 FAULTS = {
     "Azure": [
-        OrderedFault(on=f"GET {IDENTITY}", kind="answer", reply=Reply(status=429, headers={"Retry-After": "40"})),
-        OrderedFault(on=f"GET {IDENTITY}", kind="lose"),
-        OrderedFault(on=f"PUT {IDENTITY}", kind="answer", reply=Reply(status=500)),
-        OrderedFault(on=f"PUT {IDENTITY}", kind="lose"),
-        OrderedFault(on=f"PUT {IDENTITY}", kind="double", times=2),
+        InjectedFault(on=f"GET {IDENTITY}", kind="answer", reply=Reply(status=429, headers={"Retry-After": "40"})),
+        InjectedFault(on=f"GET {IDENTITY}", kind="lose"),
+        InjectedFault(on=f"PUT {IDENTITY}", kind="answer", reply=Reply(status=500)),
+        InjectedFault(on=f"PUT {IDENTITY}", kind="lose"),
+        InjectedFault(on=f"PUT {IDENTITY}", kind="double", times=2),
     ],
     "the API server": [
-        OrderedFault(on="GET .*k8s", kind="answer", times=3, reply=Reply(status=500)),
-        OrderedFault(on=OBJECT, kind="answer", reply=Reply(status=429, headers={"Retry-After": "20"})),
-        OrderedFault(on=OBJECT, kind="lose", times=2),
-        OrderedFault(on=OBJECT, kind="after", times=2),
-        OrderedFault(on=OBJECT, kind="double", times=2),
+        InjectedFault(on="GET .*k8s", kind="answer", times=3, reply=Reply(status=500)),
+        InjectedFault(on=OBJECT, kind="answer", reply=Reply(status=429, headers={"Retry-After": "20"})),
+        InjectedFault(on=OBJECT, kind="lose", times=2),
+        InjectedFault(on=OBJECT, kind="after", times=2),
+        InjectedFault(on=OBJECT, kind="double", times=2),
     ],
 }
 
@@ -217,7 +217,7 @@ FAULTS = {
 @pytest.mark.parametrize("of", FAULTS)
 async def test_faults_on_the_way_delay_the_binding_and_change_nothing_else(stage: RunningApp, of: str) -> None:
     for fault in FAULTS[of]:
-        stage.world.wire.order(replace(fault))
+        stage.world.wire.inject(replace(fault))
     await bound(stage)
     assert not [fault for fault in stage.world.wire.faults if fault.times]
     assert len(list(stage.world.arm.of_type(FEDERATIONS))) == 1

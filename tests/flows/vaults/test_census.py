@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import OrderedFault
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.stage import RunningApp
 from shared.domain.restores.history import History, Trial, empty_history, history_path
@@ -182,7 +182,7 @@ async def test_the_cost_of_a_census_does_not_grow_with_the_clusters_that_are_pro
 
 async def test_an_attempt_that_fails_is_made_good_an_hour_later(stage: RunningApp) -> None:
     await stage.clock.advance(timedelta(hours=19, minutes=50))
-    stage.world.wire.order(OrderedFault(on="POST .*ResourceGraph", kind="answer"))
+    stage.world.wire.inject(InjectedFault(on="POST .*ResourceGraph", kind="answer"))
     await stage.clock.advance(timedelta(minutes=30))
     assert not (stage.store / "census" / "2027-01-16.json").exists()
     await stage.clock.advance(HOUR)

@@ -12,7 +12,7 @@ import pytest
 
 import functions
 from functions.vaults import bindings, planning, steps, volume_steps
-from local.cloud.wire import OrderedFault
+from local.cloud.wire import InjectedFault
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
@@ -100,7 +100,7 @@ async def test_every_activity_gets_over_a_request_that_is(stage: RunningApp, fau
 
 
 async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: RunningApp) -> None:
-    striking = Striking(stage, lambda on: OrderedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+    striking = Striking(stage, lambda on: InjectedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     assert striking.met == SENDING

@@ -11,7 +11,7 @@ import pytest
 
 from local.cloud.arm import Resource
 from local.cloud.resources.aks import cluster_id
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.management import PREFIX
 from local.stage import RunningApp
 from shared.domain.vaults.protection import CONTRIBUTOR
@@ -182,20 +182,20 @@ async def test_a_worker_killed_in_a_step_is_made_good(stage: RunningApp, step: s
 @pytest.mark.parametrize(
     "fault",
     [
-        OrderedFault(on="PUT", kind="answer", times=5, reply=Reply(status=429, headers={"Retry-After": "40"})),
-        OrderedFault(on="(PUT|GET) .*(storageAccounts|backupVaults)", kind="answer", times=12),
-        OrderedFault(on="PUT", kind="answer", times=5, reply=Reply(status=500)),
-        OrderedFault(on="PUT", kind="after", times=20),
-        OrderedFault(on="PUT", kind="lose", times=20),
-        OrderedFault(on="PUT|POST", kind="double", times=50),
-        OrderedFault(on="POST .*validateForBackup", kind="after", times=3),
+        InjectedFault(on="PUT", kind="answer", times=5, reply=Reply(status=429, headers={"Retry-After": "40"})),
+        InjectedFault(on="(PUT|GET) .*(storageAccounts|backupVaults)", kind="answer", times=12),
+        InjectedFault(on="PUT", kind="answer", times=5, reply=Reply(status=500)),
+        InjectedFault(on="PUT", kind="after", times=20),
+        InjectedFault(on="PUT", kind="lose", times=20),
+        InjectedFault(on="PUT|POST", kind="double", times=50),
+        InjectedFault(on="POST .*validateForBackup", kind="after", times=3),
     ],
     ids=["throttled", "unavailable", "broken", "done but denied", "answer lost", "doubled", "validation denied"],
 )
 async def test_faults_on_the_way_delay_protection_and_change_nothing_else(
-    stage: RunningApp, fault: OrderedFault
+    stage: RunningApp, fault: InjectedFault
 ) -> None:
-    stage.world.wire.order(fault)
+    stage.world.wire.inject(fault)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
     assert len(of(stage.world, "Microsoft.DataProtection/backupVaults")) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from functions.vaults import bindings, releases
 from local.cloud.arm import Resource
-from local.cloud.wire import OrderedFault
+from local.cloud.wire import InjectedFault
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
@@ -74,7 +74,7 @@ async def test_every_activity_gets_over_a_request_that_is(stage: RunningApp, fau
 
 
 async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_effect(stage: RunningApp) -> None:
-    striking = Striking(stage, lambda on: OrderedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
+    striking = Striking(stage, lambda on: InjectedFault(on, "lose", then=stage.host.kill_worker), REQUESTS)
     await released(stage)
     assert striking.met == SENDING
 

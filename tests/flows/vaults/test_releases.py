@@ -9,7 +9,7 @@ import pytest
 
 from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
-from local.cloud.wire import OrderedFault, Reply
+from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
@@ -165,7 +165,7 @@ async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: RunningA
         tags = {"meshward:cluster": f"rg-clusters/aks-{name}", "meshward:cluster-created-at": born}
         stage.world.arm.store({**ours, "id": f"{ours['id']}-{name}", "name": f"{ours['name']}-{name}", "tags": tags})
     refused = Reply(status=403, body={"error": {"code": "AuthorizationFailed", "message": "no"}})
-    stage.world.wire.order(OrderedFault("GET .*/backupVaults/bv-aks-b-", "answer", 1000, refused))
+    stage.world.wire.inject(InjectedFault("GET .*/backupVaults/bv-aks-b-", "answer", 1000, refused))
     await stage.clock.advance(11 * DAY)
     assert [release.id for release in releases(stage)] == [f"release-{ours['name']}"]
 

@@ -8,7 +8,7 @@ import pytest
 from local.cloud.arm import error
 from local.cloud.backup.protocol import refusal
 from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
-from local.cloud.wire import OrderedFault
+from local.cloud.wire import InjectedFault
 from local.host.process import InvocationFailed
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
@@ -186,7 +186,7 @@ async def test_a_quota_that_is_reached_ends_the_run_with_it_and_a_retry_finishes
     stage: RunningApp, type: str
 ) -> None:
     reply = QUOTAS[type]
-    quota = stage.world.wire.order(OrderedFault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
+    quota = stage.world.wire.inject(InjectedFault(on=f"PUT .*/{type}/[^/]+$", kind="answer", times=10_000, reply=reply))
     await stops_with(stage, reply.body["error"]["message"])
     assert reply.body["error"]["code"] in (runs(stage)[0].failure or "")
     quota.times = 0

@@ -23,16 +23,16 @@ def _tell(cluster: SimulatedCluster, deployment: Object, digest: str) -> None:
     spec, sets = deployment["spec"], cluster.owned(deployment, "ReplicaSet")
     total = {f: sum(s.get("status", {}).get(f, 0) for s in sets) for f in COUNTS}
     updated = sum(s.get("status", {}).get("replicas", 0) for s in sets if s["metadata"]["name"].endswith(digest))
-    wanted, (_, unavailable) = spec.get("replicas", 1), _limits(spec)
-    done = updated == total["replicas"] == total["availableReplicas"] == wanted
+    desired, (_, unavailable) = spec.get("replicas", 1), _limits(spec)
+    done = updated == total["replicas"] == total["availableReplicas"] == desired
     cluster.set_status(
         deployment,
         observedGeneration=deployment["metadata"]["generation"],
         **total,
         updatedReplicas=updated,
-        unavailableReplicas=max(0, max(wanted, total["replicas"]) - total["availableReplicas"]),
+        unavailableReplicas=max(0, max(desired, total["replicas"]) - total["availableReplicas"]),
         conditions=[
-            condition("Available", total["availableReplicas"] >= wanted - unavailable, "MinimumReplicasAvailable"),
+            condition("Available", total["availableReplicas"] >= desired - unavailable, "MinimumReplicasAvailable"),
             condition("Progressing", True, "NewReplicaSetAvailable" if done else "ReplicaSetUpdated"),
         ],
     )
@@ -40,19 +40,19 @@ def _tell(cluster: SimulatedCluster, deployment: Object, digest: str) -> None:
 
 def _roll(cluster: SimulatedCluster, spec: Object, new: Object, old: list[Object]) -> None:
     """One step: raise the new ReplicaSet within the surge, lower the old ones as far as availability allows."""
-    wanted, (surge, unavailable) = spec.get("replicas", 1), _limits(spec)
+    desired, (surge, unavailable) = spec.get("replicas", 1), _limits(spec)
     if spec.get("strategy", {}).get("type") == "Recreate":
         for obsolete in old:
             _scale(cluster, obsolete, 0)
-        _scale(cluster, new, 0 if any(cluster.owned(s, "Pod") for s in old) else wanted)
+        _scale(cluster, new, 0 if any(cluster.owned(s, "Pod") for s in old) else desired)
         return
     old = [s for s in old if s["spec"]["replicas"]]
     total = sum(s["spec"]["replicas"] for s in (new, *old))
     present = new["spec"]["replicas"]
-    raised = min(wanted, present + max(0, wanted + surge - total))
+    raised = min(desired, present + max(0, desired + surge - total))
     new = _scale(cluster, new, raised)
     waiting = raised - min(raised, new.get("status", {}).get("availableReplicas", 0))
-    droppable = total - present + raised - (wanted - unavailable) - waiting
+    droppable = total - present + raised - (desired - unavailable) - waiting
     for obsolete in sorted(old, key=lambda s: s.get("status", {}).get("availableReplicas", 0)):
         drop = max(0, min(droppable, obsolete["spec"]["replicas"]))
         _scale(cluster, obsolete, obsolete["spec"]["replicas"] - drop)
@@ -61,9 +61,9 @@ def _roll(cluster: SimulatedCluster, spec: Object, new: Object, old: list[Object
 
 def _limits(spec: Object) -> tuple[int, int]:
     """maxSurge and maxUnavailable in pods; not both are zero."""
-    rolling, wanted = spec.get("strategy", {}).get("rollingUpdate", {}), spec.get("replicas", 1)
-    surge = share(rolling.get("maxSurge", "25%"), wanted, math.ceil)
-    unavailable = share(rolling.get("maxUnavailable", "25%"), wanted, math.floor)
+    rolling, desired = spec.get("strategy", {}).get("rollingUpdate", {}), spec.get("replicas", 1)
+    surge = share(rolling.get("maxSurge", "25%"), desired, math.ceil)
+    unavailable = share(rolling.get("maxUnavailable", "25%"), desired, math.floor)
     return surge, unavailable or (0 if surge else 1)
 
 

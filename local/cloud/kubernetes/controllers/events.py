@@ -1,4 +1,4 @@
-"""Events: written by nobody's hand here, they only age."""
+"""Events: they expire."""
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.objects import Object

@@ -25,12 +25,12 @@ def reconcile(cluster: SimulatedCluster, job: Object) -> float | None:
     if failed and pause > 0:
         cluster.set_status(job, active=active, **counts)
         return float(pause)
-    wanted = spec.get("completions", 1)
-    for _ in range(min(spec.get("parallelism", 1), wanted - succeeded) - active):
+    desired = spec.get("completions", 1)
+    for _ in range(min(spec.get("parallelism", 1), desired - succeeded) - active):
         cluster.create(new_pod(job, _labelled(job), generated=True))
         active += 1
     ended = {"completionTime": cluster.now(), "conditions": [condition("Complete", True, "CompletionsReached")]}
-    cluster.set_status(job, active=active, **counts, **(ended if succeeded >= wanted else {}))
+    cluster.set_status(job, active=active, **counts, **(ended if succeeded >= desired else {}))
     return None
 
 

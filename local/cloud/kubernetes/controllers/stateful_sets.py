@@ -30,21 +30,21 @@ def reconcile(cluster: SimulatedCluster, stateful_set: Object) -> None:
 def _step(cluster: SimulatedCluster, stateful_set: Object, revision: str) -> None:
     """The first thing that is due: create in order, shrink from the end, replace from the end."""
     spec, meta = stateful_set["spec"], stateful_set["metadata"]
-    wanted = [f"{meta['name']}-{n}" for n in range(spec.get("replicas", 1))]
+    desired = [f"{meta['name']}-{n}" for n in range(spec.get("replicas", 1))]
     pods = {p["metadata"]["name"]: p for p in cluster.owned(stateful_set, "Pod")}
     ordered = spec.get("podManagementPolicy") != "Parallel"
-    for name in wanted:
+    for name in desired:
         if name not in pods:
             volumes = [*spec["template"]["spec"].get("volumes", ()), *_claim(cluster, stateful_set, name)]
             pod = new_pod(stateful_set, spec["template"], name=name, revision=revision)
             cluster.create({**pod, "spec": {**pod["spec"], "volumes": volumes}} if volumes else pod)
         if ordered and not (name in pods and is_ready(pods[name])):
             return
-    for name in sorted(pods.keys() - set(wanted), key=_ordinal, reverse=True)[:1]:
+    for name in sorted(pods.keys() - set(desired), key=_ordinal, reverse=True)[:1]:
         cluster.delete("Pod", meta["namespace"], name)
         return
     if spec.get("updateStrategy", {}).get("type") != "OnDelete":
-        for name in reversed(wanted):
+        for name in reversed(desired):
             if not is_ready(pods[name]):
                 return
             if revision_of(pods[name]) != revision:

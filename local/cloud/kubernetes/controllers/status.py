@@ -9,7 +9,7 @@ COUNTS = ("replicas", "readyReplicas", "availableReplicas")
 
 
 def count(cluster: SimulatedCluster, workload: Object, pods: list[Object], **more: Any) -> None:
-    """Write how many pods there are and are ready, and what else the workload's kind tells."""
+    """Write the number of pods and of ready ones, and further fields of the workload's kind."""
     ready = sum(map(is_ready, pods))
     counts = dict(zip(COUNTS, (len(pods), ready, ready), strict=True))
     cluster.set_status(workload, observedGeneration=workload["metadata"]["generation"], **counts, **more)

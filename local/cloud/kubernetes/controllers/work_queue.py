@@ -2,7 +2,7 @@
 
 Rules:
 - A controller looks at the state a moment after a change, never at the change itself, and takes one step to the spec.
-- A status is therefore late: `observedGeneration` tells which spec it speaks of.
+- A status is therefore late: `observedGeneration` says which spec it describes.
 - Rolling updates follow the real ones; OnDelete strategies replace nothing.
 """
 
@@ -47,7 +47,7 @@ _RECONCILERS: dict[str, Callable[[SimulatedCluster, Object], float | None]] = {
 class Controllers:
     """Calls the controller of a kind for every object that changed, or whose dependents did.
 
-    A controller returns after how many seconds it wants to look again, or None.
+    A controller returns the seconds after which to call it again, or None.
     """
 
     def __init__(self, cluster: SimulatedCluster) -> None:

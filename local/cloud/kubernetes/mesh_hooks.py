@@ -1,4 +1,4 @@
-"""What a service mesh does in a cluster: the hook by which one takes part in the life and the calls of pods."""
+"""The hooks by which a service mesh takes part in the lifecycle of pods and in calls between them."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -7,28 +7,28 @@ from local.cloud.kubernetes.objects import Object
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallAnswer:
-    """How a call ends: an HTTP status, or none and curl's exit code; so many seconds after it began."""
+class CallResult:
+    """How a call ends."""
 
-    status: int = 0
+    status: int = 0  # of HTTP; 0 without an answer
     headers: dict[str, str] = field(default_factory=dict)
-    exit_code: int = 0
-    seconds: float = 0.1
+    exit_code: int = 0  # curl's
+    seconds: float = 0.1  # after the call began
 
 
 class PodCall(NamedTuple):
-    """A call from a pod to a port of another; without a server, `otherwise` is what the network answers."""
+    """A call from a pod to a port of another."""
 
     client: Object
-    server: Object | None
+    server: Object | None  # None if no pod is there
     port: int
     path: str
-    is_http: bool
-    otherwise: CallAnswer
+    is_http: bool  # or a connection that sends nothing
+    otherwise: CallResult  # what the network answers without a server
 
 
 class MeshHooks(Protocol):
-    """A service mesh inside one cluster: it sees pods at admission and over their life."""
+    """A service mesh inside one cluster: it sees pods at admission, while they run, and at their end."""
 
     def admit(self, pod: Object) -> Object: ...
     def start(self, pod: Object) -> None:
@@ -41,6 +41,6 @@ class MeshHooks(Protocol):
     def ready(self, pod: Object) -> bool: ...
     def stop(self, pod: Object) -> None: ...
     def metrics(self, pod: Object, port: int) -> str | None: ...
-    def carry(self, call: PodCall) -> CallAnswer:
+    def carry(self, call: PodCall) -> CallResult:
         """What a call between two pods gets, by their proxies where they have one."""
         ...
