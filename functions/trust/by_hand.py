@@ -12,11 +12,11 @@ from functions.trust.meshes import MESHES
 from functions.trust.rotation import find_upcoming, request_rotation, rotate_trust_root
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
 from shared.domain.trust.certificates import fingerprint
-from shared.domain.trust.course import Member, RotationState
 from shared.domain.trust.moves import moved
 from shared.domain.trust.phases import FIRST_PHASE, Mode, Phase, Word
 from shared.domain.trust.plan import Blocker, MemberPlan, RotationPlan, Upcoming, check_plan, plan
 from shared.domain.trust.roots import Rotation, VaultCertificate, rotation_of
+from shared.domain.trust.rounds import Member, RotationState
 from shared.wiring import services
 
 _AT_ONCE = 10  # clusters that are read side by side

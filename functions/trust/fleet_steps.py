@@ -13,7 +13,11 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, root_certificate
-from shared.domain.trust.course import (
+from shared.domain.trust.members import members_of
+from shared.domain.trust.new_root import Act, CertificateVersion, check_ours, draft, next_act, root_version
+from shared.domain.trust.phases import Phase, Roots
+from shared.domain.trust.roots import Rotation, root_tags
+from shared.domain.trust.rounds import (
     ROTATION,
     Hold,
     MemberOutcome,
@@ -28,10 +32,6 @@ from shared.domain.trust.course import (
     members_to_try,
     result,
 )
-from shared.domain.trust.draft import Act, CertificateVersion, check_ours, draft, next_act, root_version
-from shared.domain.trust.members import members_of
-from shared.domain.trust.phases import Phase, Roots
-from shared.domain.trust.roots import Rotation, root_tags
 from shared.domain.trust.signals import PhaseProven, RotationEnded, RotationOnHold, WordNotActedOn
 from shared.wiring import services
 

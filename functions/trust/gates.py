@@ -6,8 +6,8 @@ What a gate judges is each mesh's own, and stands in its room under shared/domai
 from functions.engine.logs import log
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged
-from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.phases import Roots
+from shared.domain.trust.rounds import Member, StepProof
 from shared.domain.trust.signals import GateJudged
 from shared.domain.trust.verdicts import GateVerdict
 from shared.wiring import services

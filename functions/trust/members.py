@@ -12,8 +12,8 @@ import azure.durable_functions as df
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.trust.meshes import MESHES
 from shared.domain.errors import PermanentError
-from shared.domain.trust.course import Member, MemberOutcome
 from shared.domain.trust.phases import Phase
+from shared.domain.trust.rounds import Member, MemberOutcome
 
 app = df.Blueprint()
 

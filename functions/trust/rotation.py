@@ -14,7 +14,7 @@
                                  what operators say is heard between rounds
 
 What each phase is, is in shared.domain.trust.phases; which follows which, and what a word does, in moves; what follows
-from a round, in course.
+from a round, in rounds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,12 +41,12 @@ from functions.trust.members import outcome_of, rotate_members
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
-from shared.domain.trust.course import HOLD_POLL, Hold, MemberOutcome, Reported, Rotated, RotationState, Round
 from shared.domain.trust.members import members_in
 from shared.domain.trust.moves import SPOKEN
 from shared.domain.trust.phases import ENDS, STAGES, Mode, Word
 from shared.domain.trust.plan import Upcoming, starts_unasked, unasked_mode, upcoming
 from shared.domain.trust.roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
+from shared.domain.trust.rounds import HOLD_POLL, Hold, MemberOutcome, Reported, Rotated, RotationState, Round
 from shared.domain.trust.signals import NothingToRotate, RootLookedAt, RotationNotStarted
 from shared.wiring import services
 

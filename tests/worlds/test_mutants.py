@@ -11,7 +11,7 @@ from shared.domain.trust.phases import Phase
 from tests.worlds.mutants import Mutant
 
 GET_ALONG = "shared.domain.trust.phases.get_along"
-ASKED = "import function_app; from shared.domain.trust import course; print(course.get_along('settle', 'retire'))"
+ASKED = "import function_app; from shared.domain.trust import rounds; print(rounds.get_along('settle', 'retire'))"
 
 
 def never(real: Any, one: Phase, other: Phase) -> Any:
@@ -40,7 +40,7 @@ def test_what_is_not_there_can_t_be_replaced(name: str, tmp_path: Path) -> None:
 
 def test_what_stays_the_same_is_no_mutant(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="changes nothing"):
-        Mutant(GET_ALONG, "shared.domain.trust.course.get_along").grow(tmp_path)
+        Mutant(GET_ALONG, "shared.domain.trust.rounds.get_along").grow(tmp_path)
 
 
 def test_what_only_the_test_has_can_t_go_into_the_app(tmp_path: Path) -> None:

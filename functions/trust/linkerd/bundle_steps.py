@@ -9,15 +9,15 @@ import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.trust.gates import name_of, roots_of, through
-from functions.trust.linkerd.looks import APART, kept, restarted
+from functions.trust.linkerd.restarts import APART, kept, restarted
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint
-from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.linkerd.certificates import bundle
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.fitness import check_bundle, check_config, check_links, check_permissions
 from shared.domain.trust.linkerd.gates import Wanted, trust_gate, trusts, wanted_in
 from shared.domain.trust.linkerd.owners import check_drift, check_owner
+from shared.domain.trust.rounds import Member, StepProof
 from shared.wiring import services
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ import azure.durable_functions as df
 from functions.engine.activities import activity
 from functions.trust.gates import name_of, roots_of, through
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
-from functions.trust.linkerd.looks import APART, kept, restarted
+from functions.trust.linkerd.restarts import APART, kept, restarted
 from shared.domain.errors import NotConverged
-from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.linkerd.certificates import issuer_expiry
 from shared.domain.trust.linkerd.gates import leaf_gate, started_after, until_renewed, worth_reading_on
 from shared.domain.trust.linkerd.owners import check_drift
 from shared.domain.trust.phases import STAGES
 from shared.domain.trust.policy import LEAF_LIFETIME
+from shared.domain.trust.rounds import Member, StepProof
 from shared.wiring import services
 
 if TYPE_CHECKING:

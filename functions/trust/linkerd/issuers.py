@@ -16,15 +16,15 @@ from functions.engine.client import Client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
-from functions.trust.linkerd.looks import APART
+from functions.trust.linkerd.restarts import APART
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.trust.course import StepProof
 from shared.domain.trust.linkerd.issuers import Renewal, Renewed, Sweep, issuer_of, renewal_due, signed_by
 from shared.domain.trust.linkerd.owners import check_drift
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import enabled_roots
+from shared.domain.trust.rounds import StepProof
 from shared.domain.trust.signals import IssuerRenewed
 from shared.wiring import services
 

@@ -16,9 +16,9 @@ from functions.trust.linkerd.bundle_steps import (
     verify_trust,
 )
 from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
-from functions.trust.parts import Part
-from shared.domain.trust.course import Member, MemberOutcome, StepProof
+from functions.trust.mesh_steps import Part
 from shared.domain.trust.phases import Mode, Phase
+from shared.domain.trust.rounds import Member, MemberOutcome, StepProof
 
 
 def _prepare(run: Runbook, member: Member) -> Steps[MemberOutcome]:

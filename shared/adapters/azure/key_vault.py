@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
-from shared.domain.trust.draft import CertificateVersion, Request
+from shared.domain.trust.new_root import CertificateVersion, Request
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
 

@@ -15,8 +15,8 @@ from shared.adapters.azure.key_vault import KeyVault
 from shared.adapters.azure.keys import new_key
 from shared.domain.errors import TemporaryError
 from shared.domain.trust.certificates import pem, root_certificate
-from shared.domain.trust.draft import Act, draft, next_act, root_version
 from shared.domain.trust.linkerd.certificates import issuer_certificate, issuer_expiry
+from shared.domain.trust.new_root import Act, draft, next_act, root_version
 from shared.domain.trust.roots import current_roots, rotation_of
 from tests.worlds import sdk
 from tests.worlds.settings import settings

@@ -44,13 +44,13 @@ def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any) -
 
 
 NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trust_gate", proven)
-NOT_AT_ONCE = Mutant("shared.domain.trust.course._all_proven", never)
+NOT_AT_ONCE = Mutant("shared.domain.trust.rounds._all_proven", never)
 NO_GATE_B2 = Mutant("shared.domain.trust.moves.moved", past_settle)
 NO_PROOF_OF_ISSUERS = Mutant(
     "functions.trust.linkerd.issuer_steps.verify_issuer", by="functions.trust.linkerd.issuer_steps.ensure_issuer"
 )
-UNAWARE = Mutant("shared.domain.trust.course.members_to_try", without_newcomers)
-IMPATIENT = Mutant("shared.domain.trust.course._too_far_behind", never)
+UNAWARE = Mutant("shared.domain.trust.rounds.members_to_try", without_newcomers)
+IMPATIENT = Mutant("shared.domain.trust.rounds._too_far_behind", never)
 NO_CONTROL_PLANE_FIRST = Mutant(
     "functions.trust.linkerd.bundle_steps.ensure_control_plane",
     by="functions.trust.linkerd.bundle_steps.ensure_workloads",

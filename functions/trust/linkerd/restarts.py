@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from functions.engine.logs import log
 from functions.trust.gates import NAMED, name_of
 from shared.domain.errors import NotConverged
-from shared.domain.trust.course import Member, StepProof
 from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, Proxy
 from shared.domain.trust.linkerd.owners import check_drift, check_kept
 from shared.domain.trust.linkerd.waves import blockers, next_restarts, restartable, rolling
+from shared.domain.trust.rounds import Member, StepProof
 from shared.domain.trust.signals import WorkloadRestarted
 from shared.wiring import services
 

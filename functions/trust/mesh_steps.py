@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from functions.engine.durable import Runbook, Steps
-from shared.domain.trust.course import Member, MemberOutcome
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.plan import MemberPlan
+from shared.domain.trust.rounds import Member, MemberOutcome
 
 type Part = Callable[[Runbook, Member], Steps[MemberOutcome]]
 

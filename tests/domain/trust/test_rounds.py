@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shared.domain.trust.course import (
+from shared.domain.trust.moves import MOVES, SPOKEN
+from shared.domain.trust.phases import ENDS, Mode, Phase, Roots, Word
+from shared.domain.trust.policy import TrustPolicy, Window
+from shared.domain.trust.roots import Rotation
+from shared.domain.trust.rounds import (
     HOLD_POLL,
     Hold,
     MemberOutcome,
@@ -22,10 +26,6 @@ from shared.domain.trust.course import (
     members_to_try,
     result,
 )
-from shared.domain.trust.moves import MOVES, SPOKEN
-from shared.domain.trust.phases import ENDS, Mode, Phase, Roots, Word
-from shared.domain.trust.policy import TrustPolicy, Window
-from shared.domain.trust.roots import Rotation
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 ROTATION = Rotation(trust_domain="prod.contoso.example", old="g1", new="g2", generation=2)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.draft import Act, CertificateVersion, Request, check_ours, draft, next_act, root_version
+from shared.domain.trust.new_root import Act, CertificateVersion, Request, check_ours, draft, next_act, root_version
 from shared.domain.trust.roots import Rotation, root_tags
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
