@@ -43,7 +43,7 @@ from shared.domain.errors import (
 from shared.domain.guard.callers import Unauthenticated
 from shared.domain.restores.report import report
 from shared.domain.signals import CallAdmitted, CallRefused
-from shared.domain.trust.phases import Word
+from shared.domain.trust.moves import RotationEvent
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -91,7 +91,7 @@ async def show_upcoming_rotations(call: ApiCall[Nothing, Nothing]) -> func.HttpR
 @serves(routes.SHOW_ROTATION_PLAN)
 async def show_rotation_plan(call: ApiCall[ModeQuery, Nothing]) -> func.HttpResponse:
     """What the rotation of a root would do."""
-    return _json(200, msgspec.to_builtins(await by_hand.planned(call.path["certificate"], call.query.mode)))
+    return _json(200, msgspec.to_builtins(await by_hand.current_plan(call.path["certificate"], call.query.mode)))
 
 
 @serves(routes.START_ROTATION)
@@ -106,13 +106,13 @@ async def start_rotation(call: ApiCall[Nothing, RotationBody]) -> func.HttpRespo
 @serves(routes.RESUME_ROTATION)
 async def resume_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Look again now, instead of when the pause ends."""
-    return _accepted(call, await by_hand.tell(call.client, call.path["instance_id"], Word.RESUME))
+    return _accepted(call, await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.RESUME))
 
 
 @serves(routes.ABORT_ROTATION)
 async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> func.HttpResponse:
     """Go back to the old root; possible until retire begins."""
-    return _accepted(call, await by_hand.tell(call.client, call.path["instance_id"], Word.ABORT))
+    return _accepted(call, await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.ABORT))
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)

@@ -12,8 +12,8 @@ from local.docs_signals import signals_page
 from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
-from shared.domain.trust.moves import MOVES, REFUSALS, SPOKEN, TABLE, Move, without_root
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot, Word
+from shared.domain.trust.moves import COMMANDS, MOVES, REFUSALS, TABLE, Move, RotationEvent, phase_without_new_root
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -55,11 +55,11 @@ def _diagram() -> str:
 
 
 def _lines(move: Move) -> list[str]:
-    said = [] if move.word is Word.PROVEN else [str(move.word)]
+    said = [] if move.event is RotationEvent.PROVEN else [str(move.event)]
     modes = [f"mode {mode}" for mode in move.modes] if len(move.modes) == 1 else []
     lines = [_line(move, move.then, [*said, *modes])]
-    if STAGES[move.phase].creates_root and without_root(move.then) is not move.then:
-        lines.append(_line(move, without_root(move.then), [*said, "no root made yet"]))
+    if STAGES[move.phase].creates_root and phase_without_new_root(move.then) is not move.then:
+        lines.append(_line(move, phase_without_new_root(move.then), [*said, "no root made yet"]))
     return lines
 
 
@@ -76,7 +76,7 @@ def _gates() -> str:
             _roots(stage.leaves),
             stage.signer,
             f"`{stage.knob}`" if stage.knob else "an hour",
-            f"{stage.gate}{'; of all members in one round' if stage.together else ''}",
+            f"{stage.gate}{'; of all members in one round' if stage.proven_together else ''}",
         )
         for phase, stage in STAGES.items()
     ]
@@ -84,10 +84,10 @@ def _gates() -> str:
 
 
 def _words() -> str:
-    return table(("said", "can act in", "in mode", "elsewhere"), [row for word in SPOKEN for row in _rows(word)])
+    return table(("said", "can act in", "in mode", "elsewhere"), [row for word in COMMANDS for row in _rows(word)])
 
 
-def _rows(word: Word) -> list[Sequence[str]]:
+def _rows(word: RotationEvent) -> list[Sequence[str]]:
     """Where a word can act: a row for each set of modes, with the phases that it can act in then."""
     phases: dict[frozenset[Mode], list[str]] = {}
     for phase in STAGES:

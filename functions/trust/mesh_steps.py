@@ -6,16 +6,13 @@ from typing import NamedTuple
 from functions.engine.durable import Runbook, Steps
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.plan import MemberPlan
-from shared.domain.trust.rounds import Member, MemberOutcome
+from shared.domain.trust.state import Member, MemberOutcome
 
-type Part = Callable[[Runbook, Member], Steps[MemberOutcome]]
+type PhaseSteps = Callable[[Runbook, Member], Steps[MemberOutcome]]
 
 
-class Parts(NamedTuple):
-    """What a member does in each phase, and what a rotation would do to it, for a plan.
+class MeshSteps(NamedTuple):
+    """What a member does in each phase, and what a rotation would do to it."""
 
-    `plan` raises MeshwardError if the member isn't fit to take part.
-    """
-
-    phases: Mapping[Phase, Part]
-    plan: Callable[[Member], Awaitable[MemberPlan]]
+    phases: Mapping[Phase, PhaseSteps]
+    plan: Callable[[Member], Awaitable[MemberPlan]]  # raises MeshwardError if the member isn't fit to take part

@@ -10,8 +10,8 @@ import pytest
 from shared.domain.trust.phases import Phase
 from tests.worlds.mutants import Mutant
 
-GET_ALONG = "shared.domain.trust.phases.get_along"
-ASKED = "import function_app; from shared.domain.trust import rounds; print(rounds.get_along('settle', 'retire'))"
+GET_ALONG = "shared.domain.trust.phases.compatible"
+ASKED = "import function_app; from shared.domain.trust import rounds; print(rounds.compatible('settle', 'retire'))"
 
 
 def never(real: Any, one: Phase, other: Phase) -> Any:
@@ -24,7 +24,7 @@ def told(app: Path) -> str:
 
 
 def test_whoever_imports_what_is_replaced_gets_the_other(tmp_path: Path) -> None:
-    assert told(Mutant(GET_ALONG, never).grow(tmp_path)) == "SETTLE and RETIRE don't, whatever get_along says\n"
+    assert told(Mutant(GET_ALONG, never).grow(tmp_path)) == "SETTLE and RETIRE don't, whatever compatible says\n"
 
 
 def test_a_thing_of_the_app_takes_the_place_of_another(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_thing_of_the_app_takes_the_place_of_another(tmp_path: Path) -> None:
     assert told(mutant.grow(tmp_path)) == "retire\n"
 
 
-@pytest.mark.parametrize("name", [f"{GET_ALONG}_well", "shared.domain.trust.faces.get_along"])
+@pytest.mark.parametrize("name", [f"{GET_ALONG}_well", "shared.domain.trust.faces.compatible"])
 def test_what_is_not_there_can_t_be_replaced(name: str, tmp_path: Path) -> None:
     with pytest.raises((AttributeError, ModuleNotFoundError)):
         Mutant(name, never).grow(tmp_path)
@@ -40,7 +40,7 @@ def test_what_is_not_there_can_t_be_replaced(name: str, tmp_path: Path) -> None:
 
 def test_what_stays_the_same_is_no_mutant(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="changes nothing"):
-        Mutant(GET_ALONG, "shared.domain.trust.rounds.get_along").grow(tmp_path)
+        Mutant(GET_ALONG, "shared.domain.trust.rounds.compatible").grow(tmp_path)
 
 
 def test_what_only_the_test_has_can_t_go_into_the_app(tmp_path: Path) -> None:

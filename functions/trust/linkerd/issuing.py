@@ -1,4 +1,4 @@
-"""How a member gets an issuer, and how it is proven live: for rotations, and for issuers that just grow old."""
+"""How a member gets an issuer, and how that is proven live: in a rotation, and when an issuer is due by its age."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,8 +10,8 @@ from shared.domain.cluster import cluster_id
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import issuer_certificate
 from shared.domain.trust.linkerd.facts import IssuerSecret
-from shared.domain.trust.linkerd.gates import issuer_gate, reload_missed
-from shared.domain.trust.linkerd.owners import check_owner
+from shared.domain.trust.linkerd.gates import issuer_gate, pods_without_reload
+from shared.domain.trust.linkerd.owners import require_no_other_owner
 from shared.domain.trust.linkerd.waves import next_restarts
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.signals import ReloadMissed
@@ -21,8 +21,10 @@ from shared.wiring import services
 if TYPE_CHECKING:
     from shared.adapters.meshes.linkerd import LinkerdMesh
 
+PAUSE_AFTER_WRITE_SECONDS = 5.0  # pods tell their age in whole seconds
 
-class Place(NamedTuple):
+
+class MemberMesh(NamedTuple):
     """A member's mesh, opened."""
 
     cluster: str
@@ -39,25 +41,26 @@ class Signer(NamedTuple):
     certificate: x509.Certificate
 
 
-async def issue(place: Place, found: IssuerSecret, signer: Signer, now: datetime) -> None:
+async def replace_issuer(member: MemberMesh, found: IssuerSecret, signer: Signer, now: datetime) -> None:
     """Put a new issuer in place of the one that was found; its key is made here and goes nowhere else."""
     from shared.adapters.azure.keys import new_key
 
-    check_owner(cluster_id(place.cluster).name, found)
+    require_no_other_owner(cluster_id(member.cluster).name, found)
     public_key, private_key = new_key()
-    lifetime = place.policy.issuer_lifetime
-    wanted = issuer_certificate(place.trust_domain, public_key, signer.certificate, now, lifetime)
-    issuer = await services().rotator.key_vault.sign(wanted, public_key, signer.name, signer.version)
-    trusted = (await place.mesh.bundle()).text
-    await place.mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=trusted, now=now)
+    unsigned = issuer_certificate(
+        member.trust_domain, public_key, signer.certificate, now, member.policy.issuer_lifetime
+    )
+    issuer = await services().rotator.key_vault.sign(unsigned, public_key, signer.name, signer.version)
+    bundle = (await member.mesh.bundle()).pem
+    await member.mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=bundle, now=now)
 
 
-async def proven_live(place: Place, applied: datetime, expires: datetime, now: datetime) -> GateVerdict:
-    """Whether every replica of the identity controller uses the issuer; one that missed its reload is restarted."""
-    replicas = await place.mesh.identity_replicas(now)
-    if missed := reload_missed(replicas, expires, applied, now):
-        stale = [p for p in await place.mesh.pod_proxies() if p.id in missed]
-        for workload in next_restarts(await place.mesh.workloads(), stale, now, place.policy):
-            await place.mesh.restart(workload, now)
-            log(ReloadMissed(cluster=place.cluster, pods=missed))
-    return issuer_gate(replicas, expires, applied)
+async def ensure_reloaded(member: MemberMesh, written_at: datetime, expires_at: datetime, now: datetime) -> GateVerdict:
+    """Restart replicas of the identity controller that missed the new issuer; whether every replica uses it."""
+    replicas = await member.mesh.identity_pods(now)
+    if missed := pods_without_reload(replicas, expires_at, written_at, now):
+        stale = [p for p in await member.mesh.pod_proxies() if p.id in missed]
+        for workload in next_restarts(await member.mesh.workloads(), stale, now, member.policy):
+            await member.mesh.restart(workload, now)
+            log(ReloadMissed(cluster=member.cluster, pods=missed))
+    return issuer_gate(replicas, expires_at, written_at)

@@ -3,7 +3,7 @@
 from functions.trust.linkerd.bundle_steps import check_member
 from shared.domain.trust.linkerd.waves import restartable
 from shared.domain.trust.plan import MemberPlan
-from shared.domain.trust.rounds import Member
+from shared.domain.trust.state import Member
 from shared.wiring import services
 
 

@@ -3,7 +3,7 @@
 prepare                       is it fit?
 distribute, retire, withdraw  the phase's bundle, restarts: control plane first, then workloads; the gate
 activate, reissue             an issuer under the phase's root, live in each replica
-settle, resettle              every leaf renewed since; swift: by restarts
+settle, resettle              every leaf renewed since; in mode swift by restarts
 replace                       all of that at once, under an expired root
 """
 
@@ -16,9 +16,9 @@ from functions.trust.linkerd.bundle_steps import (
     verify_trust,
 )
 from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
-from functions.trust.mesh_steps import Part
+from functions.trust.mesh_steps import PhaseSteps
 from shared.domain.trust.phases import Mode, Phase
-from shared.domain.trust.rounds import Member, MemberOutcome, StepProof
+from shared.domain.trust.state import Member, MemberOutcome, StepProof
 
 
 def _prepare(run: Runbook, member: Member) -> Steps[MemberOutcome]:
@@ -47,7 +47,7 @@ def _settle(run: Runbook, member: Member) -> Steps[MemberOutcome]:
 
 
 def _replace(run: Runbook, member: Member) -> Steps[MemberOutcome]:
-    """Bundle and issuer at once, then everything anew: nothing trusts the expired root any more anyway."""
+    """Bundle and issuer at once, then restarts: no proxy accepts the expired root any more."""
     yield from run.step(ensure_bundle, member)
     yield from run.step(ensure_issuer, member)
     yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
@@ -56,7 +56,7 @@ def _replace(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     return _proof(member, (yield from run.step(verify_trust, member)))
 
 
-PHASES: dict[Phase, Part] = {
+PHASES: dict[Phase, PhaseSteps] = {
     Phase.PREPARE: _prepare,
     Phase.DISTRIBUTE: _spread,
     Phase.ACTIVATE: _issue,

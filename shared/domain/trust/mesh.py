@@ -7,6 +7,3 @@ class Mesh(StrEnum):
     """A mesh, by the value of the tag `meshward:mesh`."""
 
     LINKERD = "linkerd"
-
-
-FIRST = Mesh.LINKERD  # rotations that began when there was no other don't say whose they are

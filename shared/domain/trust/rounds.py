@@ -1,270 +1,177 @@
-"""The course of one rotation: where it stands, who has to do what next, and what follows from what they report.
+"""The rounds of a rotation: who has to do what in the next one, and what follows from what they report.
 
 Rules:
-- A rotation goes in rounds. In each, every member that hasn't proven the phase tries to for some minutes; when none is
-  left, the fleet's own part is done (the new root made, the old key disabled) and the rotation moves.
-- Where the next phase parts those who trust too little, every member has to prove the phase in one and the same round:
-  one that was proven early may have changed since. So a phase that took several rounds is proven by all once more.
-- Members are listed anew for each round: one that joins catches up phase by phase, one that leaves isn't waited for.
-  The others wait with whatever the newcomer's proxies couldn't bear yet.
-- On hold means: a member refuses, or the phase takes longer than the policy allows. The rounds go on all the same, so
-  that a world that gets better resumes the rotation by itself. An operator's `resume` gives the phase its time anew.
-- What operators say stands in `words`, and nowhere else. It acts as the next round begins, in the phase in which it was
-  said: no proof moves a rotation that a word is about to move.
+- In each round, every member that hasn't proven the phase works on it for some minutes. When all have, the fleet's work
+  is done (the new root made, the old key disabled), and the rotation moves to the next phase.
+- Some phases have to be proven by all members in one round (`Stage.proven_together`): the next phase cuts off whoever
+  trusts too little, and a member that was proven early may have changed since. So if such a phase took several rounds,
+  all members prove it once more.
+- Members are listed anew for each round. One that joins catches up phase by phase; one that leaves isn't waited for.
+  The others wait with whatever the proxies of the newcomer couldn't bear yet.
+- A rotation is on hold when a member refuses, or when the phase takes longer than the policy allows. The rounds go on
+  meanwhile, so once the cause is gone the rotation goes on by itself. `resume` gives the phase its time again.
+- Commands of operators stand in `RotationState.commands` and act as the next round begins. A proof never moves a
+  rotation that a command is about to move.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 from msgspec.structs import replace
 
-from shared.domain.documents import Document
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of
-from shared.domain.trust.moves import SPOKEN, mode_after, moved, next_for, without_root
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Roots, Word, get_along
+from shared.domain.trust.moves import (
+    COMMANDS,
+    RotationEvent,
+    mode_after,
+    next_phase_for,
+    phase_after,
+    phase_without_new_root,
+)
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, compatible
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.roots import Rotation
+from shared.domain.trust.state import Hold, Member, MemberOutcome, RotationRecord, RotationState, RoundReport
+from shared.domain.trust.verdicts import MAX_BLOCKERS
 
-HOLD_POLL = timedelta(minutes=10)
-_NAMED = 50
-
-
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a rotation is on hold, and what blocks it: `cluster/namespace/pod`, or a cluster."""
-
-    reason: str
-    message: str
-    blockers: list[str] = []
+HOLD_POLL_INTERVAL = timedelta(minutes=10)
 
 
-class StepProof(msgspec.Struct, frozen=True, kw_only=True):
-    """A step is done, and when; `count` proxies (or identity replicas) were seen to prove it."""
-
-    at: datetime
-    count: int = 0
-
-
-class RotationState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a rotation stands."""
-
-    rotation: Rotation
-    mode: Mode = Mode.ROUTINE
-    phase: Phase = FIRST_PHASE
-    round: int = 0  # the number of the last round that has begun
-    started: datetime | None = None  # when its first round began
-    entered: datetime | None = None  # when the first round of the phase began; a resume has it begin anew
-    roots: Roots | None = None  # None until the new root is made
-    since: datetime | None = None  # when the last issuer was proven live
-    proven: dict[str, Phase] = {}  # the last phase that each member has proven, by cluster
-    together: bool = False  # whether all members have proven the phase in the last round
-    seen: int = 0  # proxies (or identity replicas) that the phase's proofs have seen
-    gate: str = ""  # the last gate that was passed, and how many it saw
-    held: Hold | None = None  # None: not on hold
-    pause: timedelta = timedelta()  # until the next round begins
-    words: list[Word] = []  # what operators have said and no round has begun with yet
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster and the phase that it is to prove."""
-
-    rotation: Rotation
-    mode: Mode
-    cluster: str  # its resource id
-    phase: Phase  # behind that of the rotation for one that catches up
-    roots: Roots | None  # None until the new root is made
-    since: datetime | None  # when the last issuer of the fleet was proven live
-    policy: TrustPolicy  # of this cluster
-
-
-class MemberOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a member's try: a proof, or why there is none. Or that the fleet's own part is done."""
-
-    cluster: str  # its resource id; empty for the fleet
-    phase: Phase  # that it was to prove
-    proof: StepProof | None = None
-    fleet: bool = False  # whether the fleet's own part is done
-    roots: Roots | None = None  # that the fleet's own part has made
-    reason: str = ""  # why there is no proof
-    message: str = ""
-    blockers: list[str] = []  # `cluster/namespace/pod`; empty: the cluster itself
-    refused: bool = False  # whether trying again won't help before somebody does what the message says
-    retry_after: float | None = None  # seconds after which trying again may help
-
-
-class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """Who tries what in a round; `unseen` are members that can't be asked, as outcomes."""
-
-    course: RotationState
-    members: list[Member]
-    unseen: list[MemberOutcome]
-    policy: TrustPolicy
-
-
-class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A round and what came of it; what was said meanwhile is in `words` of its course."""
-
-    round: Round
-    outcomes: list[MemberOutcome]
-
-
-class Rotated(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a rotation."""
-
-    trust_domain: str
-    outcome: Phase  # rotated or aborted
-    old_root: str  # SHA-256 fingerprint; empty: no new root was made
-    new_root: str
-    members: list[str]  # resource ids of the clusters
-    proxies: int  # that the last gate has seen in all members
-    started: datetime
-    activated: datetime | None  # when the last issuer was proven live
-    finished: datetime
-
-
-ROTATION = Document("rotations/{instance}.json", "How a rotation ended.", Rotated)
-
-
-def apply_words(course: RotationState) -> tuple[RotationState, dict[Word, Conflict]]:
-    """The course after what was said to it, and why some of that can't act where it stands."""
-    refused: dict[Word, Conflict] = {}
-    for word in (w for w in SPOKEN if w in course.words):
+def apply_commands(state: RotationState) -> tuple[RotationState, dict[RotationEvent, Conflict]]:
+    """The state after its commands, and why some of them can't act in it."""
+    refused: dict[RotationEvent, Conflict] = {}
+    for command in (c for c in COMMANDS if c in state.commands):
         try:
-            course = _moved(course, word)
+            state = _after(state, command)
         except Conflict as error:
-            refused[word] = error
-    return replace(course, words=[]), refused
+            refused[command] = error
+    return replace(state, commands=[]), refused
 
 
-def begun(course: RotationState, clusters: Sequence[str], now: datetime) -> RotationState:
-    """The course as a round begins: words heard, members that have left forgotten."""
-    course, _ = apply_words(course)
+def begin_round(state: RotationState, clusters: Sequence[str], now: datetime) -> RotationState:
+    """The state as a round begins: after its commands, without members that have left."""
+    state, _ = apply_commands(state)
     return replace(
-        course,
-        round=course.round + 1,
-        started=course.started or now,
-        entered=course.entered or now,
-        proven={c: p for c, p in course.proven.items() if c in clusters},
+        state,
+        rounds=state.rounds + 1,
+        started_at=state.started_at or now,
+        phase_started_at=state.phase_started_at or now,
+        proven={c: p for c, p in state.proven.items() if c in clusters},
     )
 
 
 def members_to_try(
-    course: RotationState, clusters: Mapping[str, TrustPolicy], unseen: Sequence[str] = ()
+    state: RotationState, clusters: Mapping[str, TrustPolicy], unavailable: Sequence[str] = ()
 ) -> list[Member]:
     """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to.
 
-    When nobody is left, and not all have proven it together though they have to, everybody once more.
+    When nobody is left, and not all have proven the phase together though they have to, everybody once more.
     """
-    if course.phase in ENDS:
+    if state.phase in ENDS:
         return []
-    newcomers = any(_too_far_behind(course, c) for c in [*clusters, *unseen])
-    once_more = STAGES[course.phase].together and not course.together and not unseen and _all_proven(course, clusters)
+    newcomers = any(_too_far_behind(state, c) for c in [*clusters, *unavailable])
+    apart = STAGES[state.phase].proven_together and not state.proven_together
+    once_more = apart and not unavailable and _all_proven(state, clusters)
     return [
         Member(
-            rotation=course.rotation,
-            mode=course.mode,
+            rotation=state.rotation,
+            mode=state.mode,
             cluster=c,
-            phase=course.phase if once_more else next_for(course.proven.get(c), course.phase),
-            roots=course.roots,
-            since=course.since,
-            policy=policy if course.mode is Mode.ROUTINE else replace(policy, maintenance=()),
+            phase=state.phase if once_more else next_phase_for(state.proven.get(c), state.phase),
+            roots=state.roots,
+            activated_at=state.activated_at,
+            policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
         )
         for c, policy in clusters.items()
-        if once_more or course.proven.get(c) is not course.phase
-        if _too_far_behind(course, c) or not newcomers
+        if once_more or state.proven.get(c) is not state.phase
+        if _too_far_behind(state, c) or not newcomers
     ]
 
 
-def _all_proven(course: RotationState, clusters: Iterable[str]) -> bool:
-    return all(course.proven.get(c) is course.phase for c in clusters)
+def _all_proven(state: RotationState, clusters: Iterable[str]) -> bool:
+    return all(state.proven.get(c) is state.phase for c in clusters)
 
 
-def _too_far_behind(course: RotationState, cluster: str) -> bool:
+def _too_far_behind(state: RotationState, cluster: str) -> bool:
     """Whether the cluster's proxies couldn't talk with those of a member that has finished the phase."""
-    proven = course.proven.get(cluster)
-    catches_up = next_for(proven, course.phase) is not course.phase
-    waited_for = catches_up and not STAGES[course.phase].downtime
-    return waited_for and not get_along(proven or FIRST_PHASE, course.phase)
+    proven = state.proven.get(cluster)
+    catches_up = next_phase_for(proven, state.phase) is not state.phase
+    waited_for = catches_up and not STAGES[state.phase].downtime
+    return waited_for and not compatible(proven or FIRST_PHASE, state.phase)
 
 
-def judged(reported: Reported, now: datetime) -> RotationState:
-    """What follows from a round."""
-    course = reported.round.course
-    if course.phase in ENDS:
-        return course
-    stage = STAGES[course.phase]
-    proofs = [o for o in reported.outcomes if o.proof]
-    blocked = [o for o in (*reported.outcomes, *reported.round.unseen) if not (o.proof or o.fleet)]
-    tried = {o.cluster: o.proof.count for o in proofs if o.proof and o.phase is course.phase}
-    proven = course.proven | {o.cluster: o.phase for o in proofs}
-    together = not blocked and tried.keys() >= proven.keys()
-    course = replace(
-        course,
-        together=together,
-        roots=next((o.roots for o in reported.outcomes if o.roots), course.roots),
-        since=max([*_activations(proofs), *([course.since] if course.since else [])], default=None),
+def conclude_round(report: RoundReport, now: datetime) -> RotationState:
+    """The state after a round."""
+    state = report.round.state
+    if state.phase in ENDS:
+        return state
+    stage = STAGES[state.phase]
+    proofs = [o for o in report.outcomes if o.proof]
+    blocked = [o for o in (*report.outcomes, *report.round.unavailable) if not (o.proof or o.fleet_done)]
+    seen = {o.cluster: o.proof.seen for o in proofs if o.proof and o.phase is state.phase}
+    proven = state.proven | {o.cluster: o.phase for o in proofs}
+    together = not blocked and seen.keys() >= proven.keys()
+    activations = [o.proof.at for o in proofs if o.proof and STAGES[o.phase].activates]
+    state = replace(
+        state,
+        proven_together=together,
+        roots=next((o.roots for o in report.outcomes if o.roots), state.roots),
+        activated_at=max([*activations, *([state.activated_at] if state.activated_at else [])], default=None),
         proven=proven,
-        seen=sum(tried.values()) + (0 if together else course.seen),
+        seen=sum(seen.values()) + (0 if together else state.seen),
     )
     if blocked:
-        held = _held(course, blocked, stage.within(reported.round.policy), now)
-        return replace(course, held=held, pause=HOLD_POLL if held else _pace(blocked))
-    if any(o.fleet for o in reported.outcomes) and not _called_away(course):
-        return _moved(replace(course, gate=f"{stage.gate} ({course.seen} seen)"), Word.PROVEN)
-    return replace(course, held=None, pause=timedelta())
+        hold = _hold(state, blocked, stage.time_limit(report.round.policy), now)
+        return replace(state, hold=hold, pause=HOLD_POLL_INTERVAL if hold else _shortest_wait(blocked))
+    if any(o.fleet_done for o in report.outcomes) and not _command_moves(state):
+        return _after(replace(state, gate_passed=f"{stage.gate} ({state.seen} seen)"), RotationEvent.PROVEN)
+    return replace(state, hold=None, pause=timedelta())
 
 
-def result(course: RotationState, now: datetime) -> Rotated:
-    """The end of a rotation."""
-    return Rotated(
-        trust_domain=course.rotation.trust_domain,
-        outcome=course.phase,
-        old_root=course.roots.old if course.roots else "",
-        new_root=course.roots.new if course.roots else "",
-        members=sorted(course.proven),
-        proxies=course.seen,
-        started=course.started or now,
-        activated=course.since,
+def record_of(state: RotationState, now: datetime) -> RotationRecord:
+    """The record of a rotation that has ended."""
+    return RotationRecord(
+        trust_domain=state.rotation.trust_domain,
+        outcome=state.phase,
+        old_root=state.roots.old if state.roots else "",
+        new_root=state.roots.new if state.roots else "",
+        members=sorted(state.proven),
+        proxies=state.seen,
+        started=state.started_at or now,
+        activated=state.activated_at,
         finished=now,
     )
 
 
-def _moved(course: RotationState, word: Word) -> RotationState:
-    """The course after a word; raises Conflict where that can't act."""
-    phase = moved(course.phase, word, course.mode)
-    phase = phase if course.roots else without_root(phase)
-    course = replace(course, mode=mode_after(word, course.mode))
-    if phase is course.phase:
-        return replace(course, entered=None) if word is Word.RESUME else course
-    seen = course.seen if phase in ENDS else 0
-    return replace(course, phase=phase, entered=None, held=None, together=False, seen=seen, pause=timedelta())
+def _after(state: RotationState, event: RotationEvent) -> RotationState:
+    """The state after an event; raises Conflict where that can't act."""
+    phase = phase_after(state.phase, event, state.mode)
+    phase = phase if state.roots else phase_without_new_root(phase)
+    state = replace(state, mode=mode_after(event, state.mode))
+    if phase is state.phase:
+        return replace(state, phase_started_at=None) if event is RotationEvent.RESUME else state
+    seen = state.seen if phase in ENDS else 0
+    return replace(
+        state, phase=phase, phase_started_at=None, hold=None, proven_together=False, seen=seen, pause=timedelta()
+    )
 
 
-def _called_away(course: RotationState) -> bool:
-    """Whether something that was said is about to move the rotation to another phase."""
-    return apply_words(course)[0].phase is not course.phase
+def _command_moves(state: RotationState) -> bool:
+    """Whether a command is about to move the rotation to another phase."""
+    return apply_commands(state)[0].phase is not state.phase
 
 
-def _activations(proofs: Sequence[MemberOutcome]) -> list[datetime]:
-    return [o.proof.at for o in proofs if o.proof and STAGES[o.phase].activates]
-
-
-def _held(course: RotationState, blocked: Sequence[MemberOutcome], time: timedelta, now: datetime) -> Hold | None:
+def _hold(state: RotationState, blocked: Sequence[MemberOutcome], limit: timedelta, now: datetime) -> Hold | None:
     refusals = [o for o in blocked if o.refused]
-    late = course.entered is not None and now - course.entered > time
+    late = state.phase_started_at is not None and now - state.phase_started_at > limit
     if not (refusals or late):
         return None
     first, *others = refusals or blocked
     more = f" (and {len(others)} more)" if others else ""
-    blockers = [blocker for o in blocked for blocker in o.blockers or [_name(o)]]
-    return Hold(reason=first.reason, message=first.message + more, blockers=blockers[:_NAMED])
+    blockers = [blocker for o in blocked for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
+    return Hold(reason=first.reason, message=first.message + more, blockers=blockers[:MAX_BLOCKERS])
 
 
-def _name(outcome: MemberOutcome) -> str:
-    return name_of(outcome.cluster) or "key vault"
-
-
-def _pace(blocked: Sequence[MemberOutcome]) -> timedelta:
-    """As long as whoever is blocked asks to wait, if all of them do."""
+def _shortest_wait(blocked: Sequence[MemberOutcome]) -> timedelta:
+    """The shortest time that somebody asks to wait for; none if somebody asks for none."""
     return timedelta(seconds=min(o.retry_after or 0 for o in blocked))

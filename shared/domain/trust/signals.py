@@ -27,7 +27,7 @@ class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not star
     error: str
 
 
-class WordNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
+class CommandNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
     """What an operator has said to a rotation can't act where the rotation stands by now."""
 
     trust_domain: str
