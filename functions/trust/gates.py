@@ -4,8 +4,8 @@ What a gate judges differs by mesh, and stands in the mesh's room under shared/d
 """
 
 from functions.engine.logs import log
-from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import name_of
 from shared.domain.trust.phases import Roots
 from shared.domain.trust.signals import GateJudged
 from shared.domain.trust.state import Member, StepProof
@@ -31,13 +31,8 @@ def require_gate_passed(member: Member, verdict: GateVerdict, pause_seconds: flo
 def require_passed(cluster: str, verdict: GateVerdict, pause_seconds: float | None = None) -> StepProof:
     """The proof that the cluster is as the gate asks; raises NotConverged, with what blocks it, if it isn't."""
     if verdict.reason != "Proven":
-        name = cluster_id(cluster).name
+        name = name_of(cluster)
         message = f"{name}: {verdict.message}: {', '.join(verdict.blockers[:BLOCKERS_IN_MESSAGE])}"
         blockers = [f"{name}/{blocker}" for blocker in verdict.blockers]
         raise NotConverged(verdict.reason, message, pause_seconds, blockers)
     return StepProof(at=services().now(), seen=verdict.seen)
-
-
-def name_of(member: Member) -> str:
-    """The cluster's name in Azure."""
-    return cluster_id(member.cluster).name

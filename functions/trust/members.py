@@ -31,8 +31,13 @@ def rotate_member(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """One member, one phase, for a while."""
     run.phase(member.phase, cluster=member.cluster)
     run.limit(ROUND_TIME_LIMIT)
+    return (yield from outcome_of(member.cluster, member.phase, _phase_steps(run, member)))
+
+
+def _phase_steps(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     steps = MESHES[member.rotation.mesh].phases[member.phase]
-    return (yield from outcome_of(member.cluster, member.phase, steps(run, member)))
+    proof = yield from steps(run, member)
+    return MemberOutcome(cluster=member.cluster, phase=member.phase, proof=proof)
 
 
 def outcome_of(cluster: str, phase: Phase, work: Steps[MemberOutcome]) -> Steps[MemberOutcome]:

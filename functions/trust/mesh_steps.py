@@ -6,9 +6,9 @@ from typing import NamedTuple
 from functions.engine.durable import Runbook, Steps
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.plan import MemberPlan
-from shared.domain.trust.state import Member, MemberOutcome
+from shared.domain.trust.state import Member, StepProof
 
-type PhaseSteps = Callable[[Runbook, Member], Steps[MemberOutcome]]
+type PhaseSteps = Callable[[Runbook, Member], Steps[StepProof]]
 
 
 class MeshSteps(NamedTuple):

@@ -607,9 +607,13 @@ class KubernetesContract:
     async def test_a_permission_is_known_by_its_namespace(self, here: ClusterUnderTest) -> None:
         await here.grant(CONFIG_MAP, "patch")
         patch = Permission("patch", CONFIG_MAP, here.namespace, "colours")
-        await here.until(lambda: here.stranger.may(patch))
-        for other in (patch._replace(verb="get"), patch._replace(namespace="default"), patch._replace(below="status")):
-            assert not await here.stranger.may(other)
+        await here.until(lambda: here.stranger.is_permitted(patch))
+        for other in (
+            patch._replace(verb="get"),
+            patch._replace(namespace="default"),
+            patch._replace(subresource="status"),
+        ):
+            assert not await here.stranger.is_permitted(other)
 
     async def test_applying_what_is_new_takes_the_permission_to_create_it_too(self, here: ClusterUnderTest) -> None:
         wanted = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}

@@ -9,10 +9,11 @@ import azure.durable_functions as df
 from cryptography import x509
 
 from functions.engine.activities import activity
-from functions.trust.gates import name_of, require_gate_passed, roots_of
+from functions.trust.gates import require_gate_passed, roots_of
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS
 from functions.trust.linkerd.restarts import ensure_restarted
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.linkerd.facts import Proxy
@@ -36,7 +37,7 @@ app = df.Blueprint()
 @activity(app)
 async def check_member(member: Member) -> StepProof:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to Meshward."""
-    name = name_of(member)
+    name = name_of(member.cluster)
     roots = await _root_fingerprints(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         require_fit_config(name, await mesh.config(), member.rotation)
@@ -60,7 +61,7 @@ async def _root_fingerprints(member: Member) -> frozenset[str]:
 async def ensure_bundle(member: Member) -> StepProof:
     """The member's bundle is that of the phase, and so is its copy beside the issuer."""
     old, new = await _roots(member)
-    name = name_of(member)
+    name = name_of(member.cluster)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         bundle, issuer, now = await mesh.bundle(), await mesh.issuer(), services().now()
         require_unchanged(name, bundle, issuer)
@@ -96,7 +97,7 @@ async def _restart(member: Member, mesh: "LinkerdMesh", proxies: list[Proxy]) ->
 
 async def _desired(member: Member, mesh: "LinkerdMesh") -> DesiredTrust:
     bundle = await mesh.bundle()
-    require_unchanged(name_of(member), bundle)
+    require_unchanged(name_of(member.cluster), bundle)
     return desired_trust(member.phase, roots_of(member), bundle)
 
 

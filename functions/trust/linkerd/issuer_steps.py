@@ -4,21 +4,19 @@ Each observes, judges and does at most one thing, as those of fleet_steps. A pri
 memory of the activity that makes it, and in the Secret.
 """
 
-from typing import TYPE_CHECKING
-
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
-from functions.trust.gates import name_of, require_gate_passed, roots_of
+from functions.trust.gates import require_gate_passed, roots_of
 from functions.trust.linkerd.issuing import (
     PAUSE_AFTER_WRITE_SECONDS,
-    MemberMesh,
     Signer,
     ensure_reloaded,
     replace_issuer,
 )
 from functions.trust.linkerd.restarts import ensure_restarted
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import name_of
 from shared.domain.trust.linkerd.certificates import issuer_expiry
 from shared.domain.trust.linkerd.gates import leaf_gate, others_may_be_renewed, seconds_until_renewed, started_after
 from shared.domain.trust.linkerd.owners import require_unchanged
@@ -27,37 +25,33 @@ from shared.domain.trust.policy import LEAF_LIFETIME
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
 
-if TYPE_CHECKING:
-    from shared.adapters.meshes.linkerd import LinkerdMesh
-
 app = df.Blueprint()
 
 
 @activity(app)
 async def ensure_issuer(member: Member) -> StepProof:
     """The member's issuer is signed by the root of the phase."""
-    signer = await _signer(member)
+    name, signer = name_of(member.cluster), await _signer(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
-        require_unchanged(name_of(member), found)
+        require_unchanged(name, found)
         if found.written_at is None or issuer_expiry(found.certificate, signer.certificate, now) is None:
-            await replace_issuer(_member_mesh(member, mesh), found, signer, now)
-            message = f"the issuer of {name_of(member)} is written"
-            raise NotConverged("IssuerWritten", message, PAUSE_AFTER_WRITE_SECONDS)
+            await replace_issuer(member, mesh, found, signer, now)
+            raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
     return StepProof(at=now)
 
 
 @activity(app)
 async def verify_issuer(member: Member) -> StepProof:
     """Every replica of the identity controller uses the phase's issuer; one that missed it is restarted."""
-    signer = await _signer(member)
+    name, signer = name_of(member.cluster), await _signer(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
-        require_unchanged(name_of(member), found)
+        require_unchanged(name, found)
         expires_at = issuer_expiry(found.certificate, signer.certificate, now)
         if expires_at is None or found.written_at is None:
-            raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name_of(member)}: put it back")
-        verdict = await ensure_reloaded(_member_mesh(member, mesh), found.written_at, expires_at, now)
+            raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name}: put it back")
+        verdict = await ensure_reloaded(member, mesh, found.written_at, expires_at, now)
         return require_gate_passed(member, verdict)
 
 
@@ -66,7 +60,7 @@ async def verify_leaves(member: Member) -> StepProof:
     """Gate B2: every live proxy has got its leaf since the new issuer was proven."""
     assert member.activated_at
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
-        require_unchanged(name_of(member), await mesh.bundle(), await mesh.issuer())
+        require_unchanged(name_of(member.cluster), await mesh.bundle(), await mesh.issuer())
         config, proxies = await mesh.config(), await mesh.proxies()
         lifetime, now = config.leaf_lifetime if config else LEAF_LIFETIME, services().now()
         older = [p for p in proxies if not started_after(p, member.activated_at)]
@@ -94,7 +88,3 @@ async def _signer(member: Member) -> Signer:
     slot = STAGES[member.phase].signer
     name, version = rotation.certificate(slot), roots.version(slot)
     return Signer(name, version, await services().rotator.key_vault.certificate(name, version))
-
-
-def _member_mesh(member: Member, mesh: "LinkerdMesh") -> MemberMesh:
-    return MemberMesh(member.cluster, member.rotation.trust_domain, mesh, member.policy)

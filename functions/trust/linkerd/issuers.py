@@ -8,7 +8,6 @@ A member whose issuer can't be renewed doesn't keep others from it: it is tried 
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
@@ -17,23 +16,10 @@ from functions.engine.client import Client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.trust.gates import require_passed
-from functions.trust.linkerd.issuing import (
-    PAUSE_AFTER_WRITE_SECONDS,
-    MemberMesh,
-    Signer,
-    ensure_reloaded,
-    replace_issuer,
-)
-from shared.domain.cluster import cluster_id
+from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, ensure_reloaded, replace_issuer
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.trust.linkerd.issuers import (
-    IssuerRenewal,
-    IssuerSweep,
-    RenewalOutcome,
-    issuer_of,
-    renewal_due,
-    signed_by,
-)
+from shared.domain.resource_id import name_of
+from shared.domain.trust.linkerd.issuers import IssuerRenewal, IssuerSweep, RenewalOutcome, is_due, issuer_of, signed_by
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
@@ -41,9 +27,6 @@ from shared.domain.trust.roots import enabled_roots
 from shared.domain.trust.signals import IssuerRenewed
 from shared.domain.trust.state import StepProof
 from shared.wiring import services
-
-if TYPE_CHECKING:
-    from shared.adapters.meshes.linkerd import LinkerdMesh
 
 app = df.Blueprint()
 
@@ -103,14 +86,14 @@ async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an
 @activity(app)
 async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
     """Less than half of the issuer's lifetime is over."""
-    name = cluster_id(renewal.cluster).name
+    name = name_of(renewal.cluster)
     async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         issuer = issuer_of(name, found.certificate)
-        if renewal_due(issuer, now):
+        if is_due(issuer, now):
             require_unchanged(name, found)
             signer = signed_by(name, issuer, await _roots(renewal))
-            await replace_issuer(_member_mesh(renewal, mesh), found, signer, now)
+            await replace_issuer(renewal, mesh, found, signer, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
     return StepProof(at=now)
@@ -123,13 +106,9 @@ async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
         found, now = await mesh.issuer(), services().now()
         if found.written_at is None:
             return StepProof(at=now)  # Meshward hasn't written any yet
-        expires_at = issuer_of(cluster_id(renewal.cluster).name, found.certificate).not_valid_after_utc
-        verdict = await ensure_reloaded(_member_mesh(renewal, mesh), found.written_at, expires_at, now)
+        expires_at = issuer_of(name_of(renewal.cluster), found.certificate).not_valid_after_utc
+        verdict = await ensure_reloaded(renewal, mesh, found.written_at, expires_at, now)
         return require_passed(renewal.cluster, verdict)
-
-
-def _member_mesh(renewal: IssuerRenewal, mesh: "LinkerdMesh") -> MemberMesh:
-    return MemberMesh(renewal.cluster, renewal.trust_domain, mesh, renewal.policy)
 
 
 async def _roots(renewal: IssuerRenewal) -> list[Signer]:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography import x509
 
 from functions.engine.logs import log
-from shared.domain.cluster import cluster_id
+from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import issuer_certificate
 from shared.domain.trust.linkerd.facts import IssuerSecret
 from shared.domain.trust.linkerd.gates import issuer_gate, pods_without_reload
+from shared.domain.trust.linkerd.issuers import IssuerRenewal
 from shared.domain.trust.linkerd.owners import require_no_other_owner
 from shared.domain.trust.linkerd.waves import next_restarts
-from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.signals import ReloadMissed
+from shared.domain.trust.state import Member
 from shared.domain.trust.verdicts import GateVerdict
 from shared.wiring import services
 
@@ -24,43 +25,37 @@ if TYPE_CHECKING:
 PAUSE_AFTER_WRITE_SECONDS = 5.0  # pods tell their age in whole seconds
 
 
-class MemberMesh(NamedTuple):
-    """A member's mesh, opened."""
-
-    cluster: str
-    trust_domain: str
-    mesh: "LinkerdMesh"
-    policy: TrustPolicy
-
-
 class Signer(NamedTuple):
-    """A root in Key Vault: name, version and certificate."""
+    """A root in Key Vault."""
 
     name: str
     version: str
     certificate: x509.Certificate
 
 
-async def replace_issuer(member: MemberMesh, found: IssuerSecret, signer: Signer, now: datetime) -> None:
+async def replace_issuer(
+    member: Member | IssuerRenewal, mesh: "LinkerdMesh", found: IssuerSecret, signer: Signer, now: datetime
+) -> None:
     """Put a new issuer in place of the one that was found; its key is made here and goes nowhere else."""
     from shared.adapters.azure.keys import new_key
 
-    require_no_other_owner(cluster_id(member.cluster).name, found)
-    public_key, private_key = new_key()
-    unsigned = issuer_certificate(
-        member.trust_domain, public_key, signer.certificate, now, member.policy.issuer_lifetime
-    )
-    issuer = await services().rotator.key_vault.sign(unsigned, public_key, signer.name, signer.version)
-    bundle = (await member.mesh.bundle()).pem
-    await member.mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=bundle, now=now)
+    require_no_other_owner(name_of(member.cluster), found)
+    public, private = new_key()
+    lifetime = member.policy.issuer_lifetime
+    unsigned = issuer_certificate(member.trust_domain, public, signer.certificate, now, lifetime)
+    issuer = await services().rotator.key_vault.sign(unsigned, public, signer.name, signer.version)
+    bundle = (await mesh.bundle()).pem
+    await mesh.write_issuer(found, certificate=pem(issuer), key=private, bundle=bundle, now=now)
 
 
-async def ensure_reloaded(member: MemberMesh, written_at: datetime, expires_at: datetime, now: datetime) -> GateVerdict:
+async def ensure_reloaded(
+    member: Member | IssuerRenewal, mesh: "LinkerdMesh", written_at: datetime, expires_at: datetime, now: datetime
+) -> GateVerdict:
     """Restart replicas of the identity controller that missed the new issuer; whether every replica uses it."""
-    replicas = await member.mesh.identity_pods(now)
+    replicas = await mesh.identity_pods(now)
     if missed := pods_without_reload(replicas, expires_at, written_at, now):
-        stale = [p for p in await member.mesh.pod_proxies() if p.id in missed]
-        for workload in next_restarts(await member.mesh.workloads(), stale, now, member.policy):
-            await member.mesh.restart(workload, now)
+        stale = [p for p in await mesh.pod_proxies() if p.id in missed]
+        for workload in next_restarts(await mesh.workloads(), stale, now, member.policy):
+            await mesh.restart(workload, now)
             log(ReloadMissed(cluster=member.cluster, pods=missed))
     return issuer_gate(replicas, expires_at, written_at)

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from functions.engine.logs import log
-from functions.trust.gates import BLOCKERS_IN_MESSAGE, name_of
+from functions.trust.gates import BLOCKERS_IN_MESSAGE
 from shared.domain.errors import NotConverged
+from shared.domain.resource_id import name_of
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.waves import named_blockers, next_restarts, restartable, rolling
 from shared.domain.trust.signals import WorkloadRestarted
@@ -25,7 +26,7 @@ async def ensure_restarted(
         await mesh.restart(workload, now)
         log(WorkloadRestarted(cluster=member.cluster, workload=workload.id, phase=member.phase))
     if stale or rolling(workloads, [p for p in proxies if p.roots is None]):
-        name, blockers = name_of(member), named_blockers(lacking, workloads)
+        name, blockers = name_of(member.cluster), named_blockers(lacking, workloads)
         listed = ", ".join(blockers[:BLOCKERS_IN_MESSAGE]) or "none"
         message = f"{len(stale)} proxies of {name} await their restart: {listed}"
         raise NotConverged("RollingOut", message, blockers=[f"{name}/{blocker}" for blocker in blockers])

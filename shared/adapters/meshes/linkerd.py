@@ -48,7 +48,7 @@ _PERMISSIONS = [
     *(Permission(verb, SECRET, NAMESPACE, _ISSUER) for verb in ("get", "patch")),
     *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, MACHINE, *objects.KINDS.values())),
     *(Permission("patch", kind) for kind in objects.KINDS.values()),
-    Permission("get", POD, below="proxy"),
+    Permission("get", POD, subresource="proxy"),
 ]
 
 

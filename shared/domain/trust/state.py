@@ -57,6 +57,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     activated_at: datetime | None  # when the last member was proven to issue under the phase's root
     policy: TrustPolicy  # of this cluster
 
+    @property
+    def trust_domain(self) -> str:
+        return self.rotation.trust_domain
+
 
 class MemberOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a member's work on a phase: a proof, or why there is none. Or that the fleet's work is done."""

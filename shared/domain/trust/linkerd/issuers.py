@@ -55,7 +55,7 @@ def issuer_of(cluster: str, pem: str) -> x509.Certificate:
         raise PermanentError("BadIssuer", message) from error
 
 
-def renewal_due(issuer: x509.Certificate, now: datetime) -> bool:
+def is_due(issuer: x509.Certificate, now: datetime) -> bool:
     """Whether half of the issuer's lifetime has passed."""
     lifetime = issuer.not_valid_after_utc - issuer.not_valid_before_utc
     return now >= issuer.not_valid_before_utc + lifetime / 2
