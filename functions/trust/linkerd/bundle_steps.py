@@ -6,25 +6,20 @@ Each observes, judges and does at most one thing, as those of fleet_steps.
 from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
-from cryptography import x509
 
 from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed, roots_of
-from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS
+from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import fingerprint
+from shared.domain.trust.linkerd import fitness
 from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.linkerd.facts import Proxy
-from shared.domain.trust.linkerd.fitness import (
-    require_fit_bundle,
-    require_fit_config,
-    require_linked_members,
-    require_permissions,
-)
 from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, trust_gate, trusts
 from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
+from shared.domain.trust.phases import Slot
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
 
@@ -40,12 +35,12 @@ async def check_member(member: Member) -> StepProof:
     name = name_of(member.cluster)
     roots = await _root_fingerprints(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
-        require_fit_config(name, await mesh.config(), member.rotation)
-        require_fit_bundle(name, await mesh.bundle(), roots)
+        fitness.require_config(name, await mesh.config(), member.rotation)
+        fitness.require_bundle(name, await mesh.bundle(), roots)
         require_no_other_owner(name, await mesh.issuer())
-        require_permissions(name, await mesh.missing_permissions())
+        fitness.require_permissions(name, await mesh.missing_permissions())
         if links := await mesh.links():
-            require_linked_members(name, links, member.rotation.trust_domain, await services().rotator.clusters.list())
+            fitness.require_linked_members(name, links, member.trust_domain, await services().rotator.clusters.list())
         return StepProof(at=services().now(), seen=len(await mesh.proxies()))
 
 
@@ -60,7 +55,7 @@ async def _root_fingerprints(member: Member) -> frozenset[str]:
 @activity(app)
 async def ensure_bundle(member: Member) -> StepProof:
     """The member's bundle is that of the phase, and so is its copy beside the issuer."""
-    old, new = await _roots(member)
+    old, new = [(await signer_in(member, slot)).certificate for slot in (Slot.OLD, Slot.NEW)]
     name = name_of(member.cluster)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         bundle, issuer, now = await mesh.bundle(), await mesh.issuer(), services().now()
@@ -110,12 +105,3 @@ async def verify_trust(member: Member) -> StepProof:
         if not verdict.passed:
             verdict = trust_gate(proxies, desired, await mesh.workloads())
         return require_gate_passed(member, verdict)
-
-
-async def _roots(member: Member) -> tuple[x509.Certificate, x509.Certificate]:
-    """The certificates of the old root and the new one."""
-    vault, rotation, roots = services().rotator.key_vault, member.rotation, roots_of(member)
-    return (
-        await vault.certificate(rotation.old, roots.old_version),
-        await vault.certificate(rotation.new, roots.new_version),
-    )

@@ -7,18 +7,13 @@ memory of the activity that makes it, and in the Secret.
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
-from functions.trust.gates import require_gate_passed, roots_of
-from functions.trust.linkerd.issuing import (
-    PAUSE_AFTER_WRITE_SECONDS,
-    Signer,
-    ensure_reloaded,
-    replace_issuer,
-)
+from functions.trust.gates import require_gate_passed
+from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, ensure_reloaded, replace_issuer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
 from shared.domain.trust.linkerd.certificates import issuer_expiry
-from shared.domain.trust.linkerd.gates import leaf_gate, others_may_be_renewed, seconds_until_renewed, started_after
+from shared.domain.trust.linkerd.gates import leaf_gate, may_be_renewed, seconds_until_renewed, started_after
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.phases import STAGES
 from shared.domain.trust.policy import LEAF_LIFETIME
@@ -31,7 +26,7 @@ app = df.Blueprint()
 @activity(app)
 async def ensure_issuer(member: Member) -> StepProof:
     """The member's issuer is signed by the root of the phase."""
-    name, signer = name_of(member.cluster), await _signer(member)
+    name, signer = name_of(member.cluster), await signer_in(member, STAGES[member.phase].signer)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         require_unchanged(name, found)
@@ -44,7 +39,7 @@ async def ensure_issuer(member: Member) -> StepProof:
 @activity(app)
 async def verify_issuer(member: Member) -> StepProof:
     """Every replica of the identity controller uses the phase's issuer; one that missed it is restarted."""
-    name, signer = name_of(member.cluster), await _signer(member)
+    name, signer = name_of(member.cluster), await signer_in(member, STAGES[member.phase].signer)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         require_unchanged(name, found)
@@ -66,7 +61,7 @@ async def verify_leaves(member: Member) -> StepProof:
         older = [p for p in proxies if not started_after(p, member.activated_at)]
         older.sort(key=lambda p: p.created_at, reverse=True)  # the youngest renews last
         refreshed_at = await mesh.leaves_refreshed_at(older[:1], lifetime)
-        if others_may_be_renewed(refreshed_at.values(), member.activated_at, lifetime, now):
+        if may_be_renewed(refreshed_at.values(), member.activated_at, lifetime, now):
             refreshed_at |= await mesh.leaves_refreshed_at(older[1:], lifetime)
         pause_seconds = seconds_until_renewed(refreshed_at.values(), lifetime, now)
         return require_gate_passed(member, leaf_gate(proxies, refreshed_at, member.activated_at), pause_seconds)
@@ -80,11 +75,3 @@ async def ensure_renewed(member: Member) -> StepProof:
         proxies = await mesh.pod_proxies()
         lacking = [p for p in proxies if not started_after(p, member.activated_at)]
         return await ensure_restarted(member, mesh, lacking, proxies)
-
-
-async def _signer(member: Member) -> Signer:
-    """The root that signs the phase's issuers."""
-    rotation, roots = member.rotation, roots_of(member)
-    slot = STAGES[member.phase].signer
-    name, version = rotation.certificate(slot), roots.version(slot)
-    return Signer(name, version, await services().rotator.key_vault.certificate(name, version))

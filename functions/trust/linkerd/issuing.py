@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography import x509
 
 from functions.engine.logs import log
+from functions.trust.gates import roots_of
 from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import issuer_certificate
@@ -14,6 +15,7 @@ from shared.domain.trust.linkerd.gates import issuer_gate, pods_without_reload
 from shared.domain.trust.linkerd.issuers import IssuerRenewal
 from shared.domain.trust.linkerd.owners import require_no_other_owner
 from shared.domain.trust.linkerd.waves import next_restarts
+from shared.domain.trust.phases import Slot
 from shared.domain.trust.signals import ReloadMissed
 from shared.domain.trust.state import Member
 from shared.domain.trust.verdicts import GateVerdict
@@ -31,6 +33,12 @@ class Signer(NamedTuple):
     name: str
     version: str
     certificate: x509.Certificate
+
+
+async def signer_in(member: Member, slot: Slot) -> Signer:
+    """The rotation's old root or its new one."""
+    name, version = member.rotation.certificate(slot), roots_of(member).version(slot)
+    return Signer(name, version, await services().rotator.key_vault.certificate(name, version))
 
 
 async def replace_issuer(

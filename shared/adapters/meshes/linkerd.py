@@ -34,11 +34,8 @@ _MESHED = {"linkerd.io/control-plane-ns": NAMESPACE}
 _IDENTITY = {"linkerd.io/control-plane-component": "identity"}
 _TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
 _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
-_WRITTEN_AT, _WRITTEN_SHA256, _BUNDLE_SHA256 = (
-    "meshward/applied-at",
-    "meshward/applied-sha256",
-    "meshward/bundle-sha256",
-)
+_WRITTEN_AT, _WRITTEN_SHA256 = "meshward/applied-at", "meshward/applied-sha256"
+_BUNDLE_SHA256 = "meshward/bundle-sha256"
 _CONCURRENT_READS = 4
 LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
 MACHINE = Kind("workload.linkerd.io", "v1beta1", "ExternalWorkload", "externalworkloads")
@@ -96,12 +93,12 @@ class LinkerdMesh:
             owner=owner(found, "f:data", "f:ca-bundle.crt"),
         )
 
-    async def write_bundle(self, found: Bundle, pem: str, now: datetime) -> None:
+    async def write_bundle(self, old: Bundle, pem: str, now: datetime) -> None:
         """Make this the bundle, taking the field over from whoever wrote it by hand, unless it has changed since."""
         metadata = {
             "name": _TRUST_ROOTS,
             "namespace": NAMESPACE,
-            "resourceVersion": found.resource_version,
+            "resourceVersion": old.resource_version,
             "annotations": {_WRITTEN_AT: now.isoformat(), _WRITTEN_SHA256: digest(pem)},
         }
         await self._api.apply(CONFIG_MAP, {"metadata": metadata, "data": {"ca-bundle.crt": pem}}, take_over=True)
@@ -124,19 +121,17 @@ class LinkerdMesh:
             owner=owner(found, "f:data", "f:tls.crt"),
         )
 
-    async def write_issuer(
-        self, found: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime
-    ) -> None:
+    async def write_issuer(self, old: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
         """Replace the issuer, unless somebody has changed its Secret since it was seen."""
         annotations = {_WRITTEN_AT: now.isoformat(), _WRITTEN_SHA256: digest(certificate)}
-        await self._patch_issuer(found, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, annotations)
+        await self._patch_issuer(old, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, annotations)
 
-    async def write_issuer_bundle(self, found: IssuerSecret, bundle: str) -> None:
+    async def write_issuer_bundle(self, old: IssuerSecret, bundle: str) -> None:
         """Put the bundle that was written beside the issuer, unless somebody has changed the Secret since."""
-        await self._patch_issuer(found, {"ca.crt": bundle}, {_BUNDLE_SHA256: digest(bundle)})
+        await self._patch_issuer(old, {"ca.crt": bundle}, {_BUNDLE_SHA256: digest(bundle)})
 
-    async def _patch_issuer(self, found: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
-        metadata = {"resourceVersion": found.resource_version, "annotations": annotations}
+    async def _patch_issuer(self, old: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
+        metadata = {"resourceVersion": old.resource_version, "annotations": annotations}
         encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
         await self._api.patch(SECRET, _ISSUER, NAMESPACE, {"metadata": metadata, "data": encoded})
 
@@ -169,14 +164,10 @@ class LinkerdMesh:
         metrics = await self._metrics(names, _IDENTITY_ADMIN)
         return [objects.identity_pod(pod, values, now) for pod, values in zip(pods, metrics, strict=True)]
 
-    async def leaves_refreshed_at(
-        self, proxies: Sequence[Proxy], leaf_lifetime: timedelta
-    ) -> dict[str, datetime | None]:
+    async def leaves_refreshed_at(self, proxies: Sequence[Proxy], lifetime: timedelta) -> dict[str, datetime | None]:
         """When each proxy last got a leaf, by `namespace/pod`; None where that can't be read."""
         found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
-        return {
-            p.id: objects.leaf_refreshed_at(values, leaf_lifetime) for p, values in zip(proxies, found, strict=True)
-        }
+        return {p.id: objects.leaf_refreshed_at(values, lifetime) for p, values in zip(proxies, found, strict=True)}
 
     async def links(self) -> list[str]:
         """Linkerd's names of the clusters that this one is linked to."""

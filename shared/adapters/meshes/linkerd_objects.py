@@ -95,7 +95,7 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         namespace=namespace,
         workload=f"{kind}/{namespace}/{name}" if kind in KINDS else "",
         controller=kind,
-        created_at=_time(metadata["creationTimestamp"]),
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         started_at=_started_at(pod),
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
     )
@@ -122,7 +122,7 @@ def machine(found: Object) -> Proxy:
         namespace=metadata["namespace"],
         workload="",
         controller="ExternalWorkload",
-        created_at=_time(metadata["creationTimestamp"]),
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
         started_at=moment_in(found, _STARTED),
         roots=roots,
     )
@@ -138,7 +138,7 @@ def _started_at(pod: Object) -> datetime | None:
     status = pod.get("status", {})
     statuses = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
     running = next((s.get("state", {}).get("running") for s in statuses if s["name"] == _PROXY), None)
-    return _time(running["startedAt"]) if running else None
+    return datetime.fromisoformat(running["startedAt"]) if running else None
 
 
 def workload(kind: Kind, found: Object) -> Workload:
@@ -200,17 +200,17 @@ def identity_pod(pod: Object, values: dict[str, float], now: datetime) -> Identi
     conditions = pod.get("status", {}).get("conditions", [])
     return IdentityPod(
         pod=f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
-        created_at=_time(pod["metadata"]["creationTimestamp"]),
+        created_at=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
         issuer_expires_at=None if ttl is None else now + timedelta(seconds=ttl),
     )
 
 
-def leaf_refreshed_at(values: dict[str, float], leaf_lifetime: timedelta | None = None) -> datetime | None:
-    """When a proxy last got a leaf, None if its metrics don't say; `leaf_lifetime` helps if they say only its end."""
+def leaf_refreshed_at(values: dict[str, float], lifetime: timedelta | None = None) -> datetime | None:
+    """When a proxy last got a leaf, None if its metrics don't say; `lifetime` helps if they say only its end."""
     seconds = next((values[name] for name in _REFRESHED if name in values), None)
-    if seconds is None and leaf_lifetime and values.get(_EXPIRES):
-        seconds = values[_EXPIRES] - leaf_lifetime.total_seconds()
+    if seconds is None and lifetime and values.get(_EXPIRES):
+        seconds = values[_EXPIRES] - lifetime.total_seconds()
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
@@ -218,7 +218,3 @@ def samples(text: str) -> dict[str, float]:
     """Prometheus' text format, without labels: the last sample of each name."""
     lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
     return {line[0].split("{")[0]: float(line[-1]) for line in lines if len(line) >= 2}
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

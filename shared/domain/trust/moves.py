@@ -23,13 +23,16 @@ from shared.domain.trust.policy import TrustPolicy
 
 
 class RotationEvent(StrEnum):
-    """What moves a rotation or changes its mode: a phase that is proven, or an operator's command."""
+    """What moves a rotation or changes its mode: a phase that is proven, or a command of an operator.
+
+    Of commands that come together, the first one here acts first.
+    """
 
     PROVEN = "proven"  # every member has passed the phase's gate
-    ABORT = "abort"  # go back, with the same proofs
-    RESUME = "resume"  # end the pause, and give the phase its time again
     SWIFT = "swift"  # go on in mode swift
+    ABORT = "abort"  # go back, with the same proofs
     REPLACE = "replace"  # go on in mode replace
+    RESUME = "resume"  # end the pause, and give the phase its time again
 
 
 class Move(NamedTuple):
@@ -41,12 +44,7 @@ class Move(NamedTuple):
     modes: frozenset[Mode] = frozenset(Mode)
 
 
-COMMANDS = (  # of operators; of those that come together, the first acts first
-    RotationEvent.SWIFT,
-    RotationEvent.ABORT,
-    RotationEvent.REPLACE,
-    RotationEvent.RESUME,
-)
+COMMANDS = tuple(event for event in RotationEvent if event is not RotationEvent.PROVEN)
 REFUSALS: dict[RotationEvent, tuple[ConflictReason, str]] = {
     RotationEvent.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation come to its end"),
     RotationEvent.SWIFT: (

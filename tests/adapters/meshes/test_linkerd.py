@@ -21,7 +21,7 @@ from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust.certificates import fingerprint, fingerprints
 from shared.domain.trust.linkerd.certificates import bundle_pem
-from shared.domain.trust.linkerd.fitness import require_fit_config
+from shared.domain.trust.linkerd.fitness import require_config
 from shared.domain.trust.linkerd.gates import (
     desired_trust,
     issuer_gate,
@@ -324,7 +324,7 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
         world.kubernetes.clusters["aks-east"].apply(manifest)
     async with opened(world) as fleet:
         (mesh,), clock = fleet.meshes, world.clock
-        require_fit_config(
+        require_config(
             "aks-east",
             await mesh.config(),
             Rotation(mesh=Mesh.LINKERD, trust_domain=TRUST_DOMAIN, old="", new="", generation=2),

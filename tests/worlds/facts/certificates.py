@@ -6,9 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from shared.domain.trust.certificates import (
-    root_certificate,
-)
+from shared.domain.trust.certificates import root_certificate
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.worlds.times import NOW

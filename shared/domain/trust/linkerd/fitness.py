@@ -31,7 +31,7 @@ def require_linked_members(
             raise PermanentError("LinkedClusterNotMember", message)
 
 
-def require_fit_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
+def require_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
     """Raise PermanentError unless Linkerd is there, supported, of this trust domain, and in external CA mode."""
     if config is None:
         raise PermanentError("NoMesh", f"cluster {cluster} has no Linkerd (ConfigMap linkerd/linkerd-config)")
@@ -48,7 +48,7 @@ def require_fit_config(cluster: str, config: MeshConfig | None, rotation: Rotati
         raise PermanentError("NotExternalCA", message)
 
 
-def require_fit_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
+def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
     """Raise PermanentError unless the bundle trusts one of the roots and Meshward may write it.
 
     The roots (fingerprints) are the old one, and the new one as soon as there is one.

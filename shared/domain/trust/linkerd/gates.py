@@ -58,25 +58,21 @@ def trust_gate(proxies: Sequence[Proxy], desired: DesiredTrust, workloads: Itera
     return gate_verdict(fault, named_blockers(lacking, workloads), len(lacking), len(proxies))
 
 
-def leaf_gate(
-    proxies: Sequence[Proxy], refreshed_at: Mapping[str, datetime | None], activated_at: datetime
-) -> GateVerdict:
-    """Every live proxy got its leaf after `activated_at`; `refreshed_at` has the last refresh by the proxy's id."""
-    older = [p for p in proxies if not (started_after(p, activated_at) or _after(refreshed_at.get(p.id), activated_at))]
+def leaf_gate(proxies: Sequence[Proxy], refreshed_at: Mapping[str, datetime | None], after: datetime) -> GateVerdict:
+    """Every live proxy got its leaf after a moment; `refreshed_at` has the last refresh by the proxy's id."""
+    older = [p for p in proxies if not (started_after(p, after) or _is_after(refreshed_at.get(p.id), after))]
     fault = GateFault("LeavesNotRenewed", "proxies", "aren't known to have a leaf of the new issuer yet")
     return gate_verdict(fault, named_blockers(older), len(older), len(proxies))
 
 
-def others_may_be_renewed(
-    youngest: Iterable[datetime | None], activated_at: datetime, leaf_lifetime: timedelta, now: datetime
-) -> bool:
-    """Whether older proxies may have renewed their leaves, by the refresh of the one that should renew last."""
-    return all(at is None or at > activated_at or now >= _renewal(at, leaf_lifetime) for at in youngest)
+def may_be_renewed(youngest: Iterable[datetime | None], after: datetime, lifetime: timedelta, now: datetime) -> bool:
+    """Whether the other leaves may be renewed, by the last refresh of the proxy that should renew its leaf last."""
+    return all(at is None or at > after or now >= _renewal(at, lifetime) for at in youngest)
 
 
-def seconds_until_renewed(refreshed_at: Iterable[datetime | None], leaf_lifetime: timedelta, now: datetime) -> float:
+def seconds_until_renewed(refreshed_at: Iterable[datetime | None], lifetime: timedelta, now: datetime) -> float:
     """After how many seconds to look at these proxies again: when the last of them has renewed its leaf."""
-    renewals = [_renewal(at, leaf_lifetime) - now for at in refreshed_at if at]
+    renewals = [_renewal(at, lifetime) - now for at in refreshed_at if at]
     return min(max([_SHORTEST_WAIT, *renewals]), _LONGEST_WAIT).total_seconds()
 
 
@@ -101,11 +97,11 @@ def pods_without_reload(
 
 def started_after(proxy: Proxy, moment: datetime) -> bool:
     """Whether the proxy's process began after the moment."""
-    return _after(proxy.started_at, moment)
+    return _is_after(proxy.started_at, moment)
 
 
-def _renewal(refreshed_at: datetime, leaf_lifetime: timedelta) -> datetime:
-    return refreshed_at + _RENEWED_AFTER * leaf_lifetime + _SLACK
+def _renewal(refreshed_at: datetime, lifetime: timedelta) -> datetime:
+    return refreshed_at + _RENEWED_AFTER * lifetime + _SLACK
 
 
 def _uses(replica: IdentityPod, expires_at: datetime, written_at: datetime) -> bool:
@@ -114,5 +110,5 @@ def _uses(replica: IdentityPod, expires_at: datetime, written_at: datetime) -> b
     return replica.ready and abs(replica.issuer_expires_at - expires_at) <= _TTL_TOLERANCE
 
 
-def _after(at: datetime | None, moment: datetime) -> bool:
+def _is_after(at: datetime | None, moment: datetime) -> bool:
     return at is not None and at > moment

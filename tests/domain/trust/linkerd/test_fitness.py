@@ -8,7 +8,7 @@ import pytest
 from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import fingerprint, pem
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
-from shared.domain.trust.linkerd.fitness import require_fit_bundle, require_fit_config, require_linked_members
+from shared.domain.trust.linkerd.fitness import require_bundle, require_config, require_linked_members
 from shared.domain.trust.linkerd.owners import digest
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
@@ -48,19 +48,19 @@ def config(**facts: Any) -> MeshConfig:
 )
 def test_a_mesh_that_is_not_ours_to_rotate_is_refused_by_name(found: MeshConfig | None, reason: str) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
-        require_fit_config("aks-east", found, ROTATION)
+        require_config("aks-east", found, ROTATION)
 
 
 def test_a_mesh_in_external_mode_is_fit() -> None:
-    require_fit_config("aks-east", config(), ROTATION)
+    require_config("aks-east", config(), ROTATION)
     for root in (OLD, NEW):
-        require_fit_bundle("aks-east", Bundle(pem=pem(root), written_at=None, owner=""), BOTH)
+        require_bundle("aks-east", Bundle(pem=pem(root), written_at=None, owner=""), BOTH)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", pem(NEW)])
 def test_a_bundle_without_a_known_root_is_refused(text: str) -> None:
     with pytest.raises(PermanentError, match="ForeignBundle"):
-        require_fit_bundle("aks-east", Bundle(pem=text, written_at=None, owner=""), frozenset({fingerprint(OLD)}))
+        require_bundle("aks-east", Bundle(pem=text, written_at=None, owner=""), frozenset({fingerprint(OLD)}))
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_bundle_without_a_known_root_is_refused(text: str) -> None:
 )
 def test_a_bundle_that_is_not_ours_or_not_as_we_left_it_is_refused(found: Bundle, reason: str) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
-        require_fit_bundle("aks-east", found, BOTH)
+        require_bundle("aks-east", found, BOTH)

@@ -15,7 +15,7 @@ from shared.domain.trust.linkerd.gates import (
     desired_trust,
     issuer_gate,
     leaf_gate,
-    others_may_be_renewed,
+    may_be_renewed,
     pods_without_reload,
     seconds_until_renewed,
     trust_gate,
@@ -165,7 +165,7 @@ def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_
 def test_all_leaves_are_read_only_once_the_youngest_is_renewed_or_overdue(
     youngest: list[datetime | None], on: bool
 ) -> None:
-    assert others_may_be_renewed(youngest, NOW - timedelta(hours=1), timedelta(hours=24), NOW) is on
+    assert may_be_renewed(youngest, NOW - timedelta(hours=1), timedelta(hours=24), NOW) is on
 
 
 # the issuer
