@@ -24,7 +24,7 @@ _MODES = {"compromise": Mode.SWIFT, "replace": Mode.REPLACE}
 
 
 async def all_upcoming() -> list[Upcoming]:
-    """What is due when: one list of certificates and the policy document, no cluster."""
+    """What is due when, by the list of certificates and the policy document; no cluster is asked."""
     return await find_upcoming(await services().rotator.key_vault.certificates())
 
 

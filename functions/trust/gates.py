@@ -1,4 +1,4 @@
-"""Past a gate, or not yet: what the steps of every mesh make of its verdict.
+"""What a step does with the verdict of a gate: it ends with a proof, or waits. For every mesh.
 
 What a gate judges differs by mesh, and stands in the mesh's room under shared/domain/trust.
 """

@@ -1,4 +1,4 @@
-"""What a mesh brings along so that its trust domains can be rotated."""
+"""What a mesh provides so that its trust domains can be rotated."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple

@@ -195,7 +195,7 @@ class ClusterApi:
             await self._call(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
 
     async def is_permitted(self, permission: Permission) -> bool:
-        """Whether the caller may do it. Admission policies don't say before it is done."""
+        """Whether the caller may do it; admission policies aren't asked before it is done."""
         attributes = {
             "verb": permission.verb,
             "group": permission.kind.group,

@@ -83,7 +83,7 @@ def _proxy_container(spec: Object) -> Object | None:
 
 
 def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
-    """A meshed pod's proxy; `owners` has what controls the ReplicaSets that don't tell, by namespace and name."""
+    """A meshed pod's proxy; `owners` has what controls each ReplicaSet, by namespace and name."""
     container, metadata = _proxy_container(pod["spec"]) or {}, pod["metadata"]
     namespace = metadata["namespace"]
     kind, name = _deployment(pod) or controller(pod)

@@ -71,7 +71,7 @@ def authority(
     signer: x509.SubjectKeyIdentifier,
     path_length: int,
 ) -> x509.CertificateBuilder:
-    """An authority's certificate but for its validity; `signer` identifies the key that signs it."""
+    """An authority's certificate, without its validity yet; `signer` identifies the key that signs it."""
     usage = x509.KeyUsage(
         key_cert_sign=True,
         crl_sign=True,

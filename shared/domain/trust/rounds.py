@@ -7,7 +7,7 @@ Rules:
   trusts too little, and a member that was proven early may have changed since. So if such a phase took several rounds,
   all members prove it once more.
 - Members are listed anew for each round. One that joins catches up phase by phase; one that leaves isn't waited for.
-  The others wait with whatever the proxies of the newcomer couldn't bear yet.
+  The others do nothing meanwhile that would cut off its proxies.
 - A rotation is on hold when a member refuses, or when the phase takes longer than the policy allows. The rounds go on
   meanwhile, so once the cause is gone the rotation goes on by itself. `resume` gives the phase its time again.
 - Commands of operators stand in `RotationState.commands` and act as the next round begins. A proof never moves a
@@ -63,9 +63,9 @@ def begin_round(state: RotationState, clusters: Sequence[str], now: datetime) ->
 def members_to_try(
     state: RotationState, clusters: Mapping[str, TrustPolicy], unavailable: Sequence[str] = ()
 ) -> list[Member]:
-    """Who hasn't proven the phase yet, each with the phase that is next for it; newcomers alone where they have to.
+    """The members that haven't proven the phase, each with its next one; only those that catch up, if others must wait.
 
-    When nobody is left, and not all have proven the phase together though they have to, everybody once more.
+    If none is left, but the phase has to be proven together and wasn't, all members.
     """
     if state.phase in ENDS:
         return []
@@ -93,7 +93,7 @@ def _all_proven(state: RotationState, clusters: Iterable[str]) -> bool:
 
 
 def _too_far_behind(state: RotationState, cluster: str) -> bool:
-    """Whether the cluster's proxies couldn't talk with those of a member that has finished the phase."""
+    """Whether a member that finishes the phase would cut off the cluster's proxies."""
     proven = state.proven.get(cluster)
     catches_up = next_phase_for(proven, state.phase) is not state.phase
     waited_for = catches_up and not STAGES[state.phase].downtime

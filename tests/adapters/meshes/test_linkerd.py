@@ -73,9 +73,9 @@ class Fleet:
             await self._restart(mesh, kinds)
 
     async def _restart(self, mesh: LinkerdMesh, kinds: tuple[str, ...]) -> None:
-        wanted = desired_trust(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
+        desired = desired_trust(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
         for _ in range(20):
-            stale = [p for p in await mesh.proxies() if not trusts(p, wanted)]
+            stale = [p for p in await mesh.proxies() if not trusts(p, desired)]
             due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), waves=kinds)
             for workload in due:
                 await mesh.restart(workload, self.world.clock.now())
@@ -216,8 +216,8 @@ async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they
     fleet.cluster.apply({**vm, "metadata": meta})
     await fleet.distribute()
     await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
-    wanted = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
-    (blocker,) = trust_gate(await mesh.proxies(), wanted).blockers
+    desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+    (blocker,) = trust_gate(await mesh.proxies(), desired).blockers
     assert blocker.startswith("shop/vm-1 (outside the cluster, say in its annotations meshward/trusts")
     since = clock.now() - MINUTE
     said = {"meshward/trusts": f"{fleet.roots.old}, {fleet.roots.new}", "meshward/started-at": clock.now().isoformat()}
@@ -225,7 +225,7 @@ async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they
     assert not leaf_gate([machine], await mesh.leaves_refreshed_at([machine], DAY), since).passed
     fleet.cluster.apply({**vm, "metadata": {**meta, "annotations": said}})
     (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
-    assert trust_gate(await mesh.proxies(), wanted).passed
+    assert trust_gate(await mesh.proxies(), desired).passed
     assert leaf_gate([machine], {}, since).passed
 
 
@@ -290,12 +290,12 @@ async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
 
 async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: Fleet) -> None:
     await fleet.distribute()
-    wanted = desired_trust(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
-    verdict = trust_gate(await fleet.meshes[0].proxies(), wanted)
+    desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
+    verdict = trust_gate(await fleet.meshes[0].proxies(), desired)
     assert (verdict.passed, verdict.reason) == (False, "ProxiesLackRoots")
 
     await fleet.restart("Deployment")  # StatefulSets and DaemonSets are forgotten
-    assert not trust_gate(await fleet.meshes[0].proxies(), wanted).passed
+    assert not trust_gate(await fleet.meshes[0].proxies(), desired).passed
     await fleet.activate()
     await fleet.world.clock.advance(20 * HOUR)
     assert fleet.world.linkerd.failed
@@ -330,10 +330,10 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
             Rotation(mesh=Mesh.LINKERD, trust_domain=TRUST_DOMAIN, old="", new="", generation=2),
         )
         await fleet.distribute()
-        wanted = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
-        assert not trust_gate(await mesh.proxies(), wanted).passed
+        desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+        assert not trust_gate(await mesh.proxies(), desired).passed
         await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
-        assert trust_gate(await mesh.proxies(), wanted).passed
+        assert trust_gate(await mesh.proxies(), desired).passed
 
         await fleet.activate()
         issuer = await mesh.issuer()

@@ -171,23 +171,26 @@ def test_the_last_refresh_is_found_under_the_names_of_all_versions(prefix: str) 
     assert objects.leaf_refreshed_at({}) is None
 
 
-def test_where_only_the_end_of_a_leaf_is_told_its_beginning_follows_from_its_life() -> None:
-    life, values = timedelta(hours=24, seconds=20), objects.samples("identity_cert_expiration_timestamp_seconds 1.8e9")
-    assert objects.leaf_refreshed_at(values, life) == datetime.fromtimestamp(1_800_000_000, UTC) - life
+def test_where_only_the_end_of_a_leaf_is_told_its_beginning_follows_from_its_lifetime() -> None:
+    lifetime, values = (
+        timedelta(hours=24, seconds=20),
+        objects.samples("identity_cert_expiration_timestamp_seconds 1.8e9"),
+    )
+    assert objects.leaf_refreshed_at(values, lifetime) == datetime.fromtimestamp(1_800_000_000, UTC) - lifetime
     assert objects.leaf_refreshed_at(values) is None
-    assert objects.leaf_refreshed_at({"identity_cert_expiration_timestamp_seconds": 0.0}, life) is None, (
+    assert objects.leaf_refreshed_at({"identity_cert_expiration_timestamp_seconds": 0.0}, lifetime) is None, (
         "it has no leaf yet"
     )
 
 
 @pytest.mark.parametrize(
-    ("issuer", "life"),
+    ("issuer", "lifetime"),
     [
         ("{issuanceLifetime: 24h0m0s, clockSkewAllowance: 20s}", timedelta(hours=24, seconds=20)),
         ("{issuanceLifetime: 1h30m, clockSkewAllowance: 500ms}", timedelta(hours=1.5, milliseconds=500)),
         ("{scheme: kubernetes.io/tls}", timedelta(hours=24, seconds=20)),
     ],
 )
-def test_the_life_of_leaves_is_what_the_mesh_was_installed_with(issuer: str, life: timedelta) -> None:
+def test_the_lifetime_of_leaves_is_what_the_mesh_was_installed_with(issuer: str, lifetime: timedelta) -> None:
     config = objects.config(f"linkerdVersion: edge-25.4.4\nidentity: {{externalCA: true, issuer: {issuer}}}\n")
-    assert (config.version, config.leaf_lifetime) == ("edge-25.4.4", life)
+    assert (config.version, config.leaf_lifetime) == ("edge-25.4.4", lifetime)

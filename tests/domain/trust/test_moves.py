@@ -1,4 +1,4 @@
-"""Which phase follows which, and what a word does in every state that a rotation can come to."""
+"""Which phase follows which, and what an event does in every state that a rotation can come to."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,15 +29,15 @@ class MoveState(NamedTuple):
     mode: Mode
 
 
-def after(state: MoveState, word: RotationEvent) -> MoveState:
-    return MoveState(phase_after(state.phase, word, state.mode), mode_after(word, state.mode))
+def after(state: MoveState, event: RotationEvent) -> MoveState:
+    return MoveState(phase_after(state.phase, event, state.mode), mode_after(event, state.mode))
 
 
 def reachable() -> list[MoveState]:
-    """Every state that words and proofs lead to from any beginning."""
+    """Every state that events lead to from any beginning."""
     found = [MoveState(FIRST_PHASE, mode) for mode in Mode]
     for state in found:
-        nexts = [after(state, word) for word in RotationEvent if (state.phase, word, state.mode) in MOVES]
+        nexts = [after(state, event) for event in RotationEvent if (state.phase, event, state.mode) in MOVES]
         found += dict.fromkeys(then for then in nexts if then not in found)
     return found
 
@@ -58,16 +58,16 @@ def test_every_phase_can_be_come_to() -> None:
     assert {state.phase for state in REACHABLE} == set(Phase)
 
 
-@pytest.mark.parametrize("word", RotationEvent)
+@pytest.mark.parametrize("event", RotationEvent)
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(
-    state: MoveState, word: RotationEvent
+def test_in_every_state_an_event_leads_to_a_state_or_is_refused_with_a_reason(
+    state: MoveState, event: RotationEvent
 ) -> None:
-    if (state.phase, word, state.mode) in MOVES:
-        assert after(state, word) in REACHABLE
+    if (state.phase, event, state.mode) in MOVES:
+        assert after(state, event) in REACHABLE
         return
     with pytest.raises(Conflict) as refused:
-        phase_after(state.phase, word, state.mode)
+        phase_after(state.phase, event, state.mode)
     assert refused.value.reason in {"RotationEnded", "NotAbortable", "NothingToHurry", "NothingToReplace"}
     assert f"phase {state.phase}, mode {state.mode}: " in refused.value.message
     assert (refused.value.reason == "RotationEnded") is (state.phase in ENDS)
@@ -75,7 +75,7 @@ def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
 def test_whatever_moves_a_rotation_no_leaf_meets_a_proxy_that_does_not_trust_its_root(state: MoveState) -> None:
-    thens = {after(state, word).phase for word in RotationEvent if (state.phase, word, state.mode) in MOVES} - ENDS
+    thens = {after(state, event).phase for event in RotationEvent if (state.phase, event, state.mode) in MOVES} - ENDS
     parted = [then for then in thens if not compatible(state.phase, then)]
     assert all(STAGES[then].downtime for then in parted)
 
@@ -115,9 +115,9 @@ def test_there_is_a_way_back_as_long_as_the_old_root_is_trusted_and_it_was_not_t
 @pytest.mark.parametrize("state", [state for state in REACHABLE if state.phase not in ENDS], ids="-".join)
 def test_a_mode_is_only_left_for_a_hastier_one_and_may_be_asked_for_again(state: MoveState) -> None:
     hastier = list(Mode)[list(Mode).index(state.mode) :]
-    said = [word for word in COMMANDS if (state.phase, word, state.mode) in MOVES]
-    assert {after(state, word).mode for word in said} <= set(hastier)
-    assert state.mode is Mode.ROUTINE or RotationEvent(state.mode) in said
+    commands = [event for event in COMMANDS if (state.phase, event, state.mode) in MOVES]
+    assert {after(state, event).mode for event in commands} <= set(hastier)
+    assert state.mode is Mode.ROUTINE or RotationEvent(state.mode) in commands
     assert after(state, RotationEvent.RESUME) == state
 
 

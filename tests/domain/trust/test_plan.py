@@ -30,7 +30,7 @@ DOMAIN = "prod.contoso.example"
 ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="root-g0001", new="root-g0002", generation=2)
 
 
-def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None, members: int = 0) -> Upcoming:
+def seen(lifetime: timedelta, age: timedelta, policy: TrustPolicy | None = None, members: int = 0) -> Upcoming:
     """What is upcoming for a root that lives so long and is so old."""
     root = Root(
         mesh=Mesh.LINKERD,
@@ -39,18 +39,21 @@ def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None, mem
         certificate="root-g0001",
         enabled=True,
         starts_at=BORN,
-        expires_at=BORN + life,
+        expires_at=BORN + lifetime,
     )
     return upcoming(root, policy or TrustPolicy(), BORN + age, members)
 
 
-@pytest.mark.parametrize("life", [HOUR, 48 * HOUR, 365 * DAY, YEARS])
-def test_a_root_of_any_life_is_due_at_half_of_it_and_overdue_with_a_sixth_left(life: timedelta) -> None:
-    before, at_half = seen(life, life / 2 - SECOND), seen(life, life / 2)
+@pytest.mark.parametrize("lifetime", [HOUR, 48 * HOUR, 365 * DAY, YEARS])
+def test_a_root_of_any_lifetime_is_due_at_half_of_it_and_overdue_with_a_sixth_left(lifetime: timedelta) -> None:
+    before, at_half = seen(lifetime, lifetime / 2 - SECOND), seen(lifetime, lifetime / 2)
     assert (before.reason, at_half.reason) == ("NotDue", "HalfLived")
-    assert (before.due, before.activate_by) == (BORN + life / 2, BORN + life * 5 / 6)
-    if life > HOUR:
-        assert [seen(life, life * 5 / 6 + late).reason for late in (-SECOND, SECOND * 0)] == ["HalfLived", "Overdue"]
+    assert (before.due, before.activate_by) == (BORN + lifetime / 2, BORN + lifetime * 5 / 6)
+    if lifetime > HOUR:
+        assert [seen(lifetime, lifetime * 5 / 6 + late).reason for late in (-SECOND, SECOND * 0)] == [
+            "HalfLived",
+            "Overdue",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_the_policy_says_how_long_a_routine_rotation_may_take() -> None:
 
 
 def test_a_root_that_is_not_due_yet_shows_the_mode_in_which_it_will_be_rotated() -> None:
-    assert [seen(life, MINUTE).mode for life in (HOUR, 6 * DAY, 7 * DAY, YEARS)] == [
+    assert [seen(lifetime, MINUTE).mode for lifetime in (HOUR, 6 * DAY, 7 * DAY, YEARS)] == [
         Mode.SWIFT,
         Mode.SWIFT,
         Mode.ROUTINE,
@@ -102,9 +105,9 @@ def test_a_root_that_can_only_be_replaced_is_not_rotated_unasked(left: timedelta
 
 @pytest.mark.parametrize(("aborted", "starts"), [(False, [True, True]), (True, [False, True])])
 def test_what_was_aborted_is_started_unattended_only_when_it_is_overdue(aborted: bool, starts: list[bool]) -> None:
-    life = timedelta(days=360)
+    lifetime = timedelta(days=360)
     found = [certificate(1, enabled=True), *([certificate(2, enabled=False)] if aborted else [])]
-    half, late = seen(life, life / 2), seen(life, life * 5 / 6)
+    half, late = seen(lifetime, lifetime / 2), seen(lifetime, lifetime * 5 / 6)
     assert [starts_unattended(half, found, half.due), starts_unattended(late, found, late.activate_by)] == starts
 
 
@@ -126,15 +129,15 @@ def test_every_other_root_may_be_rotated_unasked() -> None:
 
 
 @given(
-    life=st.timedeltas(min_value=MINUTE, max_value=YEARS),
+    lifetime=st.timedeltas(min_value=MINUTE, max_value=YEARS),
     ages=st.tuples(st.floats(0, 1.2), st.floats(0, 1.2)).map(sorted),
     settle=st.timedeltas(min_value=MINUTE, max_value=YEARS),
 )
 def test_as_time_goes_by_a_root_gets_more_urgent_and_never_less(
-    life: timedelta, ages: list[float], settle: timedelta
+    lifetime: timedelta, ages: list[float], settle: timedelta
 ) -> None:
     order = [Mode.ROUTINE, Mode.SWIFT, Mode.REPLACE]
-    sooner, later = (seen(life, life * age, TrustPolicy(settle_within=settle)) for age in ages)
+    sooner, later = (seen(lifetime, lifetime * age, TrustPolicy(settle_within=settle)) for age in ages)
     assert order.index(sooner.mode) <= order.index(later.mode)
     assert (sooner.due, sooner.activate_by) == (later.due, later.activate_by)
     assert BORN < sooner.due < sooner.activate_by < sooner.expires

@@ -136,7 +136,7 @@ def test_an_abort_goes_back_to_where_the_old_root_is_enough(phase: Phase, then: 
         [RotationEvent.REPLACE, RotationEvent.SWIFT, RotationEvent.RESUME],
     ],
 )
-def test_whatever_is_said_together_with_an_abort_does_not_drown_it(others: list[RotationEvent]) -> None:
+def test_an_abort_acts_whatever_other_commands_come_with_it(others: list[RotationEvent]) -> None:
     late = NOW + timedelta(days=2)
     for commands in ([*others, RotationEvent.ABORT], [RotationEvent.ABORT, *others]):
         state = begin_round(replace(STATE, commands=commands), ["east"], late)
@@ -145,7 +145,7 @@ def test_whatever_is_said_together_with_an_abort_does_not_drown_it(others: list[
         assert state.phase_started_at == late
 
 
-def test_of_commands_said_together_each_acts() -> None:
+def test_of_commands_that_come_together_each_acts() -> None:
     late = NOW + timedelta(days=2)
     state = begin_round(
         replace(STATE, phase=Phase.RETIRE, commands=[RotationEvent.ABORT, RotationEvent.RESUME, RotationEvent.SWIFT]),

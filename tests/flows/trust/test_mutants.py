@@ -22,16 +22,16 @@ from tests.worlds.small_mesh import go_back_on_a_proof, join_at, reach, small_me
 from tests.worlds.times import MINUTE
 
 
-def proven(real: Any, proxies: Any, wanted: Any, workloads: Any = ()) -> Any:
-    return msgspec.structs.replace(real(proxies, wanted, workloads), reason="Proven")
+def proven(real: Any, proxies: Any, desired: Any, workloads: Any = ()) -> Any:
+    return msgspec.structs.replace(real(proxies, desired, workloads), reason="Proven")
 
 
-def past_settle(real: Any, phase: Phase, word: RotationEvent, *mode: Mode) -> Any:
-    return real(Phase.SETTLE if phase is Phase.ACTIVATE and word is RotationEvent.PROVEN else phase, word, *mode)
+def past_settle(real: Any, phase: Phase, event: RotationEvent, *mode: Mode) -> Any:
+    return real(Phase.SETTLE if phase is Phase.ACTIVATE and event is RotationEvent.PROVEN else phase, event, *mode)
 
 
-def without_newcomers(real: Any, course: Any, clusters: Any, unseen: Any = ()) -> Any:
-    return real(course, {c: clusters[c] for c in clusters if c in course.proven or not course.proven}, unseen)
+def without_newcomers(real: Any, state: Any, clusters: Any, unavailable: Any = ()) -> Any:
+    return real(state, {c: clusters[c] for c in clusters if c in state.proven or not state.proven}, unavailable)
 
 
 def never(real: Any, *_: Any) -> bool:
