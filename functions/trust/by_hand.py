@@ -31,7 +31,7 @@ async def all_upcoming() -> list[Upcoming]:
 async def current_plan(certificate: str, mode: str = "") -> RotationPlan:
     """The plan of the rotation of this root as it is now: of what is due, or of the mode that is asked for."""
     if mode and mode not in _MODES:
-        raise PermanentError("UnknownMode", f'"mode" is {" or ".join(_MODES)}, or left out for what is due')
+        raise PermanentError("UnknownMode", f'"mode" must be {" or ".join(_MODES)}; leave it out for what is due')
     certificates = await services().rotator.key_vault.certificates()
     rotation, root = await find_rotation(certificate, certificates)
     return plan_rotation(

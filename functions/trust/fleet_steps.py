@@ -126,7 +126,7 @@ async def ensure_root(rotation: Rotation) -> Roots:
         new = await vault.certificate(rotation.new, new_version)
         return Roots(old=fingerprint(old), new=fingerprint(new), old_version=old_version, new_version=new_version)
     await _take_step(step, rotation, versions, old)
-    raise NotConverged("RootUnderWay", f"making {rotation.new}: {step}")
+    raise NotConverged("RootUnderWay", f"creating {rotation.new}: {step}")
 
 
 async def _take_step(

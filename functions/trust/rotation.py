@@ -59,7 +59,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
     try:
         expiring = certificate_near_expiry(received(event))
         if not same(expiring.vault, services().settings.key_vault_name):
-            raise InvalidEvent("ForeignVault", f"vault {shown(expiring.vault)} isn't ours")
+            raise InvalidEvent("ForeignVault", f"key vault {shown(expiring.vault)} isn't the configured one")
         certificates, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await find_rotation(expiring.certificate, certificates)
         if starts_unattended(root, certificates, max(now, root.due)):

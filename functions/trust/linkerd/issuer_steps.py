@@ -45,7 +45,7 @@ async def verify_issuer(member: Member) -> StepProof:
         require_unchanged(name, found)
         expires_at = issuer_expiry(found.certificate, signer.certificate, now)
         if expires_at is None or found.written_at is None:
-            raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name}: put it back")
+            raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name}: undo the change")
         verdict = await ensure_reloaded(member, mesh, found.written_at, expires_at, now)
         return require_gate_passed(member, verdict)
 

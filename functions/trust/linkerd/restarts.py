@@ -28,6 +28,6 @@ async def ensure_restarted(
     if stale or rolling(workloads, [p for p in proxies if p.roots is None]):
         name, blockers = name_of(member.cluster), named_blockers(lacking, workloads)
         listed = ", ".join(blockers[:BLOCKERS_IN_MESSAGE]) or "none"
-        message = f"{len(stale)} proxies of {name} await their restart: {listed}"
+        message = f"{len(stale)} proxies of {name} wait for their restart: {listed}"
         raise NotConverged("RollingOut", message, blockers=[f"{name}/{blocker}" for blocker in blockers])
     return StepProof(at=now, seen=len(proxies))

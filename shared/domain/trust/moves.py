@@ -46,14 +46,14 @@ class Move(NamedTuple):
 
 COMMANDS = tuple(event for event in RotationEvent if event is not RotationEvent.PROVEN)
 REFUSALS: dict[RotationEvent, tuple[ConflictReason, str]] = {
-    RotationEvent.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation come to its end"),
+    RotationEvent.ABORT: ("NotAbortable", "an abort is possible until retire begins: let the rotation finish"),
     RotationEvent.SWIFT: (
         "NothingToHurry",
         "the root is being replaced, which waits for no leaf and no maintenance window",
     ),
     RotationEvent.REPLACE: (
         "NothingToReplace",
-        "the new root is distributed and the mode is hasty already: see what holds it",
+        "the new root is distributed and the mode is swift already: see what holds it",
     ),
 }
 _ENDED: tuple[ConflictReason, str] = ("RotationEnded", "it has ended")
@@ -101,12 +101,12 @@ def mode_after(event: RotationEvent, mode: Mode) -> Mode:
     return _MODES.get(event, mode)
 
 
-def phase_without_new_root(phase: Phase) -> Phase:
+def phase_without_root(phase: Phase) -> Phase:
     """Where a move to this phase leads while no new root was made: past a phase that would disable it."""
     return phase_after(phase, RotationEvent.PROVEN) if phase in STAGES and STAGES[phase].disables is Slot.NEW else phase
 
 
-def next_phase_for(proven: Phase | None, phase: Phase) -> Phase:
+def next_phase(proven: Phase | None, phase: Phase) -> Phase:
     """What a member that has proven one phase (None: it has just joined) has to do so that a rotation leaves `phase`.
 
     On the way to the new root it goes through each phase between; on the way back it has nothing to catch up with.

@@ -99,7 +99,7 @@ STAGES = {
         _BOTH,
         _NEW,
         Slot.NEW,
-        "B2: each live proxy has renewed its leaf since",
+        "B2: each live proxy has a leaf under the new root",
         knob="settle_within",
         proven_together=True,
     ),
@@ -115,7 +115,12 @@ STAGES = {
         activates=True,
     ),
     Phase.RESETTLE: Stage(
-        _BOTH, _OLD, Slot.OLD, "each live proxy has renewed its leaf since", knob="settle_within", proven_together=True
+        _BOTH,
+        _OLD,
+        Slot.OLD,
+        "each live proxy has a leaf under the old root",
+        knob="settle_within",
+        proven_together=True,
     ),
     Phase.WITHDRAW: Stage(
         _OLD, _OLD, Slot.OLD, "each live proxy trusts the old root alone", knob="distribute_within", disables=Slot.NEW

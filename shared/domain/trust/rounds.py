@@ -21,14 +21,7 @@ from msgspec.structs import replace
 
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of
-from shared.domain.trust.moves import (
-    COMMANDS,
-    RotationEvent,
-    mode_after,
-    next_phase_for,
-    phase_after,
-    phase_without_new_root,
-)
+from shared.domain.trust.moves import COMMANDS, RotationEvent, mode_after, next_phase, phase_after, phase_without_root
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, compatible
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.state import Hold, Member, MemberOutcome, RotationRecord, RotationState, RoundReport
@@ -77,7 +70,7 @@ def members_to_try(
             rotation=state.rotation,
             mode=state.mode,
             cluster=c,
-            phase=state.phase if once_more else next_phase_for(state.proven.get(c), state.phase),
+            phase=state.phase if once_more else next_phase(state.proven.get(c), state.phase),
             roots=state.roots,
             activated_at=state.activated_at,
             policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
@@ -95,7 +88,7 @@ def _all_proven(state: RotationState, clusters: Iterable[str]) -> bool:
 def _too_far_behind(state: RotationState, cluster: str) -> bool:
     """Whether a member that finishes the phase would cut off the cluster's proxies."""
     proven = state.proven.get(cluster)
-    catches_up = next_phase_for(proven, state.phase) is not state.phase
+    catches_up = next_phase(proven, state.phase) is not state.phase
     waited_for = catches_up and not STAGES[state.phase].downtime
     return waited_for and not compatible(proven or FIRST_PHASE, state.phase)
 
@@ -146,7 +139,7 @@ def record_of(state: RotationState, now: datetime) -> RotationRecord:
 def _after(state: RotationState, event: RotationEvent) -> RotationState:
     """The state after an event; raises Conflict where that can't act."""
     phase = phase_after(state.phase, event, state.mode)
-    phase = phase if state.roots else phase_without_new_root(phase)
+    phase = phase if state.roots else phase_without_root(phase)
     state = replace(state, mode=mode_after(event, state.mode))
     if phase is state.phase:
         return replace(state, phase_started_at=None) if event is RotationEvent.RESUME else state

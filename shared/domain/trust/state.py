@@ -107,4 +107,4 @@ class RotationRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
 
 
-ROTATION = Document("rotations/{instance}.json", "How a rotation ended.", RotationRecord)
+ROTATION = Document("rotations/{instance}.json", "How a rotation ended, and what it did.", RotationRecord)

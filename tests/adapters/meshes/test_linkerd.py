@@ -218,7 +218,7 @@ async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they
     await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
     desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
     (blocker,) = trust_gate(await mesh.proxies(), desired).blockers
-    assert blocker.startswith("shop/vm-1 (outside the cluster, say in its annotations meshward/trusts")
+    assert blocker.startswith("shop/vm-1 (outside the cluster, set its annotations meshward/trusts")
     since = clock.now() - MINUTE
     said = {"meshward/trusts": f"{fleet.roots.old}, {fleet.roots.new}", "meshward/started-at": clock.now().isoformat()}
     (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]

@@ -12,9 +12,9 @@ from shared.domain.trust.moves import (
     TABLE,
     RotationEvent,
     mode_after,
-    next_phase_for,
+    next_phase,
     phase_after,
-    phase_without_new_root,
+    phase_without_root,
     routine_duration,
 )
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, compatible
@@ -131,27 +131,27 @@ def test_replacement_gives_up_the_old_root_until_the_new_one_is_trusted_everywhe
 
 
 def test_an_abort_before_a_root_was_made_has_nothing_to_withdraw() -> None:
-    assert phase_without_new_root(phase_after(Phase.PREPARE, RotationEvent.ABORT)) is Phase.ABORTED
+    assert phase_without_root(phase_after(Phase.PREPARE, RotationEvent.ABORT)) is Phase.ABORTED
     others = [move.then for move in TABLE if move.event is RotationEvent.PROVEN and move.then is not Phase.WITHDRAW]
-    assert [phase_without_new_root(phase) for phase in others] == others
+    assert [phase_without_root(phase) for phase in others] == others
 
 
 def test_a_cluster_that_joins_catches_up_with_each_phase() -> None:
     done: list[Phase | None] = [None]
     while done[-1] is not Phase.SETTLE:
-        done.append(next_phase_for(done[-1], Phase.SETTLE))
+        done.append(next_phase(done[-1], Phase.SETTLE))
     assert done[1:] == [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE]
 
 
 @pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE])
 @pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.WITHDRAW])
 def test_nobody_catches_up_on_the_way_back(proven: Phase | None, phase: Phase) -> None:
-    assert next_phase_for(proven, phase) is phase
+    assert next_phase(proven, phase) is phase
 
 
 def test_an_expired_root_is_replaced_once_the_member_is_fit() -> None:
-    assert next_phase_for(None, Phase.REPLACE) is Phase.PREPARE
-    assert next_phase_for(Phase.PREPARE, Phase.REPLACE) is Phase.REPLACE
+    assert next_phase(None, Phase.REPLACE) is Phase.PREPARE
+    assert next_phase(Phase.PREPARE, Phase.REPLACE) is Phase.REPLACE
 
 
 def test_routine_has_the_times_of_all_phases_until_the_old_root_is_retired() -> None:

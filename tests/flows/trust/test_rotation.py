@@ -181,7 +181,7 @@ async def test_a_pod_that_nobody_restarts_holds_the_new_issuer_back_by_name(stag
     announce(stage)
     assert await held(stage) == {
         "reason": "ProxiesLackRoots",
-        "message": "aks-east: 1 of 23 proxies don't trust the wanted roots yet: shop/debug (bare pod, delete it)",
+        "message": "aks-east: 1 of 23 proxies don't trust the roots of the phase yet: shop/debug (bare pod, delete it)",
         "blockers": ["aks-east/shop/debug (bare pod, delete it)"],
     }
     assert sum("linkerd-identity-issuer" in line for line in writes(stage)) == 1, "only the bundle beside it"

@@ -40,7 +40,9 @@ def desired_trust(phase: Phase, roots: Roots, bundle: Bundle) -> DesiredTrust:
     trusted, dropped = roots.of(slots), roots.of(set(Slot) - slots)
     present = fingerprints(bundle.pem)
     if bundle.written_at is None or not trusted <= present or dropped & present:
-        raise NotConverged("BundleChanged", "somebody has changed the mesh's bundle since it was written: put it back")
+        raise NotConverged(
+            "BundleChanged", "somebody has changed the mesh's bundle since it was written: undo the change"
+        )
     return DesiredTrust(trusted=trusted, dropped=dropped, written_at=bundle.written_at)
 
 
@@ -54,14 +56,14 @@ def trusts(proxy: Proxy, desired: DesiredTrust) -> bool:
 def trust_gate(proxies: Sequence[Proxy], desired: DesiredTrust, workloads: Iterable[Workload] = ()) -> GateVerdict:
     """Every live proxy trusts what is desired; with workloads, blockers come with why nothing replaces them."""
     lacking = [p for p in proxies if not trusts(p, desired)]
-    fault = GateFault("ProxiesLackRoots", "proxies", "don't trust the wanted roots yet")
+    fault = GateFault("ProxiesLackRoots", "proxies", "don't trust the roots of the phase yet")
     return gate_verdict(fault, named_blockers(lacking, workloads), len(lacking), len(proxies))
 
 
 def leaf_gate(proxies: Sequence[Proxy], refreshed_at: Mapping[str, datetime | None], after: datetime) -> GateVerdict:
     """Every live proxy got its leaf after a moment; `refreshed_at` has the last refresh by the proxy's id."""
     older = [p for p in proxies if not (started_after(p, after) or _is_after(refreshed_at.get(p.id), after))]
-    fault = GateFault("LeavesNotRenewed", "proxies", "aren't known to have a leaf of the new issuer yet")
+    fault = GateFault("LeavesNotRenewed", "proxies", "haven't been seen with a leaf of the new issuer yet")
     return gate_verdict(fault, named_blockers(older), len(older), len(proxies))
 
 

@@ -73,13 +73,13 @@ def _obstacle(proxy: Proxy, workloads: Mapping[str, Workload]) -> str:
     if workload := workloads.get(proxy.workload):
         return workload.obstacle or ("its rollout is stuck" if workload.stuck else "")
     if proxy.workload:
-        return f"its {proxy.workload.partition('/')[0]} is gone, delete it" if workloads else ""
+        return f"its {proxy.workload.partition('/')[0]} was deleted, delete the pod" if workloads else ""
     match proxy.controller:
         case "":
             return "bare pod, delete it"
         case "Job":
             return "Job, ends by itself"
         case "ExternalWorkload":
-            return "outside the cluster, say in its annotations meshward/trusts and meshward/started-at how it is"
+            return "outside the cluster, set its annotations meshward/trusts and meshward/started-at"
         case kind:
             return f"{kind}, restart it yourself"

@@ -68,7 +68,7 @@ def test_a_gate_names_what_blocks_it_and_counts_all() -> None:
     seen = [proxy(f"web-{n}", "old") for n in range(70)] + [proxy("ok", "old", "new")]
     verdict = trust_gate(seen, BOTH, [workload(obstacle="its Deployment is paused, resume it")])
     assert verdict.reason == "ProxiesLackRoots"
-    assert verdict.message == "70 of 71 proxies don't trust the wanted roots yet"
+    assert verdict.message == "70 of 71 proxies don't trust the roots of the phase yet"
     assert len(verdict.blockers) == 50
     assert verdict.blockers[0] == "shop/web-0 (its Deployment is paused, resume it)"
     assert verdict.seen == 71

@@ -136,13 +136,13 @@ def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
         ({"workload": "", "controller": ""}, " (bare pod, delete it)"),
         (
             {"workload": "", "controller": "ExternalWorkload"},
-            " (outside the cluster, say in its annotations meshward/trusts and meshward/started-at how it is)",
+            " (outside the cluster, set its annotations meshward/trusts and meshward/started-at)",
         ),
         ({"workload": "", "controller": "Rollout"}, " (Rollout, restart it yourself)"),
         ({"workload": "Deployment/shop/paused"}, " (its Deployment is paused, resume it)"),
         ({"workload": "Deployment/shop/stuck"}, " (its rollout is stuck)"),
         ({"workload": "Deployment/shop/web"}, ""),
-        ({"workload": "Deployment/shop/gone"}, " (its Deployment is gone, delete it)"),
+        ({"workload": "Deployment/shop/gone"}, " (its Deployment was deleted, delete the pod)"),
     ],
 )
 def test_a_blocker_is_named_with_what_keeps_it_from_being_replaced(facts: dict[str, Any], why: str) -> None:
