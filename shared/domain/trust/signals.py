@@ -28,7 +28,7 @@ class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not star
 
 
 class CommandNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
-    """What an operator has said to a rotation can't act where the rotation stands by now."""
+    """An operator's command can't act, because the rotation has reached another phase since."""
 
     trust_domain: str
     generation: int
