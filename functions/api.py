@@ -43,7 +43,7 @@ from shared.domain.errors import (
 from shared.domain.guard.callers import Unauthenticated
 from shared.domain.restores.report import report
 from shared.domain.signals import CallAdmitted, CallRefused
-from shared.domain.trust.phases import Word
+from shared.domain.trust.moves import RotationEvent
 from shared.wiring import services
 
 app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
@@ -88,7 +88,7 @@ async def show_upcoming_rotations(call: ApiCall[Nothing, Nothing]) -> object:  #
 
 @serves(routes.SHOW_ROTATION_PLAN)
 async def show_rotation_plan(call: ApiCall[ModeQuery, Nothing]) -> object:
-    return await by_hand.planned(call.path["certificate"], call.query.mode)
+    return await by_hand.current_plan(call.path["certificate"], call.query.mode)
 
 
 @serves(routes.START_ROTATION)
@@ -101,12 +101,12 @@ async def start_rotation(call: ApiCall[Nothing, RotationBody]) -> object:
 
 @serves(routes.RESUME_ROTATION)
 async def resume_rotation(call: ApiCall[Nothing, Nothing]) -> object:
-    return await by_hand.tell(call.client, call.path["instance_id"], Word.RESUME)
+    return await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.RESUME)
 
 
 @serves(routes.ABORT_ROTATION)
 async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> object:
-    return await by_hand.tell(call.client, call.path["instance_id"], Word.ABORT)
+    return await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.ABORT)
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)

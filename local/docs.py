@@ -12,8 +12,8 @@ from local.docs_signals import signals_page
 from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
-from shared.domain.trust.moves import MOVES, REFUSALS, SPOKEN, TABLE, Move, without_root
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot, Word
+from shared.domain.trust.moves import COMMANDS, MOVES, REFUSALS, TABLE, Move, RotationEvent, phase_without_root
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -39,7 +39,7 @@ def _take_former_names(properties: dict[str, Any], known: dict[str, dict[str, An
 
 def rotation_page() -> str:
     """docs/rotation.md with its phases, what moves them and the reasons for a hold, as their tables say."""
-    phases = f"{_diagram()}\n{_gates()}\n{_words()}"
+    phases = f"{_diagram()}\n{_gates()}\n{_commands()}"
     return filled("docs/rotation.md", phases=phases, reasons=holds_table())
 
 
@@ -55,11 +55,11 @@ def _diagram() -> str:
 
 
 def _lines(move: Move) -> list[str]:
-    said = [] if move.word is Word.PROVEN else [str(move.word)]
+    said = [] if move.event is RotationEvent.PROVEN else [str(move.event)]
     modes = [f"mode {mode}" for mode in move.modes] if len(move.modes) == 1 else []
     lines = [_line(move, move.then, [*said, *modes])]
-    if STAGES[move.phase].creates_root and without_root(move.then) is not move.then:
-        lines.append(_line(move, without_root(move.then), [*said, "no root made yet"]))
+    if STAGES[move.phase].creates_root and phase_without_root(move.then) is not move.then:
+        lines.append(_line(move, phase_without_root(move.then), [*said, "no root made yet"]))
     return lines
 
 
@@ -83,26 +83,28 @@ def _gates() -> str:
             _roots(stage.leaves),
             stage.signer,
             f"`{stage.knob}`" if stage.knob else "an hour",
-            f"{stage.gate}{'; by all members in one round' if stage.together else ''}",
+            f"{stage.gate}{'; by all members in one round' if stage.proven_together else ''}",
         )
         for phase, stage in STAGES.items()
     ]
     return table(head, rows)
 
 
-def _words() -> str:
-    return table(("command", "can act in", "in mode", "otherwise"), [row for word in SPOKEN for row in _rows(word)])
+def _commands() -> str:
+    return table(
+        ("command", "can act in", "in mode", "otherwise"), [row for command in COMMANDS for row in _rows(command)]
+    )
 
 
-def _rows(word: Word) -> list[Sequence[str]]:
-    """Where a word can act: a row for each set of modes, with the phases that it can act in then."""
+def _rows(command: RotationEvent) -> list[Sequence[str]]:
+    """Where a command can act: a row for each set of modes, with the phases that it can act in then."""
     phases: dict[frozenset[Mode], list[str]] = {}
     for phase in STAGES:
-        if modes := frozenset(mode for mode in Mode if (phase, word, mode) in MOVES):
+        if modes := frozenset(mode for mode in Mode if (phase, command, mode) in MOVES):
             phases.setdefault(modes, []).append(phase)
-    refusal = f"409 `{REFUSALS[word][0]}`" if word in REFUSALS else ""
+    refusal = f"409 `{REFUSALS[command][0]}`" if command in REFUSALS else ""
     return [
-        (word, _all(found, STAGES), _all([mode for mode in Mode if mode in modes], Mode), refusal)
+        (command, _all(found, STAGES), _all([mode for mode in Mode if mode in modes], Mode), refusal)
         for modes, found in phases.items()
     ]
 

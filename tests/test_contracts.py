@@ -17,7 +17,7 @@ LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlin
 TYPES = {"layers": LayersContract, "forbidden": ForbiddenContract}
 REFUSED = {
     "Imports point downward": ("shared.adapters.azure.clusters", "functions.trust.rotation"),
-    "The domain's rooms stand on floors": ("shared.domain.trust.course", "shared.domain.restores.verification"),
+    "The domain's rooms stand on floors": ("shared.domain.trust.rounds", "shared.domain.restores.verification"),
     "What every mesh shares knows no mesh": ("shared.domain.trust.plan", "shared.domain.trust.linkerd.waves"),
     "Adapters stand on those of Azure and Kubernetes": (
         "shared.adapters.kubernetes.api",
@@ -27,7 +27,7 @@ REFUSED = {
     "Vaults know nothing of rotations": ("functions.vaults.steps", "functions.trust.fleet_steps"),
     "A rotation meets a mesh in one table alone": ("functions.trust.linkerd.phases", "functions.trust.rotation"),
     "The engine's room alone knows the engine": ("functions.trust.by_hand", "durabletask"),
-    "The domain is pure": ("shared.domain.trust.course", "asyncio"),
+    "The domain is pure": ("shared.domain.trust.rounds", "asyncio"),
     "Flows log signals, and nothing past them": ("functions.trust.rotation", "logging"),
     "Only adapters import SDKs": ("functions.api", "aiohttp"),
     "The simulated cloud knows nothing of what runs in it": ("local.cloud.wire", "shared.domain.errors"),

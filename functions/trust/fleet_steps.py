@@ -1,8 +1,8 @@
 """The activities of a trust rotation that concern the whole fleet: who takes part, the roots in Key Vault, the record.
 
-Each looks at the world, asks shared.domain.trust, and does at most one thing. One that has done something, or waits
-for others, raises NotConverged and is called again; it finishes only on what it has seen. So it may be killed or
-doubled at any point.
+Each observes, asks shared.domain.trust, and does at most one thing. An activity that has changed something, or waits
+for something, raises NotConverged and is called again; it finishes only on what it has seen. So it may be killed or run
+twice at any point.
 """
 
 import azure.durable_functions as df
@@ -13,73 +13,68 @@ from functions.engine.activities import activity
 from functions.engine.logs import log
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, root_certificate
-from shared.domain.trust.course import (
+from shared.domain.trust.members import members_of
+from shared.domain.trust.new_root import CertificateVersion, RootStep, draft, next_step, require_own_root, root_version
+from shared.domain.trust.phases import Phase, Roots
+from shared.domain.trust.roots import Rotation, root_tags
+from shared.domain.trust.rounds import apply_commands, begin_round, conclude_round, members_to_try, record_of
+from shared.domain.trust.signals import CommandNotActedOn, PhaseProven, RotationEnded, RotationOnHold
+from shared.domain.trust.state import (
     ROTATION,
     Hold,
     MemberOutcome,
-    Reported,
-    Rotated,
+    RotationRecord,
     RotationState,
     Round,
+    RoundReport,
     StepProof,
-    apply_words,
-    begun,
-    judged,
-    members_to_try,
-    result,
 )
-from shared.domain.trust.draft import Act, CertificateVersion, check_ours, draft, next_act, root_version
-from shared.domain.trust.members import members_of
-from shared.domain.trust.phases import Phase, Roots
-from shared.domain.trust.roots import Rotation, root_tags
-from shared.domain.trust.signals import PhaseProven, RotationEnded, RotationOnHold, WordNotActedOn
 from shared.wiring import services
 
 app = df.Blueprint()
 
 
-class Retirement(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a root in Key Vault that is to sign nothing any more."""
+class RootVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a root in Key Vault."""
 
     certificate: str
     version: str
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """A rotation that has come to its end, and the instance that it was."""
+class EndedRotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A rotation that has come to its end, and its instance."""
 
-    course: RotationState
+    state: RotationState
     instance_id: str
 
 
 @activity(app)
-async def find_work(course: RotationState) -> Round:
+async def find_work(state: RotationState) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
-    mesh, domain = course.rotation.mesh, course.rotation.trust_domain
-    seen, unseen = members_of(mesh, domain, await services().rotator.clusters.list())
-    _log_refused(course)
-    course = begun(course, [*seen, *unseen], services().now())
+    mesh, domain = state.rotation.mesh, state.rotation.trust_domain
+    available, unavailable = members_of(mesh, domain, await services().rotator.clusters.list())
+    _log_refused_commands(state)
+    state = begin_round(state, [*available, *unavailable], services().now())
     policy = await services().policy()
     return Round(
-        course=course,
-        members=members_to_try(course, {c: policy.at(domain, c).trust for c in seen}, list(unseen)),
-        unseen=[
-            MemberOutcome(cluster=c, phase=course.phase, reason=reason, message=message, refused=True)
-            for c, (reason, message) in unseen.items()
+        state=state,
+        members=members_to_try(state, {c: policy.at(domain, c).trust for c in available}, list(unavailable)),
+        unavailable=[
+            MemberOutcome(cluster=c, phase=state.phase, reason=reason, message=message, refused=True)
+            for c, (reason, message) in unavailable.items()
         ],
         policy=policy.at(domain).trust,
     )
 
 
-def _log_refused(course: RotationState) -> None:
-    """Say why some of what was said to the rotation can't act, as where the phase was left meanwhile."""
-    about = course.rotation
-    for word, why in apply_words(course)[1].items():
+def _log_refused_commands(state: RotationState) -> None:
+    """Log why some commands can't act, for instance because the phase was left meanwhile."""
+    for command, why in apply_commands(state)[1].items():
         log(
-            WordNotActedOn(
-                trust_domain=about.trust_domain,
-                generation=about.generation,
-                word=word,
+            CommandNotActedOn(
+                trust_domain=state.rotation.trust_domain,
+                generation=state.rotation.generation,
+                word=command,
                 reason=why.reason,
                 why=why.message,
             )
@@ -87,32 +82,34 @@ def _log_refused(course: RotationState) -> None:
 
 
 @activity(app)
-async def judge_round(reported: Reported) -> RotationState:
+async def judge_round(report: RoundReport) -> RotationState:
     """Where the rotation stands after the round."""
-    before, now = reported.round.course, services().now()
-    course = judged(reported, now)
-    if course.phase is not before.phase:
-        log(_passed(course, before.phase))
-    if course.held and course.held != before.held:
-        log(_on_hold(course, course.held))
-    return course
+    before, state = report.round.state, conclude_round(report, services().now())
+    if state.phase is not before.phase:
+        log(_phase_proven(state, before.phase))
+    if state.hold and state.hold != before.hold:
+        log(_on_hold(state, state.hold))
+    return state
 
 
-def _passed(course: RotationState, phase: Phase) -> PhaseProven:
-    of = course.rotation
+def _phase_proven(state: RotationState, phase: Phase) -> PhaseProven:
     return PhaseProven(
-        trust_domain=of.trust_domain, generation=of.generation, phase=phase, next=course.phase, seen=course.seen
+        trust_domain=state.rotation.trust_domain,
+        generation=state.rotation.generation,
+        phase=phase,
+        next=state.phase,
+        seen=state.seen,
     )
 
 
-def _on_hold(course: RotationState, held: Hold) -> RotationOnHold:
+def _on_hold(state: RotationState, hold: Hold) -> RotationOnHold:
     return RotationOnHold(
-        trust_domain=course.rotation.trust_domain,
-        generation=course.rotation.generation,
-        phase=course.phase,
-        reason=held.reason,
-        why=held.message,
-        blockers=held.blockers,
+        trust_domain=state.rotation.trust_domain,
+        generation=state.rotation.generation,
+        phase=state.phase,
+        reason=hold.reason,
+        why=hold.message,
+        blockers=hold.blockers,
     )
 
 
@@ -121,37 +118,39 @@ async def ensure_root(rotation: Rotation) -> Roots:
     """The new root is in Key Vault."""
     vault = services().rotator.key_vault
     versions, request = await vault.versions(rotation.new), await vault.latest_request(rotation.new)
-    check_ours(versions, rotation)
-    act = next_act(versions, request)
+    require_own_root(versions, rotation)
+    step = next_step(versions, request)
     old_version, old = await vault.latest(rotation.old)
-    if act is Act.DONE:
+    if step is RootStep.DONE:
         new_version = root_version(versions).id
         new = await vault.certificate(rotation.new, new_version)
         return Roots(old=fingerprint(old), new=fingerprint(new), old_version=old_version, new_version=new_version)
-    await _make_root(act, rotation, versions, old)
-    raise NotConverged("RootUnderWay", f"creating {rotation.new}: {act}")
+    await _take_step(step, rotation, versions, old)
+    raise NotConverged("RootUnderWay", f"creating {rotation.new}: {step}")
 
 
-async def _make_root(act: Act, rotation: Rotation, versions: list[CertificateVersion], old: x509.Certificate) -> None:
+async def _take_step(
+    step: RootStep, rotation: Rotation, versions: list[CertificateVersion], old: x509.Certificate
+) -> None:
     vault, name = services().rotator.key_vault, rotation.new
-    match act:
-        case Act.CREATE_KEY | Act.REQUEST:
+    match step:
+        case RootStep.CREATE_KEY | RootStep.REQUEST:
             hardware = await vault.hardware_protected(rotation.old)
-            issuer = "Self" if act is Act.CREATE_KEY else "Unknown"
-            await vault.request_version(name, issuer=issuer, new_key=act is Act.CREATE_KEY, hardware=hardware)
-        case Act.MERGE:
+            issuer = "Self" if step is RootStep.CREATE_KEY else "Unknown"
+            await vault.request_version(name, issuer=issuer, new_key=step is RootStep.CREATE_KEY, hardware=hardware)
+        case RootStep.MERGE:
             key = await vault.requested_key(name)
             policy = (await services().policy()).at(rotation.trust_domain).trust
-            wanted = root_certificate(rotation, key, old, services().now(), policy.root_lifetime)
-            root = await vault.sign(wanted, key, name, draft(versions).id)
+            unsigned = root_certificate(rotation, key, old, services().now(), policy.root_lifetime)
+            root = await vault.sign(unsigned, key, name, draft(versions).id)
             root.verify_directly_issued_by(root)
             await vault.merge(name, root, root_tags(rotation))
-        case Act.DISABLE_DRAFT:
+        case RootStep.DISABLE_DRAFT:
             await vault.disable(name, draft(versions).id)
 
 
 @activity(app)
-async def ensure_disabled(root: Retirement) -> StepProof:
+async def ensure_disabled(root: RootVersion) -> StepProof:
     """The root's key signs nothing any more; the certificate stays."""
     vault = services().rotator.key_vault
     if any(v.enabled and v.id == root.version for v in await vault.versions(root.certificate)):
@@ -160,11 +159,11 @@ async def ensure_disabled(root: Retirement) -> StepProof:
 
 
 @activity(app)
-async def close_record(ending: Ending) -> Rotated:
+async def close_record(ended: EndedRotation) -> RotationRecord:
     """The rotation's record is in the ledger: written once, never changed."""
-    _log_refused(ending.course)
-    ended, path = result(ending.course, services().now()), ROTATION.path(instance=ending.instance_id)
-    if not await services().ledger.create(path, ROTATION.encoded(ended)):
+    _log_refused_commands(ended.state)
+    record, path = record_of(ended.state, services().now()), ROTATION.path(instance=ended.instance_id)
+    if not await services().ledger.create(path, ROTATION.encoded(record)):
         return await services().ledger.get(ROTATION, path)
-    log(RotationEnded(trust_domain=ended.trust_domain, outcome=ended.outcome))
-    return ended
+    log(RotationEnded(trust_domain=record.trust_domain, outcome=record.outcome))
+    return record

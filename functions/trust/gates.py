@@ -1,18 +1,18 @@
-"""Past a gate, or not yet: what the steps of every mesh make of its verdict.
+"""What a step does with the verdict of a gate: it ends with a proof, or waits. For every mesh.
 
-What a gate judges is each mesh's own, and stands in its room under shared/domain/trust.
+What a gate judges differs by mesh, and stands in the mesh's room under shared/domain/trust.
 """
 
 from functions.engine.logs import log
-from shared.domain.cluster import cluster_id
 from shared.domain.errors import NotConverged
-from shared.domain.trust.course import Member, StepProof
+from shared.domain.resource_id import name_of
 from shared.domain.trust.phases import Roots
 from shared.domain.trust.signals import GateJudged
+from shared.domain.trust.state import Member, StepProof
 from shared.domain.trust.verdicts import GateVerdict
 from shared.wiring import services
 
-NAMED = 5  # blockers in a message; status and log name more
+BLOCKERS_IN_MESSAGE = 5  # status and log name more
 
 
 def roots_of(member: Member) -> Roots:
@@ -21,17 +21,18 @@ def roots_of(member: Member) -> Roots:
     return member.roots
 
 
-def through(member: Member, verdict: GateVerdict, pause: float | None = None) -> StepProof:
-    """Past the gate, or not yet."""
+def require_gate_passed(member: Member, verdict: GateVerdict, pause_seconds: float | None = None) -> StepProof:
+    """The proof that the member has passed the gate; logs the verdict, raises NotConverged if it hasn't."""
     seen, blockers = verdict.seen, verdict.blockers
     log(GateJudged(cluster=member.cluster, phase=member.phase, reason=verdict.reason, seen=seen, blockers=blockers))
+    return require_passed(member.cluster, verdict, pause_seconds)
+
+
+def require_passed(cluster: str, verdict: GateVerdict, pause_seconds: float | None = None) -> StepProof:
+    """The proof that the cluster is as the gate asks; raises NotConverged, with what blocks it, if it isn't."""
     if verdict.reason != "Proven":
-        named = [f"{name_of(member)}/{blocker}" for blocker in verdict.blockers]
-        message = f"{name_of(member)}: {verdict.message}: {', '.join(verdict.blockers[:NAMED])}"
-        raise NotConverged(verdict.reason, message, pause, named)
-    return StepProof(at=services().now(), count=verdict.seen)
-
-
-def name_of(member: Member) -> str:
-    """The cluster's name in Azure."""
-    return cluster_id(member.cluster).name
+        name = name_of(cluster)
+        message = f"{name}: {verdict.message}: {', '.join(verdict.blockers[:BLOCKERS_IN_MESSAGE])}"
+        blockers = [f"{name}/{blocker}" for blocker in verdict.blockers]
+        raise NotConverged(verdict.reason, message, pause_seconds, blockers)
+    return StepProof(at=services().now(), seen=verdict.seen)

@@ -1,8 +1,8 @@
-"""Rotate the trust root in its members: what each has to do in a phase, tried for some minutes, side by side.
+"""Rotate the trust root in its members, side by side: what each has to do in a phase, for some minutes.
 
-    rotate_members ─▶ rotate_member, once per member and round ─▶ the phase's part, by mesh
+    rotate_members ─▶ rotate_member, once per member and round ─▶ the phase's steps, by mesh
 
-Each part repeats until it has proven the phase, or the time is over; a later round goes on where the world is.
+The steps repeat until the phase is proven or the time is over. A later round observes the cluster again and goes on.
 """
 
 from datetime import timedelta
@@ -12,12 +12,12 @@ import azure.durable_functions as df
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.trust.meshes import MESHES
 from shared.domain.errors import PermanentError
-from shared.domain.trust.course import Member, MemberOutcome
 from shared.domain.trust.phases import Phase
+from shared.domain.trust.state import Member, MemberOutcome
 
 app = df.Blueprint()
 
-SLICE = timedelta(minutes=5)  # how long a member tries in a round, and so how soon an operator's word is heard
+ROUND_TIME_LIMIT = timedelta(minutes=5)  # of a member's work, and so until an operator's command acts
 
 
 @orchestrator(app)
@@ -30,13 +30,18 @@ def rotate_members(run: Runbook, members: list[Member]) -> Steps[list[MemberOutc
 def rotate_member(run: Runbook, member: Member) -> Steps[MemberOutcome]:
     """One member, one phase, for a while."""
     run.phase(member.phase, cluster=member.cluster)
-    run.limit(SLICE)
-    part = MESHES[member.rotation.mesh].phases[member.phase]
-    return (yield from outcome_of(member.cluster, member.phase, part(run, member)))
+    run.limit(ROUND_TIME_LIMIT)
+    return (yield from outcome_of(member.cluster, member.phase, _phase_steps(run, member)))
+
+
+def _phase_steps(run: Runbook, member: Member) -> Steps[MemberOutcome]:
+    steps = MESHES[member.rotation.mesh].phases[member.phase]
+    proof = yield from steps(run, member)
+    return MemberOutcome(cluster=member.cluster, phase=member.phase, proof=proof)
 
 
 def outcome_of(cluster: str, phase: Phase, work: Steps[MemberOutcome]) -> Steps[MemberOutcome]:
-    """What comes of some work: its own outcome, or why it has come to none."""
+    """What comes of some work: its own outcome, or why it has none."""
     try:
         return (yield from work)
     except DeadlinePassed as late:

@@ -2,7 +2,7 @@
 
 from functions.trust.linkerd.member_plan import plan_member as plan_linkerd
 from functions.trust.linkerd.phases import PHASES as LINKERD
-from functions.trust.parts import Parts
+from functions.trust.mesh_steps import MeshSteps
 from shared.domain.trust.mesh import Mesh
 
-MESHES = {Mesh.LINKERD: Parts(phases=LINKERD, plan=plan_linkerd)}
+MESHES = {Mesh.LINKERD: MeshSteps(phases=LINKERD, plan=plan_linkerd)}

@@ -6,11 +6,11 @@ from shared.domain import selftest
 from shared.domain.documents import Document, Mark
 from shared.domain.restores import checks as verdicts
 from shared.domain.restores import choice, history, lease, manifest, sending, staging, watch
-from shared.domain.trust import course
+from shared.domain.trust import state
 from shared.domain.vaults import binding, census, release
 
 STORE: tuple[Mark | Document[Any], ...] = (
-    course.ROTATION,
+    state.ROTATION,
     manifest.MANIFEST,
     choice.SAMPLED_OUT,
     verdicts.VERDICT,

@@ -46,9 +46,13 @@ class PermissionsContract(InItsOwnNamespace):
     async def test_a_permission_holds_in_its_namespace_alone(self, here: ClusterUnderTest) -> None:
         await here.grant(CONFIG_MAP, "patch")
         patch = Permission("patch", CONFIG_MAP, here.namespace, "colours")
-        await here.until(lambda: here.unprivileged.may(patch))
-        for other in (patch._replace(verb="get"), patch._replace(namespace="default"), patch._replace(below="status")):
-            assert not await here.unprivileged.may(other)
+        await here.until(lambda: here.unprivileged.is_permitted(patch))
+        for other in (
+            patch._replace(verb="get"),
+            patch._replace(namespace="default"),
+            patch._replace(subresource="status"),
+        ):
+            assert not await here.unprivileged.is_permitted(other)
 
     async def test_applying_a_new_object_needs_the_permission_to_create_it(self, here: ClusterUnderTest) -> None:
         desired = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}

@@ -23,13 +23,13 @@ class WorkloadsContract(InItsOwnNamespace):
             await here.restart("web")
             assert (await here.workload("web")).rolling
         await here.until(lambda: here.rolled_out("web"))
-        assert (await here.workload("web")).restarted == RESTARTED_AT
+        assert (await here.workload("web")).restarted_at == RESTARTED_AT
         new = {uid: p for uid, p in (await here.pods("web")).items() if "deletionTimestamp" not in p["metadata"]}
         assert len(new) == len(old) == 3
         assert new.keys().isdisjoint(old)
         proxies = [p for p in await here.proxies() if p.pod in {p["metadata"]["name"] for p in new.values()}]
         assert {p.workload for p in proxies} == {f"{kind.kind}/{here.namespace}/web"}
-        assert all(p.started and p.started >= p.created for p in proxies)
+        assert all(p.started_at and p.started_at >= p.created_at for p in proxies)
 
     async def test_an_eviction_is_refused_until_the_disruption_budget_can_spare_a_pod(
         self, here: ClusterUnderTest
@@ -54,7 +54,7 @@ class WorkloadsContract(InItsOwnNamespace):
     async def test_pods_of_an_on_delete_strategy_stay_until_they_are_deleted(
         self, here: ClusterUnderTest, kind: Kind
     ) -> None:
-        assert (await here.run(kind, "db", updateStrategy={"type": "OnDelete"})).fixed
+        assert (await here.run(kind, "db", updateStrategy={"type": "OnDelete"})).obstacle
         old = await here.pods("db")
         await here.restart("db")
         for _ in range(10):
@@ -72,7 +72,7 @@ class WorkloadsContract(InItsOwnNamespace):
         await here.apply(POD, {**bare, "metadata": {**bare["metadata"], "name": "bare"}})
 
         async def both_run() -> bool:
-            return len([p for p in await here.proxies() if p.started]) == 2
+            return len([p for p in await here.proxies() if p.started_at]) == 2
 
         await here.until(both_run)
         assert [p.workload for p in await here.proxies()] == ["", ""]

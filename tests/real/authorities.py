@@ -20,6 +20,7 @@ from local.cloud.linkerd.certificates import Certificates, Issuer, Leaf
 from shared.adapters.azure.keys import signed
 from shared.domain.trust.certificates import pem, root_certificate
 from shared.domain.trust.linkerd.certificates import issuer_certificate
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.real.stacks import HandshakeEnd
 
@@ -44,7 +45,7 @@ class Authority:
 
 def made_root(generation: int, before: x509.Certificate) -> Authority:
     key = _new_key()
-    rotation = Rotation(trust_domain=DOMAIN, old="", new="", generation=generation)
+    rotation = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="", new="", generation=generation)
     return _signed_elsewhere(root_certificate(rotation, key.public_key(), before, NOW), key, key)
 
 

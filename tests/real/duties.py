@@ -44,7 +44,7 @@ from tests.worlds.settings import settings
 SHOP = "least-privilege"
 STANDING = "verify-standing"
 _NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
-_GONE = Proxy(pod="gone", namespace=SHOP, workload="", created=_NOW, started=None, roots=None)
+_GONE = Proxy(pod="gone", namespace=SHOP, workload="", created_at=_NOW, started_at=None, roots=None)
 _TRIES, _PAUSE = 300, 0.1
 _BOUND = {one["kind"] for one in LINKERD.policies([])}
 
@@ -64,14 +64,14 @@ class Duties:
         """Everything that a rotation does in a cluster."""
         async with self.linkerd.mesh(self.cluster) as mesh:
             assert await mesh.config() is not None
-            text = (await mesh.bundle()).text
+            text = (await mesh.bundle()).pem
             await mesh.write_bundle(await mesh.bundle(), text, _NOW)
             assert await mesh.links() == []
             await mesh.write_issuer(await mesh.issuer(), certificate="c", key="k", bundle=text, now=_NOW)
             await mesh.write_issuer_bundle(await mesh.issuer(), text)
-            assert await mesh.identity_replicas(_NOW) == []
+            assert await mesh.identity_pods(_NOW) == []
             assert f"Deployment/{SHOP}/web" in {p.workload for p in await mesh.proxies()}
-            assert await mesh.refreshed([_GONE], timedelta(days=1)) == {_GONE.id: None}
+            assert await mesh.leaves_refreshed_at([_GONE], timedelta(days=1)) == {_GONE.id: None}
             for name in ("web", "db", "agent"):
                 await until(partial(_restarts, mesh, name))
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from local.cloud.linkerd.roots import new_root
-from shared.domain.trust.linkerd.certificates import bundle
+from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.moves import TABLE
 from shared.domain.trust.phases import ENDS, STAGES, Phase, Slot
 from tests.real.authorities import (
@@ -61,7 +61,7 @@ def stacks(verifiers: dict[str, VerifierProgram]) -> dict[str, Stack]:
 
 
 def bundle_of(phase: Phase) -> str:
-    return bundle(phase, pems(OLD), OLD.certificate, ROOTS[Slot.NEW].certificate)
+    return bundle_pem(phase, pems(OLD), OLD.certificate, ROOTS[Slot.NEW].certificate)
 
 
 type Move = tuple[Phase, Phase]

@@ -1,4 +1,4 @@
-"""Issuers that have lived half of their life."""
+"""Issuers that are at half of their lifetime."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""A trust domain that is as small as it can be and still has everything that a rotation touches, and words to it.
+"""A trust domain that is as small as it can be and still has everything that a rotation touches, and commands to it.
 
 Each cluster has the control plane and three pods of two kinds. Its root is due and not overdue: an abort is respected.
 """
@@ -126,7 +126,10 @@ async def reach(stage: RunningApp, *phases: str) -> None:
     await stage.run(lambda: status(stage).get("phase") in phases)
 
 
-async def say(stage: RunningApp, word: str) -> None:
-    """An operator's word to the rotation."""
-    async with aiohttp.ClientSession() as http, http.post(f"{stage.host.url}{PREFIX}{RUN}/raiseEvent/{word}") as said:
-        assert said.status == 202
+async def send(stage: RunningApp, command: str) -> None:
+    """Send an operator's command to the rotation."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{stage.host.url}{PREFIX}{RUN}/raiseEvent/{command}") as answer,
+    ):
+        assert answer.status == 202

@@ -10,8 +10,8 @@ import pytest
 from shared.domain.trust.phases import Phase
 from tests.worlds.mutants import Mutant
 
-GET_ALONG = "shared.domain.trust.phases.get_along"
-ASKED = "import function_app; from shared.domain.trust import course; print(course.get_along('settle', 'retire'))"
+GET_ALONG = "shared.domain.trust.phases.compatible"
+ASKED = "import function_app; from shared.domain.trust import rounds; print(rounds.compatible('settle', 'retire'))"
 
 
 def never(real: Any, one: Phase, other: Phase) -> Any:
@@ -23,8 +23,8 @@ def told(app: Path) -> str:
     return subprocess.run([sys.executable, "-c", ASKED], cwd=app, capture_output=True, text=True, check=True).stdout
 
 
-def test_importers_of_replaced_code_get_the_replacement(tmp_path: Path) -> None:
-    assert told(Mutant(GET_ALONG, never).grow(tmp_path)) == "SETTLE and RETIRE don't, whatever get_along says\n"
+def test_whoever_imports_what_is_replaced_gets_the_other(tmp_path: Path) -> None:
+    assert told(Mutant(GET_ALONG, never).grow(tmp_path)) == "SETTLE and RETIRE don't, whatever compatible says\n"
 
 
 def test_one_part_of_the_app_replaces_another(tmp_path: Path) -> None:
@@ -32,15 +32,15 @@ def test_one_part_of_the_app_replaces_another(tmp_path: Path) -> None:
     assert told(mutant.grow(tmp_path)) == "retire\n"
 
 
-@pytest.mark.parametrize("name", [f"{GET_ALONG}_well", "shared.domain.trust.faces.get_along"])
-def test_absent_code_can_t_be_replaced(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [f"{GET_ALONG}_well", "shared.domain.trust.faces.compatible"])
+def test_what_is_not_there_can_t_be_replaced(name: str, tmp_path: Path) -> None:
     with pytest.raises((AttributeError, ModuleNotFoundError)):
         Mutant(name, never).grow(tmp_path)
 
 
 def test_unchanged_code_is_no_mutant(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="changes nothing"):
-        Mutant(GET_ALONG, "shared.domain.trust.course.get_along").grow(tmp_path)
+        Mutant(GET_ALONG, "shared.domain.trust.rounds.compatible").grow(tmp_path)
 
 
 def test_code_of_a_test_alone_can_t_be_put_into_the_app(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Renew the issuers of all members, each at half of its life.
+"""Renew the issuers of all members, each at half of its lifetime.
 
     hourly ─▶ renew_issuers, once per hour ─▶ renew_issuer per member, side by side
                 find_issuers                    ensure_renewed_issuer   due? a new key, signed in Key Vault
                                                 verify_renewed_issuer   each identity replica issues under it
 
-A member that can't be renewed doesn't keep others from it: it is logged, and tried again in the next hour.
+A member whose issuer can't be renewed doesn't keep others from it: it is tried again in the next hour.
 """
 
 from datetime import timedelta
@@ -15,58 +15,58 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.logs import log
-from functions.trust.linkerd.issuing import Place, Signer, issue, proven_live
-from functions.trust.linkerd.looks import APART
-from shared.domain.cluster import cluster_id
+from functions.trust.gates import require_passed
+from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, ensure_reloaded, replace_issuer
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.trust.course import StepProof
-from shared.domain.trust.linkerd.issuers import Renewal, Renewed, Sweep, issuer_of, renewal_due, signed_by
-from shared.domain.trust.linkerd.owners import check_drift
+from shared.domain.resource_id import name_of
+from shared.domain.trust.linkerd.issuers import IssuerRenewal, IssuerSweep, RenewalOutcome, is_due, issuer_of, signed_by
+from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import enabled_roots
 from shared.domain.trust.signals import IssuerRenewed
+from shared.domain.trust.state import StepProof
 from shared.wiring import services
 
 app = df.Blueprint()
 
-WITHIN = timedelta(minutes=50)  # the next hour's run begins anew
+RENEWAL_TIME_LIMIT = timedelta(minutes=50)  # then comes the next hour's run
 
 
 async def sweep(client: Client) -> None:
     """Look at every issuer, once an hour."""
     hour = services().now().strftime("%Y%m%dT%H")
-    await client.start_once("renew_issuers", f"issuers-{hour}", Sweep())
+    await client.start_once("renew_issuers", f"issuers-{hour}", IssuerSweep())
 
 
 @orchestrator(app)
-def renew_issuers(run: Runbook, sweep: Sweep) -> Steps[list[Renewed]]:
+def renew_issuers(run: Runbook, sweep: IssuerSweep) -> Steps[list[RenewalOutcome]]:
     """All members of all trust domains; the result names those whose issuer couldn't be renewed."""
     found = yield from run.step(find_issuers, sweep)
     results = yield from run.sharded_flows(renew_some, found.renewals)
-    return [renewed for renewed in results if renewed.reason]
+    return [outcome for outcome in results if outcome.reason]
 
 
 @orchestrator(app)
-def renew_some(run: Runbook, renewals: list[Renewal]) -> Steps[list[Renewed]]:
+def renew_some(run: Runbook, renewals: list[IssuerRenewal]) -> Steps[list[RenewalOutcome]]:
     """Some members, side by side."""
     return (yield from run.flows(renew_issuer, renewals))
 
 
 @orchestrator(app)
-def renew_issuer(run: Runbook, renewal: Renewal) -> Steps[Renewed]:
+def renew_issuer(run: Runbook, renewal: IssuerRenewal) -> Steps[RenewalOutcome]:
     """One member."""
-    run.limit(WITHIN)
+    run.limit(RENEWAL_TIME_LIMIT)
     try:
         yield from run.step(ensure_renewed_issuer, renewal)
         yield from run.step(verify_renewed_issuer, renewal, every=MINUTE / 2)
     except PermanentError as error:
-        return Renewed(cluster=renewal.cluster, reason=error.reason, message=error.message)
-    return Renewed(cluster=renewal.cluster)
+        return RenewalOutcome(cluster=renewal.cluster, reason=error.reason, message=error.message)
+    return RenewalOutcome(cluster=renewal.cluster)
 
 
 @activity(app)
-async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity takes one struct
+async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an activity takes one struct
     """Every member of every trust domain that has a root in the vault."""
     roots = enabled_roots(Mesh.LINKERD, await services().rotator.key_vault.certificates())
     clusters, policy = await services().rotator.clusters.list(), await services().policy()
@@ -77,43 +77,40 @@ async def find_issuers(sweep: Sweep) -> Sweep:  # noqa: ARG001  # an activity ta
         except PermanentError:
             continue  # a trust domain without members has no issuers
         renewals += [
-            Renewal(trust_domain=domain, cluster=c, roots=names, policy=policy.at(domain, c).trust) for c in members
+            IssuerRenewal(trust_domain=domain, cluster=c, roots=names, policy=policy.at(domain, c).trust)
+            for c in members
         ]
-    return Sweep(renewals=renewals)
+    return IssuerSweep(renewals=renewals)
 
 
 @activity(app)
-async def ensure_renewed_issuer(renewal: Renewal) -> StepProof:
-    """The member's issuer has more than half of its life before it."""
-    name = cluster_id(renewal.cluster).name
+async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
+    """Less than half of the issuer's lifetime is over."""
+    name = name_of(renewal.cluster)
     async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
         issuer = issuer_of(name, found.certificate)
-        if renewal_due(issuer, now):
-            check_drift(name, found)
+        if is_due(issuer, now):
+            require_unchanged(name, found)
             signer = signed_by(name, issuer, await _roots(renewal))
-            await issue(Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy), found, signer, now)
+            await replace_issuer(renewal, mesh, found, signer, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
-            raise NotConverged("IssuerWritten", f"the issuer of {name} is written", APART)
+            raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
     return StepProof(at=now)
 
 
 @activity(app)
-async def verify_renewed_issuer(renewal: Renewal) -> StepProof:
-    """Every replica of the identity controller uses the issuer that we wrote last."""
-    name = cluster_id(renewal.cluster).name
+async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
+    """Every replica of the identity controller uses the issuer that Meshward wrote last."""
     async with services().rotator.linkerd.mesh(renewal.cluster) as mesh:
         found, now = await mesh.issuer(), services().now()
-        if found.applied is None:
-            return StepProof(at=now)  # not ours yet
-        expires = issuer_of(name, found.certificate).not_valid_after_utc
-        place = Place(renewal.cluster, renewal.trust_domain, mesh, renewal.policy)
-        verdict = await proven_live(place, found.applied, expires, now)
-        if verdict.reason != "Proven":
-            raise NotConverged(verdict.reason, f"{name}: {verdict.message}", blockers=verdict.blockers)
-    return StepProof(at=now, count=verdict.seen)
+        if found.written_at is None:
+            return StepProof(at=now)  # Meshward hasn't written any yet
+        expires_at = issuer_of(name_of(renewal.cluster), found.certificate).not_valid_after_utc
+        verdict = await ensure_reloaded(renewal, mesh, found.written_at, expires_at, now)
+        return require_passed(renewal.cluster, verdict)
 
 
-async def _roots(renewal: Renewal) -> list[Signer]:
+async def _roots(renewal: IssuerRenewal) -> list[Signer]:
     vault = services().rotator.key_vault
     return [Signer(name, *await vault.latest(name)) for name in renewal.roots]

@@ -1,4 +1,4 @@
-"""How a member gets an issuer, and how it is proven live: for rotations, and for issuers that just grow old."""
+"""How a member gets an issuer, and how that is proven live: in a rotation, and when an issuer is due by its age."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -6,58 +6,64 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography import x509
 
 from functions.engine.logs import log
-from shared.domain.cluster import cluster_id
+from functions.trust.gates import roots_of
+from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import issuer_certificate
 from shared.domain.trust.linkerd.facts import IssuerSecret
-from shared.domain.trust.linkerd.gates import issuer_gate, reload_missed
-from shared.domain.trust.linkerd.owners import check_owner
+from shared.domain.trust.linkerd.gates import issuer_gate, pods_without_reload
+from shared.domain.trust.linkerd.issuers import IssuerRenewal
+from shared.domain.trust.linkerd.owners import require_no_other_owner
 from shared.domain.trust.linkerd.waves import next_restarts
-from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.phases import Slot
 from shared.domain.trust.signals import ReloadMissed
+from shared.domain.trust.state import Member
 from shared.domain.trust.verdicts import GateVerdict
 from shared.wiring import services
 
 if TYPE_CHECKING:
     from shared.adapters.meshes.linkerd import LinkerdMesh
 
-
-class Place(NamedTuple):
-    """A member's mesh, opened."""
-
-    cluster: str
-    trust_domain: str
-    mesh: "LinkerdMesh"
-    policy: TrustPolicy
+PAUSE_AFTER_WRITE_SECONDS = 5.0  # pods tell their age in whole seconds
 
 
 class Signer(NamedTuple):
-    """A root in Key Vault: name, version and certificate."""
+    """A root in Key Vault."""
 
     name: str
     version: str
     certificate: x509.Certificate
 
 
-async def issue(place: Place, found: IssuerSecret, signer: Signer, now: datetime) -> None:
+async def signer_in(member: Member, slot: Slot) -> Signer:
+    """The rotation's old root or its new one."""
+    name, version = member.rotation.certificate(slot), roots_of(member).version(slot)
+    return Signer(name, version, await services().rotator.key_vault.certificate(name, version))
+
+
+async def replace_issuer(
+    member: Member | IssuerRenewal, mesh: "LinkerdMesh", found: IssuerSecret, signer: Signer, now: datetime
+) -> None:
     """Put a new issuer in place of the one that was found; its key is made here and goes nowhere else."""
     from shared.adapters.azure.keys import new_key
 
-    check_owner(cluster_id(place.cluster).name, found)
-    public_key, private_key = new_key()
-    lifetime = place.policy.issuer_lifetime
-    wanted = issuer_certificate(place.trust_domain, public_key, signer.certificate, now, lifetime)
-    issuer = await services().rotator.key_vault.sign(wanted, public_key, signer.name, signer.version)
-    trusted = (await place.mesh.bundle()).text
-    await place.mesh.write_issuer(found, certificate=pem(issuer), key=private_key, bundle=trusted, now=now)
+    require_no_other_owner(name_of(member.cluster), found)
+    public, private = new_key()
+    lifetime = member.policy.issuer_lifetime
+    unsigned = issuer_certificate(member.trust_domain, public, signer.certificate, now, lifetime)
+    issuer = await services().rotator.key_vault.sign(unsigned, public, signer.name, signer.version)
+    bundle = (await mesh.bundle()).pem
+    await mesh.write_issuer(found, certificate=pem(issuer), key=private, bundle=bundle, now=now)
 
 
-async def proven_live(place: Place, applied: datetime, expires: datetime, now: datetime) -> GateVerdict:
-    """Whether every replica of the identity controller uses the issuer; one that missed its reload is restarted."""
-    replicas = await place.mesh.identity_replicas(now)
-    if missed := reload_missed(replicas, expires, applied, now):
-        stale = [p for p in await place.mesh.pod_proxies() if p.id in missed]
-        for workload in next_restarts(await place.mesh.workloads(), stale, now, place.policy):
-            await place.mesh.restart(workload, now)
-            log(ReloadMissed(cluster=place.cluster, pods=missed))
-    return issuer_gate(replicas, expires, applied)
+async def ensure_reloaded(
+    member: Member | IssuerRenewal, mesh: "LinkerdMesh", written_at: datetime, expires_at: datetime, now: datetime
+) -> GateVerdict:
+    """Restart replicas of the identity controller that missed the new issuer; whether every replica uses it."""
+    replicas = await mesh.identity_pods(now)
+    if missed := pods_without_reload(replicas, expires_at, written_at, now):
+        stale = [p for p in await mesh.pod_proxies() if p.id in missed]
+        for workload in next_restarts(await mesh.workloads(), stale, now, member.policy):
+            await mesh.restart(workload, now)
+            log(ReloadMissed(cluster=member.cluster, pods=missed))
+    return issuer_gate(replicas, expires_at, written_at)

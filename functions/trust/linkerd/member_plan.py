@@ -1,9 +1,9 @@
 """What a rotation would do to a member with Linkerd."""
 
 from functions.trust.linkerd.bundle_steps import check_member
-from shared.domain.trust.course import Member
 from shared.domain.trust.linkerd.waves import restartable
 from shared.domain.trust.plan import MemberPlan
+from shared.domain.trust.state import Member
 from shared.wiring import services
 
 

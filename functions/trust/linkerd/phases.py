@@ -3,7 +3,7 @@
 prepare                       is it fit?
 distribute, retire, withdraw  the phase's bundle, restarts: control plane first, then workloads; the gate
 activate, reissue             an issuer under the phase's root, live in each replica
-settle, resettle              every leaf renewed since; swift: by restarts
+settle, resettle              every leaf renewed since; in mode swift by restarts
 replace                       all of that at once, under an expired root
 """
 
@@ -16,47 +16,47 @@ from functions.trust.linkerd.bundle_steps import (
     verify_trust,
 )
 from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
-from functions.trust.parts import Part
-from shared.domain.trust.course import Member, MemberOutcome, StepProof
+from functions.trust.mesh_steps import PhaseSteps
 from shared.domain.trust.phases import Mode, Phase
+from shared.domain.trust.state import Member, StepProof
 
 
-def _prepare(run: Runbook, member: Member) -> Steps[MemberOutcome]:
-    return _proof(member, (yield from run.step(check_member, member)))
+def _prepare(run: Runbook, member: Member) -> Steps[StepProof]:
+    return run.step(check_member, member)
 
 
-def _spread(run: Runbook, member: Member) -> Steps[MemberOutcome]:
+def _spread(run: Runbook, member: Member) -> Steps[StepProof]:
     """Bring the phase's bundle to every proxy."""
     yield from run.step(ensure_bundle, member)
     yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
     yield from run.step(ensure_workloads, member)
-    return _proof(member, (yield from run.step(verify_trust, member)))
+    return (yield from run.step(verify_trust, member))
 
 
-def _issue(run: Runbook, member: Member) -> Steps[MemberOutcome]:
+def _issue(run: Runbook, member: Member) -> Steps[StepProof]:
     """An issuer under the phase's root, live."""
     yield from run.step(ensure_issuer, member)
-    return _proof(member, (yield from run.step(verify_issuer, member)))
+    return (yield from run.step(verify_issuer, member))
 
 
-def _settle(run: Runbook, member: Member) -> Steps[MemberOutcome]:
+def _settle(run: Runbook, member: Member) -> Steps[StepProof]:
     """Every leaf is of the new issuer: by waiting, or by restarts where there is no time for that."""
     if member.mode is not Mode.ROUTINE:
         yield from run.step(ensure_renewed, member)
-    return _proof(member, (yield from run.step(verify_leaves, member)))
+    return (yield from run.step(verify_leaves, member))
 
 
-def _replace(run: Runbook, member: Member) -> Steps[MemberOutcome]:
-    """Bundle and issuer at once, then everything anew: nothing trusts the expired root any more anyway."""
+def _replace(run: Runbook, member: Member) -> Steps[StepProof]:
+    """Bundle and issuer at once, then restarts: no proxy accepts the expired root any more."""
     yield from run.step(ensure_bundle, member)
     yield from run.step(ensure_issuer, member)
     yield from run.step(ensure_control_plane, member, every=MINUTE / 2)
     yield from run.step(verify_issuer, member)
     yield from run.step(ensure_workloads, member)
-    return _proof(member, (yield from run.step(verify_trust, member)))
+    return (yield from run.step(verify_trust, member))
 
 
-PHASES: dict[Phase, Part] = {
+PHASES: dict[Phase, PhaseSteps] = {
     Phase.PREPARE: _prepare,
     Phase.DISTRIBUTE: _spread,
     Phase.ACTIVATE: _issue,
@@ -67,7 +67,3 @@ PHASES: dict[Phase, Part] = {
     Phase.WITHDRAW: _spread,
     Phase.REPLACE: _replace,
 }
-
-
-def _proof(member: Member, done: StepProof) -> MemberOutcome:
-    return MemberOutcome(cluster=member.cluster, phase=member.phase, proof=done)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
 from shared.domain.errors import PermanentError
-from shared.domain.trust.draft import CertificateVersion, Request
+from shared.domain.trust.new_root import CertificateRequest, CertificateVersion
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
 
@@ -41,8 +41,8 @@ class KeyVault:
             VaultCertificate(
                 name=p.name,
                 enabled=bool(p.enabled),
-                starts=p.not_before,
-                expires=p.expires_on,
+                starts_at=p.not_before,
+                expires_at=p.expires_on,
                 tags=dict(p.tags or {}),
             )
             for p in found
@@ -86,14 +86,14 @@ class KeyVault:
             policy = await self._client.get_certificate_policy(name)
         return plain(policy.key_type).upper().endswith("-HSM")
 
-    async def latest_request(self, name: str) -> Request | None:
+    async def latest_request(self, name: str) -> CertificateRequest | None:
         """The latest request for a version, None if there is none."""
         with translated(f"reading the request for certificate {name}"):
             found = await unless_absent(self._client.get_certificate_operation(name))
         if found is None:
             return None
         error = str(found.error.message if found.error else found.status_details or "")
-        return Request(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
+        return CertificateRequest(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
 
     async def requested_key(self, name: str) -> "EllipticCurvePublicKey":
         """The public key of the open request."""

@@ -1,13 +1,13 @@
 """Kubernetes API servers of managed clusters, reached with a managed identity's token.
 
 Rules:
-- Objects go in and out as plain dicts, as the API server sends them. No redirect is followed. Over a connection that
-  breaks, reads and deletes are sent once more (aiohttp, after RFC 9110), changes never.
-- Changes are made by server-side apply or by a patch; both fail rather than overwrite what somebody else owns or has
-  changed meanwhile, and say so as TemporaryError (409) for whoever observes again.
-- The way to an API server is asked for once, and again after nobody was reached there; its token whenever it runs out.
-  Connections last as long as an activity: at a thousand clusters, kept ones would fill what a Functions instance may
-  have open.
+- Objects go in and out as plain dicts, as the API server sends them. No redirect is followed. If a connection breaks,
+  reads and deletes are sent once more (aiohttp, after RFC 9110), changes never.
+- Changes are made by server-side apply or by a patch. Both fail rather than overwrite what somebody else owns or has
+  changed meanwhile; the error is a TemporaryError (409), and the caller observes again.
+- The endpoint of an API server is asked for once, and again after it couldn't be reached; its token when it expires.
+  A connection lasts as long as an activity. With a thousand clusters, connections that stay open would exceed what a
+  Functions instance may have.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 FIELD_MANAGER = "meshward"
-_PATIENCE = 10.0  # seconds until there is a connection, and until the next bytes
-_REFUSED = 300
+_TIMEOUT_SECONDS = 10.0  # until there is a connection, and until the next bytes
+_FIRST_REFUSAL = 300  # of HTTP's statuses
 
 type Object = dict[str, Any]
 type Objects = list[Object]
@@ -45,25 +45,25 @@ class Kind(NamedTuple):
 
 
 class Permission(NamedTuple):
-    """A verb on objects of a kind, or on what is `below` them; in all namespaces unless it names one."""
+    """A verb on objects of a kind."""
 
     verb: str
     kind: Kind
-    namespace: str = ""
-    name: str = ""
-    below: str = ""
+    namespace: str = ""  # empty: in all namespaces
+    name: str = ""  # empty: of any name
+    subresource: str = ""
 
     def __str__(self) -> str:
-        what = "/".join(filter(None, (self.kind.plural, self.below)))
+        what = "/".join(filter(None, (self.kind.plural, self.subresource)))
         where = "/".join(filter(None, (self.namespace, self.name)))
         return " ".join(filter(None, (self.verb, f"{what}.{self.kind.group}".rstrip("."), where)))
 
 
-class _Way(NamedTuple):
-    """Where an API server is, and whom to trust there."""
+class _Endpoint(NamedTuple):
+    """Where an API server is, and which authority its certificate is of."""
 
-    server: str
-    trust: "ssl.SSLContext"
+    url: str
+    tls: "ssl.SSLContext"
 
 
 ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
@@ -81,7 +81,7 @@ NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolici
 
 
 class ClusterAccess(Protocol):
-    """What tells, by a cluster's resource id, where its API server is and with which token to go there."""
+    """Says, by a cluster's resource id, where its API server is and which token it takes."""
 
     async def kubeconfig(self, resource_id: str) -> str: ...
 
@@ -93,7 +93,7 @@ class Kubernetes:
 
     def __init__(self, clusters: ClusterAccess) -> None:
         self._clusters = clusters
-        self._ways: dict[str, _Way] = {}
+        self._endpoints: dict[str, _Endpoint] = {}
 
     @asynccontextmanager
     async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
@@ -101,32 +101,32 @@ class Kubernetes:
         import aiohttp
 
         token = await self._clusters.token(resource_id)
-        way = await self._way(resource_id)
+        endpoint = await self._endpoint(resource_id)
         async with aiohttp.ClientSession(
-            way.server,
-            connector=aiohttp.TCPConnector(ssl=way.trust),
+            endpoint.url,
+            connector=aiohttp.TCPConnector(ssl=endpoint.tls),
             headers={"Authorization": f"Bearer {token}", "User-Agent": FIELD_MANAGER},
-            timeout=aiohttp.ClientTimeout(sock_connect=_PATIENCE, sock_read=_PATIENCE),
+            timeout=aiohttp.ClientTimeout(sock_connect=_TIMEOUT_SECONDS, sock_read=_TIMEOUT_SECONDS),
         ) as session:
             try:
                 yield ClusterApi(cluster_id(resource_id).name, session)
             except Unreachable:
-                self._ways.pop(resource_id, None)
+                self._endpoints.pop(resource_id, None)
                 raise
 
-    async def _way(self, resource_id: str) -> _Way:
+    async def _endpoint(self, resource_id: str) -> _Endpoint:
         import ssl
 
         import yaml  # type: ignore[import-untyped]
 
-        if known := self._ways.get(resource_id):
-            return known
+        if endpoint := self._endpoints.get(resource_id):
+            return endpoint
         kubeconfig = yaml.load(await self._clusters.kubeconfig(resource_id), yaml.CSafeLoader)
         cluster = kubeconfig["clusters"][0]["cluster"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        trust = ssl.create_default_context(cadata=authority)
-        way = self._ways[resource_id] = _Way(cluster["server"].rstrip("/") + "/", trust)
-        return way
+        tls = ssl.create_default_context(cadata=authority)
+        endpoint = self._endpoints[resource_id] = _Endpoint(cluster["server"].rstrip("/") + "/", tls)
+        return endpoint
 
 
 class ClusterApi:
@@ -159,7 +159,7 @@ class ClusterApi:
         found, more = list[Object](), ""
         while True:
             seen = {**query, "continue": more} if more else query
-            page = await self._object(f"listing {kind.plural}", "GET", _path(kind, namespace), query=seen)
+            page = _object(await self._call(f"listing {kind.plural}", "GET", _path(kind, namespace), query=seen))
             found += page["items"]
             more = page["metadata"].get("continue", "")
             if not more:
@@ -168,65 +168,56 @@ class ClusterApi:
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
         """The object, None if there is none."""
         try:
-            return await self._object(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name))
+            return _object(await self._call(f"reading {kind.kind} {name}", "GET", _path(kind, namespace, name)))
         except Absent:
             return None
 
-    async def apply(self, kind: Kind, wanted: Object, *, take_over: bool = False) -> Object:
-        """Server-side apply as `meshward`; takes fields from other owners only if told to."""
-        name, namespace = wanted["metadata"]["name"], wanted["metadata"].get("namespace")
-        return await self._object(
-            f"applying {kind.kind} {name}",
-            "PATCH",
-            _path(kind, namespace, name),
-            query={"fieldManager": FIELD_MANAGER, "force": str(take_over).lower()},
-            body={**_typed(kind), **wanted},
-            media="application/apply-patch+yaml",
-        )
+    async def apply(self, kind: Kind, desired: Object, *, take_over: bool = False) -> Object:
+        """Server-side apply as `meshward`; takes fields from other owners only with `take_over`."""
+        name, namespace = desired["metadata"]["name"], desired["metadata"].get("namespace")
+        force, body = {"force": str(take_over).lower()}, {**_typed(kind), **desired}
+        return await self._changed("applying", kind, name, namespace, force, body, "application/apply-patch+yaml")
 
     async def patch(self, kind: Kind, name: str, namespace: str | None, change: Object) -> Object:
         """Merge-patch; with `metadata.resourceVersion` in it only if nobody has changed the object since."""
-        return await self._object(
-            f"patching {kind.kind} {name}",
-            "PATCH",
-            _path(kind, namespace, name),
-            query={"fieldManager": FIELD_MANAGER},
-            body=change,
-            media="application/merge-patch+json",
-        )
+        return await self._changed("patching", kind, name, namespace, {}, change, "application/merge-patch+json")
+
+    async def _changed(
+        self, doing: str, kind: Kind, name: str, namespace: str | None, query: dict[str, str], body: Object, media: str
+    ) -> Object:
+        path, query = _path(kind, namespace, name), {"fieldManager": FIELD_MANAGER, **query}
+        doing = f"{doing} {kind.kind} {name}"
+        return _object(await self._call(doing, "PATCH", path, query=query, body=body, media=media))
 
     async def delete(self, kind: Kind, name: str, namespace: str | None = None) -> None:
         """Delete the object and what it owns; nothing happens if there is none."""
         with suppress(Absent):
-            await self._object(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
+            await self._call(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
 
-    async def may(self, wanted: Permission) -> bool:
-        """Whether the caller may do it, by all that judges that; admission policies are asked only when it is done."""
+    async def is_permitted(self, permission: Permission) -> bool:
+        """Whether the caller may do it; admission policies aren't asked before it is done."""
         attributes = {
-            "verb": wanted.verb,
-            "group": wanted.kind.group,
-            "resource": wanted.kind.plural,
-            "subresource": wanted.below,
-            "namespace": wanted.namespace,
-            "name": wanted.name,
+            "verb": permission.verb,
+            "group": permission.kind.group,
+            "resource": permission.kind.plural,
+            "subresource": permission.subresource,
+            "namespace": permission.namespace,
+            "name": permission.name,
         }
         body = {**_typed(ACCESS_REVIEW), "spec": {"resourceAttributes": attributes}}
-        review = await self._object(f"asking whether it may {wanted}", "POST", _path(ACCESS_REVIEW), body=body)
+        doing = f"asking whether it may {permission}"
+        review = _object(await self._call(doing, "POST", _path(ACCESS_REVIEW), body=body))
         return bool(review["status"]["allowed"])
 
     async def missing(self, *needed: Permission) -> tuple[str, ...]:
         """What of this the caller may not do, such as `patch deployments.apps`."""
-        allowed = await asyncio.gather(*(self.may(permission) for permission in needed))
-        return tuple(str(permission) for permission, may in zip(needed, allowed, strict=True) if not may)
+        permitted = await asyncio.gather(*map(self.is_permitted, needed))
+        return tuple(str(permission) for permission, yes in zip(needed, permitted, strict=True) if not yes)
 
     async def metrics(self, pod: str, namespace: str, port: int) -> str:
         """A pod's /metrics, read through the API server."""
         path = f"{_path(POD, namespace, pod)}:{port}/proxy/metrics"
         return (await self._call(f"reading the metrics of pod {namespace}/{pod}", "GET", path)).decode()
-
-    async def _object(self, doing: str, method: str, path: str, **request: Any) -> Object:
-        found: Object = msgspec.json.decode(await self._call(doing, method, path, **request))
-        return found
 
     async def _call(
         self,
@@ -240,18 +231,22 @@ class ClusterApi:
     ) -> bytes:
         import aiohttp
 
-        sent: dict[str, Any] = {} if body is None else {"data": msgspec.json.encode(body)}
+        data = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "*/*"} if body is None else {"Content-Type": media}
         try:
             async with self._session.request(
-                method, path, params=query, headers=headers, allow_redirects=False, **sent
+                method, path, params=query, headers=headers, data=data, allow_redirects=False
             ) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(f"{doing} in {self._cluster}: {type(error).__name__}") from error
-        if answer.status >= _REFUSED:
+        if answer.status >= _FIRST_REFUSAL:
             raise refusal(answer, content, f"{doing} in {self._cluster}")
         return content
+
+
+def _object(content: bytes) -> Object:
+    return msgspec.json.decode(content, type=dict)
 
 
 def _path(kind: Kind, namespace: str | None = None, name: str = "") -> str:

@@ -18,7 +18,7 @@ _KINDS = {
         Kind("gateway.networking.k8s.io", "v1alpha2", "TLSRoute", "tlsroutes"),
     )
 }
-_NEEDED = (
+_PERMISSIONS = (
     *(Permission(verb, SERVICE_ACCOUNT, NAMESPACE, ACCOUNT) for verb in ("get", "patch")),
     *(
         Permission(verb, kind, NAMESPACE)
@@ -38,9 +38,9 @@ class BackupNamespaces:
     async def missing_permissions(self, cluster_id: str) -> list[str]:
         """What binding backup workloads takes and isn't permitted in the cluster."""
         async with self._kubernetes.api(cluster_id) as api:
-            return list(await api.missing(*_NEEDED))
+            return list(await api.missing(*_PERMISSIONS))
 
-    async def ensure(self, cluster_id: str, wanted: Sequence[Object]) -> list[Object]:
+    async def ensure(self, cluster_id: str, desired: Sequence[Object]) -> list[Object]:
         """The objects as they are, once those that are absent or differ have been applied.
 
         Raises NotConverged where the namespace isn't there yet, PermanentError for a kind that isn't served.
@@ -51,16 +51,16 @@ class BackupNamespaces:
                     "NoBackupNamespace",
                     f"there is no service account {NAMESPACE}/{ACCOUNT}: apply infra/cluster (docs/clusters.md)",
                 )
-            return [await _ensured(api, one) for one in wanted]
+            return [await _ensure(api, one) for one in desired]
 
 
-async def _ensured(api: ClusterApi, wanted: Object) -> Object:
-    kind, name = _KINDS[wanted["kind"]], wanted["metadata"]["name"]
+async def _ensure(api: ClusterApi, desired: Object) -> Object:
+    kind, name = _KINDS[desired["kind"]], desired["metadata"]["name"]
     found = await api.get(kind, name, NAMESPACE)
-    if found is not None and covers(found, wanted):
+    if found is not None and covers(found, desired):
         return found
     try:
-        return await api.apply(kind, wanted)
+        return await api.apply(kind, desired)
     except Absent as error:
         raise PermanentError(
             "KindNotServed",

@@ -1,4 +1,4 @@
-"""What API servers refuse, as errors that callers decide on."""
+"""What API servers refuse, as errors that callers tell apart."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Unreachable(TemporaryError):
-    """Nobody was reached at the API server."""
+    """The API server didn't answer."""
 
     def __init__(self, message: str) -> None:
         super().__init__("Unreachable", message)
@@ -26,13 +26,13 @@ class Absent(TemporaryError):
 
 
 class Expired(TemporaryError):
-    """The moment that a list shows is forgotten (410)."""
+    """The API server no longer has the version of a list whose next page is asked for (410)."""
 
 
 def refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
     """The error for an answer that isn't the one that was asked for; `doing` names the act in its message."""
     status, after = answer.status, answer.headers.get("Retry-After", "")
-    message = f"{doing}: {status} {_words(content) or answer.reason}"
+    message = f"{doing}: {status} {_message(content) or answer.reason}"
     if status in (401, 403):
         return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
@@ -41,8 +41,8 @@ def refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> Per
     return PermanentError(service_code(f"Http{status}"), message)
 
 
-def _words(content: bytes) -> str:
-    """The API server's own words: they name the permission that is missing or the field that is in the way."""
+def _message(content: bytes) -> str:
+    """What the API server says: which permission is missing, or which field is in the way."""
     try:
         return str(msgspec.json.decode(content)["message"])[:300]
     except (msgspec.DecodeError, TypeError, KeyError):

@@ -1,12 +1,10 @@
-"""Which tool writes an object, by its hold on a field and by the marks that tools leave on what they manage.
+"""Which tool writes an object: by who manages a field, and by the marks that tools leave on what they manage.
 
 Rules:
-- What people do with kubectl doesn't count: it doesn't come back by itself. Nor does what the API server made out of
-  fields that nobody was known to hold (before-first-apply).
-- A mark counts even if another's hold on the field is gone: the tool's next run would take it back.
+- A change that somebody makes with kubectl doesn't count: it isn't made again by itself. Nor does the entry that the
+  API server makes for fields that nobody managed before (before-first-apply).
+- A mark counts even if the tool doesn't manage the field any more: its next run would take the field back.
 """
-
-from typing import Any
 
 from shared.adapters.kubernetes.api import FIELD_MANAGER, Object
 
@@ -32,11 +30,11 @@ _KINDS = {"trust.cert-manager.io": "trust-manager", "cert-manager.io": "cert-man
 
 
 def owner(found: Object, *field: str) -> str:
-    """The tool that writes the field (a path as in managedFields), as it is known to people; empty if there is none."""
+    """The name of the tool that writes the field (a path as in managedFields); empty if there is none."""
     metadata = found["metadata"]
     marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
     named = (tool for mark, tool in _MARKS.items() if mark in marks)
-    return next(named, "") or _made_by(metadata) or _held_by(metadata, field)
+    return next(named, "") or _made_by(metadata) or _manager_of(metadata, field)
 
 
 def _made_by(metadata: Object) -> str:
@@ -44,13 +42,11 @@ def _made_by(metadata: Object) -> str:
     return next((_KINDS.get(o["apiVersion"].partition("/")[0], o["kind"]) for o in owners), "")
 
 
-def _held_by(metadata: Object, field: tuple[str, ...]) -> str:
+def _manager_of(metadata: Object, field: tuple[str, ...]) -> str:
     for entry in metadata.get("managedFields") or []:
-        fields: Any = entry.get("fieldsV1") or {}
+        manages, manager = entry.get("fieldsV1"), str(entry.get("manager", ""))
         for step in field:
-            fields = fields.get(step) if isinstance(fields, dict) else None
-        manager = str(entry.get("manager", ""))
-        if fields is not None and not manager.startswith(_NO_TOOLS):
-            known = (tool for name, tool in _MANAGERS.items() if manager.lower().startswith(name))
-            return next(known, manager)
+            manages = manages.get(step) if isinstance(manages, dict) else None
+        if manages is not None and not manager.startswith(_NO_TOOLS):
+            return next((tool for name, tool in _MANAGERS.items() if manager.lower().startswith(name)), manager)
     return ""

@@ -1,8 +1,8 @@
 """Linkerd through a cluster's API server: what a rotation looks at, and the few things that it changes.
 
-The bundle and the issuer are ours to write in external CA mode (Linkerd docs, external certificate management). Each is
-annotated with the time it was written, which tells older pods from newer ones, and with the SHA-256 of what was written
-then, which tells whether somebody else has changed it since. Lists are read one after another, over one connection.
+In external CA mode Meshward may write the bundle and the issuer (Linkerd docs, external certificate management). It
+annotates each with the time of writing, which tells older pods from newer ones, and with the SHA-256 of what it wrote,
+which tells whether somebody else has changed it since. Lists are read one after another, over one connection.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from shared.adapters.kubernetes.errors import Absent, Forbidden
 from shared.adapters.kubernetes.owners import owner
 from shared.adapters.meshes import linkerd_objects as objects
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret, MeshConfig, Proxy, Replica, Workload
+from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, IssuerSecret, MeshConfig, Proxy, Workload
 from shared.domain.trust.linkerd.owners import digest
 
 NAMESPACE = "linkerd"
@@ -34,17 +34,18 @@ _MESHED = {"linkerd.io/control-plane-ns": NAMESPACE}
 _IDENTITY = {"linkerd.io/control-plane-component": "identity"}
 _TRUST_ROOTS, _ISSUER = "linkerd-identity-trust-roots", "linkerd-identity-issuer"
 _PROXY_ADMIN, _IDENTITY_ADMIN = 4191, 9990
-_APPLIED, _WRITTEN, _BUNDLE_WRITTEN = "meshward/applied-at", "meshward/applied-sha256", "meshward/bundle-sha256"
-_AT_ONCE = 4
+_WRITTEN_AT, _WRITTEN_SHA256 = "meshward/applied-at", "meshward/applied-sha256"
+_BUNDLE_SHA256 = "meshward/bundle-sha256"
+_CONCURRENT_READS = 4
 LINK = Kind("multicluster.linkerd.io", "v1alpha1", "Link", "links")  # the one version that every release serves
 MACHINE = Kind("workload.linkerd.io", "v1beta1", "ExternalWorkload", "externalworkloads")
-_NEEDED = [
+_PERMISSIONS = [
     Permission("get", CONFIG_MAP, NAMESPACE, "linkerd-config"),
     *(Permission(verb, CONFIG_MAP, NAMESPACE, _TRUST_ROOTS) for verb in ("get", "patch")),
     *(Permission(verb, SECRET, NAMESPACE, _ISSUER) for verb in ("get", "patch")),
     *(Permission("list", kind) for kind in (POD, REPLICA_SET, LINK, MACHINE, *objects.KINDS.values())),
     *(Permission("patch", kind) for kind in objects.KINDS.values()),
-    Permission("get", POD, below="proxy"),
+    Permission("get", POD, subresource="proxy"),
 ]
 
 
@@ -69,7 +70,7 @@ class LinkerdMesh:
 
     async def missing_permissions(self) -> list[str]:
         """What a rotation does and isn't permitted here, such as `patch deployments.apps`."""
-        return list(await self._api.missing(*_NEEDED))
+        return list(await self._api.missing(*_PERMISSIONS))
 
     async def config(self) -> MeshConfig | None:
         """How Linkerd was installed, None if it isn't."""
@@ -83,24 +84,24 @@ class LinkerdMesh:
         found = await self._api.get(CONFIG_MAP, _TRUST_ROOTS, NAMESPACE)
         if found is None:
             raise PermanentError("NoBundle", f"there is no ConfigMap {NAMESPACE}/{_TRUST_ROOTS}")
-        text = found.get("data", {}).get("ca-bundle.crt", "")
+        pem = found.get("data", {}).get("ca-bundle.crt", "")
         return Bundle(
-            text=text,
+            pem=pem,
             resource_version=found["metadata"]["resourceVersion"],
-            applied=objects.moment_in(found, _APPLIED),
-            written=objects.annotation(found, _WRITTEN),
+            written_at=objects.moment_in(found, _WRITTEN_AT),
+            written_sha256=objects.annotation(found, _WRITTEN_SHA256),
             owner=owner(found, "f:data", "f:ca-bundle.crt"),
         )
 
-    async def write_bundle(self, seen: Bundle, text: str, now: datetime) -> None:
+    async def write_bundle(self, old: Bundle, pem: str, now: datetime) -> None:
         """Make this the bundle, taking the field over from whoever wrote it by hand, unless it has changed since."""
         metadata = {
             "name": _TRUST_ROOTS,
             "namespace": NAMESPACE,
-            "resourceVersion": seen.resource_version,
-            "annotations": {_APPLIED: now.isoformat(), _WRITTEN: digest(text)},
+            "resourceVersion": old.resource_version,
+            "annotations": {_WRITTEN_AT: now.isoformat(), _WRITTEN_SHA256: digest(pem)},
         }
-        await self._api.apply(CONFIG_MAP, {"metadata": metadata, "data": {"ca-bundle.crt": text}}, take_over=True)
+        await self._api.apply(CONFIG_MAP, {"metadata": metadata, "data": {"ca-bundle.crt": pem}}, take_over=True)
 
     async def issuer(self) -> IssuerSecret:
         """The issuer's certificate and what else is known of its Secret; the private key stays where it is."""
@@ -114,23 +115,23 @@ class LinkerdMesh:
             certificate=data.get("tls.crt", ""),
             bundle=data.get("ca.crt", ""),
             resource_version=found["metadata"]["resourceVersion"],
-            applied=objects.moment_in(found, _APPLIED),
-            written=objects.annotation(found, _WRITTEN),
-            bundle_written=objects.annotation(found, _BUNDLE_WRITTEN),
+            written_at=objects.moment_in(found, _WRITTEN_AT),
+            written_sha256=objects.annotation(found, _WRITTEN_SHA256),
+            bundle_sha256=objects.annotation(found, _BUNDLE_SHA256),
             owner=owner(found, "f:data", "f:tls.crt"),
         )
 
-    async def write_issuer(self, seen: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
+    async def write_issuer(self, old: IssuerSecret, *, certificate: str, key: str, bundle: str, now: datetime) -> None:
         """Replace the issuer, unless somebody has changed its Secret since it was seen."""
-        written = {_APPLIED: now.isoformat(), _WRITTEN: digest(certificate)}
-        await self._patch_issuer(seen, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, written)
+        annotations = {_WRITTEN_AT: now.isoformat(), _WRITTEN_SHA256: digest(certificate)}
+        await self._patch_issuer(old, {"tls.crt": certificate, "tls.key": key, "ca.crt": bundle}, annotations)
 
-    async def write_issuer_bundle(self, seen: IssuerSecret, text: str) -> None:
-        """Put the bundle that we have written beside the issuer, unless somebody has changed the Secret since."""
-        await self._patch_issuer(seen, {"ca.crt": text}, {_BUNDLE_WRITTEN: digest(text)})
+    async def write_issuer_bundle(self, old: IssuerSecret, bundle: str) -> None:
+        """Put the bundle that was written beside the issuer, unless somebody has changed the Secret since."""
+        await self._patch_issuer(old, {"ca.crt": bundle}, {_BUNDLE_SHA256: digest(bundle)})
 
-    async def _patch_issuer(self, seen: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
-        metadata = {"resourceVersion": seen.resource_version, "annotations": annotations}
+    async def _patch_issuer(self, old: IssuerSecret, data: dict[str, str], annotations: dict[str, str]) -> None:
+        metadata = {"resourceVersion": old.resource_version, "annotations": annotations}
         encoded = {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}
         await self._api.patch(SECRET, _ISSUER, NAMESPACE, {"metadata": metadata, "data": encoded})
 
@@ -156,17 +157,17 @@ class LinkerdMesh:
         change = {"metadata": {"resourceVersion": workload.resource_version}, "spec": {"template": template}}
         await self._api.patch(objects.KINDS[workload.kind], workload.name, workload.namespace, change)
 
-    async def identity_replicas(self, now: datetime) -> list[Replica]:
+    async def identity_pods(self, now: datetime) -> list[IdentityPod]:
         """The identity controller's live pods with the issuer that each reports."""
-        pods = [p for p in await self._api.list(POD, namespace=NAMESPACE, labels=_IDENTITY) if objects.lives(p)]
+        pods = [p for p in await self._api.list(POD, namespace=NAMESPACE, labels=_IDENTITY) if objects.is_live(p)]
         names = [(NAMESPACE, str(p["metadata"]["name"])) for p in pods]
         metrics = await self._metrics(names, _IDENTITY_ADMIN)
-        return [objects.replica(pod, values, now) for pod, values in zip(pods, metrics, strict=True)]
+        return [objects.identity_pod(pod, values, now) for pod, values in zip(pods, metrics, strict=True)]
 
-    async def refreshed(self, proxies: Sequence[Proxy], life: timedelta) -> dict[str, datetime | None]:
-        """When each proxy last got a leaf, which lives so long, by `namespace/pod`; None where it can't be read."""
+    async def leaves_refreshed_at(self, proxies: Sequence[Proxy], lifetime: timedelta) -> dict[str, datetime | None]:
+        """When each proxy last got a leaf, by `namespace/pod`; None where that can't be read."""
         found = await self._metrics([(p.namespace, p.pod) for p in proxies], _PROXY_ADMIN)
-        return {p.id: objects.refreshed(values, life) for p, values in zip(proxies, found, strict=True)}
+        return {p.id: objects.leaf_refreshed_at(values, lifetime) for p, values in zip(proxies, found, strict=True)}
 
     async def links(self) -> list[str]:
         """Linkerd's names of the clusters that this one is linked to."""
@@ -180,10 +181,10 @@ class LinkerdMesh:
             return []
 
     async def _metrics(self, pods: Sequence[tuple[str, str]], port: int) -> list[dict[str, float]]:
-        places = asyncio.Semaphore(_AT_ONCE)
+        slots = asyncio.Semaphore(_CONCURRENT_READS)
 
         async def read(namespace: str, pod: str) -> dict[str, float]:
-            async with places:
+            async with slots:
                 try:
                     return objects.samples(await self._api.metrics(pod, namespace, port))
                 except Forbidden:

@@ -5,8 +5,8 @@ Rules (Linkerd docs and sources):
 - An injected proxy's roots stand in its environment; a proxy of the control plane refers to the bundle's ConfigMap.
 - A Deployment's ReplicaSet is named after it and its template's hash, which its pods carry as a label.
 - Pods that have ended don't count; pods that are about to end do, until they are gone.
-- Proxies tell when they got their leaf under names that differ by release, in 2.14 not at all: there it follows from
-  when the leaf expires. One that expires early, because its issuer does, then looks older than it is.
+- The metric that says when a proxy got its leaf has another name in some releases. 2.14 has none, so there the moment
+  follows from when the leaf expires. A leaf that expires early, because its issuer does, then looks older than it is.
 """
 
 import re
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.domain.trust.certificates import fingerprints
-from shared.domain.trust.linkerd.facts import MeshConfig, Proxy, Replica, Workload
+from shared.domain.trust.linkerd.facts import IdentityPod, MeshConfig, Proxy, Workload
 
 KINDS: dict[str, Kind] = {kind.kind: kind for kind in (DEPLOYMENT, DAEMON_SET, STATEFUL_SET)}
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -35,9 +35,9 @@ def config(values: str) -> MeshConfig:
     return MeshConfig(
         version=str(found.get("linkerdVersion") or ""),
         external_ca=bool(identity.get("externalCA")),
-        scheme=str(issuer.get("scheme", "")),
+        issuer_scheme=str(issuer.get("scheme", "")),
         trust_domain=str(found.get("identityTrustDomain") or found.get("clusterDomain") or ""),
-        leaf_life=_duration(issuer.get("issuanceLifetime") or "24h0m0s")
+        leaf_lifetime=_duration(issuer.get("issuanceLifetime") or "24h0m0s")
         + _duration(issuer.get("clockSkewAllowance") or "20s"),
     )
 
@@ -69,10 +69,10 @@ def _parsed(text: str) -> datetime | None:
 
 def has_live_proxy(pod: Object) -> bool:
     """Whether the pod is meshed and hasn't ended."""
-    return lives(pod) and _proxy_container(pod["spec"]) is not None
+    return is_live(pod) and _proxy_container(pod["spec"]) is not None
 
 
-def lives(pod: Object) -> bool:
+def is_live(pod: Object) -> bool:
     """Whether the pod hasn't ended."""
     return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
@@ -83,7 +83,7 @@ def _proxy_container(spec: Object) -> Object | None:
 
 
 def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
-    """A meshed pod's proxy; `owners` has what controls the ReplicaSets that don't tell, by namespace and name."""
+    """A meshed pod's proxy; `owners` has what controls each ReplicaSet, by namespace and name."""
     container, metadata = _proxy_container(pod["spec"]) or {}, pod["metadata"]
     namespace = metadata["namespace"]
     kind, name = _deployment(pod) or controller(pod)
@@ -95,8 +95,8 @@ def proxy(pod: Object, owners: dict[tuple[str, str], tuple[str, str]]) -> Proxy:
         namespace=namespace,
         workload=f"{kind}/{namespace}/{name}" if kind in KINDS else "",
         controller=kind,
-        created=_time(metadata["creationTimestamp"]),
-        started=_started(pod),
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
+        started_at=_started_at(pod),
         roots=None if "valueFrom" in anchors else fingerprints(anchors.get("value", "")),
     )
 
@@ -114,16 +114,16 @@ def _deployment(pod: Object) -> tuple[str, str] | None:
 
 
 def machine(found: Object) -> Proxy:
-    """The proxy of a machine outside (ExternalWorkload): nobody sees it from here, its keepers say how it is."""
-    metadata, started = found["metadata"], moment_in(found, _STARTED)
+    """The proxy of a machine outside (ExternalWorkload): Meshward can't see it, so its annotations say how it is."""
+    metadata = found["metadata"]
     roots = frozenset(part.strip().lower() for part in annotation(found, _TRUSTS).split(",") if part.strip())
     return Proxy(
         pod=metadata["name"],
         namespace=metadata["namespace"],
         workload="",
         controller="ExternalWorkload",
-        created=_time(metadata["creationTimestamp"]),
-        started=started,
+        created_at=datetime.fromisoformat(metadata["creationTimestamp"]),
+        started_at=moment_in(found, _STARTED),
         roots=roots,
     )
 
@@ -134,11 +134,11 @@ def controller(found: Object) -> tuple[str, str]:
     return next(((o["kind"], o["name"]) for o in owners if o.get("controller")), ("", ""))
 
 
-def _started(pod: Object) -> datetime | None:
+def _started_at(pod: Object) -> datetime | None:
     status = pod.get("status", {})
     statuses = [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
     running = next((s.get("state", {}).get("running") for s in statuses if s["name"] == _PROXY), None)
-    return _time(running["startedAt"]) if running else None
+    return datetime.fromisoformat(running["startedAt"]) if running else None
 
 
 def workload(kind: Kind, found: Object) -> Workload:
@@ -151,18 +151,18 @@ def workload(kind: Kind, found: Object) -> Workload:
         kind=kind.kind,
         namespace=metadata["namespace"],
         name=metadata["name"],
-        size=_size(kind, found),
+        replicas=_replicas(kind, found),
         resource_version=metadata["resourceVersion"],
         rolling=not (replaced and ready),
         replaced=replaced,
         stuck=any(c.get("reason") == "ProgressDeadlineExceeded" for c in conditions),
-        fixed=_fixed(kind, spec),
-        restarted=_parsed(restarted) if restarted else None,
+        obstacle=_obstacle(kind, spec),
+        restarted_at=_parsed(restarted) if restarted else None,
     )
 
 
-def _fixed(kind: Kind, spec: Object) -> str:
-    """Why a restart wouldn't help, with what to do; empty if it would."""
+def _obstacle(kind: Kind, spec: Object) -> str:
+    """Why a restart wouldn't replace the pods, and what to do; empty if it would."""
     strategy = spec.get("updateStrategy") or {}
     environment = (_proxy_container(spec["template"]["spec"]) or {}).get("env", [])
     if any(e["name"] == _ANCHORS and "value" in e for e in environment):
@@ -174,7 +174,7 @@ def _fixed(kind: Kind, spec: Object) -> str:
     return ""
 
 
-def _size(kind: Kind, found: Object) -> int:
+def _replicas(kind: Kind, found: Object) -> int:
     if kind is DAEMON_SET:
         return int((found.get("status") or {}).get("desiredNumberScheduled", 0))
     return int(found["spec"].get("replicas", 1))
@@ -182,35 +182,35 @@ def _size(kind: Kind, found: Object) -> int:
 
 def _progress(kind: Kind, found: Object) -> tuple[bool, bool]:
     """Whether every pod is of the newest template, and whether all of those are ready."""
-    status, wanted = found.get("status") or {}, _size(kind, found)
+    status, desired = found.get("status") or {}, _replicas(kind, found)
     if status.get("observedGeneration", 0) < found["metadata"].get("generation", 0):
         return False, False
     if kind is DAEMON_SET:
-        return status.get("updatedNumberScheduled", 0) >= wanted, status.get("numberAvailable", 0) >= wanted
+        return status.get("updatedNumberScheduled", 0) >= desired, status.get("numberAvailable", 0) >= desired
     present, updated = status.get("replicas", 0), status.get("updatedReplicas", 0)
     if kind is STATEFUL_SET and status.get("currentRevision") == status.get("updateRevision"):
         updated = present
     ready = status.get("availableReplicas" if kind is DEPLOYMENT else "readyReplicas", 0)
-    return wanted <= updated and present <= updated, ready >= wanted
+    return desired <= updated and present <= updated, ready >= desired
 
 
-def replica(pod: Object, values: dict[str, float], now: datetime) -> Replica:
+def identity_pod(pod: Object, values: dict[str, float], now: datetime) -> IdentityPod:
     """An identity pod with the metrics that it gave at `now`."""
     ttl = values.get("issuer_cert_ttl_seconds")
     conditions = pod.get("status", {}).get("conditions", [])
-    return Replica(
+    return IdentityPod(
         pod=f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
-        created=_time(pod["metadata"]["creationTimestamp"]),
+        created_at=datetime.fromisoformat(pod["metadata"]["creationTimestamp"]),
         ready=any(c["type"] == "Ready" and c["status"] == "True" for c in conditions),
-        expires=None if ttl is None else now + timedelta(seconds=ttl),
+        issuer_expires_at=None if ttl is None else now + timedelta(seconds=ttl),
     )
 
 
-def refreshed(values: dict[str, float], leaf_life: timedelta | None = None) -> datetime | None:
-    """When a proxy last got a leaf, None if its metrics don't say; `leaf_life` serves where they say only its end."""
+def leaf_refreshed_at(values: dict[str, float], lifetime: timedelta | None = None) -> datetime | None:
+    """When a proxy last got a leaf, None if its metrics don't say; `lifetime` helps if they say only its end."""
     seconds = next((values[name] for name in _REFRESHED if name in values), None)
-    if seconds is None and leaf_life and values.get(_EXPIRES):
-        seconds = values[_EXPIRES] - leaf_life.total_seconds()
+    if seconds is None and lifetime and values.get(_EXPIRES):
+        seconds = values[_EXPIRES] - lifetime.total_seconds()
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
@@ -218,7 +218,3 @@ def samples(text: str) -> dict[str, float]:
     """Prometheus' text format, without labels: the last sample of each name."""
     lines = (line.split() for line in text.splitlines() if line and not line.startswith("#"))
     return {line[0].split("{")[0]: float(line[-1]) for line in lines if len(line) >= 2}
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

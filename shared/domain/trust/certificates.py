@@ -1,4 +1,4 @@
-"""The certificates of a trust domain: what an authority looks like, and what a root does.
+"""The certificates of a trust domain: what an authority's looks like, and a root's.
 
 Rules:
 - A root and an issuer never share a subject, nor do two roots: proxies mistake one for the other.
@@ -30,10 +30,10 @@ def pem(certificate: x509.Certificate) -> str:
 
 
 @lru_cache(maxsize=64)
-def fingerprints(text: str) -> frozenset[str]:
+def fingerprints(bundle: str) -> frozenset[str]:
     """The fingerprints of a bundle's certificates; empty if it can't be read."""
     try:
-        return frozenset(fingerprint(c) for c in x509.load_pem_x509_certificates(text.encode()))
+        return frozenset(fingerprint(c) for c in x509.load_pem_x509_certificates(bundle.encode()))
     except ValueError:
         return frozenset()
 
@@ -71,7 +71,7 @@ def authority(
     signer: x509.SubjectKeyIdentifier,
     path_length: int,
 ) -> x509.CertificateBuilder:
-    """An authority's certificate but for its validity; `signer` identifies the key that signs it."""
+    """An authority's certificate, without its validity yet; `signer` identifies the key that signs it."""
     usage = x509.KeyUsage(
         key_cert_sign=True,
         crl_sign=True,

@@ -7,10 +7,10 @@ from shared.domain.errors import PermanentError
 from shared.domain.reasons import RefusedReason
 from shared.domain.trust.mesh import Mesh
 
-type Unseen = dict[str, tuple[RefusedReason, str]]
+type Unavailable = dict[str, tuple[RefusedReason, str]]
 
 
-def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str], Unseen]:
+def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tuple[list[str], Unavailable]:
     """The resource ids of the trust domain's clusters, and of those that can't be asked, with reason and message.
 
     Raises PermanentError if there is none.
@@ -19,12 +19,12 @@ def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tu
     if not members:
         message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}={mesh}"
         raise PermanentError("NoMembers", message)
-    stopped: Unseen = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
+    stopped: Unavailable = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
     return sorted(c.id for c in members if c.id not in stopped), stopped
 
 
 def members_in(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
-    """The trust domain's clusters, seen or not."""
+    """The trust domain's clusters, whether they can be asked or not."""
     return [c for c in clusters if c.tagged(TRUST_DOMAIN_TAG, trust_domain) and c.tagged(MESH_TAG, mesh)]
 
 

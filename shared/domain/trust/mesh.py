@@ -1,4 +1,4 @@
-"""The meshes whose trust is kept. What differs between them stands in a room for each, under this name."""
+"""The meshes that Meshward knows. What differs between them stands in a room for each, under this name."""
 
 from enum import StrEnum
 
@@ -7,6 +7,3 @@ class Mesh(StrEnum):
     """A mesh, by the value of the tag `meshward:mesh`."""
 
     LINKERD = "linkerd"
-
-
-FIRST = Mesh.LINKERD  # rotations that began when there was no other don't say whose they are

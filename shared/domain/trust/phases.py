@@ -1,15 +1,15 @@
 """The phases of a rotation of a mesh's trust root, and all that is particular to each.
 
-Words: a trust domain is the clusters (members) that share a root. The bundle is the roots that proxies trust, an issuer
+A trust domain is the clusters (members) that share a root. A trust bundle is the roots that proxies trust. An issuer
 signs the leaves of one member's proxies. The gate of a phase is what has to be proven of every member before the next.
 
 Rules:
-- Between two phases both states are met at once, here and there in the fleet. So the leaves that live in either of two
-  neighbouring phases must chain to roots that are trusted in both: `STAGES` says what is true when a phase ends,
-  `shared.domain.trust.moves` which one follows. Replacing an expired root is the exception: no leaf lives by then,
-  downtime is declared.
-- A new phase is named in `Phase` and described in three places: its row in `STAGES`, its moves in `TABLE`, and what a
-  member does in it, for each mesh (the `PHASES` of its room).
+- While a rotation goes from one phase to the next, some members are at the end of the first, others at the end of the
+  second. So the leaves that live in either must chain to roots that are trusted in both (`compatible`). `STAGES` says
+  what is true when a phase ends, `shared.domain.trust.moves` which one follows. Replacing an expired root is the
+  exception: no leaf is valid by then, and downtime is declared.
+- A new phase is named in `Phase` and described in three places: its row in `STAGES`, its moves in `TABLE`
+  (`shared.domain.trust.moves`), and what a member does in it, for each mesh (`PHASES` of its room in functions/trust).
 """
 
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ from shared.domain.trust.policy import TrustPolicy
 
 type Knob = Literal["distribute_within", "activate_within", "settle_within", "retire_within"]
 
-_AN_HOUR = timedelta(hours=1)  # for what no knob is about: checking members and making a root take minutes
+_WITHOUT_KNOB = timedelta(hours=1)  # checking members and making a root take minutes
 
 
 class Phase(StrEnum):
-    """The phases of a rotation: the way forth, the way back, and the replacement of an expired root."""
+    """The phases on the way to the new root, on the way back, and the replacement of an expired root."""
 
     PREPARE = "prepare"
     DISTRIBUTE = "distribute"
@@ -42,26 +42,12 @@ class Phase(StrEnum):
     REPLACE = "replace"
 
 
-class Word(StrEnum):
-    """What is said to a rotation: that the phase is proven, or what an operator wants.
-
-    `abort` goes back. `swift` and `replace` say in which mode it goes on. `resume` ends a pause and gives the phase
-    its time anew.
-    """
-
-    PROVEN = "proven"
-    ABORT = "abort"
-    RESUME = "resume"
-    SWIFT = "swift"
-    REPLACE = "replace"
-
-
 class Mode(StrEnum):
-    """How: routine waits for leaves to be renewed, swift restarts their proxies, replace gives up the expired root."""
+    """How a rotation gets leaves under the new root, and whether it keeps the old one trusted meanwhile."""
 
-    ROUTINE = "routine"
-    SWIFT = "swift"
-    REPLACE = "replace"
+    ROUTINE = "routine"  # wait until leaves are renewed
+    SWIFT = "swift"  # restart proxies instead
+    REPLACE = "replace"  # replace the root at once, with downtime
 
 
 class Slot(StrEnum):
@@ -75,29 +61,31 @@ _OLD, _BOTH, _NEW = frozenset({Slot.OLD}), frozenset(Slot), frozenset({Slot.NEW}
 
 
 class Stage(NamedTuple):
-    """A phase: what is true of every member when it ends, how that is proven, and what else is particular to it."""
+    """A phase: what is true of every member when it ends, how that is proven, and what else only this phase does."""
 
     trusted: frozenset[Slot]  # the roots that all proxies trust
     leaves: frozenset[Slot]  # each live leaf chains to one of these roots
     signer: Slot  # the root that signs new issuers
     gate: str  # what is proven of each member before the next phase
-    knob: Knob | None = None  # of the policy: how long the phase may take before the rotation is on hold; none: an hour
-    together: bool = False  # whether all members have to prove it in one and the same round
-    activates: bool = False  # whether issuers become live in it: leaves count as renewed only since then
+    knob: Knob | None = None  # how long the phase may take before the rotation is on hold; None: an hour
+    proven_together: bool = False  # whether all members have to prove it in one and the same round
+    activates: bool = False  # whether issuers become live in it: from then on a leaf counts as renewed
     creates_root: bool = False  # whether the new root is made in Key Vault once all members have proven it
     disables: Slot | None = None  # the root whose key is disabled once all members have proven it
-    downtime: bool = False  # whether no proxy can talk to another anyway, so that no member waits for one behind it
+    downtime: bool = (
+        False  # whether no proxy can talk to another meanwhile, so that members need not wait for each other
+    )
 
-    def within(self, policy: TrustPolicy) -> timedelta:
+    def time_limit(self, policy: TrustPolicy) -> timedelta:
         """How long the phase may take by this policy."""
-        time: timedelta = getattr(policy, self.knob) if self.knob else _AN_HOUR
-        return time
+        limit: timedelta = getattr(policy, self.knob) if self.knob else _WITHOUT_KNOB
+        return limit
 
 
 STAGES = {
     Phase.PREPARE: Stage(_OLD, _OLD, Slot.OLD, "each member is fit, the new root is in Key Vault", creates_root=True),
     Phase.DISTRIBUTE: Stage(
-        _BOTH, _OLD, Slot.OLD, "B1: each live proxy trusts both roots", knob="distribute_within", together=True
+        _BOTH, _OLD, Slot.OLD, "B1: each live proxy trusts both roots", knob="distribute_within", proven_together=True
     ),
     Phase.ACTIVATE: Stage(
         _BOTH,
@@ -108,7 +96,12 @@ STAGES = {
         activates=True,
     ),
     Phase.SETTLE: Stage(
-        _BOTH, _NEW, Slot.NEW, "B2: each live proxy has a leaf under the new root", knob="settle_within", together=True
+        _BOTH,
+        _NEW,
+        Slot.NEW,
+        "B2: each live proxy has a leaf under the new root",
+        knob="settle_within",
+        proven_together=True,
     ),
     Phase.RETIRE: Stage(
         _NEW, _NEW, Slot.NEW, "each live proxy trusts the new root alone", knob="retire_within", disables=Slot.OLD
@@ -122,7 +115,12 @@ STAGES = {
         activates=True,
     ),
     Phase.RESETTLE: Stage(
-        _BOTH, _OLD, Slot.OLD, "each live proxy has a leaf under the old root", knob="settle_within", together=True
+        _BOTH,
+        _OLD,
+        Slot.OLD,
+        "each live proxy has a leaf under the old root",
+        knob="settle_within",
+        proven_together=True,
     ),
     Phase.WITHDRAW: Stage(
         _OLD, _OLD, Slot.OLD, "each live proxy trusts the old root alone", knob="distribute_within", disables=Slot.NEW
@@ -141,7 +139,7 @@ ENDS = frozenset({Phase.ROTATED, Phase.ABORTED})
 FIRST_PHASE = Phase.PREPARE
 
 
-def get_along(one: Phase, other: Phase) -> bool:
+def compatible(one: Phase, other: Phase) -> bool:
     """Whether every leaf that lives at the ends of two phases chains to a root that is trusted in both."""
     a, b = STAGES[one], STAGES[other]
     return a.leaves | b.leaves <= a.trusted & b.trusted

@@ -1,13 +1,13 @@
 """When a trust root is due, in which mode it will be rotated, and what that will do: the plan.
 
 Rules:
-- Times are shares of a root's life, so that a root of an hour and one of ten years are both replaced in time: the
-  rotation is due at half of it, and issuers are to be under the new root with a sixth of it left.
-- Routine waits until leaves are renewed. Swift restarts proxies instead, where the root could expire before routine has
-  come to its last phase by the policy's times. If not even swift can get there, the root is replaced: with downtime,
-  so never unasked.
-- A plan's hash covers what is decided: the rotation, its mode, members and roots. Not times or pods, which change by
-  themselves.
+- Times are fractions of a root's lifetime, so that a root of an hour and one of ten years are both replaced in time.
+  The rotation is due when half of it is over; issuers have to be under the new root when a sixth is left.
+- Mode routine waits until leaves are renewed. Mode swift restarts proxies instead, where the root could expire before a
+  routine rotation comes to its last phase by the policy's times. If even swift would be too late, the root is replaced,
+  with downtime; so only an operator starts that.
+- A plan's hash covers what is decided: the rotation, its mode, members and roots. It doesn't cover times or pods, which
+  change by themselves.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ import msgspec
 from shared.domain.errors import Conflict, PermanentError
 from shared.domain.reasons import ToldReason
 from shared.domain.trust.mesh import Mesh
-from shared.domain.trust.moves import routine_takes
+from shared.domain.trust.moves import routine_duration
 from shared.domain.trust.phases import Mode
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.roots import Root, Rotation, VaultCertificate, given_up
+from shared.domain.trust.roots import Root, Rotation, VaultCertificate, last_rotation_aborted
 
-_SWIFT_TAKES = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
-_EACH_TAKES = timedelta(seconds=3)  # some thirty activities of a second for each cluster, ten at once
+_SWIFT_DURATION = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
+_DURATION_PER_MEMBER = timedelta(seconds=3)  # some thirty activities of a second for each cluster, ten at once
 
 _RESTARTS = {Mode.ROUTINE: 2, Mode.SWIFT: 3, Mode.REPLACE: 1}
 _IMPACTS = {
@@ -57,12 +57,12 @@ class Blocker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be restarted in a cluster (`Kind/namespace/name`), and pods that have to end by themselves."""
+    """What a rotation does to a cluster."""
 
-    cluster: str
-    restarts: tuple[str, ...] = ()
-    waits_for: tuple[str, ...] = ()
-    blocker: Blocker | None = None
+    cluster: str  # its resource id
+    restarts: tuple[str, ...] = ()  # workloads, as `Kind/namespace/name`
+    waits_for: tuple[str, ...] = ()  # pods that have to end by themselves, as `namespace/pod`
+    blocker: Blocker | None = None  # None: it can be rotated
 
 
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,32 +78,32 @@ class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     hash: str  # of what is decided
 
 
-def swift_takes(members: int) -> timedelta:
+def swift_duration(members: int) -> timedelta:
     """How long a swift rotation over so many clusters takes until leaves are renewed."""
-    return _SWIFT_TAKES + members * _EACH_TAKES
+    return _SWIFT_DURATION + members * _DURATION_PER_MEMBER
 
 
 def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -> Upcoming:
     """When the root of so many clusters is due, and in which mode."""
-    life = root.expires - root.starts
-    due, activate_by = root.starts + life / 2, root.expires - life / 6
-    left = root.expires - max(now, due)
-    swift = swift_takes(members)
-    reason, message = _why(left, swift, now, due, activate_by)
+    lifetime = root.expires_at - root.starts_at
+    due, activate_by = root.starts_at + lifetime / 2, root.expires_at - lifetime / 6
+    left = root.expires_at - max(now, due)
+    swift = swift_duration(members)
+    reason, message = _due_reason(left, swift, now, due, activate_by)
     return Upcoming(
         mesh=root.mesh,
         trust_domain=root.trust_domain,
         certificate=root.certificate,
-        expires=root.expires,
+        expires=root.expires_at,
         due=due,
         activate_by=activate_by,
-        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < routine_takes(policy) else Mode.ROUTINE,
+        mode=Mode.REPLACE if left < swift else Mode.SWIFT if left < routine_duration(policy) else Mode.ROUTINE,
         reason=reason,
         message=message,
     )
 
 
-def _why(
+def _due_reason(
     left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime
 ) -> tuple[ToldReason, str]:
     if left <= timedelta():
@@ -117,13 +117,13 @@ def _why(
     return "Overdue", "no more than a sixth of the root's life is left"
 
 
-def starts_unasked(upcoming: Upcoming, certificates: Iterable[VaultCertificate], now: datetime) -> bool:
+def starts_unattended(upcoming: Upcoming, certificates: Iterable[VaultCertificate], now: datetime) -> bool:
     """Whether a sweep starts the rotation: once it is due, or, if the last one was aborted, once it is overdue."""
-    aborted = given_up(upcoming.mesh, upcoming.trust_domain, certificates)
+    aborted = last_rotation_aborted(upcoming.mesh, upcoming.trust_domain, certificates)
     return now >= (upcoming.activate_by if aborted else upcoming.due)
 
 
-def unasked_mode(upcoming: Upcoming) -> Mode:
+def unattended_mode(upcoming: Upcoming) -> Mode:
     """The mode, for a start by event or timer; raises PermanentError if it takes somebody who has seen the plan."""
     if upcoming.mode is Mode.REPLACE:
         call = f"GET /api/plans/rotations/{upcoming.certificate}"
@@ -132,7 +132,7 @@ def unasked_mode(upcoming: Upcoming) -> Mode:
     return upcoming.mode
 
 
-def plan(
+def plan_rotation(
     upcoming: Upcoming,
     rotation: Rotation,
     roots: Sequence[str],
@@ -155,7 +155,7 @@ def plan(
     )
 
 
-def check_plan(found: RotationPlan, mode: Mode, hash: str) -> None:
+def require_same_plan(found: RotationPlan, mode: Mode, hash: str) -> None:
     """Raise Conflict unless the plan is the one that was seen, in this mode."""
     if found.hash != hash or found.mode is not mode:
         message = f"the plan has changed, and its mode is now {found.mode}: look at it and call with its hash"

@@ -86,14 +86,14 @@ class TrustPolicy(Section, frozen=True, kw_only=True):
     ] = timedelta(hours=24)
 
 
-def open_now(windows: Sequence[Window], now: datetime) -> bool:
+def is_open(windows: Sequence[Window], now: datetime) -> bool:
     """Whether workloads may be restarted now; without a window, always."""
     return not windows or any(opens <= now < closes for opens, closes in _openings(windows, now))
 
 
-def opens_next(windows: Sequence[Window], now: datetime) -> datetime:
+def next_opening(windows: Sequence[Window], now: datetime) -> datetime:
     """When workloads may be restarted: now, or when the next window opens."""
-    return now if open_now(windows, now) else min(opens for opens, _ in _openings(windows, now) if opens > now)
+    return now if is_open(windows, now) else min(opens for opens, _ in _openings(windows, now) if opens > now)
 
 
 def _openings(windows: Sequence[Window], now: datetime) -> Iterator[tuple[datetime, datetime]]:

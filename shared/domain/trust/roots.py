@@ -1,10 +1,12 @@
 """The trust roots of a key vault: which certificate is whose root, which one is current, and what replaces it.
 
 Rules:
-- A root is known by its tags. Each generation is a certificate of its own name, so that an old root stays whole.
-- The current root is the lowest enabled generation; an enabled one above it is where a rotation under way leads to. A
+- Tags say which certificate is whose root. Each generation is a certificate with a name of its own, so that the old
+  root is kept.
+- The current root is the lowest enabled generation; an enabled one above it is the goal of a rotation that runs. A
   disabled generation is history, and its number is never used again.
-- Names say letters, digits and hyphens of a trust domain: of two that they don't tell apart, the older one has them.
+- Names keep only letters, digits and hyphens of a trust domain. If two trust domains get the same name by that, the
+  older one has it.
 """
 
 import re
@@ -16,7 +18,7 @@ import msgspec
 from shared.domain.cluster import MESH_TAG, TRUST_DOMAIN_TAG
 from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import same
-from shared.domain.trust.mesh import FIRST, Mesh
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Slot
 
 GENERATION_TAG = "meshward:generation"
@@ -29,8 +31,8 @@ class VaultCertificate(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     enabled: bool
-    starts: datetime
-    expires: datetime
+    starts_at: datetime
+    expires_at: datetime
     tags: dict[str, str]
 
 
@@ -39,20 +41,20 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
 
     mesh: Mesh
     trust_domain: str
-    generation: int
-    certificate: str
+    generation: int  # counts the trust domain's roots
+    certificate: str  # its name in Key Vault
     enabled: bool
-    starts: datetime
-    expires: datetime
+    starts_at: datetime
+    expires_at: datetime
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
-    """From which certificate to which."""
+    """From which root to which."""
 
-    mesh: Mesh = FIRST
+    mesh: Mesh
     trust_domain: str
     old: str  # the name of the root's certificate in Key Vault
-    new: str
+    new: str  # the name of its successor's certificate
     generation: int  # of the new root
 
     @property
@@ -65,7 +67,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlreadyRotated(PermanentError):
-    """The certificate isn't its trust domain's current root (any more), so there is nothing to do."""
+    """The certificate isn't its trust domain's current root any more, so there is nothing to do."""
 
 
 def trust_root(found: VaultCertificate) -> Root:
@@ -87,8 +89,8 @@ def trust_root(found: VaultCertificate) -> Root:
         generation=int(generation),
         certificate=found.name,
         enabled=found.enabled,
-        starts=found.starts,
-        expires=found.expires,
+        starts_at=found.starts_at,
+        expires_at=found.expires_at,
     )
 
 
@@ -114,15 +116,15 @@ def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
     """The current root of every trust domain in the vault; certificates that aren't roots of ours are passed over."""
     current: dict[tuple[Mesh, str], Root] = {}
     for root in _roots(certificates):
-        family = root.mesh, root.trust_domain
-        if root.enabled and root.generation <= current.get(family, root).generation:
-            current[family] = root
+        key = root.mesh, root.trust_domain
+        if root.enabled and root.generation <= current.get(key, root).generation:
+            current[key] = root
     return list(current.values())
 
 
-def given_up(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> bool:
+def last_rotation_aborted(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> bool:
     """Whether the newest generation was disabled, as an aborted rotation leaves it."""
-    return not _family(mesh, trust_domain, certificates)[-1].enabled
+    return not _generations(mesh, trust_domain, certificates)[-1].enabled
 
 
 def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> Rotation:
@@ -135,12 +137,12 @@ def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> R
     if not found:
         raise InvalidEvent("NotATrustRoot", f"there is no certificate {shown(certificate)} in the vault")
     root = trust_root(found[0])
-    family = _family(root.mesh, root.trust_domain, certificates)
-    enabled = [r for r in family if r.enabled]
-    _check_apart(root, enabled, certificates)
+    generations = _generations(root.mesh, root.trust_domain, certificates)
+    enabled = [r for r in generations if r.enabled]
+    _require_distinct(root, enabled, certificates)
     if not enabled or enabled[0].certificate != root.certificate:
         raise AlreadyRotated("AlreadyRotated", f"{root.certificate} isn't the current root of {root.trust_domain}")
-    generation = enabled[1].generation if len(enabled) > 1 else family[-1].generation + 1
+    generation = enabled[1].generation if len(enabled) > 1 else generations[-1].generation + 1
     name = f"{root.mesh}-root-{slug(root.trust_domain)}-g{generation:04}"
     new = enabled[1].certificate if len(enabled) > 1 else name
     return Rotation(
@@ -162,7 +164,7 @@ def slug(trust_domain: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", trust_domain.lower()).strip("-")
 
 
-def _check_apart(root: Root, enabled: list[Root], certificates: Iterable[VaultCertificate]) -> None:
+def _require_distinct(root: Root, enabled: list[Root], certificates: Iterable[VaultCertificate]) -> None:
     """Raise PermanentError if two roots in force have one number, or an older trust domain has this one's names."""
     if len({r.generation for r in enabled}) < len(enabled):
         names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
@@ -170,7 +172,7 @@ def _check_apart(root: Root, enabled: list[Root], certificates: Iterable[VaultCe
             "SameGeneration", f"of {names}, two have the same tag {GENERATION_TAG}: disable the wrong one"
         )
     alike = [r for r in _roots(certificates) if slug(r.trust_domain) == slug(root.trust_domain)]
-    first = min(alike, key=lambda r: (r.starts, r.trust_domain)).trust_domain
+    first = min(alike, key=lambda r: (r.starts_at, r.trust_domain)).trust_domain
     if first != root.trust_domain:
         message = f"the roots of {root.trust_domain} and {first} would share names: keep one's in another key vault"
         raise PermanentError("TrustDomainsAlike", message)
@@ -186,7 +188,7 @@ def _roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
     return roots
 
 
-def _family(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> list[Root]:
+def _generations(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> list[Root]:
     """Every generation of the trust domain's root, the oldest first."""
     found = [r for r in _roots(certificates) if (r.mesh, r.trust_domain) == (mesh, trust_domain)]
     return sorted(found, key=lambda root: root.generation)

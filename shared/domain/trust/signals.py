@@ -27,7 +27,7 @@ class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not star
     error: str
 
 
-class WordNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
+class CommandNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
     """An operator's command can't act, because the rotation has reached another phase since."""
 
     trust_domain: str

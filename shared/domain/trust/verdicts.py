@@ -1,6 +1,6 @@
 """What a gate concludes from what was seen.
 
-A gate passes only on something seen: no proxies at all is a failed observation, not a proof.
+A gate is passed only on something seen: no proxies at all is a failed observation, not a proof.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from shared.domain.reasons import WaitingReason
+
+MAX_BLOCKERS = 50  # that are named in a verdict or a hold
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,19 +27,19 @@ class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateFault(NamedTuple):
-    """What is wrong where a gate doesn't pass: the reason, of what it is true, and in which words."""
+    """Why a gate isn't passed: `subject` and `predicate` make a sentence, such as proxies, aren't renewed."""
 
     reason: WaitingReason
-    what: str
-    words: str
+    subject: str
+    predicate: str
 
 
-def verdict_on(fault: GateFault, blockers: Sequence[str], faulty: int, seen: int) -> GateVerdict:
+def gate_verdict(fault: GateFault, blockers: Sequence[str], faulty: int, seen: int) -> GateVerdict:
     """The judgement of a gate that has found the fault in so many of those that it has seen."""
-    found = f"{faulty} of {seen} {fault.what} {fault.words}"
+    found = f"{faulty} of {seen} {fault.subject} {fault.predicate}"
     return GateVerdict(
         reason="NothingSeen" if seen == 0 else fault.reason if faulty else "Proven",
-        message=found if faulty else f"all {seen} {fault.what} are as they should be",
+        message=found if faulty else f"all {seen} {fault.subject} are as they should be",
         blockers=tuple(blockers),
         seen=seen,
     )

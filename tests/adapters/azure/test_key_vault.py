@@ -15,8 +15,8 @@ from shared.adapters.azure.key_vault import KeyVault
 from shared.adapters.azure.keys import new_key
 from shared.domain.errors import TemporaryError
 from shared.domain.trust.certificates import pem, root_certificate
-from shared.domain.trust.draft import Act, draft, next_act, root_version
 from shared.domain.trust.linkerd.certificates import issuer_certificate, issuer_expiry
+from shared.domain.trust.new_root import RootStep, draft, next_step, root_version
 from shared.domain.trust.roots import current_roots, rotation_of
 from tests.worlds import sdk
 from tests.worlds.settings import settings
@@ -39,32 +39,32 @@ async def keys(world: World, vault: Vault) -> AsyncIterator[KeyVault]:
     await keys.close()
 
 
-async def act(keys: KeyVault, world: World) -> Act:
+async def act(keys: KeyVault, world: World) -> RootStep:
     """One step on the way to a new root."""
     versions = await keys.versions(NAME)
-    act = next_act(versions, await keys.latest_request(NAME))
+    act = next_step(versions, await keys.latest_request(NAME))
     rotation = rotation_of(OLD_ROOT, await keys.certificates())
     match act:
-        case Act.CREATE_KEY | Act.REQUEST:
-            first = act is Act.CREATE_KEY
+        case RootStep.CREATE_KEY | RootStep.REQUEST:
+            first = act is RootStep.CREATE_KEY
             await keys.request_version(NAME, issuer="Self" if first else "Unknown", new_key=first, hardware=False)
-        case Act.MERGE:
+        case RootStep.MERGE:
             _, old = await keys.latest(OLD_ROOT)
             key = await keys.requested_key(NAME)
             root = await keys.sign(
                 root_certificate(rotation, key, old, world.clock.now()), key, NAME, draft(versions).id
             )
             await keys.merge(NAME, root, {"meshward:generation": "2"})
-        case Act.DISABLE_DRAFT:
+        case RootStep.DISABLE_DRAFT:
             await keys.disable(NAME, draft(versions).id)
     await world.clock.advance(SECONDS)
     return act
 
 
-async def made(keys: KeyVault, world: World) -> list[Act]:
+async def made(keys: KeyVault, world: World) -> list[RootStep]:
     """All steps to a new root; what others did meanwhile or what went wrong is looked at again."""
-    acts: list[Act] = []
-    while not acts or acts[-1] is not Act.DONE:
+    acts: list[RootStep] = []
+    while not acts or acts[-1] is not RootStep.DONE:
         assert len(acts) < 40
         try:
             acts.append(await act(keys, world))
@@ -87,7 +87,13 @@ async def test_a_new_root_is_kept_like_the_old_one(keys: KeyVault, vault: Vault,
 async def test_a_root_is_made_with_a_key_that_never_leaves_the_vault(
     keys: KeyVault, world: World, vault: Vault
 ) -> None:
-    assert await made(keys, world) == [Act.CREATE_KEY, Act.REQUEST, Act.MERGE, Act.DISABLE_DRAFT, Act.DONE]
+    assert await made(keys, world) == [
+        RootStep.CREATE_KEY,
+        RootStep.REQUEST,
+        RootStep.MERGE,
+        RootStep.DISABLE_DRAFT,
+        RootStep.DONE,
+    ]
     versions = await keys.versions(NAME)
     root = await keys.certificate(NAME, root_version(versions).id)
     root.verify_directly_issued_by(root)

@@ -20,11 +20,19 @@ from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.trust.certificates import fingerprint, fingerprints
-from shared.domain.trust.linkerd.certificates import bundle
-from shared.domain.trust.linkerd.fitness import check_config
-from shared.domain.trust.linkerd.gates import issuer_gate, leaf_gate, reload_missed, trust_gate, trusts, wanted_in
-from shared.domain.trust.linkerd.owners import check_drift, check_kept
+from shared.domain.trust.linkerd.certificates import bundle_pem
+from shared.domain.trust.linkerd.fitness import require_config
+from shared.domain.trust.linkerd.gates import (
+    desired_trust,
+    issuer_gate,
+    leaf_gate,
+    pods_without_reload,
+    trust_gate,
+    trusts,
+)
+from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.linkerd.waves import next_restarts
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Phase, Roots
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Rotation
@@ -56,7 +64,7 @@ class Fleet:
         """Write the bundle of both roots and let the kubelets see it; no proxy is restarted."""
         for mesh in self.meshes:
             seen = await mesh.bundle()
-            text = bundle(Phase.DISTRIBUTE, seen.text, self.old, self.new_certificate)
+            text = bundle_pem(Phase.DISTRIBUTE, seen.pem, self.old, self.new_certificate)
             await mesh.write_bundle(seen, text, self.world.clock.now())
         await self.world.clock.advance(5 * MINUTE)
 
@@ -65,9 +73,9 @@ class Fleet:
             await self._restart(mesh, kinds)
 
     async def _restart(self, mesh: LinkerdMesh, kinds: tuple[str, ...]) -> None:
-        wanted = wanted_in(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
+        desired = desired_trust(Phase.DISTRIBUTE, self.roots, await mesh.bundle())
         for _ in range(20):
-            stale = [p for p in await mesh.proxies() if not trusts(p, wanted)]
+            stale = [p for p in await mesh.proxies() if not trusts(p, desired)]
             due = next_restarts(await mesh.workloads(), stale, self.world.clock.now(), TrustPolicy(), waves=kinds)
             for workload in due:
                 await mesh.restart(workload, self.world.clock.now())
@@ -77,7 +85,7 @@ class Fleet:
         """Replace every issuer by one under the new root and let the identity controllers load it."""
         certificate, key = self.new.issuer(f"identity.linkerd.{TRUST_DOMAIN}", self.world.clock.now(), timedelta(90))
         for mesh in self.meshes:
-            seen, text = await mesh.issuer(), (await mesh.bundle()).text
+            seen, text = await mesh.issuer(), (await mesh.bundle()).pem
             await mesh.write_issuer(seen, certificate=certificate, key=key, bundle=text, now=self.world.clock.now())
         await self.world.clock.advance(5 * MINUTE)
 
@@ -109,7 +117,7 @@ async def opened(world: World) -> AsyncIterator[Fleet]:
 async def test_the_mesh_tells_how_it_was_installed(fleet: Fleet) -> None:
     config = await fleet.meshes[0].config()
     assert config is not None
-    assert (config.external_ca, config.scheme, config.trust_domain) == (True, "kubernetes.io/tls", TRUST_DOMAIN)
+    assert (config.external_ca, config.issuer_scheme, config.trust_domain) == (True, "kubernetes.io/tls", TRUST_DOMAIN)
 
 
 async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: Fleet) -> None:
@@ -121,7 +129,7 @@ async def test_every_live_proxy_is_seen_with_its_workload_and_roots(fleet: Fleet
     kinds = {p.workload.split("/")[0] for p in seen}
     assert kinds == {"Deployment", "StatefulSet", "DaemonSet"}
     assert {p.namespace for p in seen if p.roots is None} == {"linkerd"}
-    assert all(p.started and p.created <= p.started for p in seen)
+    assert all(p.started_at and p.created_at <= p.started_at for p in seen)
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
@@ -138,8 +146,8 @@ async def test_a_bundle_written_over_one_of_kubectl_is_ours_and_dated(fleet: Fle
     assert (await fleet.meshes[0].bundle()).owner == ""
     await fleet.distribute()
     found = await fleet.meshes[0].bundle()
-    assert found.applied == fleet.world.clock.now() - 5 * MINUTE
-    assert fingerprints(found.text) == {fleet.roots.old, fleet.roots.new}
+    assert found.written_at == fleet.world.clock.now() - 5 * MINUTE
+    assert fingerprints(found.pem) == {fleet.roots.old, fleet.roots.new}
 
 
 async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
@@ -160,8 +168,8 @@ async def test_who_else_writes_the_bundle_is_named(fleet: Fleet) -> None:
 async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: Fleet) -> None:
     mesh, now = fleet.meshes[0], fleet.world.clock.now()
     seen = await mesh.bundle()
-    await mesh.write_bundle(seen, seen.text, now)
-    check_drift("aks-east", await mesh.bundle())
+    await mesh.write_bundle(seen, seen.pem, now)
+    require_unchanged("aks-east", await mesh.bundle())
     with pytest.raises(TemporaryError, match="409"):
         await mesh.write_bundle(seen, "mine", now)
     hand = {
@@ -170,35 +178,35 @@ async def test_a_bundle_that_somebody_changed_is_not_overwritten(fleet: Fleet) -
     }
     fleet.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", **hand})
     with pytest.raises(PermanentError, match="BundleDrift"):
-        check_drift("aks-east", await mesh.bundle())
+        require_unchanged("aks-east", await mesh.bundle())
 
 
 async def test_a_bundle_that_was_made_anew_is_known_for_another_by_the_issuer(fleet: Fleet) -> None:
     mesh, now = fleet.meshes[0], fleet.world.clock.now()
     seen, issuer = await mesh.bundle(), await mesh.issuer()
-    await mesh.write_bundle(seen, seen.text, now)
-    await mesh.write_issuer_bundle(issuer, seen.text)
-    check_kept("aks-east", await mesh.bundle(), await mesh.issuer())
+    await mesh.write_bundle(seen, seen.pem, now)
+    await mesh.write_issuer_bundle(issuer, seen.pem)
+    require_unchanged("aks-east", await mesh.bundle(), await mesh.issuer())
     fleet.cluster.delete("ConfigMap", "linkerd", "linkerd-identity-trust-roots")
     meta = {"name": "linkerd-identity-trust-roots", "namespace": "linkerd"}
     fleet.cluster.apply(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca-bundle.crt": seen.text}}
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca-bundle.crt": seen.pem}}
     )
     with pytest.raises(PermanentError, match="BundleDrift"):
-        check_kept("aks-east", await mesh.bundle(), await mesh.issuer())
+        require_unchanged("aks-east", await mesh.bundle(), await mesh.issuer())
 
 
 async def test_an_issuer_of_ours_is_renewed_but_that_of_others_is_drift(fleet: Fleet) -> None:
     mesh = fleet.meshes[0]
     for _ in range(2):
         await fleet.activate()
-        check_drift("aks-east", await mesh.issuer())
-        check_kept("aks-east", await mesh.bundle(), await mesh.issuer())  # which nobody has written yet
+        require_unchanged("aks-east", await mesh.issuer())
+        require_unchanged("aks-east", await mesh.bundle(), await mesh.issuer())  # which nobody has written yet
     meta = {"name": "linkerd-identity-issuer", "namespace": "linkerd"}
     data = {"tls.crt": base64.b64encode(b"theirs").decode()}
     fleet.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
     with pytest.raises(PermanentError, match="IssuerDrift"):
-        check_drift("aks-east", await mesh.issuer())
+        require_unchanged("aks-east", await mesh.issuer())
 
 
 async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they_are(fleet: Fleet) -> None:
@@ -208,16 +216,16 @@ async def test_machines_outside_block_the_gates_until_their_keepers_say_how_they
     fleet.cluster.apply({**vm, "metadata": meta})
     await fleet.distribute()
     await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
-    wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
-    (blocker,) = trust_gate(await mesh.proxies(), wanted).blockers
+    desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+    (blocker,) = trust_gate(await mesh.proxies(), desired).blockers
     assert blocker.startswith("shop/vm-1 (outside the cluster, set its annotations meshward/trusts")
     since = clock.now() - MINUTE
     said = {"meshward/trusts": f"{fleet.roots.old}, {fleet.roots.new}", "meshward/started-at": clock.now().isoformat()}
     (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
-    assert not leaf_gate([machine], await mesh.refreshed([machine], DAY), since).passed
+    assert not leaf_gate([machine], await mesh.leaves_refreshed_at([machine], DAY), since).passed
     fleet.cluster.apply({**vm, "metadata": {**meta, "annotations": said}})
     (machine,) = [p for p in await mesh.proxies() if p.pod == "vm-1"]
-    assert trust_gate(await mesh.proxies(), wanted).passed
+    assert trust_gate(await mesh.proxies(), desired).passed
     assert leaf_gate([machine], {}, since).passed
 
 
@@ -248,27 +256,27 @@ async def test_a_restart_asked_for_twice_happens_once(fleet: Fleet) -> None:
         await mesh.restart(web, now)
     again = next(w for w in await mesh.workloads() if w.name == "web")
     assert again.rolling
-    assert again.restarted == now
+    assert again.restarted_at == now
     await fleet.world.clock.advance(5 * MINUTE)
     assert not next(w for w in await mesh.workloads() if w.name == "web").rolling
 
 
 async def test_identity_replicas_report_the_issuer_that_they_use(fleet: Fleet) -> None:
-    replicas = await fleet.meshes[0].identity_replicas(fleet.world.clock.now())
+    replicas = await fleet.meshes[0].identity_pods(fleet.world.clock.now())
     issuer = x509.load_pem_x509_certificate((await fleet.meshes[0].issuer()).certificate.encode())
     assert len(replicas) == 3
     for replica in replicas:
         assert replica.ready
-        assert replica.expires is not None
-        assert abs(replica.expires - issuer.not_valid_after_utc) < timedelta(seconds=2)
+        assert replica.issuer_expires_at is not None
+        assert abs(replica.issuer_expires_at - issuer.not_valid_after_utc) < timedelta(seconds=2)
 
 
 async def test_leaves_are_renewed_within_a_day_and_tell_when(fleet: Fleet) -> None:
     mesh, since = fleet.meshes[0], fleet.world.clock.now()
     proxies = await mesh.proxies()
-    assert not leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+    assert not leaf_gate(proxies, await mesh.leaves_refreshed_at(proxies, DAY), since).passed
     await fleet.world.clock.advance(18 * HOUR)
-    assert leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+    assert leaf_gate(proxies, await mesh.leaves_refreshed_at(proxies, DAY), since).passed
 
 
 async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
@@ -277,17 +285,17 @@ async def test_a_pod_that_is_gone_has_no_leaf_to_tell_of(fleet: Fleet) -> None:
     gone = next(p for p in proxies if p.workload.startswith("Deployment/shop"))
     fleet.cluster.delete("Pod", gone.namespace, gone.pod)
     await fleet.world.clock.advance(2 * MINUTE)
-    assert await mesh.refreshed([gone], DAY) == {gone.id: None}
+    assert await mesh.leaves_refreshed_at([gone], DAY) == {gone.id: None}
 
 
 async def test_without_b1_handshakes_fail_and_the_gate_would_have_said_so(fleet: Fleet) -> None:
     await fleet.distribute()
-    wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
-    verdict = trust_gate(await fleet.meshes[0].proxies(), wanted)
+    desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await fleet.meshes[0].bundle())
+    verdict = trust_gate(await fleet.meshes[0].proxies(), desired)
     assert (verdict.passed, verdict.reason) == (False, "ProxiesLackRoots")
 
     await fleet.restart("Deployment")  # StatefulSets and DaemonSets are forgotten
-    assert not trust_gate(await fleet.meshes[0].proxies(), wanted).passed
+    assert not trust_gate(await fleet.meshes[0].proxies(), desired).passed
     await fleet.activate()
     await fleet.world.clock.advance(20 * HOUR)
     assert fleet.world.linkerd.failed
@@ -297,7 +305,9 @@ async def test_past_b1_the_new_issuer_breaks_nothing(fleet: Fleet) -> None:
     await fleet.distribute()
     await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
     for mesh in fleet.meshes:
-        assert trust_gate(await mesh.proxies(), wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())).passed
+        assert trust_gate(
+            await mesh.proxies(), desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+        ).passed
     await fleet.activate()
     await fleet.world.clock.advance(25 * HOUR)
     assert not fleet.world.linkerd.failed
@@ -314,29 +324,33 @@ async def test_a_mesh_of_every_line_goes_through_all_gates(world: World, line: s
         world.kubernetes.clusters["aks-east"].apply(manifest)
     async with opened(world) as fleet:
         (mesh,), clock = fleet.meshes, world.clock
-        check_config("aks-east", await mesh.config(), Rotation(trust_domain=TRUST_DOMAIN, old="", new="", generation=2))
+        require_config(
+            "aks-east",
+            await mesh.config(),
+            Rotation(mesh=Mesh.LINKERD, trust_domain=TRUST_DOMAIN, old="", new="", generation=2),
+        )
         await fleet.distribute()
-        wanted = wanted_in(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
-        assert not trust_gate(await mesh.proxies(), wanted).passed
+        desired = desired_trust(Phase.DISTRIBUTE, fleet.roots, await mesh.bundle())
+        assert not trust_gate(await mesh.proxies(), desired).passed
         await fleet.restart("Deployment", "DaemonSet", "StatefulSet")
-        assert trust_gate(await mesh.proxies(), wanted).passed
+        assert trust_gate(await mesh.proxies(), desired).passed
 
         await fleet.activate()
         issuer = await mesh.issuer()
         expires = x509.load_pem_x509_certificate(issuer.certificate.encode()).not_valid_after_utc
-        assert issuer.applied
-        replicas = await mesh.identity_replicas(clock.now())
-        reports = issuer_gate(replicas, expires, issuer.applied).passed
+        assert issuer.written_at
+        replicas = await mesh.identity_pods(clock.now())
+        reports = issuer_gate(replicas, expires, issuer.written_at).passed
         assert reports is (line >= "2.18"), "older replicas don't tell which issuer they use: they are restarted"
-        if missed := reload_missed(replicas, expires, issuer.applied, clock.now()):
+        if missed := pods_without_reload(replicas, expires, issuer.written_at, clock.now()):
             stale = [p for p in await mesh.proxies() if p.id in missed]
             for workload in next_restarts(await mesh.workloads(), stale, clock.now(), TrustPolicy()):
                 await mesh.restart(workload, clock.now())
             await clock.advance(5 * MINUTE)
-        assert issuer_gate(await mesh.identity_replicas(clock.now()), expires, issuer.applied).passed
+        assert issuer_gate(await mesh.identity_pods(clock.now()), expires, issuer.written_at).passed
 
         since, proxies = clock.now(), await mesh.proxies()
-        assert not leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+        assert not leaf_gate(proxies, await mesh.leaves_refreshed_at(proxies, DAY), since).passed
         await clock.advance(18 * HOUR)
-        assert leaf_gate(proxies, await mesh.refreshed(proxies, DAY), since).passed
+        assert leaf_gate(proxies, await mesh.leaves_refreshed_at(proxies, DAY), since).passed
         assert not world.linkerd.failed

@@ -31,7 +31,7 @@ def test_a_proxy_is_found_as_container_or_as_native_sidecar(native: bool) -> Non
     assert objects.has_live_proxy(seen)
     proxy = objects.proxy(seen, {})
     assert proxy.roots == frozenset({fingerprint(NEW), fingerprint(OLD)})
-    assert proxy.started == datetime(2027, 1, 15, 8, 0, 7, tzinfo=UTC)
+    assert proxy.started_at == datetime(2027, 1, 15, 8, 0, 7, tzinfo=UTC)
     assert proxy.id == "shop/web-1"
 
 
@@ -124,9 +124,9 @@ def test_a_rollout_that_kubernetes_has_given_up_is_stuck() -> None:
 
 
 def test_a_workload_is_as_large_as_the_pods_that_it_is_to_have() -> None:
-    assert workload(DEPLOYMENT, {"replicas": 3}).size == 3
-    assert workload(STATEFUL_SET, {}).size == 1
-    assert workload(DAEMON_SET, {}, desiredNumberScheduled=5).size == 5
+    assert workload(DEPLOYMENT, {"replicas": 3}).replicas == 3
+    assert workload(STATEFUL_SET, {}).replicas == 1
+    assert workload(DAEMON_SET, {}, desiredNumberScheduled=5).replicas == 5
 
 
 def test_a_workload_scaled_to_nothing_does_not_roll() -> None:
@@ -138,7 +138,7 @@ CONTROL = {"spec": {"containers": [{"name": "linkerd-proxy", "env": [{"name": AN
 
 
 @pytest.mark.parametrize(
-    ("kind", "spec", "fixed"),
+    ("kind", "spec", "obstacle"),
     [
         (DEPLOYMENT, {}, ""),
         (DEPLOYMENT, {"template": CONTROL}, ""),
@@ -154,8 +154,10 @@ CONTROL = {"spec": {"containers": [{"name": "linkerd-proxy", "env": [{"name": AN
         ),
     ],
 )
-def test_a_restart_does_not_help_where_the_template_or_strategy_is_fixed(kind: Kind, spec: Object, fixed: str) -> None:
-    assert workload(kind, spec).fixed == fixed
+def test_a_restart_does_not_help_where_the_template_or_strategy_is_fixed(
+    kind: Kind, spec: Object, obstacle: str
+) -> None:
+    assert workload(kind, spec).obstacle == obstacle
 
 
 @pytest.mark.parametrize("prefix", ["control_", ""])
@@ -165,25 +167,30 @@ def test_the_last_refresh_is_found_under_the_names_of_all_versions(prefix: str) 
     )
     values = objects.samples(text)
     assert values["up"] == 1
-    assert objects.refreshed(values) == datetime.fromtimestamp(1_800_000_000.5, UTC)
-    assert objects.refreshed({}) is None
+    assert objects.leaf_refreshed_at(values) == datetime.fromtimestamp(1_800_000_000.5, UTC)
+    assert objects.leaf_refreshed_at({}) is None
 
 
-def test_where_only_the_end_of_a_leaf_is_told_its_beginning_follows_from_its_life() -> None:
-    life, values = timedelta(hours=24, seconds=20), objects.samples("identity_cert_expiration_timestamp_seconds 1.8e9")
-    assert objects.refreshed(values, life) == datetime.fromtimestamp(1_800_000_000, UTC) - life
-    assert objects.refreshed(values) is None
-    assert objects.refreshed({"identity_cert_expiration_timestamp_seconds": 0.0}, life) is None, "it has no leaf yet"
+def test_where_only_the_end_of_a_leaf_is_told_its_beginning_follows_from_its_lifetime() -> None:
+    lifetime, values = (
+        timedelta(hours=24, seconds=20),
+        objects.samples("identity_cert_expiration_timestamp_seconds 1.8e9"),
+    )
+    assert objects.leaf_refreshed_at(values, lifetime) == datetime.fromtimestamp(1_800_000_000, UTC) - lifetime
+    assert objects.leaf_refreshed_at(values) is None
+    assert objects.leaf_refreshed_at({"identity_cert_expiration_timestamp_seconds": 0.0}, lifetime) is None, (
+        "it has no leaf yet"
+    )
 
 
 @pytest.mark.parametrize(
-    ("issuer", "life"),
+    ("issuer", "lifetime"),
     [
         ("{issuanceLifetime: 24h0m0s, clockSkewAllowance: 20s}", timedelta(hours=24, seconds=20)),
         ("{issuanceLifetime: 1h30m, clockSkewAllowance: 500ms}", timedelta(hours=1.5, milliseconds=500)),
         ("{scheme: kubernetes.io/tls}", timedelta(hours=24, seconds=20)),
     ],
 )
-def test_the_life_of_leaves_is_what_the_mesh_was_installed_with(issuer: str, life: timedelta) -> None:
+def test_the_lifetime_of_leaves_is_what_the_mesh_was_installed_with(issuer: str, lifetime: timedelta) -> None:
     config = objects.config(f"linkerdVersion: edge-25.4.4\nidentity: {{externalCA: true, issuer: {issuer}}}\n")
-    assert (config.version, config.leaf_life) == ("edge-25.4.4", life)
+    assert (config.version, config.leaf_lifetime) == ("edge-25.4.4", lifetime)

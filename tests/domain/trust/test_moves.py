@@ -1,4 +1,4 @@
-"""Which phase follows which, and what a word does in every state that a rotation can come to."""
+"""Which phase follows which, and what an event does in every state that a rotation can come to."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -6,8 +6,18 @@ from typing import NamedTuple
 import pytest
 
 from shared.domain.errors import Conflict
-from shared.domain.trust.moves import MOVES, SPOKEN, TABLE, mode_after, moved, next_for, routine_takes, without_root
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, Word, get_along
+from shared.domain.trust.moves import (
+    COMMANDS,
+    MOVES,
+    TABLE,
+    RotationEvent,
+    mode_after,
+    next_phase,
+    phase_after,
+    phase_without_root,
+    routine_duration,
+)
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, Slot, compatible
 from shared.domain.trust.policy import TrustPolicy
 
 FORTH = [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE, Phase.RETIRE]
@@ -19,15 +29,15 @@ class MoveState(NamedTuple):
     mode: Mode
 
 
-def after(state: MoveState, word: Word) -> MoveState:
-    return MoveState(moved(state.phase, word, state.mode), mode_after(word, state.mode))
+def after(state: MoveState, event: RotationEvent) -> MoveState:
+    return MoveState(phase_after(state.phase, event, state.mode), mode_after(event, state.mode))
 
 
 def reachable() -> list[MoveState]:
-    """Every state that words and proofs lead to from any beginning."""
+    """Every state that events lead to from any beginning."""
     found = [MoveState(FIRST_PHASE, mode) for mode in Mode]
     for state in found:
-        nexts = [after(state, word) for word in Word if (state.phase, word, state.mode) in MOVES]
+        nexts = [after(state, event) for event in RotationEvent if (state.phase, event, state.mode) in MOVES]
         found += dict.fromkeys(then for then in nexts if then not in found)
     return found
 
@@ -39,7 +49,7 @@ def way(state: MoveState) -> list[Phase]:
     """The phases from a state to its end, if all is proven."""
     phases = [state.phase]
     while phases[-1] not in ENDS:
-        phases.append(moved(phases[-1], Word.PROVEN, state.mode))
+        phases.append(phase_after(phases[-1], RotationEvent.PROVEN, state.mode))
         assert len(phases) == len(set(phases))
     return phases
 
@@ -48,14 +58,16 @@ def test_every_phase_can_be_come_to() -> None:
     assert {state.phase for state in REACHABLE} == set(Phase)
 
 
-@pytest.mark.parametrize("word", Word)
+@pytest.mark.parametrize("event", RotationEvent)
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
-def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(state: MoveState, word: Word) -> None:
-    if (state.phase, word, state.mode) in MOVES:
-        assert after(state, word) in REACHABLE
+def test_in_every_state_an_event_leads_to_a_state_or_is_refused_with_a_reason(
+    state: MoveState, event: RotationEvent
+) -> None:
+    if (state.phase, event, state.mode) in MOVES:
+        assert after(state, event) in REACHABLE
         return
     with pytest.raises(Conflict) as refused:
-        moved(state.phase, word, state.mode)
+        phase_after(state.phase, event, state.mode)
     assert refused.value.reason in {"RotationEnded", "NotAbortable", "NothingToHurry", "NothingToReplace"}
     assert f"phase {state.phase}, mode {state.mode}: " in refused.value.message
     assert (refused.value.reason == "RotationEnded") is (state.phase in ENDS)
@@ -63,8 +75,8 @@ def test_in_every_state_a_word_leads_to_a_state_or_is_refused_with_a_reason(stat
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
 def test_whatever_moves_a_rotation_no_leaf_meets_a_proxy_that_does_not_trust_its_root(state: MoveState) -> None:
-    thens = {after(state, word).phase for word in Word if (state.phase, word, state.mode) in MOVES} - ENDS
-    parted = [then for then in thens if not get_along(state.phase, then)]
+    thens = {after(state, event).phase for event in RotationEvent if (state.phase, event, state.mode) in MOVES} - ENDS
+    parted = [then for then in thens if not compatible(state.phase, then)]
     assert all(STAGES[then].downtime for then in parted)
 
 
@@ -72,18 +84,18 @@ def test_downtime_is_declared_by_one_mode_alone() -> None:
     down = [phase for phase, stage in STAGES.items() if stage.downtime]
     assert down == [Phase.REPLACE]
     assert {state.mode for state in REACHABLE if state.phase in down} == {Mode.REPLACE}
-    assert not get_along(Phase.PREPARE, Phase.REPLACE)
+    assert not compatible(Phase.PREPARE, Phase.REPLACE)
 
 
 @pytest.mark.parametrize("skipped", [Phase.DISTRIBUTE, Phase.SETTLE])
 def test_no_proof_can_be_left_out_on_the_way_forth(skipped: Phase) -> None:
     rest = [phase for phase in FORTH if phase is not skipped]
-    assert not all(get_along(a, b) for a, b in pairwise(rest))
+    assert not all(compatible(a, b) for a, b in pairwise(rest))
 
 
 def test_no_proof_can_be_left_out_on_the_way_back() -> None:
-    assert not get_along(Phase.REISSUE, Phase.WITHDRAW)
-    assert not get_along(Phase.SETTLE, Phase.WITHDRAW)
+    assert not compatible(Phase.REISSUE, Phase.WITHDRAW)
+    assert not compatible(Phase.SETTLE, Phase.WITHDRAW)
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
@@ -95,53 +107,53 @@ def test_every_state_that_is_proven_leads_to_an_end(state: MoveState) -> None:
 def test_there_is_a_way_back_as_long_as_the_old_root_is_trusted_and_it_was_not_taken_yet(state: MoveState) -> None:
     forth = way(state)[-1] is Phase.ROTATED and state.phase is not Phase.ROTATED
     abortable = forth and Slot.OLD in STAGES[state.phase].trusted
-    assert ((state.phase, Word.ABORT, state.mode) in MOVES) is abortable
+    assert ((state.phase, RotationEvent.ABORT, state.mode) in MOVES) is abortable
     if abortable:
-        assert way(after(state, Word.ABORT))[-1] is Phase.ABORTED
+        assert way(after(state, RotationEvent.ABORT))[-1] is Phase.ABORTED
 
 
 @pytest.mark.parametrize("state", [state for state in REACHABLE if state.phase not in ENDS], ids="-".join)
 def test_a_mode_is_only_left_for_a_hastier_one_and_may_be_asked_for_again(state: MoveState) -> None:
     hastier = list(Mode)[list(Mode).index(state.mode) :]
-    said = [word for word in SPOKEN if (state.phase, word, state.mode) in MOVES]
-    assert {after(state, word).mode for word in said} <= set(hastier)
-    assert state.mode is Mode.ROUTINE or Word(state.mode) in said
-    assert after(state, Word.RESUME) == state
+    commands = [event for event in COMMANDS if (state.phase, event, state.mode) in MOVES]
+    assert {after(state, event).mode for event in commands} <= set(hastier)
+    assert state.mode is Mode.ROUTINE or RotationEvent(state.mode) in commands
+    assert after(state, RotationEvent.RESUME) == state
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids="-".join)
 def test_replacement_gives_up_the_old_root_until_the_new_one_is_trusted_everywhere(state: MoveState) -> None:
     early = state.phase in (Phase.PREPARE, Phase.DISTRIBUTE)
     if early:
-        assert Phase.REPLACE in way(after(state, Word.REPLACE))
-    elif (state.phase, Word.REPLACE, state.mode) in MOVES:
-        assert after(state, Word.REPLACE) == (state.phase, Mode.REPLACE)
+        assert Phase.REPLACE in way(after(state, RotationEvent.REPLACE))
+    elif (state.phase, RotationEvent.REPLACE, state.mode) in MOVES:
+        assert after(state, RotationEvent.REPLACE) == (state.phase, Mode.REPLACE)
 
 
 def test_an_abort_before_a_root_was_made_has_nothing_to_withdraw() -> None:
-    assert without_root(moved(Phase.PREPARE, Word.ABORT)) is Phase.ABORTED
-    others = [move.then for move in TABLE if move.word is Word.PROVEN and move.then is not Phase.WITHDRAW]
-    assert [without_root(phase) for phase in others] == others
+    assert phase_without_root(phase_after(Phase.PREPARE, RotationEvent.ABORT)) is Phase.ABORTED
+    others = [move.then for move in TABLE if move.event is RotationEvent.PROVEN and move.then is not Phase.WITHDRAW]
+    assert [phase_without_root(phase) for phase in others] == others
 
 
 def test_a_cluster_that_joins_catches_up_with_each_phase() -> None:
     done: list[Phase | None] = [None]
     while done[-1] is not Phase.SETTLE:
-        done.append(next_for(done[-1], Phase.SETTLE))
+        done.append(next_phase(done[-1], Phase.SETTLE))
     assert done[1:] == [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE]
 
 
 @pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE])
 @pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.WITHDRAW])
 def test_nobody_catches_up_on_the_way_back(proven: Phase | None, phase: Phase) -> None:
-    assert next_for(proven, phase) is phase
+    assert next_phase(proven, phase) is phase
 
 
 def test_an_expired_root_is_replaced_once_the_member_is_fit() -> None:
-    assert next_for(None, Phase.REPLACE) is Phase.PREPARE
-    assert next_for(Phase.PREPARE, Phase.REPLACE) is Phase.REPLACE
+    assert next_phase(None, Phase.REPLACE) is Phase.PREPARE
+    assert next_phase(Phase.PREPARE, Phase.REPLACE) is Phase.REPLACE
 
 
 def test_routine_has_the_times_of_all_phases_until_the_old_root_is_retired() -> None:
     policy = TrustPolicy()
-    assert routine_takes(policy) == policy.distribute_within + policy.activate_within + policy.settle_within
+    assert routine_duration(policy) == policy.distribute_within + policy.activate_within + policy.settle_within

@@ -9,8 +9,8 @@ import pytest
 
 from functions.trust.meshes import MESHES
 from local.stage import APP
-from shared.domain.trust.moves import TABLE
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Phase, Roots, Slot, Stage, Word, get_along
+from shared.domain.trust.moves import TABLE, RotationEvent
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Phase, Roots, Slot, Stage, compatible
 from shared.domain.trust.policy import TrustPolicy
 
 ROOTS = Roots(old="aa", new="bb", old_version="1", new_version="2")
@@ -34,15 +34,15 @@ def test_issuers_are_signed_by_a_root_that_leaves_may_chain_to_and_leaves_chain_
 
 def neighbours(phase: Phase) -> tuple[set[Phase], set[Phase]]:
     """The phases that are left for this one, and for which this one is left, by proofs."""
-    proofs = [(m.phase, m.then) for m in TABLE if m.word is Word.PROVEN]
+    proofs = [(m.phase, m.then) for m in TABLE if m.event is RotationEvent.PROVEN]
     return {a for a, b in proofs if b is phase}, {b for a, b in proofs if a is phase} - ENDS
 
 
 @pytest.mark.parametrize("phase", STAGES)
 def test_all_prove_a_phase_together_where_one_that_has_not_would_not_get_along_with_the_next(phase: Phase) -> None:
     before, after = neighbours(phase)
-    parted = [(a, b) for a in before for b in after if not get_along(a, b)]
-    assert STAGES[phase].together is bool(parted)
+    parted = [(a, b) for a in before for b in after if not compatible(a, b)]
+    assert STAGES[phase].proven_together is bool(parted)
 
 
 @pytest.mark.parametrize("phase", STAGES)
@@ -70,7 +70,9 @@ def test_every_knob_of_time_is_about_a_phase_and_every_phase_has_its_time() -> N
     assert {stage.knob for stage in STAGES.values()} == {*knobs, None}
     for knob in knobs:
         longer = msgspec.structs.replace(TrustPolicy(), **{knob: TrustPolicy().settle_within * 3})
-        changed = [stage.knob for stage in STAGES.values() if stage.within(longer) != stage.within(TrustPolicy())]
+        changed = [
+            stage.knob for stage in STAGES.values() if stage.time_limit(longer) != stage.time_limit(TrustPolicy())
+        ]
         assert set(changed) == {knob}
 
 

@@ -13,11 +13,11 @@ from shared.domain.trust.plan import (
     MemberPlan,
     RotationPlan,
     Upcoming,
-    check_plan,
-    plan,
-    starts_unasked,
-    swift_takes,
-    unasked_mode,
+    plan_rotation,
+    require_same_plan,
+    starts_unattended,
+    swift_duration,
+    unattended_mode,
     upcoming,
 )
 from shared.domain.trust.policy import TrustPolicy
@@ -27,10 +27,10 @@ BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 YEARS = 3650 * DAY
 DOMAIN = "prod.contoso.example"
-ROTATION = Rotation(trust_domain=DOMAIN, old="root-g0001", new="root-g0002", generation=2)
+ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="root-g0001", new="root-g0002", generation=2)
 
 
-def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None, members: int = 0) -> Upcoming:
+def seen(lifetime: timedelta, age: timedelta, policy: TrustPolicy | None = None, members: int = 0) -> Upcoming:
     """What is upcoming for a root that lives so long and is so old."""
     root = Root(
         mesh=Mesh.LINKERD,
@@ -38,19 +38,22 @@ def seen(life: timedelta, age: timedelta, policy: TrustPolicy | None = None, mem
         generation=1,
         certificate="root-g0001",
         enabled=True,
-        starts=BORN,
-        expires=BORN + life,
+        starts_at=BORN,
+        expires_at=BORN + lifetime,
     )
     return upcoming(root, policy or TrustPolicy(), BORN + age, members)
 
 
-@pytest.mark.parametrize("life", [HOUR, 48 * HOUR, 365 * DAY, YEARS])
-def test_a_root_of_any_life_is_due_at_half_of_it_and_overdue_with_a_sixth_left(life: timedelta) -> None:
-    before, at_half = seen(life, life / 2 - SECOND), seen(life, life / 2)
+@pytest.mark.parametrize("lifetime", [HOUR, 48 * HOUR, 365 * DAY, YEARS])
+def test_a_root_of_any_lifetime_is_due_at_half_of_it_and_overdue_with_a_sixth_left(lifetime: timedelta) -> None:
+    before, at_half = seen(lifetime, lifetime / 2 - SECOND), seen(lifetime, lifetime / 2)
     assert (before.reason, at_half.reason) == ("NotDue", "HalfLived")
-    assert (before.due, before.activate_by) == (BORN + life / 2, BORN + life * 5 / 6)
-    if life > HOUR:
-        assert [seen(life, life * 5 / 6 + late).reason for late in (-SECOND, SECOND * 0)] == ["HalfLived", "Overdue"]
+    assert (before.due, before.activate_by) == (BORN + lifetime / 2, BORN + lifetime * 5 / 6)
+    if lifetime > HOUR:
+        assert [seen(lifetime, lifetime * 5 / 6 + late).reason for late in (-SECOND, SECOND * 0)] == [
+            "HalfLived",
+            "Overdue",
+        ]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +61,8 @@ def test_a_root_of_any_life_is_due_at_half_of_it_and_overdue_with_a_sixth_left(l
     [
         (74 * HOUR, Mode.ROUTINE),  # the times of distribute, activate and settle
         (74 * HOUR - SECOND, Mode.SWIFT),
-        (swift_takes(0), Mode.SWIFT),
-        (swift_takes(0) - SECOND, Mode.REPLACE),
+        (swift_duration(0), Mode.SWIFT),
+        (swift_duration(0) - SECOND, Mode.REPLACE),
         (SECOND * 0, Mode.REPLACE),
         (-DAY, Mode.REPLACE),
     ],
@@ -79,7 +82,7 @@ def test_the_policy_says_how_long_a_routine_rotation_may_take() -> None:
 
 
 def test_a_root_that_is_not_due_yet_shows_the_mode_in_which_it_will_be_rotated() -> None:
-    assert [seen(life, MINUTE).mode for life in (HOUR, 6 * DAY, 7 * DAY, YEARS)] == [
+    assert [seen(lifetime, MINUTE).mode for lifetime in (HOUR, 6 * DAY, 7 * DAY, YEARS)] == [
         Mode.SWIFT,
         Mode.SWIFT,
         Mode.ROUTINE,
@@ -96,16 +99,16 @@ def test_a_root_that_can_only_be_replaced_is_not_rotated_unasked(left: timedelta
     found = seen(365 * DAY, 365 * DAY - left)
     assert found.reason == reason
     with pytest.raises(PermanentError, match="GET /api/plans/rotations/root-g0001") as refused:
-        unasked_mode(found)
+        unattended_mode(found)
     assert refused.value.reason == "RootExpired"
 
 
 @pytest.mark.parametrize(("aborted", "starts"), [(False, [True, True]), (True, [False, True])])
-def test_what_was_aborted_is_started_unasked_only_when_it_is_overdue(aborted: bool, starts: list[bool]) -> None:
-    life = timedelta(days=360)
+def test_what_was_aborted_is_started_unattended_only_when_it_is_overdue(aborted: bool, starts: list[bool]) -> None:
+    lifetime = timedelta(days=360)
     found = [certificate(1, enabled=True), *([certificate(2, enabled=False)] if aborted else [])]
-    half, late = seen(life, life / 2), seen(life, life * 5 / 6)
-    assert [starts_unasked(half, found, half.due), starts_unasked(late, found, late.activate_by)] == starts
+    half, late = seen(lifetime, lifetime / 2), seen(lifetime, lifetime * 5 / 6)
+    assert [starts_unattended(half, found, half.due), starts_unattended(late, found, late.activate_by)] == starts
 
 
 def certificate(generation: int, *, enabled: bool) -> VaultCertificate:
@@ -113,8 +116,8 @@ def certificate(generation: int, *, enabled: bool) -> VaultCertificate:
     return VaultCertificate(
         name=f"root-{generation}",
         enabled=enabled,
-        starts=BORN,
-        expires=BORN,
+        starts_at=BORN,
+        expires_at=BORN,
         tags={f"meshward:{name}": value for name, value in tags.items()},
     )
 
@@ -122,19 +125,19 @@ def certificate(generation: int, *, enabled: bool) -> VaultCertificate:
 def test_every_other_root_may_be_rotated_unasked() -> None:
     for age in (DAY, 200 * DAY, 364 * DAY):
         found = seen(365 * DAY, age)
-        assert unasked_mode(found) is found.mode
+        assert unattended_mode(found) is found.mode
 
 
 @given(
-    life=st.timedeltas(min_value=MINUTE, max_value=YEARS),
+    lifetime=st.timedeltas(min_value=MINUTE, max_value=YEARS),
     ages=st.tuples(st.floats(0, 1.2), st.floats(0, 1.2)).map(sorted),
     settle=st.timedeltas(min_value=MINUTE, max_value=YEARS),
 )
 def test_as_time_goes_by_a_root_gets_more_urgent_and_never_less(
-    life: timedelta, ages: list[float], settle: timedelta
+    lifetime: timedelta, ages: list[float], settle: timedelta
 ) -> None:
     order = [Mode.ROUTINE, Mode.SWIFT, Mode.REPLACE]
-    sooner, later = (seen(life, life * age, TrustPolicy(settle_within=settle)) for age in ages)
+    sooner, later = (seen(lifetime, lifetime * age, TrustPolicy(settle_within=settle)) for age in ages)
     assert order.index(sooner.mode) <= order.index(later.mode)
     assert (sooner.due, sooner.activate_by) == (later.due, later.activate_by)
     assert BORN < sooner.due < sooner.activate_by < sooner.expires
@@ -144,12 +147,12 @@ def planned(
     *members: str, roots: tuple[str, ...] = ("ab",), age: timedelta = 200 * DAY, compromised: bool = False
 ) -> RotationPlan:
     clusters = [MemberPlan(cluster=name) for name in members or ("blue", "green")]
-    return plan(seen(365 * DAY, age), ROTATION, roots, clusters, compromised=compromised)
+    return plan_rotation(seen(365 * DAY, age), ROTATION, roots, clusters, compromised=compromised)
 
 
 def test_a_plan_keeps_its_hash_while_time_goes_by_pods_change_and_members_are_listed_otherwise() -> None:
     busy = [MemberPlan(cluster="Green", restarts=("Deployment/shop/web",)), MemberPlan(cluster="blue")]
-    later = plan(seen(365 * DAY, 210 * DAY), ROTATION, ["ab"], busy)
+    later = plan_rotation(seen(365 * DAY, 210 * DAY), ROTATION, ["ab"], busy)
     assert later.hash == planned().hash
 
 
@@ -171,8 +174,8 @@ def test_a_compromised_root_that_has_expired_is_replaced_all_the_same() -> None:
 
 def test_only_the_plan_that_was_seen_can_be_started_and_only_in_its_mode() -> None:
     swift = planned(compromised=True)
-    check_plan(swift, Mode.SWIFT, swift.hash)
+    require_same_plan(swift, Mode.SWIFT, swift.hash)
     for mode, hash in ((Mode.SWIFT, planned().hash), (Mode.SWIFT, ""), (Mode.REPLACE, swift.hash)):
         with pytest.raises(Conflict) as refused:
-            check_plan(swift, mode, hash)
+            require_same_plan(swift, mode, hash)
         assert refused.value.reason == "PlanChanged"

@@ -29,8 +29,8 @@ def root(
     return VaultCertificate(
         name=f"root-{domain}-{generation}",
         enabled=enabled,
-        starts=NOW - timedelta(days=65),
-        expires=NOW + timedelta(days=300),
+        starts_at=NOW - timedelta(days=65),
+        expires_at=NOW + timedelta(days=300),
         tags=ours | {f"meshward:{name}": value for name, value in (tags or {}).items()},
     )
 
@@ -102,7 +102,7 @@ def test_trust_domains_in_one_vault_do_not_disturb_each_other() -> None:
 
 def test_of_two_trust_domains_that_names_can_t_tell_apart_the_younger_one_is_refused() -> None:
     older, younger = root(1, domain="shop.example"), root(1, domain="shop-example")
-    younger = msgspec.structs.replace(younger, starts=older.starts + timedelta(days=1))
+    younger = msgspec.structs.replace(younger, starts_at=older.starts_at + timedelta(days=1))
     for vault in ([older, younger], [younger, older]):
         assert rotation_of(older.name, vault).trust_domain == "shop.example"
         with pytest.raises(PermanentError, match=r"TrustDomainsAlike: .*shop-example and shop\.example"):

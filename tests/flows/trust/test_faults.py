@@ -29,8 +29,8 @@ class Trouble:
 
     def __init__(self, stage: RunningApp, *flows: ModuleType) -> None:
         self.stage, self.struck = stage, set[str]()
-        known = [value for flow in flows for value in vars(flow).values()]
-        self.names = {one.name for one in known if isinstance(one, Activity)}
+        values = [value for flow in flows for value in vars(flow).values()]
+        self.names = {one.name for one in values if isinstance(one, Activity)}
 
     def __call__(self, function: str, moment: Moment) -> bool:
         if function not in self.names or (moment == "before" and function in self.struck):

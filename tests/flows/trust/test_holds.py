@@ -1,4 +1,4 @@
-"""Rotations that are kept from going on: holds, words of operators, aborts, clusters that come and go, downtime."""
+"""Rotations that are kept from going on: holds, commands of operators, aborts, clusters that come and go, downtime."""
 
 import json
 from datetime import timedelta
@@ -18,7 +18,7 @@ from shared.domain.trust.certificates import fingerprint
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH
 from tests.worlds.rotations import BARE, NEW_ROOT, RUN, announce, held, rotated, runs, status, vault, writes
-from tests.worlds.small_mesh import SWIFT, bundle_of, go_back_on_a_proof, join, join_at, reach, say, small_mesh
+from tests.worlds.small_mesh import SWIFT, bundle_of, go_back_on_a_proof, join, join_at, reach, send, small_mesh
 from tests.worlds.times import HOUR, MINUTE
 
 SWEPT = {name: value for name, value in NO_WATCH.items() if "expiry_sweep" not in name}
@@ -84,15 +84,15 @@ async def test_an_abort_goes_back_with_proof(phase: str, way: list[str]) -> None
         stage.host.on_change(note)
         announce(stage)
         await reach(stage, phase)
-        await say(stage, "abort")
+        await send(stage, "abort")
         result = await aborted(stage)
         assert list(dict.fromkeys(seen)) == way
         assert result["new_root"]
         conforms(stage.world.wire.exchanges)
 
 
-@pytest.mark.parametrize("words", [("resume", "abort"), ("abort", "resume"), ("abort", "swift", "resume")])
-async def test_an_abort_is_heard_whatever_else_is_said_at_the_same_time(words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("commands", [("resume", "abort"), ("abort", "resume"), ("abort", "swift", "resume")])
+async def test_an_abort_acts_whatever_other_commands_come_at_the_same_time(commands: tuple[str, ...]) -> None:
     async with small_mesh() as stage:
         impatient(stage)
         east(stage).apply(BARE)
@@ -100,18 +100,18 @@ async def test_an_abort_is_heard_whatever_else_is_said_at_the_same_time(words: t
         announce(stage)
         await held(stage)
         with stage.clock.busy():
-            for word in words:
-                await say(stage, word)
+            for command in commands:
+                await send(stage, command)
         await reach(stage, "withdraw")
 
 
-async def test_an_abort_that_is_said_while_the_policy_document_is_refused_is_heard_once_it_is_mended() -> None:
+async def test_an_abort_that_comes_while_the_policy_document_is_refused_acts_once_that_is_mended() -> None:
     async with small_mesh() as stage:
         announce(stage)
         await reach(stage, "distribute")
         (stage.store / "policy.json").write_text("{}}")
         assert (await held(stage))["reason"] == "BadPolicy"
-        await say(stage, "abort")
+        await send(stage, "abort")
         await stage.clock.advance(HOUR)
         assert status(stage)["phase"] == "distribute"
         (stage.store / "policy.json").unlink()
@@ -125,19 +125,19 @@ async def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
         east(stage).apply({"apiVersion": "v1", "kind": "ConfigMap", **config, "data": {"values": values}})
         announce(stage)
         assert (await held(stage))["reason"] == "NotExternalCA"
-        await say(stage, "abort")
+        await send(stage, "abort")
         result = await aborted(stage)
         assert result["new_root"] == ""
         assert list(vault(stage).certificates) == [OLD_ROOT]
 
 
-async def test_a_word_that_comes_too_late_is_logged_with_the_reason_and_changes_nothing() -> None:
+async def test_a_command_that_comes_too_late_is_logged_with_the_reason_and_changes_nothing() -> None:
     async with small_mesh(left=SWIFT) as stage:
         announce(stage)
         await reach(stage, "retire")
         assert status(stage)["mode"] == "swift"
-        await say(stage, "abort")
-        await say(stage, "replace")
+        await send(stage, "abort")
+        await send(stage, "replace")
         await stage.run(RUN)
         assert record(stage)["outcome"] == "rotated"
         assert not stage.world.linkerd.violations
@@ -146,7 +146,7 @@ async def test_a_word_that_comes_too_late_is_logged_with_the_reason_and_changes_
             assert any(reason in line for line in logged)
 
 
-async def test_an_operator_who_asks_for_a_mode_that_changes_nothing_is_told_so_and_may_repeat_a_call() -> None:
+async def test_an_operator_who_asks_for_a_mode_that_changes_nothing_gets_a_conflict_and_may_repeat_a_call() -> None:
     async with small_mesh(left=SWIFT) as stage:
         announce(stage)
         await reach(stage, "settle")
@@ -167,7 +167,7 @@ async def test_an_operator_who_asks_for_a_mode_that_changes_nothing_is_told_so_a
 async def test_what_was_aborted_begins_again_by_a_call_alone_and_with_a_new_generation() -> None:
     async with small_mesh(settings=SWEPT) as stage:
         await reach(stage, "distribute")
-        await say(stage, "abort")
+        await send(stage, "abort")
         await aborted(stage)
         announce(stage)
         await stage.clock.advance(HOUR)
@@ -205,7 +205,7 @@ async def test_a_phase_past_its_deadline_is_held_by_name_and_an_operators_resume
         )
         assert 1200 < stage.clock.time() - begun < 1200 + 600
         assert any("rotation on hold" in line and "shop/debug" in line for line in stage.log)
-        await say(stage, "resume")
+        await send(stage, "resume")
         await stage.run(lambda: "held" not in status(stage), 10 * MINUTE)
         resumed = stage.clock.time()
         await held(stage)
@@ -257,7 +257,7 @@ async def test_a_cluster_joins_while_leaves_are_renewed_and_neither_events_nor_a
         join(stage, "aks-late", bundle=bundle_of(stage, "aks-east"), signer=OLD_ROOT)
         announce(stage)
         await reach(stage, "retire")
-        await say(stage, "abort")
+        await send(stage, "abort")
         result = await rotated(stage)
         assert any("word not acted on" in line and "NotAbortable" in line for line in stage.log)
         assert [member.rpartition("/")[2] for member in result["members"]] == ["aks-east", "aks-late"]

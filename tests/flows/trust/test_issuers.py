@@ -1,4 +1,4 @@
-"""Issuers that just grow old: renewed at half of their life by a timer, on the running app in a simulated cloud."""
+"""Issuers that just grow old: renewed at half of their lifetime by a timer, on the running app in a simulated cloud."""
 
 import base64
 import json
@@ -42,5 +42,5 @@ async def test_each_issuer_lives_as_long_as_the_policy_of_its_own_cluster_says()
         document = {"clusters": {cluster_id("aks-west"): {"trust": {"issuer_lifetime": "PT30H"}}}}
         (stage.store / "policy.json").write_text(json.dumps(document))
         await stage.clock.advance(5 * HOUR)
-        lives = [i.not_valid_after_utc - i.not_valid_before_utc for i in (issuer(stage, name) for name in names)]
-        assert [round(life / HOUR) for life in lives] == [48, 30]
+        lifetimes = [i.not_valid_after_utc - i.not_valid_before_utc for i in (issuer(stage, name) for name in names)]
+        assert [round(lifetime / HOUR) for lifetime in lifetimes] == [48, 30]

@@ -14,23 +14,24 @@ import pytest
 from local.scenario import OLD_ROOT
 from local.stage import APP, RunningApp
 from shared.adapters.meshes.linkerd_objects import RESTARTED
-from shared.domain.trust.phases import Mode, Phase, Word
+from shared.domain.trust.moves import RotationEvent
+from shared.domain.trust.phases import Mode, Phase
 from tests.worlds.mutants import Mutant
 from tests.worlds.rotations import BARE, DAYS, RUN, announce, writes
 from tests.worlds.small_mesh import go_back_on_a_proof, join_at, reach, small_mesh
 from tests.worlds.times import MINUTE
 
 
-def proven(real: Any, proxies: Any, wanted: Any, workloads: Any = ()) -> Any:
-    return msgspec.structs.replace(real(proxies, wanted, workloads), reason="Proven")
+def proven(real: Any, proxies: Any, desired: Any, workloads: Any = ()) -> Any:
+    return msgspec.structs.replace(real(proxies, desired, workloads), reason="Proven")
 
 
-def past_settle(real: Any, phase: Phase, word: Word, *mode: Mode) -> Any:
-    return real(Phase.SETTLE if phase is Phase.ACTIVATE and word is Word.PROVEN else phase, word, *mode)
+def past_settle(real: Any, phase: Phase, event: RotationEvent, *mode: Mode) -> Any:
+    return real(Phase.SETTLE if phase is Phase.ACTIVATE and event is RotationEvent.PROVEN else phase, event, *mode)
 
 
-def without_newcomers(real: Any, course: Any, clusters: Any, unseen: Any = ()) -> Any:
-    return real(course, {c: clusters[c] for c in clusters if c in course.proven or not course.proven}, unseen)
+def without_newcomers(real: Any, state: Any, clusters: Any, unavailable: Any = ()) -> Any:
+    return real(state, {c: clusters[c] for c in clusters if c in state.proven or not state.proven}, unavailable)
 
 
 def never(real: Any, *_: Any) -> bool:
@@ -44,13 +45,13 @@ def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any) -
 
 
 NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trust_gate", proven)
-NOT_AT_ONCE = Mutant("shared.domain.trust.course._all_proven", never)
-NO_GATE_B2 = Mutant("shared.domain.trust.moves.moved", past_settle)
+NOT_AT_ONCE = Mutant("shared.domain.trust.rounds._all_proven", never)
+NO_GATE_B2 = Mutant("shared.domain.trust.moves.phase_after", past_settle)
 NO_PROOF_OF_ISSUERS = Mutant(
     "functions.trust.linkerd.issuer_steps.verify_issuer", by="functions.trust.linkerd.issuer_steps.ensure_issuer"
 )
-UNAWARE = Mutant("shared.domain.trust.course.members_to_try", without_newcomers)
-IMPATIENT = Mutant("shared.domain.trust.course._too_far_behind", never)
+UNAWARE = Mutant("shared.domain.trust.rounds.members_to_try", without_newcomers)
+IMPATIENT = Mutant("shared.domain.trust.rounds._too_far_behind", never)
 NO_CONTROL_PLANE_FIRST = Mutant(
     "functions.trust.linkerd.bundle_steps.ensure_control_plane",
     by="functions.trust.linkerd.bundle_steps.ensure_workloads",

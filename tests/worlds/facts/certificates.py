@@ -6,9 +6,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from shared.domain.trust.certificates import (
-    root_certificate,
-)
+from shared.domain.trust.certificates import root_certificate
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.worlds.times import NOW
 
@@ -18,7 +17,7 @@ KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(4)]
 
 def rotation(generation: int) -> Rotation:
     """A rotation to the root of this generation."""
-    return Rotation(trust_domain=DOMAIN, old="old", new="new", generation=generation)
+    return Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="old", new="new", generation=generation)
 
 
 def first(lifetime: timedelta = timedelta(days=365), key: ec.EllipticCurvePrivateKey = KEYS[0]) -> x509.Certificate:

@@ -20,17 +20,17 @@ from shared.domain.trust.phases import STAGES, Phase, Slot
 from shared.domain.trust.roots import issuer_name
 
 
-def bundle(phase: Phase, found: str, old: x509.Certificate, new: x509.Certificate) -> str:
-    """A bundle's text at the end of the phase: the new root, the old one, then others that were there already.
+def bundle_pem(phase: Phase, found: str, old: x509.Certificate, new: x509.Certificate) -> str:
+    """A bundle at the end of the phase: the new root, the old one, then others that were there already.
 
     Raises PermanentError if the bundle found trusts neither root: it belongs to somebody else's trust domain.
     """
     ours = {fingerprint(old), fingerprint(new)}
     if not fingerprints(found) & ours:
         raise PermanentError("ForeignBundle", "the mesh's bundle holds neither the old root nor the new one")
-    wanted = [root for slot, root in ((Slot.NEW, new), (Slot.OLD, old)) if slot in STAGES[phase].trusted]
+    trusted = [root for slot, root in ((Slot.NEW, new), (Slot.OLD, old)) if slot in STAGES[phase].trusted]
     others = [c for c in x509.load_pem_x509_certificates(found.encode()) if fingerprint(c) not in ours]
-    return "".join(dict.fromkeys(pem(c) for c in [*wanted, *others]))
+    return "".join(dict.fromkeys(pem(c) for c in [*trusted, *others]))
 
 
 def issuer_certificate(
@@ -46,10 +46,10 @@ def issuer_certificate(
     )
 
 
-def issuer_expiry(text: str, root: x509.Certificate, now: datetime) -> datetime | None:
+def issuer_expiry(issuer_pem: str, root: x509.Certificate, now: datetime) -> datetime | None:
     """The NotAfter of an issuer (PEM), None unless the root signed it and it is valid now."""
     try:
-        issuer = x509.load_pem_x509_certificate(text.encode())
+        issuer = x509.load_pem_x509_certificate(issuer_pem.encode())
         issuer.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature):
         return None

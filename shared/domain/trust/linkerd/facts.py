@@ -1,4 +1,4 @@
-"""What is seen of a member's mesh: facts that gates and decisions judge."""
+"""What is seen of a member's Linkerd: facts that gates and decisions judge."""
 
 from datetime import datetime, timedelta
 
@@ -6,62 +6,47 @@ import msgspec
 
 
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How the mesh was installed. `external_ca` and `scheme` say who writes the bundle and the issuer.
-
-    `leaf_life` is from when a leaf is issued until it expires, with the allowance for clock skew.
-    """
+    """How Linkerd was installed."""
 
     version: str
-    external_ca: bool
-    scheme: str
+    external_ca: bool  # whether somebody else than Linkerd's chart writes the bundle
+    issuer_scheme: str  # `kubernetes.io/tls` where somebody else writes the issuer
     trust_domain: str
-    leaf_life: timedelta
+    leaf_lifetime: timedelta  # from issue to expiry, with the allowance for clock skew
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """The mesh's bundle.
+    """The trust bundle of the mesh."""
 
-    `applied` is when we wrote it last, `written` the SHA-256 of what we wrote then (None and empty: never), `owner`
-    which other tool writes it (empty: none).
-    """
-
-    text: str
+    pem: str
     resource_version: str = ""
-    applied: datetime | None
-    written: str = ""
-    owner: str
+    written_at: datetime | None  # when Meshward wrote it last; None: never
+    written_sha256: str = ""  # of what Meshward wrote then
+    owner: str  # which other tool writes it; empty: none
 
 
 class IssuerSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """The member's issuer (PEM), without its key, and the bundle beside it, which `linkerd check` reads.
+    """The member's issuer, without its key, and the copy of the bundle beside it, which `linkerd check` reads."""
 
-    `applied`, `written` and `owner` are of the issuer, as a bundle's are; `bundle_written` is the SHA-256 of the bundle
-    that we wrote beside it (empty: none).
-    """
-
-    certificate: str
-    bundle: str
+    certificate: str  # PEM
+    bundle: str  # PEM
     resource_version: str
-    applied: datetime | None
-    written: str = ""
-    bundle_written: str = ""
-    owner: str
+    written_at: datetime | None  # when Meshward wrote the issuer last; None: never
+    written_sha256: str = ""  # of the certificate that Meshward wrote then
+    bundle_sha256: str = ""  # of the bundle that Meshward wrote beside it; empty: none
+    owner: str  # which other tool writes the issuer; empty: none
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
-    """A live proxy. `roots` are the fingerprints in its pod's spec, None if it takes them from the mesh's bundle.
-
-    `workload` is `Kind/namespace/name` of what a restart would replace it by, empty if there is nothing; `controller`
-    the kind of what made the pod, empty if somebody did; `started` is when its container started, None while it hasn't.
-    """
+    """A live proxy."""
 
     namespace: str
     pod: str
-    workload: str
-    controller: str = ""
-    created: datetime
-    started: datetime | None
-    roots: frozenset[str] | None
+    workload: str  # `Kind/namespace/name` of what a restart would replace the pod by; empty: nothing
+    controller: str = ""  # the kind of what made the pod; empty: somebody did
+    created_at: datetime
+    started_at: datetime | None  # when its container started; None: it hasn't yet
+    roots: frozenset[str] | None  # fingerprints in the pod's spec; None: the proxy takes them from the mesh's bundle
 
     @property
     def id(self) -> str:
@@ -69,33 +54,28 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A Deployment, DaemonSet or StatefulSet of `size` pods.
-
-    `rolling` until every pod is of the newest template and ready, `replaced` as soon as none is of an older one,
-    `stuck` if Kubernetes has given the rollout up. `fixed` says why a restart wouldn't help, empty if it would.
-    `restarted` is when a restart was last asked for.
-    """
+    """A Deployment, DaemonSet or StatefulSet."""
 
     kind: str
     namespace: str
     name: str
-    size: int
+    replicas: int
     resource_version: str
-    rolling: bool
-    replaced: bool
-    stuck: bool
-    fixed: str
-    restarted: datetime | None
+    rolling: bool  # until every pod is of the newest template and ready
+    replaced: bool  # as soon as no pod is of an older template
+    stuck: bool  # whether Kubernetes has given the rollout up
+    obstacle: str  # why a restart wouldn't replace its pods, and what to do; empty: it would
+    restarted_at: datetime | None  # when a restart was last asked for
 
     @property
     def id(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}"
 
 
-class Replica(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod of the identity controller; `expires` is its issuer's NotAfter as it reports it, None if it doesn't."""
+class IdentityPod(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod of the identity controller."""
 
     pod: str
-    created: datetime
+    created_at: datetime
     ready: bool
-    expires: datetime | None
+    issuer_expires_at: datetime | None  # NotAfter of the issuer that it uses; None: it doesn't report that

@@ -7,8 +7,8 @@ from shared.domain.errors import PermanentError
 from shared.domain.resource_id import same
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
-from shared.domain.trust.linkerd.owners import check_drift, check_owner
-from shared.domain.trust.linkerd.versions import check_version
+from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
+from shared.domain.trust.linkerd.versions import require_supported_version
 from shared.domain.trust.members import members_in
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
@@ -16,7 +16,9 @@ from shared.domain.trust.roots import Rotation
 LINK_TAG = "meshward:link-name"
 
 
-def check_links(cluster: str, targets: Iterable[str], trust_domain: str, clusters: Iterable[Cluster]) -> None:
+def require_linked_members(
+    cluster: str, targets: Iterable[str], trust_domain: str, clusters: Iterable[Cluster]
+) -> None:
     """Raise PermanentError unless every cluster that this one is linked to (by Linkerd's name of it) is a member."""
     members = members_in(Mesh.LINKERD, trust_domain, clusters)
     for target in targets:
@@ -29,17 +31,17 @@ def check_links(cluster: str, targets: Iterable[str], trust_domain: str, cluster
             raise PermanentError("LinkedClusterNotMember", message)
 
 
-def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
-    """Raise PermanentError unless Linkerd is there, known, of this trust domain, and leaves bundle and issuer to us."""
+def require_config(cluster: str, config: MeshConfig | None, rotation: Rotation) -> None:
+    """Raise PermanentError unless Linkerd is there, supported, of this trust domain, and in external CA mode."""
     if config is None:
         raise PermanentError("NoMesh", f"cluster {cluster} has no Linkerd (ConfigMap linkerd/linkerd-config)")
-    check_version(cluster, config.version)
+    require_supported_version(cluster, config.version)
     if config.trust_domain != rotation.trust_domain:
         message = (
             f"the trust domain of the mesh in cluster {cluster} is {config.trust_domain}, not {rotation.trust_domain}"
         )
         raise PermanentError("OtherTrustDomain", message)
-    if not config.external_ca or config.scheme != "kubernetes.io/tls":
+    if not config.external_ca or config.issuer_scheme != "kubernetes.io/tls":
         message = (
             f"Linkerd in cluster {cluster} manages its own certificates: annotate ConfigMap"
             " linkerd-identity-trust-roots and Secret linkerd-identity-issuer with helm.sh/resource-policy=keep, then"
@@ -48,19 +50,19 @@ def check_config(cluster: str, config: MeshConfig | None, rotation: Rotation) ->
         raise PermanentError("NotExternalCA", message)
 
 
-def check_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
-    """Raise PermanentError unless the bundle trusts one of the roots, is ours to write and as we left it.
+def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
+    """Raise PermanentError unless the bundle trusts one of the roots and Meshward may write it.
 
     The roots (fingerprints) are the old one, and the new one as soon as there is one.
     """
-    if not roots & fingerprints(bundle.text):
+    if not roots & fingerprints(bundle.pem):
         message = f"the bundle of cluster {cluster} can't be read, or holds neither the old root nor the new one"
         raise PermanentError("ForeignBundle", message)
-    check_owner(cluster, bundle)
-    check_drift(cluster, bundle)
+    require_no_other_owner(cluster, bundle)
+    require_unchanged(cluster, bundle)
 
 
-def check_permissions(cluster: str, missing: Sequence[str]) -> None:
+def require_permissions(cluster: str, missing: Sequence[str]) -> None:
     """Raise PermanentError if the rotator may not do all that it will have to."""
     if missing:
         message = f"the rotator may not {', '.join(missing)} in cluster {cluster}: apply infra/cluster there again"

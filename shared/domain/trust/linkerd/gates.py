@@ -3,8 +3,8 @@
 Rules (Linkerd):
 - A proxy reads its roots once, at its start. An injected pod's spec holds them as text; a pod of the control plane
   takes them from the bundle as it was when the pod was made.
-- A leaf is renewed after 70 % of its life, and at the start of a proxy. A leaf got after every replica of the
-  identity controller was proven to use the new issuer chains to the new root.
+- A leaf is renewed after 70 % of its lifetime, and at the start of a proxy. A leaf that a proxy got after every replica
+  of the identity controller was proven to use the new issuer chains to the new root.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,101 +14,103 @@ import msgspec
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprints
-from shared.domain.trust.linkerd.facts import Bundle, Proxy, Replica, Workload
-from shared.domain.trust.linkerd.waves import blockers
+from shared.domain.trust.linkerd.facts import Bundle, IdentityPod, Proxy, Workload
+from shared.domain.trust.linkerd.waves import named_blockers
 from shared.domain.trust.phases import STAGES, Phase, Roots, Slot
-from shared.domain.trust.verdicts import GateFault, GateVerdict, verdict_on
+from shared.domain.trust.verdicts import GateFault, GateVerdict, gate_verdict
 
 RELOAD_PATIENCE = timedelta(minutes=5)  # the kubelet renews a mounted Secret within about 90 seconds
-_RENEWED_AFTER = 0.7  # of a leaf's life (linkerd2-proxy)
+_RENEWED_AFTER = 0.7  # of a leaf's lifetime (linkerd2-proxy)
 _SLACK = timedelta(minutes=1)
-_SOONEST_LOOK, _LATEST_LOOK = timedelta(hours=1), timedelta(hours=4)
+_SHORTEST_WAIT, _LONGEST_WAIT = timedelta(hours=1), timedelta(hours=4)
 _TTL_TOLERANCE = timedelta(seconds=30)
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What proxies must trust and must not trust (fingerprints), by the bundle that was written at `applied`."""
+class DesiredTrust(msgspec.Struct, frozen=True, kw_only=True):
+    """What each proxy has to trust at the end of a phase (fingerprints)."""
 
     trusted: frozenset[str]
-    dropped: frozenset[str]
-    applied: datetime
+    dropped: frozenset[str]  # roots of ours that it must not trust
+    written_at: datetime  # when the bundle that says so was written
 
 
-def wanted_in(phase: Phase, roots: Roots, found: Bundle) -> Wanted:
-    """What every proxy is to trust at the end of the phase; raises NotConverged while the bundle says otherwise."""
+def desired_trust(phase: Phase, roots: Roots, bundle: Bundle) -> DesiredTrust:
+    """What each proxy has to trust at the end of the phase; raises NotConverged while the bundle says otherwise."""
     slots = STAGES[phase].trusted
     trusted, dropped = roots.of(slots), roots.of(set(Slot) - slots)
-    present = fingerprints(found.text)
-    if found.applied is None or not trusted <= present or dropped & present:
+    present = fingerprints(bundle.pem)
+    if bundle.written_at is None or not trusted <= present or dropped & present:
         raise NotConverged(
             "BundleChanged", "somebody has changed the mesh's bundle since it was written: undo the change"
         )
-    return Wanted(trusted=trusted, dropped=dropped, applied=found.applied)
+    return DesiredTrust(trusted=trusted, dropped=dropped, written_at=bundle.written_at)
 
 
-def trusts(proxy: Proxy, wanted: Wanted) -> bool:
-    """Whether the proxy is known to trust exactly what is wanted."""
+def trusts(proxy: Proxy, desired: DesiredTrust) -> bool:
+    """Whether the proxy is known to trust exactly what is desired."""
     if proxy.roots is None:
-        return proxy.started is not None and proxy.created > wanted.applied
-    return wanted.trusted <= proxy.roots and not wanted.dropped & proxy.roots
+        return proxy.started_at is not None and proxy.created_at > desired.written_at
+    return desired.trusted <= proxy.roots and not desired.dropped & proxy.roots
 
 
-def trust_gate(proxies: Sequence[Proxy], wanted: Wanted, workloads: Iterable[Workload] = ()) -> GateVerdict:
-    """Every live proxy trusts what is wanted; with workloads, blockers come with why nothing replaces them."""
-    lacking = [p for p in proxies if not trusts(p, wanted)]
+def trust_gate(proxies: Sequence[Proxy], desired: DesiredTrust, workloads: Iterable[Workload] = ()) -> GateVerdict:
+    """Every live proxy trusts what is desired; with workloads, blockers come with why nothing replaces them."""
+    lacking = [p for p in proxies if not trusts(p, desired)]
     fault = GateFault("ProxiesLackRoots", "proxies", "don't trust the roots of the phase yet")
-    return verdict_on(fault, blockers(lacking, workloads), len(lacking), len(proxies))
+    return gate_verdict(fault, named_blockers(lacking, workloads), len(lacking), len(proxies))
 
 
-def leaf_gate(proxies: Sequence[Proxy], refreshed: Mapping[str, datetime | None], since: datetime) -> GateVerdict:
-    """Every live proxy got its leaf after `since`; `refreshed` has the last refresh, where known, by the proxy's id."""
-    older = [p for p in proxies if not (started_after(p, since) or _after(refreshed.get(p.id), since))]
+def leaf_gate(proxies: Sequence[Proxy], refreshed_at: Mapping[str, datetime | None], after: datetime) -> GateVerdict:
+    """Every live proxy got its leaf after a moment; `refreshed_at` has the last refresh by the proxy's id."""
+    older = [p for p in proxies if not (started_after(p, after) or _is_after(refreshed_at.get(p.id), after))]
     fault = GateFault("LeavesNotRenewed", "proxies", "haven't been seen with a leaf of the new issuer yet")
-    return verdict_on(fault, blockers(older), len(older), len(proxies))
+    return gate_verdict(fault, named_blockers(older), len(older), len(proxies))
 
 
-def worth_reading_on(youngest: Iterable[datetime | None], since: datetime, life: timedelta, now: datetime) -> bool:
-    """Whether others may have renewed their leaves, when this is what is known of the one that should do so last."""
-    return all(at is None or at > since or now >= _renewal(at, life) for at in youngest)
+def may_be_renewed(youngest: Iterable[datetime | None], after: datetime, lifetime: timedelta, now: datetime) -> bool:
+    """Whether the other leaves may be renewed, by the last refresh of the proxy that should renew its leaf last."""
+    return all(at is None or at > after or now >= _renewal(at, lifetime) for at in youngest)
 
 
-def until_renewed(refreshed: Iterable[datetime | None], life: timedelta, now: datetime) -> float:
-    """Seconds after which it pays to look at these proxies again: when the last of them has renewed its leaf."""
-    renewals = [_renewal(at, life) - now for at in refreshed if at]
-    return min(max([_SOONEST_LOOK, *renewals]), _LATEST_LOOK).total_seconds()
+def seconds_until_renewed(refreshed_at: Iterable[datetime | None], lifetime: timedelta, now: datetime) -> float:
+    """After how many seconds to look at these proxies again: when the last of them has renewed its leaf."""
+    renewals = [_renewal(at, lifetime) - now for at in refreshed_at if at]
+    return min(max([_SHORTEST_WAIT, *renewals]), _LONGEST_WAIT).total_seconds()
 
 
-def issuer_gate(replicas: Sequence[Replica], expires: datetime, applied: datetime) -> GateVerdict:
-    """Every replica of the identity controller uses the issuer with this NotAfter, written at `applied`.
+def issuer_gate(replicas: Sequence[IdentityPod], expires_at: datetime, written_at: datetime) -> GateVerdict:
+    """Every replica of the identity controller uses the issuer with this NotAfter.
 
     A replica that doesn't report its issuer is trusted only if it was made after the issuer was written.
     """
-    stale = [r for r in replicas if not _uses(r, expires, applied)]
+    stale = [r for r in replicas if not _uses(r, expires_at, written_at)]
     fault = GateFault("IssuerNotReloaded", "replicas of linkerd-identity", "don't use the new issuer yet")
-    return verdict_on(fault, [r.pod for r in stale], len(stale), len(replicas))
+    return gate_verdict(fault, [r.pod for r in stale], len(stale), len(replicas))
 
 
-def reload_missed(replicas: Sequence[Replica], expires: datetime, applied: datetime, now: datetime) -> list[str]:
+def pods_without_reload(
+    replicas: Sequence[IdentityPod], expires_at: datetime, written_at: datetime, now: datetime
+) -> list[str]:
     """The replicas from before the new issuer that have had time enough to load it and haven't."""
-    if now - applied < RELOAD_PATIENCE:
+    if now - written_at < RELOAD_PATIENCE:
         return []
-    return [r.pod for r in replicas if not _uses(r, expires, applied) and r.created <= applied]
+    return [r.pod for r in replicas if not _uses(r, expires_at, written_at) and r.created_at <= written_at]
 
 
-def started_after(proxy: Proxy, since: datetime) -> bool:
-    """Whether the proxy's process began after `since`."""
-    return _after(proxy.started, since)
+def started_after(proxy: Proxy, moment: datetime) -> bool:
+    """Whether the proxy's process began after the moment."""
+    return _is_after(proxy.started_at, moment)
 
 
-def _renewal(refreshed: datetime, life: timedelta) -> datetime:
-    return refreshed + _RENEWED_AFTER * life + _SLACK
+def _renewal(refreshed_at: datetime, lifetime: timedelta) -> datetime:
+    return refreshed_at + _RENEWED_AFTER * lifetime + _SLACK
 
 
-def _uses(replica: Replica, expires: datetime, applied: datetime) -> bool:
-    if replica.expires is None:
-        return replica.ready and replica.created > applied
-    return replica.ready and abs(replica.expires - expires) <= _TTL_TOLERANCE
+def _uses(replica: IdentityPod, expires_at: datetime, written_at: datetime) -> bool:
+    if replica.issuer_expires_at is None:
+        return replica.ready and replica.created_at > written_at
+    return replica.ready and abs(replica.issuer_expires_at - expires_at) <= _TTL_TOLERANCE
 
 
-def _after(when: datetime | None, since: datetime) -> bool:
-    return when is not None and when > since
+def _is_after(at: datetime | None, moment: datetime) -> bool:
+    return at is not None and at > moment

@@ -1,9 +1,9 @@
 """Issuers on their own schedule: when a member's issuer is renewed, and under which root.
 
 Rules:
-- An issuer is renewed at half of its life, under the root that has signed it: so a renewal never moves a rotation, and
-  no leaf changes its root by it. It needs no restarts.
-- Only a root in force signs. An issuer of another signer is somebody else's, and people have to look.
+- An issuer is renewed at half of its lifetime, under the root that has signed it. So a renewal never moves a rotation,
+  no leaf changes its root, and nothing is restarted.
+- Only a root in force signs. If none of them has signed the issuer, an operator has to look at it.
 """
 
 from collections.abc import Iterable
@@ -18,23 +18,23 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust.policy import TrustPolicy
 
 
-class Renewal(msgspec.Struct, frozen=True, kw_only=True):
-    """A member whose issuer is looked at, and the certificates of its trust domain's roots in force, by name."""
+class IssuerRenewal(msgspec.Struct, frozen=True, kw_only=True):
+    """A member whose issuer is looked at."""
 
     trust_domain: str
     cluster: str
-    roots: list[str]
+    roots: list[str]  # names of the certificates of the trust domain's roots in force
     policy: TrustPolicy
 
 
-class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+class IssuerSweep(msgspec.Struct, frozen=True, kw_only=True):
     """Whose issuers are looked at."""
 
-    renewals: list[Renewal] = []
+    renewals: list[IssuerRenewal] = []
 
 
-class Renewed(msgspec.Struct, frozen=True, kw_only=True):
-    """A member that has been looked at, and why its issuer couldn't be renewed (empty: it is as it should be)."""
+class RenewalOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A member that has been looked at, and why its issuer couldn't be renewed (empty: nothing is wrong)."""
 
     cluster: str
     reason: str = ""
@@ -46,19 +46,19 @@ class _Root(Protocol):
     def certificate(self) -> x509.Certificate: ...
 
 
-def issuer_of(cluster: str, text: str) -> x509.Certificate:
+def issuer_of(cluster: str, pem: str) -> x509.Certificate:
     """The issuer in a member's Secret (PEM); raises PermanentError if there is none."""
     try:
-        return x509.load_pem_x509_certificate(text.encode())
+        return x509.load_pem_x509_certificate(pem.encode())
     except ValueError as error:
         message = f"the Secret linkerd-identity-issuer of cluster {cluster} holds no certificate under tls.crt"
         raise PermanentError("BadIssuer", message) from error
 
 
-def renewal_due(issuer: x509.Certificate, now: datetime) -> bool:
-    """Whether half of the issuer's life has passed."""
-    life = issuer.not_valid_after_utc - issuer.not_valid_before_utc
-    return now >= issuer.not_valid_before_utc + life / 2
+def is_due(issuer: x509.Certificate, now: datetime) -> bool:
+    """Whether half of the issuer's lifetime has passed."""
+    lifetime = issuer.not_valid_after_utc - issuer.not_valid_before_utc
+    return now >= issuer.not_valid_before_utc + lifetime / 2
 
 
 def signed_by[R: _Root](cluster: str, issuer: x509.Certificate, roots: Iterable[R]) -> R:

@@ -1,10 +1,10 @@
-"""Whether a member's bundle and issuer are ours to write: nobody else writes them, and they are as we left them.
+"""Whether Meshward may write a member's bundle and issuer: nobody else writes or has changed them.
 
 Rules:
-- Another tool would undo what we write, perhaps long after. It is named, with what to do about it.
-- What was changed by hand since we wrote it is drift. It is never overwritten: whoever did it had a reason. Without our
-  annotations an object counts as never written by us, which is how a change is accepted.
-- The issuer's Secret remembers that we wrote the bundle, also where somebody has replaced the whole ConfigMap.
+- Another tool would undo what Meshward writes, perhaps long after. The error names it and says what to do about it.
+- A change by hand since Meshward wrote is drift. It is never overwritten: whoever made it had a reason. An object
+  without Meshward's annotations counts as never written by Meshward; so taking them off accepts a change.
+- The issuer's Secret records that Meshward wrote the bundle, in case somebody replaces the whole ConfigMap.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _RELEASES = {
 _OTHERWISE = "stop it from writing the object, then remove its entry from managedFields"
 
 
-def check_owner(cluster: str, found: Bundle | IssuerSecret) -> None:
+def require_no_other_owner(cluster: str, found: Bundle | IssuerSecret) -> None:
     """Raise PermanentError if another tool writes the object."""
     if found.owner:
         what = "bundle" if isinstance(found, Bundle) else "issuer"
@@ -33,22 +33,25 @@ def check_owner(cluster: str, found: Bundle | IssuerSecret) -> None:
         raise PermanentError("OwnedByOther", f"the {what} of cluster {cluster} is written by {found.owner}: {release}")
 
 
-def check_drift(cluster: str, found: Bundle | IssuerSecret) -> None:
-    """Raise PermanentError if the object isn't what we wrote last."""
-    text = found.text if isinstance(found, Bundle) else found.certificate
-    if found.written and found.written != digest(text):
-        raise _drift(cluster, found)
+def require_unchanged(cluster: str, *found: Bundle | IssuerSecret) -> None:
+    """Raise PermanentError if an object isn't what Meshward wrote last.
 
-
-def check_kept(cluster: str, bundle: Bundle, issuer: IssuerSecret) -> None:
-    """Raise PermanentError if we have written the member's bundle and this is another ConfigMap."""
-    if issuer.bundle_written and not bundle.written:
-        raise _drift(cluster, bundle)
+    A bundle and the issuer beside it also show whether the whole ConfigMap was replaced.
+    """
+    bundle_written = any(isinstance(one, IssuerSecret) and one.bundle_sha256 for one in found)
+    for one in found:
+        changed = one.written_sha256 and one.written_sha256 != digest(_pem(one))
+        if changed or (bundle_written and isinstance(one, Bundle) and not one.written_sha256):
+            raise _drift(cluster, one)
 
 
 def digest(text: str) -> str:
     """SHA-256 of a text, hexadecimal, lower case."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pem(found: Bundle | IssuerSecret) -> str:
+    return found.pem if isinstance(found, Bundle) else found.certificate
 
 
 def _drift(cluster: str, found: Bundle | IssuerSecret) -> PermanentError:

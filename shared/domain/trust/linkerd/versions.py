@@ -1,8 +1,8 @@
 """Which releases of Linkerd a rotation understands: 2.14 to 2.20, and the edge releases that lead to or follow them.
 
-Since 2.15 the project itself publishes edge releases alone; a line begins with one of them (Linkerd docs, releases).
-What matters here is the same in all of them but for the names of metrics, which each proxy tells by what it serves: a
-proxy may be of an older release than its control plane.
+Since 2.15 the project itself publishes only edge releases; a line begins with one of them (Linkerd docs, releases). For
+a rotation they differ only in the names of metrics. Those are read from what each proxy serves, as a proxy may be of an
+older release than its control plane.
 """
 
 import re
@@ -15,7 +15,7 @@ _LINE = re.compile(r"(?:[a-z]+-)?2\.(\d+)(?:\.|$)")
 _EDGE = re.compile(r"edge-(\d+)\.(\d+)\.(\d+)")
 
 
-def check_version(cluster: str, version: str) -> None:
+def require_supported_version(cluster: str, version: str) -> None:
     """Raise PermanentError unless the release, as `linkerd-config` names it, is one that rotations understand."""
     if edge := _EDGE.match(version):
         supported = _FIRST_EDGE <= tuple(int(part) for part in edge.groups()) <= _LAST_EDGE

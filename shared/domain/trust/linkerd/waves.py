@@ -1,12 +1,14 @@
 """Which workloads to restart, and in which order, so that their proxies start anew.
 
 Rules:
-- A workload is restarted only for pods that lack what they need, never while old ones are replaced, and not again right
-  away: if its new pods lack it still, their injector had not seen the new bundle yet.
-- Waves by kind, stateful last; a wave begins when nothing of the one before is left. Within a wave namespace by
-  namespace, small workloads first, and only so many at once: what a restart breaks shows where it hurts least.
+- A workload is restarted only for pods that lack what they need, never while its old pods are being replaced. It isn't
+  restarted again within `RESTART_PAUSE`: if its new pods still lack it, their injector had not seen the new bundle yet.
+- Waves by kind, StatefulSets last. A wave begins when nothing of the one before is left to restart. Within a wave:
+  namespace by namespace, small workloads first, `restarts_at_once` at a time, so that a restart that breaks something
+  breaks little.
 - Restarts wait for a maintenance window.
-- Pods that no restart replaces are waited for. `blockers` names them with what they are, so that somebody can act.
+- Pods that no restart replaces are waited for. `named_blockers` names them with what they are, so that somebody can
+  act.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +16,11 @@ from datetime import datetime, timedelta
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.linkerd.facts import Proxy, Workload
-from shared.domain.trust.policy import TrustPolicy, open_now, opens_next
+from shared.domain.trust.policy import TrustPolicy, is_open, next_opening
+from shared.domain.trust.verdicts import MAX_BLOCKERS
 
 RESTART_PAUSE = timedelta(minutes=10)
 WAVES = ("Deployment", "DaemonSet", "StatefulSet")
-_NAMED_BLOCKERS = 50
 
 
 def next_restarts(
@@ -31,13 +33,13 @@ def next_restarts(
 ) -> list[Workload]:
     """The workloads to restart now so that these proxies start anew; raises NotConverged outside the windows."""
     needed = {p.workload for p in stale}
-    due = [w for w in workloads if w.id in needed and not w.fixed]
+    due = [w for w in workloads if w.id in needed and not w.obstacle]
     wave = next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])
-    idle = [w for w in wave if not _just(w, now) and (w.replaced or not w.rolling)]
-    under_way = sum(w.rolling and (_just(w, now) or (w in wave and not w.replaced)) for w in workloads)
-    ready = sorted(idle, key=lambda w: (w.namespace, w.size, w.name))
-    if ready and not open_now(policy.maintenance, now):
-        opens = opens_next(policy.maintenance, now)
+    idle = [w for w in wave if not _restarted_recently(w, now) and (w.replaced or not w.rolling)]
+    under_way = sum(w.rolling and (_restarted_recently(w, now) or (w in wave and not w.replaced)) for w in workloads)
+    ready = sorted(idle, key=lambda w: (w.namespace, w.replicas, w.name))
+    if ready and not is_open(policy.maintenance, now):
+        opens = next_opening(policy.maintenance, now)
         message = f"{len(ready)} workloads wait for the maintenance window that opens at {opens:%Y-%m-%d %H:%M} UTC"
         raise NotConverged("WindowClosed", message, (opens - now).total_seconds())
     return ready[: max(policy.restarts_at_once - under_way, 0)]
@@ -45,8 +47,8 @@ def next_restarts(
 
 def restartable(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> list[Proxy]:
     """The proxies that a restart of their workload would replace."""
-    helped = {w.id for w in workloads if not w.fixed}
-    return [p for p in proxies if p.workload in helped]
+    restartable_ids = {w.id for w in workloads if not w.obstacle}
+    return [p for p in proxies if p.workload in restartable_ids]
 
 
 def rolling(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> bool:
@@ -55,23 +57,23 @@ def rolling(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> bool:
     return any(w.rolling and w.id in concerned for w in workloads)
 
 
-def blockers(proxies: Iterable[Proxy], workloads: Iterable[Workload] = ()) -> tuple[str, ...]:
+def named_blockers(proxies: Iterable[Proxy], workloads: Iterable[Workload] = ()) -> tuple[str, ...]:
     """These proxies as `namespace/pod (why it isn't replaced)`, those that wait for their turn last; 50 at most."""
-    known = {w.id: w for w in workloads}
-    named = [(_obstacle(p, known), p.id) for p in proxies]
+    by_id = {w.id: w for w in workloads}
+    named = [(_obstacle(p, by_id), p.id) for p in proxies]
     named.sort(key=lambda one: (not one[0], one[1]))
-    return tuple(f"{id} ({why})" if why else id for why, id in named[:_NAMED_BLOCKERS])
+    return tuple(f"{id} ({why})" if why else id for why, id in named[:MAX_BLOCKERS])
 
 
-def _just(workload: Workload, now: datetime) -> bool:
-    return workload.restarted is not None and now - workload.restarted < RESTART_PAUSE
+def _restarted_recently(workload: Workload, now: datetime) -> bool:
+    return workload.restarted_at is not None and now - workload.restarted_at < RESTART_PAUSE
 
 
-def _obstacle(proxy: Proxy, known: Mapping[str, Workload]) -> str:
-    if workload := known.get(proxy.workload):
-        return workload.fixed or ("its rollout is stuck" if workload.stuck else "")
+def _obstacle(proxy: Proxy, workloads: Mapping[str, Workload]) -> str:
+    if workload := workloads.get(proxy.workload):
+        return workload.obstacle or ("its rollout is stuck" if workload.stuck else "")
     if proxy.workload:
-        return f"its {proxy.workload.partition('/')[0]} was deleted, delete the pod" if known else ""
+        return f"its {proxy.workload.partition('/')[0]} was deleted, delete the pod" if workloads else ""
     match proxy.controller:
         case "":
             return "bare pod, delete it"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import fingerprint, fingerprints, pem
-from shared.domain.trust.linkerd.certificates import bundle, issuer_certificate, issuer_expiry
+from shared.domain.trust.linkerd.certificates import bundle_pem, issuer_certificate, issuer_expiry
 from shared.domain.trust.phases import Phase
 from tests.worlds.facts.certificates import DOMAIN, KEYS, NEW, OLD, OTHER
 from tests.worlds.times import NOW
@@ -45,19 +45,19 @@ def test_an_issuer_never_outlives_its_root(days: int) -> None:
 )
 @pytest.mark.parametrize("found", [pem(OLD), pem(NEW) + pem(OLD), "# ours\n" + pem(OLD) + "\n\n", pem(NEW)])
 def test_a_bundle_is_written_the_same_whatever_it_was(phase: Phase, roots: list[x509.Certificate], found: str) -> None:
-    text = bundle(phase, found, OLD, NEW)
+    text = bundle_pem(phase, found, OLD, NEW)
     assert text == "".join(pem(root) for root in roots)
     assert text.endswith("-----END CERTIFICATE-----\n")
-    assert bundle(phase, text, OLD, NEW) == text
+    assert bundle_pem(phase, text, OLD, NEW) == text
 
 
 def test_roots_of_linked_meshes_stay_in_the_bundle() -> None:
-    text = bundle(Phase.DISTRIBUTE, pem(OTHER) + pem(OLD), OLD, NEW)
+    text = bundle_pem(Phase.DISTRIBUTE, pem(OTHER) + pem(OLD), OLD, NEW)
     assert fingerprints(text) == {fingerprint(c) for c in (OLD, NEW, OTHER)}
-    assert fingerprints(bundle(Phase.RETIRE, text, OLD, NEW)) == {fingerprint(NEW), fingerprint(OTHER)}
+    assert fingerprints(bundle_pem(Phase.RETIRE, text, OLD, NEW)) == {fingerprint(NEW), fingerprint(OTHER)}
 
 
 @pytest.mark.parametrize("found", ["", "nonsense", pem(OTHER)])
 def test_a_bundle_without_any_root_of_ours_is_not_touched(found: str) -> None:
     with pytest.raises(PermanentError, match="ForeignBundle"):
-        bundle(Phase.DISTRIBUTE, found, OLD, NEW)
+        bundle_pem(Phase.DISTRIBUTE, found, OLD, NEW)

@@ -8,31 +8,32 @@ import pytest
 from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import fingerprint, pem
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
-from shared.domain.trust.linkerd.fitness import check_bundle, check_config, check_links
+from shared.domain.trust.linkerd.fitness import require_bundle, require_config, require_linked_members
 from shared.domain.trust.linkerd.owners import digest
+from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.roots import Rotation
 from tests.worlds.facts.certificates import NEW, OLD
 from tests.worlds.facts.members import DOMAIN, TAGS, cluster
 
 BOTH = frozenset({fingerprint(OLD), fingerprint(NEW)})
-ROTATION = Rotation(trust_domain=DOMAIN, old="g1", new="g2", generation=2)
+ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="g1", new="g2", generation=2)
 
 
 def test_linked_clusters_are_members_by_their_name_in_azure_or_by_the_name_in_their_tag() -> None:
     west = cluster("aks-west", tags={**TAGS, "meshward:link-name": "west"})
-    check_links("aks-east", [], DOMAIN, [])
-    check_links("aks-east", ["aks-west", "west", "AKS-East"], DOMAIN, [cluster(), west])
+    require_linked_members("aks-east", [], DOMAIN, [])
+    require_linked_members("aks-east", ["aks-west", "west", "AKS-East"], DOMAIN, [cluster(), west])
 
 
 @pytest.mark.parametrize("tags", [{}, {**TAGS, "meshward:trust-domain": "other"}, {**TAGS, "meshward:mesh": "consul"}])
 def test_a_link_to_a_cluster_that_is_no_member_is_refused_by_its_name(tags: dict[str, str]) -> None:
     with pytest.raises(PermanentError, match="LinkedClusterNotMember: cluster aks-east is linked to aks-west"):
-        check_links("aks-east", ["aks-west"], DOMAIN, [cluster(), cluster("aks-west", tags=tags)])
+        require_linked_members("aks-east", ["aks-west"], DOMAIN, [cluster(), cluster("aks-west", tags=tags)])
 
 
 def config(**facts: Any) -> MeshConfig:
-    fit = {"version": "edge-25.10.7", "external_ca": True, "scheme": "kubernetes.io/tls", "trust_domain": DOMAIN}
-    return MeshConfig(**{**fit, "leaf_life": timedelta(hours=24), **facts})
+    fit = {"version": "edge-25.10.7", "external_ca": True, "issuer_scheme": "kubernetes.io/tls", "trust_domain": DOMAIN}
+    return MeshConfig(**{**fit, "leaf_lifetime": timedelta(hours=24), **facts})
 
 
 @pytest.mark.parametrize(
@@ -42,33 +43,33 @@ def config(**facts: Any) -> MeshConfig:
         (config(version="stable-2.13.7"), "UnsupportedLinkerd"),
         (config(trust_domain="cluster.local"), "OtherTrustDomain"),
         (config(external_ca=False), "NotExternalCA"),
-        (config(scheme="linkerd.io/tls"), "NotExternalCA"),
+        (config(issuer_scheme="linkerd.io/tls"), "NotExternalCA"),
     ],
 )
 def test_a_mesh_that_is_not_ours_to_rotate_is_refused_by_name(found: MeshConfig | None, reason: str) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
-        check_config("aks-east", found, ROTATION)
+        require_config("aks-east", found, ROTATION)
 
 
 def test_a_mesh_in_external_mode_is_fit() -> None:
-    check_config("aks-east", config(), ROTATION)
+    require_config("aks-east", config(), ROTATION)
     for root in (OLD, NEW):
-        check_bundle("aks-east", Bundle(text=pem(root), applied=None, owner=""), BOTH)
+        require_bundle("aks-east", Bundle(pem=pem(root), written_at=None, owner=""), BOTH)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", pem(NEW)])
 def test_a_bundle_without_a_known_root_is_refused(text: str) -> None:
     with pytest.raises(PermanentError, match="ForeignBundle"):
-        check_bundle("aks-east", Bundle(text=text, applied=None, owner=""), frozenset({fingerprint(OLD)}))
+        require_bundle("aks-east", Bundle(pem=text, written_at=None, owner=""), frozenset({fingerprint(OLD)}))
 
 
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (Bundle(text=pem(OLD), applied=None, owner="Helm"), "OwnedByOther"),
-        (Bundle(text=pem(OLD), applied=None, written=digest(pem(NEW)), owner=""), "BundleDrift"),
+        (Bundle(pem=pem(OLD), written_at=None, owner="Helm"), "OwnedByOther"),
+        (Bundle(pem=pem(OLD), written_at=None, written_sha256=digest(pem(NEW)), owner=""), "BundleDrift"),
     ],
 )
 def test_a_bundle_that_is_not_ours_or_not_as_we_left_it_is_refused(found: Bundle, reason: str) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: .*aks-east"):
-        check_bundle("aks-east", found, BOTH)
+        require_bundle("aks-east", found, BOTH)

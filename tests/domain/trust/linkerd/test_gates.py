@@ -8,25 +8,25 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.certificates import fingerprint, pem
-from shared.domain.trust.linkerd.facts import Bundle, Replica
+from shared.domain.trust.linkerd.facts import Bundle, IdentityPod
 from shared.domain.trust.linkerd.gates import (
     RELOAD_PATIENCE,
-    Wanted,
+    DesiredTrust,
+    desired_trust,
     issuer_gate,
     leaf_gate,
-    reload_missed,
+    may_be_renewed,
+    pods_without_reload,
+    seconds_until_renewed,
     trust_gate,
-    until_renewed,
-    wanted_in,
-    worth_reading_on,
 )
 from shared.domain.trust.phases import Phase, Roots
 from tests.worlds.facts.certificates import NEW, OLD
 from tests.worlds.facts.proxies import proxy, workload
 from tests.worlds.times import MINUTE, NOW, SECOND
 
-BOTH = Wanted(trusted=frozenset({"old", "new"}), dropped=frozenset(), applied=NOW)
-ONLY_NEW = Wanted(trusted=frozenset({"new"}), dropped=frozenset({"old"}), applied=NOW)
+BOTH = DesiredTrust(trusted=frozenset({"old", "new"}), dropped=frozenset(), written_at=NOW)
+ONLY_NEW = DesiredTrust(trusted=frozenset({"new"}), dropped=frozenset({"old"}), written_at=NOW)
 
 
 # B1 and retire
@@ -50,7 +50,7 @@ def test_an_injected_proxy_trusts_what_its_pod_says(roots: tuple[str, ...], both
 
 
 @pytest.mark.parametrize(
-    ("created", "started", "trusted"),
+    ("created_at", "started_at", "trusted"),
     [
         (NOW - SECOND, NOW + MINUTE, False),  # its container was restarted, but its files may lag behind
         (NOW, NOW + MINUTE, False),
@@ -59,14 +59,14 @@ def test_an_injected_proxy_trusts_what_its_pod_says(roots: tuple[str, ...], both
     ],
 )
 def test_a_control_plane_proxy_trusts_the_bundle_that_its_pod_was_made_after(
-    created: datetime, started: datetime | None, trusted: bool
+    created_at: datetime, started_at: datetime | None, trusted: bool
 ) -> None:
-    assert trust_gate([proxy(created=created, started=started, roots=None)], BOTH).passed is trusted
+    assert trust_gate([proxy(created_at=created_at, started_at=started_at, roots=None)], BOTH).passed is trusted
 
 
 def test_a_gate_names_what_blocks_it_and_counts_all() -> None:
     seen = [proxy(f"web-{n}", "old") for n in range(70)] + [proxy("ok", "old", "new")]
-    verdict = trust_gate(seen, BOTH, [workload(fixed="its Deployment is paused, resume it")])
+    verdict = trust_gate(seen, BOTH, [workload(obstacle="its Deployment is paused, resume it")])
     assert verdict.reason == "ProxiesLackRoots"
     assert verdict.message == "70 of 71 proxies don't trust the roots of the phase yet"
     assert len(verdict.blockers) == 50
@@ -90,17 +90,17 @@ def test_after_b1_any_proxy_accepts_leaves_under_either_root(trusted: list[froze
 ROOTS = Roots(old=fingerprint(OLD), new=fingerprint(NEW), old_version="1", new_version="2")
 
 
-def test_what_is_wanted_follows_from_the_phase() -> None:
-    both = wanted_in(Phase.DISTRIBUTE, ROOTS, Bundle(text=pem(NEW) + pem(OLD), applied=NOW, owner=""))
+def test_what_proxies_have_to_trust_follows_from_the_phase() -> None:
+    both = desired_trust(Phase.DISTRIBUTE, ROOTS, Bundle(pem=pem(NEW) + pem(OLD), written_at=NOW, owner=""))
     assert both.trusted == {ROOTS.old, ROOTS.new}
     assert not both.dropped
-    new = wanted_in(Phase.RETIRE, ROOTS, Bundle(text=pem(NEW), applied=NOW, owner=""))
+    new = desired_trust(Phase.RETIRE, ROOTS, Bundle(pem=pem(NEW), written_at=NOW, owner=""))
     assert new.trusted == {ROOTS.new}
     assert new.dropped == {ROOTS.old}
 
 
 @pytest.mark.parametrize(
-    ("phase", "text", "applied"),
+    ("phase", "bundle", "written_at"),
     [
         (Phase.DISTRIBUTE, pem(OLD), NOW),
         (Phase.DISTRIBUTE, pem(NEW) + pem(OLD), None),
@@ -108,16 +108,18 @@ def test_what_is_wanted_follows_from_the_phase() -> None:
         (Phase.RETIRE, "", NOW),
     ],
 )
-def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(phase: Phase, text: str, applied: datetime | None) -> None:
+def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(
+    phase: Phase, bundle: str, written_at: datetime | None
+) -> None:
     with pytest.raises(NotConverged, match="BundleChanged"):
-        wanted_in(phase, ROOTS, Bundle(text=text, applied=applied, owner=""))
+        desired_trust(phase, ROOTS, Bundle(pem=bundle, written_at=written_at, owner=""))
 
 
 # B2
 
 
 @pytest.mark.parametrize(
-    ("started", "refreshed", "renewed"),
+    ("started_at", "refreshed_at", "renewed"),
     [
         (NOW - MINUTE, None, False),
         (NOW - MINUTE, NOW - SECOND, False),
@@ -128,9 +130,9 @@ def test_no_gate_is_judged_by_a_bundle_that_somebody_changed(phase: Phase, text:
     ],
 )
 def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
-    started: datetime | None, refreshed: datetime | None, renewed: bool
+    started_at: datetime | None, refreshed_at: datetime | None, renewed: bool
 ) -> None:
-    assert leaf_gate([proxy("p", started=started)], {"shop/p": refreshed}, NOW).passed is renewed
+    assert leaf_gate([proxy("p", started_at=started_at)], {"shop/p": refreshed_at}, NOW).passed is renewed
 
 
 @pytest.mark.parametrize(
@@ -146,8 +148,8 @@ def test_a_leaf_counts_as_renewed_only_if_it_came_after_the_new_issuer(
 def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_hours(
     ages: list[int | None], hours: float
 ) -> None:
-    refreshed = [None if age is None else NOW - timedelta(hours=age) for age in ages]
-    assert until_renewed(refreshed, timedelta(hours=24), NOW) == pytest.approx(hours * 3600, abs=60)
+    refreshed_at = [None if age is None else NOW - timedelta(hours=age) for age in ages]
+    assert seconds_until_renewed(refreshed_at, timedelta(hours=24), NOW) == pytest.approx(hours * 3600, abs=60)
 
 
 @pytest.mark.parametrize(
@@ -163,14 +165,14 @@ def test_leaves_are_looked_at_again_when_the_last_is_due_but_within_one_to_four_
 def test_all_leaves_are_read_only_once_the_youngest_is_renewed_or_overdue(
     youngest: list[datetime | None], on: bool
 ) -> None:
-    assert worth_reading_on(youngest, NOW - timedelta(hours=1), timedelta(hours=24), NOW) is on
+    assert may_be_renewed(youngest, NOW - timedelta(hours=1), timedelta(hours=24), NOW) is on
 
 
 # the issuer
 
 
-def replica(expires: datetime | None, *, ready: bool = True, created: datetime = NOW - MINUTE) -> Replica:
-    return Replica(pod="linkerd/identity-1", created=created, ready=ready, expires=expires)
+def replica(expires_at: datetime | None, *, ready: bool = True, created_at: datetime = NOW - MINUTE) -> IdentityPod:
+    return IdentityPod(pod="linkerd/identity-1", created_at=created_at, ready=ready, issuer_expires_at=expires_at)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +183,12 @@ def replica(expires: datetime | None, *, ready: bool = True, created: datetime =
         (replica(NOW + timedelta(days=29)), False),
         (replica(NOW + timedelta(days=365, minutes=1)), False),
         (replica(None), False),
-        (replica(None, created=NOW + SECOND), True),
-        (replica(None, created=NOW + SECOND, ready=False), False),
-        (replica(NOW + timedelta(days=29), created=NOW + SECOND), False),
+        (replica(None, created_at=NOW + SECOND), True),
+        (replica(None, created_at=NOW + SECOND, ready=False), False),
+        (replica(NOW + timedelta(days=29), created_at=NOW + SECOND), False),
     ],
 )
-def test_a_replica_uses_the_issuer_whose_end_it_reports(seen: Replica, uses: bool) -> None:
+def test_a_replica_uses_the_issuer_whose_end_it_reports(seen: IdentityPod, uses: bool) -> None:
     other = replica(NOW + timedelta(days=365))
     assert issuer_gate([other, seen], NOW + timedelta(days=365), NOW).passed is uses
 
@@ -194,11 +196,11 @@ def test_a_replica_uses_the_issuer_whose_end_it_reports(seen: Replica, uses: boo
 def test_a_replica_gets_time_to_reload_before_it_counts_as_missed() -> None:
     stale, fresh = replica(NOW + timedelta(days=29)), replica(NOW + timedelta(days=365))
     late = NOW + RELOAD_PATIENCE
-    assert reload_missed([stale, fresh], NOW + timedelta(days=365), NOW, late - SECOND) == []
-    assert reload_missed([stale, fresh], NOW + timedelta(days=365), NOW, late) == ["linkerd/identity-1"]
-    assert reload_missed([fresh], NOW + timedelta(days=365), NOW, late) == []
+    assert pods_without_reload([stale, fresh], NOW + timedelta(days=365), NOW, late - SECOND) == []
+    assert pods_without_reload([stale, fresh], NOW + timedelta(days=365), NOW, late) == ["linkerd/identity-1"]
+    assert pods_without_reload([fresh], NOW + timedelta(days=365), NOW, late) == []
 
 
 def test_a_replica_made_after_the_issuer_is_not_restarted_for_it() -> None:
-    refusing = replica(NOW + timedelta(days=29), created=NOW + SECOND)
-    assert reload_missed([refusing], NOW + timedelta(days=365), NOW, NOW + timedelta(hours=1)) == []
+    refusing = replica(NOW + timedelta(days=29), created_at=NOW + SECOND)
+    assert pods_without_reload([refusing], NOW + timedelta(days=365), NOW, NOW + timedelta(hours=1)) == []

@@ -7,25 +7,25 @@ import pytest
 
 from shared.domain.errors import PermanentError
 from shared.domain.trust.linkerd.facts import Bundle, IssuerSecret
-from shared.domain.trust.linkerd.owners import check_drift, check_kept, check_owner, digest
+from shared.domain.trust.linkerd.owners import digest, require_no_other_owner, require_unchanged
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 
 
-def bundle(text: str = "ours", **facts: Any) -> Bundle:
-    return Bundle(**{"text": text, "applied": NOW, "written": digest("ours"), "owner": "", **facts})
+def bundle(pem: str = "ours", **facts: Any) -> Bundle:
+    return Bundle(**{"pem": pem, "written_at": NOW, "written_sha256": digest("ours"), "owner": "", **facts})
 
 
 def issuer(certificate: str = "ours", **facts: Any) -> IssuerSecret:
-    marks = {"applied": NOW, "written": digest("ours"), "bundle_written": digest("bundle"), "owner": ""}
+    marks = {"written_at": NOW, "written_sha256": digest("ours"), "bundle_sha256": digest("bundle"), "owner": ""}
     return IssuerSecret(certificate=certificate, bundle="bundle", resource_version="1", **{**marks, **facts})
 
 
 def test_what_is_as_it_was_written_is_ours() -> None:
     for found in (bundle(), issuer()):
-        check_owner("aks-east", found)
-        check_drift("aks-east", found)
-    check_kept("aks-east", bundle(), issuer())
+        require_no_other_owner("aks-east", found)
+        require_unchanged("aks-east", found)
+    require_unchanged("aks-east", bundle(), issuer())
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_what_is_as_it_was_written_is_ours() -> None:
 def test_what_another_tool_writes_is_refused_by_its_name_with_what_to_do(owner: str, advice: str) -> None:
     for found, what in ((bundle(owner=owner), "bundle"), (issuer(owner=owner), "issuer")):
         with pytest.raises(PermanentError, match=f"OwnedByOther: the {what} of cluster aks-east .* {owner}") as refused:
-            check_owner("aks-east", found)
+            require_no_other_owner("aks-east", found)
         assert advice in refused.value.message
 
 
@@ -58,15 +58,18 @@ def test_what_somebody_has_changed_since_is_drift_to_the_byte(
     found: Bundle | IssuerSecret, reason: str, object: str
 ) -> None:
     with pytest.raises(PermanentError, match=f"{reason}: somebody has changed .*{object} of cluster aks-east"):
-        check_drift("aks-east", found)
+        require_unchanged("aks-east", found)
 
 
 def test_what_we_never_wrote_may_be_anything() -> None:
-    for found in (bundle("theirs", written="", applied=None), issuer("theirs", written="", applied=None)):
-        check_drift("aks-east", found)
-    check_kept("aks-east", bundle(written=""), issuer(bundle_written=""))
+    for found in (
+        bundle("theirs", written_sha256="", written_at=None),
+        issuer("theirs", written_sha256="", written_at=None),
+    ):
+        require_unchanged("aks-east", found)
+    require_unchanged("aks-east", bundle(written_sha256=""), issuer(bundle_sha256=""))
 
 
 def test_a_bundle_that_was_replaced_as_a_whole_is_remembered_by_the_issuer() -> None:
     with pytest.raises(PermanentError, match="BundleDrift"):
-        check_kept("aks-east", bundle("theirs", written="", applied=None), issuer())
+        require_unchanged("aks-east", bundle("theirs", written_sha256="", written_at=None), issuer())

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.domain.errors import PermanentError
-from shared.domain.trust.linkerd.versions import check_version
+from shared.domain.trust.linkerd.versions import require_supported_version
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from shared.domain.trust.linkerd.versions import check_version
     ],
 )
 def test_every_line_from_2_14_to_2_20_is_known_by_any_name_of_its_releases(version: str) -> None:
-    check_version("aks-east", version)
+    require_supported_version("aks-east", version)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_every_line_from_2_14_to_2_20_is_known_by_any_name_of_its_releases(versi
 )
 def test_other_releases_are_refused_with_what_to_do(version: str) -> None:
     with pytest.raises(PermanentError) as refused:
-        check_version("aks-east", version)
+        require_supported_version("aks-east", version)
     assert refused.value.reason == "UnsupportedLinkerd"
     for words in ("aks-east", version or "of unknown version", "2.14 to 2.20", "edge-26.8.3", "upgrade"):
         assert words in refused.value.message

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged
 from shared.domain.trust.linkerd.facts import Proxy, Workload
-from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, blockers, next_restarts, restartable, rolling
+from shared.domain.trust.linkerd.waves import RESTART_PAUSE, WAVES, named_blockers, next_restarts, restartable, rolling
 from shared.domain.trust.policy import TrustPolicy, Window
 from tests.worlds.facts.proxies import proxy, workload
 from tests.worlds.times import MINUTE, NOW, SECOND
@@ -35,7 +35,7 @@ def test_waves_follow_each_other_and_stateful_sets_come_last() -> None:
 
 def test_within_a_wave_namespaces_follow_each_other_and_small_workloads_come_first() -> None:
     sizes = {("shop", "web"): 9, ("shop", "cart"): 2, ("orders", "api"): 30, ("orders", "mail"): 1}
-    workloads = [workload(name, namespace=namespace, size=size) for (namespace, name), size in sizes.items()]
+    workloads = [workload(name, namespace=namespace, replicas=size) for (namespace, name), size in sizes.items()]
     order = next_restarts(workloads, proxies_of(workloads), NOW, POLICY)
     assert [w.name for w in order] == ["mail", "api", "cart", "web"]
 
@@ -49,12 +49,12 @@ WAITS: dict[str, Any] = {"rolling": True, "replaced": True}
     [
         ({}, 1),
         (ROLLS, 0),
-        ({**ROLLS, "restarted": NOW - 2 * RESTART_PAUSE}, 0),
+        ({**ROLLS, "restarted_at": NOW - 2 * RESTART_PAUSE}, 0),
         (WAITS, 1),  # its pods are all new and don't get ready: it may be what the restart mends
-        ({**WAITS, "restarted": NOW - MINUTE}, 0),
-        ({"fixed": "its Deployment is paused, resume it"}, 0),
-        ({"restarted": NOW - RESTART_PAUSE}, 1),  # its new pods lack the roots still: the injector lagged behind
-        ({"restarted": NOW - RESTART_PAUSE + SECOND}, 0),
+        ({**WAITS, "restarted_at": NOW - MINUTE}, 0),
+        ({"obstacle": "its Deployment is paused, resume it"}, 0),
+        ({"restarted_at": NOW - RESTART_PAUSE}, 1),  # its new pods lack the roots still: the injector lagged behind
+        ({"restarted_at": NOW - RESTART_PAUSE + SECOND}, 0),
     ],
 )
 def test_a_workload_is_restarted_once_and_only_if_that_helps(facts: dict[str, Any], restarts: int) -> None:
@@ -64,14 +64,14 @@ def test_a_workload_is_restarted_once_and_only_if_that_helps(facts: dict[str, An
 def test_workloads_without_stale_proxies_and_pods_without_workload_are_left_alone() -> None:
     assert next_restarts([workload("other")], [proxy(), proxy("bare", workload="")], NOW, POLICY) == []
     assert restartable([workload()], [proxy(), proxy("bare", workload="")]) == [proxy()]
-    assert restartable([workload(fixed="its Deployment is paused, resume it")], [proxy()]) == []
+    assert restartable([workload(obstacle="its Deployment is paused, resume it")], [proxy()]) == []
 
 
 def test_no_more_workloads_roll_out_at_once_than_the_policy_lets() -> None:
-    rolls = {**ROLLS, "restarted": NOW}
+    rolls = {**ROLLS, "restarted_at": NOW}
     workloads = [workload(f"w{n:02}", **(rolls if n < 4 else {})) for n in range(30)]
     done = workload(
-        "done", **WAITS | {"restarted": NOW}
+        "done", **WAITS | {"restarted_at": NOW}
     )  # none of its proxies is stale any more, and its new pods aren't ready yet
     names = [w.name for w in next_restarts([*workloads, done], proxies_of(workloads), NOW, POLICY)]
     assert names == [f"w{n:02}" for n in range(4, 9)]
@@ -91,11 +91,11 @@ def test_workloads_that_were_broken_before_take_nothing_from_the_others() -> Non
             workload,
             st.uuids().map(str),
             st.sampled_from(WAVES),
-            size=st.integers(1, 5),
+            replicas=st.integers(1, 5),
             replaced=st.booleans(),
             rolling=st.booleans(),
-            fixed=st.sampled_from(["", "paused"]),
-            restarted=st.sampled_from([None, NOW - MINUTE, NOW - RESTART_PAUSE]),
+            obstacle=st.sampled_from(["", "paused"]),
+            restarted_at=st.sampled_from([None, NOW - MINUTE, NOW - RESTART_PAUSE]),
         ),
         max_size=30,
     ),
@@ -103,10 +103,10 @@ def test_workloads_that_were_broken_before_take_nothing_from_the_others() -> Non
 )
 def test_whatever_is_seen_only_one_wave_is_restarted_within_the_budget(workloads: list[Workload], most: int) -> None:
     restarts = next_restarts(workloads, proxies_of(workloads), NOW, TrustPolicy(restarts_at_once=most))
-    waves = [w.kind for w in workloads if not w.fixed]
+    waves = [w.kind for w in workloads if not w.obstacle]
     assert {w.kind for w in restarts} <= {min(waves, key=WAVES.index, default="")}
     assert len(restarts) <= most
-    assert not any(w.fixed for w in restarts)
+    assert not any(w.obstacle for w in restarts)
 
 
 def test_outside_a_window_nothing_is_restarted_and_the_next_one_is_named() -> None:
@@ -146,12 +146,14 @@ def test_only_rollouts_of_concerned_workloads_are_waited_for() -> None:
     ],
 )
 def test_a_blocker_is_named_with_what_keeps_it_from_being_replaced(facts: dict[str, Any], why: str) -> None:
-    paused = workload("paused", fixed="its Deployment is paused, resume it")
-    assert blockers([proxy(**facts)], [workload(), paused, workload("stuck", stuck=True)]) == (f"shop/web-1{why}",)
+    paused = workload("paused", obstacle="its Deployment is paused, resume it")
+    assert named_blockers([proxy(**facts)], [workload(), paused, workload("stuck", stuck=True)]) == (
+        f"shop/web-1{why}",
+    )
 
 
 def test_blockers_that_somebody_has_to_act_on_come_first_and_fifty_are_named() -> None:
     waiting = [proxy(f"web-{n:02}") for n in range(60)]
-    named = blockers([*waiting, proxy("import", workload="", controller="Job")])
+    named = named_blockers([*waiting, proxy("import", workload="", controller="Job")])
     assert named[:2] == ("shop/import (Job, ends by itself)", "shop/web-00")
     assert len(named) == 50

@@ -1,4 +1,4 @@
-"""How a root is made in Key Vault so that its key never leaves: a table of what the vault shows and what comes next.
+"""How a root is made in Key Vault so that its key never leaves it: what the vault shows, and the step that follows.
 
     nothing there              create a key        a self-issued version, the draft, whose key may sign
     draft under way            wait
@@ -7,8 +7,9 @@
     root there, draft enabled  disable the draft
     root there                 done
 
-A key whose certificate is still requested signs nothing, hence the draft. Whoever comes second at any point finds a
-conflict and looks again; while a request is open the root may be signed anew, as only one certificate can be merged.
+Key Vault doesn't sign with a key whose certificate is still requested, hence the draft. Of two that work at once, the
+second gets a conflict and looks again. While a request is open the root may be signed again: only one certificate can
+be merged.
 """
 
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust.roots import GENERATION_TAG, Rotation, root_tags
 
 
-class Act(StrEnum):
-    """What comes next."""
+class RootStep(StrEnum):
+    """What to do next."""
 
     CREATE_KEY = "create key"
     WAIT = "wait"
@@ -45,27 +46,27 @@ class CertificateVersion(msgspec.Struct, frozen=True, kw_only=True):
         return GENERATION_TAG in self.tags
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest request for a version: by which issuer (Self, Unknown), its status, and the service's error."""
+class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest request for a version of a certificate."""
 
-    issuer: str
+    issuer: str  # Self or Unknown
     status: str
-    error: str
+    error: str  # of the service; empty: none
 
 
-def next_act(versions: Sequence[CertificateVersion], request: Request | None) -> Act:
+def next_step(versions: Sequence[CertificateVersion], request: CertificateRequest | None) -> RootStep:
     """What to do about a root in the making; raises PermanentError when people have to look."""
     if any(v.is_root for v in versions):
-        return Act.DISABLE_DRAFT if any(v.enabled and not v.is_root for v in versions) else Act.DONE
+        return RootStep.DISABLE_DRAFT if any(v.enabled and not v.is_root for v in versions) else RootStep.DONE
     if request and request.status == "inProgress":
-        return Act.WAIT if request.issuer == "Self" else Act.MERGE
+        return RootStep.WAIT if request.issuer == "Self" else RootStep.MERGE
     if request and request.status != "completed":
         message = f"the request for the new root is {request.status}: {request.error or 'no reason given'}; delete it"
         raise PermanentError("RootRequestFailed", message)
-    return Act.REQUEST if versions else Act.CREATE_KEY
+    return RootStep.REQUEST if versions else RootStep.CREATE_KEY
 
 
-def check_ours(versions: Sequence[CertificateVersion], rotation: Rotation) -> None:
+def require_own_root(versions: Sequence[CertificateVersion], rotation: Rotation) -> None:
     """Raise PermanentError if what has the new root's name is another root, by its tags."""
     if any(v.is_root and not root_tags(rotation).items() <= v.tags.items() for v in versions):
         message = f"certificate {rotation.new} exists and isn't root {rotation.generation} of {rotation.trust_domain}"

@@ -1,0 +1,170 @@
+"""The rounds of a rotation: who has to do what in the next one, and what follows from what they report.
+
+Rules:
+- In each round, every member that hasn't proven the phase works on it for some minutes. When all have, the fleet's work
+  is done (the new root made, the old key disabled), and the rotation moves to the next phase.
+- Some phases have to be proven by all members in one round (`Stage.proven_together`): the next phase cuts off whoever
+  trusts too little, and a member that was proven early may have changed since. So if such a phase took several rounds,
+  all members prove it once more.
+- Members are listed anew for each round. One that joins catches up phase by phase; one that leaves isn't waited for.
+  The others do nothing meanwhile that would cut off its proxies.
+- A rotation is on hold when a member refuses, or when the phase takes longer than the policy allows. The rounds go on
+  meanwhile, so once the cause is gone the rotation goes on by itself. `resume` gives the phase its time again.
+- Commands of operators stand in `RotationState.commands` and act as the next round begins. A proof never moves a
+  rotation that a command is about to move.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from shared.domain.errors import Conflict
+from shared.domain.resource_id import name_of
+from shared.domain.trust.moves import COMMANDS, RotationEvent, mode_after, next_phase, phase_after, phase_without_root
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, compatible
+from shared.domain.trust.policy import TrustPolicy
+from shared.domain.trust.state import Hold, Member, MemberOutcome, RotationRecord, RotationState, RoundReport
+from shared.domain.trust.verdicts import MAX_BLOCKERS
+
+HOLD_POLL_INTERVAL = timedelta(minutes=10)
+
+
+def apply_commands(state: RotationState) -> tuple[RotationState, dict[RotationEvent, Conflict]]:
+    """The state after its commands, and why some of them can't act in it."""
+    refused: dict[RotationEvent, Conflict] = {}
+    for command in (c for c in COMMANDS if c in state.commands):
+        try:
+            state = _after(state, command)
+        except Conflict as error:
+            refused[command] = error
+    return replace(state, commands=[]), refused
+
+
+def begin_round(state: RotationState, clusters: Sequence[str], now: datetime) -> RotationState:
+    """The state as a round begins: after its commands, without members that have left."""
+    state, _ = apply_commands(state)
+    return replace(
+        state,
+        rounds=state.rounds + 1,
+        started_at=state.started_at or now,
+        phase_started_at=state.phase_started_at or now,
+        proven={c: p for c, p in state.proven.items() if c in clusters},
+    )
+
+
+def members_to_try(
+    state: RotationState, clusters: Mapping[str, TrustPolicy], unavailable: Sequence[str] = ()
+) -> list[Member]:
+    """The members that haven't proven the phase, each with its next one; only those that catch up, if others must wait.
+
+    If none is left, but the phase has to be proven together and wasn't, all members.
+    """
+    if state.phase in ENDS:
+        return []
+    newcomers = any(_too_far_behind(state, c) for c in [*clusters, *unavailable])
+    apart = STAGES[state.phase].proven_together and not state.proven_together
+    once_more = apart and not unavailable and _all_proven(state, clusters)
+    return [
+        Member(
+            rotation=state.rotation,
+            mode=state.mode,
+            cluster=c,
+            phase=state.phase if once_more else next_phase(state.proven.get(c), state.phase),
+            roots=state.roots,
+            activated_at=state.activated_at,
+            policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
+        )
+        for c, policy in clusters.items()
+        if once_more or state.proven.get(c) is not state.phase
+        if _too_far_behind(state, c) or not newcomers
+    ]
+
+
+def _all_proven(state: RotationState, clusters: Iterable[str]) -> bool:
+    return all(state.proven.get(c) is state.phase for c in clusters)
+
+
+def _too_far_behind(state: RotationState, cluster: str) -> bool:
+    """Whether a member that finishes the phase would cut off the cluster's proxies."""
+    proven = state.proven.get(cluster)
+    catches_up = next_phase(proven, state.phase) is not state.phase
+    waited_for = catches_up and not STAGES[state.phase].downtime
+    return waited_for and not compatible(proven or FIRST_PHASE, state.phase)
+
+
+def conclude_round(report: RoundReport, now: datetime) -> RotationState:
+    """The state after a round."""
+    state = report.round.state
+    if state.phase in ENDS:
+        return state
+    stage = STAGES[state.phase]
+    proofs = [o for o in report.outcomes if o.proof]
+    blocked = [o for o in (*report.outcomes, *report.round.unavailable) if not (o.proof or o.fleet_done)]
+    seen = {o.cluster: o.proof.seen for o in proofs if o.proof and o.phase is state.phase}
+    proven = state.proven | {o.cluster: o.phase for o in proofs}
+    together = not blocked and seen.keys() >= proven.keys()
+    activations = [o.proof.at for o in proofs if o.proof and STAGES[o.phase].activates]
+    state = replace(
+        state,
+        proven_together=together,
+        roots=next((o.roots for o in report.outcomes if o.roots), state.roots),
+        activated_at=max([*activations, *([state.activated_at] if state.activated_at else [])], default=None),
+        proven=proven,
+        seen=sum(seen.values()) + (0 if together else state.seen),
+    )
+    if blocked:
+        hold = _hold(state, blocked, stage.time_limit(report.round.policy), now)
+        return replace(state, hold=hold, pause=HOLD_POLL_INTERVAL if hold else _shortest_wait(blocked))
+    if any(o.fleet_done for o in report.outcomes) and not _command_moves(state):
+        return _after(replace(state, gate_passed=f"{stage.gate} ({state.seen} seen)"), RotationEvent.PROVEN)
+    return replace(state, hold=None, pause=timedelta())
+
+
+def record_of(state: RotationState, now: datetime) -> RotationRecord:
+    """The record of a rotation that has ended."""
+    return RotationRecord(
+        trust_domain=state.rotation.trust_domain,
+        outcome=state.phase,
+        old_root=state.roots.old if state.roots else "",
+        new_root=state.roots.new if state.roots else "",
+        members=sorted(state.proven),
+        proxies=state.seen,
+        started=state.started_at or now,
+        activated=state.activated_at,
+        finished=now,
+    )
+
+
+def _after(state: RotationState, event: RotationEvent) -> RotationState:
+    """The state after an event; raises Conflict where that can't act."""
+    phase = phase_after(state.phase, event, state.mode)
+    phase = phase if state.roots else phase_without_root(phase)
+    state = replace(state, mode=mode_after(event, state.mode))
+    if phase is state.phase:
+        return replace(state, phase_started_at=None) if event is RotationEvent.RESUME else state
+    seen = state.seen if phase in ENDS else 0
+    return replace(
+        state, phase=phase, phase_started_at=None, hold=None, proven_together=False, seen=seen, pause=timedelta()
+    )
+
+
+def _command_moves(state: RotationState) -> bool:
+    """Whether a command is about to move the rotation to another phase."""
+    return apply_commands(state)[0].phase is not state.phase
+
+
+def _hold(state: RotationState, blocked: Sequence[MemberOutcome], limit: timedelta, now: datetime) -> Hold | None:
+    refusals = [o for o in blocked if o.refused]
+    late = state.phase_started_at is not None and now - state.phase_started_at > limit
+    if not (refusals or late):
+        return None
+    first, *others = refusals or blocked
+    more = f" (and {len(others)} more)" if others else ""
+    blockers = [blocker for o in blocked for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
+    return Hold(reason=first.reason, message=first.message + more, blockers=blockers[:MAX_BLOCKERS])
+
+
+def _shortest_wait(blocked: Sequence[MemberOutcome]) -> timedelta:
+    """The shortest time that somebody asks to wait for; none if somebody asks for none."""
+    return timedelta(seconds=min(o.retry_after or 0 for o in blocked))

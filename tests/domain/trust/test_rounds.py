@@ -1,0 +1,333 @@
+"""What follows from a round of a rotation: proofs move it, lateness and refusals put it on hold, commands act."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
+from shared.domain.trust.phases import ENDS, Mode, Phase, Roots
+from shared.domain.trust.policy import TrustPolicy, Window
+from shared.domain.trust.roots import Rotation
+from shared.domain.trust.rounds import (
+    HOLD_POLL_INTERVAL,
+    apply_commands,
+    begin_round,
+    conclude_round,
+    members_to_try,
+    record_of,
+)
+from shared.domain.trust.state import Hold, MemberOutcome, RotationState, Round, RoundReport, StepProof
+
+NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain="prod.contoso.example", old="g1", new="g2", generation=2)
+ROOTS = Roots(old="aa", new="bb", old_version="1", new_version="2")
+POLICY = TrustPolicy()
+STATE = RotationState(rotation=ROTATION, phase=Phase.DISTRIBUTE, roots=ROOTS, phase_started_at=NOW)
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters"
+
+
+def proof(cluster: str, phase: Phase = Phase.DISTRIBUTE, at: datetime = NOW, seen: int = 7) -> MemberOutcome:
+    return MemberOutcome(cluster=cluster, phase=phase, proof=StepProof(at=at, seen=seen))
+
+
+def waits(cluster: str = f"{AT}/east", **more: object) -> MemberOutcome:
+    facts = {"cluster": cluster, "phase": Phase.DISTRIBUTE, "reason": "RollingOut", "message": "slow", **more}
+    return MemberOutcome(**facts)  # type: ignore[arg-type]
+
+
+def after(
+    state: RotationState, *outcomes: MemberOutcome, at: datetime = NOW, unavailable: tuple[MemberOutcome, ...] = ()
+) -> RotationState:
+    round = Round(state=state, members=[], unavailable=list(unavailable), policy=POLICY)
+    return conclude_round(RoundReport(round=round, outcomes=list(outcomes)), at)
+
+
+def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_part_is_done() -> None:
+    proven = after(STATE, proof("east"), proof("west"))
+    assert (proven.phase, proven.proven) == (Phase.DISTRIBUTE, {"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    assert after(proven, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True)).phase is Phase.ACTIVATE
+
+
+@pytest.mark.parametrize(
+    ("phase", "before"),
+    [
+        (Phase.DISTRIBUTE, Phase.PREPARE),
+        (Phase.SETTLE, Phase.ACTIVATE),
+        (Phase.RESETTLE, Phase.REISSUE),
+    ],
+)
+def test_what_members_have_proven_in_different_rounds_they_prove_together_before_the_phase_is_left(
+    phase: Phase, before: Phase
+) -> None:
+    fleet = dict.fromkeys(["east", "west"], POLICY)
+    state = replace(STATE, phase=phase, proven=dict.fromkeys(fleet, before))
+    first = after(state, proof("east", phase), waits("west", phase=phase))
+    assert [m.cluster for m in members_to_try(first, fleet)] == ["west"]
+    second = after(first, proof("west", phase))
+    assert [(m.cluster, m.phase) for m in members_to_try(second, fleet)] == [("east", phase), ("west", phase)]
+    changed = after(second, proof("west", phase), waits("east", phase=phase))
+    assert [m.cluster for m in members_to_try(changed, fleet)] == ["east", "west"]
+    together = after(changed, proof("east", phase), proof("west", phase))
+    assert members_to_try(together, fleet) == []
+    assert together.seen == 14
+
+
+def test_a_member_that_cannot_be_seen_does_not_make_the_others_prove_everything_again_and_again() -> None:
+    state = replace(STATE, proven={"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    assert members_to_try(state, {"east": POLICY}, ["west"]) == []
+
+
+def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
+    unavailable = waits(f"{AT}/west", reason="MemberStopped", refused=True)
+    state = after(STATE, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True), unavailable=(unavailable,))
+    assert state.phase is Phase.DISTRIBUTE
+    assert state.hold
+    assert (state.hold.reason, state.hold.blockers) == ("MemberStopped", ["west"])
+
+
+def test_waiting_is_no_hold_until_the_phase_has_taken_longer_than_the_policy_allows() -> None:
+    assert after(STATE, waits(), at=NOW + POLICY.distribute_within).hold is None
+    on_hold = after(STATE, waits(blockers=["east/shop/a"]), at=NOW + POLICY.distribute_within + timedelta(seconds=1))
+    assert on_hold.hold == Hold(reason="RollingOut", message="slow", blockers=["east/shop/a"])
+    assert on_hold.pause == HOLD_POLL_INTERVAL
+
+
+def test_a_refusal_holds_at_once_and_a_member_that_no_longer_refuses_resumes_the_rotation() -> None:
+    on_hold = after(STATE, waits(reason="OwnedByOther", refused=True), waits(f"{AT}/west"))
+    assert on_hold.hold
+    assert on_hold.hold.reason == "OwnedByOther"
+    assert on_hold.hold.blockers == ["east", "west"]
+    assert after(on_hold, waits()).hold is None
+
+
+def test_a_resume_gives_the_phase_its_time_anew() -> None:
+    late = NOW + POLICY.distribute_within * 2
+    state = begin_round(replace(STATE, commands=[RotationEvent.RESUME]), ["east"], late)
+    assert state.phase is Phase.DISTRIBUTE
+    assert after(state, waits(), at=late).hold is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "then"),
+    [
+        (Phase.DISTRIBUTE, Phase.WITHDRAW),
+        (Phase.ACTIVATE, Phase.REISSUE),
+        (Phase.SETTLE, Phase.REISSUE),
+        (Phase.RETIRE, Phase.RETIRE),
+    ],
+)
+def test_an_abort_goes_back_to_where_the_old_root_is_enough(phase: Phase, then: Phase) -> None:
+    assert begin_round(replace(STATE, phase=phase, commands=[RotationEvent.ABORT]), ["east"], NOW).phase is then
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [RotationEvent.RESUME],
+        [RotationEvent.SWIFT],
+        [RotationEvent.REPLACE],
+        [RotationEvent.REPLACE, RotationEvent.SWIFT, RotationEvent.RESUME],
+    ],
+)
+def test_an_abort_acts_whatever_other_commands_come_with_it(others: list[RotationEvent]) -> None:
+    late = NOW + timedelta(days=2)
+    for commands in ([*others, RotationEvent.ABORT], [RotationEvent.ABORT, *others]):
+        state = begin_round(replace(STATE, commands=commands), ["east"], late)
+        assert state.phase is Phase.WITHDRAW
+        assert state.commands == []
+        assert state.phase_started_at == late
+
+
+def test_of_commands_that_come_together_each_acts() -> None:
+    late = NOW + timedelta(days=2)
+    state = begin_round(
+        replace(STATE, phase=Phase.RETIRE, commands=[RotationEvent.ABORT, RotationEvent.RESUME, RotationEvent.SWIFT]),
+        ["east"],
+        late,
+    )
+    assert (state.phase, state.mode, state.phase_started_at) == (Phase.RETIRE, Mode.SWIFT, late)
+
+
+def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
+    state = begin_round(RotationState(rotation=ROTATION, commands=[RotationEvent.ABORT]), ["east"], NOW)
+    assert state.phase is Phase.ABORTED
+    assert members_to_try(state, {"east": POLICY}) == []
+    assert after(state) == state
+    assert after(state, unavailable=(waits(reason="MemberStopped", refused=True),)) == state
+    assert record_of(state, NOW).new_root == ""
+
+
+def test_a_member_that_has_left_is_forgotten_and_one_that_joins_begins_at_the_beginning() -> None:
+    state = begin_round(replace(STATE, proven={"east": Phase.DISTRIBUTE, "gone": Phase.PREPARE}), ["east", "new"], NOW)
+    assert set(state.proven) == {"east"}
+    assert [(m.cluster, m.phase) for m in members_to_try(state, dict.fromkeys(["east", "new"], POLICY))] == [
+        ("new", Phase.PREPARE)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "proven", "tried"),
+    [
+        (Phase.DISTRIBUTE, None, ["old", "new"]),  # both roots beside the old one alone: fine
+        (Phase.ACTIVATE, None, ["new"]),
+        (Phase.ACTIVATE, Phase.PREPARE, ["new"]),
+        (Phase.ACTIVATE, Phase.DISTRIBUTE, ["old", "new"]),
+        (Phase.RETIRE, Phase.ACTIVATE, ["new"]),
+        (Phase.RETIRE, Phase.SETTLE, ["old", "new"]),
+        (Phase.WITHDRAW, None, ["old", "new"]),
+        (Phase.REPLACE, None, ["old", "new"]),  # downtime is over the sooner
+    ],
+)
+def test_nobody_does_what_the_proxies_of_a_newcomer_could_not_bear_yet(
+    phase: Phase, proven: Phase | None, tried: list[str]
+) -> None:
+    before = {Phase.DISTRIBUTE: Phase.PREPARE, Phase.ACTIVATE: Phase.DISTRIBUTE, Phase.RETIRE: Phase.SETTLE}
+    by_cluster = {"old": before.get(phase, Phase.PREPARE)} | ({"new": proven} if proven else {})
+    mode = Mode.REPLACE if phase is Phase.REPLACE else Mode.ROUTINE
+    state = replace(STATE, phase=phase, mode=mode, proven=by_cluster)
+    assert [m.cluster for m in members_to_try(state, dict.fromkeys(["old", "new"], POLICY))] == tried
+    hidden = [m.cluster for m in members_to_try(state, {"old": POLICY}, ["new"])]
+    assert hidden == [c for c in tried if c == "old"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "command", "then"),
+    [
+        (Phase.SETTLE, RotationEvent.ABORT, Phase.REISSUE),
+        (Phase.DISTRIBUTE, RotationEvent.REPLACE, Phase.REPLACE),
+    ],
+)
+def test_no_proof_moves_a_rotation_that_a_command_is_about_to_move(
+    phase: Phase, command: RotationEvent, then: Phase
+) -> None:
+    state = after(replace(STATE, phase=phase, commands=[command]), done(phase))
+    assert (state.phase, state.commands) == (phase, [command])
+    assert begin_round(state, ["east"], NOW).phase is then
+
+
+@pytest.mark.parametrize(
+    "command", [RotationEvent.ABORT, RotationEvent.RESUME, RotationEvent.SWIFT, RotationEvent.REPLACE]
+)
+def test_a_command_that_moves_nothing_keeps_no_phase_from_being_left(command: RotationEvent) -> None:
+    left = after(replace(STATE, phase=Phase.RETIRE, commands=[command]), done(Phase.RETIRE))
+    assert (left.phase, left.commands) == (Phase.ROTATED, [command])
+
+
+def test_what_can_t_act_where_the_rotation_stands_is_refused_and_the_rest_acts() -> None:
+    commands = [RotationEvent.REPLACE, RotationEvent.ABORT, RotationEvent.SWIFT]
+    state, refused = apply_commands(replace(STATE, phase=Phase.RETIRE, commands=commands))
+    assert (state.phase, state.mode, state.commands) == (Phase.RETIRE, Mode.SWIFT, [])
+    assert {command: why.reason for command, why in refused.items()} == {
+        RotationEvent.ABORT: "NotAbortable",
+        RotationEvent.REPLACE: "NothingToReplace",
+    }
+    _, refused = apply_commands(replace(STATE, phase=Phase.ROTATED, commands=commands))
+    assert {why.reason for why in refused.values()} == {"RotationEnded"}
+    assert len(refused) == 3
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("roots", [ROOTS, None], ids=["roots", "no roots"])
+def test_any_commands_together_act_or_are_refused_each_as_it_would_be_one_after_the_other(
+    phase: Phase, mode: Mode, roots: Roots | None
+) -> None:
+    """An abort acts wherever it can, whatever is said with it."""
+    for commands in (list(some) for n in range(5) for some in permutations(COMMANDS, n)):
+        state = replace(STATE, phase=phase, mode=mode, roots=roots, commands=commands)
+        then, refused = apply_commands(state)
+        assert set(refused) <= set(commands)
+        assert (RotationEvent.ABORT in refused) is (
+            RotationEvent.ABORT in commands and (phase, RotationEvent.ABORT, mode) not in MOVES
+        )
+        if RotationEvent.ABORT in commands and RotationEvent.ABORT not in refused:
+            assert then.phase in (Phase.REISSUE, Phase.WITHDRAW if roots else Phase.ABORTED)
+        assert apply_commands(then) == (then, {})
+
+
+def done(phase: Phase) -> MemberOutcome:
+    """The fleet's own part of a phase, which it does when every member has proven that."""
+    return MemberOutcome(cluster="", phase=phase, fleet_done=True)
+
+
+def test_a_cluster_that_joins_when_only_haste_is_left_to_replacement_catches_up_like_any_other() -> None:
+    state = replace(STATE, phase=Phase.SETTLE, mode=Mode.REPLACE, proven={"old": Phase.ACTIVATE})
+    tried = members_to_try(state, dict.fromkeys(["old", "new"], POLICY))
+    assert [(m.cluster, m.phase) for m in tried] == [("new", Phase.PREPARE)]
+
+
+def test_leaves_count_as_renewed_only_since_the_last_member_s_issuer_was_proven() -> None:
+    state = replace(STATE, phase=Phase.ACTIVATE)
+    early, late = NOW + timedelta(minutes=1), NOW + timedelta(minutes=9)
+    state = after(state, proof("east", Phase.ACTIVATE, late), proof("west", Phase.ACTIVATE, early))
+    assert state.activated_at == late
+    assert after(state, proof("north", Phase.ACTIVATE, early)).activated_at == late
+
+
+def test_what_the_last_gate_saw_is_what_the_result_counts() -> None:
+    state = replace(STATE, phase=Phase.RETIRE, started_at=NOW, activated_at=NOW)
+    state = after(state, proof("east", Phase.RETIRE, seen=4), proof("west", Phase.RETIRE, seen=5))
+    ended = record_of(after(state, MemberOutcome(cluster="", phase=Phase.RETIRE, fleet_done=True)), NOW)
+    assert (ended.outcome, ended.proxies, ended.members) == (Phase.ROTATED, 9, ["east", "west"])
+
+
+def test_a_round_waits_as_long_as_all_who_are_blocked_ask_for() -> None:
+    assert after(STATE, waits(retry_after=3600), waits(retry_after=600)).pause == timedelta(minutes=10)
+    assert after(STATE, waits(retry_after=3600), waits()).pause == timedelta()
+
+
+def test_maintenance_windows_are_for_rotations_that_have_time() -> None:
+    policy = TrustPolicy(maintenance=(Window(opens="01:00", closes="02:00"),))
+    swift = replace(STATE, mode=Mode.SWIFT)
+    assert members_to_try(STATE, {"east": policy})[0].policy.maintenance
+    assert not members_to_try(swift, {"east": policy})[0].policy.maintenance
+
+
+@pytest.mark.parametrize(
+    ("phase", "command", "then"),
+    [
+        (Phase.SETTLE, RotationEvent.SWIFT, Phase.SETTLE),
+        (Phase.DISTRIBUTE, RotationEvent.SWIFT, Phase.DISTRIBUTE),
+        (Phase.DISTRIBUTE, RotationEvent.REPLACE, Phase.REPLACE),
+        (Phase.ACTIVATE, RotationEvent.REPLACE, Phase.ACTIVATE),  # the new root is everywhere: on, without waiting
+    ],
+)
+def test_a_rotation_under_way_goes_on_in_the_mode_that_is_asked_for(
+    phase: Phase, command: RotationEvent, then: Phase
+) -> None:
+    state = begin_round(replace(STATE, phase=phase, commands=[command]), ["east"], NOW)
+    assert (state.mode, state.phase) == (Mode(command), then)
+    assert begin_round(state, ["east"], NOW).mode is state.mode
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.sampled_from([None, *RotationEvent]))))
+def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
+    events: list[tuple[str, bool, RotationEvent | None]],
+) -> None:
+    state, clusters, last = RotationState(rotation=ROTATION, roots=ROOTS), {"a"}, set[str]()
+    for name, proves, command in events:
+        clusters ^= {name}
+        clusters |= {"a"}
+        state = begin_round(
+            replace(state, commands=[command] if command not in (None, RotationEvent.PROVEN) else []),
+            sorted(clusters),
+            NOW,
+        )
+        open = members_to_try(state, dict.fromkeys(sorted(clusters), POLICY))
+        outcomes = [proof(m.cluster, m.phase) if proves else waits(m.cluster, phase=m.phase) for m in open]
+        before = state
+        state = after(state, *(outcomes or [MemberOutcome(cluster="", phase=state.phase, fleet_done=True)]))
+        if state.phase is not before.phase:
+            assert not open
+            assert {before.proven[c] for c in clusters} == {before.phase}
+            assert clusters <= last or before.phase not in (Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE)
+        last = {o.cluster for o in outcomes if o.proof and o.phase is state.phase}
+        if state.phase in ENDS:
+            return
