@@ -120,7 +120,7 @@ async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> func.Htt
     """What protecting a cluster would change."""
     plan = await protection.request_plan(call.query.cluster_id)
     return _json(
-        200, {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": msgspec.to_builtins(plan.differences)}
+        200, {"plan": plan.hash, "vault": plan.protection.vault_id, "changes": msgspec.to_builtins(plan.differences)}
     )
 
 
@@ -135,7 +135,9 @@ async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> func.HttpR
 async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
     """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
     plans = await releases.request_plans(call.query.cluster_id)
-    told = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
+    told = [
+        {"plan": p.hash, "vault": p.protection.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans
+    ]
     return _json(200, {"releases": msgspec.to_builtins(told)})
 
 

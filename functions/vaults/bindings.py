@@ -36,48 +36,50 @@ MESHES = {"linkerd": LINKERD}
 SOON = timedelta(seconds=30)
 
 
-def bound(run: Runbook, wanted: Protection) -> Steps[None]:
+def bound(run: Runbook, protection: Protection) -> Steps[None]:
     """Bind the cluster's backup workloads; a cluster without a mesh has nobody to bind."""
-    if wanted.mesh not in MESHES:
+    if protection.mesh not in MESHES:
         return
-    run.phase("identity", cluster=wanted.cluster, mesh=wanted.mesh)
-    binding = yield from run.step(ensure_identity, wanted, every=SOON)
+    run.phase("identity", cluster=protection.cluster, mesh=protection.mesh)
+    binding = yield from run.step(ensure_identity, protection, every=SOON)
     yield from run.step(ensure_federation, binding, every=SOON)
     yield from run.step(ensure_policies, binding, every=SOON)
     yield from run.step(record_binding, binding, every=SOON)
 
 
-def unbound(run: Runbook, wanted: Protection) -> Steps[None]:
+def unbound(run: Runbook, protection: Protection) -> Steps[None]:
     """Take away what the backup workloads of a cluster that is gone were bound to."""
     for step in (close_binding, delete_identity):
-        yield from run.step(step, wanted, every=SOON)
+        yield from run.step(step, protection, every=SOON)
 
 
 @activity(app)
-async def ensure_identity(wanted: Protection) -> Binding:
+async def ensure_identity(protection: Protection) -> Binding:
     """The identity of the cluster's backup workloads."""
     identities = services().provisioner.workload_identities
-    found = await identities.identity(wanted)
+    found = await identities.identity(protection)
     if found is None:
-        await identities.create(wanted)
-    return known(wanted, found)
+        await identities.create(protection)
+    return known(protection, found)
 
 
 @activity(app)
 async def ensure_federation(binding: Binding) -> Binding:
     """The federated credential, which follows the cluster's issuer."""
-    identities, credential = services().provisioner.workload_identities, federation(binding.wanted)
-    if await identities.federation(binding.wanted) != credential:
-        await identities.federate(binding.wanted, credential)
+    identities, credential = services().provisioner.workload_identities, federation(binding.protection)
+    if await identities.federation(binding.protection) != credential:
+        await identities.federate(binding.protection, credential)
     return binding
 
 
 @activity(app)
 async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
-    mesh = MESHES[binding.wanted.mesh]
-    objects = [account_of(binding.client), *mesh.policies(hosts(binding.wanted))]
-    pending = mesh.pending(await services().provisioner.backup_namespaces.ensure(binding.wanted.cluster_id, objects))
+    mesh = MESHES[binding.protection.mesh]
+    objects = [account_of(binding.client), *mesh.policies(hosts(binding.protection))]
+    pending = mesh.pending(
+        await services().provisioner.backup_namespaces.ensure(binding.protection.cluster_id, objects)
+    )
     if pending:
         raise NotConverged("PolicyNotAccepted", pending)
     return binding
@@ -86,26 +88,26 @@ async def ensure_policies(binding: Binding) -> Binding:
 @activity(app)
 async def record_binding(binding: Binding) -> IdentityMapEntry:
     """The entry of the identity map; a changed one is its next version."""
-    return await _record(entry_of(binding, MESHES[binding.wanted.mesh]))
+    return await _record(entry_of(binding, MESHES[binding.protection.mesh]))
 
 
 @activity(app)
-async def close_binding(wanted: Protection) -> Protection:
+async def close_binding(protection: Protection) -> Protection:
     """The identity's last entry, by which it may do nothing."""
-    found = await services().provisioner.workload_identities.identity(wanted)
+    found = await services().provisioner.workload_identities.identity(protection)
     _, latest = await _versions(found[0]) if found else (0, None)
     if latest:
         await _record(closed(latest))
-    return wanted
+    return protection
 
 
 @activity(app)
-async def delete_identity(wanted: Protection) -> Protection:
+async def delete_identity(protection: Protection) -> Protection:
     """The identity is gone."""
     identities = services().provisioner.workload_identities
-    if await identities.identity(wanted):
-        await identities.delete(wanted)
-    return wanted
+    if await identities.identity(protection):
+        await identities.delete(protection)
+    return protection
 
 
 async def _record(entry: IdentityMapEntry) -> IdentityMapEntry:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from functions.engine.client import Client
 from functions.engine.logs import log
 from functions.restores.documents import history_of
-from functions.vaults import protection
+from functions.vaults.protection import protection_for
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
@@ -99,14 +99,14 @@ async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: 
 
 async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instance: CensusInstance | None) -> Standing:
     try:
-        wanted = protection.protection(cluster, policy)
+        protection = protection_for(cluster, policy)
     except MeshwardError as error:
         return unprotected(cluster, error.reason, error.message)
-    if wanted is None:
+    if protection is None:
         return unprotected(
             cluster, "NotAskedFor", "neither its tag meshward:protect nor the policy asks for protection"
         )
-    run = await client.latest(wanted.run)
+    run = await client.latest(protection.run)
     if run is None:
         return unprotected(cluster, "NotStarted", "nothing has begun to protect it; the next sweep does")
     if run.failure is not None:

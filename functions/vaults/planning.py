@@ -15,34 +15,38 @@ from shared.wiring import services
 class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A protection to be made; `plan` is the hash of the plan that was agreed on, empty if none was."""
 
-    wanted: Protection
+    protection: Protection
     plan: str = ""
 
 
-async def plan_now(wanted: Protection) -> ProtectionPlan:
+async def plan_now(protection: Protection) -> ProtectionPlan:
     """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
     resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
-    holders, vault = await vaults.holders(wanted), await vaults.vault(wanted)
+    holders, vault = await vaults.holders(protection), await vaults.vault(protection)
     seen = Seen(
         holders=tuple(holders),
         vault=vault,
-        deleted=tuple(await vaults.soft_deleted(wanted)) if vault and not holders else (),
-        guard=await services().provisioner.guards.guard(wanted, recovery=False) if vault and wanted.terms.guard else "",
-        account=await resources.account(wanted),
-        extension=await resources.extension(wanted),
-        access=await resources.trusted_access(wanted),
-        endpoint=await services().provisioner.private_endpoints.endpoint(wanted) if wanted.terms.subnet else None,
-        volumes=await volumes_now(wanted),
+        deleted=tuple(await vaults.soft_deleted(protection)) if vault and not holders else (),
+        guard=await services().provisioner.guards.guard(protection, recovery=False)
+        if vault and protection.terms.guard
+        else "",
+        account=await resources.account(protection),
+        extension=await resources.extension(protection),
+        access=await resources.trusted_access(protection),
+        endpoint=await services().provisioner.private_endpoints.endpoint(protection)
+        if protection.terms.subnet
+        else None,
+        volumes=await volumes_now(protection),
     )
-    known = [wanted.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]
+    known = [protection.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]
     granted = await services().provisioner.inventory.grants(known) if len(known) > 1 else []
-    return plan_of(wanted, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
+    return plan_of(protection, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
 
 
 @activity(app)
 async def plan_protection(order: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
-    plan = agreed(await plan_now(order.wanted), order.plan)
+    plan = agreed(await plan_now(order.protection), order.plan)
     if plan.instance and plan.differences:
-        log(ProtectionDrifted(cluster=plan.wanted.cluster_id, changes=plan.lines))
+        log(ProtectionDrifted(cluster=plan.protection.cluster_id, changes=plan.lines))
     return plan

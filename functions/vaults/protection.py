@@ -71,27 +71,27 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
         if written is None:
             log(OtherResourceWritten(event_id=event.id))
             return
-        wanted = await _wanted(written.cluster_id)
+        protection = await _protection(written.cluster_id)
     except MeshwardError as error:
         declined(error, event.id)
         raise
-    if wanted is None:
+    if protection is None:
         log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
     else:
-        await client.start_once("protect_cluster", wanted.run, ProtectionRequest(wanted=wanted))
+        await client.start_once("protect_cluster", protection.run, ProtectionRequest(protection=protection))
 
 
 async def request_plan(resource_id: str) -> ProtectionPlan:
     """What protecting the cluster would change now."""
-    return await plan_now(await _asking(resource_id))
+    return await plan_now(await _requested(resource_id))
 
 
 async def request_protection(client: Client, resource_id: str, plan: str) -> str:
     """Protect the cluster; the instance id. With the hash of a plan, it is that plan that is applied, or none."""
-    wanted = await _asking(resource_id)
+    protection = await _requested(resource_id)
     if plan:
-        agreed(await plan_now(wanted), plan)
-    return await _protect(client, ProtectionRequest(wanted=wanted, plan=plan))
+        agreed(await plan_now(protection), plan)
+    return await _protect(client, ProtectionRequest(protection=protection, plan=plan))
 
 
 async def sweep(client: Client) -> None:
@@ -99,40 +99,40 @@ async def sweep(client: Client) -> None:
     policy = await services().policy()
     for cluster in await services().provisioner.clusters.list():
         try:
-            wanted = protection(cluster, policy)
+            protection = protection_for(cluster, policy)
         except MeshwardError as error:
             log(ClusterLeftOut(cluster=cluster.id, reason=error.reason, error=error.message))
             continue
-        if wanted:
-            await _protect(client, ProtectionRequest(wanted=wanted))
+        if protection:
+            await _protect(client, ProtectionRequest(protection=protection))
 
 
 async def _protect(client: Client, order: ProtectionRequest) -> str:
     """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
-    first = await client.start_again("protect_cluster", order.wanted.run, order)
+    first = await client.start_again("protect_cluster", order.protection.run, order)
     run = await client.state(first)
     if run is None or not run.completed:
         return first
-    today = f"{order.wanted.run}-{services().now():%Y%m%d}"
+    today = f"{order.protection.run}-{services().now():%Y%m%d}"
     return await client.start_again("protect_cluster", today, order, completed=bool(order.plan))
 
 
-async def _asking(resource_id: str) -> Protection:
-    wanted = await _wanted(resource_id)
-    if wanted is None:
+async def _requested(resource_id: str) -> Protection:
+    protection = await _protection(resource_id)
+    if protection is None:
         raise PermanentError("NotOptedIn", "the cluster has no tag meshward:protect=true; set it and call again")
-    return wanted
+    return protection
 
 
-async def _wanted(resource_id: str) -> Protection | None:
+async def _protection(resource_id: str) -> Protection | None:
     check_ours(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
-    return protection(cluster, await services().policy())
+    return protection_for(cluster, await services().policy())
 
 
-def protection(cluster: Cluster, policy: Policy) -> Protection | None:
+def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
     """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
     terms = policy.at(cluster.tag(TRUST_DOMAIN_TAG), cluster.id).protect
     return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
@@ -141,62 +141,62 @@ def protection(cluster: Cluster, policy: Policy) -> Protection | None:
 @orchestrator(app)
 def protect_cluster(run: Runbook, order: ProtectionRequest) -> Steps[Protected]:
     """The runbook."""
-    wanted = order.wanted
-    run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
+    protection = order.protection
+    run.phase("plan", cluster=protection.cluster, vault=protection.vault)
     yield from run.scatter(SCATTER)
     plan = yield from run.step(plan_protection, order, every=SOON)
     if plan.differences:
-        run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
-        groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
+        run.phase("build", cluster=protection.cluster, vault=protection.vault, changes=plan.lines)
+        groups = [Group(protection=protection, name=name) for name in (protection.group, protection.snapshot_group)]
         yield from run.steps(*((ensure_group, group) for group in groups), every=PROBE)
     protected, _ = yield from run.chains(cluster_protected(run, plan), volumes_protected(run, plan))
-    run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
+    run.phase("protected", cluster=protection.cluster, vault=protection.vault)
     done: Protected = protected
     return done
 
 
 def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
-    wanted, redundancy = plan.wanted, plan.redundancy
+    protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
         _, redundancy = yield from run.chains(stored(run, plan), vaulted(run, plan))
     if not plan.instance:
-        run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
-        what = f"cluster {wanted.cluster} can't be protected"
-        yield from until_clean(run, start_validation, wanted, what)
-    run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
-    instance = plan.standing or (yield from run.step(ensure_instance, wanted, every=PROBE))
-    yield from bound(run, wanted)
+        run.phase("prove", cluster=protection.cluster, vault=protection.vault)
+        what = f"cluster {protection.cluster} can't be protected"
+        yield from until_clean(run, start_validation, protection, what)
+    run.phase("protect", cluster=protection.cluster, vault=protection.vault)
+    instance = plan.standing or (yield from run.step(ensure_instance, protection, every=PROBE))
+    yield from bound(run, protection)
     return Protected(
-        cluster_id=wanted.cluster_id,
-        vault_id=wanted.vault_id,
+        cluster_id=protection.cluster_id,
+        vault_id=protection.vault_id,
         instance_id=instance.id,
         protection=instance.protection,
         redundancy=redundancy,
         changes=plan.lines,
-        volumes=tuple(source.label for source in wanted.sources),
+        volumes=tuple(source.label for source in protection.sources),
     )
 
 
 def stored(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
-    wanted = plan.wanted
-    account = yield from run.step(ensure_storage, wanted, every=SOON)  # not to be seen before it is there
-    if wanted.terms.subnet:
-        yield from run.step(ensure_endpoint, wanted, every=PROBE)
-    installation = ExtensionInstallation(wanted=wanted, blob_url=account.blob_url)
+    protection = plan.protection
+    account = yield from run.step(ensure_storage, protection, every=SOON)  # not to be seen before it is there
+    if protection.terms.subnet:
+        yield from run.step(ensure_endpoint, protection, every=PROBE)
+    installation = ExtensionInstallation(protection=protection, blob_url=account.blob_url)
     extension = yield from run.step(ensure_extension, installation, every=PROBE)
-    roles = lacking(plan, extension_grants(wanted, extension.principal))
+    roles = lacking(plan, extension_grants(protection, extension.principal))
     yield from run.steps(*((ensure_role, role) for role in roles), every=PROBE)
 
 
 def vaulted(run: Runbook, plan: ProtectionPlan) -> Steps[str]:
     """The vault with all that ties it to the cluster; its redundancy."""
-    wanted = plan.wanted
-    first = [(ensure_role, role) for role in lacking(plan, cluster_grants(wanted))]
-    vault, *_ = yield from run.steps((ensure_vault, wanted), *first, every=PROBE)
-    roles = [(ensure_role, role) for role in lacking(plan, vault_grants(wanted, vault.principal))]
-    yield from run.steps((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
-    if wanted.terms.guard:
-        yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=False), every=PROBE)
+    protection = plan.protection
+    first = [(ensure_role, role) for role in lacking(plan, cluster_grants(protection))]
+    vault, *_ = yield from run.steps((ensure_vault, protection), *first, every=PROBE)
+    roles = [(ensure_role, role) for role in lacking(plan, vault_grants(protection, vault.principal))]
+    yield from run.steps((ensure_policy, protection), (ensure_trusted_access, protection), *roles, every=PROBE)
+    if protection.terms.guard:
+        yield from run.step(ensure_guard, Guarding(protection=protection, recovery=False), every=PROBE)
     return str(vault.redundancy)

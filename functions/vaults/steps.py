@@ -44,21 +44,21 @@ INSTALLING = 180.0  # seconds that an extension takes at least
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A resource group of a protection."""
 
-    wanted: Protection
+    protection: Protection
     name: str
 
 
 class Guarding(msgspec.Struct, frozen=True, kw_only=True):
     """A vault that a Resource Guard is to watch over: the Recovery Services vault (`recovery`) or the Backup vault."""
 
-    wanted: Protection
+    protection: Protection
     recovery: bool
 
 
 class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
     """The backup extension of a protection, which stores at this URL."""
 
-    wanted: Protection
+    protection: Protection
     blob_url: str
 
 
@@ -66,63 +66,63 @@ class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
 async def ensure_group(group: Group) -> Found:
     """A resource group, in the cluster's region if it must be made."""
     resources = services().provisioner.azure_resources
-    found = await resources.group(group.wanted, group.name)
-    return settled(f"resource group {group.name}", found or await resources.create_group(group.wanted, group.name))
+    found = await resources.group(group.protection, group.name)
+    return settled(f"resource group {group.name}", found or await resources.create_group(group.protection, group.name))
 
 
 @activity(app)
-async def ensure_storage(wanted: Protection) -> FoundAccount:
+async def ensure_storage(protection: Protection) -> FoundAccount:
     """The storage account, closed to everything but Entra identities over TLS, with its container."""
     resources = services().provisioner.azure_resources
-    found = await resources.account(wanted)
+    found = await resources.account(protection)
     if found is None or found.lax:
-        await resources.create_account(wanted)
+        await resources.create_account(protection)
         found = None
-    account = settled(f"storage account {wanted.account}", found)
-    if await resources.container(wanted) is None:
-        await resources.create_container(wanted)
+    account = settled(f"storage account {protection.account}", found)
+    if await resources.container(protection) is None:
+        await resources.create_container(protection)
     return account
 
 
 @activity(app)
-async def ensure_endpoint(wanted: Protection) -> Found:
+async def ensure_endpoint(protection: Protection) -> Found:
     """The private endpoint of the storage account, with its DNS record where the policy document names a zone."""
     endpoints = services().provisioner.private_endpoints
-    found = await endpoints.endpoint(wanted)
+    found = await endpoints.endpoint(protection)
     if found is None:
-        await endpoints.create_endpoint(wanted)
-    endpoint = settled(f"the private endpoint of storage account {wanted.account}", found)
-    if wanted.terms.dns_zone and await endpoints.record(wanted) is None:
-        await endpoints.create_record(wanted)
+        await endpoints.create_endpoint(protection)
+    endpoint = settled(f"the private endpoint of storage account {protection.account}", found)
+    if protection.terms.dns_zone and await endpoints.record(protection) is None:
+        await endpoints.create_record(protection)
     return endpoint
 
 
 @activity(app)
-async def ensure_vault(wanted: Protection) -> FoundVault:
+async def ensure_vault(protection: Protection) -> FoundVault:
     """The Backup vault, at least as strong as wanted."""
     vaults = services().provisioner.backup_vaults
-    found = await vaults.vault(wanted)
+    found = await vaults.vault(protection)
     if found is None:
-        await made(wanted, wanted.bar, vaults.create_vault)
-    return await hardened(wanted, wanted.bar, found, vaults.harden_vault)
+        await made(protection, protection.bar, vaults.create_vault)
+    return await hardened(protection, protection.bar, found, vaults.harden_vault)
 
 
 async def made(
-    wanted: Protection, bar: VaultRequirements, create: Callable[[Protection, Redundancy], Awaitable[None]]
+    protection: Protection, bar: VaultRequirements, create: Callable[[Protection, Redundancy], Awaitable[None]]
 ) -> None:
     """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
     terms = bar.terms
     try:
-        await create(wanted, terms.redundancy)
+        await create(protection, terms.redundancy)
     except PermanentError as error:
         if terms.redundancy_fallback is None or not names_redundancy(error.reason):
             raise
         log(RedundancyFellBack(vault=bar.what, redundancy=terms.redundancy_fallback, error=error.message))
-        await create(wanted, terms.redundancy_fallback)
+        await create(protection, terms.redundancy_fallback)
 
 
 async def hardened(
-    wanted: Protection,
+    protection: Protection,
     bar: VaultRequirements,
     found: FoundVault | None,
     harden: Callable[[Protection, FoundVault], Awaitable[None]],
@@ -130,7 +130,7 @@ async def hardened(
     """The vault, at least as strong as the bar."""
     vault = strong(bar, found)
     if weak := weaknesses(bar, vault):
-        await harden(wanted, at_least(bar, vault))
+        await harden(protection, at_least(bar, vault))
         raise NotConverged("Hardening", f"{bar.what} is hardened: {'; '.join(weak)}")
     return vault
 
@@ -138,39 +138,39 @@ async def hardened(
 @activity(app)
 async def ensure_guard(guarding: Guarding) -> Guarding:
     """The Resource Guard of the policy document watches over the vault."""
-    guards, wanted = services().provisioner.guards, guarding.wanted
-    found = await guards.guard(wanted, recovery=guarding.recovery)
-    if unguarded(wanted.recovery_bar if guarding.recovery else wanted.bar, found):
-        await guards.tie(wanted, recovery=guarding.recovery)
+    guards, protection = services().provisioner.guards, guarding.protection
+    found = await guards.guard(protection, recovery=guarding.recovery)
+    if unguarded(protection.recovery_bar if guarding.recovery else protection.bar, found):
+        await guards.tie(protection, recovery=guarding.recovery)
     return guarding
 
 
 @activity(app)
-async def ensure_policy(wanted: Protection) -> Found:
+async def ensure_policy(protection: Protection) -> Found:
     """The vault's backup policy, beside those that were there before."""
     vaults = services().provisioner.backup_vaults
-    return await vaults.policy(wanted) or await vaults.create_policy(wanted)
+    return await vaults.policy(protection) or await vaults.create_policy(protection)
 
 
 @activity(app)
 async def ensure_extension(installation: ExtensionInstallation) -> FoundExtension:
     """The backup extension, storing to our account."""
-    resources, wanted = services().provisioner.azure_resources, installation.wanted
-    found = await resources.extension(wanted)
+    resources, protection = services().provisioner.azure_resources, installation.protection
+    found = await resources.extension(protection)
     if found is None:
-        await resources.create_extension(wanted, installation.blob_url)
-        raise NotConverged("Asked", f"the backup extension of cluster {wanted.cluster} was asked for", INSTALLING)
-    return installed(wanted, found)
+        await resources.create_extension(protection, installation.blob_url)
+        raise NotConverged("Asked", f"the backup extension of cluster {protection.cluster} was asked for", INSTALLING)
+    return installed(protection, found)
 
 
 @activity(app)
-async def ensure_trusted_access(wanted: Protection) -> Found:
+async def ensure_trusted_access(protection: Protection) -> Found:
     """The vault's access to the cluster's API server."""
     resources = services().provisioner.azure_resources
-    found = await resources.trusted_access(wanted)
+    found = await resources.trusted_access(protection)
     if found is None:
-        await resources.create_trusted_access(wanted)
-    return settled(f"the trusted access of cluster {wanted.cluster}", found)
+        await resources.create_trusted_access(protection)
+    return settled(f"the trusted access of cluster {protection.cluster}", found)
 
 
 @activity(app)
@@ -181,24 +181,24 @@ async def ensure_role(grant: Grant) -> Grant:
 
 
 @activity(app)
-async def start_validation(wanted: Protection) -> Validation:
+async def start_validation(protection: Protection) -> Validation:
     """Ask Azure Backup whether it could protect the cluster now."""
-    return await services().provisioner.backup_vaults.start_validation(wanted)
+    return await services().provisioner.backup_vaults.start_validation(protection)
 
 
 @activity(app)
 async def finish_validation(validation: Validation) -> OperationResult:
     """What the validation found."""
     found = await services().provisioner.backup_vaults.operation(validation)
-    return concluded(f"the validation of the backup of cluster {validation.wanted.cluster}", found)
+    return concluded(f"the validation of the backup of cluster {validation.protection.cluster}", found)
 
 
 @activity(app)
-async def ensure_instance(wanted: Protection) -> FoundInstance:
+async def ensure_instance(protection: Protection) -> FoundInstance:
     """The backup instance, going by the wanted policy, with its protection configured."""
     vaults = services().provisioner.backup_vaults
-    found = await vaults.instance(wanted)
-    if found is None or not same(found.policy, wanted.policy_id):
-        await vaults.put_instance(wanted)
+    found = await vaults.instance(protection)
+    if found is None or not same(found.policy, protection.policy_id):
+        await vaults.put_instance(protection)
         found = None
-    return protected(wanted, found)
+    return protected(protection, found)

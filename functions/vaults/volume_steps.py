@@ -19,42 +19,44 @@ from shared.wiring import services
 class SourceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A share or machine of a protection."""
 
-    wanted: Protection
+    protection: Protection
     source: DataSource
 
 
-async def volumes_now(wanted: Protection) -> SeenVolumes:
+async def volumes_now(protection: Protection) -> SeenVolumes:
     """What is there of the volumes: two reads, and up to three for each volume that isn't protected."""
-    if not wanted.sources:
+    if not protection.sources:
         return SeenVolumes()
-    vault = await services().provisioner.recovery_vaults.vault(wanted)
-    items = await services().provisioner.share_backups.items(wanted) if vault else []
-    guard = await services().provisioner.guards.guard(wanted, recovery=True) if vault and wanted.terms.guard else ""
+    vault = await services().provisioner.recovery_vaults.vault(protection)
+    items = await services().provisioner.share_backups.items(protection) if vault else []
+    guard = (
+        await services().provisioner.guards.guard(protection, recovery=True) if vault and protection.terms.guard else ""
+    )
     seen = SeenVolumes(vault=vault, items=tuple(items), guard=guard)
-    candidates = [await _candidate(wanted, source) for source in wanted.sources if seen.item(source) is None]
+    candidates = [await _candidate(protection, source) for source in protection.sources if seen.item(source) is None]
     return msgspec.structs.replace(seen, candidates=tuple(candidates))
 
 
-async def _candidate(wanted: Protection, source: DataSource) -> SourceCandidate:
+async def _candidate(protection: Protection, source: DataSource) -> SourceCandidate:
     outer = services()
     backups = outer.provisioner.share_backups if source.kind == "share" else outer.provisioner.machine_backups
-    return await backups.candidate(wanted, source)
+    return await backups.candidate(protection, source)
 
 
 @activity(app)
-async def ensure_recovery_vault(wanted: Protection) -> FoundVault:
+async def ensure_recovery_vault(protection: Protection) -> FoundVault:
     """The Recovery Services vault, at least as strong as wanted."""
     vaults = services().provisioner.recovery_vaults
-    found = await vaults.vault(wanted)
+    found = await vaults.vault(protection)
     if found is None:
-        await made(wanted, wanted.recovery_bar, vaults.create_vault)
-    return await hardened(wanted, wanted.recovery_bar, found, vaults.harden_vault)
+        await made(protection, protection.recovery_bar, vaults.create_vault)
+    return await hardened(protection, protection.recovery_bar, found, vaults.harden_vault)
 
 
 class SourcePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Shares or machines of a protection."""
 
-    wanted: Protection
+    protection: Protection
     kind: str
 
 
@@ -62,16 +64,16 @@ class SourcePolicy(msgspec.Struct, frozen=True, kw_only=True):
 async def ensure_source_policy(kind: SourcePolicy) -> Found:
     """The vault's backup policy for shares or machines, written once."""
     vaults = services().provisioner.recovery_vaults
-    return await vaults.policy(kind.wanted, kind.kind) or await vaults.create_policy(kind.wanted, kind.kind)
+    return await vaults.policy(kind.protection, kind.kind) or await vaults.create_policy(kind.protection, kind.kind)
 
 
 @activity(app)
 async def start_registration(volume: SourceRequest) -> VolumeOperation:
     """Ask the vault to take in the share's account."""
-    wanted, share = volume.wanted, volume.source
-    there = await services().provisioner.share_backups.registered(wanted, share)
-    operation = "" if there else await services().provisioner.share_backups.register(wanted, share)
-    return VolumeOperation(wanted=wanted, source=share, operation=operation)
+    protection, share = volume.protection, volume.source
+    there = await services().provisioner.share_backups.registered(protection, share)
+    operation = "" if there else await services().provisioner.share_backups.register(protection, share)
+    return VolumeOperation(protection=protection, source=share, operation=operation)
 
 
 @activity(app)
@@ -83,8 +85,8 @@ async def finish_registration(asked: VolumeOperation) -> OperationResult:
 @activity(app)
 async def start_inquiry(volume: SourceRequest) -> VolumeOperation:
     """Ask the vault to look which shares the account has: before, it knows none."""
-    operation = await services().provisioner.share_backups.inquire(volume.wanted, volume.source)
-    return VolumeOperation(wanted=volume.wanted, source=volume.source, operation=operation)
+    operation = await services().provisioner.share_backups.inquire(volume.protection, volume.source)
+    return VolumeOperation(protection=volume.protection, source=volume.source, operation=operation)
 
 
 @activity(app)
@@ -96,17 +98,19 @@ async def finish_inquiry(asked: VolumeOperation) -> OperationResult:
 @activity(app)
 async def start_protecting(volume: SourceRequest) -> VolumeOperation:
     """Ask the vault to protect the share or machine by the wanted policy."""
-    wanted, source, backups = volume.wanted, volume.source, services().provisioner.share_backups
-    item = next((item for item in await backups.items(wanted) if item.of(source)), None)
-    if item and same(item.policy, wanted.source_policy_id(source.kind)):
-        return VolumeOperation(wanted=wanted, source=source)
+    protection, source, backups = volume.protection, volume.source, services().provisioner.share_backups
+    item = next((item for item in await backups.items(protection) if item.of(source)), None)
+    if item and same(item.policy, protection.source_policy_id(source.kind)):
+        return VolumeOperation(protection=protection, source=source)
     if source.kind == "machine":
-        sent = await services().provisioner.machine_backups.protect(wanted, source)
-        return VolumeOperation(wanted=wanted, source=source, operation=sent)
-    id = item.id if item else await backups.protectable(wanted, source)
+        sent = await services().provisioner.machine_backups.protect(protection, source)
+        return VolumeOperation(protection=protection, source=source, operation=sent)
+    id = item.id if item else await backups.protectable(protection, source)
     if not id:
-        raise NotConverged("ShareNotFound", f"{wanted.recovery_bar.what} hasn't found {source.label} yet")
-    return VolumeOperation(wanted=wanted, source=source, operation=await backups.protect(wanted, source, id))
+        raise NotConverged("ShareNotFound", f"{protection.recovery_bar.what} hasn't found {source.label} yet")
+    return VolumeOperation(
+        protection=protection, source=source, operation=await backups.protect(protection, source, id)
+    )
 
 
 @activity(app)

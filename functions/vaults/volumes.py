@@ -30,28 +30,28 @@ from shared.domain.vaults.volumes import DataSource
 
 def volumes_protected(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """Protect the volumes; raises PermanentError, once the rest is protected, for those that can't be."""
-    wanted, todo = plan.wanted, plan.volumes
+    protection, todo = plan.protection, plan.volumes
     if todo.changes:
-        vault = yield from run.step(ensure_recovery_vault, wanted, every=PROBE)
-        roles = [(ensure_role, role) for role in lacking(plan, share_grants(wanted, vault.principal))]
+        vault = yield from run.step(ensure_recovery_vault, protection, every=PROBE)
+        roles = [(ensure_role, role) for role in lacking(plan, share_grants(protection, vault.principal))]
         kinds = dict.fromkeys(source.kind for source in todo.sources)
-        policies = [(ensure_source_policy, SourcePolicy(wanted=wanted, kind=kind)) for kind in kinds]
+        policies = [(ensure_source_policy, SourcePolicy(protection=protection, kind=kind)) for kind in kinds]
         yield from run.steps(*policies, *roles)
-        if wanted.terms.guard:
-            yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=True), every=PROBE)
+        if protection.terms.guard:
+            yield from run.step(ensure_guard, Guarding(protection=protection, recovery=True), every=PROBE)
         sources = groupby(todo.sources, key=lambda source: (source.kind, source.source_id))
-        yield from run.chains(*(_held(run, wanted, list(some)) for _, some in sources))
+        yield from run.chains(*(_held(run, protection, list(some)) for _, some in sources))
     if todo.refused:
         raise PermanentError("VolumesRefused", "; ".join(todo.refused))
 
 
-def _held(run: Runbook, wanted: Protection, sources: list[DataSource]) -> Steps[None]:
+def _held(run: Runbook, protection: Protection, sources: list[DataSource]) -> Steps[None]:
     """A machine, or the shares of one account, in turn: the vault takes one change of an account at a time."""
-    first = SourceRequest(wanted=wanted, source=sources[0])
+    first = SourceRequest(protection=protection, source=sources[0])
     if first.source.kind == "share":
-        account = f"storage account {first.source.account} can't be registered with {wanted.recovery_bar.what}"
+        account = f"storage account {first.source.account} can't be registered with {protection.recovery_bar.what}"
         yield from until_clean(run, start_registration, first, account)
         yield from until_clean(run, start_inquiry, first, account)
     for source in sources:
-        volume = SourceRequest(wanted=wanted, source=source)
+        volume = SourceRequest(protection=protection, source=source)
         yield from until_clean(run, start_protecting, volume, f"{source.label} isn't protected")

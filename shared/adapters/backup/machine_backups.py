@@ -19,35 +19,35 @@ if TYPE_CHECKING:
 class MachineBackups(Management):
     """Backups of virtual machines."""
 
-    async def candidate(self, wanted: Protection, machine: DataSource) -> SourceCandidate:
+    async def candidate(self, protection: Protection, machine: DataSource) -> SourceCandidate:
         """What is known of a machine that the vault doesn't protect."""
         with translated(f"looking for {machine.label}"):
-            found = await unless_absent(self._machines(wanted).virtual_machines.get(machine.group, machine.name))
+            found = await unless_absent(self._machines(protection).virtual_machines.get(machine.group, machine.name))
         if found is None:
             return SourceCandidate(source=machine, exists=False)
-        holder = await self._holder(wanted, machine)
+        holder = await self._holder(protection, machine)
         return SourceCandidate(source=machine, exists=True, region=found.location, vault=holder)
 
-    async def _holder(self, wanted: Protection, machine: DataSource) -> str:
+    async def _holder(self, protection: Protection, machine: DataSource) -> str:
         """The vault (resource id) that protects the machine, empty if none does."""
         from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
 
         asked = BackupStatusRequest(resource_type="VM", resource_id=machine.source_id)
         with translated(f"asking which vault holds {machine.label}"):
-            found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
+            found = await self._client(protection).backup_status.get(azure_region=protection.location, parameters=asked)
         return found.vault_id or ""
 
-    async def protect(self, wanted: Protection, machine: DataSource) -> str:
+    async def protect(self, protection: Protection, machine: DataSource) -> str:
         """Ask for the machine's protection, or for the policy that it should go by; the operation."""
         from azure.mgmt.recoveryservicesbackup import models
 
         item = models.AzureIaaSComputeVMProtectedItem(
-            policy_id=wanted.source_policy_id("machine"), source_resource_id=machine.source_id
+            policy_id=protection.source_policy_id("machine"), source_resource_id=machine.source_id
         )
         name, sent = f"iaasvmcontainerv2;{machine.group};{machine.name}", OperationSeen()
         with translated(f"protecting {machine.label}"):
-            await self._client(wanted).protected_items.begin_create_or_update(
-                **vault_keywords(wanted),
+            await self._client(protection).protected_items.begin_create_or_update(
+                **vault_keywords(protection),
                 fabric_name="Azure",
                 container_name=f"iaasvmcontainer;{name}",
                 protected_item_name=f"vm;{name}",
@@ -57,12 +57,12 @@ class MachineBackups(Management):
             )
         return sent.id
 
-    def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
+    def _client(self, protection: Protection) -> "RecoveryServicesBackupClient":
         from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-        return self.client(RecoveryServicesBackupClient, wanted.subscription)
+        return self.client(RecoveryServicesBackupClient, protection.subscription)
 
-    def _machines(self, wanted: Protection) -> "ComputeManagementClient":
+    def _machines(self, protection: Protection) -> "ComputeManagementClient":
         from azure.mgmt.compute.aio import ComputeManagementClient
 
-        return self.client(ComputeManagementClient, wanted.subscription)
+        return self.client(ComputeManagementClient, protection.subscription)

@@ -32,20 +32,20 @@ _START = "2024-01-01T02:00:00Z"
 class RecoveryVaults(Management):
     """Reads give None for what isn't there."""
 
-    async def vault(self, wanted: Protection) -> FoundVault | None:
+    async def vault(self, protection: Protection) -> FoundVault | None:
         """The cluster's Recovery Services vault."""
-        with translated(f"reading {wanted.recovery_bar.what}"):
-            found = await unless_absent(self._vaults(wanted).get(wanted.group, wanted.recovery_vault))
+        with translated(f"reading {protection.recovery_bar.what}"):
+            found = await unless_absent(self._vaults(protection).get(protection.group, protection.recovery_vault))
         return _vault(found) if found else None
 
-    async def create_vault(self, wanted: Protection, redundancy: Redundancy) -> None:
+    async def create_vault(self, protection: Protection, redundancy: Redundancy) -> None:
         """Ask for the vault with everything that can't be changed or should not be weaker."""
         from azure.mgmt.recoveryservices import models
 
-        terms, storage = wanted.terms, models.VaultPropertiesRedundancySettings
+        terms, storage = protection.terms, models.VaultPropertiesRedundancySettings
         body = models.Vault(
-            location=wanted.location,
-            tags=wanted.tags,
+            location=protection.location,
+            tags=protection.tags,
             sku=models.Sku(name="RS0", tier="Standard"),
             identity=models.IdentityData(type="SystemAssigned"),
             properties=models.VaultProperties(
@@ -53,65 +53,67 @@ class RecoveryVaults(Management):
                     standard_tier_storage_redundancy=redundancy, cross_region_restore="Disabled"
                 ),
                 security_settings=_security(
-                    terms.soft_delete, terms.soft_delete_days, wanted.recovery_bar.immutability
+                    terms.soft_delete, terms.soft_delete_days, protection.recovery_bar.immutability
                 ),
                 public_network_access=_public(terms.public_network),
             ),
         )
-        with translated(f"creating {wanted.recovery_bar.what}"):
-            await self._vaults(wanted).begin_create_or_update(wanted.group, wanted.recovery_vault, body, polling=False)
+        with translated(f"creating {protection.recovery_bar.what}"):
+            await self._vaults(protection).begin_create_or_update(
+                protection.group, protection.recovery_vault, body, polling=False
+            )
 
-    async def harden_vault(self, wanted: Protection, better: FoundVault) -> None:
+    async def harden_vault(self, protection: Protection, better: FoundVault) -> None:
         """Ask for the security settings of this better vault."""
         from azure.mgmt.recoveryservices import models
 
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
         properties = models.VaultProperties(security_settings=security, public_network_access=_public(better.public))
-        with translated(f"hardening {wanted.recovery_bar.what}"):
-            await self._vaults(wanted).begin_update(
-                wanted.group, wanted.recovery_vault, models.PatchVault(properties=properties), polling=False
+        with translated(f"hardening {protection.recovery_bar.what}"):
+            await self._vaults(protection).begin_update(
+                protection.group, protection.recovery_vault, models.PatchVault(properties=properties), polling=False
             )
 
-    async def delete_vault(self, wanted: Protection) -> None:
+    async def delete_vault(self, protection: Protection) -> None:
         """Ask for the vault's deletion, which Azure refuses while something is in it."""
-        with translated(f"deleting {wanted.recovery_bar.what}"):
-            await self._vaults(wanted).begin_delete(wanted.group, wanted.recovery_vault, polling=False)
+        with translated(f"deleting {protection.recovery_bar.what}"):
+            await self._vaults(protection).begin_delete(protection.group, protection.recovery_vault, polling=False)
 
-    async def policy(self, wanted: Protection, kind: str) -> Found | None:
+    async def policy(self, protection: Protection, kind: str) -> Found | None:
         """The vault's backup policy for shares or machines."""
-        name = source_policy(kind, wanted.terms)
-        with translated(f"reading policy {name} of {wanted.recovery_bar.what}"):
+        name = source_policy(kind, protection.terms)
+        with translated(f"reading policy {name} of {protection.recovery_bar.what}"):
             found = await unless_absent(
-                self._policies(wanted).get(
-                    vault_name=wanted.recovery_vault, resource_group_name=wanted.group, policy_name=name
+                self._policies(protection).get(
+                    vault_name=protection.recovery_vault, resource_group_name=protection.group, policy_name=name
                 )
             )
         return Found(state="Succeeded") if found else None
 
-    async def create_policy(self, wanted: Protection, kind: str) -> Found:
+    async def create_policy(self, protection: Protection, kind: str) -> Found:
         """Make the policy; backups of shares are snapshots beside them, those of machines go to the vault."""
         from azure.mgmt.recoveryservicesbackup.models import ProtectionPolicyResource
 
-        name = source_policy(kind, wanted.terms)
-        policy = _of_shares(wanted.terms) if kind == "share" else _of_machines(wanted.terms)
-        with translated(f"creating policy {name} of {wanted.recovery_bar.what}"):
-            await self._policies(wanted).create_or_update(
-                vault_name=wanted.recovery_vault,
-                resource_group_name=wanted.group,
+        name = source_policy(kind, protection.terms)
+        policy = _of_shares(protection.terms) if kind == "share" else _of_machines(protection.terms)
+        with translated(f"creating policy {name} of {protection.recovery_bar.what}"):
+            await self._policies(protection).create_or_update(
+                vault_name=protection.recovery_vault,
+                resource_group_name=protection.group,
                 policy_name=name,
                 parameters=ProtectionPolicyResource(properties=policy),
             )
         return Found(state="Succeeded")
 
-    def _vaults(self, wanted: Protection) -> "VaultsOperations":
+    def _vaults(self, protection: Protection) -> "VaultsOperations":
         from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
 
-        return self.client(RecoveryServicesClient, wanted.subscription).vaults
+        return self.client(RecoveryServicesClient, protection.subscription).vaults
 
-    def _policies(self, wanted: Protection) -> "ProtectionPoliciesOperations":
+    def _policies(self, protection: Protection) -> "ProtectionPoliciesOperations":
         from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-        return self.client(RecoveryServicesBackupClient, wanted.subscription).protection_policies
+        return self.client(RecoveryServicesBackupClient, protection.subscription).protection_policies
 
 
 def _vault(found: "Vault") -> FoundVault:

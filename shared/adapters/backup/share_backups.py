@@ -26,15 +26,15 @@ _SHARES = "workloadType eq 'AzureFileShare'"
 class ShareBackups(Management):
     """Backups of file shares."""
 
-    async def items(self, wanted: Protection) -> list[FoundItem]:
+    async def items(self, protection: Protection) -> list[FoundItem]:
         """All that the cluster's vault protects."""
-        listed = self._client(wanted).backup_protected_items.list(**vault_keywords(wanted))
-        with translated(f"listing what {wanted.recovery_bar.what} protects"):
+        listed = self._client(protection).backup_protected_items.list(**vault_keywords(protection))
+        with translated(f"listing what {protection.recovery_bar.what} protects"):
             return [_item(found) async for found in listed]
 
-    async def candidate(self, wanted: Protection, share: DataSource) -> SourceCandidate:
+    async def candidate(self, protection: Protection, share: DataSource) -> SourceCandidate:
         """What is known of a share that the vault doesn't protect."""
-        storage = self._storage(wanted)
+        storage = self._storage(protection)
         with translated(f"looking for {share.label}"):
             account = await unless_absent(storage.storage_accounts.get_properties(share.group, share.account))
             if account is None:
@@ -43,10 +43,10 @@ class ShareBackups(Management):
         if found is None:
             return SourceCandidate(source=share, exists=False)
         return SourceCandidate(
-            source=share, exists=True, region=account.location, vault=await self._holder(wanted, share)
+            source=share, exists=True, region=account.location, vault=await self._holder(protection, share)
         )
 
-    async def _holder(self, wanted: Protection, share: DataSource) -> str:
+    async def _holder(self, protection: Protection, share: DataSource) -> str:
         """The vault (resource id) that the share's account is registered with, empty if there is none."""
         from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
 
@@ -54,19 +54,19 @@ class ShareBackups(Management):
             resource_type="AzureFileShare", resource_id=share.source_id, po_logical_name=share.name
         )
         with translated(f"asking which vault holds {share.account}"):
-            found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
+            found = await self._client(protection).backup_status.get(azure_region=protection.location, parameters=asked)
         return found.vault_id or ""
 
-    async def registered(self, wanted: Protection, share: DataSource) -> bool:
+    async def registered(self, protection: Protection, share: DataSource) -> bool:
         """Whether the share's account is registered with the cluster's vault."""
-        containers = self._client(wanted).protection_containers
+        containers = self._client(protection).protection_containers
         with translated(f"reading the registration of {share.account}"):
             found: Any = await unless_absent(
-                containers.get(**vault_keywords(wanted), fabric_name=_FABRIC, container_name=_container(share))
+                containers.get(**vault_keywords(protection), fabric_name=_FABRIC, container_name=_container(share))
             )
         return bool(found and found.properties and found.properties.registration_status == "Registered")
 
-    async def register(self, wanted: Protection, share: DataSource) -> str:
+    async def register(self, protection: Protection, share: DataSource) -> str:
         """Ask for the registration of the share's account by the vault's identity; the operation."""
         from azure.mgmt.recoveryservicesbackup import models
 
@@ -79,8 +79,8 @@ class ShareBackups(Management):
         )
         sent = OperationSeen()
         with translated(f"registering storage account {share.account}"):
-            await self._client(wanted).protection_containers.begin_register(
-                **vault_keywords(wanted),
+            await self._client(protection).protection_containers.begin_register(
+                **vault_keywords(protection),
                 fabric_name=_FABRIC,
                 container_name=_container(share),
                 parameters=models.ProtectionContainerResource(properties=container),
@@ -89,12 +89,12 @@ class ShareBackups(Management):
             )
         return sent.id
 
-    async def inquire(self, wanted: Protection, share: DataSource) -> str:
+    async def inquire(self, protection: Protection, share: DataSource) -> str:
         """Ask the vault to look which shares the account has; the operation."""
         sent = OperationSeen()
         with translated(f"inquiring after the shares of {share.account}"):
-            await self._client(wanted).protection_containers.inquire(
-                **vault_keywords(wanted),
+            await self._client(protection).protection_containers.inquire(
+                **vault_keywords(protection),
                 fabric_name=_FABRIC,
                 container_name=_container(share),
                 filter=_SHARES,
@@ -107,11 +107,11 @@ class ShareBackups(Management):
         from azure.core.exceptions import HttpResponseError
 
         sent = OperationSeen()
-        results = self._client(asked.wanted).protection_container_operation_results
+        results = self._client(asked.protection).protection_container_operation_results
         with translated(f"following an operation on {asked.source.account}"):
             try:
                 await results.get(
-                    **vault_keywords(asked.wanted),
+                    **vault_keywords(asked.protection),
                     fabric_name=_FABRIC,
                     container_name=_container(asked.source),
                     operation_id=asked.operation,
@@ -126,18 +126,18 @@ class ShareBackups(Management):
                 )
         return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
 
-    async def protectable(self, wanted: Protection, share: DataSource) -> str:
+    async def protectable(self, protection: Protection, share: DataSource) -> str:
         """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
-        listed = self._client(wanted).backup_protectable_items.list(
-            **vault_keywords(wanted), filter=f"{_STORAGE} and {_SHARES}"
+        listed = self._client(protection).backup_protectable_items.list(
+            **vault_keywords(protection), filter=f"{_STORAGE} and {_SHARES}"
         )
-        with translated(f"listing the shares that {wanted.recovery_bar.what} can protect"):
+        with translated(f"listing the shares that {protection.recovery_bar.what} can protect"):
             found: list[Any] = [item async for item in listed]
         named = (item for item in found if item.properties.friendly_name == share.name)
         of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
-    async def protect(self, wanted: Protection, share: DataSource, id: str) -> str:
+    async def protect(self, protection: Protection, share: DataSource, id: str) -> str:
         """Ask for the share's protection, or for the policy that it should go by; the operation.
 
         `id` is that of the protected or of the protectable item.
@@ -145,12 +145,12 @@ class ShareBackups(Management):
         from azure.mgmt.recoveryservicesbackup import models
 
         item = models.AzureFileshareProtectedItem(
-            policy_id=wanted.source_policy_id("share"), source_resource_id=share.source_id
+            policy_id=protection.source_policy_id("share"), source_resource_id=share.source_id
         )
         sent = OperationSeen()
         with translated(f"protecting {share.label}"):
-            await self._client(wanted).protected_items.begin_create_or_update(
-                **vault_keywords(wanted),
+            await self._client(protection).protected_items.begin_create_or_update(
+                **vault_keywords(protection),
                 fabric_name=_FABRIC,
                 **_names(id),
                 parameters=models.ProtectedItemResource(properties=item),
@@ -161,43 +161,45 @@ class ShareBackups(Management):
 
     async def on_item(self, asked: VolumeOperation) -> FoundOperation:
         """How an operation on a protected item stands."""
-        statuses = self._client(asked.wanted).backup_operation_statuses
+        statuses = self._client(asked.protection).backup_operation_statuses
         with translated(f"following the protection of {asked.source.label}"):
-            found: Any = await statuses.get(**vault_keywords(asked.wanted), operation_id=asked.operation)
+            found: Any = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
         error = found.error
         return FoundOperation(
             state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
         )
 
-    async def delete(self, wanted: Protection, item: FoundItem) -> None:
+    async def delete(self, protection: Protection, item: FoundItem) -> None:
         """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
         with translated(f"deleting the backups of {item.name}"):
-            await self._client(wanted).protected_items.delete(
-                **vault_keywords(wanted), fabric_name=_FABRIC, **_names(item.id)
+            await self._client(protection).protected_items.delete(
+                **vault_keywords(protection), fabric_name=_FABRIC, **_names(item.id)
             )
 
-    async def accounts(self, wanted: Protection) -> list[str]:
+    async def accounts(self, protection: Protection) -> list[str]:
         """The containers (names) as which storage accounts are registered with the cluster's vault."""
-        listed = self._client(wanted).backup_protection_containers.list(**vault_keywords(wanted), filter=_STORAGE)
-        with translated(f"listing the storage accounts of {wanted.recovery_bar.what}"):
+        listed = self._client(protection).backup_protection_containers.list(
+            **vault_keywords(protection), filter=_STORAGE
+        )
+        with translated(f"listing the storage accounts of {protection.recovery_bar.what}"):
             return [container.name or "" async for container in listed]
 
-    async def unregister(self, wanted: Protection, container: str) -> None:
+    async def unregister(self, protection: Protection, container: str) -> None:
         """Ask for the end of a storage account's registration, which takes its lock away."""
         with translated(f"unregistering {container}"):
-            await self._client(wanted).protection_containers.unregister(
-                **vault_keywords(wanted), fabric_name=_FABRIC, container_name=container
+            await self._client(protection).protection_containers.unregister(
+                **vault_keywords(protection), fabric_name=_FABRIC, container_name=container
             )
 
-    def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
+    def _client(self, protection: Protection) -> "RecoveryServicesBackupClient":
         from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-        return self.client(RecoveryServicesBackupClient, wanted.subscription)
+        return self.client(RecoveryServicesBackupClient, protection.subscription)
 
-    def _storage(self, wanted: Protection) -> "StorageManagementClient":
+    def _storage(self, protection: Protection) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
-        return self.client(StorageManagementClient, wanted.subscription)
+        return self.client(StorageManagementClient, protection.subscription)
 
 
 class OperationSeen:
@@ -211,9 +213,9 @@ class OperationSeen:
         self.id = last_segment(answer.http_response.headers.get("Location", ""))
 
 
-def vault_keywords(wanted: Protection) -> dict[str, str]:
+def vault_keywords(protection: Protection) -> dict[str, str]:
     """The cluster's Recovery Services vault, as the SDK's operations want it named."""
-    return {"vault_name": wanted.recovery_vault, "resource_group_name": wanted.group}
+    return {"vault_name": protection.recovery_vault, "resource_group_name": protection.group}
 
 
 def _container(share: DataSource) -> str:

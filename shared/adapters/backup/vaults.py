@@ -36,43 +36,45 @@ class BackupVaults:
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
         self._management = Management(settings, credential, **options)
 
-    async def vault(self, wanted: Protection) -> FoundVault | None:
+    async def vault(self, protection: Protection) -> FoundVault | None:
         """The cluster's Backup vault."""
-        with translated(f"reading Backup vault {wanted.vault}"):
-            found = await unless_absent(self._client(wanted).backup_vaults.get(wanted.group, wanted.vault))
+        with translated(f"reading Backup vault {protection.vault}"):
+            found = await unless_absent(self._client(protection).backup_vaults.get(protection.group, protection.vault))
         return _vault(found) if found else None
 
-    async def create_vault(self, wanted: Protection, redundancy: Redundancy) -> None:
+    async def create_vault(self, protection: Protection, redundancy: Redundancy) -> None:
         """Ask for the vault with everything that can't be changed or should not be weaker."""
         from azure.mgmt.dataprotection import models
 
-        terms = wanted.terms
+        terms = protection.terms
         features = models.FeatureSettings(
             cross_region_restore_settings=models.CrossRegionRestoreSettings(state="Disabled")
         )
         body = models.BackupVaultResource(
-            location=wanted.location,
-            tags=wanted.tags,
+            location=protection.location,
+            tags=protection.tags,
             identity=models.DppIdentityDetails(type="SystemAssigned"),
             properties=models.BackupVault(
                 storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],
-                security_settings=_security(terms.soft_delete, terms.soft_delete_days, wanted.bar.immutability),
+                security_settings=_security(terms.soft_delete, terms.soft_delete_days, protection.bar.immutability),
                 feature_settings=features,
             ),
         )
-        with translated(f"creating Backup vault {wanted.vault}"):
-            await self._client(wanted).backup_vaults.begin_create_or_update(
-                wanted.group, wanted.vault, body, polling=False
+        with translated(f"creating Backup vault {protection.vault}"):
+            await self._client(protection).backup_vaults.begin_create_or_update(
+                protection.group, protection.vault, body, polling=False
             )
 
-    async def harden_vault(self, wanted: Protection, better: FoundVault) -> None:
+    async def harden_vault(self, protection: Protection, better: FoundVault) -> None:
         """Ask for the security settings of this better vault."""
         from azure.mgmt.dataprotection.models import PatchBackupVaultInput, PatchResourceRequestInput
 
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
         body = PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
-        with translated(f"hardening Backup vault {wanted.vault}"):
-            await self._client(wanted).backup_vaults.begin_update(wanted.group, wanted.vault, body, polling=False)
+        with translated(f"hardening Backup vault {protection.vault}"):
+            await self._client(protection).backup_vaults.begin_update(
+                protection.group, protection.vault, body, polling=False
+            )
 
     async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
         """The vaults of a resource group, with their tags; none if there is no such group."""
@@ -87,108 +89,115 @@ class BackupVaults:
                 return []
         return [TaggedVault(id=v.id or "", location=v.location or "", tags=dict(v.tags or {})) for v in found]
 
-    async def delete_vault(self, wanted: Protection) -> None:
+    async def delete_vault(self, protection: Protection) -> None:
         """Ask for the vault's deletion, which Azure refuses while something is in it."""
-        with translated(f"deleting Backup vault {wanted.vault}"):
-            await self._client(wanted).backup_vaults.begin_delete(wanted.group, wanted.vault, polling=False)
+        with translated(f"deleting Backup vault {protection.vault}"):
+            await self._client(protection).backup_vaults.begin_delete(protection.group, protection.vault, polling=False)
 
-    async def policy(self, wanted: Protection) -> Found | None:
+    async def policy(self, protection: Protection) -> Found | None:
         """The vault's backup policy."""
-        name = wanted.terms.backup_policy
-        with translated(f"reading policy {name} of Backup vault {wanted.vault}"):
-            found = await unless_absent(self._client(wanted).backup_policies.get(wanted.group, wanted.vault, name))
+        name = protection.terms.backup_policy
+        with translated(f"reading policy {name} of Backup vault {protection.vault}"):
+            found = await unless_absent(
+                self._client(protection).backup_policies.get(protection.group, protection.vault, name)
+            )
         return Found(state="Succeeded") if found else None
 
-    async def create_policy(self, wanted: Protection) -> Found:
+    async def create_policy(self, protection: Protection) -> Found:
         """Make the policy, which keeps its backups beside the cluster."""
         from azure.mgmt.dataprotection.models import BaseBackupPolicyResource
 
-        name = wanted.terms.backup_policy
-        with translated(f"creating policy {name} of Backup vault {wanted.vault}"):
-            await self._client(wanted).backup_policies.create_or_update(
-                wanted.group, wanted.vault, name, BaseBackupPolicyResource(properties=_policy(wanted.terms))
+        name = protection.terms.backup_policy
+        with translated(f"creating policy {name} of Backup vault {protection.vault}"):
+            await self._client(protection).backup_policies.create_or_update(
+                protection.group, protection.vault, name, BaseBackupPolicyResource(properties=_policy(protection.terms))
             )
         return Found(state="Succeeded")
 
-    async def holders(self, wanted: Protection) -> list[FoundInstance]:
+    async def holders(self, protection: Protection) -> list[FoundInstance]:
         """The backup instances of the cluster, in whatever vault."""
-        client = self._client(wanted)
-        with translated(f"looking for backup instances of cluster {wanted.cluster}"):
-            found = [i async for i in client.backup_instances_extension_routing.list(wanted.cluster_id)]
+        client = self._client(protection)
+        with translated(f"looking for backup instances of cluster {protection.cluster}"):
+            found = [i async for i in client.backup_instances_extension_routing.list(protection.cluster_id)]
         return [_found(instance) for instance in found]
 
-    async def start_validation(self, wanted: Protection) -> Validation:
+    async def start_validation(self, protection: Protection) -> Validation:
         """Ask Azure Backup whether it could protect the cluster now."""
         from azure.mgmt.dataprotection.models import ValidateForBackupRequest
 
         sent: list[str] = []
-        with translated(f"validating the backup of cluster {wanted.cluster}"):
-            await self._client(wanted).backup_instances.begin_validate_for_backup(
-                wanted.group,
-                wanted.vault,
-                ValidateForBackupRequest(backup_instance=_instance(wanted)),
+        with translated(f"validating the backup of cluster {protection.cluster}"):
+            await self._client(protection).backup_instances.begin_validate_for_backup(
+                protection.group,
+                protection.vault,
+                ValidateForBackupRequest(backup_instance=_instance(protection)),
                 polling=False,
                 raw_response_hook=lambda answer: sent.append(answer.http_response.headers["Azure-AsyncOperation"]),
             )
-        return Validation(wanted=wanted, operation=last_segment(sent[-1]))
+        return Validation(protection=protection, operation=last_segment(sent[-1]))
 
     async def operation(self, validation: Validation) -> FoundOperation:
         """The operation of a validation."""
-        wanted = validation.wanted
-        with translated(f"reading the validation of cluster {wanted.cluster}"):
-            found = await self._client(wanted).operation_status_backup_vault_context.get(
-                wanted.group, wanted.vault, validation.operation
+        protection = validation.protection
+        with translated(f"reading the validation of cluster {protection.cluster}"):
+            found = await self._client(protection).operation_status_backup_vault_context.get(
+                protection.group, protection.vault, validation.operation
             )
         error = found.error
         return FoundOperation(
             state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
         )
 
-    async def instance(self, wanted: Protection) -> FoundInstance | None:
+    async def instance(self, protection: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""
-        with translated(f"reading the backup instance of cluster {wanted.cluster}"):
+        with translated(f"reading the backup instance of cluster {protection.cluster}"):
             found = await unless_absent(
-                self._client(wanted).backup_instances.get(wanted.group, wanted.vault, wanted.instance)
+                self._client(protection).backup_instances.get(protection.group, protection.vault, protection.instance)
             )
         return _found(found) if found else None
 
-    async def put_instance(self, wanted: Protection) -> None:
+    async def put_instance(self, protection: Protection) -> None:
         """Ask for the backup instance, or for the policy that it should go by."""
         from azure.mgmt.dataprotection.models import BackupInstanceResource
 
-        with translated(f"protecting cluster {wanted.cluster}"):
-            await self._client(wanted).backup_instances.begin_create_or_update(
-                wanted.group,
-                wanted.vault,
-                wanted.instance,
-                BackupInstanceResource(properties=_instance(wanted)),
+        with translated(f"protecting cluster {protection.cluster}"):
+            await self._client(protection).backup_instances.begin_create_or_update(
+                protection.group,
+                protection.vault,
+                protection.instance,
+                BackupInstanceResource(properties=_instance(protection)),
                 polling=False,
             )
 
-    async def instances(self, wanted: Protection) -> list[str]:
+    async def instances(self, protection: Protection) -> list[str]:
         """The names of all backup instances in the cluster's vault."""
-        with translated(f"listing the backup instances of Backup vault {wanted.vault}"):
-            return [i.name or "" async for i in self._client(wanted).backup_instances.list(wanted.group, wanted.vault)]
+        with translated(f"listing the backup instances of Backup vault {protection.vault}"):
+            return [
+                i.name or ""
+                async for i in self._client(protection).backup_instances.list(protection.group, protection.vault)
+            ]
 
-    async def delete_instance(self, wanted: Protection, name: str) -> None:
+    async def delete_instance(self, protection: Protection, name: str) -> None:
         """Ask for the deletion of a backup instance, which the vault keeps soft-deleted."""
         with translated(f"deleting backup instance {name}"):
-            await self._client(wanted).backup_instances.begin_delete(wanted.group, wanted.vault, name, polling=False)
+            await self._client(protection).backup_instances.begin_delete(
+                protection.group, protection.vault, name, polling=False
+            )
 
-    async def soft_deleted(self, wanted: Protection) -> list[SoftDeleted]:
+    async def soft_deleted(self, protection: Protection) -> list[SoftDeleted]:
         """The deleted backup instances that the vault still keeps."""
-        listed = self._client(wanted).deleted_backup_instances.list(wanted.group, wanted.vault)
-        with translated(f"listing what was deleted from Backup vault {wanted.vault}"):
+        listed = self._client(protection).deleted_backup_instances.list(protection.group, protection.vault)
+        with translated(f"listing what was deleted from Backup vault {protection.vault}"):
             return [_soft_deleted(instance) async for instance in listed]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._management.close()
 
-    def _client(self, wanted: Protection) -> "DataProtectionMgmtClient":
+    def _client(self, protection: Protection) -> "DataProtectionMgmtClient":
         from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
-        return self._management.client(DataProtectionMgmtClient, wanted.subscription)
+        return self._management.client(DataProtectionMgmtClient, protection.subscription)
 
 
 def _vault(found: "BackupVaultResource") -> FoundVault:
@@ -260,21 +269,21 @@ def _policy(terms: ProtectPolicy) -> "BackupPolicy":
     return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[taken, kept])
 
 
-def _instance(wanted: Protection) -> "BackupInstance":
+def _instance(protection: Protection) -> "BackupInstance":
     from azure.mgmt.dataprotection import models
 
     source: dict[str, Any] = {
         "datasource_type": _AKS,
         "resource_type": "Microsoft.ContainerService/managedclusters",
-        "resource_id": wanted.cluster_id,
-        "resource_uri": wanted.cluster_id,
-        "resource_name": wanted.cluster,
-        "resource_location": wanted.location,
+        "resource_id": protection.cluster_id,
+        "resource_uri": protection.cluster_id,
+        "resource_name": protection.cluster,
+        "resource_location": protection.location,
     }
     parameters = models.PolicyParameters(
         data_store_parameters_list=[
             models.AzureOperationalStoreParameters(
-                data_store_type="OperationalStore", resource_group_id=wanted.snapshot_group_id
+                data_store_type="OperationalStore", resource_group_id=protection.snapshot_group_id
             )
         ],
         backup_datasource_parameters_list=[
@@ -285,8 +294,8 @@ def _instance(wanted: Protection) -> "BackupInstance":
     )
     return models.BackupInstance(
         object_type="BackupInstance",
-        friendly_name=f"{wanted.cluster}/{wanted.cluster}",
+        friendly_name=f"{protection.cluster}/{protection.cluster}",
         data_source_info=models.Datasource(object_type="Datasource", **source),
         data_source_set_info=models.DatasourceSet(object_type="DatasourceSet", **source),
-        policy_info=models.PolicyInfo(policy_id=wanted.policy_id, policy_parameters=parameters),
+        policy_info=models.PolicyInfo(policy_id=protection.policy_id, policy_parameters=parameters),
     )

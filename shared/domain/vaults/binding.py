@@ -45,7 +45,7 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """A protection and the identity of its backup workloads, by object id and client id."""
 
-    wanted: Protection
+    protection: Protection
     principal: str
     client: str
 
@@ -67,36 +67,37 @@ IDENTITY = Document(
 )
 
 
-def identity_name(wanted: Protection) -> str:
+def identity_name(protection: Protection) -> str:
     """The user-assigned identity, named after the vault."""
-    return f"id-{wanted.vault.removeprefix('bv-')}"
+    return f"id-{protection.vault.removeprefix('bv-')}"
 
 
-def known(wanted: Protection, found: tuple[str, str] | None) -> Binding:
+def known(protection: Protection, found: tuple[str, str] | None) -> Binding:
     """The binding to an identity that was found, by object id and client id."""
     if found is None:
-        raise NotConverged("Asked", f"identity {identity_name(wanted)} was asked for")
-    return Binding(wanted=wanted, principal=found[0], client=found[1])
+        raise NotConverged("Asked", f"identity {identity_name(protection)} was asked for")
+    return Binding(protection=protection, principal=found[0], client=found[1])
 
 
-def federation(wanted: Protection) -> Federation:
+def federation(protection: Protection) -> Federation:
     """The credential that ties the cluster's service account to the identity; raises PermanentError without issuer."""
-    if not wanted.oidc_issuer:
+    if not protection.oidc_issuer:
         raise PermanentError(
             "NoTokenIssuer",
-            f"cluster {wanted.cluster} issues no tokens that Entra could take: az aks update -g {wanted.cluster_group} "
-            f"-n {wanted.cluster} --enable-oidc-issuer --enable-workload-identity",
+            f"cluster {protection.cluster} issues no tokens that Entra could take: "
+            f"az aks update -g {protection.cluster_group} -n {protection.cluster} "
+            "--enable-oidc-issuer --enable-workload-identity",
         )
-    return Federation(issuer=wanted.oidc_issuer)
+    return Federation(issuer=protection.oidc_issuer)
 
 
-def hosts(wanted: Protection) -> list[str]:
+def hosts(protection: Protection) -> list[str]:
     """What backup workloads may reach on port 443: Entra's tokens, Azure Backup, their store (Azure Backup docs)."""
     return [
         "login.microsoftonline.com",
         "management.azure.com",
         "*.backup.windowsazure.com",
-        f"{wanted.account}.blob.core.windows.net",
+        f"{protection.account}.blob.core.windows.net",
     ]
 
 
@@ -110,28 +111,28 @@ def policy(kind: str, name: str, **spec: Any) -> Object:
     return {"kind": kind, "metadata": _named(name), "spec": spec}
 
 
-def covers(found: Any, wanted: Any) -> bool:
+def covers(found: Any, desired: Any) -> bool:
     """Whether everything wanted stands in what was found; API servers add defaults to it."""
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(covers(found.get(key), wanted[key]) for key in wanted)
-    if isinstance(wanted, list):
-        same = isinstance(found, list) and len(found) == len(wanted)
-        return same and all(covers(f, w) for f, w in zip(found, wanted, strict=True))
-    return bool(found == wanted)
+    if isinstance(desired, Mapping):
+        return isinstance(found, Mapping) and all(covers(found.get(key), desired[key]) for key in desired)
+    if isinstance(desired, list):
+        same = isinstance(found, list) and len(found) == len(desired)
+        return same and all(covers(f, w) for f, w in zip(found, desired, strict=True))
+    return bool(found == desired)
 
 
 def entry_of(binding: Binding, mesh: MeshBinding) -> IdentityMapEntry:
     """The entry of the identity map; raises PermanentError for a workload that has no name in the mesh."""
-    wanted = binding.wanted
-    if not wanted.trust_domain:
-        raise PermanentError("NoTrustDomain", f"cluster {wanted.cluster} has no tag meshward:trust-domain")
+    protection = binding.protection
+    if not protection.trust_domain:
+        raise PermanentError("NoTrustDomain", f"cluster {protection.cluster} has no tag meshward:trust-domain")
     return IdentityMapEntry(
         principal=binding.principal,
-        mesh=wanted.mesh,
-        mesh_identity=mesh.identity(wanted.trust_domain),
-        cluster_id=wanted.cluster_id,
-        vault_id=wanted.vault_id,
-        items=(wanted.instance_id,),
+        mesh=protection.mesh,
+        mesh_identity=mesh.identity(protection.trust_domain),
+        cluster_id=protection.cluster_id,
+        vault_id=protection.vault_id,
+        items=(protection.instance_id,),
         actions=ACTIONS,
     )
 

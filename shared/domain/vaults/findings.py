@@ -94,7 +94,7 @@ class FoundOperation(Found, frozen=True, kw_only=True):
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
     """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
 
-    wanted: Protection
+    protection: Protection
     operation: str = ""
 
 
@@ -196,45 +196,45 @@ def at_least(bar: VaultRequirements, vault: FoundVault) -> FoundVault:
     )
 
 
-def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtension:
+def installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
     """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: it may be wanted."""
-    if found is not None and found.account.lower() != wanted.account:
+    if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
             "ExtensionElsewhere",
-            f"the backup extension of cluster {wanted.cluster} stores backups in account {found.account or '?'}, "
-            f"not in {wanted.account}; remove the extension if nobody needs it and start again",
+            f"the backup extension of cluster {protection.cluster} stores backups in account {found.account or '?'}, "
+            f"not in {protection.account}; remove the extension if nobody needs it and start again",
         )
-    extension = settled(f"the backup extension of cluster {wanted.cluster}", found)
+    extension = settled(f"the backup extension of cluster {protection.cluster}", found)
     if not extension.principal:
-        raise NotConverged("NoIdentity", f"the backup extension of cluster {wanted.cluster} has no identity yet")
+        raise NotConverged("NoIdentity", f"the backup extension of cluster {protection.cluster} has no identity yet")
     return extension
 
 
-def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
+def unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not _ours(wanted, h)]
+    others = [_vault(h) for h in holders if not _ours(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
-            f"cluster {wanted.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
+            f"cluster {protection.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
             "stop that protection, or remove the tag meshward:protect from the cluster",
         )
     return next(iter(holders), None)
 
 
-def undeleted(wanted: Protection, deleted: Sequence[SoftDeleted]) -> None:
+def undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
-    ours = next((d for d in deleted if same(d.name, wanted.instance)), None)
+    ours = next((d for d in deleted if same(d.name, protection.instance)), None)
     if ours:
         raise PermanentError(
             "InstanceSoftDeleted",
-            f"the backup of cluster {wanted.cluster} was deleted and {wanted.bar.what} keeps it until {ours.day}; "
-            "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
+            f"the backup of cluster {protection.cluster} was deleted and {protection.bar.what} keeps it until "
+            f"{ours.day}; undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
 
 
-def _ours(wanted: Protection, holder: FoundInstance) -> bool:
-    return same(holder.id, wanted.instance_id)
+def _ours(protection: Protection, holder: FoundInstance) -> bool:
+    return same(holder.id, protection.instance_id)
 
 
 def _vault(holder: FoundInstance) -> str:
@@ -252,15 +252,15 @@ def concluded(what: str, found: FoundOperation) -> OperationResult:
     return OperationResult(code=found.code or found.state, message=found.words)
 
 
-def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:
+def protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
     """The cluster's backup instance, once Azure Backup calls its protection configured."""
-    instance = settled(f"backup instance {wanted.instance}", found)
+    instance = settled(f"backup instance {protection.instance}", found)
     if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
-        raise NotConverged(service_code(instance.protection), f"cluster {wanted.cluster} is being protected")
+        raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
     if instance.protection != CONFIGURED:
         raise PermanentError(
             service_code(instance.protection) if instance.protection else "NotProtected",
-            f"cluster {wanted.cluster} isn't protected: {instance.words or 'no reason given'}",
+            f"cluster {protection.cluster} isn't protected: {instance.words or 'no reason given'}",
         )
     return instance
 

@@ -67,7 +67,7 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     are those of the cluster itself, `volumes` those of what it names besides.
     """
 
-    wanted: Protection
+    protection: Protection
     changes: tuple[Change, ...]
     granted: tuple[str, ...]
     instance: bool
@@ -83,7 +83,7 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hash(self) -> str:
         """SHA-256 of what is wanted and what would change, the same in whatever case Azure writes the ids in it."""
-        told = msgspec.json.encode([self.wanted, self.differences], order="deterministic")
+        told = msgspec.json.encode([self.protection, self.differences], order="deterministic")
         return hashlib.sha256(told.lower()).hexdigest()
 
     @property
@@ -92,26 +92,31 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(change.line for change in self.differences)
 
 
-def plan_of(wanted: Protection, seen: Seen) -> ProtectionPlan:
+def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
-    instance = unclaimed(wanted, seen.holders)
-    undeleted(wanted, seen.deleted)
+    instance = unclaimed(protection, seen.holders)
+    undeleted(protection, seen.deleted)
     with suppress(NotConverged):
-        strong(wanted.bar, seen.vault)
+        strong(protection.bar, seen.vault)
     with suppress(NotConverged):
-        installed(wanted, seen.extension)
+        installed(protection, seen.extension)
     with suppress(NotConverged):
-        strong(wanted.recovery_bar, seen.volumes.vault)
+        strong(protection.recovery_bar, seen.volumes.vault)
     configured = instance is not None and instance.protection == CONFIGURED
-    changes = (*_storage(wanted, seen), *_vault(wanted, seen), *_backup(wanted, instance), *_rights(wanted, seen))
+    changes = (
+        *_storage(protection, seen),
+        *_vault(protection, seen),
+        *_backup(protection, instance),
+        *_rights(protection, seen),
+    )
     return ProtectionPlan(
-        wanted=wanted,
+        protection=protection,
         changes=changes,
         granted=seen.granted,
         instance=instance is not None,
         redundancy=seen.vault.redundancy if seen.vault else "",
         standing=instance if configured and not changes else None,
-        volumes=volume_plan(wanted, seen.volumes, seen.granted),
+        volumes=volume_plan(protection, seen.volumes, seen.granted),
     )
 
 
@@ -120,7 +125,7 @@ def agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
     if expected and expected != plan.hash:
         raise Conflict(
             "PlanChanged",
-            f"the plan for cluster {plan.wanted.cluster} is {plan.hash} by now; look at it and call again",
+            f"the plan for cluster {plan.protection.cluster} is {plan.hash} by now; look at it and call again",
         )
     return plan
 
@@ -130,40 +135,40 @@ def lacking(plan: ProtectionPlan, grants: Iterable[Grant]) -> list[Grant]:
     return [grant for grant in grants if grant.name not in plan.granted]
 
 
-def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
+def _storage(protection: Protection, seen: Seen) -> Iterator[Change]:
     if seen.account is None:
-        yield Change(act="create", what=f"storage account {wanted.account}")
+        yield Change(act="create", what=f"storage account {protection.account}")
     elif seen.account.lax:
         yield Change(
-            act="close", what=f"storage account {wanted.account}", why="it is open to more than Entra over TLS"
+            act="close", what=f"storage account {protection.account}", why="it is open to more than Entra over TLS"
         )
-    if wanted.terms.subnet and seen.endpoint is None:
-        yield Change(act="create", what=f"private endpoint of storage account {wanted.account}")
+    if protection.terms.subnet and seen.endpoint is None:
+        yield Change(act="create", what=f"private endpoint of storage account {protection.account}")
     if seen.extension is None:
-        yield Change(act="install", what=f"the backup extension of cluster {wanted.cluster}")
+        yield Change(act="install", what=f"the backup extension of cluster {protection.cluster}")
 
 
-def _vault(wanted: Protection, seen: Seen) -> Iterator[Change]:
+def _vault(protection: Protection, seen: Seen) -> Iterator[Change]:
     if seen.vault is None:
-        yield Change(act="create", what=wanted.bar.what)
-    elif weak := weaknesses(wanted.bar, seen.vault):
-        yield Change(act="harden", what=wanted.bar.what, why="; ".join(weak))
-    if unguarded(wanted.bar, seen.guard):
-        yield Change(act="guard", what=wanted.bar.what, why="no Resource Guard watches over it")
+        yield Change(act="create", what=protection.bar.what)
+    elif weak := weaknesses(protection.bar, seen.vault):
+        yield Change(act="harden", what=protection.bar.what, why="; ".join(weak))
+    if unguarded(protection.bar, seen.guard):
+        yield Change(act="guard", what=protection.bar.what, why="no Resource Guard watches over it")
 
 
-def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Change]:
-    policy = wanted.terms.backup_policy
+def _backup(protection: Protection, instance: FoundInstance | None) -> Iterator[Change]:
+    policy = protection.terms.backup_policy
     if instance is None:
-        yield Change(act="create", what=f"backup instance {wanted.instance}, by policy {policy}")
-    elif not same(instance.policy, wanted.policy_id):
+        yield Change(act="create", what=f"backup instance {protection.instance}, by policy {policy}")
+    elif not same(instance.policy, protection.policy_id):
         why = f"it goes by {name_of(instance.policy)}"
-        yield Change(act="move", what=f"backup instance {wanted.instance} to policy {policy}", why=why)
+        yield Change(act="move", what=f"backup instance {protection.instance} to policy {policy}", why=why)
 
 
-def _rights(wanted: Protection, seen: Seen) -> Iterator[Change]:
+def _rights(protection: Protection, seen: Seen) -> Iterator[Change]:
     if seen.access is None:
-        yield Change(act="grant", what=f"trusted access to cluster {wanted.cluster}")
-    for grant in grants(wanted, *seen.principals):
+        yield Change(act="grant", what=f"trusted access to cluster {protection.cluster}")
+    for grant in grants(protection, *seen.principals):
         if grant.name not in seen.granted:
             yield Change(act="grant", what=f"role {grant.role} on {grant.scope}", why="its identity lacks it")

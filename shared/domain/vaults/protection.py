@@ -208,35 +208,35 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
     )
 
 
-def grants(wanted: Protection, vault: str, extension: str) -> list[Grant]:
+def grants(protection: Protection, vault: str, extension: str) -> list[Grant]:
     """The roles that `az dataprotection enable-backup` assigns, for the vault's and the extension's identity."""
-    return [*cluster_grants(wanted), *vault_grants(wanted, vault), *extension_grants(wanted, extension)]
+    return [*cluster_grants(protection), *vault_grants(protection, vault), *extension_grants(protection, extension)]
 
 
-def cluster_grants(wanted: Protection) -> list[Grant]:
+def cluster_grants(protection: Protection) -> list[Grant]:
     """What the cluster's own identity needs, which is there from the start."""
-    return [Grant(principal=wanted.cluster_principal, role=CONTRIBUTOR, scope=wanted.snapshot_group_id)]
+    return [Grant(principal=protection.cluster_principal, role=CONTRIBUTOR, scope=protection.snapshot_group_id)]
 
 
-def vault_grants(wanted: Protection, vault: str) -> list[Grant]:
+def vault_grants(protection: Protection, vault: str) -> list[Grant]:
     """What the Backup vault's identity needs."""
     held = [
-        (READER, wanted.cluster_id),
-        (READER, wanted.snapshot_group_id),
-        (DISK_SNAPSHOT_CONTRIBUTOR, wanted.snapshot_group_id),
-        (BLOB_DATA_READER, wanted.account_id),
+        (READER, protection.cluster_id),
+        (READER, protection.snapshot_group_id),
+        (DISK_SNAPSHOT_CONTRIBUTOR, protection.snapshot_group_id),
+        (BLOB_DATA_READER, protection.account_id),
     ]
     return [Grant(principal=vault, role=role, scope=scope) for role, scope in held]
 
 
-def extension_grants(wanted: Protection, extension: str) -> list[Grant]:
+def extension_grants(protection: Protection, extension: str) -> list[Grant]:
     """What the identity of the backup extension needs."""
-    return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=wanted.account_id)]
+    return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=protection.account_id)]
 
 
-def share_grants(wanted: Protection, vault: str) -> list[Grant]:
+def share_grants(protection: Protection, vault: str) -> list[Grant]:
     """What the Recovery Services vault's identity needs on the accounts of shares; copies are restored there too."""
-    accounts = dict.fromkeys(source.source_id for source in wanted.sources if source.kind == "share")
+    accounts = dict.fromkeys(source.source_id for source in protection.sources if source.kind == "share")
     roles = (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR)
     return [Grant(principal=vault, role=role, scope=account) for account in accounts for role in roles]
 

@@ -66,14 +66,14 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of a release, a line for each step. `kept_until` is when the sweep would begin with it, in UTC."""
 
-    wanted: Protection
+    protection: Protection
     steps: tuple[str, ...]
     kept_until: datetime
 
     @property
     def hash(self) -> str:
         """SHA-256 of whose vault it is and of the steps, the same in whatever case Azure writes the ids in it."""
-        return hashlib.sha256(msgspec.json.encode([self.wanted.vault_id, self.steps]).lower()).hexdigest()
+        return hashlib.sha256(msgspec.json.encode([self.protection.vault_id, self.steps]).lower()).hexdigest()
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,34 +95,34 @@ def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: T
     return [p for p in ours if is_gone(p, there.get(folded(p.cluster_id)))]
 
 
-def is_gone(wanted: Protection, cluster: Cluster | None) -> bool:
+def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
     """Whether the protected life is over: nothing has the cluster's id, or what has it was created at another time.
 
     While nobody says when that was, it may be this life.
     """
-    return cluster is None or bool(wanted.born and life(cluster) and life(cluster) != wanted.born)
+    return cluster is None or bool(protection.born and life(cluster) and life(cluster) != protection.born)
 
 
-def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
+def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Release:
     """The plan of a release."""
     named: Mapping[str, bool] = {
-        f"delete Backup vault {wanted.vault}": found.vault,
-        f"delete {wanted.recovery_bar.what}": found.recovery_vault,
-        f"delete the private endpoint of storage account {wanted.account}": found.endpoint,
-        f"delete storage account {wanted.account}": found.account,
-        f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
+        f"delete Backup vault {protection.vault}": found.vault,
+        f"delete {protection.recovery_bar.what}": found.recovery_vault,
+        f"delete the private endpoint of storage account {protection.account}": found.endpoint,
+        f"delete storage account {protection.account}": found.account,
+        f"delete resource group {protection.snapshot_group} with the snapshots in it": found.snapshots,
     }
     steps = (
-        *([f"delete identity {identity_name(wanted)}, which may do nothing any more"] if found.identity else ()),
+        *([f"delete identity {identity_name(protection)}, which may do nothing any more"] if found.identity else ()),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of share {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
         *(step for step, needed in named.items() if needed),
     )
-    return Release(wanted=wanted, steps=steps, kept_until=gone_at + wanted.terms.release_after)
+    return Release(protection=protection, steps=steps, kept_until=gone_at + protection.terms.release_after)
 
 
-def check_empty(wanted: Protection, found: Remains) -> None:
+def check_empty(protection: Protection, found: Remains) -> None:
     """Raise NotConverged, with the date, while something in the vault can still be brought back."""
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
@@ -131,7 +131,7 @@ def check_empty(wanted: Protection, found: Remains) -> None:
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")
     if found.kept:
         last = max(found.kept, key=lambda deleted: deleted.day)
-        raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
+        raise NotConverged("SoftDeleted", f"Backup vault {protection.vault} keeps {last.name} until {last.day}")
 
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:

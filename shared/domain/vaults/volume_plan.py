@@ -50,43 +50,43 @@ class VolumePlan(msgspec.Struct, frozen=True, kw_only=True):
 class VolumeOperation(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked of the vault for a share or machine; without an operation there was nothing to ask for."""
 
-    wanted: Protection
+    protection: Protection
     source: DataSource
     operation: str = ""
 
 
-def volume_plan(wanted: Protection, seen: SeenVolumes, granted: tuple[str, ...]) -> VolumePlan:
+def volume_plan(protection: Protection, seen: SeenVolumes, granted: tuple[str, ...]) -> VolumePlan:
     """The plan for the volumes; nothing where none is named."""
-    if not wanted.sources:
+    if not protection.sources:
         return VolumePlan()
-    sources = {source: change for source in wanted.sources if (change := _source(wanted, seen, source))}
-    changes = (*_vault(wanted, seen), *sources.values(), *_rights(wanted, seen, granted))
+    sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
+    changes = (*_vault(protection, seen), *sources.values(), *_rights(protection, seen, granted))
     taken = (source for source, change in sources.items() if change.act != "refuse")
     return VolumePlan(changes=changes, sources=tuple(taken))
 
 
-def _vault(wanted: Protection, seen: SeenVolumes) -> Iterator[Change]:
+def _vault(protection: Protection, seen: SeenVolumes) -> Iterator[Change]:
     if seen.vault is None:
-        yield Change(act="create", what=wanted.recovery_bar.what)
-    elif weak := weaknesses(wanted.recovery_bar, seen.vault):
-        yield Change(act="harden", what=wanted.recovery_bar.what, why="; ".join(weak))
-    if unguarded(wanted.recovery_bar, seen.guard):
-        yield Change(act="guard", what=wanted.recovery_bar.what, why="no Resource Guard watches over it")
+        yield Change(act="create", what=protection.recovery_bar.what)
+    elif weak := weaknesses(protection.recovery_bar, seen.vault):
+        yield Change(act="harden", what=protection.recovery_bar.what, why="; ".join(weak))
+    if unguarded(protection.recovery_bar, seen.guard):
+        yield Change(act="guard", what=protection.recovery_bar.what, why="no Resource Guard watches over it")
 
 
-def _source(wanted: Protection, seen: SeenVolumes, source: DataSource) -> Change | None:
-    what, policy, item = source.label, source_policy(source.kind, wanted.terms), seen.item(source)
+def _source(protection: Protection, seen: SeenVolumes, source: DataSource) -> Change | None:
+    what, policy, item = source.label, source_policy(source.kind, protection.terms), seen.item(source)
     candidate = next((each for each in seen.candidates if each.source == source), None)
-    if why := refusal(source, item, candidate, wanted.recovery_vault_id, wanted.location, wanted.terms):
+    if why := refusal(source, item, candidate, protection.recovery_vault_id, protection.location, protection.terms):
         return Change(act="refuse", what=what, why=why)
     if item is None:
         return Change(act="protect", what=f"{what} by policy {policy}", why="it isn't protected")
-    if not same(item.policy, wanted.source_policy_id(source.kind)):
+    if not same(item.policy, protection.source_policy_id(source.kind)):
         return Change(act="move", what=f"{what} to policy {policy}", why=f"it goes by {name_of(item.policy)}")
     return None
 
 
-def _rights(wanted: Protection, seen: SeenVolumes, granted: tuple[str, ...]) -> Iterator[Change]:
-    for grant in share_grants(wanted, seen.principal):
+def _rights(protection: Protection, seen: SeenVolumes, granted: tuple[str, ...]) -> Iterator[Change]:
+    for grant in share_grants(protection, seen.principal):
         if grant.name not in granted:
             yield Change(act="grant", what=f"role {grant.role} on {grant.scope}", why="its identity lacks it")

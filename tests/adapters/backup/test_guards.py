@@ -18,14 +18,14 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def guards(world: World, wanted: Protection) -> AsyncIterator[Guards]:
+async def guards(world: World, protection: Protection) -> AsyncIterator[Guards]:
     """With both vaults of the cluster."""
     options = sdk.aio(world, world.entra.add("provisioner"))
     guards, vaults = Guards(settings(world), **options), BackupVaults(settings(world), **options)
     recovery = RecoveryVaults(settings(world), **options)
     world.resource_groups.add("rg-backup")
-    await vaults.create_vault(wanted, wanted.terms.redundancy)
-    await recovery.create_vault(wanted, wanted.terms.redundancy)
+    await vaults.create_vault(protection, protection.terms.redundancy)
+    await recovery.create_vault(protection, protection.terms.redundancy)
     await world.clock.advance(MINUTE)
     yield guards
     for adapter in (guards, vaults, recovery):
@@ -34,11 +34,11 @@ async def guards(world: World, wanted: Protection) -> AsyncIterator[Guards]:
 
 @pytest.mark.parametrize("recovery", [True, False])
 async def test_a_vault_has_no_guard_until_it_is_tied_to_one(
-    world: World, guards: Guards, wanted: Protection, *, recovery: bool
+    world: World, guards: Guards, protection: Protection, *, recovery: bool
 ) -> None:
     guard = world.resource_guards.add("guard-contoso")["id"]
-    terms = msgspec.structs.replace(wanted.terms, guard=guard)
-    guarded = msgspec.structs.replace(wanted, terms=terms)
+    terms = msgspec.structs.replace(protection.terms, guard=guard)
+    guarded = msgspec.structs.replace(protection, terms=terms)
     assert await guards.guard(guarded, recovery=recovery) == ""
     for _ in range(2):
         await guards.tie(guarded, recovery=recovery)

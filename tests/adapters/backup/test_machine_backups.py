@@ -31,32 +31,32 @@ async def backups(world: World) -> AsyncIterator[MachineBackups]:
 
 
 async def test_what_is_known_of_a_machine_says_whether_it_is_there_and_which_vault_holds_it(
-    world: World, backups: MachineBackups, wanted: Protection, machine: DataSource
+    world: World, backups: MachineBackups, protection: Protection, machine: DataSource
 ) -> None:
-    found = await backups.candidate(wanted, machine)
-    assert (found.exists, found.region, found.vault) == (True, wanted.location, "")
+    found = await backups.candidate(protection, machine)
+    assert (found.exists, found.region, found.vault) == (True, protection.location, "")
     gone = DataSource(kind="machine", source_id=f"{machine.source_id}-gone", name="vm-build-gone")
-    assert not (await backups.candidate(wanted, gone)).exists
+    assert not (await backups.candidate(protection, gone)).exists
     world.recovery_vaults.protect_machine("rsv-theirs", "vm-build")
-    assert (await backups.candidate(wanted, machine)).vault.endswith("/rsv-theirs")
+    assert (await backups.candidate(protection, machine)).vault.endswith("/rsv-theirs")
 
 
 async def test_a_machine_is_protected_by_the_wanted_policy(
-    world: World, backups: MachineBackups, wanted: Protection, machine: DataSource
+    world: World, backups: MachineBackups, protection: Protection, machine: DataSource
 ) -> None:
     options = sdk.aio(world, world.entra.add("provisioner"))
     vaults, items = RecoveryVaults(settings(world), **options), ShareBackups(settings(world), **options)
     world.resource_groups.add("rg-backup")
-    await vaults.create_vault(wanted, wanted.terms.redundancy)
+    await vaults.create_vault(protection, protection.terms.redundancy)
     await world.clock.advance(MINUTE)
-    await vaults.create_policy(wanted, "machine")
-    operation = await backups.protect(wanted, machine)
+    await vaults.create_policy(protection, "machine")
+    operation = await backups.protect(protection, machine)
     await world.clock.advance(MINUTE)
     assert (
-        await items.on_item(VolumeOperation(wanted=wanted, source=machine, operation=operation))
+        await items.on_item(VolumeOperation(protection=protection, source=machine, operation=operation))
     ).state == "Succeeded"
-    (item,) = await items.items(wanted)
+    (item,) = await items.items(protection)
     assert item.of(machine)
-    assert item.policy.lower() == wanted.source_policy_id("machine").lower()
+    assert item.policy.lower() == protection.source_policy_id("machine").lower()
     await vaults.close()
     await items.close()

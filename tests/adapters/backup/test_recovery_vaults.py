@@ -26,58 +26,58 @@ async def vaults(world: World) -> AsyncIterator[RecoveryVaults]:
     await vaults.close()
 
 
-async def made(world: World, vaults: RecoveryVaults, wanted: Protection) -> FoundVault:
-    await vaults.create_vault(wanted, wanted.terms.redundancy)
+async def made(world: World, vaults: RecoveryVaults, protection: Protection) -> FoundVault:
+    await vaults.create_vault(protection, protection.terms.redundancy)
     await world.clock.advance(MINUTE)
-    vault = await vaults.vault(wanted)
+    vault = await vaults.vault(protection)
     assert vault
     return vault
 
 
-async def test_nothing_is_found_where_nothing_is(vaults: RecoveryVaults, wanted: Protection) -> None:
-    assert await vaults.vault(wanted) is None
+async def test_nothing_is_found_where_nothing_is(vaults: RecoveryVaults, protection: Protection) -> None:
+    assert await vaults.vault(protection) is None
 
 
 async def test_a_new_vault_is_as_hard_as_wanted_in_the_words_of_backup_vaults(
-    world: World, vaults: RecoveryVaults, wanted: Protection
+    world: World, vaults: RecoveryVaults, protection: Protection
 ) -> None:
-    vault, terms = await made(world, vaults, wanted), wanted.terms
+    vault, terms = await made(world, vaults, protection), protection.terms
     assert (vault.soft_delete, vault.soft_delete_days) == (terms.soft_delete, terms.soft_delete_days)
-    assert (vault.immutability, vault.redundancy) == (wanted.recovery_bar.immutability, terms.redundancy)
+    assert (vault.immutability, vault.redundancy) == (protection.recovery_bar.immutability, terms.redundancy)
     assert (vault.state, vault.public, bool(vault.principal)) == ("Succeeded", True, True)
 
 
-async def test_a_vault_is_hardened_in_place(world: World, vaults: RecoveryVaults, wanted: Protection) -> None:
-    vault = await made(world, vaults, wanted)
+async def test_a_vault_is_hardened_in_place(world: World, vaults: RecoveryVaults, protection: Protection) -> None:
+    vault = await made(world, vaults, protection)
     better = msgspec.structs.replace(vault, soft_delete="AlwaysOn", soft_delete_days=30, public=False)
-    await vaults.harden_vault(wanted, better)
+    await vaults.harden_vault(protection, better)
     await world.clock.advance(MINUTE)
-    assert await vaults.vault(wanted) == better
+    assert await vaults.vault(protection) == better
 
 
 @pytest.mark.parametrize("kind", ["share", "machine"])
 async def test_a_policy_is_there_once_it_is_made(
-    world: World, vaults: RecoveryVaults, wanted: Protection, kind: str
+    world: World, vaults: RecoveryVaults, protection: Protection, kind: str
 ) -> None:
-    await made(world, vaults, wanted)
-    assert await vaults.policy(wanted, kind) is None
-    await vaults.create_policy(wanted, kind)
-    found = await vaults.policy(wanted, kind)
+    await made(world, vaults, protection)
+    assert await vaults.policy(protection, kind) is None
+    await vaults.create_policy(protection, kind)
+    found = await vaults.policy(protection, kind)
     assert found
     assert found.state == "Succeeded"
 
 
-async def test_an_empty_vault_is_deleted(world: World, vaults: RecoveryVaults, wanted: Protection) -> None:
-    await made(world, vaults, wanted)
-    await vaults.delete_vault(wanted)
+async def test_an_empty_vault_is_deleted(world: World, vaults: RecoveryVaults, protection: Protection) -> None:
+    await made(world, vaults, protection)
+    await vaults.delete_vault(protection)
     await world.clock.advance(MINUTE)
-    assert await vaults.vault(wanted) is None
+    assert await vaults.vault(protection) is None
 
 
 async def test_a_throttled_read_says_when_to_come_back(
-    world: World, vaults: RecoveryVaults, wanted: Protection
+    world: World, vaults: RecoveryVaults, protection: Protection
 ) -> None:
     world.wire.order(OrderedFault(on="GET", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
     with pytest.raises(TemporaryError, match="reading Recovery Services vault rsv-aks-new") as caught:
-        await vaults.vault(wanted)
+        await vaults.vault(protection)
     assert caught.value.retry_after == 17

@@ -22,7 +22,7 @@ from shared.domain.vaults.findings import (
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import protection_of
-from tests.worlds.facts.protections import EXTENSION, INSTANCE, VAULT, WANTED, cluster
+from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
 
 
 def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
@@ -45,8 +45,8 @@ def test_an_end_without_success_is_told_in_the_services_words(state: str) -> Non
 
 
 def test_a_vault_as_wanted_is_strong() -> None:
-    assert strong(WANTED.bar, VAULT) is VAULT
-    assert weaknesses(WANTED.bar, VAULT) == []
+    assert strong(PROTECTION.bar, VAULT) is VAULT
+    assert weaknesses(PROTECTION.bar, VAULT) == []
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_a_vault_as_wanted_is_strong() -> None:
 )
 def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, str | float]) -> None:
     vault = msgspec.structs.replace(VAULT, **stronger)
-    assert strong(WANTED.bar, vault) is vault
-    assert weaknesses(WANTED.bar, vault) == []
+    assert strong(PROTECTION.bar, vault) is vault
+    assert weaknesses(PROTECTION.bar, vault) == []
     for name, value in stronger.items():
-        assert getattr(at_least(WANTED.bar, vault), name) == value
+        assert getattr(at_least(PROTECTION.bar, vault), name) == value
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, s
 )
 def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
     with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
-        strong(WANTED.bar, msgspec.structs.replace(VAULT, **weaker))
+        strong(PROTECTION.bar, msgspec.structs.replace(VAULT, **weaker))
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str],
 def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     fallback: Redundancy | None, found: str, will_do: bool
 ) -> None:
-    wanted = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
-    assert (flaws(wanted.bar, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
+    protection = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
+    assert (flaws(protection.bar, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     ],
 )
 def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
-    assert weaknesses(WANTED.bar, msgspec.structs.replace(VAULT, **weaker)) == [named]
+    assert weaknesses(PROTECTION.bar, msgspec.structs.replace(VAULT, **weaker)) == [named]
 
 
 def test_a_vault_in_the_making_is_not_judged_yet() -> None:
     with pytest.raises(NotConverged):
-        strong(WANTED.bar, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+        strong(PROTECTION.bar, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
 
 
 def test_only_a_finished_account_can_stand_open() -> None:
@@ -118,23 +118,23 @@ def test_only_a_finished_account_can_stand_open() -> None:
 def test_an_extension_that_stores_elsewhere_is_left_alone_even_if_it_failed() -> None:
     for state in ("Succeeded", "Failed", "Creating"):
         with pytest.raises(PermanentError, match=r"ExtensionElsewhere.*stother"):
-            installed(WANTED, msgspec.structs.replace(EXTENSION, account="stother", state=state))
+            installed(PROTECTION, msgspec.structs.replace(EXTENSION, account="stother", state=state))
 
 
 def test_an_extension_without_an_identity_is_not_there_yet() -> None:
     with pytest.raises(NotConverged, match="NoIdentity"):
-        installed(WANTED, msgspec.structs.replace(EXTENSION, principal=""))
-    assert installed(WANTED, EXTENSION) is EXTENSION
+        installed(PROTECTION, msgspec.structs.replace(EXTENSION, principal=""))
+    assert installed(PROTECTION, EXTENSION) is EXTENSION
 
 
 def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
-    assert unclaimed(WANTED, []) is None
+    assert unclaimed(PROTECTION, []) is None
     ours = msgspec.structs.replace(INSTANCE, id=INSTANCE.id.upper())
-    assert unclaimed(WANTED, [ours]) is ours
+    assert unclaimed(PROTECTION, [ours]) is ours
     theirs = INSTANCE.id.replace("/bv-", "/theirs-")
     for id, told in ((theirs, "/theirs-[^/]*;"), ("/größe/backupInstances/i", "/größe/backupInstances/i;")):
         with pytest.raises(PermanentError, match=f"ProtectedElsewhere.*{told}"):
-            unclaimed(WANTED, [msgspec.structs.replace(INSTANCE, id=id)])
+            unclaimed(PROTECTION, [msgspec.structs.replace(INSTANCE, id=id)])
 
 
 @pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
@@ -151,7 +151,7 @@ def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
 
 
 def test_a_configured_protection_is_the_end() -> None:
-    assert protected(WANTED, INSTANCE) is INSTANCE
+    assert protected(PROTECTION, INSTANCE) is INSTANCE
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_configured_protection_is_the_end() -> None:
 )
 def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> None:
     with pytest.raises(NotConverged):
-        protected(WANTED, found)
+        protected(PROTECTION, found)
 
 
 @pytest.mark.parametrize(
@@ -173,4 +173,4 @@ def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> No
 def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:
     found = msgspec.structs.replace(INSTANCE, protection=state, words="the role is missing")
     with pytest.raises(PermanentError, match=f"{state}.*the role is missing"):
-        protected(WANTED, found)
+        protected(PROTECTION, found)

@@ -11,14 +11,14 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import check_ours, due, grants, protection_of
-from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection
+from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
 births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
 @given(cluster_names, births)
 def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) -> None:
-    names = protection(name, created_at)
+    names = protection_named(name, created_at)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.vault)
     assert re.fullmatch(r"[a-z0-9]{3,24}", names.account)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.binding)
@@ -31,7 +31,7 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
 
 @given(cluster_names, births, births)
 def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(name: str, born: datetime, reborn: datetime) -> None:
-    first, second = protection(name, born), protection(name, reborn)
+    first, second = protection_named(name, born), protection_named(name, reborn)
     differ = [getattr(first, f) != getattr(second, f) for f in ("run", "vault", "account", "snapshot_group", "binding")]
     assert all(differ) if born != reborn else not any(differ)
 
@@ -43,12 +43,12 @@ def test_the_case_of_the_id_makes_no_other_protection() -> None:
 
 
 def test_a_cluster_without_a_creation_time_has_names_too() -> None:
-    assert protection(created_at=None).vault != protection().vault
+    assert protection_named(created_at=None).vault != protection_named().vault
 
 
 def test_the_instance_is_named_as_azure_names_it() -> None:
     assert re.fullmatch(
-        r"aks-new-aks-new-[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", protection().instance
+        r"aks-new-aks-new-[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", protection_named().instance
     )
 
 
@@ -88,14 +88,14 @@ def test_what_a_tag_says_is_read_in_whatever_case() -> None:
 
 
 def test_a_vault_is_locked_only_if_it_is_named() -> None:
-    wanted = protection()
-    for named, immutability in ((wanted.vault, "Locked"), ("bv-another", "Unlocked")):
+    protection = protection_named()
+    for named, immutability in ((protection.vault, "Locked"), ("bv-another", "Unlocked")):
         terms = ProtectPolicy(lock=(named,))
         assert protection_of(cluster(), "rg-backup", terms).bar.immutability == immutability
 
 
 def test_the_tags_tell_whose_a_protection_is() -> None:
-    assert protection().tags == {
+    assert protection_named().tags == {
         "meshward:cluster": "rg-clusters/aks-new",
         "meshward:cluster-created-at": "2027-01-15T08:00:00+00:00",
     }
@@ -118,25 +118,25 @@ def test_a_cluster_of_a_service_principal_is_refused_with_the_reason() -> None:
 
 
 def test_the_grants_reach_no_further_than_the_protection() -> None:
-    wanted = protection()
-    held = grants(wanted, "vault-principal", "extension-principal")
-    assert {g.scope for g in held} == {wanted.cluster_id, wanted.snapshot_group_id, wanted.account_id}
-    assert {g.scope for g in held if g.principal == "extension-principal"} == {wanted.account_id}
-    assert {g.scope for g in held if g.principal == "cluster-principal"} == {wanted.snapshot_group_id}
+    protection = protection_named()
+    held = grants(protection, "vault-principal", "extension-principal")
+    assert {g.scope for g in held} == {protection.cluster_id, protection.snapshot_group_id, protection.account_id}
+    assert {g.scope for g in held if g.principal == "extension-principal"} == {protection.account_id}
+    assert {g.scope for g in held if g.principal == "cluster-principal"} == {protection.snapshot_group_id}
 
 
 def test_grants_have_names_of_their_own_that_dont_change() -> None:
-    wanted = protection()
-    held = grants(wanted, "vault-principal", "extension-principal")
+    protection = protection_named()
+    held = grants(protection, "vault-principal", "extension-principal")
     assert len({g.name for g in held}) == len(held)
-    assert [g.name for g in grants(wanted, "vault-principal", "extension-principal")] == [g.name for g in held]
-    assert {g.name for g in grants(wanted, "another", "extension-principal")} != {g.name for g in held}
+    assert [g.name for g in grants(protection, "vault-principal", "extension-principal")] == [g.name for g in held]
+    assert {g.name for g in grants(protection, "another", "extension-principal")} != {g.name for g in held}
 
 
 def test_a_role_is_that_of_the_scopes_subscription() -> None:
-    grant = grants(protection(), "v", "e")[0]
+    grant = grants(protection_named(), "v", "e")[0]
     assert grant.role_id.startswith(f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/")
 
 
 def test_a_life_of_a_second_later_is_another_life() -> None:
-    assert protection(created_at=BORN + timedelta(seconds=1)).run != protection().run
+    assert protection_named(created_at=BORN + timedelta(seconds=1)).run != protection_named().run

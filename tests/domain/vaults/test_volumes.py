@@ -16,7 +16,7 @@ from tests.worlds.facts.protections import cluster
 SUBSCRIPTION = cluster().subscription_id
 AT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
 SHARE = DataSource(source_id=f"{AT}/rg-data/providers/Microsoft.Storage/storageAccounts/stshop", name="carts")
-WANTED = protection_of(cluster(tags={"meshward:files": "rg-data/stshop/carts"}), "rg-backup", ProtectPolicy())
+PROTECTION = protection_of(cluster(tags={"meshward:files": "rg-data/stshop/carts"}), "rg-backup", ProtectPolicy())
 VAULT = FoundVault(
     state="Succeeded",
     principal="rsv",
@@ -26,14 +26,14 @@ VAULT = FoundVault(
     redundancy="GeoRedundant",
 )
 ITEM = FoundItem(
-    id=f"{WANTED.recovery_vault_id}/backupFabrics/Azure/protectionContainers/c/protectedItems/i",
+    id=f"{PROTECTION.recovery_vault_id}/backupFabrics/Azure/protectionContainers/c/protectedItems/i",
     source_id=SHARE.source_id.replace("Microsoft.Storage", "Microsoft.storage"),
     name="carts",
     state="IRPending",
-    policy=WANTED.source_policy_id("share"),
+    policy=PROTECTION.source_policy_id("share"),
     deleted=False,
 )
-THERE = SourceCandidate(source=SHARE, exists=True, region=WANTED.location)
+THERE = SourceCandidate(source=SHARE, exists=True, region=PROTECTION.location)
 
 
 def test_shares_are_named_by_account_and_where_it_is() -> None:
@@ -72,7 +72,7 @@ def test_other_tags_name_nothing(tag: str) -> None:
 
 
 def acts(seen: SeenVolumes, granted: tuple[str, ...] = ()) -> list[str]:
-    return [change.act for change in volume_plan(WANTED, seen, granted).changes]
+    return [change.act for change in volume_plan(PROTECTION, seen, granted).changes]
 
 
 def test_a_cluster_that_names_nothing_gets_no_recovery_services_vault() -> None:
@@ -85,13 +85,13 @@ def test_where_nothing_is_everything_is_planned() -> None:
 
 
 def test_a_protected_share_is_known_by_name_and_account_whatever_their_case() -> None:
-    plan = volume_plan(WANTED, SeenVolumes(vault=VAULT, items=(ITEM,)), ())
+    plan = volume_plan(PROTECTION, SeenVolumes(vault=VAULT, items=(ITEM,)), ())
     assert [change.act for change in plan.changes] == ["grant", "grant"]
     assert plan.sources == ()
 
 
 def test_a_share_by_another_policy_is_moved() -> None:
-    other = msgspec.structs.replace(ITEM, policy=f"{WANTED.recovery_vault_id}/backupPolicies/daily")
+    other = msgspec.structs.replace(ITEM, policy=f"{PROTECTION.recovery_vault_id}/backupPolicies/daily")
     assert acts(SeenVolumes(vault=VAULT, items=(other,)))[0] == "move"
 
 
@@ -104,14 +104,14 @@ def test_a_share_by_another_policy_is_moved() -> None:
     ],
 )
 def test_a_share_that_can_not_be_taken_is_refused_with_the_reason(changed: dict[str, object], why: str) -> None:
-    plan = volume_plan(WANTED, SeenVolumes(candidates=(msgspec.structs.replace(THERE, **changed),)), ())
+    plan = volume_plan(PROTECTION, SeenVolumes(candidates=(msgspec.structs.replace(THERE, **changed),)), ())
     (line,) = plan.refused
     assert why in line
     assert plan.sources == ()
 
 
 def test_an_account_that_our_own_vault_holds_is_taken_over() -> None:
-    ours = msgspec.structs.replace(THERE, vault=WANTED.recovery_vault_id.upper())
+    ours = msgspec.structs.replace(THERE, vault=PROTECTION.recovery_vault_id.upper())
     assert "protect" in acts(SeenVolumes(vault=VAULT, candidates=(ours,)))
 
 
@@ -120,14 +120,14 @@ def test_an_account_that_our_own_vault_holds_is_taken_over() -> None:
     [({"state": "ProtectionStopped"}, "resume it"), ({"state": "ProtectionStopped", "deleted": True}, "undelete it")],
 )
 def test_what_somebody_ended_is_not_taken_up_again(changed: dict[str, object], why: str) -> None:
-    plan = volume_plan(WANTED, SeenVolumes(vault=VAULT, items=(msgspec.structs.replace(ITEM, **changed),)), ())
+    plan = volume_plan(PROTECTION, SeenVolumes(vault=VAULT, items=(msgspec.structs.replace(ITEM, **changed),)), ())
     assert why in plan.refused[0]
 
 
 def test_terms_that_need_more_snapshots_than_a_share_has_are_refused() -> None:
     terms = ProtectPolicy(backup_every=timedelta(hours=4), keep=timedelta(days=40), release_after=timedelta(days=40))
-    wanted = msgspec.structs.replace(WANTED, terms=terms)
-    assert "more than 200 snapshots" in volume_plan(wanted, SeenVolumes(candidates=(THERE,)), ()).refused[0]
+    protection = msgspec.structs.replace(PROTECTION, terms=terms)
+    assert "more than 200 snapshots" in volume_plan(protection, SeenVolumes(candidates=(THERE,)), ()).refused[0]
 
 
 def test_a_machine_is_named_by_its_group_or_lies_in_the_cluster_s_own() -> None:
@@ -144,5 +144,5 @@ def test_a_tag_that_names_no_machine_is_refused(tag: str) -> None:
 
 def test_terms_that_keep_machines_for_less_than_a_week_are_refused() -> None:
     terms = ProtectPolicy(keep=timedelta(days=3))
-    wanted = protection_of(cluster(tags={"meshward:machines": "vm-build"}), "rg-backup", terms)
-    assert "7 days at least" in volume_plan(wanted, SeenVolumes(), ()).refused[0]
+    protection = protection_of(cluster(tags={"meshward:machines": "vm-build"}), "rg-backup", terms)
+    assert "7 days at least" in volume_plan(protection, SeenVolumes(), ()).refused[0]

@@ -32,9 +32,9 @@ from tests.worlds.releases import left_behind
 from tests.worlds.times import DAY
 
 
-def with_less(real: Any, wanted: Any, bar: Any, create: Any) -> Any:
+def with_less(real: Any, protection: Any, bar: Any, create: Any) -> Any:
     terms = msgspec.structs.replace(bar.terms, redundancy_fallback="LocallyRedundant")
-    return real(wanted, msgspec.structs.replace(bar, terms=terms), create)
+    return real(protection, msgspec.structs.replace(bar, terms=terms), create)
 
 
 def none(real: Any, *_: Any) -> list[str]:
@@ -49,12 +49,12 @@ def always(real: Any, *_: Any) -> bool:
     return True
 
 
-def without_grants(real: Any, wanted: Any, seen: Any) -> Any:
-    return real(wanted, msgspec.structs.replace(seen, granted=()))
+def without_grants(real: Any, protection: Any, seen: Any) -> Any:
+    return real(protection, msgspec.structs.replace(seen, granted=()))
 
 
-def at_once(real: Any, wanted: Any, found: Any, gone_at: Any) -> Any:
-    return msgspec.structs.replace(real(wanted, found, gone_at), kept_until=gone_at)
+def at_once(real: Any, protection: Any, found: Any, gone_at: Any) -> Any:
+    return msgspec.structs.replace(real(protection, found, gone_at), kept_until=gone_at)
 
 
 def nothing(real: Any, *_: Any) -> None:
