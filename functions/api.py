@@ -120,7 +120,8 @@ async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> func.Htt
     """What protecting a cluster would change."""
     plan = await protection.request_plan(call.query.cluster_id)
     return _json(
-        200, {"plan": plan.hash, "vault": plan.protection.vault_id, "changes": msgspec.to_builtins(plan.differences)}
+        200,
+        {"plan": plan.hash, "vault": plan.protection.backup_vault_id, "changes": msgspec.to_builtins(plan.differences)},
     )
 
 
@@ -136,7 +137,8 @@ async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpR
     """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
     plans = await releases.request_plans(call.query.cluster_id)
     told = [
-        {"plan": p.hash, "vault": p.protection.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans
+        {"plan": p.hash, "vault": p.protection.backup_vault_id, "steps": p.steps, "kept_until": p.kept_until}
+        for p in plans
     ]
     return _json(200, {"releases": msgspec.to_builtins(told)})
 

@@ -5,26 +5,25 @@ ensure_federation  Entra takes the tokens of the backup service account for it
 ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and acts by that
 record_binding     the identity map's entry, which says what the identity may ask of Meshward
 
-Once the cluster is gone, its last entry allows nothing (close_binding), and the identity is deleted (delete_identity).
+Once the cluster is gone, its last entry allows nothing (close_binding), and the release deletes the identity.
 """
-
-from datetime import timedelta
 
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
+from functions.vaults.steps import POLL_INTERVAL
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import (
     IDENTITY,
     Binding,
     IdentityMapEntry,
     account_of,
+    binding_of,
     closed,
     entry_of,
     federation,
     hosts,
-    known,
 )
 from shared.domain.vaults.binding_linkerd import LINKERD
 from shared.domain.vaults.protection import Protection
@@ -33,7 +32,6 @@ from shared.wiring import services
 app = df.Blueprint()
 
 MESHES = {"linkerd": LINKERD}
-SOON = timedelta(seconds=30)
 
 
 def bound(run: Runbook, protection: Protection) -> Steps[None]:
@@ -41,16 +39,10 @@ def bound(run: Runbook, protection: Protection) -> Steps[None]:
     if protection.mesh not in MESHES:
         return
     run.phase("identity", cluster=protection.cluster, mesh=protection.mesh)
-    binding = yield from run.step(ensure_identity, protection, every=SOON)
-    yield from run.step(ensure_federation, binding, every=SOON)
-    yield from run.step(ensure_policies, binding, every=SOON)
-    yield from run.step(record_binding, binding, every=SOON)
-
-
-def unbound(run: Runbook, protection: Protection) -> Steps[None]:
-    """Take away what the backup workloads of a cluster that is gone were bound to."""
-    for step in (close_binding, delete_identity):
-        yield from run.step(step, protection, every=SOON)
+    binding = yield from run.step(ensure_identity, protection, every=POLL_INTERVAL)
+    yield from run.step(ensure_federation, binding, every=POLL_INTERVAL)
+    yield from run.step(ensure_policies, binding, every=POLL_INTERVAL)
+    yield from run.step(record_binding, binding, every=POLL_INTERVAL)
 
 
 @activity(app)
@@ -60,7 +52,7 @@ async def ensure_identity(protection: Protection) -> Binding:
     found = await identities.identity(protection)
     if found is None:
         await identities.create(protection)
-    return known(protection, found)
+    return binding_of(protection, found)
 
 
 @activity(app)
@@ -95,18 +87,9 @@ async def record_binding(binding: Binding) -> IdentityMapEntry:
 async def close_binding(protection: Protection) -> Protection:
     """The identity's last entry, by which it may do nothing."""
     found = await services().provisioner.workload_identities.identity(protection)
-    _, latest = await _versions(found[0]) if found else (0, None)
+    _, latest = await _versions(found.principal) if found else (0, None)
     if latest:
         await _record(closed(latest))
-    return protection
-
-
-@activity(app)
-async def delete_identity(protection: Protection) -> Protection:
-    """The identity is gone."""
-    identities = services().provisioner.workload_identities
-    if await identities.identity(protection):
-        await identities.delete(protection)
     return protection
 
 

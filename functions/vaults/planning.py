@@ -4,8 +4,9 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
+from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
-from functions.vaults.volume_steps import volumes_now
+from shared.domain.vaults.parts import planned_parts
 from shared.domain.vaults.plan import ProtectionPlan, Seen, agreed, plan_of
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.signals import ProtectionDrifted
@@ -20,27 +21,25 @@ class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan_now(protection: Protection) -> ProtectionPlan:
-    """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
-    resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
-    holders, vault = await vaults.holders(protection), await vaults.vault(protection)
+    """The plan as the world is now: six reads, fewer while little is there; more where data sources are named."""
+    outer = services().provisioner
+    holders = await outer.cluster_backups.holders(protection)
+    parts = await parts_now(protection, planned_parts(protection))
+    recoverable = parts["backup_vault"] and not holders
+    items = await outer.recovery_services_vaults.items(protection) if parts.get("recovery_services_vault") else []
     seen = Seen(
+        parts=parts,
         holders=tuple(holders),
-        vault=vault,
-        deleted=tuple(await vaults.soft_deleted(protection)) if vault and not holders else (),
-        guard=await services().provisioner.guards.guard(protection, recovery=False)
-        if vault and protection.terms.guard
-        else "",
-        account=await resources.account(protection),
-        extension=await resources.extension(protection),
-        access=await resources.trusted_access(protection),
-        endpoint=await services().provisioner.private_endpoints.endpoint(protection)
-        if protection.terms.subnet
-        else None,
-        volumes=await volumes_now(protection),
+        deleted=tuple(await outer.cluster_backups.soft_deleted(protection)) if recoverable else (),
+        items=tuple(items),
     )
-    known = [protection.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]
-    granted = await services().provisioner.inventory.grants(known) if len(known) > 1 else []
-    return plan_of(protection, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
+    candidates = {s.label: await outer.source_backups(s).candidate(protection, s) for s in seen.unprotected(protection)}
+    identities = [protection.cluster_principal, *filter(None, map(seen.principal, parts))]
+    granted = await outer.inventory.grants(identities) if len(identities) > 1 else []
+    return plan_of(
+        protection,
+        msgspec.structs.replace(seen, candidates=candidates, granted=tuple(grant.name for grant in granted)),
+    )
 
 
 @activity(app)

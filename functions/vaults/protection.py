@@ -3,10 +3,10 @@
     cluster written ─┐                        ┌─ build    storage, then the cluster's extension; beside them the vault,
     daily sweep ─────┼─▶ protect_cluster ──▶  │           then its policy, trusted access and roles
     by hand ─────────┘   (a run at a time     ├─ prove    validations until one is clean: the roles act
-                          for each life       └─ protect  backup instance: ProtectionConfigured
-                          of a cluster)       beside all that: the volumes that it names (functions/vaults/volumes.py)
+                          for an incarnation  └─ protect  backup instance: ProtectionConfigured
+                          of a cluster)       beside all that: the data sources that it names (sources.py)
 
-A run begins with its plan: the differences between what is wanted and what is found. A run without any is done at once.
+A run begins with its plan: the differences between what is to be and what is found. A run without any is done at once.
 Every step looks first and acts on a difference, so that a run that is killed, doubled or started again meets its own
 work. What is found in other hands, or too weak for ever, ends the run with the reason.
 """
@@ -19,13 +19,14 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, declined, orchestrator
 from functions.engine.incoming import received
 from functions.engine.logs import log
-from functions.vaults.attempts import PROBE, until_clean
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, until_clean
 from functions.vaults.bindings import bound
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
+from functions.vaults.sources import sources_protected
 from functions.vaults.steps import (
+    POLL_INTERVAL,
     ExtensionInstallation,
     Group,
-    Guarding,
     app,
     ensure_endpoint,
     ensure_extension,
@@ -39,8 +40,7 @@ from functions.vaults.steps import (
     ensure_vault,
     start_validation,
 )
-from functions.vaults.volumes import volumes_protected
-from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
+from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import cluster_written
 from shared.domain.policy import Policy
@@ -48,6 +48,8 @@ from shared.domain.vaults.findings import Protected
 from shared.domain.vaults.plan import ProtectionPlan, agreed, lacking
 from shared.domain.vaults.protection import (
     Protection,
+    VaultRequest,
+    VaultService,
     check_ours,
     cluster_grants,
     due,
@@ -58,14 +60,13 @@ from shared.domain.vaults.protection import (
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
 from shared.wiring import services
 
-SOON = timedelta(seconds=30)
 SCATTER = timedelta(seconds=5)  # the events of many clusters are read before their plans use up Azure's limits on calls
 
 
 @app.event_grid_trigger(arg_name="event")
 @with_client(app)
 async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
-    """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
+    """Protect the cluster that was written; an incarnation starts one run, however often it is written."""
     try:
         written = cluster_written(received(event))
         if written is None:
@@ -134,7 +135,7 @@ async def _protection(resource_id: str) -> Protection | None:
 
 def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
     """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
-    terms = policy.at(cluster.tag(TRUST_DOMAIN_TAG), cluster.id).protect
+    terms = policy.at(cluster.trust_domain, cluster.id).protect
     return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
 
 
@@ -142,15 +143,15 @@ def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
 def protect_cluster(run: Runbook, order: ProtectionRequest) -> Steps[Protected]:
     """The runbook."""
     protection = order.protection
-    run.phase("plan", cluster=protection.cluster, vault=protection.vault)
+    run.phase("plan", cluster=protection.cluster, vault=protection.backup_vault)
     yield from run.scatter(SCATTER)
-    plan = yield from run.step(plan_protection, order, every=SOON)
+    plan = yield from run.step(plan_protection, order, every=POLL_INTERVAL)
     if plan.differences:
-        run.phase("build", cluster=protection.cluster, vault=protection.vault, changes=plan.lines)
+        run.phase("build", cluster=protection.cluster, vault=protection.backup_vault, changes=plan.lines)
         groups = [Group(protection=protection, name=name) for name in (protection.group, protection.snapshot_group)]
-        yield from run.steps(*((ensure_group, group) for group in groups), every=PROBE)
-    protected, _ = yield from run.chains(cluster_protected(run, plan), volumes_protected(run, plan))
-    run.phase("protected", cluster=protection.cluster, vault=protection.vault)
+        yield from run.steps(*((ensure_group, group) for group in groups), every=ROLE_PROBE_INTERVAL)
+    protected, _ = yield from run.chains(cluster_protected(run, plan), sources_protected(run, plan))
+    run.phase("protected", cluster=protection.cluster, vault=protection.backup_vault)
     done: Protected = protected
     return done
 
@@ -161,15 +162,15 @@ def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     if plan.changes:
         _, redundancy = yield from run.chains(stored(run, plan), vaulted(run, plan))
     if not plan.instance:
-        run.phase("prove", cluster=protection.cluster, vault=protection.vault)
-        what = f"cluster {protection.cluster} can't be protected"
-        yield from until_clean(run, start_validation, protection, what)
-    run.phase("protect", cluster=protection.cluster, vault=protection.vault)
-    instance = plan.standing or (yield from run.step(ensure_instance, protection, every=PROBE))
+        run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
+        refused = f"cluster {protection.cluster} can't be protected"
+        yield from until_clean(run, start_validation, protection, refused)
+    run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
+    instance = plan.standing or (yield from run.step(ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
     yield from bound(run, protection)
     return Protected(
         cluster_id=protection.cluster_id,
-        vault_id=protection.vault_id,
+        vault_id=protection.backup_vault_id,
         instance_id=instance.id,
         protection=instance.protection,
         redundancy=redundancy,
@@ -181,22 +182,25 @@ def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
 def stored(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
     protection = plan.protection
-    account = yield from run.step(ensure_storage, protection, every=SOON)  # not to be seen before it is there
+    account = yield from run.step(ensure_storage, protection, every=POLL_INTERVAL)  # not to be seen before it is there
     if protection.terms.subnet:
-        yield from run.step(ensure_endpoint, protection, every=PROBE)
+        yield from run.step(ensure_endpoint, protection, every=ROLE_PROBE_INTERVAL)
     installation = ExtensionInstallation(protection=protection, blob_url=account.blob_url)
-    extension = yield from run.step(ensure_extension, installation, every=PROBE)
+    extension = yield from run.step(ensure_extension, installation, every=ROLE_PROBE_INTERVAL)
     roles = lacking(plan, extension_grants(protection, extension.principal))
-    yield from run.steps(*((ensure_role, role) for role in roles), every=PROBE)
+    yield from run.steps(*((ensure_role, role) for role in roles), every=ROLE_PROBE_INTERVAL)
 
 
 def vaulted(run: Runbook, plan: ProtectionPlan) -> Steps[str]:
     """The vault with all that ties it to the cluster; its redundancy."""
     protection = plan.protection
+    request = VaultRequest(protection=protection, service=VaultService.BACKUP)
     first = [(ensure_role, role) for role in lacking(plan, cluster_grants(protection))]
-    vault, *_ = yield from run.steps((ensure_vault, protection), *first, every=PROBE)
+    vault, *_ = yield from run.steps((ensure_vault, request), *first, every=ROLE_PROBE_INTERVAL)
     roles = [(ensure_role, role) for role in lacking(plan, vault_grants(protection, vault.principal))]
-    yield from run.steps((ensure_policy, protection), (ensure_trusted_access, protection), *roles, every=PROBE)
+    yield from run.steps(
+        (ensure_policy, protection), (ensure_trusted_access, protection), *roles, every=ROLE_PROBE_INTERVAL
+    )
     if protection.terms.guard:
-        yield from run.step(ensure_guard, Guarding(protection=protection, recovery=False), every=PROBE)
+        yield from run.step(ensure_guard, request, every=ROLE_PROBE_INTERVAL)
     return str(vault.redundancy)

@@ -17,10 +17,13 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
-from functions.vaults.bindings import unbound
+from functions.vaults.bindings import close_binding
+from functions.vaults.parts import ACCESS, parts_now
+from functions.vaults.steps import POLL_INTERVAL
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
+from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.protection import Protection, check_ours
 from shared.domain.vaults.release import (
     GONE_AT,
@@ -28,6 +31,7 @@ from shared.domain.vaults.release import (
     Release,
     Released,
     Remains,
+    check_deleted,
     check_empty,
     is_gone,
     orphans,
@@ -38,16 +42,22 @@ from shared.wiring import services
 
 app = df.Blueprint()
 
-SOON = timedelta(seconds=30)
 DAILY = timedelta(days=1)
 LONGEST_SOFT_DELETE = timedelta(days=200)  # Azure Backup keeps what was deleted for 180 days at most
 
 
 class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A release; `plan` is the hash of the plan that was agreed on."""
+    """A release."""
 
     protection: Protection
-    plan: str
+    plan: str  # hash of the plan that was agreed on
+
+
+class PartRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a protection, by its name in the table."""
+
+    protection: Protection
+    part: str
 
 
 async def sweep(client: Client) -> None:
@@ -56,16 +66,16 @@ async def sweep(client: Client) -> None:
         try:
             release = await _planned(protection)
         except MeshwardError as error:
-            log(VaultLeftOut(vault=protection.vault_id, reason=error.reason, error=error.message))
+            log(VaultLeftOut(vault=protection.backup_vault_id, reason=error.reason, error=error.message))
             continue
         if release.steps and services().now() >= release.kept_until:
             await _start(client, release)
         else:
-            log(VaultKept(vault=protection.vault_id, until=release.kept_until.isoformat()))
+            log(VaultKept(vault=protection.backup_vault_id, until=release.kept_until.isoformat()))
 
 
 async def request_plans(resource_id: str) -> list[Release]:
-    """The plans of release for all lives of the cluster that are gone."""
+    """The plans of release for all incarnations of the cluster that are gone."""
     check_ours(cluster_id(resource_id), services().settings.subscriptions)
     return [await _planned(protection) for protection in await _orphans() if same(protection.cluster_id, resource_id)]
 
@@ -85,7 +95,7 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
 
 async def _start(client: Client, release: Release) -> str:
     order = ReleaseRequest(protection=release.protection, plan=release.hash)
-    return await client.start_again("release_cluster", f"release-{release.protection.vault}", order)
+    return await client.start_again("release_cluster", f"release-{release.protection.backup_vault}", order)
 
 
 async def _orphans() -> list[Protection]:
@@ -102,25 +112,20 @@ async def _planned(protection: Protection) -> Release:
 
 async def _gone_at(protection: Protection) -> datetime:
     """When the vault was first seen without its cluster."""
-    path, ledger = GONE_AT.path(vault=protection.vault), services().ledger
+    path, ledger = GONE_AT.path(vault=protection.backup_vault), services().ledger
     await ledger.create(path, GONE_AT.encoded(services().now()))
     return await ledger.get(GONE_AT, path)
 
 
 async def _remains(protection: Protection) -> Remains:
-    resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
-    there = await vaults.vault(protection) is not None
-    recovery = await services().provisioner.recovery_vaults.vault(protection) is not None
+    outer = services().provisioner
+    parts = await parts_now(protection, (*released_parts("before the backups"), *released_parts("after the backups")))
+    backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
     return Remains(
-        instances=tuple(await vaults.instances(protection)) if there else (),
-        soft_deleted=tuple(await vaults.soft_deleted(protection)) if there else (),
-        vault=there,
-        account=await resources.account(protection) is not None,
-        snapshots=await resources.group(protection, protection.snapshot_group) is not None,
-        identity=await services().provisioner.workload_identities.identity(protection) is not None,
-        endpoint=await services().provisioner.private_endpoints.endpoint(protection) is not None,
-        recovery_vault=recovery,
-        items=tuple(await services().provisioner.share_backups.items(protection)) if recovery else (),
+        parts=tuple(name for name, found in parts.items() if found),
+        instances=tuple(await outer.cluster_backups.instances(protection)) if backup_vault else (),
+        soft_deleted=tuple(await outer.cluster_backups.soft_deleted(protection)) if backup_vault else (),
+        items=tuple(await outer.recovery_services_vaults.items(protection)) if recovery_services_vault else (),
     )
 
 
@@ -128,20 +133,25 @@ async def _remains(protection: Protection) -> Remains:
 def release_cluster(run: Runbook, order: ReleaseRequest) -> Steps[Released]:
     """The runbook."""
     protection = order.protection
-    run.phase("plan", vault=protection.vault)
-    release = yield from run.step(plan_release, order, every=SOON)
-    run.phase("stop", vault=protection.vault)
-    yield from unbound(run, protection)
-    yield from run.step(delete_instances, protection, every=SOON)
-    yield from run.step(delete_items, protection, every=SOON)
-    run.phase("keep", vault=protection.vault)
+    run.phase("plan", vault=protection.backup_vault)
+    release = yield from run.step(plan_release, order, every=POLL_INTERVAL)
+    run.phase("stop", vault=protection.backup_vault)
+    yield from run.step(close_binding, protection, every=POLL_INTERVAL)
+    yield from deleted(run, protection, "before the backups")
+    yield from run.step(delete_backups, protection, every=POLL_INTERVAL)
+    run.phase("keep", vault=protection.backup_vault)
     yield from run.step(await_emptiness, protection, every=DAILY, deadline=LONGEST_SOFT_DELETE)
-    run.phase("delete", vault=protection.vault)
-    for step in (delete_vault, delete_recovery_vault, delete_endpoint, delete_account, delete_snapshots):
-        yield from run.step(step, protection, every=SOON)
-    released = yield from run.step(record_release, release, every=SOON)
-    run.phase("released", vault=protection.vault)
+    run.phase("delete", vault=protection.backup_vault)
+    yield from deleted(run, protection, "after the backups")
+    released = yield from run.step(record_release, release, every=POLL_INTERVAL)
+    run.phase("released", vault=protection.backup_vault)
     return released
+
+
+def deleted(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
+    """Delete the parts that go then, one after the other."""
+    for part in released_parts(when):
+        yield from run.step(delete_part, PartRequest(protection=protection, part=part), every=POLL_INTERVAL)
 
 
 @activity(app)
@@ -152,7 +162,7 @@ async def plan_release(order: ReleaseRequest) -> Release:
         raise Conflict("ClusterIsThere", f"cluster {protection.cluster} isn't gone; its vault isn't released")
     release = await _planned(protection)
     if release.hash != order.plan:
-        raise Conflict("PlanChanged", f"the plan of release for {protection.vault} is {release.hash} by now")
+        raise Conflict("PlanChanged", f"the plan of release for {protection.backup_vault} is {release.hash} by now")
     return release
 
 
@@ -161,25 +171,14 @@ async def _is_gone(protection: Protection) -> bool:
 
 
 @activity(app)
-async def delete_instances(protection: Protection) -> Remains:
-    """The vault's backup instances are deleted, which can be taken back for as long as the vault keeps them."""
-    remains = await _remains(protection)
+async def delete_backups(protection: Protection) -> Remains:
+    """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
+    remains, outer = await _remains(protection), services().provisioner
     for name in remains.instances:
-        await services().provisioner.backup_vaults.delete_instance(protection, name)
-    if remains.instances:
-        raise NotConverged("Deleting", f"backup instances {', '.join(remains.instances)} are being deleted")
-    return remains
-
-
-@activity(app)
-async def delete_items(protection: Protection) -> Remains:
-    """The backups of the cluster's volumes are deleted, which can be taken back for as long as the vault keeps them."""
-    remains = await _remains(protection)
+        await outer.cluster_backups.delete_instance(protection, name)
     for item in remains.live_items:
-        await services().provisioner.share_backups.delete(protection, item)
-    if remains.live_items:
-        names = ", ".join(item.name for item in remains.live_items)
-        raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+        await outer.recovery_services_vaults.delete_item(protection, item)
+    check_deleted(remains)
     return remains
 
 
@@ -192,59 +191,21 @@ async def await_emptiness(protection: Protection) -> Remains:
 
 
 @activity(app)
-async def delete_vault(protection: Protection) -> Protection:
-    """The vault is gone."""
-    if await services().provisioner.backup_vaults.vault(protection) is not None:
-        await services().provisioner.backup_vaults.delete_vault(protection)
-        raise NotConverged("Deleting", f"Backup vault {protection.vault} is being deleted")
-    return protection
-
-
-@activity(app)
-async def delete_recovery_vault(protection: Protection) -> Protection:
-    """The Recovery Services vault is gone, and the storage accounts are no longer registered with it."""
-    vaults, backups = services().provisioner.recovery_vaults, services().provisioner.share_backups
-    if await vaults.vault(protection) is None:
-        return protection
-    registered = await backups.accounts(protection)
-    for container in registered:
-        await backups.unregister(protection, container)
-    if not registered:
-        await vaults.delete_vault(protection)
-    raise NotConverged("Deleting", f"{protection.recovery_bar.what} is being deleted")
-
-
-@activity(app)
-async def delete_endpoint(protection: Protection) -> Protection:
-    """The private endpoint of the storage account is gone."""
-    if await services().provisioner.private_endpoints.endpoint(protection) is not None:
-        await services().provisioner.private_endpoints.delete_endpoint(protection)
-    return protection
-
-
-@activity(app)
-async def delete_account(protection: Protection) -> Protection:
-    """The storage account is gone."""
-    if await services().provisioner.azure_resources.account(protection) is not None:
-        await services().provisioner.azure_resources.delete_account(protection)
-    return protection
-
-
-@activity(app)
-async def delete_snapshots(protection: Protection) -> Protection:
-    """The group of the snapshots is gone."""
-    found = await services().provisioner.azure_resources.group(protection, protection.snapshot_group)
+async def delete_part(request: PartRequest) -> PartRequest:
+    """A part of the protection is gone."""
+    access, outer, protection = ACCESS[request.part], services().provisioner, request.protection
+    found = await access.read(outer, protection)
     if found is None:
-        return protection
-    if found.state != "Deleting":
-        await services().provisioner.azure_resources.delete_group(protection, protection.snapshot_group)
-    raise NotConverged("Deleting", f"resource group {protection.snapshot_group} is being deleted")
+        return request
+    if access.delete and found.state != "Deleting":
+        await access.delete(outer, protection)
+    raise NotConverged("Deleting", f"{PARTS[request.part].label(protection)} is being deleted")
 
 
 @activity(app)
 async def record_release(release: Release) -> Released:
     """What was released stands in the ledger."""
-    released = Released(vault_id=release.protection.vault_id, steps=release.steps, at=services().now())
-    await services().ledger.create(RELEASED.path(vault=release.protection.vault), RELEASED.encoded(released))
+    released = Released(vault_id=release.protection.backup_vault_id, steps=release.steps, at=services().now())
+    await services().ledger.create(RELEASED.path(vault=release.protection.backup_vault), RELEASED.encoded(released))
     log(VaultReleased(vault=released.vault_id, steps=released.steps))
     return released

@@ -4,13 +4,14 @@ So it may be killed or doubled. An activity that has asked for something that ta
 called again; it finishes only on what it has seen, or on what the answer to its own request says.
 """
 
-from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
+from shared.adapters.backup.vaults import Vaults
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
@@ -31,14 +32,14 @@ from shared.domain.vaults.findings import (
     unguarded,
     weaknesses,
 )
-from shared.domain.vaults.policy import Redundancy
-from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
+from shared.domain.vaults.protection import Grant, Protection, VaultRequest
 from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
 
 app = df.Blueprint()
 
-INSTALLING = 180.0  # seconds that an extension takes at least
+INSTALL_SECONDS = 180.0  # what an extension takes at least
+POLL_INTERVAL = timedelta(seconds=30)
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +47,6 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     protection: Protection
     name: str
-
-
-class Guarding(msgspec.Struct, frozen=True, kw_only=True):
-    """A vault that a Resource Guard is to watch over: the Recovery Services vault (`recovery`) or the Backup vault."""
-
-    protection: Protection
-    recovery: bool
 
 
 class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,51 +92,39 @@ async def ensure_endpoint(protection: Protection) -> Found:
 
 
 @activity(app)
-async def ensure_vault(protection: Protection) -> FoundVault:
-    """The Backup vault, at least as strong as wanted."""
-    vaults = services().provisioner.backup_vaults
-    found = await vaults.vault(protection)
+async def ensure_vault(request: VaultRequest) -> FoundVault:
+    """A vault, at least as strong as required."""
+    vaults, requirements = services().provisioner.vaults(request.service), request.requirements
+    found = await vaults.vault(request.protection)
     if found is None:
-        await made(protection, protection.bar, vaults.create_vault)
-    return await hardened(protection, protection.bar, found, vaults.harden_vault)
-
-
-async def made(
-    protection: Protection, bar: VaultRequirements, create: Callable[[Protection, Redundancy], Awaitable[None]]
-) -> None:
-    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
-    terms = bar.terms
-    try:
-        await create(protection, terms.redundancy)
-    except PermanentError as error:
-        if terms.redundancy_fallback is None or not names_redundancy(error.reason):
-            raise
-        log(RedundancyFellBack(vault=bar.what, redundancy=terms.redundancy_fallback, error=error.message))
-        await create(protection, terms.redundancy_fallback)
-
-
-async def hardened(
-    protection: Protection,
-    bar: VaultRequirements,
-    found: FoundVault | None,
-    harden: Callable[[Protection, FoundVault], Awaitable[None]],
-) -> FoundVault:
-    """The vault, at least as strong as the bar."""
-    vault = strong(bar, found)
-    if weak := weaknesses(bar, vault):
-        await harden(protection, at_least(bar, vault))
-        raise NotConverged("Hardening", f"{bar.what} is hardened: {'; '.join(weak)}")
+        await create(request, vaults)
+    vault = strong(requirements, found)
+    if weak := weaknesses(requirements, vault):
+        await vaults.harden_vault(request.protection, at_least(requirements, vault))
+        raise NotConverged("Hardening", f"{requirements.label} is hardened: {'; '.join(weak)}")
     return vault
 
 
+async def create(request: VaultRequest, vaults: Vaults) -> None:
+    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
+    requirements, terms = request.requirements, request.requirements.terms
+    try:
+        await vaults.create_vault(request.protection, terms.redundancy)
+    except PermanentError as error:
+        if terms.redundancy_fallback is None or not names_redundancy(error.reason):
+            raise
+        log(RedundancyFellBack(vault=requirements.label, redundancy=terms.redundancy_fallback, error=error.message))
+        await vaults.create_vault(request.protection, terms.redundancy_fallback)
+
+
 @activity(app)
-async def ensure_guard(guarding: Guarding) -> Guarding:
-    """The Resource Guard of the policy document watches over the vault."""
-    guards, protection = services().provisioner.guards, guarding.protection
-    found = await guards.guard(protection, recovery=guarding.recovery)
-    if unguarded(protection.recovery_bar if guarding.recovery else protection.bar, found):
-        await guards.tie(protection, recovery=guarding.recovery)
-    return guarding
+async def ensure_guard(request: VaultRequest) -> VaultRequest:
+    """The Resource Guard of the policy document watches over a vault."""
+    vaults, requirements = services().provisioner.vaults(request.service), request.requirements
+    vault = settled(requirements.label, await vaults.vault(request.protection))
+    if unguarded(requirements, vault.guard):
+        await vaults.tie_guard(request.protection)
+    return request
 
 
 @activity(app)
@@ -159,7 +141,9 @@ async def ensure_extension(installation: ExtensionInstallation) -> FoundExtensio
     found = await resources.extension(protection)
     if found is None:
         await resources.create_extension(protection, installation.blob_url)
-        raise NotConverged("Asked", f"the backup extension of cluster {protection.cluster} was asked for", INSTALLING)
+        raise NotConverged(
+            "Asked", f"the backup extension of cluster {protection.cluster} was asked for", INSTALL_SECONDS
+        )
     return installed(protection, found)
 
 
@@ -183,22 +167,22 @@ async def ensure_role(grant: Grant) -> Grant:
 @activity(app)
 async def start_validation(protection: Protection) -> Validation:
     """Ask Azure Backup whether it could protect the cluster now."""
-    return await services().provisioner.backup_vaults.start_validation(protection)
+    return await services().provisioner.cluster_backups.start_validation(protection)
 
 
 @activity(app)
 async def finish_validation(validation: Validation) -> OperationResult:
     """What the validation found."""
-    found = await services().provisioner.backup_vaults.operation(validation)
+    found = await services().provisioner.cluster_backups.operation(validation)
     return concluded(f"the validation of the backup of cluster {validation.protection.cluster}", found)
 
 
 @activity(app)
 async def ensure_instance(protection: Protection) -> FoundInstance:
-    """The backup instance, going by the wanted policy, with its protection configured."""
-    vaults = services().provisioner.backup_vaults
-    found = await vaults.instance(protection)
+    """The backup instance, going by the policy of the protection, with its protection configured."""
+    backups = services().provisioner.cluster_backups
+    found = await backups.instance(protection)
     if found is None or not same(found.policy, protection.policy_id):
-        await vaults.put_instance(protection)
+        await backups.put_instance(protection)
         found = None
     return protected(protection, found)

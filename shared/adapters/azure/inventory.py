@@ -9,7 +9,7 @@ from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.census import CensusInstance
 from shared.domain.vaults.protection import Grant
-from shared.domain.vaults.volumes import FoundItem
+from shared.domain.vaults.source import FoundItem
 from shared.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ They are written as generic resources: the network SDK would be the largest pack
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, read, translated
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
@@ -50,8 +50,10 @@ class PrivateEndpoints(Management):
             )
 
     async def _read(self, protection: Protection, id: str) -> Found | None:
-        with translated(f"reading the private endpoint of storage account {protection.account}"):
-            found: Any = await unless_absent(self._resources(protection).get_by_id(id, api_version=_API))
+        found: Any = await read(
+            f"the private endpoint of storage account {protection.account}",
+            self._resources(protection).get_by_id(id, api_version=_API),
+        )
         return Found(state=found.properties["provisioningState"]) if found else None
 
     async def _write(

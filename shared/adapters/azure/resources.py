@@ -5,7 +5,7 @@ A PUT is sent once and not followed: its outcome is what a later GET shows.
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.adapters.azure.common import Management, plain, read, translated
 from shared.domain.errors import TemporaryError, service_code
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
@@ -30,17 +30,16 @@ _PRIVATE: dict[str, Any] = {
 _SUCCEEDED = Found(state="Succeeded")
 
 
-class AzureResources:
-    """Reads give None for what isn't there. `options` go to the SDK's clients."""
+class AzureResources(Management):
+    """Reads give None for what isn't there."""
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._settings = settings
-        self._management = Management(settings, credential, **options)
+        super().__init__(settings, credential, **options)
+        self._tenant = settings.tenant_id
 
     async def group(self, protection: Protection, name: str) -> Found | None:
         """The resource group with this name in the cluster's subscription."""
-        with translated(f"reading resource group {name}"):
-            found = await unless_absent(self._resources(protection).resource_groups.get(name))
+        found = await read(f"resource group {name}", self._resources(protection).resource_groups.get(name))
         return Found(state=plain(found.properties and found.properties.provisioning_state)) if found else None
 
     async def create_group(self, protection: Protection, name: str) -> Found:
@@ -60,10 +59,10 @@ class AzureResources:
 
     async def account(self, protection: Protection) -> FoundAccount | None:
         """The storage account of the cluster's backups."""
-        with translated(f"reading storage account {protection.account}"):
-            found = await unless_absent(
-                self._storage(protection).storage_accounts.get_properties(protection.group, protection.account)
-            )
+        found = await read(
+            f"storage account {protection.account}",
+            self._storage(protection).storage_accounts.get_properties(protection.group, protection.account),
+        )
         if found is None:
             return None
         closed = (
@@ -110,10 +109,10 @@ class AzureResources:
 
     async def container(self, protection: Protection) -> Found | None:
         """The blob container of the cluster's backups."""
-        with translated(f"reading the container of storage account {protection.account}"):
-            found = await unless_absent(
-                self._storage(protection).blob_containers.get(protection.group, protection.account, CONTAINER)
-            )
+        found = await read(
+            f"the container of storage account {protection.account}",
+            self._storage(protection).blob_containers.get(protection.group, protection.account, CONTAINER),
+        )
         return _SUCCEEDED if found else None
 
     async def create_container(self, protection: Protection) -> None:
@@ -128,19 +127,19 @@ class AzureResources:
 
     async def extension(self, protection: Protection) -> FoundExtension | None:
         """The cluster's backup extension."""
-        with translated(f"reading the backup extension of cluster {protection.cluster}"):
-            found = await unless_absent(
-                self._extensions(protection).extensions.get(
-                    protection.cluster_group, *_CLUSTERS, protection.cluster, EXTENSION
-                )
-            )
+        found = await read(
+            f"the backup extension of cluster {protection.cluster}",
+            self._extensions(protection).extensions.get(
+                protection.cluster_group, *_CLUSTERS, protection.cluster, EXTENSION
+            ),
+        )
         if found is None or found.properties is None:
             return None
         held, identity = found.properties, found.properties.aks_assigned_identity
-        said = [held.error_info.message if held.error_info else None, *(s.message for s in held.statuses or [])]
+        messages = [held.error_info.message if held.error_info else None, *(s.message for s in held.statuses or [])]
         return FoundExtension(
             state=plain(held.provisioning_state),
-            words="; ".join(text for text in said if text),
+            words="; ".join(text for text in messages if text),
             principal=(identity and identity.principal_id) or "",
             account=(held.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
         )
@@ -167,7 +166,7 @@ class AzureResources:
                     f"{_LOCATION}.config.subscriptionId": protection.subscription,
                     f"{_LOCATION}.config.useAAD": "true",
                     f"{_LOCATION}.config.storageAccountURI": blob_url,
-                    "credentials.tenantId": self._settings.tenant_id,
+                    "credentials.tenantId": self._tenant,
                 },
             )
         )
@@ -178,12 +177,12 @@ class AzureResources:
 
     async def trusted_access(self, protection: Protection) -> Found | None:
         """The vault's access to the cluster's API server."""
-        with translated(f"reading the trusted access of cluster {protection.cluster}"):
-            found = await unless_absent(
-                self._clusters(protection).trusted_access_role_bindings.get(
-                    protection.cluster_group, protection.cluster, protection.binding
-                )
-            )
+        found = await read(
+            f"the trusted access of cluster {protection.cluster}",
+            self._clusters(protection).trusted_access_role_bindings.get(
+                protection.cluster_group, protection.cluster, protection.binding
+            ),
+        )
         return Found(state=plain(found.properties.provisioning_state)) if found else None
 
     async def create_trusted_access(self, protection: Protection) -> None:
@@ -191,7 +190,9 @@ class AzureResources:
         from azure.mgmt.containerservice.models import TrustedAccessRoleBinding, TrustedAccessRoleBindingProperties
 
         body = TrustedAccessRoleBinding(
-            properties=TrustedAccessRoleBindingProperties(source_resource_id=protection.vault_id, roles=[_OPERATOR])
+            properties=TrustedAccessRoleBindingProperties(
+                source_resource_id=protection.backup_vault_id, roles=[_OPERATOR]
+            )
         )
         with translated(f"granting trusted access to cluster {protection.cluster}"):
             await self._clusters(protection).trusted_access_role_bindings.begin_create_or_update(
@@ -218,31 +219,27 @@ class AzureResources:
                 if code != "RoleAssignmentExists":
                     raise
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._management.close()
-
     def _resources(self, protection: Protection) -> "ResourceManagementClient":
         from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-        return self._management.client(ResourceManagementClient, protection.subscription)
+        return self.client(ResourceManagementClient, protection.subscription)
 
     def _storage(self, protection: Protection) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
-        return self._management.client(StorageManagementClient, protection.subscription)
+        return self.client(StorageManagementClient, protection.subscription)
 
     def _extensions(self, protection: Protection) -> "KubernetesConfigurationExtensionsMgmtClient":
         from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigurationExtensionsMgmtClient
 
-        return self._management.client(KubernetesConfigurationExtensionsMgmtClient, protection.subscription)
+        return self.client(KubernetesConfigurationExtensionsMgmtClient, protection.subscription)
 
     def _clusters(self, protection: Protection) -> "ContainerServiceClient":
         from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-        return self._management.client(ContainerServiceClient, protection.subscription)
+        return self.client(ContainerServiceClient, protection.subscription)
 
     def _roles(self, grant: Grant) -> "AuthorizationManagementClient":
         from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 
-        return self._management.client(AuthorizationManagementClient, grant.subscription)
+        return self.client(AuthorizationManagementClient, grant.subscription)

@@ -1,29 +1,28 @@
 """User-assigned identities of backup workloads, and whose tokens Entra takes for theirs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, read, translated
 from shared.domain.vaults.binding import ACCOUNT, Federation, identity_name
+from shared.domain.vaults.findings import FoundIdentity
 from shared.domain.vaults.protection import Protection
-from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
 
-class WorkloadIdentities:
-    """Reads give None for what isn't there. `options` go to the SDK's clients."""
+class WorkloadIdentities(Management):
+    """Reads give None for what isn't there."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._management = Management(settings, credential, **options)
-
-    async def identity(self, protection: Protection) -> tuple[str, str] | None:
-        """Object id and client id of the identity."""
+    async def identity(self, protection: Protection) -> FoundIdentity | None:
+        """The identity of the cluster's backup workloads."""
         name = identity_name(protection)
-        with translated(f"reading identity {name}"):
-            found = await unless_absent(self._client(protection).user_assigned_identities.get(protection.group, name))
-        return (str(found.principal_id), str(found.client_id)) if found else None
+        found = await read(
+            f"identity {name}", self._client(protection).user_assigned_identities.get(protection.group, name)
+        )
+        if found is None:
+            return None
+        return FoundIdentity(state="Succeeded", principal=str(found.principal_id), client=str(found.client_id))
 
     async def create(self, protection: Protection) -> None:
         """Make the identity, in the cluster's region."""
@@ -44,10 +43,10 @@ class WorkloadIdentities:
     async def federation(self, protection: Protection) -> Federation | None:
         """Whose tokens Entra takes for the identity's."""
         name = identity_name(protection)
-        with translated(f"reading the federated credential of identity {name}"):
-            found = await unless_absent(
-                self._client(protection).federated_identity_credentials.get(protection.group, name, ACCOUNT)
-            )
+        found = await read(
+            f"the federated credential of identity {name}",
+            self._client(protection).federated_identity_credentials.get(protection.group, name, ACCOUNT),
+        )
         if found is None:
             return None
         return Federation(
@@ -67,11 +66,7 @@ class WorkloadIdentities:
                 protection.group, name, ACCOUNT, body
             )
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._management.close()
-
     def _client(self, protection: Protection) -> "ManagedServiceIdentityClient":
         from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
-        return self._management.client(ManagedServiceIdentityClient, protection.subscription)
+        return self.client(ManagedServiceIdentityClient, protection.subscription)

@@ -2,8 +2,8 @@
 
 Rules:
 - They run in a namespace of their own as one service account, both made by who takes the cluster in (docs/clusters.md).
-- Each life of a cluster has a user-assigned identity of its own, since an identity takes 20 federated credentials at
-  most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
+- Each incarnation of a cluster has a user-assigned identity of its own, since an identity takes 20 federated
+  credentials at most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
 - An entry of the identity map says what an identity may ask of Meshward: both its names, its vault, items and actions.
   Entries are written once; a change is the next version beside them.
 """
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.domain.documents import Document
-from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.errors import PermanentError
+from shared.domain.vaults.findings import FoundIdentity, settled
 from shared.domain.vaults.protection import Protection
 
 NAMESPACE, ACCOUNT = "meshward-backup", "backup"
@@ -69,14 +70,13 @@ IDENTITY = Document(
 
 def identity_name(protection: Protection) -> str:
     """The user-assigned identity, named after the vault."""
-    return f"id-{protection.vault.removeprefix('bv-')}"
+    return f"id-{protection.backup_vault.removeprefix('bv-')}"
 
 
-def known(protection: Protection, found: tuple[str, str] | None) -> Binding:
-    """The binding to an identity that was found, by object id and client id."""
-    if found is None:
-        raise NotConverged("Asked", f"identity {identity_name(protection)} was asked for")
-    return Binding(protection=protection, principal=found[0], client=found[1])
+def binding_of(protection: Protection, found: FoundIdentity | None) -> Binding:
+    """The binding to the identity, once it is there."""
+    identity = settled(f"identity {identity_name(protection)}", found)
+    return Binding(protection=protection, principal=identity.principal, client=identity.client)
 
 
 def federation(protection: Protection) -> Federation:
@@ -131,7 +131,7 @@ def entry_of(binding: Binding, mesh: MeshBinding) -> IdentityMapEntry:
         mesh=protection.mesh,
         mesh_identity=mesh.identity(protection.trust_domain),
         cluster_id=protection.cluster_id,
-        vault_id=protection.vault_id,
+        vault_id=protection.backup_vault_id,
         items=(protection.instance_id,),
         actions=ACTIONS,
     )

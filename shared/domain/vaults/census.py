@@ -23,7 +23,8 @@ from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.findings import CONFIGURED
-from shared.domain.vaults.volumes import DataSource, FoundItem, ended, sources_of
+from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.sources import DataSource, ended, sources_of
 
 
 class CensusInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +144,7 @@ def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem
     except PermanentError as error:
         told = CensusVolume(name="", protected=False, message=error.message)
         return msgspec.structs.replace(standing, volumes=(told,))
-    found = tuple(_volume(source, next((i for i in items if i.of(source)), None)) for source in sources)
+    found = tuple(_volume(source, next((i for i in items if source.protected_by(i)), None)) for source in sources)
     return msgspec.structs.replace(standing, volumes=found)
 
 

@@ -3,7 +3,7 @@
 Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
 - Failed ends the flow, with the service's own words.
-- What is found weaker than wanted is never accepted and never loosened; stronger will do. Security settings of the
+- What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
   vault are mended; what can't be changed any more ends the flow.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
-from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 
 CONFIGURED = "ProtectionConfigured"
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
@@ -33,18 +33,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundVault(Found, frozen=True, kw_only=True):
-    """A vault, in the words of Backup vaults; empty where the service doesn't say.
+    """A vault, in the words of Backup vaults; empty where the service doesn't say."""
 
-    `principal` is its identity's object id, `public` whether it takes calls from public networks, as far as a vault of
-    its kind can be told not to.
-    """
-
-    principal: str
+    principal: str  # object id of its identity
     soft_delete: str
     soft_delete_days: float
     immutability: str
     redundancy: str
-    public: bool = False
+    public: bool = False  # whether it takes calls from public networks, as far as its kind can be told not to
+    guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 
 class FoundAccount(Found, frozen=True, kw_only=True):
@@ -72,6 +69,17 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     id: str
     protection: str
     policy: str
+
+    @property
+    def configured(self) -> bool:
+        return self.protection == CONFIGURED
+
+
+class FoundIdentity(Found, frozen=True, kw_only=True):
+    """A user-assigned identity, by its object id and its client id."""
+
+    principal: str
+    client: str
 
 
 class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,15 +114,15 @@ class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster that is protected, how, and what the run changed for it, a line each. `volumes` names shares."""
+    """A cluster that is protected."""
 
     cluster_id: str
     vault_id: str
     instance_id: str
-    protection: str
+    protection: str  # Azure Backup's protection state
     redundancy: str
-    changes: tuple[str, ...]
-    volumes: tuple[str, ...] = ()
+    changes: tuple[str, ...]  # what the run changed, a line each
+    volumes: tuple[str, ...] = ()  # labels of the data sources that are protected with it
 
 
 def settled[F: Found](what: str, found: F | None) -> F:
@@ -131,27 +139,28 @@ def settled[F: Found](what: str, found: F | None) -> F:
     return found
 
 
-def strong(bar: VaultRequirements, found: FoundVault | None) -> FoundVault:
+def strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
     """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
-    vault = settled(bar.what, found)
-    weak = flaws(bar, vault)
+    vault = settled(requirements.label, found)
+    weak = flaws(requirements, vault)
     if weak:
         raise PermanentError(
             "VaultTooWeak",
-            f"{bar.what}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
+            f"{requirements.label}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
             "or let the policy document ask for less",
         )
     return vault
 
 
-def unguarded(bar: VaultRequirements, guard: str) -> bool:
-    """Whether the vault lacks the wanted Resource Guard; raises PermanentError if another one watches over it."""
-    if guard and bar.terms.guard and not same(guard, bar.terms.guard):
+def unguarded(requirements: VaultRequirements, guard: str) -> bool:
+    """Whether the vault lacks its Resource Guard; raises PermanentError if another one watches over it."""
+    if guard and requirements.terms.guard and not same(guard, requirements.terms.guard):
         raise PermanentError(
             "GuardedByAnother",
-            f"{bar.what} is tied to Resource Guard {guard}; untie it with the consent of those who own that guard",
+            f"{requirements.label} is tied to Resource Guard {guard}; "
+            "untie it with the consent of those who own that guard",
         )
-    return bool(bar.terms.guard and not guard)
+    return bool(requirements.terms.guard and not guard)
 
 
 def names_redundancy(reason: str) -> bool:
@@ -159,9 +168,9 @@ def names_redundancy(reason: str) -> bool:
     return "StorageType" in reason or "Redundancy" in reason
 
 
-def flaws(bar: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than wanted and can't be changed any more."""
-    terms = bar.terms
+def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
+    """What is weaker than required and can't be changed any more."""
+    terms = requirements.terms
     least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
     found = [] if vault.principal else ["it has no system-assigned identity"]
     if _rank(_REDUNDANCY, vault.redundancy) < least:
@@ -169,9 +178,9 @@ def flaws(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     return found
 
 
-def weaknesses(bar: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than wanted and can be mended at once, without a risk to what is in the vault."""
-    better = at_least(bar, vault)
+def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
+    """What is weaker than required and can be mended at once, without a risk to what is in the vault."""
+    better = at_least(requirements, vault)
     found = []
     if vault.soft_delete != better.soft_delete:
         found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
@@ -184,20 +193,20 @@ def weaknesses(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     return found
 
 
-def at_least(bar: VaultRequirements, vault: FoundVault) -> FoundVault:
-    """The vault with the security that is wanted, or with its own where that is stronger."""
-    terms = bar.terms
+def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
+    """The vault with the security that is required, or with its own where that is stronger."""
+    terms = requirements.terms
     return msgspec.structs.replace(
         vault,
         soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),
         soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=max(bar.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+        immutability=max(requirements.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
         public=vault.public and terms.public_network,
     )
 
 
 def installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
-    """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: it may be wanted."""
+    """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: somebody may need it."""
     if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
             "ExtensionElsewhere",
@@ -226,10 +235,11 @@ def undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
     ours = next((d for d in deleted if same(d.name, protection.instance)), None)
     if ours:
+        vault = protection.requirements(VaultService.BACKUP).label
         raise PermanentError(
             "InstanceSoftDeleted",
-            f"the backup of cluster {protection.cluster} was deleted and {protection.bar.what} keeps it until "
-            f"{ours.day}; undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
+            f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {ours.day}; "
+            "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
 
 
@@ -257,7 +267,7 @@ def protected(protection: Protection, found: FoundInstance | None) -> FoundInsta
     instance = settled(f"backup instance {protection.instance}", found)
     if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
         raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
-    if instance.protection != CONFIGURED:
+    if not instance.configured:
         raise PermanentError(
             service_code(instance.protection) if instance.protection else "NotProtected",
             f"cluster {protection.cluster} isn't protected: {instance.words or 'no reason given'}",

@@ -1,8 +1,8 @@
 """What becomes of a vault whose cluster is gone: it is kept, then taken apart step by step.
 
 Rules:
-- A vault tells by its tags whose it is; a life of a cluster that isn't there any more is gone, also if another cluster
-  has its name by now.
+- A vault tells by its tags whose it is. An incarnation of a cluster that isn't there any more is gone, also if another
+  cluster has its name by now.
 - It is kept for `release_after` from the day on which it was first seen without its cluster. Sooner only by hand, by
   the hash of the plan.
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
@@ -11,7 +11,7 @@ Rules:
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -20,11 +20,11 @@ from shared.domain.cluster import CLUSTERS, Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope, parsed
-from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import SoftDeleted
+from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
-from shared.domain.vaults.volumes import FoundItem
+from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, VaultService, protection_of
+from shared.domain.vaults.source import FoundItem
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
 
@@ -42,38 +42,34 @@ class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
 class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a protection."""
 
-    instances: tuple[str, ...]
-    soft_deleted: tuple[SoftDeleted, ...]
-    vault: bool
-    account: bool
-    snapshots: bool
-    identity: bool = False
-    endpoint: bool = False
-    recovery_vault: bool = False
-    items: tuple[FoundItem, ...] = ()
+    parts: tuple[str, ...]  # those of PARTS that are still there
+    instances: tuple[str, ...] = ()  # backup instances of the cluster, by name
+    soft_deleted: tuple[SoftDeleted, ...] = ()
+    items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
 
     @property
     def kept(self) -> tuple[SoftDeleted, ...]:
-        """What can still be brought back, of the cluster and of its volumes."""
+        """What can still be brought back, of the cluster and of its data sources."""
         return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
 
     @property
     def live_items(self) -> tuple[FoundItem, ...]:
-        """The backups of volumes that aren't deleted yet."""
+        """The backups of data sources that aren't deleted yet."""
         return tuple(item for item in self.items if not item.deleted)
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan of a release, a line for each step. `kept_until` is when the sweep would begin with it, in UTC."""
+    """The plan of a release."""
 
     protection: Protection
-    steps: tuple[str, ...]
-    kept_until: datetime
+    steps: tuple[str, ...]  # a line for each
+    kept_until: datetime  # when the sweep would begin with it, in UTC
 
     @property
     def hash(self) -> str:
         """SHA-256 of whose vault it is and of the steps, the same in whatever case Azure writes the ids in it."""
-        return hashlib.sha256(msgspec.json.encode([self.protection.vault_id, self.steps]).lower()).hexdigest()
+        encoded = msgspec.json.encode([self.protection.backup_vault_id, self.steps])
+        return hashlib.sha256(encoded.lower()).hexdigest()
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,46 +92,51 @@ def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: T
 
 
 def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
-    """Whether the protected life is over: nothing has the cluster's id, or what has it was created at another time.
+    """Whether the protected incarnation is gone: nothing has its id, or what has it was created at another time.
 
-    While nobody says when that was, it may be this life.
+    While nobody says when that was, it may be this one.
     """
-    return cluster is None or bool(protection.born and life(cluster) and life(cluster) != protection.born)
+    return cluster is None or bool(protection.born and cluster.incarnation and cluster.incarnation != protection.born)
 
 
 def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Release:
     """The plan of a release."""
-    named: Mapping[str, bool] = {
-        f"delete Backup vault {protection.vault}": found.vault,
-        f"delete {protection.recovery_bar.what}": found.recovery_vault,
-        f"delete the private endpoint of storage account {protection.account}": found.endpoint,
-        f"delete storage account {protection.account}": found.account,
-        f"delete resource group {protection.snapshot_group} with the snapshots in it": found.snapshots,
-    }
     steps = (
-        *([f"delete identity {identity_name(protection)}, which may do nothing any more"] if found.identity else ()),
+        *_deleted(protection, found, "before the backups"),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
-        *(f"delete the backups of share {item.name}, which stay soft-deleted" for item in found.live_items),
+        *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
-        *(step for step, needed in named.items() if needed),
+        *_deleted(protection, found, "after the backups"),
     )
     return Release(protection=protection, steps=steps, kept_until=gone_at + protection.terms.release_after)
 
 
-def check_empty(protection: Protection, found: Remains) -> None:
-    """Raise NotConverged, with the date, while something in the vault can still be brought back."""
+def _deleted(protection: Protection, found: Remains, when: WhenReleased) -> Iterator[str]:
+    for name in released_parts(when):
+        if name in found.parts:
+            yield f"delete {PARTS[name].label(protection)}"
+
+
+def check_deleted(found: Remains) -> None:
+    """Raise NotConverged while a backup isn't deleted."""
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
     if found.live_items:
         names = ", ".join(item.name for item in found.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+
+
+def check_empty(protection: Protection, found: Remains) -> None:
+    """Raise NotConverged, with the date, while something in the vaults can still be brought back."""
+    check_deleted(found)
     if found.kept:
         last = max(found.kept, key=lambda deleted: deleted.day)
-        raise NotConverged("SoftDeleted", f"Backup vault {protection.vault} keeps {last.name} until {last.day}")
+        label = protection.requirements(VaultService.BACKUP).label
+        raise NotConverged("SoftDeleted", f"{label} keeps {last.name} until {last.day}")
 
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
-    """What the vault protected, by its tags; None if they don't name a life of a cluster."""
+    """What the vault protected, by its tags; None if they don't name an incarnation of a cluster."""
     named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
     if named is None or home is None:
         return None

@@ -8,7 +8,8 @@ from local.cloud.wire import OrderedFault, Reply
 from local.cloud.world import TENANT, World
 from shared.adapters.azure.resources import AzureResources
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.vaults.protection import BLOB_DATA_READER, CONTRIBUTOR, READER, Grant, Protection
+from shared.domain.vaults.protection import Grant, Protection
+from shared.domain.vaults.roles import BLOB_DATA_READER, CONTRIBUTOR, READER
 from tests.worlds.accounts import with_account
 
 MINUTES = timedelta(minutes=5)
@@ -118,7 +119,7 @@ async def test_trusted_access_is_for_the_vault_alone(
     assert found is not None
     assert found.state == "Succeeded"
     (held,) = world.arm.of_type("Microsoft.ContainerService/managedClusters/trustedAccessRoleBindings")
-    assert held["properties"]["sourceResourceId"] == protection.vault_id
+    assert held["properties"]["sourceResourceId"] == protection.backup_vault_id
     assert held["properties"]["roles"] == ["Microsoft.DataProtection/backupVaults/backup-operator"]
 
 

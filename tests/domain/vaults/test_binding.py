@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.vaults.binding import Binding, covers, entry_of, federation, hosts, identity_name, known
+from shared.domain.vaults.binding import Binding, binding_of, covers, entry_of, federation, hosts, identity_name
 from shared.domain.vaults.binding_linkerd import LINKERD
 from tests.worlds.facts.protections import cluster_names, protection_named
 
@@ -23,12 +23,12 @@ def test_the_identitys_name_keeps_to_azures_rule_and_is_as_single_as_the_vaults(
     named = identity_name(protection_named(name))
     assert 3 <= len(named) <= 128
     assert named.replace("-", "").isalnum()
-    assert named.removeprefix("id-") in protection_named(name).vault
+    assert named.removeprefix("id-") in protection_named(name).backup_vault
 
 
 def test_an_identity_that_was_just_asked_for_is_waited_for() -> None:
     with pytest.raises(NotConverged, match="was asked for"):
-        known(protection_named(), None)
+        binding_of(protection_named(), None)
 
 
 def test_a_cluster_without_a_token_issuer_is_refused_with_the_command_that_helps() -> None:

@@ -21,8 +21,10 @@ from shared.domain.vaults.findings import (
     weaknesses,
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import protection_of
+from shared.domain.vaults.protection import VaultService, protection_of
 from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
+
+REQUIREMENTS = PROTECTION.requirements(VaultService.BACKUP)
 
 
 def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
@@ -45,8 +47,8 @@ def test_an_end_without_success_is_told_in_the_services_words(state: str) -> Non
 
 
 def test_a_vault_as_wanted_is_strong() -> None:
-    assert strong(PROTECTION.bar, VAULT) is VAULT
-    assert weaknesses(PROTECTION.bar, VAULT) == []
+    assert strong(REQUIREMENTS, VAULT) is VAULT
+    assert weaknesses(REQUIREMENTS, VAULT) == []
 
 
 @pytest.mark.parametrize(
@@ -54,10 +56,10 @@ def test_a_vault_as_wanted_is_strong() -> None:
 )
 def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, str | float]) -> None:
     vault = msgspec.structs.replace(VAULT, **stronger)
-    assert strong(PROTECTION.bar, vault) is vault
-    assert weaknesses(PROTECTION.bar, vault) == []
+    assert strong(REQUIREMENTS, vault) is vault
+    assert weaknesses(REQUIREMENTS, vault) == []
     for name, value in stronger.items():
-        assert getattr(at_least(PROTECTION.bar, vault), name) == value
+        assert getattr(at_least(REQUIREMENTS, vault), name) == value
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, s
 )
 def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
     with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
-        strong(PROTECTION.bar, msgspec.structs.replace(VAULT, **weaker))
+        strong(REQUIREMENTS, msgspec.structs.replace(VAULT, **weaker))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,9 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     fallback: Redundancy | None, found: str, will_do: bool
 ) -> None:
     protection = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
-    assert (flaws(protection.bar, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
+    assert (
+        flaws(protection.requirements(VaultService.BACKUP), msgspec.structs.replace(VAULT, redundancy=found)) == []
+    ) is will_do
 
 
 @pytest.mark.parametrize(
@@ -100,12 +104,12 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     ],
 )
 def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
-    assert weaknesses(PROTECTION.bar, msgspec.structs.replace(VAULT, **weaker)) == [named]
+    assert weaknesses(REQUIREMENTS, msgspec.structs.replace(VAULT, **weaker)) == [named]
 
 
 def test_a_vault_in_the_making_is_not_judged_yet() -> None:
     with pytest.raises(NotConverged):
-        strong(PROTECTION.bar, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+        strong(REQUIREMENTS, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
 
 
 def test_only_a_finished_account_can_stand_open() -> None:

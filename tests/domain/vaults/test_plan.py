@@ -14,24 +14,26 @@ from shared.domain.vaults.plan import Seen, agreed, lacking, plan_of
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import grants, protection_of
 from shared.domain.vaults.release import Remains, release_of
-from shared.domain.vaults.volumes import FILES_TAG
+from shared.domain.vaults.shares import FileShare
 from tests.worlds.facts.protections import BORN, EXTENSION, INSTANCE, PROTECTION, VAULT, cluster, cluster_names
 
 NOTHING = Seen()
-REMAINS = Remains(instances=(), soft_deleted=(), vault=True, account=True, snapshots=True)
+REMAINS = Remains(parts=("backup_vault", "account", "snapshots"))
 ALL = Seen(
     holders=(INSTANCE,),
-    vault=VAULT,
-    account=FoundAccount(state="Succeeded", closed=True, blob_url="https://blobs/"),
-    extension=EXTENSION,
-    access=Found(state="Succeeded"),
+    parts={
+        "backup_vault": VAULT,
+        "account": FoundAccount(state="Succeeded", closed=True, blob_url="https://blobs/"),
+        "extension": EXTENSION,
+        "trusted_access": Found(state="Succeeded"),
+    },
     granted=tuple(g.name for g in grants(PROTECTION, VAULT.principal, EXTENSION.principal)),
 )
 
 
 def test_where_nothing_is_everything_is_planned() -> None:
     acts = [change.act for change in plan_of(PROTECTION, NOTHING).changes]
-    assert acts == ["create", "install", "create", "create", *["grant"] * 7]
+    assert acts == ["create", "install", "create", "grant", "create", *["grant"] * 6]
 
 
 def test_a_cluster_that_is_protected_as_wanted_has_an_empty_plan() -> None:
@@ -40,9 +42,20 @@ def test_a_cluster_that_is_protected_as_wanted_has_an_empty_plan() -> None:
     assert lacking(plan, grants(PROTECTION, VAULT.principal, EXTENSION.principal)) == []
 
 
-@pytest.mark.parametrize("name", ["holders", "vault", "account", "extension", "access", "granted"])
-def test_whatever_is_missing_is_planned_and_changes_the_hash(name: str) -> None:
-    plan = plan_of(PROTECTION, msgspec.structs.replace(ALL, **{name: getattr(NOTHING, name)}))
+def with_part(name: str, found: Found | None) -> Seen:
+    return msgspec.structs.replace(ALL, parts={**ALL.parts, name: found})
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        *(with_part(name, None) for name in ALL.parts),
+        msgspec.structs.replace(ALL, holders=()),
+        msgspec.structs.replace(ALL, granted=()),
+    ],
+)
+def test_whatever_is_missing_is_planned_and_changes_the_hash(seen: Seen) -> None:
+    plan = plan_of(PROTECTION, seen)
     assert plan.changes
     assert plan.hash != plan_of(PROTECTION, ALL).hash
 
@@ -50,13 +63,13 @@ def test_whatever_is_missing_is_planned_and_changes_the_hash(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "weaker", "act", "why"),
     [
-        ("vault", {"soft_delete": "Off"}, "harden", "soft delete is Off, not On"),
+        ("backup_vault", {"soft_delete": "Off"}, "harden", "soft delete is Off, not On"),
         ("account", {"closed": False}, "close", "it is open to more than Entra over TLS"),
     ],
 )
 def test_what_has_drifted_is_planned_with_the_reason(name: str, weaker: dict[str, object], act: str, why: str) -> None:
-    drifted = msgspec.structs.replace(getattr(ALL, name), **weaker)
-    (change,) = plan_of(PROTECTION, msgspec.structs.replace(ALL, **{name: drifted})).changes
+    drifted = msgspec.structs.replace(ALL.parts[name], **weaker)
+    (change,) = plan_of(PROTECTION, with_part(name, drifted)).changes
     assert (change.act, change.why) == (act, why)
 
 
@@ -70,22 +83,29 @@ def test_another_schedule_is_another_policy_to_which_the_instance_moves() -> Non
 @pytest.mark.parametrize(
     ("name", "found", "reason"),
     [
-        ("holders", (msgspec.structs.replace(INSTANCE, id="/s/bv-old/backupInstances/i"),), "ProtectedElsewhere"),
-        ("vault", msgspec.structs.replace(VAULT, redundancy="LocallyRedundant"), "VaultTooWeak"),
-        ("vault", msgspec.structs.replace(VAULT, state="Failed"), "ProvisioningFailed"),
+        ("backup_vault", msgspec.structs.replace(VAULT, redundancy="LocallyRedundant"), "VaultTooWeak"),
+        ("backup_vault", msgspec.structs.replace(VAULT, state="Failed"), "ProvisioningFailed"),
         ("extension", msgspec.structs.replace(EXTENSION, account="stother"), "ExtensionElsewhere"),
         ("extension", msgspec.structs.replace(EXTENSION, state="Failed"), "ProvisioningFailed"),
     ],
 )
-def test_what_cant_be_taken_over_refuses_the_plan(name: str, found: object, reason: str) -> None:
+def test_what_cant_be_taken_over_refuses_the_plan(name: str, found: Found, reason: str) -> None:
     with pytest.raises(PermanentError, match=reason):
-        plan_of(PROTECTION, msgspec.structs.replace(ALL, **{name: found}))
+        plan_of(PROTECTION, with_part(name, found))
+
+
+def test_a_cluster_of_another_vault_refuses_the_plan() -> None:
+    theirs = msgspec.structs.replace(INSTANCE, id="/s/bv-old/backupInstances/i")
+    with pytest.raises(PermanentError, match="ProtectedElsewhere"):
+        plan_of(PROTECTION, msgspec.structs.replace(ALL, holders=(theirs,)))
 
 
 def test_what_is_under_way_is_no_difference() -> None:
     making = Seen(
-        vault=msgspec.structs.replace(VAULT, state="Provisioning"),
-        extension=msgspec.structs.replace(EXTENSION, state="Creating", principal=""),
+        parts={
+            "backup_vault": msgspec.structs.replace(VAULT, state="Provisioning"),
+            "extension": msgspec.structs.replace(EXTENSION, state="Creating", principal=""),
+        }
     )
     assert not [line for line in plan_of(PROTECTION, making).lines if "Backup vault" in line or "extension" in line]
 
@@ -99,7 +119,7 @@ def test_the_hash_tells_only_what_would_change(granted: list[str], protection: s
 
 @given(cluster_names, st.sampled_from([str.upper, str.lower, str.swapcase]))
 def test_a_cluster_in_another_case_is_the_same_run_plan_and_release(name: str, cased: Callable[[str], str]) -> None:
-    told = cluster(name, tags={FILES_TAG: "rg-data/stshop/orders"})
+    told = cluster(name, tags={FileShare.cluster_tag: "rg-data/stshop/orders"})
     odd = msgspec.structs.replace(
         told, id=cased(told.id), name=cased(told.name), resource_group=cased(told.resource_group)
     )

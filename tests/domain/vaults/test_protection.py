@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import check_ours, due, grants, protection_of
+from shared.domain.vaults.protection import VaultService, check_ours, due, grants, protection_of
 from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
 births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -19,7 +19,7 @@ births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1
 @given(cluster_names, births)
 def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) -> None:
     names = protection_named(name, created_at)
-    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.vault)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.backup_vault)
     assert re.fullmatch(r"[a-z0-9]{3,24}", names.account)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.binding)
     assert re.fullmatch(r"[-\w.()]{1,89}[-\w()]", names.snapshot_group)
@@ -32,18 +32,22 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
 @given(cluster_names, births, births)
 def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(name: str, born: datetime, reborn: datetime) -> None:
     first, second = protection_named(name, born), protection_named(name, reborn)
-    differ = [getattr(first, f) != getattr(second, f) for f in ("run", "vault", "account", "snapshot_group", "binding")]
+    differ = [
+        getattr(first, f) != getattr(second, f) for f in ("run", "backup_vault", "account", "snapshot_group", "binding")
+    ]
     assert all(differ) if born != reborn else not any(differ)
 
 
 def test_the_case_of_the_id_makes_no_other_protection() -> None:
     upper = cluster("AKS-New")
     lower = cluster("aks-new")
-    assert protection_of(upper, "rg-backup", TERMS).vault == protection_of(lower, "rg-backup", TERMS).vault
+    assert (
+        protection_of(upper, "rg-backup", TERMS).backup_vault == protection_of(lower, "rg-backup", TERMS).backup_vault
+    )
 
 
 def test_a_cluster_without_a_creation_time_has_names_too() -> None:
-    assert protection_named(created_at=None).vault != protection_named().vault
+    assert protection_named(created_at=None).backup_vault != protection_named().backup_vault
 
 
 def test_the_instance_is_named_as_azure_names_it() -> None:
@@ -89,9 +93,11 @@ def test_what_a_tag_says_is_read_in_whatever_case() -> None:
 
 def test_a_vault_is_locked_only_if_it_is_named() -> None:
     protection = protection_named()
-    for named, immutability in ((protection.vault, "Locked"), ("bv-another", "Unlocked")):
+    for named, immutability in ((protection.backup_vault, "Locked"), ("bv-another", "Unlocked")):
         terms = ProtectPolicy(lock=(named,))
-        assert protection_of(cluster(), "rg-backup", terms).bar.immutability == immutability
+        assert (
+            protection_of(cluster(), "rg-backup", terms).requirements(VaultService.BACKUP).immutability == immutability
+        )
 
 
 def test_the_tags_tell_whose_a_protection_is() -> None:

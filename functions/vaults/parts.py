@@ -1,0 +1,48 @@
+"""How each part of a protection is read, and deleted by a release; what a plan says of it is in the domain's table."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+from shared.domain.vaults.findings import Found
+from shared.domain.vaults.protection import Protection
+from shared.wiring import services
+from shared.wiring.provisioner import Provisioner
+
+
+class PartAccess(NamedTuple):
+    """What Azure is asked about a part; one that goes with the cluster is never deleted."""
+
+    read: Callable[[Provisioner, Protection], Awaitable[Found | None]]
+    delete: Callable[[Provisioner, Protection], Awaitable[None]] | None = None
+
+
+ACCESS = {
+    "snapshots": PartAccess(
+        lambda outer, p: outer.azure_resources.group(p, p.snapshot_group),
+        lambda outer, p: outer.azure_resources.delete_group(p, p.snapshot_group),
+    ),
+    "account": PartAccess(
+        lambda outer, p: outer.azure_resources.account(p), lambda outer, p: outer.azure_resources.delete_account(p)
+    ),
+    "endpoint": PartAccess(
+        lambda outer, p: outer.private_endpoints.endpoint(p),
+        lambda outer, p: outer.private_endpoints.delete_endpoint(p),
+    ),
+    "extension": PartAccess(lambda outer, p: outer.azure_resources.extension(p)),
+    "recovery_services_vault": PartAccess(
+        lambda outer, p: outer.recovery_services_vaults.vault(p),
+        lambda outer, p: outer.recovery_services_vaults.delete_vault(p),
+    ),
+    "backup_vault": PartAccess(
+        lambda outer, p: outer.backup_vaults.vault(p), lambda outer, p: outer.backup_vaults.delete_vault(p)
+    ),
+    "trusted_access": PartAccess(lambda outer, p: outer.azure_resources.trusted_access(p)),
+    "identity": PartAccess(
+        lambda outer, p: outer.workload_identities.identity(p), lambda outer, p: outer.workload_identities.delete(p)
+    ),
+}
+
+
+async def parts_now(protection: Protection, names: Iterable[str]) -> dict[str, Any]:
+    """What is there of these parts."""
+    return {name: await ACCESS[name].read(services().provisioner, protection) for name in names}

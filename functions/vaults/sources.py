@@ -1,0 +1,50 @@
+"""The data sources that a cluster names by tag get a Recovery Services vault of the cluster's own.
+
+    vault ──▶ policies, roles ──▶ for each storage account and each machine, side by side:
+                                    register   an account by the vault's identity, until its role acts
+                                    inquire    before that the vault knows none of its shares
+                                    protect    each share, found by its name; a machine at once
+
+A source that can't be taken holds up no other. The plan has said why, and the run fails with it in the end.
+"""
+
+from itertools import groupby
+
+from functions.engine.durable import Runbook, Steps
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, until_clean
+from functions.vaults.source_steps import ensure_source_policy, start_inquiry, start_protecting, start_registration
+from functions.vaults.steps import ensure_guard, ensure_role, ensure_vault
+from shared.domain.errors import PermanentError
+from shared.domain.resource_id import name_of
+from shared.domain.vaults.plan import ProtectionPlan, lacking
+from shared.domain.vaults.protection import SourceRequest, VaultRequest, VaultService, source_grants
+
+
+def sources_protected(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
+    """Protect the data sources; raises PermanentError, once the rest is protected, for those that can't be."""
+    protection = plan.protection
+    if plan.source_changes:
+        vault = VaultRequest(protection=protection, service=VaultService.RECOVERY_SERVICES)
+        found = yield from run.step(ensure_vault, vault, every=ROLE_PROBE_INTERVAL)
+        roles = [(ensure_role, role) for role in lacking(plan, source_grants(protection, found.principal))]
+        requests = [SourceRequest(protection=protection, source=source) for source in plan.sources]
+        one_of_a_kind = {request.source.policies: request for request in requests}
+        policies = [(ensure_source_policy, request) for request in one_of_a_kind.values()]
+        yield from run.steps(*policies, *roles)
+        if protection.terms.guard:
+            yield from run.step(ensure_guard, vault, every=ROLE_PROBE_INTERVAL)
+        holders = groupby(requests, key=lambda request: request.source.source_id)
+        yield from run.chains(*(_protected(run, vault, list(some)) for _, some in holders))
+    if plan.refused:
+        raise PermanentError("VolumesRefused", "; ".join(plan.refused))
+
+
+def _protected(run: Runbook, vault: VaultRequest, requests: list[SourceRequest]) -> Steps[None]:
+    """A machine, or the shares of one account, in turn: the vault takes one change of an account at a time."""
+    first, label = requests[0], vault.requirements.label
+    if first.source.in_account:
+        refused = f"storage account {name_of(first.source.source_id)} can't be registered with {label}"
+        yield from until_clean(run, start_registration, first, refused)
+        yield from until_clean(run, start_inquiry, first, refused)
+    for request in requests:
+        yield from until_clean(run, start_protecting, request, f"{request.source.label} isn't protected")
