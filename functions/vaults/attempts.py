@@ -42,20 +42,20 @@ _FINISHES: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] 
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for: the name of the activity that asks, and its request in JSON's types."""
+    """A request to Azure Backup: the name of the activity that sends it, and what it takes, in JSON's types."""
 
     start: str
     request: dict[str, Any]
 
 
 class Tried(OperationResult, frozen=True, kw_only=True):
-    """How the last try ended; `refused` if another one can't end better."""
+    """How the last try ended; `refused` if another one would fail too."""
 
     refused: bool = False
 
 
 def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, refused: str) -> Steps[None]:
-    """Ask for it until it ends well; raises PermanentError that says what is `refused`, and how it ended last."""
+    """Repeat the request until it succeeds; raises PermanentError with `refused` and the last failure."""
     asking = Asking(start=start.name, request=msgspec.to_builtins(request))
     name = f"-{start.name}-{crc32(msgspec.json.encode(asking)):08x}"
     tried = Tried()
@@ -71,7 +71,7 @@ def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, refused
 
 @orchestrator(app)
 def attempt(run: Runbook, asking: Asking) -> Steps[Tried]:
-    """Try some times."""
+    """A few tries."""
     start, finish = _FINISHES[asking.start]
     request, result = msgspec.convert(asking.request, start.request), OperationResult()
     run.phase(start.name)

@@ -1,4 +1,4 @@
-"""The backup workloads of a protected cluster in a mesh get an identity, and reach what they need and nothing else.
+"""Backup workloads of a protected cluster in a mesh get an identity, and reach the hosts that they need alone.
 
 ensure_identity    a user-assigned identity of the cluster's own
 ensure_federation  Entra takes the tokens of the backup service account for it
@@ -35,7 +35,7 @@ MESHES = {"linkerd": LINKERD}
 
 
 def bound(run: Runbook, protection: Protection) -> Steps[None]:
-    """Bind the cluster's backup workloads; a cluster without a mesh has nobody to bind."""
+    """Bind the cluster's backup workloads; without a mesh there is nothing to bind."""
     if protection.mesh not in MESHES:
         return
     run.phase("identity", cluster=protection.cluster, mesh=protection.mesh)

@@ -39,7 +39,7 @@ from shared.wiring import services
 
 
 async def take(client: Client) -> None:
-    """Write the day's census, unless it stands."""
+    """Write the day's census, unless it is written already."""
     outer, now = services(), services().now()
     if await outer.ledger.read(path(now)) is not None:
         return
@@ -79,21 +79,21 @@ async def _latest() -> Census | None:
 
 
 async def _with_proofs(standing: Standing, before: Census, jobs: Sequence[WatchedJob]) -> Standing:
-    """The standing, with how well each of its volumes is proven that a vault has."""
+    """The standing, with the proof of each of its data sources that a vault protects."""
     volumes = [replace(v, proof=await _proof(before, jobs, v.item, v.name)) if v.item else v for v in standing.volumes]
     return replace(standing, volumes=tuple(volumes))
 
 
 async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: str = "") -> Proof:
-    """The newest good backup, and the newest verification that was good; where there is none, what was known `before`.
+    """The newest good backup, and the newest good verification; where there is none, that of the census `before`.
 
     `volume` is the label of the share or machine that the item protects.
     """
-    known, backups, history = before.proof(item), good_backups(jobs, item, volume), await history_of(item)
+    previous, backups, history = before.proof(item), good_backups(jobs, item, volume), await history_of(item)
     verified = history.last_verified if history else None
     return Proof(
-        last_good_backup=backups[0].ended if backups else known.last_good_backup,
-        last_verified_restore=verified.at if verified else known.last_verified_restore,
+        last_good_backup=backups[0].ended if backups else previous.last_good_backup,
+        last_verified_restore=verified.at if verified else previous.last_verified_restore,
     )
 
 

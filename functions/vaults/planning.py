@@ -14,14 +14,14 @@ from shared.wiring import services
 
 
 class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A protection to be made; `plan` is the hash of the plan that was agreed on, empty if none was."""
+    """A protection to be made."""
 
     protection: Protection
-    plan: str = ""
+    plan: str = ""  # hash of the plan that was agreed on, empty if none was
 
 
 async def plan_now(protection: Protection) -> ProtectionPlan:
-    """The plan as the world is now: six reads, fewer while little is there; more where data sources are named."""
+    """The plan as things are now: six reads, fewer while little is there; more where data sources are named."""
     outer = services().provisioner
     holders = await outer.cluster_backups.holders(protection)
     parts = await parts_now(protection, planned_parts(protection))
@@ -43,9 +43,9 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
 
 
 @activity(app)
-async def plan_protection(order: ProtectionRequest) -> ProtectionPlan:
+async def plan_protection(request: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
-    plan = agreed(await plan_now(order.protection), order.plan)
+    plan = agreed(await plan_now(request.protection), request.plan)
     if plan.instance and plan.differences:
         log(ProtectionDrifted(cluster=plan.protection.cluster_id, changes=plan.lines))
     return plan

@@ -8,7 +8,7 @@
 
 A run begins with its plan: the differences between what is to be and what is found. A run without any is done at once.
 Every step looks first and acts on a difference, so that a run that is killed, doubled or started again meets its own
-work. What is found in other hands, or too weak for ever, ends the run with the reason.
+work. What another vault holds, or what is too weak and can't be changed, ends the run with the reason.
 """
 
 from datetime import timedelta
@@ -60,7 +60,7 @@ from shared.domain.vaults.protection import (
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
 from shared.wiring import services
 
-SCATTER = timedelta(seconds=5)  # the events of many clusters are read before their plans use up Azure's limits on calls
+SCATTER = timedelta(seconds=5)  # over which the plans of runs that start together are spread: Azure limits calls
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -88,7 +88,7 @@ async def request_plan(resource_id: str) -> ProtectionPlan:
 
 
 async def request_protection(client: Client, resource_id: str, plan: str) -> str:
-    """Protect the cluster; the instance id. With the hash of a plan, it is that plan that is applied, or none."""
+    """Protect the cluster; the instance id. With the hash of a plan, only that plan is applied."""
     protection = await _requested(resource_id)
     if plan:
         agreed(await plan_now(protection), plan)
@@ -96,7 +96,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
 
 
 async def sweep(client: Client) -> None:
-    """Protect every cluster that asks for it, also where it failed before, and look after those that are protected."""
+    """Protect every cluster that asks for it, also where that failed before, and mend what has drifted."""
     policy = await services().policy()
     for cluster in await services().provisioner.clusters.list():
         try:
@@ -108,14 +108,14 @@ async def sweep(client: Client) -> None:
             await _protect(client, ProtectionRequest(protection=protection))
 
 
-async def _protect(client: Client, order: ProtectionRequest) -> str:
+async def _protect(client: Client, request: ProtectionRequest) -> str:
     """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
-    first = await client.start_again("protect_cluster", order.protection.run, order)
+    first = await client.start_again("protect_cluster", request.protection.run, request)
     run = await client.state(first)
     if run is None or not run.completed:
         return first
-    today = f"{order.protection.run}-{services().now():%Y%m%d}"
-    return await client.start_again("protect_cluster", today, order, completed=bool(order.plan))
+    today = f"{request.protection.run}-{services().now():%Y%m%d}"
+    return await client.start_again("protect_cluster", today, request, completed=bool(request.plan))
 
 
 async def _requested(resource_id: str) -> Protection:
@@ -140,12 +140,12 @@ def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
 
 
 @orchestrator(app)
-def protect_cluster(run: Runbook, order: ProtectionRequest) -> Steps[Protected]:
-    """The runbook."""
-    protection = order.protection
+def protect_cluster(run: Runbook, request: ProtectionRequest) -> Steps[Protected]:
+    """The runbook of a protection."""
+    protection = request.protection
     run.phase("plan", cluster=protection.cluster, vault=protection.backup_vault)
     yield from run.scatter(SCATTER)
-    plan = yield from run.step(plan_protection, order, every=POLL_INTERVAL)
+    plan = yield from run.step(plan_protection, request, every=POLL_INTERVAL)
     if plan.differences:
         run.phase("build", cluster=protection.cluster, vault=protection.backup_vault, changes=plan.lines)
         groups = [Group(protection=protection, name=name) for name in (protection.group, protection.snapshot_group)]

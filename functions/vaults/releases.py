@@ -42,8 +42,8 @@ from shared.wiring import services
 
 app = df.Blueprint()
 
-DAILY = timedelta(days=1)
-LONGEST_SOFT_DELETE = timedelta(days=200)  # Azure Backup keeps what was deleted for 180 days at most
+SOFT_DELETE_CHECK_INTERVAL = timedelta(days=1)
+LONGEST_SOFT_DELETE = timedelta(days=200)  # what is deleted is kept for 180 days at most
 
 
 class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +94,8 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
 
 
 async def _start(client: Client, release: Release) -> str:
-    order = ReleaseRequest(protection=release.protection, plan=release.hash)
-    return await client.start_again("release_cluster", f"release-{release.protection.backup_vault}", order)
+    request = ReleaseRequest(protection=release.protection, plan=release.hash)
+    return await client.start_again("release_cluster", f"release-{release.protection.backup_vault}", request)
 
 
 async def _orphans() -> list[Protection]:
@@ -130,17 +130,17 @@ async def _remains(protection: Protection) -> Remains:
 
 
 @orchestrator(app)
-def release_cluster(run: Runbook, order: ReleaseRequest) -> Steps[Released]:
-    """The runbook."""
-    protection = order.protection
+def release_cluster(run: Runbook, request: ReleaseRequest) -> Steps[Released]:
+    """The runbook of a release."""
+    protection = request.protection
     run.phase("plan", vault=protection.backup_vault)
-    release = yield from run.step(plan_release, order, every=POLL_INTERVAL)
+    release = yield from run.step(plan_release, request, every=POLL_INTERVAL)
     run.phase("stop", vault=protection.backup_vault)
     yield from run.step(close_binding, protection, every=POLL_INTERVAL)
     yield from deleted(run, protection, "before the backups")
     yield from run.step(delete_backups, protection, every=POLL_INTERVAL)
     run.phase("keep", vault=protection.backup_vault)
-    yield from run.step(await_emptiness, protection, every=DAILY, deadline=LONGEST_SOFT_DELETE)
+    yield from run.step(await_emptiness, protection, every=SOFT_DELETE_CHECK_INTERVAL, deadline=LONGEST_SOFT_DELETE)
     run.phase("delete", vault=protection.backup_vault)
     yield from deleted(run, protection, "after the backups")
     released = yield from run.step(record_release, release, every=POLL_INTERVAL)
@@ -155,13 +155,13 @@ def deleted(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[N
 
 
 @activity(app)
-async def plan_release(order: ReleaseRequest) -> Release:
+async def plan_release(request: ReleaseRequest) -> Release:
     """The plan, refused if the cluster is there after all or another plan was agreed on."""
-    protection = order.protection
+    protection = request.protection
     if not await _is_gone(protection):
         raise Conflict("ClusterIsThere", f"cluster {protection.cluster} isn't gone; its vault isn't released")
     release = await _planned(protection)
-    if release.hash != order.plan:
+    if release.hash != request.plan:
         raise Conflict("PlanChanged", f"the plan of release for {protection.backup_vault} is {release.hash} by now")
     return release
 

@@ -5,7 +5,7 @@
                                     inquire    before that the vault knows none of its shares
                                     protect    each share, found by its name; a machine at once
 
-A source that can't be taken holds up no other. The plan has said why, and the run fails with it in the end.
+A source that can't be taken holds up no other: in the end the run fails with the reason that its plan gave.
 """
 
 from itertools import groupby

@@ -1,7 +1,7 @@
 """The activities of a cluster's protection. Each looks first and does at most one thing.
 
-So it may be killed or doubled. An activity that has asked for something that takes time raises NotConverged and is
-called again; it finishes only on what it has seen, or on what the answer to its own request says.
+So it may be killed or run twice. An activity that has asked for something that takes time raises NotConverged and is
+called again; it finishes once it has seen the result, or once the answer to its own request confirms it.
 """
 
 from datetime import timedelta
@@ -159,7 +159,7 @@ async def ensure_trusted_access(protection: Protection) -> Found:
 
 @activity(app)
 async def ensure_role(grant: Grant) -> Grant:
-    """A role assignment, which is the same however often it is made; whether it acts, only a validation shows."""
+    """A role assignment, which may be repeated; only a validation shows whether it acts yet."""
     await services().provisioner.azure_resources.grant(grant)
     return grant
 

@@ -27,11 +27,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     location: str
     tags: dict[str, str]
     created_at: datetime | None
-    provisioning_state: str
-    power_state: str
-    principal_id: str | None  # object id of the control plane's identity; the first one, if user-assigned
-    oidc_issuer: str | None  # URL that issues its service account tokens
-    node_resource_group: str | None
+    provisioning_state: str = ""
+    power_state: str = ""
+    principal_id: str | None = None  # object id of the control plane's identity; the first one, if user-assigned
+    oidc_issuer: str | None = None  # URL that issues its service account tokens
+    node_resource_group: str | None = None
 
     @property
     def incarnation(self) -> str:

@@ -135,13 +135,16 @@ class AzureResources(Management):
         )
         if found is None or found.properties is None:
             return None
-        held, identity = found.properties, found.properties.aks_assigned_identity
-        messages = [held.error_info.message if held.error_info else None, *(s.message for s in held.statuses or [])]
+        properties, identity = found.properties, found.properties.aks_assigned_identity
+        messages = [
+            properties.error_info.message if properties.error_info else None,
+            *(s.message for s in properties.statuses or []),
+        ]
         return FoundExtension(
-            state=plain(held.provisioning_state),
-            words="; ".join(text for text in messages if text),
+            state=plain(properties.provisioning_state),
+            message="; ".join(text for text in messages if text),
             principal=(identity and identity.principal_id) or "",
-            account=(held.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
+            account=(properties.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
         )
 
     async def create_extension(self, protection: Protection, blob_url: str) -> None:

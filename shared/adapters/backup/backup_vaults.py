@@ -99,12 +99,12 @@ class BackupVaults(Vaults):
         return PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
 
     def _found(self, found: "BackupVaultResource", guard: str) -> FoundVault:
-        held, security = found.properties, found.properties.security_settings
+        properties, security = found.properties, found.properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
-        stores = [s for s in held.storage_settings or [] if s.datastore_type == "VaultStore"]
+        stores = [s for s in properties.storage_settings or [] if s.datastore_type == "VaultStore"]
         return FoundVault(
-            state=plain(held.provisioning_state),
+            state=plain(properties.provisioning_state),
             principal=(found.identity and found.identity.principal_id) or "",
             soft_delete=plain(soft_delete and soft_delete.state),
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
@@ -153,10 +153,10 @@ def _policy(terms: ProtectPolicy) -> "BackupPolicy":
             tagging_criteria=[default],
         ),
     )
-    stay = models.SourceLifeCycle(
+    lifecycle = models.SourceLifeCycle(
         delete_after=models.AbsoluteDeleteOption(duration=f"P{terms.keep.days}D"),
         source_data_store=store,
         target_data_store_copy_settings=[],
     )
-    retention = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[stay])
+    retention = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[lifecycle])
     return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[taken, retention])

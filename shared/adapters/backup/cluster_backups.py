@@ -56,7 +56,7 @@ class ClusterBackups(Management):
             )
         error = found.error
         return FoundOperation(
-            state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
+            state=found.status or "", code=(error and error.code) or "", message=(error and error.message) or ""
         )
 
     async def instance(self, protection: Protection) -> FoundInstance | None:
@@ -110,14 +110,14 @@ def _at(protection: Protection) -> tuple[str, str]:
 
 
 def _found(instance: "BackupInstanceResource") -> FoundInstance:
-    held: Any = instance.properties
-    error = held.protection_error_details
+    properties: Any = instance.properties
+    error = properties.protection_error_details
     return FoundInstance(
         id=instance.id or "",
-        state=plain(held.provisioning_state),
-        protection=plain(held.current_protection_state),
-        policy=held.policy_info.policy_id,
-        words=f"{error.code}: {error.message}" if error else "",
+        state=plain(properties.provisioning_state),
+        protection=plain(properties.current_protection_state),
+        policy=properties.policy_info.policy_id,
+        message=f"{error.code}: {error.message}" if error else "",
     )
 
 

@@ -79,7 +79,7 @@ class RecoveryServicesVaults(Vaults):
             found: Any = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
         error = found.error
         return FoundOperation(
-            state=found.status or "", code=(error and error.code) or "", words=(error and error.message) or ""
+            state=found.status or "", code=(error and error.code) or "", message=(error and error.message) or ""
         )
 
     async def delete_item(self, protection: Protection, item: FoundItem) -> None:
@@ -124,19 +124,19 @@ class RecoveryServicesVaults(Vaults):
         )
 
     def _found(self, found: "Vault", guard: str) -> FoundVault:
-        held: Any = found.properties
-        security = held.security_settings
+        properties: Any = found.properties
+        security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
-        redundancy = held.redundancy_settings
+        redundancy = properties.redundancy_settings
         return FoundVault(
-            state=plain(held.provisioning_state),
+            state=plain(properties.provisioning_state),
             principal=(found.identity and found.identity.principal_id) or "",
             soft_delete=_SOFT_DELETE.get(plain(soft_delete and soft_delete.soft_delete_state), ""),
             soft_delete_days=(soft_delete and soft_delete.soft_delete_retention_period_in_days) or 0,
             immutability=plain(immutability and immutability.state),
             redundancy=plain(redundancy and redundancy.standard_tier_storage_redundancy),
-            public=plain(held.public_network_access) != "Disabled",
+            public=plain(properties.public_network_access) != "Disabled",
             guard=guard,
         )
 
@@ -159,20 +159,20 @@ def item_keywords(id: str) -> dict[str, str]:
 
 
 def _item(found: Any) -> FoundItem:
-    held = found.properties
+    properties = found.properties
     return FoundItem(
         id=found.id or "",
-        source_id=held.source_resource_id or "",
-        name=held.get("friendlyName") or "",
-        state=str(held.get("protectionState") or ""),
-        policy=held.policy_id or "",
-        deleted=bool(held.is_scheduled_for_deferred_delete),
-        until=_until(held),
+        source_id=properties.source_resource_id or "",
+        name=properties.get("friendlyName") or "",
+        state=str(properties.get("protectionState") or ""),
+        policy=properties.policy_id or "",
+        deleted=bool(properties.is_scheduled_for_deferred_delete),
+        until=_until(properties),
     )
 
 
-def _until(held: Any) -> datetime | None:
-    deleted, days = held.deferred_delete_time_in_utc, held.get("softDeleteRetentionPeriod")
+def _until(properties: Any) -> datetime | None:
+    deleted, days = properties.deferred_delete_time_in_utc, properties.get("softDeleteRetentionPeriod")
     return deleted + timedelta(days=days) if deleted and days else None
 
 

@@ -48,7 +48,7 @@ class ShareBackups(SourceBackups):
         containers = self._client(protection).protection_containers
         found: Any = await read(
             f"the registration of {name_of(share.source_id)}",
-            containers.get(**vault_keywords(protection), fabric_name=FABRIC, container_name=_container(share)),
+            containers.get(**_account(protection, share)),
         )
         return bool(found and found.properties and found.properties.registration_status == "Registered")
 
@@ -66,9 +66,7 @@ class ShareBackups(SourceBackups):
         sent = OperationSeen()
         with translated(f"registering storage account {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.begin_register(
-                **vault_keywords(protection),
-                fabric_name=FABRIC,
-                container_name=_container(share),
+                **_account(protection, share),
                 parameters=models.ProtectionContainerResource(properties=container),
                 polling=False,
                 raw_response_hook=sent,
@@ -80,9 +78,7 @@ class ShareBackups(SourceBackups):
         sent = OperationSeen()
         with translated(f"inquiring after the shares of {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.inquire(
-                **vault_keywords(protection),
-                fabric_name=FABRIC,
-                container_name=_container(share),
+                **_account(protection, share),
                 filter=_SHARES,
                 raw_response_hook=sent,
             )
@@ -97,18 +93,14 @@ class ShareBackups(SourceBackups):
         with translated(f"following an operation on {name_of(asked.source.source_id)}"):
             try:
                 await results.get(
-                    **vault_keywords(asked.protection),
-                    fabric_name=FABRIC,
-                    container_name=_container(asked.source),
-                    operation_id=asked.operation,
-                    raw_response_hook=sent,
+                    **_account(asked.protection, asked.source), operation_id=asked.operation, raw_response_hook=sent
                 )
             except HttpResponseError as error:
                 if error.status_code != 400:
                     raise
                 fault = error.error
                 return FoundOperation(
-                    state="Failed", code=(fault and fault.code) or "", words=(fault and fault.message) or ""
+                    state="Failed", code=(fault and fault.code) or "", message=(fault and fault.message) or ""
                 )
         return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
 
@@ -158,5 +150,7 @@ class ShareBackups(SourceBackups):
         return self.client(StorageManagementClient, protection.subscription)
 
 
-def _container(share: Source) -> str:
-    return f"StorageContainer;Storage;{share.group};{name_of(share.source_id)}"
+def _account(protection: Protection, share: Source) -> dict[str, str]:
+    """The share's account, as the SDK's operations want it named."""
+    container = f"StorageContainer;Storage;{share.group};{name_of(share.source_id)}"
+    return {**vault_keywords(protection), "fabric_name": FABRIC, "container_name": container}

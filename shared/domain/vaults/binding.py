@@ -26,13 +26,11 @@ type Object = dict[str, Any]
 
 
 class MeshBinding(NamedTuple):
-    """What differs by mesh: a workload's name by trust domain, the objects that let it reach hosts, and why the mesh
-    doesn't act by the objects it found (empty if it does).
-    """
+    """What differs by mesh."""
 
-    identity: Callable[[str], str]
-    policies: Callable[[Sequence[str]], list[Object]]
-    pending: Callable[[Sequence[Object]], str]
+    identity: Callable[[str], str]  # a workload's name, by its trust domain
+    policies: Callable[[Sequence[str]], list[Object]]  # the objects that let it reach hosts
+    pending: Callable[[Sequence[Object]], str]  # why the mesh doesn't act by the objects yet; empty if it does
 
 
 class Federation(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,14 +50,14 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the identity map: `principal` is the Entra object id, `items` are backup instances by id."""
+    """An entry of the identity map."""
 
-    principal: str
+    principal: str  # object id in Entra
     mesh: str
     mesh_identity: str
     cluster_id: str
     vault_id: str
-    items: tuple[str, ...]
+    items: tuple[str, ...]  # backup instances, by resource id
     actions: tuple[str, ...]
 
 
@@ -112,7 +110,7 @@ def policy(kind: str, name: str, **spec: Any) -> Object:
 
 
 def covers(found: Any, desired: Any) -> bool:
-    """Whether everything wanted stands in what was found; API servers add defaults to it."""
+    """Whether all that is desired stands in what was found; API servers add defaults to it."""
     if isinstance(desired, Mapping):
         return isinstance(found, Mapping) and all(covers(found.get(key), desired[key]) for key in desired)
     if isinstance(desired, list):

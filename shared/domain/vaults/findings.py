@@ -1,8 +1,8 @@
-"""What is found of a cluster's protection, and whether it will do.
+"""What is found of a cluster's protection, and whether it is strong enough.
 
 Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
-- Failed ends the flow, with the service's own words.
+- Failed ends the flow, with the service's own message.
 - What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
   vault are mended; what can't be changed any more ends the flow.
 """
@@ -26,10 +26,10 @@ _ENDED = {"failed", "canceled", "deleting", "deleted"}
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource with its provisioning state; `words` is what the service says about a failure."""
+    """A resource with its provisioning state; `message` is what the service says about a failure."""
 
     state: str
-    words: str = ""
+    message: str = ""
 
 
 class FoundVault(Found, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How what was asked for has ended: clean without a code."""
+    """How a request to Azure Backup has ended: well if there is no code."""
 
     code: str = ""
     message: str = ""
@@ -132,7 +132,7 @@ def settled[F: Found](what: str, found: F | None) -> F:
     if found.state.lower() in _ENDED:
         raise PermanentError(
             "ProvisioningFailed",
-            f"{what} is {found.state}: {found.words or 'no reason given'}; remove it and start again",
+            f"{what} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
         )
     if found.state.lower() != "succeeded":
         raise NotConverged("Provisioning", f"{what} is {found.state}")
@@ -140,7 +140,7 @@ def settled[F: Found](what: str, found: F | None) -> F:
 
 
 def strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
-    """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
+    """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed."""
     vault = settled(requirements.label, found)
     weak = flaws(requirements, vault)
     if weak:
@@ -259,7 +259,7 @@ def concluded(what: str, found: FoundOperation) -> OperationResult:
         return OperationResult()
     if state not in _ENDED:
         raise NotConverged("UnderWay", f"{what} is under way")
-    return OperationResult(code=found.code or found.state, message=found.words)
+    return OperationResult(code=found.code or found.state, message=found.message)
 
 
 def protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
@@ -270,7 +270,7 @@ def protected(protection: Protection, found: FoundInstance | None) -> FoundInsta
     if not instance.configured:
         raise PermanentError(
             service_code(instance.protection) if instance.protection else "NotProtected",
-            f"cluster {protection.cluster} isn't protected: {instance.words or 'no reason given'}",
+            f"cluster {protection.cluster} isn't protected: {instance.message or 'no reason given'}",
         )
     return instance
 

@@ -12,7 +12,7 @@ from typing import Self
 from shared.domain.cluster import Cluster
 from shared.domain.resource_id import GROUP_NAME, group_scope
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.source import Source
+from shared.domain.vaults.source import JobNames, Source
 
 LEAST_KEPT = timedelta(days=7)
 _NAMED = re.compile(rf"(?:(?P<group>{GROUP_NAME})/)?(?P<machine>[A-Za-z0-9](?:[\w.-]{{0,62}}\w)?)", re.ASCII)
@@ -37,6 +37,12 @@ class VirtualMachine(Source, frozen=True, kw_only=True, tag="machine"):
         group = group_scope(cluster.subscription_id, found["group"] or cluster.resource_group)
         id = group.child("Microsoft.Compute/virtualMachines", found["machine"])
         return cls(source_id=str(id), name=found["machine"])
+
+    @classmethod
+    def label_in_job(cls, job: JobNames) -> str:
+        """The container of a machine is called <type>;<resource group>;<machine>."""
+        _, *machine = job.container.split(";")
+        return f"machine {'/'.join(machine)}" if machine and not job.account else ""
 
     def unfit(self, terms: ProtectPolicy) -> str:
         if terms.keep >= LEAST_KEPT:

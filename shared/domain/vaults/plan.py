@@ -4,7 +4,7 @@ Rules:
 - The plan is the same, whoever asks for it: event, sweep, HTTP. It is empty for a cluster that is protected as planned.
 - Its hash covers the protection and every difference, no time and nothing that Azure made up: a plan whose world has
   changed since has another hash, and isn't applied.
-- What can neither be taken over nor mended is no difference: it refuses the plan, with the reason.
+- What can neither be taken over nor mended is no difference: the plan is refused, with the reason.
 - A data source that can't be taken stands in the plan as refused, with the reason. It holds up nothing else: the run
   does the rest and fails with the reason.
 - Without a data source there is no Recovery Services vault.

@@ -245,13 +245,13 @@ def cluster_grants(protection: Protection) -> list[Grant]:
 
 def vault_grants(protection: Protection, vault: str) -> list[Grant]:
     """What the Backup vault's identity needs."""
-    held = [
+    needed = [
         (READER, protection.cluster_id),
         (READER, protection.snapshot_group_id),
         (DISK_SNAPSHOT_CONTRIBUTOR, protection.snapshot_group_id),
         (BLOB_DATA_READER, protection.account_id),
     ]
-    return [Grant(principal=vault, role=role, scope=scope) for role, scope in held]
+    return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
 
 
 def extension_grants(protection: Protection, extension: str) -> list[Grant]:
@@ -261,8 +261,8 @@ def extension_grants(protection: Protection, extension: str) -> list[Grant]:
 
 def source_grants(protection: Protection, vault: str) -> list[Grant]:
     """What the Recovery Services vault's identity needs, once for each scope."""
-    held = dict.fromkeys((role, source.source_id) for source in protection.sources for role in source.roles)
-    return [Grant(principal=vault, role=role, scope=scope) for role, scope in held]
+    needed = dict.fromkeys((role, source.source_id) for source in protection.sources for role in source.roles)
+    return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
 
 
 def _label(cluster: str) -> str:

@@ -48,7 +48,7 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
 
     @property
-    def kept(self) -> tuple[SoftDeleted, ...]:
+    def recoverable(self) -> tuple[SoftDeleted, ...]:
         """What can still be brought back, of the cluster and of its data sources."""
         return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
 
@@ -86,9 +86,9 @@ RELEASED = Document("releases/{vault}/released.json", "That a vault was released
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
-    there = {folded(cluster.id): cluster for cluster in clusters}
+    present = {folded(cluster.id): cluster for cluster in clusters}
     ours = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in ours if is_gone(p, there.get(folded(p.cluster_id)))]
+    return [p for p in ours if is_gone(p, present.get(folded(p.cluster_id)))]
 
 
 def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
@@ -105,7 +105,7 @@ def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Rel
         *_deleted(protection, found, "before the backups"),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
-        *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
+        *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.recoverable),
         *_deleted(protection, found, "after the backups"),
     )
     return Release(protection=protection, steps=steps, kept_until=gone_at + protection.terms.release_after)
@@ -129,8 +129,8 @@ def check_deleted(found: Remains) -> None:
 def check_empty(protection: Protection, found: Remains) -> None:
     """Raise NotConverged, with the date, while something in the vaults can still be brought back."""
     check_deleted(found)
-    if found.kept:
-        last = max(found.kept, key=lambda deleted: deleted.day)
+    if found.recoverable:
+        last = max(found.recoverable, key=lambda deleted: deleted.day)
         label = protection.requirements(VaultService.BACKUP).label
         raise NotConverged("SoftDeleted", f"{label} keeps {last.name} until {last.day}")
 
@@ -159,9 +159,5 @@ def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
         location=vault.location,
         tags={},
         created_at=datetime.fromisoformat(born) if born else None,
-        provisioning_state="",
-        power_state="",
         principal_id="",
-        oidc_issuer=None,
-        node_resource_group=None,
     )

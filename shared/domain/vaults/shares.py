@@ -14,7 +14,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.resource_id import ACCOUNT_NAME, GROUP_NAME, ResourceId, group_scope
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.roles import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR
-from shared.domain.vaults.source import FoundItem, Source
+from shared.domain.vaults.source import FoundItem, JobNames, Source
 
 SNAPSHOTS = 200
 _NAMED = re.compile(
@@ -47,6 +47,10 @@ class FileShare(Source, frozen=True, kw_only=True, tag="share"):
             return None
         id = group_scope(cluster.subscription_id, group).child("Microsoft.Storage/storageAccounts", found["account"])
         return cls(source_id=str(id), name=found["share"])
+
+    @classmethod
+    def label_in_job(cls, job: JobNames) -> str:
+        return f"share {job.account}/{job.name}" if job.account else ""
 
     def unfit(self, terms: ProtectPolicy) -> str:
         if timedelta(days=1) / terms.backup_every * terms.keep.days <= SNAPSHOTS:

@@ -5,13 +5,21 @@ Each kind has a module of its own, which says all that is particular to it; a ne
 
 from abc import abstractmethod
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import msgspec
 
 from shared.domain.cluster import Cluster
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.vaults.policy import ProtectPolicy
+
+
+class JobNames(NamedTuple):
+    """What a backup job says of what it has backed up; empty where it says nothing."""
+
+    name: str
+    account: str
+    container: str
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -39,6 +47,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     @abstractmethod
     def named(cls, cluster: Cluster, text: str) -> Self | None:
         """What the text in the cluster's tag names, None if it names nothing."""
+
+    @classmethod
+    @abstractmethod
+    def label_in_job(cls, job: JobNames) -> str:
+        """The label of the source that a backup job names, empty if it is none of this kind."""
 
     @abstractmethod
     def unfit(self, terms: ProtectPolicy) -> str:

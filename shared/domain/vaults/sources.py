@@ -18,7 +18,7 @@ from shared.domain.resource_id import folded, same
 from shared.domain.vaults.machines import VirtualMachine
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.shares import FileShare
-from shared.domain.vaults.source import FoundItem, SourceCandidate
+from shared.domain.vaults.source import FoundItem, JobNames, SourceCandidate
 
 type DataSource = FileShare | VirtualMachine
 
@@ -45,6 +45,11 @@ def _named(cluster: Cluster, kind: type[DataSource]) -> Iterator[DataSource]:
                     why = f"tag {kind.cluster_tag} of cluster {cluster.name} names {shown(text)!r}"
                     raise PermanentError("BadTag", f"{why}; it lists {kind.form}, separated by commas")
                 yield source
+
+
+def label_in_job(job: JobNames) -> str:
+    """The label of the data source that a backup job names, empty if it names none."""
+    return next(filter(None, (kind.label_in_job(job) for kind in KINDS)), "")
 
 
 def refusal(

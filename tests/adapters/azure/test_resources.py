@@ -107,7 +107,7 @@ async def test_an_extension_that_failed_says_why(
     await world.clock.advance(MINUTES)
     found = await resources.extension(protection)
     assert found is not None
-    assert (found.state, found.words) == ("Failed", "The nodes run Windows.")
+    assert (found.state, found.message) == ("Failed", "The nodes run Windows.")
 
 
 async def test_trusted_access_is_for_the_vault_alone(

@@ -72,7 +72,7 @@ async def test_an_account_whose_role_does_not_act_yet_is_refused_by_the_operatio
     world: World, backups: ShareBackups, protection: Protection
 ) -> None:
     found = await ended(world, backups, protection, await backups.register(protection, share_of(world)))
-    assert (found.state, bool(found.code), bool(found.words)) == ("Failed", True, True)
+    assert (found.state, bool(found.code), bool(found.message)) == ("Failed", True, True)
     assert not await backups.registered(protection, share_of(world))
 
 

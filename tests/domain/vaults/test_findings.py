@@ -43,7 +43,7 @@ def test_every_state_but_succeeded_means_later(state: str) -> None:
 @pytest.mark.parametrize("state", ["Failed", "failed", "Canceled", "Deleting"])
 def test_an_end_without_success_is_told_in_the_services_words(state: str) -> None:
     with pytest.raises(PermanentError, match="no quota left; remove it"):
-        settled("the vault", Found(state=state, words="no quota left"))
+        settled("the vault", Found(state=state, message="no quota left"))
 
 
 def test_a_vault_as_wanted_is_strong() -> None:
@@ -144,12 +144,12 @@ def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
 @pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
 def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: str) -> None:
     with pytest.raises(NotConverged, match="UnderWay"):
-        concluded("it", FoundOperation(state=state, code="NotFound", words="not yet"))
+        concluded("it", FoundOperation(state=state, code="NotFound", message="not yet"))
 
 
 def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
-    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == OperationResult()
-    failed = FoundOperation(state="Failed", code="UserErrorX", words="a role is missing")
+    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", message="not yet")) == OperationResult()
+    failed = FoundOperation(state="Failed", code="UserErrorX", message="a role is missing")
     assert concluded("it", failed) == OperationResult(code="UserErrorX", message="a role is missing")
     assert concluded("it", FoundOperation(state="Canceled")).code == "Canceled"
 
@@ -175,6 +175,6 @@ def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> No
     "state", ["ProtectionError", "ProtectionStopped", "ConfiguringProtectionFailed", "SoftDeleted"]
 )
 def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:
-    found = msgspec.structs.replace(INSTANCE, protection=state, words="the role is missing")
+    found = msgspec.structs.replace(INSTANCE, protection=state, message="the role is missing")
     with pytest.raises(PermanentError, match=f"{state}.*the role is missing"):
         protected(PROTECTION, found)
