@@ -31,15 +31,14 @@ from functions.vaults.steps import (
     ensure_endpoint,
     ensure_extension,
     ensure_group,
-    ensure_guard,
     ensure_instance,
     ensure_policy,
     ensure_role,
     ensure_storage,
     ensure_trusted_access,
-    ensure_vault,
     start_validation,
 )
+from functions.vaults.vaulted import vaulted
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import cluster_written
@@ -48,10 +47,8 @@ from shared.domain.vaults.findings import Protected
 from shared.domain.vaults.plan import ProtectionPlan, agreed, lacking
 from shared.domain.vaults.protection import (
     Protection,
-    VaultRequest,
     VaultService,
     check_ours,
-    cluster_grants,
     due,
     extension_grants,
     protection_of,
@@ -160,7 +157,10 @@ def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
-        _, redundancy = yield from run.chains(stored(run, plan), vaulted(run, plan))
+        ties = ((ensure_policy, protection), (ensure_trusted_access, protection))
+        vault = vaulted(run, plan, VaultService.BACKUP, vault_grants, *ties)
+        _, found = yield from run.chains(stored(run, plan), vault)
+        redundancy = found.redundancy
     if not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
         refused = f"cluster {protection.cluster} can't be protected"
@@ -189,18 +189,3 @@ def stored(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     extension = yield from run.step(ensure_extension, installation, every=ROLE_PROBE_INTERVAL)
     roles = lacking(plan, extension_grants(protection, extension.principal))
     yield from run.steps(*((ensure_role, role) for role in roles), every=ROLE_PROBE_INTERVAL)
-
-
-def vaulted(run: Runbook, plan: ProtectionPlan) -> Steps[str]:
-    """The vault with all that ties it to the cluster; its redundancy."""
-    protection = plan.protection
-    request = VaultRequest(protection=protection, service=VaultService.BACKUP)
-    first = [(ensure_role, role) for role in lacking(plan, cluster_grants(protection))]
-    vault, *_ = yield from run.steps((ensure_vault, request), *first, every=ROLE_PROBE_INTERVAL)
-    roles = [(ensure_role, role) for role in lacking(plan, vault_grants(protection, vault.principal))]
-    yield from run.steps(
-        (ensure_policy, protection), (ensure_trusted_access, protection), *roles, every=ROLE_PROBE_INTERVAL
-    )
-    if protection.terms.guard:
-        yield from run.step(ensure_guard, request, every=ROLE_PROBE_INTERVAL)
-    return str(vault.redundancy)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import Management, last_segment, plain, read, translated
+from shared.adapters.backup.vaults import operation_found
 from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
 from shared.domain.vaults.protection import Protection
 
@@ -54,10 +55,7 @@ class ClusterBackups(Management):
             found = await self._client(protection).operation_status_backup_vault_context.get(
                 *_at(protection), validation.operation
             )
-        error = found.error
-        return FoundOperation(
-            state=found.status or "", code=(error and error.code) or "", message=(error and error.message) or ""
-        )
+        return operation_found(found.status, found.error)
 
     async def instance(self, protection: Protection) -> FoundInstance | None:
         """The cluster's backup instance."""

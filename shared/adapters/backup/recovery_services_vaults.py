@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.common import plain, read, translated
 from shared.adapters.backup.source_backups import FABRIC, backup_client, vault_keywords
-from shared.adapters.backup.vaults import Vaults
+from shared.adapters.backup.vaults import Vaults, operation_found
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
@@ -77,10 +77,7 @@ class RecoveryServicesVaults(Vaults):
         statuses = self._client(asked.protection).backup_operation_statuses
         with translated(f"following the protection of {asked.source.label}"):
             found: Any = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
-        error = found.error
-        return FoundOperation(
-            state=found.status or "", code=(error and error.code) or "", message=(error and error.message) or ""
-        )
+        return operation_found(found.status, found.error)
 
     async def delete_item(self, protection: Protection, item: FoundItem) -> None:
         """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""

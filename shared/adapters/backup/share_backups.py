@@ -17,6 +17,7 @@ from shared.adapters.backup.source_backups import (
     retention,
     vault_keywords,
 )
+from shared.adapters.backup.vaults import operation_found
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.findings import FoundOperation
@@ -98,10 +99,7 @@ class ShareBackups(SourceBackups):
             except HttpResponseError as error:
                 if error.status_code != 400:
                     raise
-                fault = error.error
-                return FoundOperation(
-                    state="Failed", code=(fault and fault.code) or "", message=(fault and fault.message) or ""
-                )
+                return operation_found("Failed", error.error)
         return FoundOperation(state="InProgress" if sent.status == 202 else "Succeeded")
 
     async def protect(self, protection: Protection, source: Source, item: FoundItem | None) -> str:

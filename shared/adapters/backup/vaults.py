@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from shared.adapters.azure.common import Management, read, translated
-from shared.domain.vaults.findings import FoundVault
+from shared.domain.vaults.findings import FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 
@@ -83,3 +83,8 @@ class Vaults(Management, ABC):
 
     @abstractmethod
     async def _write_guard(self, protection: Protection) -> None: ...
+
+
+def operation_found(state: str | None, error: Any) -> FoundOperation:
+    """An operation as a service tells of it."""
+    return FoundOperation(state=state or "", code=(error and error.code) or "", message=(error and error.message) or "")

@@ -235,23 +235,19 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
 
 def grants(protection: Protection, vault: str, extension: str) -> list[Grant]:
     """The roles that `az dataprotection enable-backup` assigns, for the vault's and the extension's identity."""
-    return [*cluster_grants(protection), *vault_grants(protection, vault), *extension_grants(protection, extension)]
-
-
-def cluster_grants(protection: Protection) -> list[Grant]:
-    """What the cluster's own identity needs, which is there from the start."""
-    return [Grant(principal=protection.cluster_principal, role=CONTRIBUTOR, scope=protection.snapshot_group_id)]
+    return [*vault_grants(protection, vault), *extension_grants(protection, extension)]
 
 
 def vault_grants(protection: Protection, vault: str) -> list[Grant]:
-    """What the Backup vault's identity needs."""
+    """What the Backup vault's identity needs, and beside it the cluster's own."""
     needed = [
-        (READER, protection.cluster_id),
-        (READER, protection.snapshot_group_id),
-        (DISK_SNAPSHOT_CONTRIBUTOR, protection.snapshot_group_id),
-        (BLOB_DATA_READER, protection.account_id),
+        (protection.cluster_principal, CONTRIBUTOR, protection.snapshot_group_id),
+        (vault, READER, protection.cluster_id),
+        (vault, READER, protection.snapshot_group_id),
+        (vault, DISK_SNAPSHOT_CONTRIBUTOR, protection.snapshot_group_id),
+        (vault, BLOB_DATA_READER, protection.account_id),
     ]
-    return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
+    return [Grant(principal=principal, role=role, scope=scope) for principal, role, scope in needed]
 
 
 def extension_grants(protection: Protection, extension: str) -> list[Grant]:
