@@ -1,6 +1,6 @@
 """Requests to Azure Backup that are repeated until they succeed: only their failure shows that a role doesn't act yet.
 
-    until_clean ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
+    repeat_until_clean ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
 
 A role may take half an hour to act. With all tries in its own history, the run that waits for them would read hundreds
 of events again at each of its turns.
@@ -54,7 +54,7 @@ class Tried(OperationResult, frozen=True, kw_only=True):
     refused: bool = False
 
 
-def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, refused: str) -> Steps[None]:
+def repeat_until_clean[In](run: Runbook, start: Activity[In, Any], request: In, refused: str) -> Steps[None]:
     """Repeat the request until it succeeds; raises PermanentError with `refused` and the last failure."""
     asking = Asking(start=start.name, request=msgspec.to_builtins(request))
     name = f"-{start.name}-{crc32(msgspec.json.encode(asking)):08x}"

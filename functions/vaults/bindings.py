@@ -34,7 +34,7 @@ app = df.Blueprint()
 MESHES = {"linkerd": LINKERD}
 
 
-def bound(run: Runbook, protection: Protection) -> Steps[None]:
+def bind_workloads(run: Runbook, protection: Protection) -> Steps[None]:
     """Bind the cluster's backup workloads; without a mesh there is nothing to bind."""
     if protection.mesh not in MESHES:
         return

@@ -7,7 +7,7 @@ from functions.engine.logs import log
 from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
 from shared.domain.vaults.parts import planned_parts
-from shared.domain.vaults.plan import ProtectionPlan, Seen, agreed, plan_of
+from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of, require_agreed
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.signals import ProtectionDrifted
 from shared.wiring import services
@@ -45,7 +45,7 @@ async def plan_now(protection: Protection) -> ProtectionPlan:
 @activity(app)
 async def plan_protection(request: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
-    plan = agreed(await plan_now(request.protection), request.plan)
+    plan = require_agreed(await plan_now(request.protection), request.plan)
     if plan.instance and plan.differences:
         log(ProtectionDrifted(cluster=plan.protection.cluster_id, changes=plan.lines))
     return plan

@@ -19,10 +19,11 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, declined, orchestrator
 from functions.engine.incoming import received
 from functions.engine.logs import log
-from functions.vaults.attempts import ROLE_PROBE_INTERVAL, until_clean
-from functions.vaults.bindings import bound
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_clean
+from functions.vaults.bindings import bind_workloads
+from functions.vaults.building import build_vault
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
-from functions.vaults.sources import sources_protected
+from functions.vaults.sources import protect_sources
 from functions.vaults.steps import (
     POLL_INTERVAL,
     ExtensionInstallation,
@@ -38,20 +39,19 @@ from functions.vaults.steps import (
     ensure_trusted_access,
     start_validation,
 )
-from functions.vaults.vaulted import vaulted
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import cluster_written
 from shared.domain.policy import Policy
 from shared.domain.vaults.findings import Protected
-from shared.domain.vaults.plan import ProtectionPlan, agreed, lacking
+from shared.domain.vaults.plan import ProtectionPlan, lacking, require_agreed
 from shared.domain.vaults.protection import (
     Protection,
     VaultService,
-    check_ours,
-    due,
     extension_grants,
+    is_due,
     protection_of,
+    require_ours,
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
@@ -88,7 +88,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
     """Protect the cluster; the instance id. With the hash of a plan, only that plan is applied."""
     protection = await _requested(resource_id)
     if plan:
-        agreed(await plan_now(protection), plan)
+        require_agreed(await plan_now(protection), plan)
     return await _protect(client, ProtectionRequest(protection=protection, plan=plan))
 
 
@@ -123,7 +123,7 @@ async def _requested(resource_id: str) -> Protection:
 
 
 async def _protection(resource_id: str) -> Protection | None:
-    check_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_ours(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
@@ -133,7 +133,7 @@ async def _protection(resource_id: str) -> Protection | None:
 def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
     """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
     terms = policy.at(cluster.trust_domain, cluster.id).protect
-    return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
+    return protection_of(cluster, services().settings.backup_resource_group, terms) if is_due(cluster, terms) else None
 
 
 @orchestrator(app)
@@ -147,27 +147,27 @@ def protect_cluster(run: Runbook, request: ProtectionRequest) -> Steps[Protected
         run.phase("build", cluster=protection.cluster, vault=protection.backup_vault, changes=plan.lines)
         groups = [Group(protection=protection, name=name) for name in (protection.group, protection.snapshot_group)]
         yield from run.steps(*((ensure_group, group) for group in groups), every=ROLE_PROBE_INTERVAL)
-    protected, _ = yield from run.chains(cluster_protected(run, plan), sources_protected(run, plan))
+    protected, _ = yield from run.chains(protect_itself(run, plan), protect_sources(run, plan))
     run.phase("protected", cluster=protection.cluster, vault=protection.backup_vault)
     done: Protected = protected
     return done
 
 
-def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
+def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
         ties = ((ensure_policy, protection), (ensure_trusted_access, protection))
-        vault = vaulted(run, plan, VaultService.BACKUP, vault_grants, *ties)
-        _, found = yield from run.chains(stored(run, plan), vault)
+        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *ties)
+        _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
     if not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
         refused = f"cluster {protection.cluster} can't be protected"
-        yield from until_clean(run, start_validation, protection, refused)
+        yield from repeat_until_clean(run, start_validation, protection, refused)
     run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
     instance = plan.standing or (yield from run.step(ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
-    yield from bound(run, protection)
+    yield from bind_workloads(run, protection)
     return Protected(
         cluster_id=protection.cluster_id,
         vault_id=protection.backup_vault_id,
@@ -179,7 +179,7 @@ def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     )
 
 
-def stored(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
+def build_storage(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
     protection = plan.protection
     account = yield from run.step(ensure_storage, protection, every=POLL_INTERVAL)  # not to be seen before it is there

@@ -24,18 +24,18 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
-from shared.domain.vaults.protection import Protection, check_ours
+from shared.domain.vaults.protection import Protection, require_ours
 from shared.domain.vaults.release import (
     GONE_AT,
     RELEASED,
     Release,
     Released,
     Remains,
-    check_deleted,
-    check_empty,
     is_gone,
     orphans,
     release_of,
+    require_deleted,
+    require_empty,
 )
 from shared.domain.vaults.signals import VaultKept, VaultLeftOut, VaultReleased
 from shared.wiring import services
@@ -76,7 +76,7 @@ async def sweep(client: Client) -> None:
 
 async def request_plans(resource_id: str) -> list[Release]:
     """The plans of release for all incarnations of the cluster that are gone."""
-    check_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_ours(cluster_id(resource_id), services().settings.subscriptions)
     return [await _planned(protection) for protection in await _orphans() if same(protection.cluster_id, resource_id)]
 
 
@@ -137,18 +137,18 @@ def release_cluster(run: Runbook, request: ReleaseRequest) -> Steps[Released]:
     release = yield from run.step(plan_release, request, every=POLL_INTERVAL)
     run.phase("stop", vault=protection.backup_vault)
     yield from run.step(close_binding, protection, every=POLL_INTERVAL)
-    yield from deleted(run, protection, "before the backups")
+    yield from delete_parts(run, protection, "before the backups")
     yield from run.step(delete_backups, protection, every=POLL_INTERVAL)
     run.phase("keep", vault=protection.backup_vault)
     yield from run.step(await_emptiness, protection, every=SOFT_DELETE_CHECK_INTERVAL, deadline=LONGEST_SOFT_DELETE)
     run.phase("delete", vault=protection.backup_vault)
-    yield from deleted(run, protection, "after the backups")
+    yield from delete_parts(run, protection, "after the backups")
     released = yield from run.step(record_release, release, every=POLL_INTERVAL)
     run.phase("released", vault=protection.backup_vault)
     return released
 
 
-def deleted(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
+def delete_parts(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
     """Delete the parts that go then, one after the other."""
     for part in released_parts(when):
         yield from run.step(delete_part, PartRequest(protection=protection, part=part), every=POLL_INTERVAL)
@@ -178,7 +178,7 @@ async def delete_backups(protection: Protection) -> Remains:
         await outer.cluster_backups.delete_instance(protection, name)
     for item in remains.live_items:
         await outer.recovery_services_vaults.delete_item(protection, item)
-    check_deleted(remains)
+    require_deleted(remains)
     return remains
 
 
@@ -186,7 +186,7 @@ async def delete_backups(protection: Protection) -> Remains:
 async def await_emptiness(protection: Protection) -> Remains:
     """Nothing in the vault can be brought back any more."""
     remains = await _remains(protection)
-    check_empty(protection, remains)
+    require_empty(protection, remains)
     return remains
 
 

@@ -24,12 +24,12 @@ from shared.domain.vaults.findings import (
     Validation,
     at_least,
     concluded,
-    installed,
+    lacks_guard,
     names_redundancy,
-    protected,
-    settled,
-    strong,
-    unguarded,
+    require_installed,
+    require_protected,
+    require_settled,
+    require_strong,
     weaknesses,
 )
 from shared.domain.vaults.protection import Grant, Protection, VaultRequest
@@ -61,7 +61,9 @@ async def ensure_group(group: Group) -> Found:
     """A resource group, in the cluster's region if it must be made."""
     resources = services().provisioner.azure_resources
     found = await resources.group(group.protection, group.name)
-    return settled(f"resource group {group.name}", found or await resources.create_group(group.protection, group.name))
+    return require_settled(
+        f"resource group {group.name}", found or await resources.create_group(group.protection, group.name)
+    )
 
 
 @activity(app)
@@ -72,7 +74,7 @@ async def ensure_storage(protection: Protection) -> FoundAccount:
     if found is None or found.lax:
         await resources.create_account(protection)
         found = None
-    account = settled(f"storage account {protection.account}", found)
+    account = require_settled(f"storage account {protection.account}", found)
     if await resources.container(protection) is None:
         await resources.create_container(protection)
     return account
@@ -85,7 +87,7 @@ async def ensure_endpoint(protection: Protection) -> Found:
     found = await endpoints.endpoint(protection)
     if found is None:
         await endpoints.create_endpoint(protection)
-    endpoint = settled(f"the private endpoint of storage account {protection.account}", found)
+    endpoint = require_settled(f"the private endpoint of storage account {protection.account}", found)
     if protection.terms.dns_zone and await endpoints.record(protection) is None:
         await endpoints.create_record(protection)
     return endpoint
@@ -98,7 +100,7 @@ async def ensure_vault(request: VaultRequest) -> FoundVault:
     found = await vaults.vault(request.protection)
     if found is None:
         await create(request, vaults)
-    vault = strong(requirements, found)
+    vault = require_strong(requirements, found)
     if weak := weaknesses(requirements, vault):
         await vaults.harden_vault(request.protection, at_least(requirements, vault))
         raise NotConverged("Hardening", f"{requirements.label} is hardened: {'; '.join(weak)}")
@@ -121,8 +123,8 @@ async def create(request: VaultRequest, vaults: Vaults) -> None:
 async def ensure_guard(request: VaultRequest) -> VaultRequest:
     """The Resource Guard of the policy document watches over a vault."""
     vaults, requirements = services().provisioner.vaults(request.service), request.requirements
-    vault = settled(requirements.label, await vaults.vault(request.protection))
-    if unguarded(requirements, vault.guard):
+    vault = require_settled(requirements.label, await vaults.vault(request.protection))
+    if lacks_guard(requirements, vault.guard):
         await vaults.tie_guard(request.protection)
     return request
 
@@ -144,7 +146,7 @@ async def ensure_extension(installation: ExtensionInstallation) -> FoundExtensio
         raise NotConverged(
             "Asked", f"the backup extension of cluster {protection.cluster} was asked for", INSTALL_SECONDS
         )
-    return installed(protection, found)
+    return require_installed(protection, found)
 
 
 @activity(app)
@@ -154,7 +156,7 @@ async def ensure_trusted_access(protection: Protection) -> Found:
     found = await resources.trusted_access(protection)
     if found is None:
         await resources.create_trusted_access(protection)
-    return settled(f"the trusted access of cluster {protection.cluster}", found)
+    return require_settled(f"the trusted access of cluster {protection.cluster}", found)
 
 
 @activity(app)
@@ -185,4 +187,4 @@ async def ensure_instance(protection: Protection) -> FoundInstance:
     if found is None or not same(found.policy, protection.policy_id):
         await backups.put_instance(protection)
         found = None
-    return protected(protection, found)
+    return require_protected(protection, found)

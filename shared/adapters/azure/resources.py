@@ -183,7 +183,7 @@ class AzureResources(Management):
         found = await read(
             f"the trusted access of cluster {protection.cluster}",
             self._clusters(protection).trusted_access_role_bindings.get(
-                protection.cluster_group, protection.cluster, protection.binding
+                protection.cluster_group, protection.cluster, protection.trusted_access_binding
             ),
         )
         return Found(state=plain(found.properties.provisioning_state)) if found else None
@@ -199,7 +199,7 @@ class AzureResources(Management):
         )
         with translated(f"granting trusted access to cluster {protection.cluster}"):
             await self._clusters(protection).trusted_access_role_bindings.begin_create_or_update(
-                protection.cluster_group, protection.cluster, protection.binding, body, polling=False
+                protection.cluster_group, protection.cluster, protection.trusted_access_binding, body, polling=False
             )
 
     async def grant(self, grant: Grant) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import PermanentError
-from shared.domain.vaults.findings import FoundIdentity, settled
+from shared.domain.vaults.findings import FoundIdentity, require_settled
 from shared.domain.vaults.protection import Protection
 
 NAMESPACE, ACCOUNT = "meshward-backup", "backup"
@@ -73,7 +73,7 @@ def identity_name(protection: Protection) -> str:
 
 def binding_of(protection: Protection, found: FoundIdentity | None) -> Binding:
     """The binding to the identity, once it is there."""
-    identity = settled(f"identity {identity_name(protection)}", found)
+    identity = require_settled(f"identity {identity_name(protection)}", found)
     return Binding(protection=protection, principal=identity.principal, client=identity.client)
 
 

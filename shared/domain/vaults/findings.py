@@ -125,7 +125,7 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[str, ...] = ()  # labels of the data sources that are protected with it
 
 
-def settled[F: Found](what: str, found: F | None) -> F:
+def require_settled[F: Found](what: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
         raise NotConverged("Asked", f"{what} was asked for")
@@ -139,9 +139,9 @@ def settled[F: Found](what: str, found: F | None) -> F:
     return found
 
 
-def strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
+def require_strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
     """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed."""
-    vault = settled(requirements.label, found)
+    vault = require_settled(requirements.label, found)
     weak = flaws(requirements, vault)
     if weak:
         raise PermanentError(
@@ -152,7 +152,7 @@ def strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVa
     return vault
 
 
-def unguarded(requirements: VaultRequirements, guard: str) -> bool:
+def lacks_guard(requirements: VaultRequirements, guard: str) -> bool:
     """Whether the vault lacks its Resource Guard; raises PermanentError if another one watches over it."""
     if guard and requirements.terms.guard and not same(guard, requirements.terms.guard):
         raise PermanentError(
@@ -205,7 +205,7 @@ def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
     )
 
 
-def installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
+def require_installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
     """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: somebody may need it."""
     if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
@@ -213,13 +213,13 @@ def installed(protection: Protection, found: FoundExtension | None) -> FoundExte
             f"the backup extension of cluster {protection.cluster} stores backups in account {found.account or '?'}, "
             f"not in {protection.account}; remove the extension if nobody needs it and start again",
         )
-    extension = settled(f"the backup extension of cluster {protection.cluster}", found)
+    extension = require_settled(f"the backup extension of cluster {protection.cluster}", found)
     if not extension.principal:
         raise NotConverged("NoIdentity", f"the backup extension of cluster {protection.cluster} has no identity yet")
     return extension
 
 
-def unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
+def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
     others = [_vault(h) for h in holders if not _ours(protection, h)]
     if others:
@@ -231,7 +231,7 @@ def unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> Found
     return next(iter(holders), None)
 
 
-def undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
+def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
     ours = next((d for d in deleted if same(d.name, protection.instance)), None)
     if ours:
@@ -262,9 +262,9 @@ def concluded(what: str, found: FoundOperation) -> OperationResult:
     return OperationResult(code=found.code or found.state, message=found.message)
 
 
-def protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
+def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
     """The cluster's backup instance, once Azure Backup calls its protection configured."""
-    instance = settled(f"backup instance {protection.instance}", found)
+    instance = require_settled(f"backup instance {protection.instance}", found)
     if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
         raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
     if not instance.configured:

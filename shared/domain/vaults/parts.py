@@ -16,9 +16,9 @@ from shared.domain.vaults.findings import (
     FoundAccount,
     FoundExtension,
     FoundVault,
-    installed,
-    strong,
-    unguarded,
+    lacks_guard,
+    require_installed,
+    require_strong,
     weaknesses,
 )
 from shared.domain.vaults.protection import Protection, VaultService
@@ -52,17 +52,17 @@ def _account(label: str, _: Protection, found: FoundAccount | None) -> Iterator[
 
 def _extension(_: str, protection: Protection, found: FoundExtension | None) -> Iterator[Change]:
     with suppress(NotConverged):
-        installed(protection, found)
+        require_installed(protection, found)
     yield from ()
 
 
 def _vault(service: VaultService, label: str, protection: Protection, found: FoundVault | None) -> Iterator[Change]:
     requirements = protection.requirements(service)
     with suppress(NotConverged):
-        strong(requirements, found)
+        require_strong(requirements, found)
     if found and (weak := weaknesses(requirements, found)):
         yield Change(act="harden", what=label, why="; ".join(weak))
-    if unguarded(requirements, found.guard if found else ""):
+    if lacks_guard(requirements, found.guard if found else ""):
         yield Change(act="guard", what=label, why="no Resource Guard watches over it")
 
 

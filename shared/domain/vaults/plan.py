@@ -19,7 +19,7 @@ import msgspec
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.change import Change
-from shared.domain.vaults.findings import FoundInstance, SoftDeleted, unclaimed, undeleted
+from shared.domain.vaults.findings import FoundInstance, SoftDeleted, require_unclaimed, require_undeleted
 from shared.domain.vaults.parts import planned_parts
 from shared.domain.vaults.protection import Grant, Protection, grants, source_grants
 from shared.domain.vaults.source import FoundItem, SourceCandidate
@@ -90,8 +90,8 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
-    instance = unclaimed(protection, seen.holders)
-    undeleted(protection, seen.deleted)
+    instance = require_unclaimed(protection, seen.holders)
+    require_undeleted(protection, seen.deleted)
     needed = grants(protection, *seen.principals)
     sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
     needed_by_sources = source_grants(protection, seen.principal("recovery_services_vault"))
@@ -112,7 +112,7 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     )
 
 
-def agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
+def require_agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
     """The plan, if it is the one that was agreed on by its hash (empty: none was)."""
     if expected and expected != plan.hash:
         raise Conflict(

@@ -33,7 +33,7 @@ from shared.domain.vaults.sources import DataSource, sources_of
 
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
-BORN_TAG = "meshward:cluster-created-at"
+CREATED_TAG = "meshward:cluster-created-at"
 EXTENSION = "azure-aks-backup"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
@@ -73,10 +73,10 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_group: str
     account: str
     backup_vault: str
-    binding: str  # the trusted access
+    trusted_access_binding: str  # the trusted access
     instance: str
     run: str  # id of the first run that protects the cluster
-    born: str  # the cluster's incarnation
+    incarnation: str  # the cluster's incarnation
     terms: ProtectPolicy = ProtectPolicy()
     mesh: str = ""  # empty, like the two below, where the cluster has none
     trust_domain: str = ""
@@ -125,7 +125,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tags(self) -> dict[str, str]:
         """The tags of all that is made for this protection; resource ids can be longer than a tag may be."""
-        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", BORN_TAG: self.born}
+        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", CREATED_TAG: self.incarnation}
 
     @property
     def _group(self) -> ResourceId:
@@ -177,14 +177,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return str(subscription_scope(self.subscription).child("Microsoft.Authorization/roleDefinitions", self.role))
 
 
-def check_ours(id: ResourceId, subscriptions: list[str]) -> None:
+def require_ours(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
     if not any(same(id.subscription, ours) for ours in subscriptions):
         message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't ours"
         raise InvalidEvent("NotOurs", message)
 
 
-def due(cluster: Cluster, terms: ProtectPolicy) -> bool:
+def is_due(cluster: Cluster, terms: ProtectPolicy) -> bool:
     """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet."""
     by_default = any(same(cluster.subscription_id, named) for named in terms.subscriptions)
     asked = cluster.tagged(PROTECT_TAG, "true") or (by_default and not cluster.tagged(PROTECT_TAG, "false"))
@@ -222,10 +222,10 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         backup_vault=f"bv-{label}",
         recovery_services_vault=f"rsv-{label}",
         sources=sources_of(cluster),
-        binding=f"tarb-{key[:16]}",
+        trusted_access_binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{folded(cluster.name)}-{key[:8]}",
-        born=cluster.incarnation,
+        incarnation=cluster.incarnation,
         terms=terms,
         mesh=cluster.mesh,
         trust_domain=cluster.trust_domain,

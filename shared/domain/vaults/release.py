@@ -23,7 +23,7 @@ from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scop
 from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, VaultService, protection_of
+from shared.domain.vaults.protection import CLUSTER_TAG, CREATED_TAG, Protection, VaultService, protection_of
 from shared.domain.vaults.source import FoundItem
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
@@ -96,7 +96,9 @@ def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
 
     While nobody says when that was, it may be this one.
     """
-    return cluster is None or bool(protection.born and cluster.incarnation and cluster.incarnation != protection.born)
+    return cluster is None or bool(
+        protection.incarnation and cluster.incarnation and cluster.incarnation != protection.incarnation
+    )
 
 
 def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Release:
@@ -117,7 +119,7 @@ def _deleted(protection: Protection, found: Remains, when: WhenReleased) -> Iter
             yield f"delete {PARTS[name].label(protection)}"
 
 
-def check_deleted(found: Remains) -> None:
+def require_deleted(found: Remains) -> None:
     """Raise NotConverged while a backup isn't deleted."""
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
@@ -126,9 +128,9 @@ def check_deleted(found: Remains) -> None:
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")
 
 
-def check_empty(protection: Protection, found: Remains) -> None:
+def require_empty(protection: Protection, found: Remains) -> None:
     """Raise NotConverged, with the date, while something in the vaults can still be brought back."""
-    check_deleted(found)
+    require_deleted(found)
     if found.recoverable:
         last = max(found.recoverable, key=lambda deleted: deleted.day)
         label = protection.requirements(VaultService.BACKUP).label
@@ -150,7 +152,7 @@ def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
 
 def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
     """What is still known of the cluster; raises ValueError if the tags name no moment of its creation."""
-    born = vault.tags.get(BORN_TAG, "")
+    incarnation = vault.tags.get(CREATED_TAG, "")
     return Cluster(
         id=str(id),
         name=id.name,
@@ -158,6 +160,6 @@ def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
         subscription_id=id.subscription,
         location=vault.location,
         tags={},
-        created_at=datetime.fromisoformat(born) if born else None,
+        created_at=datetime.fromisoformat(incarnation) if incarnation else None,
         principal_id="",
     )

@@ -7,7 +7,7 @@ import pytest
 from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.domain.errors import PermanentError
-from shared.domain.vaults.findings import at_least, strong, weaknesses
+from shared.domain.vaults.findings import at_least, require_strong, weaknesses
 from shared.domain.vaults.protection import Protection, VaultService
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault
@@ -28,7 +28,7 @@ async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, protectio
 
 async def test_a_new_vault_is_as_strong_as_wanted(world: World, vaults: BackupVaults, protection: Protection) -> None:
     vault = await with_vault(world, vaults, protection)
-    assert strong(protection.requirements(VaultService.BACKUP), vault) is vault
+    assert require_strong(protection.requirements(VaultService.BACKUP), vault) is vault
     assert weaknesses(protection.requirements(VaultService.BACKUP), vault) == []
     assert (vault.soft_delete, vault.immutability, vault.redundancy) == ("On", "Unlocked", "GeoRedundant")
     features = world.arm.resources[protection.backup_vault_id.lower()]["properties"]["featureSettings"]

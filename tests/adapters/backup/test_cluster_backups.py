@@ -10,7 +10,7 @@ from shared.adapters.azure.resources import AzureResources
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.cluster_backups import ClusterBackups
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.vaults.findings import Validation, concluded, protected, unclaimed
+from shared.domain.vaults.findings import Validation, concluded, require_protected, require_unclaimed
 from shared.domain.vaults.protection import Protection, grants
 from tests.worlds import sdk
 from tests.worlds.accounts import with_account, with_vault
@@ -93,9 +93,9 @@ async def test_an_instance_ends_up_protected(
     await world.clock.advance(MINUTES)
     await backups.put_instance(protection)
     with pytest.raises(NotConverged):
-        protected(protection, await backups.instance(protection))
+        require_protected(protection, await backups.instance(protection))
     await world.clock.advance(MINUTES)
-    instance = protected(protection, await backups.instance(protection))
+    instance = require_protected(protection, await backups.instance(protection))
     assert (instance.id, instance.policy) == (protection.instance_id, protection.policy_id)
     assert await backups.holders(protection) == [instance]
     held = world.arm.resources[protection.instance_id.lower()]["properties"]
@@ -112,7 +112,7 @@ async def test_a_protection_that_somebody_stopped_is_told(
     held = world.arm.resources[protection.instance_id.lower()]["properties"]
     held.update(currentProtectionState="ProtectionStopped", protectionStatus={"status": "ProtectionStopped"})
     with pytest.raises(PermanentError, match="ProtectionStopped"):
-        protected(protection, await backups.instance(protection))
+        require_protected(protection, await backups.instance(protection))
 
 
 async def test_a_cluster_that_another_vault_holds_is_seen(
@@ -121,4 +121,4 @@ async def test_a_cluster_that_another_vault_holds_is_seen(
     world.backup_vaults.protect("aks-new", vault="bv-old")
     holders = await backups.holders(protection)
     with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
-        unclaimed(protection, holders)
+        require_unclaimed(protection, holders)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.errors import Conflict, PermanentError
 from shared.domain.vaults.findings import Found, FoundAccount
-from shared.domain.vaults.plan import Seen, agreed, lacking, plan_of
+from shared.domain.vaults.plan import Seen, lacking, plan_of, require_agreed
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import grants, protection_of
 from shared.domain.vaults.release import Remains, release_of
@@ -137,9 +137,9 @@ def test_other_terms_make_another_hash_even_if_nothing_would_change() -> None:
 
 def test_a_plan_is_applied_only_as_it_was_agreed() -> None:
     plan = plan_of(PROTECTION, NOTHING)
-    assert agreed(plan, plan.hash) is agreed(plan, "") is plan
+    assert require_agreed(plan, plan.hash) is require_agreed(plan, "") is plan
     with pytest.raises(Conflict, match="PlanChanged"):
-        agreed(plan_of(PROTECTION, ALL), plan.hash)
+        require_agreed(plan_of(PROTECTION, ALL), plan.hash)
 
 
 def test_a_role_that_is_granted_already_is_not_lacking() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import VaultService, check_ours, due, grants, protection_of
+from shared.domain.vaults.protection import VaultService, grants, is_due, protection_of, require_ours
 from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
 births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -21,7 +21,7 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
     names = protection_named(name, created_at)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.backup_vault)
     assert re.fullmatch(r"[a-z0-9]{3,24}", names.account)
-    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.binding)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.trusted_access_binding)
     assert re.fullmatch(r"[-\w.()]{1,89}[-\w()]", names.snapshot_group)
     assert re.fullmatch(r"[A-Za-z0-9-]{3,150}", names.terms.backup_policy)
     assert all(len(value) <= 256 for value in names.tags.values())
@@ -33,7 +33,8 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
 def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(name: str, born: datetime, reborn: datetime) -> None:
     first, second = protection_named(name, born), protection_named(name, reborn)
     differ = [
-        getattr(first, f) != getattr(second, f) for f in ("run", "backup_vault", "account", "snapshot_group", "binding")
+        getattr(first, f) != getattr(second, f)
+        for f in ("run", "backup_vault", "account", "snapshot_group", "trusted_access_binding")
     ]
     assert all(differ) if born != reborn else not any(differ)
 
@@ -57,35 +58,35 @@ def test_the_instance_is_named_as_azure_names_it() -> None:
 
 
 def test_a_cluster_with_the_tag_is_due() -> None:
-    assert due(cluster(), TERMS)
+    assert is_due(cluster(), TERMS)
 
 
 @pytest.mark.parametrize(
     "tags", [{}, {"meshward:protect": "false"}, {"meshward:protect": "True "}, {"protect": "true"}]
 )
 def test_a_cluster_without_the_tag_is_left_alone_in_whatever_state(tags: dict[str, str]) -> None:
-    assert not due(cluster(tags=tags), TERMS)
-    assert not due(cluster(tags=tags, state="Creating"), TERMS)
+    assert not is_due(cluster(tags=tags), TERMS)
+    assert not is_due(cluster(tags=tags, state="Creating"), TERMS)
 
 
 @pytest.mark.parametrize("state", ["Creating", "Updating", "Failed", "Canceled", ""])
 def test_a_cluster_that_is_not_ready_is_asked_again_later(state: str) -> None:
     with pytest.raises(NotConverged, match="NotReady"):
-        due(cluster(state=state), TERMS)
+        is_due(cluster(state=state), TERMS)
 
 
 def test_a_cluster_of_a_subscription_that_is_protected_as_a_whole_is_due_unless_its_tag_says_no() -> None:
     terms = ProtectPolicy(subscriptions=(SUBSCRIPTION.upper(),))
-    assert due(cluster(tags={}), terms)
-    assert due(cluster(), terms)
-    assert not due(cluster(tags={"Meshward:Protect": "false"}), terms)
-    assert not due(cluster(tags={}), ProtectPolicy(subscriptions=("another",)))
+    assert is_due(cluster(tags={}), terms)
+    assert is_due(cluster(), terms)
+    assert not is_due(cluster(tags={"Meshward:Protect": "false"}), terms)
+    assert not is_due(cluster(tags={}), ProtectPolicy(subscriptions=("another",)))
 
 
 def test_what_a_tag_says_is_read_in_whatever_case() -> None:
     terms = ProtectPolicy(subscriptions=(SUBSCRIPTION,))
-    assert due(cluster(tags={"meshward:protect": "True"}), TERMS)
-    assert not due(cluster(tags={"meshward:protect": "False"}), terms)
+    assert is_due(cluster(tags={"meshward:protect": "True"}), TERMS)
+    assert not is_due(cluster(tags={"meshward:protect": "False"}), terms)
     meshed = cluster(tags={"meshward:mesh": "Linkerd", "meshward:trust-domain": "Shop.Example"})
     found = protection_of(meshed, "rg-backup", TERMS)
     assert (found.mesh, found.trust_domain) == ("linkerd", "shop.example")
@@ -108,14 +109,14 @@ def test_the_tags_tell_whose_a_protection_is() -> None:
 
 
 def test_a_cluster_that_is_being_deleted_is_left_alone() -> None:
-    assert not due(cluster(state="Deleting"), TERMS)
+    assert not is_due(cluster(state="Deleting"), TERMS)
 
 
 def test_subscriptions_are_compared_without_case() -> None:
     ref = cluster_id(cluster().id.replace(SUBSCRIPTION, "ABCDEF01-1111-4111-8111-111111111111"))
-    check_ours(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
+    require_ours(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
     with pytest.raises(InvalidEvent, match="NotOurs"):
-        check_ours(ref, ["other"])
+        require_ours(ref, ["other"])
 
 
 def test_a_cluster_of_a_service_principal_is_refused_with_the_reason() -> None:

@@ -68,7 +68,7 @@ NO_MAX = Mutant("shared.domain.vaults.findings.at_least", loosened)
 NO_LOOK_AT_HOLDERS = Mutant("shared.domain.vaults.findings._ours", always)
 NO_LOOK_AT_GRANTS = Mutant("shared.domain.vaults.plan.plan_of", without_grants)
 NO_TIME = Mutant("shared.domain.vaults.release.release_of", at_once)
-NO_WAITING = Mutant("shared.domain.vaults.release.check_empty", nothing)
+NO_WAITING = Mutant("shared.domain.vaults.release.require_empty", nothing)
 
 
 @asynccontextmanager

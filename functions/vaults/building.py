@@ -12,7 +12,7 @@ from shared.domain.vaults.plan import ProtectionPlan, lacking
 from shared.domain.vaults.protection import Grant, Protection, VaultRequest, VaultService
 
 
-def vaulted(
+def build_vault(
     run: Runbook,
     plan: ProtectionPlan,
     service: VaultService,
