@@ -32,6 +32,7 @@ from shared.domain.vaults.findings import (
     require_strong,
     weaknesses,
 )
+from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Grant, Protection, VaultRequest
 from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
@@ -74,7 +75,7 @@ async def ensure_storage(protection: Protection) -> FoundAccount:
     if found is None or found.lax:
         await resources.create_account(protection)
         found = None
-    account = require_settled(f"storage account {protection.account}", found)
+    account = require_settled(PARTS["account"].label(protection), found)
     if await resources.container(protection) is None:
         await resources.create_container(protection)
     return account
@@ -87,7 +88,7 @@ async def ensure_endpoint(protection: Protection) -> Found:
     found = await endpoints.endpoint(protection)
     if found is None:
         await endpoints.create_endpoint(protection)
-    endpoint = require_settled(f"the private endpoint of storage account {protection.account}", found)
+    endpoint = require_settled(PARTS["endpoint"].label(protection), found)
     if protection.terms.dns_zone and await endpoints.record(protection) is None:
         await endpoints.create_record(protection)
     return endpoint
@@ -143,9 +144,7 @@ async def ensure_extension(installation: ExtensionInstallation) -> FoundExtensio
     found = await resources.extension(protection)
     if found is None:
         await resources.create_extension(protection, installation.blob_url)
-        raise NotConverged(
-            "Asked", f"the backup extension of cluster {protection.cluster} was asked for", INSTALL_SECONDS
-        )
+        raise NotConverged("Asked", f"{PARTS['extension'].label(protection)} was asked for", INSTALL_SECONDS)
     return require_installed(protection, found)
 
 
@@ -156,7 +155,7 @@ async def ensure_trusted_access(protection: Protection) -> Found:
     found = await resources.trusted_access(protection)
     if found is None:
         await resources.create_trusted_access(protection)
-    return require_settled(f"the trusted access of cluster {protection.cluster}", found)
+    return require_settled(PARTS["trusted_access"].label(protection), found)
 
 
 @activity(app)
