@@ -18,27 +18,27 @@ class PartAccess(NamedTuple):
 
 ACCESS = {
     "snapshots": PartAccess(
-        lambda outer, p: outer.azure_resources.group(p, p.snapshot_group),
-        lambda outer, p: outer.azure_resources.delete_group(p, p.snapshot_group),
+        lambda azure, p: azure.azure_resources.group(p, p.snapshot_group),
+        lambda azure, p: azure.azure_resources.delete_group(p, p.snapshot_group),
     ),
     "account": PartAccess(
-        lambda outer, p: outer.azure_resources.account(p), lambda outer, p: outer.azure_resources.delete_account(p)
+        lambda azure, p: azure.azure_resources.account(p), lambda azure, p: azure.azure_resources.delete_account(p)
     ),
     "endpoint": PartAccess(
-        lambda outer, p: outer.private_endpoints.endpoint(p),
-        lambda outer, p: outer.private_endpoints.delete_endpoint(p),
+        lambda azure, p: azure.private_endpoints.endpoint(p),
+        lambda azure, p: azure.private_endpoints.delete_endpoint(p),
     ),
-    "extension": PartAccess(lambda outer, p: outer.azure_resources.extension(p)),
+    "extension": PartAccess(lambda azure, p: azure.azure_resources.extension(p)),
     "recovery_services_vault": PartAccess(
-        lambda outer, p: outer.recovery_services_vaults.vault(p),
-        lambda outer, p: outer.recovery_services_vaults.delete_vault(p),
+        lambda azure, p: azure.recovery_services_vaults.vault(p),
+        lambda azure, p: azure.recovery_services_vaults.delete_vault(p),
     ),
     "backup_vault": PartAccess(
-        lambda outer, p: outer.backup_vaults.vault(p), lambda outer, p: outer.backup_vaults.delete_vault(p)
+        lambda azure, p: azure.backup_vaults.vault(p), lambda azure, p: azure.backup_vaults.delete_vault(p)
     ),
-    "trusted_access": PartAccess(lambda outer, p: outer.azure_resources.trusted_access(p)),
+    "trusted_access": PartAccess(lambda azure, p: azure.azure_resources.trusted_access(p)),
     "identity": PartAccess(
-        lambda outer, p: outer.workload_identities.identity(p), lambda outer, p: outer.workload_identities.delete(p)
+        lambda azure, p: azure.workload_identities.identity(p), lambda azure, p: azure.workload_identities.delete(p)
     ),
 }
 

@@ -22,20 +22,22 @@ class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 async def plan_now(protection: Protection) -> ProtectionPlan:
     """The plan as things are now: six reads, fewer while little is there; more where data sources are named."""
-    outer = services().provisioner
-    holders = await outer.cluster_backups.holders(protection)
+    provisioner = services().provisioner
+    holders = await provisioner.cluster_backups.holders(protection)
     parts = await parts_now(protection, planned_parts(protection))
     recoverable = parts["backup_vault"] and not holders
-    items = await outer.recovery_services_vaults.items(protection) if parts.get("recovery_services_vault") else []
+    items = await provisioner.recovery_services_vaults.items(protection) if parts.get("recovery_services_vault") else []
     seen = Seen(
         parts=parts,
         holders=tuple(holders),
-        deleted=tuple(await outer.cluster_backups.soft_deleted(protection)) if recoverable else (),
+        deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if recoverable else (),
         items=tuple(items),
     )
-    candidates = {s.label: await outer.source_backups(s).candidate(protection, s) for s in seen.unprotected(protection)}
+    candidates = {
+        s.label: await provisioner.source_backups(s).candidate(protection, s) for s in seen.unprotected(protection)
+    }
     identities = [protection.cluster_principal, *filter(None, map(seen.principal, parts))]
-    granted = await outer.inventory.grants(identities) if len(identities) > 1 else []
+    granted = await provisioner.inventory.grants(identities) if len(identities) > 1 else []
     return plan_of(
         protection,
         msgspec.structs.replace(seen, candidates=candidates, granted=tuple(grant.name for grant in granted)),

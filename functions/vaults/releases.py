@@ -118,14 +118,14 @@ async def _gone_at(protection: Protection) -> datetime:
 
 
 async def _remains(protection: Protection) -> Remains:
-    outer = services().provisioner
+    provisioner = services().provisioner
     parts = await parts_now(protection, (*released_parts("before the backups"), *released_parts("after the backups")))
     backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
     return Remains(
         parts=tuple(name for name, found in parts.items() if found),
-        instances=tuple(await outer.cluster_backups.instances(protection)) if backup_vault else (),
-        soft_deleted=tuple(await outer.cluster_backups.soft_deleted(protection)) if backup_vault else (),
-        items=tuple(await outer.recovery_services_vaults.items(protection)) if recovery_services_vault else (),
+        instances=tuple(await provisioner.cluster_backups.instances(protection)) if backup_vault else (),
+        soft_deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if backup_vault else (),
+        items=tuple(await provisioner.recovery_services_vaults.items(protection)) if recovery_services_vault else (),
     )
 
 
@@ -173,11 +173,11 @@ async def _is_gone(protection: Protection) -> bool:
 @activity(app)
 async def delete_backups(protection: Protection) -> Remains:
     """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
-    remains, outer = await _remains(protection), services().provisioner
+    remains, provisioner = await _remains(protection), services().provisioner
     for name in remains.instances:
-        await outer.cluster_backups.delete_instance(protection, name)
+        await provisioner.cluster_backups.delete_instance(protection, name)
     for item in remains.live_items:
-        await outer.recovery_services_vaults.delete_item(protection, item)
+        await provisioner.recovery_services_vaults.delete_item(protection, item)
     require_deleted(remains)
     return remains
 
@@ -193,12 +193,12 @@ async def await_emptiness(protection: Protection) -> Remains:
 @activity(app)
 async def delete_part(request: PartRequest) -> PartRequest:
     """A part of the protection is gone."""
-    access, outer, protection = ACCESS[request.part], services().provisioner, request.protection
-    found = await access.read(outer, protection)
+    access, provisioner, protection = ACCESS[request.part], services().provisioner, request.protection
+    found = await access.read(provisioner, protection)
     if found is None:
         return request
     if access.delete and found.state != "Deleting":
-        await access.delete(outer, protection)
+        await access.delete(provisioner, protection)
     raise NotConverged("Deleting", f"{PARTS[request.part].label(protection)} is being deleted")
 
 

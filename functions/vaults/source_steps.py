@@ -14,12 +14,12 @@ from shared.wiring import services
 @activity(app)
 async def ensure_source_policy(request: SourceRequest) -> Found:
     """The vault's backup policy for data sources of this kind, written once."""
-    outer, name = services().provisioner, request.source.policy(request.protection.terms)
+    provisioner, name = services().provisioner, request.source.policy(request.protection.terms)
     vaults, found = (
-        outer.recovery_services_vaults,
-        await outer.recovery_services_vaults.policy(request.protection, name),
+        provisioner.recovery_services_vaults,
+        await provisioner.recovery_services_vaults.policy(request.protection, name),
     )
-    policy = outer.source_backups(request.source).policy(request.protection.terms)
+    policy = provisioner.source_backups(request.source).policy(request.protection.terms)
     return found or await vaults.create_policy(request.protection, name, policy)
 
 
@@ -53,12 +53,12 @@ async def finish_inquiry(asked: SourceOperation) -> OperationResult:
 @activity(app)
 async def start_protecting(request: SourceRequest) -> SourceOperation:
     """Ask the vault to protect the data source by the policy of the protection."""
-    outer, protection, source = services().provisioner, request.protection, request.source
-    items = await outer.recovery_services_vaults.items(protection)
+    provisioner, protection, source = services().provisioner, request.protection, request.source
+    items = await provisioner.recovery_services_vaults.items(protection)
     item = next((item for item in items if source.protected_by(item)), None)
     if item and same(item.policy, protection.source_policy_id(source)):
         return _asked(request, "")
-    return _asked(request, await outer.source_backups(source).protect(protection, source, item))
+    return _asked(request, await provisioner.source_backups(source).protect(protection, source, item))
 
 
 @activity(app)

@@ -125,17 +125,17 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[str, ...] = ()  # labels of the data sources that are protected with it
 
 
-def require_settled[F: Found](what: str, found: F | None) -> F:
+def require_settled[F: Found](label: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
-        raise NotConverged("Asked", f"{what} was asked for")
+        raise NotConverged("Asked", f"{label} was asked for")
     if found.state.lower() in _ENDED:
         raise PermanentError(
             "ProvisioningFailed",
-            f"{what} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
+            f"{label} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
         )
     if found.state.lower() != "succeeded":
-        raise NotConverged("Provisioning", f"{what} is {found.state}")
+        raise NotConverged("Provisioning", f"{label} is {found.state}")
     return found
 
 
@@ -252,13 +252,13 @@ def _vault(holder: FoundInstance) -> str:
     return str(vault_of(id)) if id else shown(holder.id)
 
 
-def concluded(what: str, found: FoundOperation) -> OperationResult:
+def concluded(label: str, found: FoundOperation) -> OperationResult:
     """What an operation found, once it has ended: its error counts only if it failed."""
     state = found.state.lower()
     if state == "succeeded":
         return OperationResult()
     if state not in _ENDED:
-        raise NotConverged("UnderWay", f"{what} is under way")
+        raise NotConverged("UnderWay", f"{label} is under way")
     return OperationResult(code=found.code or found.state, message=found.message)
 
 
