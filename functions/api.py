@@ -134,7 +134,7 @@ async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> func.HttpR
 
 @serves(routes.SHOW_RELEASE_PLANS)
 async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpResponse:
-    """How the vaults of a cluster that is gone would be taken apart, a plan for each of its lives."""
+    """What releasing the vaults of a deleted cluster would delete, a plan for each incarnation."""
     plans = await releases.request_plans(call.query.cluster_id)
     told = [
         {"plan": p.hash, "vault": p.protection.backup_vault_id, "steps": p.steps, "kept_until": p.kept_until}
@@ -145,7 +145,7 @@ async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> func.HttpR
 
 @serves(routes.START_RELEASE)
 async def start_release(call: ApiCall[Nothing, ReleaseBody]) -> func.HttpResponse:
-    """Take the vault apart whose plan is named."""
+    """Release the vault of the named plan."""
     body = call.body
     return _accepted(call, await releases.request_release(call.client, body.cluster_id, body.plan))
 
@@ -228,7 +228,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})
     if isinstance(error, Misconfigured):  # which setting it is, is for whoever reads the log
-        body["message"] = "the app isn't set up completely; its log says what is missing"
+        body["message"] = "the app lacks settings; its log says which"
         return _json(500, body)
     if isinstance(error, Unreadable):
         return _json(500, body)

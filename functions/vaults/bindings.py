@@ -97,7 +97,7 @@ async def _record(entry: IdentityMapEntry) -> IdentityMapEntry:
     versions, latest = await _versions(entry.principal)
     path = IDENTITY.path(principal=entry.principal, version=f"{versions + 1:04}")
     if entry != latest and not await services().ledger.create(path, IDENTITY.encoded(entry)):
-        raise NotConverged("EntryChanged", f"another worker writes the entry of identity {entry.principal}")
+        raise NotConverged("EntryChanged", f"another worker is writing the record of identity {entry.principal}")
     return entry
 
 

@@ -108,10 +108,10 @@ async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instanc
         )
     run = await client.latest(protection.run)
     if run is None:
-        return unprotected(cluster, "NotStarted", "nothing has begun to protect it; the next sweep does")
+        return unprotected(cluster, "NotStarted", "no flow has started to protect it; the next sweep will")
     if run.failure is not None:
         return unprotected(cluster, "ProtectionFailed", run.failure)
     if run.completed:
         state = instance.state if instance else "not listed"
-        return unprotected(cluster, "ProtectionLost", f"it was protected once; its backup instance is {state} now")
-    return unprotected(cluster, "UnderWay", f"{run.instance_id} protects it just now")
+        return unprotected(cluster, "ProtectionLost", f"it was protected before; its backup instance is now {state}")
+    return unprotected(cluster, "UnderWay", f"flow {run.instance_id} is protecting it now")

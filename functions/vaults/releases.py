@@ -84,11 +84,12 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
     """Release the vault of the cluster with this plan; the instance id."""
     plans = await request_plans(resource_id)
     if not plans:
-        raise NotFound("NothingToRelease", f"no vault was left behind by {shown(resource_id)}")
+        raise NotFound("NothingToRelease", f"there is no vault of a deleted cluster {shown(resource_id)}")
     chosen = next((release for release in plans if release.hash == plan), None)
     if chosen is None:
         raise Conflict(
-            "PlanChanged", f"{shown(plan)} is no plan of release for {shown(resource_id)} by now; look and call again"
+            "PlanChanged",
+            f"no plan to release {shown(resource_id)} has the hash {shown(plan)}; get the plans and call again",
         )
     return await _start(client, chosen)
 
@@ -159,10 +160,12 @@ async def plan_release(request: ReleaseRequest) -> Release:
     """The plan, refused if the cluster is there after all or another plan was agreed on."""
     protection = request.protection
     if not await _is_gone(protection):
-        raise Conflict("ClusterIsThere", f"cluster {protection.cluster} isn't gone; its vault isn't released")
+        raise Conflict("ClusterIsThere", f"cluster {protection.cluster} still exists, so its vault isn't released")
     release = await _planned(protection)
     if release.hash != request.plan:
-        raise Conflict("PlanChanged", f"the plan of release for {protection.backup_vault} is {release.hash} by now")
+        raise Conflict(
+            "PlanChanged", f"the plan to release {protection.backup_vault} has changed; its hash is now {release.hash}"
+        )
     return release
 
 

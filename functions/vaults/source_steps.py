@@ -47,7 +47,7 @@ async def start_inquiry(request: SourceRequest) -> SourceOperation:
 @activity(app)
 async def finish_inquiry(asked: SourceOperation) -> OperationResult:
     """How the inquiry ended."""
-    return await _of_account(asked, f"the inquiry after the shares of {name_of(asked.source.source_id)}")
+    return await _of_account(asked, f"the discovery of the file shares of {name_of(asked.source.source_id)}")
 
 
 @activity(app)

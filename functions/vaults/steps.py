@@ -104,7 +104,7 @@ async def ensure_vault(request: VaultRequest) -> FoundVault:
     vault = require_strong(requirements, found)
     if weak := weaknesses(requirements, vault):
         await vaults.harden_vault(request.protection, at_least(requirements, vault))
-        raise NotConverged("Hardening", f"{requirements.label} is hardened: {'; '.join(weak)}")
+        raise NotConverged("Hardening", f"{requirements.label} is being hardened: {'; '.join(weak)}")
     return vault
 
 
@@ -144,7 +144,7 @@ async def ensure_extension(installation: ExtensionInstallation) -> FoundExtensio
     found = await resources.extension(protection)
     if found is None:
         await resources.create_extension(protection, installation.blob_url)
-        raise NotConverged("Asked", f"{PARTS['extension'].label(protection)} was asked for", INSTALL_SECONDS)
+        raise NotConverged("Asked", f"{PARTS['extension'].label(protection)} was requested", INSTALL_SECONDS)
     return require_installed(protection, found)
 
 

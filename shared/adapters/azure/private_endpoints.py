@@ -62,7 +62,7 @@ class PrivateEndpoints(Management):
         from azure.mgmt.resource.resources.models import GenericResource
 
         body = GenericResource(properties=properties, location=location)
-        with translated(f"making the private endpoint of storage account {protection.account}"):
+        with translated(f"creating the private endpoint of storage account {protection.account}"):
             await self._resources(protection).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 
     def _resources(self, protection: Protection) -> "ResourcesOperations":

@@ -77,7 +77,7 @@ class ShareBackups(SourceBackups):
     async def inquire(self, protection: Protection, share: Source) -> str:
         """Ask the vault to look which shares the account has; the operation."""
         sent = OperationSeen()
-        with translated(f"inquiring after the shares of {name_of(share.source_id)}"):
+        with translated(f"discovering the file shares of {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.inquire(
                 **_account(protection, share),
                 filter=_SHARES,
@@ -119,7 +119,7 @@ class ShareBackups(SourceBackups):
         listed = self._client(protection).backup_protectable_items.list(
             **vault_keywords(protection), filter=f"{ACCOUNTS} and {_SHARES}"
         )
-        with translated(f"listing what {protection.recovery_services_vault} can protect"):
+        with translated(f"listing the file shares that {protection.recovery_services_vault} can protect"):
             found: list[Any] = [item async for item in listed]
         named = (item for item in found if item.properties.friendly_name == share.name)
         of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))

@@ -50,7 +50,7 @@ class Vaults(Management, ABC):
 
     async def tie_guard(self, protection: Protection) -> None:
         """Let the Resource Guard of the policy document watch over the vault."""
-        with translated(f"tying {self._requirements(protection).label} to its Resource Guard"):
+        with translated(f"assigning the Resource Guard of {self._requirements(protection).label}"):
             await self._write_guard(protection)
 
     async def _guard(self, protection: Protection) -> str:

@@ -82,7 +82,7 @@ def federation(protection: Protection) -> Federation:
     if not protection.oidc_issuer:
         raise PermanentError(
             "NoTokenIssuer",
-            f"cluster {protection.cluster} issues no tokens that Entra could take: "
+            f"cluster {protection.cluster} has no OIDC issuer for Entra: "
             f"az aks update -g {protection.cluster_group} -n {protection.cluster} "
             "--enable-oidc-issuer --enable-workload-identity",
         )

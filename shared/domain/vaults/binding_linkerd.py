@@ -48,7 +48,7 @@ def _pending(found: Sequence[Object]) -> str:
             if not conditions or any(c["status"] != "True" for c in conditions):
                 message = "; ".join(f"{c['reason']} {c['message']}".strip() for c in conditions)
                 name = reported["metadata"]["name"]
-                return f"{reported['kind']} {name} isn't accepted: {message or 'Linkerd says nothing'}"
+                return f"{reported['kind']} {name} isn't accepted: {message or 'Linkerd gives no reason'}"
     return ""
 
 

@@ -40,7 +40,7 @@ class FoundVault(Found, frozen=True, kw_only=True):
     soft_delete_days: float
     immutability: str
     redundancy: str
-    public: bool = False  # whether it takes calls from public networks, as far as its kind can be told not to
+    public: bool = False  # whether it is open to public networks, as far as its kind can be told not to
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 
@@ -90,7 +90,7 @@ class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def day(self) -> str:
-        return f"{self.until:%Y-%m-%d}" if self.until else "a day that Azure doesn't tell"
+        return f"{self.until:%Y-%m-%d}" if self.until else "an unknown day"
 
 
 class FoundOperation(Found, frozen=True, kw_only=True):
@@ -128,7 +128,7 @@ class Protected(msgspec.Struct, frozen=True, kw_only=True):
 def require_settled[F: Found](label: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
-        raise NotConverged("Asked", f"{label} was asked for")
+        raise NotConverged("Asked", f"{label} was requested")
     if found.state.lower() in _ENDED:
         raise PermanentError(
             "ProvisioningFailed",
@@ -147,7 +147,7 @@ def require_strong(requirements: VaultRequirements, found: FoundVault | None) ->
         raise PermanentError(
             "VaultTooWeak",
             f"{requirements.label}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
-            "or let the policy document ask for less",
+            "or require less in the policy document",
         )
     return vault
 
@@ -157,8 +157,7 @@ def lacks_guard(requirements: VaultRequirements, guard: str) -> bool:
     if guard and requirements.terms.guard and not same(guard, requirements.terms.guard):
         raise PermanentError(
             "GuardedByAnother",
-            f"{requirements.label} is tied to Resource Guard {guard}; "
-            "untie it with the consent of those who own that guard",
+            f"{requirements.label} uses Resource Guard {guard}; remove it with the consent of that guard's owners",
         )
     return bool(requirements.terms.guard and not guard)
 
@@ -189,7 +188,7 @@ def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
     if vault.immutability != better.immutability:
         found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
     if vault.public != better.public:
-        found.append("it takes calls from public networks")
+        found.append("it is open to public networks")
     return found
 
 

@@ -47,4 +47,4 @@ class VirtualMachine(Source, frozen=True, kw_only=True, tag="machine"):
     def unfit(self, terms: ProtectPolicy) -> str:
         if terms.keep >= LEAST_KEPT:
             return ""
-        return f"backups of machines are kept for {LEAST_KEPT.days} days at least; keep them longer"
+        return f"backups of virtual machines are kept for {LEAST_KEPT.days} days at least; keep them longer"

@@ -36,6 +36,7 @@ class Part(NamedTuple):
     mended: Callable[[str, Protection, Any], Iterator[Change]] = lambda *_: iter(())  # so called and so found (or None)
     asked: Callable[[Protection], bool] = lambda _: True  # whether the protection has it at all
     of_sources: bool = False  # whether it is there for data sources rather than for the cluster
+    released_by: str = "delete"  # what the plan of a release says
     goes: WhenReleased = "after the backups"  # when a release deletes it
 
     def changes(self, protection: Protection, found: Any) -> Iterator[Change]:
@@ -47,7 +48,7 @@ class Part(NamedTuple):
 
 def _account(label: str, _: Protection, found: FoundAccount | None) -> Iterator[Change]:
     if found and found.lax:
-        yield Change(act="close", what=label, why="it is open to more than Entra over TLS")
+        yield Change(act="close", what=label, why="it allows more than TLS with Entra tokens")
 
 
 def _extension(_: str, protection: Protection, found: FoundExtension | None) -> Iterator[Change]:
@@ -63,7 +64,7 @@ def _vault(service: VaultService, label: str, protection: Protection, found: Fou
     if found and (weak := weaknesses(requirements, found)):
         yield Change(act="harden", what=label, why="; ".join(weak))
     if lacks_guard(requirements, found.guard if found else ""):
-        yield Change(act="guard", what=label, why="no Resource Guard watches over it")
+        yield Change(act="guard", what=label, why="it has no Resource Guard")
 
 
 PARTS = {
@@ -83,7 +84,9 @@ PARTS = {
     ),
     "backup_vault": Part(lambda p: p.requirements(BACKUP).label, mended=partial(_vault, BACKUP)),
     "trusted_access": Part(lambda p: f"trusted access to cluster {p.cluster}", "grant", goes="with the cluster"),
-    "identity": Part(lambda p: f"identity {identity_name(p)}", made_by="", goes="before the backups"),
+    "identity": Part(
+        lambda p: f"identity {identity_name(p)}", made_by="", released_by="revoke and delete", goes="before the backups"
+    ),
 }
 
 

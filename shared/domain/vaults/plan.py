@@ -117,7 +117,7 @@ def require_agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
     if expected and expected != plan.hash:
         raise Conflict(
             "PlanChanged",
-            f"the plan for cluster {plan.protection.cluster} is {plan.hash} by now; look at it and call again",
+            f"the plan for cluster {plan.protection.cluster} has changed; its hash is now {plan.hash}; look again",
         )
     return plan
 
@@ -138,7 +138,7 @@ def _instance(protection: Protection, instance: FoundInstance | None) -> Iterato
     if instance is None:
         yield Change(act="create", what=f"{what}, by policy {policy}")
     elif not same(instance.policy, protection.policy_id):
-        yield Change(act="move", what=f"{what} to policy {policy}", why=f"it goes by {name_of(instance.policy)}")
+        yield Change(act="move", what=f"{what} to policy {policy}", why=f"its policy is {name_of(instance.policy)}")
 
 
 def _source(protection: Protection, seen: Seen, source: DataSource) -> Change | None:
@@ -149,7 +149,7 @@ def _source(protection: Protection, seen: Seen, source: DataSource) -> Change | 
     if item is None:
         return Change(act="protect", what=f"{source.label} by policy {policy}", why="it isn't protected")
     if not same(item.policy, protection.source_policy_id(source)):
-        why = f"it goes by {name_of(item.policy)}"
+        why = f"its policy is {name_of(item.policy)}"
         return Change(act="move", what=f"{source.label} to policy {policy}", why=why)
     return None
 

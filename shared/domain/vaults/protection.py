@@ -180,7 +180,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 def require_ours(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
     if not any(same(id.subscription, ours) for ours in subscriptions):
-        message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't ours"
+        message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't configured"
         raise InvalidEvent("NotOurs", message)
 
 
@@ -203,7 +203,7 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
     if cluster.principal_id is None:
         raise PermanentError(
             "NoManagedIdentity",
-            f"cluster {cluster.name} runs as a service principal; AKS backup needs a managed identity",
+            f"cluster {cluster.name} uses a service principal; AKS backup needs a managed identity",
         )
     cluster_id(cluster.id)
     key = hashlib.sha256(f"{folded(cluster.id)}|{cluster.incarnation}".encode()).hexdigest()

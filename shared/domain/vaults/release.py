@@ -80,8 +80,10 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-GONE_AT = Document("releases/{vault}/gone.json", "When a vault was first seen without its cluster.", datetime)
-RELEASED = Document("releases/{vault}/released.json", "That a vault was released.", Released)
+GONE_AT = Document(
+    "releases/{vault}/gone.json", "When Meshward first saw that a vault's cluster was deleted.", datetime
+)
+RELEASED = Document("releases/{vault}/released.json", "When a vault was released, and by which steps.", Released)
 
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
@@ -116,7 +118,7 @@ def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Rel
 def _deleted(protection: Protection, found: Remains, when: WhenReleased) -> Iterator[str]:
     for name in released_parts(when):
         if name in found.parts:
-            yield f"delete {PARTS[name].label(protection)}"
+            yield f"{PARTS[name].released_by} {PARTS[name].label(protection)}"
 
 
 def require_deleted(found: Remains) -> None:

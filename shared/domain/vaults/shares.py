@@ -26,7 +26,7 @@ class FileShare(Source, frozen=True, kw_only=True, tag="share"):
     """A share, by its storage account and its name."""
 
     cluster_tag = "meshward:files"
-    form = "shares as [<resource group>/]<storage account>/<share>"
+    form = "file shares as [<resource group>/]<storage account>/<share>"
     policies = "files"
     roles = (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR)  # isolated copies are restored there too
     in_account = True

@@ -69,11 +69,11 @@ def refusal(
     if why := source.unfit(terms):
         return why
     if candidate is None or not candidate.exists:
-        return f"it isn't there; correct the tag {source.cluster_tag}"
+        return f"it doesn't exist; correct the tag {source.cluster_tag}"
     if candidate.vault and not same(candidate.vault, vault):
-        return f"{candidate.vault} holds it, or its storage account; that is one vault's alone: unregister it there"
+        return f"{candidate.vault} holds it, or its storage account; Azure allows one vault only: unregister it there"
     if candidate.region != region:
-        return f"it is in {candidate.region}, and the vault in {region}; a vault takes what is in its own region"
+        return f"it is in {candidate.region}, and the vault in {region}; a vault protects only its own region"
     return ""
 
 
@@ -82,5 +82,5 @@ def ended(item: FoundItem) -> str:
     if item.deleted:
         return "its backup was deleted and is kept for some days; undelete it, or wait until it is gone"
     if item.state == "ProtectionStopped":
-        return "its protection was stopped; resume it, or take it off the tag"
+        return "its protection was stopped; resume it, or remove it from the tag"
     return ""

@@ -27,7 +27,7 @@ def test_the_identitys_name_keeps_to_azures_rule_and_is_as_single_as_the_vaults(
 
 
 def test_an_identity_that_was_just_asked_for_is_waited_for() -> None:
-    with pytest.raises(NotConverged, match="was asked for"):
+    with pytest.raises(NotConverged, match="was requested"):
         binding_of(protection_named(), None)
 
 
@@ -66,6 +66,6 @@ def test_linkerd_acts_by_what_it_has_accepted_and_says_otherwise_why_not() -> No
     network = {"EgressNetwork": {"conditions": [yes]}, "TLSRoute": {"parents": [{"conditions": [yes]}]}}
     accepted = [{**one, "status": network.get(one["kind"], {})} for one in objects]
     assert LINKERD.pending(accepted) == ""
-    assert LINKERD.pending(objects) == "EgressNetwork azure-backup isn't accepted: Linkerd says nothing"
+    assert LINKERD.pending(objects) == "EgressNetwork azure-backup isn't accepted: Linkerd gives no reason"
     refused = [{**one, "status": {"conditions": [no]}} if one["kind"] == "EgressNetwork" else one for one in accepted]
     assert LINKERD.pending(refused).endswith("EgressReasonNetworkOverlap networks overlap")

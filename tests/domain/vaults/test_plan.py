@@ -64,7 +64,7 @@ def test_whatever_is_missing_is_planned_and_changes_the_hash(seen: Seen) -> None
     ("name", "weaker", "act", "why"),
     [
         ("backup_vault", {"soft_delete": "Off"}, "harden", "soft delete is Off, not On"),
-        ("account", {"closed": False}, "close", "it is open to more than Entra over TLS"),
+        ("account", {"closed": False}, "close", "it allows more than TLS with Entra tokens"),
     ],
 )
 def test_what_has_drifted_is_planned_with_the_reason(name: str, weaker: dict[str, object], act: str, why: str) -> None:
@@ -76,7 +76,7 @@ def test_what_has_drifted_is_planned_with_the_reason(name: str, weaker: dict[str
 def test_another_schedule_is_another_policy_to_which_the_instance_moves() -> None:
     protection = protection_of(cluster(), "rg-backup", ProtectPolicy(backup_every=timedelta(hours=4)))
     assert plan_of(protection, ALL).lines == (
-        f"move backup instance {PROTECTION.instance} to policy every-4h-keep-7d: it goes by every-24h-keep-7d",
+        f"move backup instance {PROTECTION.instance} to policy every-4h-keep-7d: its policy is every-24h-keep-7d",
     )
 
 

@@ -99,7 +99,7 @@ def test_a_share_by_another_policy_is_moved() -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"exists": False}, "it isn't there"),
+        ({"exists": False}, "it doesn't exist"),
         ({"region": "northeurope"}, "it is in northeurope"),
         ({"vault": "/subscriptions/s/vaults/theirs"}, "/subscriptions/s/vaults/theirs holds it"),
     ],

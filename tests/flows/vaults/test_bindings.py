@@ -187,7 +187,7 @@ async def test_a_cluster_whose_linkerd_knows_no_egress_is_told_so() -> None:
 
 async def test_a_route_that_linkerd_does_not_act_by_holds_the_run_and_says_so(stage: RunningApp) -> None:
     policy(stage).watches.discard("TLSRoute")
-    assert "TLSRoute azure-backup isn't accepted: Linkerd says nothing" in await refusal(stage)
+    assert "TLSRoute azure-backup isn't accepted: Linkerd gives no reason" in await refusal(stage)
 
 
 async def test_a_cluster_whose_infra_team_granted_nothing_is_named_what_is_missing(stage: RunningApp) -> None:

@@ -101,7 +101,7 @@ async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_en
         stage.host.on_invocation(killing(stage, "close_binding", "delete_part"))
         stage.world.aks.remove(CLUSTER)
         _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
-        assert re.match(r"delete identity id-aks-new-\w+$", shown["releases"][0]["steps"][0])
+        assert re.match("revoke and delete identity id-aks-new-", shown["releases"][0]["steps"][0])
         await stage.clock.advance(11 * DAY)
         first, last = bindings.entries(stage)
         assert last == msgspec.structs.replace(first, items=(), actions=())

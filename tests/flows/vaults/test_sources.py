@@ -193,7 +193,7 @@ async def test_public_networks_are_shut_out_of_the_vault_when_the_policy_documen
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Enabled"
     write_policy(stage, public_network=False)
     (change,) = (await swept(stage))["changes"]
-    assert "it takes calls from public networks" in change
+    assert "it is open to public networks" in change
     assert one(stage, VAULTS)["properties"]["publicNetworkAccess"] == "Disabled"
 
 
@@ -238,7 +238,7 @@ async def test_a_share_whose_protection_somebody_ended_is_told_and_not_taken_up_
 
 async def test_a_share_that_is_not_there_is_refused_by_name(stage: RunningApp) -> None:
     stage.world.file_shares.delete_share(OTHER, "orders")
-    await refused(stage, "refuse share storders/orders: it isn't there")
+    await refused(stage, "refuse share storders/orders: it doesn't exist")
     assert set(states(stage)) == {"carts", "images"}
 
 
