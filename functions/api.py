@@ -112,7 +112,7 @@ async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> object:
 @serves(routes.SHOW_PROTECTION_PLAN)
 async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> object:
     plan = await protection.request_plan(call.query.cluster_id)
-    return {"plan": plan.hash, "vault": plan.wanted.vault_id, "changes": plan.differences}
+    return {"plan": plan.hash, "vault": plan.protection.backup_vault_id, "changes": plan.differences}
 
 
 @serves(routes.START_PROTECTION)
@@ -123,7 +123,10 @@ async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> object:
 @serves(routes.SHOW_RELEASE_PLANS)
 async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> object:
     plans = await releases.request_plans(call.query.cluster_id)
-    listed = [{"plan": p.hash, "vault": p.wanted.vault_id, "steps": p.steps, "kept_until": p.kept_until} for p in plans]
+    listed = [
+        {"plan": p.hash, "vault": p.protection.backup_vault_id, "steps": p.steps, "kept_until": p.kept_until}
+        for p in plans
+    ]
     return {"releases": listed}
 
 

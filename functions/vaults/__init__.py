@@ -1,1 +1,1 @@
-"""Protection of clusters: their vaults, volumes and bindings. Why it is as it is: docs/decisions/vaults.md."""
+"""Protection of clusters: their vaults, data sources and bindings. Why it is as it is: docs/decisions/vaults.md."""

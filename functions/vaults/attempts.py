@@ -1,9 +1,9 @@
-"""Requests that are repeated until Azure Backup completes them: only so it shows that a role assignment takes effect.
+"""Requests to Azure Backup that are repeated until they succeed: only their failure shows that a role doesn't act yet.
 
-    until_clean ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
+    repeat_until_clean ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
 
-A role may take half an hour to act. All tries in the history of the run that waits for them would be read again at each
-of its turns, and there are hundreds.
+A role may take half an hour to act. With all tries in its own history, the run that waits for them would read hundreds
+of events again at each of its turns.
 """
 
 from datetime import timedelta
@@ -14,8 +14,7 @@ import msgspec
 
 from functions.engine.activities import Activity
 from functions.engine.durable import Runbook, Steps, orchestrator
-from functions.vaults.steps import app, finish_validation, start_validation
-from functions.vaults.volume_steps import (
+from functions.vaults.source_steps import (
     finish_inquiry,
     finish_protecting,
     finish_registration,
@@ -23,14 +22,15 @@ from functions.vaults.volume_steps import (
     start_protecting,
     start_registration,
 )
+from functions.vaults.steps import app, finish_validation, start_validation
 from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.domain.vaults.findings import OperationResult
 
-PROBE = timedelta(seconds=15)  # how soon it is seen that a role acts decides how soon something is protected
-FIRST = timedelta(seconds=30)  # when Azure Backup asks to be asked how something stands
+ROLE_PROBE_INTERVAL = timedelta(seconds=15)  # what is protected waits so much longer than its roles take to act
+FIRST_LOOK = timedelta(seconds=30)  # Azure Backup asks not to be asked sooner how an operation stands
 TRIES = 5
 ATTEMPTS = 12  # of five tries, each of a minute at least; a role acts within minutes, seldom half an hour
-_ENDS: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] = {
+_FINISHES: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] = {
     start.name: (start, finish)
     for start, finish in (
         (start_validation, finish_validation),
@@ -42,20 +42,20 @@ _ENDS: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] = {
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for: the name of the activity that asks, and its request in JSON's types."""
+    """A request to Azure Backup: the name of the activity that sends it, and what it takes, in JSON's types."""
 
     start: str
     request: dict[str, Any]
 
 
 class Tried(OperationResult, frozen=True, kw_only=True):
-    """How the last try ended; `refused` if another one can't end better."""
+    """How the last try ended; `refused` if another one would fail too."""
 
     refused: bool = False
 
 
-def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, what: str) -> Steps[None]:
-    """Repeat the request until it succeeds; raises PermanentError with the last failure."""
+def repeat_until_clean[In](run: Runbook, start: Activity[In, Any], request: In, refused: str) -> Steps[None]:
+    """Repeat the request until it succeeds; raises PermanentError with `refused` and the last failure."""
     asking = Asking(start=start.name, request=msgspec.to_builtins(request))
     name = f"-{start.name}-{crc32(msgspec.json.encode(asking)):08x}"
     tried = Tried()
@@ -66,23 +66,23 @@ def until_clean[In](run: Runbook, start: Activity[In, Any], request: In, what: s
         if tried.refused:
             break
         run.show_waiting(start.name, [TemporaryError(service_code(tried.code), tried.message)])
-    raise PermanentError(service_code(tried.code), f"{what}: {tried.message}")
+    raise PermanentError(service_code(tried.code), f"{refused}: {tried.message}")
 
 
 @orchestrator(app)
 def attempt(run: Runbook, asking: Asking) -> Steps[Tried]:
-    """Some tries."""
-    start, finish = _ENDS[asking.start]
-    request, finding = msgspec.convert(asking.request, start.request), OperationResult()
+    """A few tries."""
+    start, finish = _FINISHES[asking.start]
+    request, result = msgspec.convert(asking.request, start.request), OperationResult()
     run.phase(start.name)
     try:
         for _ in range(TRIES):
-            started = yield from run.step(start, request, every=PROBE)
+            started = yield from run.step(start, request, every=ROLE_PROBE_INTERVAL)
             if started.operation:
-                yield from run.pause(FIRST)
-            finding = yield from run.step(finish, started, every=PROBE)
-            if not finding.code:
+                yield from run.pause(FIRST_LOOK)
+            result = yield from run.step(finish, started, every=ROLE_PROBE_INTERVAL)
+            if not result.code:
                 break
     except PermanentError as error:
         return Tried(code=error.reason, message=error.message, refused=True)
-    return Tried(code=finding.code, message=finding.message)
+    return Tried(code=result.code, message=result.message)

@@ -1,30 +1,29 @@
-"""The backup workloads of a protected cluster in a mesh get an identity, and reach what they need and nothing else.
+"""Backup workloads of a protected cluster in a mesh get an identity, and reach the hosts that they need alone.
 
 ensure_identity    a user-assigned identity of the cluster's own
 ensure_federation  Entra takes the tokens of the backup service account for it
 ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and acts by that
 record_binding     the identity map's entry, which says what the identity may ask of Meshward
 
-Once the cluster is gone, its last entry allows nothing (close_binding), and the identity is deleted (delete_identity).
+Once the cluster is gone, its last entry allows nothing (close_binding), and the release deletes the identity.
 """
-
-from datetime import timedelta
 
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.engine.durable import Runbook, Steps
+from functions.vaults.steps import POLL_INTERVAL
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import (
     IDENTITY,
     Binding,
     IdentityMapEntry,
     account_of,
+    binding_of,
     closed,
     entry_of,
     federation,
     hosts,
-    known,
 )
 from shared.domain.vaults.binding_linkerd import LINKERD
 from shared.domain.vaults.protection import Protection
@@ -33,51 +32,46 @@ from shared.wiring import services
 app = df.Blueprint()
 
 MESHES = {"linkerd": LINKERD}
-SOON = timedelta(seconds=30)
 
 
-def bound(run: Runbook, wanted: Protection) -> Steps[None]:
-    """Bind the cluster's backup workloads; a cluster without a mesh has nobody to bind."""
-    if wanted.mesh not in MESHES:
+def bind_workloads(run: Runbook, protection: Protection) -> Steps[None]:
+    """Bind the cluster's backup workloads; without a mesh there is nothing to bind."""
+    if protection.mesh not in MESHES:
         return
-    run.phase("identity", cluster=wanted.cluster, mesh=wanted.mesh)
-    binding = yield from run.step(ensure_identity, wanted, every=SOON)
-    yield from run.step(ensure_federation, binding, every=SOON)
-    yield from run.step(ensure_policies, binding, every=SOON)
-    yield from run.step(record_binding, binding, every=SOON)
-
-
-def unbound(run: Runbook, wanted: Protection) -> Steps[None]:
-    """Take away what the backup workloads of a cluster that is gone were bound to."""
-    for step in (close_binding, delete_identity):
-        yield from run.step(step, wanted, every=SOON)
+    run.phase("identity", cluster=protection.cluster, mesh=protection.mesh)
+    binding = yield from run.step(ensure_identity, protection, every=POLL_INTERVAL)
+    yield from run.step(ensure_federation, binding, every=POLL_INTERVAL)
+    yield from run.step(ensure_policies, binding, every=POLL_INTERVAL)
+    yield from run.step(record_binding, binding, every=POLL_INTERVAL)
 
 
 @activity(app)
-async def ensure_identity(wanted: Protection) -> Binding:
+async def ensure_identity(protection: Protection) -> Binding:
     """The identity of the cluster's backup workloads."""
     identities = services().provisioner.workload_identities
-    found = await identities.identity(wanted)
+    found = await identities.identity(protection)
     if found is None:
-        await identities.create(wanted)
-    return known(wanted, found)
+        await identities.create(protection)
+    return binding_of(protection, found)
 
 
 @activity(app)
 async def ensure_federation(binding: Binding) -> Binding:
     """The federated credential, which follows the cluster's issuer."""
-    identities, credential = services().provisioner.workload_identities, federation(binding.wanted)
-    if await identities.federation(binding.wanted) != credential:
-        await identities.federate(binding.wanted, credential)
+    identities, credential = services().provisioner.workload_identities, federation(binding.protection)
+    if await identities.federation(binding.protection) != credential:
+        await identities.federate(binding.protection, credential)
     return binding
 
 
 @activity(app)
 async def ensure_policies(binding: Binding) -> Binding:
     """The service account's identity and the mesh's policies, once the mesh acts by them."""
-    mesh = MESHES[binding.wanted.mesh]
-    objects = [account_of(binding.client), *mesh.policies(hosts(binding.wanted))]
-    pending = mesh.pending(await services().provisioner.backup_namespaces.ensure(binding.wanted.cluster_id, objects))
+    mesh = MESHES[binding.protection.mesh]
+    objects = [account_of(binding.client), *mesh.policies(hosts(binding.protection))]
+    pending = mesh.pending(
+        await services().provisioner.backup_namespaces.ensure(binding.protection.cluster_id, objects)
+    )
     if pending:
         raise NotConverged("PolicyNotAccepted", pending)
     return binding
@@ -86,26 +80,17 @@ async def ensure_policies(binding: Binding) -> Binding:
 @activity(app)
 async def record_binding(binding: Binding) -> IdentityMapEntry:
     """The entry of the identity map; a changed one is its next version."""
-    return await _record(entry_of(binding, MESHES[binding.wanted.mesh]))
+    return await _record(entry_of(binding, MESHES[binding.protection.mesh]))
 
 
 @activity(app)
-async def close_binding(wanted: Protection) -> Protection:
+async def close_binding(protection: Protection) -> Protection:
     """The identity's last entry, by which it may do nothing."""
-    found = await services().provisioner.workload_identities.identity(wanted)
-    _, latest = await _versions(found[0]) if found else (0, None)
+    found = await services().provisioner.workload_identities.identity(protection)
+    _, latest = await _versions(found.principal) if found else (0, None)
     if latest:
         await _record(closed(latest))
-    return wanted
-
-
-@activity(app)
-async def delete_identity(wanted: Protection) -> Protection:
-    """The identity is gone."""
-    identities = services().provisioner.workload_identities
-    if await identities.identity(wanted):
-        await identities.delete(wanted)
-    return wanted
+    return protection
 
 
 async def _record(entry: IdentityMapEntry) -> IdentityMapEntry:

@@ -15,7 +15,7 @@ from functions.engine.client import Client
 from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from functions.restores.documents import history_of
-from functions.vaults import protection
+from functions.vaults.protection import protection_for
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
@@ -40,7 +40,7 @@ from shared.wiring import services
 
 
 async def take(client: Client) -> None:
-    """Write the day's census, unless it stands."""
+    """Write the day's census, unless it is written already."""
     outer, now = services(), services().now()
     if await outer.ledger.read(path(now)) is not None:
         return
@@ -82,38 +82,38 @@ async def _latest() -> Census | None:
 
 
 async def _with_proofs(standing: Standing, before: Census, jobs: Sequence[WatchedJob]) -> Standing:
-    """The standing, with how well each of its volumes is proven that a vault has."""
+    """The standing, with the proof of each of its data sources that a vault protects."""
     volumes = [replace(v, proof=await _proof(before, jobs, v.item, v.name)) if v.item else v for v in standing.volumes]
     return replace(standing, volumes=tuple(volumes))
 
 
 async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: str = "") -> Proof:
-    """The newest good backup, and the newest verification that was good; where there is none, what was known `before`.
+    """The newest good backup, and the newest good verification; where there is none, that of the census `before`.
 
     `volume` is the label of the share or machine that the item protects.
     """
-    known, backups, history = (
+    previous, backups, history = (
         before.proof(item),
         good_backups(jobs, item, volume),
         await unless_broken(history_of(item)),
     )
     verified = history.last_verified if history else None
     return Proof(
-        last_good_backup=backups[0].ended if backups else known.last_good_backup,
-        last_verified_restore=verified.at if verified else known.last_verified_restore,
+        last_good_backup=backups[0].ended if backups else previous.last_good_backup,
+        last_verified_restore=verified.at if verified else previous.last_verified_restore,
     )
 
 
 async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instance: CensusInstance | None) -> Standing:
     try:
-        wanted = protection.protection(cluster, policy)
+        protection = protection_for(cluster, policy)
     except MeshwardError as error:
         return unprotected(cluster, error.reason, error.message)
-    if wanted is None:
+    if protection is None:
         return unprotected(
             cluster, "NotAskedFor", "neither its tag meshward:protect nor the policy asks for protection"
         )
-    run = await client.latest(wanted.run)
+    run = await client.latest(protection.run)
     if run is None:
         return unprotected(cluster, "NotStarted", "no flow has started to protect it; the next sweep will")
     if run.failure is not None:

@@ -4,45 +4,51 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
+from functions.vaults.parts import parts_now
 from functions.vaults.steps import app
-from functions.vaults.volume_steps import volumes_now
-from shared.domain.vaults.plan import ProtectionPlan, Seen, agreed, plan_of
+from shared.domain.vaults.parts import planned_parts
+from shared.domain.vaults.plan import ProtectionPlan, Seen, plan_of, require_agreed
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.signals import ProtectionDrifted
 from shared.wiring import services
 
 
 class ProtectionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A protection to be made; `plan` is the hash of the plan that was agreed on, empty if none was."""
+    """A protection to be made."""
 
-    wanted: Protection
-    plan: str = ""
+    protection: Protection
+    plan: str = ""  # hash of the plan that was agreed on, empty if none was
 
 
-async def plan_now(wanted: Protection) -> ProtectionPlan:
-    """The plan as the world is now: six reads, fewer while little is there; two more where volumes are named."""
-    resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
-    holders, vault = await vaults.holders(wanted), await vaults.vault(wanted)
+async def plan_now(protection: Protection) -> ProtectionPlan:
+    """The plan as things are now: six reads, fewer while little is there; more where data sources are named."""
+    provisioner = services().provisioner
+    holders = await provisioner.cluster_backups.holders(protection)
+    parts = await parts_now(protection, planned_parts(protection))
+    recoverable = parts["backup_vault"] and not holders
+    items = await provisioner.recovery_services_vaults.items(protection) if parts.get("recovery_services_vault") else []
     seen = Seen(
+        parts=parts,
         holders=tuple(holders),
-        vault=vault,
-        deleted=tuple(await vaults.soft_deleted(wanted)) if vault and not holders else (),
-        guard=await services().provisioner.guards.guard(wanted, recovery=False) if vault and wanted.terms.guard else "",
-        account=await resources.account(wanted),
-        extension=await resources.extension(wanted),
-        access=await resources.trusted_access(wanted),
-        endpoint=await services().provisioner.private_endpoints.endpoint(wanted) if wanted.terms.subnet else None,
-        volumes=await volumes_now(wanted),
+        deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if recoverable else (),
+        items=tuple(items),
     )
-    known = [wanted.cluster_principal, *filter(None, (*seen.principals, seen.volumes.principal))]
-    granted = await services().provisioner.inventory.grants(known) if len(known) > 1 else []
-    return plan_of(wanted, msgspec.structs.replace(seen, granted=tuple(g.name for g in granted)))
+    candidates = {
+        s.label: await provisioner.source_backups[type(s)].candidate(protection, s)
+        for s in seen.unprotected(protection)
+    }
+    identities = [protection.cluster_principal, *filter(None, map(seen.principal, parts))]
+    granted = await provisioner.inventory.grants(identities) if len(identities) > 1 else []
+    return plan_of(
+        protection,
+        msgspec.structs.replace(seen, candidates=candidates, granted=tuple(grant.name for grant in granted)),
+    )
 
 
 @activity(app)
-async def plan_protection(order: ProtectionRequest) -> ProtectionPlan:
+async def plan_protection(request: ProtectionRequest) -> ProtectionPlan:
     """What would change, refused if something else was agreed on."""
-    plan = agreed(await plan_now(order.wanted), order.plan)
+    plan = require_agreed(await plan_now(request.protection), request.plan)
     if plan.instance and plan.differences:
-        log(ProtectionDrifted(cluster=plan.wanted.cluster_id, changes=plan.lines))
+        log(ProtectionDrifted(cluster=plan.protection.cluster_id, changes=plan.lines))
     return plan

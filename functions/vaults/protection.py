@@ -3,12 +3,12 @@
     cluster written ─┐                        ┌─ build    storage, then the cluster's extension; beside them the vault,
     daily sweep ─────┼─▶ protect_cluster ──▶  │           then its policy, trusted access and roles
     by hand ─────────┘   (a run at a time     ├─ prove    validations until one is clean: the roles act
-                          for each life       └─ protect  backup instance: ProtectionConfigured
-                          of a cluster)       beside all that: the volumes that it names (functions/vaults/volumes.py)
+                          for an incarnation  └─ protect  backup instance: ProtectionConfigured
+                          of a cluster)       beside all that: the data sources that it names (sources.py)
 
-A run begins with its plan: the differences between what is wanted and what is found. A run without any is done at once.
+A run begins with its plan: the differences between what is to be and what is found. A run without any is done at once.
 Every step looks first and acts on a difference, so that a run that is killed, doubled or started again meets its own
-work. What is found in other hands, or too weak for ever, ends the run with the reason.
+work. What another vault holds, or what is too weak and can't be changed, ends the run with the reason.
 """
 
 from datetime import timedelta
@@ -19,184 +19,173 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
-from functions.vaults.attempts import PROBE, until_clean
-from functions.vaults.bindings import bound
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_clean
+from functions.vaults.bindings import bind_workloads
+from functions.vaults.building import build_vault
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
+from functions.vaults.sources import protect_sources
 from functions.vaults.steps import (
+    POLL_INTERVAL,
     ExtensionInstallation,
     Group,
-    Guarding,
     app,
     ensure_endpoint,
     ensure_extension,
     ensure_group,
-    ensure_guard,
     ensure_instance,
     ensure_policy,
     ensure_role,
     ensure_storage,
     ensure_trusted_access,
-    ensure_vault,
     start_validation,
 )
-from functions.vaults.volumes import volumes_protected
-from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster, cluster_id
+from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import cluster_written
 from shared.domain.policy import Policy
 from shared.domain.vaults.findings import Protected
-from shared.domain.vaults.plan import ProtectionPlan, agreed, lacking
+from shared.domain.vaults.plan import ProtectionPlan, lacking, require_agreed
 from shared.domain.vaults.protection import (
     Protection,
-    check_ours,
-    cluster_grants,
-    due,
+    VaultService,
     extension_grants,
+    is_due,
     protection_of,
+    require_ours,
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
 from shared.wiring import services
 
-SOON = timedelta(seconds=30)
-SCATTER = timedelta(seconds=5)  # the events of many clusters are read before their plans use up Azure's limits on calls
+SCATTER = timedelta(seconds=5)  # over which the plans of runs that start together are spread: Azure limits calls
 
 
 @app.event_grid_trigger(arg_name="event")
 @with_client(app)
 async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
-    """Protect the cluster that was written; one life of a cluster starts one run, however often it is written."""
+    """Protect the cluster that was written; an incarnation starts one run, however often it is written."""
     try:
         written = cluster_written(envelope_of(event))
         if written is None:
             log(OtherResourceWritten(event_id=event.id))
             return
-        wanted = await _wanted(written.cluster_id)
+        protection = await _protection(written.cluster_id)
     except MeshwardError as error:
         log_declined(error, event.id)
         raise
-    if wanted is None:
+    if protection is None:
         log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
     else:
-        await client.start_once("protect_cluster", wanted.run, ProtectionRequest(wanted=wanted))
+        await client.start_once("protect_cluster", protection.run, ProtectionRequest(protection=protection))
 
 
 async def request_plan(resource_id: str) -> ProtectionPlan:
     """What protecting the cluster would change now."""
-    return await plan_now(await _asking(resource_id))
+    return await plan_now(await _requested(resource_id))
 
 
 async def request_protection(client: Client, resource_id: str, plan: str) -> str:
-    """Protect the cluster; the instance id. With the hash of a plan, it is that plan that is applied, or none."""
-    wanted = await _asking(resource_id)
+    """Protect the cluster; the instance id. With the hash of a plan, only that plan is applied."""
+    protection = await _requested(resource_id)
     if plan:
-        agreed(await plan_now(wanted), plan)
-    return await _protect(client, ProtectionRequest(wanted=wanted, plan=plan))
+        require_agreed(await plan_now(protection), plan)
+    return await _protect(client, ProtectionRequest(protection=protection, plan=plan))
 
 
 async def sweep(client: Client) -> None:
-    """Protect every cluster that asks for it, also where it failed before, and look after those that are protected."""
+    """Protect every cluster that asks for it, also where that failed before, and mend what has drifted."""
     policy = await services().policy()
     for cluster in await services().provisioner.clusters.list():
         try:
-            wanted = protection(cluster, policy)
+            protection = protection_for(cluster, policy)
         except MeshwardError as error:
             log(ClusterLeftOut(cluster=cluster.id, reason=error.reason, error=error.message))
             continue
-        if wanted:
-            await _protect(client, ProtectionRequest(wanted=wanted))
+        if protection:
+            await _protect(client, ProtectionRequest(protection=protection))
 
 
-async def _protect(client: Client, order: ProtectionRequest) -> str:
+async def _protect(client: Client, request: ProtectionRequest) -> str:
     """Start a run, or find the one under way; once a cluster is protected, there is one a day, and one per plan."""
-    first = await client.start_again("protect_cluster", order.wanted.run, order)
+    first = await client.start_again("protect_cluster", request.protection.run, request)
     run = await client.state(first)
     if run is None or not run.completed:
         return first
-    today = f"{order.wanted.run}-{services().now():%Y%m%d}"
-    return await client.start_again("protect_cluster", today, order, completed=bool(order.plan))
+    today = f"{request.protection.run}-{services().now():%Y%m%d}"
+    return await client.start_again("protect_cluster", today, request, completed=bool(request.plan))
 
 
-async def _asking(resource_id: str) -> Protection:
-    wanted = await _wanted(resource_id)
-    if wanted is None:
+async def _requested(resource_id: str) -> Protection:
+    protection = await _protection(resource_id)
+    if protection is None:
         raise PermanentError("NotOptedIn", "the cluster has no tag meshward:protect=true; set it and call again")
-    return wanted
+    return protection
 
 
-async def _wanted(resource_id: str) -> Protection | None:
-    check_ours(cluster_id(resource_id), services().settings.subscriptions)
+async def _protection(resource_id: str) -> Protection | None:
+    require_ours(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
-    return protection(cluster, await services().policy())
+    return protection_for(cluster, await services().policy())
 
 
-def protection(cluster: Cluster, policy: Policy) -> Protection | None:
+def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
     """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
-    terms = policy.at(cluster.tag(TRUST_DOMAIN_TAG), cluster.id).protect
-    return protection_of(cluster, services().settings.backup_resource_group, terms) if due(cluster, terms) else None
+    terms = policy.at(cluster.trust_domain, cluster.id).protect
+    return protection_of(cluster, services().settings.backup_resource_group, terms) if is_due(cluster, terms) else None
 
 
 @orchestrator(app)
-def protect_cluster(run: Runbook, order: ProtectionRequest) -> Steps[Protected]:
-    """The runbook."""
-    wanted = order.wanted
-    run.phase("plan", cluster=wanted.cluster, vault=wanted.vault)
+def protect_cluster(run: Runbook, request: ProtectionRequest) -> Steps[Protected]:
+    """The runbook of a protection."""
+    protection = request.protection
+    run.phase("plan", cluster=protection.cluster, vault=protection.backup_vault)
     yield from run.jitter(SCATTER)
-    plan = yield from run.step(plan_protection, order, every=SOON)
+    plan = yield from run.step(plan_protection, request, every=POLL_INTERVAL)
     if plan.differences:
-        run.phase("build", cluster=wanted.cluster, vault=wanted.vault, changes=plan.lines)
-        groups = [Group(wanted=wanted, name=name) for name in (wanted.group, wanted.snapshot_group)]
-        yield from run.steps(*((ensure_group, group) for group in groups), every=PROBE)
-    protected, _ = yield from run.chains(cluster_protected(run, plan), volumes_protected(run, plan))
-    run.phase("protected", cluster=wanted.cluster, vault=wanted.vault)
+        run.phase("build", cluster=protection.cluster, vault=protection.backup_vault, changes=plan.lines)
+        groups = [Group(protection=protection, name=name) for name in (protection.group, protection.snapshot_group)]
+        yield from run.steps(*((ensure_group, group) for group in groups), every=ROLE_PROBE_INTERVAL)
+    protected, _ = yield from run.chains(protect_itself(run, plan), protect_sources(run, plan))
+    run.phase("protected", cluster=protection.cluster, vault=protection.backup_vault)
     done: Protected = protected
     return done
 
 
-def cluster_protected(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
+def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
-    wanted, redundancy = plan.wanted, plan.redundancy
+    protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
-        _, redundancy = yield from run.chains(stored(run, plan), vaulted(run, plan))
+        ties = ((ensure_policy, protection), (ensure_trusted_access, protection))
+        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *ties)
+        _, found = yield from run.chains(build_storage(run, plan), vault)
+        redundancy = found.redundancy
     if not plan.instance:
-        run.phase("prove", cluster=wanted.cluster, vault=wanted.vault)
-        what = f"cluster {wanted.cluster} can't be protected"
-        yield from until_clean(run, start_validation, wanted, what)
-    run.phase("protect", cluster=wanted.cluster, vault=wanted.vault)
-    instance = plan.standing or (yield from run.step(ensure_instance, wanted, every=PROBE))
-    yield from bound(run, wanted)
+        run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
+        refused = f"cluster {protection.cluster} can't be protected"
+        yield from repeat_until_clean(run, start_validation, protection, refused)
+    run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
+    instance = plan.standing or (yield from run.step(ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
+    yield from bind_workloads(run, protection)
     return Protected(
-        cluster_id=wanted.cluster_id,
-        vault_id=wanted.vault_id,
+        cluster_id=protection.cluster_id,
+        vault_id=protection.backup_vault_id,
         instance_id=instance.id,
         protection=instance.protection,
         redundancy=redundancy,
         changes=plan.lines,
-        volumes=tuple(source.label for source in wanted.sources),
+        volumes=tuple(source.label for source in protection.sources),
     )
 
 
-def stored(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
+def build_storage(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
-    wanted = plan.wanted
-    account = yield from run.step(ensure_storage, wanted, every=SOON)  # not to be seen before it is there
-    if wanted.terms.subnet:
-        yield from run.step(ensure_endpoint, wanted, every=PROBE)
-    installation = ExtensionInstallation(wanted=wanted, blob_url=account.blob_url)
-    extension = yield from run.step(ensure_extension, installation, every=PROBE)
-    roles = lacking(plan, extension_grants(wanted, extension.principal))
-    yield from run.steps(*((ensure_role, role) for role in roles), every=PROBE)
-
-
-def vaulted(run: Runbook, plan: ProtectionPlan) -> Steps[str]:
-    """The vault with all that ties it to the cluster; its redundancy."""
-    wanted = plan.wanted
-    first = [(ensure_role, role) for role in lacking(plan, cluster_grants(wanted))]
-    vault, *_ = yield from run.steps((ensure_vault, wanted), *first, every=PROBE)
-    roles = [(ensure_role, role) for role in lacking(plan, vault_grants(wanted, vault.principal))]
-    yield from run.steps((ensure_policy, wanted), (ensure_trusted_access, wanted), *roles, every=PROBE)
-    if wanted.terms.guard:
-        yield from run.step(ensure_guard, Guarding(wanted=wanted, recovery=False), every=PROBE)
-    return str(vault.redundancy)
+    protection = plan.protection
+    account = yield from run.step(ensure_storage, protection, every=POLL_INTERVAL)  # not to be seen before it is there
+    if protection.terms.subnet:
+        yield from run.step(ensure_endpoint, protection, every=ROLE_PROBE_INTERVAL)
+    installation = ExtensionInstallation(protection=protection, blob_url=account.blob_url)
+    extension = yield from run.step(ensure_extension, installation, every=ROLE_PROBE_INTERVAL)
+    roles = lacking(plan, extension_grants(protection, extension.principal))
+    yield from run.steps(*((ensure_role, role) for role in roles), every=ROLE_PROBE_INTERVAL)

@@ -17,57 +17,67 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.logs import log
-from functions.vaults.bindings import unbound
+from functions.vaults.bindings import close_binding
+from functions.vaults.parts import ACCESS, parts_now
+from functions.vaults.steps import POLL_INTERVAL
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
-from shared.domain.vaults.protection import Protection, check_ours
+from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
+from shared.domain.vaults.protection import Protection, require_ours
 from shared.domain.vaults.release import (
     GONE_AT,
     RELEASED,
     Release,
     Released,
     Remains,
-    check_empty,
     is_gone,
     orphans,
     release_of,
+    require_deleted,
+    require_empty,
 )
 from shared.domain.vaults.signals import VaultKept, VaultLeftOut, VaultReleased
 from shared.wiring import services
 
 app = df.Blueprint()
 
-SOON = timedelta(seconds=30)
-DAILY = timedelta(days=1)
-LONGEST_SOFT_DELETE = timedelta(days=200)  # Azure Backup keeps what was deleted for 180 days at most
+SOFT_DELETE_CHECK_INTERVAL = timedelta(days=1)
+LONGEST_SOFT_DELETE = timedelta(days=200)  # what is deleted is kept for 180 days at most
 
 
 class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A release; `plan` is the hash of the plan that was agreed on."""
+    """A release."""
 
-    wanted: Protection
-    plan: str
+    protection: Protection
+    plan: str  # hash of the plan that was agreed on
+
+
+class PartRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a protection, by its name in the table."""
+
+    protection: Protection
+    part: str
 
 
 async def sweep(client: Client) -> None:
     """Release every vault whose cluster has been gone for long enough; one that can't be read holds up no other."""
-    for wanted in await _orphans():
+    for protection in await _orphans():
         try:
-            release = await _planned(wanted)
+            release = await _planned(protection)
         except MeshwardError as error:
-            log(VaultLeftOut(vault=wanted.vault_id, reason=error.reason, error=error.message))
+            log(VaultLeftOut(vault=protection.backup_vault_id, reason=error.reason, error=error.message))
             continue
         if release.steps and services().now() >= release.kept_until:
             await _start(client, release)
         else:
-            log(VaultKept(vault=wanted.vault_id, until=release.kept_until.isoformat()))
+            log(VaultKept(vault=protection.backup_vault_id, until=release.kept_until.isoformat()))
 
 
 async def request_plans(resource_id: str) -> list[Release]:
-    """The plans of release for all lives of the cluster that are gone."""
-    check_ours(cluster_id(resource_id), services().settings.subscriptions)
-    return [await _planned(wanted) for wanted in await _orphans() if same(wanted.cluster_id, resource_id)]
+    """The plans of release for all incarnations of the cluster that are gone."""
+    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    return [await _planned(protection) for protection in await _orphans() if same(protection.cluster_id, resource_id)]
 
 
 async def request_release(client: Client, resource_id: str, plan: str) -> str:
@@ -85,8 +95,8 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
 
 
 async def _start(client: Client, release: Release) -> str:
-    order = ReleaseRequest(wanted=release.wanted, plan=release.hash)
-    return await client.start_again("release_cluster", f"release-{release.wanted.vault}", order)
+    request = ReleaseRequest(protection=release.protection, plan=release.hash)
+    return await client.start_again("release_cluster", f"release-{release.protection.backup_vault}", request)
 
 
 async def _orphans() -> list[Protection]:
@@ -97,155 +107,108 @@ async def _orphans() -> list[Protection]:
     return orphans(found, clusters, lambda cluster: policy.at(cluster=cluster).protect)
 
 
-async def _planned(wanted: Protection) -> Release:
-    return release_of(wanted, await _remains(wanted), await _gone_at(wanted))
+async def _planned(protection: Protection) -> Release:
+    return release_of(protection, await _remains(protection), await _gone_at(protection))
 
 
-async def _gone_at(wanted: Protection) -> datetime:
+async def _gone_at(protection: Protection) -> datetime:
     """When the vault was first seen without its cluster."""
-    path, ledger = GONE_AT.path(vault=wanted.vault), services().ledger
+    path, ledger = GONE_AT.path(vault=protection.backup_vault), services().ledger
     await ledger.create(path, GONE_AT.encoded(services().now()))
     return await ledger.get(GONE_AT, path)
 
 
-async def _remains(wanted: Protection) -> Remains:
-    resources, vaults = services().provisioner.azure_resources, services().provisioner.backup_vaults
-    there = await vaults.vault(wanted) is not None
-    recovery = await services().provisioner.recovery_vaults.vault(wanted) is not None
+async def _remains(protection: Protection) -> Remains:
+    provisioner = services().provisioner
+    parts = await parts_now(protection, (*released_parts("before the backups"), *released_parts("after the backups")))
+    backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
     return Remains(
-        instances=tuple(await vaults.instances(wanted)) if there else (),
-        soft_deleted=tuple(await vaults.soft_deleted(wanted)) if there else (),
-        vault=there,
-        account=await resources.account(wanted) is not None,
-        snapshots=await resources.group(wanted, wanted.snapshot_group) is not None,
-        identity=await services().provisioner.workload_identities.identity(wanted) is not None,
-        endpoint=await services().provisioner.private_endpoints.endpoint(wanted) is not None,
-        recovery_vault=recovery,
-        items=tuple(await services().provisioner.share_backups.items(wanted)) if recovery else (),
+        parts=tuple(name for name, found in parts.items() if found),
+        instances=tuple(await provisioner.cluster_backups.instances(protection)) if backup_vault else (),
+        soft_deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if backup_vault else (),
+        items=tuple(await provisioner.recovery_services_vaults.items(protection)) if recovery_services_vault else (),
     )
 
 
 @orchestrator(app)
-def release_cluster(run: Runbook, order: ReleaseRequest) -> Steps[Released]:
-    """The runbook."""
-    wanted = order.wanted
-    run.phase("plan", vault=wanted.vault)
-    release = yield from run.step(plan_release, order, every=SOON)
-    run.phase("stop", vault=wanted.vault)
-    yield from unbound(run, wanted)
-    yield from run.step(delete_instances, wanted, every=SOON)
-    yield from run.step(delete_items, wanted, every=SOON)
-    run.phase("keep", vault=wanted.vault)
-    yield from run.step(await_emptiness, wanted, every=DAILY, deadline=LONGEST_SOFT_DELETE)
-    run.phase("delete", vault=wanted.vault)
-    for step in (delete_vault, delete_recovery_vault, delete_endpoint, delete_account, delete_snapshots):
-        yield from run.step(step, wanted, every=SOON)
-    released = yield from run.step(record_release, release, every=SOON)
-    run.phase("released", vault=wanted.vault)
+def release_cluster(run: Runbook, request: ReleaseRequest) -> Steps[Released]:
+    """The runbook of a release."""
+    protection = request.protection
+    run.phase("plan", vault=protection.backup_vault)
+    release = yield from run.step(plan_release, request, every=POLL_INTERVAL)
+    run.phase("stop", vault=protection.backup_vault)
+    yield from run.step(close_binding, protection, every=POLL_INTERVAL)
+    yield from delete_parts(run, protection, "before the backups")
+    yield from run.step(delete_backups, protection, every=POLL_INTERVAL)
+    run.phase("keep", vault=protection.backup_vault)
+    yield from run.step(await_emptiness, protection, every=SOFT_DELETE_CHECK_INTERVAL, deadline=LONGEST_SOFT_DELETE)
+    run.phase("delete", vault=protection.backup_vault)
+    yield from delete_parts(run, protection, "after the backups")
+    released = yield from run.step(record_release, release, every=POLL_INTERVAL)
+    run.phase("released", vault=protection.backup_vault)
     return released
 
 
+def delete_parts(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
+    """Delete the parts that go then, one after the other."""
+    for part in released_parts(when):
+        yield from run.step(delete_part, PartRequest(protection=protection, part=part), every=POLL_INTERVAL)
+
+
 @activity(app)
-async def plan_release(order: ReleaseRequest) -> Release:
+async def plan_release(request: ReleaseRequest) -> Release:
     """The plan, refused if the cluster is there after all or another plan was agreed on."""
-    wanted = order.wanted
-    if not await _is_gone(wanted):
-        raise Conflict("ClusterIsThere", f"cluster {wanted.cluster} still exists, so its vault isn't released")
-    release = await _planned(wanted)
-    if release.hash != order.plan:
-        raise Conflict("PlanChanged", f"the plan to release {wanted.vault} has changed; its hash is now {release.hash}")
+    protection = request.protection
+    if not await _is_gone(protection):
+        raise Conflict("ClusterIsThere", f"cluster {protection.cluster} still exists, so its vault isn't released")
+    release = await _planned(protection)
+    if release.hash != request.plan:
+        raise Conflict(
+            "PlanChanged", f"the plan to release {protection.backup_vault} has changed; its hash is now {release.hash}"
+        )
     return release
 
 
-async def _is_gone(wanted: Protection) -> bool:
-    return is_gone(wanted, await services().provisioner.clusters.get(wanted.cluster_id))
+async def _is_gone(protection: Protection) -> bool:
+    return is_gone(protection, await services().provisioner.clusters.get(protection.cluster_id))
 
 
 @activity(app)
-async def delete_instances(wanted: Protection) -> Remains:
-    """The vault's backup instances are deleted, which can be taken back for as long as the vault keeps them."""
-    remains = await _remains(wanted)
+async def delete_backups(protection: Protection) -> Remains:
+    """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
+    remains, provisioner = await _remains(protection), services().provisioner
     for name in remains.instances:
-        await services().provisioner.backup_vaults.delete_instance(wanted, name)
-    if remains.instances:
-        raise NotConverged("Deleting", f"backup instances {', '.join(remains.instances)} are being deleted")
-    return remains
-
-
-@activity(app)
-async def delete_items(wanted: Protection) -> Remains:
-    """The backups of the cluster's volumes are deleted, which can be taken back for as long as the vault keeps them."""
-    remains = await _remains(wanted)
+        await provisioner.cluster_backups.delete_instance(protection, name)
     for item in remains.live_items:
-        await services().provisioner.share_backups.delete(wanted, item)
-    if remains.live_items:
-        names = ", ".join(item.name for item in remains.live_items)
-        raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+        await provisioner.recovery_services_vaults.delete_item(protection, item)
+    require_deleted(remains)
     return remains
 
 
 @activity(app)
-async def await_emptiness(wanted: Protection) -> Remains:
+async def await_emptiness(protection: Protection) -> Remains:
     """Nothing in the vault can be brought back any more."""
-    remains = await _remains(wanted)
-    check_empty(wanted, remains)
+    remains = await _remains(protection)
+    require_empty(protection, remains)
     return remains
 
 
 @activity(app)
-async def delete_vault(wanted: Protection) -> Protection:
-    """The vault is gone."""
-    if await services().provisioner.backup_vaults.vault(wanted) is not None:
-        await services().provisioner.backup_vaults.delete_vault(wanted)
-        raise NotConverged("Deleting", f"Backup vault {wanted.vault} is being deleted")
-    return wanted
-
-
-@activity(app)
-async def delete_recovery_vault(wanted: Protection) -> Protection:
-    """The Recovery Services vault is gone, and the storage accounts are no longer registered with it."""
-    vaults, backups = services().provisioner.recovery_vaults, services().provisioner.share_backups
-    if await vaults.vault(wanted) is None:
-        return wanted
-    registered = await backups.accounts(wanted)
-    for container in registered:
-        await backups.unregister(wanted, container)
-    if not registered:
-        await vaults.delete_vault(wanted)
-    raise NotConverged("Deleting", f"{wanted.recovery_bar.what} is being deleted")
-
-
-@activity(app)
-async def delete_endpoint(wanted: Protection) -> Protection:
-    """The private endpoint of the storage account is gone."""
-    if await services().provisioner.private_endpoints.endpoint(wanted) is not None:
-        await services().provisioner.private_endpoints.delete_endpoint(wanted)
-    return wanted
-
-
-@activity(app)
-async def delete_account(wanted: Protection) -> Protection:
-    """The storage account is gone."""
-    if await services().provisioner.azure_resources.account(wanted) is not None:
-        await services().provisioner.azure_resources.delete_account(wanted)
-    return wanted
-
-
-@activity(app)
-async def delete_snapshots(wanted: Protection) -> Protection:
-    """The group of the snapshots is gone."""
-    found = await services().provisioner.azure_resources.group(wanted, wanted.snapshot_group)
+async def delete_part(request: PartRequest) -> PartRequest:
+    """A part of the protection is gone."""
+    access, provisioner, protection = ACCESS[request.part], services().provisioner, request.protection
+    found = await access.read(provisioner, protection)
     if found is None:
-        return wanted
-    if found.state != "Deleting":
-        await services().provisioner.azure_resources.delete_group(wanted, wanted.snapshot_group)
-    raise NotConverged("Deleting", f"resource group {wanted.snapshot_group} is being deleted")
+        return request
+    if access.delete and found.state != "Deleting":
+        await access.delete(provisioner, protection)
+    raise NotConverged("Deleting", f"{PARTS[request.part].label(protection)} is being deleted")
 
 
 @activity(app)
 async def record_release(release: Release) -> Released:
     """What was released stands in the ledger."""
-    released = Released(vault_id=release.wanted.vault_id, steps=release.steps, at=services().now())
-    await services().ledger.create(RELEASED.path(vault=release.wanted.vault), RELEASED.encoded(released))
+    released = Released(vault_id=release.protection.backup_vault_id, steps=release.steps, at=services().now())
+    await services().ledger.create(RELEASED.path(vault=release.protection.backup_vault), RELEASED.encoded(released))
     log(VaultReleased(vault=released.vault_id, steps=released.steps))
     return released

@@ -1,16 +1,17 @@
 """The activities of a cluster's protection. Each looks first and does at most one thing.
 
-So it may be killed or doubled. An activity that has asked for something that takes time raises NotConverged and is
-called again; it finishes only on what it has seen, or on what the answer to its own request says.
+So it may be killed or run twice. An activity that has asked for something that takes time raises NotConverged and is
+called again; it finishes once it has seen the result, or once the answer to its own request confirms it.
 """
 
-from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
+from shared.adapters.backup.vaults import Vaults
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
@@ -23,42 +24,36 @@ from shared.domain.vaults.findings import (
     Validation,
     at_least,
     concluded,
-    installed,
+    lacks_guard,
     names_redundancy,
-    protected,
-    settled,
-    strong,
-    unguarded,
+    require_installed,
+    require_protected,
+    require_settled,
+    require_strong,
     weaknesses,
 )
-from shared.domain.vaults.policy import Redundancy
-from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
+from shared.domain.vaults.parts import PARTS
+from shared.domain.vaults.protection import Grant, Protection, VaultRequest
 from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
 
 app = df.Blueprint()
 
-INSTALLING = 180.0  # seconds that an extension takes at least
+INSTALL_SECONDS = 180.0  # what an extension takes at least
+POLL_INTERVAL = timedelta(seconds=30)
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A resource group of a protection."""
 
-    wanted: Protection
+    protection: Protection
     name: str
-
-
-class Guarding(msgspec.Struct, frozen=True, kw_only=True):
-    """A vault that a Resource Guard is to watch over: the Recovery Services vault (`recovery`) or the Backup vault."""
-
-    wanted: Protection
-    recovery: bool
 
 
 class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
     """The backup extension of a protection, which stores at this URL."""
 
-    wanted: Protection
+    protection: Protection
     blob_url: str
 
 
@@ -66,139 +61,129 @@ class ExtensionInstallation(msgspec.Struct, frozen=True, kw_only=True):
 async def ensure_group(group: Group) -> Found:
     """A resource group, in the cluster's region if it must be made."""
     resources = services().provisioner.azure_resources
-    found = await resources.group(group.wanted, group.name)
-    return settled(f"resource group {group.name}", found or await resources.create_group(group.wanted, group.name))
+    found = await resources.group(group.protection, group.name)
+    return require_settled(
+        f"resource group {group.name}", found or await resources.create_group(group.protection, group.name)
+    )
 
 
 @activity(app)
-async def ensure_storage(wanted: Protection) -> FoundAccount:
+async def ensure_storage(protection: Protection) -> FoundAccount:
     """The storage account, closed to everything but Entra identities over TLS, with its container."""
     resources = services().provisioner.azure_resources
-    found = await resources.account(wanted)
+    found = await resources.account(protection)
     if found is None or found.lax:
-        await resources.create_account(wanted)
+        await resources.create_account(protection)
         found = None
-    account = settled(f"storage account {wanted.account}", found)
-    if await resources.container(wanted) is None:
-        await resources.create_container(wanted)
+    account = require_settled(PARTS["account"].label(protection), found)
+    if await resources.container(protection) is None:
+        await resources.create_container(protection)
     return account
 
 
 @activity(app)
-async def ensure_endpoint(wanted: Protection) -> Found:
+async def ensure_endpoint(protection: Protection) -> Found:
     """The private endpoint of the storage account, with its DNS record where the policy document names a zone."""
     endpoints = services().provisioner.private_endpoints
-    found = await endpoints.endpoint(wanted)
+    found = await endpoints.endpoint(protection)
     if found is None:
-        await endpoints.create_endpoint(wanted)
-    endpoint = settled(f"the private endpoint of storage account {wanted.account}", found)
-    if wanted.terms.dns_zone and await endpoints.record(wanted) is None:
-        await endpoints.create_record(wanted)
+        await endpoints.create_endpoint(protection)
+    endpoint = require_settled(PARTS["endpoint"].label(protection), found)
+    if protection.terms.dns_zone and await endpoints.record(protection) is None:
+        await endpoints.create_record(protection)
     return endpoint
 
 
 @activity(app)
-async def ensure_vault(wanted: Protection) -> FoundVault:
-    """The Backup vault, at least as strong as wanted."""
-    vaults = services().provisioner.backup_vaults
-    found = await vaults.vault(wanted)
+async def ensure_vault(request: VaultRequest) -> FoundVault:
+    """A vault, at least as strong as required."""
+    vaults, requirements = services().provisioner.vaults(request.service), request.requirements
+    found = await vaults.vault(request.protection)
     if found is None:
-        await made(wanted, wanted.bar, vaults.create_vault)
-    return await hardened(wanted, wanted.bar, found, vaults.harden_vault)
-
-
-async def made(
-    wanted: Protection, bar: VaultRequirements, create: Callable[[Protection, Redundancy], Awaitable[None]]
-) -> None:
-    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
-    terms = bar.terms
-    try:
-        await create(wanted, terms.redundancy)
-    except PermanentError as error:
-        if terms.redundancy_fallback is None or not names_redundancy(error.reason):
-            raise
-        log(RedundancyFellBack(vault=bar.what, redundancy=terms.redundancy_fallback, error=error.message))
-        await create(wanted, terms.redundancy_fallback)
-
-
-async def hardened(
-    wanted: Protection,
-    bar: VaultRequirements,
-    found: FoundVault | None,
-    harden: Callable[[Protection, FoundVault], Awaitable[None]],
-) -> FoundVault:
-    """The vault, at least as strong as the bar."""
-    vault = strong(bar, found)
-    if weak := weaknesses(bar, vault):
-        await harden(wanted, at_least(bar, vault))
-        raise NotConverged("Hardening", f"{bar.what} is being hardened: {'; '.join(weak)}")
+        await create(request, vaults)
+    vault = require_strong(requirements, found)
+    if weak := weaknesses(requirements, vault):
+        await vaults.harden_vault(request.protection, at_least(requirements, vault))
+        raise NotConverged("Hardening", f"{requirements.label} is being hardened: {'; '.join(weak)}")
     return vault
 
 
-@activity(app)
-async def ensure_guard(guarding: Guarding) -> Guarding:
-    """The Resource Guard of the policy document watches over the vault."""
-    guards, wanted = services().provisioner.guards, guarding.wanted
-    found = await guards.guard(wanted, recovery=guarding.recovery)
-    if unguarded(wanted.recovery_bar if guarding.recovery else wanted.bar, found):
-        await guards.tie(wanted, recovery=guarding.recovery)
-    return guarding
+async def create(request: VaultRequest, vaults: Vaults) -> None:
+    """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
+    requirements, terms = request.requirements, request.requirements.terms
+    try:
+        await vaults.create_vault(request.protection, terms.redundancy)
+    except PermanentError as error:
+        if terms.redundancy_fallback is None or not names_redundancy(error.reason):
+            raise
+        log(RedundancyFellBack(vault=requirements.label, redundancy=terms.redundancy_fallback, error=error.message))
+        await vaults.create_vault(request.protection, terms.redundancy_fallback)
 
 
 @activity(app)
-async def ensure_policy(wanted: Protection) -> Found:
+async def ensure_guard(request: VaultRequest) -> VaultRequest:
+    """The Resource Guard of the policy document watches over a vault."""
+    vaults, requirements = services().provisioner.vaults(request.service), request.requirements
+    vault = require_settled(requirements.label, await vaults.vault(request.protection))
+    if lacks_guard(requirements, vault.guard):
+        await vaults.tie_guard(request.protection)
+    return request
+
+
+@activity(app)
+async def ensure_policy(protection: Protection) -> Found:
     """The vault's backup policy, beside those that were there before."""
     vaults = services().provisioner.backup_vaults
-    return await vaults.policy(wanted) or await vaults.create_policy(wanted)
+    return await vaults.policy(protection) or await vaults.create_policy(protection)
 
 
 @activity(app)
 async def ensure_extension(installation: ExtensionInstallation) -> FoundExtension:
     """The backup extension, storing to our account."""
-    resources, wanted = services().provisioner.azure_resources, installation.wanted
-    found = await resources.extension(wanted)
+    resources, protection = services().provisioner.azure_resources, installation.protection
+    found = await resources.extension(protection)
     if found is None:
-        await resources.create_extension(wanted, installation.blob_url)
-        raise NotConverged("Asked", f"the backup extension of cluster {wanted.cluster} was requested", INSTALLING)
-    return installed(wanted, found)
+        await resources.create_extension(protection, installation.blob_url)
+        raise NotConverged("Asked", f"{PARTS['extension'].label(protection)} was requested", INSTALL_SECONDS)
+    return require_installed(protection, found)
 
 
 @activity(app)
-async def ensure_trusted_access(wanted: Protection) -> Found:
+async def ensure_trusted_access(protection: Protection) -> Found:
     """The vault's access to the cluster's API server."""
     resources = services().provisioner.azure_resources
-    found = await resources.trusted_access(wanted)
+    found = await resources.trusted_access(protection)
     if found is None:
-        await resources.create_trusted_access(wanted)
-    return settled(f"the trusted access of cluster {wanted.cluster}", found)
+        await resources.create_trusted_access(protection)
+    return require_settled(PARTS["trusted_access"].label(protection), found)
 
 
 @activity(app)
 async def ensure_role(grant: Grant) -> Grant:
-    """A role assignment, which is the same however often it is made; whether it acts, only a validation shows."""
+    """A role assignment, which may be repeated; only a validation shows whether it acts yet."""
     await services().provisioner.azure_resources.grant(grant)
     return grant
 
 
 @activity(app)
-async def start_validation(wanted: Protection) -> Validation:
+async def start_validation(protection: Protection) -> Validation:
     """Ask Azure Backup whether it could protect the cluster now."""
-    return await services().provisioner.backup_vaults.start_validation(wanted)
+    return await services().provisioner.cluster_backups.start_validation(protection)
 
 
 @activity(app)
 async def finish_validation(validation: Validation) -> OperationResult:
     """What the validation found."""
-    found = await services().provisioner.backup_vaults.operation(validation)
-    return concluded(f"the validation of the backup of cluster {validation.wanted.cluster}", found)
+    found = await services().provisioner.cluster_backups.operation(validation)
+    return concluded(f"the validation of the backup of cluster {validation.protection.cluster}", found)
 
 
 @activity(app)
-async def ensure_instance(wanted: Protection) -> FoundInstance:
-    """The backup instance, going by the wanted policy, with its protection configured."""
-    vaults = services().provisioner.backup_vaults
-    found = await vaults.instance(wanted)
-    if found is None or not same(found.policy, wanted.policy_id):
-        await vaults.put_instance(wanted)
+async def ensure_instance(protection: Protection) -> FoundInstance:
+    """The backup instance, going by the policy of the protection, with its protection configured."""
+    backups = services().provisioner.cluster_backups
+    found = await backups.instance(protection)
+    if found is None or not same(found.policy, protection.policy_id):
+        await backups.put_instance(protection)
         found = None
-    return protected(wanted, found)
+    return require_protected(protection, found)

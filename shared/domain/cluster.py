@@ -1,7 +1,7 @@
 """A managed Kubernetes cluster, as the resource manager knows it.
 
 Resource ids are compared without case. A cluster that was deleted and created again keeps its id and gets another
-`created_at`: only both together name one life of a cluster.
+`created_at`: only both together name one incarnation of a cluster.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from shared.domain.errors import PermanentError, shown
-from shared.domain.resource_id import ResourceId, parsed, same
+from shared.domain.resource_id import ResourceId, folded, parsed, same
 
 MESH_TAG = "meshward:mesh"
 TRUST_DOMAIN_TAG = "meshward:trust-domain"
@@ -18,11 +18,7 @@ CLUSTERS = "Microsoft.ContainerService/managedClusters"
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster's facts; None or empty where the resource manager doesn't say.
-
-    `principal_id` is the object id of the control plane's identity (the first one, if user-assigned), `oidc_issuer` the
-    URL that its service account tokens are issued by.
-    """
+    """A cluster's facts; None or empty where the resource manager doesn't say."""
 
     id: str
     name: str
@@ -31,11 +27,26 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     location: str
     tags: dict[str, str]
     created_at: datetime | None
-    provisioning_state: str
-    power_state: str
-    principal_id: str | None
-    oidc_issuer: str | None
-    node_resource_group: str | None
+    provisioning_state: str = ""
+    power_state: str = ""
+    principal_id: str | None = None  # object id of the control plane's identity; the first one, if user-assigned
+    oidc_issuer: str | None = None  # URL that issues its service account tokens
+    node_resource_group: str | None = None
+
+    @property
+    def incarnation(self) -> str:
+        """What tells this cluster from others of the same id: when it was created; empty if nobody says."""
+        return self.created_at.isoformat() if self.created_at else ""
+
+    @property
+    def mesh(self) -> str:
+        """The mesh that its tag names, in lower case, empty without one."""
+        return folded(self.tag(MESH_TAG))
+
+    @property
+    def trust_domain(self) -> str:
+        """The trust domain that its tag names, in lower case, empty without one."""
+        return folded(self.tag(TRUST_DOMAIN_TAG))
 
     def tag(self, tag: str) -> str:
         """The tag's value, empty without it; names of tags are compared without case."""

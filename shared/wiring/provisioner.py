@@ -1,8 +1,13 @@
 """What the provisioner reaches: vaults and all that a cluster needs for its backup."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from shared.domain.vaults.machines import VirtualMachine
+from shared.domain.vaults.protection import VaultService
+from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.sources import DataSource
 from shared.settings import Settings
 from shared.wiring.duty import Duty
 
@@ -12,11 +17,13 @@ if TYPE_CHECKING:
     from shared.adapters.azure.probes import Subscriptions
     from shared.adapters.azure.resources import AzureResources
     from shared.adapters.azure.workload_identity import WorkloadIdentities
-    from shared.adapters.backup.guards import Guards
+    from shared.adapters.backup.backup_vaults import BackupVaults
+    from shared.adapters.backup.cluster_backups import ClusterBackups
     from shared.adapters.backup.machine_backups import MachineBackups
-    from shared.adapters.backup.recovery_vaults import RecoveryVaults
+    from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
     from shared.adapters.backup.share_backups import ShareBackups
-    from shared.adapters.backup.vaults import BackupVaults
+    from shared.adapters.backup.source_backups import SourceBackups
+    from shared.adapters.backup.vaults import Vaults
     from shared.adapters.kubernetes.backup_namespace import BackupNamespaces
 
 
@@ -48,21 +55,31 @@ class Provisioner(Duty):
 
     @cached_property
     def backup_vaults(self) -> "BackupVaults":
-        from shared.adapters.backup.vaults import BackupVaults
+        from shared.adapters.backup.backup_vaults import BackupVaults
 
         return BackupVaults(self._settings, self.credential)
 
     @cached_property
-    def recovery_vaults(self) -> "RecoveryVaults":
-        from shared.adapters.backup.recovery_vaults import RecoveryVaults
+    def recovery_services_vaults(self) -> "RecoveryServicesVaults":
+        from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 
-        return RecoveryVaults(self._settings, self.credential)
+        return RecoveryServicesVaults(self._settings, self.credential)
+
+    def vaults(self, service: VaultService) -> "Vaults":
+        """The vaults of a service."""
+        return self.backup_vaults if service is VaultService.BACKUP else self.recovery_services_vaults
 
     @cached_property
     def private_endpoints(self) -> "PrivateEndpoints":
         from shared.adapters.azure.private_endpoints import PrivateEndpoints
 
         return PrivateEndpoints(self._settings, self.credential)
+
+    @cached_property
+    def cluster_backups(self) -> "ClusterBackups":
+        from shared.adapters.backup.cluster_backups import ClusterBackups
+
+        return ClusterBackups(self._settings, self.credential)
 
     @cached_property
     def share_backups(self) -> "ShareBackups":
@@ -76,11 +93,10 @@ class Provisioner(Duty):
 
         return MachineBackups(self._settings, self.credential)
 
-    @cached_property
-    def guards(self) -> "Guards":
-        from shared.adapters.backup.guards import Guards
-
-        return Guards(self._settings, self.credential)
+    @property
+    def source_backups(self) -> "Mapping[type[DataSource], SourceBackups]":
+        """The backups of each kind of data source."""
+        return {FileShare: self.share_backups, VirtualMachine: self.machine_backups}
 
     @cached_property
     def workload_identities(self) -> "WorkloadIdentities":

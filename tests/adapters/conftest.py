@@ -14,7 +14,7 @@ from tests.worlds.settings import settings
 
 
 @pytest.fixture
-async def wanted(world: World) -> Protection:
+async def protection(world: World) -> Protection:
     """The protection of the cluster aks-new, of which nothing exists yet but the cluster."""
     made = world.aks.add("aks-new", tags={"meshward:protect": "true"})
     clusters = Clusters(settings(world), **sdk.aio(world, world.entra.add("provisioner")))

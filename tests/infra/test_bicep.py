@@ -18,7 +18,7 @@ from local.docs_signals import asked, fields_of, known
 from local.stage import monitored
 from shared.adapters.azure.telemetry import METRICS, Metric
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
-from shared.domain.vaults import protection
+from shared.domain.vaults import roles
 from shared.settings import Settings
 from tests.worlds.deployments import HOME, deployed, subscribed
 
@@ -96,12 +96,12 @@ def test_each_event_subscription_leads_to_a_trigger() -> None:
 
 
 def test_the_roles_that_the_provisioner_may_assign_are_those_that_it_assigns() -> None:
-    assigned = {protection.READER, protection.CONTRIBUTOR, protection.DISK_SNAPSHOT_CONTRIBUTOR}
+    assigned = {roles.READER, roles.CONTRIBUTOR, roles.DISK_SNAPSHOT_CONTRIBUTOR}
     assigned |= {
-        protection.BLOB_DATA_CONTRIBUTOR,
-        protection.BLOB_DATA_READER,
-        protection.FILE_BACKUP_CONTRIBUTOR,
-        protection.FILE_RESTORE_CONTRIBUTOR,
+        roles.BLOB_DATA_CONTRIBUTOR,
+        roles.BLOB_DATA_READER,
+        roles.FILE_BACKUP_CONTRIBUTOR,
+        roles.FILE_RESTORE_CONTRIBUTOR,
     }
     assert set(data("roles.json")["grantable"].values()) == assigned
 

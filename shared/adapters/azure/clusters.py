@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, read, translated
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import parsed, subscription_scope
@@ -23,12 +23,12 @@ _API = "2026-08-01"
 _KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernetes Service in every tenant
 
 
-class Clusters:
-    """The clusters of all configured subscriptions. `options` go to the SDK's clients."""
+class Clusters(Management):
+    """The clusters of all configured subscriptions."""
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+        super().__init__(settings, credential, **options)
         self._subscriptions, self._credential = settings.subscriptions, credential
-        self._management = Management(settings, credential, **options)
 
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
@@ -50,8 +50,7 @@ class Clusters:
     async def get(self, resource_id: str) -> Cluster | None:
         """The cluster, None if there is no such cluster (any more)."""
         id = cluster_id(resource_id)
-        with translated(f"reading cluster {id.name}"):
-            found = await unless_absent(self._client(id.subscription).managed_clusters.get(id.group, id.name))
+        found = await read(f"cluster {id.name}", self._client(id.subscription).managed_clusters.get(id.group, id.name))
         return _cluster(found.as_dict(), id.subscription) if found else None
 
     async def kubeconfig(self, resource_id: str) -> str:
@@ -69,14 +68,10 @@ class Clusters:
         with translated(f"getting a token for cluster {cluster_id(resource_id).name}"):
             return (await self._credential.get_token(_KUBERNETES)).token
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._management.close()
-
     def _client(self, subscription: str) -> "ContainerServiceClient":
         from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-        return self._management.client(ContainerServiceClient, subscription)
+        return self.client(ContainerServiceClient, subscription)
 
 
 def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:

@@ -69,6 +69,12 @@ async def unless_absent[T](reading: Awaitable[T]) -> T | None:
         return None
 
 
+async def read[T](what: str, reading: Awaitable[T]) -> T | None:
+    """What a GET of something (`what` names it in errors) answers; None for 404."""
+    with translated(f"reading {what}"):
+        return await unless_absent(reading)
+
+
 def plain(value: object) -> str:
     """A value that the SDK gives as text, as an enumeration or not at all, as text."""
     return str((value.value if isinstance(value, Enum) else value) or "")

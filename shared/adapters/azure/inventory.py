@@ -9,7 +9,8 @@ from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.census import CensusInstance
 from shared.domain.vaults.protection import Grant
-from shared.domain.vaults.volumes import FoundItem
+from shared.domain.vaults.source import FoundItem, JobNames
+from shared.domain.vaults.sources import label_in_job
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,22 +128,14 @@ def _job(row: dict[str, Any]) -> WatchedJob | None:
         started=started,
         ended=None if status.lower() == "inprogress" else ended,
         item=row["item"] or "",
-        volume=_volume(row),
+        volume=label_in_job(JobNames(row["name"] or "", row["account"] or "", row["container"] or "")),
     )
 
 
-def _volume(row: dict[str, Any]) -> str:
-    """A share is named by its account, a machine by its container, which is <kind>;<resource group>;<machine>."""
-    if row["account"]:
-        return f"share {row['account']}/{row['name']}"
-    _, *machine = (row["container"] or "").split(";")
-    return f"machine {'/'.join(machine)}" if machine else ""
-
-
-def _moment(told: str | None) -> datetime | None:
-    """Some services tell times without a zone; they mean UTC. None for what tells no time."""
+def _moment(text: str | None) -> datetime | None:
+    """A service's time; without a zone it means UTC. None for what is no time."""
     try:
-        at = datetime.fromisoformat(told or "")
+        at = datetime.fromisoformat(text or "")
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

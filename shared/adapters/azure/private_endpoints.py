@@ -5,7 +5,7 @@ They are written as generic resources: the network SDK would be the largest pack
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, read, translated
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
@@ -19,53 +19,57 @@ _API = "2024-05-01"
 class PrivateEndpoints(Management):
     """Reads give None for what isn't there."""
 
-    async def endpoint(self, wanted: Protection) -> Found | None:
+    async def endpoint(self, protection: Protection) -> Found | None:
         """The endpoint."""
-        return await self._read(wanted, wanted.endpoint_id)
+        return await self._read(protection, protection.endpoint_id)
 
-    async def create_endpoint(self, wanted: Protection) -> None:
+    async def create_endpoint(self, protection: Protection) -> None:
         """Ask for the endpoint, in the subnet of the policy document."""
-        link = {"privateLinkServiceId": wanted.account_id, "groupIds": ["blob"]}
+        link = {"privateLinkServiceId": protection.account_id, "groupIds": ["blob"]}
         properties = {
-            "subnet": {"id": wanted.terms.subnet},
-            "privateLinkServiceConnections": [{"name": wanted.account, "properties": link}],
+            "subnet": {"id": protection.terms.subnet},
+            "privateLinkServiceConnections": [{"name": protection.account, "properties": link}],
         }
-        await self._write(wanted, wanted.endpoint_id, properties, location=wanted.location)
+        await self._write(protection, protection.endpoint_id, properties, location=protection.location)
 
-    async def record(self, wanted: Protection) -> Found | None:
+    async def record(self, protection: Protection) -> Found | None:
         """The group of the endpoint's DNS records."""
-        return await self._read(wanted, _record(wanted))
+        return await self._read(protection, _record(protection))
 
-    async def create_record(self, wanted: Protection) -> None:
+    async def create_record(self, protection: Protection) -> None:
         """Let the endpoint's record stand in the zone of the policy document."""
-        zone = {"name": "blob", "properties": {"privateDnsZoneId": wanted.terms.dns_zone}}
+        zone = {"name": "blob", "properties": {"privateDnsZoneId": protection.terms.dns_zone}}
         properties = {"privateDnsZoneConfigs": [zone]}
-        await self._write(wanted, _record(wanted), properties)
+        await self._write(protection, _record(protection), properties)
 
-    async def delete_endpoint(self, wanted: Protection) -> None:
+    async def delete_endpoint(self, protection: Protection) -> None:
         """Delete the endpoint, and its records with it."""
-        with translated(f"deleting the private endpoint of storage account {wanted.account}"):
-            await self._resources(wanted).begin_delete_by_id(wanted.endpoint_id, api_version=_API, polling=False)
+        with translated(f"deleting the private endpoint of storage account {protection.account}"):
+            await self._resources(protection).begin_delete_by_id(
+                protection.endpoint_id, api_version=_API, polling=False
+            )
 
-    async def _read(self, wanted: Protection, id: str) -> Found | None:
-        with translated(f"reading the private endpoint of storage account {wanted.account}"):
-            found: Any = await unless_absent(self._resources(wanted).get_by_id(id, api_version=_API))
+    async def _read(self, protection: Protection, id: str) -> Found | None:
+        found: Any = await read(
+            f"the private endpoint of storage account {protection.account}",
+            self._resources(protection).get_by_id(id, api_version=_API),
+        )
         return Found(state=found.properties["provisioningState"]) if found else None
 
     async def _write(
-        self, wanted: Protection, id: str, properties: dict[str, Any], *, location: str | None = None
+        self, protection: Protection, id: str, properties: dict[str, Any], *, location: str | None = None
     ) -> None:
         from azure.mgmt.resource.resources.models import GenericResource
 
         body = GenericResource(properties=properties, location=location)
-        with translated(f"creating the private endpoint of storage account {wanted.account}"):
-            await self._resources(wanted).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
+        with translated(f"creating the private endpoint of storage account {protection.account}"):
+            await self._resources(protection).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 
-    def _resources(self, wanted: Protection) -> "ResourcesOperations":
+    def _resources(self, protection: Protection) -> "ResourcesOperations":
         from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-        return self.client(ResourceManagementClient, wanted.subscription).resources
+        return self.client(ResourceManagementClient, protection.subscription).resources
 
 
-def _record(wanted: Protection) -> str:
-    return str(ResourceId(wanted.endpoint_id).child("privateDnsZoneGroups", "default"))
+def _record(protection: Protection) -> str:
+    return str(ResourceId(protection.endpoint_id).child("privateDnsZoneGroups", "default"))

@@ -5,7 +5,7 @@ A PUT is sent once and not followed: its outcome is what a later GET shows.
 
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.adapters.azure.common import Management, plain, read, translated
 from shared.domain.errors import TemporaryError, service_code
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
@@ -30,40 +30,39 @@ _PRIVATE: dict[str, Any] = {
 _SUCCEEDED = Found(state="Succeeded")
 
 
-class AzureResources:
-    """Reads give None for what isn't there. `options` go to the SDK's clients."""
+class AzureResources(Management):
+    """Reads give None for what isn't there."""
 
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._settings = settings
-        self._management = Management(settings, credential, **options)
+        super().__init__(settings, credential, **options)
+        self._tenant = settings.tenant_id
 
-    async def group(self, wanted: Protection, name: str) -> Found | None:
+    async def group(self, protection: Protection, name: str) -> Found | None:
         """The resource group with this name in the cluster's subscription."""
-        with translated(f"reading resource group {name}"):
-            found = await unless_absent(self._resources(wanted).resource_groups.get(name))
+        found = await read(f"resource group {name}", self._resources(protection).resource_groups.get(name))
         return Found(state=plain(found.properties and found.properties.provisioning_state)) if found else None
 
-    async def create_group(self, wanted: Protection, name: str) -> Found:
+    async def create_group(self, protection: Protection, name: str) -> Found:
         """Make the resource group, in the cluster's region."""
         from azure.mgmt.resource.resources.models import ResourceGroup
 
         with translated(f"creating resource group {name}"):
-            await self._resources(wanted).resource_groups.create_or_update(
-                name, ResourceGroup(location=wanted.location)
+            await self._resources(protection).resource_groups.create_or_update(
+                name, ResourceGroup(location=protection.location)
             )
         return _SUCCEEDED
 
-    async def delete_group(self, wanted: Protection, name: str) -> None:
+    async def delete_group(self, protection: Protection, name: str) -> None:
         """Ask for the deletion of the resource group and of all that is in it."""
         with translated(f"deleting resource group {name}"):
-            await self._resources(wanted).resource_groups.begin_delete(name, polling=False)
+            await self._resources(protection).resource_groups.begin_delete(name, polling=False)
 
-    async def account(self, wanted: Protection) -> FoundAccount | None:
+    async def account(self, protection: Protection) -> FoundAccount | None:
         """The storage account of the cluster's backups."""
-        with translated(f"reading storage account {wanted.account}"):
-            found = await unless_absent(
-                self._storage(wanted).storage_accounts.get_properties(wanted.group, wanted.account)
-            )
+        found = await read(
+            f"storage account {protection.account}",
+            self._storage(protection).storage_accounts.get_properties(protection.group, protection.account),
+        )
         if found is None:
             return None
         closed = (
@@ -71,14 +70,14 @@ class AzureResources:
             and found.allow_blob_public_access is False
             and found.enable_https_traffic_only is True
             and found.minimum_tls_version in ("TLS1_2", "TLS1_3")
-            and (not wanted.terms.subnet or found.public_network_access == "Disabled")
+            and (not protection.terms.subnet or found.public_network_access == "Disabled")
         )
         endpoints = found.primary_endpoints
         return FoundAccount(
             state=plain(found.provisioning_state), closed=closed, blob_url=(endpoints and endpoints.blob) or ""
         )
 
-    async def create_account(self, wanted: Protection) -> None:
+    async def create_account(self, protection: Protection) -> None:
         """Ask for the storage account, or close what is open of it."""
         from azure.mgmt.storage.models import (
             Sku,
@@ -89,57 +88,66 @@ class AzureResources:
         body = StorageAccountCreateParameters(
             sku=Sku(name="Standard_LRS"),
             kind="StorageV2",
-            location=wanted.location,
+            location=protection.location,
             properties=StorageAccountPropertiesCreateParameters(
                 allow_shared_key_access=False,
                 allow_blob_public_access=False,
                 enable_https_traffic_only=True,
                 minimum_tls_version="TLS1_2",
-                **(_PRIVATE if wanted.terms.subnet else {}),
+                **(_PRIVATE if protection.terms.subnet else {}),
             ),
         )
-        with translated(f"creating storage account {wanted.account}"):
-            await self._storage(wanted).storage_accounts.begin_create(wanted.group, wanted.account, body, polling=False)
-
-    async def delete_account(self, wanted: Protection) -> None:
-        """Delete the storage account."""
-        with translated(f"deleting storage account {wanted.account}"):
-            await self._storage(wanted).storage_accounts.delete(wanted.group, wanted.account)
-
-    async def container(self, wanted: Protection) -> Found | None:
-        """The blob container of the cluster's backups."""
-        with translated(f"reading the container of storage account {wanted.account}"):
-            found = await unless_absent(
-                self._storage(wanted).blob_containers.get(wanted.group, wanted.account, CONTAINER)
+        with translated(f"creating storage account {protection.account}"):
+            await self._storage(protection).storage_accounts.begin_create(
+                protection.group, protection.account, body, polling=False
             )
+
+    async def delete_account(self, protection: Protection) -> None:
+        """Delete the storage account."""
+        with translated(f"deleting storage account {protection.account}"):
+            await self._storage(protection).storage_accounts.delete(protection.group, protection.account)
+
+    async def container(self, protection: Protection) -> Found | None:
+        """The blob container of the cluster's backups."""
+        found = await read(
+            f"the container of storage account {protection.account}",
+            self._storage(protection).blob_containers.get(protection.group, protection.account, CONTAINER),
+        )
         return _SUCCEEDED if found else None
 
-    async def create_container(self, wanted: Protection) -> None:
+    async def create_container(self, protection: Protection) -> None:
         """Make the blob container."""
         from azure.mgmt.storage.models import BlobContainer, ContainerProperties
 
         body = BlobContainer(container_properties=ContainerProperties(public_access="None"))
-        with translated(f"creating the container of storage account {wanted.account}"):
-            await self._storage(wanted).blob_containers.create(wanted.group, wanted.account, CONTAINER, body)
-
-    async def extension(self, wanted: Protection) -> FoundExtension | None:
-        """The cluster's backup extension."""
-        with translated(f"reading the backup extension of cluster {wanted.cluster}"):
-            found = await unless_absent(
-                self._extensions(wanted).extensions.get(wanted.cluster_group, *_CLUSTERS, wanted.cluster, EXTENSION)
+        with translated(f"creating the container of storage account {protection.account}"):
+            await self._storage(protection).blob_containers.create(
+                protection.group, protection.account, CONTAINER, body
             )
+
+    async def extension(self, protection: Protection) -> FoundExtension | None:
+        """The cluster's backup extension."""
+        found = await read(
+            f"the backup extension of cluster {protection.cluster}",
+            self._extensions(protection).extensions.get(
+                protection.cluster_group, *_CLUSTERS, protection.cluster, EXTENSION
+            ),
+        )
         if found is None or found.properties is None:
             return None
-        held, identity = found.properties, found.properties.aks_assigned_identity
-        said = [held.error_info.message if held.error_info else None, *(s.message for s in held.statuses or [])]
+        properties, identity = found.properties, found.properties.aks_assigned_identity
+        messages = [
+            properties.error_info.message if properties.error_info else None,
+            *(s.message for s in properties.statuses or []),
+        ]
         return FoundExtension(
-            state=plain(held.provisioning_state),
-            words="; ".join(text for text in said if text),
+            state=plain(properties.provisioning_state),
+            message="; ".join(text for text in messages if text),
             principal=(identity and identity.principal_id) or "",
-            account=(held.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
+            account=(properties.configuration_settings or {}).get(f"{_LOCATION}.config.storageAccount", ""),
         )
 
-    async def create_extension(self, wanted: Protection, blob_url: str) -> None:
+    async def create_extension(self, protection: Protection, blob_url: str) -> None:
         """Ask for the backup extension, which stores to the account by its own identity (no account key)."""
         from azure.mgmt.kubernetesconfiguration.extensions.models import (
             Extension,
@@ -156,40 +164,42 @@ class AzureResources:
                 scope=Scope(cluster=ScopeCluster(release_namespace="dataprotection-microsoft")),
                 configuration_settings={
                     f"{_LOCATION}.bucket": CONTAINER,
-                    f"{_LOCATION}.config.storageAccount": wanted.account,
-                    f"{_LOCATION}.config.resourceGroup": wanted.group,
-                    f"{_LOCATION}.config.subscriptionId": wanted.subscription,
+                    f"{_LOCATION}.config.storageAccount": protection.account,
+                    f"{_LOCATION}.config.resourceGroup": protection.group,
+                    f"{_LOCATION}.config.subscriptionId": protection.subscription,
                     f"{_LOCATION}.config.useAAD": "true",
                     f"{_LOCATION}.config.storageAccountURI": blob_url,
-                    "credentials.tenantId": self._settings.tenant_id,
+                    "credentials.tenantId": self._tenant,
                 },
             )
         )
-        with translated(f"installing the backup extension of cluster {wanted.cluster}"):
-            await self._extensions(wanted).extensions.begin_create(
-                wanted.cluster_group, *_CLUSTERS, wanted.cluster, EXTENSION, body, polling=False
+        with translated(f"installing the backup extension of cluster {protection.cluster}"):
+            await self._extensions(protection).extensions.begin_create(
+                protection.cluster_group, *_CLUSTERS, protection.cluster, EXTENSION, body, polling=False
             )
 
-    async def trusted_access(self, wanted: Protection) -> Found | None:
+    async def trusted_access(self, protection: Protection) -> Found | None:
         """The vault's access to the cluster's API server."""
-        with translated(f"reading the trusted access of cluster {wanted.cluster}"):
-            found = await unless_absent(
-                self._clusters(wanted).trusted_access_role_bindings.get(
-                    wanted.cluster_group, wanted.cluster, wanted.binding
-                )
-            )
+        found = await read(
+            f"the trusted access of cluster {protection.cluster}",
+            self._clusters(protection).trusted_access_role_bindings.get(
+                protection.cluster_group, protection.cluster, protection.trusted_access_binding
+            ),
+        )
         return Found(state=plain(found.properties.provisioning_state)) if found else None
 
-    async def create_trusted_access(self, wanted: Protection) -> None:
+    async def create_trusted_access(self, protection: Protection) -> None:
         """Ask for the vault's access to the cluster's API server."""
         from azure.mgmt.containerservice.models import TrustedAccessRoleBinding, TrustedAccessRoleBindingProperties
 
         body = TrustedAccessRoleBinding(
-            properties=TrustedAccessRoleBindingProperties(source_resource_id=wanted.vault_id, roles=[_OPERATOR])
+            properties=TrustedAccessRoleBindingProperties(
+                source_resource_id=protection.backup_vault_id, roles=[_OPERATOR]
+            )
         )
-        with translated(f"granting trusted access to cluster {wanted.cluster}"):
-            await self._clusters(wanted).trusted_access_role_bindings.begin_create_or_update(
-                wanted.cluster_group, wanted.cluster, wanted.binding, body, polling=False
+        with translated(f"granting trusted access to cluster {protection.cluster}"):
+            await self._clusters(protection).trusted_access_role_bindings.begin_create_or_update(
+                protection.cluster_group, protection.cluster, protection.trusted_access_binding, body, polling=False
             )
 
     async def grant(self, grant: Grant) -> None:
@@ -212,31 +222,27 @@ class AzureResources:
                 if code != "RoleAssignmentExists":
                     raise
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._management.close()
-
-    def _resources(self, wanted: Protection) -> "ResourceManagementClient":
+    def _resources(self, protection: Protection) -> "ResourceManagementClient":
         from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-        return self._management.client(ResourceManagementClient, wanted.subscription)
+        return self.client(ResourceManagementClient, protection.subscription)
 
-    def _storage(self, wanted: Protection) -> "StorageManagementClient":
+    def _storage(self, protection: Protection) -> "StorageManagementClient":
         from azure.mgmt.storage.aio import StorageManagementClient
 
-        return self._management.client(StorageManagementClient, wanted.subscription)
+        return self.client(StorageManagementClient, protection.subscription)
 
-    def _extensions(self, wanted: Protection) -> "KubernetesConfigurationExtensionsMgmtClient":
+    def _extensions(self, protection: Protection) -> "KubernetesConfigurationExtensionsMgmtClient":
         from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigurationExtensionsMgmtClient
 
-        return self._management.client(KubernetesConfigurationExtensionsMgmtClient, wanted.subscription)
+        return self.client(KubernetesConfigurationExtensionsMgmtClient, protection.subscription)
 
-    def _clusters(self, wanted: Protection) -> "ContainerServiceClient":
+    def _clusters(self, protection: Protection) -> "ContainerServiceClient":
         from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-        return self._management.client(ContainerServiceClient, wanted.subscription)
+        return self.client(ContainerServiceClient, protection.subscription)
 
     def _roles(self, grant: Grant) -> "AuthorizationManagementClient":
         from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 
-        return self._management.client(AuthorizationManagementClient, grant.subscription)
+        return self.client(AuthorizationManagementClient, grant.subscription)

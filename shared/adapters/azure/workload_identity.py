@@ -1,77 +1,72 @@
 """User-assigned identities of backup workloads, and whose tokens Entra takes for theirs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shared.adapters.azure.common import Management, translated, unless_absent
+from shared.adapters.azure.common import Management, read, translated
 from shared.domain.vaults.binding import ACCOUNT, Federation, identity_name
+from shared.domain.vaults.findings import FoundIdentity
 from shared.domain.vaults.protection import Protection
-from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
     from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
 
-class WorkloadIdentities:
-    """Reads give None for what isn't there. `options` go to the SDK's clients."""
+class WorkloadIdentities(Management):
+    """Reads give None for what isn't there."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._management = Management(settings, credential, **options)
+    async def identity(self, protection: Protection) -> FoundIdentity | None:
+        """The identity of the cluster's backup workloads."""
+        name = identity_name(protection)
+        found = await read(
+            f"identity {name}", self._client(protection).user_assigned_identities.get(protection.group, name)
+        )
+        if found is None:
+            return None
+        return FoundIdentity(state="Succeeded", principal=str(found.principal_id), client=str(found.client_id))
 
-    async def identity(self, wanted: Protection) -> tuple[str, str] | None:
-        """Object id and client id of the identity."""
-        name = identity_name(wanted)
-        with translated(f"reading identity {name}"):
-            found = await unless_absent(self._client(wanted).user_assigned_identities.get(wanted.group, name))
-        return (str(found.principal_id), str(found.client_id)) if found else None
-
-    async def create(self, wanted: Protection) -> None:
+    async def create(self, protection: Protection) -> None:
         """Make the identity, in the cluster's region."""
         from azure.mgmt.msi.models import Identity
 
-        name = identity_name(wanted)
+        name = identity_name(protection)
         with translated(f"creating identity {name}"):
-            await self._client(wanted).user_assigned_identities.create_or_update(
-                wanted.group, name, Identity(location=wanted.location)
+            await self._client(protection).user_assigned_identities.create_or_update(
+                protection.group, name, Identity(location=protection.location)
             )
 
-    async def delete(self, wanted: Protection) -> None:
+    async def delete(self, protection: Protection) -> None:
         """Delete the identity, with it whose tokens Entra takes for its own."""
-        name = identity_name(wanted)
+        name = identity_name(protection)
         with translated(f"deleting identity {name}"):
-            await self._client(wanted).user_assigned_identities.delete(wanted.group, name)
+            await self._client(protection).user_assigned_identities.delete(protection.group, name)
 
-    async def federation(self, wanted: Protection) -> Federation | None:
+    async def federation(self, protection: Protection) -> Federation | None:
         """Whose tokens Entra takes for the identity's."""
-        name = identity_name(wanted)
-        with translated(f"reading the federated credential of identity {name}"):
-            found = await unless_absent(
-                self._client(wanted).federated_identity_credentials.get(wanted.group, name, ACCOUNT)
-            )
+        name = identity_name(protection)
+        found = await read(
+            f"the federated credential of identity {name}",
+            self._client(protection).federated_identity_credentials.get(protection.group, name, ACCOUNT),
+        )
         if found is None:
             return None
         return Federation(
             issuer=found.issuer or "", subject=found.subject or "", audiences=tuple(found.audiences or ())
         )
 
-    async def federate(self, wanted: Protection, federation: Federation) -> None:
+    async def federate(self, protection: Protection, federation: Federation) -> None:
         """Let Entra take these tokens, and no longer those of before, for the identity's."""
         from azure.mgmt.msi.models import FederatedIdentityCredential
 
-        name = identity_name(wanted)
+        name = identity_name(protection)
         body = FederatedIdentityCredential(
             issuer=federation.issuer, subject=federation.subject, audiences=list(federation.audiences)
         )
         with translated(f"writing the federated credential of identity {name}"):
-            await self._client(wanted).federated_identity_credentials.create_or_update(
-                wanted.group, name, ACCOUNT, body
+            await self._client(protection).federated_identity_credentials.create_or_update(
+                protection.group, name, ACCOUNT, body
             )
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._management.close()
-
-    def _client(self, wanted: Protection) -> "ManagedServiceIdentityClient":
+    def _client(self, protection: Protection) -> "ManagedServiceIdentityClient":
         from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
-        return self._management.client(ManagedServiceIdentityClient, wanted.subscription)
+        return self.client(ManagedServiceIdentityClient, protection.subscription)

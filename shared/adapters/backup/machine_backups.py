@@ -1,68 +1,60 @@
 """Virtual machines in a Recovery Services vault. No container is registered: protecting a machine makes it.
 
-A machine's names in the vault follow from its resource id (Azure Backup REST docs). Of an operation only the id is
-kept; how it stands, `ShareBackups.on_item` tells for items of both kinds.
+A machine's names in the vault follow from its resource id (Azure Backup REST docs).
 """
 
 from typing import TYPE_CHECKING
 
-from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.backup.share_backups import OperationSeen, vault_keywords
+from shared.adapters.azure.common import translated, unless_absent
+from shared.adapters.backup.source_backups import START, SourceBackups, every_few_hours, hours_between, retention
+from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.volumes import DataSource, SourceCandidate
+from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+    from azure.mgmt.recoveryservicesbackup.models import AzureIaaSVMProtectionPolicy
 
 
-class MachineBackups(Management):
+class MachineBackups(SourceBackups):
     """Backups of virtual machines."""
 
-    async def candidate(self, wanted: Protection, machine: DataSource) -> SourceCandidate:
-        """What is known of a machine that the vault doesn't protect."""
-        with translated(f"looking for {machine.label}"):
-            found = await unless_absent(self._machines(wanted).virtual_machines.get(machine.group, machine.name))
+    async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
+        with translated(f"looking for {source.label}"):
+            found = await unless_absent(self._machines(protection).virtual_machines.get(source.group, source.name))
         if found is None:
-            return SourceCandidate(source=machine, exists=False)
-        holder = await self._holder(wanted, machine)
-        return SourceCandidate(source=machine, exists=True, region=found.location, vault=holder)
+            return SourceCandidate(exists=False)
+        holder = await self._holder(protection, source, "VM")
+        return SourceCandidate(exists=True, region=found.location, vault=holder)
 
-    async def _holder(self, wanted: Protection, machine: DataSource) -> str:
-        """The vault (resource id) that protects the machine, empty if none does."""
-        from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
+    async def protect(self, protection: Protection, source: Source, _: FoundItem | None) -> str:
+        from azure.mgmt.recoveryservicesbackup.models import AzureIaaSComputeVMProtectedItem
 
-        asked = BackupStatusRequest(resource_type="VM", resource_id=machine.source_id)
-        with translated(f"asking which vault holds {machine.label}"):
-            found = await self._client(wanted).backup_status.get(azure_region=wanted.location, parameters=asked)
-        return found.vault_id or ""
+        name = f"iaasvmcontainerv2;{source.group};{source.name}"
+        return await self._put(
+            protection,
+            source,
+            {"container_name": f"iaasvmcontainer;{name}", "protected_item_name": f"vm;{name}"},
+            AzureIaaSComputeVMProtectedItem(
+                policy_id=protection.source_policy_id(source), source_resource_id=source.source_id
+            ),
+        )
 
-    async def protect(self, wanted: Protection, machine: DataSource) -> str:
-        """Ask for the machine's protection, or for the policy that it should go by; the operation."""
+    def policy(self, terms: ProtectPolicy) -> "AzureIaaSVMProtectionPolicy":
+        """An enhanced policy, which alone offers several backups a day; they go to the vault."""
         from azure.mgmt.recoveryservicesbackup import models
 
-        item = models.AzureIaaSComputeVMProtectedItem(
-            policy_id=wanted.source_policy_id("machine"), source_resource_id=machine.source_id
-        )
-        name, sent = f"iaasvmcontainerv2;{machine.group};{machine.name}", OperationSeen()
-        with translated(f"protecting {machine.label}"):
-            await self._client(wanted).protected_items.begin_create_or_update(
-                **vault_keywords(wanted),
-                fabric_name="Azure",
-                container_name=f"iaasvmcontainer;{name}",
-                protected_item_name=f"vm;{name}",
-                parameters=models.ProtectedItemResource(properties=item),
-                polling=False,
-                raw_response_hook=sent,
+        hours, daily = hours_between(terms), models.DailySchedule(schedule_run_times=[START])
+        schedule = models.SimpleSchedulePolicyV2(schedule_run_frequency="Daily", daily_schedule=daily)
+        if hours < 24:
+            schedule = models.SimpleSchedulePolicyV2(
+                schedule_run_frequency="Hourly", hourly_schedule=every_few_hours(hours)
             )
-        return sent.id
+        return models.AzureIaaSVMProtectionPolicy(
+            policy_type="V2", schedule_policy=schedule, retention_policy=retention(terms), time_zone="UTC"
+        )
 
-    def _client(self, wanted: Protection) -> "RecoveryServicesBackupClient":
-        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-
-        return self.client(RecoveryServicesBackupClient, wanted.subscription)
-
-    def _machines(self, wanted: Protection) -> "ComputeManagementClient":
+    def _machines(self, protection: Protection) -> "ComputeManagementClient":
         from azure.mgmt.compute.aio import ComputeManagementClient
 
-        return self.client(ComputeManagementClient, wanted.subscription)
+        return self.client(ComputeManagementClient, protection.subscription)

@@ -2,8 +2,8 @@
 
 Rules:
 - They run in a namespace of their own as one service account, both made by who takes the cluster in (docs/clusters.md).
-- Each life of a cluster has a user-assigned identity of its own, since an identity takes 20 federated credentials at
-  most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
+- Each incarnation of a cluster has a user-assigned identity of its own, since an identity takes 20 federated
+  credentials at most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
 - An entry of the identity map says what an identity may ask of Meshward: both its names, its vault, items and actions.
   Entries are written once; a change is the next version beside them.
 """
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.domain.documents import Document
-from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.errors import PermanentError
+from shared.domain.vaults.findings import FoundIdentity, require_settled
 from shared.domain.vaults.protection import Protection
 
 NAMESPACE, ACCOUNT = "meshward-backup", "backup"
@@ -25,13 +26,11 @@ type Object = dict[str, Any]
 
 
 class MeshBinding(NamedTuple):
-    """What differs by mesh: a workload's name by trust domain, the objects that let it reach hosts, and why the mesh
-    doesn't act by the objects it found (empty if it does).
-    """
+    """What differs by mesh."""
 
-    identity: Callable[[str], str]
-    policies: Callable[[Sequence[str]], list[Object]]
-    pending: Callable[[Sequence[Object]], str]
+    identity: Callable[[str], str]  # a workload's name, by its trust domain
+    policies: Callable[[Sequence[str]], list[Object]]  # the objects that let it reach hosts
+    pending: Callable[[Sequence[Object]], str]  # why the mesh doesn't act by the objects yet; empty if it does
 
 
 class Federation(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,20 +44,20 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """A protection and the identity of its backup workloads, by object id and client id."""
 
-    wanted: Protection
+    protection: Protection
     principal: str
     client: str
 
 
 class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the identity map: `principal` is the Entra object id, `items` are backup instances by id."""
+    """An entry of the identity map."""
 
-    principal: str
+    principal: str  # object id in Entra
     mesh: str
     mesh_identity: str
     cluster_id: str
     vault_id: str
-    items: tuple[str, ...]
+    items: tuple[str, ...]  # backup instances, by resource id
     actions: tuple[str, ...]
 
 
@@ -67,36 +66,36 @@ IDENTITY = Document(
 )
 
 
-def identity_name(wanted: Protection) -> str:
+def identity_name(protection: Protection) -> str:
     """The user-assigned identity, named after the vault."""
-    return f"id-{wanted.vault.removeprefix('bv-')}"
+    return f"id-{protection.backup_vault.removeprefix('bv-')}"
 
 
-def known(wanted: Protection, found: tuple[str, str] | None) -> Binding:
-    """The binding to an identity that was found, by object id and client id."""
-    if found is None:
-        raise NotConverged("Asked", f"identity {identity_name(wanted)} was requested")
-    return Binding(wanted=wanted, principal=found[0], client=found[1])
+def binding_of(protection: Protection, found: FoundIdentity | None) -> Binding:
+    """The binding to the identity, once it is there."""
+    identity = require_settled(f"identity {identity_name(protection)}", found)
+    return Binding(protection=protection, principal=identity.principal, client=identity.client)
 
 
-def federation(wanted: Protection) -> Federation:
+def federation(protection: Protection) -> Federation:
     """The credential that ties the cluster's service account to the identity; raises PermanentError without issuer."""
-    if not wanted.oidc_issuer:
+    if not protection.oidc_issuer:
         raise PermanentError(
             "NoTokenIssuer",
-            f"cluster {wanted.cluster} has no OIDC issuer for Entra: az aks update -g {wanted.cluster_group} "
-            f"-n {wanted.cluster} --enable-oidc-issuer --enable-workload-identity",
+            f"cluster {protection.cluster} has no OIDC issuer for Entra: "
+            f"az aks update -g {protection.cluster_group} -n {protection.cluster} "
+            "--enable-oidc-issuer --enable-workload-identity",
         )
-    return Federation(issuer=wanted.oidc_issuer)
+    return Federation(issuer=protection.oidc_issuer)
 
 
-def hosts(wanted: Protection) -> list[str]:
+def hosts(protection: Protection) -> list[str]:
     """What backup workloads may reach on port 443: Entra's tokens, Azure Backup, their store (Azure Backup docs)."""
     return [
         "login.microsoftonline.com",
         "management.azure.com",
         "*.backup.windowsazure.com",
-        f"{wanted.account}.blob.core.windows.net",
+        f"{protection.account}.blob.core.windows.net",
     ]
 
 
@@ -110,28 +109,28 @@ def policy(kind: str, name: str, **spec: Any) -> Object:
     return {"kind": kind, "metadata": _named(name), "spec": spec}
 
 
-def covers(found: Any, wanted: Any) -> bool:
-    """Whether everything wanted stands in what was found; API servers add defaults to it."""
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(covers(found.get(key), wanted[key]) for key in wanted)
-    if isinstance(wanted, list):
-        same = isinstance(found, list) and len(found) == len(wanted)
-        return same and all(covers(f, w) for f, w in zip(found, wanted, strict=True))
-    return bool(found == wanted)
+def covers(found: Any, desired: Any) -> bool:
+    """Whether all that is desired stands in what was found; API servers add defaults to it."""
+    if isinstance(desired, Mapping):
+        return isinstance(found, Mapping) and all(covers(found.get(key), desired[key]) for key in desired)
+    if isinstance(desired, list):
+        same = isinstance(found, list) and len(found) == len(desired)
+        return same and all(covers(f, w) for f, w in zip(found, desired, strict=True))
+    return bool(found == desired)
 
 
 def entry_of(binding: Binding, mesh: MeshBinding) -> IdentityMapEntry:
     """The entry of the identity map; raises PermanentError for a workload that has no name in the mesh."""
-    wanted = binding.wanted
-    if not wanted.trust_domain:
-        raise PermanentError("NoTrustDomain", f"cluster {wanted.cluster} has no tag meshward:trust-domain")
+    protection = binding.protection
+    if not protection.trust_domain:
+        raise PermanentError("NoTrustDomain", f"cluster {protection.cluster} has no tag meshward:trust-domain")
     return IdentityMapEntry(
         principal=binding.principal,
-        mesh=wanted.mesh,
-        mesh_identity=mesh.identity(wanted.trust_domain),
-        cluster_id=wanted.cluster_id,
-        vault_id=wanted.vault_id,
-        items=(wanted.instance_id,),
+        mesh=protection.mesh,
+        mesh_identity=mesh.identity(protection.trust_domain),
+        cluster_id=protection.cluster_id,
+        vault_id=protection.backup_vault_id,
+        items=(protection.instance_id,),
         actions=ACTIONS,
     )
 

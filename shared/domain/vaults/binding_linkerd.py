@@ -42,12 +42,13 @@ def _policies(hosts: Sequence[str]) -> list[Object]:
 
 def _pending(found: Sequence[Object]) -> str:
     """The first that Linkerd has not accepted, with what it says about it."""
-    for one in found:
-        if one["kind"] in ("EgressNetwork", "TLSRoute"):
-            told = [c for c in _conditions(one.get("status") or {}) if c["type"] == "Accepted"]
-            if not told or any(c["status"] != "True" for c in told):
-                words = "; ".join(f"{c['reason']} {c['message']}".strip() for c in told)
-                return f"{one['kind']} {one['metadata']['name']} isn't accepted: {words or 'Linkerd gives no reason'}"
+    for reported in found:
+        if reported["kind"] in ("EgressNetwork", "TLSRoute"):
+            conditions = [c for c in _conditions(reported.get("status") or {}) if c["type"] == "Accepted"]
+            if not conditions or any(c["status"] != "True" for c in conditions):
+                message = "; ".join(f"{c['reason']} {c['message']}".strip() for c in conditions)
+                name = reported["metadata"]["name"]
+                return f"{reported['kind']} {name} isn't accepted: {message or 'Linkerd gives no reason'}"
     return ""
 
 

@@ -23,7 +23,8 @@ from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.findings import CONFIGURED
-from shared.domain.vaults.volumes import DataSource, FoundItem, ended, sources_of
+from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.sources import DataSource, ended, sources_of
 
 
 class CensusInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,31 +48,28 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CensusVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """A share or machine that a cluster names, by its label.
+    """A data source that a cluster names."""
 
-    `item` and `policy` are the resource ids of its protected item and backup policy; `message` says why there are none.
-    """
-
-    name: str
+    name: str  # its label
     protected: bool
-    message: str = ""
-    item: str = ""
-    policy: str = ""
+    message: str = ""  # why it isn't protected
+    item: str = ""  # resource id of its protected item
+    policy: str = ""  # resource id of its backup policy
     proof: Proof = Proof()
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """One cluster. `instance`, `vault` and `policy` are resource ids; `reason` and `message` say why there are none."""
+    """How one cluster stands."""
 
     cluster: str
     protected: bool
-    reason: str = ""
+    reason: str = ""  # why it isn't protected
     message: str = ""
-    instance: str = ""
+    instance: str = ""  # a resource id, like the vault and the policy
     vault: str = ""
     policy: str = ""
     proof: Proof = Proof()
-    volumes: tuple[CensusVolume, ...] = ()
+    volumes: tuple[CensusVolume, ...] = ()  # its data sources
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +81,10 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
     clusters: tuple[Standing, ...]
 
     def proof(self, item: str) -> Proof:
-        """What was known of a backup instance, or of the item of a share or machine."""
-        known = {folded(s.instance): s.proof for s in self.clusters}
-        known |= {folded(v.item): v.proof for s in self.clusters for v in s.volumes}
-        return known.get(folded(item), Proof())
+        """The proof of a backup instance, or of a data source's item."""
+        proofs = {folded(s.instance): s.proof for s in self.clusters}
+        proofs |= {folded(v.item): v.proof for s in self.clusters for v in s.volumes}
+        return proofs.get(folded(item), Proof())
 
 
 CENSUS = Document("census/{day}.json", "The census of a day.", Census)
@@ -137,13 +135,13 @@ def protected(cluster: Cluster, instance: CensusInstance, proof: Proof) -> Stand
 
 
 def with_volumes(standing: Standing, cluster: Cluster, items: Sequence[FoundItem]) -> Standing:
-    """The standing with that of each volume which the cluster names; a tag that can't be read is told as such."""
+    """The standing with that of each volume which the cluster names; a tag that can't be read is reported instead."""
     try:
         sources = sources_of(cluster)
     except PermanentError as error:
-        told = CensusVolume(name="", protected=False, message=error.message)
-        return msgspec.structs.replace(standing, volumes=(told,))
-    found = tuple(_volume(source, next((i for i in items if i.of(source)), None)) for source in sources)
+        unreadable = CensusVolume(name="", protected=False, message=error.message)
+        return msgspec.structs.replace(standing, volumes=(unreadable,))
+    found = tuple(_volume(source, next((i for i in items if source.protected_by(i)), None)) for source in sources)
     return msgspec.structs.replace(standing, volumes=found)
 
 

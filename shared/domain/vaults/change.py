@@ -1,4 +1,4 @@
-"""One difference between what is wanted and what is found."""
+"""One difference between what is planned and what is found."""
 
 import msgspec
 

@@ -1,9 +1,9 @@
-"""What is found of a cluster's protection, and whether it will do.
+"""What is found of a cluster's protection, and whether it is strong enough.
 
 Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
-- Failed ends the flow, with the service's own words.
-- What is found weaker than wanted is never accepted and never loosened; stronger will do. Security settings of the
+- Failed ends the flow, with the service's own message.
+- What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
   vault are mended; what can't be changed any more ends the flow.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
-from shared.domain.vaults.protection import Protection, VaultRequirements
+from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 
 CONFIGURED = "ProtectionConfigured"
 _SOFT_DELETE = ("Off", "On", "AlwaysOn")
@@ -26,25 +26,22 @@ _ENDED = {"failed", "canceled", "deleting", "deleted"}
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A resource with its provisioning state; `words` is what the service says about a failure."""
+    """A resource with its provisioning state; `message` is what the service says about a failure."""
 
     state: str
-    words: str = ""
+    message: str = ""
 
 
 class FoundVault(Found, frozen=True, kw_only=True):
-    """A vault, in the words of Backup vaults; empty where the service doesn't say.
+    """A vault, in the words of Backup vaults; empty where the service doesn't say."""
 
-    `principal` is its identity's object id, `public` whether it is open to public networks, as far as a vault of
-    its kind can be told not to.
-    """
-
-    principal: str
+    principal: str  # object id of its identity
     soft_delete: str
     soft_delete_days: float
     immutability: str
     redundancy: str
-    public: bool = False
+    public: bool = False  # whether it is open to public networks, as far as its kind can be told not to
+    guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 
 class FoundAccount(Found, frozen=True, kw_only=True):
@@ -73,6 +70,17 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     protection: str
     policy: str
 
+    @property
+    def configured(self) -> bool:
+        return self.protection == CONFIGURED
+
+
+class FoundIdentity(Found, frozen=True, kw_only=True):
+    """A user-assigned identity, by its object id and its client id."""
+
+    principal: str
+    client: str
+
 
 class SoftDeleted(msgspec.Struct, frozen=True, kw_only=True):
     """A backup that can still be brought back; `until` in UTC, None if the service doesn't say."""
@@ -94,64 +102,64 @@ class FoundOperation(Found, frozen=True, kw_only=True):
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
     """A validation under way, and the protection that it validates; without an operation it has nothing to find."""
 
-    wanted: Protection
+    protection: Protection
     operation: str = ""
 
 
 class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How what was asked for has ended: clean without a code."""
+    """How a request to Azure Backup has ended: well if there is no code."""
 
     code: str = ""
     message: str = ""
 
 
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
-    """A cluster that is protected, how, and what the run changed for it, a line each. `volumes` names shares."""
+    """A cluster that is protected."""
 
     cluster_id: str
     vault_id: str
     instance_id: str
-    protection: str
+    protection: str  # Azure Backup's protection state
     redundancy: str
-    changes: tuple[str, ...]
-    volumes: tuple[str, ...] = ()
+    changes: tuple[str, ...]  # what the run changed, a line each
+    volumes: tuple[str, ...] = ()  # labels of the data sources that are protected with it
 
 
-def settled[F: Found](what: str, found: F | None) -> F:
+def require_settled[F: Found](label: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
-        raise NotConverged("Asked", f"{what} was requested")
+        raise NotConverged("Asked", f"{label} was requested")
     if found.state.lower() in _ENDED:
         raise PermanentError(
             "ProvisioningFailed",
-            f"{what} is {found.state}: {found.words or 'no reason given'}; remove it and start again",
+            f"{label} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
         )
     if found.state.lower() != "succeeded":
-        raise NotConverged("Provisioning", f"{what} is {found.state}")
+        raise NotConverged("Provisioning", f"{label} is {found.state}")
     return found
 
 
-def strong(bar: VaultRequirements, found: FoundVault | None) -> FoundVault:
-    """The vault, once it is there; raises PermanentError that names what is too weak for ever."""
-    vault = settled(bar.what, found)
-    weak = flaws(bar, vault)
+def require_strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
+    """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed."""
+    vault = require_settled(requirements.label, found)
+    weak = flaws(requirements, vault)
     if weak:
         raise PermanentError(
             "VaultTooWeak",
-            f"{bar.what}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
+            f"{requirements.label}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
             "or require less in the policy document",
         )
     return vault
 
 
-def unguarded(bar: VaultRequirements, guard: str) -> bool:
-    """Whether the vault lacks the wanted Resource Guard; raises PermanentError if another one watches over it."""
-    if guard and bar.terms.guard and not same(guard, bar.terms.guard):
+def lacks_guard(requirements: VaultRequirements, guard: str) -> bool:
+    """Whether the vault lacks its Resource Guard; raises PermanentError if another one watches over it."""
+    if guard and requirements.terms.guard and not same(guard, requirements.terms.guard):
         raise PermanentError(
             "GuardedByAnother",
-            f"{bar.what} uses Resource Guard {guard}; remove it with the consent of that guard's owners",
+            f"{requirements.label} uses Resource Guard {guard}; remove it with the consent of that guard's owners",
         )
-    return bool(bar.terms.guard and not guard)
+    return bool(requirements.terms.guard and not guard)
 
 
 def names_redundancy(reason: str) -> bool:
@@ -159,9 +167,9 @@ def names_redundancy(reason: str) -> bool:
     return "StorageType" in reason or "Redundancy" in reason
 
 
-def flaws(bar: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than wanted and can't be changed any more."""
-    terms = bar.terms
+def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
+    """What is weaker than required and can't be changed any more."""
+    terms = requirements.terms
     least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
     found = [] if vault.principal else ["it has no system-assigned identity"]
     if _rank(_REDUNDANCY, vault.redundancy) < least:
@@ -169,9 +177,9 @@ def flaws(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     return found
 
 
-def weaknesses(bar: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than wanted and can be mended at once, without a risk to what is in the vault."""
-    better = at_least(bar, vault)
+def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
+    """What is weaker than required and can be mended at once, without a risk to what is in the vault."""
+    better = at_least(requirements, vault)
     found = []
     if vault.soft_delete != better.soft_delete:
         found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
@@ -184,57 +192,58 @@ def weaknesses(bar: VaultRequirements, vault: FoundVault) -> list[str]:
     return found
 
 
-def at_least(bar: VaultRequirements, vault: FoundVault) -> FoundVault:
-    """The vault with the security that is wanted, or with its own where that is stronger."""
-    terms = bar.terms
+def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
+    """The vault with the security that is required, or with its own where that is stronger."""
+    terms = requirements.terms
     return msgspec.structs.replace(
         vault,
         soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),
         soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=max(bar.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+        immutability=max(requirements.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
         public=vault.public and terms.public_network,
     )
 
 
-def installed(wanted: Protection, found: FoundExtension | None) -> FoundExtension:
-    """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: it may be wanted."""
-    if found is not None and found.account.lower() != wanted.account:
+def require_installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
+    """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: somebody may need it."""
+    if found is not None and found.account.lower() != protection.account:
         raise PermanentError(
             "ExtensionElsewhere",
-            f"the backup extension of cluster {wanted.cluster} stores backups in account {found.account or '?'}, "
-            f"not in {wanted.account}; remove the extension if nobody needs it and start again",
+            f"the backup extension of cluster {protection.cluster} stores backups in account {found.account or '?'}, "
+            f"not in {protection.account}; remove the extension if nobody needs it and start again",
         )
-    extension = settled(f"the backup extension of cluster {wanted.cluster}", found)
+    extension = require_settled(f"the backup extension of cluster {protection.cluster}", found)
     if not extension.principal:
-        raise NotConverged("NoIdentity", f"the backup extension of cluster {wanted.cluster} has no identity yet")
+        raise NotConverged("NoIdentity", f"the backup extension of cluster {protection.cluster} has no identity yet")
     return extension
 
 
-def unclaimed(wanted: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
+def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not _ours(wanted, h)]
+    others = [_vault(h) for h in holders if not _ours(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
-            f"cluster {wanted.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
+            f"cluster {protection.cluster} is protected in {', '.join(others)}; a cluster belongs to one vault: "
             "stop that protection, or remove the tag meshward:protect from the cluster",
         )
     return next(iter(holders), None)
 
 
-def undeleted(wanted: Protection, deleted: Sequence[SoftDeleted]) -> None:
+def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
-    ours = next((d for d in deleted if same(d.name, wanted.instance)), None)
+    ours = next((d for d in deleted if same(d.name, protection.instance)), None)
     if ours:
+        vault = protection.requirements(VaultService.BACKUP).label
         raise PermanentError(
             "InstanceSoftDeleted",
-            f"the backup of cluster {wanted.cluster} was deleted and {wanted.bar.what} keeps it until {ours.day}; "
+            f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {ours.day}; "
             "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
 
 
-def _ours(wanted: Protection, holder: FoundInstance) -> bool:
-    return same(holder.id, wanted.instance_id)
+def _ours(protection: Protection, holder: FoundInstance) -> bool:
+    return same(holder.id, protection.instance_id)
 
 
 def _vault(holder: FoundInstance) -> str:
@@ -242,25 +251,25 @@ def _vault(holder: FoundInstance) -> str:
     return str(vault_of(id)) if id else shown(holder.id)
 
 
-def concluded(what: str, found: FoundOperation) -> OperationResult:
+def concluded(label: str, found: FoundOperation) -> OperationResult:
     """What an operation found, once it has ended: its error counts only if it failed."""
     state = found.state.lower()
     if state == "succeeded":
         return OperationResult()
     if state not in _ENDED:
-        raise NotConverged("UnderWay", f"{what} is under way")
-    return OperationResult(code=found.code or found.state, message=found.words)
+        raise NotConverged("UnderWay", f"{label} is under way")
+    return OperationResult(code=found.code or found.state, message=found.message)
 
 
-def protected(wanted: Protection, found: FoundInstance | None) -> FoundInstance:
+def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
     """The cluster's backup instance, once Azure Backup calls its protection configured."""
-    instance = settled(f"backup instance {wanted.instance}", found)
+    instance = require_settled(f"backup instance {protection.instance}", found)
     if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
-        raise NotConverged(service_code(instance.protection), f"cluster {wanted.cluster} is being protected")
-    if instance.protection != CONFIGURED:
+        raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
+    if not instance.configured:
         raise PermanentError(
             service_code(instance.protection) if instance.protection else "NotProtected",
-            f"cluster {wanted.cluster} isn't protected: {instance.words or 'no reason given'}",
+            f"cluster {protection.cluster} isn't protected: {instance.message or 'no reason given'}",
         )
     return instance
 

@@ -1,90 +1,86 @@
-"""What would be done to protect a cluster: the differences between what is wanted and what is found, as data.
+"""What would be done to protect a cluster: the differences between what is planned and what is found, as data.
 
 Rules:
-- The plan is the same, whoever asks for it: event, sweep, HTTP. It is empty for a cluster that is protected as wanted.
-- Its hash covers what is wanted and every difference, no time and nothing that Azure made up: a plan whose world has
+- The plan is the same, whoever asks for it: event, sweep, HTTP. It is empty for a cluster that is protected as planned.
+- Its hash covers the protection and every difference, no time and nothing that Azure made up: a plan whose world has
   changed since has another hash, and isn't applied.
-- What can neither be taken over nor mended is no difference: it refuses the plan, with the reason.
+- What can neither be taken over nor mended is no difference: the plan is refused, with the reason.
+- A data source that can't be taken stands in the plan as refused, with the reason. It holds up nothing else: the run
+  does the rest and fails with the reason.
+- Without a data source there is no Recovery Services vault.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
-from shared.domain.errors import Conflict, NotConverged
+from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of, same
 from shared.domain.vaults.change import Change
-from shared.domain.vaults.findings import (
-    CONFIGURED,
-    Found,
-    FoundAccount,
-    FoundExtension,
-    FoundInstance,
-    FoundVault,
-    SoftDeleted,
-    installed,
-    strong,
-    unclaimed,
-    undeleted,
-    unguarded,
-    weaknesses,
-)
-from shared.domain.vaults.protection import Grant, Protection, grants
-from shared.domain.vaults.volume_plan import SeenVolumes, VolumePlan, volume_plan
+from shared.domain.vaults.findings import FoundInstance, SoftDeleted, require_unclaimed, require_undeleted
+from shared.domain.vaults.parts import planned_parts
+from shared.domain.vaults.protection import Grant, Protection, grants, source_grants
+from shared.domain.vaults.source import FoundItem, SourceCandidate
+from shared.domain.vaults.sources import DataSource, refusal
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What is there of a protection; None is what isn't.
+    """What is there of a protection."""
 
-    `holders` are backup instances of the cluster in any vault, `granted` the names of grants that are made, `deleted`
-    what the vault keeps of deleted instances, `guard` the Resource Guard (resource id) that watches over the vault.
-    """
+    parts: Mapping[str, Any] = {}  # what was found of each of the planned parts, None of what isn't there
+    holders: tuple[FoundInstance, ...] = ()  # backup instances of the cluster, in any vault
+    deleted: tuple[SoftDeleted, ...] = ()  # deleted backup instances that the Backup vault still keeps
+    items: tuple[FoundItem, ...] = ()  # what the Recovery Services vault protects
+    candidates: Mapping[str, SourceCandidate] = {}  # by label: the data sources that it doesn't protect
+    granted: tuple[str, ...] = ()  # names of the grants that are made
 
-    holders: tuple[FoundInstance, ...] = ()
-    vault: FoundVault | None = None
-    account: FoundAccount | None = None
-    extension: FoundExtension | None = None
-    access: Found | None = None
-    granted: tuple[str, ...] = ()
-    volumes: SeenVolumes = SeenVolumes()
-    deleted: tuple[SoftDeleted, ...] = ()
-    guard: str = ""
-    endpoint: Found | None = None
+    def principal(self, part: str) -> str:
+        """The object id of a part's identity; empty where it has none, or none yet."""
+        return getattr(self.parts.get(part), "principal", "")
 
     @property
     def principals(self) -> tuple[str, str]:
-        """The object ids of the vault's and the extension's identity; empty where there is none yet."""
-        return (self.vault.principal if self.vault else ""), (self.extension.principal if self.extension else "")
+        """The identities of the Backup vault and of the extension."""
+        return self.principal("backup_vault"), self.principal("extension")
+
+    def item(self, source: DataSource) -> FoundItem | None:
+        """What the Recovery Services vault has of it."""
+        return next((item for item in self.items if source.protected_by(item)), None)
+
+    def unprotected(self, protection: Protection) -> list[DataSource]:
+        """The data sources that no item stands for."""
+        return [source for source in protection.sources if self.item(source) is None]
 
 
 class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What it takes to protect a cluster.
+    """What it takes to protect a cluster."""
 
-    `granted` are the names of grants that are made, `instance` whether there is a backup instance, `redundancy` that of
-    the vault, if there is one. `standing` is the backup instance of a cluster that is protected as wanted. `changes`
-    are those of the cluster itself, `volumes` those of what it names besides.
-    """
-
-    wanted: Protection
-    changes: tuple[Change, ...]
-    granted: tuple[str, ...]
-    instance: bool
-    redundancy: str
-    standing: FoundInstance | None = None
-    volumes: VolumePlan = VolumePlan()
+    protection: Protection
+    changes: tuple[Change, ...]  # of the cluster itself
+    source_changes: tuple[Change, ...]  # of what it names besides
+    sources: tuple[DataSource, ...]  # those that are to be protected, or to go by another policy
+    granted: tuple[str, ...]  # names of the grants that are made
+    instance: bool  # whether there is a backup instance
+    redundancy: str  # of the Backup vault, if there is one
+    standing: FoundInstance | None = None  # the backup instance, if the cluster is protected as planned
 
     @property
     def differences(self) -> tuple[Change, ...]:
-        """What would change, the volumes included."""
-        return (*self.changes, *self.volumes.changes)
+        """What would change."""
+        return (*self.changes, *self.source_changes)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The data sources that can't be taken, a line each."""
+        return tuple(change.line for change in self.source_changes if change.act == "refuse")
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is wanted and what would change, the same in whatever case Azure writes the ids in it."""
-        told = msgspec.json.encode([self.wanted, self.differences], order="deterministic")
-        return hashlib.sha256(told.lower()).hexdigest()
+        """SHA-256 of what is planned and what would change, the same in whatever case Azure writes the ids in it."""
+        encoded = msgspec.json.encode([self.protection, self.differences], order="deterministic")
+        return hashlib.sha256(encoded.lower()).hexdigest()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -92,35 +88,36 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(change.line for change in self.differences)
 
 
-def plan_of(wanted: Protection, seen: Seen) -> ProtectionPlan:
+def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
-    instance = unclaimed(wanted, seen.holders)
-    undeleted(wanted, seen.deleted)
-    with suppress(NotConverged):
-        strong(wanted.bar, seen.vault)
-    with suppress(NotConverged):
-        installed(wanted, seen.extension)
-    with suppress(NotConverged):
-        strong(wanted.recovery_bar, seen.volumes.vault)
-    configured = instance is not None and instance.protection == CONFIGURED
-    changes = (*_storage(wanted, seen), *_vault(wanted, seen), *_backup(wanted, instance), *_rights(wanted, seen))
+    instance = require_unclaimed(protection, seen.holders)
+    require_undeleted(protection, seen.deleted)
+    needed = grants(protection, *seen.principals)
+    sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
+    needed_by_sources = source_grants(protection, seen.principal("recovery_services_vault"))
+    changes = (*_parts(protection, seen), *_instance(protection, instance), *_roles(needed, seen))
     return ProtectionPlan(
-        wanted=wanted,
+        protection=protection,
         changes=changes,
+        source_changes=(
+            *_parts(protection, seen, of_sources=True),
+            *sources.values(),
+            *_roles(needed_by_sources, seen),
+        ),
+        sources=tuple(source for source, change in sources.items() if change.act != "refuse"),
         granted=seen.granted,
         instance=instance is not None,
-        redundancy=seen.vault.redundancy if seen.vault else "",
-        standing=instance if configured and not changes else None,
-        volumes=volume_plan(wanted, seen.volumes, seen.granted),
+        redundancy=vault.redundancy if (vault := seen.parts.get("backup_vault")) else "",
+        standing=instance if instance and instance.configured and not changes else None,
     )
 
 
-def agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
+def require_agreed(plan: ProtectionPlan, expected: str) -> ProtectionPlan:
     """The plan, if it is the one that was agreed on by its hash (empty: none was)."""
     if expected and expected != plan.hash:
         raise Conflict(
             "PlanChanged",
-            f"the plan for cluster {plan.wanted.cluster} has changed; its hash is now {plan.hash}; look again",
+            f"the plan for cluster {plan.protection.cluster} has changed; its hash is now {plan.hash}; look again",
         )
     return plan
 
@@ -130,40 +127,34 @@ def lacking(plan: ProtectionPlan, grants: Iterable[Grant]) -> list[Grant]:
     return [grant for grant in grants if grant.name not in plan.granted]
 
 
-def _storage(wanted: Protection, seen: Seen) -> Iterator[Change]:
-    if seen.account is None:
-        yield Change(act="create", what=f"storage account {wanted.account}")
-    elif seen.account.lax:
-        yield Change(
-            act="close", what=f"storage account {wanted.account}", why="it allows more than TLS with Entra tokens"
-        )
-    if wanted.terms.subnet and seen.endpoint is None:
-        yield Change(act="create", what=f"private endpoint of storage account {wanted.account}")
-    if seen.extension is None:
-        yield Change(act="install", what=f"the backup extension of cluster {wanted.cluster}")
+def _parts(protection: Protection, seen: Seen, *, of_sources: bool = False) -> Iterator[Change]:
+    for name, part in planned_parts(protection).items():
+        if part.of_sources is of_sources:
+            yield from part.changes(protection, seen.parts.get(name))
 
 
-def _vault(wanted: Protection, seen: Seen) -> Iterator[Change]:
-    if seen.vault is None:
-        yield Change(act="create", what=wanted.bar.what)
-    elif weak := weaknesses(wanted.bar, seen.vault):
-        yield Change(act="harden", what=wanted.bar.what, why="; ".join(weak))
-    if unguarded(wanted.bar, seen.guard):
-        yield Change(act="guard", what=wanted.bar.what, why="it has no Resource Guard")
-
-
-def _backup(wanted: Protection, instance: FoundInstance | None) -> Iterator[Change]:
-    policy = wanted.terms.backup_policy
+def _instance(protection: Protection, instance: FoundInstance | None) -> Iterator[Change]:
+    policy, what = protection.terms.backup_policy, f"backup instance {protection.instance}"
     if instance is None:
-        yield Change(act="create", what=f"backup instance {wanted.instance}, by policy {policy}")
-    elif not same(instance.policy, wanted.policy_id):
-        why = f"its policy is {name_of(instance.policy)}"
-        yield Change(act="move", what=f"backup instance {wanted.instance} to policy {policy}", why=why)
+        yield Change(act="create", what=f"{what}, by policy {policy}")
+    elif not same(instance.policy, protection.policy_id):
+        yield Change(act="move", what=f"{what} to policy {policy}", why=f"its policy is {name_of(instance.policy)}")
 
 
-def _rights(wanted: Protection, seen: Seen) -> Iterator[Change]:
-    if seen.access is None:
-        yield Change(act="grant", what=f"trusted access to cluster {wanted.cluster}")
-    for grant in grants(wanted, *seen.principals):
+def _source(protection: Protection, seen: Seen, source: DataSource) -> Change | None:
+    policy, item = source.policy(protection.terms), seen.item(source)
+    candidate, vault = seen.candidates.get(source.label), protection.recovery_services_vault_id
+    if why := refusal(source, item, candidate, vault, protection.location, protection.terms):
+        return Change(act="refuse", what=source.label, why=why)
+    if item is None:
+        return Change(act="protect", what=f"{source.label} by policy {policy}", why="it isn't protected")
+    if not same(item.policy, protection.source_policy_id(source)):
+        why = f"its policy is {name_of(item.policy)}"
+        return Change(act="move", what=f"{source.label} to policy {policy}", why=why)
+    return None
+
+
+def _roles(needed: Iterable[Grant], seen: Seen) -> Iterator[Change]:
+    for grant in needed:
         if grant.name not in seen.granted:
             yield Change(act="grant", what=f"role {grant.role} on {grant.scope}", why="its identity lacks it")

@@ -13,66 +13,76 @@ Rules:
 import hashlib
 import re
 import uuid
+from enum import StrEnum
 
 import msgspec
 
-from shared.domain.cluster import MESH_TAG, PROTECT_TAG, TRUST_DOMAIN_TAG, Cluster, cluster_id
+from shared.domain.cluster import PROTECT_TAG, Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, group_scope, same, subscription_scope
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.volumes import DataSource, source_policy, sources_of
+from shared.domain.vaults.roles import (
+    BLOB_DATA_CONTRIBUTOR,
+    BLOB_DATA_READER,
+    CONTRIBUTOR,
+    DISK_SNAPSHOT_CONTRIBUTOR,
+    READER,
+)
+from shared.domain.vaults.source import Source
+from shared.domain.vaults.sources import DataSource, sources_of
 
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
-BORN_TAG = "meshward:cluster-created-at"
+CREATED_TAG = "meshward:cluster-created-at"
 EXTENSION = "azure-aks-backup"
-
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-DISK_SNAPSHOT_CONTRIBUTOR = "7efff54f-a5b4-42b5-a1c5-5411624893ce"
-BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
-BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
-FILE_BACKUP_CONTRIBUTOR = "c8a487a2-c85b-4487-83a1-9f04cde10293"
-FILE_RESTORE_CONTRIBUTOR = "e7a9e73d-4397-41f2-a282-af8b65aaa2dc"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
 
 
-class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
-    """How strong a vault has to be. `what` names it in messages."""
+class VaultService(StrEnum):
+    """The two services that keep backups, by what messages call their vaults."""
 
-    what: str
+    BACKUP = "Backup vault"  # Microsoft.DataProtection: the cluster itself
+    RECOVERY_SERVICES = "Recovery Services vault"  # Microsoft.RecoveryServices: the shares and machines that it names
+
+
+class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the vaults of a protection, and how strong it has to be."""
+
+    service: VaultService
+    name: str
     terms: ProtectPolicy
     immutability: str
 
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.service} {self.name}"
+
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that protects one life of one cluster, by name, and on which terms.
-
-    `cluster_principal` is the object id of the cluster's identity, `born` the time of its creation. `mesh`,
-    `trust_domain` and `oidc_issuer` are empty where the cluster has none. `recovery_vault` protects the `sources`.
-    """
+    """Everything that protects one incarnation of a cluster, by name, and on which terms."""
 
     cluster_id: str
     cluster: str
     cluster_group: str
-    cluster_principal: str
+    cluster_principal: str  # object id of the cluster's identity
     subscription: str
     location: str
-    group: str
+    group: str  # of all that is made, but the snapshots
     snapshot_group: str
     account: str
-    vault: str
-    binding: str
+    backup_vault: str
+    trusted_access_binding: str  # the trusted access
     instance: str
-    run: str
-    born: str
+    run: str  # id of the first run that protects the cluster
+    incarnation: str  # the cluster's incarnation
     terms: ProtectPolicy = ProtectPolicy()
-    mesh: str = ""
+    mesh: str = ""  # empty, like the two below, where the cluster has none
     trust_domain: str = ""
     oidc_issuer: str = ""
-    recovery_vault: str = ""
-    sources: tuple[DataSource, ...] = ()
+    recovery_services_vault: str = ""
+    sources: tuple[DataSource, ...] = ()  # shares and machines that the cluster names
 
     @property
     def snapshot_group_id(self) -> str:
@@ -87,48 +97,63 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         return str(self._group.child("Microsoft.Network/privateEndpoints", f"pe-{self.account}"))
 
     @property
-    def vault_id(self) -> str:
-        return str(self._group.child("Microsoft.DataProtection/backupVaults", self.vault))
+    def backup_vault_id(self) -> str:
+        return str(self._group.child("Microsoft.DataProtection/backupVaults", self.backup_vault))
 
     @property
     def policy_id(self) -> str:
-        return str(ResourceId(self.vault_id).child("backupPolicies", self.terms.backup_policy))
+        return str(ResourceId(self.backup_vault_id).child("backupPolicies", self.terms.backup_policy))
 
     @property
-    def recovery_vault_id(self) -> str:
-        return str(self._group.child("Microsoft.RecoveryServices/vaults", self.recovery_vault))
-
-    def source_policy_id(self, kind: str) -> str:
-        """The resource id of the policy for shares or machines."""
-        return str(ResourceId(self.recovery_vault_id).child("backupPolicies", source_policy(kind, self.terms)))
+    def instance_id(self) -> str:
+        return str(ResourceId(self.backup_vault_id).child("backupInstances", self.instance))
 
     @property
-    def bar(self) -> VaultRequirements:
-        """How strong the Backup vault has to be."""
-        return self._bar("Backup vault", self.vault)
+    def recovery_services_vault_id(self) -> str:
+        return str(self._group.child("Microsoft.RecoveryServices/vaults", self.recovery_services_vault))
 
-    @property
-    def recovery_bar(self) -> VaultRequirements:
-        """How strong the Recovery Services vault has to be."""
-        return self._bar("Recovery Services vault", self.recovery_vault)
+    def source_policy_id(self, source: Source) -> str:
+        """The resource id of the policy for data sources of this kind."""
+        return str(ResourceId(self.recovery_services_vault_id).child("backupPolicies", source.policy(self.terms)))
 
-    def _bar(self, kind: str, name: str) -> VaultRequirements:
-        """Locked can't be undone: only a policy document that names the vault asks for it."""
+    def requirements(self, service: VaultService) -> VaultRequirements:
+        """How strong a vault has to be. Immutability is locked, for ever, only where the policy document names it."""
+        name = self.backup_vault if service is VaultService.BACKUP else self.recovery_services_vault
         immutability = "Locked" if name in self.terms.lock else "Unlocked"
-        return VaultRequirements(what=f"{kind} {name}", terms=self.terms, immutability=immutability)
+        return VaultRequirements(service=service, name=name, terms=self.terms, immutability=immutability)
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags of all that is made for this protection; resource ids can be longer than a tag may be."""
-        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", BORN_TAG: self.born}
-
-    @property
-    def instance_id(self) -> str:
-        return str(ResourceId(self.vault_id).child("backupInstances", self.instance))
+        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", CREATED_TAG: self.incarnation}
 
     @property
     def _group(self) -> ResourceId:
         return group_scope(self.subscription, self.group)
+
+
+class VaultRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the vaults of a protection."""
+
+    protection: Protection
+    service: VaultService
+
+    @property
+    def requirements(self) -> VaultRequirements:
+        return self.protection.requirements(self.service)
+
+
+class SourceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A data source of a protection."""
+
+    protection: Protection
+    source: DataSource
+
+
+class SourceOperation(SourceRequest, frozen=True, kw_only=True):
+    """What was asked of the vault for a data source; without an operation there was nothing to ask for."""
+
+    operation: str = ""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,14 +177,14 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return str(subscription_scope(self.subscription).child("Microsoft.Authorization/roleDefinitions", self.role))
 
 
-def check_ours(id: ResourceId, subscriptions: list[str]) -> None:
+def require_ours(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
     if not any(same(id.subscription, ours) for ours in subscriptions):
         message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't configured"
         raise InvalidEvent("NotOurs", message)
 
 
-def due(cluster: Cluster, terms: ProtectPolicy) -> bool:
+def is_due(cluster: Cluster, terms: ProtectPolicy) -> bool:
     """Whether the cluster is to be protected; raises NotConverged while it can't be protected yet."""
     by_default = any(same(cluster.subscription_id, named) for named in terms.subscriptions)
     asked = cluster.tagged(PROTECT_TAG, "true") or (by_default and not cluster.tagged(PROTECT_TAG, "false"))
@@ -181,7 +206,7 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
             f"cluster {cluster.name} uses a service principal; AKS backup needs a managed identity",
         )
     cluster_id(cluster.id)
-    key = hashlib.sha256(f"{folded(cluster.id)}|{life(cluster)}".encode()).hexdigest()
+    key = hashlib.sha256(f"{folded(cluster.id)}|{cluster.incarnation}".encode()).hexdigest()
     label = f"{_label(cluster.name)}-{key[:8]}"
     name = uuid.uuid5(_NAMES, key)
     return Protection(
@@ -194,56 +219,46 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         group=group,
         snapshot_group=f"rg-snapshots-{label}",
         account=f"st{key[:22]}",
-        vault=f"bv-{label}",
-        recovery_vault=f"rsv-{label}",
+        backup_vault=f"bv-{label}",
+        recovery_services_vault=f"rsv-{label}",
         sources=sources_of(cluster),
-        binding=f"tarb-{key[:16]}",
+        trusted_access_binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{folded(cluster.name)}-{key[:8]}",
-        born=life(cluster),
+        incarnation=cluster.incarnation,
         terms=terms,
-        mesh=folded(cluster.tag(MESH_TAG)),
-        trust_domain=folded(cluster.tag(TRUST_DOMAIN_TAG)),
+        mesh=cluster.mesh,
+        trust_domain=cluster.trust_domain,
         oidc_issuer=cluster.oidc_issuer or "",
     )
 
 
-def grants(wanted: Protection, vault: str, extension: str) -> list[Grant]:
+def grants(protection: Protection, vault: str, extension: str) -> list[Grant]:
     """The roles that `az dataprotection enable-backup` assigns, for the vault's and the extension's identity."""
-    return [*cluster_grants(wanted), *vault_grants(wanted, vault), *extension_grants(wanted, extension)]
+    return [*vault_grants(protection, vault), *extension_grants(protection, extension)]
 
 
-def cluster_grants(wanted: Protection) -> list[Grant]:
-    """What the cluster's own identity needs, which is there from the start."""
-    return [Grant(principal=wanted.cluster_principal, role=CONTRIBUTOR, scope=wanted.snapshot_group_id)]
-
-
-def vault_grants(wanted: Protection, vault: str) -> list[Grant]:
-    """What the Backup vault's identity needs."""
-    held = [
-        (READER, wanted.cluster_id),
-        (READER, wanted.snapshot_group_id),
-        (DISK_SNAPSHOT_CONTRIBUTOR, wanted.snapshot_group_id),
-        (BLOB_DATA_READER, wanted.account_id),
+def vault_grants(protection: Protection, vault: str) -> list[Grant]:
+    """What the Backup vault's identity needs, and beside it the cluster's own."""
+    needed = [
+        (protection.cluster_principal, CONTRIBUTOR, protection.snapshot_group_id),
+        (vault, READER, protection.cluster_id),
+        (vault, READER, protection.snapshot_group_id),
+        (vault, DISK_SNAPSHOT_CONTRIBUTOR, protection.snapshot_group_id),
+        (vault, BLOB_DATA_READER, protection.account_id),
     ]
-    return [Grant(principal=vault, role=role, scope=scope) for role, scope in held]
+    return [Grant(principal=principal, role=role, scope=scope) for principal, role, scope in needed]
 
 
-def extension_grants(wanted: Protection, extension: str) -> list[Grant]:
+def extension_grants(protection: Protection, extension: str) -> list[Grant]:
     """What the identity of the backup extension needs."""
-    return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=wanted.account_id)]
+    return [Grant(principal=extension, role=BLOB_DATA_CONTRIBUTOR, scope=protection.account_id)]
 
 
-def share_grants(wanted: Protection, vault: str) -> list[Grant]:
-    """What the Recovery Services vault's identity needs on the accounts of shares; copies are restored there too."""
-    accounts = dict.fromkeys(source.source_id for source in wanted.sources if source.kind == "share")
-    roles = (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR)
-    return [Grant(principal=vault, role=role, scope=account) for account in accounts for role in roles]
-
-
-def life(cluster: Cluster) -> str:
-    """What tells this life of the cluster from others of the same id: when it was created; empty if nobody says."""
-    return cluster.created_at.isoformat() if cluster.created_at else ""
+def source_grants(protection: Protection, vault: str) -> list[Grant]:
+    """What the Recovery Services vault's identity needs, once for each scope."""
+    needed = dict.fromkeys((role, source.source_id) for source in protection.sources for role in source.roles)
+    return [Grant(principal=vault, role=role, scope=scope) for role, scope in needed]
 
 
 def _label(cluster: str) -> str:

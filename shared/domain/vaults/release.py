@@ -1,8 +1,8 @@
 """What becomes of a vault whose cluster is gone: it is kept, then taken apart step by step.
 
 Rules:
-- A vault tells by its tags whose it is; a life of a cluster that isn't there any more is gone, also if another cluster
-  has its name by now.
+- A vault tells by its tags whose it is. An incarnation of a cluster that isn't there any more is gone, also if another
+  cluster has its name by now.
 - It is kept for `release_after` from the day on which it was first seen without its cluster. Sooner only by hand, by
   the hash of the plan.
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
@@ -11,7 +11,7 @@ Rules:
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -20,11 +20,11 @@ from shared.domain.cluster import CLUSTERS, Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope, parsed
-from shared.domain.vaults.binding import identity_name
 from shared.domain.vaults.findings import SoftDeleted
+from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import BORN_TAG, CLUSTER_TAG, Protection, life, protection_of
-from shared.domain.vaults.volumes import FoundItem
+from shared.domain.vaults.protection import CLUSTER_TAG, CREATED_TAG, Protection, VaultService, protection_of
+from shared.domain.vaults.source import FoundItem
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
 
@@ -42,38 +42,34 @@ class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
 class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a protection."""
 
-    instances: tuple[str, ...]
-    soft_deleted: tuple[SoftDeleted, ...]
-    vault: bool
-    account: bool
-    snapshots: bool
-    identity: bool = False
-    endpoint: bool = False
-    recovery_vault: bool = False
-    items: tuple[FoundItem, ...] = ()
+    parts: tuple[str, ...]  # those of PARTS that are still there
+    instances: tuple[str, ...] = ()  # backup instances of the cluster, by name
+    soft_deleted: tuple[SoftDeleted, ...] = ()
+    items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
 
     @property
-    def kept(self) -> tuple[SoftDeleted, ...]:
-        """What can still be brought back, of the cluster and of its volumes."""
+    def recoverable(self) -> tuple[SoftDeleted, ...]:
+        """What can still be brought back, of the cluster and of its data sources."""
         return (*self.soft_deleted, *(SoftDeleted(name=i.name, until=i.until) for i in self.items if i.deleted))
 
     @property
     def live_items(self) -> tuple[FoundItem, ...]:
-        """The backups of volumes that aren't deleted yet."""
+        """The backups of data sources that aren't deleted yet."""
         return tuple(item for item in self.items if not item.deleted)
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan of a release, a line for each step. `kept_until` is when the sweep would begin with it, in UTC."""
+    """The plan of a release."""
 
-    wanted: Protection
-    steps: tuple[str, ...]
-    kept_until: datetime
+    protection: Protection
+    steps: tuple[str, ...]  # a line for each
+    kept_until: datetime  # when the sweep would begin with it, in UTC
 
     @property
     def hash(self) -> str:
         """SHA-256 of whose vault it is and of the steps, the same in whatever case Azure writes the ids in it."""
-        return hashlib.sha256(msgspec.json.encode([self.wanted.vault_id, self.steps]).lower()).hexdigest()
+        encoded = msgspec.json.encode([self.protection.backup_vault_id, self.steps])
+        return hashlib.sha256(encoded.lower()).hexdigest()
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,52 +88,59 @@ RELEASED = Document("releases/{vault}/released.json", "When a vault was released
 
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
-    there = {folded(cluster.id): cluster for cluster in clusters}
+    present = {folded(cluster.id): cluster for cluster in clusters}
     ours = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in ours if is_gone(p, there.get(folded(p.cluster_id)))]
+    return [p for p in ours if is_gone(p, present.get(folded(p.cluster_id)))]
 
 
-def is_gone(wanted: Protection, cluster: Cluster | None) -> bool:
-    """Whether the protected life is over: nothing has the cluster's id, or what has it was created at another time.
+def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
+    """Whether the protected incarnation is gone: nothing has its id, or what has it was created at another time.
 
-    While nobody says when that was, it may be this life.
+    While nobody says when that was, it may be this one.
     """
-    return cluster is None or bool(wanted.born and life(cluster) and life(cluster) != wanted.born)
+    return cluster is None or bool(
+        protection.incarnation and cluster.incarnation and cluster.incarnation != protection.incarnation
+    )
 
 
-def release_of(wanted: Protection, found: Remains, gone_at: datetime) -> Release:
+def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Release:
     """The plan of a release."""
-    named: Mapping[str, bool] = {
-        f"delete Backup vault {wanted.vault}": found.vault,
-        f"delete {wanted.recovery_bar.what}": found.recovery_vault,
-        f"delete the private endpoint of storage account {wanted.account}": found.endpoint,
-        f"delete storage account {wanted.account}": found.account,
-        f"delete resource group {wanted.snapshot_group} with the snapshots in it": found.snapshots,
-    }
     steps = (
-        *([f"revoke and delete identity {identity_name(wanted)}"] if found.identity else ()),
+        *_deleted(protection, found, "before the backups"),
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
-        *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.kept),
-        *(step for step, needed in named.items() if needed),
+        *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.recoverable),
+        *_deleted(protection, found, "after the backups"),
     )
-    return Release(wanted=wanted, steps=steps, kept_until=gone_at + wanted.terms.release_after)
+    return Release(protection=protection, steps=steps, kept_until=gone_at + protection.terms.release_after)
 
 
-def check_empty(wanted: Protection, found: Remains) -> None:
-    """Raise NotConverged, with the date, while something in the vault can still be brought back."""
+def _deleted(protection: Protection, found: Remains, when: WhenReleased) -> Iterator[str]:
+    for name in released_parts(when):
+        if name in found.parts:
+            yield f"{PARTS[name].released_by} {PARTS[name].label(protection)}"
+
+
+def require_deleted(found: Remains) -> None:
+    """Raise NotConverged while a backup isn't deleted."""
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
     if found.live_items:
         names = ", ".join(item.name for item in found.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")
-    if found.kept:
-        last = max(found.kept, key=lambda deleted: deleted.day)
-        raise NotConverged("SoftDeleted", f"Backup vault {wanted.vault} keeps {last.name} until {last.day}")
+
+
+def require_empty(protection: Protection, found: Remains) -> None:
+    """Raise NotConverged, with the date, while something in the vaults can still be brought back."""
+    require_deleted(found)
+    if found.recoverable:
+        last = max(found.recoverable, key=lambda deleted: deleted.day)
+        label = protection.requirements(VaultService.BACKUP).label
+        raise NotConverged("SoftDeleted", f"{label} keeps {last.name} until {last.day}")
 
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
-    """What the vault protected, by its tags; None if they don't name a life of a cluster."""
+    """What the vault protected, by its tags; None if they don't name an incarnation of a cluster."""
     named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
     if named is None or home is None:
         return None
@@ -151,7 +154,7 @@ def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
 
 def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
     """What is still known of the cluster; raises ValueError if the tags name no moment of its creation."""
-    born = vault.tags.get(BORN_TAG, "")
+    incarnation = vault.tags.get(CREATED_TAG, "")
     return Cluster(
         id=str(id),
         name=id.name,
@@ -159,10 +162,6 @@ def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
         subscription_id=id.subscription,
         location=vault.location,
         tags={},
-        created_at=datetime.fromisoformat(born) if born else None,
-        provisioning_state="",
-        power_state="",
+        created_at=datetime.fromisoformat(incarnation) if incarnation else None,
         principal_id="",
-        oidc_issuer=None,
-        node_resource_group=None,
     )

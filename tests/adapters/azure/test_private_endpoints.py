@@ -18,22 +18,22 @@ MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture
-async def endpoints(world: World, wanted: Protection) -> AsyncIterator[PrivateEndpoints]:
+async def endpoints(world: World, protection: Protection) -> AsyncIterator[PrivateEndpoints]:
     """With the storage account."""
     options = sdk.aio(world, world.entra.add("provisioner"))
     endpoints, resources = PrivateEndpoints(settings(world), **options), AzureResources(settings(world), **options)
-    await with_account(world, resources, wanted)
+    await with_account(world, resources, protection)
     yield endpoints
     await resources.close()
     await endpoints.close()
 
 
 @pytest.fixture
-def private(world: World, wanted: Protection) -> Protection:
+def private(world: World, protection: Protection) -> Protection:
     """The protection whose account is to be reached from a subnet alone."""
     subnet, zone = world.networks.add_subnet("backups"), world.networks.add_zone("privatelink.blob")
-    terms = msgspec.structs.replace(wanted.terms, subnet=subnet["id"], dns_zone=zone["id"])
-    return msgspec.structs.replace(wanted, terms=terms)
+    terms = msgspec.structs.replace(protection.terms, subnet=subnet["id"], dns_zone=zone["id"])
+    return msgspec.structs.replace(protection, terms=terms)
 
 
 async def test_an_endpoint_and_its_record_are_there_once_they_are_made_and_gone_together(

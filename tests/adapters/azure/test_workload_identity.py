@@ -21,25 +21,25 @@ async def identities(world: World) -> AsyncIterator[WorkloadIdentities]:
 
 
 async def test_an_identity_keeps_its_ids_when_it_is_made_again(
-    identities: WorkloadIdentities, wanted: Protection
+    identities: WorkloadIdentities, protection: Protection
 ) -> None:
-    assert await identities.identity(wanted) is None
-    await identities.create(wanted)
-    first = await identities.identity(wanted)
-    await identities.create(wanted)
-    assert first == await identities.identity(wanted)
+    assert await identities.identity(protection) is None
+    await identities.create(protection)
+    first = await identities.identity(protection)
+    await identities.create(protection)
+    assert first == await identities.identity(protection)
     assert first is not None
 
 
 async def test_a_federated_credential_says_whose_tokens_are_taken_until_the_identity_is_gone(
-    identities: WorkloadIdentities, wanted: Protection
+    identities: WorkloadIdentities, protection: Protection
 ) -> None:
-    await identities.create(wanted)
-    assert await identities.federation(wanted) is None
+    await identities.create(protection)
+    assert await identities.federation(protection) is None
     for subject in ("system:serviceaccount:a:b", "system:serviceaccount:a:c"):
         federation = Federation(issuer="https://issuer/", subject=subject, audiences=("api://AzureADTokenExchange",))
-        await identities.federate(wanted, federation)
-        assert await identities.federation(wanted) == federation
-    await identities.delete(wanted)
-    assert await identities.identity(wanted) is None
-    assert await identities.federation(wanted) is None
+        await identities.federate(protection, federation)
+        assert await identities.federation(protection) == federation
+    await identities.delete(protection)
+    assert await identities.identity(protection) is None
+    assert await identities.federation(protection) is None

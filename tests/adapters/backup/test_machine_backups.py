@@ -7,11 +7,9 @@ import pytest
 
 from local.cloud.world import World
 from shared.adapters.backup.machine_backups import MachineBackups
-from shared.adapters.backup.recovery_vaults import RecoveryVaults
-from shared.adapters.backup.share_backups import ShareBackups
-from shared.domain.vaults.protection import Protection
-from shared.domain.vaults.volume_plan import VolumeOperation
-from shared.domain.vaults.volumes import DataSource
+from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
+from shared.domain.vaults.machines import VirtualMachine
+from shared.domain.vaults.protection import Protection, SourceOperation
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -19,8 +17,8 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def machine(world: World) -> DataSource:
-    return DataSource(kind="machine", source_id=world.machines.add("vm-build")["id"], name="vm-build")
+async def machine(world: World) -> VirtualMachine:
+    return VirtualMachine(source_id=world.machines.add("vm-build")["id"], name="vm-build")
 
 
 @pytest.fixture
@@ -31,32 +29,30 @@ async def backups(world: World) -> AsyncIterator[MachineBackups]:
 
 
 async def test_what_is_known_of_a_machine_says_whether_it_is_there_and_which_vault_holds_it(
-    world: World, backups: MachineBackups, wanted: Protection, machine: DataSource
+    world: World, backups: MachineBackups, protection: Protection, machine: VirtualMachine
 ) -> None:
-    found = await backups.candidate(wanted, machine)
-    assert (found.exists, found.region, found.vault) == (True, wanted.location, "")
-    gone = DataSource(kind="machine", source_id=f"{machine.source_id}-gone", name="vm-build-gone")
-    assert not (await backups.candidate(wanted, gone)).exists
+    found = await backups.candidate(protection, machine)
+    assert (found.exists, found.region, found.vault) == (True, protection.location, "")
+    gone = VirtualMachine(source_id=f"{machine.source_id}-gone", name="vm-build-gone")
+    assert not (await backups.candidate(protection, gone)).exists
     world.recovery_vaults.protect_machine("rsv-theirs", "vm-build")
-    assert (await backups.candidate(wanted, machine)).vault.endswith("/rsv-theirs")
+    assert (await backups.candidate(protection, machine)).vault.endswith("/rsv-theirs")
 
 
-async def test_a_machine_is_protected_by_the_wanted_policy(
-    world: World, backups: MachineBackups, wanted: Protection, machine: DataSource
+async def test_a_machine_is_protected_by_its_policy(
+    world: World, backups: MachineBackups, protection: Protection, machine: VirtualMachine
 ) -> None:
-    options = sdk.aio(world, world.entra.add("provisioner"))
-    vaults, items = RecoveryVaults(settings(world), **options), ShareBackups(settings(world), **options)
+    vaults = RecoveryServicesVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     world.resource_groups.add("rg-backup")
-    await vaults.create_vault(wanted, wanted.terms.redundancy)
+    await vaults.create_vault(protection, protection.terms.redundancy)
     await world.clock.advance(MINUTE)
-    await vaults.create_policy(wanted, "machine")
-    operation = await backups.protect(wanted, machine)
+    name = machine.policy(protection.terms)
+    await vaults.create_policy(protection, name, backups.policy(protection.terms))
+    operation = await backups.protect(protection, machine, None)
     await world.clock.advance(MINUTE)
-    assert (
-        await items.on_item(VolumeOperation(wanted=wanted, source=machine, operation=operation))
-    ).state == "Succeeded"
-    (item,) = await items.items(wanted)
-    assert item.of(machine)
-    assert item.policy.lower() == wanted.source_policy_id("machine").lower()
+    asked = SourceOperation(protection=protection, source=machine, operation=operation)
+    assert (await vaults.operation(asked)).state == "Succeeded"
+    (item,) = await vaults.items(protection)
+    assert machine.protected_by(item)
+    assert item.policy.lower() == protection.source_policy_id(machine).lower()
     await vaults.close()
-    await items.close()

@@ -7,12 +7,13 @@ import pytest
 
 from local.cloud.arm import Resource
 from local.cloud.world import World
-from shared.adapters.backup.recovery_vaults import RecoveryVaults
+from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
 from shared.adapters.backup.share_backups import ShareBackups
+from shared.domain.errors import NotConverged
 from shared.domain.vaults.findings import FoundOperation
-from shared.domain.vaults.protection import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR, Protection
-from shared.domain.vaults.volume_plan import VolumeOperation
-from shared.domain.vaults.volumes import DataSource
+from shared.domain.vaults.protection import Protection, SourceOperation
+from shared.domain.vaults.roles import FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR
+from shared.domain.vaults.shares import FileShare
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
@@ -21,100 +22,108 @@ ACCOUNT = "stshop"
 
 
 @pytest.fixture
-async def backups(world: World, wanted: Protection) -> AsyncIterator[ShareBackups]:
-    """With the vault and its policy; the account has two shares."""
-    options = sdk.aio(world, world.entra.add("provisioner"))
-    backups, vaults = ShareBackups(settings(world), **options), RecoveryVaults(settings(world), **options)
+async def vaults(world: World, protection: Protection) -> AsyncIterator[RecoveryServicesVaults]:
+    vaults = RecoveryServicesVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     world.resource_groups.add("rg-backup")
+    await vaults.create_vault(protection, protection.terms.redundancy)
+    await world.clock.advance(MINUTE)
+    yield vaults
+    await vaults.close()
+
+
+@pytest.fixture
+async def backups(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> AsyncIterator[ShareBackups]:
+    """With the vault and its policy; the account has two shares."""
+    backups = ShareBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     for share in ("carts", "images"):
         world.file_shares.create(ACCOUNT, share)
-    await vaults.create_vault(wanted, wanted.terms.redundancy)
-    await world.clock.advance(MINUTE)
-    await vaults.create_policy(wanted, "share")
+    policy = share_of(world).policy(protection.terms)
+    await vaults.create_policy(protection, policy, backups.policy(protection.terms))
     yield backups
-    await vaults.close()
     await backups.close()
 
 
-def share_of(world: World, name: str = "carts") -> DataSource:
-    return DataSource(source_id=world.file_shares.account(ACCOUNT)["id"], name=name)
+def share_of(world: World, name: str = "carts") -> FileShare:
+    return FileShare(source_id=world.file_shares.account(ACCOUNT)["id"], name=name)
 
 
-def granted(world: World, wanted: Protection) -> None:
-    vault: Resource | None = world.arm.find(wanted.recovery_vault_id)
+def granted(world: World, protection: Protection) -> None:
+    vault: Resource | None = world.arm.find(protection.recovery_services_vault_id)
     assert vault
     for role in (FILE_BACKUP_CONTRIBUTOR, FILE_RESTORE_CONTRIBUTOR):
         world.roles.grant(vault["identity"]["principalId"], role, world.file_shares.account(ACCOUNT)["id"])
 
 
-async def ended(world: World, backups: ShareBackups, wanted: Protection, operation: str) -> FoundOperation:
-    asked = VolumeOperation(wanted=wanted, source=share_of(world), operation=operation)
-    assert (await backups.on_account(asked)).state == "InProgress"
+async def ended(world: World, backups: ShareBackups, protection: Protection, operation: str) -> FoundOperation:
+    asked = SourceOperation(protection=protection, source=share_of(world), operation=operation)
+    assert (await backups.operation(asked)).state == "InProgress"
     await world.clock.advance(2 * MINUTE)
-    return await backups.on_account(asked)
+    return await backups.operation(asked)
 
 
-async def registered(world: World, backups: ShareBackups, wanted: Protection) -> None:
-    granted(world, wanted)
-    found = await ended(world, backups, wanted, await backups.register(wanted, share_of(world)))
+async def registered(world: World, backups: ShareBackups, protection: Protection) -> None:
+    granted(world, protection)
+    found = await ended(world, backups, protection, await backups.register(protection, share_of(world)))
     assert found.state == "Succeeded"
-    await ended(world, backups, wanted, await backups.inquire(wanted, share_of(world)))
+    await ended(world, backups, protection, await backups.inquire(protection, share_of(world)))
 
 
 async def test_an_account_whose_role_does_not_act_yet_is_refused_by_the_operation(
-    world: World, backups: ShareBackups, wanted: Protection
+    world: World, backups: ShareBackups, protection: Protection
 ) -> None:
-    found = await ended(world, backups, wanted, await backups.register(wanted, share_of(world)))
-    assert (found.state, bool(found.code), bool(found.words)) == ("Failed", True, True)
-    assert not await backups.registered(wanted, share_of(world))
+    found = await ended(world, backups, protection, await backups.register(protection, share_of(world)))
+    assert (found.state, bool(found.code), bool(found.message)) == ("Failed", True, True)
+    assert not await backups.registered(protection, share_of(world))
 
 
-async def test_a_share_is_found_by_its_name_once_its_account_was_inquired(
-    world: World, backups: ShareBackups, wanted: Protection
+async def test_a_share_that_no_inquiry_has_found_is_not_protected_yet(
+    world: World, backups: ShareBackups, protection: Protection
 ) -> None:
-    await registered(world, backups, wanted)
-    assert await backups.registered(wanted, share_of(world))
-    assert await backups.protectable(wanted, share_of(world))
-    assert await backups.protectable(wanted, share_of(world, "nowhere")) == ""
+    await registered(world, backups, protection)
+    assert await backups.registered(protection, share_of(world))
+    with pytest.raises(NotConverged, match="ShareNotFound"):
+        await backups.protect(protection, share_of(world, "nowhere"), None)
 
 
 async def test_a_share_is_protected_read_and_given_up_softly(
-    world: World, backups: ShareBackups, wanted: Protection
+    world: World, backups: ShareBackups, vaults: RecoveryServicesVaults, protection: Protection
 ) -> None:
-    await registered(world, backups, wanted)
+    await registered(world, backups, protection)
     share = share_of(world)
-    operation = await backups.protect(wanted, share, await backups.protectable(wanted, share))
+    operation = await backups.protect(protection, share, None)
     await world.clock.advance(MINUTE)
-    assert (
-        await backups.on_item(VolumeOperation(wanted=wanted, source=share, operation=operation))
-    ).state == "Succeeded"
-    (item,) = await backups.items(wanted)
-    assert item.of(share)
-    assert item.policy.lower() == wanted.source_policy_id("share").lower()
-    await backups.delete(wanted, item)
+    asked = SourceOperation(protection=protection, source=share, operation=operation)
+    assert (await vaults.operation(asked)).state == "Succeeded"
+    (item,) = await vaults.items(protection)
+    assert share.protected_by(item)
+    assert item.policy.lower() == protection.source_policy_id(share).lower()
+    await vaults.delete_item(protection, item)
     await world.clock.advance(MINUTE)
-    (kept,) = await backups.items(wanted)
+    (kept,) = await vaults.items(protection)
     assert kept.deleted
     assert kept.until
     assert kept.until > world.clock.now()
 
 
 async def test_what_is_known_of_a_share_says_whether_it_is_there_and_which_vault_holds_its_account(
-    world: World, backups: ShareBackups, wanted: Protection
+    world: World, backups: ShareBackups, protection: Protection
 ) -> None:
-    found = await backups.candidate(wanted, share_of(world))
-    assert (found.exists, found.region, found.vault) == (True, wanted.location, "")
-    assert not (await backups.candidate(wanted, share_of(world, "nowhere"))).exists
-    await registered(world, backups, wanted)
-    found = await backups.candidate(wanted, share_of(world, "images"))
-    assert found.vault.lower() == wanted.recovery_vault_id.lower()
+    found = await backups.candidate(protection, share_of(world))
+    assert (found.exists, found.region, found.vault) == (True, protection.location, "")
+    assert not (await backups.candidate(protection, share_of(world, "nowhere"))).exists
+    await registered(world, backups, protection)
+    found = await backups.candidate(protection, share_of(world, "images"))
+    assert found.vault.lower() == protection.recovery_services_vault_id.lower()
 
 
-async def test_an_account_without_protected_shares_is_unregistered(
-    world: World, backups: ShareBackups, wanted: Protection
+async def test_a_vault_is_deleted_once_its_accounts_are_unregistered(
+    world: World, backups: ShareBackups, vaults: RecoveryServicesVaults, protection: Protection
 ) -> None:
-    await registered(world, backups, wanted)
-    (container,) = await backups.accounts(wanted)
-    await backups.unregister(wanted, container)
+    await registered(world, backups, protection)
+    await vaults.delete_vault(protection)
     await world.clock.advance(MINUTE)
-    assert await backups.accounts(wanted) == []
+    assert await vaults.vault(protection), "its accounts go first"
+    assert not await backups.registered(protection, share_of(world))
+    await vaults.delete_vault(protection)
+    await world.clock.advance(MINUTE)
+    assert await vaults.vault(protection) is None

@@ -1,180 +1,45 @@
-"""Backup vaults, asked of the simulated Azure by the real SDK client."""
+"""What holds for the vaults of both services, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from local.cloud.world import World
-from shared.adapters.azure.resources import AzureResources
-from shared.adapters.backup.vaults import BackupVaults
-from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.vaults.findings import (
-    FoundVault,
-    Validation,
-    at_least,
-    concluded,
-    protected,
-    strong,
-    unclaimed,
-    weaknesses,
-)
-from shared.domain.vaults.protection import Protection, grants
+from shared.adapters.backup.backup_vaults import BackupVaults
+from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
+from shared.adapters.backup.vaults import Vaults
+from shared.domain.vaults.protection import Protection
 from tests.worlds import sdk
-from tests.worlds.accounts import with_account
 from tests.worlds.settings import settings
 
-MINUTES = timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-async def vaults(world: World) -> AsyncIterator[BackupVaults]:
-    vaults = BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield vaults
-    await vaults.close()
-
-
-async def with_vault(world: World, vaults: BackupVaults, wanted: Protection) -> FoundVault:
-    world.resource_groups.add(wanted.group)
-    await vaults.create_vault(wanted, "GeoRedundant")
-    await world.clock.advance(MINUTES)
-    await vaults.create_policy(wanted)
-    found = await vaults.vault(wanted)
-    assert found is not None
-    return found
-
-
-async def ready(world: World, resources: AzureResources, vaults: BackupVaults, wanted: Protection) -> None:
-    """Everything that Azure Backup asks for, but the roles' effect."""
-    await with_account(world, resources, wanted)
-    await resources.create_group(wanted, wanted.snapshot_group)
-    await resources.create_container(wanted)
-    await resources.create_extension(wanted, "https://blobs/")
-    vault = await with_vault(world, vaults, wanted)
-    await resources.create_trusted_access(wanted)
-    await world.clock.advance(MINUTES)
-    extension = await resources.extension(wanted)
-    assert extension is not None
-    for grant in grants(wanted, vault.principal, extension.principal):
-        await resources.grant(grant)
-
-
-async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, wanted: Protection) -> None:
-    assert await vaults.vault(wanted) is None
-    assert await vaults.policy(wanted) is None
-    assert await vaults.instance(wanted) is None
-    assert await vaults.holders(wanted) == []
-
-
-async def test_a_new_vault_is_as_strong_as_wanted(world: World, vaults: BackupVaults, wanted: Protection) -> None:
-    vault = await with_vault(world, vaults, wanted)
-    assert strong(wanted.bar, vault) is vault
-    assert weaknesses(wanted.bar, vault) == []
-    assert (vault.soft_delete, vault.immutability, vault.redundancy) == ("On", "Unlocked", "GeoRedundant")
-    features = world.arm.resources[wanted.vault_id.lower()]["properties"]["featureSettings"]
-    assert features["crossRegionRestoreSettings"]["state"] == "Disabled"
-
-
-async def test_a_region_without_geo_redundancy_is_refused_and_not_served_weaker(
-    world: World, vaults: BackupVaults, wanted: Protection
+@pytest.mark.parametrize(
+    ("kind", "other"), [(BackupVaults, RecoveryServicesVaults), (RecoveryServicesVaults, BackupVaults)]
+)
+async def test_a_vault_has_no_guard_until_it_is_tied_to_one(
+    world: World, protection: Protection, kind: type[Vaults], other: type[Vaults]
 ) -> None:
-    world.resource_groups.add(wanted.group)
-    world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
-    with pytest.raises(PermanentError, match=r"StorageType.*GeoRedundant isn't supported"):
-        await vaults.create_vault(wanted, "GeoRedundant")
-    assert await vaults.vault(wanted) is None
+    guard = world.resource_guards.add("guard-contoso")["id"]
+    guarded = msgspec.structs.replace(protection, terms=msgspec.structs.replace(protection.terms, guard=guard))
+    options = sdk.aio(world, world.entra.add("provisioner"))
+    vaults, others = kind(settings(world), **options), other(settings(world), **options)
+    world.resource_groups.add("rg-backup")
+    for each in (vaults, others):
+        await each.create_vault(guarded, guarded.terms.redundancy)
+    await world.clock.advance(MINUTE)
+    assert await guard_of(vaults, guarded) == ""
+    for _ in range(2):
+        await vaults.tie_guard(guarded)
+    assert (await guard_of(vaults, guarded)).lower() == guard.lower()
+    assert await guard_of(others, guarded) == "", "each vault is tied by itself"
+    for each in (vaults, others):
+        await each.close()
 
 
-async def test_a_vault_that_somebody_weakened_can_be_hardened_again(
-    world: World, vaults: BackupVaults, wanted: Protection
-) -> None:
-    await with_vault(world, vaults, wanted)
-    held = world.arm.resources[wanted.vault_id.lower()]["properties"]["securitySettings"]
-    held["softDeleteSettings"] = {"state": "Off", "retentionDurationInDays": 30.0}
-    weak = await vaults.vault(wanted)
-    assert weak is not None
-    await vaults.harden_vault(wanted, at_least(wanted.bar, weak))
-    vault = await vaults.vault(wanted)
-    assert vault is not None
-    assert (vault.soft_delete, vault.soft_delete_days) == ("On", 30)
-
-
-async def test_the_policy_backs_up_daily_and_keeps_a_week(
-    world: World, vaults: BackupVaults, wanted: Protection
-) -> None:
-    await with_vault(world, vaults, wanted)
-    assert await vaults.policy(wanted) is not None
-    backup, kept = world.arm.resources[wanted.policy_id.lower()]["properties"]["policyRules"]
-    assert backup["trigger"]["schedule"]["repeatingTimeIntervals"] == ["R/2024-01-01T02:00:00+00:00/P1D"]
-    assert kept["lifecycles"][0]["deleteAfter"]["duration"] == "P7D"
-
-
-async def test_a_validation_is_followed_by_its_id_alone(
-    world: World, resources: AzureResources, vaults: BackupVaults, wanted: Protection
-) -> None:
-    await ready(world, resources, vaults, wanted)
-    await world.clock.advance(MINUTES)
-    validation = await vaults.start_validation(wanted)
-    assert len(validation.operation) < 200
-    with pytest.raises(NotConverged, match="UnderWay"):
-        concluded("it", await vaults.operation(validation))
-    await world.clock.advance(MINUTES)
-    assert concluded("it", await vaults.operation(validation)).code == ""
-
-
-async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
-    world: World, resources: AzureResources, vaults: BackupVaults, wanted: Protection
-) -> None:
-    world.roles.lag = timedelta(minutes=20).total_seconds()
-    await ready(world, resources, vaults, wanted)
-    validation = await vaults.start_validation(wanted)
-    await world.clock.advance(MINUTES)
-    finding = concluded("it", await vaults.operation(validation))
-    assert finding.code == "KubernetesBackupListExtensionsError"
-    assert "lacks the role" in finding.message
-
-
-async def test_an_operation_that_nobody_knows_is_worth_another_try(
-    world: World, vaults: BackupVaults, wanted: Protection
-) -> None:
-    await with_vault(world, vaults, wanted)
-    with pytest.raises(TemporaryError):
-        await vaults.operation(Validation(wanted=wanted, operation="unknown=="))
-
-
-async def test_an_instance_ends_up_protected(
-    world: World, resources: AzureResources, vaults: BackupVaults, wanted: Protection
-) -> None:
-    await ready(world, resources, vaults, wanted)
-    await world.clock.advance(MINUTES)
-    await vaults.put_instance(wanted)
-    with pytest.raises(NotConverged):
-        protected(wanted, await vaults.instance(wanted))
-    await world.clock.advance(MINUTES)
-    instance = protected(wanted, await vaults.instance(wanted))
-    assert (instance.id, instance.policy) == (wanted.instance_id, wanted.policy_id)
-    assert await vaults.holders(wanted) == [instance]
-    held = world.arm.resources[wanted.instance_id.lower()]["properties"]
-    assert held["dataSourceInfo"]["resourceID"] == wanted.cluster_id
-
-
-async def test_a_protection_that_somebody_stopped_is_told(
-    world: World, resources: AzureResources, vaults: BackupVaults, wanted: Protection
-) -> None:
-    await ready(world, resources, vaults, wanted)
-    await world.clock.advance(MINUTES)
-    await vaults.put_instance(wanted)
-    await world.clock.advance(MINUTES)
-    held = world.arm.resources[wanted.instance_id.lower()]["properties"]
-    held.update(currentProtectionState="ProtectionStopped", protectionStatus={"status": "ProtectionStopped"})
-    with pytest.raises(PermanentError, match="ProtectionStopped"):
-        protected(wanted, await vaults.instance(wanted))
-
-
-async def test_a_cluster_that_another_vault_holds_is_seen(
-    world: World, vaults: BackupVaults, wanted: Protection
-) -> None:
-    world.backup_vaults.protect("aks-new", vault="bv-old")
-    holders = await vaults.holders(wanted)
-    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
-        unclaimed(wanted, holders)
+async def guard_of(vaults: Vaults, protection: Protection) -> str:
+    found = await vaults.vault(protection)
+    assert found
+    return found.guard

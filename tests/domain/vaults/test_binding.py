@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.vaults.binding import Binding, covers, entry_of, federation, hosts, identity_name, known
+from shared.domain.vaults.binding import Binding, binding_of, covers, entry_of, federation, hosts, identity_name
 from shared.domain.vaults.binding_linkerd import LINKERD
-from tests.worlds.facts.protections import cluster_names, protection
+from tests.worlds.facts.protections import cluster_names, protection_named
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -20,32 +20,32 @@ json = st.recursive(
 
 @given(cluster_names)
 def test_the_identitys_name_keeps_to_azures_rule_and_is_as_single_as_the_vaults(name: str) -> None:
-    named = identity_name(protection(name))
+    named = identity_name(protection_named(name))
     assert 3 <= len(named) <= 128
     assert named.replace("-", "").isalnum()
-    assert named.removeprefix("id-") in protection(name).vault
+    assert named.removeprefix("id-") in protection_named(name).backup_vault
 
 
 def test_an_identity_that_was_just_asked_for_is_waited_for() -> None:
     with pytest.raises(NotConverged, match="was requested"):
-        known(protection(), None)
+        binding_of(protection_named(), None)
 
 
 def test_a_cluster_without_a_token_issuer_is_refused_with_the_command_that_helps() -> None:
     with pytest.raises(PermanentError, match="az aks update -g rg-clusters -n aks-new --enable-oidc-issuer"):
-        federation(protection())
+        federation(protection_named())
 
 
 def test_a_workload_without_a_trust_domain_has_no_name_in_the_mesh() -> None:
     with pytest.raises(PermanentError, match="meshward:trust-domain"):
-        entry_of(Binding(wanted=protection(), principal="p", client="c"), LINKERD)
-    known_one = replace(protection(), trust_domain="prod.example", mesh="linkerd")
-    entry = entry_of(Binding(wanted=known_one, principal="p", client="c"), LINKERD)
+        entry_of(Binding(protection=protection_named(), principal="p", client="c"), LINKERD)
+    known_one = replace(protection_named(), trust_domain="prod.example", mesh="linkerd")
+    entry = entry_of(Binding(protection=known_one, principal="p", client="c"), LINKERD)
     assert entry.mesh_identity == "backup.meshward-backup.serviceaccount.identity.linkerd.prod.example"
 
 
 def test_no_host_is_a_pattern_that_somebody_else_can_get_a_name_under() -> None:
-    assert [host for host in hosts(protection()) if host.startswith("*.")] == ["*.backup.windowsazure.com"]
+    assert [host for host in hosts(protection_named()) if host.startswith("*.")] == ["*.backup.windowsazure.com"]
 
 
 @given(json)

@@ -13,40 +13,42 @@ from shared.domain.vaults.findings import (
     at_least,
     concluded,
     flaws,
-    installed,
-    protected,
-    settled,
-    strong,
-    unclaimed,
+    require_installed,
+    require_protected,
+    require_settled,
+    require_strong,
+    require_unclaimed,
     weaknesses,
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
-from shared.domain.vaults.protection import protection_of
-from tests.worlds.facts.protections import EXTENSION, INSTANCE, VAULT, WANTED, cluster
+from shared.domain.vaults.protection import VaultService, protection_of
+from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
+
+REQUIREMENTS = PROTECTION.requirements(VaultService.BACKUP)
 
 
 def test_what_was_asked_for_counts_only_when_it_is_seen() -> None:
     with pytest.raises(NotConverged, match="Asked: the vault"):
-        settled("the vault", None)
+        require_settled("the vault", None)
     found = Found(state="succeeded")
-    assert settled("the vault", found) is found
+    assert require_settled("the vault", found) is found
 
 
 @pytest.mark.parametrize("state", ["Provisioning", "Updating", "Creating", "Unknown", ""])
 def test_every_state_but_succeeded_means_later(state: str) -> None:
     with pytest.raises(NotConverged, match="Provisioning"):
-        settled("the vault", Found(state=state))
+        require_settled("the vault", Found(state=state))
 
 
 @pytest.mark.parametrize("state", ["Failed", "failed", "Canceled", "Deleting"])
 def test_an_end_without_success_is_told_in_the_services_words(state: str) -> None:
     with pytest.raises(PermanentError, match="no quota left; remove it"):
-        settled("the vault", Found(state=state, words="no quota left"))
+        require_settled("the vault", Found(state=state, message="no quota left"))
 
 
 def test_a_vault_as_wanted_is_strong() -> None:
-    assert strong(WANTED.bar, VAULT) is VAULT
-    assert weaknesses(WANTED.bar, VAULT) == []
+    assert require_strong(REQUIREMENTS, VAULT) is VAULT
+    assert weaknesses(REQUIREMENTS, VAULT) == []
 
 
 @pytest.mark.parametrize(
@@ -54,10 +56,10 @@ def test_a_vault_as_wanted_is_strong() -> None:
 )
 def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, str | float]) -> None:
     vault = msgspec.structs.replace(VAULT, **stronger)
-    assert strong(WANTED.bar, vault) is vault
-    assert weaknesses(WANTED.bar, vault) == []
+    assert require_strong(REQUIREMENTS, vault) is vault
+    assert weaknesses(REQUIREMENTS, vault) == []
     for name, value in stronger.items():
-        assert getattr(at_least(WANTED.bar, vault), name) == value
+        assert getattr(at_least(REQUIREMENTS, vault), name) == value
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_stronger_vault_will_do_and_is_never_made_weaker(stronger: dict[str, s
 )
 def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str], named: str) -> None:
     with pytest.raises(PermanentError, match=f"VaultTooWeak.*{named}"):
-        strong(WANTED.bar, msgspec.structs.replace(VAULT, **weaker))
+        require_strong(REQUIREMENTS, msgspec.structs.replace(VAULT, **weaker))
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,10 @@ def test_what_cant_be_made_stronger_is_refused_and_named(weaker: dict[str, str],
 def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     fallback: Redundancy | None, found: str, will_do: bool
 ) -> None:
-    wanted = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
-    assert (flaws(wanted.bar, msgspec.structs.replace(VAULT, redundancy=found)) == []) is will_do
+    protection = protection_of(cluster(), "rg-backup", ProtectPolicy(redundancy_fallback=fallback))
+    assert (
+        flaws(protection.requirements(VaultService.BACKUP), msgspec.structs.replace(VAULT, redundancy=found)) == []
+    ) is will_do
 
 
 @pytest.mark.parametrize(
@@ -100,12 +104,12 @@ def test_less_redundancy_will_do_only_if_the_policy_document_says_so(
     ],
 )
 def test_what_can_be_made_stronger_is_named(weaker: dict[str, str | float], named: str) -> None:
-    assert weaknesses(WANTED.bar, msgspec.structs.replace(VAULT, **weaker)) == [named]
+    assert weaknesses(REQUIREMENTS, msgspec.structs.replace(VAULT, **weaker)) == [named]
 
 
 def test_a_vault_in_the_making_is_not_judged_yet() -> None:
     with pytest.raises(NotConverged):
-        strong(WANTED.bar, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
+        require_strong(REQUIREMENTS, msgspec.structs.replace(VAULT, state="Provisioning", soft_delete=""))
 
 
 def test_only_a_finished_account_can_stand_open() -> None:
@@ -118,40 +122,40 @@ def test_only_a_finished_account_can_stand_open() -> None:
 def test_an_extension_that_stores_elsewhere_is_left_alone_even_if_it_failed() -> None:
     for state in ("Succeeded", "Failed", "Creating"):
         with pytest.raises(PermanentError, match=r"ExtensionElsewhere.*stother"):
-            installed(WANTED, msgspec.structs.replace(EXTENSION, account="stother", state=state))
+            require_installed(PROTECTION, msgspec.structs.replace(EXTENSION, account="stother", state=state))
 
 
 def test_an_extension_without_an_identity_is_not_there_yet() -> None:
     with pytest.raises(NotConverged, match="NoIdentity"):
-        installed(WANTED, msgspec.structs.replace(EXTENSION, principal=""))
-    assert installed(WANTED, EXTENSION) is EXTENSION
+        require_installed(PROTECTION, msgspec.structs.replace(EXTENSION, principal=""))
+    assert require_installed(PROTECTION, EXTENSION) is EXTENSION
 
 
 def test_our_own_vault_may_hold_the_cluster_and_no_other() -> None:
-    assert unclaimed(WANTED, []) is None
+    assert require_unclaimed(PROTECTION, []) is None
     ours = msgspec.structs.replace(INSTANCE, id=INSTANCE.id.upper())
-    assert unclaimed(WANTED, [ours]) is ours
+    assert require_unclaimed(PROTECTION, [ours]) is ours
     theirs = INSTANCE.id.replace("/bv-", "/theirs-")
     for id, told in ((theirs, "/theirs-[^/]*;"), ("/größe/backupInstances/i", "/größe/backupInstances/i;")):
         with pytest.raises(PermanentError, match=f"ProtectedElsewhere.*{told}"):
-            unclaimed(WANTED, [msgspec.structs.replace(INSTANCE, id=id)])
+            require_unclaimed(PROTECTION, [msgspec.structs.replace(INSTANCE, id=id)])
 
 
 @pytest.mark.parametrize("state", ["Inprogress", "InProgress", "Running", ""])
 def test_a_validation_under_way_is_waited_for_whatever_error_it_carries(state: str) -> None:
     with pytest.raises(NotConverged, match="UnderWay"):
-        concluded("it", FoundOperation(state=state, code="NotFound", words="not yet"))
+        concluded("it", FoundOperation(state=state, code="NotFound", message="not yet"))
 
 
 def test_the_error_of_a_validation_counts_only_if_it_failed() -> None:
-    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", words="not yet")) == OperationResult()
-    failed = FoundOperation(state="Failed", code="UserErrorX", words="a role is missing")
+    assert concluded("it", FoundOperation(state="Succeeded", code="NotFound", message="not yet")) == OperationResult()
+    failed = FoundOperation(state="Failed", code="UserErrorX", message="a role is missing")
     assert concluded("it", failed) == OperationResult(code="UserErrorX", message="a role is missing")
     assert concluded("it", FoundOperation(state="Canceled")).code == "Canceled"
 
 
 def test_a_configured_protection_is_the_end() -> None:
-    assert protected(WANTED, INSTANCE) is INSTANCE
+    assert require_protected(PROTECTION, INSTANCE) is INSTANCE
 
 
 @pytest.mark.parametrize(
@@ -164,13 +168,13 @@ def test_a_configured_protection_is_the_end() -> None:
 )
 def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> None:
     with pytest.raises(NotConverged):
-        protected(WANTED, found)
+        require_protected(PROTECTION, found)
 
 
 @pytest.mark.parametrize(
     "state", ["ProtectionError", "ProtectionStopped", "ConfiguringProtectionFailed", "SoftDeleted"]
 )
 def test_any_other_protection_ends_the_run_with_the_services_words(state: str) -> None:
-    found = msgspec.structs.replace(INSTANCE, protection=state, words="the role is missing")
+    found = msgspec.structs.replace(INSTANCE, protection=state, message="the role is missing")
     with pytest.raises(PermanentError, match=f"{state}.*the role is missing"):
-        protected(WANTED, found)
+        require_protected(PROTECTION, found)

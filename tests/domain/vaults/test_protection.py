@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import check_ours, due, grants, protection_of
-from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection
+from shared.domain.vaults.protection import VaultService, grants, is_due, protection_of, require_ours
+from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
 births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
 @given(cluster_names, births)
 def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) -> None:
-    names = protection(name, created_at)
-    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.vault)
+    names = protection_named(name, created_at)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.backup_vault)
     assert re.fullmatch(r"[a-z0-9]{3,24}", names.account)
-    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.binding)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.trusted_access_binding)
     assert re.fullmatch(r"[-\w.()]{1,89}[-\w()]", names.snapshot_group)
     assert re.fullmatch(r"[A-Za-z0-9-]{3,150}", names.terms.backup_policy)
     assert all(len(value) <= 256 for value in names.tags.values())
@@ -31,85 +31,92 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
 
 @given(cluster_names, births, births)
 def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(name: str, born: datetime, reborn: datetime) -> None:
-    first, second = protection(name, born), protection(name, reborn)
-    differ = [getattr(first, f) != getattr(second, f) for f in ("run", "vault", "account", "snapshot_group", "binding")]
+    first, second = protection_named(name, born), protection_named(name, reborn)
+    differ = [
+        getattr(first, f) != getattr(second, f)
+        for f in ("run", "backup_vault", "account", "snapshot_group", "trusted_access_binding")
+    ]
     assert all(differ) if born != reborn else not any(differ)
 
 
 def test_the_case_of_the_id_makes_no_other_protection() -> None:
     upper = cluster("AKS-New")
     lower = cluster("aks-new")
-    assert protection_of(upper, "rg-backup", TERMS).vault == protection_of(lower, "rg-backup", TERMS).vault
+    assert (
+        protection_of(upper, "rg-backup", TERMS).backup_vault == protection_of(lower, "rg-backup", TERMS).backup_vault
+    )
 
 
 def test_a_cluster_without_a_creation_time_has_names_too() -> None:
-    assert protection(created_at=None).vault != protection().vault
+    assert protection_named(created_at=None).backup_vault != protection_named().backup_vault
 
 
 def test_the_instance_is_named_as_azure_names_it() -> None:
     assert re.fullmatch(
-        r"aks-new-aks-new-[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", protection().instance
+        r"aks-new-aks-new-[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", protection_named().instance
     )
 
 
 def test_a_cluster_with_the_tag_is_due() -> None:
-    assert due(cluster(), TERMS)
+    assert is_due(cluster(), TERMS)
 
 
 @pytest.mark.parametrize(
     "tags", [{}, {"meshward:protect": "false"}, {"meshward:protect": "True "}, {"protect": "true"}]
 )
 def test_a_cluster_without_the_tag_is_left_alone_in_whatever_state(tags: dict[str, str]) -> None:
-    assert not due(cluster(tags=tags), TERMS)
-    assert not due(cluster(tags=tags, state="Creating"), TERMS)
+    assert not is_due(cluster(tags=tags), TERMS)
+    assert not is_due(cluster(tags=tags, state="Creating"), TERMS)
 
 
 @pytest.mark.parametrize("state", ["Creating", "Updating", "Failed", "Canceled", ""])
 def test_a_cluster_that_is_not_ready_is_asked_again_later(state: str) -> None:
     with pytest.raises(NotConverged, match="NotReady"):
-        due(cluster(state=state), TERMS)
+        is_due(cluster(state=state), TERMS)
 
 
 def test_a_cluster_of_a_subscription_that_is_protected_as_a_whole_is_due_unless_its_tag_says_no() -> None:
     terms = ProtectPolicy(subscriptions=(SUBSCRIPTION.upper(),))
-    assert due(cluster(tags={}), terms)
-    assert due(cluster(), terms)
-    assert not due(cluster(tags={"Meshward:Protect": "false"}), terms)
-    assert not due(cluster(tags={}), ProtectPolicy(subscriptions=("another",)))
+    assert is_due(cluster(tags={}), terms)
+    assert is_due(cluster(), terms)
+    assert not is_due(cluster(tags={"Meshward:Protect": "false"}), terms)
+    assert not is_due(cluster(tags={}), ProtectPolicy(subscriptions=("another",)))
 
 
 def test_what_a_tag_says_is_read_in_whatever_case() -> None:
     terms = ProtectPolicy(subscriptions=(SUBSCRIPTION,))
-    assert due(cluster(tags={"meshward:protect": "True"}), TERMS)
-    assert not due(cluster(tags={"meshward:protect": "False"}), terms)
+    assert is_due(cluster(tags={"meshward:protect": "True"}), TERMS)
+    assert not is_due(cluster(tags={"meshward:protect": "False"}), terms)
     meshed = cluster(tags={"meshward:mesh": "Linkerd", "meshward:trust-domain": "Shop.Example"})
     found = protection_of(meshed, "rg-backup", TERMS)
     assert (found.mesh, found.trust_domain) == ("linkerd", "shop.example")
 
 
 def test_a_vault_is_locked_only_if_it_is_named() -> None:
-    wanted = protection()
-    for named, immutability in ((wanted.vault, "Locked"), ("bv-another", "Unlocked")):
+    protection = protection_named()
+    for named, immutability in ((protection.backup_vault, "Locked"), ("bv-another", "Unlocked")):
         terms = ProtectPolicy(lock=(named,))
-        assert protection_of(cluster(), "rg-backup", terms).bar.immutability == immutability
+        assert (
+            protection_of(cluster(), "rg-backup", terms).requirements(VaultService.BACKUP).immutability == immutability
+        )
 
 
 def test_the_tags_tell_whose_a_protection_is() -> None:
-    assert protection().tags == {
+    assert protection_named().tags == {
         "meshward:cluster": "rg-clusters/aks-new",
         "meshward:cluster-created-at": "2027-01-15T08:00:00+00:00",
     }
 
 
 def test_a_cluster_that_is_being_deleted_is_left_alone() -> None:
-    assert not due(cluster(state="Deleting"), TERMS)
+    assert not is_due(cluster(state="Deleting"), TERMS)
 
 
 def test_subscriptions_are_compared_without_case() -> None:
     ref = cluster_id(cluster().id.replace(SUBSCRIPTION, "ABCDEF01-1111-4111-8111-111111111111"))
-    check_ours(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
+    require_ours(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
     with pytest.raises(InvalidEvent, match="NotOurs"):
-        check_ours(ref, ["other"])
+        require_ours(ref, ["other"])
 
 
 def test_a_cluster_of_a_service_principal_is_refused_with_the_reason() -> None:
@@ -118,25 +125,25 @@ def test_a_cluster_of_a_service_principal_is_refused_with_the_reason() -> None:
 
 
 def test_the_grants_reach_no_further_than_the_protection() -> None:
-    wanted = protection()
-    held = grants(wanted, "vault-principal", "extension-principal")
-    assert {g.scope for g in held} == {wanted.cluster_id, wanted.snapshot_group_id, wanted.account_id}
-    assert {g.scope for g in held if g.principal == "extension-principal"} == {wanted.account_id}
-    assert {g.scope for g in held if g.principal == "cluster-principal"} == {wanted.snapshot_group_id}
+    protection = protection_named()
+    held = grants(protection, "vault-principal", "extension-principal")
+    assert {g.scope for g in held} == {protection.cluster_id, protection.snapshot_group_id, protection.account_id}
+    assert {g.scope for g in held if g.principal == "extension-principal"} == {protection.account_id}
+    assert {g.scope for g in held if g.principal == "cluster-principal"} == {protection.snapshot_group_id}
 
 
 def test_grants_have_names_of_their_own_that_dont_change() -> None:
-    wanted = protection()
-    held = grants(wanted, "vault-principal", "extension-principal")
+    protection = protection_named()
+    held = grants(protection, "vault-principal", "extension-principal")
     assert len({g.name for g in held}) == len(held)
-    assert [g.name for g in grants(wanted, "vault-principal", "extension-principal")] == [g.name for g in held]
-    assert {g.name for g in grants(wanted, "another", "extension-principal")} != {g.name for g in held}
+    assert [g.name for g in grants(protection, "vault-principal", "extension-principal")] == [g.name for g in held]
+    assert {g.name for g in grants(protection, "another", "extension-principal")} != {g.name for g in held}
 
 
 def test_a_role_is_that_of_the_scopes_subscription() -> None:
-    grant = grants(protection(), "v", "e")[0]
+    grant = grants(protection_named(), "v", "e")[0]
     assert grant.role_id.startswith(f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/")
 
 
 def test_a_life_of_a_second_later_is_another_life() -> None:
-    assert protection(created_at=BORN + timedelta(seconds=1)).run != protection().run
+    assert protection_named(created_at=BORN + timedelta(seconds=1)).run != protection_named().run

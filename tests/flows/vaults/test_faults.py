@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import functions
-from functions.vaults import bindings, planning, steps, volume_steps
+from functions.vaults import bindings, planning, source_steps, steps
 from local.cloud.wire import InjectedFault
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
@@ -25,16 +25,17 @@ REQUESTS = {  # what each activity sends that matters most; one that writes to t
     "ensure_group": "PUT .*/resourcegroups/[^/]+$",
     "ensure_storage": "PUT .*/storageAccounts/",
     "ensure_endpoint": "PUT .*/privateEndpoints/[^/]+$",
-    "ensure_vault": "PUT .*/backupVaults/[^/]+$",
+    "ensure_vault: backup": "PUT .*/backupVaults/[^/]+$",
+    "ensure_vault: recovery services": "PUT .*/vaults/rsv-[^/]+$",
     "ensure_policy": "PUT .*/backupVaults/[^/]+/backupPolicies/",
-    "ensure_guard": "PUT .*/backupResourceGuardProxies/[^/]+$",
+    "ensure_guard: backup": "PUT .*/backupVaults/[^/]+/backupResourceGuardProxies/[^/]+$",
+    "ensure_guard: recovery services": "PUT .*/vaults/rsv-[^/]+/backupResourceGuardProxies/[^/]+$",
     "ensure_extension": "PUT .*/extensions/",
     "ensure_trusted_access": "PUT .*/trustedAccessRoleBindings/",
     "ensure_role": "PUT .*/roleAssignments/",
     "start_validation": "POST .*/validateForBackup$",
     "finish_validation": "GET .*/backupVaults/[^/]+/operationStatus/",
     "ensure_instance": "PUT .*/backupInstances/",
-    "ensure_recovery_vault": "PUT .*/vaults/rsv-[^/]+$",
     "ensure_source_policy": "PUT .*/vaults/rsv-[^/]+/backupPolicies/",
     "start_registration": "PUT .*/protectionContainers/[^/]+$",
     "finish_registration": "GET .*/protectionContainers/[^/]+/operationResults/",
@@ -82,12 +83,11 @@ def test_every_activity_that_is_registered_is_in_the_table_of_its_flow() -> None
         info.name.removeprefix("functions."): importlib.import_module(info.name)
         for info in pkgutil.walk_packages(functions.__path__, "functions.")
     }
-    assert {activity(row) for row in REQUESTS} == registered(planning, steps, volume_steps, bindings) - {
-        "close_binding",
-        "delete_identity",
-    }, "which are steps of a release"
+    assert {activity(row) for row in REQUESTS} == registered(planning, steps, source_steps, bindings) - {
+        "close_binding"
+    }, "which is a step of a release"
     others = {name for name, module in modules.items() if registered(module)}
-    assert others == ELSEWHERE | {"vaults.planning", "vaults.steps", "vaults.volume_steps", "vaults.bindings"}
+    assert others == ELSEWHERE | {"vaults.planning", "vaults.steps", "vaults.source_steps", "vaults.bindings"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

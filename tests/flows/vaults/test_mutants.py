@@ -32,42 +32,43 @@ from tests.worlds.releases import left_behind
 from tests.worlds.times import DAY
 
 
-def with_less(real: Any, wanted: Any, bar: Any, create: Any) -> Any:
-    terms = msgspec.structs.replace(bar.terms, redundancy_fallback="LocallyRedundant")
-    return real(wanted, msgspec.structs.replace(bar, terms=terms), create)
+def with_less(real: Any, request: Any, vaults: Any) -> Any:
+    terms = msgspec.structs.replace(request.protection.terms, redundancy_fallback="LocallyRedundant")
+    protection = msgspec.structs.replace(request.protection, terms=terms)
+    return real(msgspec.structs.replace(request, protection=protection), vaults)
 
 
 def none(real: Any, *_: Any) -> list[str]:
     return []
 
 
-def loosened(real: Any, bar: Any, vault: Any) -> Any:
-    return msgspec.structs.replace(real(bar, vault), soft_delete=bar.terms.soft_delete)
+def loosened(real: Any, requirements: Any, vault: Any) -> Any:
+    return msgspec.structs.replace(real(requirements, vault), soft_delete=requirements.terms.soft_delete)
 
 
 def always(real: Any, *_: Any) -> bool:
     return True
 
 
-def without_grants(real: Any, wanted: Any, seen: Any) -> Any:
-    return real(wanted, msgspec.structs.replace(seen, granted=()))
+def without_grants(real: Any, protection: Any, seen: Any) -> Any:
+    return real(protection, msgspec.structs.replace(seen, granted=()))
 
 
-def at_once(real: Any, wanted: Any, found: Any, gone_at: Any) -> Any:
-    return msgspec.structs.replace(real(wanted, found, gone_at), kept_until=gone_at)
+def at_once(real: Any, protection: Any, found: Any, gone_at: Any) -> Any:
+    return msgspec.structs.replace(real(protection, found, gone_at), kept_until=gone_at)
 
 
 def nothing(real: Any, *_: Any) -> None:
     return None
 
 
-NOBODY_ASKED = Mutant("functions.vaults.steps.made", with_less)
+NOBODY_ASKED = Mutant("functions.vaults.steps.create", with_less)
 NO_LOOK_AT_REDUNDANCY = Mutant("shared.domain.vaults.findings.flaws", none)
 NO_MAX = Mutant("shared.domain.vaults.findings.at_least", loosened)
 NO_LOOK_AT_HOLDERS = Mutant("shared.domain.vaults.findings._ours", always)
 NO_LOOK_AT_GRANTS = Mutant("shared.domain.vaults.plan.plan_of", without_grants)
 NO_TIME = Mutant("shared.domain.vaults.release.release_of", at_once)
-NO_WAITING = Mutant("shared.domain.vaults.release.check_empty", nothing)
+NO_WAITING = Mutant("shared.domain.vaults.release.require_empty", nothing)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from local.cloud.resources.aks import cluster_id
 from local.cloud.wire import InjectedFault, Reply
 from local.host.management import PREFIX
 from local.stage import RunningApp
-from shared.domain.vaults.protection import CONTRIBUTOR
+from shared.domain.vaults.roles import CONTRIBUTOR
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.protections import CLUSTER, SOON, cluster_of, finished, of, protected, runs, seed, writes

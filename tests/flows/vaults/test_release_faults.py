@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 
 from functions.vaults import bindings, releases
+from functions.vaults.parts import ACCESS
 from local.cloud.arm import Resource
 from local.cloud.wire import InjectedFault
 from local.stage import RunningApp
 from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, IDENTITIES, entries, seed_with_volumes
-from tests.worlds.faults import FAULTS, Striking, losing, registered
+from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
 from tests.worlds.protections import cluster_of, of, protected, write_policy
 from tests.worlds.releases import releases as runs
 from tests.worlds.times import DAY
@@ -20,15 +21,15 @@ from tests.worlds.times import DAY
 REQUESTS = {  # what each activity sends that matters most; one that writes to the store alone has none
     "plan_release": f"GET .*/managedClusters/{CLUSTER}$",
     "close_binding": "",
-    "delete_identity": "DELETE .*/userAssignedIdentities/[^/]+$",
-    "delete_instances": "DELETE .*/backupInstances/",
-    "delete_items": "DELETE .*/protectedItems/",
+    "delete_part: identity": "DELETE .*/userAssignedIdentities/[^/]+$",
+    "delete_backups: instance": "DELETE .*/backupInstances/",
+    "delete_backups: item": "DELETE .*/protectedItems/",
     "await_emptiness": "GET .*/deletedBackupInstances$",
-    "delete_vault": "DELETE .*/backupVaults/[^/]+$",
-    "delete_recovery_vault": "DELETE .*/vaults/rsv-[^/]+$",
-    "delete_endpoint": "DELETE .*/privateEndpoints/[^/]+$",
-    "delete_account": "DELETE .*/storageAccounts/[^/]+$",
-    "delete_snapshots": "DELETE .*/resourcegroups/[^/]+$",
+    "delete_part: backup_vault": "DELETE .*/backupVaults/[^/]+$",
+    "delete_part: recovery_services_vault": "DELETE .*/vaults/rsv-[^/]+$",
+    "delete_part: endpoint": "DELETE .*/privateEndpoints/[^/]+$",
+    "delete_part: account": "DELETE .*/storageAccounts/[^/]+$",
+    "delete_part: snapshots": "DELETE .*/resourcegroups/[^/]+$",
     "record_release": "",
 }
 SENDING = {row for row, on in REQUESTS.items() if on}
@@ -62,8 +63,10 @@ async def released(stage: RunningApp) -> None:
 
 
 def test_every_activity_of_a_release_is_in_the_table() -> None:
-    assert set(REQUESTS) == registered(releases) | {"close_binding", "delete_identity"}
-    assert {"close_binding", "delete_identity"} <= registered(bindings)
+    assert {activity(row) for row in REQUESTS} == registered(releases) | {"close_binding"}
+    assert "close_binding" in registered(bindings)
+    parts = {row.removeprefix("delete_part: ") for row in REQUESTS if row.startswith("delete_part: ")}
+    assert parts == {name for name, access in ACCESS.items() if access.delete}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -81,6 +84,7 @@ async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
 async def test_every_activity_gets_over_being(stage: RunningApp, *, killed: bool) -> None:
-    struck = losing(stage, set(REQUESTS), killed=killed)
+    activities = {activity(row) for row in REQUESTS}
+    struck = losing(stage, activities, killed=killed)
     await released(stage)
-    assert struck == set(REQUESTS)
+    assert struck == activities

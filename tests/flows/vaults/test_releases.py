@@ -98,7 +98,7 @@ async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_en
     async with open_app(seed=bindings.seed, settings=NO_WATCH) as stage:
         write_policy(stage, release_after="P9D")
         await bindings.bound(stage)
-        stage.host.on_invocation(killing(stage, "close_binding", "delete_identity"))
+        stage.host.on_invocation(killing(stage, "close_binding", "delete_part"))
         stage.world.aks.remove(CLUSTER)
         _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster_id(CLUSTER)}")
         assert re.match("revoke and delete identity id-aks-new-", shown["releases"][0]["steps"][0])

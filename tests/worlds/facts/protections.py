@@ -44,12 +44,12 @@ def cluster(
     )
 
 
-def protection(name: str = "aks-new", created_at: datetime | None = BORN) -> Protection:
+def protection_named(name: str = "aks-new", created_at: datetime | None = BORN) -> Protection:
     """The protection that such a cluster is to have."""
     return protection_of(cluster(name, created_at=created_at), "rg-backup", TERMS)
 
 
-WANTED = protection()
+PROTECTION = protection_named()
 VAULT = FoundVault(
     state="Succeeded",
     principal="vault-principal",
@@ -58,7 +58,7 @@ VAULT = FoundVault(
     immutability="Unlocked",
     redundancy="GeoRedundant",
 )
-EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=WANTED.account)
+EXTENSION = FoundExtension(state="Succeeded", principal="extension-principal", account=PROTECTION.account)
 INSTANCE = FoundInstance(
-    id=WANTED.instance_id, state="Succeeded", protection="ProtectionConfigured", policy=WANTED.policy_id
+    id=PROTECTION.instance_id, state="Succeeded", protection="ProtectionConfigured", policy=PROTECTION.policy_id
 )

@@ -1,0 +1,29 @@
+"""A vault of a protection, of either service, with all that ties it to what it protects."""
+
+from collections.abc import Callable
+from typing import Any
+
+from functions.engine.activities import Activity
+from functions.engine.durable import Runbook, Steps
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL
+from functions.vaults.steps import ensure_guard, ensure_role, ensure_vault
+from shared.domain.vaults.findings import FoundVault
+from shared.domain.vaults.plan import ProtectionPlan, lacking
+from shared.domain.vaults.protection import Grant, Protection, VaultRequest, VaultService
+
+
+def build_vault(
+    run: Runbook,
+    plan: ProtectionPlan,
+    service: VaultService,
+    grants: Callable[[Protection, str], list[Grant]],
+    *ties: tuple[Activity[Any, Any], Any],
+) -> Steps[FoundVault]:
+    """The vault, then at once its `ties` and the roles that its identity (object id) needs, then its Resource Guard."""
+    request = VaultRequest(protection=plan.protection, service=service)
+    vault: FoundVault = yield from run.step(ensure_vault, request, every=ROLE_PROBE_INTERVAL)
+    roles = [(ensure_role, role) for role in lacking(plan, grants(plan.protection, vault.principal))]
+    yield from run.steps(*ties, *roles, every=ROLE_PROBE_INTERVAL)
+    if plan.protection.terms.guard:
+        yield from run.step(ensure_guard, request, every=ROLE_PROBE_INTERVAL)
+    return vault

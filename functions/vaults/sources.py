@@ -1,0 +1,46 @@
+"""The data sources that a cluster names by tag get a Recovery Services vault of the cluster's own.
+
+    vault ──▶ policies, roles ──▶ for each storage account and each machine, side by side:
+                                    register   an account by the vault's identity, until its role acts
+                                    inquire    before that the vault knows none of its shares
+                                    protect    each share, found by its name; a machine at once
+
+A source that can't be taken holds up no other: in the end the run fails with the reason that its plan gave.
+"""
+
+from itertools import groupby
+
+from functions.engine.durable import Runbook, Steps
+from functions.vaults.attempts import repeat_until_clean
+from functions.vaults.building import build_vault
+from functions.vaults.source_steps import ensure_source_policy, start_inquiry, start_protecting, start_registration
+from shared.domain.errors import PermanentError
+from shared.domain.resource_id import name_of
+from shared.domain.vaults.plan import ProtectionPlan
+from shared.domain.vaults.protection import SourceRequest, VaultService, source_grants
+
+
+def protect_sources(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
+    """Protect the data sources; raises PermanentError, once the rest is protected, for those that can't be."""
+    protection = plan.protection
+    if plan.source_changes:
+        requests = [SourceRequest(protection=protection, source=source) for source in plan.sources]
+        one_of_a_kind = {request.source.policies: request for request in requests}
+        policies = [(ensure_source_policy, request) for request in one_of_a_kind.values()]
+        yield from build_vault(run, plan, VaultService.RECOVERY_SERVICES, source_grants, *policies)
+        holders = groupby(requests, key=lambda request: request.source.source_id)
+        yield from run.chains(*(_protect_in_turn(run, list(some)) for _, some in holders))
+    if plan.refused:
+        raise PermanentError("VolumesRefused", "; ".join(plan.refused))
+
+
+def _protect_in_turn(run: Runbook, requests: list[SourceRequest]) -> Steps[None]:
+    """A machine, or the shares of one account, in turn: the vault takes one change of an account at a time."""
+    first = requests[0]
+    if first.source.in_account:
+        vault = first.protection.requirements(VaultService.RECOVERY_SERVICES).label
+        refused = f"storage account {name_of(first.source.source_id)} can't be registered with {vault}"
+        yield from repeat_until_clean(run, start_registration, first, refused)
+        yield from repeat_until_clean(run, start_inquiry, first, refused)
+    for request in requests:
+        yield from repeat_until_clean(run, start_protecting, request, f"{request.source.label} isn't protected")

@@ -1,0 +1,162 @@
+"""Backup vaults (Azure Data Protection), which keep the backups of clusters, and their policy."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.adapters.azure.common import plain, read, translated
+from shared.adapters.backup.vaults import Vaults
+from shared.domain.vaults.findings import Found, FoundVault
+from shared.domain.vaults.policy import ProtectPolicy, Redundancy
+from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
+from shared.domain.vaults.release import TaggedVault
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+    from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
+    from azure.mgmt.dataprotection.models import (
+        BackupPolicy,
+        BackupVaultResource,
+        PatchResourceRequestInput,
+        ResourceGuardProxyBaseResource,
+        SecuritySettings,
+    )
+
+_AKS = "Microsoft.ContainerService/managedClusters"
+_GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
+_START = "2024-01-01T02:00:00+00:00"
+
+
+class BackupVaults(Vaults):
+    """The vaults of Azure Data Protection."""
+
+    service = VaultService.BACKUP
+
+    async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
+        """The vaults of a resource group, with their tags; none if there is no such group."""
+        from azure.core.exceptions import ResourceNotFoundError
+        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+        vaults = self.client(DataProtectionMgmtClient, subscription).backup_vaults
+        with translated(f"listing the Backup vaults of resource group {group}"):
+            try:
+                found = [vault async for vault in vaults.get_in_resource_group(group)]
+            except ResourceNotFoundError:
+                return []
+        return [TaggedVault(id=v.id or "", location=v.location or "", tags=dict(v.tags or {})) for v in found]
+
+    async def policy(self, protection: Protection) -> Found | None:
+        """The vault's backup policy."""
+        name = protection.terms.backup_policy
+        found = await read(
+            f"policy {name} of Backup vault {protection.backup_vault}",
+            self._client(protection).backup_policies.get(protection.group, protection.backup_vault, name),
+        )
+        return Found(state="Succeeded") if found else None
+
+    async def create_policy(self, protection: Protection) -> Found:
+        """Make the policy, which keeps its backups beside the cluster."""
+        from azure.mgmt.dataprotection.models import BaseBackupPolicyResource
+
+        name = protection.terms.backup_policy
+        with translated(f"creating policy {name} of Backup vault {protection.backup_vault}"):
+            await self._client(protection).backup_policies.create_or_update(
+                protection.group,
+                protection.backup_vault,
+                name,
+                BaseBackupPolicyResource(properties=_policy(protection.terms)),
+            )
+        return Found(state="Succeeded")
+
+    def _client(self, protection: Protection) -> "DataProtectionMgmtClient":
+        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+        return self.client(DataProtectionMgmtClient, protection.subscription)
+
+    def _vaults(self, protection: Protection) -> "BackupVaultsOperations":
+        return self._client(protection).backup_vaults
+
+    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> "BackupVaultResource":
+        from azure.mgmt.dataprotection import models
+
+        features = models.FeatureSettings(
+            cross_region_restore_settings=models.CrossRegionRestoreSettings(state="Disabled")
+        )
+        return models.BackupVaultResource(
+            location=protection.location,
+            tags=protection.tags,
+            identity=models.DppIdentityDetails(type="SystemAssigned"),
+            properties=models.BackupVault(
+                storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],
+                security_settings=_security(vault.terms.soft_delete, vault.terms.soft_delete_days, vault.immutability),
+                feature_settings=features,
+            ),
+        )
+
+    def _hardened(self, better: FoundVault) -> "PatchResourceRequestInput":
+        from azure.mgmt.dataprotection.models import PatchBackupVaultInput, PatchResourceRequestInput
+
+        security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
+        return PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
+
+    def _found(self, found: "BackupVaultResource", guard: str) -> FoundVault:
+        properties, security = found.properties, found.properties.security_settings
+        soft_delete = security.soft_delete_settings if security else None
+        immutability = security.immutability_settings if security else None
+        stores = [s for s in properties.storage_settings or [] if s.datastore_type == "VaultStore"]
+        return FoundVault(
+            state=plain(properties.provisioning_state),
+            principal=(found.identity and found.identity.principal_id) or "",
+            soft_delete=plain(soft_delete and soft_delete.state),
+            soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
+            immutability=plain(immutability and immutability.state),
+            redundancy=plain(stores[0].type if stores else None),
+            guard=guard,
+        )
+
+    async def _read_guard(self, protection: Protection) -> "ResourceGuardProxyBaseResource":
+        proxies = self._client(protection).dpp_resource_guard_proxy
+        return await proxies.get(protection.group, protection.backup_vault, _GUARD)
+
+    async def _write_guard(self, protection: Protection) -> None:
+        from azure.mgmt.dataprotection.models import ResourceGuardProxyBase, ResourceGuardProxyBaseResource
+
+        proxy = ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
+        await self._client(protection).dpp_resource_guard_proxy.create_or_update(
+            protection.group, protection.backup_vault, _GUARD, ResourceGuardProxyBaseResource(properties=proxy)
+        )
+
+
+def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":
+    from azure.mgmt.dataprotection import models
+
+    return models.SecuritySettings(
+        soft_delete_settings=models.SoftDeleteSettings(state=soft_delete, retention_duration_in_days=days),
+        immutability_settings=models.ImmutabilitySettings(state=immutability),
+    )
+
+
+def _policy(terms: ProtectPolicy) -> "BackupPolicy":
+    from azure.mgmt.dataprotection import models
+
+    store = models.DataStoreInfoBase(data_store_type="OperationalStore", object_type="DataStoreInfoBase")
+    default = models.TaggingCriteria(
+        is_default=True, tagging_priority=99, tag_info=models.RetentionTag(tag_name="Default")
+    )
+    hours = terms.backup_every // timedelta(hours=1)
+    every = "P1D" if hours == 24 else f"PT{hours}H"
+    taken = models.AzureBackupRule(
+        name="BackupDaily" if hours == 24 else "BackupHourly",
+        backup_parameters=models.AzureBackupParams(backup_type="Incremental"),
+        data_store=store,
+        trigger=models.ScheduleBasedTriggerContext(
+            schedule=models.BackupSchedule(repeating_time_intervals=[f"R/{_START}/{every}"], time_zone="UTC"),
+            tagging_criteria=[default],
+        ),
+    )
+    lifecycle = models.SourceLifeCycle(
+        delete_after=models.AbsoluteDeleteOption(duration=f"P{terms.keep.days}D"),
+        source_data_store=store,
+        target_data_store_copy_settings=[],
+    )
+    retention = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[lifecycle])
+    return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[taken, retention])

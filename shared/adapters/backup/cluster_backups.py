@@ -1,0 +1,157 @@
+"""Clusters in Backup vaults (Azure Data Protection): validations and the backup instance.
+
+A PUT is sent once and not followed: its outcome is what a later GET shows. A validation has nothing but its operation,
+of which only the id is kept; the signed address that the service gives isn't.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.adapters.azure.common import Management, last_segment, plain, read, translated
+from shared.adapters.backup.vaults import operation_found
+from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
+from shared.domain.vaults.protection import Protection
+
+if TYPE_CHECKING:
+    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+    from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
+    from azure.mgmt.dataprotection.models import (
+        BackupInstance,
+        BackupInstanceResource,
+        DeletedBackupInstanceResource,
+    )
+
+_AKS = "Microsoft.ContainerService/managedClusters"
+
+
+class ClusterBackups(Management):
+    """Backups of clusters. Reads give None for what isn't there."""
+
+    async def holders(self, protection: Protection) -> list[FoundInstance]:
+        """The backup instances of the cluster, in whatever vault."""
+        client = self._client(protection)
+        with translated(f"looking for backup instances of cluster {protection.cluster}"):
+            found = [i async for i in client.backup_instances_extension_routing.list(protection.cluster_id)]
+        return [_found(instance) for instance in found]
+
+    async def start_validation(self, protection: Protection) -> Validation:
+        """Ask Azure Backup whether it could protect the cluster now."""
+        from azure.mgmt.dataprotection.models import ValidateForBackupRequest
+
+        sent: list[str] = []
+        with translated(f"validating the backup of cluster {protection.cluster}"):
+            await self._instances(protection).begin_validate_for_backup(
+                *_at(protection),
+                ValidateForBackupRequest(backup_instance=_instance(protection)),
+                polling=False,
+                raw_response_hook=lambda answer: sent.append(answer.http_response.headers["Azure-AsyncOperation"]),
+            )
+        return Validation(protection=protection, operation=last_segment(sent[-1]))
+
+    async def operation(self, validation: Validation) -> FoundOperation:
+        """The operation of a validation."""
+        protection = validation.protection
+        with translated(f"reading the validation of cluster {protection.cluster}"):
+            found = await self._client(protection).operation_status_backup_vault_context.get(
+                *_at(protection), validation.operation
+            )
+        return operation_found(found.status, found.error)
+
+    async def instance(self, protection: Protection) -> FoundInstance | None:
+        """The cluster's backup instance."""
+        found = await read(
+            f"the backup instance of cluster {protection.cluster}",
+            self._instances(protection).get(*_at(protection), protection.instance),
+        )
+        return _found(found) if found else None
+
+    async def put_instance(self, protection: Protection) -> None:
+        """Ask for the backup instance, or for the policy that it should go by."""
+        from azure.mgmt.dataprotection.models import BackupInstanceResource
+
+        with translated(f"protecting cluster {protection.cluster}"):
+            await self._instances(protection).begin_create_or_update(
+                *_at(protection),
+                protection.instance,
+                BackupInstanceResource(properties=_instance(protection)),
+                polling=False,
+            )
+
+    async def instances(self, protection: Protection) -> list[str]:
+        """The names of all backup instances in the cluster's vault."""
+        with translated(f"listing the backup instances of Backup vault {protection.backup_vault}"):
+            return [i.name or "" async for i in self._instances(protection).list(*_at(protection))]
+
+    async def delete_instance(self, protection: Protection, name: str) -> None:
+        """Ask for the deletion of a backup instance, which the vault keeps soft-deleted."""
+        with translated(f"deleting backup instance {name}"):
+            await self._instances(protection).begin_delete(*_at(protection), name, polling=False)
+
+    async def soft_deleted(self, protection: Protection) -> list[SoftDeleted]:
+        """The deleted backup instances that the vault still keeps."""
+        listed = self._client(protection).deleted_backup_instances.list(*_at(protection))
+        with translated(f"listing what was deleted from Backup vault {protection.backup_vault}"):
+            return [_soft_deleted(instance) async for instance in listed]
+
+    def _instances(self, protection: Protection) -> "BackupInstancesOperations":
+        return self._client(protection).backup_instances
+
+    def _client(self, protection: Protection) -> "DataProtectionMgmtClient":
+        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+        return self.client(DataProtectionMgmtClient, protection.subscription)
+
+
+def _at(protection: Protection) -> tuple[str, str]:
+    """The cluster's vault, as the SDK's operations want it named."""
+    return protection.group, protection.backup_vault
+
+
+def _found(instance: "BackupInstanceResource") -> FoundInstance:
+    properties: Any = instance.properties
+    error = properties.protection_error_details
+    return FoundInstance(
+        id=instance.id or "",
+        state=plain(properties.provisioning_state),
+        protection=plain(properties.current_protection_state),
+        policy=properties.policy_info.policy_id,
+        message=f"{error.code}: {error.message}" if error else "",
+    )
+
+
+def _soft_deleted(instance: "DeletedBackupInstanceResource") -> SoftDeleted:
+    info = instance.properties and instance.properties.deletion_info
+    until = (info and info.scheduled_purge_time) or ""
+    return SoftDeleted(name=instance.name or "", until=datetime.fromisoformat(until) if until else None)
+
+
+def _instance(protection: Protection) -> "BackupInstance":
+    from azure.mgmt.dataprotection import models
+
+    source: dict[str, Any] = {
+        "datasource_type": _AKS,
+        "resource_type": "Microsoft.ContainerService/managedclusters",
+        "resource_id": protection.cluster_id,
+        "resource_uri": protection.cluster_id,
+        "resource_name": protection.cluster,
+        "resource_location": protection.location,
+    }
+    parameters = models.PolicyParameters(
+        data_store_parameters_list=[
+            models.AzureOperationalStoreParameters(
+                data_store_type="OperationalStore", resource_group_id=protection.snapshot_group_id
+            )
+        ],
+        backup_datasource_parameters_list=[
+            models.KubernetesClusterBackupDatasourceParameters(
+                snapshot_volumes=True, include_cluster_scope_resources=True
+            )
+        ],
+    )
+    return models.BackupInstance(
+        object_type="BackupInstance",
+        friendly_name=f"{protection.cluster}/{protection.cluster}",
+        data_source_info=models.Datasource(object_type="Datasource", **source),
+        data_source_set_info=models.DatasourceSet(object_type="DatasourceSet", **source),
+        policy_info=models.PolicyInfo(policy_id=protection.policy_id, policy_parameters=parameters),
+    )

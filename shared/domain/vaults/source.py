@@ -1,0 +1,86 @@
+"""A data source: something besides itself that a cluster names by tag, and that a Recovery Services vault protects.
+
+Each kind has a module of its own, which says all that is particular to it; a new one stands in `sources.DataSource`.
+"""
+
+from abc import abstractmethod
+from datetime import datetime
+from typing import ClassVar, NamedTuple, Self
+
+import msgspec
+
+from shared.domain.cluster import Cluster
+from shared.domain.resource_id import ResourceId, same
+from shared.domain.vaults.policy import ProtectPolicy
+
+
+class JobNames(NamedTuple):
+    """What a backup job says of what it has backed up; empty where it says nothing."""
+
+    name: str
+    account: str
+    container: str
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every kind of data source has, and answers."""
+
+    cluster_tag: ClassVar[str]  # the cluster's tag that names it
+    form: ClassVar[str]  # what that tag lists
+    policies: ClassVar[str]  # what the names of its backup policies begin with
+    roles: ClassVar[tuple[str, ...]] = ()  # what the vault's identity needs on `source_id`
+    in_account: ClassVar[bool] = False  # whether its account is registered, and looked through, before it is protected
+
+    source_id: str  # resource id of the storage account of a share, or of the machine
+    name: str
+
+    @property
+    def group(self) -> str:
+        return ResourceId(self.source_id).group
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What messages call it; of what one cluster names, no two have the same."""
+
+    @classmethod
+    @abstractmethod
+    def named(cls, cluster: Cluster, text: str) -> Self | None:
+        """What the text in the cluster's tag names, None if it names nothing."""
+
+    @classmethod
+    @abstractmethod
+    def label_in_job(cls, job: JobNames) -> str:
+        """The label of the source that a backup job names, empty if it is none of this kind."""
+
+    @abstractmethod
+    def unfit(self, terms: ProtectPolicy) -> str:
+        """Why the terms don't suit this kind, empty if they do."""
+
+    def policy(self, terms: ProtectPolicy) -> str:
+        """The name of its backup policy, which says what is in it."""
+        return f"{self.policies}-{terms.backup_policy}"
+
+    def protected_by(self, item: "FoundItem") -> bool:
+        """Whether the item is this source's."""
+        return same(item.source_id, self.source_id)
+
+
+class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Recovery Services vault protects."""
+
+    id: str
+    source_id: str  # resource id of the storage account of a share, or of the machine
+    name: str
+    state: str  # Azure Backup's protection state
+    policy: str  # resource id
+    deleted: bool  # only kept until it can't be brought back
+    until: datetime | None = None  # when that is, in UTC; None if the service doesn't say
+
+
+class SourceCandidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a source that the vault doesn't protect."""
+
+    exists: bool
+    region: str = ""
+    vault: str = ""  # resource id of the vault that holds it or its account, empty where none does

@@ -1,0 +1,86 @@
+"""The data sources that a cluster names by tags, and whether its Recovery Services vault can take them.
+
+Rules:
+- A tag's value has 256 characters (Azure Resource Manager docs): `meshward:files-2`, `meshward:files-3`, … go on with
+  the list. What isn't of the kind's form refuses the whole tag.
+- A source that is protected by nobody is taken; one that was stopped or deleted from backup, by whomever, isn't taken
+  up again. What is no longer named stays protected.
+- An item says IRPending long after its first backup: protected is what isn't stopped.
+- Terms that don't suit a kind are refused.
+"""
+
+import re
+from collections.abc import Iterator
+
+from shared.domain.cluster import Cluster
+from shared.domain.errors import PermanentError, shown
+from shared.domain.resource_id import folded, same
+from shared.domain.vaults.machines import VirtualMachine
+from shared.domain.vaults.policy import ProtectPolicy
+from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.source import FoundItem, JobNames, SourceCandidate
+
+type DataSource = FileShare | VirtualMachine
+
+KINDS: tuple[type[DataSource], ...] = (FileShare, VirtualMachine)
+
+
+def sources_of(cluster: Cluster) -> tuple[DataSource, ...]:
+    """What the cluster's tags name, in order; raises PermanentError "BadTag" for what names nothing."""
+    found = [source for kind in KINDS for source in _named(cluster, kind)]
+    once = {folded(source.label): source for source in sorted(found, key=_by_label, reverse=True)}
+    return tuple(sorted(once.values(), key=_by_label))
+
+
+def _by_label(source: DataSource) -> str:
+    return source.label
+
+
+def _named(cluster: Cluster, kind: type[DataSource]) -> Iterator[DataSource]:
+    for tag, value in cluster.tags.items():
+        if re.fullmatch(rf"{kind.cluster_tag}(-[0-9]+)?", tag.lower()):
+            for text in filter(None, map(str.strip, value.split(","))):
+                source = kind.named(cluster, text)
+                if source is None:
+                    why = f"tag {kind.cluster_tag} of cluster {cluster.name} names {shown(text)!r}"
+                    raise PermanentError("BadTag", f"{why}; it lists {kind.form}, separated by commas")
+                yield source
+
+
+def label_in_job(job: JobNames) -> str:
+    """The label of the data source that a backup job names, empty if it names none."""
+    return next(filter(None, (kind.label_in_job(job) for kind in KINDS)), "")
+
+
+def refusal(
+    source: DataSource,
+    item: FoundItem | None,
+    candidate: SourceCandidate | None,
+    vault: str,
+    region: str,
+    terms: ProtectPolicy,
+) -> str:
+    """Why it can't be taken into the vault (resource id) of this region, and what to do; empty if it can.
+
+    `item` is it in the vault, `candidate` it outside of the vault.
+    """
+    if item is not None:
+        return ended(item)
+    if why := source.unfit(terms):
+        return why
+    if candidate is None or not candidate.exists:
+        return f"it doesn't exist; correct the tag {source.cluster_tag}"
+    if candidate.vault and not same(candidate.vault, vault):
+        return f"{candidate.vault} holds it, or its storage account; Azure allows one vault only: unregister it there"
+    if candidate.region != region:
+        return f"it is in {candidate.region}, and the vault in {region}; a vault protects only its own region"
+    return ""
+
+
+def ended(item: FoundItem) -> str:
+    """How somebody has ended an item's protection, and what to do; empty if nobody has."""
+    if item.deleted:
+        return "its backup was deleted and is kept for some days; undelete it, or wait until it is gone"
+    if item.state == "ProtectionStopped":
+        return "its protection was stopped; resume it, or remove it from the tag"
+    return ""

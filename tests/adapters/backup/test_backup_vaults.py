@@ -1,0 +1,69 @@
+"""Backup vaults, asked of the simulated Azure by the real SDK client."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from local.cloud.world import World
+from shared.adapters.backup.backup_vaults import BackupVaults
+from shared.domain.errors import PermanentError
+from shared.domain.vaults.findings import at_least, require_strong, weaknesses
+from shared.domain.vaults.protection import Protection, VaultService
+from tests.worlds import sdk
+from tests.worlds.accounts import with_vault
+from tests.worlds.settings import settings
+
+
+@pytest.fixture
+async def vaults(world: World) -> AsyncIterator[BackupVaults]:
+    vaults = BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    yield vaults
+    await vaults.close()
+
+
+async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, protection: Protection) -> None:
+    assert await vaults.vault(protection) is None
+    assert await vaults.policy(protection) is None
+
+
+async def test_a_new_vault_is_as_strong_as_wanted(world: World, vaults: BackupVaults, protection: Protection) -> None:
+    vault = await with_vault(world, vaults, protection)
+    assert require_strong(protection.requirements(VaultService.BACKUP), vault) is vault
+    assert weaknesses(protection.requirements(VaultService.BACKUP), vault) == []
+    assert (vault.soft_delete, vault.immutability, vault.redundancy) == ("On", "Unlocked", "GeoRedundant")
+    features = world.arm.resources[protection.backup_vault_id.lower()]["properties"]["featureSettings"]
+    assert features["crossRegionRestoreSettings"]["state"] == "Disabled"
+
+
+async def test_a_region_without_geo_redundancy_is_refused_and_not_served_weaker(
+    world: World, vaults: BackupVaults, protection: Protection
+) -> None:
+    world.resource_groups.add(protection.group)
+    world.backup_vaults.unsupported_redundancy.add("GeoRedundant")
+    with pytest.raises(PermanentError, match=r"StorageType.*GeoRedundant isn't supported"):
+        await vaults.create_vault(protection, "GeoRedundant")
+    assert await vaults.vault(protection) is None
+
+
+async def test_a_vault_that_somebody_weakened_can_be_hardened_again(
+    world: World, vaults: BackupVaults, protection: Protection
+) -> None:
+    await with_vault(world, vaults, protection)
+    held = world.arm.resources[protection.backup_vault_id.lower()]["properties"]["securitySettings"]
+    held["softDeleteSettings"] = {"state": "Off", "retentionDurationInDays": 30.0}
+    weak = await vaults.vault(protection)
+    assert weak is not None
+    await vaults.harden_vault(protection, at_least(protection.requirements(VaultService.BACKUP), weak))
+    vault = await vaults.vault(protection)
+    assert vault is not None
+    assert (vault.soft_delete, vault.soft_delete_days) == ("On", 30)
+
+
+async def test_the_policy_backs_up_daily_and_keeps_a_week(
+    world: World, vaults: BackupVaults, protection: Protection
+) -> None:
+    await with_vault(world, vaults, protection)
+    assert await vaults.policy(protection) is not None
+    backup, kept = world.arm.resources[protection.policy_id.lower()]["properties"]["policyRules"]
+    assert backup["trigger"]["schedule"]["repeatingTimeIntervals"] == ["R/2024-01-01T02:00:00+00:00/P1D"]
+    assert kept["lifecycles"][0]["deleteAfter"]["duration"] == "P7D"

@@ -1,0 +1,124 @@
+"""Clusters on their way into a Backup vault, asked of the simulated Azure by the real SDK client."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from local.cloud.world import World
+from shared.adapters.azure.resources import AzureResources
+from shared.adapters.backup.backup_vaults import BackupVaults
+from shared.adapters.backup.cluster_backups import ClusterBackups
+from shared.domain.errors import NotConverged, PermanentError, TemporaryError
+from shared.domain.vaults.findings import Validation, concluded, require_protected, require_unclaimed
+from shared.domain.vaults.protection import Protection, grants
+from tests.worlds import sdk
+from tests.worlds.accounts import with_account, with_vault
+from tests.worlds.settings import settings
+
+MINUTES = timedelta(minutes=5)
+
+
+@pytest.fixture
+async def vaults(world: World) -> AsyncIterator[BackupVaults]:
+    vaults = BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    yield vaults
+    await vaults.close()
+
+
+@pytest.fixture
+async def backups(world: World) -> AsyncIterator[ClusterBackups]:
+    backups = ClusterBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    yield backups
+    await backups.close()
+
+
+async def ready(world: World, resources: AzureResources, vaults: BackupVaults, protection: Protection) -> None:
+    """Everything that Azure Backup asks for, but the roles' effect."""
+    await with_account(world, resources, protection)
+    await resources.create_group(protection, protection.snapshot_group)
+    await resources.create_container(protection)
+    await resources.create_extension(protection, "https://blobs/")
+    vault = await with_vault(world, vaults, protection)
+    await resources.create_trusted_access(protection)
+    await world.clock.advance(MINUTES)
+    extension = await resources.extension(protection)
+    assert extension is not None
+    for grant in grants(protection, vault.principal, extension.principal):
+        await resources.grant(grant)
+
+
+async def test_nothing_is_found_where_nothing_is(backups: ClusterBackups, protection: Protection) -> None:
+    assert await backups.instance(protection) is None
+    assert await backups.holders(protection) == []
+
+
+async def test_a_validation_is_followed_by_its_id_alone(
+    world: World, resources: AzureResources, vaults: BackupVaults, backups: ClusterBackups, protection: Protection
+) -> None:
+    await ready(world, resources, vaults, protection)
+    await world.clock.advance(MINUTES)
+    validation = await backups.start_validation(protection)
+    assert len(validation.operation) < 200
+    with pytest.raises(NotConverged, match="UnderWay"):
+        concluded("it", await backups.operation(validation))
+    await world.clock.advance(MINUTES)
+    assert concluded("it", await backups.operation(validation)).code == ""
+
+
+async def test_a_role_that_doesnt_act_yet_shows_in_the_validation(
+    world: World, resources: AzureResources, vaults: BackupVaults, backups: ClusterBackups, protection: Protection
+) -> None:
+    world.roles.lag = timedelta(minutes=20).total_seconds()
+    await ready(world, resources, vaults, protection)
+    validation = await backups.start_validation(protection)
+    await world.clock.advance(MINUTES)
+    finding = concluded("it", await backups.operation(validation))
+    assert finding.code == "KubernetesBackupListExtensionsError"
+    assert "lacks the role" in finding.message
+
+
+async def test_an_operation_that_nobody_knows_is_worth_another_try(
+    world: World, vaults: BackupVaults, backups: ClusterBackups, protection: Protection
+) -> None:
+    await with_vault(world, vaults, protection)
+    with pytest.raises(TemporaryError):
+        await backups.operation(Validation(protection=protection, operation="unknown=="))
+
+
+async def test_an_instance_ends_up_protected(
+    world: World, resources: AzureResources, vaults: BackupVaults, backups: ClusterBackups, protection: Protection
+) -> None:
+    await ready(world, resources, vaults, protection)
+    await world.clock.advance(MINUTES)
+    await backups.put_instance(protection)
+    with pytest.raises(NotConverged):
+        require_protected(protection, await backups.instance(protection))
+    await world.clock.advance(MINUTES)
+    instance = require_protected(protection, await backups.instance(protection))
+    assert (instance.id, instance.policy) == (protection.instance_id, protection.policy_id)
+    assert await backups.holders(protection) == [instance]
+    held = world.arm.resources[protection.instance_id.lower()]["properties"]
+    assert held["dataSourceInfo"]["resourceID"] == protection.cluster_id
+
+
+async def test_a_protection_that_somebody_stopped_is_told(
+    world: World, resources: AzureResources, vaults: BackupVaults, backups: ClusterBackups, protection: Protection
+) -> None:
+    await ready(world, resources, vaults, protection)
+    await world.clock.advance(MINUTES)
+    await backups.put_instance(protection)
+    await world.clock.advance(MINUTES)
+    held = world.arm.resources[protection.instance_id.lower()]["properties"]
+    held.update(currentProtectionState="ProtectionStopped", protectionStatus={"status": "ProtectionStopped"})
+    with pytest.raises(PermanentError, match="ProtectionStopped"):
+        require_protected(protection, await backups.instance(protection))
+
+
+async def test_a_cluster_that_another_vault_holds_is_seen(
+    world: World, backups: ClusterBackups, protection: Protection
+) -> None:
+    world.backup_vaults.protect("aks-new", vault="bv-old")
+    holders = await backups.holders(protection)
+    with pytest.raises(PermanentError, match=r"ProtectedElsewhere.*bv-old"):
+        require_unclaimed(protection, holders)

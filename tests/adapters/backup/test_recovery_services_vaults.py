@@ -1,0 +1,92 @@
+"""Recovery Services vaults and their policies, asked of the simulated Azure by the real SDK clients."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from local.cloud.wire import InjectedFault, Reply
+from local.cloud.world import World
+from shared.adapters.backup.machine_backups import MachineBackups
+from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
+from shared.adapters.backup.share_backups import ShareBackups
+from shared.adapters.backup.source_backups import SourceBackups
+from shared.domain.errors import TemporaryError
+from shared.domain.vaults.findings import FoundVault
+from shared.domain.vaults.protection import Protection
+from tests.worlds import sdk
+from tests.worlds.settings import settings
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def vaults(world: World) -> AsyncIterator[RecoveryServicesVaults]:
+    vaults = RecoveryServicesVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    world.resource_groups.add("rg-backup")
+    yield vaults
+    await vaults.close()
+
+
+async def made(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> FoundVault:
+    await vaults.create_vault(protection, protection.terms.redundancy)
+    await world.clock.advance(MINUTE)
+    vault = await vaults.vault(protection)
+    assert vault
+    return vault
+
+
+async def test_nothing_is_found_where_nothing_is(vaults: RecoveryServicesVaults, protection: Protection) -> None:
+    assert await vaults.vault(protection) is None
+
+
+async def test_a_new_vault_is_as_hard_as_wanted_in_the_words_of_backup_vaults(
+    world: World, vaults: RecoveryServicesVaults, protection: Protection
+) -> None:
+    vault, terms = await made(world, vaults, protection), protection.terms
+    assert (vault.soft_delete, vault.soft_delete_days) == (terms.soft_delete, terms.soft_delete_days)
+    assert (vault.immutability, vault.redundancy) == (
+        protection.requirements(vaults.service).immutability,
+        terms.redundancy,
+    )
+    assert (vault.state, vault.public, bool(vault.principal)) == ("Succeeded", True, True)
+
+
+async def test_a_vault_is_hardened_in_place(
+    world: World, vaults: RecoveryServicesVaults, protection: Protection
+) -> None:
+    vault = await made(world, vaults, protection)
+    better = msgspec.structs.replace(vault, soft_delete="AlwaysOn", soft_delete_days=30, public=False)
+    await vaults.harden_vault(protection, better)
+    await world.clock.advance(MINUTE)
+    assert await vaults.vault(protection) == better
+
+
+@pytest.mark.parametrize("kind", [ShareBackups, MachineBackups])
+async def test_a_policy_is_there_once_it_is_made(
+    world: World, vaults: RecoveryServicesVaults, protection: Protection, kind: type[SourceBackups]
+) -> None:
+    await made(world, vaults, protection)
+    assert await vaults.policy(protection, "daily") is None
+    backups = kind(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    await vaults.create_policy(protection, "daily", backups.policy(protection.terms))
+    found = await vaults.policy(protection, "daily")
+    assert found
+    assert found.state == "Succeeded"
+
+
+async def test_an_empty_vault_is_deleted(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> None:
+    await made(world, vaults, protection)
+    await vaults.delete_vault(protection)
+    await world.clock.advance(MINUTE)
+    assert await vaults.vault(protection) is None
+
+
+async def test_a_throttled_read_says_when_to_come_back(
+    world: World, vaults: RecoveryServicesVaults, protection: Protection
+) -> None:
+    world.wire.inject(InjectedFault(on="GET", kind="answer", reply=Reply(status=429, headers={"Retry-After": "17"})))
+    with pytest.raises(TemporaryError, match="reading Recovery Services vault rsv-aks-new") as caught:
+        await vaults.vault(protection)
+    assert caught.value.retry_after == 17
