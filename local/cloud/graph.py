@@ -30,6 +30,8 @@ class Graph:
             Route("PATCH", one, self._update),
             Route("GET", f"{one}/appRoleAssignedTo", self._assigned),
             Route("POST", f"{one}/appRoleAssignedTo", self._assign),
+            Route("DELETE", one, self._delete),
+            Route("POST", f"{_ROOT}/directoryObjects/getByIds", self._known),
         ]
         wire.mount(routes, guard=self._guard)
 
@@ -80,6 +82,17 @@ class Graph:
             if principal["appId"] == found["appId"] and "appRoles" in call.body:
                 principal["appRoles"] = call.body["appRoles"]
         return Reply(status=204)
+
+    def _delete(self, call: Call) -> Reply:
+        removed = self.objects[call.params["collection"].lower()].pop(call.params["id"], {})
+        principals = self.objects["serviceprincipals"]
+        for id in [id for id, each in principals.items() if each["appId"] == removed.get("appId")]:
+            del principals[id]
+        return Reply(status=204)
+
+    def _known(self, call: Call) -> Reply:
+        known = {each.object_id for each in self._entra.principals.values()}
+        return Reply(body={"value": [{"id": id} for id in call.body["ids"] if id in known]})
 
     def _assigned(self, call: Call) -> Reply:
         here = [each for each in self.objects["assigned"].values() if each["resourceId"] == call.params["id"]]

@@ -38,6 +38,14 @@ class Deployer:
         assert child.returncode == expect, told[-4000:]
         return told
 
+    async def deploy(self, **environ: str) -> str:
+        """`make deploy` of a package that is built; `make package` tries to build one."""
+        return await self.run("infra/deploy.sh", **environ)
+
+    def program(self, name: str, lines: str) -> None:
+        """A program on the path."""
+        _program(Path(self.environ["PATH"].partition(":")[0]) / name, lines)
+
 
 def _program(path: Path, line: str) -> None:
     path.write_text(f"#!/bin/sh\n{line}\n")
@@ -45,7 +53,8 @@ def _program(path: Path, line: str) -> None:
 
 
 def environment(stage: Stage, folder: Path) -> dict[str, str]:
-    authority, tools = folder / "ca.pem", folder / "tools"
+    authority, tools, package = folder / "ca.pem", folder / "tools", folder / "meshward.zip"
+    package.write_bytes(b"a package")
     authority.write_bytes(stage.world.wire.ca_pem)
     tools.mkdir()
     _program(tools / "bicep", f'PYTHONPATH="{APP}" exec "{sys.executable}" -m tests.azure.bicep "$@"')
@@ -65,6 +74,8 @@ def environment(stage: Stage, folder: Path) -> dict[str, str]:
         "AZURE_BICEP_CHECK_VERSION": "false",
         "AZURE_ENV_NAME": "meshward",
         "AZURE_LOCATION": "westeurope",
+        "MESHWARD_AUDIENCE": "meshward",
+        "MESHWARD_PACKAGE": str(package),
     } | {name: os.environ[name] for name in ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE") if name in os.environ}
 
 

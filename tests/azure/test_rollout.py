@@ -1,11 +1,5 @@
 """The rollout scripts, run by the real `az` against the simulated cloud."""
 
-import json
-import re
-from pathlib import Path
-
-import pytest
-
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.entra import TENANT
 from local.one_deploy import GONE
@@ -14,7 +8,6 @@ from shared.domain.selftest import PROVIDERS
 from tests.azure.deployer import Deployer
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
 
 
 async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer: Deployer) -> None:
@@ -41,66 +34,14 @@ async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer
     assert "there is no role king" in await deployer.run("infra/entra.sh", "assign", "king", "x", expect=1)
 
 
-async def rolled_out(deployer: Deployer, package: Path, **environ: str) -> tuple[dict[str, str], str]:
-    for topic in deployer.stage.world.arm.of_type("Microsoft.EventGrid/systemTopics"):
-        if topic["id"].partition("/providers/")[0].endswith("/rg-events"):  # the stage's own has no identity
-            deployer.stage.world.arm.remove(topic["id"])
-    """The steps of infra/deploy.sh but for the build of the package, which `make package` tries; what they made."""
-    given = {"MESHWARD_AUDIENCE": "meshward", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION, **environ}
-    told = await deployer.run("infra/provision.sh", expect=0, **given)
-    made = dict(re.findall(r"^(AZURE_RESOURCE_GROUP|FUNCTION_APP)=(.+)$", told, re.MULTILINE))
-    await deployer.run("infra/publish.sh", str(package), expect=0, **made)
-    return made, await deployer.run("infra/after-code.sh", expect=0, **made, **environ)
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    (tmp_path / "meshward.zip").write_bytes(b"a package")
-    return tmp_path / "meshward.zip"
-
-
-async def test_each_step_of_the_rollout_may_be_repeated_also_after_the_lock(deployer: Deployer, package: Path) -> None:
-    world, scm = deployer.stage.world, deployer.rollout.scm
-    for each in (PROVIDERS[0], "Microsoft.Web"):
-        world.providers.unregister(SUBSCRIPTION, each)
-    _, told = await rolled_out(deployer, package)
-    assert "doesn't act yet; subscribing again" in told
-    assert world.providers.states == {}
-    assert [upload["RemoteBuild"] for upload in scm.uploads] == ["false"]
-    resources = dict(world.arm.resources)
-    assert len([each for each in resources.values() if each["type"].endswith("/eventSubscriptions")]) == 4
-    (policy,) = world.arm.of_type(POLICY)
-    assert "state" not in policy["properties"]
-    await rolled_out(deployer, package, LOCK="yes")
-    await rolled_out(deployer, package, LOCK="yes", MESHWARD_EVIDENCE_DAYS="400")
-    held = world.arm.resources[policy["id"].lower()]["properties"]
-    assert held == {"state": "Locked", "immutabilityPeriodSinceCreationInDays": 400}
-    assert world.arm.resources.keys() == resources.keys()
-    told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward", MESHWARD_EVIDENCE_DAYS="30", expect=1)
-    assert "is locked for 400 days: it can't be 30" in told
-
-
-async def test_two_installations_look_after_one_fleet(deployer: Deployer, package: Path) -> None:
-    world = deployer.stage.world
-    await rolled_out(deployer, package)
-    first = {id: json.dumps(resource) for id, resource in world.arm.resources.items()}
-    made, _ = await rolled_out(deployer, package, AZURE_ENV_NAME="Other_One")
-    assert made["AZURE_RESOURCE_GROUP"] == "rg-other-one"
-    changed = [world.arm.resources[id]["type"] for id, was in first.items() if json.dumps(world.arm.find(id)) != was]
-    assert changed == []
-    clusters = [id for id in world.arm.resources if id.endswith("-on-cluster-event")]
-    assert len({id.rpartition("/")[2] for id in clusters}) == 2
-    assert len({id.partition("/eventsubscriptions/")[0] for id in clusters}) == 1
-
-
 async def test_a_name_that_resources_cannot_have_is_refused(deployer: Deployer) -> None:
     for name in ("a", "my--mesh", "mesh-", "1mesh", "thirteenchars", "mésh"):
-        told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward", AZURE_ENV_NAME=name, expect=1)
+        told = await deployer.run("infra/provision.sh", AZURE_ENV_NAME=name, expect=1)
         assert "2 to 12 letters" in told
 
 
 async def test_a_compiler_that_is_too_old_is_refused(deployer: Deployer) -> None:
-    told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="a", STAND_IN_VERSION="0.9.1", expect=1)
+    told = await deployer.run("infra/provision.sh", STAND_IN_VERSION="0.9.1", expect=1)
     assert "Bicep 0.9.1 is too old" in told
 
 
@@ -108,7 +49,7 @@ ENDS = [(4, ""), (-1, "was cancelled"), (4, ""), (3, "failed"), (GONE, ""), (5, 
 
 
 async def test_the_package_is_published_when_this_deployment_ends_well_whatever_the_one_before_did(
-    deployer: Deployer, package: Path
+    deployer: Deployer,
 ) -> None:
     scm, group = deployer.rollout.scm, f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web"
     plan = {"id": f"{group}/serverfarms/plan", "name": "plan", "type": "Microsoft.Web/serverfarms"}
@@ -118,17 +59,21 @@ async def test_the_package_is_published_when_this_deployment_ends_well_whatever_
     where = {"AZURE_RESOURCE_GROUP": "rg", "FUNCTION_APP": "app"}
     for uploads, (ends, said) in enumerate(ENDS, 1):
         scm.ends = ends
-        told = await deployer.run("infra/publish.sh", str(package), expect=1 if said else 0, **where)
+        told = await deployer.run(
+            "infra/publish.sh", deployer.environ["MESHWARD_PACKAGE"], expect=1 if said else 0, **where
+        )
         assert said in told
         assert len(scm.uploads) == uploads
 
 
-async def test_a_deleted_vault_is_recovered(deployer: Deployer) -> None:
+async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deployer: Deployer) -> None:
     id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward/providers/Microsoft.KeyVault/vaults/kv-x"
-    deployer.rollout.deleted_vaults.append({"name": "kv-x", "properties": {"vaultId": id}})
-    await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward")
+    deleted = {"name": "kv-x", "properties": {"vaultId": id, "location": "northeurope"}}
+    deployer.rollout.deployments.deleted_vaults.append(deleted)
+    await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe")
     (vault,) = deployer.stage.world.arm.of_type("Microsoft.KeyVault/vaults")
-    assert vault["properties"]["createMode"] == "recover"
+    assert vault["properties"]["createMode"] == "default"
+    assert [name for name in deployer.rollout.deployments.made] == ["meshward-meshward-westeurope"]
 
 
 async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deployer) -> None:

@@ -1,0 +1,93 @@
+#!/bin/sh
+# What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>, and what a removal leaves as
+# lines of "stays" TAB <text>. Changes nothing. Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS as the rollout did.
+set -eu
+cd "$(dirname "$0")"
+: "${AZURE_ENV_NAME:?names the installation}"
+name="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
+ours="$name-[a-z0-9]{6}" # what names of resources end in
+home="$(az account show --query id --output tsv)"
+fleet="$(printf '%s\n' "$home" $(echo "${MESHWARD_SUBSCRIPTION_IDS:-}" | tr , ' ') | sort -u)"
+entra_name="${MESHWARD_APP_NAME:-meshward}"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+
+tab="$(printf '\t')"
+say() { sed "s|^|$1$tab|"; } # lines of standard input, as <what>
+those() { grep -Ei "$1" || true; }
+tsv() { az "$@" --output tsv; }
+
+at_home() { # the app and its identities, and evidence that can't be removed yet
+  : >"$work/identities"
+  echo - >"$work/kept"
+  [ "$(tsv group exists --subscription "$home" --name "rg-$name")" = true ] || return 0
+  tsv identity list --subscription "$home" --resource-group "rg-$name" --query "[].principalId" >"$work/identities"
+  tsv resource list --subscription "$home" --resource-group "rg-$name" --query "[].id" >"$work/resources"
+  those "/sites/func-$ours$" <"$work/resources" | say app
+  those "/vaults/kv-$ours" <"$work/resources" |
+    sed 's|$|, soft-deleted for 90 days, with its keys: the same name deployed again gets it back|' | say stays
+  [ "$(AZURE_RESOURCE_GROUP="rg-$name" ./evidence.sh state)" = Locked ] || return 0
+  echo "the storage account with the evidence in rg-$name: it is locked" | say stays
+  [ "$(grep -Eivc '/storageAccounts/st[a-z0-9]+s$' "$work/resources")" != 0 ] || echo "rg-$name" >"$work/kept"
+}
+
+topic() { # the system topic of a subscription can be somebody else's, and others can have subscribed to ours
+  id="$(tsv eventgrid system-topic list --subscription "$1" --query "[?source=='/subscriptions/$1'].id | [0]")"
+  [ -n "$id" ] || return 0
+  group="$(echo "$id" | cut -d / -f 5)"
+  tsv eventgrid system-topic event-subscription list --subscription "$1" --resource-group "$group" \
+    --system-topic-name "${id##*/}" --query "[].id" >"$work/subscribed"
+  theirs="$(grep -Eivc "/$ours-on-[a-z-]+$" "$work/subscribed" || true)"
+  if echo "$group" | grep -Eiqx "rg-$ours-events"; then
+    [ "$theirs" != 0 ] || return 0 # it goes with its group
+    echo "$group" >>"$work/kept"
+    echo "$id, to which $theirs others have subscribed" | say stays
+  fi
+  those "/$ours-on-[a-z-]+$" <"$work/subscribed" | say subscription
+  tsv resource list --subscription "$1" --resource-group "$group" --query "[].id" >"$work/resources"
+  those "/metricAlerts/alert-$ours-dead-letters-" <"$work/resources" | say alert
+  those "/actionGroups/ag-$ours$" <"$work/resources" | say actions
+}
+
+roles() { # assignments of our identities, and of those that somebody removed by hand; definitions that nobody holds then
+  tsv role definition list --subscription "$1" --custom-role-only \
+    --query "[?starts_with(roleName, 'Meshward ')].[id, name]" >"$work/definitions"
+  tsv role assignment list --all --subscription "$1" --fill-principal-name false --fill-role-definition-name false \
+    --query "[].[principalId, id, roleDefinitionId]" >"$work/assignments"
+  cut -f 2 "$work/definitions" | those . | grep -Ff - "$work/assignments" | cut -f 1 | sort -u >"$work/holders" || true
+  unknown <"$work/holders" | sort -u - "$work/identities" >"$work/ours"
+  those . <"$work/ours" | grep -Ff - "$work/assignments" | cut -f 2 | say assignment || true
+  if [ -n "$(grep -vxFf "$work/ours" "$work/holders")" ]; then
+    echo "the roles \"Meshward ...\" in $1, which others hold" | say stays
+  else
+    cut -f 1 "$work/definitions" | say role
+  fi
+}
+
+unknown() { # of the object ids on standard input, those that Entra ID doesn't know any more
+  asked="$(cat)"
+  [ -n "$asked" ] || return 0
+  graph="$(tsv cloud show --query endpoints.microsoftGraphResourceId)"
+  if tsv rest --method POST --resource "$graph" --url "${graph%/}/v1.0/directoryObjects/getByIds" --query "value[].id" \
+    --body "{\"ids\": [$(echo "$asked" | sed 's/.*/"&"/' | paste -sd , -)]}" >"$work/known"; then
+    echo "$asked" | grep -vixFf "$work/known" || true
+  else
+    echo "Entra ID doesn't say which identities are gone, so what these left behind isn't found" >&2
+  fi
+}
+
+in_subscription() {
+  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/(rg-$name|rg-$ours-events)/" | say lock
+  topic "$1"
+  roles "$1"
+  tsv group list --subscription "$1" --query "[].name" >"$work/groups"
+  those "^(rg-$name|rg-$ours-events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
+    sed "s|^|/subscriptions/$1/resourceGroups/|" | say group
+  those "^rg-$name-backup$" <"$work/groups" | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
+  tsv deployment sub list --subscription "$1" --query "[].id" |
+    those "/deployments/(meshward-$name-[a-z0-9]+|func-$ours-events(-[a-z0-9]+)?)$" | say deployment
+}
+
+at_home
+for each in $fleet; do in_subscription "$each"; done
+tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" | say registration
