@@ -85,7 +85,7 @@ in_subscription() {
     sed "s|^|/subscriptions/$1/resourceGroups/|" | say group
   those "^rg-$name-backup$" <"$work/groups" | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
   tsv deployment sub list --subscription "$1" --query "[].id" |
-    those "/deployments/(meshward-$name-[a-z0-9]+|func-$ours-events(-[a-z0-9]+)?)$" | say deployment
+    those "/deployments/(meshward-$name-[a-z0-9]+|$AZURE_ENV_NAME-[0-9]+|func-$ours-events(-[a-z0-9]+)?)$" | say deployment
 }
 
 at_home

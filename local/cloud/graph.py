@@ -35,6 +35,19 @@ class Graph:
         ]
         wire.mount(routes, guard=self._guard)
 
+    def registered(self, resource: str) -> tuple[Object | None, Object | None]:
+        """The application that is known by an app id or an identifier URI, and its service principal."""
+        known = self.objects["applications"].values()
+        app = next((each for each in known if resource in (each["appId"], *each.get("identifierUris", []))), None)
+        services = self.objects["serviceprincipals"].values()
+        return app, next((each for each in services if app and each["appId"] == app["appId"]), None)
+
+    def roles(self, service: Object, principal_id: str) -> list[str]:
+        """The values of a service's app roles that are assigned to somebody, by object id."""
+        assigned = [each for each in self.objects["assigned"].values() if each["resourceId"] == service["id"]]
+        held = {each["appRoleId"] for each in assigned if each["principalId"] == principal_id}
+        return [role["value"] for role in service["appRoles"] if role["id"] in held]
+
     def _guard(self, call: Call) -> Reply | None:
         audience = f"{self._wire.url}/graph"
         if any(self._entra.caller(call, audience=audience + end) for end in ("", "/")):

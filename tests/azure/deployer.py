@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +20,22 @@ AZ = APP / ".cache" / "az" / "bin"
 
 @dataclass
 class Deployer:
-    """Somebody with `az`, in the simulated cloud. `run` gives what a command prints, and fails as it does."""
+    """Somebody with `az`, in the simulated cloud."""
 
     stage: Stage
     rollout: Rollout
     graph: Graph
     environ: dict[str, str]
 
-    async def run(self, *command: str, expect: int = 0, **environ: str) -> str:
+    async def run(self, *command: str, **environ: str) -> str:
+        """What a command prints that does what it is to do."""
+        return await self._exits(0, command, environ)
+
+    async def refused(self, *command: str, **environ: str) -> str:
+        """What a command prints that exits with 1."""
+        return await self._exits(1, command, environ)
+
+    async def _exits(self, expected: int, command: Sequence[str], environ: Mapping[str, str]) -> str:
         child = await asyncio.create_subprocess_exec(
             *command,
             cwd=APP,
@@ -35,7 +44,7 @@ class Deployer:
             stderr=asyncio.subprocess.STDOUT,
         )
         told = (await child.communicate())[0].decode()
-        assert child.returncode == expect, told[-4000:]
+        assert child.returncode == expected, told[-4000:]
         return told
 
     async def deploy(self, **environ: str) -> str:

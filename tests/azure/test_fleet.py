@@ -6,9 +6,8 @@ One of them comes by `make deploy`, the other by azd's hooks; a system topic of 
 import json
 import re
 import uuid
-from collections.abc import Iterable
 
-from local.cloud.arm import SUBSCRIPTION, Resource
+from local.cloud.arm import SUBSCRIPTION
 from local.cloud.world import World
 from local.stage import APP
 from tests.azure.azd import up
@@ -20,11 +19,12 @@ FIRST = {"AZURE_ENV_NAME": "meshward", **FLEET}
 SECOND = {"AZURE_ENV_NAME": "Other_One", **FLEET}
 POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
 LOCK = "Microsoft.Authorization/locks"
+APP_ID = "22222222-aaaa-4aaa-8aaa-222222222222"
 PLATFORM = f"/subscriptions/{OTHER}/resourceGroups/rg-platform/providers/Microsoft.EventGrid/systemTopics/platform"
 
 
 def somebody_elses_topic(world: World) -> None:
-    """The system topic of the other subscription is the platform team's, and that of the home subscription not there."""
+    """The system topic of the other subscription is the platform team's; the home subscription has none."""
     for topic in list(world.arm.of_type("Microsoft.EventGrid/systemTopics", under=f"/subscriptions/{SUBSCRIPTION}/")):
         world.arm.remove(topic["id"])
     world.resource_groups.add("rg-platform", subscription=OTHER)
@@ -40,9 +40,14 @@ def snapshot(world: World, *names: str) -> dict[str, str]:
     return {id: body for id, body in found.items() if not names or any(name in id for name in names)}
 
 
+def kind(id: str) -> str:
+    """The type of what is in a group, and of what is within that; the group's own is empty."""
+    return id.rpartition("/providers/")[2].partition("/")[2] if "/providers/" in id else ""
+
+
 def as_0_1_0_named_it(world: World) -> None:
     """Role assignments had names of their own, subscriptions and alerts on dead letters those of no installation."""
-    assignments = [each for each in world.arm.of_type("Microsoft.Authorization/roleAssignments") if _deployed(each)]
+    assignments = list(world.arm.of_type("Microsoft.Authorization/roleAssignments"))
     for each in assignments:
         world.arm.remove(each["id"])
         scope = each["id"].rpartition("/providers/Microsoft.Authorization/")[0]
@@ -58,30 +63,75 @@ def _formerly(found: re.Match[str]) -> str:
     return "/alert-dead-letters-" if found[1] else "/meshward-on-"
 
 
-def _deployed(assignment: Resource) -> bool:
-    return assignment["properties"]["principalType"] == "ServicePrincipal"
-
-
-def of(base: str, ids: Iterable[str]) -> list[str]:
-    return [id for id in ids if re.search(rf"[-/]{base}(-|/|$)", id)]
-
-
 async def test_two_installations_over_one_fleet_come_change_go_and_return(deployer: Deployer) -> None:
-    world, vaults = deployer.stage.world, deployer.rollout.deployments.deleted_vaults
+    world, deployments = deployer.stage.world, deployer.rollout.deployments
     somebody_elses_topic(world)
+    deployer.graph.objects["applications"]["1"] = {"id": "1", "appId": APP_ID, "displayName": "meshward"}
     for subscription, each in ((SUBSCRIPTION, "Web"), (SUBSCRIPTION, "DataProtection"), (OTHER, "Insights")):
         world.providers.unregister(subscription, f"Microsoft.{each}")
-    before = set(snapshot(world))
+    before = snapshot(world)
+
+    # The first comes, as its version 0.1.0 was, and is upgraded.
     told = await deployer.deploy(**FIRST)
     assert "doesn't act yet; subscribing again" in told
     assert world.providers.states == {}
     assert [upload["RemoteBuild"] for upload in deployer.rollout.scm.uploads] == ["false"]
-    made = set(snapshot(world)) - before
-    assert len([id for id in made if "-on-" in id]) == 5
-
+    first = snapshot(world).keys() - before.keys()
+    assert len([id for id in first if "-on-" in id]) == 5
     as_0_1_0_named_it(world)
     deployer.program("make", 'test "$1" = deploy && exec infra/deploy.sh')
     (commands,) = re.findall(r"```sh\n(.*?)```", (APP / "CHANGELOG.md").read_text(), re.DOTALL)
     await deployer.run("sh", "-euc", commands, **FIRST)
-    print(set(snapshot(world)) - before ^ made)
-    assert set(snapshot(world)) - before == made
+    assert snapshot(world).keys() - before.keys() == first
+
+    # The second comes beside it; the first is locked and deployed once more.
+    alone = snapshot(world)
+    await up(deployer, **SECOND)
+    both = snapshot(world)
+    assert {id: both[id] for id in alone} == alone
+    assert len([id for id in both if id.startswith(PLATFORM.lower()) and "-on-" in id]) == 2
+    await deployer.deploy(**FIRST, LOCK="yes")
+    vault = next(id for id in first if re.search(r"/vaults/kv-meshward[^/]*$", id))
+    world.arm.store({"id": f"{vault}/providers/{LOCK}/keep", "name": "keep", "type": LOCK, "properties": {}})
+    await deployer.deploy(**FIRST, LOCK="yes", MESHWARD_EVIDENCE_DAYS="400")
+    (policy,) = (each for each in world.arm.of_type(POLICY) if each["id"].lower() in first)
+    assert policy["properties"] == {"state": "Locked", "immutabilityPeriodSinceCreationInDays": 400}
+    told = await deployer.refused("infra/before.sh", **FIRST, MESHWARD_EVIDENCE_DAYS="30")
+    assert "is locked for 400 days: it can't be 30" in told
+    await up(deployer, **SECOND)
+    assert {id for id, body in snapshot(world).items() if both.get(id) != body} == {
+        policy["id"].lower(),
+        f"{vault}/providers/{LOCK}/keep".lower(),
+    }
+
+    # The first goes, but for what others use and what is locked.
+    second = {id: both[id] for id in both.keys() - alone.keys()}
+    at_rest = snapshot(world)
+    told = await deployer.run("infra/remove.sh", **FIRST)
+    assert "Nothing was removed" in told
+    assert snapshot(world) == at_rest
+    told = await deployer.run("infra/remove.sh", "--yes", **FIRST)
+    assert "Nothing of meshward is left" in told
+    assert told.count("to which 1 others have subscribed") == 2
+    assert told.count("which others hold") == 4
+    assert f"the app registration {APP_ID}: --entra removes it" in told
+    now = snapshot(world)
+    assert {id: now.get(id) for id in second} == second
+    assert [kind(id) for id in sorted(first & now.keys())] == ["?"]
+    assert [each["name"] for each in deployments.deleted_vaults] == [vault.rpartition("/")[2]]
+    assert "There is nothing of meshward" in await deployer.run("infra/remove.sh", "--yes", **FIRST)
+
+    # It returns, with its keys; the second goes; and the first goes for good, after somebody removed its identities.
+    await deployer.deploy(**FIRST, STAND_IN_REBORN="rg-meshward")
+    assert deployments.deleted_vaults == []
+    assert len(snapshot(world).keys() - before.keys()) == len(both.keys() - before.keys())
+    await deployer.run("infra/remove.sh", "--yes", **SECOND)
+    assert len(snapshot(world).keys() - before.keys()) == len(first)
+    for identity in list(world.arm.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")):
+        if identity["id"].lower() in first:
+            world.arm.remove(identity["id"])
+    await deployer.run("infra/remove.sh", "--yes", "--entra", **FIRST)
+    now = snapshot(world)
+    assert [kind(id) for id in sorted(now.keys() - before.keys())] == ["?"]
+    assert {id: now.get(id) for id in before} == before
+    assert deployer.graph.objects["applications"] == {}
