@@ -77,7 +77,9 @@ unknown() { # of the object ids on standard input, those that Entra ID doesn't k
 }
 
 in_subscription() {
-  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/(rg-$name|rg-$ours-events)/" | say lock
+  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/(rg-$name|rg-$ours-events)/" >"$work/locks"
+  those '/locks/meshward$' <"$work/locks" | say lock
+  { grep -Eiv '/locks/meshward$' "$work/locks" || true; } | sed 's|$|, which somebody else has set: nothing under it goes|' | say stays
   topic "$1"
   roles "$1"
   tsv group list --subscription "$1" --query "[].name" >"$work/groups"
@@ -85,7 +87,7 @@ in_subscription() {
     sed "s|^|/subscriptions/$1/resourceGroups/|" | say group
   those "^rg-$name-backup$" <"$work/groups" | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
   tsv deployment sub list --subscription "$1" --query "[].id" |
-    those "/deployments/(meshward-$name-[a-z0-9]+|$AZURE_ENV_NAME-[0-9]+|func-$ours-events(-[a-z0-9]+)?)$" | say deployment
+    those "/deployments/(meshward-$name-[a-z0-9]+(-roles)?|$AZURE_ENV_NAME-[0-9]+|func-$ours-events(-[a-z0-9]+)?)$" | say deployment
 }
 
 at_home

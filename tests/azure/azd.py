@@ -31,11 +31,13 @@ async def up(deployer: Deployer, **environ: str) -> dict[str, str]:
     await deployer.run(*SUB, "create", "--name", name, "--location", "westeurope", *CREATE, **kept)
     outputs = deployer.rollout.deployments.made[name]["properties"]["outputs"]
     kept |= {name.upper(): output["value"] for name, output in outputs.items()}
+    await _hook(deployer, "postprovision", kept)
     await deployer.run("infra/publish.sh", deployer.environ["MESHWARD_PACKAGE"], **kept)
     await _hook(deployer, "postdeploy", kept)
     return kept
 
 
 async def _hook(deployer: Deployer, name: str, environ: dict[str, str]) -> None:
-    hook = PROJECT["hooks"][name]
-    await deployer.run(hook["shell"], "-c", hook["run"], **environ)
+    hook = PROJECT["hooks"].get(name)
+    if hook:
+        await deployer.run(hook["shell"], "-c", hook["run"], **environ)

@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 
-from local.cloud.arm import SUBSCRIPTION
+from local.cloud.arm import SUBSCRIPTION, Resource
 from local.cloud.world import World
 from local.stage import APP
 from tests.azure.azd import up
@@ -34,10 +34,14 @@ def somebody_elses_topic(world: World) -> None:
     world.arm.store({**topic, "identity": identity, "properties": {"source": f"/subscriptions/{OTHER}"}})
 
 
-def snapshot(world: World, *names: str) -> dict[str, str]:
-    """All resources, or those with one of these in their id."""
-    found = {id: json.dumps(each, sort_keys=True) for id, each in world.arm.resources.items()}
-    return {id: body for id, body in found.items() if not names or any(name in id for name in names)}
+def snapshot(world: World) -> dict[str, str]:
+    """All resources, by their ids in lower case, but for when and by whom they were written last."""
+    return {id: _text(each) for id, each in world.arm.resources.items()}
+
+
+def _text(resource: Resource) -> str:
+    said = {name: value for name, value in resource.get("properties", {}).items() if not name.startswith("updated")}
+    return json.dumps({**resource, "properties": said}, sort_keys=True)
 
 
 def kind(id: str) -> str:
@@ -92,7 +96,8 @@ async def test_two_installations_over_one_fleet_come_change_go_and_return(deploy
     assert len([id for id in both if id.startswith(PLATFORM.lower()) and "-on-" in id]) == 2
     await deployer.deploy(**FIRST, LOCK="yes")
     vault = next(id for id in first if re.search(r"/vaults/kv-meshward[^/]*$", id))
-    world.arm.store({"id": f"{vault}/providers/{LOCK}/keep", "name": "keep", "type": LOCK, "properties": {}})
+    for name in ("meshward", "keep"):
+        world.arm.store({"id": f"{vault}/providers/{LOCK}/{name}", "name": name, "type": LOCK, "properties": {}})
     await deployer.deploy(**FIRST, LOCK="yes", MESHWARD_EVIDENCE_DAYS="400")
     (policy,) = (each for each in world.arm.of_type(POLICY) if each["id"].lower() in first)
     assert policy["properties"] == {"state": "Locked", "immutabilityPeriodSinceCreationInDays": 400}
@@ -101,15 +106,17 @@ async def test_two_installations_over_one_fleet_come_change_go_and_return(deploy
     await up(deployer, **SECOND)
     assert {id for id, body in snapshot(world).items() if both.get(id) != body} == {
         policy["id"].lower(),
-        f"{vault}/providers/{LOCK}/keep".lower(),
+        *(f"{vault}/providers/{LOCK}/{name}".lower() for name in ("meshward", "keep")),
     }
 
     # The first goes, but for what others use and what is locked.
     second = {id: both[id] for id in both.keys() - alone.keys()}
     at_rest = snapshot(world)
     told = await deployer.run("infra/remove.sh", **FIRST)
+    assert "/locks/keep, which somebody else has set" in told
     assert "Nothing was removed" in told
     assert snapshot(world) == at_rest
+    world.arm.remove(f"{vault}/providers/{LOCK}/keep")
     told = await deployer.run("infra/remove.sh", "--yes", **FIRST)
     assert "Nothing of meshward is left" in told
     assert told.count("to which 1 others have subscribed") == 2

@@ -3,7 +3,7 @@
 Rules:
 - A query is a table and stages: where, project, extend, summarize, order by (sort by), take (limit).
 - A condition joins comparisons by `and`, and these by `or`: == != =~ !~ < <= > >= has !startswith in in~, on columns,
-  dotted paths, `['key']`, and tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of a datetime.
+  dotted paths, `['key']`, tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of datetimes.
 - `summarize` knows count(), max() and arg_max(…, *), and names what it counts `count_`.
 - Table names ignore case, columns don't. What a path doesn't find is null, for which only what begins with ! holds.
 - Dynamic values (`properties.x`) must be cast before they are compared with a datetime, as in Kusto.
