@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>, and what a removal leaves as
-# lines of "stays" TAB <text>. Changes nothing. Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS as the rollout did.
+# lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere. Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS as the rollout did.
 set -eu
 cd "$(dirname "$0")"
 : "${AZURE_ENV_NAME:?names the installation}"
@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 tab="$(printf '\t')"
 say() { sed "s|^|$1$tab|"; } # lines of standard input, as <what>
 those() { grep -Ei "$1" || true; }
-tsv() { az "$@" --output tsv; }
+tsv() { az "$@" --output tsv || touch "$work/failed"; }
 
 at_home() { # the app and its identities, and evidence that can't be removed yet
   : >"$work/identities"
@@ -41,7 +41,7 @@ topic() { # the system topic of a subscription can be somebody else's, and other
   if echo "$group" | grep -Eiqx "rg-$ours-events"; then
     [ "$theirs" != 0 ] || return 0 # it goes with its group
     echo "$group" >>"$work/kept"
-    echo "$id, to which $theirs others have subscribed" | say stays
+    echo "$id, as others have subscribed to it ($theirs)" | say stays
   fi
   those "/$ours-on-[a-z-]+$" <"$work/subscribed" | say subscription
   tsv resource list --subscription "$1" --resource-group "$group" --query "[].id" >"$work/resources"
@@ -56,7 +56,10 @@ roles() { # assignments of our identities, and of those that somebody removed by
     --query "[].[principalId, id, roleDefinitionId]" >"$work/assignments"
   cut -f 2 "$work/definitions" | those . | grep -Ff - "$work/assignments" | cut -f 1 | sort -u >"$work/holders" || true
   unknown <"$work/holders" | sort -u - "$work/identities" >"$work/ours"
-  those . <"$work/ours" | grep -Ff - "$work/assignments" | cut -f 2 | say assignment || true
+  # Those on resources of the group go with it, but for those on an account that may stay.
+  { those . <"$work/ours" | grep -Ff - "$work/assignments" || true; } | cut -f 2 >"$work/found"
+  { grep -Eiv "/resourceGroups/rg-$name/" "$work/found" || true; } | say assignment
+  those "/resourceGroups/rg-$name/.*/storageAccounts/st[a-z0-9]+s/providers/" <"$work/found" | say assignment
   if [ -n "$(grep -vxFf "$work/ours" "$work/holders")" ]; then
     echo "the roles \"Meshward ...\" in $1, which others hold" | say stays
   else
@@ -68,8 +71,8 @@ unknown() { # of the object ids on standard input, those that Entra ID doesn't k
   asked="$(cat)"
   [ -n "$asked" ] || return 0
   graph="$(tsv cloud show --query endpoints.microsoftGraphResourceId)"
-  if tsv rest --method POST --resource "$graph" --url "${graph%/}/v1.0/directoryObjects/getByIds" --query "value[].id" \
-    --body "{\"ids\": [$(echo "$asked" | sed 's/.*/"&"/' | paste -sd , -)]}" >"$work/known"; then
+  if az rest --method POST --resource "$graph" --url "${graph%/}/v1.0/directoryObjects/getByIds" --query "value[].id" \
+    --output tsv --body "{\"ids\": [$(echo "$asked" | sed 's/.*/"&"/' | paste -sd , -)]}" >"$work/known"; then
     echo "$asked" | grep -vixFf "$work/known" || true
   else
     echo "Entra ID doesn't say which identities are gone, so what these left behind isn't found" >&2
@@ -93,3 +96,4 @@ in_subscription() {
 at_home
 for each in $fleet; do in_subscription "$each"; done
 tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" | say registration
+[ ! -e "$work/failed" ] || { echo "Not everything could be looked at, so more may be there" >&2; exit 1; }

@@ -50,7 +50,7 @@ class Deployments:
             Route("PUT", _DEPLOYMENT, self._deploy),
             Route("GET", _DEPLOYMENT, self._get),
             Route("DELETE", _DEPLOYMENT, self._forget),
-            Route("GET", _DEPLOYMENT.removesuffix("/{name}"), self._list),
+            Route("GET", _DEPLOYMENT.removesuffix("{name}"), self._list),
         ]
         world.arm.listeners.append(self._gone)
 

@@ -1,7 +1,8 @@
 """The rollout scripts, run by the real `az` against the simulated cloud."""
 
-from local.cloud.arm import SUBSCRIPTION
+from local.cloud.arm import SUBSCRIPTION, error
 from local.cloud.entra import TENANT
+from local.cloud.wire import Fault
 from local.one_deploy import GONE
 from local.stage import AUDIENCE
 from shared.domain.selftest import PROVIDERS
@@ -72,6 +73,15 @@ async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deplo
     (vault,) = deployer.stage.world.arm.of_type("Microsoft.KeyVault/vaults")
     assert vault["properties"]["createMode"] == "default"
     assert list(deployer.rollout.deployments.made) == ["meshward-meshward-westeurope"]
+
+
+async def test_a_removal_that_could_not_look_everywhere_does_not_say_that_nothing_is_left(deployer: Deployer) -> None:
+    refusal = error(403, "AuthorizationFailed", "The client does not have authorization to perform this action.")
+    deployer.stage.world.wire.order(Fault(on="GET .*/locks", kind="answer", reply=refusal))
+    told = await deployer.refused("infra/remove.sh", "--yes")
+    assert "Not everything could be looked at" in told
+    assert "There is nothing" not in told
+    assert "There is nothing of meshward" in await deployer.run("infra/remove.sh", "--yes")
 
 
 async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deployer) -> None:
