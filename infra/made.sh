@@ -1,13 +1,28 @@
 #!/bin/sh
 # What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>, and what a removal leaves as
-# lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere. Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS as the rollout did.
+# lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere. Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS or MESHWARD_PARAMETERS (the text
+# of a parameter file of one's own) as the rollout did.
 set -eu
 cd "$(dirname "$0")"
 : "${AZURE_ENV_NAME:?names the installation}"
+[ -n "${MESHWARD_PARAMETERS:-}" ] || MESHWARD_PARAMETERS="{}"
+given() { # <expression of Python about the parameters, p>: its value
+  printf %s "$MESHWARD_PARAMETERS" | "${PYTHON:-python3}" -c "import json, sys; p = json.load(sys.stdin); print($1)"
+}
+named() { given "p.get('names', {}).get('$1', '$2')"; } # a name that the parameters give, or what it is by default
 name="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
-ours="$name-[a-z0-9]{6}" # what names of resources end in
+ours="$(named base "$name-[a-z0-9]{6}")" # what names of resources end in
+group="$(named resourceGroup "rg-$name")"
+events="$(named eventsGroup "rg-$ours-events")"
+app="$(named functionApp "func-$ours")"
+vault="$(named vault "kv-$ours")"
+store="$(named storeAccount 'st[a-z0-9]+s')"
+alert="$(named alert "alert-$ours")"
+actions="$(named actionGroup "ag-$ours")"
+backup="$(given "p.get('backupResourceGroup', 'rg-$name-backup')")"
 home="$(az account show --query id --output tsv)"
-fleet="$(printf '%s\n' "$home" $(echo "${MESHWARD_SUBSCRIPTION_IDS:-}" | tr , ' ') | sort -u)"
+fleet="$(given "' '.join(each['subscriptionId'] for each in p.get('fleet', []))")"
+fleet="$(printf '%s\n' "$home" ${fleet:-$(echo "${MESHWARD_SUBSCRIPTION_IDS:-}" | tr , ' ')} | sort -u)"
 entra_name="${MESHWARD_APP_NAME:-meshward}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -20,33 +35,33 @@ tsv() { az "$@" --output tsv || touch "$work/failed"; }
 at_home() { # the app and its identities, and evidence that can't be removed yet
   : >"$work/identities"
   echo - >"$work/kept"
-  [ "$(tsv group exists --subscription "$home" --name "rg-$name")" = true ] || return 0
-  tsv identity list --subscription "$home" --resource-group "rg-$name" --query "[].principalId" >"$work/identities"
-  tsv resource list --subscription "$home" --resource-group "rg-$name" --query "[].id" >"$work/resources"
-  those "/sites/func-$ours$" <"$work/resources" | say app
-  those "/vaults/kv-$ours" <"$work/resources" |
+  [ "$(tsv group exists --subscription "$home" --name "$group")" = true ] || return 0
+  tsv identity list --subscription "$home" --resource-group "$group" --query "[].principalId" >"$work/identities"
+  tsv resource list --subscription "$home" --resource-group "$group" --query "[].id" >"$work/resources"
+  those "/sites/$app$" <"$work/resources" | say app
+  those "/vaults/$vault" <"$work/resources" |
     sed 's|$|, soft-deleted for 90 days, with its keys: the same name deployed again gets it back|' | say stays
-  [ "$(AZURE_RESOURCE_GROUP="rg-$name" ./evidence.sh state)" = Locked ] || return 0
-  echo "the storage account with the evidence in rg-$name: it is locked" | say stays
-  [ "$(grep -Eivc '/storageAccounts/st[a-z0-9]+s$' "$work/resources")" != 0 ] || echo "rg-$name" >"$work/kept"
+  [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ] || return 0
+  echo "the storage account with the evidence in $group: it is locked" | say stays
+  [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >"$work/kept"
 }
 
 topic() { # the system topic of a subscription can be somebody else's, and others can have subscribed to ours
   id="$(tsv eventgrid system-topic list --subscription "$1" --query "[?source=='/subscriptions/$1'].id | [0]")"
   [ -n "$id" ] || return 0
-  group="$(echo "$id" | cut -d / -f 5)"
-  tsv eventgrid system-topic event-subscription list --subscription "$1" --resource-group "$group" \
+  place="$(echo "$id" | cut -d / -f 5)"
+  tsv eventgrid system-topic event-subscription list --subscription "$1" --resource-group "$place" \
     --system-topic-name "${id##*/}" --query "[].id" >"$work/subscribed"
   theirs="$(grep -Eivc "/$ours-on-[a-z-]+$" "$work/subscribed" || true)"
-  if echo "$group" | grep -Eiqx "rg-$ours-events"; then
+  if echo "$place" | grep -Eiqx "$events"; then
     [ "$theirs" != 0 ] || return 0 # it goes with its group
-    echo "$group" >>"$work/kept"
+    echo "$place" >>"$work/kept"
     echo "$id, as others have subscribed to it ($theirs)" | say stays
   fi
   those "/$ours-on-[a-z-]+$" <"$work/subscribed" | say subscription
-  tsv resource list --subscription "$1" --resource-group "$group" --query "[].id" >"$work/resources"
-  those "/metricAlerts/alert-$ours-dead-letters-" <"$work/resources" | say alert
-  those "/actionGroups/ag-$ours$" <"$work/resources" | say actions
+  tsv resource list --subscription "$1" --resource-group "$place" --query "[].id" >"$work/resources"
+  those "/metricAlerts/$alert-dead-letters-" <"$work/resources" | say alert
+  those "/actionGroups/$actions$" <"$work/resources" | say actions
 }
 
 roles() { # assignments of our identities, and of those that somebody removed by hand; definitions that nobody holds then
@@ -58,8 +73,8 @@ roles() { # assignments of our identities, and of those that somebody removed by
   unknown <"$work/holders" | sort -u - "$work/identities" >"$work/ours"
   # Those on resources of the group go with it, but for those on an account that may stay.
   { those . <"$work/ours" | grep -Ff - "$work/assignments" || true; } | cut -f 2 >"$work/found"
-  { grep -Eiv "/resourceGroups/rg-$name/" "$work/found" || true; } | say assignment
-  those "/resourceGroups/rg-$name/.*/storageAccounts/st[a-z0-9]+s/providers/" <"$work/found" | say assignment
+  { grep -Eiv "/resourceGroups/$group/" "$work/found" || true; } | say assignment
+  those "/resourceGroups/$group/.*/storageAccounts/$store/providers/" <"$work/found" | say assignment
   if [ -n "$(grep -vxFf "$work/ours" "$work/holders")" ]; then
     echo "the roles \"Meshward ...\" in $1, which others hold" | say stays
   else
@@ -80,17 +95,17 @@ unknown() { # of the object ids on standard input, those that Entra ID doesn't k
 }
 
 in_subscription() {
-  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/(rg-$name|rg-$ours-events)/" >"$work/locks"
+  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/($group|$events)/" >"$work/locks"
   those '/locks/meshward$' <"$work/locks" | say lock
   { grep -Eiv '/locks/meshward$' "$work/locks" || true; } | sed 's|$|, which somebody else has set: nothing under it goes|' | say stays
   topic "$1"
   roles "$1"
   tsv group list --subscription "$1" --query "[].name" >"$work/groups"
-  those "^(rg-$name|rg-$ours-events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
+  those "^($group|$events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
     sed "s|^|/subscriptions/$1/resourceGroups/|" | say group
-  those "^rg-$name-backup$" <"$work/groups" | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
+  those "^$backup$" <"$work/groups" | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
   tsv deployment sub list --subscription "$1" --query "[].id" |
-    those "/deployments/(meshward-$name-[a-z0-9]+(-roles)?|$AZURE_ENV_NAME-[0-9]+|func-$ours-events(-[a-z0-9]+)?)$" | say deployment
+    those "/deployments/(meshward-$name-[a-z0-9]+(-roles)?|$AZURE_ENV_NAME-[0-9]+|$app-events(-[a-z0-9]+)?)$" | say deployment
 }
 
 at_home

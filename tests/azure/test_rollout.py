@@ -1,5 +1,7 @@
 """The rollout scripts, run by the real `az` against the simulated cloud."""
 
+import json
+
 from local.cloud.arm import SUBSCRIPTION, error
 from local.cloud.entra import TENANT
 from local.cloud.wire import Fault
@@ -7,6 +9,7 @@ from local.one_deploy import GONE
 from local.stage import AUDIENCE
 from shared.domain.selftest import PROVIDERS
 from tests.azure.deployer import Deployer
+from tests.worlds.deployments import OTHER
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
@@ -82,6 +85,19 @@ async def test_a_removal_that_could_not_look_everywhere_does_not_say_that_nothin
     assert "Not everything could be looked at" in told
     assert "There is nothing" not in told
     assert "There is nothing of meshward" in await deployer.run("infra/remove.sh", "--yes")
+
+
+async def test_an_installation_whose_names_are_its_own_is_found_by_them(deployer: Deployer) -> None:
+    deployer.stage.world.resource_groups.add("mesh-home")
+    deployer.stage.world.resource_groups.add("mesh-elsewhere", subscription=OTHER)
+    own = {
+        "names": {"resourceGroup": "mesh-home", "eventsGroup": "mesh-elsewhere"},
+        "fleet": [{"subscriptionId": OTHER}],
+    }
+    told = await deployer.run("infra/remove.sh", MESHWARD_PARAMETERS=json.dumps(own))
+    assert f"group        /subscriptions/{SUBSCRIPTION}/resourceGroups/mesh-home\n" in told
+    assert f"group        /subscriptions/{OTHER}/resourceGroups/mesh-elsewhere\n" in told
+    assert "Nothing was removed" in told
 
 
 async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deployer) -> None:
