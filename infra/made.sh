@@ -1,7 +1,8 @@
 #!/bin/sh
 # What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>, and what a removal leaves as
-# lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere. Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS or MESHWARD_PARAMETERS (the text
-# of a parameter file of one's own) as the rollout did.
+# lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere.
+# Needs AZURE_ENV_NAME, and what the rollout had: MESHWARD_SUBSCRIPTION_IDS, or MESHWARD_PARAMETERS, which is the text of a
+# parameter file of one's own.
 set -eu
 cd "$(dirname "$0")"
 : "${AZURE_ENV_NAME:?names the installation}"
