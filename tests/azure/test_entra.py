@@ -41,6 +41,6 @@ async def test_a_user_gets_a_token_from_the_registration_that_the_script_makes_a
     assigned = {"principalId": user.object_id, "resourceId": service["id"], "appRoleId": role}
     graph.objects["assigned"]["1"] = assigned
     for known_as in (audience, f"api://{audience}"):
-        told = await deployer.run(*asked(deployer, known_as))
+        told = (await deployer.run(*asked(deployer, known_as))).strip()
         claims = jwt.decode(told, options={"verify_signature": False})
         assert (claims["aud"], claims["roles"], claims["idtyp"]) == (audience, ["operator"], "user")
