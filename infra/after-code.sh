@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 : "${AZURE_RESOURCE_GROUP:?}" "${FUNCTION_APP:?}" "${AZURE_LOCATION:?}"
+AZURE_LOCATION="$(echo "$AZURE_LOCATION" | tr -d ' ' | tr 'A-Z' 'a-z')"
 AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$(az account show --query id --output tsv)}"
 export AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP FUNCTION_APP
 app="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" --query id --output tsv)"
@@ -33,7 +34,7 @@ export MESHWARD_SYSTEM_TOPICS
 
 # Event Grid asks at once whether a topic's identity may put dead letters down, and a new role takes minutes to act.
 tries=0
-until told="$(az deployment sub create --name "$FUNCTION_APP-events" --location "$AZURE_LOCATION" --output none \
+until told="$(az deployment sub create --name "$FUNCTION_APP-events-$AZURE_LOCATION" --location "$AZURE_LOCATION" --output none \
   --template-file infra/events.bicep --parameters infra/events.bicepparam 2>&1)"; do
   tries=$((tries + 1))
   case "$told" in

@@ -54,11 +54,15 @@ class Known:
         return self.said[name] if name in self.said else _made_up(self.resource, name)
 
 
+reborn: set[str] = set()  # groups that were removed and made again: their identities are others than before
+
+
 def _made_up(resource: Resource, name: str) -> Any:
     host = resource.name.rpartition("/")[2]
+    seed = resource.id + "#again" * any(f"/resourceGroups/{group}/" in resource.id for group in reborn)
     made: dict[str, Any] = {
-        "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{resource.id}#client")),
-        "principalId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{resource.id}#principal")),
+        "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{seed}#client")),
+        "principalId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{seed}#principal")),
         "primaryEndpoints": {"blob": f"https://{host}.blob.core.windows.net/"},
         "vaultUri": f"https://{host}.vault.azure.net/",
         "endpoint": f"https://{host}.westeurope-1.eventgrid.azure.net/api/events",
@@ -301,18 +305,24 @@ def _text(value: Any) -> str:
 
 def template(*files: BicepFile) -> dict[str, Any]:
     """The resources of files as one flat template of literals; `metadata` has their ids in the order of
-    `resources`, and the principals of the identities that they get."""
+    `resources`, and the ids in Entra of the identities that they are or get."""
     resources = [resource for file in files for resource in file.resources]
     outputs = {name: value for file in files for name, value in file.read("outputs").items()}
     made = [{"type": r.type, "apiVersion": r.api_version, "name": r.name, **(r.body or {})} for r in resources]
-    topics = [r for r in resources if (r.body or {}).get("identity") == {"type": "SystemAssigned"}]
+    identities = {id: known for r in resources for id, known in _identity(r)}
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "metadata": {
             "ids": [resource.id for resource in resources],
-            "principals": {topic.id: topic.read("identity").read("principalId") for topic in topics},
+            "identities": identities,
         },
         "resources": made,
         "outputs": {name: {"type": "string", "value": value} for name, value in outputs.items()},
     }
+
+
+def _identity(resource: Resource) -> Iterator[tuple[str, dict[str, str]]]:
+    own = resource.type == "Microsoft.ManagedIdentity/userAssignedIdentities"
+    if own or (resource.body or {}).get("identity") == {"type": "SystemAssigned"}:
+        yield resource.id, {name: _made_up(resource, name) for name in ("principalId", "clientId")}

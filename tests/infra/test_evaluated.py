@@ -230,10 +230,3 @@ def test_an_alert_on_a_line_stays_until_somebody_closes_it() -> None:
     rules = of_type(deployed(), "Microsoft.Insights/scheduledQueryRules")
     assert rules
     assert all(body(rule)["autoMitigate"] is False for rule in rules)
-
-
-def test_what_callers_do_wrong_is_no_failed_invocation() -> None:
-    queries = [each["query"] for each in json.loads((INFRA / "alerts.json").read_text())]
-    assert [query for query in queries if query.startswith("requests")] == [
-        "requests | where success == false and resultCode !startswith '4'"
-    ]
