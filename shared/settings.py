@@ -20,6 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rotator_client_id: str
     provisioner_client_id: str
     verifier_client_id: str
+    tags: dict[str, str] = {}  # of all that the app makes in Azure, as JSON
     installation: str = "meshward"  # what the names of its resources and event subscriptions hold
     arm_url: str = "https://management.azure.com"
     authority_url: str = "https://login.microsoftonline.com"
@@ -41,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the settings; raises Misconfigured that names every missing one at once."""
         fields = msgspec.structs.fields(cls)
-        found = {f.name: environ[_variable(f.name)] for f in fields if environ.get(_variable(f.name))}
+        found = {f.name: _value(environ[_variable(f.name)]) for f in fields if environ.get(_variable(f.name))}
         missing = [_variable(f.name) for f in fields if f.required and f.name not in found]
         if missing:
             raise Misconfigured("SettingsMissing", f"set these application settings: {', '.join(missing)}")
@@ -49,6 +50,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.convert(found, cls, strict=False)
         except msgspec.ValidationError as error:
             raise Misconfigured("SettingInvalid", f"an application setting can't be read: {error}") from error
+
+
+def _value(text: str) -> object:
+    """What a setting says: an object of JSON, or text."""
+    try:
+        return msgspec.json.decode(text) if text.startswith("{") else text
+    except msgspec.DecodeError:
+        return text
 
 
 def _variable(field: str) -> str:

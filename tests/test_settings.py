@@ -25,3 +25,14 @@ def test_every_missing_setting_is_named_at_once() -> None:
 def test_a_setting_that_cannot_be_read_is_named() -> None:
     with pytest.raises(PermanentError, match="verify_key_vault_domain"):
         Settings.from_env({**COMPLETE, "MESHWARD_VERIFY_KEY_VAULT_DOMAIN": "perhaps"})
+
+
+def test_tags_are_read_as_bicep_writes_them() -> None:
+    assert Settings.from_env(COMPLETE).tags == {}
+    assert Settings.from_env({**COMPLETE, "MESHWARD_TAGS": '{"cost":"a, b"}'}).tags == {"cost": "a, b"}
+
+
+@pytest.mark.parametrize("tags", ["cost=1", '{"cost":', '{"cost":1}', "[]"])
+def test_tags_that_cannot_be_read_are_named(tags: str) -> None:
+    with pytest.raises(PermanentError, match="tags"):
+        Settings.from_env({**COMPLETE, "MESHWARD_TAGS": tags})

@@ -57,7 +57,8 @@ class PrivateEndpoints(Management):
     ) -> None:
         from azure.mgmt.resource.resources.models import GenericResource
 
-        body = GenericResource(properties=properties, location=location)
+        tags = self.tagged() if location else None  # what has no region has no tags
+        body = GenericResource(properties=properties, location=location, tags=tags)
         with translated(f"making the private endpoint of storage account {wanted.account}"):
             await self._resources(wanted).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 

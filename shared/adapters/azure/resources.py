@@ -49,7 +49,7 @@ class AzureResources:
 
         with translated(f"creating resource group {name}"):
             await self._resources(wanted).resource_groups.create_or_update(
-                name, ResourceGroup(location=wanted.location)
+                name, ResourceGroup(location=wanted.location, tags=self._management.tagged())
             )
         return _SUCCEEDED
 
@@ -90,6 +90,7 @@ class AzureResources:
             sku=Sku(name="Standard_LRS"),
             kind="StorageV2",
             location=wanted.location,
+            tags=self._management.tagged(),
             properties=StorageAccountPropertiesCreateParameters(
                 allow_shared_key_access=False,
                 allow_blob_public_access=False,

@@ -32,7 +32,7 @@ class WorkloadIdentities:
         name = identity_name(wanted)
         with translated(f"creating identity {name}"):
             await self._client(wanted).user_assigned_identities.create_or_update(
-                wanted.group, name, Identity(location=wanted.location)
+                wanted.group, name, Identity(location=wanted.location, tags=self._management.tagged())
             )
 
     async def delete(self, wanted: Protection) -> None:

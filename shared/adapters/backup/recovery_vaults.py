@@ -45,7 +45,7 @@ class RecoveryVaults(Management):
         terms, storage = wanted.terms, models.VaultPropertiesRedundancySettings
         body = models.Vault(
             location=wanted.location,
-            tags=wanted.tags,
+            tags=self.tagged(wanted.tags),
             sku=models.Sku(name="RS0", tier="Standard"),
             identity=models.IdentityData(type="SystemAssigned"),
             properties=models.VaultProperties(

@@ -52,7 +52,7 @@ class BackupVaults:
         )
         body = models.BackupVaultResource(
             location=wanted.location,
-            tags=wanted.tags,
+            tags=self._management.tagged(wanted.tags),
             identity=models.DppIdentityDetails(type="SystemAssigned"),
             properties=models.BackupVault(
                 storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],
