@@ -6,7 +6,7 @@
 set -eu
 : "${AZURE_RESOURCE_GROUP:?}"
 account="$(az storage account list --output tsv \
-  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && starts_with(name, 'st') && ends_with(name, 's')].name | [0]")"
+  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && tags.\"meshward:keeps\"=='evidence'].name | [0]")"
 policy() { # <verb> <option>…
   verb="$1"
   shift

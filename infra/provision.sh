@@ -1,5 +1,6 @@
 #!/bin/sh
-# The first step of a rollout, which may be repeated: resource providers, and everything but code and event subscriptions.
+# The first step of a rollout, which may be repeated: resource providers, everything that infra/main.bicep makes, and
+# roles and locks (infra/roles.sh), which MESHWARD_DEPLOY_ROLES=no leaves to others.
 # Prints AZURE_RESOURCE_GROUP and FUNCTION_APP for the next steps; needs what infra/deploy.sh needs.
 set -eu
 cd "$(dirname "$0")/.."
@@ -17,30 +18,20 @@ version="$(az bicep version 2>/dev/null | sed -n 's/^Bicep CLI version \([0-9.]*
 }
 export AZURE_ENV_NAME AZURE_LOCATION MESHWARD_AUDIENCE
 AZURE_SUBSCRIPTION_ID="$(az account show --query id --output tsv)"
-MESHWARD_SUBSCRIPTION_IDS="${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}"
-export AZURE_SUBSCRIPTION_ID MESHWARD_SUBSCRIPTION_IDS
+. infra/given.sh
+group="$(given "p.get('names', {}).get('resourceGroup', 'rg-$AZURE_ENV_NAME')")"
 
 infra/providers.sh
-
-deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one region
-output() {
-  az deployment sub show --name "$deployment" --query "properties.outputs.$1.value" --output tsv
-}
-
-# A locked policy refuses to be deployed once more, whatever its period, so the template is told to leave it alone.
-MESHWARD_EVIDENCE_STATE="$(AZURE_RESOURCE_GROUP="rg-$AZURE_ENV_NAME" infra/evidence.sh state)"
-export MESHWARD_EVIDENCE_STATE
+found "$group"
 if [ "$MESHWARD_EVIDENCE_STATE" = Locked ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
-  AZURE_RESOURCE_GROUP="rg-$AZURE_ENV_NAME" infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
+  AZURE_RESOURCE_GROUP="$group" infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
 fi
 
-# A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back.
-deleted="$(az keyvault list-deleted --resource-type vault --output tsv \
-  --query "[?contains(properties.vaultId, '/resourceGroups/rg-$AZURE_ENV_NAME/')] | length(@)")"
-[ "$deleted" = 0 ] || MESHWARD_VAULT_STATE=Deleted
-export MESHWARD_VAULT_STATE="${MESHWARD_VAULT_STATE:-Kept}"
-
-az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
+az deployment sub create --name "meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
-echo "AZURE_RESOURCE_GROUP=$(output AZURE_RESOURCE_GROUP)"
-echo "FUNCTION_APP=$(output FUNCTION_APP)"
+if [ "${MESHWARD_DEPLOY_ROLES:-yes}" != no ]; then
+  infra/roles.sh
+fi
+for each in AZURE_RESOURCE_GROUP FUNCTION_APP; do
+  echo "$each=$(infra/output.sh "$each" tsv)"
+done

@@ -116,8 +116,7 @@ type Expression = (
 
 @dataclass(frozen=True)
 class Declaration:
-    """`kind` is `param`, `var`, `func`, `resource`, `module`, `output` or `import`; `text` a resource's type, or the path
-    of a module or of what is imported."""
+    """`kind` is `param`, `var`, `func`, `resource`, `module`, `output` or `import`; `text` a type or a path."""
 
     kind: str
     name: str

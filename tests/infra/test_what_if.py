@@ -1,0 +1,43 @@
+"""What-if shows everything that a rollout makes: no module is named by what only the deployment will know."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.stage import INFRA
+from tests.infra.what_if import short_circuits
+
+PARAMS = "param name string\nparam size string\n"
+INNER = PARAMS + "resource it 'Microsoft.Storage/storageAccounts@2025-06-01' = {{\n  name: {0}\n}}\n"
+OUTER = """
+module made 'inner.bicep' = {
+  params: { name: 'a', size: 'b' }
+}
+module other 'outer.bicep' = {
+  params: { name: %s, size: made.outputs.size }
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["name", "guid('x', name)", "'st${name}'"])
+@pytest.mark.parametrize("given", ["made.outputs.name", "made.outputs.all.name", "guid(made.outputs.name)"])
+def test_a_name_that_an_output_gives_is_found_through_modules(tmp_path: Path, name: str, given: str) -> None:
+    (tmp_path / "inner.bicep").write_text(INNER.format(name))
+    passed = "module inner 'inner.bicep' = {\n  params: { name: all.it, size: size }\n}\n"
+    (tmp_path / "outer.bicep").write_text(f"{PARAMS}var all = {{ it: name }}\n{passed}")
+    (tmp_path / "main.bicep").write_text(OUTER % given)
+    (found,) = short_circuits(tmp_path / "main.bicep")
+    assert found == "main.bicep: other is named by name, which is module outputs"
+    (tmp_path / "main.bicep").write_text(OUTER % "'known'")
+    assert list(short_circuits(tmp_path / "main.bicep")) == []
+
+
+@pytest.mark.parametrize("file", sorted(INFRA.rglob("*.bicep")), ids=lambda file: str(file.relative_to(INFRA)))
+def test_no_module_is_left_out_by_what_if(file: Path) -> None:
+    assert list(short_circuits(file)) == []
+
+
+def test_the_compilers_own_rule_is_on() -> None:
+    rules = json.loads((INFRA / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
+    assert rules["what-if-short-circuiting"] == {"level": "error"}
