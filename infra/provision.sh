@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first step of a rollout, which may be repeated: resource providers, everything that infra/main.bicep makes, and
-# roles and locks (infra/roles.sh), which MESHWARD_DEPLOY_ROLES=no leaves to others.
+# The first step of a rollout, which may be repeated: resource providers, what infra/main.bicep makes, and roles and locks,
+# which MESHWARD_DEPLOY_ROLES=no leaves to others (infra/roles.sh).
 # Prints AZURE_RESOURCE_GROUP and FUNCTION_APP for the next steps; needs what infra/deploy.sh needs.
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,19 +19,30 @@ version="$(az bicep version 2>/dev/null | sed -n 's/^Bicep CLI version \([0-9.]*
 export AZURE_ENV_NAME AZURE_LOCATION MESHWARD_AUDIENCE
 AZURE_SUBSCRIPTION_ID="$(az account show --query id --output tsv)"
 . infra/given.sh
-group="$(given "p.get('names', {}).get('resourceGroup', 'rg-$AZURE_ENV_NAME')")"
+AZURE_RESOURCE_GROUP="$(given "p.get('names', {}).get('resourceGroup', 'rg-$AZURE_ENV_NAME')")"
+export AZURE_RESOURCE_GROUP
 
 infra/providers.sh
-found "$group"
+
+deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one region
+MESHWARD_SYSTEM_TOPICS="$(infra/topics.sh)"
+export MESHWARD_SYSTEM_TOPICS
+
+# A locked policy refuses to be deployed once more, whatever its period, so the template is told to leave it alone.
+MESHWARD_EVIDENCE_STATE="$(infra/evidence.sh state)"
+export MESHWARD_EVIDENCE_STATE
 if [ "$MESHWARD_EVIDENCE_STATE" = Locked ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
-  AZURE_RESOURCE_GROUP="$group" infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
+  infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
 fi
 
-az deployment sub create --name "meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" --location "$AZURE_LOCATION" --output none \
+# A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back.
+deleted="$(az keyvault list-deleted --resource-type vault --output tsv \
+  --query "[?contains(properties.vaultId, '/resourceGroups/$AZURE_RESOURCE_GROUP/')] | length(@)")"
+[ "$deleted" = 0 ] || MESHWARD_VAULT_STATE=Deleted
+export MESHWARD_VAULT_STATE="${MESHWARD_VAULT_STATE:-Kept}"
+
+az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
-if [ "${MESHWARD_DEPLOY_ROLES:-yes}" != no ]; then
-  infra/roles.sh
-fi
-for each in AZURE_RESOURCE_GROUP FUNCTION_APP; do
-  echo "$each=$(infra/output.sh "$each" tsv)"
-done
+[ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ] || infra/roles.sh
+echo "AZURE_RESOURCE_GROUP=$(infra/output.sh AZURE_RESOURCE_GROUP)"
+echo "FUNCTION_APP=$(infra/output.sh FUNCTION_APP)"

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 MESHWARD_MADE="${MESHWARD_MADE:-$(infra/output.sh MESHWARD_MADE)}"
 MESHWARD_TOPIC_PRINCIPALS="${MESHWARD_TOPIC_PRINCIPALS:-$(infra/output.sh MESHWARD_TOPIC_PRINCIPALS)}"
 export MESHWARD_MADE MESHWARD_TOPIC_PRINCIPALS
-name="$(echo "${AZURE_ENV_NAME:?}" | tr 'A-Z_' 'a-z-')"
-az deployment sub create --name "meshward-$name-${AZURE_LOCATION:?}-roles" --location "$AZURE_LOCATION" --output none \
+base="$(printf %s "$MESHWARD_MADE" | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["names"]["base"])')"
+region="$(echo "${AZURE_LOCATION:?}" | tr -d ' ' | tr 'A-Z' 'a-z')"
+az deployment sub create --name "func-$base-roles-$region" --location "$region" --output none \
   --template-file infra/roles.bicep --parameters infra/roles.bicepparam

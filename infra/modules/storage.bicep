@@ -68,7 +68,7 @@ resource host 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 resource store 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: place.names.storeAccount
   location: place.location
-  tags: union(place.tags, { 'meshward:keeps': 'evidence' }) // by which infra/evidence.sh finds it
+  tags: place.tags
   kind: 'StorageV2'
   sku: { name: kept.redundancy }
   properties: union(properties, { publicNetworkAccess: private ? 'Disabled' : 'Enabled' })

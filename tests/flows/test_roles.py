@@ -15,7 +15,13 @@ from local.stage import Stage, scopes
 from tests.worlds.app import open_app
 from tests.worlds.roles import ASSIGNMENTS, SIMULATED, TABLE
 
-ELSEWHERE = ("insights", "store", "hostStorage")  # test_telemetry; Azure Storage's data plane knows no roles here
+ELSEWHERE = (
+    "insights",
+    "ledger",
+    "evidence",
+    "hostStorage",
+    "scheduler",
+)  # test_telemetry; Azure Storage's data plane knows no roles here
 SOON = timedelta(hours=12)
 
 
