@@ -35,14 +35,14 @@ async def test_two_teams_deploy_one_installation_with_names_of_their_own(deploye
     world.roles.lag = 0.0
     before = {each["id"] for each in world.arm.of_type(ASSIGNMENT)}
 
-    told = await deployer.run("infra/provision.sh", MESHWARD_DEPLOY_ROLES="no", **GIVEN)
+    told = await deployer.run("infra/provision.sh", expect=0, MESHWARD_DEPLOY_ROLES="no", **GIVEN)
     made = dict(re.findall(r"^(AZURE_RESOURCE_GROUP|FUNCTION_APP)=(.+)$", told, re.MULTILINE))
     assert made["AZURE_RESOURCE_GROUP"] == "rg-ours"
     assert {each["id"] for each in world.arm.of_type(ASSIGNMENT)} == before
-    await deployer.run("infra/publish.sh", str(package), **made)
-    subscribing = asyncio.create_task(deployer.run("infra/after-code.sh", **made, **GIVEN))
+    await deployer.run("infra/publish.sh", str(package), expect=0, **made)
+    subscribing = asyncio.create_task(deployer.run("infra/after-code.sh", expect=0, **made, **GIVEN))
     await refused_once(world, subscribing)
-    await deployer.run("infra/roles.sh", **GIVEN)
+    await deployer.run("infra/roles.sh", expect=0, **GIVEN)
     assert "doesn't act yet; subscribing again" in await subscribing
 
     resources = dict(world.arm.resources)
@@ -50,10 +50,10 @@ async def test_two_teams_deploy_one_installation_with_names_of_their_own(deploye
     locked = {each["id"].split("/providers/")[1].rpartition("/")[2] for each in world.arm.of_type(LOCK)}
     assert locked == {"kv-ours", "stourevidence"}
     group = {**made, "AZURE_RESOURCE_GROUP": "rg-ours"}
-    await deployer.run("infra/evidence.sh", "lock", **group, **GIVEN)
-    assert await deployer.run("infra/evidence.sh", "state", **group, **GIVEN) == "Locked\n"
+    await deployer.run("infra/evidence.sh", "lock", expect=0, **group, **GIVEN)
+    assert await deployer.run("infra/evidence.sh", "state", expect=0, **group, **GIVEN) == "Locked\n"
 
     # By one team, once more: nothing is made beside what there is.
-    await deployer.run("infra/provision.sh", **GIVEN)
-    await deployer.run("infra/after-code.sh", **made, **GIVEN)
+    await deployer.run("infra/provision.sh", expect=0, **GIVEN)
+    await deployer.run("infra/after-code.sh", expect=0, **made, **GIVEN)
     assert world.arm.resources.keys() == resources.keys()
