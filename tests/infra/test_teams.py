@@ -1,6 +1,7 @@
 """What infra teams ask of a deployment: what they have is used, names and tags are theirs, what is theirs stays."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -119,6 +120,9 @@ def test_names_are_theirs_wherever_they_are_read() -> None:
     main = deployed(names=names, **private(natGateway=True), **SCHEDULED)
     made = [one.id for file in all_of(main) for one in file.resources]
     assert [id for id in made if defaults["base"] in id and "/eventSubscriptions/" not in id] == []
+    said = json.dumps([one.body for file in all_of(main) for one in file.resources])
+    parts = set(re.split(r'[/"]', said))
+    assert parts & {usual for name, usual in defaults.items() if name != "base"} == set()
     unused = [name for name, ours in names.items() if not any(ours in id for id in made)]
     assert unused == []
     assert len(made) == len([one for file in all_of(usual) for one in file.resources])
