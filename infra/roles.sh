@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 MESHWARD_MADE="${MESHWARD_MADE:-$(infra/output.sh MESHWARD_MADE)}"
 MESHWARD_TOPIC_PRINCIPALS="${MESHWARD_TOPIC_PRINCIPALS:-$(infra/output.sh MESHWARD_TOPIC_PRINCIPALS)}"
 export MESHWARD_MADE MESHWARD_TOPIC_PRINCIPALS
-base="$(printf %s "$MESHWARD_MADE" | "${PYTHON:-python3}" -c 'import json, sys; print(json.load(sys.stdin)["names"]["base"])')"
+name="$(echo "${AZURE_ENV_NAME:?}" | tr 'A-Z_' 'a-z-')"
 region="$(echo "${AZURE_LOCATION:?}" | tr -d ' ' | tr 'A-Z' 'a-z')"
-az deployment sub create --name "func-$base-roles-$region" --location "$region" --output none \
+az deployment sub create --name "meshward-$name-$region-roles" --location "$region" --output none \
   --template-file infra/roles.bicep --parameters infra/roles.bicepparam
