@@ -1,6 +1,9 @@
 """What-if shows everything that a rollout makes: no module is named by what only the deployment will know."""
 
 import json
+import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,33 @@ def test_no_module_is_left_out_by_what_if(file: Path) -> None:
 def test_the_compilers_own_rule_is_on() -> None:
     rules = json.loads((INFRA / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
     assert rules["what-if-short-circuiting"] == {"level": "error"}
+
+
+AZ = """#!/bin/sh
+case "$*" in
+  "deployment sub what-if "*) printf '%s with %s\n' "$*" "${MESHWARD_MADE:-nothing}" ;;
+  "deployment sub show "*) cat "$OUTPUTS" ;;
+esac
+"""
+OUTPUTS = {"meshwarD_MADE": {"value": {"names": {}}}, "meshwarD_TOPIC_PRINCIPALS": {"value": []}}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_gate_shows_all_three_templates_once_there_are_identities(tmp_path: Path, there: bool) -> None:
+    program, outputs = tmp_path / "az", tmp_path / "outputs.json"
+    program.write_text(AZ)
+    program.chmod(0o755)
+    if there:
+        outputs.write_text(json.dumps(OUTPUTS))
+    given = {
+        "AZURE_ENV_NAME": "mw",
+        "AZURE_LOCATION": "westeurope",
+        "AZURE_SUBSCRIPTION_ID": "s",
+        "MESHWARD_AUDIENCE": "a",
+    }
+    environ = {**os.environ, **given, "PATH": f"{tmp_path}:{os.environ['PATH']}", "OUTPUTS": str(outputs)}
+    told = subprocess.run([INFRA / "what-if.sh"], env=environ, capture_output=True, text=True, check=True).stdout
+    shown = re.findall(r"--template-file infra/(\w+)\.bicep .* with (.*)", told)
+    made = json.dumps(OUTPUTS["meshwarD_MADE"]["value"])
+    assert shown == [("main", "nothing"), *((name, made) for name in ("roles", "events") if there)]
+    assert ("can be shown once" in told) is not there
