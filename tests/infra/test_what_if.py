@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,10 @@ case "$*" in
   "deployment sub show "*) cat "$OUTPUTS" ;;
 esac
 """
-OUTPUTS = {"meshwarD_MADE": {"value": {"names": {}}}, "meshwarD_TOPIC_PRINCIPALS": {"value": []}}
+OUTPUTS: dict[str, dict[str, Any]] = {
+    "meshwarD_MADE": {"value": {"names": {}}},
+    "meshwarD_TOPIC_PRINCIPALS": {"value": []},
+}
 
 
 @pytest.mark.parametrize("there", [True, False])
