@@ -24,10 +24,11 @@ AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$current}"
   exit 1
 }
 export AZURE_ENV_NAME AZURE_SUBSCRIPTION_ID
+. infra/given.sh
 
 infra/providers.sh
 
-AZURE_RESOURCE_GROUP="rg-$AZURE_ENV_NAME"
+AZURE_RESOURCE_GROUP="$(given "p.get('names', {}).get('resourceGroup', 'rg-$AZURE_ENV_NAME')")"
 export AZURE_RESOURCE_GROUP
 # A locked policy refuses to be deployed once more, whatever its period, so the template is told to leave it alone.
 evidence="$(infra/evidence.sh state)"
@@ -41,5 +42,7 @@ deleted="$(az keyvault list-deleted --resource-type vault --output tsv --query "
 echo "AZURE_ENV_NAME=$AZURE_ENV_NAME"
 echo "AZURE_LOCATION=$AZURE_LOCATION"
 echo "AZURE_SUBSCRIPTION_ID=$AZURE_SUBSCRIPTION_ID"
+echo "MESHWARD_SUBSCRIPTION_IDS=$(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr -d ' ')"
+echo "MESHWARD_SYSTEM_TOPICS=$(infra/topics.sh)"
 echo "MESHWARD_EVIDENCE_STATE=$evidence"
 [ "$deleted" = 0 ] && echo MESHWARD_VAULT_STATE=Kept || echo MESHWARD_VAULT_STATE=Deleted

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The first step of a rollout, which may be repeated: resource providers, and everything but code and event subscriptions.
+# The first step of a rollout, which may be repeated: resource providers, what infra/main.bicep makes, and roles and
+# locks, which MESHWARD_DEPLOY_ROLES=no leaves to others (infra/roles.sh).
 # Prints AZURE_RESOURCE_GROUP and FUNCTION_APP for the next steps; needs what infra/deploy.sh needs.
 set -eu
 cd "$(dirname "$0")/.."
@@ -10,8 +11,6 @@ done
 deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one region
 az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
-# Resource Manager gives names of outputs back in another case: azurE_RESOURCE_GROUP.
-az deployment sub show --name "$deployment" --query properties.outputs --output json | "${PYTHON:-python3}" -c '
-import json, sys
-for name, output in json.load(sys.stdin).items():
-    print(name.upper(), output["value"], sep="=")'
+[ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ] || infra/roles.sh
+echo "AZURE_RESOURCE_GROUP=$(infra/output.sh AZURE_RESOURCE_GROUP)"
+echo "FUNCTION_APP=$(infra/output.sh FUNCTION_APP)"

@@ -29,6 +29,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rotator_client_id: Guid
     provisioner_client_id: Guid
     verifier_client_id: Guid
+    tags: Annotated[
+        dict[str, str], Meta(description="a JSON object of texts")
+    ] = {}  # of all that the app makes in Azure
     installation: str = "meshward"  # what the names of its resources and event subscriptions hold
     arm_url: str = "https://management.azure.com"
     authority_url: str = "https://login.microsoftonline.com"
@@ -50,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the settings; raises Misconfigured that names every missing or every wrong one at once."""
         fields = msgspec.structs.fields(cls)
-        found = {f.name: environ[_variable(f.name)] for f in fields if environ.get(_variable(f.name))}
+        found = {f.name: _value(environ[_variable(f.name)]) for f in fields if environ.get(_variable(f.name))}
         missing = [_variable(f.name) for f in fields if f.required and f.name not in found]
         if missing:
             raise Misconfigured("SettingsMissing", f"set these application settings: {', '.join(missing)}")
@@ -68,6 +71,14 @@ def _fault(field: msgspec.structs.FieldInfo, value: object) -> str:
         needed = next((meta.description for meta in getattr(field.type, "__metadata__", ())), str(error))
         return f"{_variable(field.name)} is {shown(str(value))!r} and has to be {needed}"
     return ""
+
+
+def _value(text: str) -> object:
+    """What a setting says: an object of JSON, or text."""
+    try:
+        return msgspec.json.decode(text) if text.startswith("{") else text
+    except msgspec.DecodeError:
+        return text
 
 
 def _variable(field: str) -> str:

@@ -64,3 +64,14 @@ def test_every_wrong_setting_is_named_at_once() -> None:
 def test_subscriptions_may_be_written_with_blanks_and_in_any_case(told: str) -> None:
     settings = Settings.from_env({**COMPLETE, "MESHWARD_SUBSCRIPTION_IDS": told})
     assert {each.lower() for each in settings.subscriptions} == {SAMPLE}
+
+
+def test_tags_are_read_as_bicep_writes_them() -> None:
+    assert Settings.from_env(COMPLETE).tags == {}
+    assert Settings.from_env({**COMPLETE, "MESHWARD_TAGS": '{"cost":"a, b"}'}).tags == {"cost": "a, b"}
+
+
+@pytest.mark.parametrize("tags", ["cost=1", '{"cost":', '{"cost":1}', "[]"])
+def test_tags_that_cannot_be_read_are_named(tags: str) -> None:
+    with pytest.raises(PermanentError, match="MESHWARD_TAGS"):
+        Settings.from_env({**COMPLETE, "MESHWARD_TAGS": tags})

@@ -3,6 +3,7 @@
 What azd does itself is done by others: the template is deployed by az, the package by infra/publish.sh.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,15 @@ async def up(deployer: Deployer, **environ: str) -> dict[str, str]:
     name = f"{environ['AZURE_ENV_NAME']}-1796043601"
     await deployer.run(*SUB, "create", "--name", name, "--location", "westeurope", *CREATE, **kept)
     outputs = deployer.rollout.deployments.made[name]["properties"]["outputs"]
-    kept |= {name.upper(): output["value"] for name, output in outputs.items()}
+    kept |= {name.upper(): _text(output["value"]) for name, output in outputs.items()}
     await _hook(deployer, "postprovision", kept)
     await deployer.run("infra/publish.sh", deployer.environ["MESHWARD_PACKAGE"], **kept)
     await _hook(deployer, "postdeploy", kept)
     return kept
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 async def _hook(deployer: Deployer, name: str, environ: dict[str, str]) -> None:

@@ -68,6 +68,7 @@ def _made_up(resource: Resource, name: str) -> Any:
         "endpoint": f"https://{host}.westeurope-1.eventgrid.azure.net/api/events",
         "ConnectionString": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
         "location": "westeurope",
+        "ipAddress": "203.0.113.7",
         "emailReceivers": [{"name": "mail0", "emailAddress": "ops@contoso.example", "status": "Enabled"}],
     }
     return made[name]
@@ -225,7 +226,17 @@ class BicepFile:
             ),
             "subscriptionResourceId": lambda kind, id: f"/subscriptions/{here}/providers/{kind}/{id}",
         }
-        return (own.get(name) or FUNCTIONS[name])(*args)
+        return (self._function(name) or own.get(name) or FUNCTIONS[name])(*args)
+
+    def _function(self, name: str) -> Callable[..., Any] | None:
+        """A function that the file declares or imports, if it has one of that name."""
+        match self._declared.get(name):
+            case Declaration("func", _, body):
+                function: Callable[..., Any] = self._eval(body, {})
+                return function
+            case Declaration("import", text=path):
+                return BicepFile(self._path.parent / path, {}, self._scope)._function(name)
+        return None
 
 
 def _simple(node: Expression | None, go: Callable[[Expression], Any]) -> Any:  # noqa: PLR0911 - one for each kind of node

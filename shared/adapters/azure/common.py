@@ -4,7 +4,7 @@ The SDKs' own retries are off: they would sleep inside an invocation and could s
 TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import PurePosixPath
@@ -40,6 +40,7 @@ class Management:
     def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
         self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
         self._clients: dict[tuple[object, str], Closable] = {}
+        self._tags = settings.tags
 
     def client[C: Closable](self, sdk: Callable[..., C], subscription: str) -> C:
         """The client of this class for the subscription."""
@@ -47,6 +48,10 @@ class Management:
         if key not in self._clients:
             self._clients[key] = sdk(subscription_id=subscription, **self._options)
         return cast("C", self._clients[key])
+
+    def merged_tags(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The tags of what is made: the installation's, and its own, by which it is known again."""
+        return {**self._tags, **(own or {})}
 
     async def close(self) -> None:
         """Close the connections."""

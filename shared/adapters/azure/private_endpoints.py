@@ -61,7 +61,8 @@ class PrivateEndpoints(Management):
     ) -> None:
         from azure.mgmt.resource.resources.models import GenericResource
 
-        body = GenericResource(properties=properties, location=location)
+        tags = self.merged_tags() if location else None  # what has no region has no tags
+        body = GenericResource(properties=properties, location=location, tags=tags)
         with translated(f"creating the private endpoint of storage account {protection.account}"):
             await self._resources(protection).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 

@@ -48,7 +48,7 @@ class AzureResources(Management):
 
         with translated(f"creating resource group {name}"):
             await self._resources(protection).resource_groups.create_or_update(
-                name, ResourceGroup(location=protection.location)
+                name, ResourceGroup(location=protection.location, tags=self.merged_tags())
             )
         return _SUCCEEDED
 
@@ -89,6 +89,7 @@ class AzureResources(Management):
             sku=Sku(name="Standard_LRS"),
             kind="StorageV2",
             location=protection.location,
+            tags=self.merged_tags(),
             properties=StorageAccountPropertiesCreateParameters(
                 allow_shared_key_access=False,
                 allow_blob_public_access=False,

@@ -31,7 +31,7 @@ class WorkloadIdentities(Management):
         name = identity_name(protection)
         with translated(f"creating identity {name}"):
             await self._client(protection).user_assigned_identities.create_or_update(
-                protection.group, name, Identity(location=protection.location)
+                protection.group, name, Identity(location=protection.location, tags=self.merged_tags())
             )
 
     async def delete(self, protection: Protection) -> None:

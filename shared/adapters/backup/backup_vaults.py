@@ -83,7 +83,7 @@ class BackupVaults(Vaults):
         )
         return models.BackupVaultResource(
             location=protection.location,
-            tags=protection.tags,
+            tags=self.merged_tags(protection.tags),
             identity=models.DppIdentityDetails(type="SystemAssigned"),
             properties=models.BackupVault(
                 storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],

@@ -102,7 +102,7 @@ class RecoveryServicesVaults(Vaults):
         )
         return models.Vault(
             location=protection.location,
-            tags=protection.tags,
+            tags=self.merged_tags(protection.tags),
             sku=models.Sku(name="RS0", tier="Standard"),
             identity=models.IdentityData(type="SystemAssigned"),
             properties=models.VaultProperties(
