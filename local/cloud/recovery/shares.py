@@ -105,7 +105,7 @@ class Shares:
             self._arm.store(holder(self._arm, account["id"]) or container_row(vault, account, sent))
 
         return self._operations.accepted(
-            call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self._arm.find(call.path))
+            call.path, REGISTER_SECONDS, register, body={}, answer=lambda: _registered(self._arm.find(call.path))
         )
 
     def _unregister(self, call: WireRequest) -> Reply:
@@ -260,3 +260,8 @@ def _target(item: Resource, request: dict[str, Any]) -> tuple[str, str]:
     """The names of the account and share that a restore writes to."""
     target = request.get("targetDetails") or {"name": item["properties"]["friendlyName"]}
     return str(target.get("targetResourceId") or request["sourceResourceId"]).rpartition("/")[2], str(target["name"])
+
+
+def _registered(container: Resource | None) -> Reply:
+    """A new container as its operation answers it: without a type."""
+    return Reply(body={name: value for name, value in (container or {}).items() if name != "type"})
