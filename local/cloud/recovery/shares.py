@@ -140,12 +140,10 @@ class Shares:
     def protectable(self, vault: str) -> list[Resource]:
         containers = self._arm.of_type(CONTAINERS, f"{vault}/")
         rows = (protectable_item(c, share) for c in containers for share in self._found.get(c["id"].lower(), ()))
-        return [self._with_state(row) for row in rows]
+        return [row for row in rows if not self._is_protected(row)]
 
-    def _with_state(self, row: Resource) -> Resource:
-        item = self._arm.find(row["id"].replace("/protectableItems/", "/protectedItems/"))
-        row["properties"]["protectionState"] = "Protected" if item else "NotProtected"
-        return row
+    def _is_protected(self, row: Resource) -> bool:
+        return self._arm.find(row["id"].replace("/protectableItems/", "/protectedItems/")) is not None
 
     def new_item(self, call: WireRequest) -> Resource | None:
         container = self._container(call.path)
