@@ -8,6 +8,7 @@ from pathlib import Path
 
 _FIDELITY = json.loads((Path(__file__).parent / "fidelity.json").read_text())
 _REFUSED_VAULT = "dataprotection/BackupVaults_CreateOrUpdate 400 $.error.additionalInfo[].info.code"
+_REDUNDANCY = "$.properties.redundancySettings.standardTierStorageRedundancy"
 _SHARE = "protectedItemType=AzureFileShareProtectedItem;backupManagementType=AzureStorage"
 _SHARE_POINT = "objectType=AzureFileShareRecoveryPoint"
 _WHY: dict[str, tuple[str, ...]] = {
@@ -27,9 +28,11 @@ _WHY: dict[str, tuple[str, ...]] = {
         "containerservice/ManagedClusters_Get 200 $.properties.powerState.code=Stopped",
         "containerservice/ManagedClusters_Get 200 $.sku.tier=Standard",
     ),
-    "what was still being made was never read in the recordings": (
+    "what was still being made or changed was never read in the recordings": (
         "containerservice/TrustedAccessRoleBindings_Get 200 $.properties.provisioningState=Updating",
         "dataprotection/BackupVaults_Get 200 $.properties.provisioningState=Provisioning",
+        "dataprotection/BackupVaults_Get 200 $.properties.provisioningState=Updating",
+        "recoveryservices/Vaults_Get 200 $.properties.provisioningState=Provisioning",
     ),
     "RSA keys alone were recorded": (
         "dataplane/DeleteCertificate 200 $.policy.key_props.crv",
@@ -62,12 +65,15 @@ _WHY: dict[str, tuple[str, ...]] = {
         "dataprotection/BackupVaults_CreateOrUpdate 201 $.properties.storageSettings[].type=ZoneRedundant",
         "dataprotection/BackupVaults_Get 200 $.properties.featureSettings.crossRegionRestoreSettings.state=Disabled",
         "dataprotection/BackupVaults_Get 200 $.properties.storageSettings[].type=ZoneRedundant",
+        f"recoveryservices/Vaults_CreateOrUpdate 201 {_REDUNDANCY}=ZoneRedundant",
         "recoveryservices/Vaults_CreateOrUpdate 201 $.identity",
         "recoveryservices/Vaults_CreateOrUpdate 201 $.sku.tier",
         "recoveryservices/Vaults_CreateOrUpdate 201 $.tags",
         "recoveryservices/Vaults_Get 200 $.properties.securitySettings.softDeleteSettings.softDeleteState=AlwaysON",
     ),
     "no refusal of this kind was recorded": (
+        "dataprotection/BackupVaults_CreateOrUpdate 400 $.error.code=QuotaExceeded",
+        f"{_REFUSED_VAULT}=QuotaExceeded",
         f"{_REFUSED_VAULT}=UserErrorSoftDeletedVaultExists",
         f"{_REFUSED_VAULT}=UserErrorStorageTypeNotSupported",
         "recoveryservices/BackupOperationStatuses_Get 200 $.error",
