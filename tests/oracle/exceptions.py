@@ -1,6 +1,6 @@
 """What the simulated Azure sends although no recorded answer ever had it, and why: by answer, place and word.
 
-Reasons that begin with "to be mended" are errors of the simulated Azure, the others gaps in the recordings.
+Reasons that begin with "to be fixed" are errors of the simulated Azure, the others gaps in the recordings.
 """
 
 import json
@@ -12,13 +12,13 @@ _REDUNDANCY = "$.properties.redundancySettings.standardTierStorageRedundancy"
 _SHARE = "protectedItemType=AzureFileShareProtectedItem;backupManagementType=AzureStorage"
 _SHARE_POINT = "objectType=AzureFileShareRecoveryPoint"
 _WHY: dict[str, tuple[str, ...]] = {
-    "to be mended: AKS doesn't tell when a cluster was made; Meshward still tells lives apart by it": (
+    "to be fixed: AKS doesn't tell when a cluster was made; Meshward still tells lives apart by it": (
         "containerservice/ManagedClusters_Get 200 $.systemData",
     ),
-    "to be mended: a new instance isn't to be seen before its operation has ended": (
+    "to be fixed: a new instance isn't to be seen before its operation has ended": (
         "dataprotection/BackupInstances_Get 200 $.properties.provisioningState=Provisioning",
     ),
-    "to be mended: threats are told of machines' points alone": (
+    "to be fixed: threats are told of machines' points alone": (
         f"recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatStatus of {_SHARE_POINT}",
         "recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatInfo",
         "recoveryservices/RecoveryPoints_Get 200 $.properties.threatInfo",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.docs_fidelity import Recordings, fidelity
+from local.docs_fidelity import Recordings, fidelity, fidelity_page
 from tests.oracle.conformance import JudgeMissing, conformance_data
 from tests.oracle.unrecorded import MANY
 
@@ -28,6 +28,11 @@ def test_the_page_counts_what_was_recorded(recordings: Path, service: str) -> No
     often = sum(n >= MANY for n in found)
     versions = tuple(sorted(api_versions(recordings)[key(service)]))
     assert fidelity().recorded[service] == Recordings(sum(found), len(found), often, versions)
+
+
+def test_the_page_counts_the_exchanges_that_are_kept_whole(recordings: Path) -> None:
+    kept = len((recordings / "exchanges.jsonl").read_text().splitlines())
+    assert f"{kept:,} exchanges that are kept whole" in " ".join(fidelity_page().split())
 
 
 def key(service: str) -> str:
