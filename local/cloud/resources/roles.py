@@ -87,7 +87,7 @@ class Roles:
         assignment = self._store(scope, name, properties, since=since, by=by)
         # The answer to the PUT itself doesn't name the creator yet (seen in recorded traffic).
         answer = assignment | {"properties": {**assignment["properties"], "createdBy": None}}
-        return Reply(status=200 if existing else 201, body=answer)
+        return Reply(status=201, body=answer)
 
     def _unknown(self, properties: dict[str, Any]) -> Reply | None:
         kind, id = properties.get("principalType"), properties["principalId"]
