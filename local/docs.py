@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from local.docs_fidelity import fidelity_page
 from local.docs_reasons import holds_table, reasons_page, refusals_table
 from local.docs_signals import signals_page
 from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
@@ -120,6 +121,7 @@ def _roots(slots: frozenset[Slot]) -> str:
 GENERATED = {
     "../README.md": readme,
     "api.md": api_page,
+    "fidelity.md": fidelity_page,
     "policy.md": policy_page,
     "policy.schema.json": policy_schema,
     "reasons.md": reasons_page,

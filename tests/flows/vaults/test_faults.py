@@ -14,7 +14,6 @@ import functions
 from functions.vaults import bindings, planning, source_steps, steps
 from local.cloud.wire import InjectedFault
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import FEDERATIONS, IDENTITIES, entries, seed_with_volumes
 from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
@@ -64,7 +63,6 @@ async def stage() -> AsyncIterator[RunningApp]:
         guard, subnet = stage.world.resource_guards.add("guard-contoso"), stage.world.networks.add_subnet("backups")
         write_policy(stage, guard=guard["id"], subnet=subnet["id"])
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 def settled(stage: RunningApp) -> None:

@@ -10,7 +10,6 @@ from functions.vaults.parts import ACCESS
 from local.cloud.arm import Resource
 from local.cloud.wire import InjectedFault
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, IDENTITIES, entries, seed_with_volumes
 from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
@@ -45,7 +44,6 @@ async def stage() -> AsyncIterator[RunningApp]:
         await protected(stage)
         stage.world.aks.remove(CLUSTER)
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def released(stage: RunningApp) -> None:

@@ -12,7 +12,6 @@ from local.cloud.resources.identities import TYPE as IDENTITIES
 from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds import bindings
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.protections import CLUSTER, INSTANCES, VAULTS, cluster_of, of, one, protect, seed, write_policy
@@ -24,7 +23,6 @@ from tests.worlds.times import DAY
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: RunningApp) -> None:
