@@ -89,7 +89,7 @@ class ShareItem(ProtectedItem, frozen=True, kw_only=True, tag="share"):
     share: str
 
     def target(self, target_id: str, isolated: Mapping[str, str]) -> str:
-        return isolated[self.share]
+        return isolated.get(self.share, "")
 
     def canaries(self, listed: Iterable[str], names: Collection[str]) -> list[str]:
         return [canary for canary in listed if not _CONFIG_MAP.fullmatch(canary)]
