@@ -51,10 +51,10 @@ def moment(path: str, text: str) -> datetime:
     """The time that the object at this path has in its name or holds (ISO 8601, with its zone); raises Unreadable."""
     try:
         found = datetime.fromisoformat(text)
-        if found.tzinfo is None:
-            raise ValueError(f"{text} has no zone")
     except ValueError as error:
         raise broken(path, error) from error
+    if found.tzinfo is None:
+        raise broken(path, ValueError(f"{text} has no time zone"))
     return found
 
 

@@ -45,10 +45,13 @@ def test_a_recorded_document_is_read_and_written_with_the_same_fields(name: str)
 @pytest.mark.parametrize("kind", ["disk", "", None])
 def test_a_lease_of_a_kind_that_nobody_knows_is_refused_by_its_path(kind: str | None) -> None:
     lease = RECORDED[f"{LEASE.pattern} cluster"]
-    with pytest.raises(Unreadable, match="^DocumentBroken: leases/2026-11-30/v.json"):
-        LEASE.decoded("leases/2026-11-30/v.json", json.dumps(lease | {"item": lease["item"] | {"kind": kind}}).encode())
+    changed = json.dumps(lease | {"item": lease["item"] | {"kind": kind}})
+    with pytest.raises(Unreadable) as refusal:
+        LEASE.decoded("leases/x", changed.encode())
+    assert refusal.value.message.startswith("leases/x in the store was changed")
 
 
-def test_a_share_s_lease_that_names_no_copy_of_it_names_no_target() -> None:
-    lease = RECORDED[f"{LEASE.pattern} share"]
-    assert LEASE.decoded("leases/x", json.dumps(lease | {"places": {}}).encode()).target == ""
+def test_a_share_s_lease_that_names_no_copy_of_it_is_broken_rather_than_the_janitor() -> None:
+    plan = LEASE.decoded("leases/x", json.dumps(RECORDED[f"{LEASE.pattern} share"] | {"places": {}}).encode())
+    with pytest.raises(Unreadable, match="no isolated copy of share carts"):
+        _ = plan.target

@@ -79,7 +79,7 @@ def _detail(row: str) -> str:
 
 
 def _fields(stage: RunningApp) -> set[str]:
-    """What the request of the delivery under way has in its fields, and nothing: a row without a detail is about all."""
+    """What the request under way has in its fields; and the empty text, as a row without a detail is about each."""
     (request,) = (json.loads(str(value.content)) for value in stage.host.inputs.values())
     kinds = (field.get("kind") if isinstance(field, dict) else field for field in request.values())
     return {kind for kind in kinds if isinstance(kind, str)} | {""}
