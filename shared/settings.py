@@ -9,9 +9,9 @@ from msgspec import Meta
 from shared.domain.errors import Misconfigured, shown
 from shared.domain.resource_id import GROUP_NAME, GUID
 
-_GUIDS = rf"(?i)\A\s*{GUID}(\s*,\s*{GUID})*[\s,]*\Z"
+_GUIDS = rf"(?i)\A[\s,]*{GUID}(\s*,[\s,]*{GUID})*[\s,]*\Z"
 Guid = Annotated[str, Meta(pattern=rf"(?i)\A{GUID}\Z", description="an id such as az account show prints (a GUID)")]
-Url = Annotated[str, Meta(pattern=r"\Ahttps?://\S+\Z", description="a URL that begins with https://")]
+Url = Annotated[str, Meta(pattern=r"(?i)\Ahttps?://\S+\Z", description="a URL that begins with https://")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,7 +60,11 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         Settings.from_env({**COMPLETE, "MESHWARD_TENANT_ID": "t", "MESHWARD_VERIFIER_CLIENT_ID": "v"})
 
 
-@pytest.mark.parametrize("told", [SAMPLE.upper(), f" {SAMPLE} , {SAMPLE}", f"{SAMPLE},"])
+def test_a_scheme_may_be_written_in_any_case() -> None:
+    assert Settings.from_env({**COMPLETE, "MESHWARD_KEY_VAULT_URL": "HTTPS://kv.vault.azure.net"})
+
+
+@pytest.mark.parametrize("told", [SAMPLE.upper(), f" {SAMPLE} , {SAMPLE}", f"{SAMPLE},", f",{SAMPLE},, {SAMPLE}"])
 def test_subscriptions_may_be_written_with_blanks_and_in_any_case(told: str) -> None:
     settings = Settings.from_env({**COMPLETE, "MESHWARD_SUBSCRIPTION_IDS": told})
     assert {each.lower() for each in settings.subscriptions} == {SAMPLE}

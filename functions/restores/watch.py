@@ -20,6 +20,7 @@ from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
 from shared.domain.restores.verification import ENDED, job_id, vault_of
 from shared.domain.restores.watch import (
     PUBLISHED,
+    SHOWN,
     WATERMARK,
     WatchedJob,
     event_type,
@@ -34,7 +35,7 @@ async def watch() -> None:
     """Publish an event for each backup job that is news and has none yet."""
     outer = services()
     seen = await outer.ledger.read(WATERMARK.path())
-    start = window_start(await unless_broken(_watermark(seen)) if seen else None, outer.now())
+    start = window_start(await _watermark(seen), outer.now())
     published = set(await outer.ledger.list(PUBLISHED.folder(), after=published_since(start)))
     found = await outer.verifier.inventory.jobs(start)
     if not found:
@@ -44,7 +45,12 @@ async def watch() -> None:
         await outer.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
 
 
-async def _watermark(seen: bytes) -> datetime:
+async def _watermark(seen: bytes | None) -> datetime | None:
+    """None if there is none yet; if it is broken, as far back as Resource Graph shows jobs, so that none is missed."""
+    return None if seen is None else await unless_broken(_moment(seen)) or services().now() - SHOWN
+
+
+async def _moment(seen: bytes) -> datetime:
     return moment(WATERMARK.path(), seen.decode(errors="replace"))
 
 

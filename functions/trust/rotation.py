@@ -63,7 +63,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         certificates, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await find_rotation(expiring.certificate, certificates)
         if starts_unattended(root, certificates, max(now, root.due)):
-            await start(client, rotation, unattended_mode(root))
+            await start(client, rotation, unattended_mode(root), failed=False)
     except AlreadyRotated as done:
         log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
     except MeshwardError as error:
@@ -94,9 +94,15 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
     return await start(client, rotation, mode or unattended_mode(root), completed=True)
 
 
-async def start(client: Client, rotation: Rotation, mode: Mode, *, completed: bool = False) -> str:
-    """Start the rotation unless it runs; again if it failed, with `completed` also if it ended. The instance id."""
+async def start(client: Client, rotation: Rotation, mode: Mode, *, failed: bool = True, completed: bool = False) -> str:
+    """Start the rotation unless it runs; again if it `failed`, or has `completed`. The instance id.
+
+    An event starts none again, as many events would make as many runs that fail; the daily sweep does.
+    """
     state = RotationState(rotation=rotation, mode=mode)
+    if not failed:
+        await client.start_once("rotate_trust_root", rotation.instance_id, state)
+        return rotation.instance_id
     return await client.start_again("rotate_trust_root", rotation.instance_id, state, completed=completed)
 
 

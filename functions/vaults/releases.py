@@ -4,7 +4,8 @@ daily sweep ── kept long enough ──┐
 by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ take the backup workloads' identity away
                                                           delete backup instances and items (they stay soft-deleted)
                                                           wait until the vaults keep nothing any more
-                                                          delete vaults, endpoint, storage account, snapshots
+                                                          delete the Recovery Services vault, endpoint, storage
+                                                          account, snapshots, then the Backup vault
                                                           write down what was released
 """
 
@@ -120,7 +121,7 @@ async def _gone_at(protection: Protection) -> datetime:
 
 async def _remains(protection: Protection) -> Remains:
     provisioner = services().provisioner
-    parts = await parts_now(protection, (*released_parts("before the backups"), *released_parts("after the backups")))
+    parts = await parts_now(protection, released_parts("before the backups", "after the backups", "last"))
     backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
     return Remains(
         parts=tuple(name for name, found in parts.items() if found),
@@ -143,15 +144,15 @@ def release_cluster(run: Runbook, request: ReleaseRequest) -> Steps[Released]:
     run.phase("keep", vault=protection.backup_vault)
     yield from run.step(await_emptiness, protection, every=SOFT_DELETE_CHECK_INTERVAL, deadline=LONGEST_SOFT_DELETE)
     run.phase("delete", vault=protection.backup_vault)
-    yield from delete_parts(run, protection, "after the backups")
+    yield from delete_parts(run, protection, "after the backups", "last")
     released = yield from run.step(record_release, release, every=POLL_INTERVAL)
     run.phase("released", vault=protection.backup_vault)
     return released
 
 
-def delete_parts(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
+def delete_parts(run: Runbook, protection: Protection, *when: WhenReleased) -> Steps[None]:
     """Delete the parts that go then, one after the other."""
-    for part in released_parts(when):
+    for part in released_parts(*when):
         yield from run.step(delete_part, PartRequest(protection=protection, part=part), every=POLL_INTERVAL)
 
 

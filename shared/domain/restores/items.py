@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from shared.domain.errors import Unreadable
 from shared.domain.resource_id import ResourceId, folded, same
 
 _CONFIG_MAP = re.compile(r"ConfigMap (?P<namespace>[a-z0-9-]+)/[a-z0-9.-]+")
@@ -89,6 +90,8 @@ class ShareItem(ProtectedItem, frozen=True, kw_only=True, tag="share"):
     share: str
 
     def target(self, target_id: str, isolated: Mapping[str, str]) -> str:
+        if self.share not in isolated:
+            raise Unreadable("DocumentBroken", f"a plan names no isolated copy of share {self.share}")
         return isolated[self.share]
 
     def canaries(self, listed: Iterable[str], names: Collection[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """The parts of a protection that are resources of their own, in the order in which they are made.
 
-The plan walks them for what would change, and a release from the last to the first for what is to be deleted. A new
-part is a row here, its reading and deletion in functions/vaults/parts.py, and an `ensure_…` that the runbook calls.
+The plan walks them for what would change, and a release from the last to the first for what is to be deleted. The
+Backup vault goes last of all: by its tags the sweep finds a release that has failed, and begins it again. A new part is
+a row here, its reading and deletion in functions/vaults/parts.py, and an `ensure_…` that the runbook calls.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from shared.domain.vaults.findings import (
 )
 from shared.domain.vaults.protection import Protection, VaultService
 
-type WhenReleased = Literal["with the cluster", "before the backups", "after the backups"]
+type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
 
 BACKUP, RECOVERY_SERVICES = VaultService.BACKUP, VaultService.RECOVERY_SERVICES
 
@@ -82,7 +83,7 @@ PARTS = {
         asked=lambda p: bool(p.sources),
         of_sources=True,
     ),
-    "backup_vault": Part(lambda p: p.requirements(BACKUP).label, mended=partial(_vault, BACKUP)),
+    "backup_vault": Part(lambda p: p.requirements(BACKUP).label, mended=partial(_vault, BACKUP), goes="last"),
     "trusted_access": Part(lambda p: f"trusted access to cluster {p.cluster}", "grant", goes="with the cluster"),
     "identity": Part(
         lambda p: f"identity {identity_name(p)}", made_by="", released_by="revoke and delete", goes="before the backups"
@@ -95,6 +96,6 @@ def planned_parts(protection: Protection) -> dict[str, Part]:
     return {name: part for name, part in PARTS.items() if part.made_by and part.asked(protection)}
 
 
-def released_parts(when: WhenReleased) -> list[str]:
+def released_parts(*when: WhenReleased) -> list[str]:
     """The parts that a release deletes then, in its order."""
-    return [name for name, part in reversed(PARTS.items()) if part.goes == when]
+    return [name for then in when for name, part in reversed(PARTS.items()) if part.goes == then]

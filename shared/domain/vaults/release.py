@@ -110,13 +110,13 @@ def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Rel
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.recoverable),
-        *_deleted(protection, found, "after the backups"),
+        *_deleted(protection, found, "after the backups", "last"),
     )
     return Release(protection=protection, steps=steps, kept_until=gone_at + protection.terms.release_after)
 
 
-def _deleted(protection: Protection, found: Remains, when: WhenReleased) -> Iterator[str]:
-    for name in released_parts(when):
+def _deleted(protection: Protection, found: Remains, *when: WhenReleased) -> Iterator[str]:
+    for name in released_parts(*when):
         if name in found.parts:
             yield f"{PARTS[name].released_by} {PARTS[name].label(protection)}"
 

@@ -24,11 +24,11 @@ REQUESTS = {  # what each activity sends that matters most; one that writes to t
     "ensure_group": "PUT .*/resourcegroups/[^/]+$",
     "ensure_storage": "PUT .*/storageAccounts/",
     "ensure_endpoint": "PUT .*/privateEndpoints/[^/]+$",
-    "ensure_vault: backup": "PUT .*/backupVaults/[^/]+$",
-    "ensure_vault: recovery services": "PUT .*/vaults/rsv-[^/]+$",
+    "ensure_vault: Backup vault": "PUT .*/backupVaults/[^/]+$",
+    "ensure_vault: Recovery Services vault": "PUT .*/vaults/rsv-[^/]+$",
     "ensure_policy": "PUT .*/backupVaults/[^/]+/backupPolicies/",
-    "ensure_guard: backup": "PUT .*/backupVaults/[^/]+/backupResourceGuardProxies/[^/]+$",
-    "ensure_guard: recovery services": "PUT .*/vaults/rsv-[^/]+/backupResourceGuardProxies/[^/]+$",
+    "ensure_guard: Backup vault": "PUT .*/backupVaults/[^/]+/backupResourceGuardProxies/[^/]+$",
+    "ensure_guard: Recovery Services vault": "PUT .*/vaults/rsv-[^/]+/backupResourceGuardProxies/[^/]+$",
     "ensure_extension": "PUT .*/extensions/",
     "ensure_trusted_access": "PUT .*/trustedAccessRoleBindings/",
     "ensure_role": "PUT .*/roleAssignments/",
@@ -107,8 +107,8 @@ async def test_every_activity_gets_over_a_worker_that_is_killed_right_after_its_
 
 @pytest.mark.parametrize("killed", [True, False], ids=["killed before it can say what it did", "run twice"])
 async def test_every_activity_gets_over_being(stage: RunningApp, *, killed: bool) -> None:
-    struck = losing(stage, {activity(row) for row in REQUESTS}, killed=killed)
+    struck = losing(stage, REQUESTS, killed=killed)
     stage.world.aks.announce(cluster_of(stage))
     await protected(stage)
-    assert struck == {activity(row) for row in REQUESTS}
+    assert struck == REQUESTS.keys()
     settled(stage)

@@ -168,6 +168,19 @@ async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: RunningA
     assert [release.id for release in releases(stage)] == [f"release-{ours['name']}"]
 
 
+@pytest.mark.parametrize("part", ["privateEndpoints", "storageAccounts", "resourcegroups", "backupVaults"])
+async def test_a_release_that_fails_at_any_part_is_found_again_and_finished(stage: RunningApp, part: str) -> None:
+    subnet = stage.world.networks.add_subnet("backups")
+    write_policy(stage, release_after="P9D", subnet=subnet["id"])
+    await left_behind(stage)
+    refused = Reply(status=400, body={"error": {"code": "BadRequest", "message": "no"}})
+    stage.world.wire.inject(InjectedFault(f"DELETE .*/{part}/[^/]+$", "answer", 1, refused))
+    await stage.clock.advance(60 * DAY)
+    assert [release.status for release in releases(stage)] == ["Failed", "Completed"]
+    kinds = ("DataProtection/backupVaults", "Network/privateEndpoints", "Storage/storageAccounts")
+    assert [r["id"] for kind in kinds for r in of(stage.world, f"Microsoft.{kind}")] == []
+
+
 async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: RunningApp) -> None:
     guard = stage.world.resource_guards.add("guard-contoso")["id"]
     write_policy(stage, release_after="P9D", guard=guard)
