@@ -8,23 +8,27 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.identity.aio import ManagedIdentityCredential
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.exceptions import HttpResponseError
-
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
 
 
-def managed_identity(client_id: str) -> "AsyncTokenCredential":
+def managed_identity(client_id: str) -> AsyncTokenCredential:
     """The token credential of a user-assigned identity."""
-    from azure.identity.aio import ManagedIdentityCredential
-
     return ManagedIdentityCredential(client_id=client_id)
 
 
@@ -37,7 +41,7 @@ class Closable(Protocol):
 class Management:
     """Resource Manager's SDK clients for one identity: one per class and subscription, made on first use."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
         self._clients: dict[tuple[object, str], Closable] = {}
 
@@ -61,8 +65,6 @@ def last_segment(url: str) -> str:
 
 async def unless_absent[T](reading: Awaitable[T]) -> T | None:
     """What a GET answers; None for 404."""
-    from azure.core.exceptions import ResourceNotFoundError
-
     try:
         return await reading
     except ResourceNotFoundError:
@@ -83,13 +85,6 @@ def plain(value: object) -> str:
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages."""
-    from azure.core.exceptions import (
-        ClientAuthenticationError,
-        HttpResponseError,
-        ServiceRequestError,
-        ServiceResponseError,
-    )
-
     try:
         yield
     except ClientAuthenticationError as error:
@@ -102,7 +97,7 @@ def translated(doing: str) -> Iterator[None]:
         raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
 
 
-def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | TemporaryError:
+def _from_status(error: HttpResponseError, doing: str) -> PermanentError | TemporaryError:
     status = error.status_code or 0
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
@@ -113,7 +108,7 @@ def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | Tem
     return PermanentError(service_code(str(code)), message)
 
 
-def _retry_after(error: "HttpResponseError") -> float | None:
+def _retry_after(error: HttpResponseError) -> float | None:
     value = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
     return float(value) if value.isdigit() else None
 

@@ -7,7 +7,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.storage.aio import StorageManagementClient
+from azure.mgmt.storage.models import FileShare, FileShareProperties
+from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
 from shared.adapters.azure.common import NO_RETRY, Management, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
@@ -20,18 +25,13 @@ from shared.domain.restores.verification import RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.storage.aio import StorageManagementClient
-    from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
-
 _MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
 
 
 class FileShares(Management):
     """Protected shares and their scratch shares. `options` go to the SDK's clients."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         super().__init__(settings, credential, **options)
         self._url = settings.file_url
         self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
@@ -66,8 +66,6 @@ class FileShares(Management):
 
         Raises PermanentError where a share of that name is somebody else's.
         """
-        from azure.mgmt.storage.models import FileShare, FileShareProperties
-
         client = self._arm(plan).file_shares
         mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {plan.target}"):
@@ -87,14 +85,10 @@ class FileShares(Management):
             await client.delete(*_names(plan), plan.target)
         return [plan.target]
 
-    def _arm(self, plan: RestorePlan) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
+    def _arm(self, plan: RestorePlan) -> StorageManagementClient:
         return self.client(StorageManagementClient, _account(plan.item.source_id).subscription)
 
-    def _share(self, account: str, share: str) -> "ShareClient":
-        from azure.storage.fileshare.aio import ShareServiceClient
-
+    def _share(self, account: str, share: str) -> ShareClient:
         name = _account(account).name
         if name not in self._services:
             self._services[name] = ShareServiceClient(self._url.format(account=name), **self._service_options)
@@ -120,7 +114,7 @@ def _account(source_id: str) -> ResourceId:
     return id
 
 
-async def _files(client: "ShareClient") -> list[ShareFile]:
+async def _files(client: ShareClient) -> list[ShareFile]:
     """Every file of the share, folder by folder."""
     files: list[ShareFile] = []
     folders = [""]
@@ -139,12 +133,12 @@ def _file(folder: str, item: Any) -> ShareFile:
     return ShareFile(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
 
 
-async def _beginning(client: "ShareClient", path: str) -> str:
+async def _beginning(client: ShareClient, path: str) -> str:
     download = await client.get_file_client(path).download_file(offset=0, length=100)
     return (await download.readall()).decode(errors="replace")
 
 
-async def _digest(client: "ShareClient", path: str) -> str:
+async def _digest(client: ShareClient, path: str) -> str:
     digest = hashlib.sha256()
     download = await client.get_file_client(path).download_file()
     async for chunk in download.chunks():

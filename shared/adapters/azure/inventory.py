@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.resourcegraph.aio import ResourceGraphClient
+from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
 from shared.adapters.azure.common import NO_RETRY, translated
 from shared.domain.resource_id import ResourceId, name_of
@@ -12,9 +16,6 @@ from shared.domain.vaults.protection import Grant
 from shared.domain.vaults.source import FoundItem, JobNames
 from shared.domain.vaults.sources import label_in_job
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
 
 # Pages follow one another soundly only if rows are ordered by something unique (Resource Graph docs, paging).
 _JOBS = """RecoveryServicesResources
@@ -50,9 +51,7 @@ _GRANTS = """AuthorizationResources
 class Inventory:
     """Resource Graph. `options` go to the SDK's client."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        from azure.mgmt.resourcegraph.aio import ResourceGraphClient
-
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._subscriptions = settings.subscriptions
         self._client = ResourceGraphClient(credential, base_url=settings.arm_url, **NO_RETRY, **options)
 
@@ -96,8 +95,6 @@ class Inventory:
         return [Grant(principal=r["principal"], role=name_of(r["role"]), scope=r["scope"]) for r in rows]
 
     async def _rows(self, query: str) -> list[dict[str, Any]]:
-        from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
-
         rows: list[dict[str, Any]] = []
         token = None
         while True:

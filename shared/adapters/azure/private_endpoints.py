@@ -3,15 +3,16 @@
 They are written as generic resources: the network SDK would be the largest package of the app, for two requests.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
+from azure.mgmt.resource.resources.aio.operations import ResourcesOperations
+from azure.mgmt.resource.resources.models import GenericResource
 
 from shared.adapters.azure.common import Management, read, translated
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
-
-if TYPE_CHECKING:
-    from azure.mgmt.resource.resources.aio.operations import ResourcesOperations
 
 _API = "2024-05-01"
 
@@ -59,15 +60,11 @@ class PrivateEndpoints(Management):
     async def _write(
         self, protection: Protection, id: str, properties: dict[str, Any], *, location: str | None = None
     ) -> None:
-        from azure.mgmt.resource.resources.models import GenericResource
-
         body = GenericResource(properties=properties, location=location)
         with translated(f"creating the private endpoint of storage account {protection.account}"):
             await self._resources(protection).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 
-    def _resources(self, protection: Protection) -> "ResourcesOperations":
-        from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
+    def _resources(self, protection: Protection) -> ResourcesOperations:
         return self.client(ResourceManagementClient, protection.subscription).resources
 
 

@@ -3,19 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import msgspec
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
 from shared.adapters.azure.common import Management, translated
 from shared.domain.resource_id import parsed, subscription_scope
 from shared.domain.selftest import SystemTopic
-
-if TYPE_CHECKING:
-    from azure.core.pipeline import PipelineResponse
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
-    from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
 
 _TOPICS, _EVENT_GRID = "Microsoft.EventGrid/systemTopics", "2025-02-15"
 
@@ -60,7 +56,7 @@ class Subscriptions(Management):
         """The time that Resource Manager stamps its answers with, in whole seconds."""
         seen: list[str] = []
 
-        def look(response: "PipelineResponse[HttpRequest, AsyncHttpResponse]") -> None:
+        def look(response: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> None:
             seen.append(response.http_response.headers["Date"])
 
         with translated("reading Azure's clock"):
@@ -72,7 +68,5 @@ class Subscriptions(Management):
         listed = await self._client(subscription).resources.get_by_id(collection, api_version=_EVENT_GRID)
         return msgspec.convert(dict(listed)["value"], list[_Child])
 
-    def _client(self, subscription: str) -> "ResourceManagementClient":
-        from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
+    def _client(self, subscription: str) -> ResourceManagementClient:
         return self.client(ResourceManagementClient, subscription)

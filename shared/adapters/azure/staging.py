@@ -5,9 +5,14 @@ Neither group nor account is made or deleted here: they are the policy document'
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.adapters.azure.ledger import Ledger
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.lease import lease_path
@@ -15,13 +20,6 @@ from shared.domain.restores.sending import CLOCK_SKEW, own_jobs, sends_folder, s
 from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, staged_by, turn_path
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.storage.aio import StorageManagementClient
-
-    from shared.adapters.azure.ledger import Ledger
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 
@@ -38,9 +36,9 @@ class StagedRestores(Management):
     def __init__(
         self,
         settings: Settings,
-        credential: "AsyncTokenCredential",
+        credential: AsyncTokenCredential,
         restores: RestoreJobs,
-        ledger: "Ledger",
+        ledger: Ledger,
         **options: Any,
     ) -> None:
         super().__init__(settings, credential, **options)
@@ -68,14 +66,10 @@ class StagedRestores(Management):
         if "ZRS" in plain(account.sku.name):
             raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup needs another one")
 
-    def _compute(self, resource_id: str) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
+    def _compute(self, resource_id: str) -> ComputeManagementClient:
         return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
 
-    def _storage(self, resource_id: str) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
+    def _storage(self, resource_id: str) -> StorageManagementClient:
         return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
 
 

@@ -5,21 +5,22 @@ of which only the id is kept; the signed address that the service gives isn't.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.mgmt.dataprotection import models
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
+from azure.mgmt.dataprotection.models import (
+    BackupInstance,
+    BackupInstanceResource,
+    DeletedBackupInstanceResource,
+    ValidateForBackupRequest,
+)
 
 from shared.adapters.azure.common import Management, last_segment, plain, read, translated
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
 from shared.domain.vaults.protection import Protection
-
-if TYPE_CHECKING:
-    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-    from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
-    from azure.mgmt.dataprotection.models import (
-        BackupInstance,
-        BackupInstanceResource,
-        DeletedBackupInstanceResource,
-    )
 
 _AKS = "Microsoft.ContainerService/managedClusters"
 
@@ -36,8 +37,6 @@ class ClusterBackups(Management):
 
     async def start_validation(self, protection: Protection) -> Validation:
         """Ask Azure Backup whether it could protect the cluster now."""
-        from azure.mgmt.dataprotection.models import ValidateForBackupRequest
-
         sent: list[str] = []
         with translated(f"validating the backup of cluster {protection.cluster}"):
             await self._instances(protection).begin_validate_for_backup(
@@ -67,8 +66,6 @@ class ClusterBackups(Management):
 
     async def put_instance(self, protection: Protection) -> None:
         """Ask for the backup instance, or for the policy that it should go by."""
-        from azure.mgmt.dataprotection.models import BackupInstanceResource
-
         with translated(f"protecting cluster {protection.cluster}"):
             await self._instances(protection).begin_create_or_update(
                 *_at(protection),
@@ -93,12 +90,10 @@ class ClusterBackups(Management):
         with translated(f"listing what was deleted from Backup vault {protection.backup_vault}"):
             return [_soft_deleted(instance) async for instance in listed]
 
-    def _instances(self, protection: Protection) -> "BackupInstancesOperations":
+    def _instances(self, protection: Protection) -> BackupInstancesOperations:
         return self._client(protection).backup_instances
 
-    def _client(self, protection: Protection) -> "DataProtectionMgmtClient":
-        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-
+    def _client(self, protection: Protection) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, protection.subscription)
 
 
@@ -107,7 +102,7 @@ def _at(protection: Protection) -> tuple[str, str]:
     return protection.group, protection.backup_vault
 
 
-def _found(instance: "BackupInstanceResource") -> FoundInstance:
+def _found(instance: BackupInstanceResource) -> FoundInstance:
     properties: Any = instance.properties
     error = properties.protection_error_details
     return FoundInstance(
@@ -119,15 +114,13 @@ def _found(instance: "BackupInstanceResource") -> FoundInstance:
     )
 
 
-def _soft_deleted(instance: "DeletedBackupInstanceResource") -> SoftDeleted:
+def _soft_deleted(instance: DeletedBackupInstanceResource) -> SoftDeleted:
     info = instance.properties and instance.properties.deletion_info
     until = (info and info.scheduled_purge_time) or ""
     return SoftDeleted(name=instance.name or "", until=datetime.fromisoformat(until) if until else None)
 
 
-def _instance(protection: Protection) -> "BackupInstance":
-    from azure.mgmt.dataprotection import models
-
+def _instance(protection: Protection) -> BackupInstance:
     source: dict[str, Any] = {
         "datasource_type": _AKS,
         "resource_type": "Microsoft.ContainerService/managedclusters",

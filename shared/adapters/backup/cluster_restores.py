@@ -2,7 +2,11 @@
 
 from collections.abc import AsyncIterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+from azure.mgmt.dataprotection import models
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
 from shared.adapters.azure.common import Management, translated, unless_absent
 from shared.adapters.azure.staging import ACCOUNTS
@@ -26,9 +30,6 @@ from shared.domain.restores.verification import (
     RestorePlan,
     vault_of,
 )
-
-if TYPE_CHECKING:
-    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
 _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
 
@@ -79,8 +80,6 @@ class ClusterRestores(Management):
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
-        from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
-
         accepted = OperationHeader()
         with translated("validating the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_validate_for_restore(
@@ -119,9 +118,7 @@ class ClusterRestores(Management):
         with translated("reading the restore's operation"):
             return await statuses.get(*_vault(item.id), operation)
 
-    def _client(self, id: ResourceId) -> "DataProtectionMgmtClient":
-        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-
+    def _client(self, id: ResourceId) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, id.subscription)
 
 
@@ -187,8 +184,6 @@ def _warned(detail: _Warning) -> JobWarning:
 
 
 def _request(plan: RestorePlan) -> Any:
-    from azure.mgmt.dataprotection import models
-
     cluster: dict[str, Any] = {
         "resource_id": plan.target_id,
         "resource_uri": plan.target_id,

@@ -3,17 +3,15 @@
 A machine's names in the vault follow from its resource id (Azure Backup REST docs).
 """
 
-from typing import TYPE_CHECKING
+from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.recoveryservicesbackup import models
+from azure.mgmt.recoveryservicesbackup.models import AzureIaaSComputeVMProtectedItem, AzureIaaSVMProtectionPolicy
 
 from shared.adapters.azure.common import translated, unless_absent
 from shared.adapters.backup.source_backups import START, SourceBackups, every_few_hours, hours_between, retention
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
-
-if TYPE_CHECKING:
-    from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.recoveryservicesbackup.models import AzureIaaSVMProtectionPolicy
 
 
 class MachineBackups(SourceBackups):
@@ -28,8 +26,6 @@ class MachineBackups(SourceBackups):
         return SourceCandidate(exists=True, region=found.location, vault=holder)
 
     async def protect(self, protection: Protection, source: Source, _: FoundItem | None) -> str:
-        from azure.mgmt.recoveryservicesbackup.models import AzureIaaSComputeVMProtectedItem
-
         name = f"iaasvmcontainerv2;{source.group};{source.name}"
         return await self._put(
             protection,
@@ -40,10 +36,8 @@ class MachineBackups(SourceBackups):
             ),
         )
 
-    def policy(self, terms: ProtectPolicy) -> "AzureIaaSVMProtectionPolicy":
+    def policy(self, terms: ProtectPolicy) -> AzureIaaSVMProtectionPolicy:
         """An enhanced policy, which alone offers several backups a day; they go to the vault."""
-        from azure.mgmt.recoveryservicesbackup import models
-
         hours, daily = hours_between(terms), models.DailySchedule(schedule_run_times=[START])
         schedule = models.SimpleSchedulePolicyV2(schedule_run_frequency="Daily", daily_schedule=daily)
         if hours < 24:
@@ -54,7 +48,5 @@ class MachineBackups(SourceBackups):
             policy_type="V2", schedule_policy=schedule, retention_policy=retention(terms), time_zone="UTC"
         )
 
-    def _machines(self, protection: Protection) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
+    def _machines(self, protection: Protection) -> ComputeManagementClient:
         return self.client(ComputeManagementClient, protection.subscription)

@@ -6,6 +6,7 @@ The SDK looks for an item's class one level deep and finds none for a machine's:
 from typing import Any, ClassVar
 
 import msgspec
+from azure.mgmt.recoveryservicesbackup import models
 
 from shared.adapters.azure.common import plain, translated
 from shared.adapters.azure.staging import ACCOUNTS
@@ -22,8 +23,6 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
     management: ClassVar[str] = "AzureIaasVM"
 
     async def validate(self, plan: RestorePlan) -> str:
-        from azure.mgmt.recoveryservicesbackup import models
-
         accepted = OperationHeader()
         asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
         with translated("validating the restore"):
@@ -69,8 +68,6 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
         return msgspec.structs.replace(job, target=target, staging=staging)
 
     def _request(self, plan: RestorePlan) -> Any:
-        from azure.mgmt.recoveryservicesbackup import models
-
         return models.RestoreRequestResource(
             properties=models.IaasVMRestoreRequest(
                 recovery_point_id=plan.point.id,

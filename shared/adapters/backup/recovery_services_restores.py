@@ -6,7 +6,9 @@ are never built: new items are named by a hash, and casing isn't stable.
 
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from shared.adapters.azure.common import Management, plain, translated
 from shared.adapters.backup.restores import OperationHeader, backup_job, job_of_operation, job_properties
@@ -19,9 +21,6 @@ from shared.domain.restores.verification import (
     RestorePlan,
     vault_of,
 )
-
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 _FABRIC = "Azure"
 _KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
@@ -120,9 +119,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         extended = found.properties.get("extendedInfo") or {}
         return self._with_details(_restore_job(found), extended.get("propertyBag") or {})
 
-    def _client(self, resource_id: str) -> "RecoveryServicesBackupClient":
-        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-
+    def _client(self, resource_id: str) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, ResourceId(resource_id).subscription)
 
 

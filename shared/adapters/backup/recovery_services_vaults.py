@@ -1,7 +1,19 @@
 """Recovery Services vaults, which keep the backups of data sources: their policies, and what they protect."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.mgmt.recoveryservices import models
+from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
+from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
+from azure.mgmt.recoveryservices.models import PatchVault, SecuritySettings, Vault, VaultProperties
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+from azure.mgmt.recoveryservicesbackup.models import (
+    ProtectionPolicy,
+    ProtectionPolicyResource,
+    ResourceGuardProxyBase,
+    ResourceGuardProxyBaseResource,
+)
 
 from shared.adapters.azure.common import plain, read, translated
 from shared.adapters.backup.source_backups import FABRIC, backup_client, vault_keywords
@@ -11,12 +23,6 @@ from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
 from shared.domain.vaults.source import FoundItem
-
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
-    from azure.mgmt.recoveryservices.models import PatchVault, SecuritySettings, Vault
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-    from azure.mgmt.recoveryservicesbackup.models import ProtectionPolicy, ResourceGuardProxyBaseResource
 
 ACCOUNTS = "backupManagementType eq 'AzureStorage'"
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
@@ -55,10 +61,8 @@ class RecoveryServicesVaults(Vaults):
         )
         return Found(state="Succeeded") if found else None
 
-    async def create_policy(self, protection: Protection, name: str, policy: "ProtectionPolicy") -> Found:
+    async def create_policy(self, protection: Protection, name: str, policy: ProtectionPolicy) -> Found:
         """Make a backup policy."""
-        from azure.mgmt.recoveryservicesbackup.models import ProtectionPolicyResource
-
         body = ProtectionPolicyResource(properties=policy)
         with translated(f"creating policy {name} of {self._requirements(protection).label}"):
             await self._client(protection).protection_policies.create_or_update(
@@ -86,17 +90,13 @@ class RecoveryServicesVaults(Vaults):
                 **vault_keywords(protection), fabric_name=FABRIC, **item_keywords(item.id)
             )
 
-    def _client(self, protection: Protection) -> "RecoveryServicesBackupClient":
+    def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return backup_client(self, protection)
 
-    def _vaults(self, protection: Protection) -> "VaultsOperations":
-        from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
-
+    def _vaults(self, protection: Protection) -> VaultsOperations:
         return self.client(RecoveryServicesClient, protection.subscription).vaults
 
-    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> "Vault":
-        from azure.mgmt.recoveryservices import models
-
+    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> Vault:
         storage = models.VaultPropertiesRedundancySettings(
             standard_tier_storage_redundancy=redundancy, cross_region_restore="Disabled"
         )
@@ -112,15 +112,13 @@ class RecoveryServicesVaults(Vaults):
             ),
         )
 
-    def _hardened(self, better: FoundVault) -> "PatchVault":
-        from azure.mgmt.recoveryservices.models import PatchVault, VaultProperties
-
+    def _hardened(self, better: FoundVault) -> PatchVault:
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
         return PatchVault(
             properties=VaultProperties(security_settings=security, public_network_access=_public(better.public))
         )
 
-    def _found(self, found: "Vault", guard: str) -> FoundVault:
+    def _found(self, found: Vault, guard: str) -> FoundVault:
         properties: Any = found.properties
         security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
@@ -137,12 +135,10 @@ class RecoveryServicesVaults(Vaults):
             guard=guard,
         )
 
-    async def _read_guard(self, protection: Protection) -> "ResourceGuardProxyBaseResource":
+    async def _read_guard(self, protection: Protection) -> ResourceGuardProxyBaseResource:
         return await self._client(protection).resource_guard_proxy.get(**vault_keywords(protection), **_GUARD)
 
     async def _write_guard(self, protection: Protection) -> None:
-        from azure.mgmt.recoveryservicesbackup.models import ResourceGuardProxyBase, ResourceGuardProxyBaseResource
-
         proxy = ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
         await self._client(protection).resource_guard_proxy.put(
             **vault_keywords(protection), **_GUARD, parameters=ResourceGuardProxyBaseResource(properties=proxy)
@@ -177,9 +173,7 @@ def _public(allowed: bool) -> str:
     return "Enabled" if allowed else "Disabled"
 
 
-def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":
-    from azure.mgmt.recoveryservices import models
-
+def _security(soft_delete: str, days: float, immutability: str) -> SecuritySettings:
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(
             soft_delete_state=_OURS_TO_THEIRS[soft_delete], soft_delete_retention_period_in_days=int(days)

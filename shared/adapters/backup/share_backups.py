@@ -3,7 +3,12 @@
 Names of items are never built: they are hashes, found by the share's name, and casing isn't stable.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.recoveryservicesbackup import models
+from azure.mgmt.recoveryservicesbackup.models import AzureFileshareProtectedItem, AzureFileShareProtectionPolicy
+from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import read, translated, unless_absent
 from shared.adapters.backup.recovery_services_vaults import ACCOUNTS, item_keywords
@@ -24,10 +29,6 @@ from shared.domain.vaults.findings import FoundOperation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultService
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
-
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservicesbackup.models import AzureFileShareProtectionPolicy
-    from azure.mgmt.storage.aio import StorageManagementClient
 
 _SHARES = "workloadType eq 'AzureFileShare'"
 
@@ -55,8 +56,6 @@ class ShareBackups(SourceBackups):
 
     async def register(self, protection: Protection, share: Source) -> str:
         """Ask for the registration of the share's account by the vault's identity; the operation."""
-        from azure.mgmt.recoveryservicesbackup import models
-
         container = models.AzureStorageContainer(
             backup_management_type="AzureStorage",
             source_resource_id=share.source_id,
@@ -87,8 +86,6 @@ class ShareBackups(SourceBackups):
 
     async def operation(self, asked: SourceOperation) -> FoundOperation:
         """How an operation on the share's account stands."""
-        from azure.core.exceptions import HttpResponseError
-
         sent = OperationSeen()
         results = self._client(asked.protection).protection_container_operation_results
         with translated(f"following an operation on {name_of(asked.source.source_id)}"):
@@ -104,8 +101,6 @@ class ShareBackups(SourceBackups):
 
     async def protect(self, protection: Protection, source: Source, item: FoundItem | None) -> str:
         """Raises NotConverged as long as the vault's inquiry hasn't found the share."""
-        from azure.mgmt.recoveryservicesbackup.models import AzureFileshareProtectedItem
-
         id = item.id if item else await self._protectable(protection, source)
         if not id:
             label = protection.requirements(VaultService.RECOVERY_SERVICES).label
@@ -125,10 +120,8 @@ class ShareBackups(SourceBackups):
         of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
-    def policy(self, terms: ProtectPolicy) -> "AzureFileShareProtectionPolicy":
+    def policy(self, terms: ProtectPolicy) -> AzureFileShareProtectionPolicy:
         """Backups of shares are snapshots beside them."""
-        from azure.mgmt.recoveryservicesbackup import models
-
         hours = hours_between(terms)
         schedule = models.SimpleSchedulePolicy(schedule_run_frequency="Daily", schedule_run_times=[START])
         if hours < 24:
@@ -142,9 +135,7 @@ class ShareBackups(SourceBackups):
             time_zone="UTC",
         )
 
-    def _storage(self, protection: Protection) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
+    def _storage(self, protection: Protection) -> StorageManagementClient:
         return self.client(StorageManagementClient, protection.subscription)
 
 

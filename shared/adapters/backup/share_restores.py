@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import msgspec
+from azure.mgmt.recoveryservicesbackup import models
 
 from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores
 from shared.domain.resource_id import ResourceId, name_of, same
@@ -40,8 +41,6 @@ class ShareRestores(RecoveryServicesRestores[ShareItem]):
         return msgspec.structs.replace(job, target=target, restored=restored, failed=failed, skipped=skipped)
 
     def _request(self, plan: RestorePlan) -> Any:
-        from azure.mgmt.recoveryservicesbackup import models
-
         return models.RestoreRequestResource(
             properties=models.AzureFileShareRestoreRequest(
                 recovery_type="AlternateLocation",

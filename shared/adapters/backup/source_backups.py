@@ -6,21 +6,23 @@ is kept.
 
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.mgmt.recoveryservicesbackup import models
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+from azure.mgmt.recoveryservicesbackup.models import (
+    BackupStatusRequest,
+    HourlySchedule,
+    LongTermRetentionPolicy,
+    ProtectedItem,
+    ProtectedItemResource,
+    ProtectionPolicy,
+)
 
 from shared.adapters.azure.common import Management, last_segment, translated
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
-
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-    from azure.mgmt.recoveryservicesbackup.models import (
-        HourlySchedule,
-        LongTermRetentionPolicy,
-        ProtectedItem,
-        ProtectionPolicy,
-    )
 
 FABRIC = "Azure"
 START: Any = "2024-01-01T02:00:00Z"  # written as the service writes it
@@ -38,23 +40,19 @@ class SourceBackups(Management, ABC):
         """Ask for the source's protection, or for the policy that its `item` should go by; the operation."""
 
     @abstractmethod
-    def policy(self, terms: ProtectPolicy) -> "ProtectionPolicy":
+    def policy(self, terms: ProtectPolicy) -> ProtectionPolicy:
         """The policy for this kind, in the SDK's words."""
 
     async def _holder(self, protection: Protection, source: Source, type: str, name: str | None = None) -> str:
         """The vault (resource id) that protects the source, or holds its account; empty if none does."""
-        from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
-
         asked = BackupStatusRequest(resource_type=type, resource_id=source.source_id, po_logical_name=name)
         with translated(f"asking which vault holds {source.label}"):
             statuses = self._client(protection).backup_status
             found = await statuses.get(azure_region=protection.location, parameters=asked)
         return found.vault_id or ""
 
-    async def _put(self, protection: Protection, source: Source, names: dict[str, str], item: "ProtectedItem") -> str:
+    async def _put(self, protection: Protection, source: Source, names: dict[str, str], item: ProtectedItem) -> str:
         """Write the protected item with these names; the operation."""
-        from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource
-
         sent = OperationSeen()
         with translated(f"protecting {source.label}"):
             await self._client(protection).protected_items.begin_create_or_update(
@@ -67,7 +65,7 @@ class SourceBackups(Management, ABC):
             )
         return sent.id
 
-    def _client(self, protection: Protection) -> "RecoveryServicesBackupClient":
+    def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return backup_client(self, protection)
 
 
@@ -82,10 +80,8 @@ class OperationSeen:
         self.id = last_segment(answer.http_response.headers.get("Location", ""))
 
 
-def backup_client(management: Management, protection: Protection) -> "RecoveryServicesBackupClient":
+def backup_client(management: Management, protection: Protection) -> RecoveryServicesBackupClient:
     """The SDK's client for what is in the vaults of the cluster's subscription."""
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-
     return management.client(RecoveryServicesBackupClient, protection.subscription)
 
 
@@ -94,10 +90,8 @@ def vault_keywords(protection: Protection) -> dict[str, str]:
     return {"vault_name": protection.recovery_services_vault, "resource_group_name": protection.group}
 
 
-def every_few_hours(hours: int) -> "HourlySchedule":
+def every_few_hours(hours: int) -> HourlySchedule:
     """In a window that ends when the next day's begins."""
-    from azure.mgmt.recoveryservicesbackup.models import HourlySchedule
-
     return HourlySchedule(interval=hours, schedule_window_start_time=START, schedule_window_duration=24 - hours)
 
 
@@ -106,10 +100,8 @@ def hours_between(terms: ProtectPolicy) -> int:
     return terms.backup_every // timedelta(hours=1)
 
 
-def retention(terms: ProtectPolicy) -> "LongTermRetentionPolicy":
+def retention(terms: ProtectPolicy) -> LongTermRetentionPolicy:
     """How long backups are kept."""
-    from azure.mgmt.recoveryservicesbackup import models
-
     daily = models.DailyRetentionSchedule(
         retention_times=[START],
         retention_duration=models.RetentionDuration(count=terms.keep.days, duration_type="Days"),
