@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.rest import HttpRequest
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
@@ -16,7 +15,6 @@ from shared.adapters.azure.common import Management, read, translated
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import parsed, subscription_scope
-from shared.settings import Settings
 
 _API = "2026-08-01"
 
@@ -26,13 +24,9 @@ _KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernete
 class Clusters(Management):
     """The clusters of all configured subscriptions."""
 
-    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
-        super().__init__(settings, credential, **options)
-        self._subscriptions, self._credential = settings.subscriptions, credential
-
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
-        return [_cluster(c, s) for s in self._subscriptions async for c in self._found(s)]
+        return [_cluster(c, s) for s in self._settings.subscriptions async for c in self._found(s)]
 
     async def _found(self, subscription: str) -> AsyncIterator[Mapping[str, Any]]:
         url = f"{subscription_scope(subscription).collection(CLUSTERS)}?api-version={_API}"

@@ -4,11 +4,11 @@ The SDKs' own retries are off: they would sleep inside an invocation and could s
 TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -19,11 +19,14 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.identity.aio import ManagedIdentityCredential
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.settings import Settings
 
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
 
 
@@ -32,35 +35,41 @@ def managed_identity(client_id: str) -> AsyncTokenCredential:
     return ManagedIdentityCredential(client_id=client_id)
 
 
-class Closable(Protocol):
-    """A client with connections."""
+class AnswerSeen:
+    """A response hook that keeps what an answer says beside its body."""
 
-    async def close(self) -> None: ...
+    status = 0
+    headers: Mapping[str, str] = {}
+
+    def __call__(self, answer: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> None:
+        self.status, self.headers = answer.http_response.status_code, answer.http_response.headers
+
+    @property
+    def operation(self) -> str:
+        """The id of the operation that the answer names, empty if it names none."""
+        url = self.headers.get("Azure-AsyncOperation") or self.headers.get("Location", "")
+        return PurePosixPath(urlsplit(url).path).name  # the rest is a signed address, which isn't kept
 
 
 class Management:
     """Resource Manager's SDK clients for one identity: one per class and subscription, made on first use."""
 
     def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
-        self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
-        self._clients: dict[tuple[object, str], Closable] = {}
+        self._settings, self._credential = settings, credential
+        self._options = {**NO_RETRY, **options}
+        self._clients: dict[tuple[object, str], object] = {}
 
-    def client[C: Closable](self, sdk: Callable[..., C], subscription: str) -> C:
+    def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
         """The client of this class for the subscription."""
         key = (sdk, subscription)
         if key not in self._clients:
-            self._clients[key] = sdk(subscription_id=subscription, **self._options)
+            self._clients[key] = sdk(
+                credential=self._credential,
+                subscription_id=subscription,
+                base_url=self._settings.arm_url,
+                **self._options,
+            )
         return cast("C", self._clients[key])
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for client in self._clients.values():
-            await client.close()
-
-
-def last_segment(url: str) -> str:
-    """What the path of a URL ends with: Azure names operations so."""
-    return PurePosixPath(urlsplit(url).path).name
 
 
 async def unless_absent[T](reading: Awaitable[T]) -> T | None:

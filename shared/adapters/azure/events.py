@@ -22,7 +22,3 @@ class Events:
         """Send one event; it was accepted when this returns."""
         with translated(f"publishing {type}"):
             await self._client.send(CloudEvent(id=id, type=type, source=source, subject=subject, time=time, data=data))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()

@@ -14,8 +14,7 @@ from azure.mgmt.storage.aio import StorageManagementClient
 from azure.mgmt.storage.models import FileShare, FileShareProperties
 from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
-from shared.adapters.azure.common import NO_RETRY, Management, translated, unless_absent
-from shared.adapters.azure.staging import ACCOUNTS
+from shared.adapters.azure.common import ACCOUNTS, Management, translated, unless_absent
 from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
@@ -33,8 +32,6 @@ class FileShares(Management):
 
     def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         super().__init__(settings, credential, **options)
-        self._url = settings.file_url
-        self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
         self._services: dict[str, ShareServiceClient] = {}
 
     async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:  # noqa: ARG002  # others need it
@@ -91,14 +88,13 @@ class FileShares(Management):
     def _share(self, account: str, share: str) -> ShareClient:
         name = _account(account).name
         if name not in self._services:
-            self._services[name] = ShareServiceClient(self._url.format(account=name), **self._service_options)
+            self._services[name] = ShareServiceClient(
+                self._settings.file_url.format(account=name),
+                self._credential,
+                token_intent="backup",  # noqa: S106  # no password
+                **self._options,
+            )
         return self._services[name].get_share_client(share)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await super().close()
-        for service in self._services.values():
-            await service.close()
 
 
 def _names(plan: RestorePlan) -> tuple[str, str]:

@@ -107,10 +107,6 @@ class Inventory:
             if not token:
                 return rows
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
 
 def _job(row: dict[str, Any]) -> WatchedJob | None:
     """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, so it is open."""

@@ -153,12 +153,6 @@ class KeyVault:
         with translated(f"disabling a version of certificate {name}"):
             await self._client.update_certificate_properties(name, version, enabled=False)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-        for signer in self._signers.values():
-            await signer.close()
-
     async def _es256(self, name: str, version: str, message: bytes) -> bytes:
         signer = await self._signer(name, version)
         with translated(f"signing with the key of certificate {name}"):

@@ -5,7 +5,6 @@ A PUT is sent once and not followed: its outcome is what a later GET shows.
 
 from typing import Any
 
-from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
@@ -28,7 +27,6 @@ from shared.adapters.azure.common import Management, plain, read, translated
 from shared.domain.errors import TemporaryError, service_code
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
-from shared.settings import Settings
 
 _OPERATOR = "Microsoft.DataProtection/backupVaults/backup-operator"
 _LOCATION = "configuration.backupStorageLocation"
@@ -43,10 +41,6 @@ _SUCCEEDED = Found(state="Succeeded")
 
 class AzureResources(Management):
     """Reads give None for what isn't there."""
-
-    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
-        super().__init__(settings, credential, **options)
-        self._tenant = settings.tenant_id
 
     async def group(self, protection: Protection, name: str) -> Found | None:
         """The resource group with this name in the cluster's subscription."""
@@ -163,7 +157,7 @@ class AzureResources(Management):
                     f"{_LOCATION}.config.subscriptionId": protection.subscription,
                     f"{_LOCATION}.config.useAAD": "true",
                     f"{_LOCATION}.config.storageAccountURI": blob_url,
-                    "credentials.tenantId": self._tenant,
+                    "credentials.tenantId": self._settings.tenant_id,
                 },
             )
         )
@@ -199,9 +193,10 @@ class AzureResources(Management):
         body = RoleAssignmentCreateParameters(
             role_definition_id=grant.role_id, principal_id=grant.principal, principal_type="ServicePrincipal"
         )
+        roles = self.client(AuthorizationManagementClient, grant.subscription)
         with translated(f"assigning a role on {grant.scope}"):
             try:
-                await self._roles(grant).role_assignments.create(grant.scope, grant.name, body)
+                await roles.role_assignments.create(grant.scope, grant.name, body)
             except HttpResponseError as error:
                 code = error.error.code if error.error else None
                 if code == "PrincipalNotFound":
@@ -222,6 +217,3 @@ class AzureResources(Management):
 
     def _clusters(self, protection: Protection) -> ContainerServiceClient:
         return self.client(ContainerServiceClient, protection.subscription)
-
-    def _roles(self, grant: Grant) -> AuthorizationManagementClient:
-        return self.client(AuthorizationManagementClient, grant.subscription)

@@ -21,8 +21,6 @@ from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, st
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
 
-ACCOUNTS = "Microsoft.Storage/storageAccounts"
-
 
 class RestoreJobs(Protocol):
     """What lists an item's restore jobs."""

@@ -19,12 +19,12 @@ from azure.mgmt.dataprotection.models import (
 
 from shared.adapters.azure.common import plain, read, translated
 from shared.adapters.backup.vaults import Vaults
+from shared.domain.cluster import CLUSTERS
 from shared.domain.vaults.findings import Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 from shared.domain.vaults.release import TaggedVault
 
-_AKS = "Microsoft.ContainerService/managedClusters"
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
 _START = "2024-01-01T02:00:00+00:00"
 
@@ -145,4 +145,4 @@ def _policy(terms: ProtectPolicy) -> BackupPolicy:
         target_data_store_copy_settings=[],
     )
     retention = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[lifecycle])
-    return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[taken, retention])
+    return models.BackupPolicy(datasource_types=[CLUSTERS], policy_rules=[taken, retention])

@@ -17,12 +17,12 @@ from azure.mgmt.dataprotection.models import (
     ValidateForBackupRequest,
 )
 
-from shared.adapters.azure.common import Management, last_segment, plain, read, translated
+from shared.adapters.azure.common import AnswerSeen, Management, plain, read, translated
 from shared.adapters.backup.vaults import operation_found
+from shared.domain.cluster import CLUSTERS
+from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
 from shared.domain.vaults.protection import Protection
-
-_AKS = "Microsoft.ContainerService/managedClusters"
 
 
 class ClusterBackups(Management):
@@ -37,15 +37,15 @@ class ClusterBackups(Management):
 
     async def start_validation(self, protection: Protection) -> Validation:
         """Ask Azure Backup whether it could protect the cluster now."""
-        sent: list[str] = []
+        accepted = AnswerSeen()
         with translated(f"validating the backup of cluster {protection.cluster}"):
             await self._instances(protection).begin_validate_for_backup(
                 *_at(protection),
                 ValidateForBackupRequest(backup_instance=_instance(protection)),
                 polling=False,
-                raw_response_hook=lambda answer: sent.append(answer.http_response.headers["Azure-AsyncOperation"]),
+                raw_response_hook=accepted,
             )
-        return Validation(protection=protection, operation=last_segment(sent[-1]))
+        return Validation(protection=protection, operation=accepted.operation)
 
     async def operation(self, validation: Validation) -> FoundOperation:
         """The operation of a validation."""
@@ -121,14 +121,7 @@ def _soft_deleted(instance: DeletedBackupInstanceResource) -> SoftDeleted:
 
 
 def _instance(protection: Protection) -> BackupInstance:
-    source: dict[str, Any] = {
-        "datasource_type": _AKS,
-        "resource_type": "Microsoft.ContainerService/managedclusters",
-        "resource_id": protection.cluster_id,
-        "resource_uri": protection.cluster_id,
-        "resource_name": protection.cluster,
-        "resource_location": protection.location,
-    }
+    source = data_source(protection.cluster_id, protection.location)
     parameters = models.PolicyParameters(
         data_store_parameters_list=[
             models.AzureOperationalStoreParameters(
@@ -144,7 +137,19 @@ def _instance(protection: Protection) -> BackupInstance:
     return models.BackupInstance(
         object_type="BackupInstance",
         friendly_name=f"{protection.cluster}/{protection.cluster}",
-        data_source_info=models.Datasource(object_type="Datasource", **source),
-        data_source_set_info=models.DatasourceSet(object_type="DatasourceSet", **source),
+        data_source_info=models.Datasource({**source, "objectType": "Datasource"}),
+        data_source_set_info=models.DatasourceSet({**source, "objectType": "DatasourceSet"}),
         policy_info=models.PolicyInfo(policy_id=protection.policy_id, policy_parameters=parameters),
     )
+
+
+def data_source(cluster: str, location: str) -> dict[str, str]:
+    """A cluster (resource id) as a data source, in the service's words; it is its own set of data sources too."""
+    return {
+        "datasourceType": CLUSTERS,
+        "resourceType": "Microsoft.ContainerService/managedclusters",
+        "resourceID": cluster,
+        "resourceUri": cluster,
+        "resourceName": ResourceId(cluster).name,
+        "resourceLocation": location,
+    }

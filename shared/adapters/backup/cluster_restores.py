@@ -8,11 +8,10 @@ from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
-from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.azure.staging import ACCOUNTS
+from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, Management, translated, unless_absent
+from shared.adapters.backup.cluster_backups import data_source
 from shared.adapters.backup.restores import (
     BackupFault,
-    OperationHeader,
     backup_job,
     job_of_operation,
     job_properties,
@@ -80,7 +79,7 @@ class ClusterRestores(Management):
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         with translated("validating the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_validate_for_restore(
                 *_instance(plan.item.id),
@@ -95,7 +94,7 @@ class ClusterRestores(Management):
         require_passed(found.status, [found.error] if found.error else [])
 
     async def send(self, plan: RestorePlan) -> str:
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         with translated("sending the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_trigger_restore(
                 *_instance(plan.item.id),
@@ -184,14 +183,7 @@ def _warned(detail: _Warning) -> JobWarning:
 
 
 def _request(plan: RestorePlan) -> Any:
-    cluster: dict[str, Any] = {
-        "resource_id": plan.target_id,
-        "resource_uri": plan.target_id,
-        "resource_name": ResourceId(plan.target_id).name,
-        "resource_type": "Microsoft.ContainerService/managedclusters",
-        "resource_location": plan.item.location,
-        "datasource_type": CLUSTERS,
-    }
+    target = data_source(plan.target_id, plan.item.location)
     criteria: dict[str, Any] = {
         "include_cluster_scope_resources": False,
         "included_namespaces": list(plan.isolated),
@@ -213,8 +205,8 @@ def _request(plan: RestorePlan) -> Any:
         restore_target_info=models.ItemLevelRestoreTargetInfo(
             recovery_option="FailIfExists",
             restore_location=plan.item.location,
-            datasource_info=models.Datasource(object_type="Datasource", **cluster),
-            datasource_set_info=models.DatasourceSet(object_type="DatasourceSet", **cluster),
+            datasource_info=models.Datasource({**target, "objectType": "Datasource"}),
+            datasource_set_info=models.DatasourceSet({**target, "objectType": "DatasourceSet"}),
             restore_criteria=[restore_criteria],
         ),
     )

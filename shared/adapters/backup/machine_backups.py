@@ -8,7 +8,15 @@ from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.recoveryservicesbackup.models import AzureIaaSComputeVMProtectedItem, AzureIaaSVMProtectionPolicy
 
 from shared.adapters.azure.common import translated, unless_absent
-from shared.adapters.backup.source_backups import START, SourceBackups, every_few_hours, hours_between, retention
+from shared.adapters.backup.source_backups import (
+    FABRIC,
+    START,
+    SourceBackups,
+    every_few_hours,
+    hours_between,
+    retention,
+    vault_keywords,
+)
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
@@ -30,7 +38,12 @@ class MachineBackups(SourceBackups):
         return await self._put(
             protection,
             source,
-            {"container_name": f"iaasvmcontainer;{name}", "protected_item_name": f"vm;{name}"},
+            {
+                **vault_keywords(protection),
+                "fabric_name": FABRIC,
+                "container_name": f"iaasvmcontainer;{name}",
+                "protected_item_name": f"vm;{name}",
+            },
             AzureIaaSComputeVMProtectedItem(
                 policy_id=protection.source_policy_id(source), source_resource_id=source.source_id
             ),

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import msgspec
 from azure.mgmt.recoveryservicesbackup import models
 
-from shared.adapters.azure.common import plain, translated
-from shared.adapters.azure.staging import ACCOUNTS
-from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores, vault_names
-from shared.adapters.backup.restores import OperationHeader, require_passed
+from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, plain, translated
+from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores
+from shared.adapters.backup.restores import require_passed
+from shared.adapters.backup.source_backups import vault_names
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import MachineItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
@@ -23,7 +23,7 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
     management: ClassVar[str] = "AzureIaasVM"
 
     async def validate(self, plan: RestorePlan) -> str:
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
         with translated("validating the restore"):
             await self._client(plan.item.id).validate_operation.begin_trigger(

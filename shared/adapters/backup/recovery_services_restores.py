@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
-from shared.adapters.azure.common import Management, plain, translated
-from shared.adapters.backup.restores import OperationHeader, backup_job, job_of_operation, job_properties
+from shared.adapters.azure.common import AnswerSeen, Management, plain, translated
+from shared.adapters.backup.restores import backup_job, job_of_operation, job_properties
+from shared.adapters.backup.source_backups import item_names, vault_names
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
@@ -19,10 +20,8 @@ from shared.domain.restores.verification import (
     BackupJob,
     RestoreJob,
     RestorePlan,
-    vault_of,
 )
 
-_FABRIC = "Azure"
 _KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
 
 
@@ -81,7 +80,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return f"backupManagementType eq '{self.management}'"
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
-        listed = self._client(item.id).recovery_points.list(**_item(item))
+        listed = self._client(item.id).recovery_points.list(**item_names(item.id))
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
@@ -97,10 +96,10 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return [await self.restore_job(item, name) for name in mine]
 
     async def send(self, plan: RestorePlan) -> str:
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         with translated("sending the restore"):
             await self._client(plan.item.id).restores.begin_trigger(
-                **_item(plan.item),
+                **item_names(plan.item.id),
                 recovery_point_id=plan.point.id,
                 parameters=self._request(plan),
                 polling=False,
@@ -121,18 +120,6 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
 
     def _client(self, resource_id: str) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, ResourceId(resource_id).subscription)
-
-
-def vault_names(resource_id: str) -> dict[str, str]:
-    """Group and name of the vault, as the SDK's operations take them."""
-    vault = vault_of(ResourceId(resource_id))
-    return {"resource_group_name": vault.group, "vault_name": vault.name}
-
-
-def _item(item: ProtectedItem) -> dict[str, str]:
-    id = ResourceId(item.id)
-    names = {"container_name": id.parent.name, "protected_item_name": id.name}
-    return {**vault_names(item.id), "fabric_name": _FABRIC, **names}
 
 
 def _filter_time(moment: datetime) -> str:

@@ -16,9 +16,8 @@ from azure.mgmt.recoveryservicesbackup.models import (
 )
 
 from shared.adapters.azure.common import plain, read, translated
-from shared.adapters.backup.source_backups import FABRIC, backup_client, vault_keywords
+from shared.adapters.backup.source_backups import FABRIC, backup_client, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, operation_found
-from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
@@ -86,9 +85,7 @@ class RecoveryServicesVaults(Vaults):
     async def delete_item(self, protection: Protection, item: FoundItem) -> None:
         """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
         with translated(f"deleting the backups of {item.name}"):
-            await self._client(protection).protected_items.delete(
-                **vault_keywords(protection), fabric_name=FABRIC, **item_keywords(item.id)
-            )
+            await self._client(protection).protected_items.delete(**item_names(item.id))
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return backup_client(self, protection)
@@ -143,12 +140,6 @@ class RecoveryServicesVaults(Vaults):
         await self._client(protection).resource_guard_proxy.put(
             **vault_keywords(protection), **_GUARD, parameters=ResourceGuardProxyBaseResource(properties=proxy)
         )
-
-
-def item_keywords(id: str) -> dict[str, str]:
-    """A protected or protectable item and its container, as the SDK's operations want them named."""
-    item = ResourceId(id)
-    return {"container_name": item.parent.name, "protected_item_name": item.name}
 
 
 def _item(found: Any) -> FoundItem:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.adapters.azure.common import last_segment, translated, unless_absent
+from shared.adapters.azure.common import translated, unless_absent
 from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, name_of
@@ -101,15 +101,6 @@ def backup_job(id: ResourceId, job: Any, *, kind: ItemKind, item: str, source: s
         started=job.start_time,
         ended=job.end_time,
     )
-
-
-class OperationHeader:
-    """A response hook that keeps the id of the operation that a 202 names."""
-
-    operation = ""
-
-    def __call__(self, response: Any) -> None:
-        self.operation = last_segment(response.http_response.headers.get("Azure-AsyncOperation", ""))
 
 
 class BackupFault(Protocol):

@@ -10,15 +10,15 @@ from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.recoveryservicesbackup.models import AzureFileshareProtectedItem, AzureFileShareProtectionPolicy
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import read, translated, unless_absent
-from shared.adapters.backup.recovery_services_vaults import ACCOUNTS, item_keywords
+from shared.adapters.azure.common import AnswerSeen, read, translated, unless_absent
+from shared.adapters.backup.recovery_services_vaults import ACCOUNTS
 from shared.adapters.backup.source_backups import (
     FABRIC,
     START,
-    OperationSeen,
     SourceBackups,
     every_few_hours,
     hours_between,
+    item_names,
     retention,
     vault_keywords,
 )
@@ -63,7 +63,7 @@ class ShareBackups(SourceBackups):
             access_type="IdentityBased",
             identity_info=models.IdentityInfo(is_system_assigned_identity=True),
         )
-        sent = OperationSeen()
+        sent = AnswerSeen()
         with translated(f"registering storage account {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.begin_register(
                 **_account(protection, share),
@@ -71,22 +71,22 @@ class ShareBackups(SourceBackups):
                 polling=False,
                 raw_response_hook=sent,
             )
-        return sent.id
+        return sent.operation
 
     async def inquire(self, protection: Protection, share: Source) -> str:
         """Ask the vault to look which shares the account has; the operation."""
-        sent = OperationSeen()
+        sent = AnswerSeen()
         with translated(f"discovering the file shares of {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.inquire(
                 **_account(protection, share),
                 filter=_SHARES,
                 raw_response_hook=sent,
             )
-        return sent.id
+        return sent.operation
 
     async def operation(self, asked: SourceOperation) -> FoundOperation:
         """How an operation on the share's account stands."""
-        sent = OperationSeen()
+        sent = AnswerSeen()
         results = self._client(asked.protection).protection_container_operation_results
         with translated(f"following an operation on {name_of(asked.source.source_id)}"):
             try:
@@ -107,7 +107,7 @@ class ShareBackups(SourceBackups):
             raise NotConverged("ShareNotFound", f"{label} hasn't found {source.label} yet")
         policy = protection.source_policy_id(source)
         protected = AzureFileshareProtectedItem(policy_id=policy, source_resource_id=source.source_id)
-        return await self._put(protection, source, item_keywords(id), protected)
+        return await self._put(protection, source, item_names(id), protected)
 
     async def _protectable(self, protection: Protection, share: Source) -> str:
         """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""

@@ -19,7 +19,9 @@ from azure.mgmt.recoveryservicesbackup.models import (
     ProtectionPolicy,
 )
 
-from shared.adapters.azure.common import Management, last_segment, translated
+from shared.adapters.azure.common import AnswerSeen, Management, translated
+from shared.domain.resource_id import ResourceId
+from shared.domain.restores.verification import vault_of
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
@@ -53,31 +55,18 @@ class SourceBackups(Management, ABC):
 
     async def _put(self, protection: Protection, source: Source, names: dict[str, str], item: ProtectedItem) -> str:
         """Write the protected item with these names; the operation."""
-        sent = OperationSeen()
+        sent = AnswerSeen()
         with translated(f"protecting {source.label}"):
             await self._client(protection).protected_items.begin_create_or_update(
-                **vault_keywords(protection),
-                fabric_name=FABRIC,
                 **names,
                 parameters=ProtectedItemResource(properties=item),
                 polling=False,
                 raw_response_hook=sent,
             )
-        return sent.id
+        return sent.operation
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
         return backup_client(self, protection)
-
-
-class OperationSeen:
-    """Notes what an answer says of its operation: the status code, and the id where there is one."""
-
-    def __init__(self) -> None:
-        self.id, self.status = "", 0
-
-    def __call__(self, answer: Any) -> None:
-        self.status = answer.http_response.status_code
-        self.id = last_segment(answer.http_response.headers.get("Location", ""))
 
 
 def backup_client(management: Management, protection: Protection) -> RecoveryServicesBackupClient:
@@ -87,7 +76,20 @@ def backup_client(management: Management, protection: Protection) -> RecoverySer
 
 def vault_keywords(protection: Protection) -> dict[str, str]:
     """The cluster's Recovery Services vault, as the SDK's operations want it named."""
-    return {"vault_name": protection.recovery_services_vault, "resource_group_name": protection.group}
+    return vault_names(protection.recovery_services_vault_id)
+
+
+def vault_names(id: str) -> dict[str, str]:
+    """The vault of this or of what is in it (resource id), as the SDK's operations want it named."""
+    vault = vault_of(ResourceId(id))
+    return {"resource_group_name": vault.group, "vault_name": vault.name}
+
+
+def item_names(id: str) -> dict[str, str]:
+    """A protected or protectable item (resource id) and all that it is in, as the SDK's operations want them named."""
+    item = ResourceId(id)
+    names = {"container_name": item.parent.name, "protected_item_name": item.name}
+    return {**vault_names(id), "fabric_name": FABRIC, **names}
 
 
 def every_few_hours(hours: int) -> HourlySchedule:
