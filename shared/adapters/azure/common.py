@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -84,6 +84,19 @@ async def read[T](what: str, reading: Awaitable[T]) -> T | None:
     """What a GET of something (`what` names it in errors) answers; None for 404."""
     with translated(f"reading {what}"):
         return await unless_absent(reading)
+
+
+class HasProperties[P](Protocol):
+    """A resource as an SDK models it."""
+
+    @property
+    def properties(self) -> P | None: ...
+
+
+def properties_of[P](found: HasProperties[P]) -> P:
+    """The properties of a resource, without which no service answers, though the SDKs allow for it."""
+    assert found.properties is not None
+    return found.properties
 
 
 def plain(value: object) -> str:

@@ -66,7 +66,7 @@ class FileShares(Management):
         client = self._arm(plan).file_shares
         mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {plan.target}"):
-            found: Any = await unless_absent(client.get(*_names(plan), plan.target))
+            found = await unless_absent(client.get(*_names(plan), plan.target))
             if found is None:
                 await client.create(*_names(plan), plan.target, mark)
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
@@ -76,7 +76,7 @@ class FileShares(Management):
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
         client = self._arm(plan).file_shares
         with translated(f"deleting scratch share {plan.target}"):
-            found: Any = await unless_absent(client.get(*_names(plan), plan.target))
+            found = await unless_absent(client.get(*_names(plan), plan.target))
             if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
             await client.delete(*_names(plan), plan.target)

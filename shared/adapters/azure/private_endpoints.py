@@ -9,7 +9,7 @@ from azure.mgmt.resource.resources.aio import ResourceManagementClient
 from azure.mgmt.resource.resources.aio.operations import ResourcesOperations
 from azure.mgmt.resource.resources.models import GenericResource
 
-from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.azure.common import Management, properties_of, read, translated
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
@@ -51,11 +51,11 @@ class PrivateEndpoints(Management):
             )
 
     async def _read(self, protection: Protection, id: str) -> Found | None:
-        found: Any = await read(
+        found = await read(
             f"the private endpoint of storage account {protection.account}",
             self._resources(protection).get_by_id(id, api_version=_API),
         )
-        return Found(state=found.properties["provisioningState"]) if found else None
+        return Found(state=properties_of(found)["provisioningState"]) if found else None
 
     async def _write(
         self, protection: Protection, id: str, properties: dict[str, Any], *, location: str | None = None

@@ -53,7 +53,7 @@ class StagedRestores(Management):
         """Raise PermanentError unless the staging account is in this group (resource id) and fit for restores."""
         name, accounts = plan.staging, self._storage(group).storage_accounts
         with translated(f"reading staging account {name}"):
-            account: Any = await unless_absent(accounts.get_properties(ResourceId(group).group, name))
+            account = await unless_absent(accounts.get_properties(ResourceId(group).group, name))
         if account is None:
             message = f"there is no storage account {name} in {group}: correct verify.staging_account"
             raise PermanentError("NoStagingAccount", message)
@@ -61,7 +61,7 @@ class StagedRestores(Management):
             raise PermanentError(
                 "StagingElsewhere", f"{name} isn't in {plan.item.location}, where the {plan.item.kind} is"
             )
-        if "ZRS" in plain(account.sku.name):
+        if "ZRS" in plain(account.sku and account.sku.name):
             raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup needs another one")
 
     def _compute(self, resource_id: str) -> ComputeManagementClient:
@@ -108,7 +108,7 @@ class Staging(StagedRestores):
         async for snapshot in compute.snapshots.list_by_resource_group(group):
             yield _described("snapshot", snapshot)
         async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging):
-            changed: Any = container.last_modified_time
+            changed = container.last_modified_time
             yield Staged(kind="container", name=container.name or "", made=changed)
 
     async def _delete(self, plan: RestorePlan, staged: Staged) -> None:

@@ -5,7 +5,6 @@ of which only the id is kept; the signed address that the service gives isn't.
 """
 
 from datetime import datetime
-from typing import Any
 
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
@@ -17,7 +16,7 @@ from azure.mgmt.dataprotection.models import (
     ValidateForBackupRequest,
 )
 
-from shared.adapters.azure.common import AnswerSeen, Management, plain, read, translated
+from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.vaults import operation_found
 from shared.domain.cluster import CLUSTERS
 from shared.domain.resource_id import ResourceId
@@ -103,7 +102,7 @@ def _at(protection: Protection) -> tuple[str, str]:
 
 
 def _found(instance: BackupInstanceResource) -> FoundInstance:
-    properties: Any = instance.properties
+    properties = properties_of(instance)
     error = properties.protection_error_details
     return FoundInstance(
         id=instance.id or "",

@@ -1,7 +1,6 @@
 """Recovery Services vaults, which keep the backups of data sources: their policies, and what they protect."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from azure.mgmt.recoveryservices import models
 from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
@@ -9,13 +8,15 @@ from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
 from azure.mgmt.recoveryservices.models import PatchVault, SecuritySettings, Vault, VaultProperties
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 from azure.mgmt.recoveryservicesbackup.models import (
+    ProtectedItem,
+    ProtectedItemResource,
     ProtectionPolicy,
     ProtectionPolicyResource,
     ResourceGuardProxyBase,
     ResourceGuardProxyBaseResource,
 )
 
-from shared.adapters.azure.common import plain, read, translated
+from shared.adapters.azure.common import plain, properties_of, read, translated
 from shared.adapters.backup.source_backups import FABRIC, backup_client, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, operation_found
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
@@ -79,7 +80,7 @@ class RecoveryServicesVaults(Vaults):
         """How an operation on a protected item stands."""
         statuses = self._client(asked.protection).backup_operation_statuses
         with translated(f"following the protection of {asked.source.label}"):
-            found: Any = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
+            found = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
         return operation_found(found.status, found.error)
 
     async def delete_item(self, protection: Protection, item: FoundItem) -> None:
@@ -116,7 +117,7 @@ class RecoveryServicesVaults(Vaults):
         )
 
     def _found(self, found: Vault, guard: str) -> FoundVault:
-        properties: Any = found.properties
+        properties = properties_of(found)
         security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
@@ -142,8 +143,8 @@ class RecoveryServicesVaults(Vaults):
         )
 
 
-def _item(found: Any) -> FoundItem:
-    properties = found.properties
+def _item(found: ProtectedItemResource) -> FoundItem:
+    properties = properties_of(found)
     return FoundItem(
         id=found.id or "",
         source_id=properties.source_resource_id or "",
@@ -155,7 +156,7 @@ def _item(found: Any) -> FoundItem:
     )
 
 
-def _until(properties: Any) -> datetime | None:
+def _until(properties: ProtectedItem) -> datetime | None:
     deleted, days = properties.deferred_delete_time_in_utc, properties.get("softDeleteRetentionPeriod")
     return deleted + timedelta(days=days) if deleted and days else None
 

@@ -3,14 +3,12 @@
 Names of items are never built: they are hashes, found by the share's name, and casing isn't stable.
 """
 
-from typing import Any
-
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.recoveryservicesbackup.models import AzureFileshareProtectedItem, AzureFileShareProtectionPolicy
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import AnswerSeen, read, translated, unless_absent
+from shared.adapters.azure.common import AnswerSeen, properties_of, read, translated, unless_absent
 from shared.adapters.backup.recovery_services_vaults import ACCOUNTS
 from shared.adapters.backup.source_backups import (
     FABRIC,
@@ -48,7 +46,7 @@ class ShareBackups(SourceBackups):
     async def registered(self, protection: Protection, share: Source) -> bool:
         """Whether the share's account is registered with the cluster's vault."""
         containers = self._client(protection).protection_containers
-        found: Any = await read(
+        found = await read(
             f"the registration of {name_of(share.source_id)}",
             containers.get(**_account(protection, share)),
         )
@@ -115,9 +113,9 @@ class ShareBackups(SourceBackups):
             **vault_keywords(protection), filter=f"{ACCOUNTS} and {_SHARES}"
         )
         with translated(f"listing the file shares that {protection.recovery_services_vault} can protect"):
-            found: list[Any] = [item async for item in listed]
-        named = (item for item in found if item.properties.friendly_name == share.name)
-        of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))
+            found = [item async for item in listed]
+        named = (item for item in found if properties_of(item).friendly_name == share.name)
+        of_account = (i for i in named if same(properties_of(i).get("parentContainerFabricId") or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
     def policy(self, terms: ProtectPolicy) -> AzureFileShareProtectionPolicy:
