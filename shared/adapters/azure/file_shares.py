@@ -11,7 +11,9 @@ from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.mgmt.storage.aio import StorageManagementClient
+from azure.mgmt.storage.aio.operations import FileSharesOperations
 from azure.mgmt.storage.models import FileShare, FileShareProperties
+from azure.storage.fileshare import DirectoryProperties, FileProperties
 from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
 from shared.adapters.azure.common import ACCOUNTS, Management, translated, unless_absent
@@ -63,27 +65,25 @@ class FileShares(Management):
 
         Raises PermanentError where a share of that name is somebody else's.
         """
-        client = self._arm(plan).file_shares
         mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {plan.target}"):
-            found = await unless_absent(client.get(*_names(plan), plan.target))
+            found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None:
-                await client.create(*_names(plan), plan.target, mark)
+                await self._arm(plan).create(*_names(plan), plan.target, mark)
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 raise PermanentError("PlaceTaken", f"share {plan.target} is there already and isn't Meshward's")
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
-        client = self._arm(plan).file_shares
         with translated(f"deleting scratch share {plan.target}"):
-            found = await unless_absent(client.get(*_names(plan), plan.target))
+            found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
-            await client.delete(*_names(plan), plan.target)
+            await self._arm(plan).delete(*_names(plan), plan.target)
         return [plan.target]
 
-    def _arm(self, plan: RestorePlan) -> StorageManagementClient:
-        return self.client(StorageManagementClient, _account(plan.item.source_id).subscription)
+    def _arm(self, plan: RestorePlan) -> FileSharesOperations:
+        return self.client(StorageManagementClient, _account(plan.item.source_id).subscription).file_shares
 
     def _share(self, account: str, share: str) -> ShareClient:
         name = _account(account).name
@@ -118,12 +118,12 @@ async def _files(client: ShareClient) -> list[ShareFile]:
         folder = folders.pop()
         items = [item async for item in client.list_directories_and_files(folder or None, include=["timestamps"])]
         path = f"{folder}/" if folder else ""
-        folders += [f"{path}{item.name}" for item in items if item.is_directory]
-        files += [_file(path, item) for item in items if not item.is_directory]
+        folders += [f"{path}{item.name}" for item in items if isinstance(item, DirectoryProperties)]
+        files += [_file(path, item) for item in items if isinstance(item, FileProperties)]
     return files
 
 
-def _file(folder: str, item: Any) -> ShareFile:
+def _file(folder: str, item: FileProperties) -> ShareFile:
     times = [datetime.fromisoformat(str(t)) for t in (item.last_write_time, item.change_time) if t]
     made = datetime.fromisoformat(str(item.creation_time)) if item.creation_time else None
     return ShareFile(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))

@@ -5,10 +5,11 @@ Neither group nor account is made or deleted here: they are the policy document'
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.compute.models import Disk, Snapshot
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
@@ -108,8 +109,7 @@ class Staging(StagedRestores):
         async for snapshot in compute.snapshots.list_by_resource_group(group):
             yield _described("snapshot", snapshot)
         async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging):
-            changed = container.last_modified_time
-            yield Staged(kind="container", name=container.name or "", made=changed)
+            yield Staged(kind="container", name=container.name or "", made=container.last_modified_time)
 
     async def _delete(self, plan: RestorePlan, staged: Staged) -> None:
         group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
@@ -121,5 +121,5 @@ class Staging(StagedRestores):
             await compute.snapshots.begin_delete(group, staged.name, polling=False)
 
 
-def _described(kind: Any, found: Any) -> Staged:
-    return Staged(kind=kind, name=found.name, made=found.time_created, held=bool(found.managed_by))
+def _described(kind: Literal["disk", "snapshot"], found: Disk | Snapshot) -> Staged:
+    return Staged(kind=kind, name=found.name or "", made=found.time_created, held=bool(found.managed_by))

@@ -26,8 +26,9 @@ class MachineBackups(SourceBackups):
     """Backups of virtual machines."""
 
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
+        machines = self.client(ComputeManagementClient, protection.subscription).virtual_machines
         with translated(f"looking for {source.label}"):
-            found = await unless_absent(self._machines(protection).virtual_machines.get(source.group, source.name))
+            found = await unless_absent(machines.get(source.group, source.name))
         if found is None:
             return SourceCandidate(exists=False)
         holder = await self._holder(protection, source, "VM")
@@ -60,6 +61,3 @@ class MachineBackups(SourceBackups):
         return models.AzureIaaSVMProtectionPolicy(
             policy_type="V2", schedule_policy=schedule, retention_policy=retention(terms), time_zone="UTC"
         )
-
-    def _machines(self, protection: Protection) -> ComputeManagementClient:
-        return self.client(ComputeManagementClient, protection.subscription)

@@ -17,7 +17,7 @@ from azure.mgmt.recoveryservicesbackup.models import (
 )
 
 from shared.adapters.azure.common import plain, properties_of, read, translated
-from shared.adapters.backup.source_backups import FABRIC, backup_client, item_names, vault_keywords
+from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, operation_found
 from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
@@ -89,7 +89,7 @@ class RecoveryServicesVaults(Vaults):
             await self._client(protection).protected_items.delete(**item_names(item.id))
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
-        return backup_client(self, protection)
+        return self.client(RecoveryServicesBackupClient, protection.subscription)
 
     def _vaults(self, protection: Protection) -> VaultsOperations:
         return self.client(RecoveryServicesClient, protection.subscription).vaults

@@ -35,7 +35,7 @@ class ShareBackups(SourceBackups):
     """Backups of file shares."""
 
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
-        storage, account = self._storage(protection), name_of(source.source_id)
+        storage, account = self.client(StorageManagementClient, protection.subscription), name_of(source.source_id)
         with translated(f"looking for {source.label}"):
             holder = await unless_absent(storage.storage_accounts.get_properties(source.group, account))
             if holder is None or not await unless_absent(storage.file_shares.get(source.group, account, source.name)):
@@ -132,9 +132,6 @@ class ShareBackups(SourceBackups):
             retention_policy=retention(terms),
             time_zone="UTC",
         )
-
-    def _storage(self, protection: Protection) -> StorageManagementClient:
-        return self.client(StorageManagementClient, protection.subscription)
 
 
 def _account(protection: Protection, share: Source) -> dict[str, str]:

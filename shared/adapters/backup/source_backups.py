@@ -66,12 +66,7 @@ class SourceBackups(Management, ABC):
         return sent.operation
 
     def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
-        return backup_client(self, protection)
-
-
-def backup_client(management: Management, protection: Protection) -> RecoveryServicesBackupClient:
-    """The SDK's client for what is in the vaults of the cluster's subscription."""
-    return management.client(RecoveryServicesBackupClient, protection.subscription)
+        return self.client(RecoveryServicesBackupClient, protection.subscription)
 
 
 def vault_keywords(protection: Protection) -> dict[str, str]:
