@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.storage import models
 from azure.mgmt.storage.aio import StorageManagementClient
 from azure.mgmt.storage.aio.operations import FileSharesOperations
-from azure.mgmt.storage.models import FileShare, FileShareProperties
 from azure.storage.fileshare import DirectoryProperties, FileProperties
 from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
 
@@ -65,7 +65,7 @@ class FileShares(Management):
 
         Raises PermanentError where a share of that name is somebody else's.
         """
-        mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
+        mark = models.FileShare(file_share_properties=models.FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {plan.target}"):
             found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None:

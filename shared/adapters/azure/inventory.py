@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.resourcegraph import models
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
-from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
 
 from shared.adapters.azure.common import NO_RETRY, translated
 from shared.domain.resource_id import ResourceId, name_of
@@ -86,8 +86,8 @@ class Inventory:
         rows: list[dict[str, str]] = []
         token = None
         while True:
-            options = QueryRequestOptions(skip_token=token, result_format="objectArray")
-            request = QueryRequest(subscriptions=self._subscriptions, query=query, options=options)
+            options = models.QueryRequestOptions(skip_token=token, result_format="objectArray")
+            request = models.QueryRequest(subscriptions=self._subscriptions, query=query, options=options)
             with translated("querying Resource Graph"):
                 page = await self._client.resources(request)
             found = msgspec.convert(page.data, list[dict[str, str | None]])

@@ -3,8 +3,6 @@
 A PUT is sent once and not followed: its outcome is what a later GET shows.
 """
 
-from typing import Any
-
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
@@ -14,14 +12,8 @@ from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigur
 from azure.mgmt.kubernetesconfiguration.extensions.models import Extension, ExtensionProperties, Scope, ScopeCluster
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 from azure.mgmt.resource.resources.models import ResourceGroup
+from azure.mgmt.storage import models as storage_models
 from azure.mgmt.storage.aio import StorageManagementClient
-from azure.mgmt.storage.models import (
-    BlobContainer,
-    ContainerProperties,
-    Sku,
-    StorageAccountCreateParameters,
-    StorageAccountPropertiesCreateParameters,
-)
 
 from shared.adapters.azure.common import Management, plain, read, translated
 from shared.domain.errors import TemporaryError, service_code
@@ -32,10 +24,7 @@ _OPERATOR = "Microsoft.DataProtection/backupVaults/backup-operator"
 _LOCATION = "configuration.backupStorageLocation"
 _CLUSTERS = ("Microsoft.ContainerService", "managedClusters")
 # Azure Backup itself is a trusted service, and stays let in (Azure Storage docs).
-_PRIVATE: dict[str, Any] = {
-    "public_network_access": "Disabled",
-    "network_rule_set": {"bypass": "AzureServices", "defaultAction": "Deny"},
-}
+_PRIVATE = storage_models.NetworkRuleSet(bypass="AzureServices", default_action="Deny")
 _SUCCEEDED = Found(state="Succeeded")
 
 
@@ -82,16 +71,17 @@ class AzureResources(Management):
 
     async def create_account(self, protection: Protection) -> None:
         """Ask for the storage account, or close what is open of it."""
-        body = StorageAccountCreateParameters(
-            sku=Sku(name="Standard_LRS"),
+        body = storage_models.StorageAccountCreateParameters(
+            sku=storage_models.Sku(name="Standard_LRS"),
             kind="StorageV2",
             location=protection.location,
-            properties=StorageAccountPropertiesCreateParameters(
+            properties=storage_models.StorageAccountPropertiesCreateParameters(
                 allow_shared_key_access=False,
                 allow_blob_public_access=False,
                 enable_https_traffic_only=True,
                 minimum_tls_version="TLS1_2",
-                **(_PRIVATE if protection.terms.subnet else {}),
+                public_network_access="Disabled" if protection.terms.subnet else None,
+                network_rule_set=_PRIVATE if protection.terms.subnet else None,
             ),
         )
         with translated(f"creating storage account {protection.account}"):
@@ -114,7 +104,9 @@ class AzureResources(Management):
 
     async def create_container(self, protection: Protection) -> None:
         """Make the blob container."""
-        body = BlobContainer(container_properties=ContainerProperties(public_access="None"))
+        body = storage_models.BlobContainer(
+            container_properties=storage_models.ContainerProperties(public_access="None")
+        )
         with translated(f"creating the container of storage account {protection.account}"):
             await self._storage(protection).blob_containers.create(
                 protection.group, protection.account, CONTAINER, body

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.compute import models
 from azure.mgmt.compute.aio import ComputeManagementClient
-from azure.mgmt.compute.models import Disk, Snapshot
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
@@ -121,5 +121,5 @@ class Staging(StagedRestores):
             await compute.snapshots.begin_delete(group, staged.name, polling=False)
 
 
-def _described(kind: Literal["disk", "snapshot"], found: Disk | Snapshot) -> Staged:
+def _described(kind: Literal["disk", "snapshot"], found: models.Disk | models.Snapshot) -> Staged:
     return Staged(kind=kind, name=found.name or "", made=found.time_created, held=bool(found.managed_by))

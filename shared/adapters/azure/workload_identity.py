@@ -1,7 +1,7 @@
 """User-assigned identities of backup workloads, and whose tokens Entra takes for theirs."""
 
+from azure.mgmt.msi import models
 from azure.mgmt.msi.aio import ManagedServiceIdentityClient
-from azure.mgmt.msi.models import FederatedIdentityCredential, Identity
 
 from shared.adapters.azure.common import Management, read, translated
 from shared.domain.vaults.binding import ACCOUNT, Federation, identity_name
@@ -27,7 +27,7 @@ class WorkloadIdentities(Management):
         name = identity_name(protection)
         with translated(f"creating identity {name}"):
             await self._client(protection).user_assigned_identities.create_or_update(
-                protection.group, name, Identity(location=protection.location)
+                protection.group, name, models.Identity(location=protection.location)
             )
 
     async def delete(self, protection: Protection) -> None:
@@ -52,7 +52,7 @@ class WorkloadIdentities(Management):
     async def federate(self, protection: Protection, federation: Federation) -> None:
         """Let Entra take these tokens, and no longer those of before, for the identity's."""
         name = identity_name(protection)
-        body = FederatedIdentityCredential(
+        body = models.FederatedIdentityCredential(
             issuer=federation.issuer, subject=federation.subject, audiences=list(federation.audiences)
         )
         with translated(f"writing the federated credential of identity {name}"):

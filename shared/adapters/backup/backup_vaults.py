@@ -6,16 +6,6 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
-from azure.mgmt.dataprotection.models import (
-    BackupPolicy,
-    BackupVaultResource,
-    BaseBackupPolicyResource,
-    PatchBackupVaultInput,
-    PatchResourceRequestInput,
-    ResourceGuardProxyBase,
-    ResourceGuardProxyBaseResource,
-    SecuritySettings,
-)
 
 from shared.adapters.azure.common import plain, read, translated
 from shared.adapters.backup.vaults import Vaults
@@ -61,7 +51,7 @@ class BackupVaults(Vaults):
                 protection.group,
                 protection.backup_vault,
                 name,
-                BaseBackupPolicyResource(properties=_policy(protection.terms)),
+                models.BaseBackupPolicyResource(properties=_policy(protection.terms)),
             )
         return Found(state="Succeeded")
 
@@ -71,7 +61,9 @@ class BackupVaults(Vaults):
     def _vaults(self, protection: Protection) -> BackupVaultsOperations:
         return self._client(protection).backup_vaults
 
-    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> BackupVaultResource:
+    def _new(
+        self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy
+    ) -> models.BackupVaultResource:
         features = models.FeatureSettings(
             cross_region_restore_settings=models.CrossRegionRestoreSettings(state="Disabled")
         )
@@ -86,11 +78,11 @@ class BackupVaults(Vaults):
             ),
         )
 
-    def _hardened(self, better: FoundVault) -> PatchResourceRequestInput:
+    def _hardened(self, better: FoundVault) -> models.PatchResourceRequestInput:
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
-        return PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
+        return models.PatchResourceRequestInput(properties=models.PatchBackupVaultInput(security_settings=security))
 
-    def _found(self, found: BackupVaultResource, guard: str) -> FoundVault:
+    def _found(self, found: models.BackupVaultResource, guard: str) -> FoundVault:
         properties, security = found.properties, found.properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
@@ -105,25 +97,25 @@ class BackupVaults(Vaults):
             guard=guard,
         )
 
-    async def _read_guard(self, protection: Protection) -> ResourceGuardProxyBaseResource:
+    async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:
         proxies = self._client(protection).dpp_resource_guard_proxy
         return await proxies.get(protection.group, protection.backup_vault, _GUARD)
 
     async def _write_guard(self, protection: Protection) -> None:
-        proxy = ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
+        proxy = models.ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
         await self._client(protection).dpp_resource_guard_proxy.create_or_update(
-            protection.group, protection.backup_vault, _GUARD, ResourceGuardProxyBaseResource(properties=proxy)
+            protection.group, protection.backup_vault, _GUARD, models.ResourceGuardProxyBaseResource(properties=proxy)
         )
 
 
-def _security(soft_delete: str, days: float, immutability: str) -> SecuritySettings:
+def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(state=soft_delete, retention_duration_in_days=days),
         immutability_settings=models.ImmutabilitySettings(state=immutability),
     )
 
 
-def _policy(terms: ProtectPolicy) -> BackupPolicy:
+def _policy(terms: ProtectPolicy) -> models.BackupPolicy:
     store = models.DataStoreInfoBase(data_store_type="OperationalStore", object_type="DataStoreInfoBase")
     default = models.TaggingCriteria(
         is_default=True, tagging_priority=99, tag_info=models.RetentionTag(tag_name="Default")

@@ -9,12 +9,6 @@ from datetime import datetime
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
-from azure.mgmt.dataprotection.models import (
-    BackupInstance,
-    BackupInstanceResource,
-    DeletedBackupInstanceResource,
-    ValidateForBackupRequest,
-)
 
 from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.vaults import operation_found
@@ -40,7 +34,7 @@ class ClusterBackups(Management):
         with translated(f"validating the backup of cluster {protection.cluster}"):
             await self._instances(protection).begin_validate_for_backup(
                 *_at(protection),
-                ValidateForBackupRequest(backup_instance=_instance(protection)),
+                models.ValidateForBackupRequest(backup_instance=_instance(protection)),
                 polling=False,
                 raw_response_hook=accepted,
             )
@@ -69,7 +63,7 @@ class ClusterBackups(Management):
             await self._instances(protection).begin_create_or_update(
                 *_at(protection),
                 protection.instance,
-                BackupInstanceResource(properties=_instance(protection)),
+                models.BackupInstanceResource(properties=_instance(protection)),
                 polling=False,
             )
 
@@ -101,7 +95,7 @@ def _at(protection: Protection) -> tuple[str, str]:
     return protection.group, protection.backup_vault
 
 
-def _found(instance: BackupInstanceResource) -> FoundInstance:
+def _found(instance: models.BackupInstanceResource) -> FoundInstance:
     properties = properties_of(instance)
     error = properties.protection_error_details
     return FoundInstance(
@@ -113,13 +107,13 @@ def _found(instance: BackupInstanceResource) -> FoundInstance:
     )
 
 
-def _soft_deleted(instance: DeletedBackupInstanceResource) -> SoftDeleted:
+def _soft_deleted(instance: models.DeletedBackupInstanceResource) -> SoftDeleted:
     info = instance.properties and instance.properties.deletion_info
     until = (info and info.scheduled_purge_time) or ""
     return SoftDeleted(name=instance.name or "", until=datetime.fromisoformat(until) if until else None)
 
 
-def _instance(protection: Protection) -> BackupInstance:
+def _instance(protection: Protection) -> models.BackupInstance:
     source = data_source(protection.cluster_id, protection.location)
     parameters = models.PolicyParameters(
         data_store_parameters_list=[

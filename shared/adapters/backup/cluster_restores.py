@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
 
 from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, Management, properties_of, translated, unless_absent
 from shared.adapters.backup.cluster_backups import data_source
@@ -99,7 +98,7 @@ class ClusterRestores(Management):
         with translated("validating the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_validate_for_restore(
                 *_instance(plan.item.id),
-                ValidateRestoreRequestObject(restore_request_object=_request(plan)),
+                models.ValidateRestoreRequestObject(restore_request_object=_request(plan)),
                 polling=False,
                 raw_response_hook=accepted,
             )

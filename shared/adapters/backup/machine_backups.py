@@ -5,7 +5,6 @@ A machine's names in the vault follow from its resource id (Azure Backup REST do
 
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.recoveryservicesbackup import models
-from azure.mgmt.recoveryservicesbackup.models import AzureIaaSComputeVMProtectedItem, AzureIaaSVMProtectionPolicy
 
 from shared.adapters.azure.common import translated, unless_absent
 from shared.adapters.backup.source_backups import (
@@ -45,12 +44,12 @@ class MachineBackups(SourceBackups):
                 "container_name": f"iaasvmcontainer;{name}",
                 "protected_item_name": f"vm;{name}",
             },
-            AzureIaaSComputeVMProtectedItem(
+            models.AzureIaaSComputeVMProtectedItem(
                 policy_id=protection.source_policy_id(source), source_resource_id=source.source_id
             ),
         )
 
-    def policy(self, terms: ProtectPolicy) -> AzureIaaSVMProtectionPolicy:
+    def policy(self, terms: ProtectPolicy) -> models.AzureIaaSVMProtectionPolicy:
         """An enhanced policy, which alone offers several backups a day; they go to the vault."""
         hours, daily = hours_between(terms), models.DailySchedule(schedule_run_times=[START])
         schedule = models.SimpleSchedulePolicyV2(schedule_run_frequency="Daily", daily_schedule=daily)

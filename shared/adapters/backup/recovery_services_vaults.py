@@ -5,16 +5,8 @@ from datetime import datetime, timedelta
 from azure.mgmt.recoveryservices import models
 from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
 from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
-from azure.mgmt.recoveryservices.models import PatchVault, SecuritySettings, Vault, VaultProperties
+from azure.mgmt.recoveryservicesbackup import models as backup_models
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-from azure.mgmt.recoveryservicesbackup.models import (
-    ProtectedItem,
-    ProtectedItemResource,
-    ProtectionPolicy,
-    ProtectionPolicyResource,
-    ResourceGuardProxyBase,
-    ResourceGuardProxyBaseResource,
-)
 
 from shared.adapters.azure.common import plain, properties_of, read, translated
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
@@ -61,9 +53,9 @@ class RecoveryServicesVaults(Vaults):
         )
         return Found(state="Succeeded") if found else None
 
-    async def create_policy(self, protection: Protection, name: str, policy: ProtectionPolicy) -> Found:
+    async def create_policy(self, protection: Protection, name: str, policy: backup_models.ProtectionPolicy) -> Found:
         """Make a backup policy."""
-        body = ProtectionPolicyResource(properties=policy)
+        body = backup_models.ProtectionPolicyResource(properties=policy)
         with translated(f"creating policy {name} of {self._requirements(protection).label}"):
             await self._client(protection).protection_policies.create_or_update(
                 **vault_keywords(protection), policy_name=name, parameters=body
@@ -94,7 +86,7 @@ class RecoveryServicesVaults(Vaults):
     def _vaults(self, protection: Protection) -> VaultsOperations:
         return self.client(RecoveryServicesClient, protection.subscription).vaults
 
-    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> Vault:
+    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> models.Vault:
         storage = models.VaultPropertiesRedundancySettings(
             standard_tier_storage_redundancy=redundancy, cross_region_restore="Disabled"
         )
@@ -110,13 +102,13 @@ class RecoveryServicesVaults(Vaults):
             ),
         )
 
-    def _hardened(self, better: FoundVault) -> PatchVault:
+    def _hardened(self, better: FoundVault) -> models.PatchVault:
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
-        return PatchVault(
-            properties=VaultProperties(security_settings=security, public_network_access=_public(better.public))
+        return models.PatchVault(
+            properties=models.VaultProperties(security_settings=security, public_network_access=_public(better.public))
         )
 
-    def _found(self, found: Vault, guard: str) -> FoundVault:
+    def _found(self, found: models.Vault, guard: str) -> FoundVault:
         properties = properties_of(found)
         security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
@@ -133,17 +125,19 @@ class RecoveryServicesVaults(Vaults):
             guard=guard,
         )
 
-    async def _read_guard(self, protection: Protection) -> ResourceGuardProxyBaseResource:
+    async def _read_guard(self, protection: Protection) -> backup_models.ResourceGuardProxyBaseResource:
         return await self._client(protection).resource_guard_proxy.get(**vault_keywords(protection), **_GUARD)
 
     async def _write_guard(self, protection: Protection) -> None:
-        proxy = ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
+        proxy = backup_models.ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
         await self._client(protection).resource_guard_proxy.put(
-            **vault_keywords(protection), **_GUARD, parameters=ResourceGuardProxyBaseResource(properties=proxy)
+            **vault_keywords(protection),
+            **_GUARD,
+            parameters=backup_models.ResourceGuardProxyBaseResource(properties=proxy),
         )
 
 
-def _item(found: ProtectedItemResource) -> FoundItem:
+def _item(found: backup_models.ProtectedItemResource) -> FoundItem:
     properties = properties_of(found)
     return FoundItem(
         id=found.id or "",
@@ -156,7 +150,7 @@ def _item(found: ProtectedItemResource) -> FoundItem:
     )
 
 
-def _until(properties: ProtectedItem) -> datetime | None:
+def _until(properties: backup_models.ProtectedItem) -> datetime | None:
     deleted, days = properties.deferred_delete_time_in_utc, properties.get("softDeleteRetentionPeriod")
     return deleted + timedelta(days=days) if deleted and days else None
 
@@ -165,7 +159,7 @@ def _public(allowed: bool) -> str:
     return "Enabled" if allowed else "Disabled"
 
 
-def _security(soft_delete: str, days: float, immutability: str) -> SecuritySettings:
+def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(
             soft_delete_state=_OURS_TO_THEIRS[soft_delete], soft_delete_retention_period_in_days=int(days)

@@ -5,7 +5,6 @@ Names of items are never built: they are hashes, found by the share's name, and 
 
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.recoveryservicesbackup import models
-from azure.mgmt.recoveryservicesbackup.models import AzureFileshareProtectedItem, AzureFileShareProtectionPolicy
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import AnswerSeen, properties_of, read, translated, unless_absent
@@ -104,7 +103,7 @@ class ShareBackups(SourceBackups):
             label = protection.requirements(VaultService.RECOVERY_SERVICES).label
             raise NotConverged("ShareNotFound", f"{label} hasn't found {source.label} yet")
         policy = protection.source_policy_id(source)
-        protected = AzureFileshareProtectedItem(policy_id=policy, source_resource_id=source.source_id)
+        protected = models.AzureFileshareProtectedItem(policy_id=policy, source_resource_id=source.source_id)
         return await self._put(protection, source, item_names(id), protected)
 
     async def _protectable(self, protection: Protection, share: Source) -> str:
@@ -118,7 +117,7 @@ class ShareBackups(SourceBackups):
         of_account = (i for i in named if same(properties_of(i).get("parentContainerFabricId") or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
-    def policy(self, terms: ProtectPolicy) -> AzureFileShareProtectionPolicy:
+    def policy(self, terms: ProtectPolicy) -> models.AzureFileShareProtectionPolicy:
         """Backups of shares are snapshots beside them."""
         hours = hours_between(terms)
         schedule = models.SimpleSchedulePolicy(schedule_run_frequency="Daily", schedule_run_times=[START])

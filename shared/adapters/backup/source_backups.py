@@ -10,14 +10,6 @@ from typing import Any
 
 from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-from azure.mgmt.recoveryservicesbackup.models import (
-    BackupStatusRequest,
-    HourlySchedule,
-    LongTermRetentionPolicy,
-    ProtectedItem,
-    ProtectedItemResource,
-    ProtectionPolicy,
-)
 
 from shared.adapters.azure.common import AnswerSeen, Management, translated
 from shared.domain.resource_id import ResourceId
@@ -42,24 +34,26 @@ class SourceBackups(Management, ABC):
         """Ask for the source's protection, or for the policy that its `item` should go by; the operation."""
 
     @abstractmethod
-    def policy(self, terms: ProtectPolicy) -> ProtectionPolicy:
+    def policy(self, terms: ProtectPolicy) -> models.ProtectionPolicy:
         """The policy for this kind, in the SDK's words."""
 
     async def _holder(self, protection: Protection, source: Source, type: str, name: str | None = None) -> str:
         """The vault (resource id) that protects the source, or holds its account; empty if none does."""
-        asked = BackupStatusRequest(resource_type=type, resource_id=source.source_id, po_logical_name=name)
+        asked = models.BackupStatusRequest(resource_type=type, resource_id=source.source_id, po_logical_name=name)
         with translated(f"asking which vault holds {source.label}"):
             statuses = self._client(protection).backup_status
             found = await statuses.get(azure_region=protection.location, parameters=asked)
         return found.vault_id or ""
 
-    async def _put(self, protection: Protection, source: Source, names: dict[str, str], item: ProtectedItem) -> str:
+    async def _put(
+        self, protection: Protection, source: Source, names: dict[str, str], item: models.ProtectedItem
+    ) -> str:
         """Write the protected item with these names; the operation."""
         sent = AnswerSeen()
         with translated(f"protecting {source.label}"):
             await self._client(protection).protected_items.begin_create_or_update(
                 **names,
-                parameters=ProtectedItemResource(properties=item),
+                parameters=models.ProtectedItemResource(properties=item),
                 polling=False,
                 raw_response_hook=sent,
             )
@@ -87,9 +81,9 @@ def item_names(id: str) -> dict[str, str]:
     return {**vault_names(id), "fabric_name": FABRIC, **names}
 
 
-def every_few_hours(hours: int) -> HourlySchedule:
+def every_few_hours(hours: int) -> models.HourlySchedule:
     """In a window that ends when the next day's begins."""
-    return HourlySchedule(interval=hours, schedule_window_start_time=START, schedule_window_duration=24 - hours)
+    return models.HourlySchedule(interval=hours, schedule_window_start_time=START, schedule_window_duration=24 - hours)
 
 
 def hours_between(terms: ProtectPolicy) -> int:
@@ -97,7 +91,7 @@ def hours_between(terms: ProtectPolicy) -> int:
     return terms.backup_every // timedelta(hours=1)
 
 
-def retention(terms: ProtectPolicy) -> LongTermRetentionPolicy:
+def retention(terms: ProtectPolicy) -> models.LongTermRetentionPolicy:
     """How long backups are kept."""
     daily = models.DailyRetentionSchedule(
         retention_times=[START],
