@@ -10,24 +10,13 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 
 from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, Management, properties_of, translated, unless_absent
 from shared.adapters.backup.cluster_backups import data_source
-from shared.adapters.backup.restores import (
-    backup_job,
-    job_of_operation,
-    job_properties,
-    require_passed,
-)
+from shared.adapters.backup.restores import backup_job, job_of_operation, job_properties, require_passed
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
-from shared.domain.restores.verification import (
-    BackupJob,
-    JobWarning,
-    RestoreJob,
-    RestorePlan,
-    vault_of,
-)
+from shared.domain.restores.verification import BackupJob, JobWarning, RestoreJob, RestorePlan, vault_of
 
 _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
 

@@ -18,11 +18,7 @@ from shared.adapters.backup.source_backups import item_names, vault_names
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
-from shared.domain.restores.verification import (
-    BackupJob,
-    RestoreJob,
-    RestorePlan,
-)
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 _KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
 
