@@ -16,7 +16,7 @@ from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
 from shared.domain.vaults.source import FoundItem
 
-ACCOUNTS = "backupManagementType eq 'AzureStorage'"
+STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
 _SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
 _OURS_TO_THEIRS = {ours: theirs for theirs, ours in _SOFT_DELETE.items()}
@@ -41,7 +41,7 @@ class RecoveryServicesVaults(Vaults):
         """The containers (names) as which storage accounts are registered."""
         containers = self._client(protection).backup_protection_containers
         with translated(f"listing the storage accounts of {self._requirements(protection).label}"):
-            listed = containers.list(**vault_keywords(protection), filter=ACCOUNTS)
+            listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS)
             return [container.name or "" async for container in listed]
 
     async def policy(self, protection: Protection, name: str) -> Found | None:

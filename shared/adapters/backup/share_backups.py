@@ -8,7 +8,7 @@ from azure.mgmt.recoveryservicesbackup import models
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import AnswerSeen, properties_of, read, translated, unless_absent
-from shared.adapters.backup.recovery_services_vaults import ACCOUNTS
+from shared.adapters.backup.recovery_services_vaults import STORAGE_ACCOUNTS
 from shared.adapters.backup.source_backups import (
     FABRIC,
     START,
@@ -109,7 +109,7 @@ class ShareBackups(SourceBackups):
     async def _protectable(self, protection: Protection, share: Source) -> str:
         """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
         listed = self._client(protection).backup_protectable_items.list(
-            **vault_keywords(protection), filter=f"{ACCOUNTS} and {_SHARES}"
+            **vault_keywords(protection), filter=f"{STORAGE_ACCOUNTS} and {_SHARES}"
         )
         with translated(f"listing the file shares that {protection.recovery_services_vault} can protect"):
             found = [item async for item in listed]
