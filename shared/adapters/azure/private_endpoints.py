@@ -3,7 +3,7 @@
 They are written as generic resources: the network SDK would be the largest package of the app, for two requests.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 from azure.mgmt.resource.resources.aio import ResourceManagementClient
 from azure.mgmt.resource.resources.aio.operations import ResourcesOperations
@@ -58,7 +58,7 @@ class PrivateEndpoints(Management):
         return Found(state=properties_of(found)["provisioningState"]) if found else None
 
     async def _write(
-        self, protection: Protection, id: str, properties: dict[str, Any], *, location: str | None = None
+        self, protection: Protection, id: str, properties: Mapping[str, object], *, location: str | None = None
     ) -> None:
         body = GenericResource(properties=properties, location=location)
         with translated(f"creating the private endpoint of storage account {protection.account}"):
