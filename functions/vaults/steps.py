@@ -5,13 +5,13 @@ called again; it finishes once it has seen the result, or once the answer to its
 """
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from shared.adapters.backup.vaults import Vaults
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
@@ -36,6 +36,9 @@ from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Grant, Protection, VaultRequest
 from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
+
+if TYPE_CHECKING:
+    from shared.adapters.backup.vaults import Vaults
 
 app = df.Blueprint()
 
@@ -108,7 +111,7 @@ async def ensure_vault(request: VaultRequest) -> FoundVault:
     return vault
 
 
-async def create(request: VaultRequest, vaults: Vaults) -> None:
+async def create(request: VaultRequest, vaults: "Vaults") -> None:
     """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
     requirements, terms = request.requirements, request.requirements.terms
     try:

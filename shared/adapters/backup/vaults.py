@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.backup.restores import BackupFault
 from shared.domain.vaults.findings import FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
@@ -85,6 +86,6 @@ class Vaults(Management, ABC):
     async def _write_guard(self, protection: Protection) -> None: ...
 
 
-def operation_found(state: str | None, error: Any) -> FoundOperation:
+def operation_found(state: str | None, error: BackupFault | None) -> FoundOperation:
     """An operation as a service tells of it."""
     return FoundOperation(state=state or "", code=(error and error.code) or "", message=(error and error.message) or "")

@@ -75,9 +75,7 @@ class LinkerdMesh:
     async def config(self) -> MeshConfig | None:
         """How Linkerd was installed, None if it isn't."""
         found = await self._api.get(CONFIG_MAP, "linkerd-config", NAMESPACE)
-        if found is None:
-            return None
-        return objects.config(found["data"]["values"])
+        return objects.config(found["data"]["values"]) if found else None
 
     async def bundle(self) -> Bundle:
         """The bundle; raises PermanentError if there is none."""

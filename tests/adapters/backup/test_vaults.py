@@ -35,8 +35,6 @@ async def test_a_vault_has_no_guard_until_it_is_tied_to_one(
         await vaults.tie_guard(guarded)
     assert (await guard_of(vaults, guarded)).lower() == guard.lower()
     assert await guard_of(others, guarded) == "", "each vault is tied by itself"
-    for each in (vaults, others):
-        await each.close()
 
 
 async def guard_of(vaults: Vaults, protection: Protection) -> str:
