@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from functions.routes import ROUTES, ApiRoute, Nothing
+from local.docstrings import meanings
 from shared.domain.documents import Document, Mark
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
@@ -94,7 +95,8 @@ def _rung(rung: Rung) -> Sequence[str]:
 def knobs(section: type[msgspec.Struct], head: str = "knob") -> str:
     """The table of a section's knobs, and of what their lists are made of."""
     fields = inspect.type_info(section).fields  # type: ignore[attr-defined]  # a struct's info has them
-    rows = [(f"`{f.encode_name}`", values(f.type), default(f), described(f.type)) for f in fields]
+    said = meanings(section)
+    rows = [(f"`{f.encode_name}`", values(f.type), default(f), f"{said[f.name]}{former(f.type)}") for f in fields]
     below = [(f.encode_name, part) for f in fields if (part := listed(f.type))]
     parts = [f"\nEach of `{name}` has:\n\n{knobs(part)}" for name, part in below]
     return "".join([table((head, "value", "default", "meaning"), rows), *parts])
@@ -136,11 +138,10 @@ def default(field: inspect.Field) -> str:
     return f"`{shown}`"
 
 
-def described(type: Any) -> str:
-    """What the knob means, and its former name."""
+def former(type: Any) -> str:
+    """The former name of a knob, if it has one."""
     extra = getattr(type, "extra", None) or {}
-    former = f" Its former name `{extra['formerly']}` is still taken." if "formerly" in extra else ""
-    return f"{type.extra_json_schema['description']}{former}"
+    return f" Its former name `{extra['formerly']}` is still taken." if "formerly" in extra else ""
 
 
 def plain(type: Any) -> Any:
