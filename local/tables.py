@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+import shared.domain
 from functions.routes import ROUTES, ApiRoute, Nothing
 from local.docstrings import meanings
 from shared.domain.documents import Document, Mark
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
 from shared.domain.restores.rungs import LADDER, Rung
-from shared.domain.store import STORE
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,9 +52,16 @@ def checks_table() -> str:
     return table(head, [_rung(rung) for rung in LADDER])
 
 
+def stored() -> list[Mark]:
+    """Every kind of object that the domain keeps in the store, each declared beside what it is for."""
+    modules = [import_module(found.name) for found in walk_packages(shared.domain.__path__, "shared.domain.")]
+    declared = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Mark)}
+    return list(declared.values())
+
+
 def store_page() -> str:
     """docs/store.md with all that stands in the store."""
-    rows = sorted((f"`{each.pattern}`", each.says, _made_of(each)) for each in STORE)
+    rows = sorted((f"`{each.pattern}`", each.says, _made_of(each)) for each in stored())
     return filled("docs/store.md", store=table(("path", "what it says", "made of"), rows))
 
 

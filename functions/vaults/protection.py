@@ -69,12 +69,12 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
         if written is None:
             log(OtherResourceWritten(event_id=event.id))
             return
-        protection = await _protection(written.cluster_id)
+        protection = await _protection(written)
     except MeshwardError as error:
         log_declined(error, event.id)
         raise
     if protection is None:
-        log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
+        log(ProtectionNotAskedFor(event_id=event.id, cluster=written))
     else:
         await client.start_once("protect_cluster", protection.run, ProtectionRequest(protection=protection))
 

@@ -18,9 +18,8 @@ import msgspec
 
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of, same
-from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import FoundInstance, SoftDeleted, require_unclaimed, require_undeleted
-from shared.domain.vaults.parts import planned_parts
+from shared.domain.vaults.parts import Change, planned_parts
 from shared.domain.vaults.protection import Grant, Protection, grants, source_grants
 from shared.domain.vaults.source import FoundItem, SourceCandidate
 from shared.domain.vaults.sources import DataSource, refusal
