@@ -220,7 +220,7 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
 
 def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not same(h.id, protection.instance_id)]
+    others = [_vault(h) for h in holders if not _ours(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -240,6 +240,10 @@ def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) ->
             f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {ours.day}; "
             "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
+
+
+def _ours(protection: Protection, holder: FoundInstance) -> bool:
+    return same(holder.id, protection.instance_id)
 
 
 def _vault(holder: FoundInstance) -> str:
