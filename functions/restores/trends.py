@@ -4,10 +4,8 @@ import asyncio
 from datetime import timedelta
 
 from functions.engine.documents import unless_broken
-from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, parsed
 from shared.domain.restores.history import HISTORY, History
-from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.trends import Trends, trends
 from shared.wiring import services
 
@@ -27,8 +25,4 @@ async def shown(source: str, days: int) -> Trends:
     found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
     histories = [h for h in found if h and (only is None or parsed(h.source_id) == only)]
     since = now - timedelta(days=days)
-    return trends([(history, _knobs(policy, history)) for history in histories], since, now)
-
-
-def _knobs(policy: Policy, history: History) -> VerifyPolicy:
-    return policy.at(history.trust_domain, history.source_id).verify
+    return trends([(h, policy.at(h.trust_domain, h.source_id).verify) for h in histories], since, now)

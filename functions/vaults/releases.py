@@ -160,7 +160,7 @@ def delete_parts(run: Runbook, protection: Protection, *when: WhenReleased) -> S
 async def plan_release(request: ReleaseRequest) -> Release:
     """The plan, refused if the cluster is there after all or another plan was agreed on."""
     protection = request.protection
-    if not await _is_gone(protection):
+    if not is_gone(protection, await services().provisioner.clusters.get(protection.cluster_id)):
         raise Conflict("ClusterIsThere", f"cluster {protection.cluster} still exists, so its vault isn't released")
     release = await _planned(protection)
     if release.hash != request.plan:
@@ -168,10 +168,6 @@ async def plan_release(request: ReleaseRequest) -> Release:
             "PlanChanged", f"the plan to release {protection.backup_vault} has changed; its hash is now {release.hash}"
         )
     return release
-
-
-async def _is_gone(protection: Protection) -> bool:
-    return is_gone(protection, await services().provisioner.clusters.get(protection.cluster_id))
 
 
 @activity(app)

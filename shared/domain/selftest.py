@@ -92,6 +92,18 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
         return id is not None and id.of_type(_KEY_VAULTS) and same(id.name, name)
 
 
+def checks_of(
+    app: SelftestSettings, topics: Iterable[SystemTopic], roots: Iterable[str], clusters: Iterable[Cluster]
+) -> list[SelftestCheck]:
+    """What is tried: in every installation, of these roots (names of certificates), and in these clusters."""
+    return [
+        *standing_checks(app),
+        *certificate_event_checks(app, topics),
+        *(key_check(app, certificate) for certificate in roots),
+        *(check for cluster in clusters for check in cluster_checks(cluster)),
+    ]
+
+
 def standing_checks(app: SelftestSettings) -> list[SelftestCheck]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
@@ -159,12 +171,8 @@ def event_check(app: SelftestSettings) -> SelftestCheck:
     return SelftestCheck(name="event", mends=mends | {"EventLost": AFTER_CODE})
 
 
-def cluster_checks(clusters: Sequence[Cluster]) -> list[SelftestCheck]:
-    """For each cluster that Meshward works in: that those identities reach it that do, and may do what they have to."""
-    return [check for cluster in clusters for check in _cluster_checks(cluster)]
-
-
-def _cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
+def cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
+    """That those identities reach a cluster that work in it, and may do what they have to."""
     meshed, protected = cluster.tagged(MESH_TAG, "linkerd"), cluster.tagged(PROTECT_TAG, "true")
     works = {"rotator": meshed, "provisioner": meshed and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"

@@ -40,7 +40,7 @@ def test_the_self_test_mends_by_reasons_that_there_are() -> None:
         event_topic_url="https://topic",
         store_url="az://store/x",
     )
-    checks = [*standing_checks(app), key_check(app, "root"), event_check(app), *cluster_checks([cluster()])]
+    checks = [*standing_checks(app), key_check(app, "root"), event_check(app), *cluster_checks(cluster())]
     mended = {reason for check in checks for reason in check.mends}
     assert len(mended) > 5
     assert mended <= frozenset().union(*KINDS.values())

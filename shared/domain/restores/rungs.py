@@ -1,7 +1,7 @@
 """The ladder of checks: what each check proves, what it means if a copy doesn't pass, and what to do then.
 
-To add a check: write its rung here, place it in `LADDER`, write what finds it in `checks`, and add a test. `make docs`
-writes the page.
+Checks are made in the order of their rungs. To add one: write its rung here, write what finds it in `checks`, and add a
+test. `make docs` writes the page.
 """
 
 from typing import Literal
@@ -129,19 +129,4 @@ RESTORE_TIME = Rung(
     advice="compare `rto` with the measured times: of the restore job, and until the workloads were ready",
 )
 
-LADDER = (
-    AGE,
-    THREAT,
-    RESTORE_JOB,
-    WARNINGS,
-    COUNTERS,
-    INVENTORY,
-    CANARY,
-    VOLUMES,
-    PODS,
-    MESH_IDENTITY,
-    HANDSHAKE,
-    REFUSAL,
-    PROBE,
-    RESTORE_TIME,
-)
+LADDER = tuple(each for each in list(vars().values()) if isinstance(each, Rung))

@@ -1,6 +1,6 @@
 """What is logged of backup jobs and of the restores that verify them."""
 
-from shared.domain.signals import Signal, Warn
+from shared.domain.signals import Failure, Signal, Warn
 
 
 class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
@@ -10,20 +10,16 @@ class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
     status: str
 
 
-class JobNotTold(Warn, frozen=True, kw_only=True, tag="backup job not told"):
+class JobNotTold(Failure, frozen=True, kw_only=True, tag="backup job not told"):
     """No event could be published for a backup job. The watch tries again, unless the job's id can't be read."""
 
     job: str
-    reason: str
-    error: str
 
 
-class JobGone(Warn, frozen=True, kw_only=True, tag="backup job gone"):
+class JobGone(Failure, frozen=True, kw_only=True, tag="backup job gone"):
     """A backup job was deleted before an event could be published for it."""
 
     job: str
-    reason: str
-    error: str
 
 
 class _Judged(Signal, frozen=True, kw_only=True):

@@ -87,12 +87,9 @@ def _is_unschedulable(pod: Object) -> bool:
 
 
 def _claims(pod: Object) -> list[str]:
-    volumes = [v["persistentVolumeClaim"]["claimName"] for v in _volumes(pod) if "persistentVolumeClaim" in v]
-    return [f"{pod['metadata']['namespace']}/{claim}" for claim in volumes]
-
-
-def _volumes(pod: Object) -> list[Any]:
-    return pod.get("spec", {}).get("volumes") or []
+    volumes = pod.get("spec", {}).get("volumes") or []
+    claims = [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
+    return [f"{pod['metadata']['namespace']}/{claim}" for claim in claims]
 
 
 def belongs_to_mesh(pod: Object, injected: Collection[str]) -> bool:

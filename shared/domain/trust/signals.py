@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.domain.signals import Signal, Warn
+from shared.domain.signals import Failure, Signal, Warn
 
 
 class RootLookedAt(Signal, frozen=True, kw_only=True, tag="root looked at"):
@@ -20,11 +20,8 @@ class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"
     why: str
 
 
-class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not started"):
+class RotationNotStarted(Failure, frozen=True, kw_only=True, tag="rotation not started"):
     """A root is due for rotation, but only an operator can start it."""
-
-    reason: str
-    error: str
 
 
 class CommandNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):

@@ -10,9 +10,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import identity_name
-from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import (
     FoundAccount,
     FoundExtension,
@@ -27,6 +28,21 @@ from shared.domain.vaults.protection import Protection, VaultService
 type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
 
 BACKUP, RECOVERY_SERVICES = VaultService.BACKUP, VaultService.RECOVERY_SERVICES
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference between what is planned and what is found: what is done, to what, and why.
+
+    `act` is "refuse" where nothing can be done.
+    """
+
+    act: str
+    what: str
+    why: str = "it isn't there"
+
+    @property
+    def line(self) -> str:
+        return f"{self.act} {self.what}: {self.why}"
 
 
 class Part(NamedTuple):

@@ -18,9 +18,8 @@ import msgspec
 
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of, same
-from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import FoundInstance, SoftDeleted, require_unclaimed, require_undeleted
-from shared.domain.vaults.parts import planned_parts
+from shared.domain.vaults.parts import Change, planned_parts
 from shared.domain.vaults.protection import Grant, Protection, grants, source_grants
 from shared.domain.vaults.source import FoundItem, SourceCandidate
 from shared.domain.vaults.sources import DataSource, refusal
@@ -39,11 +38,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     def principal(self, part: str) -> str:
         """The object id of a part's identity; empty where it has none, or none yet."""
         return getattr(self.parts.get(part), "principal", "")
-
-    @property
-    def principals(self) -> tuple[str, str]:
-        """The identities of the Backup vault and of the extension."""
-        return self.principal("backup_vault"), self.principal("extension")
 
     def item(self, source: DataSource) -> FoundItem | None:
         """What the Recovery Services vault has of it."""
@@ -92,7 +86,7 @@ def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
     """The plan; raises PermanentError for what can neither be taken over nor mended."""
     instance = require_unclaimed(protection, seen.holders)
     require_undeleted(protection, seen.deleted)
-    needed = grants(protection, *seen.principals)
+    needed = grants(protection, seen.principal("backup_vault"), seen.principal("extension"))
     sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
     needed_by_sources = source_grants(protection, seen.principal("recovery_services_vault"))
     changes = (*_parts(protection, seen), *_instance(protection, instance), *_roles(needed, seen))

@@ -46,20 +46,6 @@ class VaultService(StrEnum):
     RECOVERY_SERVICES = "Recovery Services vault"  # Microsoft.RecoveryServices: the shares and machines that it names
 
 
-class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the vaults of a protection, and how strong it has to be."""
-
-    service: VaultService
-    name: str
-    terms: ProtectPolicy
-    immutability: str
-
-    @property
-    def label(self) -> str:
-        """What messages call it."""
-        return f"{self.service} {self.name}"
-
-
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that protects one incarnation of a cluster, by name, and on which terms."""
 
@@ -116,11 +102,9 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         """The resource id of the policy for data sources of this kind."""
         return str(ResourceId(self.recovery_services_vault_id).child("backupPolicies", source.policy(self.terms)))
 
-    def requirements(self, service: VaultService) -> VaultRequirements:
-        """How strong a vault has to be. Immutability is locked, for ever, only where the policy document names it."""
-        name = self.backup_vault if service is VaultService.BACKUP else self.recovery_services_vault
-        immutability = "Locked" if name in self.terms.lock else "Unlocked"
-        return VaultRequirements(service=service, name=name, terms=self.terms, immutability=immutability)
+    def requirements(self, service: VaultService) -> "VaultRequirements":
+        """What the vault of this service has to be."""
+        return VaultRequirements(protection=self, service=service)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -132,15 +116,30 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         return group_scope(self.subscription, self.group)
 
 
-class VaultRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the vaults of a protection."""
+class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the vaults of a protection, and how strong it has to be."""
 
     protection: Protection
     service: VaultService
 
     @property
-    def requirements(self) -> VaultRequirements:
-        return self.protection.requirements(self.service)
+    def name(self) -> str:
+        found = self.protection
+        return found.backup_vault if self.service is VaultService.BACKUP else found.recovery_services_vault
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.service} {self.name}"
+
+    @property
+    def terms(self) -> ProtectPolicy:
+        return self.protection.terms
+
+    @property
+    def immutability(self) -> str:
+        """Locked, for ever, only where the policy document names the vault."""
+        return "Locked" if self.name in self.terms.lock else "Unlocked"
 
 
 class SourceRequest(msgspec.Struct, frozen=True, kw_only=True):
