@@ -24,8 +24,8 @@ class ApiRoute[Q, B]:
 
     method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
     path: str  # after /api/
-    query: type[Q]
-    body: type[B]
+    query: type[Q]  # what the call takes after the question mark
+    body: type[B]  # what the call takes as JSON
     does: str  # for README and docs/api.md
 
 

@@ -17,6 +17,7 @@ PAGES = sorted(
 )
 SOURCES = sorted({file for tree in ("functions", "shared") for file in (ROOT / tree).rglob("*.py")})
 MOST_TERMS, MOST_WORDS = 40, 90
+MANY_FIELDS = 5
 PLAINER = {
     r"anew": "again",
     r"await(s|ed)?": "wait for",
@@ -112,3 +113,28 @@ def test_messages_say_it_in_the_words_of_the_field() -> None:
 @pytest.mark.parametrize("text", ["Begin anew with this request", "from cheap to dear", "Correct it, or put it back"])
 def test_words_of_ours_are_noticed(text: str) -> None:
     assert dialect(text)
+
+
+def fields_without_words(source: str) -> list[str]:
+    """Fields of structs and tuples of five or more that have neither a comment nor a description."""
+    lines, found = source.splitlines(), []
+    for struct in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)):
+        fields = [
+            n for n in struct.body if isinstance(n, ast.AnnAssign) and "ClassVar" not in ast.unparse(n.annotation)
+        ]
+        for field in fields if len(fields) >= MANY_FIELDS else []:
+            written = "\n".join(lines[field.lineno - 1 : field.end_lineno])
+            if "  # " not in written and "description=" not in written:
+                found.append(f"{struct.name}.{ast.unparse(field.target)}")
+    return found
+
+
+def test_a_struct_of_many_fields_says_what_each_is() -> None:
+    assert {named(file): found for file in SOURCES if (found := fields_without_words(file.read_text()))} == {}
+
+
+def test_a_field_that_says_nothing_of_itself_is_found_in_a_struct_of_many_alone() -> None:
+    few = "class Found(Struct):\n    a: int\n    b: str  # its name\n    c: str = f(description='so')\n    d: int\n"
+    assert fields_without_words(few) == []
+    assert fields_without_words(few + "    e: ClassVar[int] = 1\n") == []
+    assert fields_without_words(few + "    e: int = 1  # how many\n") == ["Found.a", "Found.d"]

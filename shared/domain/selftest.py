@@ -67,13 +67,13 @@ def finding(check: SelftestCheck, error: MeshwardError | None = None) -> Selftes
 class SelftestSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the app that mending commands name, as `Settings` has them."""
 
-    rotator_client_id: str
-    provisioner_client_id: str
-    verifier_client_id: str
+    rotator_client_id: str  # of the rotator's identity
+    provisioner_client_id: str  # of the provisioner's identity
+    verifier_client_id: str  # of the verifier's identity
     subscriptions: tuple[str, ...]  # GUIDs of the fleet's subscriptions
-    key_vault_name: str
-    event_topic_url: str
-    store_url: str
+    key_vault_name: str  # of the vault with the trust roots
+    event_topic_url: str  # where the verifier publishes events
+    store_url: str  # az://<account>/<container>
 
 
 class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):

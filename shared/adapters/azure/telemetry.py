@@ -32,9 +32,9 @@ Fields = Mapping[str, Any]
 class Metric(NamedTuple):
     """A metric that follows from the lines of a signal."""
 
-    signal: type[Signal]
-    name: str
-    kind: Literal["gauge", "counter"]
+    signal: type[Signal]  # whose lines it is made of
+    name: str  # in Application Insights
+    kind: Literal["gauge", "counter"]  # a gauge has the last value, a counter the sum
     value: Callable[[Fields], float] = lambda _: 1  # of a line, by its fields
     by: tuple[str, ...] = ()  # the fields that are the metric's dimensions
 

@@ -43,7 +43,7 @@ type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusi
 class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found."""
 
-    checks: tuple[CheckResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()  # in the order of the ladder
     restore_status: str = ""  # the job's own word, empty if no restore ran
     rpo_s: float | None = None  # seconds
     rto_s: float | None = None  # seconds
@@ -53,17 +53,17 @@ class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict as the ledger keeps it."""
 
-    job_id: str
-    verdict: Verdict
+    job_id: str  # resource id of the backup job; empty if somebody asked for a recovery point
+    verdict: Verdict  # what the checks say together
     reasons: tuple[str, ...]  # what speaks against a better verdict
     restore_status: str  # the job's own word, empty if no restore ran
     rpo_s: float | None  # seconds
     rto_s: float | None  # seconds
-    checks: tuple[CheckResult, ...]
+    checks: tuple[CheckResult, ...]  # in the order of the ladder
     left_over: int  # isolated copies that weren't seen gone
-    judged_at: datetime
-    item_id: str = ""
-    point: str = ""
+    judged_at: datetime  # UTC
+    item_id: str = ""  # resource id of the protected item
+    point: str = ""  # id of the recovery point
     names: tuple[str, ...] = ()  # what was restored: namespaces, or the share
     manifest: str = ""  # its path
 

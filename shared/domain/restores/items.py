@@ -23,10 +23,10 @@ type ItemKind = Literal["cluster", "share", "machine"]
 class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A copy that can be restored, if it is complete and no threat was found in it."""
 
-    id: str
-    time: datetime
-    complete: bool
-    threat: bool = False
+    id: str  # its name in the vault
+    time: datetime  # UTC: when the backup was taken
+    complete: bool  # whether a restore of all of the item can begin at once
+    threat: bool = False  # whether Defender for Cloud found one
     vaulted: bool = False  # it is in the vault tier alone
 
 

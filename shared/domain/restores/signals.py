@@ -27,13 +27,13 @@ class JobGone(Warn, frozen=True, kw_only=True, tag="backup job gone"):
 
 
 class _Judged(Signal, frozen=True, kw_only=True):
-    job: str
-    item: str
-    verdict: str
-    reasons: str
-    rpo_s: float | None
-    rto_s: float | None
-    left_over: int
+    job: str  # resource id of the backup job; empty if somebody asked for a recovery point
+    item: str  # resource id of the protected item
+    verdict: str  # what the checks say together
+    reasons: str  # what speaks against a better verdict
+    rpo_s: float | None  # seconds; None if none was measured
+    rto_s: float | None  # seconds; None if none was measured
+    left_over: int  # isolated copies that weren't seen gone
 
 
 class RestoreVerified(_Judged, frozen=True, kw_only=True, tag="restore verified"):

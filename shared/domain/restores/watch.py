@@ -29,10 +29,10 @@ PUBLISHED = Mark("backups/{day}/{event}", "The event of a backup job was publish
 class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as Resource Graph shows it."""
 
-    id: str
-    operation: str
-    status: str
-    started: datetime
+    id: str  # resource id
+    operation: str  # "Backup", "Restore", …
+    status: str  # Azure Backup's word
+    started: datetime  # UTC
     ended: datetime | None  # None while it is open
     item: str = ""  # resource id of a cluster's backup instance
     volume: str = ""  # name of a share or machine

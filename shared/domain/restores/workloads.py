@@ -24,7 +24,7 @@ _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint", re.IGNORECASE)  # of 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """What runs in the restored namespaces; names are `<namespace>/<name>`."""
 
-    pods: int
+    pods: int  # how many there are
     meshed: int  # how many of these have a proxy or ought to
     unready: tuple[str, ...] = ()  # pods and workloads
     unbound: tuple[str, ...] = ()  # volume claims

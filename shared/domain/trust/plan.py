@@ -38,15 +38,15 @@ _IMPACTS = {
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
     """When a root is due, and why."""
 
-    mesh: Mesh
-    trust_domain: str
+    mesh: Mesh  # whose root it is
+    trust_domain: str  # whose root it is
     certificate: str  # its name in Key Vault
-    expires: datetime
+    expires: datetime  # UTC
     due: datetime  # half of its life is over
     activate_by: datetime  # a sixth of its life is left
     mode: Mode  # of a rotation that begins as soon as it is due
-    reason: str
-    message: str
+    reason: str  # why it is due, or isn't yet
+    message: str  # the same, for people
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +68,13 @@ class MemberPlan(msgspec.Struct, frozen=True, kw_only=True):
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a rotation would do now."""
 
-    upcoming: Upcoming
-    rotation: Rotation
-    mode: Mode
+    upcoming: Upcoming  # when the root is due
+    rotation: Rotation  # from which root to which
+    mode: Mode  # in which it would run
     impact: str  # on the workloads, in words
     restarts_each: int  # how often each workload restarts
     roots: tuple[str, ...]  # SHA-256 fingerprints: the old one, then the new one where it is made already
-    members: tuple[MemberPlan, ...]
+    members: tuple[MemberPlan, ...]  # what each would do
     hash: str  # of what is decided
 
 

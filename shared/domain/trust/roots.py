@@ -29,30 +29,30 @@ _MESHES = frozenset(Mesh)
 class VaultCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """The current version of a Key Vault certificate."""
 
-    name: str
-    enabled: bool
-    starts_at: datetime
-    expires_at: datetime
-    tags: dict[str, str]
+    name: str  # in Key Vault
+    enabled: bool  # whether it can be used
+    starts_at: datetime  # UTC
+    expires_at: datetime  # UTC
+    tags: dict[str, str]  # as Key Vault has them
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
     """A trust root in Key Vault."""
 
-    mesh: Mesh
-    trust_domain: str
+    mesh: Mesh  # whose root it is
+    trust_domain: str  # whose root it is
     generation: int  # counts the trust domain's roots
     certificate: str  # its name in Key Vault
-    enabled: bool
-    starts_at: datetime
-    expires_at: datetime
+    enabled: bool  # whether its key can sign
+    starts_at: datetime  # UTC
+    expires_at: datetime  # UTC
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """From which root to which."""
 
-    mesh: Mesh
-    trust_domain: str
+    mesh: Mesh  # whose root is rotated
+    trust_domain: str  # whose root is rotated
     old: str  # the name of the root's certificate in Key Vault
     new: str  # the name of its successor's certificate
     generation: int  # of the new root

@@ -53,12 +53,12 @@ class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the identity map."""
 
     principal: str  # object id in Entra
-    mesh: str
-    mesh_identity: str
-    cluster_id: str
-    vault_id: str
+    mesh: str  # of the cluster
+    mesh_identity: str  # the workloads' name in the mesh
+    cluster_id: str  # resource id
+    vault_id: str  # resource id of the Backup vault
     items: tuple[str, ...]  # backup instances, by resource id
-    actions: tuple[str, ...]
+    actions: tuple[str, ...]  # what the identity may do to these items
 
 
 IDENTITY = Document(

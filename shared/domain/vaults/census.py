@@ -51,24 +51,24 @@ class CensusVolume(msgspec.Struct, frozen=True, kw_only=True):
     """A data source that a cluster names."""
 
     name: str  # its label
-    protected: bool
+    protected: bool  # whether backups are taken
     message: str = ""  # why it isn't protected
     item: str = ""  # resource id of its protected item
     policy: str = ""  # resource id of its backup policy
-    proof: Proof = Proof()
+    proof: Proof = Proof()  # how well its backups are proven
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How one cluster stands."""
 
-    cluster: str
-    protected: bool
+    cluster: str  # resource id
+    protected: bool  # whether backups are taken
     reason: str = ""  # why it isn't protected
-    message: str = ""
-    instance: str = ""  # a resource id, like the vault and the policy
-    vault: str = ""
-    policy: str = ""
-    proof: Proof = Proof()
+    message: str = ""  # the same, for people
+    instance: str = ""  # resource id of its backup instance
+    vault: str = ""  # resource id
+    policy: str = ""  # resource id of its backup policy
+    proof: Proof = Proof()  # how well its backups are proven
     volumes: tuple[CensusVolume, ...] = ()  # its data sources
 
 

@@ -36,10 +36,10 @@ class FoundVault(Found, frozen=True, kw_only=True):
     """A vault, in the words of Backup vaults; empty where the service doesn't say."""
 
     principal: str  # object id of its identity
-    soft_delete: str
-    soft_delete_days: float
-    immutability: str
-    redundancy: str
+    soft_delete: str  # On, Off or AlwaysOn
+    soft_delete_days: float  # how long what is deleted can be brought back
+    immutability: str  # Disabled, Unlocked or Locked
+    redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
     public: bool = False  # whether it is open to public networks, as far as its kind can be told not to
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
@@ -116,11 +116,11 @@ class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster that is protected."""
 
-    cluster_id: str
-    vault_id: str
-    instance_id: str
+    cluster_id: str  # resource id
+    vault_id: str  # resource id of the Backup vault
+    instance_id: str  # resource id of the backup instance
     protection: str  # Azure Backup's protection state
-    redundancy: str
+    redundancy: str  # of the Backup vault
     changes: tuple[str, ...]  # what the run changed, a line each
     volumes: tuple[str, ...] = ()  # labels of the data sources that are protected with it
 

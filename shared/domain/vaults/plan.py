@@ -57,7 +57,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes to protect a cluster."""
 
-    protection: Protection
+    protection: Protection  # what the plan would bring about
     changes: tuple[Change, ...]  # of the cluster itself
     source_changes: tuple[Change, ...]  # of what it names besides
     sources: tuple[DataSource, ...]  # those that are to be protected, or to go by another policy

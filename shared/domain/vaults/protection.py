@@ -63,25 +63,25 @@ class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that protects one incarnation of a cluster, by name, and on which terms."""
 
-    cluster_id: str
-    cluster: str
-    cluster_group: str
+    cluster_id: str  # resource id
+    cluster: str  # name
+    cluster_group: str  # name of the cluster's resource group
     cluster_principal: str  # object id of the cluster's identity
-    subscription: str
-    location: str
+    subscription: str  # GUID of the cluster's, which all of this is in
+    location: str  # Azure region of the cluster, which all of this is in
     group: str  # of all that is made, but the snapshots
-    snapshot_group: str
-    account: str
-    backup_vault: str
-    trusted_access_binding: str  # the trusted access
-    instance: str
+    snapshot_group: str  # name of the group of the snapshots
+    account: str  # name of the storage account
+    backup_vault: str  # name
+    trusted_access_binding: str  # name of what grants the vault access to the cluster
+    instance: str  # name of the backup instance
     run: str  # id of the first run that protects the cluster
-    incarnation: str  # the cluster's incarnation
-    terms: ProtectPolicy = ProtectPolicy()
-    mesh: str = ""  # empty, like the two below, where the cluster has none
-    trust_domain: str = ""
-    oidc_issuer: str = ""
-    recovery_services_vault: str = ""
+    incarnation: str  # when the cluster was created, as text
+    terms: ProtectPolicy = ProtectPolicy()  # the knobs that hold for the cluster
+    mesh: str = ""  # empty where the cluster has none
+    trust_domain: str = ""  # empty where the cluster has no mesh
+    oidc_issuer: str = ""  # URL that issues the cluster's service account tokens; empty where none does
+    recovery_services_vault: str = ""  # name; it is made if the cluster names data sources
     sources: tuple[DataSource, ...] = ()  # shares and machines that the cluster names
 
     @property
