@@ -72,7 +72,7 @@ class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which cluster's vault to take apart."""
+    """Which cluster's vault to release."""
 
     cluster_id: Annotated[Text, Meta(description=_CLUSTER)]
     plan: Annotated[Text, Meta(description=_PLAN)]

@@ -1,4 +1,4 @@
-"""Says what a deployment lacks, and the command that mends it.
+"""Says what a deployment lacks, and the command that repairs it.
 
 POST /api/selftest ──▶ selftest ──▶ side by side: probes of clock, resource providers, roles, store, each root's key and
                                     each cluster; then an event that has to come back through our own topic
@@ -32,12 +32,12 @@ from shared.domain.selftest import (
     cluster_checks,
     event_check,
     finding,
+    installation_checks,
     key_check,
     require_permitted,
     require_registered,
     require_same_clock,
     require_subscribed,
-    standing_checks,
 )
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
@@ -106,7 +106,7 @@ async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: AR
     roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
     clusters = await _seen(services().rotator.clusters.list())
     return [
-        *standing_checks(settings),
+        *installation_checks(settings),
         *certificate_event_checks(settings, await _seen(_system_topics())),
         *(key_check(settings, root.certificate) for root in roots),
         *cluster_checks(clusters),

@@ -128,8 +128,8 @@ def rotate_trust_root(run: Runbook, state: RotationState) -> Steps[RotationRecor
         round = yield from run.step(find_work, state)
         _show(run, round.state)
         outcomes = yield from _outcomes(run, round)
-        heard = replace(round.state, commands=_commands(inbox.received()))
-        tried = replace(round, state=heard, members=[])  # what came of them is in the outcomes
+        with_commands = replace(round.state, commands=_commands(inbox.received()))
+        tried = replace(round, state=with_commands, members=[])  # what came of them is in the outcomes
         state = yield from run.step(judge_round, RoundReport(round=tried, outcomes=outcomes))
         if state.phase in ENDS:
             return (yield from run.step(close_record, EndedRotation(state=state, instance_id=run.instance_id)))

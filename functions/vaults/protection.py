@@ -19,7 +19,7 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
-from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_clean
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_it_succeeds
 from functions.vaults.bindings import bind_workloads
 from functions.vaults.building import build_vault
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
@@ -93,7 +93,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
 
 
 async def sweep(client: Client) -> None:
-    """Protect every cluster that asks for it, also where that failed before, and mend what has drifted."""
+    """Protect every cluster that asks for it, also where that failed before, and correct what has drifted."""
     policy = await services().policy()
     for cluster in await services().provisioner.clusters.list():
         try:
@@ -157,14 +157,14 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
-        ties = ((ensure_policy, protection), (ensure_trusted_access, protection))
-        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *ties)
+        steps = ((ensure_policy, protection), (ensure_trusted_access, protection))
+        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *steps)
         _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
     if not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
         refused = f"cluster {protection.cluster} can't be protected"
-        yield from repeat_until_clean(run, start_validation, protection, refused)
+        yield from repeat_until_it_succeeds(run, start_validation, protection, refused)
     run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
     instance = plan.standing or (yield from run.step(ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
     yield from bind_workloads(run, protection)

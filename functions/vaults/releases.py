@@ -1,4 +1,4 @@
-"""A vault whose cluster is gone is kept for its time, then released: taken apart step by step, nothing purged.
+"""A vault whose cluster is gone is kept for `release_after`, then deleted step by step; nothing is purged.
 
 daily sweep ── kept long enough ──┐
 by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ take the backup workloads' identity away

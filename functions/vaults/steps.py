@@ -126,7 +126,7 @@ async def ensure_guard(request: VaultRequest) -> VaultRequest:
     vaults, requirements = services().provisioner.vaults(request.service), request.requirements
     vault = require_settled(requirements.label, await vaults.vault(request.protection))
     if lacks_guard(requirements, vault.guard):
-        await vaults.tie_guard(request.protection)
+        await vaults.attach_guard(request.protection)
     return request
 
 

@@ -40,9 +40,11 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric(RootLookedAt, "meshward.root.days_to_expiry", "gauge", lambda told: told["days_left"], ("certificate",)),
+    Metric(RootLookedAt, "meshward.root.days_to_expiry", "gauge", lambda fields: fields["days_left"], ("certificate",)),
     Metric(RotationOnHold, "meshward.rotations.held", "counter", by=("trust_domain", "reason")),
-    Metric(CensusTaken, "meshward.clusters.unprotected", "gauge", lambda told: told["clusters"] - told["protected"]),
+    Metric(
+        CensusTaken, "meshward.clusters.unprotected", "gauge", lambda fields: fields["clusters"] - fields["protected"]
+    ),
     Metric(RestoreVerified, "meshward.verifications.passed", "counter"),
     Metric(RestoreNotVerified, "meshward.verifications.failed", "counter", by=("verdict",)),
     Metric(StepRefused, "meshward.steps.refused", "counter", by=("step", "reason")),

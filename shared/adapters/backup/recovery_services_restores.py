@@ -94,8 +94,8 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
             **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}"
         )
         with translated("listing restore jobs"):
-            mine = [str(job.name) async for job in jobs if self._is_of(item, job)]
-        return [await self.restore_job(item, name) for name in mine]
+            own = [str(job.name) async for job in jobs if self._is_of(item, job)]
+        return [await self.restore_job(item, name) for name in own]
 
     async def send(self, plan: RestorePlan) -> str:
         accepted = OperationHeader()

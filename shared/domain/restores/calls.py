@@ -4,7 +4,7 @@ Rules:
 - A restored workload is in the mesh only if a handshake with it completes. In each namespace one pod that the mesh
   allows in calls a workload, and one that it doesn't: the first must be answered, the second refused.
 - A Server with an AuthorizationPolicy for one mesh identity decides about the called port (Linkerd docs, policy):
-  whoever is answered there has shown a certificate of that identity, and the workload one that the caller trusts.
+  a caller that is answered there has shown a certificate of that identity, and the workload one that the caller trusts.
 - Both ask over HTTP, whatever the workload speaks: the proxies decide before it hears of the request, and the path is
   one that an application rather doesn't know than forbids.
 - Each pod leaves its answer as its termination message, and nothing of its log.

@@ -108,17 +108,17 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 
 
 def ladder(
-    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
+    plan: RestorePlan, job: RestoreJob, copy: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
     """All checks in order, `calls` being those of calls; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
-    if not checks[-1].passed or arrived is None:
+    if not checks[-1].passed or copy is None:
         return checks
-    checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
-    checks += [_canary(arrived.canary_times, plan.taken - knobs.rpo)] if arrived.canary_times else []
-    if arrived.workloads is not None:
-        checks += _running(arrived.workloads)
-    return [*checks, *calls, _restore_time(job, arrived.ready_at, knobs)]
+    checks += [_warnings(job), *_counters(job, copy.difference), _inventory(copy.difference)]
+    checks += [_canary(copy.canary_times, plan.taken - knobs.rpo)] if copy.canary_times else []
+    if copy.workloads is not None:
+        checks += _running(copy.workloads)
+    return [*checks, *calls, _restore_time(job, copy.ready_at, knobs)]
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The verifications of an item: one small document per item, newest last.
 
 Choosing looks at it (what was never tested, what has waited longest), and so do census and trends. It keeps the newest
-`KEPT`; the verdicts themselves stay for ever.
+`MOST_TRIALS`; the verdicts themselves stay for ever.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from shared.domain.restores.checks import VerificationResult
 from shared.domain.restores.items import Item, ItemKind
 from shared.domain.restores.verification import RestorePlan, item_digest
 
-KEPT = 400
+MOST_TRIALS = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
 
 
@@ -62,7 +62,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         """The history with one more; the same if it has that one already."""
         if any(recorded.name == trial.name for recorded in self.trials):
             return self
-        return msgspec.structs.replace(self, trials=(*self.trials, trial)[-KEPT:])
+        return msgspec.structs.replace(self, trials=(*self.trials, trial)[-MOST_TRIALS:])
 
 
 HISTORY = Document("trials/{item}.json", "The verifications of an item, newest last.", History)

@@ -10,7 +10,7 @@ class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
     status: str
 
 
-class JobNotTold(Warn, frozen=True, kw_only=True, tag="backup job not told"):
+class JobNotPublished(Warn, frozen=True, kw_only=True, tag="backup job not told"):
     """No event could be published for a backup job. The watch tries again, unless the job's id can't be read."""
 
     job: str

@@ -111,8 +111,8 @@ def next_phase(proven: Phase | None, phase: Phase) -> Phase:
 
     On the way to the new root it goes through each phase between; on the way back it has nothing to catch up with.
     """
-    ways = (_phases_after(proven, mode) for mode in Mode)
-    return next((way[0] for way in ways if phase in way), phase)
+    paths = (_phases_after(proven, mode) for mode in Mode)
+    return next((path[0] for path in paths if phase in path), phase)
 
 
 def routine_duration(policy: TrustPolicy) -> timedelta:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.errors import Conflict, PermanentError
-from shared.domain.reasons import ToldReason
+from shared.domain.reasons import InformingReason
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import routine_duration
 from shared.domain.trust.phases import Mode
@@ -105,7 +105,7 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
 
 def _due_reason(
     left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime
-) -> tuple[ToldReason, str]:
+) -> tuple[InformingReason, str]:
     if left <= timedelta():
         return "RootExpired", "the root has expired"
     if left < swift:
@@ -127,8 +127,8 @@ def unattended_mode(upcoming: Upcoming) -> Mode:
     """The mode, for a start by event or timer; raises PermanentError if it takes somebody who has seen the plan."""
     if upcoming.mode is Mode.REPLACE:
         call = f"GET /api/plans/rotations/{upcoming.certificate}"
-        todo = f'see {call}, then POST /api/rotations with its hash as "plan" and "mode": "replace"'
-        raise PermanentError("RootExpired", f"{upcoming.message}, so replacing it means downtime: {todo}")
+        advice = f'see {call}, then POST /api/rotations with its hash as "plan" and "mode": "replace"'
+        raise PermanentError("RootExpired", f"{upcoming.message}, so replacing it means downtime: {advice}")
     return upcoming.mode
 
 

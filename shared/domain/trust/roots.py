@@ -105,7 +105,7 @@ def issuer_name(mesh: Mesh, trust_domain: str) -> str:
 
 
 def enabled_roots(mesh: Mesh, certificates: Iterable[VaultCertificate]) -> dict[str, list[str]]:
-    """The certificates of the mesh's roots in force, by trust domain."""
+    """The certificates of the mesh's current roots, by trust domain."""
     found: dict[str, list[str]] = {}
     for root in (r for r in _roots(certificates) if r.enabled and r.mesh is mesh):
         found.setdefault(root.trust_domain, []).append(root.certificate)
@@ -113,7 +113,7 @@ def enabled_roots(mesh: Mesh, certificates: Iterable[VaultCertificate]) -> dict[
 
 
 def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
-    """The current root of every trust domain in the vault; certificates that aren't roots of ours are passed over."""
+    """The current root of every trust domain in the vault; certificates that aren't trust roots are skipped."""
     current: dict[tuple[Mesh, str], Root] = {}
     for root in _roots(certificates):
         key = root.mesh, root.trust_domain
@@ -165,7 +165,7 @@ def slug(trust_domain: str) -> str:
 
 
 def _require_distinct(root: Root, enabled: list[Root], certificates: Iterable[VaultCertificate]) -> None:
-    """Raise PermanentError if two roots in force have one number, or an older trust domain has this one's names."""
+    """Raise PermanentError if two current roots have one number, or an older trust domain has this one's names."""
     if len({r.generation for r in enabled}) < len(enabled):
         names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
         raise PermanentError(

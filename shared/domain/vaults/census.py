@@ -1,7 +1,7 @@
 """The census: for every cluster whether it is protected, by what and how well proven, or why not.
 
 Rules:
-- Protected is what Azure Backup calls ProtectionConfigured, whoever configured it.
+- Protected is what Azure Backup calls ProtectionConfigured, no matter who configured it.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
 - A share or machine is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.

@@ -4,7 +4,7 @@ Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
 - Failed ends the flow, with the service's own message.
 - What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
-  vault are mended; what can't be changed any more ends the flow.
+  vault are corrected; what can't be changed any more ends the flow.
 """
 
 from collections.abc import Sequence
@@ -178,7 +178,7 @@ def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
 
 
 def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than required and can be mended at once, without a risk to what is in the vault."""
+    """What is weaker than required and can be corrected at once, without a risk to what is in the vault."""
     better = at_least(requirements, vault)
     found = []
     if vault.soft_delete != better.soft_delete:

@@ -165,7 +165,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The same grant has the same name, whoever makes it."""
+        """The same grant has the same name, no matter who makes it."""
         return str(uuid.uuid5(_NAMES, folded(f"{self.scope}|{self.role}|{self.principal}")))
 
     @property

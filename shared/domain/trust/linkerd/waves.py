@@ -1,4 +1,4 @@
-"""Which workloads to restart, and in which order, so that their proxies start anew.
+"""Which workloads to restart, and in which order, so that their proxies start again.
 
 Rules:
 - A workload is restarted only for pods that lack what they need, never while its old pods are being replaced. It isn't
@@ -31,7 +31,7 @@ def next_restarts(
     *,
     waves: Sequence[str] = WAVES,
 ) -> list[Workload]:
-    """The workloads to restart now so that these proxies start anew; raises NotConverged outside the windows."""
+    """The workloads to restart now so that these proxies start again; raises NotConverged outside the windows."""
     needed = {p.workload for p in stale}
     due = [w for w in workloads if w.id in needed and not w.obstacle]
     wave = next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])
