@@ -83,7 +83,7 @@ def _effect(reason: Reason, texts: Texts) -> str:
     """What follows; a word that tells why a backup is verified tells nothing where it means something else."""
     effects = [effect for effect, kind in KINDS.items() if reason in kind]
     if texts is CHOICE:
-        effects = ["tells"]
+        effects = ["informs"]
     elif reason in CHOICE and len(effects) > 1:
         effects.remove("informs")
     return ", ".join(_HOLDS.get(effect, effect) if texts is HOLDS else effect for effect in effects)

@@ -6,7 +6,9 @@ docs/deploy.md, CHANGELOG.md and the pages beside the code are left to their rea
 import ast
 import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT, generate_tokens
 
 import pytest
 
@@ -18,6 +20,7 @@ PAGES = sorted(
 SOURCES = sorted({file for tree in ("functions", "shared") for file in (ROOT / tree).rglob("*.py")})
 MOST_TERMS, MOST_WORDS = 40, 90
 MANY_FIELDS = 5
+_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
 PLAINER = {
     r"anew": "again",
     r"await(s|ed)?": "wait for",
@@ -39,6 +42,32 @@ PLAINER = {
     r"whoever": "who, a person that",
 }
 """Words of ours that sent readers to the dictionary, and what the field says."""
+RIDDLES = {
+    "goes": "deleted_when, or what it does",
+    "hasty": "swift",
+    "heard": "received",
+    "homeless": "unschedulable",
+    "just": "recently, with the time",
+    "life": "lifetime",
+    "mend": "repair",
+    "mended": "repaired",
+    "mends": "repairs",
+    "mine": "own",
+    "news": "what has changed",
+    "ours": "own",
+    "outer": "world",
+    "place": "isolated, namespace, group",
+    "said": "what was read",
+    "soon": "the time",
+    "strange": "foreign",
+    "strangers": "a pod that the policy doesn't admit",
+    "theirs": "whose",
+    "ties": "what they are",
+    "told": "published, reported",
+    "wanted": "desired, required",
+    "way": "path",
+}
+"""Words of ours in names of variables, functions and classes, and what to say instead."""
 
 
 def terms() -> list[list[str]]:
@@ -102,6 +131,48 @@ def test_a_paragraph_is_short(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_a_page_says_it_in_the_words_of_the_field(page: Path) -> None:
     assert dialect(prose(page)) == []
+
+
+def spoken(file: Path) -> str:
+    """What docstrings and comments of a source say."""
+    source = file.read_text()
+    comments = [t.string for t in generate_tokens(StringIO(source).readline) if t.type == COMMENT]
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
+    return "\n".join([*comments, *(ast.get_docstring(node) or "" for node in nodes)])
+
+
+def names(source: str) -> set[str]:
+    """What a source names itself: its classes, functions, arguments and variables."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                found.add(node.name)
+            case ast.arg():
+                found.add(node.arg)
+            case ast.Name(ctx=ast.Store()):
+                found.add(node.id)
+    return found
+
+
+def riddles(source: str) -> list[str]:
+    return sorted(name for name in names(source) if RIDDLES.keys() & {w.lower() for w in re.findall(_WORD, name)})
+
+
+def test_docstrings_and_comments_say_it_in_the_words_of_the_field() -> None:
+    assert {named(file): found for file in SOURCES if (found := dialect(spoken(file)))} == {}
+
+
+def test_names_are_words_of_the_field() -> None:
+    assert {named(file): found for file in SOURCES if (found := riddles(file.read_text()))} == {}
+
+
+@pytest.mark.parametrize(
+    "source", ["wanted = 1", "def is_ours(): ...", "class JobNotTold: ...", "f(lambda told: told)", "_OURS: int = 1"]
+)
+def test_a_name_in_our_own_words_is_found(source: str) -> None:
+    assert riddles(source)
 
 
 def test_messages_say_it_in_the_words_of_the_field() -> None:

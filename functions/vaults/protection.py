@@ -51,7 +51,7 @@ from shared.domain.vaults.protection import (
     extension_grants,
     is_due,
     protection_of,
-    require_ours,
+    require_in_fleet,
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
@@ -123,7 +123,7 @@ async def _requested(resource_id: str) -> Protection:
 
 
 async def _protection(resource_id: str) -> Protection | None:
-    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")

@@ -24,7 +24,7 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
-from shared.domain.vaults.protection import Protection, require_ours
+from shared.domain.vaults.protection import Protection, require_in_fleet
 from shared.domain.vaults.release import (
     GONE_AT,
     RELEASED,
@@ -76,7 +76,7 @@ async def sweep(client: Client) -> None:
 
 async def request_plans(resource_id: str) -> list[Release]:
     """The plans of release for all incarnations of the cluster that are gone."""
-    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
     return [await _planned(protection) for protection in await _orphans() if same(protection.cluster_id, resource_id)]
 
 

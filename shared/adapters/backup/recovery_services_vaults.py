@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ACCOUNTS = "backupManagementType eq 'AzureStorage'"
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
 _SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
-_SOFT_DELETE_STATE = {ours: theirs for theirs, ours in _SOFT_DELETE.items()}
+_SOFT_DELETE_STATE = {setting: state for state, setting in _SOFT_DELETE.items()}
 
 
 class RecoveryServicesVaults(Vaults):

@@ -49,7 +49,7 @@ def isolated_namespace(source: Mapping[str, Any], isolated: str, name: str) -> O
     return {"metadata": {"name": isolated, "labels": {**labels, VERIFIES_LABEL: name}, "annotations": annotations}}
 
 
-def is_ours(namespace: Mapping[str, Any], name: str) -> bool:
+def is_own(namespace: Mapping[str, Any], name: str) -> bool:
     """Whether the namespace was made for the verification of this name."""
     return bool((namespace["metadata"].get("labels") or {}).get(VERIFIES_LABEL) == name)
 

@@ -198,8 +198,8 @@ def compare(manifest: Manifest, copy: Mapping[str, ManifestEntry], backup_taken:
 
 def _of_a_workload(metadata: Object) -> bool:
     name, labels = metadata["name"], metadata.get("labels") or {}
-    of_ours = VERIFIES_LABEL in labels
-    return not (of_ours or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
+    isolated = VERIFIES_LABEL in labels
+    return not (isolated or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
 
 
 def canary_times_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:

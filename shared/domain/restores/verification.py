@@ -170,7 +170,7 @@ def counts_reads(id: ResourceId) -> bool:
 
 def require_configured(id: ResourceId, subscriptions: Collection[str]) -> None:
     """Raise InvalidEvent for what is outside the subscriptions that Meshward looks after."""
-    if not any(same(id.subscription, ours) for ours in subscriptions):
+    if not any(same(id.subscription, each) for each in subscriptions):
         raise InvalidEvent("ForeignSubscription", f"subscription {id.subscription} isn't among the configured ones")
 
 

@@ -111,8 +111,8 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
     """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
     vault = _vault(item) if volume else None
-    ours = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
-    made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
+    own = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
+    made = (job for job in own if job.operation.lower() == "backup" and job.status.lower() in GOOD)
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 

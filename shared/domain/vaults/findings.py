@@ -220,7 +220,7 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
 
 def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not _ours(protection, h)]
+    others = [_vault(h) for h in holders if not _is_own(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -232,17 +232,17 @@ def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) 
 
 def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
-    ours = next((d for d in deleted if same(d.name, protection.instance)), None)
-    if ours:
+    own = next((d for d in deleted if same(d.name, protection.instance)), None)
+    if own:
         vault = protection.requirements(VaultService.BACKUP).label
         raise PermanentError(
             "InstanceSoftDeleted",
-            f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {ours.day}; "
+            f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {own.day}; "
             "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
 
 
-def _ours(protection: Protection, holder: FoundInstance) -> bool:
+def _is_own(protection: Protection, holder: FoundInstance) -> bool:
     return same(holder.id, protection.instance_id)
 
 

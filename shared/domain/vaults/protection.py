@@ -177,9 +177,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return str(subscription_scope(self.subscription).child("Microsoft.Authorization/roleDefinitions", self.role))
 
 
-def require_ours(id: ResourceId, subscriptions: list[str]) -> None:
+def require_in_fleet(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
-    if not any(same(id.subscription, ours) for ours in subscriptions):
+    if not any(same(id.subscription, each) for each in subscriptions):
         message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't configured"
         raise InvalidEvent("NotOurs", message)
 

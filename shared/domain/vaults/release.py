@@ -89,8 +89,8 @@ RELEASED = Document("releases/{vault}/released.json", "When a vault was released
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
     present = {folded(cluster.id): cluster for cluster in clusters}
-    ours = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in ours if is_gone(p, present.get(folded(p.cluster_id)))]
+    found = filter(None, (_protection(vault, terms) for vault in vaults))
+    return [p for p in found if is_gone(p, present.get(folded(p.cluster_id)))]
 
 
 def is_gone(protection: Protection, cluster: Cluster | None) -> bool:

@@ -36,13 +36,13 @@ def next_restarts(
     due = [w for w in workloads if w.id in needed and not w.obstacle]
     wave = next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])
     idle = [w for w in wave if not _restarted_recently(w, now) and (w.replaced or not w.rolling)]
-    under_way = sum(w.rolling and (_restarted_recently(w, now) or (w in wave and not w.replaced)) for w in workloads)
+    restarting = sum(w.rolling and (_restarted_recently(w, now) or (w in wave and not w.replaced)) for w in workloads)
     ready = sorted(idle, key=lambda w: (w.namespace, w.replicas, w.name))
     if ready and not is_open(policy.maintenance, now):
         opens = next_opening(policy.maintenance, now)
         message = f"{len(ready)} workloads wait for the maintenance window that opens at {opens:%Y-%m-%d %H:%M} UTC"
         raise NotConverged("WindowClosed", message, (opens - now).total_seconds())
-    return ready[: max(policy.restarts_at_once - under_way, 0)]
+    return ready[: max(policy.restarts_at_once - restarting, 0)]
 
 
 def restartable(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> list[Proxy]:
