@@ -12,14 +12,14 @@ from shared.adapters.azure.staging import ACCOUNTS
 from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores, vault_names
 from shared.adapters.backup.restores import OperationHeader, require_passed
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.items import MachineItem
+from shared.domain.restores.items import MANAGEMENT, MachineItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 
 class MachineRestores(RecoveryServicesRestores[MachineItem]):
     """Restores of machines' disks, which can be validated."""
 
-    management: ClassVar[str] = "AzureIaasVM"
+    management: ClassVar[str] = MANAGEMENT["machine"]
 
     async def validate(self, plan: RestorePlan) -> str:
         from azure.mgmt.recoveryservicesbackup import models

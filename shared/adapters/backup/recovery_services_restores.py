@@ -12,7 +12,7 @@ from shared.adapters.azure.common import Management, plain, translated
 from shared.adapters.backup.restores import OperationHeader, backup_job, job_of_operation, job_properties
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
+from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
 from shared.domain.restores.verification import (
     BackupJob,
     RestoreJob,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 _FABRIC = "Azure"
-_KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
 
 
 class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
@@ -52,7 +51,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
 
     async def job(self, id: ResourceId) -> BackupJob:
         job = await job_properties(id, self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name))
-        kind = _KINDS.get(plain(job.backup_management_type).lower(), "share")
+        kind = kind_managed_as(plain(job.backup_management_type))
         source = job.get("storageAccountName") or job.get("containerName") or ""
         return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
 

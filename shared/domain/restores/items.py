@@ -19,6 +19,9 @@ _CONFIG_MAP = re.compile(r"ConfigMap (?P<namespace>[a-z0-9-]+)/[a-z0-9.-]+")
 
 type ItemKind = Literal["cluster", "share", "machine"]
 
+MANAGEMENT: dict[ItemKind, str] = {"share": "AzureStorage", "machine": "AzureIaasVM"}
+"""What a Recovery Services vault calls the management of each kind that it protects."""
+
 
 class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A copy that can be restored, if it is complete and no threat was found in it."""
@@ -120,3 +123,8 @@ def kind_of(id: ResourceId) -> ItemKind:
     if same(id.namespace, "Microsoft.DataProtection"):
         return "cluster"
     return "machine" if folded(id.name).startswith("vm;") else "share"
+
+
+def kind_managed_as(management: str) -> ItemKind:
+    """What a job of a Recovery Services vault is about; of a management that isn't known, a share."""
+    return next((kind for kind, name in MANAGEMENT.items() if same(name, management)), "share")
