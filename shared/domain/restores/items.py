@@ -1,8 +1,8 @@
 """Protected items, by kind: what differs between kinds is asked of the item, or done by its kind's adapters.
 
 Rules:
-- No code elsewhere asks which kind an item is of (`tests/test_kinds.py` holds that). A new kind is a struct here, an
-  adapter for its restores, one for its isolated copies, and a row for each in `shared/wiring/verifier.py`.
+- No code elsewhere asks which kind an item is of (`tests/test_kinds.py` holds that). CONTRIBUTING.md says what a
+  new kind touches.
 - Stored documents say the kind in their field `kind`: a tag never changes.
 """
 
