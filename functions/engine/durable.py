@@ -1,4 +1,4 @@
-"""Durable Functions as Meshward uses them. No other room imports their library.
+"""Durable Functions as Meshward uses them. No other folder imports their library.
 
 Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.

@@ -1,4 +1,4 @@
-"""Which mesh is rotated by which room: the one place that names them all."""
+"""Which folder rotates which mesh: the one table that names them all."""
 
 from functions.trust.linkerd.member_plan import plan_member as plan_linkerd
 from functions.trust.linkerd.phases import PHASES as LINKERD

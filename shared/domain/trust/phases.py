@@ -9,7 +9,7 @@ Rules:
   what is true when a phase ends, `shared.domain.trust.moves` which one follows. Replacing an expired root is the
   exception: no leaf is valid by then, and downtime is declared.
 - A new phase is named in `Phase` and described in three places: its row in `STAGES`, its moves in `TABLE`
-  (`shared.domain.trust.moves`), and what a member does in it, for each mesh (`PHASES` of its room in functions/trust).
+  (`shared.domain.trust.moves`), and what a member does in it (`PHASES` of each mesh's folder in functions/trust).
 """
 
 from collections.abc import Iterable
