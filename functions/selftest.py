@@ -49,7 +49,7 @@ EVENT_DEADLINE = timedelta(minutes=5)
 
 
 class SelftestEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way around; `check` says what it is there for."""
+    """An event that has to come back; `check` says what that proves."""
 
     id: str
     check: SelftestCheck
@@ -101,7 +101,7 @@ def selftest(run: Runbook, sent: SelftestEvent) -> Steps[SelftestReport]:
 
 @activity(app)
 async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: ARG001  # activities are called alike
-    """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
+    """The checks of the installation, of each root and of each cluster that can be listed."""
     settings = _settings()
     roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
     clusters = await _seen(services().rotator.clusters.list())

@@ -1,4 +1,4 @@
-"""The steps that plan a verification: of what, whether at all, by which point, to where. Each looks first."""
+"""The steps that plan a verification: what is restored, from which recovery point, to where, or why it is skipped."""
 
 import azure.durable_functions as df
 import msgspec
@@ -103,13 +103,13 @@ async def record_sampled_out(sampled: SampledOut) -> SampledOut:
 
 
 async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
-    """The policy document's word on the verification of an item."""
+    """The knobs that hold for the verification of an item."""
     policy = await services().policy()
     return policy.at(trust_domain, item.source_id).verify
 
 
 async def _point(source: RestoreSource, history: History, knobs: VerifyPolicy) -> ChosenPoint:
-    """The point that is meant, or an older one where that is drawn."""
+    """The point that is asked for, that of the job, or the latest; an older one if that is drawn."""
     found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
     if source.verification.asked or draw(source.verification.name, "older") >= knobs.older_point_rate:

@@ -40,7 +40,7 @@ async def watch() -> None:
     if not found:
         await world.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
     jobs = unpublished(filter(_readable, found), published, start, world.now())
-    if jobs and all([await _published(job) for job in jobs]):
+    if jobs and all([await _publish_or_log(job) for job in jobs]):
         await world.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
 
 
@@ -58,7 +58,7 @@ def _readable(job: WatchedJob) -> bool:
     return True
 
 
-async def _published(job: WatchedJob) -> bool:
+async def _publish_or_log(job: WatchedJob) -> bool:
     """Whether the event went out; one job without an event doesn't hold up the others."""
     try:
         await _publish(job)

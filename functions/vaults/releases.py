@@ -150,7 +150,7 @@ def release_cluster(run: Runbook, request: ReleaseRequest) -> Steps[Released]:
 
 
 def delete_parts(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
-    """Delete the parts that go then, one after the other."""
+    """Delete the parts whose turn it is, one after the other."""
     for part in released_parts(when):
         yield from run.step(delete_part, PartRequest(protection=protection, part=part), every=POLL_INTERVAL)
 

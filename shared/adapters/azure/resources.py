@@ -203,7 +203,7 @@ class AzureResources(Management):
             )
 
     async def grant(self, grant: Grant) -> None:
-        """Assign the role, which doesn't say that it acts yet; fine if the principal has it already."""
+        """Assign the role, unless the principal has it already. It may take effect later."""
         from azure.core.exceptions import HttpResponseError
         from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 

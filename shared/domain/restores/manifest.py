@@ -48,7 +48,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
     changed: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Part a digest as 0.1.0 has written it: the size was in it, with GiB or the SHA-256 behind."""
+        """Split a digest as 0.1.0 has written it: the size was in it, with GiB or the SHA-256 behind."""
         if old := _SIZED_DIGEST.fullmatch(self.digest):
             msgspec.structs.force_setattr(self, "size", int(old["size"]))
             msgspec.structs.force_setattr(self, "digest", old["digest"] or "")

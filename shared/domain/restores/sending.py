@@ -3,7 +3,7 @@
 Rules:
 - A restore is sent at most once while its job may still show up. Whether it was sent stands in the ledger; the job is
   then looked for among the item's restore jobs, because the answer to the request may have been lost.
-- Restores of one item follow one another: a job that started after ours was sent is ours.
+- Restores of one item follow one another: a job that started after our request was sent is its job.
 - Azure Backup allows ten restores a day and item (AKS backup and Azure Files support matrices).
 - A Recovery Services vault answers 150 reads of backup jobs an hour and subscription (seen in recorded traffic). Each
   read takes a token, of which an hour of the clock has half as many: so no hour that begins at any other minute has

@@ -8,7 +8,7 @@ Rules:
 - `abort` can act until retire begins, and leads to the end `aborted` by the same proofs. Where issuers of the new root
   are live, they are issued under the old one again (reissue) and all leaves renewed (resettle). Then the new root is
   taken out of every bundle, and its key disabled (withdraw). If no new root was made yet, the rotation ends at once.
-- A mode can be left for a hastier one only. Where the new root is trusted everywhere already, `replace` saves time.
+- A mode can be left for a swifter one only. Where the new root is trusted everywhere already, `replace` saves time.
 - To ask for the mode that a rotation is in is no error: a call may be repeated because its answer was lost.
 """
 

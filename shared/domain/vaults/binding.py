@@ -1,7 +1,7 @@
 """Who a cluster's backup workloads are: for Entra, in the mesh, and for Meshward.
 
 Rules:
-- They run in a namespace of their own as one service account, both made by who takes the cluster in (docs/clusters.md).
+- They run in a namespace of their own as one service account, an operator makes both (docs/clusters.md).
 - Each incarnation of a cluster has a user-assigned identity of its own, since an identity takes 20 federated
   credentials at most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
 - An entry of the identity map says what an identity may ask of Meshward: both its names, its vault, items and actions.
