@@ -27,7 +27,7 @@ PLAINER = {
     r"cheap to dear|dear(er)?": "expensive, or how long it takes",
     r"farther": "further, or longer",
     r"forth": "forward",
-    r"hast(e|y|ily)": "swift",
+    r"hast(e|y|ily|ier)": "swift",
     r"homeless": "unschedulable",
     r"in force": "current",
     r"keepers?": "owner",
