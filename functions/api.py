@@ -133,12 +133,12 @@ async def start_verification(call: ApiCall[Nothing, routes.VerificationBody]) ->
 
 @serves(routes.SHOW_RESTORES)
 async def show_restores(call: ApiCall[routes.RestoresQuery]) -> object:
-    return await trends.shown(call.query.source_id, call.query.days)
+    return await trends.read_trends(call.query.source_id, call.query.days)
 
 
 @serves(routes.SHOW_RESTORE_REPORT)
 async def show_restore_report(call: ApiCall[routes.RestoresQuery]) -> object:
-    page = report(await trends.shown(call.query.source_id, call.query.days))
+    page = report(await trends.read_trends(call.query.source_id, call.query.days))
     return func.HttpResponse(page, mimetype="text/html")
 
 
@@ -198,7 +198,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
     body = {"reason": error.reason, "message": error.message}
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})
-    if isinstance(error, Misconfigured):  # which setting it is, is for whoever reads the log
+    if isinstance(error, Misconfigured):  # only the log may say which setting it is
         body["message"] = "the app lacks settings; its log says which"
         return _json(500, body)
     if isinstance(error, Unreadable):

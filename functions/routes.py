@@ -78,7 +78,7 @@ class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which cluster's vault to take apart."""
+    """Which cluster's vault to release."""
 
     cluster_id: Text
     """Resource id of a managed cluster; for a release, of a deleted one."""

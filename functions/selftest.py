@@ -1,4 +1,4 @@
-"""Says what a deployment lacks, and the command that mends it.
+"""Says what a deployment lacks, and the command that repairs it.
 
 POST /api/selftest ──▶ selftest ──▶ side by side: probes of clock, resource providers, roles, store, each root's key and
                                     each cluster; then an event that has to come back through our own topic
@@ -46,7 +46,7 @@ EVENT_DEADLINE = timedelta(minutes=5)
 
 
 class SelftestEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way around; `check` says what it is there for."""
+    """An event that has to come back; `check` says what that proves."""
 
     id: str
     check: SelftestCheck

@@ -17,25 +17,23 @@ Url = Annotated[str, Meta(pattern=r"(?i)\Ahttps?://\S+\Z", description="a URL th
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One field per setting; its environment variable is MESHWARD_ and the field's name in capitals."""
 
-    tenant_id: Guid
+    tenant_id: Guid  # of Entra
     subscription_ids: Annotated[str, Meta(pattern=_GUIDS, description="ids of subscriptions, separated by commas")]
-    audience: str
-    key_vault_url: Url
-    event_topic_url: Url
+    audience: str  # that tokens of the API's callers are for
+    key_vault_url: Url  # of the vault with the trust roots
+    event_topic_url: Url  # where the verifier publishes events
     store_url: Annotated[str, Meta(pattern=r"\A(az|file|memory)://", description="az://<account>/<container>")]
     backup_resource_group: Annotated[
         str, Meta(pattern=rf"\A{GROUP_NAME}\Z", description="the name of a resource group")
     ]
-    rotator_client_id: Guid
-    provisioner_client_id: Guid
-    verifier_client_id: Guid
-    tags: Annotated[
-        dict[str, str], Meta(description="a JSON object of texts")
-    ] = {}  # of all that the app makes in Azure
+    rotator_client_id: Guid  # of the rotator's identity
+    provisioner_client_id: Guid  # of the provisioner's identity
+    verifier_client_id: Guid  # of the verifier's identity
+    tags: Annotated[dict[str, str], Meta(description="a JSON object of texts")] = {}  # of all that the app creates
     installation: str = "meshward"  # what the names of its resources and event subscriptions hold
-    arm_url: str = "https://management.azure.com"
-    authority_url: str = "https://login.microsoftonline.com"
-    file_url: str = "https://{account}.file.core.windows.net"
+    arm_url: str = "https://management.azure.com"  # of Azure Resource Manager
+    authority_url: str = "https://login.microsoftonline.com"  # of Entra
+    file_url: str = "https://{account}.file.core.windows.net"  # of Azure Files
     # Key Vault's client checks that a challenge names the vault's own domain, which no vault on loopback can satisfy.
     verify_key_vault_domain: Annotated[bool, Meta(description="true or false")] = True
 

@@ -133,9 +133,9 @@ def rotate_trust_root(run: Runbook, state: RotationState) -> Steps[RotationRecor
     try:
         round = yield from run.step(find_work, state)
         _show(run, round.state)
-        outcomes = yield from _outcomes(run, round)
-        heard = replace(round.state, commands=_commands(inbox.received()))
-        tried = replace(round, state=heard, members=[])  # what came of them is in the outcomes
+        outcomes = yield from _run_members(run, round)
+        with_commands = replace(round.state, commands=_commands(inbox.received()))
+        tried = replace(round, state=with_commands, members=[])  # what came of them is in the outcomes
         state = yield from run.step(judge_round, RoundReport(round=tried, outcomes=outcomes))
         if state.phase in ENDS:
             return (yield from run.step(close_record, EndedRotation(state=state, instance_id=run.instance_id)))
@@ -158,7 +158,7 @@ def _show(run: Runbook, state: RotationState) -> None:
     run.phase(state.phase, members=len(state.proven), **mode, **proven, **held)
 
 
-def _outcomes(run: Runbook, round: Round) -> Steps[list[MemberOutcome]]:
+def _run_members(run: Runbook, round: Round) -> Steps[list[MemberOutcome]]:
     """What came of every member's work; of the fleet's when no member has anything left to do."""
     if round.members:
         return (yield from run.sharded_flows(rotate_members, round.members, f"-r{round.state.rounds}"))

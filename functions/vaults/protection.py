@@ -20,7 +20,7 @@ from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
 from functions.vaults import steps
-from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_clean
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_it_succeeds
 from functions.vaults.bindings import bind_workloads
 from functions.vaults.building import build_vault
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
@@ -38,7 +38,7 @@ from shared.domain.vaults.protection import (
     extension_grants,
     is_due,
     protection_of,
-    require_ours,
+    require_in_fleet,
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
@@ -80,7 +80,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
 
 
 async def sweep(client: Client) -> None:
-    """Protect every cluster that asks for it, also where that failed before, and mend what has drifted."""
+    """Protect every cluster that asks for it, also where that failed before, and correct what has drifted."""
     policy = await services().policy()
     for cluster in await services().provisioner.clusters.list():
         try:
@@ -110,7 +110,7 @@ async def _requested(resource_id: str) -> Protection:
 
 
 async def _protection(resource_id: str) -> Protection | None:
-    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
@@ -144,14 +144,14 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
-        ties = ((steps.ensure_policy, protection), (steps.ensure_trusted_access, protection))
-        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *ties)
+        steps_beside = ((steps.ensure_policy, protection), (steps.ensure_trusted_access, protection))
+        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *steps_beside)
         _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
     if not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
         refused = f"cluster {protection.cluster} can't be protected"
-        yield from repeat_until_clean(run, steps.start_validation, protection, refused)
+        yield from repeat_until_it_succeeds(run, steps.start_validation, protection, refused)
     run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
     instance = plan.standing or (yield from run.step(steps.ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
     yield from bind_workloads(run, protection)

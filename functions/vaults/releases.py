@@ -1,4 +1,4 @@
-"""A vault whose cluster is gone is kept for its time, then released: taken apart step by step, nothing purged.
+"""A vault whose cluster is gone is kept for `release_after`, then deleted step by step; nothing is purged.
 
 daily sweep ── kept long enough ──┐
 by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ take the backup workloads' identity away
@@ -25,7 +25,7 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import same
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
-from shared.domain.vaults.protection import Protection, require_ours
+from shared.domain.vaults.protection import Protection, require_in_fleet
 from shared.domain.vaults.release import (
     GONE_AT,
     RELEASED,
@@ -77,7 +77,7 @@ async def sweep(client: Client) -> None:
 
 async def request_plans(resource_id: str) -> list[Release]:
     """The plans of release for all incarnations of the cluster that are gone."""
-    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
     return [await _planned(protection) for protection in await _orphans() if same(protection.cluster_id, resource_id)]
 
 

@@ -129,7 +129,7 @@ async def ensure_guard(required: VaultRequirements) -> VaultRequirements:
     vaults = services().provisioner.vaults(required.service)
     vault = require_settled(required.label, await vaults.vault(required.protection))
     if lacks_guard(required, vault.guard):
-        await vaults.tie_guard(required.protection)
+        await vaults.attach_guard(required.protection)
     return required
 
 

@@ -1,4 +1,4 @@
-"""The kinds of objects in the store. Each room of the domain declares its own; docs/store.md lists them all."""
+"""The kinds of objects in the store. Each folder of the domain declares its own; docs/store.md lists them all."""
 
 from dataclasses import dataclass
 from datetime import datetime

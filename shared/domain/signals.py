@@ -1,4 +1,4 @@
-"""What the app logs: every line is a signal, a constant message with typed fields. Each room has its own beside this.
+"""What the app logs: every line is a signal, a constant message with typed fields. Each folder has its own beside this.
 
 Rules:
 - A message never changes and no value is part of it: alerts, the workbook and dashboards ask for it by its text.

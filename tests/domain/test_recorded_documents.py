@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from local.tables import stored
 from shared.domain.documents import Document
 from shared.domain.errors import Unreadable
 from shared.domain.restores.lease import LEASE
-from shared.domain.store import STORE
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded_documents.json").read_text())
-DOCUMENTS: dict[str, Document[Any]] = {each.pattern: each for each in STORE if isinstance(each, Document)}
+DOCUMENTS: dict[str, Document[Any]] = {each.pattern: each for each in stored() if isinstance(each, Document)}
 OF_OTHERS = {"cluster": {"share"}, "share": {"included", "excluded"}, "machine": {"share"}}  # in leases of 0.1.0
 
 

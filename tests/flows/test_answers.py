@@ -23,7 +23,7 @@ from shared.domain.restores.choice import SampledOut
 from shared.domain.restores.trends import Trends
 from shared.domain.trust.plan import RotationPlan, Upcoming
 from shared.domain.vaults.census import Census
-from shared.domain.vaults.change import Change
+from shared.domain.vaults.parts import Change
 
 RECORDED: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "recorded_answers.json").read_text())
 ANSWERS: dict[str, Any] = {

@@ -65,7 +65,7 @@ class Clusters(Management):
 
 
 def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:
-    """A cluster whose id isn't of Meshward's grammar is in no group: it is seen, and whoever works in it refuses it."""
+    """A cluster whose id isn't of Meshward's grammar is in no group: it is listed, and every flow refuses it."""
     id, properties = parsed(found["id"]), found.get("properties") or {}
     created = (found.get("systemData") or {}).get("createdAt")
     return Cluster(

@@ -29,7 +29,9 @@ _JOBS = """RecoveryServicesResources
  container = tostring(properties.containerName)
 | order by id asc"""
 _BACKUPS = "tostring(properties.operation) =~ 'Backup' or tostring(properties.operationCategory) =~ 'Backup'"
-_NEWS = "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
+_OPEN_OR_ENDED_SINCE = (
+    "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
+)
 _INSTANCES = """RecoveryServicesResources
 | where type =~ 'microsoft.dataprotection/backupvaults/backupinstances'
 | where tostring(properties.dataSourceInfo.datasourceType) =~ 'Microsoft.ContainerService/managedClusters'
@@ -58,8 +60,8 @@ class Inventory:
 
     async def jobs(self, since: datetime) -> list[WatchedJob]:
         """The backup jobs of all Backup and Recovery Services vaults that are open or have ended since."""
-        news = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        rows = await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {news}"))
+        open_or_ended = _OPEN_OR_ENDED_SINCE.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        rows = await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {open_or_ended}"))
         return [job for job in map(_job, rows) if job]
 
     async def job(self, vault: ResourceId, name: str) -> WatchedJob | None:

@@ -1,6 +1,6 @@
-"""Staging groups and their storage accounts, which restores pass through: what is in them, and the end of what is ours.
+"""Staging groups and their storage accounts, which restores pass through: what is in them, and how it is removed.
 
-Neither group nor account is made or deleted here: they are the policy document's word.
+Neither group nor account is made or deleted here: the policy document names them.
 """
 
 from collections.abc import AsyncIterator, Sequence

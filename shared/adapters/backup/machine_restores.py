@@ -13,14 +13,14 @@ from shared.adapters.backup.recovery_services_restores import RecoveryServicesRe
 from shared.adapters.backup.restores import require_passed
 from shared.adapters.backup.source_backups import vault_names
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.items import MachineItem
+from shared.domain.restores.items import MANAGEMENT, MachineItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 
 class MachineRestores(RecoveryServicesRestores[MachineItem]):
     """Restores of machines' disks, which can be validated."""
 
-    management: ClassVar[str] = "AzureIaasVM"
+    management: ClassVar[str] = MANAGEMENT["machine"]
 
     async def validate(self, plan: RestorePlan) -> str:
         accepted = AnswerSeen()

@@ -17,10 +17,8 @@ from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_oper
 from shared.adapters.backup.source_backups import item_names, vault_names
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
+from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
-
-_KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
 
 
 class _Tier(msgspec.Struct, frozen=True):
@@ -63,7 +61,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
 
     async def job(self, id: ResourceId) -> BackupJob:
         job = await job_properties(id, self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name))
-        kind = _KINDS.get(plain(job.backup_management_type).lower(), "share")
+        kind = kind_managed_as(plain(job.backup_management_type))
         source = job.get("storageAccountName") or job.get("containerName") or ""
         return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
 
@@ -105,8 +103,8 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
             **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}"
         )
         with translated("listing restore jobs"):
-            mine = [str(job.name) async for job in jobs if self._is_of(item, job)]
-        return [await self.restore_job(item, name) for name in mine]
+            own = [str(job.name) async for job in jobs if self._is_of(item, job)]
+        return [await self.restore_job(item, name) for name in own]
 
     async def send(self, plan: RestorePlan) -> str:
         accepted = AnswerSeen()

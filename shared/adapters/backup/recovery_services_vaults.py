@@ -19,7 +19,7 @@ from shared.domain.vaults.source import FoundItem
 STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
 _SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
-_OURS_TO_THEIRS = {ours: theirs for theirs, ours in _SOFT_DELETE.items()}
+_SOFT_DELETE_STATE = {setting: state for state, setting in _SOFT_DELETE.items()}
 
 
 class RecoveryServicesVaults(Vaults):
@@ -162,7 +162,7 @@ def _public(allowed: bool) -> str:
 def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(
-            soft_delete_state=_OURS_TO_THEIRS[soft_delete], soft_delete_retention_period_in_days=int(days)
+            soft_delete_state=_SOFT_DELETE_STATE[soft_delete], soft_delete_retention_period_in_days=int(days)
         ),
         immutability_settings=models.ImmutabilitySettings(state=immutability),
     )

@@ -8,14 +8,14 @@ from azure.mgmt.recoveryservicesbackup import models
 from shared.adapters.azure.common import properties_of
 from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores
 from shared.domain.resource_id import ResourceId, name_of, same
-from shared.domain.restores.items import ShareItem
+from shared.domain.restores.items import MANAGEMENT, ShareItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 
 class ShareRestores(RecoveryServicesRestores[ShareItem]):
     """Restores of file shares."""
 
-    management: ClassVar[str] = "AzureStorage"
+    management: ClassVar[str] = MANAGEMENT["share"]
 
     def _item_of(self, found: models.ProtectedItemResource) -> ShareItem:
         held = properties_of(found)

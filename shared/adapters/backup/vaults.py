@@ -2,7 +2,7 @@
 
 A PUT is sent once and not followed: its outcome is what a later GET shows. Settings are told in the words of Backup
 vaults, so that both kinds of vault are held to the same requirements. A Resource Guard belongs to somebody else, and
-Meshward only ties vaults to it; what it guards takes their consent.
+Meshward only attaches it to vaults; what it guards then takes the consent of its owners.
 """
 
 from abc import ABC, abstractmethod
@@ -49,7 +49,7 @@ class Vaults(Management, ABC):
         with translated(f"deleting {vault.label}"):
             await self._vaults(protection).begin_delete(protection.group, vault.name, polling=False)
 
-    async def tie_guard(self, protection: Protection) -> None:
+    async def attach_guard(self, protection: Protection) -> None:
         """Let the Resource Guard of the policy document watch over the vault."""
         with translated(f"assigning the Resource Guard of {self._requirements(protection).label}"):
             await self._write_guard(protection)

@@ -35,21 +35,21 @@ type Objects = list[Object]
 class Kind(NamedTuple):
     """A kind of objects and where the API serves it."""
 
-    group: str
-    version: str
-    kind: str
-    plural: str
-    namespaced: bool = True
+    group: str  # API group; empty: the core group
+    version: str  # of the group
+    kind: str  # as objects name it
+    plural: str  # as paths name it
+    namespaced: bool = True  # whether its objects belong to a namespace
 
 
 class Permission(NamedTuple):
     """A verb on objects of a kind."""
 
-    verb: str
-    kind: Kind
+    verb: str  # of Kubernetes' RBAC: get, list, patch, …
+    kind: Kind  # of the objects
     namespace: str = ""  # empty: in all namespaces
     name: str = ""  # empty: of any name
-    subresource: str = ""
+    subresource: str = ""  # such as `status`; empty: the object itself
 
     def __str__(self) -> str:
         what = "/".join(filter(None, (self.kind.plural, self.subresource)))

@@ -92,7 +92,7 @@ class LinkerdMesh:
         )
 
     async def write_bundle(self, old: Bundle, pem: str, now: datetime) -> None:
-        """Make this the bundle, taking the field over from whoever wrote it by hand, unless it has changed since."""
+        """Make this the bundle, also where it was written by hand, unless it has changed since."""
         metadata = {
             "name": _TRUST_ROOTS,
             "namespace": NAMESPACE,

@@ -31,7 +31,7 @@ type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusi
 class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found."""
 
-    checks: tuple[CheckResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()  # in the order of the ladder
     restore_status: str = ""  # the job's own word, empty if no restore ran
     rpo_s: float | None = None  # seconds
     rto_s: float | None = None  # seconds
@@ -41,17 +41,17 @@ class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict as the ledger keeps it."""
 
-    job_id: str
-    verdict: Verdict
+    job_id: str  # resource id of the backup job; empty if somebody asked for a recovery point
+    verdict: Verdict  # what the checks say together
     reasons: tuple[str, ...]  # what speaks against a better verdict
     restore_status: str  # the job's own word, empty if no restore ran
     rpo_s: float | None  # seconds
     rto_s: float | None  # seconds
-    checks: tuple[CheckResult, ...]
+    checks: tuple[CheckResult, ...]  # in the order of the ladder
     left_over: int  # isolated copies that weren't seen gone
-    judged_at: datetime
-    item_id: str = ""
-    point: str = ""
+    judged_at: datetime  # UTC
+    item_id: str = ""  # resource id of the protected item
+    point: str = ""  # id of the recovery point
     names: tuple[str, ...] = ()  # what was restored: namespaces, or the share
     manifest: str = ""  # its path
 
@@ -96,17 +96,17 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 
 
 def ladder(
-    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
+    plan: RestorePlan, job: RestoreJob, copy: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
     """All checks in order, `calls` being those of calls; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
-    if not checks[-1].passed or arrived is None:
+    if not checks[-1].passed or copy is None:
         return checks
-    checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
-    checks += [_canary(arrived.canary_times, plan.taken - knobs.rpo)] if arrived.canary_times else []
-    if arrived.workloads is not None:
-        checks += _running(arrived.workloads)
-    return [*checks, *calls, _restore_time(job, arrived.ready_at, knobs)]
+    checks += [_warnings(job), *_counters(job, copy.difference), _inventory(copy.difference)]
+    checks += [_canary(copy.canary_times, plan.taken - knobs.rpo)] if copy.canary_times else []
+    if copy.workloads is not None:
+        checks += _running(copy.workloads)
+    return [*checks, *calls, _restore_time(job, copy.ready_at, knobs)]
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ Rules:
   backup policy has changed since, and one of which something has waited for longer than the policy document says.
 - Of all others a fraction is drawn, and a fraction of all verifications takes an older point. Draws follow from the
   verification's name: a step that is repeated draws the same.
-- A point that threat detection has flagged is passed over and reported. An older point is taken only where a manifest
+- A point that threat detection has flagged is skipped and reported. An older point is taken only where a manifest
   says what it must hold; one that was never verified comes before any other.
 - A point is restored from the operational tier where it is there. One that is in the vault tier alone can be restored
   if the policy document names where that may stage it.
@@ -20,7 +20,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, shown
-from shared.domain.reasons import ToldReason
+from shared.domain.reasons import InformingReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.items import RecoveryPoint
@@ -36,7 +36,7 @@ class SamplingReason(NamedTuple):
     """Why a backup is verified, or isn't."""
 
     verify: bool
-    reason: ToldReason
+    reason: InformingReason
     message: str
 
 

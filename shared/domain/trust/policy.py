@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from shared.domain.knobs import Section, SomeTime
 
-LEAF_LIFETIME = timedelta(hours=24)  # unless a mesh is told otherwise
+LEAF_LIFETIME = timedelta(hours=24)  # if the mesh is installed with its defaults
 SHORTEST_ROOT = timedelta(hours=1)
 
 type Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -26,6 +26,7 @@ from shared.domain.vaults.findings import (
 from shared.domain.vaults.protection import Protection, VaultService
 
 type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
+type Repairs = Callable[[str, Protection, Any], Iterator[Change]]
 
 BACKUP, RECOVERY_SERVICES = VaultService.BACKUP, VaultService.RECOVERY_SERVICES
 
@@ -49,18 +50,18 @@ class Part(NamedTuple):
     """A part of a protection."""
 
     label: Callable[[Protection], str]  # what plans and messages call it
-    made_by: str = "create"  # what a plan says where it isn't there; empty if nothing: it is made with the rest
-    mended: Callable[[str, Protection, Any], Iterator[Change]] = lambda *_: iter(())  # so called and so found (or None)
+    made_by: str = "create"  # the plan's verb if the part isn't there; empty: it is made with another part
+    repairs: Repairs = lambda *_: iter(())  # what the plan would correct in the part, by its label and as it was found
     asked: Callable[[Protection], bool] = lambda _: True  # whether the protection has it at all
     of_sources: bool = False  # whether it is there for data sources rather than for the cluster
     released_by: str = "delete"  # what the plan of a release says
-    goes: WhenReleased = "after the backups"  # when a release deletes it
+    deleted_when: WhenReleased = "after the backups"  # when a release deletes it
 
     def changes(self, protection: Protection, found: Any) -> Iterator[Change]:
         """What a plan says of it, as it was found (or None)."""
         if found is None:
             yield Change(act=self.made_by, what=self.label(protection))
-        yield from self.mended(self.label(protection), protection, found)
+        yield from self.repairs(self.label(protection), protection, found)
 
 
 def _account(label: str, _: Protection, found: FoundAccount | None) -> Iterator[Change]:
@@ -86,23 +87,28 @@ def _vault(service: VaultService, label: str, protection: Protection, found: Fou
 
 PARTS = {
     "snapshots": Part(lambda p: f"resource group {p.snapshot_group} with the snapshots in it", made_by=""),
-    "account": Part(lambda p: f"storage account {p.account}", mended=_account),
+    "account": Part(lambda p: f"storage account {p.account}", repairs=_account),
     "endpoint": Part(
         lambda p: f"the private endpoint of storage account {p.account}", asked=lambda p: bool(p.terms.subnet)
     ),
     "extension": Part(
-        lambda p: f"the backup extension of cluster {p.cluster}", "install", _extension, goes="with the cluster"
+        lambda p: f"the backup extension of cluster {p.cluster}", "install", _extension, deleted_when="with the cluster"
     ),
     "recovery_services_vault": Part(
         lambda p: p.requirements(RECOVERY_SERVICES).label,
-        mended=partial(_vault, RECOVERY_SERVICES),
+        repairs=partial(_vault, RECOVERY_SERVICES),
         asked=lambda p: bool(p.sources),
         of_sources=True,
     ),
-    "backup_vault": Part(lambda p: p.requirements(BACKUP).label, mended=partial(_vault, BACKUP), goes="last"),
-    "trusted_access": Part(lambda p: f"trusted access to cluster {p.cluster}", "grant", goes="with the cluster"),
+    "backup_vault": Part(lambda p: p.requirements(BACKUP).label, repairs=partial(_vault, BACKUP), deleted_when="last"),
+    "trusted_access": Part(
+        lambda p: f"trusted access to cluster {p.cluster}", "grant", deleted_when="with the cluster"
+    ),
     "identity": Part(
-        lambda p: f"identity {identity_name(p)}", made_by="", released_by="revoke and delete", goes="before the backups"
+        lambda p: f"identity {identity_name(p)}",
+        made_by="",
+        released_by="revoke and delete",
+        deleted_when="before the backups",
     ),
 }
 
@@ -114,4 +120,4 @@ def planned_parts(protection: Protection) -> dict[str, Part]:
 
 def released_parts(*when: WhenReleased) -> list[str]:
     """The parts that a release deletes then, in its order."""
-    return [name for then in when for name, part in reversed(PARTS.items()) if part.goes == then]
+    return [name for then in when for name, part in reversed(PARTS.items()) if part.deleted_when == then]

@@ -49,25 +49,25 @@ class VaultService(StrEnum):
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that protects one incarnation of a cluster, by name, and on which terms."""
 
-    cluster_id: str
-    cluster: str
-    cluster_group: str
+    cluster_id: str  # resource id
+    cluster: str  # name
+    cluster_group: str  # name of the cluster's resource group
     cluster_principal: str  # object id of the cluster's identity
-    subscription: str
-    location: str
+    subscription: str  # GUID of the cluster's, which all of this is in
+    location: str  # Azure region of the cluster, which all of this is in
     group: str  # of all that is made, but the snapshots
-    snapshot_group: str
-    account: str
-    backup_vault: str
-    trusted_access_binding: str  # the trusted access
-    instance: str
+    snapshot_group: str  # name of the group of the snapshots
+    account: str  # name of the storage account
+    backup_vault: str  # name
+    trusted_access_binding: str  # name of what grants the vault access to the cluster
+    instance: str  # name of the backup instance
     run: str  # id of the first run that protects the cluster
-    incarnation: str  # the cluster's incarnation
-    terms: ProtectPolicy = ProtectPolicy()
-    mesh: str = ""  # empty, like the two below, where the cluster has none
-    trust_domain: str = ""
-    oidc_issuer: str = ""
-    recovery_services_vault: str = ""
+    incarnation: str  # when the cluster was created, as text
+    terms: ProtectPolicy = ProtectPolicy()  # the knobs that hold for the cluster
+    mesh: str = ""  # empty where the cluster has none
+    trust_domain: str = ""  # empty where the cluster has no mesh
+    oidc_issuer: str = ""  # URL that issues the cluster's service account tokens; empty where none does
+    recovery_services_vault: str = ""  # name; it is made if the cluster names data sources
     sources: tuple[DataSource, ...] = ()  # shares and machines that the cluster names
 
     @property
@@ -164,7 +164,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The same grant has the same name, whoever makes it."""
+        """The same grant has the same name, no matter who makes it."""
         return str(uuid.uuid5(_NAMES, folded(f"{self.scope}|{self.role}|{self.principal}")))
 
     @property
@@ -176,9 +176,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return str(subscription_scope(self.subscription).child("Microsoft.Authorization/roleDefinitions", self.role))
 
 
-def require_ours(id: ResourceId, subscriptions: list[str]) -> None:
+def require_in_fleet(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
-    if not any(same(id.subscription, ours) for ours in subscriptions):
+    if not any(same(id.subscription, each) for each in subscriptions):
         message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't configured"
         raise InvalidEvent("NotOurs", message)
 

@@ -1,4 +1,4 @@
-"""What becomes of a vault whose cluster is gone: it is kept, then taken apart step by step.
+"""What becomes of a vault whose cluster is gone: it is kept for `release_after`, then deleted step by step.
 
 Rules:
 - A vault tells by its tags whose it is. An incarnation of a cluster that isn't there any more is gone, also if another
@@ -73,7 +73,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
-    """A protection that was taken apart: the steps, and when that was, in UTC."""
+    """A protection that was released: the steps, and when that was, in UTC."""
 
     vault_id: str
     steps: tuple[str, ...]
@@ -89,8 +89,8 @@ RELEASED = Document("releases/{vault}/released.json", "When a vault was released
 def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
     """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
     present = {folded(cluster.id): cluster for cluster in clusters}
-    ours = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in ours if is_gone(p, present.get(folded(p.cluster_id)))]
+    found = filter(None, (_protection(vault, terms) for vault in vaults))
+    return [p for p in found if is_gone(p, present.get(folded(p.cluster_id)))]
 
 
 def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
@@ -141,15 +141,15 @@ def require_empty(protection: Protection, found: Remains) -> None:
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
     """What the vault protected, by its tags; None if they don't name an incarnation of a cluster."""
-    named, home = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
-    if named is None or home is None:
+    named, vault_id = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
+    if named is None or vault_id is None:
         return None
-    id = group_scope(home.subscription, named["group"]).child(CLUSTERS, named["cluster"])
+    id = group_scope(vault_id.subscription, named["group"]).child(CLUSTERS, named["cluster"])
     try:
         cluster = _gone(id, vault)
     except ValueError:
         return None
-    return protection_of(cluster, home.group, terms(str(id)))
+    return protection_of(cluster, vault_id.group, terms(str(id)))
 
 
 def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:

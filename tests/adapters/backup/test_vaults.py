@@ -32,7 +32,7 @@ async def test_a_vault_has_no_guard_until_it_is_tied_to_one(
     await world.clock.advance(MINUTE)
     assert await guard_of(vaults, guarded) == ""
     for _ in range(2):
-        await vaults.tie_guard(guarded)
+        await vaults.attach_guard(guarded)
     assert (await guard_of(vaults, guarded)).lower() == guard.lower()
     assert await guard_of(others, guarded) == "", "each vault is tied by itself"
 
