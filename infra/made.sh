@@ -75,7 +75,7 @@ roles() { # assignments of our identities, and of those that somebody removed by
   # Those on resources of the group go with it, but for those on an account that may stay.
   { those . <"$work/ours" | grep -Ff - "$work/assignments" || true; } | cut -f 2 >"$work/found"
   { grep -Eiv "/resourceGroups/$group/" "$work/found" || true; } | say assignment
-  those "/resourceGroups/$group/.*/storageAccounts/$store/providers/" <"$work/found" | say assignment
+  those "/resourceGroups/$group/.*/storageAccounts/$store/(.+/)?providers/" <"$work/found" | say assignment
   if [ -n "$(grep -vxFf "$work/ours" "$work/holders")" ]; then
     echo "the roles \"Meshward ...\" in $1, which others hold" | say stays
   else

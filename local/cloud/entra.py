@@ -51,7 +51,7 @@ class Entra:
         self._runner: web.AppRunner | None = None
         wire.mount(
             [
-                Route("GET", "/{tenant}/v2.0/.well-found/openid-configuration", self._configuration),
+                Route("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._configuration),
                 Route("GET", "/{tenant}/discovery/v2.0/keys", self._keys),
             ]
         )
