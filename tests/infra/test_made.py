@@ -1,0 +1,151 @@
+"""What infra/made.sh takes for an installation's own, by a stand-in of `az` that answers from a table."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INFRA = Path(__file__).parents[2] / "infra"
+HOME, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+OURS, THEIRS = "meshward-abc123", "meshward-zzz999"
+MINE = "99999999-9999-4999-8999-999999999999"
+ROLE = "88888888-8888-4888-8888-888888888888"
+EVENTS = "/providers/Microsoft.EventGrid/systemTopics"
+AZ = """
+import json, os, sys
+said = " ".join(sys.argv[1:])
+for start, subscription, lines in json.loads(os.environ["ANSWERS"]):
+    if said.startswith(start) and subscription in said:
+        print(*lines, sep="\\n") if lines else None
+        break
+"""
+
+type Answers = list[tuple[str, str, list[str]]]
+
+
+def in_group(subscription: str, group: str, rest: str = "") -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/{group}{rest}"
+
+
+def at_home() -> Answers:
+    """An installation called meshward, with nothing but a function app and an identity in its group."""
+    return [
+        ("account show", "", [HOME]),
+        ("group exists", HOME, ["true"]),
+        ("resource list", "--query [].name", [f"func-{OURS}", f"id-{OURS}-host"]),
+        ("identity list", HOME, [MINE]),
+        ("cloud show", "", ["https://graph/"]),
+    ]
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    (tmp_path / "az.py").write_text(AZ)
+    az = tmp_path / "az"
+    az.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{tmp_path}/az.py" "$@"\n')
+    az.chmod(0o755)
+    return tmp_path
+
+
+def ran(tools: Path, answers: Answers, **environ: str) -> subprocess.CompletedProcess[str]:
+    said = {"AZURE_ENV_NAME": "meshward", "MESHWARD_SUBSCRIPTION_IDS": f"{HOME},{OTHER}", **environ}
+    return subprocess.run(
+        [INFRA / "made.sh"],
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "PYTHON": sys.executable, "ANSWERS": json.dumps(answers), **said},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def made(tools: Path, answers: Answers, **environ: str) -> dict[str, str]:
+    """What is there, by id: as what it is taken."""
+    run = ran(tools, answers, **environ)
+    assert run.returncode == 0, run.stderr
+    return {id: what for what, _, id in (line.partition("\t") for line in run.stdout.splitlines())}
+
+
+def test_another_installation_of_that_name_in_the_fleet_keeps_its_group_lock_events_and_deployments(
+    tools: Path,
+) -> None:
+    topic = in_group(OTHER, "rg-platform", f"{EVENTS}/platform")
+    subscriptions = [f"{topic}/eventSubscriptions/{each}-on-cluster-event" for each in (OURS, THEIRS)]
+    lock = in_group(OTHER, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv/providers/x/locks/meshward")
+    told = made(
+        tools,
+        [
+            *at_home(),
+            ("group list", HOME, ["rg-meshward", f"rg-{OURS}-events"]),
+            ("group list", OTHER, ["rg-meshward", f"rg-{OURS}-events", f"rg-{THEIRS}-events"]),
+            ("lock list", OTHER, [lock]),
+            ("eventgrid system-topic list", OTHER, [topic]),
+            ("eventgrid system-topic event-subscription list", OTHER, subscriptions),
+            ("deployment sub list", OTHER, ["/x/deployments/meshward-meshward-westeurope"]),
+        ],
+    )
+    assert {id: what for id, what in told.items() if what != "stays"} == {
+        OURS: "base",
+        in_group(HOME, "rg-meshward"): "group",
+        in_group(HOME, f"rg-{OURS}-events"): "group",
+        in_group(OTHER, f"rg-{OURS}-events"): "group",
+        subscriptions[0]: "subscription",
+    }
+
+
+def test_what_only_has_the_name_stays_once_the_group_that_says_which_it_is_has_gone(tools: Path) -> None:
+    answers: Answers = [("account show", "", [HOME]), ("group list", OTHER, [f"rg-{OURS}-events"])]
+    assert set(made(tools, answers).values()) == {"stays"}
+    assert made(tools, answers, MESHWARD_BASE=OURS)[in_group(OTHER, f"rg-{OURS}-events")] == "group"
+    assert set(made(tools, answers, MESHWARD_BASE=THEIRS).values()) == {"base"}
+
+
+@pytest.mark.parametrize("base", ["meshward-.*", "other-abc123", "meshward-abc1234", "x\nmeshward-abc123"])
+def test_a_base_is_none_of_another_name_and_no_pattern(tools: Path, base: str) -> None:
+    assert ran(tools, at_home(), MESHWARD_BASE=base).returncode == 1
+
+
+def test_parts_of_two_installations_in_one_group_are_told_apart_by_whoever_removes_one(tools: Path) -> None:
+    both: Answers = [("resource list", "--query [].name", [f"func-{OURS}", f"plan-{THEIRS}"]), *at_home()]
+    assert "MESHWARD_BASE says which" in ran(tools, both).stderr
+    assert made(tools, both, MESHWARD_BASE=OURS)[OURS] == "base"
+
+
+def test_a_name_that_is_given_is_no_pattern(tools: Path) -> None:
+    given = {"names": {"resourceGroup": "rg-mesh.(prod)", "eventsGroup": "rg.events"}}
+    names = ["rg-mesh.(prod)", "rg-mesh.prod", "rg-mesh-prod", "RG.events", "rg-events"]
+    told = made(tools, [*at_home(), ("group list", HOME, names)], MESHWARD_PARAMETERS=json.dumps(given))
+    found = {id.rpartition("/")[2] for id, what in told.items() if what == "group"}
+    assert found == {"rg-mesh.(prod)", "RG.events"}
+
+
+@pytest.mark.parametrize("name", [".*", "m' + __import__('os').abort() + '", "a b", "$(id)", "mesh\nward", "-|.*"])
+def test_the_name_of_an_installation_is_no_pattern_and_no_program(tools: Path, name: str) -> None:
+    run = ran(tools, [*at_home(), ("group list", HOME, ["rg-production"])], AZURE_ENV_NAME=name)
+    assert run.returncode == 1
+    assert "letters, digits and hyphens" in run.stderr
+    assert run.stdout == ""
+
+
+def test_a_lock_that_has_our_name_and_not_our_place_is_somebody_elses(tools: Path) -> None:
+    own = in_group(HOME, "rg-meshward", f"/providers/x/vaults/kv-{OURS}/providers/y/locks/meshward")
+    strange = in_group(HOME, "rg-meshward", "/providers/y/locks/meshward")
+    told = made(tools, [*at_home(), ("lock list", HOME, [own, strange])])
+    assert [id for id, what in told.items() if what == "lock"] == [own]
+
+
+def test_an_assignment_is_ours_by_its_principal_and_not_by_a_name_that_somebody_gave(tools: Path) -> None:
+    scopes = {"rg-meshward-backup": MINE, MINE: "somebody", f"x-{ROLE}": "somebody-else"}
+    rows = [
+        f"{principal}\t{in_group(OTHER, group, '/providers/p/roleAssignments/1')}\t/roleDefinitions/other"
+        for group, principal in scopes.items()
+    ]
+    definitions = [f"/roleDefinitions/{ROLE}\t{ROLE}"]
+    told = made(
+        tools, [*at_home(), ("role assignment list", OTHER, rows), ("role definition list", OTHER, definitions)]
+    )
+    assert [id for id, what in told.items() if what == "assignment"] == [
+        in_group(OTHER, "rg-meshward-backup", "/providers/p/roleAssignments/1")
+    ]
