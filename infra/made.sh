@@ -18,7 +18,7 @@ group="$(given "p.get('names', {}).get('resourceGroup', 'rg-$name')")"
 group_named="$(named resourceGroup "rg-$name")"
 backup="$(given "p.get('backupResourceGroup', 'rg-$name-backup')")"
 home="$(az account show --query id --output tsv)"
-fleet="$(printf '%s\n' "$home" $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ') | sort -u)"
+fleet="$(printf '%s\n' "$home" $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ') | tr 'A-Z' 'a-z' | sort -u)"
 entra_name="${MESHWARD_APP_NAME:-meshward}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -50,9 +50,14 @@ at_home() { # the app and its identities, and evidence that can't be removed yet
   those "/sites/$app$" <"$work/resources" | say app
   those "/vaults/$vault" <"$work/resources" |
     sed 's|$|, soft-deleted for 90 days, with its keys: the same name deployed again gets it back|' | say stays
+  reused="$(given "*p.get('reuse', {}).values(), sep='\n'" | those "^/subscriptions/$home/resourceGroups/$group_named/")"
+  if [ -n "$reused" ]; then
+    echo "$group" >>"$work/kept"
+    echo "$reused" | sed "s|\$|, which was there before, and with it $group|" | say stays
+  fi
   [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ] || return 0
   echo "the storage account with the evidence in $group: it is locked" | say stays
-  [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >"$work/kept"
+  [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >>"$work/kept"
 }
 
 topic() { # the system topic of a subscription can be somebody else's, and others can have subscribed to ours
@@ -146,5 +151,8 @@ actions="$(named actionGroup "ag-$ours")"
 [ -z "$base" ] || echo "$base" | say base
 at_home
 for each in $fleet; do in_subscription "$each"; done
-tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" | say registration
+tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" >"$work/registrations"
+{ grep -Fx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } | say registration
+{ grep -vFx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } |
+  sed "s|.*|the app registration &, called $entra_name: MESHWARD_AUDIENCE isn't it|" | say stays
 [ ! -e "$work/failed" ] || { echo "Not everything could be looked at, so more may be there" >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""What infra/made.sh takes for an installation's own, by a stand-in of `az` that answers from a table."""
+"""What the scripts take for an installation's own, and what only says so, by a stand-in of `az`."""
 
 import json
 import os
@@ -50,10 +50,11 @@ def tools(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ran(tools: Path, answers: Answers, **environ: str) -> subprocess.CompletedProcess[str]:
+def ran(tools: Path, answers: Answers, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    script, *arguments = command or ("made.sh",)
     said = {"AZURE_ENV_NAME": "meshward", "MESHWARD_SUBSCRIPTION_IDS": f"{HOME},{OTHER}", **environ}
     return subprocess.run(
-        [INFRA / "made.sh"],
+        [INFRA / script, *arguments],
         env={"PATH": f"{tools}:{os.environ['PATH']}", "PYTHON": sys.executable, "ANSWERS": json.dumps(answers), **said},
         capture_output=True,
         text=True,
@@ -149,3 +150,72 @@ def test_an_assignment_is_ours_by_its_principal_and_not_by_a_name_that_somebody_
     assert [id for id, what in told.items() if what == "assignment"] == [
         in_group(OTHER, "rg-meshward-backup", "/providers/p/roleAssignments/1")
     ]
+
+
+def test_a_registration_is_ours_by_its_id_and_not_by_its_name(tools: Path) -> None:
+    answers: Answers = [*at_home(), ("ad app list", "", ["of-a-stranger", "ours"])]
+    told = made(tools, answers, MESHWARD_AUDIENCE="ours")
+    assert [id for id, what in told.items() if what == "registration"] == ["ours"]
+    assert "registration" not in made(tools, answers).values()
+
+
+def test_a_group_with_something_that_was_there_before_stays(tools: Path) -> None:
+    workspace = in_group(HOME, "RG-Meshward", "/providers/Microsoft.OperationalInsights/workspaces/theirs")
+    given = json.dumps({"reuse": {"workspaceId": workspace, "actionGroupId": None}})
+    answers: Answers = [*at_home(), ("group list", HOME, ["rg-meshward"])]
+    assert made(tools, answers)[in_group(HOME, "rg-meshward")] == "group"
+    assert set(made(tools, answers, MESHWARD_PARAMETERS=given).values()) == {"base", "stays"}
+
+
+def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
+    other = OTHER.replace("2222-4222", "abcd-4222")
+    topic: Answers = [("eventgrid system-topic list", f"/subscriptions/{other}'", ["a-topic"])]
+    run = ran(tools, topic, "topics.sh", MESHWARD_SUBSCRIPTION_IDS=other.upper())
+    assert run.stdout == "a-topic\n"
+
+
+def principals(**told: str) -> str:
+    duties = {duty: f"{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")}
+    vault = in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv")
+    return json.dumps(
+        {
+            "principals": {**duties, **told},
+            "keyVaultId": told.get("vault", vault),
+            "names": {"resourceGroup": told.get("group", "rg-meshward")},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"),
+    [
+        ({"provisioner": "a-stranger"}, "the provisioner is a-stranger"),
+        ({"rotator": "verifier-id"}, "the rotator is verifier-id"),
+        (
+            {"vault": in_group(HOME, "rg-other", "/providers/Microsoft.KeyVault/vaults/kv")},
+            "another group or key vault",
+        ),
+        ({"group": "rg-other"}, "another group or key vault"),
+        ({}, ""),
+    ],
+)
+def test_roles_go_to_identities_that_are_in_our_group_whatever_outputs_say(
+    tools: Path, told: dict[str, str], complaint: str
+) -> None:
+    there = [f"id-{OURS}-{duty}\t{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")]
+    answers: Answers = [
+        ("account show", "", [HOME]),
+        ("identity list", HOME, there),
+        ("deployment sub create", "", ["granted"]),
+    ]
+    said = {"AZURE_LOCATION": "westeurope", "MESHWARD_MADE": principals(**told), "MESHWARD_TOPIC_PRINCIPALS": "[]"}
+    run = ran(tools, answers, "roles.sh", **said)
+    assert (run.stdout == "granted\n") == (complaint == "")
+    assert complaint in run.stderr
+
+
+def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: Path) -> None:
+    answers: Answers = [("account show", "", [HOME]), ("storage account list", "", ["stmeshwardabc123s", "stothers"])]
+    run = ran(tools, answers, "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-meshward")
+    assert run.returncode == 1
+    assert "Several accounts of rg-meshward" in run.stderr
