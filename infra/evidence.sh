@@ -9,7 +9,13 @@ set -eu
 named="$(given "p.get('names', {}).get('storeAccount', '')")"
 [ -n "$named" ] && which="name=='$named'" || which="starts_with(name, 'st') && ends_with(name, 's')"
 account="$(az storage account list --output tsv \
-  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && $which].name | [0]")"
+  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && $which].name")"
+case "$account" in *?"
+"?*) # a lock can't be undone, so it isn't set on what may be another's
+  echo "Several accounts of $AZURE_RESOURCE_GROUP can be that of the evidence:" $account >&2
+  exit 1
+  ;;
+esac
 policy() { # <verb> <option>…
   verb="$1"
   shift

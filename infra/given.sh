@@ -1,6 +1,11 @@
 # What a rollout is given, for the scripts that source this. MESHWARD_PARAMETERS is a file of one's own, as its text:
 #   export MESHWARD_PARAMETERS="$(cat ../meshward.json)"
 # Exports AZURE_SUBSCRIPTION_ID and MESHWARD_SUBSCRIPTION_IDS: the fleet of that file, if it names one.
+case "${AZURE_ENV_NAME:-}" in *[!A-Za-z0-9_-]*) # it is part of names, of queries and of patterns
+  echo "AZURE_ENV_NAME has letters, digits and hyphens alone" >&2
+  exit 1
+  ;;
+esac
 [ -n "${MESHWARD_PARAMETERS:-}" ] || MESHWARD_PARAMETERS="{}"
 AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$(az account show --query id --output tsv)}"
 

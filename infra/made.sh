@@ -2,36 +2,44 @@
 # What the rollout of an installation has made, wherever it is: lines of <what> TAB <id>, and what a removal leaves as
 # lines of "stays" TAB <text>. Changes nothing; exits with 1 if it couldn't look everywhere.
 # Needs AZURE_ENV_NAME, and what the rollout had: MESHWARD_SUBSCRIPTION_IDS, or MESHWARD_PARAMETERS, which is the text of a
-# parameter file of one's own.
+# parameter file of one's own. MESHWARD_BASE (<name>-<six letters>) says which installation of that name it is, once its
+# group, which says so, is gone: what only has that name is shown, and stays.
 set -eu
 cd "$(dirname "$0")"
 : "${AZURE_ENV_NAME:?names the installation}"
-[ -n "${MESHWARD_PARAMETERS:-}" ] || MESHWARD_PARAMETERS="{}"
-given() { # <expression of Python about the parameters, p>: its value
-  printf %s "$MESHWARD_PARAMETERS" | "${PYTHON:-python3}" -c "import json, sys; p = json.load(sys.stdin); print($1)"
+. ./given.sh
+named() { # <kind> <pattern>: the name that the parameters give, which is no pattern, or what it is by default
+  told="$(given "p.get('names', {}).get('$1', '')")"
+  [ -n "$told" ] || { echo "$2"; return; }
+  printf '%s\n' "$told" | sed 's/[][\\.*^$+?(){}|]/\\&/g'
 }
-named() { given "p.get('names', {}).get('$1', '$2')"; } # a name that the parameters give, or what it is by default
 name="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
-ours="$(named base "$name-[a-z0-9]{6}")" # what names of resources end in
-group="$(named resourceGroup "rg-$name")"
-events="$(named eventsGroup "rg-$ours-events")"
-app="$(named functionApp "func-$ours")"
-vault="$(named vault "kv-$ours")"
-store="$(named storeAccount 'st[a-z0-9]+s')"
-alert="$(named alert "alert-$ours")"
-actions="$(named actionGroup "ag-$ours")"
+group="$(given "p.get('names', {}).get('resourceGroup', 'rg-$name')")"
+group_named="$(named resourceGroup "rg-$name")"
 backup="$(given "p.get('backupResourceGroup', 'rg-$name-backup')")"
 home="$(az account show --query id --output tsv)"
-fleet="$(given "' '.join(each['subscriptionId'] for each in p.get('fleet', []))")"
-fleet="$(printf '%s\n' "$home" ${fleet:-$(echo "${MESHWARD_SUBSCRIPTION_IDS:-}" | tr , ' ')} | sort -u)"
+fleet="$(printf '%s\n' "$home" $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ') | tr 'A-Z' 'a-z' | sort -u)"
 entra_name="${MESHWARD_APP_NAME:-meshward}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
 tab="$(printf '\t')"
 say() { sed "s|^|$1$tab|"; } # lines of standard input, as <what>
+mine() { # the same of what has only the name of this installation in common with it, as long as it isn't known which it is
+  if [ -n "$base" ]; then say "$1"; else
+    sed 's|$|, whose installation has the same name: MESHWARD_BASE=<name>-<six letters> says that it is this one|' | say stays
+  fi
+}
 those() { grep -Ei "$1" || true; }
 tsv() { az "$@" --output tsv || touch "$work/failed"; }
+
+bases() { # what names end in, by what is in our group: another installation of that name has another group or home
+  [ "$(tsv group exists --subscription "$home" --name "$group")" = true ] || return 0
+  tsv resource list --subscription "$home" --resource-group "$group" --query "[].name" |
+    sed -En "s/^(func|plan|evgt|appi|log)-($name-[a-z0-9]{6})$/\2/p
+      s/^id-($name-[a-z0-9]{6})-host$/\1/p
+      s/^st$(echo "$name" | tr -d -)([a-z0-9]{6})[hs]$/$name-\1/p" | sort -u
+}
 
 at_home() { # the app and its identities, and evidence that can't be removed yet
   : >"$work/identities"
@@ -42,9 +50,14 @@ at_home() { # the app and its identities, and evidence that can't be removed yet
   those "/sites/$app$" <"$work/resources" | say app
   those "/vaults/$vault" <"$work/resources" |
     sed 's|$|, soft-deleted for 90 days, with its keys: the same name deployed again gets it back|' | say stays
+  reused="$(given "*p.get('reuse', {}).values(), sep='\n'" | those "^/subscriptions/$home/resourceGroups/$group_named/")"
+  if [ -n "$reused" ]; then
+    echo "$group" >>"$work/kept"
+    echo "$reused" | sed "s|\$|, which was there before, and with it $group|" | say stays
+  fi
   [ "$(AZURE_RESOURCE_GROUP="$group" ./evidence.sh state)" = Locked ] || return 0
   echo "the storage account with the evidence in $group: it is locked" | say stays
-  [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >"$work/kept"
+  [ "$(grep -Eivc "/storageAccounts/$store$" "$work/resources")" != 0 ] || echo "$group" >>"$work/kept"
 }
 
 topic() { # the system topic of a subscription can be somebody else's, and others can have subscribed to ours
@@ -59,28 +72,33 @@ topic() { # the system topic of a subscription can be somebody else's, and other
     echo "$place" >>"$work/kept"
     echo "$id, as others have subscribed to it ($theirs)" | say stays
   fi
-  those "/$ours-on-[a-z-]+$" <"$work/subscribed" | say subscription
+  those "/$ours-on-[a-z-]+$" <"$work/subscribed" | mine subscription
   tsv resource list --subscription "$1" --resource-group "$place" --query "[].id" >"$work/resources"
-  those "/metricAlerts/$alert-dead-letters-" <"$work/resources" | say alert
-  those "/actionGroups/$actions$" <"$work/resources" | say actions
+  those "/metricAlerts/$alert-dead-letters-" <"$work/resources" | mine alert
+  those "/actionGroups/$actions$" <"$work/resources" | mine actions
 }
 
 roles() { # assignments of our identities, and of those that somebody removed by hand; definitions that nobody holds then
   tsv role definition list --subscription "$1" --custom-role-only \
-    --query "[?starts_with(roleName, 'Meshward ')].[id, name]" >"$work/definitions"
+    --query "[?starts_with(roleName, 'Meshward ') && ends_with(roleName, ' ($1)')].[id, name]" >"$work/definitions"
   tsv role assignment list --all --subscription "$1" --fill-principal-name false --fill-role-definition-name false \
     --query "[].[principalId, id, roleDefinitionId]" >"$work/assignments"
-  cut -f 2 "$work/definitions" | those . | grep -Ff - "$work/assignments" | cut -f 1 | sort -u >"$work/holders" || true
+  cut -f 2 "$work/definitions" | held 3 | cut -f 1 | sort -u >"$work/holders"
   unknown <"$work/holders" | sort -u - "$work/identities" >"$work/ours"
   # Those on resources of the group go with it, but for those on an account that may stay.
-  { those . <"$work/ours" | grep -Ff - "$work/assignments" || true; } | cut -f 2 >"$work/found"
-  { grep -Eiv "/resourceGroups/$group/" "$work/found" || true; } | say assignment
-  those "/resourceGroups/$group/.*/storageAccounts/$store/(.+/)?providers/" <"$work/found" | say assignment
+  held 1 <"$work/ours" | cut -f 2 >"$work/found"
+  { grep -Eiv "^/subscriptions/$home/resourceGroups/$group_named/" "$work/found" || true; } | say assignment
+  those "^/subscriptions/$home/resourceGroups/$group_named/.*/storageAccounts/$store/(.+/)?providers/" <"$work/found" | say assignment
   if [ -n "$(grep -vxFf "$work/ours" "$work/holders")" ]; then
     echo "the roles \"Meshward ...\" in $1, which others hold" | say stays
   else
     cut -f 1 "$work/definitions" | say role
   fi
+}
+
+held() { # <field>: the assignments whose field is, or as an id ends in, a line of standard input
+  awk -F "$tab" -v field="$1" 'NR == FNR { if ($1 != "") asked[tolower($1)]; next }
+    { count = split(tolower($field), parts, "/"); if (parts[count] in asked) print }' - "$work/assignments"
 }
 
 unknown() { # of the object ids on standard input, those that Entra ID doesn't know any more
@@ -96,20 +114,45 @@ unknown() { # of the object ids on standard input, those that Entra ID doesn't k
 }
 
 in_subscription() {
-  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/($group|$events)/" >"$work/locks"
-  those '/locks/meshward$' <"$work/locks" | say lock
-  { grep -Eiv '/locks/meshward$' "$work/locks" || true; } | sed 's|$|, which somebody else has set: nothing under it goes|' | say stays
+  groups="$events"
+  [ "$1" != "$home" ] || groups="$group_named|$events"
+  tsv lock list --subscription "$1" --query "[].id" | those "/resourceGroups/($groups)/" >"$work/locks"
+  own_lock="^/subscriptions/$home/resourceGroups/$group_named/.*/(vaults/$vault|storageAccounts/$store)/.*/locks/meshward$"
+  those "$own_lock" <"$work/locks" | say lock
+  { grep -Eiv "$own_lock" "$work/locks" || true; } | sed 's|$|, which somebody else has set: nothing under it goes|' | say stays
   topic "$1"
   roles "$1"
   tsv group list --subscription "$1" --query "[].name" >"$work/groups"
-  those "^($group|$events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
-    sed "s|^|/subscriptions/$1/resourceGroups/|" | say group
-  those "^$backup$" <"$work/groups" | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
-  tsv deployment sub list --subscription "$1" --query "[].id" |
+  [ "$1" != "$home" ] || in_home_groups
+  those "^($events)$" <"$work/groups" | { grep -vixFf "$work/kept" || true; } |
+    sed "s|^|/subscriptions/$1/resourceGroups/|" | mine group
+  { grep -ixF "$backup" "$work/groups" || true; } | sed "s|\$| in $1: Backup vaults, backups, and the roles that they need|" | say stays
+}
+
+in_home_groups() {
+  { grep -ixF "$group" "$work/groups" || true; } | { grep -vixFf "$work/kept" || true; } |
+    sed "s|^|/subscriptions/$home/resourceGroups/|" | say group
+  tsv deployment sub list --subscription "$home" --query "[].id" |
     those "/deployments/(meshward-$name-[a-z0-9]+(-roles)?|$AZURE_ENV_NAME-[0-9]+|$app-events(-[a-z0-9]+)?)$" | say deployment
 }
 
+base="${MESHWARD_BASE:-$(bases)}"
+[ "$(echo "$base" | wc -l)" = 1 ] || { echo "$group has parts of several installations called $name: MESHWARD_BASE says which" $base >&2; exit 1; }
+echo "${base:-$name-000000}" | grep -Eqx "$name-[a-z0-9]{6}" || { echo "MESHWARD_BASE is $name-<six letters>" >&2; exit 1; }
+ours="$base"
+[ -n "$ours" ] || ours="$name-[a-z0-9]{6}"
+events="$(named eventsGroup "rg-$ours-events")"
+app="$(named functionApp "func-$ours")"
+vault="$(named vault "kv-$ours")"
+store="$(named storeAccount 'st[a-z0-9]+s')"
+alert="$(named alert "alert-$ours")"
+actions="$(named actionGroup "ag-$ours")"
+
+[ -z "$base" ] || echo "$base" | say base
 at_home
 for each in $fleet; do in_subscription "$each"; done
-tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" | say registration
+tsv ad app list --filter "displayName eq '$entra_name'" --query "[].appId" >"$work/registrations"
+{ grep -Fx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } | say registration
+{ grep -vFx "${MESHWARD_AUDIENCE:-none}" "$work/registrations" || true; } |
+  sed "s|.*|the app registration &, called $entra_name: MESHWARD_AUDIENCE isn't it|" | say stays
 [ ! -e "$work/failed" ] || { echo "Not everything could be looked at, so more may be there" >&2; exit 1; }

@@ -2,7 +2,8 @@
 # Remove an installation: all that infra/made.sh finds of it. Shows it, and removes it with --yes, or once somebody at a
 # terminal has typed the name. May be repeated.
 #   infra/remove.sh [--yes] [--entra]   --entra: the app registration, too, which other installations may share
-# Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in the current subscription alone.
+# Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in the current subscription alone; --entra needs
+# MESHWARD_AUDIENCE.
 # Exits with 0 if nothing of it is left, or it was only shown; 1 if something is left; 2 if it was called wrongly.
 set -eu
 cd "$(dirname "$0")"
@@ -18,9 +19,10 @@ found() { echo "$made" | sed -n "s|^$1$tab||p"; } # the ids of what is to be rem
 look() {
   made="$(./made.sh)"
   [ "$entra" = yes ] || made="$(echo "$made" | sed "s|^registration$tab\(.*\)|stays${tab}the app registration \1: --entra removes it|")"
-  [ "$(found registration | wc -l)" -le 1 ] || { echo "Several registrations are called ${MESHWARD_APP_NAME:-meshward}: say which by MESHWARD_APP_NAME" >&2; exit 1; }
   stays="$(found stays)"
-  made="$(echo "$made" | grep -v '^stays' || true)"
+  MESHWARD_BASE="${MESHWARD_BASE:-$(found base)}" # for the next look, when the group that says so is gone
+  export MESHWARD_BASE
+  made="$(echo "$made" | grep -Ev '^(stays|base)' || true)"
 }
 call() { az rest --method "$1" --url "$2?api-version=$3" --output none; }
 remove() { # <what> <id>
@@ -44,7 +46,7 @@ tell() {
 }
 
 look
-[ -n "$made" ] || { echo "There is nothing of $AZURE_ENV_NAME."; exit 0; }
+[ -n "$made" ] || { echo "There is nothing of $AZURE_ENV_NAME."; [ -z "$stays" ] || tell; exit 0; }
 echo "To be removed of $AZURE_ENV_NAME:"
 tell
 if [ "$yes" = no ] && [ -t 0 ]; then

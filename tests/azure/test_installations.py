@@ -127,7 +127,7 @@ async def test_two_installations_over_one_fleet_come_change_go_and_return(deploy
     assert "Nothing of meshward is left" in told
     assert told.count("as others have subscribed to it (1)") == 1
     assert told.count("which others hold") == 2
-    assert f"the app registration {APP_ID}: --entra removes it" in told
+    assert f"the app registration {APP_ID}, called meshward: MESHWARD_AUDIENCE isn't it" in told
     now = snapshot(world)
     assert {id: now.get(id) for id in second} == second
     locked = {"storageaccounts", "blobservices", "containers", "immutabilitypolicies", "diagnosticsettings"}
@@ -143,7 +143,7 @@ async def test_two_installations_over_one_fleet_come_change_go_and_return(deploy
     for identity in list(world.arm.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")):
         if identity["id"].lower() in first:
             world.arm.remove(identity["id"])
-    await deployer.run("infra/remove.sh", "--yes", "--entra", **FIRST)
+    await deployer.run("infra/remove.sh", "--yes", "--entra", **FIRST, MESHWARD_AUDIENCE=APP_ID)
     now = snapshot(world)
     assert {kind(id) for id in now.keys() - before.keys()} == locked | {"resourcegroups"}
     assert {id: now.get(id) for id in before} == before

@@ -1,0 +1,221 @@
+"""What the scripts take for an installation's own, and what only says so, by a stand-in of `az`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INFRA = Path(__file__).parents[2] / "infra"
+HOME, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+OURS, THEIRS = "meshward-abc123", "meshward-zzz999"
+MINE = "99999999-9999-4999-8999-999999999999"
+ROLE = "88888888-8888-4888-8888-888888888888"
+EVENTS = "/providers/Microsoft.EventGrid/systemTopics"
+AZ = """
+import json, os, sys
+said = " ".join(sys.argv[1:])
+for start, subscription, lines in json.loads(os.environ["ANSWERS"]):
+    if said.startswith(start) and subscription in said:
+        print(*lines, sep="\\n") if lines else None
+        break
+"""
+
+type Answers = list[tuple[str, str, list[str]]]
+
+
+def in_group(subscription: str, group: str, rest: str = "") -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/{group}{rest}"
+
+
+def at_home() -> Answers:
+    """An installation called meshward, with nothing but a function app and an identity in its group."""
+    return [
+        ("account show", "", [HOME]),
+        ("group exists", HOME, ["true"]),
+        ("resource list", "--query [].name", [f"func-{OURS}", f"id-{OURS}-host"]),
+        ("identity list", HOME, [MINE]),
+        ("cloud show", "", ["https://graph/"]),
+    ]
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    (tmp_path / "az.py").write_text(AZ)
+    az = tmp_path / "az"
+    az.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{tmp_path}/az.py" "$@"\n')
+    az.chmod(0o755)
+    return tmp_path
+
+
+def ran(tools: Path, answers: Answers, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    script, *arguments = command or ("made.sh",)
+    said = {"AZURE_ENV_NAME": "meshward", "MESHWARD_SUBSCRIPTION_IDS": f"{HOME},{OTHER}", **environ}
+    return subprocess.run(
+        [INFRA / script, *arguments],
+        env={"PATH": f"{tools}:{os.environ['PATH']}", "PYTHON": sys.executable, "ANSWERS": json.dumps(answers), **said},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def made(tools: Path, answers: Answers, **environ: str) -> dict[str, str]:
+    """What is there, by id: as what it is taken."""
+    run = ran(tools, answers, **environ)
+    assert run.returncode == 0, run.stderr
+    return {id: what for what, _, id in (line.partition("\t") for line in run.stdout.splitlines())}
+
+
+def test_another_installation_of_that_name_in_the_fleet_keeps_its_group_lock_events_and_deployments(
+    tools: Path,
+) -> None:
+    topic = in_group(OTHER, "rg-platform", f"{EVENTS}/platform")
+    subscriptions = [f"{topic}/eventSubscriptions/{each}-on-cluster-event" for each in (OURS, THEIRS)]
+    lock = in_group(OTHER, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv/providers/x/locks/meshward")
+    told = made(
+        tools,
+        [
+            *at_home(),
+            ("group list", HOME, ["rg-meshward", f"rg-{OURS}-events"]),
+            ("group list", OTHER, ["rg-meshward", f"rg-{OURS}-events", f"rg-{THEIRS}-events"]),
+            ("lock list", OTHER, [lock]),
+            ("eventgrid system-topic list", OTHER, [topic]),
+            ("eventgrid system-topic event-subscription list", OTHER, subscriptions),
+            ("deployment sub list", OTHER, ["/x/deployments/meshward-meshward-westeurope"]),
+        ],
+    )
+    assert {id: what for id, what in told.items() if what != "stays"} == {
+        OURS: "base",
+        in_group(HOME, "rg-meshward"): "group",
+        in_group(HOME, f"rg-{OURS}-events"): "group",
+        in_group(OTHER, f"rg-{OURS}-events"): "group",
+        subscriptions[0]: "subscription",
+    }
+
+
+def test_what_only_has_the_name_stays_once_the_group_that_says_which_it_is_has_gone(tools: Path) -> None:
+    answers: Answers = [("account show", "", [HOME]), ("group list", OTHER, [f"rg-{OURS}-events"])]
+    assert set(made(tools, answers).values()) == {"stays"}
+    assert made(tools, answers, MESHWARD_BASE=OURS)[in_group(OTHER, f"rg-{OURS}-events")] == "group"
+    assert set(made(tools, answers, MESHWARD_BASE=THEIRS).values()) == {"base"}
+
+
+@pytest.mark.parametrize("base", ["meshward-.*", "other-abc123", "meshward-abc1234", "x\nmeshward-abc123"])
+def test_a_base_is_none_of_another_name_and_no_pattern(tools: Path, base: str) -> None:
+    assert ran(tools, at_home(), MESHWARD_BASE=base).returncode == 1
+
+
+def test_parts_of_two_installations_in_one_group_are_told_apart_by_whoever_removes_one(tools: Path) -> None:
+    both: Answers = [("resource list", "--query [].name", [f"func-{OURS}", f"plan-{THEIRS}"]), *at_home()]
+    assert "MESHWARD_BASE says which" in ran(tools, both).stderr
+    assert made(tools, both, MESHWARD_BASE=OURS)[OURS] == "base"
+
+
+def test_a_name_that_is_given_is_no_pattern(tools: Path) -> None:
+    given = {"names": {"resourceGroup": "rg-mesh.(prod)", "eventsGroup": "rg.events"}}
+    names = ["rg-mesh.(prod)", "rg-mesh.prod", "rg-mesh-prod", "RG.events", "rg-events"]
+    told = made(tools, [*at_home(), ("group list", HOME, names)], MESHWARD_PARAMETERS=json.dumps(given))
+    found = {id.rpartition("/")[2] for id, what in told.items() if what == "group"}
+    assert found == {"rg-mesh.(prod)", "RG.events"}
+
+
+@pytest.mark.parametrize("name", [".*", "m' + __import__('os').abort() + '", "a b", "$(id)", "mesh\nward", "-|.*"])
+def test_the_name_of_an_installation_is_no_pattern_and_no_program(tools: Path, name: str) -> None:
+    run = ran(tools, [*at_home(), ("group list", HOME, ["rg-production"])], AZURE_ENV_NAME=name)
+    assert run.returncode == 1
+    assert "letters, digits and hyphens" in run.stderr
+    assert run.stdout == ""
+
+
+def test_a_lock_that_has_our_name_and_not_our_place_is_somebody_elses(tools: Path) -> None:
+    own = in_group(HOME, "rg-meshward", f"/providers/x/vaults/kv-{OURS}/providers/y/locks/meshward")
+    strange = in_group(HOME, "rg-meshward", "/providers/y/locks/meshward")
+    told = made(tools, [*at_home(), ("lock list", HOME, [own, strange])])
+    assert [id for id, what in told.items() if what == "lock"] == [own]
+
+
+def test_an_assignment_is_ours_by_its_principal_and_not_by_a_name_that_somebody_gave(tools: Path) -> None:
+    scopes = {"rg-meshward-backup": MINE, MINE: "somebody", f"x-{ROLE}": "somebody-else"}
+    rows = [
+        f"{principal}\t{in_group(OTHER, group, '/providers/p/roleAssignments/1')}\t/roleDefinitions/other"
+        for group, principal in scopes.items()
+    ]
+    definitions = [f"/roleDefinitions/{ROLE}\t{ROLE}"]
+    told = made(
+        tools, [*at_home(), ("role assignment list", OTHER, rows), ("role definition list", OTHER, definitions)]
+    )
+    assert [id for id, what in told.items() if what == "assignment"] == [
+        in_group(OTHER, "rg-meshward-backup", "/providers/p/roleAssignments/1")
+    ]
+
+
+def test_a_registration_is_ours_by_its_id_and_not_by_its_name(tools: Path) -> None:
+    answers: Answers = [*at_home(), ("ad app list", "", ["of-a-stranger", "ours"])]
+    told = made(tools, answers, MESHWARD_AUDIENCE="ours")
+    assert [id for id, what in told.items() if what == "registration"] == ["ours"]
+    assert "registration" not in made(tools, answers).values()
+
+
+def test_a_group_with_something_that_was_there_before_stays(tools: Path) -> None:
+    workspace = in_group(HOME, "RG-Meshward", "/providers/Microsoft.OperationalInsights/workspaces/theirs")
+    given = json.dumps({"reuse": {"workspaceId": workspace, "actionGroupId": None}})
+    answers: Answers = [*at_home(), ("group list", HOME, ["rg-meshward"])]
+    assert made(tools, answers)[in_group(HOME, "rg-meshward")] == "group"
+    assert set(made(tools, answers, MESHWARD_PARAMETERS=given).values()) == {"base", "stays"}
+
+
+def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
+    other = OTHER.replace("2222-4222", "abcd-4222")
+    topic: Answers = [("eventgrid system-topic list", f"/subscriptions/{other}'", ["a-topic"])]
+    run = ran(tools, topic, "topics.sh", MESHWARD_SUBSCRIPTION_IDS=other.upper())
+    assert run.stdout == "a-topic\n"
+
+
+def principals(**told: str) -> str:
+    duties = {duty: f"{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")}
+    vault = in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv")
+    return json.dumps(
+        {
+            "principals": {**duties, **told},
+            "keyVaultId": told.get("vault", vault),
+            "names": {"resourceGroup": told.get("group", "rg-meshward")},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"),
+    [
+        ({"provisioner": "a-stranger"}, "the provisioner is a-stranger"),
+        ({"rotator": "verifier-id"}, "the rotator is verifier-id"),
+        (
+            {"vault": in_group(HOME, "rg-other", "/providers/Microsoft.KeyVault/vaults/kv")},
+            "another group or key vault",
+        ),
+        ({"group": "rg-other"}, "another group or key vault"),
+        ({}, ""),
+    ],
+)
+def test_roles_go_to_identities_that_are_in_our_group_whatever_outputs_say(
+    tools: Path, told: dict[str, str], complaint: str
+) -> None:
+    there = [f"id-{OURS}-{duty}\t{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")]
+    answers: Answers = [
+        ("account show", "", [HOME]),
+        ("identity list", HOME, there),
+        ("deployment sub create", "", ["granted"]),
+    ]
+    said = {"AZURE_LOCATION": "westeurope", "MESHWARD_MADE": principals(**told), "MESHWARD_TOPIC_PRINCIPALS": "[]"}
+    run = ran(tools, answers, "roles.sh", **said)
+    assert (run.stdout == "granted\n") == (complaint == "")
+    assert complaint in run.stderr
+
+
+def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: Path) -> None:
+    answers: Answers = [("account show", "", [HOME]), ("storage account list", "", ["stmeshwardabc123s", "stothers"])]
+    run = ran(tools, answers, "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-meshward")
+    assert run.returncode == 1
+    assert "Several accounts of rg-meshward" in run.stderr
