@@ -4,6 +4,8 @@
 #   infra/entra.sh assign <role> <object id>         reader, operator, approver, agent or workload, to a user,
 #                                                    group, application or managed identity
 set -eu
+. "$(dirname "$0")/help.sh"
+case "$# ${1:-}" in "0 " | "3 assign") ;; *) wrong ;; esac
 cd "$(dirname "$0")"
 name="${MESHWARD_APP_NAME:-meshward}"
 graph="$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)"

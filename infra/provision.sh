@@ -3,6 +3,8 @@
 # locks, which MESHWARD_DEPLOY_ROLES=no leaves to others (infra/roles.sh).
 # Prints AZURE_RESOURCE_GROUP and FUNCTION_APP for the next steps; needs what infra/deploy.sh needs.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 0 0
 cd "$(dirname "$0")/.."
 told="$(infra/before.sh)"
 for each in $told; do
