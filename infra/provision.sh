@@ -14,5 +14,6 @@ deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one re
 az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
 [ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ] || infra/roles.sh
-echo "AZURE_RESOURCE_GROUP=$(infra/output.sh AZURE_RESOURCE_GROUP)"
-echo "FUNCTION_APP=$(infra/output.sh FUNCTION_APP)"
+group="$(infra/output.sh AZURE_RESOURCE_GROUP)"
+app="$(infra/output.sh FUNCTION_APP)"
+printf 'AZURE_RESOURCE_GROUP=%s\nFUNCTION_APP=%s\n' "$group" "$app"

@@ -15,7 +15,8 @@ WORKFLOW = (APP / ".github" / "workflows" / "deploy.yml").read_text()
 def test_both_environments_of_the_workflow_are_trusted_by_a_subject_of_their_own() -> None:
     environments = {job["environment"] for job in yaml.safe_load(WORKFLOW)["jobs"].values()}
     assert environments == {"preview", "production"}
-    assert 'trusted="$(gh api repos/<owner>/<repository>/actions/oidc/customization/sub --jq .sub_claim_prefix)"' in PAGE
+    asked = "gh api repos/<owner>/<repository>/actions/oidc/customization/sub --jq .sub_claim_prefix"
+    assert f'trusted="$({asked})"' in PAGE
     assert '--subject "$trusted:environment:$each"' in PAGE  # since July 2026 not the name alone
     loops = re.findall(r"^for each in (.*); do\n((?:  .*\n)+)done", PAGE, re.MULTILINE)
     assert [set(each.split()) for each, body in loops if "environment:$each" in body] == [environments]
