@@ -40,7 +40,7 @@ az ad sp update --id "$service" --set appRoleAssignmentRequired=true
 
 if [ "${1:-}" = assign ]; then
   role="$(az ad sp show --id "$service" --query "appRoles[?value=='$2'].id | [0]" --output tsv)"
-  [ -n "$role" ] || { echo "there is no role $2" >&2; exit 1; }
+  [ -n "$role" ] || { echo "there is no role $2: reader, operator, approver, agent or workload" >&2; exit 1; }
   held="$(ask --url "${graph%/}/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
     --query "value[?principalId=='$3' && appRoleId=='$role'] | length(@)" --output tsv)"
   [ "$held" != 0 ] || ask --method POST --output none \
