@@ -19,7 +19,7 @@ def called(tmp_path: Path, name: str, *arguments: str, **environ: str) -> subpro
         (tmp_path / tool).write_text(f'#!/bin/sh\ntouch "{tmp_path}/touched"\n')
         (tmp_path / tool).chmod(0o755)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "AZURE_ENV_NAME": "mw", "AZURE_RESOURCE_GROUP": "rg-mw"}
-    command = [INFRA / f"{name}.sh", *arguments]
+    command = [str(INFRA / f"{name}.sh"), *arguments]
     return subprocess.run(command, env={**path, **environ}, capture_output=True, text=True, check=False)
 
 
