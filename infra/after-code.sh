@@ -3,8 +3,11 @@
 # Needs AZURE_ENV_NAME, AZURE_LOCATION, AZURE_RESOURCE_GROUP, FUNCTION_APP. LOCK=yes locks the evidence, which can't be
 # undone.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 0 0
 cd "$(dirname "$0")/.."
-: "${AZURE_RESOURCE_GROUP:?}" "${FUNCTION_APP:?}" "${AZURE_LOCATION:?}"
+: "${AZURE_RESOURCE_GROUP:?comes from infra/provision.sh}" "${FUNCTION_APP:?comes from infra/provision.sh}"
+: "${AZURE_LOCATION:?is the region of the installation}"
 AZURE_LOCATION="$(echo "$AZURE_LOCATION" | tr -d ' ' | tr 'A-Z' 'a-z')"
 export AZURE_RESOURCE_GROUP
 . infra/given.sh

@@ -36,13 +36,14 @@ if [ "$evidence" = Locked ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
   infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
 fi
 # A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back, in its own region.
-deleted="$(az keyvault list-deleted --resource-type vault --output tsv --query "[].[properties.location, properties.vaultId]" |
-  grep -Eic "^$AZURE_LOCATION	.*/resourceGroups/$AZURE_RESOURCE_GROUP/" || true)"
+vaults="$(az keyvault list-deleted --resource-type vault --output tsv --query "[].[properties.location, properties.vaultId]")"
+deleted="$(echo "$vaults" | grep -Eic "^$AZURE_LOCATION	.*/resourceGroups/$AZURE_RESOURCE_GROUP/" || true)"
+topics="$(infra/topics.sh)"
 
 echo "AZURE_ENV_NAME=$AZURE_ENV_NAME"
 echo "AZURE_LOCATION=$AZURE_LOCATION"
 echo "AZURE_SUBSCRIPTION_ID=$AZURE_SUBSCRIPTION_ID"
 echo "MESHWARD_SUBSCRIPTION_IDS=$(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr -d ' ')"
-echo "MESHWARD_SYSTEM_TOPICS=$(infra/topics.sh)"
+echo "MESHWARD_SYSTEM_TOPICS=$topics"
 echo "MESHWARD_EVIDENCE_STATE=$evidence"
 [ "$deleted" = 0 ] && echo MESHWARD_VAULT_STATE=Kept || echo MESHWARD_VAULT_STATE=Deleted

@@ -4,6 +4,8 @@
 # MESHWARD_PACKAGE is a package of a release, if none is to be built.
 # MESHWARD_SUBSCRIPTION_IDS has the subscriptions of the fleet, separated by commas, if it isn't the current one alone.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 0 0
 cd "$(dirname "$0")/.."
 : "${AZURE_ENV_NAME:?names the installation}" "${AZURE_LOCATION:?is its region}"
 : "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}"
@@ -17,3 +19,4 @@ export AZURE_RESOURCE_GROUP FUNCTION_APP
 [ -n "${MESHWARD_PACKAGE:-}" ] || infra/package.sh
 infra/publish.sh "${MESHWARD_PACKAGE:-out/meshward.zip}"
 infra/after-code.sh
+echo "Rolled out. What it lacks, once its roles act: infra/selftest.sh $FUNCTION_APP.azurewebsites.net"

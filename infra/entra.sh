@@ -4,6 +4,8 @@
 #   infra/entra.sh assign <role> <object id>         reader, operator, approver, agent or workload, to a user,
 #                                                    group, application or managed identity
 set -eu
+. "$(dirname "$0")/help.sh"
+case "$# ${1:-}" in "0 " | "3 assign") ;; *) wrong ;; esac
 cd "$(dirname "$0")"
 name="${MESHWARD_APP_NAME:-meshward}"
 graph="$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)"
@@ -38,7 +40,7 @@ az ad sp update --id "$service" --set appRoleAssignmentRequired=true
 
 if [ "${1:-}" = assign ]; then
   role="$(az ad sp show --id "$service" --query "appRoles[?value=='$2'].id | [0]" --output tsv)"
-  [ -n "$role" ] || { echo "there is no role $2" >&2; exit 1; }
+  [ -n "$role" ] || { echo "there is no role $2: reader, operator, approver, agent or workload" >&2; exit 1; }
   held="$(ask --url "${graph%/}/v1.0/servicePrincipals/$service/appRoleAssignedTo" \
     --query "value[?principalId=='$3' && appRoleId=='$role'] | length(@)" --output tsv)"
   [ "$held" != 0 ] || ask --method POST --output none \

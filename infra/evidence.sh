@@ -4,7 +4,9 @@
 #   infra/evidence.sh lock            locks it, which can't be undone: from then on it can only be extended
 #   infra/evidence.sh extend <days>   lets a locked one keep evidence for so many days, if that is longer
 set -eu
-: "${AZURE_RESOURCE_GROUP:?}"
+. "$(dirname "$0")/help.sh"
+case "$# ${1:-}" in "1 state" | "1 lock" | "2 extend") ;; *) wrong ;; esac
+: "${AZURE_RESOURCE_GROUP:?is the group of the installation, rg-<name> by default}"
 . "$(dirname "$0")/given.sh"
 named="$(given "p.get('names', {}).get('storeAccount', '')")"
 [ -n "$named" ] && which="name=='$named'" || which="starts_with(name, 'st') && ends_with(name, 's')"
@@ -28,6 +30,9 @@ change() { policy "$@" --if-match "$(show etag)" --output none; }
 state=Unlocked
 if [ -n "$account" ]; then
   state="$(show state)"
+elif [ "$1" != state ]; then
+  echo "There is no evidence in $AZURE_RESOURCE_GROUP: deploy first, and let az work in its subscription" >&2
+  exit 1
 fi
 case "$1" in
   state) echo "$state" ;;

@@ -2,6 +2,8 @@
 # Build out/meshward.zip, what is deployed and nothing else, and check that it imports where nothing is installed: on a
 # machine like those that it is for (infra/vendor.sh), as no other can.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 0 0
 cd "$(dirname "$0")/.."
 python="$("${PYTHON:-python3}" -c 'import sys; print(sys.executable)')"
 export PYTHON="$python"

@@ -3,6 +3,8 @@
 # locks, which MESHWARD_DEPLOY_ROLES=no leaves to others (infra/roles.sh).
 # Prints AZURE_RESOURCE_GROUP and FUNCTION_APP for the next steps; needs what infra/deploy.sh needs.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 0 0
 cd "$(dirname "$0")/.."
 told="$(infra/before.sh)"
 for each in $told; do
@@ -12,5 +14,6 @@ deployment="meshward-$AZURE_ENV_NAME-$AZURE_LOCATION" # a name belongs to one re
 az deployment sub create --name "$deployment" --location "$AZURE_LOCATION" --output none \
   --template-file infra/main.bicep --parameters infra/main.bicepparam
 [ "${MESHWARD_DEPLOY_ROLES:-yes}" = no ] || infra/roles.sh
-echo "AZURE_RESOURCE_GROUP=$(infra/output.sh AZURE_RESOURCE_GROUP)"
-echo "FUNCTION_APP=$(infra/output.sh FUNCTION_APP)"
+group="$(infra/output.sh AZURE_RESOURCE_GROUP)"
+app="$(infra/output.sh FUNCTION_APP)"
+printf 'AZURE_RESOURCE_GROUP=%s\nFUNCTION_APP=%s\n' "$group" "$app"

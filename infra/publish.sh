@@ -3,7 +3,10 @@
 # `az functionapp deployment source config-zip --build-remote false` would build it once more on Azure, by whatever Python
 # its builders have: for apps in Python it drops that option (seen in azure-cli 2.91.0). So One Deploy is asked directly.
 set -eu
-: "${AZURE_RESOURCE_GROUP:?}" "${FUNCTION_APP:?}"
+. "$(dirname "$0")/help.sh"
+arguments $# 1 1
+: "${AZURE_RESOURCE_GROUP:?comes from infra/provision.sh}" "${FUNCTION_APP:?comes from infra/provision.sh}"
+[ -f "$1" ] || { echo "There is no package $1: infra/package.sh builds one" >&2; exit 1; }
 scm="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" \
   --query "properties.hostNameSslStates[?hostType=='Repository'].name | [0]" --output tsv)"
 token="$(az account get-access-token --query accessToken --output tsv)"
@@ -27,7 +30,7 @@ tries=0
 until call --fail --request POST --header 'Content-Type: application/zip' --data-binary "@$1" --output /dev/null \
   "https://$scm/api/publish?RemoteBuild=false&Deployer=meshward"; do
   tries=$((tries + 1))
-  [ "$tries" -lt 10 ] || exit 1
+  [ "$tries" -lt 10 ] || { echo "The upload was refused for 10 minutes: are the roles there (infra/roles.sh)?" >&2; exit 1; }
   echo "The upload was refused. A new role assignment takes up to 10 minutes, a new site's SCM answers 503 at first; again in 60 s"
   sleep 60
 done

@@ -2,17 +2,17 @@
 # Remove an installation: all that infra/made.sh finds of it. Shows it, and removes it with --yes, or once somebody at a
 # terminal has typed the name. May be repeated.
 #   infra/remove.sh [--yes] [--entra]   --entra: the app registration, too, which other installations may share
-# Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in the current subscription alone; --entra needs
-# MESHWARD_AUDIENCE.
+# Needs AZURE_ENV_NAME, and what the rollout had: MESHWARD_PARAMETERS, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in
+# the current subscription alone; --entra needs MESHWARD_AUDIENCE.
 # Exits with 0 if nothing of it is left, or it was only shown; 1 if something is left; 2 if it was called wrongly.
 set -eu
+. "$(dirname "$0")/help.sh"
 cd "$(dirname "$0")"
-usage() { sed -n '2,7s/^# //p' remove.sh >&2; exit 2; }
 yes=no entra=no
 for each in "$@"; do
-  case "$each" in --yes) yes=yes ;; --entra) entra=yes ;; *) usage ;; esac
+  case "$each" in --yes) yes=yes ;; --entra) entra=yes ;; *) wrong ;; esac
 done
-[ -n "${AZURE_ENV_NAME:-}" ] || usage
+[ -n "${AZURE_ENV_NAME:-}" ] || wrong
 
 tab="$(printf '\t')"
 found() { echo "$made" | sed -n "s|^$1$tab||p"; } # the ids of what is to be removed as <what>

@@ -1,10 +1,12 @@
 #!/bin/sh
 # Run the app's self-test and print its findings: selftest.sh <host name or URL of the app>. Exits with 1 if one is bad.
-# Needs MESHWARD_AUDIENCE, and a login that may call the app.
+# Needs MESHWARD_AUDIENCE, and a login that may call the app: infra/entra.sh assign operator <object id>.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 1 1
 case "$1" in http*) app="$1" ;; *) app="https://$1" ;; esac
 # by the bare id, which every registration answers to, whatever its URI is
-token="$(az account get-access-token --resource "${MESHWARD_AUDIENCE:?}" --query accessToken --output tsv)"
+token="$(az account get-access-token --resource "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}" --query accessToken --output tsv)"
 call() {
   printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --silent --show-error --fail --config - "$@"
 }

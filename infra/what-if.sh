@@ -2,8 +2,11 @@
 # Show what a rollout would change, and change nothing: resources, and once these are there also roles, locks, event
 # subscriptions and their alerts. Needs what infra/deploy.sh needs.
 set -eu
+. "$(dirname "$0")/help.sh"
+arguments $# 0 0
 cd "$(dirname "$0")/.."
-: "${AZURE_ENV_NAME:?}" "${AZURE_LOCATION:?}" "${MESHWARD_AUDIENCE:?}"
+: "${AZURE_ENV_NAME:?names the installation}" "${AZURE_LOCATION:?is its region}"
+: "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}"
 . infra/given.sh
 name="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
 AZURE_RESOURCE_GROUP="$(given "p.get('names', {}).get('resourceGroup', 'rg-$name')")"

@@ -15,7 +15,9 @@ WORKFLOW = (APP / ".github" / "workflows" / "deploy.yml").read_text()
 def test_both_environments_of_the_workflow_are_trusted_by_a_subject_of_their_own() -> None:
     environments = {job["environment"] for job in yaml.safe_load(WORKFLOW)["jobs"].values()}
     assert environments == {"preview", "production"}
-    assert '--subject "repo:<owner>/<repository>:environment:$each"' in PAGE
+    asked = "gh api repos/<owner>/<repository>/actions/oidc/customization/sub --jq .sub_claim_prefix"
+    assert f'trusted="$({asked})"' in PAGE
+    assert '--subject "$trusted:environment:$each"' in PAGE  # since July 2026 not the name alone
     loops = re.findall(r"^for each in (.*); do\n((?:  .*\n)+)done", PAGE, re.MULTILINE)
     assert [set(each.split()) for each, body in loops if "environment:$each" in body] == [environments]
 
@@ -48,3 +50,10 @@ def test_no_page_replaces_the_tags_of_a_cluster() -> None:
 
 def test_each_script_on_the_page_is_there() -> None:
     assert [path for path in re.findall(r"`(infra/\w[\w-]*\.sh)", PAGE) if not (APP / path).is_file()] == []
+
+
+def test_a_team_that_assigns_roles_comes_between_resources_and_code() -> None:
+    page = (APP / "docs" / "parameters.md").read_text()
+    steps = ("no infra/provision.sh", "\ninfra/roles.sh", "no make deploy")
+    assert [page.count(step) for step in steps] == [1, 1, 1]
+    assert sorted(steps, key=page.index) == list(steps)
