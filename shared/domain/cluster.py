@@ -1,14 +1,13 @@
 """A managed Kubernetes cluster, as the resource manager knows it.
 
-Resource ids are compared without case. A cluster that was deleted and created again keeps its id and gets another
-`created_at`: only both together name one incarnation of a cluster.
+Resource ids are compared without case. A cluster that was deleted and created again keeps its id: only id and
+incarnation together name one.
 """
-
-from datetime import datetime
 
 import msgspec
 
 from shared.domain.errors import PermanentError, shown
+from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 
 MESH_TAG = "meshward:mesh"
@@ -26,17 +25,12 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     subscription_id: str
     location: str
     tags: dict[str, str]
-    created_at: datetime | None
     provisioning_state: str = ""
     power_state: str = ""
     principal_id: str | None = None  # object id of the control plane's identity; the first one, if user-assigned
     oidc_issuer: str | None = None  # URL that issues its service account tokens
     node_resource_group: str | None = None
-
-    @property
-    def incarnation(self) -> str:
-        """What tells this cluster from others of the same id: when it was created; empty if nobody says."""
-        return self.created_at.isoformat() if self.created_at else ""
+    incarnation: Incarnation = Incarnation()
 
     @property
     def mesh(self) -> str:

@@ -25,7 +25,7 @@ STORE: tuple[Mark | Document[Any], ...] = (
     watch.WATERMARK,
     binding.IDENTITY,
     census.CENSUS,
-    release.GONE_AT,
+    release.ABSENCE,
     release.RELEASED,
     selftest.TRIED,
 )

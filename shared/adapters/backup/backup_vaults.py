@@ -8,7 +8,7 @@ from shared.adapters.backup.vaults import Vaults
 from shared.domain.vaults.findings import Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
-from shared.domain.vaults.release import TaggedVault
+from shared.domain.vaults.tagged import TaggedVault
 
 if TYPE_CHECKING:
     from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient

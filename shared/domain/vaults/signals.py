@@ -28,7 +28,7 @@ class ClusterLeftOut(Warn, frozen=True, kw_only=True, tag="cluster left out"):
 
 
 class VaultLeftOut(Warn, frozen=True, kw_only=True, tag="vault left out"):
-    """The sweep can't read a vault. It continues with the others."""
+    """The sweep can't read a vault, or leaves its release to people. It continues with the others."""
 
     vault: str
     reason: str

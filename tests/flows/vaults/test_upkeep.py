@@ -43,7 +43,7 @@ async def stage() -> AsyncIterator[RunningApp]:
         conforms(stage.world.wire.exchanges)
 
 
-async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: RunningApp) -> None:
+async def test_a_protected_cluster_costs_eight_reads_and_no_write(stage: RunningApp) -> None:
     await protect(stage)
     await stage.clock.advance(timedelta(minutes=5))
     before, written = len(asked(stage)), writes(stage.world)
@@ -51,7 +51,7 @@ async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Running
     assert status == 202
     await stage.run(answer["instance_id"])
     assert runs(stage)[-1].output["changes"] == []
-    assert len(asked(stage)) - before == 7, [e.url.partition("?")[0] for e in asked(stage)[before:]]
+    assert len(asked(stage)) - before == 8, [e.url.partition("?")[0] for e in asked(stage)[before:]]
     assert [line for line in writes(stage.world) if line not in written] == []
 
 
@@ -238,7 +238,7 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
     cluster = cluster_of(stage)
     stage.world.aks.remove(CLUSTER)
     moved = stage.world.aks.add(CLUSTER, group="rg-moved", tags=cluster["tags"])
-    moved["systemData"] = cluster["systemData"]
+    moved["identity"] = cluster["identity"]
     stage.world.aks.announce(moved)
     await stage.run(lambda: len([i for i in runs(stage) if i.ended]) == 2)
     new = runs(stage)[-1]
