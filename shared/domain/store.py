@@ -7,7 +7,7 @@ from shared.domain.documents import Document, Mark
 from shared.domain.restores import checks as verdicts
 from shared.domain.restores import choice, history, lease, manifest, sending, staging, watch
 from shared.domain.trust import state
-from shared.domain.vaults import binding, census, release
+from shared.domain.vaults import binding, census, findings, release
 
 STORE: tuple[Mark | Document[Any], ...] = (
     state.ROTATION,
@@ -25,6 +25,7 @@ STORE: tuple[Mark | Document[Any], ...] = (
     watch.WATERMARK,
     binding.IDENTITY,
     census.CENSUS,
+    findings.REQUESTED,
     release.ABSENCE,
     release.RELEASED,
     selftest.TRIED,

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.adapters.azure.common import plain, read, translated
-from shared.adapters.backup.vaults import Vaults
-from shared.domain.vaults.findings import Found, FoundVault
+from shared.adapters.backup.vaults import Vaults, word
+from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 from shared.domain.vaults.tagged import TaggedVault
@@ -106,10 +106,10 @@ class BackupVaults(Vaults):
         return FoundVault(
             state=plain(properties.provisioning_state),
             principal=(found.identity and found.identity.principal_id) or "",
-            soft_delete=plain(soft_delete and soft_delete.state),
+            soft_delete=word(SOFT_DELETE, plain(soft_delete and soft_delete.state)),
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
-            immutability=plain(immutability and immutability.state),
-            redundancy=plain(stores[0].type if stores else None),
+            immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
+            redundancy=word(REDUNDANCY, plain(stores[0].type if stores else None)),
             guard=guard,
         )
 

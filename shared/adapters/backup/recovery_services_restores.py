@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 _FABRIC = "Azure"
+# What `threatStatus` is where nothing was found: 0 is recorded of points of machines, the words are the SDK's. Whatever
+# else it says may be a threat.
+_NO_THREAT = ("", "0", "healthy", "unknown", "notavailable")
 _KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
 
 
@@ -150,7 +153,7 @@ def _point(found: Any) -> RecoveryPoint:
         id=found.name,
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=str(point.get("threatStatus", "")).lower() in ("unhealthy", "warning"),
+        threat=str(point.get("threatStatus") or 0).lower() not in _NO_THREAT,
     )
 
 

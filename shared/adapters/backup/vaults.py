@@ -6,9 +6,12 @@ Meshward only ties vaults to it; what it guards takes their consent.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from shared.adapters.azure.common import Management, read, translated
+from shared.domain.resource_id import same
 from shared.domain.vaults.findings import FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
@@ -44,9 +47,15 @@ class Vaults(Management, ABC):
 
     async def delete_vault(self, protection: Protection) -> None:
         """Ask for the vault's deletion, which Azure refuses while something is in it."""
+        from azure.core.exceptions import HttpResponseError
+
         vault = self._requirements(protection)
         with translated(f"deleting {vault.label}"):
-            await self._vaults(protection).begin_delete(protection.group, vault.name, polling=False)
+            try:
+                await self._vaults(protection).begin_delete(protection.group, vault.name, polling=False)
+            except HttpResponseError as error:
+                if error.status_code != HTTPStatus.OK:  # which the SDK takes of Backup vaults alone
+                    raise
 
     async def tie_guard(self, protection: Protection) -> None:
         """Let the Resource Guard of the policy document watch over the vault."""
@@ -83,6 +92,11 @@ class Vaults(Management, ABC):
 
     @abstractmethod
     async def _write_guard(self, protection: Protection) -> None: ...
+
+
+def word(known: Iterable[str], told: str) -> str:
+    """The one of the known words that is told in whatever case; what isn't known stays as it is."""
+    return next((one for one in known if same(one, told)), told)
 
 
 def operation_found(state: str | None, error: Any) -> FoundOperation:
