@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 FLEETS ?= 10 100 1000
 
-.PHONY: help run serve test test-real test-azure check bench docs package release deploy clean
+.PHONY: help run serve test test-real test-azure check bench docs package release deploy remove clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +53,9 @@ release: $(READY) .cache/cyclonedx/.ready ## build out/release: the package, its
 
 deploy: have-az have-curl $(READY) ## roll out with az: infrastructure, code, event subscriptions (docs/deploy.md says what it needs)
 	@PYTHON=$(abspath $(BIN))/python infra/deploy.sh
+
+remove: have-az ## show what an installation has made, and remove it if its name is typed (infra/remove.sh)
+	@infra/remove.sh
 
 clean: ## remove what was installed and produced
 	rm -rf .venv .cache out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,17 +16,7 @@ from functions import routes, selftest
 from functions.engine.client import Client, with_client
 from functions.engine.logs import log
 from functions.restores import trends, verification
-from functions.routes import (
-    ApiRoute,
-    ClusterQuery,
-    ModeQuery,
-    Nothing,
-    ProtectionBody,
-    ReleaseBody,
-    RestoresQuery,
-    RotationBody,
-    VerificationBody,
-)
+from functions.routes import ApiRoute, Nothing
 from functions.trust import by_hand, rotation
 from functions.vaults import census, protection, releases
 from shared.domain.conversion import Misfit, converted
@@ -50,7 +40,7 @@ app = df.Blueprint(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
 @dataclass(frozen=True)
-class ApiCall[Q, B]:
+class ApiCall[Q = Nothing, B = Nothing]:
     """A call with a valid token, whose query and body are what its route takes."""
 
     path: Mapping[str, str]  # the values of its parts, by their names
@@ -82,17 +72,17 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
 
 
 @serves(routes.SHOW_UPCOMING_ROTATIONS)
-async def show_upcoming_rotations(call: ApiCall[Nothing, Nothing]) -> object:  # noqa: ARG001
+async def show_upcoming_rotations(call: ApiCall) -> object:  # noqa: ARG001
     return {"rotations": await by_hand.all_upcoming()}
 
 
 @serves(routes.SHOW_ROTATION_PLAN)
-async def show_rotation_plan(call: ApiCall[ModeQuery, Nothing]) -> object:
+async def show_rotation_plan(call: ApiCall[routes.ModeQuery]) -> object:
     return await by_hand.current_plan(call.path["certificate"], call.query.mode)
 
 
 @serves(routes.START_ROTATION)
-async def start_rotation(call: ApiCall[Nothing, RotationBody]) -> object:
+async def start_rotation(call: ApiCall[Nothing, routes.RotationBody]) -> object:
     body, client = call.body, call.client
     if not body.mode:
         return await rotation.request_rotation(client, body.certificate)
@@ -100,28 +90,28 @@ async def start_rotation(call: ApiCall[Nothing, RotationBody]) -> object:
 
 
 @serves(routes.RESUME_ROTATION)
-async def resume_rotation(call: ApiCall[Nothing, Nothing]) -> object:
+async def resume_rotation(call: ApiCall) -> object:
     return await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.RESUME)
 
 
 @serves(routes.ABORT_ROTATION)
-async def abort_rotation(call: ApiCall[Nothing, Nothing]) -> object:
+async def abort_rotation(call: ApiCall) -> object:
     return await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.ABORT)
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)
-async def show_protection_plan(call: ApiCall[ClusterQuery, Nothing]) -> object:
+async def show_protection_plan(call: ApiCall[routes.ClusterQuery]) -> object:
     plan = await protection.request_plan(call.query.cluster_id)
     return {"plan": plan.hash, "vault": plan.protection.backup_vault_id, "changes": plan.differences}
 
 
 @serves(routes.START_PROTECTION)
-async def start_protection(call: ApiCall[Nothing, ProtectionBody]) -> object:
+async def start_protection(call: ApiCall[Nothing, routes.ProtectionBody]) -> object:
     return await protection.request_protection(call.client, call.body.cluster_id, call.body.plan)
 
 
 @serves(routes.SHOW_RELEASE_PLANS)
-async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> object:
+async def show_release_plans(call: ApiCall[routes.ClusterQuery]) -> object:
     plans = await releases.request_plans(call.query.cluster_id)
     listed = [
         {"plan": p.hash, "vault": p.protection.backup_vault_id, "steps": p.steps, "kept_until": p.kept_until}
@@ -131,39 +121,39 @@ async def show_release_plans(call: ApiCall[ClusterQuery, Nothing]) -> object:
 
 
 @serves(routes.START_RELEASE)
-async def start_release(call: ApiCall[Nothing, ReleaseBody]) -> object:
+async def start_release(call: ApiCall[Nothing, routes.ReleaseBody]) -> object:
     return await releases.request_release(call.client, call.body.cluster_id, call.body.plan)
 
 
 @serves(routes.START_VERIFICATION)
-async def start_verification(call: ApiCall[Nothing, VerificationBody]) -> object:
+async def start_verification(call: ApiCall[Nothing, routes.VerificationBody]) -> object:
     body = call.body
     return await verification.request_by_hand(call.client, body.job_id, body.item_id, body.point_id)
 
 
 @serves(routes.SHOW_RESTORES)
-async def show_restores(call: ApiCall[RestoresQuery, Nothing]) -> object:
-    return await trends.shown(call.query.source_id, call.query.days)
+async def show_restores(call: ApiCall[routes.RestoresQuery]) -> object:
+    return await trends.read_trends(call.query.source_id, call.query.days)
 
 
 @serves(routes.SHOW_RESTORE_REPORT)
-async def show_restore_report(call: ApiCall[RestoresQuery, Nothing]) -> object:
-    page = report(await trends.shown(call.query.source_id, call.query.days))
+async def show_restore_report(call: ApiCall[routes.RestoresQuery]) -> object:
+    page = report(await trends.read_trends(call.query.source_id, call.query.days))
     return func.HttpResponse(page, mimetype="text/html")
 
 
 @serves(routes.SHOW_CENSUS)
-async def show_census(call: ApiCall[Nothing, Nothing]) -> object:  # noqa: ARG001
+async def show_census(call: ApiCall) -> object:  # noqa: ARG001
     return await census.latest()
 
 
 @serves(routes.START_SELFTEST)
-async def start_selftest(call: ApiCall[Nothing, Nothing]) -> object:
+async def start_selftest(call: ApiCall) -> object:
     return await selftest.request(call.client)
 
 
 @serves(routes.SHOW_INSTANCE)
-async def show_instance(call: ApiCall[Nothing, Nothing]) -> object:
+async def show_instance(call: ApiCall) -> object:
     run = await call.client.state(call.path["instance_id"])
     if run is None:
         raise NotFound("NoSuchInstance", "no flow has this instance id")
@@ -208,7 +198,7 @@ def _refusal(error: MeshwardError, route: str) -> func.HttpResponse:
     body = {"reason": error.reason, "message": error.message}
     if isinstance(error, Unauthenticated):
         return _json(401, body, {"WWW-Authenticate": "Bearer"})
-    if isinstance(error, Misconfigured):  # which setting it is, is for whoever reads the log
+    if isinstance(error, Misconfigured):  # only the log may say which setting it is
         body["message"] = "the app lacks settings; its log says which"
         return _json(500, body)
     if isinstance(error, Unreadable):

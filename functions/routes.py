@@ -1,6 +1,7 @@
 """The routes of the HTTP API: what each takes and does. `api` serves them; README and docs/api.md follow.
 
-A query or body is a struct. Of a body, unknown fields are refused; of a query they are ignored.
+A query or body is a struct; a docstring below each field says what it means. Of a body, unknown fields are refused; of
+a query they are ignored.
 """
 
 from dataclasses import dataclass
@@ -13,51 +14,54 @@ from shared.domain.resource_id import is_name
 
 type Text = Annotated[str, Meta(min_length=1)]
 
-_CLUSTER = "Resource id of a managed cluster; for a release, of a deleted one."
-_PLAN = "Hash of a plan. If the plan has changed since, the call is refused with 409."
-_MODE = "`compromise` if the root's key may have leaked, `replace` if the root has expired. Default: what is due."
-
-
-@dataclass(frozen=True)
-class ApiRoute[Q, B]:
-    """What a call takes and does."""
-
-    method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
-    path: str  # after /api/
-    query: type[Q]
-    body: type[B]
-    does: str  # for README and docs/api.md
-
 
 class Nothing(msgspec.Struct, frozen=True):
     """No query, or no body: what is sent isn't read."""
 
 
+@dataclass(frozen=True)
+class ApiRoute[Q = Nothing, B = Nothing]:
+    """What a call takes and does."""
+
+    method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
+    path: str  # after /api/
+    does: str  # for README and docs/api.md
+    query: type[Q] = Nothing  # type: ignore[assignment]  # the default of Q, as below of B
+    body: type[B] = Nothing  # type: ignore[assignment]
+
+
 class ModeQuery(msgspec.Struct, frozen=True, kw_only=True):
     """In which mode to rotate."""
 
-    mode: Annotated[str, Meta(description=_MODE)] = ""
+    mode: str = ""
+    """`compromise` if the root's key may have leaked, `replace` if the root has expired. Default: what is due."""
 
 
 class ClusterQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Of which cluster."""
 
-    cluster_id: Annotated[str, Meta(description=_CLUSTER, extra={"unset": "required"})] = ""
+    cluster_id: Annotated[str, Meta(extra={"unset": "required"})] = ""
+    """Resource id of a managed cluster; for a release, of a deleted one."""
 
 
 class RestoresQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Of what, and of how long."""
 
-    source_id: Annotated[str, Meta(description="Resource id of a cluster or storage account. Default: all.")] = ""
-    days: Annotated[int, Meta(ge=1, le=400, description="How many days to look back.")] = 90
+    source_id: str = ""
+    """Resource id of a cluster or storage account. Default: all."""
+    days: Annotated[int, Meta(ge=1, le=400)] = 90
+    """How many days to look back."""
 
 
 class RotationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which root to rotate; other than as it is due only by a plan."""
 
-    certificate: Annotated[Text, Meta(description="Name of a trust root's certificate in the key vault.")]
-    mode: Annotated[Text, Meta(description=_MODE)] = ""
-    plan: Annotated[Text, Meta(description=f"{_PLAN} Required with `mode`.")] = ""
+    certificate: Text
+    """Name of a trust root's certificate in the key vault."""
+    mode: Text = ""
+    """`compromise` if the root's key may have leaked, `replace` if the root has expired. Default: what is due."""
+    plan: Text = ""
+    """Hash of a plan. If the plan has changed since, the call is refused with 409. Required with `mode`."""
 
     def __post_init__(self) -> None:
         if self.mode and not self.plan:
@@ -67,25 +71,30 @@ class RotationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which cluster to protect."""
 
-    cluster_id: Annotated[Text, Meta(description=_CLUSTER)]
-    plan: Annotated[Text, Meta(description=_PLAN)] = ""
+    cluster_id: Text
+    """Resource id of a managed cluster; for a release, of a deleted one."""
+    plan: Text = ""
+    """Hash of a plan. If the plan has changed since, the call is refused with 409."""
 
 
 class ReleaseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which cluster's vault to take apart."""
+    """Which cluster's vault to release."""
 
-    cluster_id: Annotated[Text, Meta(description=_CLUSTER)]
-    plan: Annotated[Text, Meta(description=_PLAN)]
+    cluster_id: Text
+    """Resource id of a managed cluster; for a release, of a deleted one."""
+    plan: Text
+    """Hash of a plan. If the plan has changed since, the call is refused with 409."""
 
 
 class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to verify: a job or an item."""
 
-    job_id: Annotated[
-        Text, Meta(description="Resource id of a finished backup job. Give either this or `item_id`.")
-    ] = ""
-    item_id: Annotated[Text, Meta(description="Resource id of a backup instance or protected item.")] = ""
-    point_id: Annotated[Text, Meta(description="Name of a recovery point of the item. Default: the latest.")] = ""
+    job_id: Text = ""
+    """Resource id of a finished backup job. Give either this or `item_id`."""
+    item_id: Text = ""
+    """Resource id of a backup instance or protected item."""
+    point_id: Text = ""
+    """Name of a recovery point of the item. Default: the latest."""
 
     def __post_init__(self) -> None:
         if bool(self.job_id) == bool(self.item_id):
@@ -94,78 +103,58 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError("point_id: it isn't the name of a recovery point")
 
 
-SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", Nothing, Nothing, "which trust root is due when, and why")
+SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", "which trust root is due when, and why")
 SHOW_ROTATION_PLAN = ApiRoute(
     "GET",
     "plans/rotations/{certificate}",
-    ModeQuery,
-    Nothing,
     "what a rotation of a trust root would restart, and what blocks it",
+    query=ModeQuery,
 )
 START_ROTATION = ApiRoute(
     "POST",
     "rotations",
-    Nothing,
-    RotationBody,
     "starts the rotation of a trust root; with a mode, the hash of a plan is required",
+    body=RotationBody,
 )
 RESUME_ROTATION = ApiRoute(
-    "POST",
-    "rotations/{instance_id}/resume",
-    Nothing,
-    Nothing,
-    "ends the pause of a rotation, so that it tries again now",
+    "POST", "rotations/{instance_id}/resume", "ends the pause of a rotation, so that it tries again now"
 )
 ABORT_ROTATION = ApiRoute(
-    "POST",
-    "rotations/{instance_id}/abort",
-    Nothing,
-    Nothing,
-    "rotates back to the old root; possible until the phase `retire` begins",
+    "POST", "rotations/{instance_id}/abort", "rotates back to the old root; possible until the phase `retire` begins"
 )
 SHOW_PROTECTION_PLAN = ApiRoute(
-    "GET", "plans/protections", ClusterQuery, Nothing, "what protecting a cluster would change"
+    "GET", "plans/protections", "what protecting a cluster would change", query=ClusterQuery
 )
 START_PROTECTION = ApiRoute(
-    "POST", "protections", Nothing, ProtectionBody, "creates the vault of a cluster and configures its backup"
+    "POST", "protections", "creates the vault of a cluster and configures its backup", body=ProtectionBody
 )
 SHOW_RELEASE_PLANS = ApiRoute(
     "GET",
     "plans/releases",
-    ClusterQuery,
-    Nothing,
     "what releasing the vaults of a deleted cluster would delete, a plan for each incarnation",
+    query=ClusterQuery,
 )
 START_RELEASE = ApiRoute(
     "POST",
     "releases",
-    Nothing,
-    ReleaseBody,
     "releases the vault of the named plan: deletes its backups, which stay soft-deleted, and then the vault",
+    body=ReleaseBody,
 )
 START_VERIFICATION = ApiRoute(
-    "POST", "verifications", Nothing, VerificationBody, "restores a backup in isolation and checks the copy"
+    "POST", "verifications", "restores a backup in isolation and checks the copy", body=VerificationBody
 )
 SHOW_RESTORES = ApiRoute(
-    "GET", "restores", RestoresQuery, Nothing, "RPO, RTO, coverage and alarms of every item over time"
+    "GET", "restores", "RPO, RTO, coverage and alarms of every item over time", query=RestoresQuery
 )
 SHOW_RESTORE_REPORT = ApiRoute(
-    "GET", "restores/report", RestoresQuery, Nothing, "the same as `GET /api/restores`, as a page with charts"
+    "GET", "restores/report", "the same as `GET /api/restores`, as a page with charts", query=RestoresQuery
 )
 SHOW_CENSUS = ApiRoute(
-    "GET",
-    "census",
-    Nothing,
-    Nothing,
-    "which clusters are protected, by what, and when a restore last succeeded; or why not",
+    "GET", "census", "which clusters are protected, by what, and when a restore last succeeded; or why not"
 )
 START_SELFTEST = ApiRoute(
-    "POST",
-    "selftest",
-    Nothing,
-    Nothing,
-    "tests everything that the app needs, and says what is missing and how to repair it",
+    "POST", "selftest", "tests everything that the app needs, and says what is missing and how to repair it"
 )
-SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", Nothing, Nothing, "the status of a flow")
+SHOW_INSTANCE = ApiRoute("GET", "instances/{instance_id}", "the status of a flow")
 
 ROUTES = tuple(each for each in list(vars().values()) if isinstance(each, ApiRoute))

@@ -1,4 +1,4 @@
-"""Says what a deployment lacks, and the command that mends it.
+"""Says what a deployment lacks, and the command that repairs it.
 
 POST /api/selftest ──▶ selftest ──▶ side by side: probes of clock, resource providers, roles, store, each root's key and
                                     each cluster; then an event that has to come back through our own topic
@@ -28,16 +28,13 @@ from shared.domain.selftest import (
     SelftestFinding,
     SelftestSettings,
     SystemTopic,
-    certificate_event_checks,
-    cluster_checks,
+    checks_of,
     event_check,
     finding,
-    key_check,
     require_permitted,
     require_registered,
     require_same_clock,
     require_subscribed,
-    standing_checks,
 )
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
@@ -49,7 +46,7 @@ EVENT_DEADLINE = timedelta(minutes=5)
 
 
 class SelftestEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way around; `check` says what it is there for."""
+    """An event that has to come back; `check` says what that proves."""
 
     id: str
     check: SelftestCheck
@@ -102,15 +99,9 @@ def selftest(run: Runbook, sent: SelftestEvent) -> Steps[SelftestReport]:
 @activity(app)
 async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: ARG001  # activities are called alike
     """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
-    settings = _settings()
     roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
     clusters = await _seen(services().rotator.clusters.list())
-    return [
-        *standing_checks(settings),
-        *certificate_event_checks(settings, await _seen(_system_topics())),
-        *(key_check(settings, root.certificate) for root in roots),
-        *cluster_checks(clusters),
-    ]
+    return checks_of(_settings(), await _seen(_system_topics()), [root.certificate for root in roots], clusters)
 
 
 async def _seen[T](listing: Awaitable[list[T]]) -> list[T]:

@@ -1,11 +1,13 @@
 #!/bin/sh
-# The third step of a rollout, which may be repeated: wait for the functions, then subscribe them to their events.
-# Needs AZURE_RESOURCE_GROUP, FUNCTION_APP, AZURE_LOCATION. LOCK=yes locks the evidence, which can't be undone.
+# The last step of a rollout, which may be repeated: wait for the functions, then subscribe them to their events.
+# Needs AZURE_ENV_NAME, AZURE_LOCATION, AZURE_RESOURCE_GROUP, FUNCTION_APP. LOCK=yes locks the evidence, which can't be
+# undone.
 set -eu
 cd "$(dirname "$0")/.."
 : "${AZURE_RESOURCE_GROUP:?}" "${FUNCTION_APP:?}" "${AZURE_LOCATION:?}"
-AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$(az account show --query id --output tsv)}"
-export AZURE_SUBSCRIPTION_ID AZURE_RESOURCE_GROUP FUNCTION_APP
+AZURE_LOCATION="$(echo "$AZURE_LOCATION" | tr -d ' ' | tr 'A-Z' 'a-z')"
+export AZURE_RESOURCE_GROUP
+. infra/given.sh
 app="$(az functionapp show --resource-group "$AZURE_RESOURCE_GROUP" --name "$FUNCTION_APP" --query id --output tsv)"
 
 # Event Grid can only point at functions that the platform lists, and it may list them only when asked to look.
@@ -22,18 +24,13 @@ while :; do
   sleep 30
 done
 
-# A subscription has one system topic: where somebody else has made it, ours has no other.
-MESHWARD_SYSTEM_TOPICS=""
-for each in $(echo "${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}" | tr , ' '); do
-  found="$(az eventgrid system-topic list --subscription "$each" --output tsv --query \
-    "[?source=='/subscriptions/$each' && resourceGroup!='rg-${FUNCTION_APP#func-}-events'].id | [0]")"
-  MESHWARD_SYSTEM_TOPICS="$MESHWARD_SYSTEM_TOPICS${found:+,$found}"
-done
-export MESHWARD_SYSTEM_TOPICS
+MESHWARD_SYSTEM_TOPICS="$(infra/topics.sh)"
+MESHWARD_MADE="${MESHWARD_MADE:-$(infra/output.sh MESHWARD_MADE)}"
+export MESHWARD_SYSTEM_TOPICS MESHWARD_MADE
 
 # Event Grid asks at once whether a topic's identity may put dead letters down, and a new role takes minutes to act.
 tries=0
-until told="$(az deployment sub create --name "$FUNCTION_APP-events" --location "$AZURE_LOCATION" --output none \
+until told="$(az deployment sub create --name "$FUNCTION_APP-events-$AZURE_LOCATION" --location "$AZURE_LOCATION" --output none \
   --template-file infra/events.bicep --parameters infra/events.bicepparam 2>&1)"; do
   tries=$((tries + 1))
   case "$told" in
@@ -46,5 +43,6 @@ done
 
 if [ "${LOCK:-no}" = yes ]; then
   infra/evidence.sh lock
-  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended."
+  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended. Nothing is in it yet: this"
+  echo "release writes no evidence, and its verdicts lie in the ledger, which isn't locked and can be changed."
 fi

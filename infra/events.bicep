@@ -1,71 +1,49 @@
-// After the code: system topics and event subscriptions, which can only point at functions that are known already.
+// After the code: event subscriptions, which can only point at functions that are known already, and alerts on events
+// that were given up. Needs Contributor where the topics are.
 targetScope = 'subscription'
 
-import { fleetType } from 'modules/types.bicep'
+import { fleetType, madeType } from 'modules/types.bicep'
 
-@description('Resource group of the installation.')
-param resourceGroupName string
-
-@description('Name of the function app.')
-param functionAppName string
+@description('What main.bicep has made: its output MESHWARD_MADE.')
+param made madeType
 
 @description('Subscriptions whose clusters are looked after, as in main.bicep.')
+@minLength(1)
 param fleet fleetType[] = [{ subscriptionId: subscription().subscriptionId }]
 
-resource group 'Microsoft.Resources/resourceGroups@2024-11-01' existing = {
-  name: resourceGroupName
+var home = subscription().subscriptionId
+var target = {
+  names: made.names
+  tags: made.tags
+  functionAppId: resourceId(home, made.names.resourceGroup, 'Microsoft.Web/sites', made.names.functionApp)
+  deadLetterAccountId: resourceId(home, made.names.resourceGroup, 'Microsoft.Storage/storageAccounts', made.names.hostAccount)
+  actionGroupId: made.actionGroupId
 }
-
-resource app 'Microsoft.Web/sites@2024-11-01' existing = {
-  scope: group
-  name: functionAppName
-}
-
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
-  scope: group
-  name: take('kv-${base}', 24)
-}
+var topics = map(fleet, each => each.?systemTopicId ?? resourceId(each.subscriptionId, made.names.eventsGroup, 'Microsoft.EventGrid/systemTopics', '${made.names.systemTopic}-clusters'))
+var mails = map(actions.properties.emailReceivers, each => {
+  name: each.name
+  emailAddress: each.emailAddress
+  useCommonAlertSchema: true
+})
 
 resource actions 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
-  scope: group
-  name: 'ag-${base}'
-}
-
-var base = substring(functionAppName, length('func-'))
-var target = {
-  base: base
-  functionAppId: app.id
-  deadLetterGroup: group.name
-  deadLetterSubscription: subscription().subscriptionId
-  deadLetterAccount: 'st${replace(base, '-', '')}h'
-  actionGroupId: actions.id
-  mails: map(actions.properties.emailReceivers, each => {
-    name: each.name
-    emailAddress: each.emailAddress
-    useCommonAlertSchema: true
-  })
+  scope: resourceGroup(split(made.actionGroupId, '/')[2], split(made.actionGroupId, '/')[4])
+  name: last(split(made.actionGroupId, '/'))
 }
 
 module own 'modules/ownEvents.bicep' = {
-  scope: group
-  params: { topicName: 'evgt-${base}', target: target }
+  scope: resourceGroup(made.names.resourceGroup)
+  params: { target: target, mails: mails }
 }
 
-module certificates 'modules/systemEvents.bicep' = {
-  scope: group
-  params: {
-    topicName: 'egst-${base}-vault'
-    location: group.location
-    source: vault.id
-    topicType: 'Microsoft.KeyVault.vaults'
-    kind: 'keyVault'
-    target: target
-  }
+module certificates 'modules/systemSubscriptions.bicep' = {
+  scope: resourceGroup(split(made.keyVaultTopicId, '/')[2], split(made.keyVaultTopicId, '/')[4])
+  params: { topicName: last(split(made.keyVaultTopicId, '/')), kind: 'keyVault', target: target, mails: mails }
 }
 
-module clusters 'modules/clusterEvents.bicep' = [
-  for member in fleet: {
-    scope: subscription(member.subscriptionId)
-    params: { base: base, location: group.location, systemTopicId: member.?systemTopicId, target: target }
+module clusters 'modules/systemSubscriptions.bicep' = [
+  for id in topics: {
+    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+    params: { topicName: last(split(id, '/')), kind: 'subscription', target: target, mails: mails }
   }
 ]

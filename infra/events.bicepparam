@@ -1,16 +1,16 @@
 using 'events.bicep'
 
-param resourceGroupName = readEnvironmentVariable('AZURE_RESOURCE_GROUP', 'rg-meshward')
-param functionAppName = readEnvironmentVariable('FUNCTION_APP', 'func-meshward')
+import { fleetOf } from 'modules/fleet.bicep'
 
-// Several subscriptions: their ids, separated by commas, as MESHWARD_SUBSCRIPTION_IDS.
+// The same file of one's own as main.bicepparam's.
+var told = readEnvironmentVariable('MESHWARD_PARAMETERS', '')
+var own = json(empty(told) ? '{}' : told)
+
+// Outputs of main.bicep, as infra/output.sh prints them.
+param made = json(readEnvironmentVariable('MESHWARD_MADE'))
+
+// The subscriptions of that file; else those of a list, separated by commas; else the current one. The system topics that
+// are there already are those that infra/topics.sh finds.
 var several = readEnvironmentVariable('MESHWARD_SUBSCRIPTION_IDS', '')
-var own = readEnvironmentVariable('AZURE_SUBSCRIPTION_ID', '00000000-0000-0000-0000-000000000000')
-
-// System topics of the fleet that aren't this installation's, as infra/after-code.sh finds them.
-var topics = split(readEnvironmentVariable('MESHWARD_SYSTEM_TOPICS', ''), ',')
-
-param fleet = map(split(empty(several) ? own : several, ','), id => {
-  subscriptionId: id
-  systemTopicId: first(filter(topics, topic => startsWith(topic, '/subscriptions/${id}/')))
-})
+var home = readEnvironmentVariable('AZURE_SUBSCRIPTION_ID', '00000000-0000-0000-0000-000000000000')
+param fleet = fleetOf(own.?fleet ?? [], empty(several) ? home : several, readEnvironmentVariable('MESHWARD_SYSTEM_TOPICS', ''))

@@ -5,8 +5,11 @@
 #   infra/evidence.sh extend <days>   lets a locked one keep evidence for so many days, if that is longer
 set -eu
 : "${AZURE_RESOURCE_GROUP:?}"
+. "$(dirname "$0")/given.sh"
+named="$(given "p.get('names', {}).get('storeAccount', '')")"
+[ -n "$named" ] && which="name=='$named'" || which="starts_with(name, 'st') && ends_with(name, 's')"
 account="$(az storage account list --output tsv \
-  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && starts_with(name, 'st') && ends_with(name, 's')].name | [0]")"
+  --query "[?resourceGroup=='$AZURE_RESOURCE_GROUP' && $which].name | [0]")"
 policy() { # <verb> <option>…
   verb="$1"
   shift

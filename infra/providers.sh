@@ -1,34 +1,40 @@
 #!/bin/sh
-# Register the resource providers that an installation and its fleet need, and wait until they are. May be repeated.
-# Needs AZURE_SUBSCRIPTION_ID, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in that subscription alone.
+# Register the resource providers that an installation and its fleet need, side by side, and wait until they are. May be
+# repeated. Needs AZURE_SUBSCRIPTION_ID, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in that subscription alone.
 set -eu
 : "${AZURE_SUBSCRIPTION_ID:?}"
-MESHWARD_SUBSCRIPTION_IDS="${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}"
+fleet="$(echo "${MESHWARD_SUBSCRIPTION_IDS:-$AZURE_SUBSCRIPTION_ID}" | tr , ' ')"
+at_home="App Authorization DurableTask EventGrid Insights KeyVault ManagedIdentity Network OperationalInsights Storage Web"
+of_fleet="ContainerService DataProtection EventGrid Insights KubernetesConfiguration ManagedIdentity Network
+  RecoveryServices ResourceGraph Storage"
 
-state() { # <subscription> <provider>
-  az provider show --subscription "$1" --namespace "Microsoft.$2" --query registrationState --output tsv
-}
-register() { # <subscription> <provider>…: all that are missing at once, then wait for each
-  subscription="$1" missing=""
-  shift
-  for provider in "$@"; do
-    [ "$(state "$subscription" "$provider")" != Registered ] || continue
-    az provider register --subscription "$subscription" --namespace "Microsoft.$provider" --output none \
-      --only-show-errors
-    missing="$missing $provider"
-  done
-  tries=0
-  for provider in $missing; do
-    until [ "$(state "$subscription" "$provider")" = Registered ]; do
-      tries=$((tries + 1))
-      [ "$tries" -lt 90 ] || { echo "Microsoft.$provider isn't registered after 15 minutes" >&2; exit 1; }
-      echo "Azure registers Microsoft.$provider; looking again in 10 s" >&2
-      sleep 10
-    done
+missing() { # lines of <subscription> <provider>; one question for each subscription
+  for each in $(printf '%s\n' "$AZURE_SUBSCRIPTION_ID" $fleet | sort -u); do
+    registered="$(az provider list --subscription "$each" --query "[?registrationState=='Registered'].namespace" --output tsv)"
+    {
+      [ "$each" != "$AZURE_SUBSCRIPTION_ID" ] || printf 'Microsoft.%s\n' $at_home
+      ! echo " $fleet " | grep -Fqi " $each " || printf 'Microsoft.%s\n' $of_fleet
+    } | sort -u | { grep -vixF "$registered" || true; } | sed "s/^/$each /"
   done
 }
-register "$AZURE_SUBSCRIPTION_ID" App Authorization DurableTask Insights KeyVault Network OperationalInsights Web
-for each in $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' '); do
-  register "$each" ContainerService DataProtection EventGrid KubernetesConfiguration ManagedIdentity Network \
-    RecoveryServices ResourceGraph Storage
+
+found="$(missing)"
+[ -n "$found" ] || exit 0
+asked=""
+while read -r subscription provider; do
+  az provider register --subscription "$subscription" --namespace "$provider" --output none --only-show-errors </dev/null &
+  asked="$asked $!"
+done <<LINES
+$found
+LINES
+for each in $asked; do
+  wait "$each"
+done
+
+tries=0
+while found="$(missing)" && [ -n "$found" ]; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 90 ] || { printf 'These are not registered after 15 minutes:\n%s\n' "$found" >&2; exit 1; }
+  printf 'Azure registers these; looking again in 10 s:\n%s\n' "$found" >&2
+  sleep 10
 done

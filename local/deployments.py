@@ -1,21 +1,24 @@
 """Deployments at a subscription's scope, as Resource Manager makes them of templates of literals.
 
 Rules:
-- A template holds literals, with the ids of its resources in `metadata`, and the principals of the identities that
-  they are to have: evaluating templates isn't simulated.
-- What can be checked beforehand is refused beforehand: a provider that isn't registered
-  (MissingSubscriptionRegistration), an event subscription of a function that isn't listed, a metric alert with an
-  action group of another subscription.
-- Resources are made in the template's order up to the first that is refused; what was made stays.
+- A template holds literals, with the ids of its resources in `metadata`, and the ids in Entra of the identities that
+  they are or get: evaluating templates isn't simulated. The name of a deployment belongs to one region.
+- What can be known before is refused before: a provider that isn't registered (MissingSubscriptionRegistration), an
+  event subscription of a function that isn't listed, a metric alert with an action group of another subscription.
+- Resources are made in the template's order up to the first that is refused; what was made stays. The names of outputs
+  come back in camel case.
 - A locked immutability policy takes no PUT, whatever it says. A source has one system topic at most.
-- An event subscription is refused until its topic's identity may write dead letters: roles take effect late.
+- The name of a deleted key vault is taken: the vault can be recovered, and only such a one can.
+- An event subscription is refused until its topic's identity may put dead letters down: roles act late.
 """
 
 import json
+import string
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.arm import Resource, error
+from local.cloud.entra import Principal
 from local.cloud.wire import CloudRequest, Reply, Route
 
 if TYPE_CHECKING:
@@ -33,17 +36,23 @@ class Deployments:
     def __init__(self, world: "World", listed: Callable[[], Collection[str]]) -> None:
         self._world, self._listed = world, listed
         self.made: dict[str, Resource] = {}
-        self._makers: dict[str, _Make] = {
+        self.deleted_vaults: list[Resource] = []
+        self._special: dict[str, _Make] = {
             "immutabilityPolicies": self._policy,
             "roleAssignments": self._assignment,
             "systemTopics": self._system_topic,
+            "userAssignedIdentities": self._identity,
+            "vaults": self._vault,
             "eventSubscriptions": self._event_subscription,
         }
         self.routes = [
             Route("POST", _DEPLOYMENT + "/validate", self._validate),
             Route("PUT", _DEPLOYMENT, self._deploy),
             Route("GET", _DEPLOYMENT, self._get),
+            Route("DELETE", _DEPLOYMENT, self._forget),
+            Route("GET", _DEPLOYMENT.removesuffix("{name}"), self._list),
         ]
+        world.arm.listeners.append(self._gone)
 
     def _validate(self, call: CloudRequest) -> Reply:
         return self._refusal(call) or Reply(body=_body(call))
@@ -52,6 +61,12 @@ class Deployments:
         found = self.made.get(call.params["name"])
         return Reply(body=found) if found else error(404, "DeploymentNotFound", "Deployment could not be found.")
 
+    def _list(self, call: CloudRequest) -> Reply:
+        return Reply(body={"value": [each for each in self.made.values() if each["id"].startswith(call.path)]})
+
+    def _forget(self, call: CloudRequest) -> Reply:
+        return Reply(status=202 if self.made.pop(call.params["name"], None) else 204)
+
     def _deploy(self, call: CloudRequest) -> Reply:
         refused = self._refusal(call)
         if refused:
@@ -59,19 +74,23 @@ class Deployments:
         template, by = _template(call), self._world.entra.caller(call, audience="https://management.azure.com")
         assert by, "the guard lets nobody else through"
         for id, resource in zip(template["metadata"]["ids"], template["resources"], strict=True):
-            principal = template["metadata"].get("principals", {}).get(id)
-            identity = {"identity": {**resource["identity"], "principalId": principal}} if principal else {}
-            refused = self._make(id, {**resource, **identity}, by.object_id)
+            known = template["metadata"]["identities"].get(id, {})
+            where = "identity" if "identity" in resource else "properties"
+            refused = self._make(id, {**resource, where: {**resource.get(where, {}), **known}}, by.object_id)
             if refused:
                 return refused
         self.made[call.params["name"]] = _body(call)
         return Reply(status=201, body=self.made[call.params["name"]])
 
     def _refusal(self, call: CloudRequest) -> Reply | None:
-        resources = _template(call)["resources"]
-        for resource in resources:
+        resources, ids = _template(call)["resources"], _template(call)["metadata"]["ids"]
+        former = self.made.get(call.params["name"], {}).get("location")
+        if former not in (None, _request(call)["location"]):
+            text = f"The deployment '{call.params['name']}' already exists in location '{former}'."
+            return error(409, "InvalidDeploymentLocation", text)
+        for id, resource in zip(ids, resources, strict=True):
             namespace = resource["type"].partition("/")[0]
-            if self._world.providers.states.get((call.params["subscription"].lower(), namespace.lower())):
+            if self._world.providers.states.get((id.split("/")[2].lower(), namespace.lower())):
                 text = f"The subscription is not registered to use namespace '{namespace}'."
                 return error(409, "MissingSubscriptionRegistration", text)
         pointed_at = [_function(r) for r in resources if r["type"].endswith("/eventSubscriptions")]
@@ -80,7 +99,7 @@ class Deployments:
         return error(400, "InvalidRequest", text) if missing else None
 
     def _make(self, id: str, resource: Resource, by: str) -> Reply | None:
-        if make := self._makers.get(resource["type"].rpartition("/")[2]):
+        if make := self._special.get(resource["type"].rpartition("/")[2]):
             return make(id, resource, by)
         if resource["type"] == "Microsoft.Insights/metricAlerts":
             return self._alert(id, resource)
@@ -124,6 +143,33 @@ class Deployments:
             return error(400, "Managed Identity Authorization Error", text)
         return self._store(id, resource)
 
+    def _identity(self, id: str, resource: Resource, _: str) -> Reply | None:
+        known, name = resource["properties"], resource["name"]
+        who = Principal(object_id=known["principalId"], client_id=known["clientId"], name=name)
+        self._world.entra.principals[who.client_id] = who
+        return self._store(id, resource)
+
+    def _vault(self, id: str, resource: Resource, _: str) -> Reply | None:
+        deleted = [each for each in self.deleted_vaults if each["properties"]["vaultId"].lower() == id.lower()]
+        if bool(deleted) != (resource["properties"].get("createMode") == "recover"):
+            text = (
+                "A vault with the same name already exists in deleted state." if deleted else "There is no such vault."
+            )
+            return error(409, "ConflictError", text)
+        self.deleted_vaults = [each for each in self.deleted_vaults if each not in deleted]
+        return self._store(id, resource)
+
+    def _gone(self, id: str, resource: Resource | None) -> None:
+        """What Azure keeps of a resource that is removed, and what Entra doesn't keep."""
+        was = self._world.arm.find(id)
+        if resource or not was:
+            return
+        if was["type"] == "Microsoft.KeyVault/vaults":
+            deleted = {"vaultId": was["id"], "location": was["location"], "purgeProtectionEnabled": True}
+            self.deleted_vaults.append({"name": was["name"], "properties": deleted})
+        if was["type"] == "Microsoft.ManagedIdentity/userAssignedIdentities":
+            self._world.entra.principals.pop(was["properties"]["clientId"], None)
+
     def _alert(self, id: str, resource: Resource) -> Reply | None:
         groups = [each["actionGroupId"] for each in resource["properties"]["actions"]]
         if any(group.split("/")[2] != id.split("/")[2] for group in groups):
@@ -132,17 +178,28 @@ class Deployments:
         return self._store(id, resource)
 
 
+def _request(call: CloudRequest) -> Resource:
+    """A request; az puts the template's text in as it stands, under a name without quotes."""
+    body: Resource = json.loads(call.content.replace(b", template:", b', "template":', 1))
+    return body
+
+
 def _template(call: CloudRequest) -> Resource:
-    """The template of a request; az puts its text in as it stands, under a name without quotes."""
-    body = json.loads(call.content.replace(b", template:", b', "template":', 1))
-    template: Resource = body["properties"]["template"]
+    template: Resource = _request(call)["properties"]["template"]
     return template
 
 
 def _body(call: CloudRequest) -> Resource:
-    outputs = _template(call).get("outputs", {})
+    outputs = {_camel(name): value for name, value in _template(call).get("outputs", {}).items()}
     properties = {"provisioningState": "Succeeded", "outputs": outputs, "mode": "Incremental"}
-    return {"id": call.path, "name": call.params["name"], "properties": properties}
+    location = _request(call)["location"]
+    return {"id": call.path, "name": call.params["name"], "location": location, "properties": properties}
+
+
+def _camel(name: str) -> str:
+    """A name of an output as Resource Manager gives it back: azurE_RESOURCE_GROUP."""
+    run = len(name) - len(name.lstrip(string.ascii_uppercase))
+    return name[: max(run - 1, 1)].lower() + name[max(run - 1, 1) :]
 
 
 def _function(subscription: Resource) -> str:

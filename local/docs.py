@@ -7,13 +7,17 @@ from typing import Any
 
 import msgspec
 
+from local.docs_fidelity import fidelity_page
 from local.docs_reasons import holds_table, reasons_page, refusals_table
 from local.docs_signals import signals_page
+from local.docstrings import meanings
 from local.tables import api_page, checks_table, filled, policy_page, readme, store_page, table
 from shared.domain.knobs import extras
 from shared.domain.policy import Knobs, Policy
+from shared.domain.restores.policy import Probe
 from shared.domain.trust.moves import COMMANDS, MOVES, REFUSALS, TABLE, Move, RotationEvent, phase_without_root
 from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Slot
+from shared.domain.trust.policy import Window
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -25,9 +29,17 @@ def policy_schema() -> str:
     parts = defined["Policy"]["properties"]
     parts["default"] = knobs
     parts["trust_domains"]["additionalProperties"] = parts["clusters"]["additionalProperties"] = knobs
-    for section in (field.type for field in msgspec.structs.fields(Knobs)):
+    sections = [field.type for field in msgspec.structs.fields(Knobs)]
+    for section in (*sections, Probe, Window):
+        _describe(defined[section.__name__]["properties"], section)
+    for section in sections:
         _take_former_names(defined[section.__name__]["properties"], extras(section))
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _describe(properties: dict[str, Any], section: type[msgspec.Struct]) -> None:
+    for field in msgspec.structs.fields(section):
+        properties[field.encode_name]["description"] = meanings(section)[field.name]
 
 
 def _take_former_names(properties: dict[str, Any], known: dict[str, dict[str, Any]]) -> None:
@@ -120,6 +132,7 @@ def _roots(slots: frozenset[Slot]) -> str:
 GENERATED = {
     "../README.md": readme,
     "api.md": api_page,
+    "fidelity.md": fidelity_page,
     "policy.md": policy_page,
     "policy.schema.json": policy_schema,
     "reasons.md": reasons_page,

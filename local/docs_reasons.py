@@ -21,7 +21,7 @@ KINDS: dict[str, frozenset[Reason]] = {
         "refuses (500)": reasons.FaultReason,
         "refuses (401)": reasons.CallerReason,
         "waits": reasons.WaitingReason,
-        "tells": reasons.ToldReason,
+        "informs": reasons.InformingReason,
     }.items()
 }
 SECTIONS = {
@@ -49,7 +49,7 @@ plan and in the census. A message beside it names the resources. What follows fr
 - **declines**: the event starts no flow and becomes a dead letter. A call is answered with 400.
 - **waits**: the step is tried again. If its deadline passes, a rotation is on hold; any other flow ends with
   `DeadlinePassed`. A call is answered with 503.
-- **tells**: nothing stops. The reason explains a state.
+- **informs**: nothing stops. The reason explains a state.
 
 A reason that isn't on this page is a code of Azure or of an API server, cut to 200 characters: `Http` with a status,
 Azure's own code (`RequestDisallowedByPolicy`) or a state (`ConfiguringProtection`). The message quotes the service. The
@@ -83,7 +83,7 @@ def _effect(reason: Reason, texts: Texts) -> str:
     """What follows; a word that tells why a backup is verified tells nothing where it means something else."""
     effects = [effect for effect, kind in KINDS.items() if reason in kind]
     if texts is CHOICE:
-        effects = ["tells"]
+        effects = ["informs"]
     elif reason in CHOICE and len(effects) > 1:
-        effects.remove("tells")
+        effects.remove("informs")
     return ", ".join(_HOLDS.get(effect, effect) if texts is HOLDS else effect for effect in effects)

@@ -6,6 +6,7 @@ Rules:
 - Locking a policy, and extending a locked one, needs its ETag; a locked policy is never shortened.
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,24 +25,44 @@ _DELETED = "/subscriptions/{subscription}/providers/Microsoft.KeyVault/deletedVa
 _SITE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{site}"
 _PLAN = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/serverfarms/{plan}"
 _ACCOUNTS = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts"
+_RESOURCES = "/subscriptions/{subscription}/resources"
+_AUTHORIZATION = "providers/Microsoft.Authorization"
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
+_TOPIC = "Microsoft.EventGrid/topics"
+_TOPICS = f"/subscriptions/{{subscription}}/providers/{_TOPIC}"
+_LOCKS = f"/subscriptions/{{subscription}}/{_AUTHORIZATION}/locks"
+_DEFINITIONS = f"/subscriptions/{{subscription}}/{_AUTHORIZATION}/roleDefinitions"
+_REMOVABLE = (
+    f"/{{scope:path}}/{_AUTHORIZATION}/locks/{{name}}",
+    f"{_DEFINITIONS}/{{name}}",
+    "/{topic:path}/eventSubscriptions/{name}",
+    "/{group:path}/providers/Microsoft.Insights/metricAlerts/{name}",
+    "/{group:path}/providers/Microsoft.Insights/actionGroups/{name}",
+)
 _POLICY = _ACCOUNTS + "/{account}/blobServices/default/containers/{container}/immutabilityPolicies/default"
 
 
 class Rollout:
-    """`functions` are the names and triggers of the app that is uploaded, to `scm`.
+    """`functions` are the names and triggers of the app that is uploaded, to `scm`."""
 
-    `deleted_vaults` keep their names until they are purged or recovered.
-    """
-
-    def __init__(self, world: "World", functions: dict[str, str]) -> None:
-        self.world, self.functions = world, functions
+    def __init__(
+        self, world: "World", functions: dict[str, str], subscriptions: Sequence[str] = (SUBSCRIPTION,)
+    ) -> None:
+        self.world, self.functions, self.subscriptions = world, functions, subscriptions
         self.deployments = Deployments(world, self._listed)
         self.scm = OneDeploy(world.clock)
-        self.deleted_vaults: list[Resource] = []
         self._synced = 0
         routes = [
-            Route("GET", "/subscriptions", lambda _: Reply(body={"value": [_subscription()]})),
-            Route("GET", "/subscriptions/{subscription}", lambda _: Reply(body=_subscription())),
+            Route(
+                "GET",
+                "/subscriptions",
+                lambda _: Reply(body={"value": [_subscription(each) for each in subscriptions]}),
+            ),
+            Route(
+                "GET",
+                "/subscriptions/{subscription}",
+                lambda call: Reply(body=_subscription(call.params["subscription"])),
+            ),
             Route(
                 "GET", "/tenants", lambda _: Reply(body={"value": [{"id": f"/tenants/{TENANT}", "tenantId": TENANT}]})
             ),
@@ -49,8 +70,15 @@ class Rollout:
             Route("GET", _PLAN, self._get),
             Route("GET", _SITE + "/functions", self._list),
             Route("POST", _SITE + "/host/default/sync", self._sync),
-            Route("GET", _ACCOUNTS, world.arm.list_of("Microsoft.Storage/storageAccounts")),
-            Route("GET", _DELETED, lambda _: Reply(body={"value": self.deleted_vaults})),
+            Route("GET", _ACCOUNTS, self._accounts),
+            Route("GET", _DELETED, lambda _: Reply(body={"value": self.deployments.deleted_vaults})),
+            Route("GET", _RESOURCES, self._resources),
+            Route("POST", _SITE + "/stop", lambda _: Reply()),
+            Route("GET", _LOCKS, self._under),
+            Route("GET", _TOPICS, self._under),
+            Route("GET", f"{_GROUP}/providers/{_TOPIC}/{{topic}}/eventSubscriptions", self._subscribed),
+            Route("GET", _DEFINITIONS, self._under),
+            *(Route("DELETE", each, self._delete) for each in _REMOVABLE),
             Route("GET", _POLICY, self._policy),
             Route("POST", _POLICY + "/lock", self._lock),
             Route("POST", _POLICY + "/extend", self._extend),
@@ -99,6 +127,28 @@ class Rollout:
         self._synced = len(self.scm.uploads)
         return Reply(status=204)
 
+    def _accounts(self, call: CloudRequest) -> Reply:
+        return Reply(body={"value": list(self.world.arm.of_type("Microsoft.Storage/storageAccounts", under=call.path))})
+
+    def _resources(self, call: CloudRequest) -> Reply:
+        """Those of a group or of a type, and not what is within them."""
+        wanted = dict(re.findall(r"(\w+) eq '([^']+)'", call.query["$filter"]))
+        group, kind = wanted.get("resourceGroup", "[^/]+"), wanted.get("resourceType", "[^/]+/[^/]+")
+        id = rf"/subscriptions/{call.params['subscription']}/resourcegroups/{group}/providers/{kind}/[^/]+"
+        matching = re.compile(id, re.IGNORECASE).fullmatch
+        return Reply(body={"value": [each for id, each in self.world.arm.resources.items() if matching(id)]})
+
+    def _under(self, call: CloudRequest) -> Reply:
+        scope, _, kind = call.path.rpartition("/providers/")
+        return Reply(body={"value": list(self.world.arm.of_type(kind, under=f"{scope}/"))})
+
+    def _subscribed(self, call: CloudRequest) -> Reply:
+        kind = f"{_TOPIC}/eventSubscriptions"
+        return Reply(body={"value": list(self.world.arm.of_type(kind, under=call.path.rpartition("/")[0]))})
+
+    def _delete(self, call: CloudRequest) -> Reply:
+        return Reply(status=200 if self.world.arm.remove(call.path) else 204)
+
     def _policy(self, call: CloudRequest) -> Reply:
         found = self.world.arm.find(call.path)
         if found is None:
@@ -132,10 +182,10 @@ def _listed_function(functions: str, name: str, trigger: str) -> dict[str, Any]:
     return {"id": f"{functions}/{name}", "name": f"{site}/{name}", "properties": {"name": name, "config": config}}
 
 
-def _subscription() -> Resource:
+def _subscription(id: str) -> Resource:
     return {
-        "id": f"/subscriptions/{SUBSCRIPTION}",
-        "subscriptionId": SUBSCRIPTION,
+        "id": f"/subscriptions/{id}",
+        "subscriptionId": id,
         "tenantId": TENANT,
         "displayName": "Contoso",
         "state": "Enabled",

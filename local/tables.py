@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+import shared.domain
 from functions.routes import ROUTES, ApiRoute, Nothing
+from local.docstrings import meanings
 from shared.domain.documents import Document, Mark
 from shared.domain.knobs import written
 from shared.domain.policy import Knobs
 from shared.domain.restores.rungs import LADDER, Rung
-from shared.domain.store import STORE
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,9 +52,16 @@ def checks_table() -> str:
     return table(head, [_rung(rung) for rung in LADDER])
 
 
+def stored() -> list[Mark]:
+    """Every kind of object that the domain keeps in the store, each declared beside what it is for."""
+    modules = [import_module(found.name) for found in walk_packages(shared.domain.__path__, "shared.domain.")]
+    declared = {id(each): each for module in modules for each in vars(module).values() if isinstance(each, Mark)}
+    return list(declared.values())
+
+
 def store_page() -> str:
     """docs/store.md with all that stands in the store."""
-    rows = sorted((f"`{each.pattern}`", each.says, _made_of(each)) for each in STORE)
+    rows = sorted((f"`{each.pattern}`", each.says, _made_of(each)) for each in stored())
     return filled("docs/store.md", store=table(("path", "what it says", "made of"), rows))
 
 
@@ -94,7 +104,8 @@ def _rung(rung: Rung) -> Sequence[str]:
 def knobs(section: type[msgspec.Struct], head: str = "knob") -> str:
     """The table of a section's knobs, and of what their lists are made of."""
     fields = inspect.type_info(section).fields  # type: ignore[attr-defined]  # a struct's info has them
-    rows = [(f"`{f.encode_name}`", values(f.type), default(f), described(f.type)) for f in fields]
+    said = meanings(section)
+    rows = [(f"`{f.encode_name}`", values(f.type), default(f), f"{said[f.name]}{former(f.type)}") for f in fields]
     below = [(f.encode_name, part) for f in fields if (part := listed(f.type))]
     parts = [f"\nEach of `{name}` has:\n\n{knobs(part)}" for name, part in below]
     return "".join([table((head, "value", "default", "meaning"), rows), *parts])
@@ -136,11 +147,10 @@ def default(field: inspect.Field) -> str:
     return f"`{shown}`"
 
 
-def described(type: Any) -> str:
-    """What the knob means, and its former name."""
+def former(type: Any) -> str:
+    """The former name of a knob, if it has one."""
     extra = getattr(type, "extra", None) or {}
-    former = f" Its former name `{extra['formerly']}` is still taken." if "formerly" in extra else ""
-    return f"{type.extra_json_schema['description']}{former}"
+    return f" Its former name `{extra['formerly']}` is still taken." if "formerly" in extra else ""
 
 
 def plain(type: Any) -> Any:

@@ -16,6 +16,7 @@ pytest.register_assert_rewrite("tests.contracts", "tests.worlds")  # before any 
 from local.cloud.clock import Clock
 from local.cloud.world import World
 from tests.oracle.conformance import JudgeMissing, Oracle, conforms, open_oracle
+from tests.oracle.review import Review
 from tests.worlds.times import START
 
 _LONGEST = (
@@ -29,6 +30,10 @@ _LONGEST = (
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: a flow's test often waits for the app's process, which is another."""
     return (os.process_cpu_count() or 1) + 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Review())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

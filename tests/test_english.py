@@ -6,7 +6,10 @@ docs/deploy.md, CHANGELOG.md and the pages beside the code are left to their rea
 import ast
 import re
 from collections.abc import Iterator
+from io import StringIO
+from itertools import pairwise
 from pathlib import Path
+from tokenize import COMMENT, generate_tokens
 
 import pytest
 
@@ -17,13 +20,15 @@ PAGES = sorted(
 )
 SOURCES = sorted({file for tree in ("functions", "shared") for file in (ROOT / tree).rglob("*.py")})
 MOST_TERMS, MOST_WORDS = 40, 90
+MANY_FIELDS = 5
+_WORD = r"[A-Z]?[a-z]+|[A-Z]+"
 PLAINER = {
     r"anew": "again",
     r"await(s|ed)?": "wait for",
     r"cheap to dear|dear(er)?": "expensive, or how long it takes",
     r"farther": "further, or longer",
     r"forth": "forward",
-    r"hast(e|y|ily)": "swift",
+    r"hast(e|y|ily|ier)": "swift",
     r"homeless": "unschedulable",
     r"in force": "current",
     r"keepers?": "owner",
@@ -38,6 +43,32 @@ PLAINER = {
     r"whoever": "who, a person that",
 }
 """Words of ours that sent readers to the dictionary, and what the field says."""
+RIDDLES = {
+    "goes": "deleted_when, or what it does",
+    "hasty": "swift",
+    "heard": "received",
+    "homeless": "unschedulable",
+    "just": "recently, with the time",
+    "life": "lifetime",
+    "mend": "repair",
+    "mended": "repaired",
+    "mends": "repairs",
+    "mine": "own",
+    "news": "what has changed",
+    "ours": "own",
+    "outer": "world",
+    "place": "isolated, namespace, group",
+    "said": "what was read",
+    "soon": "the time",
+    "strange": "foreign",
+    "strangers": "a pod that the policy doesn't admit",
+    "theirs": "whose",
+    "ties": "what they are",
+    "told": "published, reported",
+    "wanted": "desired, required",
+    "way": "path",
+}
+"""Words of ours in names of variables, functions and classes, and what to say instead."""
 
 
 def terms() -> list[list[str]]:
@@ -103,6 +134,48 @@ def test_a_page_says_it_in_the_words_of_the_field(page: Path) -> None:
     assert dialect(prose(page)) == []
 
 
+def spoken(file: Path) -> str:
+    """What docstrings and comments of a source say."""
+    source = file.read_text()
+    comments = [t.string for t in generate_tokens(StringIO(source).readline) if t.type == COMMENT]
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, documented)]
+    return "\n".join([*comments, *(ast.get_docstring(node) or "" for node in nodes)])
+
+
+def names(source: str) -> set[str]:
+    """What a source names itself: its classes, functions, arguments and variables."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                found.add(node.name)
+            case ast.arg():
+                found.add(node.arg)
+            case ast.Name(ctx=ast.Store()):
+                found.add(node.id)
+    return found
+
+
+def riddles(source: str) -> list[str]:
+    return sorted(name for name in names(source) if RIDDLES.keys() & {w.lower() for w in re.findall(_WORD, name)})
+
+
+def test_docstrings_and_comments_say_it_in_the_words_of_the_field() -> None:
+    assert {named(file): found for file in SOURCES if (found := dialect(spoken(file)))} == {}
+
+
+def test_names_are_words_of_the_field() -> None:
+    assert {named(file): found for file in SOURCES if (found := riddles(file.read_text()))} == {}
+
+
+@pytest.mark.parametrize(
+    "source", ["wanted = 1", "def is_ours(): ...", "class JobNotTold: ...", "f(lambda told: told)", "_OURS: int = 1"]
+)
+def test_a_name_in_our_own_words_is_found(source: str) -> None:
+    assert riddles(source)
+
+
 def test_messages_say_it_in_the_words_of_the_field() -> None:
     found = [(named(file), text) for file in SOURCES for text in messages(file)]
     assert len(found) > 400
@@ -112,3 +185,29 @@ def test_messages_say_it_in_the_words_of_the_field() -> None:
 @pytest.mark.parametrize("text", ["Begin anew with this request", "from cheap to dear", "Correct it, or put it back"])
 def test_words_of_ours_are_noticed(text: str) -> None:
     assert dialect(text)
+
+
+def fields_without_words(source: str) -> list[str]:
+    """Fields of structs and tuples of five or more that have neither a comment, a description nor a docstring."""
+    lines, found = source.splitlines(), []
+    for struct in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)):
+        docstrings = {id(node) for node, after in pairwise(struct.body) if isinstance(after, ast.Expr)}
+        fields = [
+            n for n in struct.body if isinstance(n, ast.AnnAssign) and "ClassVar" not in ast.unparse(n.annotation)
+        ]
+        for field in fields if len(fields) >= MANY_FIELDS else []:
+            written = "\n".join(lines[field.lineno - 1 : field.end_lineno])
+            if not ("  # " in written or "description=" in written or id(field) in docstrings):
+                found.append(f"{struct.name}.{ast.unparse(field.target)}")
+    return found
+
+
+def test_a_struct_of_many_fields_says_what_each_is() -> None:
+    assert {named(file): found for file in SOURCES if (found := fields_without_words(file.read_text()))} == {}
+
+
+def test_a_field_that_says_nothing_of_itself_is_found_in_a_struct_of_many_alone() -> None:
+    few = "class Found(Struct):\n    a: int\n    b: str  # its name\n    c: str\n    'so'\n    d: int\n"
+    assert fields_without_words(few) == []
+    assert fields_without_words(few + "    e: ClassVar[int] = 1\n") == []
+    assert fields_without_words(few + "    e: int = 1  # how many\n") == ["Found.a", "Found.d"]

@@ -161,10 +161,10 @@ def test_no_source_outside_of_tests_is_longer_than_three_hundred_lines() -> None
 def test_a_rollout_from_github_gets_the_settings_of_one_by_hand() -> None:
     read = {
         name
-        for file in ("main", "events")
+        for file in ("main", "roles", "events")
         for name in re.findall(r"readEnvironmentVariable\('(\w+)'", (ROOT / "infra" / f"{file}.bicepparam").read_text())
     }
-    asked = {"AZURE_RESOURCE_GROUP", "FUNCTION_APP", "MESHWARD_SYSTEM_TOPICS"}  # by the scripts, of Azure
+    asked = {"MESHWARD_MADE", "MESHWARD_TOPIC_PRINCIPALS", "MESHWARD_SYSTEM_TOPICS"}  # by the scripts, of Azure
     asked |= {"MESHWARD_EVIDENCE_STATE", "MESHWARD_VAULT_STATE"}
     given = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())["env"]
     assert read - asked <= given.keys()

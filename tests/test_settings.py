@@ -60,7 +60,22 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         Settings.from_env({**COMPLETE, "MESHWARD_TENANT_ID": "t", "MESHWARD_VERIFIER_CLIENT_ID": "v"})
 
 
-@pytest.mark.parametrize("told", [SAMPLE.upper(), f" {SAMPLE} , {SAMPLE}", f"{SAMPLE},"])
+def test_a_scheme_may_be_written_in_any_case() -> None:
+    assert Settings.from_env({**COMPLETE, "MESHWARD_KEY_VAULT_URL": "HTTPS://kv.vault.azure.net"})
+
+
+@pytest.mark.parametrize("told", [SAMPLE.upper(), f" {SAMPLE} , {SAMPLE}", f"{SAMPLE},", f",{SAMPLE},, {SAMPLE}"])
 def test_subscriptions_may_be_written_with_blanks_and_in_any_case(told: str) -> None:
     settings = Settings.from_env({**COMPLETE, "MESHWARD_SUBSCRIPTION_IDS": told})
     assert {each.lower() for each in settings.subscriptions} == {SAMPLE}
+
+
+def test_tags_are_read_as_bicep_writes_them() -> None:
+    assert Settings.from_env(COMPLETE).tags == {}
+    assert Settings.from_env({**COMPLETE, "MESHWARD_TAGS": '{"cost":"a, b"}'}).tags == {"cost": "a, b"}
+
+
+@pytest.mark.parametrize("tags", ["cost=1", '{"cost":', '{"cost":1}', "[]"])
+def test_tags_that_cannot_be_read_are_named(tags: str) -> None:
+    with pytest.raises(PermanentError, match="MESHWARD_TAGS"):
+        Settings.from_env({**COMPLETE, "MESHWARD_TAGS": tags})

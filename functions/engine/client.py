@@ -95,13 +95,10 @@ def with_client[R](app: df.Blueprint) -> Callable[[Callable[..., Awaitable[R]]],
                 connection.close()
 
         parameters = {**signature(function).parameters, "client": Parameter("client", Parameter.KEYWORD_ONLY)}
-        run.__signature__ = signature(function).replace(parameters=_keywords(parameters))  # type: ignore[attr-defined]
+        keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters.values()]
+        run.__signature__ = signature(function).replace(parameters=keywords)  # type: ignore[attr-defined]
         run.__annotations__ = {**function.__annotations__, "client": str}
         run.__name__, run.__doc__ = function.__name__, function.__doc__
         return app.generic_input_binding(arg_name="client", type="durableClient")(run)
 
     return register
-
-
-def _keywords(parameters: dict[str, Parameter]) -> list[Parameter]:
-    return [p.replace(kind=Parameter.KEYWORD_ONLY) for p in parameters.values()]

@@ -1,4 +1,4 @@
-"""Durable Functions as Meshward uses them. No other room imports their library.
+"""Durable Functions as Meshward uses them. No other folder imports their library.
 
 Rules:
 - A step is an activity called until it finishes or its deadline passes. Waiting is a durable timer; no activity sleeps.
@@ -116,7 +116,7 @@ class Runbook:
         begun = self._now()
         until = min(self._until, begun + deadline)
         results: dict[int, Any] = {}
-        times_told = 0
+        retry_afters = 0
         while pending := [i for i in range(len(steps)) if i not in results]:
             outcomes = yield from self._call([steps[i] for i in pending])
             waits: list[tuple[str, TemporaryError]] = []
@@ -130,8 +130,8 @@ class Runbook:
                     case Refused():
                         raise outcome.error
             if waits:
-                times_told = times_told + 1 if any(wait.retry_after is not None for _, wait in waits) else 0
-                yield from self._pause(waits, every, begun, until, times_told)
+                retry_afters = retry_afters + 1 if any(wait.retry_after is not None for _, wait in waits) else 0
+                yield from self._pause(waits, every, begun, until, retry_afters)
         return [results[i] for i in range(len(steps))]
 
     def chains(self, *several: Steps[Any]) -> Steps[list[Any]]:
@@ -218,14 +218,14 @@ class Runbook:
         every: timedelta,
         begun: datetime,
         until: datetime,
-        times_told: int,
+        retry_afters: int,
     ) -> Steps[None]:
         """Wait until it is time to try again; the first of those that wait is shown.
 
-        `times_told` is how often in a row a service has said when that is.
+        `retry_afters` is how often in a row a service has said when that is.
         """
         (step, _), reasons = waits[0], [reason for _, reason in waits]
-        resume_at = next_look(self.instance_id, self._now(), begun, every, reasons, times_told)
+        resume_at = next_look(self.instance_id, self._now(), begun, every, reasons, retry_afters)
         if resume_at > until:
             raise DeadlinePassed(step, reasons[0])
         self.show_waiting(step, reasons)

@@ -11,14 +11,14 @@ from durabletask.client import OrchestrationState
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run stands."""
 
-    instance_id: str
+    instance_id: str  # what the instance of the flow is called
     flow: str  # the orchestrator's name
     status: str  # pending, running, suspended, completed, failed or terminated
     progress: Any  # its custom status
     result: Any  # what it returned
     failure: str | None  # why it failed, None if it hasn't
-    created_at: datetime
-    last_updated_at: datetime
+    created_at: datetime  # UTC
+    last_updated_at: datetime  # UTC
 
     @property
     def is_active(self) -> bool:

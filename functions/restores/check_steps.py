@@ -5,10 +5,10 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from functions.restores.documents import remember, sends
+from functions.restores.documents import add_to_history, sends
 from functions.restores.plan_steps import knobs_of
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.restores.answers import answer_of, check_of, excuse_of, uncalled
+from shared.domain.restores.answers import answer_of, check_of, missing_answer, not_called
 from shared.domain.restores.calls import ANSWERED_WITHIN, calls_of
 from shared.domain.restores.checks import (
     SETTLES_WITHIN,
@@ -55,12 +55,14 @@ async def call_workloads(settled: SettledRestore) -> SettledRestore:
     try:
         pods = await namespaces.call(plan, calls)
     except PermanentError as error:
-        return msgspec.structs.replace(settled, calls=(uncalled(str(error)),))
+        return msgspec.structs.replace(settled, calls=(not_called(str(error)),))
     answers = [(call, answer_of(pods.get((call.namespace, call.name)))) for call in calls]
     waiting = sum(answer is None for _, answer in answers)
     if waiting and services().now() < settled.ready_at + ANSWERED_WITHIN:
         raise NotConverged("Calling", f"{waiting} calls to restored workloads are under way")
-    checks = [check_of(call, answer or excuse_of(pods.get((call.namespace, call.name)))) for call, answer in answers]
+    checks = [
+        check_of(call, answer or missing_answer(pods.get((call.namespace, call.name)))) for call, answer in answers
+    ]
     return msgspec.structs.replace(settled, calls=tuple(checks))
 
 
@@ -69,9 +71,9 @@ async def check_restore(settled: SettledRestore) -> VerificationOutcome:
     """Climb the ladder."""
     plan, job = settled.plan, settled.job
     knobs = await knobs_of(plan.item, plan.trust_domain)
-    arrived = await _arrived(settled, knobs) if job.succeeded else None
-    checks = ladder(plan, job, arrived, settled.calls, knobs)
-    took = (settled.ready_at - job.started).total_seconds() if arrived else None
+    copy = await _read_copy(settled, knobs) if job.succeeded else None
+    checks = ladder(plan, job, copy, settled.calls, knobs)
+    took = (settled.ready_at - job.started).total_seconds() if copy else None
     return VerificationOutcome(checks=tuple(checks), restore_status=job.status, rpo_s=plan.rpo_s, rto_s=took)
 
 
@@ -114,7 +116,7 @@ async def record_verdict(concluded: ConcludedVerification) -> VerificationResult
     await ledger.create(path, VERDICT.encoded(result))
     recorded = await ledger.get(VERDICT, path)
     if plan:
-        await remember(plan, trial_of(plan, recorded))
+        await add_to_history(plan, trial_of(plan, recorded))
     _log_verdict(recorded)
     return recorded
 
@@ -134,7 +136,7 @@ def _log_verdict(result: VerificationResult) -> None:
     )
 
 
-async def _arrived(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
+async def _read_copy(settled: SettledRestore, knobs: VerifyPolicy) -> RestoredCopy:
     plan, copy = settled.plan, await _copy(settled.plan, knobs)
     due = part(await services().ledger.get(MANIFEST, plan.manifest), plan.item, plan.isolated)
     canary_times = {canary: copy.canary_times.get(canary) for canary in plan.item.canaries(knobs.canary, plan.isolated)}

@@ -16,10 +16,10 @@ async def spend_read(id: ResourceId) -> None:
     """Take a token for a read of a vault's jobs, where reads are counted; raises TemporaryError when they are spent."""
     if not counts_reads(id):
         return
-    outer, now = services(), services().now()
+    world, now = services(), services().now()
     folder = reads_folder(id.subscription, now)
-    token = next_token(folder, set(await outer.ledger.list(folder)), now)
-    if not await outer.ledger.create(token, b""):
+    token = next_token(folder, set(await world.ledger.list(folder)), now)
+    if not await world.ledger.create(token, b""):
         raise NotConverged("ReadTaken", "another worker took this read", retry_after=5)
 
 
@@ -39,11 +39,11 @@ async def history_of(id: str) -> History | None:
     return await services().ledger.find(HISTORY, history_path(id))
 
 
-async def remember(plan: RestorePlan, trial: Trial) -> None:
+async def add_to_history(plan: RestorePlan, trial: Trial) -> None:
     """Add a verification to its item's history, once; raises NotConverged where another writer was faster."""
-    outer, path = services(), history_path(plan.item.id)
-    seen = await outer.ledger.read(path)
+    world, path = services(), history_path(plan.item.id)
+    seen = await world.ledger.read(path)
     recorded = HISTORY.decoded(path, seen) if seen else empty_history(plan.item, plan.trust_domain)
-    grown = recorded.with_trial(trial)
-    if grown != recorded and not await outer.ledger.update(path, HISTORY.encoded(grown), seen=seen):
+    updated = recorded.with_trial(trial)
+    if updated != recorded and not await world.ledger.update(path, HISTORY.encoded(updated), seen=seen):
         raise NotConverged("HistoryTaken", "another verification of the item is being recorded", retry_after=5)

@@ -4,7 +4,7 @@ from functions.engine.client import Client
 from functions.engine.logs import log
 from functions.restores.documents import sends
 from shared.domain.errors import MeshwardError
-from shared.domain.restores.lease import LEASE, kept_since, release_path, unreleased, verification_of
+from shared.domain.restores.lease import LEASE, release_path, retained_since, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
 from shared.domain.restores.signals import RestoreClearedAway, RestoreLeftOver
 from shared.wiring import services
@@ -12,8 +12,8 @@ from shared.wiring import services
 
 async def clear(client: Client) -> None:
     """Remove what runs that have ended left behind; one copy that can't be removed doesn't hold up the others."""
-    outer = services()
-    for lease in unreleased(await outer.ledger.list(LEASE.folder(), after=kept_since(outer.now()))):
+    world = services()
+    for lease in unreleased(await world.ledger.list(LEASE.folder(), after=retained_since(world.now()))):
         run = await client.state(f"verify-{verification_of(lease)}")
         if run and run.is_active:
             continue
@@ -27,15 +27,15 @@ async def clear(client: Client) -> None:
 
 async def _cleared(lease: str) -> list[str]:
     """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
-    outer = services()
-    plan = await outer.ledger.get(LEASE, lease)
-    left = await outer.verifier.copies[plan.item.kind].remove(plan)
+    world = services()
+    plan = await world.ledger.get(LEASE, lease)
+    left = await world.verifier.copies[plan.item.kind].remove(plan)
     sent = await sends(plan.name)
-    restores = await outer.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
+    restores = await world.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
     left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
-    if may_show_up(restores, plan.target, sent, outer.now()):
+    if may_show_up(restores, plan.target, sent, world.now()):
         left.append("the restore was sent and its job isn't listed yet")
     if not left:
-        await outer.ledger.create(release_path(lease), b"")
+        await world.ledger.create(release_path(lease), b"")
         log(RestoreClearedAway(lease=lease))
     return left

@@ -1,4 +1,4 @@
-"""The steps that plan a verification: of what, whether at all, by which point, to where. Each looks first."""
+"""The steps that plan a verification: what is restored, from which recovery point, to where, or why it is skipped."""
 
 import azure.durable_functions as df
 import msgspec
@@ -54,28 +54,28 @@ async def find_verdict(verification: Verification) -> EarlierRecords:
 async def describe_source(verification: Verification) -> RestoreSource:
     """The backup as its vault reports it, its item, and where that is restored to."""
     id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
-    outer, job = services(), None
+    world, job = services(), None
     if verification.job_id:
         await spend_read(id)
-        job = require_finished_backup(await outer.verifier.restores[kind_of(id)].job(id))
-        item = await outer.verifier.restores[job.kind].item(job)
+        job = require_finished_backup(await world.verifier.restores[kind_of(id)].job(id))
+        item = await world.verifier.restores[job.kind].item(job)
     else:
-        item = await outer.verifier.restores[kind_of(id)].item_of(verification.item_id)
+        item = await world.verifier.restores[kind_of(id)].item_of(verification.item_id)
     source = RestoreSource(verification=verification, item=item, job=job)
-    return await outer.verifier.copies[item.kind].with_target(source, await outer.policy())
+    return await world.verifier.copies[item.kind].with_target(source, await world.policy())
 
 
 @activity(app)
 async def take_manifest(source: RestoreSource) -> RestoreSource:
     """Write down what the item holds; the first manifest of a verification stays."""
-    outer, name = services(), source.verification.name
-    mine = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
-    if mine:
-        names = (await outer.ledger.get(MANIFEST, mine[0])).names
-        return msgspec.structs.replace(source, names=names, manifest=mine[0])
-    taken = manifest_of(await outer.verifier.copies[source.item.kind].contents(source.item), outer.now())
+    world, name = services(), source.verification.name
+    own = [path for _, path in await manifest_paths(source.item) if path.endswith(f"-{name}.json")]
+    if own:
+        names = (await world.ledger.get(MANIFEST, own[0])).names
+        return msgspec.structs.replace(source, names=names, manifest=own[0])
+    taken = manifest_of(await world.verifier.copies[source.item.kind].contents(source.item), world.now())
     path = manifest_path(source.item.id, name, taken.taken)
-    await outer.ledger.create(path, MANIFEST.encoded(taken))
+    await world.ledger.create(path, MANIFEST.encoded(taken))
     return msgspec.structs.replace(source, names=taken.names, manifest=path)
 
 
@@ -103,13 +103,13 @@ async def record_sampled_out(sampled: SampledOut) -> SampledOut:
 
 
 async def knobs_of(item: Item, trust_domain: str) -> VerifyPolicy:
-    """The policy document's word on the verification of an item."""
+    """The knobs that hold for the verification of an item."""
     policy = await services().policy()
     return policy.at(trust_domain, item.source_id).verify
 
 
 async def _point(source: RestoreSource, history: History, knobs: VerifyPolicy) -> ChosenPoint:
-    """The point that is meant, or an older one where that is drawn."""
+    """The point that is asked for, that of the job, or the latest; an older one if that is drawn."""
     found = await services().verifier.restores[source.item.kind].points(source.item)
     point = choose_point(found, source)
     if source.verification.asked or draw(source.verification.name, "older") >= knobs.older_point_rate:

@@ -44,14 +44,14 @@ async def finish_restore_validation(asked: RestoreOperation) -> RestorePlan:
 @activity(app)
 async def start_restore(plan: RestorePlan) -> RestoreOperation:
     """Send the restore, unless it was sent already; that it is being sent is written down first."""
-    outer, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
+    world, vault, now = services(), services().verifier.restores[plan.item.kind], services().now()
     sent = await sends(plan.name)
     await spend_read(item_id(plan.item.id))
     restores = await vault.restores(plan.item, now - DAY)
     act = next_act(restores, plan.target, sent, now)
     if act != "send":
         return RestoreOperation(plan=plan, job=act.id)
-    if not await outer.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
+    if not await world.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):
         raise NotConverged("RestoreSent", "another worker is sending the restore")
     return RestoreOperation(plan=plan, operation=await vault.send(plan))
 
@@ -71,13 +71,13 @@ async def follow_restore(started: RestoreOperation) -> RestoreJob:
 
     Resource Graph is asked while it runs, since it counts no reads; the vault has the last word.
     """
-    outer, item = services(), started.plan.item
+    world, item = services(), started.plan.item
     id = item_id(item.id)
-    seen = await outer.verifier.inventory.job(vault_of(id), started.job)
+    seen = await world.verifier.inventory.job(vault_of(id), started.job)
     if seen and seen.ended is None:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
     await spend_read(id)
-    job = await outer.verifier.restores[item.kind].restore_job(item, started.job)
+    job = await world.verifier.restores[item.kind].restore_job(item, started.job)
     if job.open:
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
     return job

@@ -36,11 +36,11 @@ async def take_turn(plan: RestorePlan) -> RestorePlan:
 
 
 async def _take(plan: RestorePlan) -> None:
-    ledger, path, mine = services().ledger, turn_path(plan), StagingTurn(lease=lease_path(plan))
+    ledger, path, own = services().ledger, turn_path(plan), StagingTurn(lease=lease_path(plan))
     seen = await ledger.read(path)
     turn = TURN.decoded(path, seen) if seen else None
-    leases = {mine.lease, turn.lease if turn else mine.lease}
+    leases = {own.lease, turn.lease if turn else own.lease}
     released = [gone for gone in map(release_path, leases) if await ledger.read(gone) is not None]
     require_turn(turn, plan, released, services().now())
-    if turn != mine and not await ledger.update(path, TURN.encoded(mine), seen=seen):
+    if turn != own and not await ledger.update(path, TURN.encoded(own), seen=seen):
         raise NotConverged("StagingTaken", "another restore is claiming the scratch group")

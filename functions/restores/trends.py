@@ -4,31 +4,25 @@ import asyncio
 from datetime import timedelta
 
 from functions.engine.documents import unless_broken
-from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, parsed
 from shared.domain.restores.history import HISTORY, History
-from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.trends import Trends, trends
 from shared.wiring import services
 
 CONCURRENT_READS = 32
 
 
-async def shown(source: str, days: int) -> Trends:
+async def read_trends(source: str, days: int) -> Trends:
     """The trends of the last days, of one cluster or account (resource id) or of all."""
-    outer, now = services(), services().now()
+    world, now = services(), services().now()
     only = ResourceId(source) if source else None
-    policy, slots = await outer.policy(), asyncio.Semaphore(CONCURRENT_READS)
+    policy, slots = await world.policy(), asyncio.Semaphore(CONCURRENT_READS)
 
     async def read(path: str) -> History | None:
         async with slots:
-            return await unless_broken(outer.ledger.get(HISTORY, path))
+            return await unless_broken(world.ledger.get(HISTORY, path))
 
-    found = await asyncio.gather(*[read(path) for path in await outer.ledger.list(HISTORY.folder())])
+    found = await asyncio.gather(*[read(path) for path in await world.ledger.list(HISTORY.folder())])
     histories = [h for h in found if h and (only is None or parsed(h.source_id) == only)]
     since = now - timedelta(days=days)
-    return trends([(history, _knobs(policy, history)) for history in histories], since, now)
-
-
-def _knobs(policy: Policy, history: History) -> VerifyPolicy:
-    return policy.at(history.trust_domain, history.source_id).verify
+    return trends([(h, policy.at(h.trust_domain, h.source_id).verify) for h in histories], since, now)

@@ -3,7 +3,7 @@
     jobs that ended ──▶ watch ──▶ Meshward.Backup.Completed ─┐
                       by hand: a job, an item, a point ──────┴─▶ verify_restore (one run per backup job)
 
-    plan      describe the source, take its manifest, draw whether and which recovery point
+    plan      describe the source, take its manifest, draw whether it is verified, and by which recovery point
     restore   wait for a turn at the staging group; isolate the copy; validate the restore; send it once, follow its job
               (the turn for a cluster from the vault tier, validation for whatever is staged)
     check     wait for the workloads, call them, climb the ladder of checks (shared/domain/restores/rungs.py)
@@ -96,15 +96,15 @@ def verify_restore(run: Runbook, verification: Verification) -> Steps[Verificati
         return found
     plan, job, outcome = None, None, VerificationOutcome()
     try:
-        choice = yield from planned(run, verification)
+        choice = yield from plan_restore(run, verification)
         if choice.plan is None:
-            return (yield from passed_over(run, verification, choice))
+            return (yield from skip_backup(run, verification, choice))
         plan = choice.plan
-        job = yield from restored(run, plan)
-        outcome = yield from checked(run, EndedRestore(plan=plan, job=job))
+        job = yield from restore_copy(run, plan)
+        outcome = yield from check_copy(run, EndedRestore(plan=plan, job=job))
     except PermanentError as error:
         outcome = VerificationOutcome(reason=str(error))
-    left_over = (yield from cleaned_up(run, plan, may_run=job is None)) if plan else 0
+    left_over = (yield from remove_copies(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")
     concluded = ConcludedVerification(verification=verification, plan=plan, outcome=outcome, left_over=left_over)
     result = yield from run.step(record_verdict, concluded)
@@ -112,23 +112,23 @@ def verify_restore(run: Runbook, verification: Verification) -> Steps[Verificati
     return result
 
 
-def planned(run: Runbook, verification: Verification) -> Steps[Choice]:
-    """Whether to restore, what, to where, and what it must hold."""
+def plan_restore(run: Runbook, verification: Verification) -> Steps[Choice]:
+    """Plan the restore: whether, what, to where, and what the copy must hold."""
     run.phase("plan", job=verification.job_id, item=verification.item_id)
     source = yield from run.step(describe_source, verification)
     source = yield from run.step(take_manifest, source)
     return (yield from run.step(choose, source))
 
 
-def passed_over(run: Runbook, verification: Verification, choice: Choice) -> Steps[SampledOut]:
+def skip_backup(run: Runbook, verification: Verification, choice: Choice) -> Steps[SampledOut]:
     """Write down that the backup isn't verified, and why."""
     run.phase("done", reason=choice.reason)
     sampled = SampledOut(job_id=verification.job_id, reason=choice.reason, message=choice.message)
     return (yield from run.step(record_sampled_out, sampled))
 
 
-def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
-    """Restore; the job once it has ended."""
+def restore_copy(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
+    """Restore the copy into isolation; the job once it has ended."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     if plan.staging_group:
         yield from run.step(take_turn, plan, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE)
@@ -141,7 +141,7 @@ def restored(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
     return (yield from run.step(follow_restore, started, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE))
 
 
-def checked(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:
+def check_copy(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:
     """Check what was restored."""
     run.phase("check", restore=done.job.status)
     settled = yield from run.step(settle, done)
@@ -149,8 +149,8 @@ def checked(run: Runbook, done: EndedRestore) -> Steps[VerificationOutcome]:
     return (yield from run.step(check_restore, settled))
 
 
-def cleaned_up(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:
-    """How many isolated copies weren't seen gone; those are the janitor's."""
+def remove_copies(run: Runbook, plan: RestorePlan, *, may_run: bool) -> Steps[int]:
+    """Remove the isolated copies; how many were not seen to be gone, which the janitor removes."""
     run.phase("clean up")
     try:
         yield from run.step(clean_up, Cleanup(plan=plan, may_run=may_run))

@@ -16,9 +16,10 @@ from shared.domain.documents import moment
 from shared.domain.errors import MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import BACKUP_COMPLETED
 from shared.domain.restores.items import kind_of
-from shared.domain.restores.signals import JobGone, JobNotTold, NoCopyMade
+from shared.domain.restores.signals import JobGone, JobNotPublished, NoCopyMade
 from shared.domain.restores.verification import ENDED, job_id, vault_of
 from shared.domain.restores.watch import (
+    GRAPH_RETENTION,
     PUBLISHED,
     WATERMARK,
     WatchedJob,
@@ -32,19 +33,24 @@ from shared.wiring import services
 
 async def watch() -> None:
     """Publish an event for each backup job that is news and has none yet."""
-    outer = services()
-    seen = await outer.ledger.read(WATERMARK.path())
-    start = window_start(await unless_broken(_watermark(seen)) if seen else None, outer.now())
-    published = set(await outer.ledger.list(PUBLISHED.folder(), after=published_since(start)))
-    found = await outer.verifier.inventory.jobs(start)
+    world = services()
+    seen = await world.ledger.read(WATERMARK.path())
+    start = window_start(await _watermark(seen), world.now())
+    published = set(await world.ledger.list(PUBLISHED.folder(), after=published_since(start)))
+    found = await world.verifier.inventory.jobs(start)
     if not found:
-        await outer.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
-    jobs = unpublished(filter(_readable, found), published, start, outer.now())
-    if jobs and all([await _published(job) for job in jobs]):
-        await outer.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
+        await world.verifier.clusters.list()  # which refuses whom Resource Graph, without a word, shows nothing
+    jobs = unpublished(filter(_readable, found), published, start, world.now())
+    if jobs and all([await _publish_or_log(job) for job in jobs]):
+        await world.ledger.update(WATERMARK.path(), max(job.when for job in jobs).isoformat().encode(), seen=seen)
 
 
-async def _watermark(seen: bytes) -> datetime:
+async def _watermark(seen: bytes | None) -> datetime | None:
+    """None if there is none yet; if it is broken, as far back as Resource Graph shows jobs, so that none is missed."""
+    return None if seen is None else await unless_broken(_moment(seen)) or services().now() - GRAPH_RETENTION
+
+
+async def _moment(seen: bytes) -> datetime:
     return moment(WATERMARK.path(), seen.decode(errors="replace"))
 
 
@@ -53,12 +59,12 @@ def _readable(job: WatchedJob) -> bool:
     try:
         job_id(job.id)
     except PermanentError as error:
-        log(JobNotTold(job=shown(job.id), reason=error.reason, error=error.message))
+        log(JobNotPublished(job=shown(job.id), reason=error.reason, error=error.message))
         return False
     return True
 
 
-async def _published(job: WatchedJob) -> bool:
+async def _publish_or_log(job: WatchedJob) -> bool:
     """Whether the event went out; one job without an event doesn't hold up the others."""
     try:
         await _publish(job)
@@ -66,21 +72,21 @@ async def _published(job: WatchedJob) -> bool:
         log(JobGone(job=job.id, reason=error.reason, error=error.message))
         await services().ledger.create(job.key, job.id.encode())
     except MeshwardError as error:
-        log(JobNotTold(job=job.id, reason=error.reason, error=error.message))
+        log(JobNotPublished(job=job.id, reason=error.reason, error=error.message))
         return False
     return True
 
 
 async def _publish(job: WatchedJob) -> None:
-    outer, id = services(), job_id(job.id)
+    world, id = services(), job_id(job.id)
     vault = str(vault_of(id))
     await spend_read(id)
-    status = (await outer.verifier.restores[kind_of(id)].job(id)).status
+    status = (await world.verifier.restores[kind_of(id)].job(id)).status
     if (status.lower() in ENDED) is not bool(job.ended):
         return  # it has ended since, or goes on: Resource Graph will show that
     type = event_type(status)
-    await outer.verifier.events.publish(
-        id=f"{id.name}:{status if job.ended else job.news}",
+    await world.verifier.events.publish(
+        id=f"{id.name}:{status if job.ended else job.event_status}",
         type=type,
         source=vault,
         subject=job.id,
@@ -88,5 +94,5 @@ async def _publish(job: WatchedJob) -> None:
         data={"jobId": job.id, "status": status, "vaultId": vault},
     )
     if type != BACKUP_COMPLETED:
-        log(NoCopyMade(job=job.id, status=job.news))
-    await outer.ledger.create(job.key, job.id.encode())
+        log(NoCopyMade(job=job.id, status=job.event_status))
+    await world.ledger.create(job.key, job.id.encode())

@@ -1,7 +1,7 @@
 """Rotations by hand: what is due, what a rotation would do, and an operator's commands to one that runs.
 
-A plan is made from what is there now, for whoever asks, and kept nowhere. To start by a plan is to name its hash, which
-is compared with that of the plan of that moment.
+A plan is made from what is there now, and stored nowhere. To start by a plan is to name its hash, which is compared
+with that of the plan of that moment.
 """
 
 import asyncio

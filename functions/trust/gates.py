@@ -1,6 +1,6 @@
 """What a step does with the verdict of a gate: it ends with a proof, or waits. For every mesh.
 
-What a gate judges differs by mesh, and stands in the mesh's room under shared/domain/trust.
+What a gate judges differs by mesh, and is in the mesh's folder under shared/domain/trust.
 """
 
 from functions.engine.logs import log

@@ -63,7 +63,7 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         certificates, now = await services().rotator.key_vault.certificates(), services().now()
         rotation, root = await find_rotation(expiring.certificate, certificates)
         if starts_unattended(root, certificates, max(now, root.due)):
-            await start(client, rotation, unattended_mode(root))
+            await start(client, rotation, unattended_mode(root), failed=False)
     except AlreadyRotated as done:
         log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
     except MeshwardError as error:
@@ -94,9 +94,15 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
     return await start(client, rotation, mode or unattended_mode(root), completed=True)
 
 
-async def start(client: Client, rotation: Rotation, mode: Mode, *, completed: bool = False) -> str:
-    """Start the rotation unless it runs; again if it failed, with `completed` also if it ended. The instance id."""
+async def start(client: Client, rotation: Rotation, mode: Mode, *, failed: bool = True, completed: bool = False) -> str:
+    """Start the rotation unless it runs; again if it `failed`, or has `completed`. The instance id.
+
+    An event starts none again, as many events would make as many runs that fail; the daily sweep does.
+    """
     state = RotationState(rotation=rotation, mode=mode)
+    if not failed:
+        await client.start_once("rotate_trust_root", rotation.instance_id, state)
+        return rotation.instance_id
     return await client.start_again("rotate_trust_root", rotation.instance_id, state, completed=completed)
 
 
@@ -127,9 +133,9 @@ def rotate_trust_root(run: Runbook, state: RotationState) -> Steps[RotationRecor
     try:
         round = yield from run.step(find_work, state)
         _show(run, round.state)
-        outcomes = yield from _outcomes(run, round)
-        heard = replace(round.state, commands=_commands(inbox.received()))
-        tried = replace(round, state=heard, members=[])  # what came of them is in the outcomes
+        outcomes = yield from _run_members(run, round)
+        with_commands = replace(round.state, commands=_commands(inbox.received()))
+        tried = replace(round, state=with_commands, members=[])  # what came of them is in the outcomes
         state = yield from run.step(judge_round, RoundReport(round=tried, outcomes=outcomes))
         if state.phase in ENDS:
             return (yield from run.step(close_record, EndedRotation(state=state, instance_id=run.instance_id)))
@@ -152,7 +158,7 @@ def _show(run: Runbook, state: RotationState) -> None:
     run.phase(state.phase, members=len(state.proven), **mode, **proven, **held)
 
 
-def _outcomes(run: Runbook, round: Round) -> Steps[list[MemberOutcome]]:
+def _run_members(run: Runbook, round: Round) -> Steps[list[MemberOutcome]]:
     """What came of every member's work; of the fleet's when no member has anything left to do."""
     if round.members:
         return (yield from run.sharded_flows(rotate_members, round.members, f"-r{round.state.rounds}"))

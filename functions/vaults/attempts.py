@@ -1,6 +1,6 @@
 """Requests to Azure Backup that are repeated until they succeed: only their failure shows that a role doesn't act yet.
 
-    repeat_until_clean ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
+    repeat_until_it_succeeds ─▶ attempt, a flow of its own for some tries at a time: start, wait, finish
 
 A role may take half an hour to act. With all tries in its own history, the run that waits for them would read hundreds
 of events again at each of its turns.
@@ -14,14 +14,7 @@ import msgspec
 
 from functions.engine.activities import Activity
 from functions.engine.durable import Runbook, Steps, orchestrator
-from functions.vaults.source_steps import (
-    finish_inquiry,
-    finish_protecting,
-    finish_registration,
-    start_inquiry,
-    start_protecting,
-    start_registration,
-)
+from functions.vaults import source_steps
 from functions.vaults.steps import app, finish_validation, start_validation
 from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.domain.vaults.findings import OperationResult
@@ -34,46 +27,46 @@ _FINISHES: dict[str, tuple[Activity[Any, Any], Activity[Any, OperationResult]]] 
     start.name: (start, finish)
     for start, finish in (
         (start_validation, finish_validation),
-        (start_registration, finish_registration),
-        (start_inquiry, finish_inquiry),
-        (start_protecting, finish_protecting),
+        (source_steps.start_registration, source_steps.finish_registration),
+        (source_steps.start_inquiry, source_steps.finish_inquiry),
+        (source_steps.start_protecting, source_steps.finish_protecting),
     )
 }
 
 
-class Asking(msgspec.Struct, frozen=True, kw_only=True):
+class RepeatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to Azure Backup: the name of the activity that sends it, and what it takes, in JSON's types."""
 
     start: str
     request: dict[str, Any]
 
 
-class Tried(OperationResult, frozen=True, kw_only=True):
+class TryOutcome(OperationResult, frozen=True, kw_only=True):
     """How the last try ended; `refused` if another one would fail too."""
 
     refused: bool = False
 
 
-def repeat_until_clean[In](run: Runbook, start: Activity[In, Any], request: In, refused: str) -> Steps[None]:
+def repeat_until_it_succeeds[In](run: Runbook, start: Activity[In, Any], request: In, refused: str) -> Steps[None]:
     """Repeat the request until it succeeds; raises PermanentError with `refused` and the last failure."""
-    asking = Asking(start=start.name, request=msgspec.to_builtins(request))
-    name = f"-{start.name}-{crc32(msgspec.json.encode(asking)):08x}"
-    tried = Tried()
+    repeated = RepeatedRequest(start=start.name, request=msgspec.to_builtins(request))
+    name = f"-{start.name}-{crc32(msgspec.json.encode(repeated)):08x}"
+    outcome = TryOutcome()
     for number in range(ATTEMPTS):
-        (tried,) = yield from run.flows(attempt, [asking], f"{name}-{number}")
-        if not tried.code:
+        (outcome,) = yield from run.flows(attempt, [repeated], f"{name}-{number}")
+        if not outcome.code:
             return
-        if tried.refused:
+        if outcome.refused:
             break
-        run.show_waiting(start.name, [TemporaryError(service_code(tried.code), tried.message)])
-    raise PermanentError(service_code(tried.code), f"{refused}: {tried.message}")
+        run.show_waiting(start.name, [TemporaryError(service_code(outcome.code), outcome.message)])
+    raise PermanentError(service_code(outcome.code), f"{refused}: {outcome.message}")
 
 
 @orchestrator(app)
-def attempt(run: Runbook, asking: Asking) -> Steps[Tried]:
+def attempt(run: Runbook, repeated: RepeatedRequest) -> Steps[TryOutcome]:
     """A few tries."""
-    start, finish = _FINISHES[asking.start]
-    request, result = msgspec.convert(asking.request, start.request), OperationResult()
+    start, finish = _FINISHES[repeated.start]
+    request, result = msgspec.convert(repeated.request, start.request), OperationResult()
     run.phase(start.name)
     try:
         for _ in range(TRIES):
@@ -84,5 +77,5 @@ def attempt(run: Runbook, asking: Asking) -> Steps[Tried]:
             if not result.code:
                 break
     except PermanentError as error:
-        return Tried(code=error.reason, message=error.message, refused=True)
-    return Tried(code=result.code, message=result.message)
+        return TryOutcome(code=error.reason, message=error.message, refused=True)
+    return TryOutcome(code=result.code, message=result.message)

@@ -1,8 +1,8 @@
-"""Backup workloads of a protected cluster in a mesh get an identity, and reach the hosts that they need alone.
+"""Backup workloads of a protected cluster in a mesh get an identity, and may connect to no other hosts than they need.
 
 ensure_identity    a user-assigned identity of the cluster's own
 ensure_federation  Entra takes the tokens of the backup service account for it
-ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and acts by that
+ensure_policies    the mesh lets the backup namespace reach Azure Backup and Entra, and enforces that
 record_binding     the identity map's entry, which says what the identity may ask of Meshward
 
 Once the cluster is gone, its last entry allows nothing (close_binding), and the release deletes the identity.

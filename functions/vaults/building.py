@@ -1,4 +1,4 @@
-"""A vault of a protection, of either service, with all that ties it to what it protects."""
+"""A vault of a protection, of either service, with what lets it protect: its policies and roles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from functions.vaults.attempts import ROLE_PROBE_INTERVAL
 from functions.vaults.steps import ensure_guard, ensure_role, ensure_vault
 from shared.domain.vaults.findings import FoundVault
 from shared.domain.vaults.plan import ProtectionPlan, lacking
-from shared.domain.vaults.protection import Grant, Protection, VaultRequest, VaultService
+from shared.domain.vaults.protection import Grant, Protection, VaultService
 
 
 def build_vault(
@@ -17,13 +17,13 @@ def build_vault(
     plan: ProtectionPlan,
     service: VaultService,
     grants: Callable[[Protection, str], list[Grant]],
-    *ties: tuple[Activity[Any, Any], Any],
+    *steps: tuple[Activity[Any, Any], Any],
 ) -> Steps[FoundVault]:
-    """The vault, then at once its `ties` and the roles that its identity (object id) needs, then its Resource Guard."""
-    request = VaultRequest(protection=plan.protection, service=service)
-    vault: FoundVault = yield from run.step(ensure_vault, request, every=ROLE_PROBE_INTERVAL)
+    """The vault, then at once `steps` and the roles that its identity (object id) needs, then its Resource Guard."""
+    required = plan.protection.requirements(service)
+    vault: FoundVault = yield from run.step(ensure_vault, required, every=ROLE_PROBE_INTERVAL)
     roles = [(ensure_role, role) for role in lacking(plan, grants(plan.protection, vault.principal))]
-    yield from run.steps(*ties, *roles, every=ROLE_PROBE_INTERVAL)
+    yield from run.steps(*steps, *roles, every=ROLE_PROBE_INTERVAL)
     if plan.protection.terms.guard:
-        yield from run.step(ensure_guard, request, every=ROLE_PROBE_INTERVAL)
+        yield from run.step(ensure_guard, required, every=ROLE_PROBE_INTERVAL)
     return vault

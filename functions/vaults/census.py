@@ -21,7 +21,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
 from shared.domain.resource_id import folded
-from shared.domain.restores.watch import SHOWN, WatchedJob
+from shared.domain.restores.watch import GRAPH_RETENTION, WatchedJob
 from shared.domain.vaults.census import (
     CENSUS,
     Census,
@@ -43,15 +43,15 @@ from shared.wiring import services
 
 async def take(client: Client) -> None:
     """Write the day's census, unless it is written already."""
-    outer, now = services(), services().now()
-    if await outer.ledger.read(path(now)) is not None:
+    world, now = services(), services().now()
+    if await world.ledger.read(path(now)) is not None:
         return
-    clusters, policy = await outer.provisioner.clusters.list(), await outer.policy()
+    clusters, policy = await world.provisioner.clusters.list(), await world.policy()
     vaults = await tagged_vaults()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
-    instances = by_cluster(await outer.verifier.inventory.instances())
-    jobs = await outer.verifier.inventory.jobs(now - SHOWN)
-    items = await outer.verifier.inventory.items()
+    instances = by_cluster(await world.verifier.inventory.instances())
+    jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
+    items = await world.verifier.inventory.items()
     standings = []
     for cluster in clusters:
         instance = instances.get(folded(cluster.id))
@@ -61,7 +61,7 @@ async def take(client: Client) -> None:
             standing = await _unprotected(client, cluster, policy, vaults, instance)
         standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
     taken = census(standings, now)
-    await outer.ledger.create(path(now), CENSUS.encoded(taken))
+    await world.ledger.create(path(now), CENSUS.encoded(taken))
     log(CensusTaken(clusters=len(standings), protected=taken.protected))
     if taken.protected < len(standings):
         log(ClustersUnprotected(clusters=len(standings) - taken.protected))

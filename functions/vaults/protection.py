@@ -20,26 +20,13 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
-from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_clean
+from functions.vaults import steps
+from functions.vaults.attempts import ROLE_PROBE_INTERVAL, repeat_until_it_succeeds
 from functions.vaults.bindings import bind_workloads
 from functions.vaults.building import build_vault
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
 from functions.vaults.sources import protect_sources
-from functions.vaults.steps import (
-    POLL_INTERVAL,
-    ExtensionInstallation,
-    Group,
-    app,
-    ensure_endpoint,
-    ensure_extension,
-    ensure_group,
-    ensure_instance,
-    ensure_policy,
-    ensure_role,
-    ensure_storage,
-    ensure_trusted_access,
-    start_validation,
-)
+from functions.vaults.steps import POLL_INTERVAL, ExtensionInstallation, Group, app
 from functions.vaults.tagged import recently_tagged_vaults, tagged_vaults
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
@@ -53,7 +40,7 @@ from shared.domain.vaults.protection import (
     extension_grants,
     is_due,
     protection_of,
-    require_ours,
+    require_in_fleet,
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
@@ -72,12 +59,12 @@ async def on_cluster_event(event: func.EventGridEvent, client: Client) -> None:
         if written is None:
             log(OtherResourceWritten(event_id=event.id))
             return
-        protection = await _protection(written.cluster_id)
+        protection = await _protection(written)
     except MeshwardError as error:
         log_declined(error, event.id)
         raise
     if protection is None:
-        log(ProtectionNotAskedFor(event_id=event.id, cluster=written.cluster_id))
+        log(ProtectionNotAskedFor(event_id=event.id, cluster=written))
     else:
         await client.start_once("protect_cluster", protection.run, ProtectionRequest(protection=protection))
 
@@ -96,7 +83,7 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
 
 
 async def sweep(client: Client) -> None:
-    """Protect every cluster that asks for it, also where that failed before, and mend what has drifted."""
+    """Protect every cluster that asks for it, also where that failed before, and correct what has drifted."""
     policy, vaults = await services().policy(), await tagged_vaults()
     for cluster in await services().provisioner.clusters.list():
         try:
@@ -126,7 +113,7 @@ async def _requested(resource_id: str) -> Protection:
 
 
 async def _protection(resource_id: str) -> Protection | None:
-    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
@@ -156,7 +143,7 @@ def protect_cluster(run: Runbook, request: ProtectionRequest) -> Steps[Protected
     if plan.differences:
         run.phase("build", cluster=protection.cluster, vault=protection.backup_vault, changes=plan.lines)
         groups = [Group(protection=protection, name=name) for name in (protection.group, protection.snapshot_group)]
-        yield from run.steps(*((ensure_group, group) for group in groups), every=ROLE_PROBE_INTERVAL)
+        yield from run.steps(*((steps.ensure_group, group) for group in groups), every=ROLE_PROBE_INTERVAL)
     protected, _ = yield from run.chains(protect_itself(run, plan), protect_sources(run, plan))
     run.phase("protected", cluster=protection.cluster, vault=protection.backup_vault)
     done: Protected = protected
@@ -167,16 +154,16 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
     """Build, prove, protect and bind the cluster itself."""
     protection, redundancy = plan.protection, plan.redundancy
     if plan.changes:
-        ties = ((ensure_policy, protection), (ensure_trusted_access, protection))
-        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *ties)
+        steps_beside = ((steps.ensure_policy, protection), (steps.ensure_trusted_access, protection))
+        vault = build_vault(run, plan, VaultService.BACKUP, vault_grants, *steps_beside)
         _, found = yield from run.chains(build_storage(run, plan), vault)
         redundancy = found.redundancy
     if not plan.instance:
         run.phase("prove", cluster=protection.cluster, vault=protection.backup_vault)
         refused = f"cluster {protection.cluster} can't be protected"
-        yield from repeat_until_clean(run, start_validation, protection, refused)
+        yield from repeat_until_it_succeeds(run, steps.start_validation, protection, refused)
     run.phase("protect", cluster=protection.cluster, vault=protection.backup_vault)
-    instance = plan.standing or (yield from run.step(ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
+    instance = plan.standing or (yield from run.step(steps.ensure_instance, protection, every=ROLE_PROBE_INTERVAL))
     yield from bind_workloads(run, protection)
     return Protected(
         cluster_id=protection.cluster_id,
@@ -192,10 +179,11 @@ def protect_itself(run: Runbook, plan: ProtectionPlan) -> Steps[Protected]:
 def build_storage(run: Runbook, plan: ProtectionPlan) -> Steps[None]:
     """The storage of the backups, and the cluster's extension that writes to it."""
     protection = plan.protection
-    account = yield from run.step(ensure_storage, protection, every=POLL_INTERVAL)  # not to be seen before it is there
+    # What needs the account isn't asked for before the account is there.
+    account = yield from run.step(steps.ensure_storage, protection, every=POLL_INTERVAL)
     if protection.terms.subnet:
-        yield from run.step(ensure_endpoint, protection, every=ROLE_PROBE_INTERVAL)
+        yield from run.step(steps.ensure_endpoint, protection, every=ROLE_PROBE_INTERVAL)
     installation = ExtensionInstallation(protection=protection, blob_url=account.blob_url)
-    extension = yield from run.step(ensure_extension, installation, every=ROLE_PROBE_INTERVAL)
+    extension = yield from run.step(steps.ensure_extension, installation, every=ROLE_PROBE_INTERVAL)
     roles = lacking(plan, extension_grants(protection, extension.principal))
-    yield from run.steps(*((ensure_role, role) for role in roles), every=ROLE_PROBE_INTERVAL)
+    yield from run.steps(*((steps.ensure_role, role) for role in roles), every=ROLE_PROBE_INTERVAL)

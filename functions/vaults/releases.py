@@ -1,10 +1,11 @@
-"""A vault whose cluster is gone is kept for its time, then released: taken apart step by step, nothing purged.
+"""A vault whose cluster is gone is kept for `release_after`, then deleted step by step; nothing is purged.
 
 daily sweep ── kept long enough ──┐
 by hand ───── by the plan's hash ─┴─▶ release_cluster ──▶ take the backup workloads' identity away
                                                           delete backup instances and items (they stay soft-deleted)
                                                           wait until the vaults keep nothing any more
-                                                          delete vaults, endpoint, storage account, snapshots
+                                                          delete the Recovery Services vault, endpoint, storage
+                                                          account, snapshots, then the Backup vault
                                                           write down what was released
 """
 
@@ -25,7 +26,7 @@ from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
 from shared.domain.resource_id import folded, same
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
-from shared.domain.vaults.protection import Protection, require_ours
+from shared.domain.vaults.protection import Protection, require_in_fleet
 from shared.domain.vaults.release import (
     ABSENCE,
     RELEASED,
@@ -92,7 +93,7 @@ async def _release_if_due(client: Client, protection: Protection, listed: Cluste
 
 async def request_plans(resource_id: str) -> list[Release]:
     """The plans of release for all incarnations of the cluster that are gone."""
-    require_ours(cluster_id(resource_id), services().settings.subscriptions)
+    require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
     cluster = await services().provisioner.clusters.get(resource_id)
     plans = []
     for protection in await _protections():
@@ -140,7 +141,7 @@ async def _absence(protection: Protection, cluster: Cluster | None) -> Absence:
 
 async def _remains(protection: Protection) -> Remains:
     provisioner = services().provisioner
-    parts = await parts_now(protection, (*released_parts("before the backups"), *released_parts("after the backups")))
+    parts = await parts_now(protection, released_parts("before the backups", "after the backups", "last"))
     backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
     return Remains(
         parts=tuple(name for name, found in parts.items() if found),
@@ -163,15 +164,15 @@ def release_cluster(run: Runbook, request: ReleaseRequest) -> Steps[Released]:
     run.phase("keep", vault=protection.backup_vault)
     yield from run.step(await_emptiness, protection, every=SOFT_DELETE_CHECK_INTERVAL, deadline=LONGEST_SOFT_DELETE)
     run.phase("delete", vault=protection.backup_vault)
-    yield from delete_parts(run, protection, "after the backups")
+    yield from delete_parts(run, protection, "after the backups", "last")
     released = yield from run.step(record_release, release, every=POLL_INTERVAL)
     run.phase("released", vault=protection.backup_vault)
     return released
 
 
-def delete_parts(run: Runbook, protection: Protection, when: WhenReleased) -> Steps[None]:
+def delete_parts(run: Runbook, protection: Protection, *when: WhenReleased) -> Steps[None]:
     """Delete the parts that go then, one after the other."""
-    for part in released_parts(when):
+    for part in released_parts(*when):
         yield from run.step(delete_part, PartRequest(protection=protection, part=part), every=POLL_INTERVAL)
 
 

@@ -11,7 +11,7 @@ A source that can't be taken holds up no other: in the end the run fails with th
 from itertools import groupby
 
 from functions.engine.durable import Runbook, Steps
-from functions.vaults.attempts import repeat_until_clean
+from functions.vaults.attempts import repeat_until_it_succeeds
 from functions.vaults.building import build_vault
 from functions.vaults.source_steps import ensure_source_policy, start_inquiry, start_protecting, start_registration
 from shared.domain.errors import PermanentError
@@ -40,7 +40,7 @@ def _protect_in_turn(run: Runbook, requests: list[SourceRequest]) -> Steps[None]
     if first.source.in_account:
         vault = first.protection.requirements(VaultService.RECOVERY_SERVICES).label
         refused = f"storage account {name_of(first.source.source_id)} can't be registered with {vault}"
-        yield from repeat_until_clean(run, start_registration, first, refused)
-        yield from repeat_until_clean(run, start_inquiry, first, refused)
+        yield from repeat_until_it_succeeds(run, start_registration, first, refused)
+        yield from repeat_until_it_succeeds(run, start_inquiry, first, refused)
     for request in requests:
-        yield from repeat_until_clean(run, start_protecting, request, f"{request.source.label} isn't protected")
+        yield from repeat_until_it_succeeds(run, start_protecting, request, f"{request.source.label} isn't protected")

@@ -5,13 +5,13 @@ called again; it finishes once it has seen the result, or once the answer to its
 """
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from shared.adapters.backup.vaults import Vaults
 from shared.domain.errors import NotConverged, PermanentError, service_code
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
@@ -35,9 +35,12 @@ from shared.domain.vaults.findings import (
     weaknesses,
 )
 from shared.domain.vaults.parts import PARTS
-from shared.domain.vaults.protection import Grant, Protection, VaultRequest
+from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
 from shared.domain.vaults.signals import RedundancyFellBack
 from shared.wiring import services
+
+if TYPE_CHECKING:
+    from shared.adapters.backup.vaults import Vaults
 
 app = df.Blueprint()
 
@@ -97,39 +100,39 @@ async def ensure_endpoint(protection: Protection) -> Found:
 
 
 @activity(app)
-async def ensure_vault(request: VaultRequest) -> FoundVault:
+async def ensure_vault(required: VaultRequirements) -> FoundVault:
     """A vault, at least as strong as required."""
-    vaults, requirements = services().provisioner.vaults(request.service), request.requirements
-    found = await vaults.vault(request.protection)
+    vaults = services().provisioner.vaults(required.service)
+    found = await vaults.vault(required.protection)
     if found is None:
-        await create(request, vaults)
-    vault = require_strong(requirements, found)
-    if weak := weaknesses(requirements, vault):
-        await vaults.harden_vault(request.protection, at_least(requirements, vault))
-        raise NotConverged("Hardening", f"{requirements.label} is being hardened: {'; '.join(weak)}")
+        await create(required, vaults)
+    vault = require_strong(required, found)
+    if weak := weaknesses(required, vault):
+        await vaults.harden_vault(required.protection, at_least(required, vault))
+        raise NotConverged("Hardening", f"{required.label} is being hardened: {'; '.join(weak)}")
     return vault
 
 
-async def create(request: VaultRequest, vaults: Vaults) -> None:
+async def create(required: VaultRequirements, vaults: "Vaults") -> None:
     """Ask for a vault, with less redundancy only where a region lacks more and the policy document allows it."""
-    requirements, terms = request.requirements, request.requirements.terms
+    protection, terms = required.protection, required.terms
     try:
-        await vaults.create_vault(request.protection, terms.redundancy)
+        await vaults.create_vault(protection, terms.redundancy)
     except PermanentError as error:
         if terms.redundancy_fallback is None or not names_redundancy(error.reason):
             raise
-        log(RedundancyFellBack(vault=requirements.label, redundancy=terms.redundancy_fallback, error=error.message))
-        await vaults.create_vault(request.protection, terms.redundancy_fallback)
+        log(RedundancyFellBack(vault=required.label, redundancy=terms.redundancy_fallback, error=error.message))
+        await vaults.create_vault(protection, terms.redundancy_fallback)
 
 
 @activity(app)
-async def ensure_guard(request: VaultRequest) -> VaultRequest:
+async def ensure_guard(required: VaultRequirements) -> VaultRequirements:
     """The Resource Guard of the policy document watches over a vault."""
-    vaults, requirements = services().provisioner.vaults(request.service), request.requirements
-    vault = require_settled(requirements.label, await vaults.vault(request.protection))
-    if lacks_guard(requirements, vault.guard):
-        await vaults.tie_guard(request.protection)
-    return request
+    vaults = services().provisioner.vaults(required.service)
+    vault = require_settled(required.label, await vaults.vault(required.protection))
+    if lacks_guard(required, vault.guard):
+        await vaults.attach_guard(required.protection)
+    return required
 
 
 @activity(app)
@@ -193,15 +196,15 @@ async def ensure_instance(protection: Protection) -> FoundInstance:
 
 async def request_instance(protection: Protection) -> None:
     """Ask for the backup instance, unless what was asked is under way; raises PermanentError once that has failed."""
-    path, outer = REQUESTED.path(instance=protection.instance), services()
-    backups, seen = outer.provisioner.cluster_backups, await outer.ledger.read(path)
+    path, world = REQUESTED.path(instance=protection.instance), services()
+    backups, seen = world.provisioner.cluster_backups, await world.ledger.read(path)
     last = REQUESTED.decoded(path, seen) if seen is not None else InstanceRequest()
     if not (last.operation and same(last.policy, protection.policy_id)):
         asked = InstanceRequest(policy=protection.policy_id, operation=await backups.put_instance(protection))
-        await outer.ledger.update(path, REQUESTED.encoded(asked), seen=seen)
+        await world.ledger.update(path, REQUESTED.encoded(asked), seen=seen)
         return
     found = await backups.instance_operation(protection, last.operation)
     result = concluded(f"the request for the backup of cluster {protection.cluster}", found) if found else None
-    await outer.ledger.update(path, REQUESTED.encoded(InstanceRequest()), seen=seen)
+    await world.ledger.update(path, REQUESTED.encoded(InstanceRequest()), seen=seen)
     if result and result.code:
         raise PermanentError(service_code(result.code), f"cluster {protection.cluster}: {result.message}")

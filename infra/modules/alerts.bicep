@@ -9,14 +9,17 @@ param insightsName string
 @description('Mail addresses that alerts go to.')
 param mails string[]
 
+@description('Action group that is there, instead of one that is made.')
+param actionGroupId string?
+
 var alerts = any(loadJsonContent('../alerts.json'))
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = {
-  name: 'ag-${place.base}'
+resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = if (actionGroupId == null) {
+  name: place.names.actionGroup
   location: 'global'
   tags: place.tags
   properties: {
@@ -30,7 +33,7 @@ resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = {
 
 resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for alert in alerts: {
-    name: 'alert-${place.base}-${alert.name}'
+    name: '${place.names.alert}-${alert.name}'
     location: place.location
     tags: place.tags
     kind: 'LogAlert'
@@ -55,7 +58,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
           }
         ]
       }
-      actions: { actionGroups: [actions.id] }
+      actions: { actionGroups: [actionGroupId ?? actions.id] }
     }
   }
 ]

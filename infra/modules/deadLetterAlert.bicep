@@ -8,17 +8,22 @@ param topicId string
 @description('Where events go, and who hears of dead letters.')
 param target targetType
 
-var home = subscription().subscriptionId == target.deadLetterSubscription
+@description('Receivers of mail of the installation\'s action group.')
+param mails { name: string, emailAddress: string, useCommonAlertSchema: bool }[]
+
+var home = subscription().subscriptionId == split(target.actionGroupId, '/')[2]
 
 resource actions 'Microsoft.Insights/actionGroups@2023-01-01' = if (!home) {
-  name: 'ag-${target.base}'
+  name: target.names.actionGroup
   location: 'global'
-  properties: { enabled: true, groupShortName: 'meshward', emailReceivers: target.mails }
+  tags: target.tags
+  properties: { enabled: true, groupShortName: 'meshward', emailReceivers: mails }
 }
 
 resource alert 'Microsoft.Insights/metricAlerts@2026-01-01' = {
-  name: 'alert-${target.base}-dead-letters-${last(split(topicId, '/'))}'
+  name: '${target.names.alert}-dead-letters-${last(split(topicId, '/'))}'
   location: 'global'
+  tags: target.tags
   properties: {
     description: 'Events were given up. Look into the container deadletters, mend the cause; the sweeps catch up.'
     severity: 2

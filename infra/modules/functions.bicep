@@ -6,14 +6,11 @@ param place placeType
 @description('The identities of the host and of each duty.')
 param identities identitiesType
 
-@description('The host\'s storage account.')
-param hostAccountName string
+@description('Workspace that gets the host\'s log.')
+param workspaceId string
 
-@description('The Application Insights component.')
-param insightsName string
-
-@description('Where the state of running flows is kept.')
-param durableBackend 'AzureStorage' | 'DurableTaskScheduler'
+@description('The scheduler that keeps the state of running flows; the host\'s storage without one.')
+param schedulerEndpoint string?
 
 @description('Subnet of the functions, if there is one.')
 param subnetId string?
@@ -27,15 +24,15 @@ param scale scaleType
 @description('The app\'s own settings.')
 param settings object
 
-var scheduled = durableBackend == 'AzureStorage'
+var scheduled = schedulerEndpoint == null
   ? {}
   : {
-      DURABLE_TASK_SCHEDULER_CONNECTION_STRING: scheduler!.outputs.connection
+      DURABLE_TASK_SCHEDULER_CONNECTION_STRING: '${schedulerEndpoint};Authentication=ManagedIdentity;ClientID=${identities.host.clientId}'
       AzureFunctionsJobHost__extensions__durableTask__storageProvider__type: 'azureManaged'
       AzureFunctionsJobHost__extensions__durableTask__storageProvider__connectionStringName: 'DURABLE_TASK_SCHEDULER_CONNECTION_STRING'
     }
 var all = union(settings, scheduled, {
-  AzureWebJobsStorage__accountName: hostAccountName
+  AzureWebJobsStorage__accountName: place.names.hostAccount
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: identities.host.clientId
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
@@ -45,7 +42,7 @@ var all = union(settings, scheduled, {
   APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
   // The worker sends its lines itself, with their fields; the host doesn't send them once more.
   PYTHON_ENABLE_OPENTELEMETRY: 'true'
-  MESHWARD_INSTALLATION: place.base
+  MESHWARD_INSTALLATION: place.names.base
   MESHWARD_TENANT_ID: tenant().tenantId
   MESHWARD_ROTATOR_CLIENT_ID: identities.rotator.clientId
   MESHWARD_PROVISIONER_CLIENT_ID: identities.provisioner.clientId
@@ -60,20 +57,16 @@ var callers = [
   }
 ]
 
-module scheduler 'scheduler.bicep' = if (durableBackend == 'DurableTaskScheduler') {
-  params: { place: place, host: identities.host }
-}
-
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: insightsName
+  name: place.names.insights
 }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: hostAccountName
+  name: place.names.hostAccount
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
-  name: 'plan-${place.base}'
+  name: place.names.plan
   location: place.location
   tags: place.tags
   kind: 'functionapp'
@@ -82,7 +75,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-11-01' = {
-  name: 'func-${place.base}' // at most 32 characters: the host's id is cut there
+  name: place.names.functionApp // at most 32 characters: the host's id is cut there
   location: place.location
   tags: union(place.tags, { 'azd-service-name': 'app' })
   kind: 'functionapp,linux'
@@ -128,6 +121,10 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       ipSecurityRestrictions: network.private
         ? concat([{ name: 'events', priority: 100, action: 'Allow', tag: 'ServiceTag', ipAddress: 'AzureEventGrid' }], callers)
         : []
+      // Whoever may call may deploy; Event Grid has nothing to do there.
+      scmIpSecurityRestrictionsUseMain: false
+      scmIpSecurityRestrictionsDefaultAction: network.private ? 'Deny' : 'Allow'
+      scmIpSecurityRestrictions: network.private ? callers : []
       appSettings: map(items(all), setting => { name: setting.key, value: setting.value })
     }
   }
@@ -140,8 +137,8 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   ]
 }
 
-@description('Name of the function app.')
-output name string = app.name
-
-@description('Resource id of the function app.')
-output id string = app.id
+resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'log'
+  scope: app
+  properties: { workspaceId: workspaceId, logs: [{ category: 'FunctionAppLogs', enabled: true }] }
+}

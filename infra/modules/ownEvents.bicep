@@ -1,30 +1,26 @@
 // Subscriptions of our own topic, as subscriptions.json says.
 import { targetType } from 'types.bicep'
 
-@description('Name of the topic.')
-param topicName string
-
 @description('Where events go.')
 param target targetType
 
+@description('Receivers of mail of the installation\'s action group.')
+param mails { name: string, emailAddress: string, useCommonAlertSchema: bool }[]
+
 var table = any(loadJsonContent('../subscriptions.json'))
 
-resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: target.deadLetterAccount
-}
-
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
-  name: topicName
+  name: target.names.topic
 }
 
 module deadLetterAlert 'deadLetterAlert.bicep' = {
-  params: { topicId: topic.id, target: target }
+  params: { topicId: topic.id, target: target, mails: mails }
 }
 
 resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = [
   for each in filter(table.subscriptions, each => each.topic == 'own'): {
     parent: topic
-    name: '${target.base}-${replace(each.function, '_', '-')}'
+    name: '${target.names.base}-${replace(each.function, '_', '-')}'
     properties: {
       eventDeliverySchema: 'CloudEventSchemaV1_0'
       destination: {
@@ -41,7 +37,7 @@ resource subscription 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15'
         identity: { type: 'SystemAssigned' }
         deadLetterDestination: {
           endpointType: 'StorageBlob'
-          properties: { resourceId: account.id, blobContainerName: 'deadletters' }
+          properties: { resourceId: target.deadLetterAccountId, blobContainerName: 'deadletters' }
         }
       }
     }

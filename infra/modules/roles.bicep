@@ -1,77 +1,92 @@
-// What roles.json grants on the resources of this group.
+// What roles.json grants on the resources of this group, the topics' right to put dead letters down, and the lock.
 
-import { identitiesType } from 'types.bicep'
+@description('All names.')
+param names object
 
-@description('The identities, by the names that roles.json uses.')
-param identities identitiesType
+@description('Object ids of the identities, by the names that roles.json uses.')
+param principals object
 
-@description('The host\'s storage account.')
-param hostAccountName string
+@description('Object ids of the topics\' identities. Behind a firewall only a topic\'s own gets through.')
+param deadLetterPrincipals string[]
 
-@description('The storage account of ledger and evidence.')
-param storeAccountName string
+@description('Whether there is a scheduler.')
+param scheduled bool
 
-@description('The key vault of the trust roots.')
-param vaultName string
-
-@description('The event topic.')
-param topicName string
-
-@description('The Application Insights component.')
-param insightsName string
+@description('Whether the store is locked against deletion.')
+param lock bool
 
 var table = any(loadJsonContent('../roles.json'))
 
 resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: hostAccountName
+  name: names.hostAccount
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource letters 'containers' existing = {
+      name: 'deadletters'
+    }
+  }
 }
 
 resource store 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storeAccountName
-}
+  name: names.storeAccount
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
-  name: vaultName
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource ledger 'containers' existing = {
+      name: 'ledger'
+    }
+
+    resource evidence 'containers' existing = {
+      name: 'evidence'
+    }
+  }
 }
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' existing = {
-  name: topicName
+  name: names.topic
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: insightsName
+  name: names.insights
+}
+
+resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' existing = {
+  name: names.scheduler
 }
 
 resource onHostStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'hostStorage'): {
-    name: guid(hostAccount.id, identities[each.identity].principalId, each.role)
+    name: guid(hostAccount.id, principals[each.identity], each.role)
     scope: hostAccount
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
     }
   }
 ]
 
-resource onStore 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for each in filter(table.assignments, each => each.at == 'store'): {
-    name: guid(store.id, identities[each.identity].principalId, each.role)
-    scope: store
+resource onLedger 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for each in filter(table.assignments, each => each.at == 'ledger'): {
+    name: guid(store::blobs::ledger.id, principals[each.identity], each.role)
+    scope: store::blobs::ledger
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
     }
   }
 ]
 
-resource onVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for each in filter(table.assignments, each => each.at == 'keyVault'): {
-    name: guid(vault.id, identities[each.identity].principalId, each.role)
-    scope: vault
+resource onEvidence 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for each in filter(table.assignments, each => each.at == 'evidence'): {
+    name: guid(store::blobs::evidence.id, principals[each.identity], each.role)
+    scope: store::blobs::evidence
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
     }
@@ -80,10 +95,10 @@ resource onVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'eventTopic'): {
-    name: guid(topic.id, identities[each.identity].principalId, each.role)
+    name: guid(topic.id, principals[each.identity], each.role)
     scope: topic
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
     }
@@ -92,12 +107,45 @@ resource onTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'insights'): {
-    name: guid(insights.id, identities[each.identity].principalId, each.role)
+    name: guid(insights.id, principals[each.identity], each.role)
     scope: insights
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
     }
   }
 ]
+
+resource onScheduler 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for each in filter(table.assignments, each => each.at == 'scheduler'): if (scheduled) {
+    name: guid(scheduler.id, principals[each.identity], each.role)
+    scope: scheduler
+    properties: {
+      principalId: principals[each.identity]
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', table.builtIn[each.role])
+    }
+  }
+]
+
+resource onDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principal in deadLetterPrincipals: {
+    name: guid(hostAccount::blobs::letters.id, principal)
+    scope: hostAccount::blobs::letters
+    properties: {
+      principalId: principal
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        table.builtIn['Storage Blob Data Contributor']
+      )
+    }
+  }
+]
+
+resource kept 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
+  name: 'meshward'
+  scope: store
+  properties: { level: 'CanNotDelete', notes: 'The ledger and the evidence of Meshward.' }
+}

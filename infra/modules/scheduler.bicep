@@ -1,19 +1,21 @@
-import { identityType, placeType } from 'types.bicep'
+import { placeType } from 'types.bicep'
 
 @description('Where, with which names and tags.')
 param place placeType
 
-@description('The identity that runs the host.')
-param host identityType
+@description('Whether only a private endpoint reaches the scheduler.')
+param private bool
 
-var durableTaskDataContributor = '0ad04412-c4d5-4796-b79c-f76d14c8d402'
+@description('Workspace that gets its log.')
+param workspaceId string
 
-resource scheduler 'Microsoft.DurableTask/schedulers@2025-11-01' = {
-  name: 'dts-${place.base}'
+resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
+  name: place.names.scheduler
   location: place.location
   tags: place.tags
   properties: {
-    ipAllowlist: ['0.0.0.0/0']
+    ipAllowlist: private ? [] : ['0.0.0.0/0']
+    publicNetworkAccess: private ? 'Disabled' : 'Enabled'
     sku: { name: 'Consumption' }
   }
 
@@ -22,15 +24,11 @@ resource scheduler 'Microsoft.DurableTask/schedulers@2025-11-01' = {
   }
 }
 
-resource contributor 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(scheduler.id, host.principalId, durableTaskDataContributor)
+resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'log'
   scope: scheduler
-  properties: {
-    principalId: host.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', durableTaskDataContributor)
-  }
+  properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'allLogs', enabled: true }] }
 }
 
-@description('How the host finds it; names no key.')
-output connection string = 'Endpoint=${scheduler.properties.endpoint};TaskHub=${scheduler::hub.name};Authentication=ManagedIdentity;ClientID=${host.clientId}'
+@description('Where the host finds its task hub; names no key.')
+output endpoint string = 'Endpoint=${scheduler.properties.endpoint};TaskHub=${scheduler::hub.name}'

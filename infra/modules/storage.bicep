@@ -18,19 +18,36 @@ var properties = {
   allowSharedKeyAccess: false
   defaultToOAuthAuthentication: true
   minimumTlsVersion: 'TLS1_2'
-  publicNetworkAccess: 'Enabled'
   supportsHttpsTrafficOnly: true
-  // Event Grid brings its dead letters as a trusted service; nobody else gets around the private endpoints.
   networkAcls: { bypass: 'AzureServices', defaultAction: private ? 'Deny' : 'Allow' }
 }
 
 resource host 'Microsoft.Storage/storageAccounts@2025-06-01' = {
-  name: 'st${replace(place.base, '-', '')}h'
+  name: place.names.hostAccount
   location: place.location
   tags: place.tags
   kind: 'StorageV2'
   sku: { name: kept.redundancy }
-  properties: properties
+  // Event Grid brings its dead letters as a trusted service; nobody else gets around the private endpoints.
+  properties: union(properties, { publicNetworkAccess: 'Enabled' })
+
+  resource expiry 'managementPolicies' = {
+    name: 'default'
+    properties: {
+      policy: {
+        rules: [
+          {
+            name: 'deadletters'
+            type: 'Lifecycle'
+            definition: {
+              filters: { blobTypes: ['blockBlob'], prefixMatch: ['deadletters/'] }
+              actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: 90 } } }
+            }
+          }
+        ]
+      }
+    }
+  }
 
   resource blobs 'blobServices' = {
     name: 'default'
@@ -49,12 +66,12 @@ resource host 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 }
 
 resource store 'Microsoft.Storage/storageAccounts@2025-06-01' = {
-  name: 'st${replace(place.base, '-', '')}s'
+  name: place.names.storeAccount
   location: place.location
   tags: place.tags
   kind: 'StorageV2'
   sku: { name: kept.redundancy }
-  properties: properties
+  properties: union(properties, { publicNetworkAccess: private ? 'Disabled' : 'Enabled' })
 
   resource blobs 'blobServices' = {
     name: 'default'
@@ -93,18 +110,3 @@ resource storeAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' =
   scope: store::blobs
   properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }] }
 }
-
-@description('Resource id of the host\'s account.')
-output hostAccountId string = host.id
-
-@description('Name of the host\'s account.')
-output hostAccountName string = host.name
-
-@description('Resource id of the account of ledger and evidence.')
-output storeAccountId string = store.id
-
-@description('Name of the account of ledger and evidence.')
-output storeAccountName string = store.name
-
-@description('The store, as the app is told of it.')
-output storeUrl string = 'az://${store.name}/${store::blobs::ledger.name}'

@@ -1,10 +1,8 @@
 // A subscription of the fleet: our own roles, and what roles.json grants there.
 targetScope = 'subscription'
 
-import { identitiesType } from 'types.bicep'
-
-@description('The identities, by the names that roles.json uses.')
-param identities identitiesType
+@description('Object ids of the identities, by the names that roles.json uses.')
+param principals object
 
 var table = any(loadJsonContent('../roles.json'))
 var write = 'Microsoft.Authorization/roleAssignments/write'
@@ -30,9 +28,9 @@ resource custom 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in filter(table.assignments, each => each.at == 'subscription'): {
-    name: guid(subscription().id, identities[each.identity].principalId, each.role)
+    name: guid(subscription().id, principals[each.identity], each.role)
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',

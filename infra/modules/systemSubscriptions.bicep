@@ -10,22 +10,23 @@ param kind string
 @description('Where events go.')
 param target targetType
 
+@description('Receivers of mail of the installation\'s action group.')
+param mails { name: string, emailAddress: string, useCommonAlertSchema: bool }[]
+
 var table = any(loadJsonContent('../subscriptions.json'))
-var account = resourceId(
-  target.deadLetterSubscription,
-  target.deadLetterGroup,
-  'Microsoft.Storage/storageAccounts',
-  target.deadLetterAccount
-)
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: topicName
 }
 
+module deadLetterAlert 'deadLetterAlert.bicep' = {
+  params: { topicId: topic.id, target: target, mails: mails }
+}
+
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   for each in filter(table.subscriptions, each => each.topic == kind): {
     parent: topic
-    name: '${target.base}-${replace(each.function, '_', '-')}'
+    name: '${target.names.base}-${replace(each.function, '_', '-')}'
     properties: {
       eventDeliverySchema: 'CloudEventSchemaV1_0'
       destination: {
@@ -42,7 +43,7 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
         identity: { type: 'SystemAssigned' }
         deadLetterDestination: {
           endpointType: 'StorageBlob'
-          properties: { resourceId: account, blobContainerName: 'deadletters' }
+          properties: { resourceId: target.deadLetterAccountId, blobContainerName: 'deadletters' }
         }
       }
     }

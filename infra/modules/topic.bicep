@@ -6,11 +6,11 @@ param place placeType
 @description('Whether only a private endpoint reaches the topic.')
 param private bool
 
-@description('The account that keeps dead letters.')
-param deadLetterAccount string
+@description('Workspace that gets the log of what couldn\'t be published or delivered.')
+param workspaceId string
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
-  name: 'evgt-${place.base}'
+  name: place.names.topic
   location: place.location
   tags: place.tags
   identity: { type: 'SystemAssigned' }
@@ -22,16 +22,14 @@ resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   }
 }
 
-// Here and not beside the event subscriptions: Event Grid looks whether it acts, and roles act late.
-module deadLetters 'deadLetters.bicep' = {
-  params: { accountName: deadLetterAccount, principalId: topic.identity.principalId }
+resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'log'
+  scope: topic
+  properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'allLogs', enabled: true }] }
 }
-
-@description('Name of the topic.')
-output name string = topic.name
-
-@description('Resource id of the topic.')
-output id string = topic.id
 
 @description('Where events are published.')
 output url string = topic.properties.endpoint
+
+@description('Object id of the topic\'s identity, which puts dead letters down.')
+output principalId string = topic.identity.principalId

@@ -54,14 +54,113 @@ type keptType = {
 @export()
 @description('Public or private.')
 type networkType = {
-  @description('Whether storage, key vault and topic are reached through private endpoints.')
+  @description('Whether storage, key vault, topic and scheduler are reached through private endpoints, and the app and its deployment site by named callers alone.')
   private: bool
 
-  @description('Address space of the virtual network: at least /24.')
+  @description('Address space of the virtual network that is made: at least /24.')
   addressPrefix: string?
 
-  @description('Address ranges that may call the HTTP routes when private; Event Grid always may.')
+  @description('Subnets that are there, by id, instead of ones that are made: one delegated to Microsoft.App/environments, and one for endpoints.')
+  subnets: { functions: string, endpoints: string }?
+
+  @description('Private DNS zones that are there and linked to the network, by id, instead of ones that are made.')
+  zones: { blob: string, queue: string, table: string, vault: string, topic: string, scheduler: string? }?
+
+  @description('Whether a policy puts the endpoints into zones: none are made or named then.')
+  zonesByPolicy: bool?
+
+  @description('Whether a NAT gateway gives the app one address, for API servers that take calls from named addresses alone. Not for subnets that are there.')
+  natGateway: bool?
+
+  @description('Address ranges that may call the HTTP routes, and deploy, when private; Event Grid may always bring events.')
   callers: string[]?
+}
+
+@export()
+@description('What is there already and is used instead of being made, by resource id.')
+type reuseType = {
+  @description('Log Analytics workspace.')
+  workspaceId: string?
+
+  @description('Action group that alerts go to.')
+  actionGroupId: string?
+
+  @description('Key vault of the trust roots, with RBAC and purge protection. Its owner brings its network, lock and diagnostic settings.')
+  keyVaultId: string?
+
+  @description('System topic of that key vault, if it has one already: there can be only one.')
+  keyVaultTopicId: string?
+}
+
+@export()
+@description('Names of what is made; modules/names.bicep has the default of each.')
+type namesType = {
+  @description('Resource group of the installation.')
+  resourceGroup: string?
+
+  @description('Resource group of the system topic, in each subscription of the fleet.')
+  eventsGroup: string?
+
+  @description('Managed identities; the duty follows.')
+  identity: string?
+
+  @description('Log Analytics workspace.')
+  workspace: string?
+
+  @description('Application Insights.')
+  insights: string?
+
+  @description('Action group.')
+  actionGroup: string?
+
+  @description('Alerts; what they tell of follows.')
+  alert: string?
+
+  @description('Storage account of the host.')
+  @minLength(3)
+  @maxLength(24)
+  hostAccount: string?
+
+  @description('Storage account of ledger and evidence.')
+  @minLength(3)
+  @maxLength(24)
+  storeAccount: string?
+
+  @description('Key vault.')
+  @minLength(3)
+  @maxLength(24)
+  vault: string?
+
+  @description('Event topic.')
+  topic: string?
+
+  @description('System topics; what they tell of follows.')
+  systemTopic: string?
+
+  @description('Virtual network.')
+  network: string?
+
+  @description('Network security group.')
+  securityGroup: string?
+
+  @description('NAT gateway.')
+  natGateway: string?
+
+  @description('Public address of the NAT gateway.')
+  publicAddress: string?
+
+  @description('Private endpoints; what they lead to follows.')
+  endpoint: string?
+
+  @description('Plan of the function app.')
+  plan: string?
+
+  @description('Function app. The host\'s id is cut after 32 characters.')
+  @maxLength(32)
+  functionApp: string?
+
+  @description('Durable Task Scheduler.')
+  scheduler: string?
 }
 
 @export()
@@ -72,16 +171,13 @@ type identityType = {
 
   @description('Client id.')
   clientId: string
-
-  @description('Object id.')
-  principalId: string
 }
 
 @export()
-@description('Where resources are made, what their names end in, and their tags.')
+@description('Where resources are made, their names, and their tags.')
 type placeType = {
-  @description('Base of names.')
-  base: string
+  @description('All names, and base: the installation\'s own, which others end in.')
+  names: object
 
   @description('Region.')
   location: string
@@ -107,26 +203,45 @@ type identitiesType = {
 }
 
 @export()
+@description('What main.bicep has made, for roles.bicep and events.bicep: its output MESHWARD_MADE.')
+type madeType = {
+  @description('All names.')
+  names: object
+
+  @description('Tags.')
+  tags: object
+
+  @description('Object ids of the identities: by duty, and of the topics that tell of certificates and of backups.')
+  principals: object
+
+  @description('Resource id of the key vault.')
+  keyVaultId: string
+
+  @description('Resource id of its system topic.')
+  keyVaultTopicId: string
+
+  @description('Resource id of the action group.')
+  actionGroupId: string
+
+  @description('Whether a scheduler keeps the state of flows.')
+  scheduled: bool
+}
+
+@export()
 @description('Where events go.')
 type targetType = {
-  @description('Base of the installation\'s names; others may have subscribed to the same topic.')
-  base: string
+  @description('All names of the installation; others may have subscribed to the same topic.')
+  names: object
+
+  @description('Tags.')
+  tags: object
 
   @description('Resource id of the function app.')
   functionAppId: string
 
-  @description('Subscription of the account that keeps dead letters.')
-  deadLetterSubscription: string
-
-  @description('Its resource group.')
-  deadLetterGroup: string
-
-  @description('Its name.')
-  deadLetterAccount: string
+  @description('Resource id of the account that keeps dead letters.')
+  deadLetterAccountId: string
 
   @description('Resource id of the action group that hears of dead letters.')
   actionGroupId: string
-
-  @description('Its receivers of mail.')
-  mails: { name: string, emailAddress: string, useCommonAlertSchema: bool }[]
 }

@@ -13,7 +13,7 @@ param recover bool
 param workspaceId string
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
-  name: take('kv-${place.base}', 24)
+  name: place.names.vault
   location: place.location
   tags: place.tags
   properties: {
@@ -34,12 +34,3 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: vault
   properties: { workspaceId: workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }] }
 }
-
-@description('Name of the vault.')
-output name string = vault.name
-
-@description('Resource id of the vault.')
-output id string = vault.id
-
-@description('Where the vault is.')
-output url string = vault.properties.vaultUri

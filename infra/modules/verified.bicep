@@ -1,7 +1,5 @@
 // What roles.json grants on something whose backups are verified, or that restores go to, in this group.
 
-import { identitiesType } from 'types.bicep'
-
 @description('What it is, as roles.json calls it.')
 @allowed(['shareAccount', 'machineGroup', 'scratchGroup'])
 param kind string
@@ -9,8 +7,8 @@ param kind string
 @description('Name of the account, or of this group.')
 param name string
 
-@description('The identities, by the names that roles.json uses.')
-param identities identitiesType
+@description('Object ids of the identities, by the names that roles.json uses.')
+param principals object
 
 var table = any(loadJsonContent('../roles.json'))
 var onGroups = {
@@ -26,10 +24,10 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
 
 resource onAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in onAccounts: if (kind == 'shareAccount') {
-    name: guid(account.id, identities[each.identity].principalId, each.role)
+    name: guid(account.id, principals[each.identity], each.role)
     scope: account
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',
@@ -41,9 +39,9 @@ resource onAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 
 resource onGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for each in onGroups[kind]: {
-    name: guid(resourceGroup().id, identities[each.identity].principalId, each.role)
+    name: guid(resourceGroup().id, principals[each.identity], each.role)
     properties: {
-      principalId: identities[each.identity].principalId
+      principalId: principals[each.identity]
       principalType: 'ServicePrincipal'
       roleDefinitionId: subscriptionResourceId(
         'Microsoft.Authorization/roleDefinitions',

@@ -152,8 +152,14 @@ class Entra:
         )
 
     def _configuration(self, call: CloudRequest) -> Reply:
-        keys = f"{self._wire.url}/{call.params['tenant']}/discovery/v2.0/keys"
-        return Reply(body={"issuer": self.issuer, "jwks_uri": keys, "id_token_signing_alg_values_supported": ["RS256"]})
+        tenant = f"{self._wire.url}/{call.params['tenant']}"
+        endpoints = {
+            "authorization_endpoint": f"{tenant}/oauth2/v2.0/authorize",
+            "device_authorization_endpoint": f"{tenant}/oauth2/v2.0/devicecode",
+            "token_endpoint": f"{tenant}/oauth2/v2.0/token",
+            "jwks_uri": f"{tenant}/discovery/v2.0/keys",
+        }
+        return Reply(body={"issuer": self.issuer, "id_token_signing_alg_values_supported": ["RS256"], **endpoints})
 
     def _keys(self, _call: CloudRequest) -> Reply:
         jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key()))

@@ -30,8 +30,23 @@ class Graph:
             Route("PATCH", one, self._update),
             Route("GET", f"{one}/appRoleAssignedTo", self._assigned),
             Route("POST", f"{one}/appRoleAssignedTo", self._assign),
+            Route("DELETE", one, self._delete),
+            Route("POST", f"{_ROOT}/directoryObjects/getByIds", self._known),
         ]
         wire.mount(routes, guard=self._guard)
+
+    def registered(self, resource: str) -> tuple[Object | None, Object | None]:
+        """The application that is known by an app id or an identifier URI, and its service principal."""
+        known = self.objects["applications"].values()
+        app = next((each for each in known if resource in (each["appId"], *each.get("identifierUris", []))), None)
+        services = self.objects["serviceprincipals"].values()
+        return app, next((each for each in services if app and each["appId"] == app["appId"]), None)
+
+    def roles(self, service: Object, principal_id: str) -> list[str]:
+        """The values of a service's app roles that are assigned to somebody, by object id."""
+        assigned = [each for each in self.objects["assigned"].values() if each["resourceId"] == service["id"]]
+        held = {each["appRoleId"] for each in assigned if each["principalId"] == principal_id}
+        return [role["value"] for role in service["appRoles"] if role["id"] in held]
 
     def _guard(self, call: CloudRequest) -> Reply | None:
         audience = f"{self._wire.url}/graph"
@@ -80,6 +95,17 @@ class Graph:
             if principal["appId"] == found["appId"] and "appRoles" in call.body:
                 principal["appRoles"] = call.body["appRoles"]
         return Reply(status=204)
+
+    def _delete(self, call: CloudRequest) -> Reply:
+        removed = self.objects[call.params["collection"].lower()].pop(call.params["id"], {})
+        principals = self.objects["serviceprincipals"]
+        for id in [id for id, each in principals.items() if each["appId"] == removed.get("appId")]:
+            del principals[id]
+        return Reply(status=204)
+
+    def _known(self, call: CloudRequest) -> Reply:
+        known = {each.object_id for each in self._entra.principals.values()}
+        return Reply(body={"value": [{"id": id} for id in call.body["ids"] if id in known]})
 
     def _assigned(self, call: CloudRequest) -> Reply:
         here = [each for each in self.objects["assigned"].values() if each["resourceId"] == call.params["id"]]

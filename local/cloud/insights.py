@@ -3,6 +3,8 @@
 Rules:
 - Only Entra tokens are taken (DisableLocalAuth), of principals that may publish: Monitoring Metrics Publisher.
 - `traces` has a row for each line, with its fields as text in customDimensions; `customMetrics` one for each value.
+- A span of kind server or consumer is a row of `requests`, any other one of `dependencies`, of type InProc if it is
+  internal. A query begins with a table, or with a union of some.
 """
 
 import asyncio
@@ -21,10 +23,12 @@ from local.cloud.wire import CloudRequest, Reply, Route, Wire
 WRITE = "Microsoft.Insights/Telemetry/Write"
 Row = dict[str, Any]
 _SHARED = {"timestamp": "datetime", "customDimensions": "dynamic"}
+_SPAN = {"success": "bool", "name": "string", "resultCode": "string", "itemType": "string"}
 _COLUMNS = {
     "traces": {**_SHARED, "message": "string", "severityLevel": "number", "operation_Id": "string"},
     "custommetrics": {**_SHARED, "name": "string", "value": "number"},
-    "requests": {**_SHARED, "success": "bool", "name": "string"},
+    "requests": {**_SHARED, **_SPAN},
+    "dependencies": {**_SHARED, **_SPAN, "type": "string"},
 }
 
 
@@ -52,9 +56,11 @@ class Insights:
 
     def query(self, text: str) -> list[Row]:
         """The rows that a query finds; raises InvalidQuery for one that it doesn't understand."""
-        table = text.split("|", maxsplit=1)[0].strip().lower()
-        asked = kusto.parse(text, _COLUMNS[table], self._clock.now())
-        return asked.run(list(self.tables[table]))
+        source, bar, stages = text.partition("|")
+        tables = [name.strip().lower() for name in source.removeprefix("union ").split(",")]
+        columns = {name: kind for table in tables for name, kind in _COLUMNS[table].items()}
+        asked = kusto.parse(f"{tables[0]} {bar} {stages}", columns, self._clock.now())
+        return asked.run([row for table in tables for row in self.tables[table]])
 
     async def found(self, text: str, patience: float = 60.0) -> list[Row]:
         """The rows of a query once there are some: telemetry comes in real time, for which this waits some seconds."""

@@ -106,6 +106,11 @@ class FunctionsHost:
         """
         self._worker.hook = hook
 
+    @property
+    def inputs(self) -> dict[str, Value]:
+        """The inputs, by their names, of the delivery that the hook is called for."""
+        return self._worker.inputs
+
     def kill_worker(self) -> None:
         """SIGKILL the worker now; the host starts another and sends again what was durable."""
         self._worker.kill()

@@ -79,7 +79,10 @@ async def started(channel: socket.socket, folder: Path, environ: dict[str, str],
 
 
 class WorkerProcess:
-    """`hook` is called with the function's name before and after each delivery; True means: lose this answer."""
+    """`hook` is called with the function's name before and after each delivery; True means: lose this answer.
+
+    `inputs` are those of the delivery that the hook is called for.
+    """
 
     def __init__(
         self, folder: Path, environ: dict[str, str], clock: Clock, log: Callable[[str], None], launch: Launch
@@ -95,6 +98,7 @@ class WorkerProcess:
         self._watch: asyncio.Task[Any] | None = None
         self._logs: asyncio.Task[None] | None = None
         self.hook: Hook | None = None
+        self.inputs: dict[str, Value] = {}
 
     @property
     def pid(self) -> int:
@@ -151,14 +155,18 @@ class WorkerProcess:
         await self._ready.wait()
         if self._failure:
             raise self._failure
-        lost = self.hook(function.name, "before") if self.hook else None
+        lost = self._struck(function, inputs, "before")
         if lost or not self._ready.is_set():
             return None
         done = await self._send(
             Invoke(number=next(self._numbers), function_id=function.id, inputs=inputs, metadata=metadata)
         )
-        lost = self.hook(function.name, "after") if self.hook and done else None
+        lost = self._struck(function, inputs, "after") if done else None
         return None if lost or not self._ready.is_set() else done
+
+    def _struck(self, function: Function, inputs: dict[str, Value], moment: Moment) -> bool | None:
+        self.inputs = inputs
+        return self.hook(function.name, moment) if self.hook else None
 
     async def _send(self, invoke: Invoke) -> InvocationResult | None:
         assert self._writer is not None

@@ -19,18 +19,18 @@ CLUSTERS = "Microsoft.ContainerService/managedClusters"
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster's facts; None or empty where the resource manager doesn't say."""
 
-    id: str
-    name: str
-    resource_group: str
-    subscription_id: str
-    location: str
-    tags: dict[str, str]
-    provisioning_state: str = ""
-    power_state: str = ""
+    id: str  # resource id
+    name: str  # of the resource
+    resource_group: str  # name
+    subscription_id: str  # GUID
+    location: str  # Azure region
+    tags: dict[str, str]  # as Azure spells them
+    provisioning_state: str = ""  # Azure's word, such as Succeeded
+    power_state: str = ""  # Running or Stopped
     principal_id: str | None = None  # object id of the control plane's identity; the first one, if user-assigned
     oidc_issuer: str | None = None  # URL that issues its service account tokens
-    node_resource_group: str | None = None
-    incarnation: Incarnation = Incarnation()
+    node_resource_group: str | None = None  # name of the group that AKS made for its nodes
+    incarnation: Incarnation = Incarnation()  # what tells it from others of the same id
 
     @property
     def mesh(self) -> str:

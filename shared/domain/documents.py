@@ -1,4 +1,4 @@
-"""The kinds of objects in the store. Each room of the domain declares its own; `store` lists them all."""
+"""The kinds of objects in the store. Each folder of the domain declares its own; docs/store.md lists them all."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,11 +48,14 @@ class Document[T](Mark):
 
 
 def moment(path: str, text: str) -> datetime:
-    """The time that the object at this path has in its name or holds (ISO 8601); raises Unreadable."""
+    """The time that the object at this path has in its name or holds (ISO 8601, with its zone); raises Unreadable."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise broken(path, error) from error
+    if found.tzinfo is None:
+        raise broken(path, ValueError(f"{text} has no time zone"))
+    return found
 
 
 def broken(path: str, error: Exception) -> Unreadable:

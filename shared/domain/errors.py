@@ -13,16 +13,8 @@ MeshwardError
 
 from collections.abc import Sequence
 
-from shared.domain.reasons import (
-    ConflictReason,
-    DeclinedReason,
-    FaultReason,
-    NotFoundReason,
-    Reason,
-    RefusedReason,
-    ServiceCode,
-    WaitingReason,
-)
+from shared.domain import reasons
+from shared.domain.reasons import Reason, ServiceCode
 
 _LONGEST_QUOTE = 200
 
@@ -39,42 +31,42 @@ class MeshwardError(Exception):
 class PermanentError(MeshwardError):
     """Trying again won't help."""
 
-    def __init__(self, reason: RefusedReason | ServiceCode, message: str) -> None:
+    def __init__(self, reason: reasons.RefusedReason | ServiceCode, message: str) -> None:
         super().__init__(reason, message)
 
 
 class InvalidEvent(PermanentError):
     """The event is malformed or not meant for us."""
 
-    def __init__(self, reason: DeclinedReason, message: str) -> None:
+    def __init__(self, reason: reasons.DeclinedReason, message: str) -> None:
         MeshwardError.__init__(self, reason, message)
 
 
 class NotFound(PermanentError):
     """What the call names isn't there."""
 
-    def __init__(self, reason: NotFoundReason, message: str) -> None:
+    def __init__(self, reason: reasons.NotFoundReason, message: str) -> None:
         MeshwardError.__init__(self, reason, message)
 
 
 class Conflict(PermanentError):
     """The call rests on a state of things that isn't there (any more)."""
 
-    def __init__(self, reason: ConflictReason, message: str) -> None:
+    def __init__(self, reason: reasons.ConflictReason, message: str) -> None:
         MeshwardError.__init__(self, reason, message)
 
 
 class Unreadable(PermanentError):
     """A document in the store isn't what it was written as; the message names it."""
 
-    def __init__(self, reason: FaultReason, message: str) -> None:
+    def __init__(self, reason: reasons.FaultReason, message: str) -> None:
         MeshwardError.__init__(self, reason, message)
 
 
 class Misconfigured(PermanentError):
     """An application setting is missing or wrong; the message names it."""
 
-    def __init__(self, reason: FaultReason, message: str) -> None:
+    def __init__(self, reason: reasons.FaultReason, message: str) -> None:
         MeshwardError.__init__(self, reason, message)
 
 
@@ -86,7 +78,7 @@ class TemporaryError(MeshwardError):
 
     def __init__(
         self,
-        reason: WaitingReason | ServiceCode,
+        reason: reasons.WaitingReason | ServiceCode,
         message: str,
         retry_after: float | None = None,
         blockers: Sequence[str] = (),

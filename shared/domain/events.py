@@ -28,12 +28,6 @@ class CertificateNearExpiry(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str
 
 
-class ClusterWritten(msgspec.Struct, frozen=True, kw_only=True):
-    """A managed cluster was created or changed; which of the two only the cluster itself can tell."""
-
-    cluster_id: str
-
-
 class BackupCompleted(msgspec.Struct, frozen=True, kw_only=True):
     """A backup job has ended; `job_id` is its resource id."""
 
@@ -68,23 +62,23 @@ def require_type(event: Envelope, *types: str) -> None:
 def certificate_near_expiry(event: Envelope) -> CertificateNearExpiry:
     """Decode `Microsoft.KeyVault.CertificateNearExpiry`."""
     require_type(event, NEAR_EXPIRY)
-    data = _loose(event.data)
+    data = _with_plain_keys(event.data)
     return CertificateNearExpiry(vault=_text(data, "vaultname"), certificate=_text(data, "objectname"))
 
 
-def cluster_written(event: Envelope) -> ClusterWritten | None:
-    """Decode `ResourceWriteSuccess`; None for a write of anything that isn't a managed cluster itself."""
+def cluster_written(event: Envelope) -> str | None:
+    """Decode `ResourceWriteSuccess`: the id of the managed cluster that was written, None for anything else."""
     require_type(event, RESOURCE_WRITTEN)
-    data = _loose(event.data)
+    data = _with_plain_keys(event.data)
     if not same(_text(data, "operationname"), CLUSTER_WRITE):
         return None
-    return ClusterWritten(cluster_id=_text(data, "resourceuri"))
+    return _text(data, "resourceuri")
 
 
 def backup_completed(event: Envelope) -> BackupCompleted:
     """Decode our own event of a backup job that has ended."""
     require_type(event, BACKUP_COMPLETED)
-    data = _loose(event.data)
+    data = _with_plain_keys(event.data)
     return BackupCompleted(job_id=_text(data, "jobid"), status=_text(data, "status"))
 
 
@@ -96,7 +90,7 @@ def selftest_sent(event: Envelope) -> str:
     return event.id
 
 
-def _loose(data: Mapping[str, object]) -> dict[str, object]:
+def _with_plain_keys(data: Mapping[str, object]) -> dict[str, object]:
     return {str(key).strip().lower(): value for key, value in data.items()}
 
 

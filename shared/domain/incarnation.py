@@ -17,7 +17,7 @@ import msgspec
 
 from shared.domain.resource_id import same
 
-_TOLD = re.compile(r"principal=(?P<principal>[\w-]*),uid=(?P<uid>[\w-]*)")
+_TAG = re.compile(r"principal=(?P<principal>[\w-]*),uid=(?P<uid>[\w-]*)")
 
 
 class Incarnation(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +30,8 @@ class Incarnation(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def read(cls, text: str) -> Self:
         """What a tag tells; raises ValueError for a text that Meshward has never written."""
-        if told := _TOLD.fullmatch(text):
-            return cls(**told.groupdict())
+        if match := _TAG.fullmatch(text):
+            return cls(**match.groupdict())
         if text:
             datetime.fromisoformat(text)
         return cls(earlier=text)
@@ -48,14 +48,14 @@ class Incarnation(msgspec.Struct, frozen=True, kw_only=True):
 
     def same(self, other: Self) -> bool:
         """Whether both are known to be the same."""
-        return _told_alike(self, other) is True
+        return _agree(self, other) is True
 
     def another(self, other: Self) -> bool:
         """Whether both are known to be different ones."""
-        return _told_alike(self, other) is False
+        return _agree(self, other) is False
 
 
-def _told_alike(one: Incarnation, other: Incarnation) -> bool | None:
+def _agree(one: Incarnation, other: Incarnation) -> bool | None:
     for here, there in ((one.uid, other.uid), (one.principal, other.principal)):
         if here and there:
             return same(here, there)

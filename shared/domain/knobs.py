@@ -1,7 +1,7 @@
 """What every section of the policy document has in common: its knobs, each declared once, as a field.
 
-A field's `msgspec.Meta` has the knob's description, from which the schema's hover text and the page follow, and its
-bounds. What msgspec has no word for stands in `extra`:
+A docstring below the field says what the knob means; the schema's hover text and docs/policy.md follow from it. The
+field's `msgspec.Meta` has its bounds. What msgspec has no word for stands in `extra`:
 
 at_least, at_most, longer_than    bounds of a duration
 unit                              what a number counts
@@ -12,14 +12,15 @@ formerly                          the name that it had before, which is still ta
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _IN_HOURS = timedelta(hours=48)  # up to there a duration is written in hours
 
-SOME_TIME = {"longer_than": timedelta()}  # the `extra` of a duration that can't be nothing
+type SomeTime = Annotated[timedelta, Meta(extra={"longer_than": timedelta()})]  # a duration that can't be nothing
 
 _BOUNDS: dict[str, tuple[str, Callable[[timedelta, timedelta], bool]]] = {
     "at_least": ("shorter than", timedelta.__ge__),

@@ -20,15 +20,15 @@ _SLOWEST = 4  # times the interval of the first looks
 
 
 def next_look(
-    run: str, now: datetime, begun: datetime, every: timedelta, waits: Sequence[TemporaryError], times_told: int
+    run: str, now: datetime, begun: datetime, every: timedelta, waits: Sequence[TemporaryError], retry_afters: int
 ) -> datetime:
     """The next look of a run (by id) that has waited since `begun`; at first it looks `every` so long.
 
-    `times_told` is how often in a row a service has said when to come back.
+    `retry_afters` is how often in a row a service has said when to come back.
     """
     asked = [timedelta(seconds=w.retry_after) for w in waits if w.retry_after is not None]
     if asked:
-        return now + min(max(asked), _LONGEST_WAIT) + jitter(run, now, _JITTER * min(times_told, _MOST_JITTERS))
+        return now + min(max(asked), _LONGEST_WAIT) + jitter(run, now, _JITTER * min(retry_afters, _MOST_JITTERS))
     return now + min(max(every, (now - begun) / _LOOKS_PER_WAIT), _SLOWEST * every)
 
 

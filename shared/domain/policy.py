@@ -6,9 +6,9 @@
 
 Rules:
 - Every knob has a default, so that an absent document is one that says nothing.
-- A cluster's word goes over that of its trust domain, and this over the document's default; knob by knob, a list as a
-  whole. Names are compared without case.
-- A knob is declared in one place: a field of its section with its description, bounds and default (`knobs`).
+- A cluster's knob overrides its trust domain's, which overrides the document's default; a list is replaced as a whole.
+  Names are compared without case.
+- A knob is declared in one place: a field of its section with its bounds, default and docstring (`knobs`).
 - Unknown names, wrong types and impossible values are refused with the JSON path of the field. A section's
   `__post_init__` refuses a value with a ValueError "<knob>: <why>".
 """

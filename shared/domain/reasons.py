@@ -184,7 +184,7 @@ type WaitingReason = Literal[
 ]
 
 # Why something is as it is, in a plan, a result or the census; nothing stops for it.
-type ToldReason = Literal[
+type InformingReason = Literal[
     "Asked",
     "Drawn",
     "HalfLived",
@@ -212,6 +212,6 @@ type Reason = (
     | FaultReason
     | CallerReason
     | WaitingReason
-    | ToldReason
+    | InformingReason
     | ServiceCode
 )

@@ -1,4 +1,4 @@
-"""Azure resource ids and the names in them, by one grammar: nowhere else are ids taken apart or put together.
+"""Azure resource ids and the names in them, by one grammar: nowhere else are ids parsed or built.
 
     [/subscriptions/<GUID>[/resourceGroups/<group>]][/providers/<namespace>/<type>/<name>[/<type>/<name>]…]…
 

@@ -1,7 +1,7 @@
-"""The self-test's words: what was tried, as whom, what came of it, and the command that mends it.
+"""The self-test's words: what was tried, as whom, what came of it, and the command that repairs it.
 
 Every assignment of infra/roles.json that the app itself can try out has a check of its own; one read shows that a role
-acts, whatever else it allows. What mends a check depends on the reason it failed for.
+acts, whatever else it allows. What repairs a check depends on the reason it failed for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,11 +38,11 @@ _KEY_VAULTS = "Microsoft.KeyVault/vaults"
 class SelftestCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Something to try. `subject` is the cluster, subscription or key it is about, if any.
 
-    `mends` has the mending command by the reason of a failure; `otherwise` mends all others.
+    `repairs` has the repairing command by the reason of a failure; `otherwise` repairs all others.
     """
 
     name: str
-    mends: dict[str, str] = {}
+    repairs: dict[str, str] = {}
     otherwise: str = DEPLOY
     subject: str = ""
 
@@ -60,20 +60,20 @@ def finding(check: SelftestCheck, error: MeshwardError | None = None) -> Selftes
     what = f"{check.name} {check.subject}".strip()
     if error is None:
         return SelftestFinding(check=check.name, passed=True, line=f"ok    {what}")
-    mend = check.mends.get(error.reason, check.otherwise)
-    return SelftestFinding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {mend}")
+    repair = check.repairs.get(error.reason, check.otherwise)
+    return SelftestFinding(check=check.name, passed=False, line=f"FAIL  {what}: {error.message}\n      {repair}")
 
 
 class SelftestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of the app that mending commands name, as `Settings` has them."""
+    """The settings of the app that repairing commands name, as `Settings` has them."""
 
-    rotator_client_id: str
-    provisioner_client_id: str
-    verifier_client_id: str
+    rotator_client_id: str  # of the rotator's identity
+    provisioner_client_id: str  # of the provisioner's identity
+    verifier_client_id: str  # of the verifier's identity
     subscriptions: tuple[str, ...]  # GUIDs of the fleet's subscriptions
-    key_vault_name: str
-    event_topic_url: str
-    store_url: str
+    key_vault_name: str  # of the vault with the trust roots
+    event_topic_url: str  # where the verifier publishes events
+    store_url: str  # az://<account>/<container>
 
 
 class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,19 @@ class SystemTopic(msgspec.Struct, frozen=True, kw_only=True):
         return id is not None and id.of_type(_KEY_VAULTS) and same(id.name, name)
 
 
-def standing_checks(app: SelftestSettings) -> list[SelftestCheck]:
+def checks_of(
+    app: SelftestSettings, topics: Iterable[SystemTopic], roots: Iterable[str], clusters: Iterable[Cluster]
+) -> list[SelftestCheck]:
+    """What is tried: in every installation, of these roots (names of certificates), and in these clusters."""
+    return [
+        *installation_checks(app),
+        *certificate_event_checks(app, topics),
+        *(key_check(app, certificate) for certificate in roots),
+        *(check for cluster in clusters for check in cluster_checks(cluster)),
+    ]
+
+
+def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
     return [
@@ -102,7 +114,7 @@ def standing_checks(app: SelftestSettings) -> list[SelftestCheck]:
         *(_clusters_check(app, duty) for duty in duties),
         SelftestCheck(
             name="certificates",
-            mends=_mends(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
+            repairs=_repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
         ),
         _store_check(app),
     ]
@@ -110,15 +122,15 @@ def standing_checks(app: SelftestSettings) -> list[SelftestCheck]:
 
 def _providers_check(subscription: str) -> SelftestCheck:
     register = f"az provider register --subscription {subscription} --wait --namespace"
-    mend = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
-    return SelftestCheck(name="providers", mends={"ProvidersUnregistered": mend}, subject=subscription)
+    repair = f'for each in {" ".join(PROVIDERS)}; do {register} "$each"; done'
+    return SelftestCheck(name="providers", repairs={"ProvidersUnregistered": repair}, subject=subscription)
 
 
 def _cluster_events_check(app: SelftestSettings, subscription: str) -> SelftestCheck:
-    mends = _mends(
+    repairs = _repairs(
         app.provisioner_client_id, f"Meshward provisioner ({subscription})", str(subscription_scope(subscription))
     )
-    return SelftestCheck(name="cluster events", mends=mends, otherwise=AFTER_CODE, subject=subscription)
+    return SelftestCheck(name="cluster events", repairs=repairs, otherwise=AFTER_CODE, subject=subscription)
 
 
 def certificate_event_checks(app: SelftestSettings, topics: Iterable[SystemTopic]) -> list[SelftestCheck]:
@@ -131,7 +143,7 @@ def _clusters_check(app: SelftestSettings, duty: str) -> SelftestCheck:
     identity = getattr(app, f"{duty}_client_id")
     roles = [_assign(identity, f"Meshward {duty} ({s})", str(subscription_scope(s))) for s in app.subscriptions]
     return SelftestCheck(
-        name=f"clusters as {duty}", mends={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)}
+        name=f"clusters as {duty}", repairs={"Forbidden": "; ".join(roles), "NoToken": _attach(identity)}
     )
 
 
@@ -147,33 +159,29 @@ def _store_check(app: SelftestSettings) -> SelftestCheck:
 def key_check(app: SelftestSettings, certificate: str) -> SelftestCheck:
     """The check that a trust root's key signs, and that it is the certificate's."""
     enable = f"az keyvault key set-attributes --vault-name {app.key_vault_name} --name {certificate} --enabled true"
-    mends = _mends(app.rotator_client_id, "Key Vault Crypto User", _vault_scope(app)) | {"KeyUnusable": enable}
+    repairs = _repairs(app.rotator_client_id, "Key Vault Crypto User", _vault_scope(app)) | {"KeyUnusable": enable}
     replace = f'the root must be replaced (docs/rotation.md): POST /api/rotations {{"certificate": "{certificate}"}}'
-    return SelftestCheck(name="key", mends=mends | {"WrongKey": replace}, subject=certificate)
+    return SelftestCheck(name="key", repairs=repairs | {"WrongKey": replace}, subject=certificate)
 
 
 def event_check(app: SelftestSettings) -> SelftestCheck:
     """The check that an event published to our topic comes back."""
     topic = f"$(az eventgrid topic list --query \"[?endpoint=='{app.event_topic_url}'].id\" --output tsv)"
-    mends = _mends(app.verifier_client_id, "EventGrid Data Sender", topic)
-    return SelftestCheck(name="event", mends=mends | {"EventLost": AFTER_CODE})
+    repairs = _repairs(app.verifier_client_id, "EventGrid Data Sender", topic)
+    return SelftestCheck(name="event", repairs=repairs | {"EventLost": AFTER_CODE})
 
 
-def cluster_checks(clusters: Sequence[Cluster]) -> list[SelftestCheck]:
-    """For each cluster that Meshward works in: that those identities reach it that do, and may do what they have to."""
-    return [check for cluster in clusters for check in _cluster_checks(cluster)]
-
-
-def _cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
+def cluster_checks(cluster: Cluster) -> list[SelftestCheck]:
+    """That those identities reach a cluster that work in it, and may do what they have to."""
     meshed, protected = cluster.tagged(MESH_TAG, "linkerd"), cluster.tagged(PROTECT_TAG, "true")
     works = {"rotator": meshed, "provisioner": meshed and protected, "verifier": protected}
     apply = f"kubectl kustomize infra/cluster/{'linkerd' if meshed else 'base'} | envsubst | kubectl apply -f -"
     stopped = cluster.power_state == "Stopped"
-    mend = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
+    repair = f"az aks start --ids {cluster.id}" if stopped else f"{apply}  # docs/clusters.md"
     look = f"az aks show --ids {cluster.id} --query apiServerAccessProfile"
-    mends = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
+    repairs = {} if stopped else {"Unreachable": f"{look}  # allow the app's subnet or addresses"}
     return [
-        SelftestCheck(name=f"cluster as {duty}", mends=mends, otherwise=mend, subject=cluster.id)
+        SelftestCheck(name=f"cluster as {duty}", repairs=repairs, otherwise=repair, subject=cluster.id)
         for duty, does in works.items()
         if does
     ]
@@ -215,7 +223,7 @@ def _vault_scope(app: SelftestSettings) -> str:
     return f"$(az keyvault show --name {app.key_vault_name} --query id --output tsv)"
 
 
-def _mends(identity: str, role: str, scope: str) -> dict[str, str]:
+def _repairs(identity: str, role: str, scope: str) -> dict[str, str]:
     return {"Forbidden": _assign(identity, role, scope), "NoToken": _attach(identity)}
 
 

@@ -1,4 +1,4 @@
-"""What the app logs: every line is a signal, a constant message with typed fields. Each room has its own beside this.
+"""What the app logs: every line is a signal, a constant message with typed fields. Each folder has its own beside this.
 
 Rules:
 - A message never changes and no value is part of it: alerts, the workbook and dashboards ask for it by its text.
@@ -27,6 +27,13 @@ class Warn(Signal, frozen=True, kw_only=True):
     level = "WARNING"
 
 
+class Failure(Warn, frozen=True, kw_only=True):
+    """A signal of an error: its reason, and what it says."""
+
+    reason: str
+    error: str
+
+
 class FlowStarted(Signal, frozen=True, kw_only=True, tag="started"):
     """A flow has started."""
 
@@ -40,27 +47,20 @@ class AlreadyStarted(Signal, frozen=True, kw_only=True, tag="already started"):
     instance_id: str
 
 
-class EventDeclined(Warn, frozen=True, kw_only=True, tag="event declined"):
+class EventDeclined(Failure, frozen=True, kw_only=True, tag="event declined"):
     """An event starts no flow. Event Grid delivers it again, and in the end stores it as a dead letter."""
 
     event_id: str
-    reason: str
-    error: str
 
 
-class StepRefused(Warn, frozen=True, kw_only=True, tag="step refused"):
+class StepRefused(Failure, frozen=True, kw_only=True, tag="step refused"):
     """A step of a flow has failed, and trying again won't help."""
 
     step: str
-    reason: str
-    error: str
 
 
-class DocumentSkipped(Warn, frozen=True, kw_only=True, tag="document skipped"):
+class DocumentSkipped(Failure, frozen=True, kw_only=True, tag="document skipped"):
     """A document in the store is broken: what needs it goes without it, until somebody restores or removes it."""
-
-    reason: str
-    error: str
 
 
 class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
@@ -71,9 +71,7 @@ class CallAdmitted(Signal, frozen=True, kw_only=True, tag="call admitted"):
     kind: str
 
 
-class CallRefused(Warn, frozen=True, kw_only=True, tag="call refused"):
+class CallRefused(Failure, frozen=True, kw_only=True, tag="call refused"):
     """A call to the API was answered with an error."""
 
     route: str
-    reason: str
-    error: str

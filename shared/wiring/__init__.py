@@ -40,7 +40,7 @@ class Services:
         return self.verifier.ledger
 
     async def policy(self) -> Policy:
-        """The policy document, read anew; raises PermanentError if it is refused."""
+        """The policy document, read at each call; raises PermanentError if it is refused."""
         return policy_of(await self.ledger.read("policy.json"))
 
     @cached_property

@@ -14,18 +14,22 @@ from tests.worlds.settings import settings
 
 
 @pytest.fixture
+async def world(world: World) -> AsyncIterator[World]:
+    """The world, which outlives its clients' connections."""
+    yield world
+    await sdk.close(world)
+
+
+@pytest.fixture
 async def protection(world: World) -> Protection:
     """The protection of the cluster aks-new, of which nothing exists yet but the cluster."""
     made = world.aks.add("aks-new", tags={"meshward:protect": "true"})
     clusters = Clusters(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     cluster = await clusters.get(made["id"])
-    await clusters.close()
     assert cluster is not None
     return protection_of(cluster, "rg-backup", ProtectPolicy())
 
 
 @pytest.fixture
-async def resources(world: World) -> AsyncIterator[AzureResources]:
-    resources = AzureResources(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield resources
-    await resources.close()
+async def resources(world: World) -> AzureResources:
+    return AzureResources(settings(world), **sdk.aio(world, world.entra.add("provisioner")))

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from tests.infra import evaluated
 from tests.infra.evaluated import BicepFile, Scope, parameters, template
 
 # By this az knows that the template is for a subscription.
@@ -18,6 +19,7 @@ def main(arguments: list[str]) -> None:
     if arguments == ["--version"]:
         print(f"Bicep CLI version {os.environ.get('STAND_IN_VERSION', '0.40.2')} (stand-in)")  # noqa: T201
         return
+    evaluated.reborn.update(os.environ.get("STAND_IN_REBORN", "").split())
     (named,) = [Path(argument) for argument in arguments if argument.endswith((".bicep", ".bicepparam"))][:1]
     said = parameters(named.with_suffix(".bicepparam"), os.environ)
     file = BicepFile(named.with_suffix(".bicep"), said, Scope(os.environ["AZURE_SUBSCRIPTION_ID"]))

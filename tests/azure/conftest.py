@@ -14,6 +14,7 @@ from local.rollout import Rollout
 from local.stage import open_stage
 from tests.azure.deployer import AZ, SPEED, Deployer, environment, register
 from tests.worlds.app import NO_WATCH
+from tests.worlds.deployments import OTHER
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 
@@ -27,9 +28,13 @@ async def deployer(tmp_path: Path) -> AsyncIterator[Deployer]:
         world = stage.world
         owner = world.entra.named("operator")
         world.permissions.definitions[OWNER] = ["*"]
-        world.permissions.granted.add((owner.object_id, OWNER, f"/subscriptions/{SUBSCRIPTION}"))
+        for subscription in (SUBSCRIPTION, OTHER):
+            world.permissions.granted.add((owner.object_id, OWNER, f"/subscriptions/{subscription}"))
         found = Deployer(
-            stage, Rollout(world, stage.host.functions), Graph(world.wire, world.entra), environment(stage, tmp_path)
+            stage,
+            Rollout(world, stage.host.functions, (SUBSCRIPTION, OTHER)),
+            Graph(world.wire, world.entra),
+            environment(stage, tmp_path),
         )
         flowing = asyncio.create_task(world.clock.flow(SPEED))
         try:

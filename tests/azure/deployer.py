@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +20,22 @@ AZ = APP / ".cache" / "az" / "bin"
 
 @dataclass
 class Deployer:
-    """Somebody with `az`, in the simulated cloud. `run` gives what a command prints, and fails as it does."""
+    """Somebody with `az`, in the simulated cloud."""
 
     stage: RunningApp
     rollout: Rollout
     graph: Graph
     environ: dict[str, str]
 
-    async def run(self, *command: str, expect: int = 0, **environ: str) -> str:
+    async def run(self, *command: str, **environ: str) -> str:
+        """What a command prints that does what it is to do."""
+        return await self._exits(0, command, environ)
+
+    async def refused(self, *command: str, **environ: str) -> str:
+        """What a command prints that exits with 1."""
+        return await self._exits(1, command, environ)
+
+    async def _exits(self, expected: int, command: Sequence[str], environ: Mapping[str, str]) -> str:
         child = await asyncio.create_subprocess_exec(
             *command,
             cwd=APP,
@@ -35,8 +44,16 @@ class Deployer:
             stderr=asyncio.subprocess.STDOUT,
         )
         told = (await child.communicate())[0].decode()
-        assert child.returncode == expect, told[-4000:]
+        assert child.returncode == expected, told[-4000:]
         return told
+
+    async def deploy(self, **environ: str) -> str:
+        """`make deploy` of a package that is built; `make package` tries to build one."""
+        return await self.run("infra/deploy.sh", **environ)
+
+    def program(self, name: str, lines: str) -> None:
+        """A program on the path."""
+        _program(Path(self.environ["PATH"].partition(":")[0]) / name, lines)
 
 
 def _program(path: Path, line: str) -> None:
@@ -45,7 +62,8 @@ def _program(path: Path, line: str) -> None:
 
 
 def environment(stage: RunningApp, folder: Path) -> dict[str, str]:
-    authority, tools = folder / "ca.pem", folder / "tools"
+    authority, tools, package = folder / "ca.pem", folder / "tools", folder / "meshward.zip"
+    package.write_bytes(b"a package")
     authority.write_bytes(stage.world.wire.ca_pem)
     tools.mkdir()
     _program(tools / "bicep", f'PYTHONPATH="{APP}" exec "{sys.executable}" -m tests.azure.bicep "$@"')
@@ -65,6 +83,8 @@ def environment(stage: RunningApp, folder: Path) -> dict[str, str]:
         "AZURE_BICEP_CHECK_VERSION": "false",
         "AZURE_ENV_NAME": "meshward",
         "AZURE_LOCATION": "westeurope",
+        "MESHWARD_AUDIENCE": "meshward",
+        "MESHWARD_PACKAGE": str(package),
     } | {name: os.environ[name] for name in ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE") if name in os.environ}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from local.stage import APP, INFRA
 from tests.infra.evaluated import template
-from tests.worlds.deployments import PRIVATE, VERIFIED, deployed, subscribed
+from tests.worlds.deployments import PRIVATE, VERIFIED, deployed, granted, subscribed
 
 CHECKOV = APP / ".cache" / "checkov" / "bin" / "checkov"
 SKIPPED = set(re.findall(r"- (CKV_\w+) +# \w+", (INFRA / "checkov.yaml").read_text()))
@@ -23,7 +23,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         pytest.skip("there is no checkov: make test-azure installs it")
     folder = tmp_path_factory.mktemp("templates")
     verified = [{"kind": kind, "id": id} for kind, id in VERIFIED.items()]
-    public = template(deployed(verified=verified, alertMails=["a@contoso.example"]), subscribed())
+    public = template(deployed(alertMails=["a@contoso.example"]), granted(verified=verified), subscribed())
     (folder / "public.json").write_text(json.dumps(public))
     (folder / "private.json").write_text(
         json.dumps(template(deployed(**PRIVATE, durableBackend="DurableTaskScheduler")))

@@ -1,20 +1,17 @@
 """The rollout scripts, run by the real `az` against the simulated cloud."""
 
 import json
-import re
-from pathlib import Path
 
-import pytest
-
-from local.cloud.arm import SUBSCRIPTION
+from local.cloud.arm import SUBSCRIPTION, error
 from local.cloud.entra import TENANT
+from local.cloud.wire import InjectedFault
 from local.one_deploy import GONE
 from local.stage import AUDIENCE
 from shared.domain.selftest import PROVIDERS
 from tests.azure.deployer import Deployer
+from tests.worlds.deployments import OTHER
 
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-POLICY = "Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies"
 
 
 async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer: Deployer) -> None:
@@ -36,71 +33,19 @@ async def test_the_app_is_registered_once_and_its_callers_assigned_once(deployer
     assert service["appRoleAssignmentRequired"] is True
     other = {**app, "id": "other", "appId": "22222222-aaaa-4aaa-8aaa-222222222222"}
     deployer.graph.objects["applications"]["other"] = other
-    assert "Several registrations are called meshward" in await deployer.run("infra/entra.sh", expect=1)
+    assert "Several registrations are called meshward" in await deployer.refused("infra/entra.sh")
     del deployer.graph.objects["applications"]["other"]
-    assert "there is no role king" in await deployer.run("infra/entra.sh", "assign", "king", "x", expect=1)
-
-
-async def rolled_out(deployer: Deployer, package: Path, **environ: str) -> tuple[dict[str, str], str]:
-    for topic in deployer.stage.world.arm.of_type("Microsoft.EventGrid/systemTopics"):
-        if topic["id"].partition("/providers/")[0].endswith("/rg-events"):  # the stage's own has no identity
-            deployer.stage.world.arm.remove(topic["id"])
-    """The steps of infra/deploy.sh but for the build of the package, which `make package` tries; what they made."""
-    given = {"MESHWARD_AUDIENCE": "meshward", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION, **environ}
-    told = await deployer.run("infra/provision.sh", expect=0, **given)
-    made = dict(re.findall(r"^(AZURE_RESOURCE_GROUP|FUNCTION_APP)=(.+)$", told, re.MULTILINE))
-    await deployer.run("infra/publish.sh", str(package), expect=0, **made)
-    return made, await deployer.run("infra/after-code.sh", expect=0, **made, **environ)
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    (tmp_path / "meshward.zip").write_bytes(b"a package")
-    return tmp_path / "meshward.zip"
-
-
-async def test_each_step_of_the_rollout_may_be_repeated_also_after_the_lock(deployer: Deployer, package: Path) -> None:
-    world, scm = deployer.stage.world, deployer.rollout.scm
-    for each in (PROVIDERS[0], "Microsoft.Web"):
-        world.providers.unregister(SUBSCRIPTION, each)
-    _, told = await rolled_out(deployer, package)
-    assert "doesn't act yet; subscribing again" in told
-    assert world.providers.states == {}
-    assert [upload["RemoteBuild"] for upload in scm.uploads] == ["false"]
-    resources = dict(world.arm.resources)
-    assert len([each for each in resources.values() if each["type"].endswith("/eventSubscriptions")]) == 4
-    (policy,) = world.arm.of_type(POLICY)
-    assert "state" not in policy["properties"]
-    await rolled_out(deployer, package, LOCK="yes")
-    await rolled_out(deployer, package, LOCK="yes", MESHWARD_EVIDENCE_DAYS="400")
-    held = world.arm.resources[policy["id"].lower()]["properties"]
-    assert held == {"state": "Locked", "immutabilityPeriodSinceCreationInDays": 400}
-    assert world.arm.resources.keys() == resources.keys()
-    told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward", MESHWARD_EVIDENCE_DAYS="30", expect=1)
-    assert "is locked for 400 days: it can't be 30" in told
-
-
-async def test_two_installations_look_after_one_fleet(deployer: Deployer, package: Path) -> None:
-    world = deployer.stage.world
-    await rolled_out(deployer, package)
-    first = {id: json.dumps(resource) for id, resource in world.arm.resources.items()}
-    made, _ = await rolled_out(deployer, package, AZURE_ENV_NAME="Other_One")
-    assert made["AZURE_RESOURCE_GROUP"] == "rg-other-one"
-    changed = [world.arm.resources[id]["type"] for id, was in first.items() if json.dumps(world.arm.find(id)) != was]
-    assert changed == []
-    clusters = [id for id in world.arm.resources if id.endswith("-on-cluster-event")]
-    assert len({id.rpartition("/")[2] for id in clusters}) == 2
-    assert len({id.partition("/eventsubscriptions/")[0] for id in clusters}) == 1
+    assert "there is no role king" in await deployer.refused("infra/entra.sh", "assign", "king", "x")
 
 
 async def test_a_name_that_resources_cannot_have_is_refused(deployer: Deployer) -> None:
     for name in ("a", "my--mesh", "mesh-", "1mesh", "thirteenchars", "mésh"):
-        told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward", AZURE_ENV_NAME=name, expect=1)
+        told = await deployer.refused("infra/provision.sh", AZURE_ENV_NAME=name)
         assert "2 to 12 letters" in told
 
 
 async def test_a_compiler_that_is_too_old_is_refused(deployer: Deployer) -> None:
-    told = await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="a", STAND_IN_VERSION="0.9.1", expect=1)
+    told = await deployer.refused("infra/provision.sh", STAND_IN_VERSION="0.9.1")
     assert "Bicep 0.9.1 is too old" in told
 
 
@@ -108,7 +53,7 @@ ENDS = [(4, ""), (-1, "was cancelled"), (4, ""), (3, "failed"), (GONE, ""), (5, 
 
 
 async def test_the_package_is_published_when_this_deployment_ends_well_whatever_the_one_before_did(
-    deployer: Deployer, package: Path
+    deployer: Deployer,
 ) -> None:
     scm, group = deployer.rollout.scm, f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web"
     plan = {"id": f"{group}/serverfarms/plan", "name": "plan", "type": "Microsoft.Web/serverfarms"}
@@ -118,17 +63,44 @@ async def test_the_package_is_published_when_this_deployment_ends_well_whatever_
     where = {"AZURE_RESOURCE_GROUP": "rg", "FUNCTION_APP": "app"}
     for uploads, (ends, said) in enumerate(ENDS, 1):
         scm.ends = ends
-        told = await deployer.run("infra/publish.sh", str(package), expect=1 if said else 0, **where)
-        assert said in told
+        publish = deployer.refused if said else deployer.run
+        assert said in await publish("infra/publish.sh", deployer.environ["MESHWARD_PACKAGE"], **where)
         assert len(scm.uploads) == uploads
 
 
-async def test_a_deleted_vault_is_recovered(deployer: Deployer) -> None:
+async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deployer: Deployer) -> None:
     id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward/providers/Microsoft.KeyVault/vaults/kv-x"
-    deployer.rollout.deleted_vaults.append({"name": "kv-x", "properties": {"vaultId": id}})
-    await deployer.run("infra/provision.sh", MESHWARD_AUDIENCE="meshward")
+    deleted = {"name": "kv-x", "properties": {"vaultId": id, "location": "northeurope"}}
+    deployer.rollout.deployments.deleted_vaults.append(deleted)
+    await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe")
     (vault,) = deployer.stage.world.arm.of_type("Microsoft.KeyVault/vaults")
-    assert vault["properties"]["createMode"] == "recover"
+    assert vault["properties"]["createMode"] == "default"
+    assert list(deployer.rollout.deployments.made) == ["meshward-meshward-westeurope"]
+
+
+async def test_a_removal_that_could_not_look_everywhere_does_not_say_that_nothing_is_left(deployer: Deployer) -> None:
+    deployer.stage.world.resource_groups.add("rg-events")  # of the stage's own topics
+    refusal = error(403, "AuthorizationFailed", "The client does not have authorization to perform this action.")
+    deployer.stage.world.wire.inject(InjectedFault(on="GET .*/locks", kind="answer", reply=refusal))
+    told = await deployer.refused("infra/remove.sh", "--yes")
+    assert "Not everything could be looked at" in told
+    assert "There is nothing" not in told
+    assert "There is nothing of meshward" in await deployer.run("infra/remove.sh", "--yes")
+
+
+async def test_an_installation_whose_names_are_its_own_is_found_by_them(deployer: Deployer) -> None:
+    groups = deployer.stage.world.resource_groups
+    groups.add("rg-events")  # of the stage's own topics
+    groups.add("mesh-home")
+    groups.add("mesh-elsewhere", subscription=OTHER)
+    own = {
+        "names": {"resourceGroup": "mesh-home", "eventsGroup": "mesh-elsewhere"},
+        "fleet": [{"subscriptionId": OTHER}],
+    }
+    told = await deployer.run("infra/remove.sh", MESHWARD_PARAMETERS=json.dumps(own))
+    assert f"group        /subscriptions/{SUBSCRIPTION}/resourceGroups/mesh-home\n" in told
+    assert f"group        /subscriptions/{OTHER}/resourceGroups/mesh-elsewhere\n" in told
+    assert "Nothing was removed" in told
 
 
 async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deployer) -> None:
@@ -139,6 +111,6 @@ async def test_the_self_test_says_the_same_on_the_command_line(deployer: Deploye
     assert told.endswith("PASSED\n")
     assert "ok    event" in told
     deployer.stage.world.providers.unregister(SUBSCRIPTION, PROVIDERS[0])
-    told = await deployer.run("infra/selftest.sh", url, MESHWARD_AUDIENCE=id, expect=1)
+    told = await deployer.refused("infra/selftest.sh", url, MESHWARD_AUDIENCE=id)
     assert f"az provider register --subscription {SUBSCRIPTION}" in told
     assert told.endswith("FAILED\n")

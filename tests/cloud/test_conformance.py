@@ -1,6 +1,7 @@
 """The judge of the simulated Azure can say no, says yes to real traffic, and judges all that this run exchanged."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,21 @@ def test_a_broken_exchange_is_reported(oracle: Oracle, change: dict[str, Any], f
     )
     assert oracle.judge([sound]) == []
     assert any(finding in found for found in oracle.judge([replace(sound, **change)]))
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ({"extra": 1}, r"\$\.extra: recorded"),
+        ({"type": "Microsoft.DataProtection/vaults"}, r"\$\.type: 'Microsoft.* was never recorded"),
+    ],
+)
+def test_a_world_that_sends_what_azure_never_sent_fails(oracle: Oracle, change: dict[str, Any], finding: str) -> None:
+    vaults = (e for e in real_exchanges(oracle, "management") if re.search(r"/backupVaults/[^/]+\?", e.url))
+    sound = next(e for e in vaults if (e.method, e.status) == ("GET", 200))
+    conforms([sound])
+    with pytest.raises(AssertionError, match=finding):
+        conforms([replace(sound, body=sound.body | change)])
 
 
 def test_a_property_that_the_service_always_sends_must_not_be_missing(oracle: Oracle) -> None:

@@ -173,6 +173,14 @@ async def test_a_protected_share_has_a_hash_for_a_name_and_a_job_for_its_protect
     assert jobs == [("ConfigureBackup", "Completed")]
 
 
+async def test_a_share_that_is_protected_is_not_protectable_any_more(world: World, vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    world.file_shares.create("stdata", "returns")
+    taken = (await protected(world, backup)).properties.get("friendlyName")
+    found = [item.properties.friendly_name async for item in backup.backup_protectable_items.list(**AT, filter=SHARES)]
+    assert (len(found), {*found, taken}) == (1, {"orders", "returns"})
+
+
 async def test_a_deleted_item_stays_until_its_days_are_over_and_keeps_its_vault(
     world: World, vaults: Any, backup: Any
 ) -> None:

@@ -5,7 +5,7 @@ mypy says so if one of these lines is fine by it: an ignored error that isn't th
 
 from local.docs_reasons import KINDS
 from shared.domain.errors import Conflict, InvalidEvent, NotConverged, PermanentError, Unreadable, service_code
-from shared.domain.selftest import SelftestSettings, cluster_checks, event_check, key_check, standing_checks
+from shared.domain.selftest import SelftestSettings, cluster_checks, event_check, installation_checks, key_check
 from tests.worlds.facts.members import SUBSCRIPTION, cluster
 
 
@@ -40,7 +40,7 @@ def test_the_self_test_mends_by_reasons_that_there_are() -> None:
         event_topic_url="https://topic",
         store_url="az://store/x",
     )
-    checks = [*standing_checks(app), key_check(app, "root"), event_check(app), *cluster_checks([cluster()])]
-    mended = {reason for check in checks for reason in check.mends}
-    assert len(mended) > 5
-    assert mended <= frozenset().union(*KINDS.values())
+    checks = [*installation_checks(app), key_check(app, "root"), event_check(app), *cluster_checks(cluster())]
+    repaired = {reason for check in checks for reason in check.repairs}
+    assert len(repaired) > 5
+    assert repaired <= frozenset().union(*KINDS.values())

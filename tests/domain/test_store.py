@@ -1,25 +1,15 @@
-"""All that the store keeps: one table, in which every kind of document has a place of its own."""
+"""All that the store keeps: every kind of document has a place of its own."""
 
 import re
-from importlib import import_module
-from pkgutil import walk_packages
 
-import shared.domain
-from shared.domain.documents import Mark
+from local.tables import stored
 from shared.domain.restores.lease import LEASE
 from shared.domain.restores.manifest import MANIFEST
-from shared.domain.store import STORE
-
-
-def test_every_document_that_the_domain_declares_is_in_the_table() -> None:
-    modules = [import_module(m.name) for m in walk_packages(shared.domain.__path__, "shared.domain.")]
-    declared = {id(each) for module in modules for each in vars(module).values() if isinstance(each, Mark)}
-    assert declared == {id(each) for each in STORE}
 
 
 def test_no_two_kinds_of_documents_share_a_path() -> None:
-    forms = {each.pattern: re.compile(re.sub(r"{\w+}", "[^/]+", each.pattern)) for each in STORE}
-    assert len(forms) == len(STORE) > 15
+    forms = {each.pattern: re.compile(re.sub(r"{\w+}", "[^/]+", each.pattern)) for each in stored()}
+    assert len(forms) == len(stored()) > 15
     paths = {pattern: re.sub(r"[{}]", "", pattern) for pattern in forms}
     assert [(a, b) for a, form in forms.items() for b, path in paths.items() if a != b and form.fullmatch(path)] == []
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 
 
@@ -13,4 +12,3 @@ from tests.worlds.app import NO_TRUST, open_app
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(settings=NO_TRUST) as stage:  # else the root that is due is rotated meanwhile
         yield stage
-        conforms(stage.world.wire.exchanges)

@@ -9,7 +9,6 @@ from local import scenario
 from local.cloud.event_grid.topics import EventGrid
 from local.cloud.world import World
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import open_app
 
 SOON = timedelta(hours=1)
@@ -24,7 +23,6 @@ async def stage() -> AsyncIterator[RunningApp]:
 
     async with open_app(seed=seed) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def subscribe_in(stage: RunningApp, topic: str, function: str, schema: str) -> None:

@@ -13,7 +13,6 @@ from local.cloud.key_vault.vault import Vault
 from local.cloud.world import World
 from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import open_app
 from tests.worlds.times import DAY, HOUR, MINUTE
 
@@ -42,7 +41,6 @@ async def fleet(life: timedelta, left: timedelta, settings: Mapping[str, str]) -
 
     async with open_app(seed=seed, settings=settings) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 def vault(stage: RunningApp) -> Vault:

@@ -15,7 +15,8 @@ from local.stage import RunningApp, scopes
 from tests.worlds.app import open_app
 from tests.worlds.roles import ASSIGNMENTS, SIMULATED, TABLE
 
-ELSEWHERE = ("insights", "store", "hostStorage")  # test_telemetry; Azure Storage's data plane knows no roles here
+# test_telemetry; the data planes of Azure Storage and of the scheduler know no roles here
+ELSEWHERE = ("insights", "ledger", "evidence", "hostStorage", "scheduler")
 SOON = timedelta(hours=12)
 
 

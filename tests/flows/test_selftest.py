@@ -16,7 +16,6 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from local.stage import DUTIES, RunningApp, scopes
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.manifests import grant
 from tests.worlds.roles import ASSIGNMENTS
@@ -40,7 +39,6 @@ async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(timedelta(minutes=5))
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def report(stage: RunningApp) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from functools import partial
 
 from local import plays, scenario
 from local.bench import NO_RESOURCE
+from local.cloud.clock import Clock
 from local.cloud.event_grid.topics import EventGrid
+from local.cloud.world import World
 from local.stage import INFRA, open_stage
 from shared.adapters.azure.telemetry import METRICS
 from tests.worlds.times import MINUTE, START
@@ -59,6 +61,21 @@ async def test_without_its_role_the_host_s_identity_is_told_which_one_it_lacks()
             while not any("`Monitoring Metrics Publisher` role" in line for line in stage.log):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert stage.world.insights.tables["traces"] == []
+
+
+def span(**facts: object) -> dict[str, object]:
+    return {"success": False, "resultCode": "0", "itemType": "dependency", "type": "", **facts}
+
+
+def test_an_invocation_that_fails_is_found_however_it_arrives_and_what_callers_do_wrong_is_not() -> None:
+    insights = World(Clock(START)).insights
+    failed = [span(itemType="request", resultCode="500"), span(itemType="request"), span(type="InProc")]
+    others = [span(itemType="request", resultCode=code) for code in ("400", "401", "404", "409")]
+    others += [span(type="HTTP", resultCode="500"), span(type="InProc | Microsoft.KeyVault")]
+    others += [span(itemType="request", resultCode="200", success=True), span(type="InProc", success=True)]
+    for each in [*others, *failed]:
+        insights.tables["requests" if each["itemType"] == "request" else "dependencies"].append(each)
+    assert insights.query(ALERTS["failed"]) == failed
 
 
 def test_each_metric_is_asked_for_by_some_panel_or_alert() -> None:

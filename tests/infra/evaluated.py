@@ -54,16 +54,21 @@ class Known:
         return self.said[name] if name in self.said else _made_up(self.resource, name)
 
 
+reborn: set[str] = set()  # groups that were removed and made again: their identities are others than before
+
+
 def _made_up(resource: Resource, name: str) -> Any:
     host = resource.name.rpartition("/")[2]
+    seed = resource.id + "#again" * any(f"/resourceGroups/{group}/" in resource.id for group in reborn)
     made: dict[str, Any] = {
-        "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{resource.id}#client")),
-        "principalId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{resource.id}#principal")),
+        "clientId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{seed}#client")),
+        "principalId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{seed}#principal")),
         "primaryEndpoints": {"blob": f"https://{host}.blob.core.windows.net/"},
         "vaultUri": f"https://{host}.vault.azure.net/",
         "endpoint": f"https://{host}.westeurope-1.eventgrid.azure.net/api/events",
         "ConnectionString": "InstrumentationKey=00000000-0000-0000-0000-000000000000",
         "location": "westeurope",
+        "ipAddress": "203.0.113.7",
         "emailReceivers": [{"name": "mail0", "emailAddress": "ops@contoso.example", "status": "Enabled"}],
     }
     return made[name]
@@ -221,7 +226,17 @@ class BicepFile:
             ),
             "subscriptionResourceId": lambda kind, id: f"/subscriptions/{here}/providers/{kind}/{id}",
         }
-        return (own.get(name) or FUNCTIONS[name])(*args)
+        return (self._function(name) or own.get(name) or FUNCTIONS[name])(*args)
+
+    def _function(self, name: str) -> Callable[..., Any] | None:
+        """A function that the file declares or imports, if it has one of that name."""
+        match self._declared.get(name):
+            case Declaration("func", _, body):
+                function: Callable[..., Any] = self._eval(body, {})
+                return function
+            case Declaration("import", text=path):
+                return BicepFile(self._path.parent / path, {}, self._scope)._function(name)
+        return None
 
 
 def _simple(node: Expression | None, go: Callable[[Expression], Any]) -> Any:  # noqa: PLR0911 - one for each kind of node
@@ -301,18 +316,24 @@ def _text(value: Any) -> str:
 
 def template(*files: BicepFile) -> dict[str, Any]:
     """The resources of files as one flat template of literals; `metadata` has their ids in the order of
-    `resources`, and the principals of the identities that they get."""
+    `resources`, and the ids in Entra of the identities that they are or get."""
     resources = [resource for file in files for resource in file.resources]
     outputs = {name: value for file in files for name, value in file.read("outputs").items()}
     made = [{"type": r.type, "apiVersion": r.api_version, "name": r.name, **(r.body or {})} for r in resources]
-    topics = [r for r in resources if (r.body or {}).get("identity") == {"type": "SystemAssigned"}]
+    identities = {id: known for r in resources for id, known in _identity(r)}
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "metadata": {
             "ids": [resource.id for resource in resources],
-            "principals": {topic.id: topic.read("identity").read("principalId") for topic in topics},
+            "identities": identities,
         },
         "resources": made,
         "outputs": {name: {"type": "string", "value": value} for name, value in outputs.items()},
     }
+
+
+def _identity(resource: Resource) -> Iterator[tuple[str, dict[str, str]]]:
+    own = resource.type == "Microsoft.ManagedIdentity/userAssignedIdentities"
+    if own or (resource.body or {}).get("identity") == {"type": "SystemAssigned"}:
+        yield resource.id, {name: _made_up(resource, name) for name in ("principalId", "clientId")}

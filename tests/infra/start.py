@@ -24,8 +24,8 @@ def refusals(declared: Sequence[Declaration]) -> Iterator[str]:
     known = {each.name: each for each in declared}
     for each in declared:
         for part in _parts(each.value):
-            if isinstance(part, For) and (runtime := _runtime(part.over, known)):
-                yield f"BCP178: a loop over {runtime}"
+            if isinstance(part, For) and (found := runtime(part.over, known)):
+                yield f"BCP178: a loop over {found}"
         if each.kind in ("resource", "module"):
             yield from _of_body(each, each.value, known)
 
@@ -34,34 +34,34 @@ def _of_body(each: Declaration, body: Expression | None, known: _Declared) -> It
     looped = isinstance(body, For)
     body = body.body if isinstance(body, For) else body
     if isinstance(body, If):
-        if runtime := _runtime(body.condition, known):
-            yield f"BCP177: {each.name} on condition of {runtime}"
+        if found := runtime(body.condition, known):
+            yield f"BCP177: {each.name} on condition of {found}"
         body = body.body
     assert isinstance(body, ObjectLiteral)
     for key, value in body.entries:
-        if key == syntax.TextLiteral(["name"]) and not each.existing and (runtime := _runtime(value, known)):
-            yield f"BCP120: {each.name} named by {runtime}"
+        if key == syntax.TextLiteral(["name"]) and not each.existing and (found := runtime(value, known)):
+            yield f"BCP120: {each.name} named by {found}"
     for child in body.nested:
         if looped:
             yield f"BCP160: {child.name} in the looped {each.name}"
         yield from _of_body(child, child.value, known)
 
 
-def _runtime(node: Any, known: _Declared) -> str:
+def runtime(node: Any, known: _Declared) -> str:
     """What in an expression only the deployment will know; empty if nothing."""
     match node:
         case MemberAccess(of, _, name) if kind := _symbol(of, known):
             return "" if name in _KNOWN[kind] else f"{kind} {name}"
         case Name(word) if word in known:
             declared = known[word]
-            return _runtime(declared.value, known) if declared.kind == "var" else word * (declared.kind in _KNOWN)
+            return runtime(declared.value, known) if declared.kind == "var" else word * (declared.kind in _KNOWN)
         case FunctionCall(name, _) if name == "reference" or name.startswith("list"):
             return f"{name}()"
         case For(names, over, body):
-            return _runtime(over, known) or _runtime(body, _without(known, names))
+            return runtime(over, known) or runtime(body, _without(known, names))
         case Lambda(names, body):
-            return _runtime(body, _without(known, names))
-    return next((found for child in _children(node) if (found := _runtime(child, known))), "")
+            return runtime(body, _without(known, names))
+    return next((found for child in children(node) if (found := runtime(child, known))), "")
 
 
 def _symbol(node: Expression, known: _Declared) -> str:
@@ -78,16 +78,16 @@ def _without(known: _Declared, names: list[str]) -> _Declared:
 
 def _parts(node: Any) -> Iterator[Any]:
     yield node
-    for child in _children(node):
+    for child in children(node):
         yield from _parts(child)
 
 
-def _children(node: Any) -> Iterator[Any]:
+def children(node: Any) -> Iterator[Any]:
     """The nodes right below one, through lists and pairs."""
     if isinstance(node, list | tuple):
         for each in node:
-            yield from _children(each) if isinstance(each, list | tuple) else iter([each])
+            yield from children(each) if isinstance(each, list | tuple) else iter([each])
     elif is_dataclass(node):
         for field in fields(node):
             value = getattr(node, field.name)
-            yield from _children(value) if isinstance(value, list | tuple) else iter([value])
+            yield from children(value) if isinstance(value, list | tuple) else iter([value])

@@ -4,7 +4,7 @@ Rules:
 - tree-sitter-bicep finds declarations, texts and brackets. How words make an expression is decided here, because its
   grammar is wrong about that: it reads `!a.b` as `(!a).b`, `x => x.a` as `(x => x).a` and `[a().b]` as two items.
 - What the grammar doesn't know is put in words that it knows first; what it can't read then raises SyntaxError.
-- Types, decorators and imports are left out: they say nothing of values.
+- Types and decorators are left out: they say nothing of values.
 """
 
 import re
@@ -129,7 +129,7 @@ type Expression = (
 
 @dataclass(frozen=True)
 class Declaration:
-    """`kind` is `param`, `var`, `resource`, `module` or `output`; `text` a resource's type, or a module's path."""
+    """`kind` is `param`, `var`, `func`, `resource`, `module`, `output` or `import`; `text` a type or a path."""
 
     kind: str
     name: str
@@ -145,6 +145,7 @@ _KNOWN_AS = {
     r"(\w)!(?=[,)])": r"\1",
 }
 _DECLARED = {f"{word}_declaration" for word in ("parameter", "variable", "resource", "module", "output")}
+_DECLARED.add("user_defined_function")
 _FIRST_LAST = (("??",), ("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/", "%"))
 _OPERATIONS = {
     f"{word}_expression" for word in ("binary", "unary", "ternary", "lambda", "call", "member", "subscript", "resource")
@@ -160,7 +161,14 @@ def declarations(path: Path) -> list[Declaration]:
     root = _PARSER.parse(text.encode()).root_node
     if root.has_error:
         raise SyntaxError(f"{path}: {'; '.join(_unread(root))}")
-    return [_declaration(node) for node in root.named_children if node.type in _DECLARED]
+    made = [_declaration(node) for node in root.named_children if node.type in _DECLARED]
+    return [*_imported(text), *made]
+
+
+def _imported(text: str) -> Iterator[Declaration]:
+    for names, path in re.findall(r"^import {([^}]*)} from '(.*)'$", text, re.MULTILINE):
+        for name in re.findall(r"\w+", names):
+            yield Declaration("import", name, None, path)
 
 
 def _unread(node: Node) -> Iterator[str]:
@@ -179,11 +187,19 @@ def _children(node: Node) -> list[Node]:
 
 
 def _declaration(node: Node) -> Declaration:
+    if node.type == "user_defined_function":
+        return _function(node)
     marks = [child.type for child in node.children]
     value = _expression(node.children[marks.index("=") + 1]) if "=" in marks else None
     texts = [_text(child).strip("'") for child in node.children if child.type == "string"]
     named = _text(node.children[1])
     return Declaration(_text(node.children[0]), named, value, texts[0] if texts else "", "existing" in marks)
+
+
+def _function(node: Node) -> Declaration:
+    given = next(child for child in node.children if child.type == "parameters")
+    names = [_text(each.children[0]) for each in _children(given)]
+    return Declaration("func", _text(node.children[1]), Lambda(names, _expression(node.children[-1])))
 
 
 def _expression(node: Node) -> Expression:

@@ -1,36 +1,25 @@
 """What infra/ deploys, resource by resource, with public and private networks and over several subscriptions."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from local.stage import INFRA
 from tests.infra.evaluated import BicepFile, Resource, Scope, parameters
-from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, subscribed
+from tests.worlds.deployed_resources import ACCOUNT, ALERT, ASSIGNMENT, body, of_type
+from tests.worlds.deployments import HOME, OTHER, PRIVATE, VERIFIED, deployed, granted, subscribed
 
 ROLES = json.loads((INFRA / "roles.json").read_text())
-ASSIGNMENT, ALERT = "Microsoft.Authorization/roleAssignments", "Microsoft.Insights/metricAlerts"
-ACCOUNT, DUTIES = "Microsoft.Storage/storageAccounts", ("host", "rotator", "provisioner", "verifier")
+DUTIES = ("host", "rotator", "provisioner", "verifier")
 TABLE = json.loads((INFRA / "subscriptions.json").read_text())
-
-
-def of_type(file: BicepFile, type: str) -> list[Resource]:
-    return [resource for resource in file.resources if resource.type == type]
-
-
-def body(resource: Resource) -> Mapping[str, Any]:
-    assert resource.body is not None
-    properties: Mapping[str, Any] = resource.body["properties"]
-    return properties
 
 
 def test_each_assignment_of_the_table_is_made_at_its_scope_for_its_identity_in_each_subscription() -> None:
     fleet = [{"subscriptionId": HOME}, {"subscriptionId": OTHER}]
-    file = deployed(fleet=fleet, verified=[{"kind": kind, "id": id} for kind, id in VERIFIED.items()])
+    main = deployed(fleet=fleet, durableBackend="DurableTaskScheduler")
+    file = granted(main, fleet=fleet, verified=[{"kind": kind, "id": id} for kind, id in VERIFIED.items()])
     made = [one for one in of_type(file, ASSIGNMENT) if "/containers/deadletters/" not in one.id]
-    identities = of_type(file, "Microsoft.ManagedIdentity/userAssignedIdentities")
+    identities = of_type(main, "Microsoft.ManagedIdentity/userAssignedIdentities")
     holders = {one.read("properties").read("principalId"): one.name.rpartition("-")[2] for one in identities}
     found = sorted((holders[body(one)["principalId"]], at(one)) for one in made)
     times = {"subscription": len(fleet)}
@@ -42,20 +31,22 @@ def test_each_assignment_of_the_table_is_made_at_its_scope_for_its_identity_in_e
 def at(assignment: Resource) -> str:
     """The word of roles.json for the scope of an assignment."""
     scope = assignment.id.partition("/providers/Microsoft.Authorization")[0]
-    kinds = {"vaults": "keyVault", "topics": "eventTopic", "components": "insights"}
+    kinds = {"vaults": "keyVault", "topics": "eventTopic", "components": "insights", "schedulers": "scheduler"}
     kind, name = scope.split("/")[-2:]
     if kind == "storageAccounts":
-        return "shareAccount" if scope == VERIFIED["shareAccount"] else {"h": "hostStorage", "s": "store"}[name[-1]]
+        return "shareAccount" if scope == VERIFIED["shareAccount"] else "hostStorage"
+    if kind == "containers":
+        return name
     group = next((word for word, id in VERIFIED.items() if scope == id), "subscription")
     return kinds.get(kind, group)
 
 
 def test_only_the_provisioner_assigns_roles_and_only_under_a_condition_on_roles_and_kinds_of_principals() -> None:
     write = "Microsoft.Authorization/roleAssignments/write"
-    definitions = {d.id: body(d) for d in of_type(deployed(), "Microsoft.Authorization/roleDefinitions")}
+    definitions = {d.id: body(d) for d in of_type(granted(), "Microsoft.Authorization/roleDefinitions")}
     may = {id for id, d in definitions.items() if write in d["permissions"][0]["actions"]}
     assert [definitions[id]["roleName"] for id in may] == [f"Meshward provisioner ({HOME})"]
-    for assignment in of_type(deployed(), "Microsoft.Authorization/roleAssignments"):
+    for assignment in of_type(granted(), "Microsoft.Authorization/roleAssignments"):
         condition = body(assignment).get("condition")
         assert (body(assignment)["roleDefinitionId"] in may) is (condition is not None)
         if condition:
@@ -81,8 +72,9 @@ def test_each_event_subscription_has_its_filters_its_retries_and_a_dead_letter_p
 
 def test_each_subscription_of_the_fleet_has_its_system_topic_or_the_one_that_was_there() -> None:
     there = f"/subscriptions/{OTHER}/resourceGroups/rg-x/providers/Microsoft.EventGrid/systemTopics/theirs"
-    file = subscribed(fleet=[{"subscriptionId": HOME}, {"subscriptionId": OTHER, "systemTopicId": there}])
-    topics = [t for t in of_type(file, "Microsoft.EventGrid/systemTopics") if body(t)["source"].count("/") == 2]
+    fleet = [{"subscriptionId": HOME}, {"subscriptionId": OTHER, "systemTopicId": there}]
+    main, file = deployed(fleet=fleet), subscribed(fleet=fleet)
+    topics = [t for t in of_type(main, "Microsoft.EventGrid/systemTopics") if body(t)["source"].count("/") == 2]
     assert [body(topic)["source"] for topic in topics] == [f"/subscriptions/{HOME}"]
     assert any(r.id.startswith(f"{there}/eventSubscriptions/") for r in file.resources)
 
@@ -115,9 +107,9 @@ def test_two_installations_over_one_fleet_share_no_name_but_those_of_the_roles()
     verified = [{"kind": kind, "id": id} for kind, id in VERIFIED.items()]
     made: list[set[str]] = []
     for name in ("mw", "mw2"):
-        main = deployed(environmentName=name, fleet=fleet, verified=verified)
-        events = subscribed(main, resourceGroupName=f"rg-{name}", fleet=fleet)
-        made.append({one.id for file in (main, events) for one in file.resources})
+        main = deployed(environmentName=name, fleet=fleet)
+        later = (granted(main, fleet=fleet, verified=verified), subscribed(main, fleet=fleet))
+        made.append({one.id for file in (main, *later) for one in file.resources})
     assert {id.split("/")[-2] for id in made[0] & made[1]} == {"roleDefinitions"}
 
 
@@ -125,19 +117,29 @@ def test_an_assignment_is_named_by_its_principal_which_is_another_after_a_remova
     assignments = INFRA / "modules" / "subscription.bicep"
     names = []
     for last in "ab":
-        identity = {"id": "/same", "clientId": "c", "principalId": f"11111111-1111-4111-8111-11111111111{last}"}
-        file = BicepFile(assignments, {"identities": dict.fromkeys(DUTIES, identity)}, Scope(HOME))
+        principal = f"11111111-1111-4111-8111-11111111111{last}"
+        file = BicepFile(assignments, {"principals": dict.fromkeys(DUTIES, principal)}, Scope(HOME))
         names.append({one.name for one in of_type(file, ASSIGNMENT)})
     assert not names[0] & names[1]
 
 
-def test_our_own_topic_may_put_dead_letters_down_before_anything_subscribes_to_it() -> None:
-    (topic,) = of_type(deployed(), "Microsoft.EventGrid/topics")
-    (assignment,) = [one for one in of_type(deployed(), ASSIGNMENT) if "/containers/deadletters/" in one.id]
-    assert body(assignment)["principalId"] == topic.read("identity").read("principalId")
-    later = {body(one)["principalId"] for one in of_type(subscribed(), ASSIGNMENT)}
-    assert later
-    assert body(assignment)["principalId"] not in later
+def test_each_topic_may_put_dead_letters_down_before_anything_subscribes_to_it() -> None:
+    there = f"/subscriptions/{OTHER}/resourceGroups/rg-x/providers/Microsoft.EventGrid/systemTopics/theirs"
+    fleet = [{"subscriptionId": HOME}, {"subscriptionId": OTHER, "systemTopicId": there}]
+    main = deployed(fleet=fleet)
+    topics = [one for one in main.resources if one.type.startswith("Microsoft.EventGrid/")]
+    identities = {one.read("identity").read("principalId") for one in topics}
+    found = {body(one)["principalId"] for one in of_type(granted(main), ASSIGNMENT) if "/deadletters/" in one.id}
+    assert len(topics) == 3
+    assert identities < found  # theirs, too
+    assert len(found) == 4
+
+
+def test_only_one_of_the_three_templates_asks_for_the_rights_of_an_owner() -> None:
+    main = deployed(**PRIVATE, durableBackend="DurableTaskScheduler")
+    for file in (main, subscribed(main)):
+        assert [one.type for one in file.resources if one.type.startswith("Microsoft.Authorization/")] == []
+    assert {one.type.partition("/")[0] for one in granted(main).resources} == {"Microsoft.Authorization"}
 
 
 def test_a_locked_policy_is_left_alone_and_a_deleted_vault_comes_back() -> None:
@@ -193,19 +195,6 @@ def test_the_durable_backend_is_a_parameter(backend: str) -> None:
     assert ("Authentication=ManagedIdentity" in scheduled) is (backend == "DurableTaskScheduler")
 
 
-@pytest.mark.parametrize(
-    ("environ", "fleet"),
-    [
-        ({"AZURE_SUBSCRIPTION_ID": HOME}, [HOME]),
-        ({"AZURE_SUBSCRIPTION_ID": HOME, "MESHWARD_SUBSCRIPTION_IDS": f"{HOME},{OTHER}"}, [HOME, OTHER]),
-    ],
-)
-def test_both_parameter_files_read_the_fleet_from_the_environment(environ: dict[str, str], fleet: list[str]) -> None:
-    for name in ("main", "events"):
-        said = parameters(INFRA / f"{name}.bicepparam", {"MESHWARD_AUDIENCE": "a", **environ})
-        assert [each["subscriptionId"] for each in said["fleet"]] == fleet
-
-
 def test_without_an_audience_nothing_is_deployed() -> None:
     with pytest.raises(KeyError, match="MESHWARD_AUDIENCE"):
         parameters(INFRA / "main.bicepparam", {"AZURE_SUBSCRIPTION_ID": HOME})
@@ -230,10 +219,3 @@ def test_an_alert_on_a_line_stays_until_somebody_closes_it() -> None:
     rules = of_type(deployed(), "Microsoft.Insights/scheduledQueryRules")
     assert rules
     assert all(body(rule)["autoMitigate"] is False for rule in rules)
-
-
-def test_what_callers_do_wrong_is_no_failed_invocation() -> None:
-    queries = [each["query"] for each in json.loads((INFRA / "alerts.json").read_text())]
-    assert [query for query in queries if query.startswith("requests")] == [
-        "requests | where success == false and resultCode !startswith '4'"
-    ]

@@ -21,6 +21,7 @@ from typing import Any
 
 from local.cloud.wire import Exchange
 from tests.builds.npm import installed
+from tests.oracle.unrecorded import Unrecorded
 from tests.oracle.validator import Validator
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,11 @@ class Oracle:
         self.left_out: Counter[str] = Counter()
         self.judged = 0
         atexit.register(self._validator.close)
+
+    @property
+    def unrecorded(self) -> Unrecorded:
+        """The rule on fields and words that were never recorded."""
+        return self._validator.unrecorded
 
     def judge(self, exchanges: Iterable[Exchange]) -> list[str]:
         """What is wrong with these exchanges: one line per different finding, each with method, URL and status."""
@@ -148,13 +154,18 @@ def conformance_data() -> Path:
     return folder
 
 
-@cache
-def open_oracle() -> Oracle:
-    """The one judge of this process; raises Missing."""
-    folder = conformance_data()
+def check_judge() -> None:
+    """Raise JudgeMissing where the judge can't be had."""
+    conformance_data()
     if not (shutil.which("node") and shutil.which("npm")):
         raise JudgeMissing("no validator: node 20 and npm aren't installed")
-    return Oracle(folder, installed(_LOCK))
+
+
+@cache
+def open_oracle() -> Oracle:
+    """The one judge of this process; raises JudgeMissing."""
+    check_judge()
+    return Oracle(conformance_data(), installed(_LOCK))
 
 
 def conforms(exchanges: Iterable[Exchange]) -> None:

@@ -6,6 +6,7 @@ Rules:
 - Properties of an answer that are younger than the specifications must stand in the newest resource types.
 - What the service always sent must be there, in the type it was sent, where at least three answers were recorded.
 - An error code that wasn't recorded is no fault: more can go wrong than happened to be recorded.
+- A field or word that none of many recorded answers had is one (`tests/oracle/unrecorded.py`).
 """
 
 import importlib
@@ -17,6 +18,9 @@ import sys
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
+
+from tests.oracle.exceptions import EXCEPTIONS
+from tests.oracle.unrecorded import Unrecorded
 
 # Codes that real traffic itself violates.
 _SERVICE_DEVIATES = {"ENUM_CASE_MISMATCH", "SECRET_PROPERTY"}
@@ -57,7 +61,9 @@ class Validator:
     def __init__(self, folder: Path, node_modules: Path) -> None:
         sys.path.insert(0, str(folder / "tools"))
         recordings = folder / "recordings"
-        self._shapes: Any = importlib.import_module("shape_oracle").Shapes.load(recordings / "observed_shapes.json")
+        tool: Any = importlib.import_module("shape_oracle")
+        self._shapes = tool.Shapes.load(recordings / "observed_shapes.json")
+        self.unrecorded = Unrecorded(self._shapes.d, tool.nodes, EXCEPTIONS)
         extras = json.loads((recordings / "known_service_extras.json").read_text())
         self._extras = {(operation, path) for operation, path, _ in extras}
         self._extras |= {(_ROUTED.get(operation, operation), path) for operation, path in self._extras}
@@ -91,7 +97,9 @@ class Validator:
         found = [_text("response", i) for i in verdict["response"] if not self._is_lenient(verdict, provider, i)]
         if not refused:
             found += [_text("request", i) for i in verdict["request"] if not _is_newer(verdict, i)]
-        return found + self._unlike_recordings(verdict["operationId"], provider, response)
+        answer = f"{provider or 'dataplane'}/{verdict['operationId']} {response['statusCode']}"
+        strange = (f"recorded {text}" for text in self.unrecorded.findings(answer, response.get("body")))
+        return [*found, *self._unlike_recordings(verdict["operationId"], provider, response), *strange]
 
     def _ask(self, request: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -119,10 +119,10 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
     """Meshward's identities in the cluster of that name."""
     identities = {duty: world.entra.add(duty) for duty in DUTIES}
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(sdk.close, world)
         kubernetes = dict[str, Kubernetes]()
         for duty, principal in identities.items():
             clusters = Clusters(settings(world), **sdk.aio(world, principal))
-            stack.push_async_callback(clusters.close)
             kubernetes[duty] = Kubernetes(clusters)
         duties = Duties(
             cluster=cluster_id(name),

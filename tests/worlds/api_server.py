@@ -187,7 +187,7 @@ async def opened(
     made = await other.post(collection_path(CLUSTER_ROLE_BINDING, ""), json=admin(rotator.object_id))
     assert made.status_code == 201, made.text
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(clusters.close)
+        stack.push_async_callback(sdk.close, world)
 
         async def api(principal: Principal, **claims: Any) -> ClusterApi:
             kubernetes = Kubernetes(_WithCredential(clusters, sdk.AsyncCredential(world, principal, **claims)))

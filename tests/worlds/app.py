@@ -1,8 +1,9 @@
 """The app in a simulated cloud, as tests open it: its workers are forked, where that works; `make run`'s start cold."""
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,8 @@ from local import scenario, stage
 from local.cloud.world import World
 from local.host.placeholder import Placeholder
 from local.host.process import started
-from local.stage import RunningApp
+from local.stage import APP, RunningApp
+from tests.oracle.conformance import conforms
 from tests.worlds.times import START
 
 _launch = Placeholder().launch if sys.platform == "linux" else started
@@ -26,16 +28,28 @@ NO_TRUST = {  # timers with nothing to see where no trust domain is
 }
 
 
-def open_app(
-    *, seed: Callable[[World], None] = scenario.seed, start: float = START, **options: Any
-) -> AbstractAsyncContextManager[RunningApp]:
-    """`local.stage.open_stage`, with meshes that talk every five minutes, as tests run through days."""
+@asynccontextmanager
+async def open_app(
+    *,
+    seed: Callable[[World], None] = scenario.seed,
+    start: float = START,
+    app: Path = APP,
+    judged: bool = True,
+    **options: Any,
+) -> AsyncIterator[RunningApp]:
+    """`local.stage.open_stage`, with meshes that talk every five minutes, as tests run through days.
+
+    What was exchanged is judged at the end, unless the app is a mutant, or answers are ordered that Azure never gives.
+    """
 
     def seldom(world: World) -> None:
         world.linkerd.traffic_every = 300
         seed(world)
 
-    return stage.open_stage(seed=seldom, start=start, launch=_launch, **options)
+    async with stage.open_stage(seed=seldom, start=start, launch=_launch, app=app, **options) as opened:
+        yield opened
+        if judged and app == APP:
+            conforms(opened.world.wire.exchanges)
 
 
 async def call(stage: RunningApp, method: str, route: str, body: Any = None) -> tuple[int, Any]:

@@ -20,8 +20,14 @@ def deployed(**params: Any) -> BicepFile:
     return BicepFile(INFRA / "main.bicep", given | params, Scope(HOME))
 
 
+def granted(main: BicepFile | None = None, **params: Any) -> BicepFile:
+    """infra/roles.bicep with these parameters, for what main.bicep has made."""
+    outputs = (main or deployed()).read("outputs")
+    given = {"made": outputs["MESHWARD_MADE"], "topicPrincipals": outputs["MESHWARD_TOPIC_PRINCIPALS"]}
+    return BicepFile(INFRA / "roles.bicep", given | params, Scope(HOME))
+
+
 def subscribed(main: BicepFile | None = None, **params: Any) -> BicepFile:
     """infra/events.bicep with these parameters, for what main.bicep has made."""
-    app = (main or deployed()).read("outputs")["FUNCTION_APP"]
-    given = {"resourceGroupName": "rg-mw", "functionAppName": app}
-    return BicepFile(INFRA / "events.bicep", given | params, Scope(HOME))
+    made = (main or deployed()).read("outputs")["MESHWARD_MADE"]
+    return BicepFile(INFRA / "events.bicep", {"made": made} | params, Scope(HOME))

@@ -1,6 +1,7 @@
 """Faults that strike each activity of a flow as it first begins."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 
 from functions.engine.activities import Activity
@@ -51,17 +52,34 @@ class Striking:
         return {row for row, fault in self._injected.items() if fault.times < self._fault("").times}
 
 
-def losing(stage: RunningApp, names: set[str], *, killed: bool) -> set[str]:
-    """Lose the first answer of each of these activities, perhaps with its worker; those that this has come to."""
+def losing(stage: RunningApp, rows: Collection[str], *, killed: bool) -> set[str]:
+    """Lose the first answer about each of these rows, perhaps with its worker; those that this has come to.
+
+    What stands behind an activity's name is a field of its request, or the kind of what a field holds.
+    """
     struck = set[str]()
 
-    def strike(function: str, moment: str) -> bool:
-        if moment == "before" or function in struck or function not in names:
+    def strike(function: str, moment: Moment) -> bool:
+        if moment == "before":
             return False
-        struck.add(function)
+        about = {row for row in rows if activity(row) == function and _detail(row) in _fields(stage)}
+        if about <= struck:
+            return False
+        struck.update(about)
         if killed:
             stage.host.kill_worker()
         return True
 
     stage.host.on_invocation(strike)
     return struck
+
+
+def _detail(row: str) -> str:
+    return row.partition(": ")[2]
+
+
+def _fields(stage: RunningApp) -> set[str]:
+    """What the request under way has in its fields; and the empty text, as a row without a detail is about each."""
+    (request,) = (json.loads(str(value.content)) for value in stage.host.inputs.values())
+    kinds = (field.get("kind") if isinstance(field, dict) else field for field in request.values())
+    return {kind for kind in kinds if isinstance(kind, str)} | {""}

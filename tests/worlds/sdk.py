@@ -70,6 +70,7 @@ class _SyncTransport(RequestsTransport):  # type: ignore[misc]
         asyncio.run_coroutine_threadsafe(self._clock.advance(timedelta(seconds=duration)), self._loop).result()
 
 
+_transports: WeakKeyDictionary[World, list[_AioTransport]] = WeakKeyDictionary()
 _ca_files: WeakKeyDictionary[World, Any] = WeakKeyDictionary()
 
 
@@ -83,8 +84,16 @@ def ca_file(world: World) -> str:
 
 
 def aio(world: World, principal: Principal) -> dict[str, Any]:
-    """`credential` and `transport` of an aio client (`async with` it, so that it closes its connections)."""
-    return {"credential": AsyncCredential(world, principal), "transport": _AioTransport(world)}
+    """`credential` and `transport` of an aio client (`async with` it, or `close` all of the world's)."""
+    transport = _AioTransport(world)
+    _transports.setdefault(world, []).append(transport)
+    return {"credential": AsyncCredential(world, principal), "transport": transport}
+
+
+async def close(world: World) -> None:
+    """End the connections of the world's aio clients."""
+    for transport in _transports.pop(world, []):
+        await transport.close()
 
 
 def sync(world: World, principal: Principal) -> dict[str, Any]:

@@ -36,6 +36,7 @@ async def small_mesh(
     left: timedelta = ROUTINE,
     traffic_every: float = 300,
     seeded: Callable[[World], None] | None = None,
+    judged: bool = True,
 ) -> AsyncIterator[RunningApp]:
     """The app beside so many clusters (one, if none is named), ten minutes after their beginning."""
 
@@ -47,7 +48,7 @@ async def small_mesh(
         if seeded:
             seeded(world)
 
-    async with open_app(seed=seed, settings=settings, app=app) as stage:
+    async with open_app(seed=seed, settings=settings, app=app, judged=judged) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
 

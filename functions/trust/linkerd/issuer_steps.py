@@ -69,7 +69,7 @@ async def verify_leaves(member: Member) -> StepProof:
 
 @activity(app)
 async def ensure_renewed(member: Member) -> StepProof:
-    """Whatever can be restarted has done so since the issuer was proven: a proxy gets a new leaf at its start."""
+    """Each workload that can be restarted was, since the issuer was proven: a proxy gets a new leaf at its start."""
     assert member.activated_at
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         proxies = await mesh.pod_proxies()

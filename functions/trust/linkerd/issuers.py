@@ -4,7 +4,7 @@
                 find_issuers                    ensure_renewed_issuer   due? a new key, signed in Key Vault
                                                 verify_renewed_issuer   each identity replica issues under it
 
-A member whose issuer can't be renewed doesn't keep others from it: it is tried again in the next hour.
+A member whose issuer can't be renewed doesn't hold up the others: it is tried again in the next hour.
 """
 
 from datetime import timedelta

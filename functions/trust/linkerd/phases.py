@@ -1,4 +1,4 @@
-"""What a member with Linkerd has to do in each phase of a rotation.
+"""What a member with Linkerd has to do in each phase of a rotation, and what that would do to it.
 
 prepare                       is it fit?
 distribute, retire, withdraw  the phase's bundle, restarts: control plane first, then workloads; the gate
@@ -16,9 +16,11 @@ from functions.trust.linkerd.bundle_steps import (
     verify_trust,
 )
 from functions.trust.linkerd.issuer_steps import ensure_issuer, ensure_renewed, verify_issuer, verify_leaves
-from functions.trust.mesh_steps import PhaseSteps
+from shared.domain.trust.linkerd.waves import restartable
 from shared.domain.trust.phases import Mode, Phase
+from shared.domain.trust.plan import MemberPlan
 from shared.domain.trust.state import Member, StepProof
+from shared.wiring import services
 
 
 def _prepare(run: Runbook, member: Member) -> Steps[StepProof]:
@@ -56,7 +58,7 @@ def _replace(run: Runbook, member: Member) -> Steps[StepProof]:
     return (yield from run.step(verify_trust, member))
 
 
-PHASES: dict[Phase, PhaseSteps] = {
+PHASES = {
     Phase.PREPARE: _prepare,
     Phase.DISTRIBUTE: _spread,
     Phase.ACTIVATE: _issue,
@@ -67,3 +69,16 @@ PHASES: dict[Phase, PhaseSteps] = {
     Phase.WITHDRAW: _spread,
     Phase.REPLACE: _replace,
 }
+
+
+async def plan_member(member: Member) -> MemberPlan:
+    """Which workloads a rotation would restart, and which pods it would wait for; raises what the check raises."""
+    await check_member.work(member)
+    async with services().rotator.linkerd.mesh(member.cluster) as mesh:
+        workloads, proxies = await mesh.workloads(), await mesh.proxies()
+    replaced = restartable(workloads, proxies)
+    return MemberPlan(
+        cluster=member.cluster,
+        restarts=tuple(sorted({p.workload for p in replaced})),
+        waits_for=tuple(sorted(p.id for p in proxies if p not in replaced)),
+    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def ensure_restarted(
     member: Member, mesh: "LinkerdMesh", lacking: list[Proxy], proxies: list[Proxy]
 ) -> StepProof:
-    """No proxy that lacks something is left to restart; begins the next wave and raises NotConverged where one is."""
+    """Restart the next wave of proxies that lack something; raises NotConverged until none is left."""
     now, workloads = services().now(), await mesh.workloads()
     stale = restartable(workloads, lacking)
     for workload in next_restarts(workloads, stale, now, member.policy):

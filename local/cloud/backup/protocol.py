@@ -46,6 +46,14 @@ def refusal(code: str, message: str) -> Reply:
     return Reply(status=400, body={"error": _user_error(code, message)})
 
 
+def _failure(code: str, message: str) -> dict[str, Any]:
+    """The error of a failed operation, which names neither details nor a target."""
+    failure = _user_error(code, message, innerError={"code": "Success", "additionalInfo": {}})
+    for part in (failure, failure["additionalInfo"][0]["info"]):
+        del part["details"], part["target"]
+    return failure
+
+
 class BackupOperations:
     """Starts operations of Microsoft.DataProtection and answers their polls."""
 
@@ -90,7 +98,7 @@ class BackupOperations:
             "endTime": _YEAR_ONE if operation.open else iso(operation.ends),
         }
         if operation.error:
-            body["error"] = _user_error(**operation.error, innerError={"code": "Success", "additionalInfo": {}})
+            body["error"] = _failure(**operation.error)
         if operation.properties and not operation.open:
             body["properties"] = {**operation.properties, "objectType": "OperationJobExtendedInfo"}
         return Reply(body=body)

@@ -1,6 +1,7 @@
 """Event Grid's system topics as resources: where Azure itself publishes, and who has subscribed.
 
-Their event subscriptions are those of the topic of the same name, under which events are published here.
+Their event subscriptions are those of the topic of the same name, under which events are published here, and those that
+deployments have made, which get no events.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,8 @@ class SystemTopics:
         if topic is None:
             return not_found(call)
         found = self._topics.topic(topic["name"]).subscriptions.values()
-        return Reply(body={"value": [_shown(topic, self.named(each.name), each) for each in found]})
+        deployed = self._arm.of_type(f"{TYPE}/eventSubscriptions", under=f"{call.path}/")
+        return Reply(body={"value": [*(_shown(topic, self.named(each.name), each) for each in found), *deployed]})
 
 
 def _shown(topic: Resource, name: str, subscription: Subscription) -> Resource:

@@ -97,7 +97,7 @@ class Shares:
             self._arm.store(holder(self._arm, account["id"]) or container_row(vault, account, sent))
 
         return self._operations.accepted(
-            call.path, REGISTER_SECONDS, register, body={}, answer=lambda: Reply(body=self._arm.find(call.path))
+            call.path, REGISTER_SECONDS, register, body={}, answer=lambda: _registered(self._arm.find(call.path))
         )
 
     def _unregister(self, call: CloudRequest) -> Reply:
@@ -132,12 +132,10 @@ class Shares:
     def protectable(self, vault: str) -> list[Resource]:
         containers = self._arm.of_type(CONTAINERS, f"{vault}/")
         rows = (protectable_item(c, share) for c in containers for share in self._found.get(c["id"].lower(), ()))
-        return [self._with_state(row) for row in rows]
+        return [row for row in rows if not self._is_protected(row)]
 
-    def _with_state(self, row: Resource) -> Resource:
-        item = self._arm.find(row["id"].replace("/protectableItems/", "/protectedItems/"))
-        row["properties"]["protectionState"] = "Protected" if item else "NotProtected"
-        return row
+    def _is_protected(self, row: Resource) -> bool:
+        return self._arm.find(row["id"].replace("/protectableItems/", "/protectedItems/")) is not None
 
     def new_item(self, call: CloudRequest) -> Resource | None:
         container = self._container(call.path)
@@ -257,3 +255,8 @@ def _target(item: Resource, request: dict[str, Any]) -> tuple[str, str]:
     """The names of the account and share that a restore writes to."""
     target = request.get("targetDetails") or {"name": item["properties"]["friendlyName"]}
     return str(target.get("targetResourceId") or request["sourceResourceId"]).rpartition("/")[2], str(target["name"])
+
+
+def _registered(container: Resource | None) -> Reply:
+    """A new container as its operation answers it: without a type."""
+    return Reply(body={name: value for name, value in (container or {}).items() if name != "type"})

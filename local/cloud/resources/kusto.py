@@ -2,10 +2,10 @@
 
 Rules:
 - A query is a table and stages: where, project, extend, summarize, order by (sort by), take (limit).
-- A condition joins comparisons by `and`, and these by `or`: == != =~ !~ < <= > >= has in in~, on columns, dotted paths,
-  `['key']`, and tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of a datetime.
+- A condition joins comparisons by `and`, and these by `or`: == != =~ !~ < <= > >= has !startswith in in~, on columns,
+  dotted paths, `['key']`, tostring(), todatetime(), tolower(), toint(), now(), ago(), datetime(), bin() of datetimes.
 - `summarize` knows count(), max() and arg_max(…, *), and names what it counts `count_`.
-- Table names ignore case, columns don't. What a path doesn't find is null, for which only != and !~ hold.
+- Table names ignore case, columns don't. What a path doesn't find is null, for which only what begins with ! holds.
 - Dynamic values (`properties.x`) must be cast before they are compared with a datetime, as in Kusto.
 - `order by` is descending unless it says `asc`; a projected path without a name is called `properties_x`.
 """
@@ -115,7 +115,7 @@ class _Parser:
         def holds(row: Row) -> bool:
             have, want = left.of(row), right.of(row)
             if have is None or want is None:
-                return sign.text in ("!=", "!~") and have is not want
+                return sign.text.startswith("!") and have is not want
             return compare(have, want)
 
         return holds

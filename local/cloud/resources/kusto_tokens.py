@@ -9,7 +9,7 @@ _TOKEN = re.compile(
     |(?P<string>'[^']*'|"[^"]*")
     |(?P<timespan>\d+(?:\.\d+)?[dhms]\b)
     |(?P<number>\d+(?:\.\d+)?)
-    |(?P<sign>in~|=~|!~|==|!=|>=|<=|[><=()\[\].,|*])
+    |(?P<sign>!startswith\b|in~|=~|!~|==|!=|>=|<=|[><=()\[\].,|*])
     |(?P<word>[A-Za-z_]\w*)""",
     re.VERBOSE,
 )

@@ -77,6 +77,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": lambda have, want: _less(have, want) or _equal(have, want),
     ">=": lambda have, want: _less(want, have) or _equal(have, want),
     "has": _has,
+    "!startswith": lambda have, want: not as_text(have, str.lower).startswith(as_text(want, str.lower)),
 }
 CASTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "tostring": ("string", as_text),

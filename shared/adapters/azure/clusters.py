@@ -5,18 +5,16 @@ milliseconds: for a fleet of a thousand, seconds of every look at who takes part
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.core.rest import HttpRequest
+from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 from shared.adapters.azure.common import Management, read, translated
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, subscription_scope
-from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 _API = "2026-08-01"
 
@@ -26,17 +24,11 @@ _KUBERNETES = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"  # Azure Kubernete
 class Clusters(Management):
     """The clusters of all configured subscriptions."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        super().__init__(settings, credential, **options)
-        self._subscriptions, self._credential = settings.subscriptions, credential
-
     async def list(self) -> list[Cluster]:
         """Every cluster of every subscription in the settings."""
-        return [_cluster(c, s) for s in self._subscriptions async for c in self._found(s)]
+        return [_cluster(c, s) for s in self._settings.subscriptions async for c in self._found(s)]
 
     async def _found(self, subscription: str) -> AsyncIterator[Mapping[str, Any]]:
-        from azure.core.rest import HttpRequest
-
         url = f"{subscription_scope(subscription).collection(CLUSTERS)}?api-version={_API}"
         while url:
             with translated(f"listing the clusters of subscription {subscription}"):
@@ -68,14 +60,12 @@ class Clusters(Management):
         with translated(f"getting a token for cluster {cluster_id(resource_id).name}"):
             return (await self._credential.get_token(_KUBERNETES)).token
 
-    def _client(self, subscription: str) -> "ContainerServiceClient":
-        from azure.mgmt.containerservice.aio import ContainerServiceClient
-
+    def _client(self, subscription: str) -> ContainerServiceClient:
         return self.client(ContainerServiceClient, subscription)
 
 
 def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:
-    """A cluster whose id isn't of Meshward's grammar is in no group: it is seen, and whoever works in it refuses it."""
+    """A cluster whose id isn't of Meshward's grammar is in no group: it is listed, and every flow refuses it."""
     id, properties = parsed(found["id"]), found.get("properties") or {}
     identity = found.get("identity") or {}
     return Cluster(

@@ -4,65 +4,82 @@ The SDKs' own retries are off: they would sleep inside an invocation and could s
 TemporaryError with the service's Retry-After, and the step is called again by a durable timer.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.identity.aio import ManagedIdentityCredential
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.exceptions import HttpResponseError
-
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
 NO_RETRY: dict[str, Any] = {"retry_total": 0}
 
 
-def managed_identity(client_id: str) -> "AsyncTokenCredential":
+def managed_identity(client_id: str) -> AsyncTokenCredential:
     """The token credential of a user-assigned identity."""
-    from azure.identity.aio import ManagedIdentityCredential
-
     return ManagedIdentityCredential(client_id=client_id)
 
 
-class Closable(Protocol):
-    """A client with connections."""
+class AnswerSeen:
+    """A response hook that keeps what an answer says beside its body."""
 
-    async def close(self) -> None: ...
+    status = 0
+    headers: Mapping[str, str] = {}
+
+    def __call__(self, answer: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> None:
+        self.status, self.headers = answer.http_response.status_code, answer.http_response.headers
+
+    @property
+    def operation(self) -> str:
+        """The id of the operation that the answer names, empty if it names none."""
+        url = self.headers.get("Azure-AsyncOperation") or self.headers.get("Location", "")
+        return PurePosixPath(urlsplit(url).path).name  # the rest is a signed address, which isn't kept
 
 
 class Management:
     """Resource Manager's SDK clients for one identity: one per class and subscription, made on first use."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        self._options = {"credential": credential, "base_url": settings.arm_url, **NO_RETRY, **options}
-        self._clients: dict[tuple[object, str], Closable] = {}
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
+        self._settings, self._credential = settings, credential
+        self._options = {**NO_RETRY, **options}
+        self._clients: dict[tuple[object, str], object] = {}
 
-    def client[C: Closable](self, sdk: Callable[..., C], subscription: str) -> C:
+    def client[C](self, sdk: Callable[..., C], subscription: str) -> C:
         """The client of this class for the subscription."""
         key = (sdk, subscription)
         if key not in self._clients:
-            self._clients[key] = sdk(subscription_id=subscription, **self._options)
+            self._clients[key] = sdk(
+                credential=self._credential,
+                subscription_id=subscription,
+                base_url=self._settings.arm_url,
+                **self._options,
+            )
         return cast("C", self._clients[key])
 
-    async def close(self) -> None:
-        """Close the connections."""
-        for client in self._clients.values():
-            await client.close()
-
-
-def last_segment(url: str) -> str:
-    """What the path of a URL ends with: Azure names operations so."""
-    return PurePosixPath(urlsplit(url).path).name
+    def merged_tags(self, own: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The tags of what is made: its own, by which it is known again, and the installation's of other names."""
+        own = dict(own or {})
+        names = {name.lower() for name in own}
+        return {name: value for name, value in self._settings.tags.items() if name.lower() not in names} | own
 
 
 async def unless_absent[T](reading: Awaitable[T]) -> T | None:
     """What a GET answers; None for 404."""
-    from azure.core.exceptions import ResourceNotFoundError
-
     try:
         return await reading
     except ResourceNotFoundError:
@@ -75,6 +92,19 @@ async def read[T](what: str, reading: Awaitable[T]) -> T | None:
         return await unless_absent(reading)
 
 
+class HasProperties[P](Protocol):
+    """A resource as an SDK models it."""
+
+    @property
+    def properties(self) -> P | None: ...
+
+
+def properties_of[P](found: HasProperties[P]) -> P:
+    """The properties of a resource, without which no service answers, though the SDKs allow for it."""
+    assert found.properties is not None
+    return found.properties
+
+
 def plain(value: object) -> str:
     """A value that the SDK gives as text, as an enumeration or not at all, as text."""
     return str((value.value if isinstance(value, Enum) else value) or "")
@@ -83,13 +113,6 @@ def plain(value: object) -> str:
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn what an SDK raises inside the block into our errors; `doing` names the act in their messages."""
-    from azure.core.exceptions import (
-        ClientAuthenticationError,
-        HttpResponseError,
-        ServiceRequestError,
-        ServiceResponseError,
-    )
-
     try:
         yield
     except ClientAuthenticationError as error:
@@ -102,7 +125,7 @@ def translated(doing: str) -> Iterator[None]:
         raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
 
 
-def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | TemporaryError:
+def _from_status(error: HttpResponseError, doing: str) -> PermanentError | TemporaryError:
     status = error.status_code or 0
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
@@ -113,7 +136,7 @@ def _from_status(error: "HttpResponseError", doing: str) -> PermanentError | Tem
     return PermanentError(service_code(str(code)), message)
 
 
-def _retry_after(error: "HttpResponseError") -> float | None:
+def _retry_after(error: HttpResponseError) -> float | None:
     value = str(getattr(error.response, "headers", {}).get("Retry-After", ""))
     return float(value) if value.isdigit() else None
 

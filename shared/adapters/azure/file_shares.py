@@ -7,10 +7,16 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shared.adapters.azure.common import NO_RETRY, Management, translated, unless_absent
-from shared.adapters.azure.staging import ACCOUNTS
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.storage import models
+from azure.mgmt.storage.aio import StorageManagementClient
+from azure.mgmt.storage.aio.operations import FileSharesOperations
+from azure.storage.fileshare import DirectoryProperties, FileProperties
+from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
+
+from shared.adapters.azure.common import ACCOUNTS, Management, translated, unless_absent
 from shared.domain.errors import PermanentError
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ACCOUNT_NAME, ResourceId
@@ -20,21 +26,14 @@ from shared.domain.restores.verification import RestorePlan, RestoreSource
 from shared.domain.restores.workloads import IsolatedCopy
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.storage.aio import StorageManagementClient
-    from azure.storage.fileshare.aio import ShareClient, ShareServiceClient
-
 _MADE_FOR = "meshward_verifies"  # metadata names are C# identifiers: no hyphens
 
 
 class FileShares(Management):
     """Protected shares and their scratch shares. `options` go to the SDK's clients."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         super().__init__(settings, credential, **options)
-        self._url = settings.file_url
-        self._service_options = {"credential": credential, "token_intent": "backup", **NO_RETRY, **options}
         self._services: dict[str, ShareServiceClient] = {}
 
     async def with_target(self, source: RestoreSource, policy: Policy) -> RestoreSource:  # noqa: ARG002  # others need it
@@ -66,45 +65,36 @@ class FileShares(Management):
 
         Raises PermanentError where a share of that name is somebody else's.
         """
-        from azure.mgmt.storage.models import FileShare, FileShareProperties
-
-        client = self._arm(plan).file_shares
-        mark = FileShare(file_share_properties=FileShareProperties(metadata={_MADE_FOR: plan.name}))
+        mark = models.FileShare(file_share_properties=models.FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {plan.target}"):
-            found: Any = await unless_absent(client.get(*_names(plan), plan.target))
+            found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None:
-                await client.create(*_names(plan), plan.target, mark)
+                await self._arm(plan).create(*_names(plan), plan.target, mark)
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 raise PermanentError("PlaceTaken", f"share {plan.target} is there already and isn't Meshward's")
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""
-        client = self._arm(plan).file_shares
         with translated(f"deleting scratch share {plan.target}"):
-            found: Any = await unless_absent(client.get(*_names(plan), plan.target))
+            found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
             if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 return []
-            await client.delete(*_names(plan), plan.target)
+            await self._arm(plan).delete(*_names(plan), plan.target)
         return [plan.target]
 
-    def _arm(self, plan: RestorePlan) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
+    def _arm(self, plan: RestorePlan) -> FileSharesOperations:
+        return self.client(StorageManagementClient, _account(plan.item.source_id).subscription).file_shares
 
-        return self.client(StorageManagementClient, _account(plan.item.source_id).subscription)
-
-    def _share(self, account: str, share: str) -> "ShareClient":
-        from azure.storage.fileshare.aio import ShareServiceClient
-
+    def _share(self, account: str, share: str) -> ShareClient:
         name = _account(account).name
         if name not in self._services:
-            self._services[name] = ShareServiceClient(self._url.format(account=name), **self._service_options)
+            self._services[name] = ShareServiceClient(
+                self._settings.file_url.format(account=name),
+                self._credential,
+                token_intent="backup",  # noqa: S106  # no password
+                **self._options,
+            )
         return self._services[name].get_share_client(share)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await super().close()
-        for service in self._services.values():
-            await service.close()
 
 
 def _names(plan: RestorePlan) -> tuple[str, str]:
@@ -120,7 +110,7 @@ def _account(source_id: str) -> ResourceId:
     return id
 
 
-async def _files(client: "ShareClient") -> list[ShareFile]:
+async def _files(client: ShareClient) -> list[ShareFile]:
     """Every file of the share, folder by folder."""
     files: list[ShareFile] = []
     folders = [""]
@@ -128,23 +118,23 @@ async def _files(client: "ShareClient") -> list[ShareFile]:
         folder = folders.pop()
         items = [item async for item in client.list_directories_and_files(folder or None, include=["timestamps"])]
         path = f"{folder}/" if folder else ""
-        folders += [f"{path}{item.name}" for item in items if item.is_directory]
-        files += [_file(path, item) for item in items if not item.is_directory]
+        folders += [f"{path}{item.name}" for item in items if isinstance(item, DirectoryProperties)]
+        files += [_file(path, item) for item in items if isinstance(item, FileProperties)]
     return files
 
 
-def _file(folder: str, item: Any) -> ShareFile:
+def _file(folder: str, item: FileProperties) -> ShareFile:
     times = [datetime.fromisoformat(str(t)) for t in (item.last_write_time, item.change_time) if t]
     made = datetime.fromisoformat(str(item.creation_time)) if item.creation_time else None
     return ShareFile(path=f"{folder}{item.name}", size=item.size, made=made, changed=max(times, default=None))
 
 
-async def _beginning(client: "ShareClient", path: str) -> str:
+async def _beginning(client: ShareClient, path: str) -> str:
     download = await client.get_file_client(path).download_file(offset=0, length=100)
     return (await download.readall()).decode(errors="replace")
 
 
-async def _digest(client: "ShareClient", path: str) -> str:
+async def _digest(client: ShareClient, path: str) -> str:
     digest = hashlib.sha256()
     download = await client.get_file_client(path).download_file()
     async for chunk in download.chunks():

@@ -2,7 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.resourcegraph import models
+from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
 from shared.adapters.azure.common import NO_RETRY, translated
 from shared.domain.resource_id import ResourceId, name_of
@@ -12,9 +17,6 @@ from shared.domain.vaults.protection import Grant
 from shared.domain.vaults.source import FoundItem, JobNames
 from shared.domain.vaults.sources import label_in_job
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
 
 # Pages follow one another soundly only if rows are ordered by something unique (Resource Graph docs, paging).
 _JOBS = """RecoveryServicesResources
@@ -27,16 +29,18 @@ _JOBS = """RecoveryServicesResources
  container = tostring(properties.containerName)
 | order by id asc"""
 _BACKUPS = "tostring(properties.operation) =~ 'Backup' or tostring(properties.operationCategory) =~ 'Backup'"
-_NEWS = "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
+_OPEN_OR_ENDED_SINCE = (
+    "tostring(properties.status) =~ 'InProgress' or todatetime(properties.endTime) >= datetime({since})"
+)
 _INSTANCES = """RecoveryServicesResources
 | where type =~ 'microsoft.dataprotection/backupvaults/backupinstances'
 | where tostring(properties.dataSourceInfo.datasourceType) =~ 'Microsoft.ContainerService/managedClusters'
-| project id, cluster = tostring(properties.dataSourceInfo.resourceID),
+| project id, cluster_id = tostring(properties.dataSourceInfo.resourceID),
  state = tostring(properties.currentProtectionState), policy = tostring(properties.policyInfo.policyId)
 | order by id asc"""
 _ITEMS = """RecoveryServicesResources
 | where type =~ 'microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems'
-| project id, source = tostring(properties.sourceResourceId), name = tostring(properties.friendlyName),
+| project id, source_id = tostring(properties.sourceResourceId), name = tostring(properties.friendlyName),
  state = tostring(properties.protectionState), policy = tostring(properties.policyId),
  deleted = tostring(properties.isScheduledForDeferredDelete)
 | order by id asc"""
@@ -50,16 +54,14 @@ _GRANTS = """AuthorizationResources
 class Inventory:
     """Resource Graph. `options` go to the SDK's client."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        from azure.mgmt.resourcegraph.aio import ResourceGraphClient
-
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._subscriptions = settings.subscriptions
         self._client = ResourceGraphClient(credential, base_url=settings.arm_url, **NO_RETRY, **options)
 
     async def jobs(self, since: datetime) -> list[WatchedJob]:
         """The backup jobs of all Backup and Recovery Services vaults that are open or have ended since."""
-        news = _NEWS.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        rows = await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {news}"))
+        open_or_ended = _OPEN_OR_ENDED_SINCE.format(since=since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        rows = await self._rows(_JOBS.format(which=f"{_BACKUPS}\n| where {open_or_ended}"))
         return [job for job in map(_job, rows) if job]
 
     async def job(self, vault: ResourceId, name: str) -> WatchedJob | None:
@@ -69,25 +71,12 @@ class Inventory:
 
     async def instances(self) -> list[CensusInstance]:
         """The backup instances of clusters in all Backup vaults."""
-        rows = await self._rows(_INSTANCES)
-        return [
-            CensusInstance(id=r["id"], cluster_id=r["cluster"] or "", state=r["state"] or "", policy=r["policy"] or "")
-            for r in rows
-        ]
+        return msgspec.convert(await self._rows(_INSTANCES), list[CensusInstance])
 
     async def items(self) -> list[FoundItem]:
         """What all Recovery Services vaults protect."""
-        return [
-            FoundItem(
-                id=row["id"],
-                source_id=row["source"] or "",
-                name=row["name"] or "",
-                state=row["state"] or "",
-                policy=row["policy"] or "",
-                deleted=(row["deleted"] or "").lower() == "true",
-            )
-            for row in await self._rows(_ITEMS)
-        ]
+        rows = await self._rows(_ITEMS)
+        return [msgspec.convert({**row, "deleted": row["deleted"].lower() == "true"}, FoundItem) for row in rows]
 
     async def grants(self, principals: Sequence[str]) -> list[Grant]:
         """The roles that these identities (object ids) hold; one that was granted a minute ago may not be shown yet."""
@@ -95,47 +84,41 @@ class Inventory:
         rows = await self._rows(query)
         return [Grant(principal=r["principal"], role=name_of(r["role"]), scope=r["scope"]) for r in rows]
 
-    async def _rows(self, query: str) -> list[dict[str, Any]]:
-        from azure.mgmt.resourcegraph.models import QueryRequest, QueryRequestOptions
-
-        rows: list[dict[str, Any]] = []
+    async def _rows(self, query: str) -> list[dict[str, str]]:
+        rows: list[dict[str, str]] = []
         token = None
         while True:
-            options = QueryRequestOptions(skip_token=token, result_format="objectArray")
-            request = QueryRequest(subscriptions=self._subscriptions, query=query, options=options)
+            options = models.QueryRequestOptions(skip_token=token, result_format="objectArray")
+            request = models.QueryRequest(subscriptions=self._subscriptions, query=query, options=options)
             with translated("querying Resource Graph"):
-                page: Any = await self._client.resources(request)
-            rows += page.data
+                page = await self._client.resources(request)
+            found = msgspec.convert(page.data, list[dict[str, str | None]])
+            rows += [{name: value or "" for name, value in row.items()} for row in found]
             token = page.skip_token
             if not token:
                 return rows
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
 
-
-def _job(row: dict[str, Any]) -> WatchedJob | None:
+def _job(row: dict[str, str]) -> WatchedJob | None:
     """A job; None while it doesn't say when it began. One that doesn't say when it ended hasn't, so it is open."""
     started, ended = _moment(row["started"]), _moment(row["ended"])
-    status = row["status"] or ""
     if started is None:
         return None
     return WatchedJob(
         id=row["id"],
-        operation=row["operation"] or row["category"] or "",
-        status=status,
+        operation=row["operation"] or row["category"],
+        status=row["status"],
         started=started,
-        ended=None if status.lower() == "inprogress" else ended,
-        item=row["item"] or "",
-        volume=label_in_job(JobNames(row["name"] or "", row["account"] or "", row["container"] or "")),
+        ended=None if row["status"].lower() == "inprogress" else ended,
+        item=row["item"],
+        volume=label_in_job(JobNames(row["name"], row["account"], row["container"])),
     )
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(text: str) -> datetime | None:
     """A service's time; without a zone it means UTC. None for what is no time."""
     try:
-        at = datetime.fromisoformat(text or "")
+        at = datetime.fromisoformat(text)
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

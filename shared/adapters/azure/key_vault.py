@@ -6,27 +6,30 @@ The SDK's own creation of certificates waits until it is done, so requests are s
 import hashlib
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.rest import HttpRequest
+from azure.keyvault.certificates.aio import CertificateClient
+from azure.keyvault.keys.aio import KeyClient
+from azure.keyvault.keys.crypto import SignatureAlgorithm
+from azure.keyvault.keys.crypto.aio import CryptographyClient
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.adapters.azure.common import NO_RETRY, plain, translated, unless_absent
+from shared.adapters.azure.keys import signed, verifies
 from shared.domain.errors import PermanentError
 from shared.domain.trust.new_root import CertificateRequest, CertificateVersion
 from shared.domain.trust.roots import VaultCertificate
 from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.keyvault.keys.crypto.aio import CryptographyClient
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
 
 class KeyVault:
     """The configured vault. `options` go to the SDK's clients."""
 
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        from azure.keyvault.certificates.aio import CertificateClient
-
+    def __init__(self, settings: Settings, credential: AsyncTokenCredential, **options: Any) -> None:
         self._url, self._credential = settings.key_vault_url, credential
         self._options = {"verify_challenge_resource": settings.verify_key_vault_domain, **NO_RETRY, **options}
         self._client = CertificateClient(self._url, credential, **self._options)
@@ -61,20 +64,16 @@ class KeyVault:
             if p.version and p.created_on
         ]
 
-    async def certificate(self, name: str, version: str) -> "x509.Certificate":
+    async def certificate(self, name: str, version: str) -> x509.Certificate:
         """A version's certificate, which never changes: it is asked for once."""
-        from cryptography import x509
-
         if (name, version) not in self._read:
             with translated(f"reading certificate {name}"):
                 found = await self._client.get_certificate_version(name, version)
             self._read[name, version] = x509.load_der_x509_certificate(bytes(found.cer or b""))
         return self._read[name, version]
 
-    async def latest(self, name: str) -> "tuple[str, x509.Certificate]":
+    async def latest(self, name: str) -> tuple[str, x509.Certificate]:
         """The current version's id and certificate."""
-        from cryptography import x509
-
         with translated(f"reading certificate {name}"):
             found = await self._client.get_certificate(name)
         assert found.properties is not None
@@ -95,11 +94,8 @@ class KeyVault:
         error = str(found.error.message if found.error else found.status_details or "")
         return CertificateRequest(issuer=plain(found.issuer_name), status=plain(found.status), error=error)
 
-    async def requested_key(self, name: str) -> "EllipticCurvePublicKey":
+    async def requested_key(self, name: str) -> EllipticCurvePublicKey:
         """The public key of the open request."""
-        from cryptography import x509
-        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
         with translated(f"reading the request for certificate {name}"):
             found = await self._client.get_certificate_operation(name)
         key = x509.load_der_x509_csr(bytes(found.csr or b"")).public_key()
@@ -108,8 +104,6 @@ class KeyVault:
 
     async def request_version(self, name: str, *, issuer: str, new_key: bool, hardware: bool) -> None:
         """Ask for a version: `Self` issues it soon, `Unknown` leaves it open for a merge. P-256, never exportable."""
-        from azure.core.rest import HttpRequest
-
         policy = {
             "key_props": {
                 "kty": "EC-HSM" if hardware else "EC",
@@ -129,19 +123,13 @@ class KeyVault:
             answer.raise_for_status()
 
     async def sign(
-        self, builder: "x509.CertificateBuilder", public_key: "EllipticCurvePublicKey", name: str, version: str
-    ) -> "x509.Certificate":
+        self, builder: x509.CertificateBuilder, public_key: EllipticCurvePublicKey, name: str, version: str
+    ) -> x509.Certificate:
         """The certificate, signed by the key of this version, which has this public key."""
-        from shared.adapters.azure.keys import signed
-
         return await signed(builder, public_key, partial(self._es256, name, version))
 
-    async def require_signing_key(self, name: str, version: str, certificate: "x509.Certificate") -> None:
+    async def require_signing_key(self, name: str, version: str, certificate: x509.Certificate) -> None:
         """Raise unless the key of this version is enabled, and signs what the certificate's public key verifies."""
-        from azure.keyvault.keys.aio import KeyClient
-
-        from shared.adapters.azure.keys import verifies
-
         async with KeyClient(self._url, self._credential, **self._options) as keys:
             with translated(f"reading the key of certificate {name}"):
                 key = await keys.get_key(name, version)
@@ -153,10 +141,8 @@ class KeyVault:
                 "WrongKey", f"what the key of certificate {name} signs, its certificate doesn't verify"
             )
 
-    async def merge(self, name: str, certificate: "x509.Certificate", tags: dict[str, str]) -> None:
+    async def merge(self, name: str, certificate: x509.Certificate, tags: dict[str, str]) -> None:
         """Complete the open request with its certificate."""
-        from cryptography.hazmat.primitives.serialization import Encoding
-
         with translated(f"merging certificate {name}"):
             await self._client.merge_certificate(
                 name, [certificate.public_bytes(Encoding.DER)], enabled=True, tags=tags
@@ -167,22 +153,12 @@ class KeyVault:
         with translated(f"disabling a version of certificate {name}"):
             await self._client.update_certificate_properties(name, version, enabled=False)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-        for signer in self._signers.values():
-            await signer.close()
-
     async def _es256(self, name: str, version: str, message: bytes) -> bytes:
-        from azure.keyvault.keys.crypto import SignatureAlgorithm
-
         signer = await self._signer(name, version)
         with translated(f"signing with the key of certificate {name}"):
             return (await signer.sign(SignatureAlgorithm.es256, hashlib.sha256(message).digest())).signature
 
-    async def _signer(self, name: str, version: str) -> "CryptographyClient":
-        from azure.keyvault.keys.crypto.aio import CryptographyClient
-
+    async def _signer(self, name: str, version: str) -> CryptographyClient:
         with translated(f"reading certificate {name}"):
             key_id = (await self._client.get_certificate_version(name, version)).key_id
         if key_id not in self._signers:

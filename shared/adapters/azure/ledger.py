@@ -4,32 +4,37 @@ The store's URL is `az://<account>/<container>` (Azure Blob Storage with a manag
 `memory://`.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, cast
+
+import obstore
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity.aio import ManagedIdentityCredential
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import AzureStore, LocalStore, ObjectStore, from_url
 
 from shared.domain.documents import Document
 from shared.domain.errors import TemporaryError
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.identity.aio import ManagedIdentityCredential
-    from obstore import GetResult
-    from obstore.store import LocalStore, ObjectStore
+
+class _Found(NamedTuple):
+    """A document, and what the store tells its versions apart by."""
+
+    document: bytes
+    e_tag: str
 
 
 class Ledger:
     """Documents by path; failures of the store are TemporaryError. `options` go to the client of Blob Storage."""
 
-    def __init__(self, url: str, credential: "AsyncTokenCredential", **options: Any) -> None:
+    def __init__(self, url: str, credential: AsyncTokenCredential, **options: Any) -> None:
         self._store = _open(url, credential, options)
 
     async def create(self, path: str, document: bytes) -> bool:
         """Write a new document; False, and nothing is written, if there is one already."""
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
         with _translated(f"writing {path}"):
             try:
                 await obstore.put_async(self._store, path, document, mode="create")
@@ -41,20 +46,16 @@ class Ledger:
         """Write a document in place of what was `seen` (None: no document); False, and nothing is written, if another
         writer was faster.
         """
-        import obstore
-        from obstore.exceptions import PreconditionError
-        from obstore.store import LocalStore
-
         if seen is None:
             return await self.create(path, document)
         with _translated(f"writing {path}"):
             if isinstance(self._store, LocalStore):
                 return _swap(self._store, path, document, seen)
             found = await self._found(path)
-            if found is None or bytes(await found.bytes_async()) != seen:
+            if found is None or found.document != seen:
                 return False
             try:
-                await obstore.put_async(self._store, path, document, mode={"e_tag": found.meta["e_tag"] or ""})
+                await obstore.put_async(self._store, path, document, mode={"e_tag": found.e_tag})
             except PreconditionError:
                 return False
         return True
@@ -63,7 +64,7 @@ class Ledger:
         """The document, None if there is none."""
         with _translated(f"reading {path}"):
             found = await self._found(path)
-            return bytes(await found.bytes_async()) if found else None
+            return found.document if found else None
 
     async def get[T](self, document: Document[T], path: str) -> T:
         """The document of this kind; raises NotFound "DocumentAbsent" or Unreadable "DocumentBroken"."""
@@ -74,11 +75,10 @@ class Ledger:
         found = await self.read(path)
         return document.decoded(path, found) if found is not None else None
 
-    async def _found(self, path: str) -> "GetResult | None":
-        import obstore
-
+    async def _found(self, path: str) -> _Found | None:
         try:
-            return await obstore.get_async(self._store, path)
+            found = await obstore.get_async(self._store, path)
+            return _Found(bytes(await found.bytes_async()), found.meta["e_tag"] or "")
         except FileNotFoundError as error:
             if "ContainerNotFound" in str(error):  # the text alone tells a missing store from a missing document
                 raise
@@ -86,16 +86,12 @@ class Ledger:
 
     async def list(self, prefix: str, after: str | None = None) -> list[str]:
         """The paths under a folder, those greater than `after` if it is given, in order."""
-        import obstore
-
         with _translated(f"listing {prefix}"):
             found = [row["path"] async for rows in obstore.list(self._store, prefix, offset=after) for row in rows]
         return sorted(path for path in found if path > (after or ""))  # Azurite knows no offset
 
 
-def _open(url: str, credential: "AsyncTokenCredential", options: dict[str, Any]) -> "ObjectStore":
-    from obstore.store import AzureStore, LocalStore, from_url
-
+def _open(url: str, credential: AsyncTokenCredential, options: dict[str, Any]) -> ObjectStore:
     if url.startswith("az://"):
         from obstore.auth.azure import AzureAsyncCredentialProvider
 
@@ -110,12 +106,8 @@ def _open(url: str, credential: "AsyncTokenCredential", options: dict[str, Any])
     return LocalStore.from_url(url, mkdir=True) if url.startswith("file:") else from_url(url)
 
 
-def _swap(store: "LocalStore", path: str, document: bytes, seen: bytes) -> bool:
+def _swap(store: LocalStore, path: str, document: bytes, seen: bytes) -> bool:
     """A folder knows no conditional write: its writers take turns instead, those of other processes too."""
-    import fcntl
-
-    import obstore
-
     folder = os.open(str(store.prefix), os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -131,8 +123,6 @@ def _swap(store: "LocalStore", path: str, document: bytes, seen: bytes) -> bool:
 
 @contextmanager
 def _translated(doing: str) -> Iterator[None]:
-    from obstore.exceptions import BaseError
-
     try:
         yield
     except (BaseError, OSError) as error:

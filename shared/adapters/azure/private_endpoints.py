@@ -3,15 +3,16 @@
 They are written as generic resources: the network SDK would be the largest package of the app, for two requests.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
-from shared.adapters.azure.common import Management, read, translated
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
+from azure.mgmt.resource.resources.aio.operations import ResourcesOperations
+from azure.mgmt.resource.resources.models import GenericResource
+
+from shared.adapters.azure.common import Management, properties_of, read, translated
 from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import Found
 from shared.domain.vaults.protection import Protection
-
-if TYPE_CHECKING:
-    from azure.mgmt.resource.resources.aio.operations import ResourcesOperations
 
 _API = "2024-05-01"
 
@@ -50,24 +51,21 @@ class PrivateEndpoints(Management):
             )
 
     async def _read(self, protection: Protection, id: str) -> Found | None:
-        found: Any = await read(
+        found = await read(
             f"the private endpoint of storage account {protection.account}",
             self._resources(protection).get_by_id(id, api_version=_API),
         )
-        return Found(state=found.properties["provisioningState"]) if found else None
+        return Found(state=properties_of(found)["provisioningState"]) if found else None
 
     async def _write(
-        self, protection: Protection, id: str, properties: dict[str, Any], *, location: str | None = None
+        self, protection: Protection, id: str, properties: Mapping[str, object], *, location: str | None = None
     ) -> None:
-        from azure.mgmt.resource.resources.models import GenericResource
-
-        body = GenericResource(properties=properties, location=location)
+        tags = self.merged_tags() if location else None  # what has no region has no tags
+        body = GenericResource(properties=properties, location=location, tags=tags)
         with translated(f"creating the private endpoint of storage account {protection.account}"):
             await self._resources(protection).begin_create_or_update_by_id(id, body, api_version=_API, polling=False)
 
-    def _resources(self, protection: Protection) -> "ResourcesOperations":
-        from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
+    def _resources(self, protection: Protection) -> ResourcesOperations:
         return self.client(ResourceManagementClient, protection.subscription).resources
 
 

@@ -3,19 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import msgspec
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
-from shared.adapters.azure.common import Management, translated
+from shared.adapters.azure.common import AnswerSeen, Management, translated
 from shared.domain.resource_id import parsed, subscription_scope
 from shared.domain.selftest import SystemTopic
-
-if TYPE_CHECKING:
-    from azure.core.pipeline import PipelineResponse
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
-    from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
 
 _TOPICS, _EVENT_GRID = "Microsoft.EventGrid/systemTopics", "2025-02-15"
 
@@ -58,21 +52,15 @@ class Subscriptions(Management):
 
     async def clock(self, subscription: str) -> datetime:
         """The time that Resource Manager stamps its answers with, in whole seconds."""
-        seen: list[str] = []
-
-        def look(response: "PipelineResponse[HttpRequest, AsyncHttpResponse]") -> None:
-            seen.append(response.http_response.headers["Date"])
-
+        answer = AnswerSeen()
         with translated("reading Azure's clock"):
-            await self._client(subscription).providers.get("Microsoft.Storage", raw_response_hook=look)
-        return parsedate_to_datetime(seen[-1])
+            await self._client(subscription).providers.get("Microsoft.Storage", raw_response_hook=answer)
+        return parsedate_to_datetime(answer.headers["Date"])
 
     async def _all(self, subscription: str, collection: str) -> list[_Child]:
         """What a collection holds: there is one system topic for each source, so they are few."""
         listed = await self._client(subscription).resources.get_by_id(collection, api_version=_EVENT_GRID)
         return msgspec.convert(dict(listed)["value"], list[_Child])
 
-    def _client(self, subscription: str) -> "ResourceManagementClient":
-        from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
+    def _client(self, subscription: str) -> ResourceManagementClient:
         return self.client(ResourceManagementClient, subscription)

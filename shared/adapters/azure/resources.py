@@ -3,39 +3,33 @@
 A PUT is sent once and not followed: its outcome is what a later GET shows.
 """
 
-from typing import TYPE_CHECKING, Any
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
+from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
+from azure.mgmt.containerservice.aio import ContainerServiceClient
+from azure.mgmt.containerservice.models import TrustedAccessRoleBinding, TrustedAccessRoleBindingProperties
+from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigurationExtensionsMgmtClient
+from azure.mgmt.kubernetesconfiguration.extensions.models import Extension, ExtensionProperties, Scope, ScopeCluster
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
+from azure.mgmt.resource.resources.models import ResourceGroup
+from azure.mgmt.storage import models as storage_models
+from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, read, translated
 from shared.domain.errors import TemporaryError, service_code
 from shared.domain.vaults.findings import Found, FoundAccount, FoundExtension
 from shared.domain.vaults.protection import CONTAINER, EXTENSION, Grant, Protection
-from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
-    from azure.mgmt.containerservice.aio import ContainerServiceClient
-    from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigurationExtensionsMgmtClient
-    from azure.mgmt.resource.resources.aio import ResourceManagementClient
-    from azure.mgmt.storage.aio import StorageManagementClient
 
 _OPERATOR = "Microsoft.DataProtection/backupVaults/backup-operator"
 _LOCATION = "configuration.backupStorageLocation"
 _CLUSTERS = ("Microsoft.ContainerService", "managedClusters")
 # Azure Backup itself is a trusted service, and stays let in (Azure Storage docs).
-_PRIVATE: dict[str, Any] = {
-    "public_network_access": "Disabled",
-    "network_rule_set": {"bypass": "AzureServices", "defaultAction": "Deny"},
-}
+_PRIVATE = storage_models.NetworkRuleSet(bypass="AzureServices", default_action="Deny")
 _SUCCEEDED = Found(state="Succeeded")
 
 
 class AzureResources(Management):
     """Reads give None for what isn't there."""
-
-    def __init__(self, settings: Settings, credential: "AsyncTokenCredential", **options: Any) -> None:
-        super().__init__(settings, credential, **options)
-        self._tenant = settings.tenant_id
 
     async def group(self, protection: Protection, name: str) -> Found | None:
         """The resource group with this name in the cluster's subscription."""
@@ -44,11 +38,9 @@ class AzureResources(Management):
 
     async def create_group(self, protection: Protection, name: str) -> Found:
         """Make the resource group, in the cluster's region."""
-        from azure.mgmt.resource.resources.models import ResourceGroup
-
         with translated(f"creating resource group {name}"):
             await self._resources(protection).resource_groups.create_or_update(
-                name, ResourceGroup(location=protection.location)
+                name, ResourceGroup(location=protection.location, tags=self.merged_tags())
             )
         return _SUCCEEDED
 
@@ -79,22 +71,18 @@ class AzureResources(Management):
 
     async def create_account(self, protection: Protection) -> None:
         """Ask for the storage account, or close what is open of it."""
-        from azure.mgmt.storage.models import (
-            Sku,
-            StorageAccountCreateParameters,
-            StorageAccountPropertiesCreateParameters,
-        )
-
-        body = StorageAccountCreateParameters(
-            sku=Sku(name="Standard_LRS"),
+        body = storage_models.StorageAccountCreateParameters(
+            sku=storage_models.Sku(name="Standard_LRS"),
             kind="StorageV2",
             location=protection.location,
-            properties=StorageAccountPropertiesCreateParameters(
+            tags=self.merged_tags(),
+            properties=storage_models.StorageAccountPropertiesCreateParameters(
                 allow_shared_key_access=False,
                 allow_blob_public_access=False,
                 enable_https_traffic_only=True,
                 minimum_tls_version="TLS1_2",
-                **(_PRIVATE if protection.terms.subnet else {}),
+                public_network_access="Disabled" if protection.terms.subnet else None,
+                network_rule_set=_PRIVATE if protection.terms.subnet else None,
             ),
         )
         with translated(f"creating storage account {protection.account}"):
@@ -117,9 +105,9 @@ class AzureResources(Management):
 
     async def create_container(self, protection: Protection) -> None:
         """Make the blob container."""
-        from azure.mgmt.storage.models import BlobContainer, ContainerProperties
-
-        body = BlobContainer(container_properties=ContainerProperties(public_access="None"))
+        body = storage_models.BlobContainer(
+            container_properties=storage_models.ContainerProperties(public_access="None")
+        )
         with translated(f"creating the container of storage account {protection.account}"):
             await self._storage(protection).blob_containers.create(
                 protection.group, protection.account, CONTAINER, body
@@ -149,13 +137,6 @@ class AzureResources(Management):
 
     async def create_extension(self, protection: Protection, blob_url: str) -> None:
         """Ask for the backup extension, which stores to the account by its own identity (no account key)."""
-        from azure.mgmt.kubernetesconfiguration.extensions.models import (
-            Extension,
-            ExtensionProperties,
-            Scope,
-            ScopeCluster,
-        )
-
         body = Extension(
             properties=ExtensionProperties(
                 extension_type="microsoft.dataprotection.kubernetes",
@@ -169,7 +150,7 @@ class AzureResources(Management):
                     f"{_LOCATION}.config.subscriptionId": protection.subscription,
                     f"{_LOCATION}.config.useAAD": "true",
                     f"{_LOCATION}.config.storageAccountURI": blob_url,
-                    "credentials.tenantId": self._tenant,
+                    "credentials.tenantId": self._settings.tenant_id,
                 },
             )
         )
@@ -190,8 +171,6 @@ class AzureResources(Management):
 
     async def create_trusted_access(self, protection: Protection) -> None:
         """Ask for the vault's access to the cluster's API server."""
-        from azure.mgmt.containerservice.models import TrustedAccessRoleBinding, TrustedAccessRoleBindingProperties
-
         body = TrustedAccessRoleBinding(
             properties=TrustedAccessRoleBindingProperties(
                 source_resource_id=protection.backup_vault_id, roles=[_OPERATOR]
@@ -204,15 +183,13 @@ class AzureResources(Management):
 
     async def grant(self, grant: Grant) -> None:
         """Assign the role, which doesn't say that it acts yet; fine if the principal has it already."""
-        from azure.core.exceptions import HttpResponseError
-        from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
-
         body = RoleAssignmentCreateParameters(
             role_definition_id=grant.role_id, principal_id=grant.principal, principal_type="ServicePrincipal"
         )
+        roles = self.client(AuthorizationManagementClient, grant.subscription)
         with translated(f"assigning a role on {grant.scope}"):
             try:
-                await self._roles(grant).role_assignments.create(grant.scope, grant.name, body)
+                await roles.role_assignments.create(grant.scope, grant.name, body)
             except HttpResponseError as error:
                 code = error.error.code if error.error else None
                 if code == "PrincipalNotFound":
@@ -222,27 +199,14 @@ class AzureResources(Management):
                 if code != "RoleAssignmentExists":
                     raise
 
-    def _resources(self, protection: Protection) -> "ResourceManagementClient":
-        from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
+    def _resources(self, protection: Protection) -> ResourceManagementClient:
         return self.client(ResourceManagementClient, protection.subscription)
 
-    def _storage(self, protection: Protection) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
+    def _storage(self, protection: Protection) -> StorageManagementClient:
         return self.client(StorageManagementClient, protection.subscription)
 
-    def _extensions(self, protection: Protection) -> "KubernetesConfigurationExtensionsMgmtClient":
-        from azure.mgmt.kubernetesconfiguration.extensions.aio import KubernetesConfigurationExtensionsMgmtClient
-
+    def _extensions(self, protection: Protection) -> KubernetesConfigurationExtensionsMgmtClient:
         return self.client(KubernetesConfigurationExtensionsMgmtClient, protection.subscription)
 
-    def _clusters(self, protection: Protection) -> "ContainerServiceClient":
-        from azure.mgmt.containerservice.aio import ContainerServiceClient
-
+    def _clusters(self, protection: Protection) -> ContainerServiceClient:
         return self.client(ContainerServiceClient, protection.subscription)
-
-    def _roles(self, grant: Grant) -> "AuthorizationManagementClient":
-        from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
-
-        return self.client(AuthorizationManagementClient, grant.subscription)

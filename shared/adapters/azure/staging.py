@@ -1,13 +1,19 @@
-"""Staging groups and their storage accounts, which restores pass through: what is in them, and the end of what is ours.
+"""Staging groups and their storage accounts, which restores pass through: what is in them, and how it is removed.
 
-Neither group nor account is made or deleted here: they are the policy document's word.
+Neither group nor account is made or deleted here: the policy document names them.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Literal, Protocol
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.mgmt.compute import models
+from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.storage.aio import StorageManagementClient
 
 from shared.adapters.azure.common import Management, plain, translated, unless_absent
+from shared.adapters.azure.ledger import Ledger
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.lease import lease_path
@@ -15,15 +21,6 @@ from shared.domain.restores.sending import CLOCK_SKEW, own_jobs, sends_folder, s
 from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, staged_by, turn_path
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.storage.aio import StorageManagementClient
-
-    from shared.adapters.azure.ledger import Ledger
-
-ACCOUNTS = "Microsoft.Storage/storageAccounts"
 
 
 class RestoreJobs(Protocol):
@@ -38,9 +35,9 @@ class StagedRestores(Management):
     def __init__(
         self,
         settings: Settings,
-        credential: "AsyncTokenCredential",
+        credential: AsyncTokenCredential,
         restores: RestoreJobs,
-        ledger: "Ledger",
+        ledger: Ledger,
         **options: Any,
     ) -> None:
         super().__init__(settings, credential, **options)
@@ -57,7 +54,7 @@ class StagedRestores(Management):
         """Raise PermanentError unless the staging account is in this group (resource id) and fit for restores."""
         name, accounts = plan.staging, self._storage(group).storage_accounts
         with translated(f"reading staging account {name}"):
-            account: Any = await unless_absent(accounts.get_properties(ResourceId(group).group, name))
+            account = await unless_absent(accounts.get_properties(ResourceId(group).group, name))
         if account is None:
             message = f"there is no storage account {name} in {group}: correct verify.staging_account"
             raise PermanentError("NoStagingAccount", message)
@@ -65,17 +62,13 @@ class StagedRestores(Management):
             raise PermanentError(
                 "StagingElsewhere", f"{name} isn't in {plan.item.location}, where the {plan.item.kind} is"
             )
-        if "ZRS" in plain(account.sku.name):
+        if "ZRS" in plain(account.sku and account.sku.name):
             raise PermanentError("StagingZoneRedundant", f"{name} is zone-redundant: Azure Backup needs another one")
 
-    def _compute(self, resource_id: str) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
+    def _compute(self, resource_id: str) -> ComputeManagementClient:
         return self.client(ComputeManagementClient, ResourceId(resource_id).subscription)
 
-    def _storage(self, resource_id: str) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
+    def _storage(self, resource_id: str) -> StorageManagementClient:
         return self.client(StorageManagementClient, ResourceId(resource_id).subscription)
 
 
@@ -116,8 +109,7 @@ class Staging(StagedRestores):
         async for snapshot in compute.snapshots.list_by_resource_group(group):
             yield _described("snapshot", snapshot)
         async for container in self._storage(plan.staging_group).blob_containers.list(group, plan.staging):
-            changed: Any = container.last_modified_time
-            yield Staged(kind="container", name=container.name or "", made=changed)
+            yield Staged(kind="container", name=container.name or "", made=container.last_modified_time)
 
     async def _delete(self, plan: RestorePlan, staged: Staged) -> None:
         group, compute = ResourceId(plan.staging_group).group, self._compute(plan.staging_group)
@@ -129,5 +121,5 @@ class Staging(StagedRestores):
             await compute.snapshots.begin_delete(group, staged.name, polling=False)
 
 
-def _described(kind: Any, found: Any) -> Staged:
-    return Staged(kind=kind, name=found.name, made=found.time_created, held=bool(found.managed_by))
+def _described(kind: Literal["disk", "snapshot"], found: models.Disk | models.Snapshot) -> Staged:
+    return Staged(kind=kind, name=found.name or "", made=found.time_created, held=bool(found.managed_by))

@@ -32,17 +32,19 @@ Fields = Mapping[str, Any]
 class Metric(NamedTuple):
     """A metric that follows from the lines of a signal."""
 
-    signal: type[Signal]
-    name: str
-    kind: Literal["gauge", "counter"]
+    signal: type[Signal]  # whose lines it is made of
+    name: str  # in Application Insights
+    kind: Literal["gauge", "counter"]  # a gauge has the last value, a counter the sum
     value: Callable[[Fields], float] = lambda _: 1  # of a line, by its fields
     by: tuple[str, ...] = ()  # the fields that are the metric's dimensions
 
 
 METRICS = (
-    Metric(RootLookedAt, "meshward.root.days_to_expiry", "gauge", lambda told: told["days_left"], ("certificate",)),
+    Metric(RootLookedAt, "meshward.root.days_to_expiry", "gauge", lambda fields: fields["days_left"], ("certificate",)),
     Metric(RotationOnHold, "meshward.rotations.held", "counter", by=("trust_domain", "reason")),
-    Metric(CensusTaken, "meshward.clusters.unprotected", "gauge", lambda told: told["clusters"] - told["protected"]),
+    Metric(
+        CensusTaken, "meshward.clusters.unprotected", "gauge", lambda fields: fields["clusters"] - fields["protected"]
+    ),
     Metric(RestoreVerified, "meshward.verifications.passed", "counter"),
     Metric(RestoreNotVerified, "meshward.verifications.failed", "counter", by=("verdict",)),
     Metric(StepRefused, "meshward.steps.refused", "counter", by=("step", "reason")),

@@ -3,6 +3,9 @@
 import asyncio
 from datetime import datetime
 
+import jwt
+from jwt import PyJWKClient
+
 from shared.domain.errors import TemporaryError
 from shared.domain.guard.callers import Caller, Unauthenticated, admit
 from shared.settings import Settings
@@ -14,8 +17,6 @@ class TokenVerifier:
     """Verifies tokens against the tenant's published keys, which are looked up again when a new key appears."""
 
     def __init__(self, settings: Settings) -> None:
-        from jwt import PyJWKClient
-
         tenant = f"{settings.authority_url}/{settings.tenant_id}"
         self._issuer, self._audience = f"{tenant}/v2.0", settings.audience
         self._keys = PyJWKClient(f"{tenant}/discovery/v2.0/keys", timeout=10)
@@ -29,8 +30,6 @@ class TokenVerifier:
         return admit(claims, issuer=self._issuer, audience=self._audience, now=now)
 
     def _verified(self, token: str) -> dict[str, object]:
-        import jwt
-
         try:
             key = self._keys.get_signing_key_from_jwt(token).key
             # Time and audience are judged by the domain, where the present is an argument.

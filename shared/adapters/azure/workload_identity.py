@@ -1,14 +1,12 @@
 """User-assigned identities of backup workloads, and whose tokens Entra takes for theirs."""
 
-from typing import TYPE_CHECKING
+from azure.mgmt.msi import models
+from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
 from shared.adapters.azure.common import Management, read, translated
 from shared.domain.vaults.binding import ACCOUNT, Federation, identity_name
 from shared.domain.vaults.findings import FoundIdentity
 from shared.domain.vaults.protection import Protection
-
-if TYPE_CHECKING:
-    from azure.mgmt.msi.aio import ManagedServiceIdentityClient
 
 
 class WorkloadIdentities(Management):
@@ -26,12 +24,10 @@ class WorkloadIdentities(Management):
 
     async def create(self, protection: Protection) -> None:
         """Make the identity, in the cluster's region."""
-        from azure.mgmt.msi.models import Identity
-
         name = identity_name(protection)
         with translated(f"creating identity {name}"):
             await self._client(protection).user_assigned_identities.create_or_update(
-                protection.group, name, Identity(location=protection.location)
+                protection.group, name, models.Identity(location=protection.location, tags=self.merged_tags())
             )
 
     async def delete(self, protection: Protection) -> None:
@@ -55,10 +51,8 @@ class WorkloadIdentities(Management):
 
     async def federate(self, protection: Protection, federation: Federation) -> None:
         """Let Entra take these tokens, and no longer those of before, for the identity's."""
-        from azure.mgmt.msi.models import FederatedIdentityCredential
-
         name = identity_name(protection)
-        body = FederatedIdentityCredential(
+        body = models.FederatedIdentityCredential(
             issuer=federation.issuer, subject=federation.subject, audiences=list(federation.audiences)
         )
         with translated(f"writing the federated credential of identity {name}"):
@@ -66,7 +60,5 @@ class WorkloadIdentities(Management):
                 protection.group, name, ACCOUNT, body
             )
 
-    def _client(self, protection: Protection) -> "ManagedServiceIdentityClient":
-        from azure.mgmt.msi.aio import ManagedServiceIdentityClient
-
+    def _client(self, protection: Protection) -> ManagedServiceIdentityClient:
         return self.client(ManagedServiceIdentityClient, protection.subscription)

@@ -1,27 +1,20 @@
 """Backup vaults (Azure Data Protection), which keep the backups of clusters, and their policy."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.mgmt.dataprotection import models
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
 from shared.adapters.azure.common import plain, read, translated
 from shared.adapters.backup.vaults import Vaults, word
+from shared.domain.cluster import CLUSTERS
 from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 from shared.domain.vaults.tagged import TaggedVault
 
-if TYPE_CHECKING:
-    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-    from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
-    from azure.mgmt.dataprotection.models import (
-        BackupPolicy,
-        BackupVaultResource,
-        PatchResourceRequestInput,
-        ResourceGuardProxyBaseResource,
-        SecuritySettings,
-    )
-
-_AKS = "Microsoft.ContainerService/managedClusters"
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
 _START = "2024-01-01T02:00:00+00:00"
 
@@ -33,9 +26,6 @@ class BackupVaults(Vaults):
 
     async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
         """The vaults of a resource group, with their tags; none if there is no such group."""
-        from azure.core.exceptions import ResourceNotFoundError
-        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-
         vaults = self.client(DataProtectionMgmtClient, subscription).backup_vaults
         with translated(f"listing the Backup vaults of resource group {group}"):
             try:
@@ -55,35 +45,31 @@ class BackupVaults(Vaults):
 
     async def create_policy(self, protection: Protection) -> Found:
         """Make the policy, which keeps its backups beside the cluster."""
-        from azure.mgmt.dataprotection.models import BaseBackupPolicyResource
-
         name = protection.terms.backup_policy
         with translated(f"creating policy {name} of Backup vault {protection.backup_vault}"):
             await self._client(protection).backup_policies.create_or_update(
                 protection.group,
                 protection.backup_vault,
                 name,
-                BaseBackupPolicyResource(properties=_policy(protection.terms)),
+                models.BaseBackupPolicyResource(properties=_policy(protection.terms)),
             )
         return Found(state="Succeeded")
 
-    def _client(self, protection: Protection) -> "DataProtectionMgmtClient":
-        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-
+    def _client(self, protection: Protection) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, protection.subscription)
 
-    def _vaults(self, protection: Protection) -> "BackupVaultsOperations":
+    def _vaults(self, protection: Protection) -> BackupVaultsOperations:
         return self._client(protection).backup_vaults
 
-    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> "BackupVaultResource":
-        from azure.mgmt.dataprotection import models
-
+    def _new(
+        self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy
+    ) -> models.BackupVaultResource:
         features = models.FeatureSettings(
             cross_region_restore_settings=models.CrossRegionRestoreSettings(state="Disabled")
         )
         return models.BackupVaultResource(
             location=protection.location,
-            tags=protection.tags,
+            tags=self.merged_tags(protection.tags),
             identity=models.DppIdentityDetails(type="SystemAssigned"),
             properties=models.BackupVault(
                 storage_settings=[models.StorageSetting(datastore_type="VaultStore", type=redundancy)],
@@ -92,13 +78,11 @@ class BackupVaults(Vaults):
             ),
         )
 
-    def _hardened(self, better: FoundVault) -> "PatchResourceRequestInput":
-        from azure.mgmt.dataprotection.models import PatchBackupVaultInput, PatchResourceRequestInput
-
+    def _hardened(self, better: FoundVault) -> models.PatchResourceRequestInput:
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
-        return PatchResourceRequestInput(properties=PatchBackupVaultInput(security_settings=security))
+        return models.PatchResourceRequestInput(properties=models.PatchBackupVaultInput(security_settings=security))
 
-    def _found(self, found: "BackupVaultResource", guard: str) -> FoundVault:
+    def _found(self, found: models.BackupVaultResource, guard: str) -> FoundVault:
         properties, security = found.properties, found.properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
@@ -113,31 +97,25 @@ class BackupVaults(Vaults):
             guard=guard,
         )
 
-    async def _read_guard(self, protection: Protection) -> "ResourceGuardProxyBaseResource":
+    async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:
         proxies = self._client(protection).dpp_resource_guard_proxy
         return await proxies.get(protection.group, protection.backup_vault, _GUARD)
 
     async def _write_guard(self, protection: Protection) -> None:
-        from azure.mgmt.dataprotection.models import ResourceGuardProxyBase, ResourceGuardProxyBaseResource
-
-        proxy = ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
+        proxy = models.ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
         await self._client(protection).dpp_resource_guard_proxy.create_or_update(
-            protection.group, protection.backup_vault, _GUARD, ResourceGuardProxyBaseResource(properties=proxy)
+            protection.group, protection.backup_vault, _GUARD, models.ResourceGuardProxyBaseResource(properties=proxy)
         )
 
 
-def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":
-    from azure.mgmt.dataprotection import models
-
+def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(state=soft_delete, retention_duration_in_days=days),
         immutability_settings=models.ImmutabilitySettings(state=immutability),
     )
 
 
-def _policy(terms: ProtectPolicy) -> "BackupPolicy":
-    from azure.mgmt.dataprotection import models
-
+def _policy(terms: ProtectPolicy) -> models.BackupPolicy:
     store = models.DataStoreInfoBase(data_store_type="OperationalStore", object_type="DataStoreInfoBase")
     default = models.TaggingCriteria(
         is_default=True, tagging_priority=99, tag_info=models.RetentionTag(tag_name="Default")
@@ -159,4 +137,4 @@ def _policy(terms: ProtectPolicy) -> "BackupPolicy":
         target_data_store_copy_settings=[],
     )
     retention = models.AzureRetentionRule(name="Default", is_default=True, lifecycles=[lifecycle])
-    return models.BackupPolicy(datasource_types=[_AKS], policy_rules=[taken, retention])
+    return models.BackupPolicy(datasource_types=[CLUSTERS], policy_rules=[taken, retention])

@@ -4,24 +4,17 @@ Of an operation only the id is kept; the signed address that the service gives i
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import Management, last_segment, plain, read, translated
+from azure.mgmt.dataprotection import models
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
+
+from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, read, translated
 from shared.adapters.backup.vaults import operation_found
+from shared.domain.cluster import CLUSTERS
+from shared.domain.resource_id import ResourceId
 from shared.domain.vaults.findings import FoundInstance, FoundOperation, SoftDeleted, Validation
 from shared.domain.vaults.protection import Protection
-
-if TYPE_CHECKING:
-    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-    from azure.mgmt.dataprotection.aio.operations import BackupInstancesOperations
-    from azure.mgmt.dataprotection.models import (
-        BackupInstance,
-        BackupInstanceResource,
-        DeletedBackupInstanceResource,
-    )
-
-_AKS = "Microsoft.ContainerService/managedClusters"
-_OPERATION = "Azure-AsyncOperation"
 
 
 class ClusterBackups(Management):
@@ -36,17 +29,15 @@ class ClusterBackups(Management):
 
     async def start_validation(self, protection: Protection) -> Validation:
         """Ask Azure Backup whether it could protect the cluster now."""
-        from azure.mgmt.dataprotection.models import ValidateForBackupRequest
-
-        sent: list[str] = []
+        accepted = AnswerSeen()
         with translated(f"validating the backup of cluster {protection.cluster}"):
             await self._instances(protection).begin_validate_for_backup(
                 *_at(protection),
-                ValidateForBackupRequest(backup_instance=_instance(protection)),
+                models.ValidateForBackupRequest(backup_instance=_instance(protection)),
                 polling=False,
-                raw_response_hook=lambda answer: sent.append(answer.http_response.headers[_OPERATION]),
+                raw_response_hook=accepted,
             )
-        return Validation(protection=protection, operation=last_segment(sent[-1]))
+        return Validation(protection=protection, operation=accepted.operation)
 
     async def operation(self, validation: Validation) -> FoundOperation:
         """The operation of a validation."""
@@ -70,18 +61,16 @@ class ClusterBackups(Management):
 
         Until it has ended, a new instance can't be read, and one that is there shows its former policy.
         """
-        from azure.mgmt.dataprotection.models import BackupInstanceResource
-
-        sent: list[str] = []
+        accepted = AnswerSeen()
         with translated(f"protecting cluster {protection.cluster}"):
             await self._instances(protection).begin_create_or_update(
                 *_at(protection),
                 protection.instance,
-                BackupInstanceResource(properties=_instance(protection)),
+                models.BackupInstanceResource(properties=_instance(protection)),
                 polling=False,
-                raw_response_hook=lambda answer: sent.append(answer.http_response.headers.get(_OPERATION, "")),
+                raw_response_hook=accepted,
             )
-        return last_segment(sent[-1])
+        return accepted.operation
 
     async def instance_operation(self, protection: Protection, operation: str) -> FoundOperation | None:
         """The operation of such a request; None if the vault doesn't know it any more."""
@@ -107,12 +96,10 @@ class ClusterBackups(Management):
         with translated(f"listing what was deleted from Backup vault {protection.backup_vault}"):
             return [_soft_deleted(instance) async for instance in listed]
 
-    def _instances(self, protection: Protection) -> "BackupInstancesOperations":
+    def _instances(self, protection: Protection) -> BackupInstancesOperations:
         return self._client(protection).backup_instances
 
-    def _client(self, protection: Protection) -> "DataProtectionMgmtClient":
-        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-
+    def _client(self, protection: Protection) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, protection.subscription)
 
 
@@ -121,8 +108,8 @@ def _at(protection: Protection) -> tuple[str, str]:
     return protection.group, protection.backup_vault
 
 
-def _found(instance: "BackupInstanceResource") -> FoundInstance:
-    properties: Any = instance.properties
+def _found(instance: models.BackupInstanceResource) -> FoundInstance:
+    properties = properties_of(instance)
     error = properties.protection_error_details
     return FoundInstance(
         id=instance.id or "",
@@ -133,23 +120,14 @@ def _found(instance: "BackupInstanceResource") -> FoundInstance:
     )
 
 
-def _soft_deleted(instance: "DeletedBackupInstanceResource") -> SoftDeleted:
+def _soft_deleted(instance: models.DeletedBackupInstanceResource) -> SoftDeleted:
     info = instance.properties and instance.properties.deletion_info
     until = (info and info.scheduled_purge_time) or ""
     return SoftDeleted(name=instance.name or "", until=datetime.fromisoformat(until) if until else None)
 
 
-def _instance(protection: Protection) -> "BackupInstance":
-    from azure.mgmt.dataprotection import models
-
-    source: dict[str, Any] = {
-        "datasource_type": _AKS,
-        "resource_type": "Microsoft.ContainerService/managedclusters",
-        "resource_id": protection.cluster_id,
-        "resource_uri": protection.cluster_id,
-        "resource_name": protection.cluster,
-        "resource_location": protection.location,
-    }
+def _instance(protection: Protection) -> models.BackupInstance:
+    source = data_source(protection.cluster_id, protection.location)
     parameters = models.PolicyParameters(
         data_store_parameters_list=[
             models.AzureOperationalStoreParameters(
@@ -165,7 +143,19 @@ def _instance(protection: Protection) -> "BackupInstance":
     return models.BackupInstance(
         object_type="BackupInstance",
         friendly_name=f"{protection.cluster}/{protection.cluster}",
-        data_source_info=models.Datasource(object_type="Datasource", **source),
-        data_source_set_info=models.DatasourceSet(object_type="DatasourceSet", **source),
+        data_source_info=models.Datasource({**source, "objectType": "Datasource"}),
+        data_source_set_info=models.DatasourceSet({**source, "objectType": "DatasourceSet"}),
         policy_info=models.PolicyInfo(policy_id=protection.policy_id, policy_parameters=parameters),
     )
+
+
+def data_source(cluster: str, location: str) -> dict[str, str]:
+    """A cluster (resource id) as a data source, in the service's words; it is its own set of data sources too."""
+    return {
+        "datasourceType": CLUSTERS,
+        "resourceType": "Microsoft.ContainerService/managedclusters",
+        "resourceID": cluster,
+        "resourceUri": cluster,
+        "resourceName": ResourceId(cluster).name,
+        "resourceLocation": location,
+    }

@@ -1,9 +1,10 @@
 """Isolated copies of clusters: namespaces of the cluster that is restored to, and what a restore stages on its way."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
+from shared.adapters.azure.clusters import Clusters
+from shared.adapters.azure.staging import Staging
+from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.isolation import Namespaces
 from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import NotFound, PermanentError
@@ -11,16 +12,11 @@ from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
 from shared.domain.restores.verification import RestorePlan, RestoreSource
 
-if TYPE_CHECKING:
-    from shared.adapters.azure.clusters import Clusters
-    from shared.adapters.azure.staging import Staging
-    from shared.adapters.kubernetes.api import Kubernetes
-
 
 class ClusterCopies(Namespaces):
     """Protected namespaces and their isolated copies, with what restores from the vault tier stage."""
 
-    def __init__(self, kubernetes: "Kubernetes", clusters: "Clusters", staging: "Staging") -> None:
+    def __init__(self, kubernetes: Kubernetes, clusters: Clusters, staging: Staging) -> None:
         super().__init__(kubernetes)
         self._clusters, self._staging = clusters, staging
 

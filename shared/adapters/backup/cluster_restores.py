@@ -2,35 +2,38 @@
 
 from collections.abc import AsyncIterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from shared.adapters.azure.common import Management, translated, unless_absent
-from shared.adapters.azure.staging import ACCOUNTS
-from shared.adapters.backup.restores import (
-    BackupFault,
-    OperationHeader,
-    backup_job,
-    job_of_operation,
-    job_properties,
-    require_passed,
-)
+import msgspec
+from azure.mgmt.dataprotection import models
+from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+
+from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, Management, properties_of, translated, unless_absent
+from shared.adapters.backup.cluster_backups import data_source
+from shared.adapters.backup.restores import backup_job, job_of_operation, job_properties, require_passed
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.isolation import NOT_RESTORED
 from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
-from shared.domain.restores.verification import (
-    BackupJob,
-    JobWarning,
-    RestoreJob,
-    RestorePlan,
-    vault_of,
-)
-
-if TYPE_CHECKING:
-    from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
+from shared.domain.restores.verification import BackupJob, JobWarning, RestoreJob, RestorePlan, vault_of
 
 _OPERATIONAL, _VAULTED = "OperationalStore", "VaultStore"
+
+
+class _Store(msgspec.Struct, frozen=True):
+    """Where a recovery point is."""
+
+    type: str | None = None
+    visible: bool | None = None
+
+
+class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is read of a recovery point."""
+
+    recovery_point_time: datetime
+    recovery_point_state: str | None = None
+    recovery_point_data_stores_details: list[_Store] | None = None
 
 
 class ClusterRestores(Management):
@@ -46,19 +49,20 @@ class ClusterRestores(Management):
     async def item_of(self, id: str) -> ClusterItem:
         with translated("reading the backup instance"):
             found = await self._client(ResourceId(id)).backup_instances.get(*_instance(id))
-        instance: Any = found.properties
+        instance = properties_of(found)
         source = instance.data_source_info
         if not same(source.datasource_type or "", CLUSTERS):
             raise PermanentError("UnknownDatasource", f"a {source.datasource_type} can't be verified")
         given = instance.policy_info.policy_parameters
-        chosen = ((given and given.backup_datasource_parameters_list) or [{}])[0]
+        listed = (given and given.backup_datasource_parameters_list) or []
+        chosen = next((c for c in listed if isinstance(c, models.KubernetesClusterBackupDatasourceParameters)), None)
         return ClusterItem(
             id=id,
             source_id=source.resource_id,
             location=source.resource_location or "",
             policy=instance.policy_info.policy_id or "",
-            included=tuple(chosen.get("includedNamespaces") or ()),
-            excluded=tuple(chosen.get("excludedNamespaces") or ()),
+            included=tuple((chosen and chosen.included_namespaces) or ()),
+            excluded=tuple((chosen and chosen.excluded_namespaces) or ()),
         )
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
@@ -79,13 +83,11 @@ class ClusterRestores(Management):
         return [job for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
-        from azure.mgmt.dataprotection.models import ValidateRestoreRequestObject
-
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         with translated("validating the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_validate_for_restore(
                 *_instance(plan.item.id),
-                ValidateRestoreRequestObject(restore_request_object=_request(plan)),
+                models.ValidateRestoreRequestObject(restore_request_object=_request(plan)),
                 polling=False,
                 raw_response_hook=accepted,
             )
@@ -93,10 +95,10 @@ class ClusterRestores(Management):
 
     async def require_validated(self, item: ProtectedItem, operation: str) -> None:
         found = await self._operation(item, operation)
-        require_passed(found.status, [found.error] if found.error else [])
+        require_passed(found.status or "", [found.error] if found.error else [])
 
     async def send(self, plan: RestorePlan) -> str:
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         with translated("sending the restore"):
             await self._client(ResourceId(plan.item.id)).backup_instances.begin_trigger_restore(
                 *_instance(plan.item.id),
@@ -107,21 +109,20 @@ class ClusterRestores(Management):
         return accepted.operation
 
     async def job_of(self, item: ProtectedItem, operation: str) -> str:
-        return job_of_operation(await self._operation(item, operation))
+        found = await self._operation(item, operation)
+        return job_of_operation(found.status or "", found.error, found.properties)
 
     async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
         with translated(f"reading job {name}"):
             found = await self._client(ResourceId(item.id)).jobs.get(*_vault(item.id), name)
         return _restore_job(found)
 
-    async def _operation(self, item: ProtectedItem, operation: str) -> Any:
+    async def _operation(self, item: ProtectedItem, operation: str) -> models.OperationResource:
         statuses = self._client(ResourceId(item.id)).operation_status_backup_vault_context
         with translated("reading the restore's operation"):
             return await statuses.get(*_vault(item.id), operation)
 
-    def _client(self, id: ResourceId) -> "DataProtectionMgmtClient":
-        from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
-
+    def _client(self, id: ResourceId) -> DataProtectionMgmtClient:
         return self.client(DataProtectionMgmtClient, id.subscription)
 
 
@@ -136,33 +137,32 @@ def _instance(id: str) -> tuple[str, str, str]:
     return *_vault(id), ResourceId(id).name
 
 
-async def _all(pages: AsyncIterable[Any]) -> list[Any]:
+async def _all[T](pages: AsyncIterable[T]) -> list[T]:
     return [each async for each in pages]
 
 
-def _is_restore_of(found: Any, item: ProtectedItem) -> bool:
-    job = found.properties
+def _is_restore_of(found: models.AzureBackupJobResource, item: ProtectedItem) -> bool:
+    job = properties_of(found)
     return str(job.operation).lower() == "restore" and same(str(job.backup_instance_id), item.id)
 
 
-def _point(found: Any) -> RecoveryPoint:
-    point = found.properties
-    details = point.get("recoveryPointDataStoresDetails") or ()
-    stores = {store.get("type") for store in details if store.get("visible") is not False}
-    whole = str(point.get("recoveryPointState", "")).lower() == "completed"
+def _point(found: models.AzureBackupRecoveryPointResource) -> RecoveryPoint:
+    point = msgspec.convert(properties_of(found), _Point)
+    stores = {store.type for store in point.recovery_point_data_stores_details or () if store.visible is not False}
+    whole = (point.recovery_point_state or "").lower() == "completed"
     return RecoveryPoint(
-        id=found.name,
+        id=found.name or "",
         time=point.recovery_point_time,
         complete=whole and bool(stores & {_OPERATIONAL, _VAULTED}),
         vaulted=_VAULTED in stores and _OPERATIONAL not in stores,
     )
 
 
-def _restore_job(found: Any) -> RestoreJob:
-    job = found.properties
+def _restore_job(found: models.AzureBackupJobResource) -> RestoreJob:
+    job = properties_of(found)
     details = job.extended_info.warning_details if job.extended_info else None
     return RestoreJob(
-        id=found.name,
+        id=found.name or "",
         status=job.status,
         started=job.start_time,
         ended=job.end_time,
@@ -171,32 +171,13 @@ def _restore_job(found: Any) -> RestoreJob:
     )
 
 
-class _Warning(Protocol):
-    """What is read of a restore job's warning."""
-
-    @property
-    def resource_name(self) -> str | None: ...
-
-    @property
-    def warning(self) -> BackupFault: ...
-
-
-def _warned(detail: _Warning) -> JobWarning:
+def _warned(detail: models.UserFacingWarningDetail) -> JobWarning:
     text = f"{detail.resource_name}: {detail.warning.message}" if detail.resource_name else detail.warning.message
     return JobWarning(code=detail.warning.code or "", text=text or "")
 
 
-def _request(plan: RestorePlan) -> Any:
-    from azure.mgmt.dataprotection import models
-
-    cluster: dict[str, Any] = {
-        "resource_id": plan.target_id,
-        "resource_uri": plan.target_id,
-        "resource_name": ResourceId(plan.target_id).name,
-        "resource_type": "Microsoft.ContainerService/managedclusters",
-        "resource_location": plan.item.location,
-        "datasource_type": CLUSTERS,
-    }
+def _request(plan: RestorePlan) -> models.AzureBackupRecoveryPointBasedRestoreRequest:
+    target = data_source(plan.target_id, plan.item.location)
     criteria: dict[str, Any] = {
         "include_cluster_scope_resources": False,
         "included_namespaces": list(plan.isolated),
@@ -205,7 +186,7 @@ def _request(plan: RestorePlan) -> Any:
         "persistent_volume_restore_mode": "RestoreWithVolumeData",
         "conflict_policy": "Skip",
     }
-    restore_criteria: Any = models.KubernetesClusterRestoreCriteria(**criteria)
+    restore_criteria: models.ItemLevelRestoreCriteria = models.KubernetesClusterRestoreCriteria(**criteria)
     if plan.staging_group:
         restore_criteria = models.KubernetesClusterVaultTierRestoreCriteria(
             **criteria,
@@ -218,8 +199,8 @@ def _request(plan: RestorePlan) -> Any:
         restore_target_info=models.ItemLevelRestoreTargetInfo(
             recovery_option="FailIfExists",
             restore_location=plan.item.location,
-            datasource_info=models.Datasource(object_type="Datasource", **cluster),
-            datasource_set_info=models.DatasourceSet(object_type="DatasourceSet", **cluster),
+            datasource_info=models.Datasource({**target, "objectType": "Datasource"}),
+            datasource_set_info=models.DatasourceSet({**target, "objectType": "DatasourceSet"}),
             restore_criteria=[restore_criteria],
         ),
     )

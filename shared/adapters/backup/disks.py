@@ -4,9 +4,10 @@ Scratch group and staging account are the policy document's word; neither is mad
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
+from azure.mgmt.compute.models import Disk as ManagedDisk
+from azure.mgmt.compute.models import VirtualMachine
 
 from shared.adapters.azure.common import translated, unless_absent
 from shared.adapters.azure.staging import StagedRestores
@@ -58,9 +59,9 @@ class Disks(StagedRestores):
         machine = await self._machine(item.source_id)
         with translated(f"reading the disks of {machine.name}"):
             disks = {lun: await self._disk(id) for lun, id in _attached(machine).items()}
-        return Contents(names=(machine.name,), entries=of_disks(covered(disks, item.included, item.excluded)))
+        return Contents(names=(machine.name or "",), entries=of_disks(covered(disks, item.included, item.excluded)))
 
-    async def _machine(self, source_id: str) -> Any:
+    async def _machine(self, source_id: str) -> VirtualMachine:
         id = ResourceId(source_id)
         with translated(f"reading machine {id.name}"):
             machine = await unless_absent(self._compute(source_id).virtual_machines.get(id.group, id.name))
@@ -126,11 +127,11 @@ def _machine(plan: RestorePlan) -> str:
     return ResourceId(plan.item.source_id).name
 
 
-def _attached(machine: Any) -> dict[Lun, str]:
+def _attached(machine: VirtualMachine) -> dict[Lun, str]:
     """The ids of the machine's disks by LUN."""
     profile = machine.storage_profile
     return {None: profile.os_disk.managed_disk.id} | {disk.lun: disk.managed_disk.id for disk in profile.data_disks}
 
 
-def _described(disk: Any) -> Disk:
-    return Disk(name=disk.name, size=disk.disk_size_gb, made=disk.time_created, holder=disk.managed_by or "")
+def _described(disk: ManagedDisk) -> Disk:
+    return Disk(name=disk.name or "", size=disk.disk_size_gb, made=disk.time_created, holder=disk.managed_by or "")

@@ -3,47 +3,54 @@
 A machine's names in the vault follow from its resource id (Azure Backup REST docs).
 """
 
-from typing import TYPE_CHECKING
+from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.recoveryservicesbackup import models
 
 from shared.adapters.azure.common import translated, unless_absent
-from shared.adapters.backup.source_backups import START, SourceBackups, every_few_hours, hours_between, retention
+from shared.adapters.backup.source_backups import (
+    FABRIC,
+    START,
+    SourceBackups,
+    every_few_hours,
+    hours_between,
+    retention,
+    vault_keywords,
+)
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
-
-if TYPE_CHECKING:
-    from azure.mgmt.compute.aio import ComputeManagementClient
-    from azure.mgmt.recoveryservicesbackup.models import AzureIaaSVMProtectionPolicy
 
 
 class MachineBackups(SourceBackups):
     """Backups of virtual machines."""
 
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
+        machines = self.client(ComputeManagementClient, protection.subscription).virtual_machines
         with translated(f"looking for {source.label}"):
-            found = await unless_absent(self._machines(protection).virtual_machines.get(source.group, source.name))
+            found = await unless_absent(machines.get(source.group, source.name))
         if found is None:
             return SourceCandidate(exists=False)
         holder = await self._holder(protection, source, "VM")
         return SourceCandidate(exists=True, region=found.location, vault=holder)
 
     async def protect(self, protection: Protection, source: Source, _: FoundItem | None) -> str:
-        from azure.mgmt.recoveryservicesbackup.models import AzureIaaSComputeVMProtectedItem
-
         name = f"iaasvmcontainerv2;{source.group};{source.name}"
         return await self._put(
             protection,
             source,
-            {"container_name": f"iaasvmcontainer;{name}", "protected_item_name": f"vm;{name}"},
-            AzureIaaSComputeVMProtectedItem(
+            {
+                **vault_keywords(protection),
+                "fabric_name": FABRIC,
+                "container_name": f"iaasvmcontainer;{name}",
+                "protected_item_name": f"vm;{name}",
+            },
+            models.AzureIaaSComputeVMProtectedItem(
                 policy_id=protection.source_policy_id(source), source_resource_id=source.source_id
             ),
         )
 
-    def policy(self, terms: ProtectPolicy) -> "AzureIaaSVMProtectionPolicy":
+    def policy(self, terms: ProtectPolicy) -> models.AzureIaaSVMProtectionPolicy:
         """An enhanced policy, which alone offers several backups a day; they go to the vault."""
-        from azure.mgmt.recoveryservicesbackup import models
-
         hours, daily = hours_between(terms), models.DailySchedule(schedule_run_times=[START])
         schedule = models.SimpleSchedulePolicyV2(schedule_run_frequency="Daily", daily_schedule=daily)
         if hours < 24:
@@ -53,8 +60,3 @@ class MachineBackups(SourceBackups):
         return models.AzureIaaSVMProtectionPolicy(
             policy_type="V2", schedule_policy=schedule, retention_policy=retention(terms), time_zone="UTC"
         )
-
-    def _machines(self, protection: Protection) -> "ComputeManagementClient":
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
-        return self.client(ComputeManagementClient, protection.subscription)

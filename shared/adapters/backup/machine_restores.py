@@ -3,28 +3,27 @@
 The SDK looks for an item's class one level deep and finds none for a machine's: what it doesn't know is read by name.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
+from azure.mgmt.recoveryservicesbackup import models
 
-from shared.adapters.azure.common import plain, translated
-from shared.adapters.azure.staging import ACCOUNTS
-from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores, vault_names
-from shared.adapters.backup.restores import OperationHeader, require_passed
+from shared.adapters.azure.common import ACCOUNTS, AnswerSeen, plain, properties_of, translated
+from shared.adapters.backup.recovery_services_restores import RecoveryServicesRestores
+from shared.adapters.backup.restores import require_passed
+from shared.adapters.backup.source_backups import vault_names
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.items import MachineItem
+from shared.domain.restores.items import MANAGEMENT, MachineItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 
 class MachineRestores(RecoveryServicesRestores[MachineItem]):
     """Restores of machines' disks, which can be validated."""
 
-    management: ClassVar[str] = "AzureIaasVM"
+    management: ClassVar[str] = MANAGEMENT["machine"]
 
     async def validate(self, plan: RestorePlan) -> str:
-        from azure.mgmt.recoveryservicesbackup import models
-
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         asked = models.ValidateIaasVMRestoreOperationRequest(restore_request=self._request(plan).properties)
         with translated("validating the restore"):
             await self._client(plan.item.id).validate_operation.begin_trigger(
@@ -40,37 +39,40 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
     async def require_validated(self, item: MachineItem, operation: str) -> None:
         statuses = self._client(item.id).validate_operation_statuses
         with translated("reading the restore's validation"):
-            found: Any = await statuses.get(**vault_names(item.id), operation_id=operation)
-        response = found.properties and found.properties.validate_operation_response
+            found = await statuses.get(**vault_names(item.id), operation_id=operation)
+        answer = found.properties
+        response = (
+            answer.validate_operation_response
+            if isinstance(answer, models.OperationStatusValidateOperationExtendedInfo)
+            else None
+        )
         faults = (response and response.validation_results) or []
         require_passed(plain(found.status), [*faults, *([found.error] if found.error else [])])
 
-    def _item_of(self, found: Any) -> MachineItem:
-        held = found.properties
+    def _item_of(self, found: models.ProtectedItemResource) -> MachineItem:
+        held = properties_of(found)
         chosen = (held.get("extendedProperties") or {}).get("diskExclusionProperties") or {}
         luns = tuple(str(lun) for lun in chosen.get("diskLunList") or ())
         included, excluded = (luns, ()) if chosen.get("isInclusionList") else ((), luns)
         return MachineItem(
-            id=found.id,
-            source_id=held.source_resource_id,
+            id=found.id or "",
+            source_id=held.source_resource_id or "",
             policy=held.policy_id or "",
             included=included,
             excluded=excluded,
         )
 
-    def _is_about(self, job: BackupJob, found: Any) -> bool:
-        return same(str(found.properties.get("containerName")), job.source)
+    def _is_about(self, job: BackupJob, found: models.ProtectedItemResource) -> bool:
+        return same(str(properties_of(found).get("containerName")), job.source)
 
-    def _is_of(self, item: MachineItem, found: Any) -> bool:
-        return same(ResourceId(item.id).name, f"vm;{found.properties.get('containerName')}")
+    def _is_of(self, item: MachineItem, found: models.JobResource) -> bool:
+        return same(ResourceId(item.id).name, f"vm;{properties_of(found).get('containerName')}")
 
     def _with_details(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
         target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
         return msgspec.structs.replace(job, target=target, staging=staging)
 
-    def _request(self, plan: RestorePlan) -> Any:
-        from azure.mgmt.recoveryservicesbackup import models
-
+    def _request(self, plan: RestorePlan) -> models.RestoreRequestResource:
         return models.RestoreRequestResource(
             properties=models.IaasVMRestoreRequest(
                 recovery_point_id=plan.point.id,

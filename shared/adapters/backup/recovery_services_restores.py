@@ -6,28 +6,38 @@ are never built: new items are named by a hash, and casing isn't stable.
 
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-from shared.adapters.azure.common import Management, plain, translated
-from shared.adapters.backup.restores import OperationHeader, backup_job, job_of_operation, job_properties
+import msgspec
+from azure.mgmt.recoveryservicesbackup import models
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+from shared.adapters.azure.common import AnswerSeen, Management, plain, properties_of, translated
+from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties
+from shared.adapters.backup.source_backups import item_names, vault_names
 from shared.domain.errors import PermanentError, shown
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.items import ItemKind, ProtectedItem, RecoveryPoint
-from shared.domain.restores.verification import (
-    BackupJob,
-    RestoreJob,
-    RestorePlan,
-    vault_of,
-)
+from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
+from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-
-_FABRIC = "Azure"
 # What `threatStatus` is where nothing was found: 0 is recorded of points of machines, the words are the SDK's. Whatever
 # else it says may be a threat.
 _NO_THREAT = ("", "0", "healthy", "unknown", "notavailable")
-_KINDS: dict[str, ItemKind] = {"azurestorage": "share", "azureiaasvm": "machine"}
+
+
+class _Tier(msgspec.Struct, frozen=True):
+    """Where a recovery point is, and how."""
+
+    type: str | None = None
+    status: str | None = None
+
+
+class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is read of a recovery point."""
+
+    recovery_point_time: datetime
+    recovery_point_tier_details: list[_Tier] | None = None
+    threat_status: str | int | None = None
 
 
 class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
@@ -38,24 +48,24 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     management: ClassVar[str]
 
     @abstractmethod
-    def _item_of(self, found: Any) -> I: ...
+    def _item_of(self, found: models.ProtectedItemResource) -> I: ...
 
     @abstractmethod
-    def _is_about(self, job: BackupJob, found: Any) -> bool: ...
+    def _is_about(self, job: BackupJob, found: models.ProtectedItemResource) -> bool: ...
 
     @abstractmethod
-    def _is_of(self, item: I, found: Any) -> bool: ...
+    def _is_of(self, item: I, found: models.JobResource) -> bool: ...
 
     @abstractmethod
     def _with_details(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
         """The restore job with what its property bag says."""
 
     @abstractmethod
-    def _request(self, plan: RestorePlan) -> Any: ...
+    def _request(self, plan: RestorePlan) -> models.RestoreRequestResource: ...
 
     async def job(self, id: ResourceId) -> BackupJob:
         job = await job_properties(id, self._client(str(id)).job_details.get(**vault_names(str(id)), job_name=id.name))
-        kind = _KINDS.get(plain(job.backup_management_type).lower(), "share")
+        kind = kind_managed_as(plain(job.backup_management_type))
         source = job.get("storageAccountName") or job.get("containerName") or ""
         return backup_job(id, job, kind=kind, item=job.entity_friendly_name or "", source=source)
 
@@ -75,7 +85,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
             raise PermanentError("ItemNotFound", message)
         return self._item_of(found[0])
 
-    async def _items(self, resource_id: str) -> list[Any]:
+    async def _items(self, resource_id: str) -> list[models.ProtectedItemResource]:
         listed = self._client(resource_id).backup_protected_items.list(**vault_names(resource_id), filter=self._filter)
         with translated("listing protected items"):
             return [item async for item in listed]
@@ -85,7 +95,7 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
         return f"backupManagementType eq '{self.management}'"
 
     async def points(self, item: ProtectedItem) -> list[RecoveryPoint]:
-        listed = self._client(item.id).recovery_points.list(**_item(item))
+        listed = self._client(item.id).recovery_points.list(**item_names(item.id))
         with translated("listing recovery points"):
             return [_point(found) async for found in listed]
 
@@ -97,14 +107,14 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
             **vault_names(item.id), filter=f"{self._filter} and operation eq 'Restore' and {span}"
         )
         with translated("listing restore jobs"):
-            mine = [str(job.name) async for job in jobs if self._is_of(item, job)]
-        return [await self.restore_job(item, name) for name in mine]
+            own = [str(job.name) async for job in jobs if self._is_of(item, job)]
+        return [await self.restore_job(item, name) for name in own]
 
     async def send(self, plan: RestorePlan) -> str:
-        accepted = OperationHeader()
+        accepted = AnswerSeen()
         with translated("sending the restore"):
             await self._client(plan.item.id).restores.begin_trigger(
-                **_item(plan.item),
+                **item_names(plan.item.id),
                 recovery_point_id=plan.point.id,
                 parameters=self._request(plan),
                 polling=False,
@@ -115,30 +125,17 @@ class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
     async def job_of(self, item: ProtectedItem, operation: str) -> str:
         statuses = self._client(item.id).backup_operation_statuses
         with translated("reading the restore's operation"):
-            return job_of_operation(await statuses.get(**vault_names(item.id), operation_id=operation))
+            found = await statuses.get(**vault_names(item.id), operation_id=operation)
+        return job_of_operation(plain(found.status), found.error, found.properties)
 
     async def restore_job(self, item: ProtectedItem, name: str) -> RestoreJob:
         with translated(f"reading job {name}"):
-            found: Any = await self._client(item.id).job_details.get(**vault_names(item.id), job_name=name)
-        extended = found.properties.get("extendedInfo") or {}
+            found = await self._client(item.id).job_details.get(**vault_names(item.id), job_name=name)
+        extended = properties_of(found).get("extendedInfo") or {}
         return self._with_details(_restore_job(found), extended.get("propertyBag") or {})
 
-    def _client(self, resource_id: str) -> "RecoveryServicesBackupClient":
-        from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-
+    def _client(self, resource_id: str) -> RecoveryServicesBackupClient:
         return self.client(RecoveryServicesBackupClient, ResourceId(resource_id).subscription)
-
-
-def vault_names(resource_id: str) -> dict[str, str]:
-    """Group and name of the vault, as the SDK's operations take them."""
-    vault = vault_of(ResourceId(resource_id))
-    return {"resource_group_name": vault.group, "vault_name": vault.name}
-
-
-def _item(item: ProtectedItem) -> dict[str, str]:
-    id = ResourceId(item.id)
-    names = {"container_name": id.parent.name, "protected_item_name": id.name}
-    return {**vault_names(item.id), "fabric_name": _FABRIC, **names}
 
 
 def _filter_time(moment: datetime) -> str:
@@ -146,29 +143,29 @@ def _filter_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %I:%M:%S %p")
 
 
-def _point(found: Any) -> RecoveryPoint:
-    point = found.properties
-    tiers = point.get("recoveryPointTierDetails") or ()
+def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
+    point = msgspec.convert(properties_of(found), _Point)
+    tiers = point.recovery_point_tier_details
     return RecoveryPoint(
-        id=found.name,
+        id=found.name or "",
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=str(point.get("threatStatus") or 0).lower() not in _NO_THREAT,
+        threat=plain(point.threat_status).lower() not in _NO_THREAT,
     )
 
 
-def _at_hand(tier: Any) -> bool:
+def _at_hand(tier: _Tier) -> bool:
     """Whether a point can be restored from this tier at once: an archived one has to be rehydrated first."""
-    status = tier.get("status")
-    return bool(status == "Rehydrated" or (status == "Valid" and tier.get("type") != "ArchivedRP"))
+    return tier.status == "Rehydrated" or (tier.status == "Valid" and tier.type != "ArchivedRP")
 
 
-def _restore_job(found: Any) -> RestoreJob:
-    job = found.properties
+def _restore_job(found: models.JobResource) -> RestoreJob:
+    described = properties_of(found)
+    job, errors = msgspec.convert(described, ReportedJob), described.get("errorDetails") or ()
     return RestoreJob(
-        id=found.name,
+        id=found.name or "",
         status=job.status,
         started=job.start_time,
         ended=job.end_time,
-        errors=tuple(f"{e.get('errorCode')}: {e.get('errorString')}" for e in job.get("errorDetails") or ()),
+        errors=tuple(f"{e.get('errorCode')}: {e.get('errorString')}" for e in errors),
     )

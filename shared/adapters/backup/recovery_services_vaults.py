@@ -1,27 +1,26 @@
 """Recovery Services vaults, which keep the backups of data sources: their policies, and what they protect."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
-from shared.adapters.azure.common import plain, read, translated
-from shared.adapters.backup.source_backups import FABRIC, backup_client, vault_keywords
+from azure.mgmt.recoveryservices import models
+from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
+from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
+from azure.mgmt.recoveryservicesbackup import models as backup_models
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+from shared.adapters.azure.common import plain, properties_of, read, translated
+from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, operation_found, word
-from shared.domain.resource_id import ResourceId, same
+from shared.domain.resource_id import same
 from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
 from shared.domain.vaults.source import FoundItem
 
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservices.aio.operations import VaultsOperations
-    from azure.mgmt.recoveryservices.models import PatchVault, SecuritySettings, Vault
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-    from azure.mgmt.recoveryservicesbackup.models import ProtectionPolicy, ResourceGuardProxyBaseResource
-
-ACCOUNTS = "backupManagementType eq 'AzureStorage'"
+STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use
 _SOFT_DELETE = {"Disabled": "Off", "Enabled": "On", "AlwaysON": "AlwaysOn"}
-_OURS_TO_THEIRS = {ours: theirs for theirs, ours in _SOFT_DELETE.items()}
+_SOFT_DELETE_STATE = {setting: state for state, setting in _SOFT_DELETE.items()}
 
 
 class RecoveryServicesVaults(Vaults):
@@ -43,7 +42,7 @@ class RecoveryServicesVaults(Vaults):
         """The containers (names) as which storage accounts are registered."""
         containers = self._client(protection).backup_protection_containers
         with translated(f"listing the storage accounts of {self._requirements(protection).label}"):
-            listed = containers.list(**vault_keywords(protection), filter=ACCOUNTS)
+            listed = containers.list(**vault_keywords(protection), filter=STORAGE_ACCOUNTS)
             return [container.name or "" async for container in listed]
 
     async def policy(self, protection: Protection, name: str) -> Found | None:
@@ -55,11 +54,9 @@ class RecoveryServicesVaults(Vaults):
         )
         return Found(state="Succeeded") if found else None
 
-    async def create_policy(self, protection: Protection, name: str, policy: "ProtectionPolicy") -> Found:
+    async def create_policy(self, protection: Protection, name: str, policy: backup_models.ProtectionPolicy) -> Found:
         """Make a backup policy."""
-        from azure.mgmt.recoveryservicesbackup.models import ProtectionPolicyResource
-
-        body = ProtectionPolicyResource(properties=policy)
+        body = backup_models.ProtectionPolicyResource(properties=policy)
         with translated(f"creating policy {name} of {self._requirements(protection).label}"):
             await self._client(protection).protection_policies.create_or_update(
                 **vault_keywords(protection), policy_name=name, parameters=body
@@ -76,33 +73,27 @@ class RecoveryServicesVaults(Vaults):
         """How an operation on a protected item stands."""
         statuses = self._client(asked.protection).backup_operation_statuses
         with translated(f"following the protection of {asked.source.label}"):
-            found: Any = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
+            found = await statuses.get(**vault_keywords(asked.protection), operation_id=asked.operation)
         return operation_found(found.status, found.error)
 
     async def delete_item(self, protection: Protection, item: FoundItem) -> None:
         """Ask for the deletion of the item's backups, which the vault keeps soft-deleted."""
         with translated(f"deleting the backups of {item.name}"):
-            await self._client(protection).protected_items.delete(
-                **vault_keywords(protection), fabric_name=FABRIC, **item_keywords(item.id)
-            )
+            await self._client(protection).protected_items.delete(**item_names(item.id))
 
-    def _client(self, protection: Protection) -> "RecoveryServicesBackupClient":
-        return backup_client(self, protection)
+    def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
+        return self.client(RecoveryServicesBackupClient, protection.subscription)
 
-    def _vaults(self, protection: Protection) -> "VaultsOperations":
-        from azure.mgmt.recoveryservices.aio import RecoveryServicesClient
-
+    def _vaults(self, protection: Protection) -> VaultsOperations:
         return self.client(RecoveryServicesClient, protection.subscription).vaults
 
-    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> "Vault":
-        from azure.mgmt.recoveryservices import models
-
+    def _new(self, protection: Protection, vault: VaultRequirements, redundancy: Redundancy) -> models.Vault:
         storage = models.VaultPropertiesRedundancySettings(
             standard_tier_storage_redundancy=redundancy, cross_region_restore="Disabled"
         )
         return models.Vault(
             location=protection.location,
-            tags=protection.tags,
+            tags=self.merged_tags(protection.tags),
             sku=models.Sku(name="RS0", tier="Standard"),
             identity=models.IdentityData(type="SystemAssigned"),
             properties=models.VaultProperties(
@@ -112,16 +103,14 @@ class RecoveryServicesVaults(Vaults):
             ),
         )
 
-    def _hardened(self, better: FoundVault) -> "PatchVault":
-        from azure.mgmt.recoveryservices.models import PatchVault, VaultProperties
-
+    def _hardened(self, better: FoundVault) -> models.PatchVault:
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
-        return PatchVault(
-            properties=VaultProperties(security_settings=security, public_network_access=_public(better.public))
+        return models.PatchVault(
+            properties=models.VaultProperties(security_settings=security, public_network_access=_public(better.public))
         )
 
-    def _found(self, found: "Vault", guard: str) -> FoundVault:
-        properties: Any = found.properties
+    def _found(self, found: models.Vault, guard: str) -> FoundVault:
+        properties = properties_of(found)
         security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
@@ -137,26 +126,20 @@ class RecoveryServicesVaults(Vaults):
             guard=guard,
         )
 
-    async def _read_guard(self, protection: Protection) -> "ResourceGuardProxyBaseResource":
+    async def _read_guard(self, protection: Protection) -> backup_models.ResourceGuardProxyBaseResource:
         return await self._client(protection).resource_guard_proxy.get(**vault_keywords(protection), **_GUARD)
 
     async def _write_guard(self, protection: Protection) -> None:
-        from azure.mgmt.recoveryservicesbackup.models import ResourceGuardProxyBase, ResourceGuardProxyBaseResource
-
-        proxy = ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
+        proxy = backup_models.ResourceGuardProxyBase(resource_guard_resource_id=protection.terms.guard)
         await self._client(protection).resource_guard_proxy.put(
-            **vault_keywords(protection), **_GUARD, parameters=ResourceGuardProxyBaseResource(properties=proxy)
+            **vault_keywords(protection),
+            **_GUARD,
+            parameters=backup_models.ResourceGuardProxyBaseResource(properties=proxy),
         )
 
 
-def item_keywords(id: str) -> dict[str, str]:
-    """A protected or protectable item and its container, as the SDK's operations want them named."""
-    item = ResourceId(id)
-    return {"container_name": item.parent.name, "protected_item_name": item.name}
-
-
-def _item(found: Any) -> FoundItem:
-    properties = found.properties
+def _item(found: backup_models.ProtectedItemResource) -> FoundItem:
+    properties = properties_of(found)
     return FoundItem(
         id=found.id or "",
         source_id=properties.source_resource_id or "",
@@ -168,7 +151,7 @@ def _item(found: Any) -> FoundItem:
     )
 
 
-def _until(properties: Any) -> datetime | None:
+def _until(properties: backup_models.ProtectedItem) -> datetime | None:
     deleted, days = properties.deferred_delete_time_in_utc, properties.get("softDeleteRetentionPeriod")
     return deleted + timedelta(days=days) if deleted and days else None
 
@@ -177,12 +160,10 @@ def _public(allowed: bool) -> str:
     return "Enabled" if allowed else "Disabled"
 
 
-def _security(soft_delete: str, days: float, immutability: str) -> "SecuritySettings":
-    from azure.mgmt.recoveryservices import models
-
+def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:
     return models.SecuritySettings(
         soft_delete_settings=models.SoftDeleteSettings(
-            soft_delete_state=_OURS_TO_THEIRS[soft_delete], soft_delete_retention_period_in_days=int(days)
+            soft_delete_state=_SOFT_DELETE_STATE[soft_delete], soft_delete_retention_period_in_days=int(days)
         ),
         immutability_settings=models.ImmutabilitySettings(state=immutability),
     )

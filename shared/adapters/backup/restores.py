@@ -3,11 +3,13 @@
 `shared/wiring/verifier.py` has the row of each kind: what restores it, and what looks after its isolated copies.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from shared.adapters.azure.common import last_segment, translated, unless_absent
+import msgspec
+
+from shared.adapters.azure.common import HasProperties, properties_of, translated, unless_absent
 from shared.domain.errors import NotConverged, NotFound, PermanentError, service_code
 from shared.domain.policy import Policy
 from shared.domain.resource_id import ResourceId, name_of
@@ -80,17 +82,37 @@ class Copies[I](Protocol):
         """
 
 
-async def job_properties(id: ResourceId, reading: Awaitable[Any]) -> Any:
+class BackupFault(Protocol):
+    """What is read of an error that Azure Backup reports."""
+
+    @property
+    def code(self) -> str | None: ...
+
+    @property
+    def message(self) -> str | None: ...
+
+
+class ReportedJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What both kinds of vault say alike of a job."""
+
+    operation: str
+    status: str
+    start_time: datetime
+    end_time: datetime | None = None
+
+
+async def job_properties[P](id: ResourceId, reading: Awaitable[HasProperties[P]]) -> P:
     """What the vault reports of this job; raises NotFound "JobGone"."""
     with translated(f"reading job {id.name}"):
         found = await unless_absent(reading)
     if found is None:
         raise NotFound("JobGone", f"vault {vault_of(id).name} has no job {id.name} (any more)")
-    return found.properties
+    return properties_of(found)
 
 
-def backup_job(id: ResourceId, job: Any, *, kind: ItemKind, item: str, source: str) -> BackupJob:
+def backup_job(id: ResourceId, described: Mapping[str, object], *, kind: ItemKind, item: str, source: str) -> BackupJob:
     """The job that these properties describe."""
+    job = msgspec.convert(described, ReportedJob)
     return BackupJob(
         kind=kind,
         id=str(vault_of(id).child("backupJobs", id.name)),
@@ -103,35 +125,15 @@ def backup_job(id: ResourceId, job: Any, *, kind: ItemKind, item: str, source: s
     )
 
 
-class OperationHeader:
-    """A response hook that keeps the id of the operation that a 202 names."""
-
-    operation = ""
-
-    def __call__(self, response: Any) -> None:
-        self.operation = last_segment(response.http_response.headers.get("Azure-AsyncOperation", ""))
-
-
-class BackupFault(Protocol):
-    """What is read of an error that Azure Backup reports."""
-
-    @property
-    def code(self) -> str | None: ...
-
-    @property
-    def message(self) -> str | None: ...
-
-
-def job_of_operation(found: Any) -> str:
+def job_of_operation(status: str, error: BackupFault | None, made: Mapping[str, object] | None) -> str:
     """The name of the job of a finished operation. A failed one answers 200, an open one may carry an error."""
-    error: BackupFault | None = found.error
-    if found.status.lower() in ("failed", "canceled", "cancelled"):
+    if status.lower() in ("failed", "canceled", "cancelled"):
         code, message = (error.code, error.message) if error else (None, None)
-        raise PermanentError(service_code(code) if code else "RestoreRefused", message or found.status)
-    job = (found.properties or {}).get("jobId")
+        raise PermanentError(service_code(code) if code else "RestoreRefused", message or status)
+    job = (made or {}).get("jobId")
     if not job:
         raise NotConverged("RestoreAccepted", "the restore was accepted and has no job yet")
-    return name_of(job)
+    return name_of(str(job))
 
 
 def require_passed(status: str, faults: Sequence[BackupFault]) -> None:

@@ -3,17 +3,19 @@
 Names of items are never built: they are hashes, found by the share's name, and casing isn't stable.
 """
 
-from typing import TYPE_CHECKING, Any
+from azure.core.exceptions import HttpResponseError
+from azure.mgmt.recoveryservicesbackup import models
+from azure.mgmt.storage.aio import StorageManagementClient
 
-from shared.adapters.azure.common import read, translated, unless_absent
-from shared.adapters.backup.recovery_services_vaults import ACCOUNTS, item_keywords
+from shared.adapters.azure.common import AnswerSeen, properties_of, read, translated, unless_absent
+from shared.adapters.backup.recovery_services_vaults import STORAGE_ACCOUNTS
 from shared.adapters.backup.source_backups import (
     FABRIC,
     START,
-    OperationSeen,
     SourceBackups,
     every_few_hours,
     hours_between,
+    item_names,
     retention,
     vault_keywords,
 )
@@ -25,10 +27,6 @@ from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultService
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
 
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservicesbackup.models import AzureFileShareProtectionPolicy
-    from azure.mgmt.storage.aio import StorageManagementClient
-
 _SHARES = "workloadType eq 'AzureFileShare'"
 
 
@@ -36,7 +34,7 @@ class ShareBackups(SourceBackups):
     """Backups of file shares."""
 
     async def candidate(self, protection: Protection, source: Source) -> SourceCandidate:
-        storage, account = self._storage(protection), name_of(source.source_id)
+        storage, account = self.client(StorageManagementClient, protection.subscription), name_of(source.source_id)
         with translated(f"looking for {source.label}"):
             holder = await unless_absent(storage.storage_accounts.get_properties(source.group, account))
             if holder is None or not await unless_absent(storage.file_shares.get(source.group, account, source.name)):
@@ -47,7 +45,7 @@ class ShareBackups(SourceBackups):
     async def registered(self, protection: Protection, share: Source) -> bool:
         """Whether the share's account is registered with the cluster's vault."""
         containers = self._client(protection).protection_containers
-        found: Any = await read(
+        found = await read(
             f"the registration of {name_of(share.source_id)}",
             containers.get(**_account(protection, share)),
         )
@@ -55,8 +53,6 @@ class ShareBackups(SourceBackups):
 
     async def register(self, protection: Protection, share: Source) -> str:
         """Ask for the registration of the share's account by the vault's identity; the operation."""
-        from azure.mgmt.recoveryservicesbackup import models
-
         container = models.AzureStorageContainer(
             backup_management_type="AzureStorage",
             source_resource_id=share.source_id,
@@ -64,7 +60,7 @@ class ShareBackups(SourceBackups):
             access_type="IdentityBased",
             identity_info=models.IdentityInfo(is_system_assigned_identity=True),
         )
-        sent = OperationSeen()
+        sent = AnswerSeen()
         with translated(f"registering storage account {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.begin_register(
                 **_account(protection, share),
@@ -72,24 +68,22 @@ class ShareBackups(SourceBackups):
                 polling=False,
                 raw_response_hook=sent,
             )
-        return sent.id
+        return sent.operation
 
     async def inquire(self, protection: Protection, share: Source) -> str:
         """Ask the vault to look which shares the account has; the operation."""
-        sent = OperationSeen()
+        sent = AnswerSeen()
         with translated(f"discovering the file shares of {name_of(share.source_id)}"):
             await self._client(protection).protection_containers.inquire(
                 **_account(protection, share),
                 filter=_SHARES,
                 raw_response_hook=sent,
             )
-        return sent.id
+        return sent.operation
 
     async def operation(self, asked: SourceOperation) -> FoundOperation:
         """How an operation on the share's account stands."""
-        from azure.core.exceptions import HttpResponseError
-
-        sent = OperationSeen()
+        sent = AnswerSeen()
         results = self._client(asked.protection).protection_container_operation_results
         with translated(f"following an operation on {name_of(asked.source.source_id)}"):
             try:
@@ -104,31 +98,27 @@ class ShareBackups(SourceBackups):
 
     async def protect(self, protection: Protection, source: Source, item: FoundItem | None) -> str:
         """Raises NotConverged as long as the vault's inquiry hasn't found the share."""
-        from azure.mgmt.recoveryservicesbackup.models import AzureFileshareProtectedItem
-
         id = item.id if item else await self._protectable(protection, source)
         if not id:
             label = protection.requirements(VaultService.RECOVERY_SERVICES).label
             raise NotConverged("ShareNotFound", f"{label} hasn't found {source.label} yet")
         policy = protection.source_policy_id(source)
-        protected = AzureFileshareProtectedItem(policy_id=policy, source_resource_id=source.source_id)
-        return await self._put(protection, source, item_keywords(id), protected)
+        protected = models.AzureFileshareProtectedItem(policy_id=policy, source_resource_id=source.source_id)
+        return await self._put(protection, source, item_names(id), protected)
 
     async def _protectable(self, protection: Protection, share: Source) -> str:
         """The id of what the vault's inquiry has found of the share, empty if it hasn't found it."""
         listed = self._client(protection).backup_protectable_items.list(
-            **vault_keywords(protection), filter=f"{ACCOUNTS} and {_SHARES}"
+            **vault_keywords(protection), filter=f"{STORAGE_ACCOUNTS} and {_SHARES}"
         )
         with translated(f"listing the file shares that {protection.recovery_services_vault} can protect"):
-            found: list[Any] = [item async for item in listed]
-        named = (item for item in found if item.properties.friendly_name == share.name)
-        of_account = (i for i in named if same(i.properties.parent_container_fabric_id or "", share.source_id))
+            found = [item async for item in listed]
+        named = (item for item in found if properties_of(item).friendly_name == share.name)
+        of_account = (i for i in named if same(properties_of(i).get("parentContainerFabricId") or "", share.source_id))
         return next((str(item.id) for item in of_account), "")
 
-    def policy(self, terms: ProtectPolicy) -> "AzureFileShareProtectionPolicy":
+    def policy(self, terms: ProtectPolicy) -> models.AzureFileShareProtectionPolicy:
         """Backups of shares are snapshots beside them."""
-        from azure.mgmt.recoveryservicesbackup import models
-
         hours = hours_between(terms)
         schedule = models.SimpleSchedulePolicy(schedule_run_frequency="Daily", schedule_run_times=[START])
         if hours < 24:
@@ -141,11 +131,6 @@ class ShareBackups(SourceBackups):
             retention_policy=retention(terms),
             time_zone="UTC",
         )
-
-    def _storage(self, protection: Protection) -> "StorageManagementClient":
-        from azure.mgmt.storage.aio import StorageManagementClient
-
-        return self.client(StorageManagementClient, protection.subscription)
 
 
 def _account(protection: Protection, share: Source) -> dict[str, str]:

@@ -6,21 +6,17 @@ is kept.
 
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shared.adapters.azure.common import Management, last_segment, translated
+from azure.mgmt.recoveryservicesbackup import models
+from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
+
+from shared.adapters.azure.common import AnswerSeen, Management, translated
+from shared.domain.resource_id import ResourceId
+from shared.domain.restores.verification import vault_of
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection
 from shared.domain.vaults.source import FoundItem, Source, SourceCandidate
-
-if TYPE_CHECKING:
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-    from azure.mgmt.recoveryservicesbackup.models import (
-        HourlySchedule,
-        LongTermRetentionPolicy,
-        ProtectedItem,
-        ProtectionPolicy,
-    )
 
 FABRIC = "Azure"
 START: Any = "2024-01-01T02:00:00Z"  # written as the service writes it
@@ -38,67 +34,56 @@ class SourceBackups(Management, ABC):
         """Ask for the source's protection, or for the policy that its `item` should go by; the operation."""
 
     @abstractmethod
-    def policy(self, terms: ProtectPolicy) -> "ProtectionPolicy":
+    def policy(self, terms: ProtectPolicy) -> models.ProtectionPolicy:
         """The policy for this kind, in the SDK's words."""
 
     async def _holder(self, protection: Protection, source: Source, type: str, name: str | None = None) -> str:
         """The vault (resource id) that protects the source, or holds its account; empty if none does."""
-        from azure.mgmt.recoveryservicesbackup.models import BackupStatusRequest
-
-        asked = BackupStatusRequest(resource_type=type, resource_id=source.source_id, po_logical_name=name)
+        asked = models.BackupStatusRequest(resource_type=type, resource_id=source.source_id, po_logical_name=name)
         with translated(f"asking which vault holds {source.label}"):
             statuses = self._client(protection).backup_status
             found = await statuses.get(azure_region=protection.location, parameters=asked)
         return found.vault_id or ""
 
-    async def _put(self, protection: Protection, source: Source, names: dict[str, str], item: "ProtectedItem") -> str:
+    async def _put(
+        self, protection: Protection, source: Source, names: dict[str, str], item: models.ProtectedItem
+    ) -> str:
         """Write the protected item with these names; the operation."""
-        from azure.mgmt.recoveryservicesbackup.models import ProtectedItemResource
-
-        sent = OperationSeen()
+        sent = AnswerSeen()
         with translated(f"protecting {source.label}"):
             await self._client(protection).protected_items.begin_create_or_update(
-                **vault_keywords(protection),
-                fabric_name=FABRIC,
                 **names,
-                parameters=ProtectedItemResource(properties=item),
+                parameters=models.ProtectedItemResource(properties=item),
                 polling=False,
                 raw_response_hook=sent,
             )
-        return sent.id
+        return sent.operation
 
-    def _client(self, protection: Protection) -> "RecoveryServicesBackupClient":
-        return backup_client(self, protection)
-
-
-class OperationSeen:
-    """Notes what an answer says of its operation: the status code, and the id where there is one."""
-
-    def __init__(self) -> None:
-        self.id, self.status = "", 0
-
-    def __call__(self, answer: Any) -> None:
-        self.status = answer.http_response.status_code
-        self.id = last_segment(answer.http_response.headers.get("Location", ""))
-
-
-def backup_client(management: Management, protection: Protection) -> "RecoveryServicesBackupClient":
-    """The SDK's client for what is in the vaults of the cluster's subscription."""
-    from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
-
-    return management.client(RecoveryServicesBackupClient, protection.subscription)
+    def _client(self, protection: Protection) -> RecoveryServicesBackupClient:
+        return self.client(RecoveryServicesBackupClient, protection.subscription)
 
 
 def vault_keywords(protection: Protection) -> dict[str, str]:
     """The cluster's Recovery Services vault, as the SDK's operations want it named."""
-    return {"vault_name": protection.recovery_services_vault, "resource_group_name": protection.group}
+    return vault_names(protection.recovery_services_vault_id)
 
 
-def every_few_hours(hours: int) -> "HourlySchedule":
+def vault_names(id: str) -> dict[str, str]:
+    """The vault of this or of what is in it (resource id), as the SDK's operations want it named."""
+    vault = vault_of(ResourceId(id))
+    return {"resource_group_name": vault.group, "vault_name": vault.name}
+
+
+def item_names(id: str) -> dict[str, str]:
+    """A protected or protectable item (resource id) and all that it is in, as the SDK's operations want them named."""
+    item = ResourceId(id)
+    names = {"container_name": item.parent.name, "protected_item_name": item.name}
+    return {**vault_names(id), "fabric_name": FABRIC, **names}
+
+
+def every_few_hours(hours: int) -> models.HourlySchedule:
     """In a window that ends when the next day's begins."""
-    from azure.mgmt.recoveryservicesbackup.models import HourlySchedule
-
-    return HourlySchedule(interval=hours, schedule_window_start_time=START, schedule_window_duration=24 - hours)
+    return models.HourlySchedule(interval=hours, schedule_window_start_time=START, schedule_window_duration=24 - hours)
 
 
 def hours_between(terms: ProtectPolicy) -> int:
@@ -106,10 +91,8 @@ def hours_between(terms: ProtectPolicy) -> int:
     return terms.backup_every // timedelta(hours=1)
 
 
-def retention(terms: ProtectPolicy) -> "LongTermRetentionPolicy":
+def retention(terms: ProtectPolicy) -> models.LongTermRetentionPolicy:
     """How long backups are kept."""
-    from azure.mgmt.recoveryservicesbackup import models
-
     daily = models.DailyRetentionSchedule(
         retention_times=[START],
         retention_duration=models.RetentionDuration(count=terms.keep.days, duration_type="Days"),

@@ -2,7 +2,7 @@
 
 A PUT is sent once and not followed: its outcome is what a later GET shows. Settings are told in the words of Backup
 vaults, so that both kinds of vault are held to the same requirements. A Resource Guard belongs to somebody else, and
-Meshward only ties vaults to it; what it guards takes their consent.
+Meshward only attaches it to vaults; what it guards then takes the consent of its owners.
 """
 
 from abc import ABC, abstractmethod
@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from azure.core.exceptions import HttpResponseError
+
 from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.backup.restores import BackupFault
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
@@ -47,8 +50,6 @@ class Vaults(Management, ABC):
 
     async def delete_vault(self, protection: Protection) -> None:
         """Ask for the vault's deletion, which Azure refuses while something is in it."""
-        from azure.core.exceptions import HttpResponseError
-
         vault = self._requirements(protection)
         with translated(f"deleting {vault.label}"):
             try:
@@ -57,7 +58,7 @@ class Vaults(Management, ABC):
                 if error.status_code != HTTPStatus.OK:  # which the SDK takes of Backup vaults alone
                     raise
 
-    async def tie_guard(self, protection: Protection) -> None:
+    async def attach_guard(self, protection: Protection) -> None:
         """Let the Resource Guard of the policy document watch over the vault."""
         with translated(f"assigning the Resource Guard of {self._requirements(protection).label}"):
             await self._write_guard(protection)
@@ -94,11 +95,11 @@ class Vaults(Management, ABC):
     async def _write_guard(self, protection: Protection) -> None: ...
 
 
-def word(known: Iterable[str], told: str) -> str:
-    """The one of the known words that is told in whatever case; what isn't known stays as it is."""
-    return next((one for one in known if same(one, told)), told)
+def word(known: Iterable[str], reported: str) -> str:
+    """The one of the known words that is reported in whatever case; what isn't known stays as it is."""
+    return next((one for one in known if same(one, reported)), reported)
 
 
-def operation_found(state: str | None, error: Any) -> FoundOperation:
+def operation_found(state: str | None, error: BackupFault | None) -> FoundOperation:
     """An operation as a service tells of it."""
     return FoundOperation(state=state or "", code=(error and error.code) or "", message=(error and error.message) or "")

@@ -12,19 +12,17 @@ Rules:
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import aiohttp
 import msgspec
+import yaml  # type: ignore[import-untyped]
 
 from shared.adapters.kubernetes.errors import Absent, Expired, Unreachable, refusal
 from shared.domain.cluster import cluster_id
-
-if TYPE_CHECKING:
-    import ssl
-
-    import aiohttp
 
 FIELD_MANAGER = "meshward"
 _TIMEOUT_SECONDS = 10.0  # until there is a connection, and until the next bytes
@@ -37,21 +35,21 @@ type Objects = list[Object]
 class Kind(NamedTuple):
     """A kind of objects and where the API serves it."""
 
-    group: str
-    version: str
-    kind: str
-    plural: str
-    namespaced: bool = True
+    group: str  # API group; empty: the core group
+    version: str  # of the group
+    kind: str  # as objects name it
+    plural: str  # as paths name it
+    namespaced: bool = True  # whether its objects belong to a namespace
 
 
 class Permission(NamedTuple):
     """A verb on objects of a kind."""
 
-    verb: str
-    kind: Kind
+    verb: str  # of Kubernetes' RBAC: get, list, patch, …
+    kind: Kind  # of the objects
     namespace: str = ""  # empty: in all namespaces
     name: str = ""  # empty: of any name
-    subresource: str = ""
+    subresource: str = ""  # such as `status`; empty: the object itself
 
     def __str__(self) -> str:
         what = "/".join(filter(None, (self.kind.plural, self.subresource)))
@@ -63,7 +61,7 @@ class _Endpoint(NamedTuple):
     """Where an API server is, and which authority its certificate is of."""
 
     url: str
-    tls: "ssl.SSLContext"
+    tls: ssl.SSLContext
 
 
 ACCESS_REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", False)
@@ -98,8 +96,6 @@ class Kubernetes:
     @asynccontextmanager
     async def api(self, resource_id: str) -> "AsyncIterator[ClusterApi]":
         """The cluster's API server, for the length of one activity."""
-        import aiohttp
-
         token = await self._clusters.token(resource_id)
         endpoint = await self._endpoint(resource_id)
         async with aiohttp.ClientSession(
@@ -115,10 +111,6 @@ class Kubernetes:
                 raise
 
     async def _endpoint(self, resource_id: str) -> _Endpoint:
-        import ssl
-
-        import yaml  # type: ignore[import-untyped]
-
         if endpoint := self._endpoints.get(resource_id):
             return endpoint
         kubeconfig = yaml.load(await self._clusters.kubeconfig(resource_id), yaml.CSafeLoader)
@@ -132,7 +124,7 @@ class Kubernetes:
 class ClusterApi:
     """One cluster's API server."""
 
-    def __init__(self, cluster: str, session: "aiohttp.ClientSession") -> None:
+    def __init__(self, cluster: str, session: aiohttp.ClientSession) -> None:
         self._cluster, self._session = cluster, session
 
     async def list(
@@ -229,8 +221,6 @@ class ClusterApi:
         body: Object | None = None,
         media: str = "application/json",
     ) -> bytes:
-        import aiohttp
-
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Accept": "*/*"} if body is None else {"Content-Type": media}
         try:

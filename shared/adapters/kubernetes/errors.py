@@ -1,13 +1,9 @@
 """What API servers refuse, as errors that callers tell apart."""
 
-from typing import TYPE_CHECKING
-
+import aiohttp
 import msgspec
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code
-
-if TYPE_CHECKING:
-    import aiohttp
 
 
 class Unreachable(TemporaryError):
@@ -29,7 +25,7 @@ class Expired(TemporaryError):
     """The API server no longer has the version of a list whose next page is asked for (410)."""
 
 
-def refusal(answer: "aiohttp.ClientResponse", content: bytes, doing: str) -> PermanentError | TemporaryError:
+def refusal(answer: aiohttp.ClientResponse, content: bytes, doing: str) -> PermanentError | TemporaryError:
     """The error for an answer that isn't the one that was asked for; `doing` names the act in its message."""
     status, after = answer.status, answer.headers.get("Retry-After", "")
     message = f"{doing}: {status} {_message(content) or answer.reason}"

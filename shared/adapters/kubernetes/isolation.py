@@ -24,7 +24,7 @@ from shared.adapters.kubernetes.api import (
 from shared.adapters.kubernetes.errors import Absent
 from shared.domain.errors import PermanentError
 from shared.domain.restores.calls import WorkloadCall, objects_of, pod_of
-from shared.domain.restores.isolation import MESH_NAMESPACE, is_ours, isolated_namespace, isolating_policy
+from shared.domain.restores.isolation import MESH_NAMESPACE, is_own, isolated_namespace, isolating_policy
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.manifest import (
     VERIFIES_LABEL,
@@ -107,7 +107,7 @@ class Namespaces:
         async with self._kubernetes.api(plan.target_id) as api:
             for name, isolated in plan.isolated.items():
                 found = await api.get(NAMESPACE, isolated)
-                if found and not is_ours(found, plan.name):
+                if found and not is_own(found, plan.name):
                     raise PermanentError("PlaceTaken", f"namespace {isolated} is there already and isn't Meshward's")
                 source = sources[name] or {"metadata": {"name": name}}
                 await api.apply(NAMESPACE, isolated_namespace(source, isolated, plan.name))
@@ -135,7 +135,7 @@ class Namespaces:
         isolated = list(plan.isolated.values())
         async with self._kubernetes.api(plan.target_id) as api:
             found = [await api.get(NAMESPACE, name) for name in isolated]
-            left = [namespace for namespace in found if namespace and is_ours(namespace, plan.name)]
+            left = [namespace for namespace in found if namespace and is_own(namespace, plan.name)]
             for namespace in left:
                 if not namespace["metadata"].get("deletionTimestamp"):
                     await api.delete(NAMESPACE, namespace["metadata"]["name"])

@@ -75,9 +75,7 @@ class LinkerdMesh:
     async def config(self) -> MeshConfig | None:
         """How Linkerd was installed, None if it isn't."""
         found = await self._api.get(CONFIG_MAP, "linkerd-config", NAMESPACE)
-        if found is None:
-            return None
-        return objects.config(found["data"]["values"])
+        return objects.config(found["data"]["values"]) if found else None
 
     async def bundle(self) -> Bundle:
         """The bundle; raises PermanentError if there is none."""
@@ -94,7 +92,7 @@ class LinkerdMesh:
         )
 
     async def write_bundle(self, old: Bundle, pem: str, now: datetime) -> None:
-        """Make this the bundle, taking the field over from whoever wrote it by hand, unless it has changed since."""
+        """Make this the bundle, also where it was written by hand, unless it has changed since."""
         metadata = {
             "name": _TRUST_ROOTS,
             "namespace": NAMESPACE,

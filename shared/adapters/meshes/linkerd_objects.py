@@ -12,6 +12,8 @@ Rules (Linkerd docs and sources):
 import re
 from datetime import UTC, datetime, timedelta
 
+import yaml  # type: ignore[import-untyped]
+
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kind, Object
 from shared.domain.trust.certificates import fingerprints
 from shared.domain.trust.linkerd.facts import IdentityPod, MeshConfig, Proxy, Workload
@@ -27,8 +29,6 @@ _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 def config(values: str) -> MeshConfig:
     """The chart's values as `linkerd-config` keeps them (YAML)."""
-    import yaml  # type: ignore[import-untyped]
-
     found = yaml.load(values, yaml.CSafeLoader)
     identity = found.get("identity") or {}
     issuer = identity.get("issuer") or {}

@@ -38,14 +38,14 @@ def answer_of(pod: Object | None) -> Answer | None:
     return None
 
 
-def excuse_of(pod: Object | None) -> Answer:
+def missing_answer(pod: Object | None) -> Answer:
     """Why a call has no answer, once nobody waits for it any longer."""
     states = [c.get("state", {}) for c in (pod or {}).get("status", {}).get("containerStatuses", ())]
     reasons = [s["waiting"].get("reason", "") for s in states if "waiting" in s]
     return Answer(exit_code=None, message=next(filter(None, reasons), "it didn't start in time"))
 
 
-def uncalled(why: str) -> CheckResult:
+def not_called(why: str) -> CheckResult:
     """The rung where no call could be made at all."""
     return HANDSHAKE.check(passed=False, finding=f"no workload could be called: {why}", weight="finding")
 
@@ -56,40 +56,40 @@ def check_of(call: WorkloadCall, answer: Answer) -> CheckResult:
         finding = f"{call.about} wasn't called: {answer.message}"
         weight: Weight = "unknown" if call.rung == PROBE else "finding"
         return call.rung.check(passed=False, finding=finding, weight=weight)
-    said = _SAID[call.speaks](call, answer)
-    return call.rung.check(passed=said.passed, finding=f"{call.about}: {said.finding}", weight=said.weight)
+    judged = _JUDGES[call.speaks](call, answer)
+    return call.rung.check(passed=judged.passed, finding=f"{call.about}: {judged.finding}", weight=judged.weight)
 
 
-class _Said(NamedTuple):
+class _Judgement(NamedTuple):
     passed: bool
     finding: str
     weight: Weight = "failure"
 
 
-def _http(call: WorkloadCall, answer: Answer) -> _Said:
+def _http(call: WorkloadCall, answer: Answer) -> _Judgement:
     status, _, by_proxy = [*answer.message.strip().split(" ", 2), "", "", ""][:3]
     finding = f"HTTP {status} {by_proxy}".strip() if status else "no answer"
     code = int(status) if status.isdigit() else 0
     if call.rung == REFUSAL:
-        return _Said(code == 403, finding)
+        return _Judgement(code == 403, finding)
     if call.rung == PROBE:
-        return _Said(0 < code < 400, finding)
+        return _Judgement(0 < code < 400, finding)
     if code == 403:
-        return _Said(False, f"{finding}, possibly the application's own answer", "finding")
-    return _Said(code > 0 and not (code in (502, 504) and by_proxy), finding)
+        return _Judgement(False, f"{finding}, possibly the application's own answer", "finding")
+    return _Judgement(code > 0 and not (code in (502, 504) and by_proxy), finding)
 
 
-def _tcp(call: WorkloadCall, answer: Answer) -> _Said:
+def _tcp(call: WorkloadCall, answer: Answer) -> _Judgement:
     if answer.exit_code != 0:
-        return _Said(False, f"the connection wasn't accepted (curl {answer.exit_code})")
+        return _Judgement(False, f"the connection wasn't accepted (curl {answer.exit_code})")
     if call.port:
-        return _Said(False, "the mesh's proxy accepts any connection: probe a path, or run a command", "finding")
-    return _Said(True, "the connection was accepted")
+        return _Judgement(False, "the mesh's proxy accepts any connection: probe a path, or run a command", "finding")
+    return _Judgement(True, "the connection was accepted")
 
 
-def _command(_: WorkloadCall, answer: Answer) -> _Said:
-    said = answer.message.strip()[:_QUOTED]
-    return _Said(answer.exit_code == 0, f"exit code {answer.exit_code} {said}".strip())
+def _command(_: WorkloadCall, answer: Answer) -> _Judgement:
+    text = answer.message.strip()[:_QUOTED]
+    return _Judgement(answer.exit_code == 0, f"exit code {answer.exit_code} {text}".strip())
 
 
-_SAID = {"http": _http, "tcp": _tcp, "command": _command}
+_JUDGES = {"http": _http, "tcp": _tcp, "command": _command}

@@ -4,7 +4,7 @@ Rules:
 - A restored workload is in the mesh only if a handshake with it completes. In each namespace one pod that the mesh
   allows in calls a workload, and one that it doesn't: the first must be answered, the second refused.
 - A Server with an AuthorizationPolicy for one mesh identity decides about the called port (Linkerd docs, policy):
-  whoever is answered there has shown a certificate of that identity, and the workload one that the caller trusts.
+  a caller that is answered there has shown a certificate of that identity, and the workload one that the caller trusts.
 - Both ask over HTTP, whatever the workload speaks: the proxies decide before it hears of the request, and the path is
   one that an application rather doesn't know than forbids.
 - Each pod leaves its answer as its termination message, and nothing of its log.
@@ -42,13 +42,13 @@ class WorkloadCall(msgspec.Struct, frozen=True, kw_only=True):
     """One pod to run in an isolated namespace."""
 
     name: str  # of the pod
-    namespace: str
+    namespace: str  # the isolated one
     rung: Rung  # the check that its answer is
     about: str  # the called workload and port, or the command, as findings name it
     account: str  # service account
-    image: str
-    command: tuple[str, ...]
-    speaks: Literal["http", "tcp", "command"]
+    image: str  # of the pod's only container
+    command: tuple[str, ...]  # of that container, with its arguments
+    speaks: Literal["http", "tcp", "command"]  # what is sent: a GET, a TCP connection, or whatever the command sends
     port: int = 0  # of the called pod where the mesh decides who may call it, else 0
     labels: dict[str, str] = {}  # of the called pod, in the same case
 
@@ -56,9 +56,9 @@ class WorkloadCall(msgspec.Struct, frozen=True, kw_only=True):
 class CallTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A restored pod that can be called."""
 
-    namespace: str
-    workload: str
-    ip: str
+    namespace: str  # the isolated one
+    workload: str  # name of what the pod belongs to
+    ip: str  # of the pod
     port: int  # 0 where it names none
     http: bool  # as far as the port's name tells
     meshed: bool  # it has a proxy or ought to

@@ -14,22 +14,10 @@ from typing import Literal
 import msgspec
 
 from shared.domain.documents import Document
+from shared.domain.restores import rungs
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.rungs import (
-    AGE,
-    CANARY,
-    COUNTERS,
-    INVENTORY,
-    MESH_IDENTITY,
-    PODS,
-    RESTORE_JOB,
-    RESTORE_TIME,
-    THREAT,
-    VOLUMES,
-    WARNINGS,
-    CheckResult,
-)
+from shared.domain.restores.rungs import CheckResult
 from shared.domain.restores.verification import EndedRestore, RestoreJob, RestorePlan, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
@@ -43,7 +31,7 @@ type Verdict = Literal["Verified", "VerifiedWithFindings", "Failed", "Inconclusi
 class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found."""
 
-    checks: tuple[CheckResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()  # in the order of the ladder
     restore_status: str = ""  # the job's own word, empty if no restore ran
     rpo_s: float | None = None  # seconds
     rto_s: float | None = None  # seconds
@@ -53,17 +41,17 @@ class VerificationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict as the ledger keeps it."""
 
-    job_id: str
-    verdict: Verdict
+    job_id: str  # resource id of the backup job; empty if somebody asked for a recovery point
+    verdict: Verdict  # what the checks say together
     reasons: tuple[str, ...]  # what speaks against a better verdict
     restore_status: str  # the job's own word, empty if no restore ran
     rpo_s: float | None  # seconds
     rto_s: float | None  # seconds
-    checks: tuple[CheckResult, ...]
+    checks: tuple[CheckResult, ...]  # in the order of the ladder
     left_over: int  # isolated copies that weren't seen gone
-    judged_at: datetime
-    item_id: str = ""
-    point: str = ""
+    judged_at: datetime  # UTC
+    item_id: str = ""  # resource id of the protected item
+    point: str = ""  # id of the recovery point
     names: tuple[str, ...] = ()  # what was restored: namespaces, or the share
     manifest: str = ""  # its path
 
@@ -108,17 +96,17 @@ def judge(checks: Sequence[CheckResult], reason: str = "") -> tuple[Verdict, tup
 
 
 def ladder(
-    plan: RestorePlan, job: RestoreJob, arrived: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
+    plan: RestorePlan, job: RestoreJob, copy: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
     """All checks in order, `calls` being those of calls; only the first three if the restore job failed."""
     checks = [_age(plan, knobs), _threat(plan), _status(plan, job)]
-    if not checks[-1].passed or arrived is None:
+    if not checks[-1].passed or copy is None:
         return checks
-    checks += [_warnings(job), *_counters(job, arrived.difference), _inventory(arrived.difference)]
-    checks += [_canary(arrived.canary_times, plan.taken - knobs.rpo)] if arrived.canary_times else []
-    if arrived.workloads is not None:
-        checks += _running(arrived.workloads)
-    return [*checks, *calls, _restore_time(job, arrived.ready_at, knobs)]
+    checks += [_warnings(job), *_counters(job, copy.difference), _inventory(copy.difference)]
+    checks += [_canary(copy.canary_times, plan.taken - knobs.rpo)] if copy.canary_times else []
+    if copy.workloads is not None:
+        checks += _running(copy.workloads)
+    return [*checks, *calls, _restore_time(job, copy.ready_at, knobs)]
 
 
 def shortened(names: Sequence[str]) -> str:
@@ -130,7 +118,7 @@ def shortened(names: Sequence[str]) -> str:
 def _age(plan: RestorePlan, knobs: VerifyPolicy) -> CheckResult:
     age = timedelta(seconds=plan.rpo_s)
     finding = f"the latest point was {_hours(age)} old, the target is {_hours(knobs.rpo)}"
-    return AGE.check(passed=age <= knobs.rpo, finding=finding, seconds=plan.rpo_s)
+    return rungs.AGE.check(passed=age <= knobs.rpo, finding=finding, seconds=plan.rpo_s)
 
 
 def _threat(plan: RestorePlan) -> CheckResult:
@@ -139,21 +127,21 @@ def _threat(plan: RestorePlan) -> CheckResult:
         if plan.flagged
         else "no recovery point is flagged as a threat"
     )
-    return THREAT.check(passed=not plan.flagged, finding=finding)
+    return rungs.THREAT.check(passed=not plan.flagged, finding=finding)
 
 
 def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
     took = (job.ended - job.started).total_seconds() if job.ended else None
     tier = " from the vault tier" if plan.staging_group else ""
     finding = "; ".join([f"the job{tier} ended as {job.status}", *job.errors])
-    return RESTORE_JOB.check(passed=job.succeeded, finding=finding, seconds=took)
+    return rungs.RESTORE_JOB.check(passed=job.succeeded, finding=finding, seconds=took)
 
 
 def _warnings(job: RestoreJob) -> CheckResult:
     found = classified(job.warnings)
     silent = job.status.lower() != "completed" and not job.warnings
     findings = [f"{kind}: {shortened(texts)}" for kind, texts in found.items() if texts]
-    return WARNINGS.check(
+    return rungs.WARNINGS.check(
         passed=not (found["lossy"] or found["unclear"] or silent),
         finding="; ".join(findings) or job.status,
         weight="failure" if found["lossy"] else None,
@@ -165,7 +153,7 @@ def _counters(job: RestoreJob, difference: Difference) -> list[CheckResult]:
         return []
     clean = not job.failed and not job.skipped and (job.restored > 0 or difference.compared == 0)
     finding = f"{job.restored} restored, {job.failed} failed, {job.skipped} skipped"
-    return [COUNTERS.check(passed=clean, finding=finding)]
+    return [rungs.COUNTERS.check(passed=clean, finding=finding)]
 
 
 def _inventory(difference: Difference) -> CheckResult:
@@ -173,7 +161,7 @@ def _inventory(difference: Difference) -> CheckResult:
     parts += [f"missing {shortened(difference.missing)}"] if difference.missing else []
     parts += [f"altered {shortened(difference.altered)}"] if difference.altered else []
     parts += [f"not in the source {shortened(difference.extra)}"] if difference.extra else []
-    return INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
+    return rungs.INVENTORY.check(passed=not (difference.missing or difference.altered), finding="; ".join(parts))
 
 
 def _canary(canary_times: dict[str, datetime | None], since: datetime) -> CheckResult:
@@ -183,27 +171,27 @@ def _canary(canary_times: dict[str, datetime | None], since: datetime) -> CheckR
         if at is None or at < since
     ]
     finding = f"older than {since:%Y-%m-%d %H:%M}: {shortened(stale)}" if stale else f"{len(canary_times)} are fresh"
-    return CANARY.check(passed=not stale, finding=finding)
+    return rungs.CANARY.check(passed=not stale, finding=finding)
 
 
 def _running(workloads: Workloads) -> list[CheckResult]:
     unbound, unready, outside_mesh = workloads.unbound, workloads.unready, workloads.outside_mesh
-    bound = VOLUMES.check(passed=not unbound, finding=shortened(unbound) or "all claims are bound")
-    ready = PODS.check(passed=not unready, finding=shortened(unready) or f"{workloads.pods} pods are ready")
+    bound = rungs.VOLUMES.check(passed=not unbound, finding=shortened(unbound) or "all claims are bound")
+    ready = rungs.PODS.check(passed=not unready, finding=shortened(unready) or f"{workloads.pods} pods are ready")
     if workloads.unschedulable:
         finding = f"the cluster has no room for {shortened(workloads.unschedulable)}"
-        ready = PODS.check(passed=False, finding=finding, weight="unknown")
+        ready = rungs.PODS.check(passed=False, finding=finding, weight="unknown")
     checks = [bound, ready]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a current root"
-        checks.append(MESH_IDENTITY.check(passed=not outside_mesh, finding=shortened(outside_mesh) or good))
+        checks.append(rungs.MESH_IDENTITY.check(passed=not outside_mesh, finding=shortened(outside_mesh) or good))
     return checks
 
 
 def _restore_time(job: RestoreJob, ready_at: datetime, knobs: VerifyPolicy) -> CheckResult:
     took = ready_at - job.started
     finding = f"usable after {_hours(took)}, the target is {_hours(knobs.rto)}"
-    return RESTORE_TIME.check(passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds())
+    return rungs.RESTORE_TIME.check(passed=took <= knobs.rto, finding=finding, seconds=took.total_seconds())
 
 
 def _hours(span: timedelta) -> str:

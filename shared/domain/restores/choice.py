@@ -5,7 +5,7 @@ Rules:
   backup policy has changed since, and one of which something has waited for longer than the policy document says.
 - Of all others a fraction is drawn, and a fraction of all verifications takes an older point. Draws follow from the
   verification's name: a step that is repeated draws the same.
-- A point that threat detection has flagged is passed over and reported. An older point is taken only where a manifest
+- A point that threat detection has flagged is skipped and reported. An older point is taken only where a manifest
   says what it must hold; one that was never verified comes before any other.
 - A point is restored from the operational tier where it is there. One that is in the vault tier alone can be restored
   if the policy document names where that may stage it.
@@ -20,7 +20,7 @@ import msgspec
 
 from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, shown
-from shared.domain.reasons import ToldReason
+from shared.domain.reasons import InformingReason
 from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.items import RecoveryPoint
@@ -31,7 +31,7 @@ from shared.domain.restores.verification import BackupJob, RestorePlan, RestoreS
 _BACKUP_TOOK = timedelta(hours=1)
 # Points of shares are told in whole seconds, the starts of jobs in parts of them, so a point may lie up to a second
 # before its job's start (two of five recorded starts leave less than a second). Another one is for the clocks.
-_TOLD_EARLIER = timedelta(seconds=2)
+_ROUNDING = timedelta(seconds=2)
 _SKEW, _MANIFEST_WITHIN = timedelta(minutes=10), timedelta(hours=3)
 
 
@@ -39,7 +39,7 @@ class SamplingReason(NamedTuple):
     """Why a backup is verified, or isn't."""
 
     verify: bool
-    reason: ToldReason
+    reason: InformingReason
     message: str
 
 
@@ -168,7 +168,7 @@ def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
 
 def _since(point: RecoveryPoint, job: BackupJob) -> bool:
     """Whether the point isn't older than the backup job."""
-    return point.time >= job.started - _TOLD_EARLIER
+    return point.time >= job.started - _ROUNDING
 
 
 def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:

@@ -79,11 +79,11 @@ def restored(disks: Iterable[Disk], jobs: Sequence[RestoreJob], machine: str) ->
 def copied(disks: Sequence[Disk], jobs: Sequence[RestoreJob], machine: str) -> dict[Lun, Disk]:
     """The restored disks by LUN; raises PermanentError if none has a known name, though some were made meanwhile."""
     found = restored(disks, jobs, machine)
-    strange = [d.name for d in disks if not d.holder and any(ran_during(job, d.made) for job in jobs)]
-    if strange and not found:
+    unrecognised = [d.name for d in disks if not d.holder and any(ran_during(job, d.made) for job in jobs)]
+    if unrecognised and not found:
         raise PermanentError(
             "DisksNotRecognised",
-            f"none of these has a name that Azure Backup uses for {machine}: {', '.join(strange[:5])}",
+            f"none of these has a name that Azure Backup uses for {machine}: {', '.join(unrecognised[:5])}",
         )
     return next(iter(found.values()), {})
 

@@ -1,7 +1,7 @@
 """The verifications of an item: one small document per item, newest last.
 
 Choosing looks at it (what was never tested, what has waited longest), and so do census and trends. It keeps the newest
-`KEPT`; the verdicts themselves stay for ever.
+`MOST_TRIALS`; the verdicts themselves stay for ever.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,22 @@ from shared.domain.restores.checks import VerificationResult
 from shared.domain.restores.items import Item, ItemKind
 from shared.domain.restores.verification import RestorePlan, item_digest
 
-KEPT = 400
+MOST_TRIALS = 400
 VERIFIED = frozenset({"Verified", "VerifiedWithFindings"})
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One verification, as an item's history keeps it."""
 
-    name: str
+    name: str  # of the verification
     at: datetime  # when it was judged
-    verdict: str
-    reasons: tuple[str, ...]
-    point: str
+    verdict: str  # what the checks said together
+    reasons: tuple[str, ...]  # what spoke against a better verdict
+    point: str  # id of the recovery point
     policy: str  # resource id of the backup policy at that time
     names: tuple[str, ...]  # namespaces, or the share
     rpo_s: float | None  # seconds, None if none was measured
-    rto_s: float | None
+    rto_s: float | None  # seconds, None if none was measured
 
     @property
     def verified(self) -> bool:
@@ -39,11 +39,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """All verifications of an item that are kept."""
 
-    item_id: str
+    item_id: str  # resource id of the protected item
     source_id: str  # of the cluster, machine or storage account
-    kind: ItemKind
+    kind: ItemKind  # of the item
     trust_domain: str = ""  # of a cluster
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[Trial, ...] = ()  # the oldest first
 
     @property
     def last_verified(self) -> Trial | None:
@@ -62,7 +62,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         """The history with one more; the same if it has that one already."""
         if any(recorded.name == trial.name for recorded in self.trials):
             return self
-        return msgspec.structs.replace(self, trials=(*self.trials, trial)[-KEPT:])
+        return msgspec.structs.replace(self, trials=(*self.trials, trial)[-MOST_TRIALS:])
 
 
 HISTORY = Document("trials/{item}.json", "The verifications of an item, newest last.", History)

@@ -1,6 +1,6 @@
 """Whether Linkerd's injector gives a pod its proxy, by the annotation `linkerd.io/inject`.
 
-A pod's own word counts before its namespace's. Both `enabled` and `ingress` ask for a proxy, any other word asks for
+A pod's own value counts before its namespace's. Both `enabled` and `ingress` ask for a proxy, any other value asks for
 none (Linkerd docs, proxy injection).
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from shared.domain.restores.manifest import Object
 
 _INJECT = "linkerd.io/inject"
-_ASKING = ("enabled", "ingress")
+_WITH_PROXY = ("enabled", "ingress")
 
 
-def asks_for_proxy(metadata: Object, *, unless_said: bool = False) -> bool:
-    """Whether a pod or namespace of this metadata asks for a proxy; `unless_said` is what holds if it says nothing."""
-    word = (metadata.get("annotations") or {}).get(_INJECT)
-    return unless_said if word is None else word in _ASKING
+def asks_for_proxy(metadata: Object, *, default: bool = False) -> bool:
+    """Whether a pod or namespace of this metadata asks for a proxy; `default` is what holds if it says nothing."""
+    value = (metadata.get("annotations") or {}).get(_INJECT)
+    return default if value is None else value in _WITH_PROXY
 
 
 def injected_namespaces(namespaces: Iterable[Object]) -> set[str]:

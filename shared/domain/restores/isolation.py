@@ -43,13 +43,13 @@ type Object = dict[str, Any]
 def isolated_namespace(source: Mapping[str, Any], isolated: str, name: str) -> Object:
     """The namespace `isolated`, for a copy of `source`; `name` is the verification's."""
     metadata = source["metadata"]
-    annotations = _kept(metadata.get("annotations"), "linkerd.io/")
-    labels = _kept(metadata.get("labels"), "linkerd.io/") | _kept(metadata.get("labels"), _POD_SECURITY)
+    annotations = _with_prefix(metadata.get("annotations"), "linkerd.io/")
+    labels = _with_prefix(metadata.get("labels"), "linkerd.io/") | _with_prefix(metadata.get("labels"), _POD_SECURITY)
     labels.setdefault(_ENFORCE, "privileged" if asks_for_proxy(metadata) else "baseline")
     return {"metadata": {"name": isolated, "labels": {**labels, VERIFIES_LABEL: name}, "annotations": annotations}}
 
 
-def is_ours(namespace: Mapping[str, Any], name: str) -> bool:
+def is_own(namespace: Mapping[str, Any], name: str) -> bool:
     """Whether the namespace was made for the verification of this name."""
     return bool((namespace["metadata"].get("labels") or {}).get(VERIFIES_LABEL) == name)
 
@@ -74,5 +74,5 @@ def isolating_policy(isolated: str) -> Object:
     }
 
 
-def _kept(found: Mapping[str, str] | None, part: str) -> dict[str, str]:
+def _with_prefix(found: Mapping[str, str] | None, part: str) -> dict[str, str]:
     return {name: value for name, value in (found or {}).items() if part in name}

@@ -1,8 +1,8 @@
 """Protected items, by kind: what differs between kinds is asked of the item, or done by its kind's adapters.
 
 Rules:
-- No code elsewhere asks which kind an item is of (`tests/test_kinds.py` holds that). A new kind is a struct here, an
-  adapter for its restores, one for its isolated copies, and a row for each in `shared/wiring/verifier.py`.
+- No code elsewhere asks which kind an item is of (`tests/test_kinds.py` holds that). CONTRIBUTING.md says what a
+  new kind touches.
 - Stored documents say the kind in their field `kind`: a tag never changes.
 """
 
@@ -13,20 +13,24 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from shared.domain.errors import Unreadable
 from shared.domain.resource_id import ResourceId, folded, same
 
 _CONFIG_MAP = re.compile(r"ConfigMap (?P<namespace>[a-z0-9-]+)/[a-z0-9.-]+")
 
 type ItemKind = Literal["cluster", "share", "machine"]
 
+MANAGEMENT: dict[ItemKind, str] = {"share": "AzureStorage", "machine": "AzureIaasVM"}
+"""What a Recovery Services vault calls the management of each kind that it protects."""
+
 
 class RecoveryPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A copy that can be restored, if it is complete and no threat was found in it."""
 
-    id: str
-    time: datetime
-    complete: bool
-    threat: bool = False
+    id: str  # its name in the vault
+    time: datetime  # UTC: when the backup was taken
+    complete: bool  # whether a restore of all of the item can begin at once
+    threat: bool = False  # whether Defender for Cloud found one
     vaulted: bool = False  # it is in the vault tier alone
 
 
@@ -89,6 +93,8 @@ class ShareItem(ProtectedItem, frozen=True, kw_only=True, tag="share"):
     share: str
 
     def target(self, target_id: str, isolated: Mapping[str, str]) -> str:
+        if self.share not in isolated:
+            raise Unreadable("DocumentBroken", f"a plan names no isolated copy of share {self.share}")
         return isolated[self.share]
 
     def canaries(self, listed: Iterable[str], names: Collection[str]) -> list[str]:
@@ -120,3 +126,8 @@ def kind_of(id: ResourceId) -> ItemKind:
     if same(id.namespace, "Microsoft.DataProtection"):
         return "cluster"
     return "machine" if folded(id.name).startswith("vm;") else "share"
+
+
+def kind_managed_as(management: str) -> ItemKind:
+    """What a job of a Recovery Services vault is about; of a management that isn't known, a share."""
+    return next((kind for kind, name in MANAGEMENT.items() if same(name, management)), "share")

@@ -2,7 +2,7 @@
 
 Rules:
 - A lease holds the plan, which names everything that may have been made. A release stands beside it; both are written
-  once, and leases of the last KEPT are looked at.
+  once, and leases of the last LEASE_RETENTION are looked at.
 - While its run goes on, the run cleans up. Afterwards whatever is left is the janitor's, until it has seen it gone.
 - A restore that is still running may make its copy again: the lease isn't released before that has ended.
 """
@@ -17,7 +17,7 @@ from shared.domain.restores.verification import RestorePlan
 
 LEASE = Document("leases/{day}/{verification}.json", "What a verification may create: its plan.", RestorePlan)
 RELEASE = Mark("leases/{day}/{verification}.gone", "All that the verification created is gone.")
-KEPT = timedelta(days=30)
+LEASE_RETENTION = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
 
 
@@ -43,9 +43,9 @@ def verification_of(lease: str) -> str:
     return lease.rpartition("/")[2].removesuffix(_LEASE)
 
 
-def kept_since(now: datetime) -> str:
+def retained_since(now: datetime) -> str:
     """The path after which those leases are listed that are still looked at."""
-    return f"{LEASE.folder()}{now - KEPT:%Y-%m-%d}"
+    return f"{LEASE.folder()}{now - LEASE_RETENTION:%Y-%m-%d}"
 
 
 def unreleased(paths: Collection[str]) -> list[str]:

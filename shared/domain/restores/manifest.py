@@ -48,7 +48,7 @@ class ManifestEntry(msgspec.Struct, frozen=True, kw_only=True):
     changed: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Part a digest as 0.1.0 has written it: the size was in it, with GiB or the SHA-256 behind."""
+        """Split a digest as 0.1.0 has written it: the size was in it, with GiB or the SHA-256 behind."""
         if old := _SIZED_DIGEST.fullmatch(self.digest):
             msgspec.structs.force_setattr(self, "size", int(old["size"]))
             msgspec.structs.force_setattr(self, "digest", old["digest"] or "")
@@ -198,8 +198,8 @@ def compare(manifest: Manifest, copy: Mapping[str, ManifestEntry], backup_taken:
 
 def _of_a_workload(metadata: Object) -> bool:
     name, labels = metadata["name"], metadata.get("labels") or {}
-    of_ours = VERIFIES_LABEL in labels
-    return not (of_ours or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
+    isolated = VERIFIES_LABEL in labels
+    return not (isolated or name.startswith("kube-") or name in _SYSTEM_NAMESPACES or _MESH_LABELS & set(labels))
 
 
 def canary_times_of(objects: Iterable[Object], source: Mapping[str, str]) -> dict[str, datetime]:

@@ -1,7 +1,7 @@
 """The ladder of checks: what each check proves, what it means if a copy doesn't pass, and what to do then.
 
-To add a check: write its rung here, place it in `LADDER`, write what finds it in `checks`, and add a test. `make docs`
-writes the page.
+Checks are made in the order of their rungs. To add one: write its rung here, write what finds it in `checks`, and add a
+test. `make docs` writes the page.
 """
 
 from typing import Literal
@@ -12,27 +12,23 @@ type Weight = Literal["failure", "finding", "unknown"]
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found on one rung, and the seconds that it measured (None if it measured no time).
+    """What a check has found."""
 
-    `weight` says what a check that didn't pass means: a failed copy, a finding, or that nothing can be said.
-    """
-
-    name: str
-    passed: bool
-    finding: str
-    seconds: float | None = None
-    weight: Weight = "failure"
+    name: str  # of the rung
+    passed: bool  # whether the copy passes
+    finding: str  # what was found, for people
+    seconds: float | None = None  # that it measured; None if it measures no time
+    weight: Weight = "failure"  # what it means otherwise: a failed copy, a finding, or that nothing can be said
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
-    """A check that a copy has to pass. `weight` is what it means if it doesn't, and `exception` says when it means more
-    or less."""
+    """A check that a copy has to pass."""
 
-    name: str
-    passes_if: str
-    weight: Weight = "failure"
-    exception: str = ""
-    advice: str
+    name: str  # as verdicts and docs/restores.md have it
+    passes_if: str  # when a copy passes, for docs/restores.md
+    weight: Weight = "failure"  # what it means otherwise
+    exception: str = ""  # when it means more or less than that
+    advice: str  # what to do if a copy doesn't pass
 
     def check(
         self, *, passed: bool, finding: str, seconds: float | None = None, weight: Weight | None = None
@@ -129,19 +125,4 @@ RESTORE_TIME = Rung(
     advice="compare `rto` with the measured times: of the restore job, and until the workloads were ready",
 )
 
-LADDER = (
-    AGE,
-    THREAT,
-    RESTORE_JOB,
-    WARNINGS,
-    COUNTERS,
-    INVENTORY,
-    CANARY,
-    VOLUMES,
-    PODS,
-    MESH_IDENTITY,
-    HANDSHAKE,
-    REFUSAL,
-    PROBE,
-    RESTORE_TIME,
-)
+LADDER = tuple(each for each in list(vars().values()) if isinstance(each, Rung))

@@ -3,7 +3,7 @@
 Rules:
 - A restore is sent at most once while its job may still show up. Whether it was sent stands in the ledger; the job is
   then looked for among the item's restore jobs, because the answer to the request may have been lost.
-- Restores of one item follow one another: a job that started after ours was sent is ours.
+- Restores of one item follow one another: a job that started after our request was sent is its job.
 - Azure Backup allows ten restores a day and item (AKS backup and Azure Files support matrices).
 - A Recovery Services vault answers 150 reads of backup jobs an hour and subscription (seen in recorded traffic). Each
   read takes a token, of which an hour of the clock has half as many: so no hour that begins at any other minute has
@@ -36,8 +36,8 @@ def next_act(
     """
     jobs = list(jobs)
     if sends:
-        if mine := own_job(jobs, target, sends):
-            return mine
+        if own := own_job(jobs, target, sends):
+            return own
         if may_show_up(jobs, target, sends, now):
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
     if any(job.open for job in jobs):
@@ -50,8 +50,8 @@ def next_act(
 def own_job(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
     """The job of our request, which was sent at these moments (oldest first); None while no job is listed."""
     since = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
-    mine = [job for job in since if job.ended is None or job.ended > sends[0]]  # what had ended was another's
-    return min(mine, key=lambda job: job.started, default=None)
+    own = [job for job in since if job.ended is None or job.ended > sends[0]]  # what had ended was another's
+    return min(own, key=lambda job: job.started, default=None)
 
 
 def may_show_up(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """What is logged of backup jobs and of the restores that verify them."""
 
-from shared.domain.signals import Signal, Warn
+from shared.domain.signals import Failure, Signal, Warn
 
 
 class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
@@ -10,30 +10,26 @@ class NoCopyMade(Warn, frozen=True, kw_only=True, tag="backup made no copy"):
     status: str
 
 
-class JobNotTold(Warn, frozen=True, kw_only=True, tag="backup job not told"):
+class JobNotPublished(Failure, frozen=True, kw_only=True, tag="backup job not told"):
     """No event could be published for a backup job. The watch tries again, unless the job's id can't be read."""
 
     job: str
-    reason: str
-    error: str
 
 
-class JobGone(Warn, frozen=True, kw_only=True, tag="backup job gone"):
+class JobGone(Failure, frozen=True, kw_only=True, tag="backup job gone"):
     """A backup job was deleted before an event could be published for it."""
 
     job: str
-    reason: str
-    error: str
 
 
 class _Judged(Signal, frozen=True, kw_only=True):
-    job: str
-    item: str
-    verdict: str
-    reasons: str
-    rpo_s: float | None
-    rto_s: float | None
-    left_over: int
+    job: str  # resource id of the backup job; empty if somebody asked for a recovery point
+    item: str  # resource id of the protected item
+    verdict: str  # what the checks say together
+    reasons: str  # what speaks against a better verdict
+    rpo_s: float | None  # seconds; None if none was measured
+    rto_s: float | None  # seconds; None if none was measured
+    left_over: int  # isolated copies that weren't seen gone
 
 
 class RestoreVerified(_Judged, frozen=True, kw_only=True, tag="restore verified"):

@@ -1,5 +1,5 @@
-"""What Azure Backup stages for a cluster's restore from the vault tier, and leaves behind for whoever asked for it to
-remove: disks and snapshots in a group, a container in a storage account.
+"""What Azure Backup stages for a cluster's restore from the vault tier, and leaves behind for Meshward
+to remove: disks and snapshots in a group, a container in a storage account.
 
 Rules:
 - Nobody documents what these are called, so names prove nothing. Before a restore is sent the group is proven empty of
@@ -21,7 +21,7 @@ from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.disks import is_named_by_machine_restore
-from shared.domain.restores.lease import kept_since, lease_path, release_path
+from shared.domain.restores.lease import lease_path, release_path, retained_since
 from shared.domain.restores.sending import ran_during
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 
@@ -72,10 +72,10 @@ def require_turn(turn: StagingTurn | None, plan: RestorePlan, released: Collecti
 
     `released` are the releases among those of the holder's lease and the plan's own.
     """
-    mine = lease_path(plan)
-    if release_path(mine) in released:
+    own = lease_path(plan)
+    if release_path(own) in released:
         raise PermanentError("TurnOver", "the copy of this verification was already removed: verify its item again")
-    if turn is None or turn.lease == mine or release_path(turn.lease) in released or turn.lease < kept_since(now):
+    if turn is None or turn.lease == own or release_path(turn.lease) in released or turn.lease < retained_since(now):
         return
     message = f"another restore uses {plan.staging_group} for staging: {turn.lease}"
     raise NotConverged("StagingTaken", message)
@@ -84,11 +84,11 @@ def require_turn(turn: StagingTurn | None, plan: RestorePlan, released: Collecti
 def staging_before(found: Iterable[Staged], plan: RestorePlan) -> StagingBefore:
     """What is there before the plan's restore; raises PermanentError for what the restore might have made."""
     found = list(found)
-    strange = [str(each) for each in found if each.kind != "container" and not is_named_by_machine_restore(each.name)]
-    if strange:
+    foreign = [str(each) for each in found if each.kind != "container" and not is_named_by_machine_restore(each.name)]
+    if foreign:
         message = (
             f"{plan.staging_group} isn't empty, so Meshward couldn't tell what a restore leaves there: remove "
-            f"{', '.join(strange[:5])}, or set another group in verify.scratch_group"
+            f"{', '.join(foreign[:5])}, or set another group in verify.scratch_group"
         )
         raise PermanentError("StagingNotEmpty", message)
     return StagingBefore(there=tuple(map(str, found)))

@@ -26,12 +26,12 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
     item: str  # resource id of the backup instance or protected item
     source: str  # resource id of the cluster, machine or storage account
-    kind: str
-    thresholds: Thresholds
+    kind: str  # of the item
+    thresholds: Thresholds  # of the item's policy
     trials: tuple[Trial, ...]  # of the time asked for, the oldest first
     last_verified: datetime | None  # with a good verdict
     coverage_percent: float  # of all namespaces that were ever restored (or the share), those verified in time
-    alarms: tuple[str, ...]
+    alarms: tuple[str, ...]  # what is wrong, a line each
 
 
 class Trends(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,14 +31,14 @@ _JOB_NAME = re.compile(r"[0-9a-fA-F-]{36}")
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its vault reports it."""
 
-    kind: ItemKind
-    id: str
+    kind: ItemKind  # of the item
+    id: str  # resource id
     operation: str  # "Backup", "Restore", …
-    status: str
+    status: str  # Azure Backup's word
     item: str  # of a cluster: resource id of the backup instance; else the name of the share or machine
     source: str  # the cluster's resource id, the share's storage account, or Azure Backup's own name of a machine
-    started: datetime
-    ended: datetime | None
+    started: datetime  # UTC
+    ended: datetime | None  # UTC; None while it runs
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
     """A protected item, the backup whose copy is verified, and where that is restored to."""
 
-    verification: Verification
-    item: Item
+    verification: Verification  # that restores it
+    item: Item  # what was backed up
     job: BackupJob | None = None  # none if somebody asks for a point
     target_id: str = ""  # of the cluster, or of the group for a machine's disks
     trust_domain: str = ""  # the one of the source's cluster
@@ -75,17 +75,17 @@ class JobWarning(msgspec.Struct, frozen=True, kw_only=True):
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     """A restore job; what the service doesn't report is empty or None."""
 
-    id: str
-    status: str
-    started: datetime
-    ended: datetime | None = None
+    id: str  # its name in the vault
+    status: str  # Azure Backup's word
+    started: datetime  # UTC
+    ended: datetime | None = None  # UTC; None while it runs
     target: str = ""  # name of the share or group that it restores to
     staging: str = ""  # name of the container that it leaves in the staging account
-    warnings: tuple[JobWarning, ...] = ()
-    errors: tuple[str, ...] = ()
-    restored: int | None = None  # files of a share, as the next two
-    failed: int | None = None
-    skipped: int | None = None
+    warnings: tuple[JobWarning, ...] = ()  # that the job gave
+    errors: tuple[str, ...] = ()  # `<code>: <message>`
+    restored: int | None = None  # files of a share; None where the vault counts none
+    failed: int | None = None  # files
+    skipped: int | None = None  # files
 
     @property
     def open(self) -> bool:
@@ -100,19 +100,19 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification restores, as it was decided when it was planned. A lease keeps it."""
 
     name: str  # of the verification
-    job_id: str
-    item: Item
-    target_id: str = ""  # this and the next three as in RestoreSource
-    trust_domain: str = ""
-    staging: str = ""  # empty where the point isn't staged, as the group
-    staging_group: str = ""
-    point: RecoveryPoint
+    job_id: str  # resource id of the backup job; empty if somebody asked for a recovery point
+    item: Item  # what was backed up
+    target_id: str = ""  # of the cluster, or of the group for a machine's disks
+    trust_domain: str = ""  # the one of the source's cluster
+    staging: str = ""  # name of the staging account; empty where the point isn't staged
+    staging_group: str = ""  # resource id of the group that a cluster's staged restore passes through
+    point: RecoveryPoint  # the recovery point that is restored
     rpo_s: float  # seconds: how old the latest restorable point was, which is what a disaster then would have cost
     taken: datetime  # changes of the source up to then are surely in the copy
     isolated: dict[str, str] = msgspec.field(name="places")  # names of the copies, by namespace or share
     manifest: str = ""  # path of what the copy must hold
-    planned: datetime
-    flagged: tuple[str, ...] = ()  # points that were passed over for a threat
+    planned: datetime  # UTC
+    flagged: tuple[str, ...] = ()  # points that were skipped for a threat
 
     @property
     def target(self) -> str:
@@ -170,7 +170,7 @@ def counts_reads(id: ResourceId) -> bool:
 
 def require_configured(id: ResourceId, subscriptions: Collection[str]) -> None:
     """Raise InvalidEvent for what is outside the subscriptions that Meshward looks after."""
-    if not any(same(id.subscription, ours) for ours in subscriptions):
+    if not any(same(id.subscription, each) for each in subscriptions):
         raise InvalidEvent("ForeignSubscription", f"subscription {id.subscription} isn't among the configured ones")
 
 

@@ -20,7 +20,7 @@ from shared.domain.resource_id import name_of
 from shared.domain.restores.verification import ENDED, GOOD
 
 OVERLAP = timedelta(days=1)
-SHOWN = timedelta(days=14)
+GRAPH_RETENTION = timedelta(days=14)
 OVERDUE = timedelta(hours=12)
 WATERMARK = Mark("watch/watermark", "The end of the latest backup job that has an event (the content is that time).")
 PUBLISHED = Mark("backups/{day}/{event}", "The event of a backup job was published.")
@@ -29,16 +29,16 @@ PUBLISHED = Mark("backups/{day}/{event}", "The event of a backup job was publish
 class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job as Resource Graph shows it."""
 
-    id: str
-    operation: str
-    status: str
-    started: datetime
+    id: str  # resource id
+    operation: str  # "Backup", "Restore", …
+    status: str  # Azure Backup's word
+    started: datetime  # UTC
     ended: datetime | None  # None while it is open
     item: str = ""  # resource id of a cluster's backup instance
     volume: str = ""  # name of a share or machine
 
     @property
-    def news(self) -> str:
+    def event_status(self) -> str:
         """What its event says: the status that it ended with, or that it is overdue."""
         return self.status if self.ended else "Overdue"
 
@@ -50,7 +50,7 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """The path of its row in the ledger. It begins with the date, so that rows since a day can be listed."""
-        return PUBLISHED.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.news}")
+        return PUBLISHED.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.event_status}")
 
 
 def event_type(status: str) -> str:
@@ -62,17 +62,17 @@ def event_type(status: str) -> str:
 
 def window_start(watermark: datetime | None, now: datetime) -> datetime:
     """From when on Resource Graph is asked; on the first run one day back."""
-    return max((watermark or now) - OVERLAP, now - SHOWN)
+    return max((watermark or now) - OVERLAP, now - GRAPH_RETENTION)
 
 
 def published_since(start: datetime) -> str:
-    """The key after which all rows of jobs that became news since `start` are listed."""
+    """The key after which the rows of all jobs with an event since `start` are listed."""
     return f"{PUBLISHED.folder()}{start:%Y-%m-%d}"
 
 
 def unpublished(
     jobs: Iterable[WatchedJob], published: Collection[str], since: datetime, now: datetime
 ) -> list[WatchedJob]:
-    """The backups that became news since the window's start and have no event yet, in the order of their news."""
+    """The backups that ended or became overdue since the window's start and have no event yet, the earliest first."""
     backups = (job for job in jobs if job.operation.lower() == "backup" and job.key not in published)
     return sorted((job for job in backups if since <= job.when <= now), key=lambda job: (job.when, job.id))

@@ -1,7 +1,7 @@
 """What runs in restored namespaces, judged from Kubernetes objects as the API server sends them.
 
 A restored workload counts only if it joined the mesh again: its proxy is ready, which takes a certificate from the
-mesh's identity, and trusts a root in force (Linkerd docs: proxies read their roots once, at start). Two roots are in
+mesh's identity, and trusts a current root (Linkerd docs: proxies read their roots once, at start). Two roots are in
 force while a rotation goes on; a proxy that started in its midst may know only one of them.
 """
 
@@ -24,7 +24,7 @@ _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint", re.IGNORECASE)  # of 
 class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     """What runs in the restored namespaces; names are `<namespace>/<name>`."""
 
-    pods: int
+    pods: int  # how many there are
     meshed: int  # how many of these have a proxy or ought to
     unready: tuple[str, ...] = ()  # pods and workloads
     unbound: tuple[str, ...] = ()  # volume claims
@@ -49,7 +49,7 @@ class IsolatedCopy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) -> Workloads:
-    """Facts of restored workloads; `bundle` is the PEM text of the mesh's roots in force, None in a cluster whose mesh
+    """Facts of restored workloads; `bundle` is the PEM text of the mesh's current roots, None in a cluster whose mesh
     isn't Meshward's.
     """
     pods = [pod for pod in objects.get("Pod", ()) if pod.get("status", {}).get("phase") != "Succeeded"]
@@ -87,18 +87,15 @@ def _is_unschedulable(pod: Object) -> bool:
 
 
 def _claims(pod: Object) -> list[str]:
-    volumes = [v["persistentVolumeClaim"]["claimName"] for v in _volumes(pod) if "persistentVolumeClaim" in v]
-    return [f"{pod['metadata']['namespace']}/{claim}" for claim in volumes]
-
-
-def _volumes(pod: Object) -> list[Any]:
-    return pod.get("spec", {}).get("volumes") or []
+    volumes = pod.get("spec", {}).get("volumes") or []
+    claims = [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
+    return [f"{pod['metadata']['namespace']}/{claim}" for claim in claims]
 
 
 def belongs_to_mesh(pod: Object, injected: Collection[str]) -> bool:
     """Whether the pod has a proxy or ought to; `injected` are the namespaces that ask for one."""
     metadata = pod["metadata"]
-    return _proxy(pod) is not None or asks_for_proxy(metadata, unless_said=metadata["namespace"] in injected)
+    return _proxy(pod) is not None or asks_for_proxy(metadata, default=metadata["namespace"] in injected)
 
 
 def _is_in_mesh(pod: Object, roots: frozenset[str]) -> bool:

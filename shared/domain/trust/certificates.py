@@ -45,7 +45,7 @@ def root_certificate(
     now: datetime,
     lifetime: timedelta | None = None,
 ) -> x509.CertificateBuilder:
-    """The new root for this public key, self-signed by whoever signs it; its subject names its generation.
+    """The new root for this public key, to be signed by that key itself; its subject names its generation.
 
     Without a lifetime, it lives as long as the old one did.
     """

@@ -1,4 +1,4 @@
-"""The meshes that Meshward knows. What differs between them stands in a room for each, under this name."""
+"""The meshes that Meshward knows. What differs between them is in a folder for each, under this name."""
 
 from enum import StrEnum
 

@@ -8,7 +8,7 @@ Rules:
 - `abort` can act until retire begins, and leads to the end `aborted` by the same proofs. Where issuers of the new root
   are live, they are issued under the old one again (reissue) and all leaves renewed (resettle). Then the new root is
   taken out of every bundle, and its key disabled (withdraw). If no new root was made yet, the rotation ends at once.
-- A mode can be left for a hastier one only. Where the new root is trusted everywhere already, `replace` saves time.
+- A mode can be left for a swifter one only. Where the new root is trusted everywhere already, `replace` saves time.
 - To ask for the mode that a rotation is in is no error: a call may be repeated because its answer was lost.
 """
 
@@ -111,8 +111,8 @@ def next_phase(proven: Phase | None, phase: Phase) -> Phase:
 
     On the way to the new root it goes through each phase between; on the way back it has nothing to catch up with.
     """
-    ways = (_phases_after(proven, mode) for mode in Mode)
-    return next((way[0] for way in ways if phase in way), phase)
+    paths = (_phases_after(proven, mode) for mode in Mode)
+    return next((path[0] for path in paths if phase in path), phase)
 
 
 def routine_duration(policy: TrustPolicy) -> timedelta:

@@ -9,7 +9,7 @@ Rules:
   what is true when a phase ends, `shared.domain.trust.moves` which one follows. Replacing an expired root is the
   exception: no leaf is valid by then, and downtime is declared.
 - A new phase is named in `Phase` and described in three places: its row in `STAGES`, its moves in `TABLE`
-  (`shared.domain.trust.moves`), and what a member does in it, for each mesh (`PHASES` of its room in functions/trust).
+  (`shared.domain.trust.moves`), and what a member does in it (`PHASES` of each mesh's folder in functions/trust).
 """
 
 from collections.abc import Iterable
@@ -72,9 +72,7 @@ class Stage(NamedTuple):
     activates: bool = False  # whether issuers become live in it: from then on a leaf counts as renewed
     creates_root: bool = False  # whether the new root is made in Key Vault once all members have proven it
     disables: Slot | None = None  # the root whose key is disabled once all members have proven it
-    downtime: bool = (
-        False  # whether no proxy can talk to another meanwhile, so that members need not wait for each other
-    )
+    downtime: bool = False  # whether proxies can't talk meanwhile, so that no member waits for another
 
     def time_limit(self, policy: TrustPolicy) -> timedelta:
         """How long the phase may take by this policy."""

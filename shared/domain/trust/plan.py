@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.errors import Conflict, PermanentError
-from shared.domain.reasons import ToldReason
+from shared.domain.reasons import InformingReason
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import routine_duration
 from shared.domain.trust.phases import Mode
@@ -38,15 +38,15 @@ _IMPACTS = {
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
     """When a root is due, and why."""
 
-    mesh: Mesh
-    trust_domain: str
+    mesh: Mesh  # whose root it is
+    trust_domain: str  # whose root it is
     certificate: str  # its name in Key Vault
-    expires: datetime
+    expires: datetime  # UTC
     due: datetime  # half of its life is over
     activate_by: datetime  # a sixth of its life is left
     mode: Mode  # of a rotation that begins as soon as it is due
-    reason: str
-    message: str
+    reason: str  # why it is due, or isn't yet
+    message: str  # the same, for people
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +68,13 @@ class MemberPlan(msgspec.Struct, frozen=True, kw_only=True):
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a rotation would do now."""
 
-    upcoming: Upcoming
-    rotation: Rotation
-    mode: Mode
+    upcoming: Upcoming  # when the root is due
+    rotation: Rotation  # from which root to which
+    mode: Mode  # in which it would run
     impact: str  # on the workloads, in words
     restarts_each: int  # how often each workload restarts
     roots: tuple[str, ...]  # SHA-256 fingerprints: the old one, then the new one where it is made already
-    members: tuple[MemberPlan, ...]
+    members: tuple[MemberPlan, ...]  # what each would do
     hash: str  # of what is decided
 
 
@@ -105,7 +105,7 @@ def upcoming(root: Root, policy: TrustPolicy, now: datetime, members: int = 0) -
 
 def _due_reason(
     left: timedelta, swift: timedelta, now: datetime, due: datetime, activate_by: datetime
-) -> tuple[ToldReason, str]:
+) -> tuple[InformingReason, str]:
     if left <= timedelta():
         return "RootExpired", "the root has expired"
     if left < swift:
@@ -127,8 +127,8 @@ def unattended_mode(upcoming: Upcoming) -> Mode:
     """The mode, for a start by event or timer; raises PermanentError if it takes somebody who has seen the plan."""
     if upcoming.mode is Mode.REPLACE:
         call = f"GET /api/plans/rotations/{upcoming.certificate}"
-        todo = f'see {call}, then POST /api/rotations with its hash as "plan" and "mode": "replace"'
-        raise PermanentError("RootExpired", f"{upcoming.message}, so replacing it means downtime: {todo}")
+        advice = f'see {call}, then POST /api/rotations with its hash as "plan" and "mode": "replace"'
+        raise PermanentError("RootExpired", f"{upcoming.message}, so replacing it means downtime: {advice}")
     return upcoming.mode
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from shared.domain.knobs import SOME_TIME, Section
+from shared.domain.knobs import Section, SomeTime
 
-LEAF_LIFETIME = timedelta(hours=24)  # unless a mesh is told otherwise
+LEAF_LIFETIME = timedelta(hours=24)  # if the mesh is installed with its defaults
 SHORTEST_ROOT = timedelta(hours=1)
 
 type Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -23,16 +23,12 @@ class Window(
 ):
     """A time of the week in which workloads may be restarted."""
 
-    days: Annotated[tuple[Day, ...], Meta(min_length=1, description="Days on which the window opens.")] = _DAYS
-    opens: Annotated[str, Meta(pattern=f"^{_CLOCK}$", description="When the window opens: HH:MM, UTC.")]
-    closes: Annotated[
-        str,
-        Meta(
-            pattern=f"^({_CLOCK}|24:00)$",
-            description="When the window closes: HH:MM, UTC; 24:00 is midnight. A time before `from` is on the next "
-            "day.",
-        ),
-    ]
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)] = _DAYS
+    """Days on which the window opens."""
+    opens: Annotated[str, Meta(pattern=f"^{_CLOCK}$")]
+    """When the window opens: HH:MM, UTC."""
+    closes: Annotated[str, Meta(pattern=f"^({_CLOCK}|24:00)$")]
+    """When the window closes: HH:MM, UTC; 24:00 is midnight. A time before `from` is on the next day."""
 
     def __post_init__(self) -> None:
         if self.opens == self.closes:
@@ -42,48 +38,26 @@ class Window(
 class TrustPolicy(Section, frozen=True, kw_only=True):
     """The knobs of a trust domain's rotations."""
 
-    issuer_lifetime: Annotated[
-        timedelta,
-        Meta(
-            description="Lifetime of an issuer. It is renewed after half of it. It must be longer than the lifetime of "
-            "leaf certificates, 24 hours.",
-            extra={"at_least": LEAF_LIFETIME},
-        ),
-    ] = timedelta(hours=48)
+    issuer_lifetime: Annotated[timedelta, Meta(extra={"at_least": LEAF_LIFETIME})] = timedelta(hours=48)
+    """Lifetime of an issuer. It is renewed after half of it. It must be longer than the lifetime of leaf certificates,
+    24 hours."""
     root_lifetime: Annotated[
-        timedelta | None,
-        Meta(description="Lifetime of a new root.", extra={"at_least": SHORTEST_ROOT, "unset": "as the old root's"}),
+        timedelta | None, Meta(extra={"at_least": SHORTEST_ROOT, "unset": "as the old root's"})
     ] = None
-    restarts_at_once: Annotated[
-        int,
-        Meta(
-            ge=1, description="How many workloads of one cluster restart at the same time.", extra={"unit": "workloads"}
-        ),
-    ] = 10
-    maintenance: Annotated[
-        tuple[Window, ...],
-        Meta(description="Maintenance windows: workloads are restarted only in them.", extra={"unset": "always"}),
-    ] = ()
-    distribute_within: Annotated[
-        timedelta,
-        Meta(
-            description="Time limit until every proxy trusts both roots. Time outside of maintenance windows counts, "
-            "so set it longer than the time between two windows.",
-            extra=SOME_TIME,
-        ),
-    ] = timedelta(hours=24)
-    activate_within: Annotated[
-        timedelta,
-        Meta(
-            description="Time limit until every replica of the identity service uses the new issuer.", extra=SOME_TIME
-        ),
-    ] = timedelta(hours=2)
-    settle_within: Annotated[
-        timedelta, Meta(description="Time limit until every leaf certificate chains to the new root.", extra=SOME_TIME)
-    ] = timedelta(hours=48)
-    retire_within: Annotated[
-        timedelta, Meta(description="Time limit until no proxy trusts the old root.", extra=SOME_TIME)
-    ] = timedelta(hours=24)
+    """Lifetime of a new root."""
+    restarts_at_once: Annotated[int, Meta(ge=1, extra={"unit": "workloads"})] = 10
+    """How many workloads of one cluster restart at the same time."""
+    maintenance: Annotated[tuple[Window, ...], Meta(extra={"unset": "always"})] = ()
+    """Maintenance windows: workloads are restarted only in them."""
+    distribute_within: SomeTime = timedelta(hours=24)
+    """Time limit until every proxy trusts both roots. Time outside of maintenance windows counts, so set it longer than
+    the time between two windows."""
+    activate_within: SomeTime = timedelta(hours=2)
+    """Time limit until every replica of the identity service uses the new issuer."""
+    settle_within: SomeTime = timedelta(hours=48)
+    """Time limit until every leaf certificate chains to the new root."""
+    retire_within: SomeTime = timedelta(hours=24)
+    """Time limit until no proxy trusts the old root."""
 
 
 def is_open(windows: Sequence[Window], now: datetime) -> bool:

@@ -29,30 +29,30 @@ _MESHES = frozenset(Mesh)
 class VaultCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """The current version of a Key Vault certificate."""
 
-    name: str
-    enabled: bool
-    starts_at: datetime
-    expires_at: datetime
-    tags: dict[str, str]
+    name: str  # in Key Vault
+    enabled: bool  # whether it can be used
+    starts_at: datetime  # UTC
+    expires_at: datetime  # UTC
+    tags: dict[str, str]  # as Key Vault has them
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
     """A trust root in Key Vault."""
 
-    mesh: Mesh
-    trust_domain: str
+    mesh: Mesh  # whose root it is
+    trust_domain: str  # whose root it is
     generation: int  # counts the trust domain's roots
     certificate: str  # its name in Key Vault
-    enabled: bool
-    starts_at: datetime
-    expires_at: datetime
+    enabled: bool  # whether its key can sign
+    starts_at: datetime  # UTC
+    expires_at: datetime  # UTC
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     """From which root to which."""
 
-    mesh: Mesh
-    trust_domain: str
+    mesh: Mesh  # whose root is rotated
+    trust_domain: str  # whose root is rotated
     old: str  # the name of the root's certificate in Key Vault
     new: str  # the name of its successor's certificate
     generation: int  # of the new root
@@ -105,7 +105,7 @@ def issuer_name(mesh: Mesh, trust_domain: str) -> str:
 
 
 def enabled_roots(mesh: Mesh, certificates: Iterable[VaultCertificate]) -> dict[str, list[str]]:
-    """The certificates of the mesh's roots in force, by trust domain."""
+    """The certificates of the mesh's current roots, by trust domain."""
     found: dict[str, list[str]] = {}
     for root in (r for r in _roots(certificates) if r.enabled and r.mesh is mesh):
         found.setdefault(root.trust_domain, []).append(root.certificate)
@@ -113,7 +113,7 @@ def enabled_roots(mesh: Mesh, certificates: Iterable[VaultCertificate]) -> dict[
 
 
 def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
-    """The current root of every trust domain in the vault; certificates that aren't roots of ours are passed over."""
+    """The current root of every trust domain in the vault; certificates that aren't trust roots are skipped."""
     current: dict[tuple[Mesh, str], Root] = {}
     for root in _roots(certificates):
         key = root.mesh, root.trust_domain
@@ -165,7 +165,7 @@ def slug(trust_domain: str) -> str:
 
 
 def _require_distinct(root: Root, enabled: list[Root], certificates: Iterable[VaultCertificate]) -> None:
-    """Raise PermanentError if two roots in force have one number, or an older trust domain has this one's names."""
+    """Raise PermanentError if two current roots have one number, or an older trust domain has this one's names."""
     if len({r.generation for r in enabled}) < len(enabled):
         names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
         raise PermanentError(

@@ -3,10 +3,10 @@
 Rules:
 - In each round, every member that hasn't proven the phase works on it for some minutes. When all have, the fleet's work
   is done (the new root made, the old key disabled), and the rotation moves to the next phase.
-- Some phases have to be proven by all members in one round (`Stage.proven_together`): the next phase cuts off whoever
-  trusts too little, and a member that was proven early may have changed since. So if such a phase took several rounds,
-  all members prove it once more.
-- Members are listed anew for each round. One that joins catches up phase by phase; one that leaves isn't waited for.
+- Some phases have to be proven by all members in one round (`Stage.proven_together`): the next phase cuts off a member
+  that trusts too little, and a member that was proven early may have changed since. So if such a phase took several
+  rounds, all members prove it once more.
+- Members are listed again in each round. One that joins catches up phase by phase; one that leaves isn't waited for.
   The others do nothing meanwhile that would cut off its proxies.
 - A rotation is on hold when a member refuses, or when the phase takes longer than the policy allows. The rounds go on
   meanwhile, so once the cause is gone the rotation goes on by itself. `resume` gives the phase its time again.

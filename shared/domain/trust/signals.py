@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.domain.signals import Signal, Warn
+from shared.domain.signals import Failure, Signal, Warn
 
 
 class RootLookedAt(Signal, frozen=True, kw_only=True, tag="root looked at"):
@@ -20,42 +20,39 @@ class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"
     why: str
 
 
-class RotationNotStarted(Warn, frozen=True, kw_only=True, tag="rotation not started"):
+class RotationNotStarted(Failure, frozen=True, kw_only=True, tag="rotation not started"):
     """A root is due for rotation, but only an operator can start it."""
-
-    reason: str
-    error: str
 
 
 class CommandNotActedOn(Warn, frozen=True, kw_only=True, tag="word not acted on"):
     """An operator's command can't act, because the rotation has reached another phase since."""
 
-    trust_domain: str
-    generation: int
-    word: str
-    reason: str
-    why: str
+    trust_domain: str  # that is rotated
+    generation: int  # of the new root
+    word: str  # the command
+    reason: str  # why it can't act
+    why: str  # the same, for people
 
 
 class PhaseProven(Signal, frozen=True, kw_only=True, tag="phase proven"):
     """A rotation goes from one phase to the next. The gate saw `seen` proxies or replicas of the identity service."""
 
-    trust_domain: str
-    generation: int
-    phase: str
-    next: str
-    seen: int
+    trust_domain: str  # that is rotated
+    generation: int  # of the new root
+    phase: str  # that is proven
+    next: str  # the phase that begins
+    seen: int  # proxies or replicas
 
 
 class RotationOnHold(Warn, frozen=True, kw_only=True, tag="rotation on hold"):
     """A rotation is on hold. Both roots stay trusted. Blockers are `cluster/namespace/pod`."""
 
-    trust_domain: str
-    generation: int
-    phase: str
-    reason: str
-    why: str
-    blockers: Sequence[str]
+    trust_domain: str  # that is rotated
+    generation: int  # of the new root
+    phase: str  # in which it stays
+    reason: str  # why it is on hold
+    why: str  # the same, for people
+    blockers: Sequence[str]  # `cluster/namespace/pod`
 
 
 class RotationEnded(Signal, frozen=True, kw_only=True, tag="rotation ended"):
@@ -68,11 +65,11 @@ class RotationEnded(Signal, frozen=True, kw_only=True, tag="rotation ended"):
 class GateJudged(Signal, frozen=True, kw_only=True, tag="gate judged"):
     """A gate has judged a cluster. The reason is `Proven` if the cluster passes."""
 
-    cluster: str
-    phase: str
-    reason: str
-    seen: int
-    blockers: Sequence[str]
+    cluster: str  # resource id
+    phase: str  # whose gate it is
+    reason: str  # why the cluster doesn't pass; `Proven` if it does
+    seen: int  # proxies or replicas
+    blockers: Sequence[str]  # `cluster/namespace/pod`
 
 
 class WorkloadRestarted(Signal, frozen=True, kw_only=True, tag="restarted"):

@@ -29,9 +29,9 @@ class StepProof(msgspec.Struct, frozen=True, kw_only=True):
 class RotationState(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rotation stands."""
 
-    rotation: Rotation
-    mode: Mode = Mode.ROUTINE
-    phase: Phase = FIRST_PHASE
+    rotation: Rotation  # from which root to which
+    mode: Mode = Mode.ROUTINE  # in which it runs
+    phase: Phase = FIRST_PHASE  # in which it is
     rounds: int = 0  # how many have begun
     started_at: datetime | None = None  # when the first round began
     phase_started_at: datetime | None = None  # when the first round of the phase began; a resume resets it
@@ -49,8 +49,8 @@ class RotationState(msgspec.Struct, frozen=True, kw_only=True):
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster and the phase that it is to prove."""
 
-    rotation: Rotation
-    mode: Mode
+    rotation: Rotation  # from which root to which
+    mode: Mode  # in which the rotation runs
     cluster: str  # its resource id
     phase: Phase  # behind that of the rotation for one that catches up
     roots: Roots | None  # None until the new root is made
@@ -67,11 +67,11 @@ class MemberOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     cluster: str  # its resource id; empty for the fleet
     phase: Phase  # that it was to prove
-    proof: StepProof | None = None
+    proof: StepProof | None = None  # None: there is none
     fleet_done: bool = False  # whether what is done once for all members is done
     roots: Roots | None = None  # that the fleet's work has made
     reason: str = ""  # why there is no proof
-    message: str = ""
+    message: str = ""  # the same, for people
     blockers: list[str] = []  # `cluster/namespace/pod`; empty: the cluster itself
     refused: bool = False  # whether trying again won't help before somebody does what the message says
     retry_after: float | None = None  # seconds after which trying again may help
@@ -96,15 +96,15 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
 class RotationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a rotation ended."""
 
-    trust_domain: str
+    trust_domain: str  # whose root was rotated
     outcome: Phase  # rotated or aborted
     old_root: str  # SHA-256 fingerprint; empty: no new root was made
-    new_root: str
+    new_root: str  # SHA-256 fingerprint; empty: no new root was made
     members: list[str]  # resource ids of the clusters
     proxies: int  # that the last gate has seen in all members
-    started: datetime
+    started: datetime  # UTC
     activated: datetime | None  # when the last member was proven to issue under the root of its phase
-    finished: datetime
+    finished: datetime  # UTC
 
 
 ROTATION = Document("rotations/{instance}.json", "How a rotation ended, and what it did.", RotationRecord)

@@ -1,7 +1,7 @@
 """Who a cluster's backup workloads are: for Entra, in the mesh, and for Meshward.
 
 Rules:
-- They run in a namespace of their own as one service account, both made by who takes the cluster in (docs/clusters.md).
+- They run in a namespace of their own as one service account, an operator makes both (docs/clusters.md).
 - Each incarnation of a cluster has a user-assigned identity of its own, since an identity takes 20 federated
   credentials at most (Entra limits). Its tokens come by federation, never from the node's metadata endpoint.
 - An entry of the identity map says what an identity may ask of Meshward: both its names, its vault, items and actions.
@@ -53,12 +53,12 @@ class IdentityMapEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the identity map."""
 
     principal: str  # object id in Entra
-    mesh: str
-    mesh_identity: str
-    cluster_id: str
-    vault_id: str
+    mesh: str  # of the cluster
+    mesh_identity: str  # the workloads' name in the mesh
+    cluster_id: str  # resource id
+    vault_id: str  # resource id of the Backup vault
     items: tuple[str, ...]  # backup instances, by resource id
-    actions: tuple[str, ...]
+    actions: tuple[str, ...]  # what the identity may do to these items
 
 
 IDENTITY = Document(

@@ -1,7 +1,7 @@
 """The census: for every cluster whether it is protected, by what and how well proven, or why not.
 
 Rules:
-- Protected is what Azure Backup calls ProtectionConfigured, whoever configured it.
+- Protected is what Azure Backup calls ProtectionConfigured, no matter who configured it.
 - A backup counts if it made a copy, a restore if a verification restored that copy and judged it good. What an earlier
   census knew is kept where nothing newer is found: Resource Graph shows jobs of 14 days (Azure Backup docs).
 - A share or machine is protected where a vault has it as an item that isn't stopped. It doesn't count for the coverage.
@@ -51,24 +51,24 @@ class CensusVolume(msgspec.Struct, frozen=True, kw_only=True):
     """A data source that a cluster names."""
 
     name: str  # its label
-    protected: bool
+    protected: bool  # whether backups are taken
     message: str = ""  # why it isn't protected
     item: str = ""  # resource id of its protected item
     policy: str = ""  # resource id of its backup policy
-    proof: Proof = Proof()
+    proof: Proof = Proof()  # how well its backups are proven
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How one cluster stands."""
 
-    cluster: str
-    protected: bool
+    cluster: str  # resource id
+    protected: bool  # whether backups are taken
     reason: str = ""  # why it isn't protected
-    message: str = ""
-    instance: str = ""  # a resource id, like the vault and the policy
-    vault: str = ""
-    policy: str = ""
-    proof: Proof = Proof()
+    message: str = ""  # the same, for people
+    instance: str = ""  # resource id of its backup instance
+    vault: str = ""  # resource id
+    policy: str = ""  # resource id of its backup policy
+    proof: Proof = Proof()  # how well its backups are proven
     volumes: tuple[CensusVolume, ...] = ()  # its data sources
 
 
@@ -111,8 +111,8 @@ def census(standings: Sequence[Standing], now: datetime) -> Census:
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
     """The backups that made a copy, the latest first: of a backup instance, or of an item's `volume` by its label."""
     vault = _vault(item) if volume else None
-    ours = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
-    made = (job for job in ours if job.operation.lower() == "backup" and job.status.lower() in GOOD)
+    own = (job for job in jobs if (_of(job, vault, volume) if volume else same(job.item, item)))
+    made = (job for job in own if job.operation.lower() == "backup" and job.status.lower() in GOOD)
     return sorted(made, key=lambda job: job.when, reverse=True)
 
 

@@ -4,7 +4,7 @@ Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
 - Failed ends the flow, with the service's own message.
 - What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
-  vault are mended; what can't be changed any more ends the flow.
+  vault are corrected; what can't be changed any more ends the flow.
 """
 
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ class FoundVault(Found, frozen=True, kw_only=True):
     """A vault, in the words of Backup vaults; empty where the service doesn't say."""
 
     principal: str  # object id of its identity
-    soft_delete: str
-    soft_delete_days: float
-    immutability: str
-    redundancy: str
+    soft_delete: str  # On, Off or AlwaysOn
+    soft_delete_days: float  # how long what is deleted can be brought back
+    immutability: str  # Disabled, Unlocked or Locked
+    redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
     public: bool = False  # whether it is open to public networks, as far as its kind can be told not to
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
@@ -135,11 +135,11 @@ class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
 class Protected(msgspec.Struct, frozen=True, kw_only=True):
     """A cluster that is protected."""
 
-    cluster_id: str
-    vault_id: str
-    instance_id: str
+    cluster_id: str  # resource id
+    vault_id: str  # resource id of the Backup vault
+    instance_id: str  # resource id of the backup instance
     protection: str  # Azure Backup's protection state
-    redundancy: str
+    redundancy: str  # of the Backup vault
     changes: tuple[str, ...]  # what the run changed, a line each
     volumes: tuple[str, ...] = ()  # labels of the data sources that are protected with it
 
@@ -197,7 +197,7 @@ def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
 
 
 def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than required and can be mended at once, without a risk to what is in the vault."""
+    """What is weaker than required and can be corrected at once, without a risk to what is in the vault."""
     better = at_least(requirements, vault)
     found = []
     if vault.soft_delete != better.soft_delete:
@@ -239,7 +239,7 @@ def require_installed(protection: Protection, found: FoundExtension | None) -> F
 
 def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) -> FoundInstance | None:
     """Our own instance of the cluster, if it is there; raises PermanentError if another vault holds the cluster."""
-    others = [_vault(h) for h in holders if not _ours(protection, h)]
+    others = [_vault(h) for h in holders if not _is_own(protection, h)]
     if others:
         raise PermanentError(
             "ProtectedElsewhere",
@@ -251,17 +251,17 @@ def require_unclaimed(protection: Protection, holders: Sequence[FoundInstance]) 
 
 def require_undeleted(protection: Protection, deleted: Sequence[SoftDeleted]) -> None:
     """Raise PermanentError if somebody has deleted our instance: while it can be brought back, it keeps its name."""
-    ours = next((d for d in deleted if same(d.name, protection.instance)), None)
-    if ours:
+    own = next((d for d in deleted if same(d.name, protection.instance)), None)
+    if own:
         vault = protection.requirements(VaultService.BACKUP).label
         raise PermanentError(
             "InstanceSoftDeleted",
-            f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {ours.day}; "
+            f"the backup of cluster {protection.cluster} was deleted and {vault} keeps it until {own.day}; "
             "undelete it (az dataprotection backup-instance deleted-backup-instance undelete), or wait until then",
         )
 
 
-def _ours(protection: Protection, holder: FoundInstance) -> bool:
+def _is_own(protection: Protection, holder: FoundInstance) -> bool:
     return same(holder.id, protection.instance_id)
 
 

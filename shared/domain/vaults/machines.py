@@ -14,7 +14,7 @@ from shared.domain.resource_id import GROUP_NAME, group_scope
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.source import JobNames, Source
 
-LEAST_KEPT = timedelta(days=7)
+SHORTEST_RETENTION = timedelta(days=7)
 _NAMED = re.compile(rf"(?:(?P<group>{GROUP_NAME})/)?(?P<machine>[A-Za-z0-9](?:[\w.-]{{0,62}}\w)?)", re.ASCII)
 
 
@@ -45,6 +45,6 @@ class VirtualMachine(Source, frozen=True, kw_only=True, tag="machine"):
         return f"machine {'/'.join(machine)}" if machine and not job.account else ""
 
     def unfit(self, terms: ProtectPolicy) -> str:
-        if terms.keep >= LEAST_KEPT:
+        if terms.keep >= SHORTEST_RETENTION:
             return ""
-        return f"backups of virtual machines are kept for {LEAST_KEPT.days} days at least; keep them longer"
+        return f"backups of virtual machines are kept for {SHORTEST_RETENTION.days} days at least; keep them longer"

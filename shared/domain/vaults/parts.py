@@ -1,7 +1,8 @@
 """The parts of a protection that are resources of their own, in the order in which they are made.
 
-The plan walks them for what would change, and a release from the last to the first for what is to be deleted. A new
-part is a row here, its reading and deletion in functions/vaults/parts.py, and an `ensure_…` that the runbook calls.
+The plan walks them for what would change, and a release from the last to the first for what is to be deleted. The
+Backup vault goes last of all: by its tags the sweep finds a release that has failed, and begins it again. A new part is
+a row here, its reading and deletion in functions/vaults/parts.py, and an `ensure_…` that the runbook calls.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,9 +10,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from shared.domain.errors import NotConverged
 from shared.domain.vaults.binding import identity_name
-from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import (
     FoundAccount,
     FoundExtension,
@@ -23,27 +25,43 @@ from shared.domain.vaults.findings import (
 )
 from shared.domain.vaults.protection import Protection, VaultService
 
-type WhenReleased = Literal["with the cluster", "before the backups", "after the backups"]
+type WhenReleased = Literal["with the cluster", "before the backups", "after the backups", "last"]
+type Repairs = Callable[[str, Protection, Any], Iterator[Change]]
 
 BACKUP, RECOVERY_SERVICES = VaultService.BACKUP, VaultService.RECOVERY_SERVICES
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference between what is planned and what is found: what is done, to what, and why.
+
+    `act` is "refuse" where nothing can be done.
+    """
+
+    act: str
+    what: str
+    why: str = "it isn't there"
+
+    @property
+    def line(self) -> str:
+        return f"{self.act} {self.what}: {self.why}"
 
 
 class Part(NamedTuple):
     """A part of a protection."""
 
     label: Callable[[Protection], str]  # what plans and messages call it
-    made_by: str = "create"  # what a plan says where it isn't there; empty if nothing: it is made with the rest
-    mended: Callable[[str, Protection, Any], Iterator[Change]] = lambda *_: iter(())  # so called and so found (or None)
+    made_by: str = "create"  # the plan's verb if the part isn't there; empty: it is made with another part
+    repairs: Repairs = lambda *_: iter(())  # what the plan would correct in the part, by its label and as it was found
     asked: Callable[[Protection], bool] = lambda _: True  # whether the protection has it at all
     of_sources: bool = False  # whether it is there for data sources rather than for the cluster
     released_by: str = "delete"  # what the plan of a release says
-    goes: WhenReleased = "after the backups"  # when a release deletes it
+    deleted_when: WhenReleased = "after the backups"  # when a release deletes it
 
     def changes(self, protection: Protection, found: Any) -> Iterator[Change]:
         """What a plan says of it, as it was found (or None)."""
         if found is None:
             yield Change(act=self.made_by, what=self.label(protection))
-        yield from self.mended(self.label(protection), protection, found)
+        yield from self.repairs(self.label(protection), protection, found)
 
 
 def _account(label: str, _: Protection, found: FoundAccount | None) -> Iterator[Change]:
@@ -69,23 +87,28 @@ def _vault(service: VaultService, label: str, protection: Protection, found: Fou
 
 PARTS = {
     "snapshots": Part(lambda p: f"resource group {p.snapshot_group} with the snapshots in it", made_by=""),
-    "account": Part(lambda p: f"storage account {p.account}", mended=_account),
+    "account": Part(lambda p: f"storage account {p.account}", repairs=_account),
     "endpoint": Part(
         lambda p: f"the private endpoint of storage account {p.account}", asked=lambda p: bool(p.terms.subnet)
     ),
     "extension": Part(
-        lambda p: f"the backup extension of cluster {p.cluster}", "install", _extension, goes="with the cluster"
+        lambda p: f"the backup extension of cluster {p.cluster}", "install", _extension, deleted_when="with the cluster"
     ),
     "recovery_services_vault": Part(
         lambda p: p.requirements(RECOVERY_SERVICES).label,
-        mended=partial(_vault, RECOVERY_SERVICES),
+        repairs=partial(_vault, RECOVERY_SERVICES),
         asked=lambda p: bool(p.sources),
         of_sources=True,
     ),
-    "backup_vault": Part(lambda p: p.requirements(BACKUP).label, mended=partial(_vault, BACKUP)),
-    "trusted_access": Part(lambda p: f"trusted access to cluster {p.cluster}", "grant", goes="with the cluster"),
+    "backup_vault": Part(lambda p: p.requirements(BACKUP).label, repairs=partial(_vault, BACKUP), deleted_when="last"),
+    "trusted_access": Part(
+        lambda p: f"trusted access to cluster {p.cluster}", "grant", deleted_when="with the cluster"
+    ),
     "identity": Part(
-        lambda p: f"identity {identity_name(p)}", made_by="", released_by="revoke and delete", goes="before the backups"
+        lambda p: f"identity {identity_name(p)}",
+        made_by="",
+        released_by="revoke and delete",
+        deleted_when="before the backups",
     ),
 }
 
@@ -95,6 +118,6 @@ def planned_parts(protection: Protection) -> dict[str, Part]:
     return {name: part for name, part in PARTS.items() if part.made_by and part.asked(protection)}
 
 
-def released_parts(when: WhenReleased) -> list[str]:
+def released_parts(*when: WhenReleased) -> list[str]:
     """The parts that a release deletes then, in its order."""
-    return [name for name, part in reversed(PARTS.items()) if part.goes == when]
+    return [name for then in when for name, part in reversed(PARTS.items()) if part.deleted_when == then]

@@ -1,10 +1,10 @@
 """What would be done to protect a cluster: the differences between what is planned and what is found, as data.
 
 Rules:
-- The plan is the same, whoever asks for it: event, sweep, HTTP. It is empty for a cluster that is protected as planned.
+- Event, sweep and HTTP get the same plan. It is empty for a cluster that is protected as planned.
 - Its hash covers the protection and every difference, no time and nothing that Azure made up: a plan whose world has
   changed since has another hash, and isn't applied.
-- What can neither be taken over nor mended is no difference: the plan is refused, with the reason.
+- What can neither be taken over nor corrected is no difference: the plan is refused, with the reason.
 - A data source that can't be taken stands in the plan as refused, with the reason. It holds up nothing else: the run
   does the rest and fails with the reason.
 - Without a data source there is no Recovery Services vault.
@@ -18,9 +18,8 @@ import msgspec
 
 from shared.domain.errors import Conflict
 from shared.domain.resource_id import name_of, same
-from shared.domain.vaults.change import Change
 from shared.domain.vaults.findings import FoundInstance, SoftDeleted, require_unclaimed, require_undeleted
-from shared.domain.vaults.parts import planned_parts
+from shared.domain.vaults.parts import Change, planned_parts
 from shared.domain.vaults.protection import Grant, Protection, grants, source_grants
 from shared.domain.vaults.source import FoundItem, SourceCandidate
 from shared.domain.vaults.sources import DataSource, refusal
@@ -40,11 +39,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         """The object id of a part's identity; empty where it has none, or none yet."""
         return getattr(self.parts.get(part), "principal", "")
 
-    @property
-    def principals(self) -> tuple[str, str]:
-        """The identities of the Backup vault and of the extension."""
-        return self.principal("backup_vault"), self.principal("extension")
-
     def item(self, source: DataSource) -> FoundItem | None:
         """What the Recovery Services vault has of it."""
         return next((item for item in self.items if source.protected_by(item)), None)
@@ -57,7 +51,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes to protect a cluster."""
 
-    protection: Protection
+    protection: Protection  # what the plan would bring about
     changes: tuple[Change, ...]  # of the cluster itself
     source_changes: tuple[Change, ...]  # of what it names besides
     sources: tuple[DataSource, ...]  # those that are to be protected, or to go by another policy
@@ -89,10 +83,10 @@ class ProtectionPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_of(protection: Protection, seen: Seen) -> ProtectionPlan:
-    """The plan; raises PermanentError for what can neither be taken over nor mended."""
+    """The plan; raises PermanentError for what can neither be taken over nor corrected."""
     instance = require_unclaimed(protection, seen.holders)
     require_undeleted(protection, seen.deleted)
-    needed = grants(protection, *seen.principals)
+    needed = grants(protection, seen.principal("backup_vault"), seen.principal("extension"))
     sources = {source: change for source in protection.sources if (change := _source(protection, seen, source))}
     needed_by_sources = source_grants(protection, seen.principal("recovery_services_vault"))
     changes = (*_parts(protection, seen), *_instance(protection, instance), *_roles(needed, seen))

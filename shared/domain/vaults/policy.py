@@ -18,83 +18,39 @@ _SUBNETS, _ZONES = "Microsoft.Network/virtualNetworks/subnets", "Microsoft.Netwo
 class ProtectPolicy(Section, frozen=True, kw_only=True):
     """The knobs of a cluster's protection."""
 
-    subscriptions: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Subscriptions (ids) in which every cluster is protected, unless its tag `meshward:protect` is "
-            "`false`."
-        ),
-    ] = ()
-    redundancy: Annotated[
-        Redundancy,
-        Meta(description="Redundancy of the vault's storage. Azure can't change it after the vault was created."),
-    ] = "GeoRedundant"
-    redundancy_fallback: Annotated[
-        Redundancy | None,
-        Meta(
-            description="Redundancy for regions that don't offer `redundancy`. Without it, the protection is refused "
-            "there. The result of the flow says which one was used."
-        ),
-    ] = None
-    soft_delete: Annotated[
-        Literal["On", "AlwaysOn"],
-        Meta(description="`On` can be switched off later, `AlwaysOn` can't be undone."),
-    ] = "On"
-    soft_delete_days: Annotated[
-        int,
-        Meta(ge=14, le=180, description="How long deleted backups can be restored.", extra={"unit": "days"}),
-    ] = 14
-    lock: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Names of vaults whose immutability is locked. **This can't be undone**, so each vault must be "
-            "named. All other vaults are `Unlocked`."
-        ),
-    ] = ()
-    public_network: Annotated[
-        bool,
-        Meta(
-            description="`false` closes the Recovery Services vault to public networks. Backup vaults have no such "
-            "setting."
-        ),
-    ] = True
-    guard: Annotated[
-        str,
-        Meta(
-            description="The Resource Guard (resource id) for both kinds of vault. Whatever weakens a guarded vault "
-            "then needs the consent of the guard's owners, which Meshward doesn't have. So the release of a guarded "
-            "vault fails with a reason; delete its backups with that consent, and the release continues. The "
-            "provisioner must be able to read the guard."
-        ),
-    ] = ""
-    subnet: Annotated[
-        str,
-        Meta(
-            description="A subnet (resource id) in the cluster's region that the cluster can reach. The storage "
-            "account of the backups gets a private endpoint there and is closed to public networks. Trusted services "
-            "of Azure, such as Azure Backup, keep their access."
-        ),
-    ] = ""
-    dns_zone: Annotated[
-        str,
-        Meta(
-            description="The private DNS zone (resource id) `privatelink.blob.core.windows.net` for the record of the "
-            "private endpoint. Leave it out if an Azure Policy writes the record."
-        ),
-    ] = ""
-    backup_every: Annotated[timedelta, Meta(description="The time between two backups: 4, 6, 8, 12 or 24 hours.")] = (
-        _DAY
-    )
-    keep: Annotated[
-        timedelta,
-        Meta(
-            description="How long a backup is kept, in whole days.",
-            extra={"at_least": _DAY, "at_most": _DAY * 360},
-        ),
-    ] = timedelta(days=7)
-    release_after: Annotated[
-        timedelta, Meta(description="How long a vault is kept after its cluster was deleted. Not less than `keep`.")
-    ] = timedelta(days=30)
+    subscriptions: tuple[str, ...] = ()
+    """Subscriptions (ids) in which every cluster is protected, unless its tag `meshward:protect` is `false`."""
+    redundancy: Redundancy = "GeoRedundant"
+    """Redundancy of the vault's storage. Azure can't change it after the vault was created."""
+    redundancy_fallback: Redundancy | None = None
+    """Redundancy for regions that don't offer `redundancy`. Without it, the protection is refused there. The result of
+    the flow says which one was used."""
+    soft_delete: Literal["On", "AlwaysOn"] = "On"
+    """`On` can be switched off later, `AlwaysOn` can't be undone."""
+    soft_delete_days: Annotated[int, Meta(ge=14, le=180, extra={"unit": "days"})] = 14
+    """How long deleted backups can be restored."""
+    lock: tuple[str, ...] = ()
+    """Names of vaults whose immutability is locked. **This can't be undone**, so each vault must be named. All other
+    vaults are `Unlocked`."""
+    public_network: bool = True
+    """`false` closes the Recovery Services vault to public networks. Backup vaults have no such setting."""
+    guard: str = ""
+    """The Resource Guard (resource id) for both kinds of vault. Whatever weakens a guarded vault then needs the consent
+    of the guard's owners, which Meshward doesn't have. So the release of a guarded vault fails with a reason; delete
+    its backups with that consent, and the release continues. The provisioner must be able to read the guard."""
+    subnet: str = ""
+    """A subnet (resource id) in the cluster's region that the cluster can reach. The storage account of the backups
+    gets a private endpoint there and is closed to public networks. Trusted services of Azure, such as Azure Backup,
+    keep their access."""
+    dns_zone: str = ""
+    """The private DNS zone (resource id) `privatelink.blob.core.windows.net` for the record of the private endpoint.
+    Leave it out if an Azure Policy writes the record."""
+    backup_every: timedelta = _DAY
+    """The time between two backups: 4, 6, 8, 12 or 24 hours."""
+    keep: Annotated[timedelta, Meta(extra={"at_least": _DAY, "at_most": _DAY * 360})] = timedelta(days=7)
+    """How long a backup is kept, in whole days."""
+    release_after: timedelta = timedelta(days=30)
+    """How long a vault is kept after its cluster was deleted. Not less than `keep`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

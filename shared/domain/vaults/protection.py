@@ -47,42 +47,28 @@ class VaultService(StrEnum):
     RECOVERY_SERVICES = "Recovery Services vault"  # Microsoft.RecoveryServices: the shares and machines that it names
 
 
-class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the vaults of a protection, and how strong it has to be."""
-
-    service: VaultService
-    name: str
-    terms: ProtectPolicy
-    immutability: str
-
-    @property
-    def label(self) -> str:
-        """What messages call it."""
-        return f"{self.service} {self.name}"
-
-
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that protects one incarnation of a cluster, by name, and on which terms."""
 
-    cluster_id: str
-    cluster: str
-    cluster_group: str
+    cluster_id: str  # resource id
+    cluster: str  # name
+    cluster_group: str  # name of the cluster's resource group
     cluster_principal: str  # object id of the cluster's identity
-    subscription: str
-    location: str
+    subscription: str  # GUID of the cluster's, which all of this is in
+    location: str  # Azure region of the cluster, which all of this is in
     group: str  # of all that is made, but the snapshots
-    snapshot_group: str
-    account: str
-    backup_vault: str
-    trusted_access_binding: str  # the trusted access
-    instance: str
+    snapshot_group: str  # name of the group of the snapshots
+    account: str  # name of the storage account
+    backup_vault: str  # name
+    trusted_access_binding: str  # name of what grants the vault access to the cluster
+    instance: str  # name of the backup instance
     run: str  # id of the first run that protects the cluster
     incarnation: str  # the cluster's, as the tags of its vault tell it
-    terms: ProtectPolicy = ProtectPolicy()
-    mesh: str = ""  # empty, like the two below, where the cluster has none
-    trust_domain: str = ""
-    oidc_issuer: str = ""
-    recovery_services_vault: str = ""
+    terms: ProtectPolicy = ProtectPolicy()  # the knobs that hold for the cluster
+    mesh: str = ""  # empty where the cluster has none
+    trust_domain: str = ""  # empty where the cluster has no mesh
+    oidc_issuer: str = ""  # URL that issues the cluster's service account tokens; empty where none does
+    recovery_services_vault: str = ""  # name; it is made if the cluster names data sources
     sources: tuple[DataSource, ...] = ()  # shares and machines that the cluster names
 
     @property
@@ -117,11 +103,9 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         """The resource id of the policy for data sources of this kind."""
         return str(ResourceId(self.recovery_services_vault_id).child("backupPolicies", source.policy(self.terms)))
 
-    def requirements(self, service: VaultService) -> VaultRequirements:
-        """How strong a vault has to be. Immutability is locked, for ever, only where the policy document names it."""
-        name = self.backup_vault if service is VaultService.BACKUP else self.recovery_services_vault
-        immutability = "Locked" if name in self.terms.lock else "Unlocked"
-        return VaultRequirements(service=service, name=name, terms=self.terms, immutability=immutability)
+    def requirements(self, service: VaultService) -> "VaultRequirements":
+        """What the vault of this service has to be."""
+        return VaultRequirements(protection=self, service=service)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -133,15 +117,30 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
         return group_scope(self.subscription, self.group)
 
 
-class VaultRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the vaults of a protection."""
+class VaultRequirements(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the vaults of a protection, and how strong it has to be."""
 
     protection: Protection
     service: VaultService
 
     @property
-    def requirements(self) -> VaultRequirements:
-        return self.protection.requirements(self.service)
+    def name(self) -> str:
+        found = self.protection
+        return found.backup_vault if self.service is VaultService.BACKUP else found.recovery_services_vault
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.service} {self.name}"
+
+    @property
+    def terms(self) -> ProtectPolicy:
+        return self.protection.terms
+
+    @property
+    def immutability(self) -> str:
+        """Locked, for ever, only where the policy document names the vault."""
+        return "Locked" if self.name in self.terms.lock else "Unlocked"
 
 
 class SourceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +165,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The same grant has the same name, whoever makes it."""
+        """The same grant has the same name, no matter who makes it."""
         return str(uuid.uuid5(_NAMES, folded(f"{self.scope}|{self.role}|{self.principal}")))
 
     @property
@@ -178,9 +177,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return str(subscription_scope(self.subscription).child("Microsoft.Authorization/roleDefinitions", self.role))
 
 
-def require_ours(id: ResourceId, subscriptions: list[str]) -> None:
+def require_in_fleet(id: ResourceId, subscriptions: list[str]) -> None:
     """Raise InvalidEvent unless the cluster is in one of our subscriptions."""
-    if not any(same(id.subscription, ours) for ours in subscriptions):
+    if not any(same(id.subscription, each) for each in subscriptions):
         message = f"cluster {shown(id.name)} is in subscription {id.subscription}, which isn't configured"
         raise InvalidEvent("NotOurs", message)
 
@@ -210,8 +209,8 @@ def protection_of(
             f"cluster {cluster.name} uses a service principal; AKS backup needs a managed identity",
         )
     cluster_id(cluster.id)
-    told = incarnation or cluster.incarnation
-    key = hashlib.sha256(f"{folded(cluster.id)}|{told.key}".encode()).hexdigest()
+    known = incarnation or cluster.incarnation
+    key = hashlib.sha256(f"{folded(cluster.id)}|{known.key}".encode()).hexdigest()
     label = f"{_label(cluster.name)}-{key[:8]}"
     name = uuid.uuid5(_NAMES, key)
     return Protection(
@@ -230,7 +229,7 @@ def protection_of(
         trusted_access_binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{folded(cluster.name)}-{key[:8]}",
-        incarnation=told.text,
+        incarnation=known.text,
         terms=terms,
         mesh=cluster.mesh,
         trust_domain=cluster.trust_domain,

@@ -1,4 +1,4 @@
-"""What becomes of a vault whose cluster is gone: it is kept, then taken apart step by step.
+"""What becomes of a vault whose cluster is gone: it is kept for `release_after`, then deleted step by step.
 
 Rules:
 - A vault tells by its tags whose it is. An incarnation is gone if Resource Manager answers 404 for the cluster's id, or
@@ -67,7 +67,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
-    """A protection that was taken apart: the steps, and when that was, in UTC."""
+    """A protection that was released: the steps, and when that was, in UTC."""
 
     vault_id: str
     steps: tuple[str, ...]
@@ -129,13 +129,13 @@ def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Rel
         *(f"delete backup instance {name}, which stays soft-deleted" for name in found.instances),
         *(f"delete the backups of {item.name}, which stay soft-deleted" for item in found.live_items),
         *(f"wait for the soft-deleted backups of {d.name}, kept until {d.day}" for d in found.recoverable),
-        *_deleted(protection, found, "after the backups"),
+        *_deleted(protection, found, "after the backups", "last"),
     )
     return Release(protection=protection, steps=steps, kept_until=gone_at + protection.terms.release_after)
 
 
-def _deleted(protection: Protection, found: Remains, when: WhenReleased) -> Iterator[str]:
-    for name in released_parts(when):
+def _deleted(protection: Protection, found: Remains, *when: WhenReleased) -> Iterator[str]:
+    for name in released_parts(*when):
         if name in found.parts:
             yield f"{PARTS[name].released_by} {PARTS[name].label(protection)}"
 
@@ -160,8 +160,8 @@ def require_empty(protection: Protection, found: Remains) -> None:
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
     """What the vault protects, by its tags; None if they don't name an incarnation of a cluster."""
-    id, told, home = vault.cluster, vault.incarnation, parsed(vault.id)
-    if id is None or told is None or home is None:
+    id, incarnation, vault_id = vault.cluster, vault.incarnation, parsed(vault.id)
+    if id is None or incarnation is None or vault_id is None:
         return None
     known = Cluster(
         id=str(id),
@@ -172,4 +172,4 @@ def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
         tags={},
         principal_id="",
     )
-    return protection_of(known, home.group, terms(str(id)), told)
+    return protection_of(known, vault_id.group, terms(str(id)), incarnation)

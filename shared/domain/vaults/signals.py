@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.domain.signals import Signal, Warn
+from shared.domain.signals import Failure, Signal, Warn
 
 
 class OtherResourceWritten(Signal, frozen=True, kw_only=True, tag="another resource was written"):
@@ -19,20 +19,16 @@ class ProtectionNotAskedFor(Signal, frozen=True, kw_only=True, tag="cluster asks
     cluster: str
 
 
-class ClusterLeftOut(Warn, frozen=True, kw_only=True, tag="cluster left out"):
+class ClusterLeftOut(Failure, frozen=True, kw_only=True, tag="cluster left out"):
     """The sweep can't protect a cluster. It continues with the others."""
 
     cluster: str
-    reason: str
-    error: str
 
 
-class VaultLeftOut(Warn, frozen=True, kw_only=True, tag="vault left out"):
+class VaultLeftOut(Failure, frozen=True, kw_only=True, tag="vault left out"):
     """The sweep can't read a vault, or leaves its release to people. It continues with the others."""
 
     vault: str
-    reason: str
-    error: str
 
 
 class ProtectionDrifted(Warn, frozen=True, kw_only=True, tag="a protection has drifted"):

@@ -69,11 +69,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 class FoundItem(msgspec.Struct, frozen=True, kw_only=True):
     """What a Recovery Services vault protects."""
 
-    id: str
+    id: str  # resource id
     source_id: str  # resource id of the storage account of a share, or of the machine
-    name: str
+    name: str  # of the share or machine
     state: str  # Azure Backup's protection state
-    policy: str  # resource id
+    policy: str  # resource id of its backup policy
     deleted: bool  # only kept until it can't be brought back
     until: datetime | None = None  # when that is, in UTC; None if the service doesn't say
 

@@ -11,6 +11,7 @@ Rules:
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 
 from shared.domain.cluster import Cluster
 from shared.domain.errors import PermanentError, shown
@@ -28,12 +29,8 @@ KINDS: tuple[type[DataSource], ...] = (FileShare, VirtualMachine)
 def sources_of(cluster: Cluster) -> tuple[DataSource, ...]:
     """What the cluster's tags name, in order; raises PermanentError "BadTag" for what names nothing."""
     found = [source for kind in KINDS for source in _named(cluster, kind)]
-    once = {folded(source.label): source for source in sorted(found, key=_by_label, reverse=True)}
-    return tuple(sorted(once.values(), key=_by_label))
-
-
-def _by_label(source: DataSource) -> str:
-    return source.label
+    once = {folded(source.label): source for source in sorted(found, key=attrgetter("label"), reverse=True)}
+    return tuple(sorted(once.values(), key=attrgetter("label")))
 
 
 def _named(cluster: Cluster, kind: type[DataSource]) -> Iterator[DataSource]:

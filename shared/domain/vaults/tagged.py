@@ -37,19 +37,19 @@ class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
     def incarnation(self) -> Incarnation | None:
         """What its tags tell of the cluster's incarnation; None if Meshward has never written such a tag."""
         try:
-            return Incarnation.read(_told(self.tags))
+            return Incarnation.read(_incarnation_tag(self.tags))
         except ValueError:
             return None
 
 
 def incarnation_of(cluster: Cluster, vaults: Iterable[TaggedVault]) -> Incarnation:
     """The cluster's incarnation as the vault tells it that the cluster has; its own if it has none yet."""
-    theirs = [v for v in vaults if v.cluster is not None and same(str(v.cluster), cluster.id)]
-    told = sorted((v.incarnation for v in theirs if v.incarnation), key=lambda found: found.text, reverse=True)
-    known = [found for found in told if found.same(cluster.incarnation)]
-    unknown = [found for found in told if not found.another(cluster.incarnation)]
+    own = [v for v in vaults if v.cluster is not None and same(str(v.cluster), cluster.id)]
+    tagged = sorted((v.incarnation for v in own if v.incarnation), key=lambda found: found.text, reverse=True)
+    known = [found for found in tagged if found.same(cluster.incarnation)]
+    unknown = [found for found in tagged if not found.another(cluster.incarnation)]
     return next(iter((*known, *unknown)), cluster.incarnation)
 
 
-def _told(tags: Mapping[str, str]) -> str:
+def _incarnation_tag(tags: Mapping[str, str]) -> str:
     return tags.get(INCARNATION_TAG, tags.get(EARLIER_TAG, ""))

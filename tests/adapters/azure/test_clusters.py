@@ -1,7 +1,5 @@
 """Managed clusters, asked of the simulated resource manager by the real SDK client."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 import yaml  # type: ignore[import-untyped]
 
@@ -21,10 +19,8 @@ from tests.worlds.settings import settings
 
 
 @pytest.fixture
-async def clusters(world: World) -> AsyncIterator[Clusters]:
-    clusters = Clusters(settings(world), **sdk.aio(world, world.entra.add("rotator")))
-    yield clusters
-    await clusters.close()
+async def clusters(world: World) -> Clusters:
+    return Clusters(settings(world), **sdk.aio(world, world.entra.add("rotator")))
 
 
 async def test_clusters_are_listed_with_what_flows_decide_on(world: World, clusters: Clusters) -> None:

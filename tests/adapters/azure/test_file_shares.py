@@ -1,7 +1,5 @@
 """Protected shares and scratch shares in the simulated Azure Files, reached by the real SDK clients."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 
@@ -20,16 +18,14 @@ ACCOUNT, SHARE, PLACE = "stcontoso", "orders", "verify-orders-0a1b2c3d"
 
 
 @pytest.fixture
-async def shares(world: World) -> AsyncIterator[FileShares]:
+async def shares(world: World) -> FileShares:
     world.file_shares.create(ACCOUNT, SHARE)
     for path, content in {"a.csv": b"1;2", "2026/12/b.csv": b"3;4", "empty": b""}.items():
         world.file_shares.write(ACCOUNT, SHARE, path, content)
     verifier = world.entra.add("verifier")
     world.roles.grant(verifier.object_id, DATA_ROLES[0], world.file_shares.account(ACCOUNT)["id"])
     known = msgspec.structs.replace(settings(world), file_url=f"{world.wire.url}/files/{{account}}")
-    shares = FileShares(known, **sdk.aio(world, verifier))
-    yield shares
-    await shares.close()
+    return FileShares(known, **sdk.aio(world, verifier))
 
 
 @pytest.fixture
@@ -107,7 +103,6 @@ async def test_without_a_data_role_reading_is_worth_another_try(world: World, it
     stranger = FileShares(known, **sdk.aio(world, world.entra.add("stranger")))
     with pytest.raises(TemporaryError, match="Forbidden"):
         await stranger.contents(item)
-    await stranger.close()
 
 
 async def test_a_canary_tells_its_time_from_the_copy(world: World, shares: FileShares, plan: RestorePlan) -> None:

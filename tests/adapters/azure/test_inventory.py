@@ -1,6 +1,5 @@
 """Backup jobs, asked of the simulated Resource Graph, and events sent to the simulated Event Grid."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -19,12 +18,10 @@ OTHER = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-async def inventory(world: World) -> AsyncIterator[Inventory]:
+async def inventory(world: World) -> Inventory:
     world.aks.add("aks-east")
     world.backup_vaults.protect("aks-east")
-    inventory = Inventory(settings(world), **sdk.aio(world, world.entra.add("verifier")))
-    yield inventory
-    await inventory.close()
+    return Inventory(settings(world), **sdk.aio(world, world.entra.add("verifier")))
 
 
 async def test_backup_jobs_that_are_open_or_ended_since_are_found_whatever_their_status(
@@ -115,7 +112,6 @@ async def test_an_event_reaches_the_topic_as_it_was_given(world: World) -> None:
     (sent,) = [e for e in world.wire.exchanges if "/topics/" in e.url]
     assert sent.status == 200
     assert b'"id":"1:Completed"' in sent.request.replace(b" ", b"")
-    await events.close()
 
 
 async def test_a_refused_event_is_worth_another_try_and_isn_t_sent_twice(world: World) -> None:
@@ -125,4 +121,3 @@ async def test_a_refused_event_is_worth_another_try_and_isn_t_sent_twice(world: 
     with pytest.raises(TemporaryError):
         await events.publish(id="1", type="T", source="/v", subject="s", time=world.clock.now(), data={})
     assert len([e for e in world.wire.exchanges if "/topics/" in e.url]) == 1
-    await events.close()

@@ -1,6 +1,5 @@
 """Key Vault as a certificate authority, asked of the simulated vault by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -32,11 +31,9 @@ async def vault(world: World) -> Vault:
 
 
 @pytest.fixture
-async def keys(world: World, vault: Vault) -> AsyncIterator[KeyVault]:
+async def keys(world: World, vault: Vault) -> KeyVault:
     here = replace(settings(world), key_vault_url=f"{world.wire.url}/vaults/{KEY_VAULT}", verify_key_vault_domain=False)
-    keys = KeyVault(here, **sdk.aio(world, world.entra.add("rotator")))
-    yield keys
-    await keys.close()
+    return KeyVault(here, **sdk.aio(world, world.entra.add("rotator")))
 
 
 async def act(keys: KeyVault, world: World) -> RootStep:

@@ -1,6 +1,5 @@
 """The private endpoint of a storage account, asked of the simulated Azure by the real SDK client."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
@@ -18,14 +17,12 @@ MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture
-async def endpoints(world: World, protection: Protection) -> AsyncIterator[PrivateEndpoints]:
+async def endpoints(world: World, protection: Protection) -> PrivateEndpoints:
     """With the storage account."""
     options = sdk.aio(world, world.entra.add("provisioner"))
     endpoints, resources = PrivateEndpoints(settings(world), **options), AzureResources(settings(world), **options)
     await with_account(world, resources, protection)
-    yield endpoints
-    await resources.close()
-    await endpoints.close()
+    return endpoints
 
 
 @pytest.fixture

@@ -17,4 +17,3 @@ async def test_a_topic_whose_id_nobody_can_read_hides_no_other(world: World) -> 
     probes = Subscriptions(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     found = await probes.system_topics(SUBSCRIPTION)
     assert {topic.source: topic.states for topic in found} == {"/of/gr\u00fcn": {}, "/of/rg-events": {}}
-    await probes.close()

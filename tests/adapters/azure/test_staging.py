@@ -1,6 +1,6 @@
 """Staging groups, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -26,7 +26,7 @@ DISK = MachineDisk(lun=0, size=1)
 
 
 @pytest.fixture
-async def staging(world: World) -> AsyncIterator[Staging]:
+async def staging(world: World) -> Staging:
     scenario.seed_scratch(world)
     client = sdk.aio(world, world.entra.add("verifier"))
     restores = ClusterRestores(settings(world), **client)
@@ -34,10 +34,7 @@ async def staging(world: World) -> AsyncIterator[Staging]:
     plan = planned(world)
     await ledger.create(turn_path(plan), TURN.encoded(StagingTurn(lease=lease_path(plan))))
     await ledger.create(before_path(plan), BEFORE.encoded(StagingBefore(there=())))
-    staging = Staging(settings(world), restores=restores, ledger=ledger, **client)
-    yield staging
-    await staging.close()
-    await restores.close()
+    return Staging(settings(world), restores=restores, ledger=ledger, **client)
 
 
 def planned(world: World, *, location: str = "westeurope", account: str = scenario.STAGING_ACCOUNT) -> RestorePlan:

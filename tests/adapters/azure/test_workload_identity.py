@@ -1,7 +1,5 @@
 """Identities of backup workloads, asked of the simulated Azure by the real SDK client."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from local.cloud.world import World
@@ -13,11 +11,9 @@ from tests.worlds.settings import settings
 
 
 @pytest.fixture
-async def identities(world: World) -> AsyncIterator[WorkloadIdentities]:
+async def identities(world: World) -> WorkloadIdentities:
     world.resource_groups.add("rg-backup")
-    identities = WorkloadIdentities(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield identities
-    await identities.close()
+    return WorkloadIdentities(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
 
 
 async def test_an_identity_keeps_its_ids_when_it_is_made_again(

@@ -1,7 +1,5 @@
 """Backup vaults, asked of the simulated Azure by the real SDK client."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from local.cloud.world import World
@@ -15,10 +13,8 @@ from tests.worlds.settings import settings
 
 
 @pytest.fixture
-async def vaults(world: World) -> AsyncIterator[BackupVaults]:
-    vaults = BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield vaults
-    await vaults.close()
+async def vaults(world: World) -> BackupVaults:
+    return BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
 
 
 async def test_nothing_is_found_where_nothing_is(vaults: BackupVaults, protection: Protection) -> None:

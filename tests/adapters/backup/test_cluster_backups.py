@@ -1,6 +1,5 @@
 """Clusters on their way into a Backup vault, asked of the simulated Azure by the real SDK client."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -21,17 +20,13 @@ MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture
-async def vaults(world: World) -> AsyncIterator[BackupVaults]:
-    vaults = BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield vaults
-    await vaults.close()
+async def vaults(world: World) -> BackupVaults:
+    return BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
 
 
 @pytest.fixture
-async def backups(world: World) -> AsyncIterator[ClusterBackups]:
-    backups = ClusterBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield backups
-    await backups.close()
+async def backups(world: World) -> ClusterBackups:
+    return ClusterBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
 
 
 async def ready(world: World, resources: AzureResources, vaults: BackupVaults, protection: Protection) -> None:

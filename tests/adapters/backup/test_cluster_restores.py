@@ -1,6 +1,5 @@
 """AKS backups and their restores, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -19,16 +18,14 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def restores(world: World) -> AsyncIterator[ClusterRestores]:
+async def restores(world: World) -> ClusterRestores:
     world.aks.add("aks-east")
     cluster = world.kubernetes.clusters["aks-east"]
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
     metadata = {"name": "settings", "namespace": "shop"}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"currency": "EUR"}})
     world.backup_vaults.protect("aks-east")
-    restores = ClusterRestores(settings(world), **sdk.aio(world, world.entra.add("verifier")))
-    yield restores
-    await restores.close()
+    return ClusterRestores(settings(world), **sdk.aio(world, world.entra.add("verifier")))
 
 
 async def backed_up(world: World, restores: ClusterRestores, *, status: str = "Completed") -> BackupJob:

@@ -1,6 +1,5 @@
 """Machines on their way into a Recovery Services vault, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -22,10 +21,8 @@ async def machine(world: World) -> VirtualMachine:
 
 
 @pytest.fixture
-async def backups(world: World) -> AsyncIterator[MachineBackups]:
-    backups = MachineBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
-    yield backups
-    await backups.close()
+async def backups(world: World) -> MachineBackups:
+    return MachineBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
 
 
 async def test_what_is_known_of_a_machine_says_whether_it_is_there_and_which_vault_holds_it(
@@ -55,4 +52,3 @@ async def test_a_machine_is_protected_by_its_policy(
     (item,) = await vaults.items(protection)
     assert machine.protected_by(item)
     assert item.policy.lower() == protection.source_policy_id(machine).lower()
-    await vaults.close()

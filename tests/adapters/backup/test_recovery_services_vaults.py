@@ -1,6 +1,5 @@
 """Recovery Services vaults and their policies, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
@@ -22,11 +21,10 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def vaults(world: World) -> AsyncIterator[RecoveryServicesVaults]:
+async def vaults(world: World) -> RecoveryServicesVaults:
     vaults = RecoveryServicesVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     world.resource_groups.add("rg-backup")
-    yield vaults
-    await vaults.close()
+    return vaults
 
 
 async def made(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> FoundVault:

@@ -1,6 +1,5 @@
 """Shares on their way into a Recovery Services vault, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -22,25 +21,23 @@ ACCOUNT = "stshop"
 
 
 @pytest.fixture
-async def vaults(world: World, protection: Protection) -> AsyncIterator[RecoveryServicesVaults]:
+async def vaults(world: World, protection: Protection) -> RecoveryServicesVaults:
     vaults = RecoveryServicesVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     world.resource_groups.add("rg-backup")
     await vaults.create_vault(protection, protection.terms.redundancy)
     await world.clock.advance(MINUTE)
-    yield vaults
-    await vaults.close()
+    return vaults
 
 
 @pytest.fixture
-async def backups(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> AsyncIterator[ShareBackups]:
+async def backups(world: World, vaults: RecoveryServicesVaults, protection: Protection) -> ShareBackups:
     """With the vault and its policy; the account has two shares."""
     backups = ShareBackups(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     for share in ("carts", "images"):
         world.file_shares.create(ACCOUNT, share)
     policy = share_of(world).policy(protection.terms)
     await vaults.create_policy(protection, policy, backups.policy(protection.terms))
-    yield backups
-    await backups.close()
+    return backups
 
 
 def share_of(world: World, name: str = "carts") -> FileShare:

@@ -1,6 +1,5 @@
 """Azure Files backups and their restores, asked of the simulated Azure by the real SDK clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
@@ -21,14 +20,12 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def restores(world: World) -> AsyncIterator[ShareRestores]:
+async def restores(world: World) -> ShareRestores:
     world.file_shares.create(ACCOUNT, SHARE)
     world.file_shares.write(ACCOUNT, SHARE, "a.csv", b"1;2")
     world.recovery_vaults.protect("rsv-contoso", ACCOUNT, SHARE)
     world.recovery_vaults.protect("rsv-contoso", ACCOUNT, "others")
-    restores = ShareRestores(settings(world), **sdk.aio(world, world.entra.add("verifier")))
-    yield restores
-    await restores.close()
+    return ShareRestores(settings(world), **sdk.aio(world, world.entra.add("verifier")))
 
 
 async def backed_up(world: World, restores: ShareRestores, share: str = SHARE) -> BackupJob:

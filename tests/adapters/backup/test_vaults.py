@@ -37,11 +37,9 @@ async def test_a_vault_has_no_guard_until_it_is_tied_to_one(
     await world.clock.advance(MINUTE)
     assert await guard_of(vaults, guarded) == ""
     for _ in range(2):
-        await vaults.tie_guard(guarded)
+        await vaults.attach_guard(guarded)
     assert (await guard_of(vaults, guarded)).lower() == guard.lower()
     assert await guard_of(others, guarded) == "", "each vault is tied by itself"
-    for each in (vaults, others):
-        await each.close()
 
 
 async def guard_of(vaults: Vaults, protection: Protection) -> str:
@@ -67,7 +65,6 @@ async def test_soft_delete_that_is_off_in_capitals_is_a_weakness_by_its_name(
     found = await vaults.vault(protection)
     assert found
     assert "soft delete is Off, not On" in weaknesses(protection.requirements(VaultService.BACKUP), found)
-    await vaults.close()
 
 
 @pytest.mark.parametrize("kind", [BackupVaults, RecoveryServicesVaults])
@@ -77,5 +74,5 @@ async def test_a_vault_may_be_deleted_at_once(clock: Clock, kind: type[Vaults]) 
     vaults = kind(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
     world.wire.inject(InjectedFault("DELETE .*/(backupV|v)aults/[^/]+$", "answer", reply=Reply()))
     await vaults.delete_vault(protection_named())
-    await vaults.close()
+    await sdk.close(world)
     await world.stop()

@@ -33,11 +33,10 @@ async def cluster(world: World, made: Resource) -> SimulatedCluster:
 
 
 @pytest.fixture
-async def kubernetes(world: World) -> AsyncIterator[Kubernetes]:
+async def kubernetes(world: World) -> Kubernetes:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
-    yield Kubernetes(clusters)
-    await clusters.close()
+    return Kubernetes(clusters)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Isolated namespaces in a simulated cluster, reached by the real clients."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -51,11 +50,10 @@ def cluster(world: World) -> SimulatedCluster:
 
 
 @pytest.fixture
-async def namespaces(world: World, cluster: SimulatedCluster) -> AsyncIterator[Namespaces]:
+async def namespaces(world: World, cluster: SimulatedCluster) -> Namespaces:
     arguments = sdk.aio(world, world.entra.add("verifier"))
     clusters = Clusters(settings(world), **arguments)
-    yield Namespaces(Kubernetes(clusters))
-    await clusters.close()
+    return Namespaces(Kubernetes(clusters))
 
 
 @pytest.fixture

@@ -110,7 +110,6 @@ async def opened(world: World) -> AsyncIterator[Fleet]:
     await world.clock.advance(10 * MINUTE)
     async with AsyncExitStack() as stack:
         ids = {c.name: c.id for c in await clusters.list()}
-        stack.push_async_callback(clusters.close)
         yield Fleet(world, [await stack.enter_async_context(linkerd.mesh(ids[name])) for name in sorted(ids)])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.domain.restores.answers import Answer, answer_of, check_of, excuse_of
+from shared.domain.restores.answers import Answer, answer_of, check_of, missing_answer
 from shared.domain.restores.calls import ALLOWED, DENIED, WorkloadCall, calls_of, objects_of, pod_of
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
@@ -181,5 +181,5 @@ def test_the_answer_is_the_termination_message_of_the_call_s_own_container() -> 
 
 def test_whoever_waits_no_longer_is_told_why_there_is_no_answer() -> None:
     waiting = {"name": "call", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
-    assert excuse_of({"status": {"containerStatuses": [waiting]}}).message == "ImagePullBackOff"
-    assert excuse_of(None).message == "it didn't start in time"
+    assert missing_answer({"status": {"containerStatuses": [waiting]}}).message == "ImagePullBackOff"
+    assert missing_answer(None).message == "it didn't start in time"

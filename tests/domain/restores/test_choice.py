@@ -15,7 +15,7 @@ from shared.domain.restores.choice import (
     plan_of,
     sampling_reason,
 )
-from shared.domain.restores.history import KEPT, History, Trial, empty_history, waiting_longest
+from shared.domain.restores.history import MOST_TRIALS, History, Trial, empty_history, waiting_longest
 from shared.domain.restores.items import ClusterItem, RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.verification import BackupJob, RestoreSource, Verification
@@ -219,6 +219,6 @@ def test_a_history_keeps_the_newest_and_each_verification_once() -> None:
     first = history().with_trial(trial(1))
     assert first.with_trial(trial(1, verdict="Failed")) == first
     many = history()
-    for n in range(KEPT + 5):
+    for n in range(MOST_TRIALS + 5):
         many = many.with_trial(trial(n))
-    assert (len(many.trials), many.trials[-1].name) == (KEPT, f"t{KEPT + 4}")
+    assert (len(many.trials), many.trials[-1].name) == (MOST_TRIALS, f"t{MOST_TRIALS + 4}")

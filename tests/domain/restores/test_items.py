@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.domain.restores.history import HISTORY
-from shared.domain.restores.items import ClusterItem, Item, MachineItem, RecoveryPoint, ShareItem
+from shared.domain.restores.items import ClusterItem, Item, MachineItem, RecoveryPoint, ShareItem, kind_managed_as
 from shared.domain.restores.lease import LEASE
 from tests.worlds.times import NOW
 
@@ -89,3 +89,8 @@ def test_of_a_cluster_alone_a_part_is_restored() -> None:
         [True, True],
         [True, True],
     ]
+
+
+@pytest.mark.parametrize(("management", "kind"), [("azureiaasvm", "machine"), ("AzureStorage", "share"), ("", "share")])
+def test_a_job_says_its_kind_by_its_management(management: str, kind: str) -> None:
+    assert kind_managed_as(management) == kind

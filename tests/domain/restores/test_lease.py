@@ -2,7 +2,14 @@
 
 from datetime import timedelta
 
-from shared.domain.restores.lease import KEPT, kept_since, lease_path, release_path, unreleased, verification_of
+from shared.domain.restores.lease import (
+    LEASE_RETENTION,
+    lease_path,
+    release_path,
+    retained_since,
+    unreleased,
+    verification_of,
+)
 from tests.worlds.facts.plans import NAME, a_plan
 from tests.worlds.times import NOW
 
@@ -15,5 +22,8 @@ def test_a_lease_counts_until_its_release_stands_beside_it() -> None:
 
 
 def test_leases_are_looked_at_for_thirty_days() -> None:
-    recent, old = a_plan(planned=NOW - KEPT + timedelta(days=1)), a_plan(planned=NOW - KEPT - timedelta(days=1))
-    assert lease_path(recent) > kept_since(NOW) > lease_path(old)
+    recent, old = (
+        a_plan(planned=NOW - LEASE_RETENTION + timedelta(days=1)),
+        a_plan(planned=NOW - LEASE_RETENTION - timedelta(days=1)),
+    )
+    assert lease_path(recent) > retained_since(NOW) > lease_path(old)

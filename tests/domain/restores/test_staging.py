@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.errors import NotConverged, PermanentError
-from shared.domain.restores.lease import KEPT, lease_path, release_path
+from shared.domain.restores.lease import LEASE_RETENTION, lease_path, release_path
 from shared.domain.restores.staging import (
     Staged,
     StagingBefore,
@@ -43,9 +43,9 @@ def test_a_turn_is_free_once_its_holder_s_lease_is_released_or_nobody_looks_at_i
     require_turn(None, PLAN, [], NOW)
     require_turn(MINE, PLAN, [], NOW)
     require_turn(THEIRS, PLAN, [release_path(THEIRS.lease)], NOW)
-    require_turn(THEIRS, PLAN, [], NOW + KEPT + timedelta(days=1))
+    require_turn(THEIRS, PLAN, [], NOW + LEASE_RETENTION + timedelta(days=1))
     with pytest.raises(NotConverged, match="StagingTaken"):
-        require_turn(THEIRS, PLAN, [], NOW + KEPT)
+        require_turn(THEIRS, PLAN, [], NOW + LEASE_RETENTION)
 
 
 def test_a_verification_that_has_cleaned_up_gets_no_other_turn() -> None:

@@ -10,7 +10,7 @@ from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
 from shared.domain.incarnation import Incarnation
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import VaultService, grants, is_due, protection_of, require_ours
+from shared.domain.vaults.protection import VaultService, grants, is_due, protection_of, require_in_fleet
 from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
 incarnations = st.builds(Incarnation, principal=st.uuids().map(str))
@@ -121,9 +121,9 @@ def test_a_cluster_that_is_being_deleted_is_left_alone() -> None:
 
 def test_subscriptions_are_compared_without_case() -> None:
     ref = cluster_id(cluster().id.replace(SUBSCRIPTION, "ABCDEF01-1111-4111-8111-111111111111"))
-    require_ours(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
+    require_in_fleet(ref, ["other", "abcdef01-1111-4111-8111-111111111111"])
     with pytest.raises(InvalidEvent, match="NotOurs"):
-        require_ours(ref, ["other"])
+        require_in_fleet(ref, ["other"])
 
 
 def test_a_cluster_of_a_service_principal_is_refused_with_the_reason() -> None:

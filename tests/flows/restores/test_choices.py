@@ -272,11 +272,16 @@ async def test_the_trends_of_all_items_are_shown_as_data_and_as_a_page(calm: Run
     assert [trial["verdict"] for trial in item["trials"]] == ["Verified"]
 
 
-async def test_a_job_or_watermark_that_nobody_can_read_holds_up_no_job(calm: RunningApp) -> None:
+@pytest.mark.parametrize("broken", [b"\xffyesterday", b"2026-11-30T08:00:00"], ids=["no time", "without its zone"])
+async def test_a_job_or_watermark_that_nobody_can_read_holds_up_no_job_however_old(
+    calm: RunningApp, broken: bytes
+) -> None:
     watermark = calm.store / "watch" / "watermark"
     watermark.parent.mkdir()
-    watermark.write_bytes(b"\xffyesterday")
+    watermark.write_bytes(broken)
     ended = back_up(calm, "share")
+    for moment in ("startTime", "endTime"):
+        ended["properties"][moment] = iso(calm.clock.time() - 12.9 * 86_400)
     for odd in ("job-1", "gr\u00fcn"):
         calm.world.arm.store({**ended, "id": f"{ended['id'].rpartition('/')[0]}/{odd}", "name": odd})
     await calm.clock.advance(HOUR)

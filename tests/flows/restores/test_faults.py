@@ -16,7 +16,6 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
 from tests.worlds.staging import ACCOUNT as STAGING
@@ -82,7 +81,6 @@ async def stage() -> AsyncIterator[RunningApp]:
         stage.world.roles.grant(stage.caller("verifier").object_id, DATA_ROLES[0], account)
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def verified(stage: RunningApp) -> None:

@@ -17,7 +17,6 @@ from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.times import HOUR
 from tests.worlds.verifications import SOON, announce, restores, runs
@@ -34,7 +33,6 @@ async def stage() -> AsyncIterator[RunningApp]:
         choose(stage, **scenario.SCRATCH)
         await stage.clock.advance(HOUR)  # what is to be backed up is older than the backup
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 def seed(world: World) -> None:

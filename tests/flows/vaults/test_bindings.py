@@ -16,7 +16,6 @@ from local.host.durable import OrchestrationState
 from local.host.management import PREFIX
 from local.stage import RunningApp
 from shared.domain.vaults.binding import ACCOUNT, NAMESPACE, IdentityMapEntry
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.bindings import CLUSTER, DOMAIN, FEDERATIONS, bound, entries, seed
 from tests.worlds.protections import asked, cluster_of, finished, runs
@@ -30,7 +29,6 @@ POLICIES = ("MeshTLSAuthentication", "Server", "AuthorizationPolicy", "EgressNet
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 def cluster(stage: RunningApp) -> SimulatedCluster:

@@ -15,7 +15,6 @@ from local.stage import RunningApp
 from shared.domain.restores.history import History, Trial, empty_history, history_path
 from shared.domain.restores.items import ClusterItem, Item, ShareItem
 from shared.domain.vaults.census import Census, Proof, Standing
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.times import DAY, HOUR, START
 
@@ -39,7 +38,6 @@ def seed(world: World) -> None:
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(start=TEN, seed=seed, settings=NO_WATCH) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def counted(stage: RunningApp) -> Census:

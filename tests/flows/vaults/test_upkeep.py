@@ -11,7 +11,6 @@ from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
 from local.cloud.wire import InjectedFault
 from local.host.process import InvocationFailed
 from local.stage import RunningApp
-from tests.oracle.conformance import conforms
 from tests.worlds.app import NO_WATCH, call, open_app
 from tests.worlds.protections import (
     CLUSTER,
@@ -40,7 +39,6 @@ ROLES = "Microsoft.Authorization/roleAssignments"
 async def stage() -> AsyncIterator[RunningApp]:
     async with open_app(seed=seed, settings=NO_WATCH) as stage:
         yield stage
-        conforms(stage.world.wire.exchanges)
 
 
 async def test_a_protected_cluster_costs_eight_reads_and_no_write(stage: RunningApp) -> None:

@@ -25,11 +25,11 @@ def bundle_pem(phase: Phase, found: str, old: x509.Certificate, new: x509.Certif
 
     Raises PermanentError if the bundle found trusts neither root: it belongs to somebody else's trust domain.
     """
-    ours = {fingerprint(old), fingerprint(new)}
-    if not fingerprints(found) & ours:
+    both = {fingerprint(old), fingerprint(new)}
+    if not fingerprints(found) & both:
         raise PermanentError("ForeignBundle", "the mesh's bundle holds neither the old root nor the new one")
     trusted = [root for slot, root in ((Slot.NEW, new), (Slot.OLD, old)) if slot in STAGES[phase].trusted]
-    others = [c for c in x509.load_pem_x509_certificates(found.encode()) if fingerprint(c) not in ours]
+    others = [c for c in x509.load_pem_x509_certificates(found.encode()) if fingerprint(c) not in both]
     return "".join(dict.fromkeys(pem(c) for c in [*trusted, *others]))
 
 

@@ -8,18 +8,18 @@ import msgspec
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How Linkerd was installed."""
 
-    version: str
+    version: str  # of Linkerd
     external_ca: bool  # whether somebody else than Linkerd's chart writes the bundle
     issuer_scheme: str  # `kubernetes.io/tls` where somebody else writes the issuer
-    trust_domain: str
+    trust_domain: str  # that the proxies' identities are in
     leaf_lifetime: timedelta  # from issue to expiry, with the allowance for clock skew
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """The trust bundle of the mesh."""
 
-    pem: str
-    resource_version: str = ""
+    pem: str  # the roots' certificates
+    resource_version: str = ""  # by which a write notices a change since
     written_at: datetime | None  # when Meshward wrote it last; None: never
     written_sha256: str = ""  # of what Meshward wrote then
     owner: str  # which other tool writes it; empty: none
@@ -30,7 +30,7 @@ class IssuerSecret(msgspec.Struct, frozen=True, kw_only=True):
 
     certificate: str  # PEM
     bundle: str  # PEM
-    resource_version: str
+    resource_version: str  # by which a write notices a change since
     written_at: datetime | None  # when Meshward wrote the issuer last; None: never
     written_sha256: str = ""  # of the certificate that Meshward wrote then
     bundle_sha256: str = ""  # of the bundle that Meshward wrote beside it; empty: none
@@ -40,11 +40,11 @@ class IssuerSecret(msgspec.Struct, frozen=True, kw_only=True):
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """A live proxy."""
 
-    namespace: str
-    pod: str
+    namespace: str  # of the pod
+    pod: str  # its name
     workload: str  # `Kind/namespace/name` of what a restart would replace the pod by; empty: nothing
     controller: str = ""  # the kind of what made the pod; empty: somebody did
-    created_at: datetime
+    created_at: datetime  # UTC: when the pod was
     started_at: datetime | None  # when its container started; None: it hasn't yet
     roots: frozenset[str] | None  # fingerprints in the pod's spec; None: the proxy takes them from the mesh's bundle
 
@@ -56,11 +56,11 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """A Deployment, DaemonSet or StatefulSet."""
 
-    kind: str
-    namespace: str
-    name: str
-    replicas: int
-    resource_version: str
+    kind: str  # one of these three
+    namespace: str  # where it is
+    name: str  # within its namespace
+    replicas: int  # that it should have
+    resource_version: str  # by which a write notices a change since
     rolling: bool  # until every pod is of the newest template and ready
     replaced: bool  # as soon as no pod is of an older template
     stuck: bool  # whether Kubernetes has given the rollout up

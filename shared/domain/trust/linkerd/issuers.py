@@ -3,7 +3,7 @@
 Rules:
 - An issuer is renewed at half of its lifetime, under the root that has signed it. So a renewal never moves a rotation,
   no leaf changes its root, and nothing is restarted.
-- Only a root in force signs. If none of them has signed the issuer, an operator has to look at it.
+- Only a current root signs. If none of them has signed the issuer, an operator has to look at it.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class IssuerRenewal(msgspec.Struct, frozen=True, kw_only=True):
 
     trust_domain: str
     cluster: str
-    roots: list[str]  # names of the certificates of the trust domain's roots in force
+    roots: list[str]  # names of the certificates of the trust domain's current roots
     policy: TrustPolicy
 
 

@@ -2,7 +2,7 @@
 
 Rules:
 - Another tool would undo what Meshward writes, perhaps long after. The error names it and says what to do about it.
-- A change by hand since Meshward wrote is drift. It is never overwritten: whoever made it had a reason. An object
+- A change by hand since Meshward wrote is drift. It is never overwritten: its author had a reason. An object
   without Meshward's annotations counts as never written by Meshward; so taking them off accepts a change.
 - The issuer's Secret records that Meshward wrote the bundle, in case somebody replaces the whole ConfigMap.
 """

@@ -1,4 +1,4 @@
-"""Which workloads to restart, and in which order, so that their proxies start anew.
+"""Which workloads to restart, and in which order, so that their proxies start again.
 
 Rules:
 - A workload is restarted only for pods that lack what they need, never while its old pods are being replaced. It isn't
@@ -31,18 +31,18 @@ def next_restarts(
     *,
     waves: Sequence[str] = WAVES,
 ) -> list[Workload]:
-    """The workloads to restart now so that these proxies start anew; raises NotConverged outside the windows."""
+    """The workloads to restart now so that these proxies start again; raises NotConverged outside the windows."""
     needed = {p.workload for p in stale}
     due = [w for w in workloads if w.id in needed and not w.obstacle]
     wave = next(([w for w in due if w.kind == kind] for kind in waves if any(w.kind == kind for w in due)), [])
     idle = [w for w in wave if not _restarted_recently(w, now) and (w.replaced or not w.rolling)]
-    under_way = sum(w.rolling and (_restarted_recently(w, now) or (w in wave and not w.replaced)) for w in workloads)
+    restarting = sum(w.rolling and (_restarted_recently(w, now) or (w in wave and not w.replaced)) for w in workloads)
     ready = sorted(idle, key=lambda w: (w.namespace, w.replicas, w.name))
     if ready and not is_open(policy.maintenance, now):
         opens = next_opening(policy.maintenance, now)
         message = f"{len(ready)} workloads wait for the maintenance window that opens at {opens:%Y-%m-%d %H:%M} UTC"
         raise NotConverged("WindowClosed", message, (opens - now).total_seconds())
-    return ready[: max(policy.restarts_at_once - under_way, 0)]
+    return ready[: max(policy.restarts_at_once - restarting, 0)]
 
 
 def restartable(workloads: Iterable[Workload], proxies: Iterable[Proxy]) -> list[Proxy]:

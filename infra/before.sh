@@ -1,0 +1,48 @@
+#!/bin/sh
+# Before infra/main.bicep is deployed, by whatever: what it needs is there, and what is there already is told to it.
+# Prints the environment of main.bicepparam as <name>=<value>. Needs what infra/deploy.sh needs; may be repeated.
+set -eu
+cd "$(dirname "$0")/.."
+: "${AZURE_ENV_NAME:?names the installation}" "${AZURE_LOCATION:?is its region}"
+: "${MESHWARD_AUDIENCE:?comes from infra/entra.sh}"
+AZURE_ENV_NAME="$(echo "$AZURE_ENV_NAME" | tr 'A-Z_' 'a-z-')"
+AZURE_LOCATION="$(echo "$AZURE_LOCATION" | tr -d ' ' | tr 'A-Z' 'a-z')" # West Europe is westeurope, also in names
+echo "$AZURE_ENV_NAME" | grep -Eqx '[a-z][a-z0-9]*(-[a-z0-9]+)*' && [ "${#AZURE_ENV_NAME}" -ge 2 ] && [ "${#AZURE_ENV_NAME}" -le 12 ] || {
+  echo "AZURE_ENV_NAME is part of names: 2 to 12 letters, digits and single hyphens between them, a letter first" >&2
+  exit 1
+}
+# Without one, az gets the newest itself.
+version="$(az bicep version 2>/dev/null | sed -n 's/^Bicep CLI version \([0-9.]*\).*/\1/p')"
+[ "$(printf '%s\n' 0.34.1 "${version:-0.34.1}" | sort -V | head -n 1)" = 0.34.1 ] || {
+  echo "Bicep $version is too old, 0.34.1 or later is needed: az bicep upgrade" >&2
+  exit 1
+}
+current="$(az account show --query id --output tsv)"
+AZURE_SUBSCRIPTION_ID="${AZURE_SUBSCRIPTION_ID:-$current}"
+[ "$current" = "$AZURE_SUBSCRIPTION_ID" ] || {
+  echo "az works in $current, and AZURE_SUBSCRIPTION_ID is another: az account set --subscription $AZURE_SUBSCRIPTION_ID" >&2
+  exit 1
+}
+export AZURE_ENV_NAME AZURE_SUBSCRIPTION_ID
+. infra/given.sh
+
+infra/providers.sh
+
+AZURE_RESOURCE_GROUP="$(given "p.get('names', {}).get('resourceGroup', 'rg-$AZURE_ENV_NAME')")"
+export AZURE_RESOURCE_GROUP
+# A locked policy refuses to be deployed once more, whatever its period, so the template is told to leave it alone.
+evidence="$(infra/evidence.sh state)"
+if [ "$evidence" = Locked ] && [ -n "${MESHWARD_EVIDENCE_DAYS:-}" ]; then
+  infra/evidence.sh extend "$MESHWARD_EVIDENCE_DAYS"
+fi
+# A deleted vault keeps its name for 90 days, and the keys of the trust roots in it: it comes back, in its own region.
+deleted="$(az keyvault list-deleted --resource-type vault --output tsv --query "[].[properties.location, properties.vaultId]" |
+  grep -Eic "^$AZURE_LOCATION	.*/resourceGroups/$AZURE_RESOURCE_GROUP/" || true)"
+
+echo "AZURE_ENV_NAME=$AZURE_ENV_NAME"
+echo "AZURE_LOCATION=$AZURE_LOCATION"
+echo "AZURE_SUBSCRIPTION_ID=$AZURE_SUBSCRIPTION_ID"
+echo "MESHWARD_SUBSCRIPTION_IDS=$(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr -d ' ')"
+echo "MESHWARD_SYSTEM_TOPICS=$(infra/topics.sh)"
+echo "MESHWARD_EVIDENCE_STATE=$evidence"
+[ "$deleted" = 0 ] && echo MESHWARD_VAULT_STATE=Kept || echo MESHWARD_VAULT_STATE=Deleted

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Remove an installation: all that infra/made.sh finds of it. Shows it, and removes it with --yes, or once somebody at a
+# terminal has typed the name. May be repeated.
+#   infra/remove.sh [--yes] [--entra]   --entra: the app registration, too, which other installations may share
+# Needs AZURE_ENV_NAME, and MESHWARD_SUBSCRIPTION_IDS if the fleet isn't in the current subscription alone.
+# Exits with 0 if nothing of it is left, or it was only shown; 1 if something is left; 2 if it was called wrongly.
+set -eu
+cd "$(dirname "$0")"
+usage() { sed -n '2,7s/^# //p' remove.sh >&2; exit 2; }
+yes=no entra=no
+for each in "$@"; do
+  case "$each" in --yes) yes=yes ;; --entra) entra=yes ;; *) usage ;; esac
+done
+[ -n "${AZURE_ENV_NAME:-}" ] || usage
+
+tab="$(printf '\t')"
+found() { echo "$made" | sed -n "s|^$1$tab||p"; } # the ids of what is to be removed as <what>
+look() {
+  made="$(./made.sh)"
+  [ "$entra" = yes ] || made="$(echo "$made" | sed "s|^registration$tab\(.*\)|stays${tab}the app registration \1: --entra removes it|")"
+  [ "$(found registration | wc -l)" -le 1 ] || { echo "Several registrations are called ${MESHWARD_APP_NAME:-meshward}: say which by MESHWARD_APP_NAME" >&2; exit 1; }
+  stays="$(found stays)"
+  made="$(echo "$made" | grep -v '^stays' || true)"
+}
+call() { az rest --method "$1" --url "$2?api-version=$3" --output none; }
+remove() { # <what> <id>
+  case "$1" in
+    app) call POST "$2/stop" 2024-11-01 ;; # no flow begins any more; it goes with its group
+    lock) call DELETE "$2" 2020-05-01 ;;
+    subscription) call DELETE "$2" 2025-02-15 ;;
+    alert) call DELETE "$2" 2018-03-01 ;;
+    actions) call DELETE "$2" 2023-01-01 ;;
+    assignment | role) call DELETE "$2" 2022-04-01 ;;
+    group) az group delete --yes --subscription "$(echo "$2" | cut -d / -f 3)" --name "${2##*/}" ;;
+    deployment) call DELETE "$2" 2024-03-01 ;;
+    registration) az ad app delete --id "$2" ;;
+  esac
+}
+tell() {
+  echo "$made" | awk -F "$tab" '{ printf "  %-12s %s\n", $1, $2 }'
+  echo "This stays:"
+  [ -z "$stays" ] || echo "$stays" | sed 's|^|  |'
+  echo "  in clusters: what infra/cluster made, tags, the backup extension; in Backup vaults: all, also what was released"
+}
+
+look
+[ -n "$made" ] || { echo "There is nothing of $AZURE_ENV_NAME."; exit 0; }
+echo "To be removed of $AZURE_ENV_NAME:"
+tell
+if [ "$yes" = no ] && [ -t 0 ]; then
+  printf 'This stops the renewal of its meshes (docs/deploy.md#removal). Type %s to remove it: ' "$AZURE_ENV_NAME"
+  read -r typed
+  [ "$typed" != "$AZURE_ENV_NAME" ] || yes=yes
+fi
+[ "$yes" = yes ] || { echo "Nothing was removed: --yes removes it."; exit 0; }
+
+# What the second look doesn't find is removed, whatever a call has said: a group may be gone with what was in it.
+for what in app lock subscription alert actions assignment role group deployment registration; do
+  found "$what" | while read -r id; do
+    echo "Removing the $what $id"
+    remove "$what" "$id" </dev/null || echo "That was refused." >&2
+  done
+done
+look
+[ -z "$made" ] || { echo "Left of $AZURE_ENV_NAME:" >&2; tell >&2; exit 1; }
+echo "Nothing of $AZURE_ENV_NAME is left."
