@@ -23,6 +23,7 @@ _WHY: dict[str, tuple[str, ...]] = {
         "containerservice/ManagedClusters_Get 200 $.sku.tier=Standard",
     ),
     "what was still being made or changed was never read in the recordings": (
+        "containerservice/ManagedClusters_Get 200 $.properties.provisioningState=Creating",
         "containerservice/TrustedAccessRoleBindings_Get 200 $.properties.provisioningState=Updating",
         "dataprotection/BackupVaults_Get 200 $.properties.provisioningState=Provisioning",
         "dataprotection/BackupVaults_Get 200 $.properties.provisioningState=Updating",
