@@ -16,6 +16,7 @@ from functions.engine.documents import unless_broken
 from functions.engine.logs import log
 from functions.restores.documents import history_of
 from functions.vaults.protection import protection_for
+from functions.vaults.tagged import tagged_vaults
 from shared.domain.cluster import Cluster
 from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
@@ -36,6 +37,7 @@ from shared.domain.vaults.census import (
     with_volumes,
 )
 from shared.domain.vaults.signals import CensusTaken, ClustersUnprotected
+from shared.domain.vaults.tagged import TaggedVault
 from shared.wiring import services
 
 
@@ -45,6 +47,7 @@ async def take(client: Client) -> None:
     if await world.ledger.read(path(now)) is not None:
         return
     clusters, policy = await world.provisioner.clusters.list(), await world.policy()
+    vaults = await tagged_vaults()
     before = await _latest() or Census(taken_at=now, protected=0, coverage_percent=0.0, clusters=())
     instances = by_cluster(await world.verifier.inventory.instances())
     jobs = await world.verifier.inventory.jobs(now - GRAPH_RETENTION)
@@ -55,7 +58,7 @@ async def take(client: Client) -> None:
         if instance and instance.configured:
             standing = protected(cluster, instance, await _proof(before, jobs, instance.id))
         else:
-            standing = await _unprotected(client, cluster, policy, instance)
+            standing = await _unprotected(client, cluster, policy, vaults, instance)
         standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
     taken = census(standings, now)
     await world.ledger.create(path(now), CENSUS.encoded(taken))
@@ -104,9 +107,11 @@ async def _proof(before: Census, jobs: Sequence[WatchedJob], item: str, volume: 
     )
 
 
-async def _unprotected(client: Client, cluster: Cluster, policy: Policy, instance: CensusInstance | None) -> Standing:
+async def _unprotected(
+    client: Client, cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault], instance: CensusInstance | None
+) -> Standing:
     try:
-        protection = protection_for(cluster, policy)
+        protection = protection_for(cluster, policy, vaults)
     except MeshwardError as error:
         return unprotected(cluster, error.reason, error.message)
     if protection is None:

@@ -11,6 +11,7 @@ Every step looks first and acts on a difference, so that a run that is killed, d
 work. What another vault holds, or what is too weak and can't be changed, ends the run with the reason.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import azure.functions as func
@@ -26,6 +27,7 @@ from functions.vaults.building import build_vault
 from functions.vaults.planning import ProtectionRequest, plan_now, plan_protection
 from functions.vaults.sources import protect_sources
 from functions.vaults.steps import POLL_INTERVAL, ExtensionInstallation, Group, app
+from functions.vaults.tagged import recently_tagged_vaults, tagged_vaults
 from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import cluster_written
@@ -42,6 +44,7 @@ from shared.domain.vaults.protection import (
     vault_grants,
 )
 from shared.domain.vaults.signals import ClusterLeftOut, OtherResourceWritten, ProtectionNotAskedFor
+from shared.domain.vaults.tagged import TaggedVault, incarnation_of
 from shared.wiring import services
 
 SCATTER = timedelta(seconds=5)  # over which the plans of runs that start together are spread: Azure limits calls
@@ -81,10 +84,10 @@ async def request_protection(client: Client, resource_id: str, plan: str) -> str
 
 async def sweep(client: Client) -> None:
     """Protect every cluster that asks for it, also where that failed before, and correct what has drifted."""
-    policy = await services().policy()
+    policy, vaults = await services().policy(), await tagged_vaults()
     for cluster in await services().provisioner.clusters.list():
         try:
-            protection = protection_for(cluster, policy)
+            protection = protection_for(cluster, policy, vaults)
         except MeshwardError as error:
             log(ClusterLeftOut(cluster=cluster.id, reason=error.reason, error=error.message))
             continue
@@ -114,13 +117,20 @@ async def _protection(resource_id: str) -> Protection | None:
     cluster = await services().provisioner.clusters.get(resource_id)
     if cluster is None:
         raise InvalidEvent("NoSuchCluster", f"there is no cluster {shown(resource_id)}")
-    return protection_for(cluster, await services().policy())
+    vaults = await recently_tagged_vaults(cluster.subscription_id)
+    return protection_for(cluster, await services().policy(), vaults)
 
 
-def protection_for(cluster: Cluster, policy: Policy) -> Protection | None:
-    """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it."""
+def protection_for(cluster: Cluster, policy: Policy, vaults: Sequence[TaggedVault]) -> Protection | None:
+    """The protection that the cluster is to get, None if it asks for none; raises MeshwardError if it can't get it.
+
+    A cluster that has one of the vaults keeps it.
+    """
     terms = policy.at(cluster.trust_domain, cluster.id).protect
-    return protection_of(cluster, services().settings.backup_resource_group, terms) if is_due(cluster, terms) else None
+    if not is_due(cluster, terms):
+        return None
+    group = services().settings.backup_resource_group
+    return protection_of(cluster, group, terms, incarnation_of(cluster, vaults))
 
 
 @orchestrator(app)

@@ -9,7 +9,7 @@ by hand ───── by the plan's hash ─┴─▶ release_cluster ──�
                                                           write down what was released
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import azure.durable_functions as df
 import msgspec
@@ -21,20 +21,24 @@ from functions.engine.logs import log
 from functions.vaults.bindings import close_binding
 from functions.vaults.parts import ACCESS, parts_now
 from functions.vaults.steps import POLL_INTERVAL
-from shared.domain.cluster import cluster_id
+from functions.vaults.tagged import tagged_vaults
+from shared.domain.cluster import Cluster, cluster_id
 from shared.domain.errors import Conflict, MeshwardError, NotConverged, NotFound, shown
-from shared.domain.resource_id import same
+from shared.domain.resource_id import folded, same
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.protection import Protection, require_in_fleet
 from shared.domain.vaults.release import (
-    GONE_AT,
+    ABSENCE,
     RELEASED,
+    Absence,
     Release,
     Released,
     Remains,
     is_gone,
-    orphans,
+    protections,
     release_of,
+    require_absent,
+    require_confirmed,
     require_deleted,
     require_empty,
 )
@@ -52,6 +56,7 @@ class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     protection: Protection
     plan: str  # hash of the plan that was agreed on
+    by_hand: bool = False  # whether somebody has agreed on it, not the sweep
 
 
 class PartRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,22 +68,38 @@ class PartRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 async def sweep(client: Client) -> None:
     """Release every vault whose cluster has been gone for long enough; one that can't be read holds up no other."""
-    for protection in await _orphans():
+    found, clusters = await _protections(), await services().provisioner.clusters.list()
+    listed = {folded(cluster.id): cluster for cluster in clusters}
+    for protection in found:
         try:
-            release = await _planned(protection)
+            await _release_if_due(client, protection, listed.get(folded(protection.cluster_id)))
         except MeshwardError as error:
             log(VaultLeftOut(vault=protection.backup_vault_id, reason=error.reason, error=error.message))
-            continue
-        if release.steps and services().now() >= release.kept_until:
-            await _start(client, release)
-        else:
-            log(VaultKept(vault=protection.backup_vault_id, until=release.kept_until.isoformat()))
+
+
+async def _release_if_due(client: Client, protection: Protection, listed: Cluster | None) -> None:
+    """A list shows what its reader may see: that a cluster isn't there, only a look at itself can tell."""
+    cluster = listed or await services().provisioner.clusters.get(protection.cluster_id)
+    since = (await _absence(protection, cluster)).since
+    if since is None:
+        return
+    require_absent(protection, cluster)
+    release = release_of(protection, await _remains(protection), since)
+    if release.steps and services().now() >= release.kept_until:
+        await _start(client, release)
+    else:
+        log(VaultKept(vault=protection.backup_vault_id, until=release.kept_until.isoformat()))
 
 
 async def request_plans(resource_id: str) -> list[Release]:
     """The plans of release for all incarnations of the cluster that are gone."""
     require_in_fleet(cluster_id(resource_id), services().settings.subscriptions)
-    return [await _planned(protection) for protection in await _orphans() if same(protection.cluster_id, resource_id)]
+    cluster = await services().provisioner.clusters.get(resource_id)
+    plans = []
+    for protection in await _protections():
+        if same(protection.cluster_id, resource_id) and (since := (await _absence(protection, cluster)).since):
+            plans.append(release_of(protection, await _remains(protection), since))
+    return plans
 
 
 async def request_release(client: Client, resource_id: str, plan: str) -> str:
@@ -92,31 +113,30 @@ async def request_release(client: Client, resource_id: str, plan: str) -> str:
             "PlanChanged",
             f"no plan to release {shown(resource_id)} has the hash {shown(plan)}; get the plans and call again",
         )
-    return await _start(client, chosen)
+    cluster = await services().provisioner.clusters.get(resource_id)
+    require_confirmed(chosen.protection, await _absence(chosen.protection, cluster), services().now())
+    return await _start(client, chosen, by_hand=True)
 
 
-async def _start(client: Client, release: Release) -> str:
-    request = ReleaseRequest(protection=release.protection, plan=release.hash)
+async def _start(client: Client, release: Release, *, by_hand: bool = False) -> str:
+    request = ReleaseRequest(protection=release.protection, plan=release.hash, by_hand=by_hand)
     return await client.start_again("release_cluster", f"release-{release.protection.backup_vault}", request)
 
 
-async def _orphans() -> list[Protection]:
-    settings, policy = services().settings, await services().policy()
-    vaults = services().provisioner.backup_vaults
-    found = [v for s in settings.subscriptions for v in await vaults.tagged(s, settings.backup_resource_group)]
-    clusters = await services().provisioner.clusters.list()
-    return orphans(found, clusters, lambda cluster: policy.at(cluster=cluster).protect)
+async def _protections() -> list[Protection]:
+    policy = await services().policy()
+    return protections(await tagged_vaults(), lambda cluster: policy.at(cluster=cluster).protect)
 
 
-async def _planned(protection: Protection) -> Release:
-    return release_of(protection, await _remains(protection), await _gone_at(protection))
-
-
-async def _gone_at(protection: Protection) -> datetime:
-    """When the vault was first seen without its cluster."""
-    path, ledger = GONE_AT.path(vault=protection.backup_vault), services().ledger
-    await ledger.create(path, GONE_AT.encoded(services().now()))
-    return await ledger.get(GONE_AT, path)
+async def _absence(protection: Protection, cluster: Cluster | None) -> Absence:
+    """Since when the cluster is gone, with what this look has found (None: nothing has its id)."""
+    path, ledger = ABSENCE.path(vault=protection.backup_vault), services().ledger
+    found = await ledger.read(path)
+    before = ABSENCE.decoded(path, found) if found is not None else Absence()
+    now = before.after(services().now(), gone=is_gone(protection, cluster))
+    if now != before:
+        await ledger.update(path, ABSENCE.encoded(now), seen=found)
+    return now
 
 
 async def _remains(protection: Protection) -> Remains:
@@ -158,11 +178,13 @@ def delete_parts(run: Runbook, protection: Protection, *when: WhenReleased) -> S
 
 @activity(app)
 async def plan_release(request: ReleaseRequest) -> Release:
-    """The plan, refused if the cluster is there after all or another plan was agreed on."""
+    """The plan, refused unless the cluster has been gone for a day and this very plan was agreed on."""
     protection = request.protection
-    if not is_gone(protection, await services().provisioner.clusters.get(protection.cluster_id)):
-        raise Conflict("ClusterIsThere", f"cluster {protection.cluster} still exists, so its vault isn't released")
-    release = await _planned(protection)
+    cluster = await services().provisioner.clusters.get(protection.cluster_id)
+    since = require_confirmed(protection, await _absence(protection, cluster), services().now())
+    if not request.by_hand:
+        require_absent(protection, cluster)
+    release = release_of(protection, await _remains(protection), since)
     if release.hash != request.plan:
         raise Conflict(
             "PlanChanged", f"the plan to release {protection.backup_vault} has changed; its hash is now {release.hash}"

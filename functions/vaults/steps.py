@@ -12,14 +12,16 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.errors import NotConverged, PermanentError, service_code
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import (
+    REQUESTED,
     Found,
     FoundAccount,
     FoundExtension,
     FoundInstance,
     FoundVault,
+    InstanceRequest,
     OperationResult,
     Validation,
     at_least,
@@ -186,7 +188,23 @@ async def ensure_instance(protection: Protection) -> FoundInstance:
     """The backup instance, going by the policy of the protection, with its protection configured."""
     backups = services().provisioner.cluster_backups
     found = await backups.instance(protection)
-    if found is None or not same(found.policy, protection.policy_id):
-        await backups.put_instance(protection)
+    if found is None or not (found.changing or same(found.policy, protection.policy_id)):
+        await request_instance(protection)
         found = None
     return require_protected(protection, found)
+
+
+async def request_instance(protection: Protection) -> None:
+    """Ask for the backup instance, unless what was asked is under way; raises PermanentError once that has failed."""
+    path, world = REQUESTED.path(instance=protection.instance), services()
+    backups, seen = world.provisioner.cluster_backups, await world.ledger.read(path)
+    last = REQUESTED.decoded(path, seen) if seen is not None else InstanceRequest()
+    if not (last.operation and same(last.policy, protection.policy_id)):
+        asked = InstanceRequest(policy=protection.policy_id, operation=await backups.put_instance(protection))
+        await world.ledger.update(path, REQUESTED.encoded(asked), seen=seen)
+        return
+    found = await backups.instance_operation(protection, last.operation)
+    result = concluded(f"the request for the backup of cluster {protection.cluster}", found) if found else None
+    await world.ledger.update(path, REQUESTED.encoded(InstanceRequest()), seen=seen)
+    if result and result.code:
+        raise PermanentError(service_code(result.code), f"cluster {protection.cluster}: {result.message}")

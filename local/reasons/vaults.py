@@ -102,6 +102,14 @@ RELEASES: Texts = {
         "No deleted cluster with this resource id has left a vault.", "Correct the resource id."
     ),
     "ClusterIsThere": ReasonText("The cluster still exists, so its vault isn't released.", "Delete the cluster first."),
+    "CreatedAgain": ReasonText(
+        "The cluster was created again under its old name, so the sweep doesn't release the earlier vault.",
+        "Look at the plan of its release, and release it by hand if nobody needs its backups.",
+    ),
+    "NotConfirmed": ReasonText(
+        "The cluster was first seen to be gone less than a day ago. Azure has to say so twice, a day apart.",
+        "Call again after the time in the message.",
+    ),
     "Deleting": ReasonText("Resources of the vault are being deleted.", NOTHING),
     "SoftDeleted": ReasonText(
         "The vault keeps its deleted backups until the day in the message.", "Wait for that day."

@@ -1,14 +1,13 @@
 """A managed Kubernetes cluster, as the resource manager knows it.
 
-Resource ids are compared without case. A cluster that was deleted and created again keeps its id and gets another
-`created_at`: only both together name one incarnation of a cluster.
+Resource ids are compared without case. A cluster that was deleted and created again keeps its id: only id and
+incarnation together name one.
 """
-
-from datetime import datetime
 
 import msgspec
 
 from shared.domain.errors import PermanentError, shown
+from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 
 MESH_TAG = "meshward:mesh"
@@ -26,17 +25,12 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     subscription_id: str  # GUID
     location: str  # Azure region
     tags: dict[str, str]  # as Azure spells them
-    created_at: datetime | None  # UTC
     provisioning_state: str = ""  # Azure's word, such as Succeeded
     power_state: str = ""  # Running or Stopped
     principal_id: str | None = None  # object id of the control plane's identity; the first one, if user-assigned
     oidc_issuer: str | None = None  # URL that issues its service account tokens
     node_resource_group: str | None = None  # name of the group that AKS made for its nodes
-
-    @property
-    def incarnation(self) -> str:
-        """What tells this cluster from others of the same id: when it was created; empty if nobody says."""
-        return self.created_at.isoformat() if self.created_at else ""
+    incarnation: Incarnation = Incarnation()  # what tells it from others of the same id
 
     @property
     def mesh(self) -> str:

@@ -112,7 +112,9 @@ type NotFoundReason = Literal[
 # A call is answered with 409.
 type ConflictReason = Literal[
     "ClusterIsThere",
+    "CreatedAgain",
     "NotAbortable",
+    "NotConfirmed",
     "NothingToHurry",
     "NothingToReplace",
     "PlanChanged",

@@ -39,8 +39,8 @@ async def test_a_cluster_has_the_fields_that_readers_use(world: World) -> None:
     assert cluster.aad_profile.enable_azure_rbac
     assert cluster.oidc_issuer_profile
     assert str(cluster.oidc_issuer_profile.issuer_url).startswith("https://westeurope.oic.prod-aks.azure.com/")
-    assert cluster.system_data
-    assert cluster.system_data.created_at == world.clock.now()
+    assert cluster.system_data is None
+    assert cluster.resource_uid == made["properties"]["resourceUID"]
 
 
 async def test_clusters_are_listed_by_subscription_and_by_group(world: World) -> None:
@@ -52,14 +52,14 @@ async def test_clusters_are_listed_by_subscription_and_by_group(world: World) ->
     assert (every, one_group) == (["alpha", "beta"], ["alpha"])
 
 
-async def test_a_cluster_made_again_has_the_same_id_but_another_identity_and_creation_time(world: World) -> None:
+async def test_a_cluster_made_again_has_the_same_id_but_another_identity_and_uid(world: World) -> None:
     first = world.aks.add("alpha")
     world.aks.remove("alpha")
     await world.clock.advance(timedelta(hours=1))
     second = world.aks.add("alpha")
     assert second["id"] == first["id"]
     assert second["identity"]["principalId"] != first["identity"]["principalId"]
-    assert second["systemData"]["createdAt"] != first["systemData"]["createdAt"]
+    assert second["properties"]["resourceUID"] != first["properties"]["resourceUID"]
 
 
 async def test_the_kubeconfig_leads_to_the_simulated_api_without_a_credential(world: World) -> None:

@@ -12,12 +12,6 @@ _REDUNDANCY = "$.properties.redundancySettings.standardTierStorageRedundancy"
 _SHARE = "protectedItemType=AzureFileShareProtectedItem;backupManagementType=AzureStorage"
 _SHARE_POINT = "objectType=AzureFileShareRecoveryPoint"
 _WHY: dict[str, tuple[str, ...]] = {
-    "to be fixed: AKS doesn't tell when a cluster was made; Meshward still tells lives apart by it": (
-        "containerservice/ManagedClusters_Get 200 $.systemData",
-    ),
-    "to be fixed: a new instance isn't to be seen before its operation has ended": (
-        "dataprotection/BackupInstances_Get 200 $.properties.provisioningState=Provisioning",
-    ),
     "to be fixed: threats are told of machines' points alone": (
         f"recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatStatus of {_SHARE_POINT}",
         "recoveryservices/RecoveryPoints_List 200 $.value[].properties.threatInfo",

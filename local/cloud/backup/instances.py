@@ -2,7 +2,9 @@
 
 Rules (seen in recorded traffic, unless said otherwise):
 - Validation fails until extension, trusted access and every role are there and effective.
-- After its PUT has succeeded an instance is ConfiguringProtection for a while; backup and delete are refused meanwhile.
+- A PUT is 202 without a body. Until its operation ends a new instance can't be read; then it is ConfiguringProtection
+  for a while, and backup and delete are refused. One that is there is UpdatingProtection meanwhile and shows its former
+  policy. A PUT that changes no policy is 200.
 - An instance that could not be validated ends up as ProtectionError.
 - A read may go backward: `backward_reads` orders how many.
 - The DELETE of an absent instance is 204. A cluster belongs to one instance of one vault only.
@@ -17,9 +19,9 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
-from local.cloud.arm import Arm, OperationFailed, Resource, iso, not_found
+from local.cloud.arm import Arm, Operation, OperationFailed, Resource, iso, not_found
 from local.cloud.backup.jobs import BackupJobs
-from local.cloud.backup.protocol import PROVIDER, VAULT, BackupOperations, error_info, refusal
+from local.cloud.backup.protocol import API, PROVIDER, VAULT, BackupOperations, error_info, refusal
 from local.cloud.backup.readiness import Readiness, cluster_id
 from local.cloud.backup.rows import POINTS, retention_seconds
 from local.cloud.vaults import CriticalCheck, vault_of
@@ -27,6 +29,7 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 VALIDATE_SECONDS = 45.0
 CREATE_SECONDS = 10.0
+UPDATE_SECONDS = 60.0
 CONFIGURE_SECONDS = 60.0
 DELETE_SECONDS = 60.0
 INSTANCES = f"{PROVIDER}/backupVaults/backupInstances"
@@ -57,11 +60,15 @@ class BackupInstances:
         self.soft_deleted: dict[str, Resource] = {}
         self.jobs = jobs
         self._operations = operations
+        self.create_seconds, self.update_seconds = CREATE_SECONDS, UPDATE_SECONDS
+        self.failing: OperationFailed | None = None  # how the next PUT ends, once
+        self._requested: dict[str, Operation] = {}  # what a PUT has begun, by instance
         arm.wire.mount(
             [
                 Route("POST", f"{VAULT}/validateForBackup", self._validate),
                 Route("PUT", _ONE, self._put),
                 Route("GET", _ONE, self._get),
+                Route("GET", f"{_ONE}/operationResults/{{operation}}", self._result),
                 Route("DELETE", _ONE, self._delete),
                 Route("GET", f"{VAULT}/backupInstances", arm.list_of(INSTANCES)),
                 Route("GET", f"{VAULT}/deletedBackupInstances", self._list_deleted),
@@ -108,26 +115,56 @@ class BackupInstances:
         return None
 
     def _put(self, call: CloudRequest) -> Reply:
-        vault = self._arm.find(vault_of(call.path))
-        if vault is None:
+        if (vault := self._arm.find(vault_of(call.path))) is None:
             return not_found(call)
         if refused := self._refuse_second_instance(cluster_id(call.body["properties"]), call.path):
             return refused
         if call.path.lower() in self.soft_deleted:
             return refusal("UserErrorSoftDeletedInstanceExists", "A soft-deleted backup instance has this name.")
+        if call.path.lower() in self._requested:
+            return self._requested_reply(vault, call.path)
         old = self._arm.find(call.path)
-        state = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
-        instance = _instance(old["id"] if old else call.path, call.body["properties"], state)
-        instance["properties"]["provisioningState"] = "Succeeded" if old else "Provisioning"
-        if old:
+        before = old["properties"]["currentProtectionState"] if old else "ConfiguringProtection"
+        instance = _instance(old["id"] if old else call.path, call.body["properties"], before)
+        instance["properties"]["provisioningState"] = "Succeeded"
+        if old and _policy(old).lower() == _policy(instance).lower():
             old.update(instance)  # in place: an operation under way goes on with it
             return Reply(body=old)
-        self._arm.store(instance)
-        operation = self._operations.begin(CREATE_SECONDS, lambda _: self._finish_creating(vault, instance))
-        return Reply(status=201, body=deepcopy(instance), headers=self._operations.status_header(vault, operation))
+        self._requested[call.path.lower()] = self._begin(vault, instance, old, before)
+        return self._requested_reply(vault, call.path)
+
+    def _begin(self, vault: Resource, instance: Resource, old: Resource | None, before: str) -> Operation:
+        if old is None:
+            return self._operations.begin(self.create_seconds, lambda _: self._finish_creating(vault, instance))
+        _set_state(old, "UpdatingProtection")
+        return self._operations.begin(self.update_seconds, lambda _: self._finish_updating(old, instance, before))
+
+    def _requested_reply(self, vault: Resource, path: str) -> Reply:
+        operation = self._requested[path.lower()]
+        result = self._arm.link(f"{path}/operationResults/{operation.id}", API)
+        headers = {**self._operations.status_header(vault, operation), "Location": result, "Retry-After": "30"}
+        return Reply(status=202, headers=headers)
+
+    def _result(self, call: CloudRequest) -> Reply:
+        path = call.path.rpartition("/operationResults/")[0]
+        operation, instance = self._arm.operations.get(call.params["operation"]), self._arm.find(path)
+        if operation and operation.open:
+            return Reply(status=202, headers={"Location": call.url, "Retry-After": "30"})
+        return Reply(body=self._shown(instance)) if operation and instance else not_found(call)
+
+    def _end_request(self, instance: Resource) -> None:
+        del self._requested[instance["id"].lower()]
+        if failure := self.failing:
+            self.failing = None
+            raise failure
+
+    def _finish_updating(self, old: Resource, new: Resource, before: str) -> None:
+        _set_state(old, before)
+        self._end_request(old)
+        old.update(new)
 
     def _finish_creating(self, vault: Resource, instance: Resource) -> None:
-        instance["properties"]["provisioningState"] = "Succeeded"
+        self._end_request(instance)
         self._arm.store(instance)
         self._arm.clock.after(CONFIGURE_SECONDS, lambda: self._finish_configuring(vault, instance))
 
@@ -146,9 +183,7 @@ class BackupInstances:
 
     def _get(self, call: CloudRequest) -> Reply:
         instance = self._arm.find(call.path)
-        if instance is None:
-            return not_found(call)
-        return Reply(body=self._shown(instance))
+        return Reply(body=self._shown(instance)) if instance else not_found(call)
 
     def _shown(self, instance: Resource) -> Resource:
         shown = deepcopy(instance)
@@ -252,6 +287,10 @@ def _instance(id: str, sent: dict[str, Any], state: str) -> Resource:
     properties["protectionStatus"] = {"status": state}
     properties["currentProtectionState"] = state
     return {"properties": properties, "id": id, "name": id.rpartition("/")[2], "type": INSTANCES}
+
+
+def _policy(instance: Resource) -> str:
+    return str(instance["properties"]["policyInfo"]["policyId"])
 
 
 def _set_state(instance: Resource, state: str) -> None:

@@ -15,7 +15,7 @@ from local.cloud.wire import CloudRequest, Reply, Route
 
 PROVIDER = "Microsoft.DataProtection"
 VAULT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/backupVaults/{{vault}}"
-_API = "2026-06-01"
+API = "2026-06-01"
 _REGION = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{region}}"
 _GROUP_REGION = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/locations/{{region}}"
 _YEAR_ONE = "0001-01-01T00:00:00Z"
@@ -76,7 +76,7 @@ class BackupOperations:
         region = f"/subscriptions/{vault['id'].split('/')[2]}/providers/{PROVIDER}/locations/{vault['location']}"
         headers = {
             **self.status_header(vault, operation, at=at),
-            "Location": self._arm.link(f"{region}/operationResults/{operation.id}", _API),
+            "Location": self._arm.link(f"{region}/operationResults/{operation.id}", API),
             "Retry-After": "30",
         }
         return Reply(status=202, headers=headers)
@@ -84,7 +84,7 @@ class BackupOperations:
     def status_header(self, vault: Resource, operation: Operation, *, at: str | None = None) -> dict[str, str]:
         """The header that points to an operation's status."""
         path = f"{at or vault['id']}/operationStatus/{operation.id}"
-        return {"Azure-AsyncOperation": self._arm.link(path, _API)}
+        return {"Azure-AsyncOperation": self._arm.link(path, API)}
 
     def _status(self, call: CloudRequest) -> Reply:
         operation = self._arm.operations.get(call.params["operation"])
@@ -110,5 +110,5 @@ class BackupOperations:
         if operation.open:
             return Reply(status=202, headers={"Location": call.url, "Retry-After": "30"})
         at = call.path.replace("/operationResults/", "/operationStatus/")
-        headers = {"Azure-AsyncOperation": self._arm.link(at, _API)}
+        headers = {"Azure-AsyncOperation": self._arm.link(at, API)}
         return Reply(body={**operation.properties, "objectType": "OperationJobExtendedInfo"}, headers=headers)

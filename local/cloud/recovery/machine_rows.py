@@ -195,6 +195,7 @@ def point_row(item: Resource, size: str, taken: float) -> Resource:
             "sourceVMStorageType": "PremiumVMOnPartialPremiumStorage",
             "isSourceVMEncrypted": False,
             "isInstantIlrSessionActive": False,
+            "threatStatus": 0,  # a number in recorded traffic, against the specification
             "recoveryPointTierDetails": [
                 {"type": "InstantRP", "status": "Valid"},
                 {"type": "HardenedRP", "status": "Valid"},

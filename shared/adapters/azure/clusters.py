@@ -5,7 +5,6 @@ milliseconds: for a fleet of a thousand, seconds of every look at who takes part
 """
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from azure.core.rest import HttpRequest
@@ -14,6 +13,7 @@ from azure.mgmt.containerservice.aio import ContainerServiceClient
 from shared.adapters.azure.common import Management, read, translated
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
+from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, subscription_scope
 
 _API = "2026-08-01"
@@ -67,7 +67,7 @@ class Clusters(Management):
 def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:
     """A cluster whose id isn't of Meshward's grammar is in no group: it is listed, and every flow refuses it."""
     id, properties = parsed(found["id"]), found.get("properties") or {}
-    created = (found.get("systemData") or {}).get("createdAt")
+    identity = found.get("identity") or {}
     return Cluster(
         id=found["id"],
         name=found["name"],
@@ -75,12 +75,12 @@ def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:
         subscription_id=subscription,
         location=found["location"],
         tags=dict(found.get("tags") or {}),
-        created_at=datetime.fromisoformat(created) if created else None,
         provisioning_state=properties.get("provisioningState") or "",
         power_state=(properties.get("powerState") or {}).get("code") or "",
-        principal_id=_principal_id(found.get("identity") or {}),
+        principal_id=_principal_id(identity),
         oidc_issuer=(properties.get("oidcIssuerProfile") or {}).get("issuerURL"),
         node_resource_group=properties.get("nodeResourceGroup"),
+        incarnation=Incarnation(principal=identity.get("principalId") or "", uid=properties.get("resourceUID") or ""),
     )
 
 

@@ -8,12 +8,12 @@ from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
 from shared.adapters.azure.common import plain, read, translated
-from shared.adapters.backup.vaults import Vaults
+from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.cluster import CLUSTERS
-from shared.domain.vaults.findings import Found, FoundVault
+from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
-from shared.domain.vaults.release import TaggedVault
+from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
 _START = "2024-01-01T02:00:00+00:00"
@@ -90,10 +90,10 @@ class BackupVaults(Vaults):
         return FoundVault(
             state=plain(properties.provisioning_state),
             principal=(found.identity and found.identity.principal_id) or "",
-            soft_delete=plain(soft_delete and soft_delete.state),
+            soft_delete=word(SOFT_DELETE, plain(soft_delete and soft_delete.state)),
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
-            immutability=plain(immutability and immutability.state),
-            redundancy=plain(stores[0].type if stores else None),
+            immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
+            redundancy=word(REDUNDANCY, plain(stores[0].type if stores else None)),
             guard=guard,
         )
 

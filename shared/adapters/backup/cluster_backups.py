@@ -1,7 +1,6 @@
 """Clusters in Backup vaults (Azure Data Protection): validations and the backup instance.
 
-A PUT is sent once and not followed: its outcome is what a later GET shows. A validation has nothing but its operation,
-of which only the id is kept; the signed address that the service gives isn't.
+Of an operation only the id is kept; the signed address that the service gives isn't.
 """
 
 from datetime import datetime
@@ -57,15 +56,29 @@ class ClusterBackups(Management):
         )
         return _found(found) if found else None
 
-    async def put_instance(self, protection: Protection) -> None:
-        """Ask for the backup instance, or for the policy that it should go by."""
+    async def put_instance(self, protection: Protection) -> str:
+        """Ask for the backup instance, or for the policy that it should go by; the operation, empty if there is none.
+
+        Until it has ended, a new instance can't be read, and one that is there shows its former policy.
+        """
+        accepted = AnswerSeen()
         with translated(f"protecting cluster {protection.cluster}"):
             await self._instances(protection).begin_create_or_update(
                 *_at(protection),
                 protection.instance,
                 models.BackupInstanceResource(properties=_instance(protection)),
                 polling=False,
+                raw_response_hook=accepted,
             )
+        return accepted.operation
+
+    async def instance_operation(self, protection: Protection, operation: str) -> FoundOperation | None:
+        """The operation of such a request; None if the vault doesn't know it any more."""
+        found = await read(
+            f"what was asked for the backup instance of cluster {protection.cluster}",
+            self._client(protection).operation_status_backup_vault_context.get(*_at(protection), operation),
+        )
+        return operation_found(found.status, found.error) if found else None
 
     async def instances(self, protection: Protection) -> list[str]:
         """The names of all backup instances in the cluster's vault."""

@@ -20,6 +20,10 @@ from shared.domain.resource_id import ResourceId, same
 from shared.domain.restores.items import ProtectedItem, RecoveryPoint, kind_managed_as
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
+# What `threatStatus` is where nothing was found: 0 is recorded of points of machines, the words are the SDK's. Whatever
+# else it says may be a threat.
+_NO_THREAT = ("", "0", "healthy", "unknown", "notavailable")
+
 
 class _Tier(msgspec.Struct, frozen=True):
     """Where a recovery point is, and how."""
@@ -33,7 +37,7 @@ class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     recovery_point_time: datetime
     recovery_point_tier_details: list[_Tier] | None = None
-    threat_status: str | None = None
+    threat_status: str | int | None = None
 
 
 class RecoveryServicesRestores[I: ProtectedItem](Management, ABC):
@@ -146,7 +150,7 @@ def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
         id=found.name or "",
         time=point.recovery_point_time,
         complete=not tiers or any(_at_hand(tier) for tier in tiers),
-        threat=(point.threat_status or "").lower() in ("unhealthy", "warning"),
+        threat=plain(point.threat_status).lower() not in _NO_THREAT,
     )
 
 

@@ -10,8 +10,9 @@ from azure.mgmt.recoveryservicesbackup.aio import RecoveryServicesBackupClient
 
 from shared.adapters.azure.common import plain, properties_of, read, translated
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
-from shared.adapters.backup.vaults import Vaults, operation_found
-from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
+from shared.adapters.backup.vaults import Vaults, operation_found, word
+from shared.domain.resource_id import same
+from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
 from shared.domain.vaults.source import FoundItem
@@ -117,11 +118,11 @@ class RecoveryServicesVaults(Vaults):
         return FoundVault(
             state=plain(properties.provisioning_state),
             principal=(found.identity and found.identity.principal_id) or "",
-            soft_delete=_SOFT_DELETE.get(plain(soft_delete and soft_delete.soft_delete_state), ""),
+            soft_delete=_SOFT_DELETE.get(word(_SOFT_DELETE, plain(soft_delete and soft_delete.soft_delete_state)), ""),
             soft_delete_days=(soft_delete and soft_delete.soft_delete_retention_period_in_days) or 0,
-            immutability=plain(immutability and immutability.state),
-            redundancy=plain(redundancy and redundancy.standard_tier_storage_redundancy),
-            public=plain(properties.public_network_access) != "Disabled",
+            immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
+            redundancy=word(REDUNDANCY, plain(redundancy and redundancy.standard_tier_storage_redundancy)),
+            public=not same(plain(properties.public_network_access), "Disabled"),
             guard=guard,
         )
 

@@ -6,10 +6,15 @@ Meshward only attaches it to vaults; what it guards then takes the consent of it
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, ClassVar
+
+from azure.core.exceptions import HttpResponseError
 
 from shared.adapters.azure.common import Management, read, translated
 from shared.adapters.backup.restores import BackupFault
+from shared.domain.resource_id import same
 from shared.domain.vaults.findings import FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
@@ -47,7 +52,11 @@ class Vaults(Management, ABC):
         """Ask for the vault's deletion, which Azure refuses while something is in it."""
         vault = self._requirements(protection)
         with translated(f"deleting {vault.label}"):
-            await self._vaults(protection).begin_delete(protection.group, vault.name, polling=False)
+            try:
+                await self._vaults(protection).begin_delete(protection.group, vault.name, polling=False)
+            except HttpResponseError as error:
+                if error.status_code != HTTPStatus.OK:  # which the SDK takes of Backup vaults alone
+                    raise
 
     async def attach_guard(self, protection: Protection) -> None:
         """Let the Resource Guard of the policy document watch over the vault."""
@@ -84,6 +93,11 @@ class Vaults(Management, ABC):
 
     @abstractmethod
     async def _write_guard(self, protection: Protection) -> None: ...
+
+
+def word(known: Iterable[str], reported: str) -> str:
+    """The one of the known words that is reported in whatever case; what isn't known stays as it is."""
+    return next((one for one in known if same(one, reported)), reported)
 
 
 def operation_found(state: str | None, error: BackupFault | None) -> FoundOperation:

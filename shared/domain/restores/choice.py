@@ -25,10 +25,13 @@ from shared.domain.resource_id import same
 from shared.domain.restores.history import History, waiting_longest
 from shared.domain.restores.items import RecoveryPoint
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.verification import RestorePlan, RestoreSource, isolated_names
+from shared.domain.restores.verification import BackupJob, RestorePlan, RestoreSource, isolated_names
 
 # Changes of an older point's last hour may or may not be in it: its backup began some time before.
 _BACKUP_TOOK = timedelta(hours=1)
+# Points of shares are told in whole seconds, the starts of jobs in parts of them, so a point may lie up to a second
+# before its job's start (two of five recorded starts leave less than a second). Another one is for the clocks.
+_ROUNDING = timedelta(seconds=2)
 _SKEW, _MANIFEST_WITHIN = timedelta(minutes=10), timedelta(hours=3)
 
 
@@ -101,7 +104,7 @@ def choose_point(points: Iterable[RecoveryPoint], source: RestoreSource) -> Chos
     the backup, raises NotConverged. If none may be restored, raises PermanentError.
     """
     listed = sorted(points, key=lambda point: point.time)
-    if source.job and (not listed or listed[-1].time < source.job.started):
+    if source.job and (not listed or not _since(listed[-1], source.job)):
         raise NotConverged(
             "PointNotListed", f"no recovery point since {source.job.started:%Y-%m-%d %H:%M} UTC is listed yet"
         )
@@ -132,7 +135,7 @@ def plan_of(
 ) -> RestorePlan:
     """The plan for the namespaces that have waited longest, or for the share."""
     job, verification = source.job, source.verification
-    own = job is not None and point.point.time >= job.started
+    own = job is not None and _since(point.point, job)
     return RestorePlan(
         name=verification.name,
         job_id=verification.job_id,
@@ -163,6 +166,11 @@ def _has_manifest(point: RecoveryPoint, manifests: Sequence[datetime]) -> bool:
     return any(point.time - _SKEW <= at <= point.time + _MANIFEST_WITHIN for at in manifests)
 
 
+def _since(point: RecoveryPoint, job: BackupJob) -> bool:
+    """Whether the point isn't older than the backup job."""
+    return point.time >= job.started - _ROUNDING
+
+
 def _usable(point: RecoveryPoint, source: RestoreSource) -> bool:
     return point.complete and not point.threat and (not point.vaulted or bool(source.staging_group))
 
@@ -182,5 +190,5 @@ def _chosen(usable: list[RecoveryPoint], listed: Iterable[RecoveryPoint], source
             message = f"{shown(source.verification.point_id)} isn't a recovery point that can be restored"
             raise PermanentError("NoSuchPoint", message + _unstaged(listed, source))
         return found
-    since = [point for point in usable if source.job and point.time >= source.job.started]
+    since = [point for point in usable if source.job and _since(point, source.job)]
     return since[0] if since else usable[-1]

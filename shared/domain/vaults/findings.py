@@ -13,15 +13,16 @@ from functools import partial
 
 import msgspec
 
+from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 
 CONFIGURED = "ProtectionConfigured"
-_SOFT_DELETE = ("Off", "On", "AlwaysOn")
-_IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
-_REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
+SOFT_DELETE = ("Off", "On", "AlwaysOn")
+IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
+REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
 _ENDED = {"failed", "canceled", "deleting", "deleted"}
 
 
@@ -72,7 +73,25 @@ class FoundInstance(Found, frozen=True, kw_only=True):
 
     @property
     def configured(self) -> bool:
-        return self.protection == CONFIGURED
+        return same(self.protection, CONFIGURED)
+
+    @property
+    def changing(self) -> bool:
+        """Whether Azure is at work on it: until it is done, it may show the policy that it went by before."""
+        return self.protection.lower() in ("configuringprotection", "updatingprotection") or self.state.lower() in (
+            "provisioning",
+            "updating",
+        )
+
+
+class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was last asked for a backup instance; without an operation it is done, or was never begun."""
+
+    policy: str = ""  # resource id
+    operation: str = ""
+
+
+REQUESTED = Document("instances/{instance}.json", "What was last asked for a backup instance.", InstanceRequest)
 
 
 class FoundIdentity(Found, frozen=True, kw_only=True):
@@ -170,10 +189,10 @@ def names_redundancy(reason: str) -> bool:
 def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
     """What is weaker than required and can't be changed any more."""
     terms = requirements.terms
-    least = min(_REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
+    least = min(REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
     found = [] if vault.principal else ["it has no system-assigned identity"]
-    if _rank(_REDUNDANCY, vault.redundancy) < least:
-        found.append(f"redundancy is {vault.redundancy or 'unknown'}, not {_REDUNDANCY[least]}")
+    if _rank(REDUNDANCY, vault.redundancy) < least:
+        found.append(f"redundancy is {vault.redundancy or 'unknown'}, not {REDUNDANCY[least]}")
     return found
 
 
@@ -197,9 +216,9 @@ def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
     terms = requirements.terms
     return msgspec.structs.replace(
         vault,
-        soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, _SOFT_DELETE)),
+        soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, SOFT_DELETE)),
         soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=max(requirements.immutability, vault.immutability, key=partial(_rank, _IMMUTABILITY)),
+        immutability=max(requirements.immutability, vault.immutability, key=partial(_rank, IMMUTABILITY)),
         public=vault.public and terms.public_network,
     )
 
@@ -264,7 +283,7 @@ def concluded(label: str, found: FoundOperation) -> OperationResult:
 def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
     """The cluster's backup instance, once Azure Backup calls its protection configured."""
     instance = require_settled(f"backup instance {protection.instance}", found)
-    if instance.protection in ("ConfiguringProtection", "UpdatingProtection"):
+    if instance.changing:
         raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
     if not instance.configured:
         raise PermanentError(

@@ -1,7 +1,7 @@
 """What one protected cluster consists of: a vault of its own and all that binds it to the cluster.
 
 Rules:
-- Every name comes from the cluster's resource id and creation time, so that a step that runs twice meets its own work,
+- Every name comes from the cluster's resource id and incarnation, so that a step that runs twice meets its own work,
   and a cluster that was deleted and created again gets a vault of its own.
 - Names keep to the services' rules: vault 2-50, storage account 3-24 lower-case, trusted access binding up to 24,
   resource group up to 90 characters (Azure naming rules).
@@ -19,6 +19,7 @@ import msgspec
 
 from shared.domain.cluster import PROTECT_TAG, Cluster, cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError, shown
+from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import ResourceId, folded, group_scope, same, subscription_scope
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.roles import (
@@ -33,7 +34,7 @@ from shared.domain.vaults.sources import DataSource, sources_of
 
 CONTAINER = "backups"
 CLUSTER_TAG = "meshward:cluster"
-CREATED_TAG = "meshward:cluster-created-at"
+INCARNATION_TAG = "meshward:cluster-incarnation"
 EXTENSION = "azure-aks-backup"
 
 _NAMES = uuid.UUID("6f0e2f0c-6a5b-5d5e-9a55-6d0a8a6f2d11")
@@ -62,7 +63,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     trusted_access_binding: str  # name of what grants the vault access to the cluster
     instance: str  # name of the backup instance
     run: str  # id of the first run that protects the cluster
-    incarnation: str  # when the cluster was created, as text
+    incarnation: str  # the cluster's, as the tags of its vault tell it
     terms: ProtectPolicy = ProtectPolicy()  # the knobs that hold for the cluster
     mesh: str = ""  # empty where the cluster has none
     trust_domain: str = ""  # empty where the cluster has no mesh
@@ -109,7 +110,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def tags(self) -> dict[str, str]:
         """The tags of all that is made for this protection; resource ids can be longer than a tag may be."""
-        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", CREATED_TAG: self.incarnation}
+        return {CLUSTER_TAG: f"{self.cluster_group}/{self.cluster}", INCARNATION_TAG: self.incarnation}
 
     @property
     def _group(self) -> ResourceId:
@@ -194,9 +195,12 @@ def is_due(cluster: Cluster, terms: ProtectPolicy) -> bool:
     return True
 
 
-def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protection:
+def protection_of(
+    cluster: Cluster, group: str, terms: ProtectPolicy, incarnation: Incarnation | None = None
+) -> Protection:
     """The protection of a cluster, its vault in resource group `group` of the cluster's own subscription.
 
+    `incarnation` is what the tags of its vault tell, if it has one: names stay as they were made.
     Raises PermanentError for a cluster whose id can't be read, or whose identity can't be granted anything.
     """
     if cluster.principal_id is None:
@@ -205,7 +209,8 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
             f"cluster {cluster.name} uses a service principal; AKS backup needs a managed identity",
         )
     cluster_id(cluster.id)
-    key = hashlib.sha256(f"{folded(cluster.id)}|{cluster.incarnation}".encode()).hexdigest()
+    known = incarnation or cluster.incarnation
+    key = hashlib.sha256(f"{folded(cluster.id)}|{known.key}".encode()).hexdigest()
     label = f"{_label(cluster.name)}-{key[:8]}"
     name = uuid.uuid5(_NAMES, key)
     return Protection(
@@ -224,7 +229,7 @@ def protection_of(cluster: Cluster, group: str, terms: ProtectPolicy) -> Protect
         trusted_access_binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
         run=f"protect-{folded(cluster.name)}-{key[:8]}",
-        incarnation=cluster.incarnation,
+        incarnation=known.text,
         terms=terms,
         mesh=cluster.mesh,
         trust_domain=cluster.trust_domain,

@@ -1,42 +1,36 @@
 """What becomes of a vault whose cluster is gone: it is kept for `release_after`, then deleted step by step.
 
 Rules:
-- A vault tells by its tags whose it is. An incarnation of a cluster that isn't there any more is gone, also if another
-  cluster has its name by now.
-- It is kept for `release_after` from the day on which it was first seen without its cluster. Sooner only by hand, by
-  the hash of the plan.
+- A vault tells by its tags whose it is. An incarnation is gone if Resource Manager answers 404 for the cluster's id, or
+  tells another incarnation. What is unknown is never another one.
+- It is kept for `release_after` from the first look that found it gone, if every look since has. Sooner only by hand,
+  by the hash of the plan, and never within a day of that look: one answer isn't enough to delete backups.
+- While another incarnation has the id, the vault is released by hand alone.
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
 - Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from shared.domain.cluster import CLUSTERS, Cluster
+from shared.domain.cluster import Cluster
 from shared.domain.documents import Document
-from shared.domain.errors import NotConverged
-from shared.domain.resource_id import GROUP_NAME, ResourceId, folded, group_scope, parsed
+from shared.domain.errors import Conflict, NotConverged
+from shared.domain.incarnation import Incarnation
+from shared.domain.resource_id import parsed
 from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.protection import CLUSTER_TAG, CREATED_TAG, Protection, VaultService, protection_of
+from shared.domain.vaults.protection import Protection, VaultService, protection_of
 from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.tagged import TaggedVault
 
 type Terms = Callable[[str], ProtectPolicy]  # by the cluster's resource id
 
-_TAG = re.compile(rf"(?P<group>{GROUP_NAME})/(?P<cluster>[A-Za-z0-9_-]{{1,63}})")
-
-
-class TaggedVault(msgspec.Struct, frozen=True, kw_only=True):
-    """A Backup vault with its tags."""
-
-    id: str
-    location: str
-    tags: dict[str, str]
+CONFIRMED_AFTER = timedelta(days=1)  # between the first look that finds a cluster gone and a release
 
 
 class Remains(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,27 +74,52 @@ class Released(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-GONE_AT = Document(
-    "releases/{vault}/gone.json", "When Meshward first saw that a vault's cluster was deleted.", datetime
+class Absence(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when every look has found an incarnation gone, in UTC; None if the last look has found it."""
+
+    since: datetime | None = None
+
+    def after(self, now: datetime, *, gone: bool) -> "Absence":
+        """What is known after another look."""
+        return Absence(since=(self.since or now) if gone else None)
+
+
+ABSENCE = Document(
+    "releases/{vault}/absence.json", "Since when every look at a vault's cluster has found it gone.", Absence
 )
 RELEASED = Document("releases/{vault}/released.json", "When a vault was released, and by which steps.", Released)
 
 
-def orphans(vaults: Iterable[TaggedVault], clusters: Iterable[Cluster], terms: Terms) -> list[Protection]:
-    """The protections whose cluster is gone; vaults that aren't ours by their tags are left alone."""
-    present = {folded(cluster.id): cluster for cluster in clusters}
-    found = filter(None, (_protection(vault, terms) for vault in vaults))
-    return [p for p in found if is_gone(p, present.get(folded(p.cluster_id)))]
+def protections(vaults: Iterable[TaggedVault], terms: Terms) -> list[Protection]:
+    """What the vaults protect or have protected; those that aren't ours by their tags are left alone."""
+    return [protection for vault in vaults if (protection := _protection(vault, terms))]
 
 
 def is_gone(protection: Protection, cluster: Cluster | None) -> bool:
-    """Whether the protected incarnation is gone: nothing has its id, or what has it was created at another time.
+    """Whether the protected incarnation is gone: nothing has its id (None), or it is known to be another one."""
+    return cluster is None or Incarnation.read(protection.incarnation).another(cluster.incarnation)
 
-    While nobody says when that was, it may be this one.
-    """
-    return cluster is None or bool(
-        protection.incarnation and cluster.incarnation and cluster.incarnation != protection.incarnation
-    )
+
+def require_absent(protection: Protection, cluster: Cluster | None) -> None:
+    """Raise Conflict if a cluster has the id: whether it is another one is then for people to say."""
+    if cluster is not None:
+        raise Conflict(
+            "CreatedAgain",
+            f"cluster {protection.cluster} was created again, so {protection.backup_vault} is released by hand alone",
+        )
+
+
+def require_confirmed(protection: Protection, gone: Absence, now: datetime) -> datetime:
+    """When the incarnation was first seen to be gone; raises Conflict unless it is, and was a day ago."""
+    if gone.since is None:
+        raise Conflict("ClusterIsThere", f"cluster {protection.cluster} still exists, so its vault isn't released")
+    if now - gone.since < CONFIRMED_AFTER:
+        raise Conflict(
+            "NotConfirmed",
+            f"cluster {protection.cluster} was first seen to be gone on {gone.since:%Y-%m-%d at %H:%M} UTC; "
+            "its vault can be released a day after that",
+        )
+    return gone.since
 
 
 def release_of(protection: Protection, found: Remains, gone_at: datetime) -> Release:
@@ -140,28 +159,17 @@ def require_empty(protection: Protection, found: Remains) -> None:
 
 
 def _protection(vault: TaggedVault, terms: Terms) -> Protection | None:
-    """What the vault protected, by its tags; None if they don't name an incarnation of a cluster."""
-    named, vault_id = _TAG.fullmatch(vault.tags.get(CLUSTER_TAG, "")), parsed(vault.id)
-    if named is None or vault_id is None:
+    """What the vault protects, by its tags; None if they don't name an incarnation of a cluster."""
+    id, incarnation, vault_id = vault.cluster, vault.incarnation, parsed(vault.id)
+    if id is None or incarnation is None or vault_id is None:
         return None
-    id = group_scope(vault_id.subscription, named["group"]).child(CLUSTERS, named["cluster"])
-    try:
-        cluster = _gone(id, vault)
-    except ValueError:
-        return None
-    return protection_of(cluster, vault_id.group, terms(str(id)))
-
-
-def _gone(id: ResourceId, vault: TaggedVault) -> Cluster:
-    """What is still known of the cluster; raises ValueError if the tags name no moment of its creation."""
-    incarnation = vault.tags.get(CREATED_TAG, "")
-    return Cluster(
+    known = Cluster(
         id=str(id),
         name=id.name,
         resource_group=id.group,
         subscription_id=id.subscription,
         location=vault.location,
         tags={},
-        created_at=datetime.fromisoformat(incarnation) if incarnation else None,
         principal_id="",
     )
+    return protection_of(known, vault_id.group, terms(str(id)), incarnation)

@@ -26,7 +26,7 @@ class ClusterLeftOut(Failure, frozen=True, kw_only=True, tag="cluster left out")
 
 
 class VaultLeftOut(Failure, frozen=True, kw_only=True, tag="vault left out"):
-    """The sweep can't read a vault. It continues with the others."""
+    """The sweep can't read a vault, or leaves its release to people. It continues with the others."""
 
     vault: str
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.azure.resources import AzureResources
 from shared.adapters.backup.backup_vaults import BackupVaults
@@ -86,15 +87,53 @@ async def test_an_instance_ends_up_protected(
 ) -> None:
     await ready(world, resources, vaults, protection)
     await world.clock.advance(MINUTES)
-    await backups.put_instance(protection)
-    with pytest.raises(NotConverged):
+    operation = await backups.put_instance(protection)
+    assert await backups.instance(protection) is None, "it isn't there before its operation has ended"
+    under_way = await backups.instance_operation(protection, operation)
+    assert under_way
+    assert under_way.state == "Inprogress"
+    await world.clock.advance(timedelta(seconds=15))
+    with pytest.raises(NotConverged, match="ConfiguringProtection"):
         require_protected(protection, await backups.instance(protection))
     await world.clock.advance(MINUTES)
+    ended = await backups.instance_operation(protection, operation)
+    assert ended
+    assert concluded("it", ended).code == ""
+    assert await backups.instance_operation(protection, "unknown==") is None
     instance = require_protected(protection, await backups.instance(protection))
     assert (instance.id, instance.policy) == (protection.instance_id, protection.policy_id)
     assert await backups.holders(protection) == [instance]
     held = world.arm.resources[protection.instance_id.lower()]["properties"]
     assert held["dataSourceInfo"]["resourceID"] == protection.cluster_id
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_put_is_taken_in_every_form_that_was_recorded(
+    world: World, backups: ClusterBackups, protection: Protection, status: int
+) -> None:
+    path = f"{world.wire.url}{protection.backup_vault_id}/operationStatus/MzIz=="
+    asynchronous = {"Azure-AsyncOperation": f"{path}?api-version=2025-07-01&t=1&s=x"}
+    location = {"Location": f"{world.wire.url}{protection.instance_id}/operationResults/MzIz=="}
+    headers = {200: {}, 201: asynchronous, 202: asynchronous | location}[status]
+    held = world.backup_vaults.protect("aks-new", vault="bv-old")
+    world.arm.remove(held["id"])
+    state = "ConfiguringProtection"
+    held["properties"].update(currentProtectionState=state, protectionStatus={"status": state})
+    body = None if status == 202 else held
+    world.wire.inject(
+        InjectedFault("PUT .*/backupInstances/", "answer", reply=Reply(status=status, body=body, headers=headers))
+    )
+    assert await backups.put_instance(protection) == ("" if status == 200 else "MzIz==")
+
+
+async def test_an_instance_that_is_being_updated_shows_its_former_policy(
+    world: World, backups: ClusterBackups, protection: Protection
+) -> None:
+    held = world.backup_vaults.protect("aks-new", vault="bv-old")
+    held["properties"].update(currentProtectionState="UpdatingProtection", provisioningState="Updating")
+    (found,) = await backups.holders(protection)
+    assert found.changing
+    assert found.policy.endswith("/aks-daily")
 
 
 async def test_a_protection_that_somebody_stopped_is_told(

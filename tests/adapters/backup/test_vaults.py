@@ -5,12 +5,17 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from local.cloud.clock import Clock
+from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.adapters.backup.recovery_services_vaults import RecoveryServicesVaults
-from shared.adapters.backup.vaults import Vaults
-from shared.domain.vaults.protection import Protection
+from shared.adapters.backup.vaults import Vaults, word
+from shared.domain.vaults.findings import SOFT_DELETE, weaknesses
+from shared.domain.vaults.protection import Protection, VaultService
 from tests.worlds import sdk
+from tests.worlds.accounts import with_vault
+from tests.worlds.facts.protections import protection_named
 from tests.worlds.settings import settings
 
 MINUTE = timedelta(minutes=1)
@@ -41,3 +46,33 @@ async def guard_of(vaults: Vaults, protection: Protection) -> str:
     found = await vaults.vault(protection)
     assert found
     return found.guard
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"), [("OFF", "Off"), ("alwaysON", "AlwaysOn"), ("On", "On"), ("Paused", "Paused"), ("", "")]
+)
+def test_a_state_in_another_casing_is_the_same_state(told: str, meant: str) -> None:
+    assert word(SOFT_DELETE, told) == meant
+
+
+async def test_soft_delete_that_is_off_in_capitals_is_a_weakness_by_its_name(
+    world: World, protection: Protection
+) -> None:
+    vaults = BackupVaults(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    await with_vault(world, vaults, protection)
+    held = world.arm.resources[protection.backup_vault_id.lower()]
+    held["properties"]["securitySettings"]["softDeleteSettings"]["state"] = "OFF"
+    found = await vaults.vault(protection)
+    assert found
+    assert "soft delete is Off, not On" in weaknesses(protection.requirements(VaultService.BACKUP), found)
+
+
+@pytest.mark.parametrize("kind", [BackupVaults, RecoveryServicesVaults])
+async def test_a_vault_may_be_deleted_at_once(clock: Clock, kind: type[Vaults]) -> None:
+    world = World(clock)  # one that isn't held against the specification, which knows no 200 of both kinds
+    await world.start()
+    vaults = kind(settings(world), **sdk.aio(world, world.entra.add("provisioner")))
+    world.wire.inject(InjectedFault("DELETE .*/(backupV|v)aults/[^/]+$", "answer", reply=Reply()))
+    await vaults.delete_vault(protection_named())
+    await sdk.close(world)
+    await world.stop()

@@ -1,6 +1,6 @@
 """Which finished backups are verified, and by which recovery point."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -114,6 +114,19 @@ def test_draws_for_different_questions_have_nothing_to_do_with_each_other() -> N
 def test_the_point_of_the_backup_itself_is_chosen_even_if_it_is_younger_than_the_job_s_end() -> None:
     chosen = choose_point([point(-60), point(600), point(5)], source())
     assert (chosen.point.id, chosen.latest) == ("p5", NOW + 600 * MINUTE)
+
+
+@pytest.mark.parametrize(("started", "taken"), [("17.2402", "17"), ("08.6731", "08"), ("59.9999", "59")])
+def test_a_point_that_is_told_in_whole_seconds_is_of_the_job_that_began_within_its_second(
+    started: str, taken: str
+) -> None:
+    job = msgspec.structs.replace(JOB, started=datetime.fromisoformat(f"2026-11-30T08:00:{started}+00:00"))
+    time = datetime.fromisoformat(f"2026-11-30T08:00:{taken}+00:00")
+    own = RecoveryPoint(id="own", time=time, complete=True)
+    assert choose_point([point(-600), own], source(job=job)).point == own
+    earlier = msgspec.structs.replace(own, time=time - timedelta(seconds=5))
+    with pytest.raises(NotConverged):
+        choose_point([earlier], source(job=job))
 
 
 def test_a_point_that_isn_t_listed_yet_is_waited_for() -> None:

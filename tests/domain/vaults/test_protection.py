@@ -1,7 +1,6 @@
 """Names and decisions of a cluster's protection."""
 
 import re
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,16 +8,17 @@ from hypothesis import strategies as st
 
 from shared.domain.cluster import cluster_id
 from shared.domain.errors import InvalidEvent, NotConverged, PermanentError
+from shared.domain.incarnation import Incarnation
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import VaultService, grants, is_due, protection_of, require_in_fleet
 from tests.worlds.facts.protections import BORN, SUBSCRIPTION, TERMS, cluster, cluster_names, protection_named
 
-births = st.datetimes(min_value=datetime(2018, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+incarnations = st.builds(Incarnation, principal=st.uuids().map(str))
 
 
-@given(cluster_names, births)
-def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) -> None:
-    names = protection_named(name, created_at)
+@given(cluster_names, incarnations)
+def test_every_name_keeps_to_its_services_rule(name: str, incarnation: Incarnation) -> None:
+    names = protection_named(name, incarnation)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{1,48}[A-Za-z0-9]", names.backup_vault)
     assert re.fullmatch(r"[a-z0-9]{3,24}", names.account)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,23}", names.trusted_access_binding)
@@ -29,8 +29,10 @@ def test_every_name_keeps_to_its_services_rule(name: str, created_at: datetime) 
     assert not set(names.run) & set("/\\#?")
 
 
-@given(cluster_names, births, births)
-def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(name: str, born: datetime, reborn: datetime) -> None:
+@given(cluster_names, incarnations, incarnations)
+def test_a_cluster_that_is_created_again_gets_a_vault_of_its_own(
+    name: str, born: Incarnation, reborn: Incarnation
+) -> None:
     first, second = protection_named(name, born), protection_named(name, reborn)
     differ = [
         getattr(first, f) != getattr(second, f)
@@ -47,8 +49,13 @@ def test_the_case_of_the_id_makes_no_other_protection() -> None:
     )
 
 
-def test_a_cluster_without_a_creation_time_has_names_too() -> None:
-    assert protection_named(created_at=None).backup_vault != protection_named().backup_vault
+def test_a_cluster_of_which_nothing_is_known_has_names_too() -> None:
+    assert protection_named(incarnation=Incarnation()).backup_vault != protection_named().backup_vault
+
+
+def test_a_resource_uid_that_begins_to_be_sent_changes_no_name() -> None:
+    without = protection_named(incarnation=Incarnation(principal=BORN.principal))
+    assert (without.backup_vault, without.account) == (protection_named().backup_vault, protection_named().account)
 
 
 def test_the_instance_is_named_as_azure_names_it() -> None:
@@ -104,7 +111,7 @@ def test_a_vault_is_locked_only_if_it_is_named() -> None:
 def test_the_tags_tell_whose_a_protection_is() -> None:
     assert protection_named().tags == {
         "meshward:cluster": "rg-clusters/aks-new",
-        "meshward:cluster-created-at": "2027-01-15T08:00:00+00:00",
+        "meshward:cluster-incarnation": "principal=cluster-principal,uid=65d1c0ffee",
     }
 
 
@@ -143,7 +150,3 @@ def test_grants_have_names_of_their_own_that_dont_change() -> None:
 def test_a_role_is_that_of_the_scopes_subscription() -> None:
     grant = grants(protection_named(), "v", "e")[0]
     assert grant.role_id.startswith(f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/")
-
-
-def test_a_life_of_a_second_later_is_another_life() -> None:
-    assert protection_named(created_at=BORN + timedelta(seconds=1)).run != protection_named().run

@@ -1,23 +1,25 @@
-"""Which vaults have outlived their clusters, by their tags."""
+"""Which vaults have outlived their clusters, by their tags and by what was seen."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.domain.errors import Conflict
+from shared.domain.incarnation import Incarnation
 from shared.domain.vaults.policy import ProtectPolicy
-from shared.domain.vaults.release import TaggedVault, orphans
-from tests.worlds.facts.protections import cluster
+from shared.domain.vaults.protection import Protection
+from shared.domain.vaults.release import Absence, is_gone, protections, require_absent, require_confirmed
+from shared.domain.vaults.tagged import TaggedVault
+from tests.worlds.facts.protections import BORN, PROTECTION, cluster, protection_named
+from tests.worlds.facts.tagged import vault
 
-SUBSCRIPTION = "/subscriptions/11111111-1111-4111-8111-111111111111"
-BORN = "2026-12-01T08:00:00+00:00"
+EARLIER = "2026-12-01T08:00:00+00:00"
+NOW = datetime(2027, 3, 1, 6, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
-def vault(name: str, *, group: str = "rg-backup", cluster: str = "rg-a/aks-a", born: str = BORN) -> TaggedVault:
-    return TaggedVault(
-        id=f"{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{name}",
-        location="westeurope",
-        tags={"meshward:cluster": cluster, "meshward:cluster-created-at": born},
-    )
+def protected_by(*vaults: TaggedVault) -> list[Protection]:
+    return protections(vaults, lambda _: ProtectPolicy())
 
 
 @pytest.mark.parametrize(
@@ -31,22 +33,49 @@ def vault(name: str, *, group: str = "rg-backup", cluster: str = "rg-a/aks-a", b
     ],
 )
 def test_a_vault_that_doesn_t_name_a_life_of_a_cluster_is_left_alone_and_hides_no_other(odd: TaggedVault) -> None:
-    found = orphans([odd, vault("bv-a")], [], lambda _: ProtectPolicy())
-    assert [protection.cluster for protection in found] == ["aks-a"]
+    assert [protection.cluster for protection in protected_by(odd, vault("bv-a"))] == ["aks-a"]
+
+
+def test_the_names_of_a_vault_come_from_its_tags_also_from_those_of_earlier_versions() -> None:
+    (found,) = protected_by(vault("bv-a", told=BORN))
+    assert found.backup_vault == protection_named("aks-a").backup_vault
+    (earlier,) = protected_by(vault("bv-a", born=EARLIER))
+    assert earlier.backup_vault == "bv-aks-a-c8e67d26"
 
 
 @pytest.mark.parametrize(
     ("told", "now", "gone"),
     [
-        (BORN, BORN, False),
-        (BORN, "2026-12-02T08:00:00+00:00", True),
-        (BORN, "", False),
+        (BORN.text, BORN, False),
+        (BORN.text, Incarnation(principal="another"), True),
+        (BORN.text, Incarnation(principal=BORN.principal, uid="another"), True),
+        (BORN.text, Incarnation(), False),
+        (EARLIER, BORN, False),
         ("", BORN, False),
-        ("", "", False),
+        ("", Incarnation(), False),
     ],
 )
-def test_a_cluster_is_another_one_only_if_it_is_known_when_each_was_created(told: str, now: str, gone: bool) -> None:
-    there = cluster("aks-a", created_at=datetime.fromisoformat(now) if now else None)
-    named = vault("bv-a", cluster=f"{there.resource_group}/aks-a", born=told)
-    assert bool(orphans([named], [there], lambda _: ProtectPolicy())) is gone
-    assert orphans([named], [], lambda _: ProtectPolicy())
+def test_a_cluster_is_another_one_only_if_both_tell_what_they_are(told: str, now: Incarnation, *, gone: bool) -> None:
+    (found,) = protected_by(vault("bv-a", born=told))
+    assert is_gone(found, cluster("aks-a", incarnation=now)) is gone
+    assert is_gone(found, None)
+
+
+def test_being_seen_again_ends_an_absence() -> None:
+    first = Absence().after(NOW, gone=True)
+    assert first.after(NOW + HOUR, gone=True) == first
+    assert first.after(NOW + HOUR, gone=False).after(NOW + 2 * HOUR, gone=True).since == NOW + 2 * HOUR
+
+
+def test_a_release_needs_two_looks_a_day_apart() -> None:
+    gone = Absence(since=NOW)
+    assert require_confirmed(PROTECTION, gone, NOW + 24 * HOUR) == NOW
+    for absence, reason in ((gone, "NotConfirmed"), (Absence(), "ClusterIsThere")):
+        with pytest.raises(Conflict, match=reason):
+            require_confirmed(PROTECTION, absence, NOW + 23 * HOUR)
+
+
+def test_a_vault_whose_cluster_s_id_is_taken_again_is_left_to_people() -> None:
+    require_absent(PROTECTION, None)
+    with pytest.raises(Conflict, match="CreatedAgain"):
+        require_absent(PROTECTION, cluster())

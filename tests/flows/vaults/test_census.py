@@ -174,7 +174,7 @@ async def test_the_cost_of_a_census_does_not_grow_with_the_clusters_that_are_pro
         stage.world.aks.add(f"aks-{number:03}", tags=ASKED)
         stage.world.backup_vaults.protect(f"aks-{number:03}", vault=f"bv-{number:03}")
     await stage.clock.advance(timedelta(hours=19))
-    assert await calls() == few <= 6
+    assert await calls() == few <= 7
     assert (await counted(stage)).protected == 22
 
 

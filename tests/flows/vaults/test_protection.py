@@ -181,7 +181,7 @@ async def test_a_worker_killed_in_a_step_is_made_good(stage: RunningApp, step: s
     "fault",
     [
         InjectedFault(on="PUT", kind="answer", times=5, reply=Reply(status=429, headers={"Retry-After": "40"})),
-        InjectedFault(on="(PUT|GET) .*(storageAccounts|backupVaults)", kind="answer", times=12),
+        InjectedFault(on="(PUT|GET) .*(storageAccounts|backupVaults/)", kind="answer", times=12),
         InjectedFault(on="PUT", kind="answer", times=5, reply=Reply(status=500)),
         InjectedFault(on="PUT", kind="after", times=20),
         InjectedFault(on="PUT", kind="lose", times=20),

@@ -7,15 +7,30 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from local.cloud.arm import Resource
 from local.cloud.resources.aks import cluster_id
 from local.cloud.resources.identities import TYPE as IDENTITIES
 from local.cloud.wire import InjectedFault, Reply
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
+from shared.domain.incarnation import Incarnation
 from tests.worlds import bindings
 from tests.worlds.app import NO_WATCH, call, open_app
-from tests.worlds.protections import CLUSTER, INSTANCES, VAULTS, cluster_of, of, one, protect, seed, write_policy
-from tests.worlds.releases import left_behind, releases
+from tests.worlds.facts.protections import protection_named
+from tests.worlds.protections import (
+    CLUSTER,
+    INSTANCES,
+    VAULTS,
+    cluster_of,
+    finished,
+    of,
+    one,
+    protect,
+    runs,
+    seed,
+    write_policy,
+)
+from tests.worlds.releases import confirmed_gone, left_behind, releases
 from tests.worlds.times import DAY
 
 
@@ -61,12 +76,15 @@ async def test_a_release_by_hand_is_shown_first_and_done_only_as_shown(stage: Ru
 
     status, refused = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": "0" * 64})
     assert (status, refused["reason"]) == (409, "PlanChanged")
+    status, refused = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": plan["plan"]})
+    assert (status, refused["reason"]) == (409, "NotConfirmed")
+    await stage.clock.advance(DAY)
     status, _ = await call(stage, "POST", "releases", {"cluster_id": cluster, "plan": plan["plan"]})
     assert status == 202
     await stage.clock.advance(timedelta(hours=1))
     assert of(stage.world, INSTANCES) == []
     _, shown = await call(stage, "GET", f"plans/releases?cluster_id={cluster}")
-    assert any("kept until 2027-01-29" in step for step in shown["releases"][0]["steps"])
+    assert any("kept until 2027-01-30" in step for step in shown["releases"][0]["steps"])
 
 
 async def test_a_vault_whose_cluster_is_there_cant_be_released(stage: RunningApp) -> None:
@@ -82,14 +100,75 @@ async def test_a_cluster_created_again_is_protected_once_the_vault_of_its_first_
 ) -> None:
     first = await left_behind(stage)
     await stage.clock.advance(timedelta(hours=1))
-    again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
+    again = await made_again(stage)
+    await stage.clock.advance(40 * DAY)
+    assert releases(stage) == [], "the sweep leaves it to people while the id is taken"
     _, shown = await call(stage, "GET", f"plans/releases?cluster_id={again['id']}")
     await call(stage, "POST", "releases", {"cluster_id": again["id"], "plan": shown["releases"][0]["plan"]})
     await stage.clock.advance(timedelta(hours=1))
-    stage.world.aks.announce(again)
-    await stage.run(lambda: bool(of(stage.world, INSTANCES)), timedelta(hours=2))
+    assert of(stage.world, INSTANCES) == []
+    await stage.run(lambda: bool(of(stage.world, INSTANCES)), timedelta(days=2))
     assert not one(stage, INSTANCES)["id"].startswith(first["id"])
     assert len(of(stage.world, VAULTS)) == 2
+
+
+async def made_again(stage: RunningApp) -> Resource:
+    """Another cluster of the same name, which asks for protection."""
+    again = stage.world.aks.add(CLUSTER, tags={"meshward:protect": "true"})
+    stage.world.aks.announce(again)
+    return again
+
+
+@pytest.mark.parametrize("born", ["", "2026-11-02T08:00:00+00:00"], ids=["without a date", "with a date"])
+async def test_the_vault_that_an_earlier_version_made_stays_its_cluster_s(stage: RunningApp, born: str) -> None:
+    stage.world.aks.add("aks-other")
+    stage.world.backup_vaults.protect("aks-other", vault="bv-earlier")
+    vault, names = one(stage, VAULTS), protection_named(CLUSTER, Incarnation(earlier=born))
+    tags = {"meshward:cluster": f"rg-clusters/{CLUSTER}", "meshward:cluster-created-at": born}
+    earlier = stage.world.arm.store({**vault, "id": names.backup_vault_id, "name": names.backup_vault, "tags": tags})
+    stage.world.aks.announce(cluster_of(stage))
+    assert (await finished(stage)).output["vault_id"].lower() == earlier["id"].lower()
+    await stage.clock.advance(40 * DAY)
+    assert releases(stage) == []
+    stage.world.aks.remove(CLUSTER)
+    again = await made_again(stage)
+    await stage.clock.advance(40 * DAY)
+    assert releases(stage) == [], "whether it is another cluster is unknown"
+    _, shown = await call(stage, "GET", f"plans/releases?cluster_id={again['id']}")
+    assert shown == {"releases": []}
+
+
+async def test_dates_of_creation_that_azure_begins_to_send_make_no_orphan(stage: RunningApp) -> None:
+    written = (await protect(stage))["vault_id"]
+    cluster_of(stage)["systemData"] = {"createdAt": "2026-11-02T08:00:00Z"}
+    await stage.clock.advance(40 * DAY)
+    assert releases(stage) == []
+    assert one(stage, VAULTS)["id"].lower() == written.lower()
+    assert runs(stage)[-1].status == "Completed"
+
+
+async def test_a_cluster_that_lists_don_t_show_is_there_as_long_as_azure_finds_it(stage: RunningApp) -> None:
+    write_policy(stage, release_after="P9D")
+    await protect(stage)
+    empty = Reply(body={"value": []})
+    stage.world.wire.inject(InjectedFault("GET .*/Microsoft.ContainerService/managedClusters$", "answer", 1000, empty))
+    await stage.clock.advance(15 * DAY)
+    assert releases(stage) == []
+
+
+async def test_a_cluster_that_is_seen_again_starts_the_time_anew(stage: RunningApp) -> None:
+    write_policy(stage, release_after="P9D")
+    await protect(stage)
+    cluster = cluster_of(stage)
+    stage.world.arm.remove(cluster["id"])
+    await stage.clock.advance(8 * DAY)
+    stage.world.arm.store(cluster)
+    await stage.clock.advance(DAY)
+    stage.world.arm.remove(cluster["id"])
+    await stage.clock.advance(8 * DAY)
+    assert releases(stage) == []
+    await stage.clock.advance(3 * DAY)
+    assert len(releases(stage)) == 1
 
 
 async def test_the_identity_of_a_cluster_that_is_gone_is_deleted_and_its_last_entry_allows_nothing() -> None:
@@ -138,6 +217,7 @@ async def test_a_release_by_hand_ends_with_what_an_immutable_vault_still_keeps_a
     await protect(stage)
     stage.world.backup_vaults.complete_backup(CLUSTER)
     stage.world.aks.remove(CLUSTER)
+    await confirmed_gone(stage)
     refused = await by_hand(stage)
     assert refused.status == "Failed"
     assert "has recovery points that expire at 2027-01-22" in (refused.failure or "")

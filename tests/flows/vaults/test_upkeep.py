@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.cloud.arm import error
+from local.cloud.arm import OperationFailed, error
 from local.cloud.backup.protocol import refusal
 from local.cloud.resources.networks import ENDPOINTS, ZONE_GROUPS
 from local.cloud.wire import InjectedFault
@@ -41,7 +41,7 @@ async def stage() -> AsyncIterator[RunningApp]:
         yield stage
 
 
-async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: RunningApp) -> None:
+async def test_a_protected_cluster_costs_eight_reads_and_no_write(stage: RunningApp) -> None:
     await protect(stage)
     await stage.clock.advance(timedelta(minutes=5))
     before, written = len(asked(stage)), writes(stage.world)
@@ -49,7 +49,7 @@ async def test_a_protected_cluster_costs_seven_reads_and_no_write(stage: Running
     assert status == 202
     await stage.run(answer["instance_id"])
     assert runs(stage)[-1].output["changes"] == []
-    assert len(asked(stage)) - before == 7, [e.url.partition("?")[0] for e in asked(stage)[before:]]
+    assert len(asked(stage)) - before == 8, [e.url.partition("?")[0] for e in asked(stage)[before:]]
     assert [line for line in writes(stage.world) if line not in written] == []
 
 
@@ -133,6 +133,45 @@ async def test_another_schedule_is_another_policy_beside_the_first(stage: Runnin
     assert names == {"every-24h-keep-7d", "every-4h-keep-30d"}
     assert one(stage, INSTANCES)["properties"]["policyInfo"]["policyId"].endswith("/every-4h-keep-30d")
     assert (await swept(stage))["changes"] == []
+
+
+def instance_puts(stage: RunningApp) -> int:
+    """How often a backup instance was asked for."""
+    return sum(line.startswith("PUT ") and "/backupInstances/" in line for line in writes(stage.world))
+
+
+async def test_an_instance_is_asked_for_once_though_it_can_t_be_read_until_its_operation_ends(
+    stage: RunningApp,
+) -> None:
+    stage.world.backup_vaults.instances.create_seconds = 400.0
+    await protect(stage)
+    assert instance_puts(stage) == 1
+
+
+async def test_another_policy_is_asked_for_once_though_the_former_one_is_shown_meanwhile(
+    stage: RunningApp,
+) -> None:
+    stage.world.backup_vaults.instances.update_seconds = 400.0
+    await protect(stage)
+    write_policy(stage, backup_every="PT4H", keep="P30D")
+    before = instance_puts(stage)
+    await swept(stage)
+    assert instance_puts(stage) - before == 1
+    assert one(stage, INSTANCES)["properties"]["policyInfo"]["policyId"].endswith("/every-4h-keep-30d")
+
+
+async def test_a_request_that_fails_ends_the_run_with_what_azure_says_and_is_sent_again_by_the_next(
+    stage: RunningApp,
+) -> None:
+    await protect(stage)
+    write_policy(stage, backup_every="PT4H", keep="P30D")
+    failed = OperationFailed("UserErrorPolicyNotAllowed", "This policy isn't for it.")
+    stage.world.backup_vaults.instances.failing = failed
+    await stage.clock.advance(DAY)
+    run = await finished(stage, suffix=f"{stage.clock.now():%Y%m%d}")
+    assert "UserErrorPolicyNotAllowed" in (run.failure or "")
+    await swept(stage)
+    assert one(stage, INSTANCES)["properties"]["policyInfo"]["policyId"].endswith("/every-4h-keep-30d")
 
 
 async def test_a_vault_is_locked_once_the_policy_document_names_it(stage: RunningApp) -> None:
@@ -236,7 +275,7 @@ async def test_a_cluster_that_moved_gets_a_vault_where_it_is_and_the_old_one_is_
     cluster = cluster_of(stage)
     stage.world.aks.remove(CLUSTER)
     moved = stage.world.aks.add(CLUSTER, group="rg-moved", tags=cluster["tags"])
-    moved["systemData"] = cluster["systemData"]
+    moved["identity"] = cluster["identity"]
     stage.world.aks.announce(moved)
     await stage.run(lambda: len([i for i in runs(stage) if i.ended]) == 2)
     new = runs(stage)[-1]

@@ -1,6 +1,5 @@
 """Clusters of a trust domain."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from shared.domain.cluster import Cluster
@@ -19,7 +18,6 @@ def cluster(name: str = "aks-east", **facts: Any) -> Cluster:
         "subscription_id": SUBSCRIPTION,
         "location": "westeurope",
         "tags": TAGS,
-        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         "provisioning_state": "Succeeded",
         "power_state": "Running",
         "principal_id": None,

@@ -1,17 +1,16 @@
 """A cluster, the protection that it is to have, and what is found of it."""
 
-from datetime import UTC, datetime
-
 from hypothesis import strategies as st
 
 from shared.domain.cluster import Cluster
+from shared.domain.incarnation import Incarnation
 from shared.domain.vaults.findings import FoundExtension, FoundInstance, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, protection_of
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 TERMS = ProtectPolicy()
-BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
+BORN = Incarnation(principal="cluster-principal", uid="65d1c0ffee")
 
 
 # AKS: 1-63 letters, digits, hyphens and underscores, a letter or digit at either end.
@@ -21,7 +20,7 @@ cluster_names = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?", f
 def cluster(
     name: str = "aks-new",
     *,
-    created_at: datetime | None = BORN,
+    incarnation: Incarnation = BORN,
     tags: dict[str, str] | None = None,
     state: str = "Succeeded",
     principal: str | None = "cluster-principal",
@@ -35,7 +34,7 @@ def cluster(
         subscription_id=SUBSCRIPTION,
         location="westeurope",
         tags={"meshward:protect": "true"} if tags is None else tags,
-        created_at=created_at,
+        incarnation=incarnation,
         provisioning_state=state,
         power_state="Running",
         principal_id=principal,
@@ -44,9 +43,9 @@ def cluster(
     )
 
 
-def protection_named(name: str = "aks-new", created_at: datetime | None = BORN) -> Protection:
+def protection_named(name: str = "aks-new", incarnation: Incarnation = BORN) -> Protection:
     """The protection that such a cluster is to have."""
-    return protection_of(cluster(name, created_at=created_at), "rg-backup", TERMS)
+    return protection_of(cluster(name, incarnation=incarnation), "rg-backup", TERMS)
 
 
 PROTECTION = protection_named()
