@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from durabletask.internal import orchestrator_service_pb2 as pb
 
-from function_app import app
 from tests.histories.record import FLOWS, FOLDER, turns
+from tests.worlds.functions import registered_functions
 
-FUNCTIONS = {f.get_function_name(): f.get_user_function() for f in app.get_functions()}
+FUNCTIONS = {f.get_function_name(): f.get_user_function() for f in registered_functions()}
 
 
 async def replayed(request: pb.OrchestratorRequest, name: str) -> pb.CompleteOrchestrationAction:

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import pytest
 
-import function_app
 from local.cloud.clock import Clock
 from local.cloud.world import World
 from local.docs_signals import asked, fields_of, known
@@ -21,6 +20,7 @@ from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
 from shared.domain.vaults import roles
 from shared.settings import Settings
 from tests.worlds.deployments import HOME, deployed, subscribed
+from tests.worlds.functions import registered_functions
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -89,8 +89,7 @@ def test_queries_compute_with_fields_that_are_numbers() -> None:
 
 
 def test_each_event_subscription_leads_to_a_trigger() -> None:
-    functions = function_app.app.get_functions()
-    kinds = {str(each.get_function_name()): each.get_trigger() for each in functions}
+    kinds = {str(each.get_function_name()): each.get_trigger() for each in registered_functions()}
     triggers = [name for name, trigger in kinds.items() if trigger and trigger.type == "eventGridTrigger"]
     assert sorted(s["function"] for s in data("subscriptions.json")["subscriptions"]) == sorted(triggers)
 
