@@ -41,6 +41,7 @@ from shared.domain.vaults.release import (
     require_confirmed,
     require_deleted,
     require_empty,
+    require_unlisted,
 )
 from shared.domain.vaults.signals import VaultKept, VaultLeftOut, VaultReleased
 from shared.wiring import services
@@ -143,6 +144,8 @@ async def _remains(protection: Protection) -> Remains:
     provisioner = services().provisioner
     parts = await parts_now(protection, released_parts("before the backups", "after the backups", "last"))
     backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
+    if not backup_vault:
+        require_unlisted(protection, await tagged_vaults(protection.subscription))
     return Remains(
         parts=tuple(name for name, found in parts.items() if found),
         instances=tuple(await provisioner.cluster_backups.instances(protection)) if backup_vault else (),

@@ -9,6 +9,10 @@ ANY_FLOW: Texts = {
         "An identity lacks the permission that the message names.",
         "Assign the role in Azure, or apply the cluster's role ([clusters.md](clusters.md)); this takes minutes.",
     ),
+    "PagesRepeat": ReasonText(
+        "A list from Azure goes on with the page that was just read, so it would never end.",
+        "Nothing; Meshward asks again. If it stays, report it to Azure support.",
+    ),
     "NoToken": ReasonText(
         "The app's identity endpoint returns no token, or a call to the API carries none.",
         "Assign the managed identity to the app. A caller sends the header `Authorization: Bearer <token>`.",

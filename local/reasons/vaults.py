@@ -111,6 +111,10 @@ RELEASES: Texts = {
         "Call again after the time in the message.",
     ),
     "Deleting": ReasonText("Resources of the vault are being deleted.", NOTHING),
+    "VaultUnclear": ReasonText(
+        "Azure lists the Backup vault, and answers that it doesn't exist when asked for it.",
+        "Nothing. Meshward asks again, and deletes nothing meanwhile.",
+    ),
     "SoftDeleted": ReasonText(
         "The vault keeps its deleted backups until the day in the message.", "Wait for that day."
     ),

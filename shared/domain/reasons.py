@@ -162,6 +162,7 @@ type WaitingReason = Literal[
     "NotReady",
     "NotSettled",
     "NothingSeen",
+    "PagesRepeat",
     "PointNotListed",
     "PolicyNotAccepted",
     "Provisioning",
@@ -180,6 +181,7 @@ type WaitingReason = Literal[
     "StagingTaken",
     "UnderWay",
     "Unreachable",
+    "VaultUnclear",
     "WindowClosed",
 ]
 

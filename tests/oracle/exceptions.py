@@ -22,6 +22,9 @@ _WHY: dict[str, tuple[str, ...]] = {
         "containerservice/ManagedClusters_Get 200 $.properties.powerState.code=Stopped",
         "containerservice/ManagedClusters_Get 200 $.sku.tier=Standard",
     ),
+    "nobody recorded a cluster of a subscription that its reader couldn't see": (
+        "containerservice/ManagedClusters_Get 404 $.error.code=SubscriptionNotFound",
+    ),
     "what was still being made or changed was never read in the recordings": (
         "containerservice/ManagedClusters_Get 200 $.properties.provisioningState=Creating",
         "containerservice/TrustedAccessRoleBindings_Get 200 $.properties.provisioningState=Updating",

@@ -37,6 +37,8 @@ class Clusters(Management):
                 page = answer.json()
             for found in page["value"]:
                 yield found
+            if page.get("nextLink") == url:
+                raise TemporaryError("PagesRepeat", f"the list of clusters of {subscription} repeats a page")
             url = page.get("nextLink")
 
     async def get(self, resource_id: str) -> Cluster | None:

@@ -79,10 +79,12 @@ class Management:
 
 
 async def unless_absent[T](reading: Awaitable[T]) -> T | None:
-    """What a GET answers; None for 404."""
+    """What a GET answers; None for 404, unless it is the subscription that can't be seen: then nothing is known."""
     try:
         return await reading
-    except ResourceNotFoundError:
+    except ResourceNotFoundError as error:
+        if getattr(error.error, "code", None) == "SubscriptionNotFound":
+            raise
         return None
 
 

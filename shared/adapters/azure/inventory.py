@@ -10,6 +10,7 @@ from azure.mgmt.resourcegraph import models
 from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
 from shared.adapters.azure.common import NO_RETRY, translated
+from shared.domain.errors import TemporaryError
 from shared.domain.resource_id import ResourceId, name_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.vaults.census import CensusInstance
@@ -94,6 +95,8 @@ class Inventory:
                 page = await self._client.resources(request)
             found = msgspec.convert(page.data, list[dict[str, str | None]])
             rows += [{name: value or "" for name, value in row.items()} for row in found]
+            if page.skip_token and page.skip_token == token:
+                raise TemporaryError("PagesRepeat", "Resource Graph goes on with the page that it has just sent")
             token = page.skip_token
             if not token:
                 return rows

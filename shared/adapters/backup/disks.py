@@ -85,13 +85,14 @@ class Disks(StagedRestores):
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the disks and the staging container that the restore made; the names of those that are still there.
 
-        Nothing is deleted of which it isn't proven that this restore made it. A restore that runs on is still there: it
-        makes its disks at its end.
+        Nothing is deleted of which it isn't proven that this restore made it. While a restore runs on, nothing is: it
+        makes its disks at its end, and until then it isn't known which are its own.
         """
         jobs = await self.jobs(plan)
+        if running := [f"restore job {job.id} is {job.status}" for job in jobs if job.open]:
+            return running
         staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
-        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
-        return [*await self._remove_disks(plan, jobs), *filter(None, staged), *running]
+        return [*await self._remove_disks(plan, jobs), *filter(None, staged)]
 
     async def _remove_disks(self, plan: RestorePlan, jobs: list[RestoreJob]) -> list[str]:
         found = restored(await self._scratch(plan), jobs, _machine(plan)) if jobs else {}

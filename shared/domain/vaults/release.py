@@ -7,6 +7,8 @@ Rules:
   by the hash of the plan, and never within a day of that look: one answer isn't enough to delete backups.
 - While another incarnation has the id, the vault is released by hand alone.
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
+- That the Backup vault is gone, a look at it and the list of vaults have to say: an answer that is wrong once would
+  let go the storage of backups that it keeps.
 - Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
 """
 
@@ -20,7 +22,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
-from shared.domain.resource_id import parsed
+from shared.domain.resource_id import parsed, same
 from shared.domain.vaults.findings import SoftDeleted
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
@@ -147,6 +149,13 @@ def require_deleted(found: Remains) -> None:
     if found.live_items:
         names = ", ".join(item.name for item in found.live_items)
         raise NotConverged("Deleting", f"the backups of {names} are being deleted")
+
+
+def require_unlisted(protection: Protection, vaults: Iterable[TaggedVault]) -> None:
+    """Raise NotConverged if the Backup vault, which a look at itself didn't find, is listed: it may well be there."""
+    if any(same(vault.id, protection.backup_vault_id) for vault in vaults):
+        label = protection.requirements(VaultService.BACKUP).label
+        raise NotConverged("VaultUnclear", f"{label} is listed, and Azure answers that it doesn't exist")
 
 
 def require_empty(protection: Protection, found: Remains) -> None:

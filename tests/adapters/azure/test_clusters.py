@@ -49,6 +49,24 @@ async def test_a_list_of_clusters_is_read_to_its_last_page(world: World, cluster
     assert [c.name for c in await clusters.list()] == ["aks-east", "aks-east", "aks-west"]
 
 
+async def test_a_list_that_repeats_a_page_is_refused_instead_of_read_for_ever(world: World, clusters: Clusters) -> None:
+    same = f"{world.wire.url}/subscriptions/{SUBSCRIPTION}/providers/{TYPE}?api-version=2026-08-01"
+    page = Reply(body={"value": [], "nextLink": same})
+    world.wire.inject(InjectedFault(on="managedClusters", kind="answer", times=9, reply=page))
+    with pytest.raises(TemporaryError) as refused:
+        await clusters.list()
+    assert refused.value.reason == "PagesRepeat"
+
+
+async def test_a_cluster_of_a_subscription_that_can_t_be_seen_isn_t_gone(world: World, clusters: Clusters) -> None:
+    id = world.aks.add("aks-east")["id"]
+    unseen = {"error": {"code": "SubscriptionNotFound", "message": "The subscription could not be found."}}
+    world.wire.inject(InjectedFault(on="managedClusters", kind="answer", reply=Reply(status=404, body=unseen)))
+    with pytest.raises(TemporaryError) as unknown:
+        await clusters.get(id)
+    assert unknown.value.reason == "SubscriptionNotFound"
+
+
 async def test_a_cluster_in_a_group_that_meshward_can_t_name_is_seen_and_worked_in_by_nobody(
     world: World, clusters: Clusters
 ) -> None:

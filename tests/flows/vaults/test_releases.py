@@ -248,6 +248,21 @@ async def test_a_vault_that_can_t_be_looked_at_holds_up_no_other(stage: RunningA
     assert [release.id for release in releases(stage)] == [f"release-{ours['name']}"]
 
 
+async def test_a_vault_that_is_listed_isn_t_taken_for_gone_by_one_answer(stage: RunningApp) -> None:
+    write_policy(stage, release_after="P9D")
+    vault = await left_behind(stage)
+    account = one(stage, "Microsoft.Storage/storageAccounts")
+    await stage.run(
+        lambda: releases(stage) != [] and (releases(stage)[0].custom_status or {}).get("phase") == "keep", 12 * DAY
+    )
+    absent = Reply(status=404, body={"error": {"code": "ResourceNotFound", "message": "It was not found."}})
+    stage.world.wire.inject(InjectedFault(f"GET .*/backupVaults/{vault['name']}$", "answer", 3, absent))
+    await stage.clock.advance(2 * DAY)
+    assert stage.world.arm.find(account["id"]), "the vault still keeps backups that are in it"
+    await stage.clock.advance(20 * DAY)
+    assert [release.status for release in releases(stage)] == ["Completed"]
+
+
 @pytest.mark.parametrize("part", ["privateEndpoints", "storageAccounts", "resourcegroups", "backupVaults"])
 async def test_a_release_that_fails_at_any_part_is_found_again_and_finished(stage: RunningApp, part: str) -> None:
     subnet = stage.world.networks.add_subnet("backups")
