@@ -78,6 +78,17 @@ async def test_soft_delete_that_is_always_on_cannot_be_switched_off(client: Any)
     assert code(caught) == "UserErrorDisableSoftDeleteNotAllowed"
 
 
+@pytest.mark.parametrize("state", ["OFF", "Off"])
+async def test_soft_delete_that_is_off_in_whatever_casing_takes_effect(world: World, client: Any, state: str) -> None:
+    await created(client, softDeleteSettings={"state": "Off"})
+    (held,) = world.arm.of_type("Microsoft.DataProtection/backupVaults")
+    held["properties"]["securitySettings"]["softDeleteSettings"]["state"] = state
+    vault = await client.backup_vaults.get(**AT)
+    assert vault.properties.security_settings.soft_delete_settings.state == state
+    await (await client.backup_vaults.begin_delete(**AT)).result()
+    assert world.backup_vaults.deleted == {}
+
+
 async def test_a_deleted_vault_keeps_its_name(world: World, client: Any) -> None:
     await created(client)
     await (await client.backup_vaults.begin_delete(**AT)).result()

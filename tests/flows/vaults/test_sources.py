@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from local.cloud.arm import Resource
+from local.cloud.wire import InjectedFault
 from local.cloud.world import World
 from local.stage import RunningApp
 from shared.domain.vaults.roles import CONTRIBUTOR, FILE_BACKUP_CONTRIBUTOR
@@ -183,6 +184,29 @@ async def test_drift_of_the_recovery_services_vault_is_mended(stage: RunningApp)
     stage.world.arm.remove(role["id"])
     assert [line.split()[0] for line in (await swept(stage))["changes"]] == ["harden", "grant"]
     assert held["securitySettings"]["softDeleteSettings"]["softDeleteState"] == "Enabled"
+    assert (await swept(stage))["changes"] == []
+
+
+@pytest.mark.parametrize(("takes", "answers"), [(100, {202}), (300, {202, 409})])
+async def test_a_vault_is_asked_to_change_once_and_what_azure_refuses_meanwhile_is_waited_for(
+    stage: RunningApp, takes: float, answers: set[int]
+) -> None:
+    await protect(stage)
+    stage.world.recovery_vaults.update_seconds = takes
+    one(stage, VAULTS)["properties"]["securitySettings"]["immutabilitySettings"] = {"state": "Disabled"}
+    (change,) = (await swept(stage))["changes"]
+    assert "immutability is Disabled, not Unlocked" in change
+    answered = [e.status for e in stage.world.wire.exchanges if e.method == "PATCH"]
+    assert (set(answered), answered.count(202)) == (answers, 1)
+    assert (await swept(stage))["changes"] == []
+
+
+async def test_a_change_that_the_network_doubles_is_made_once(stage: RunningApp) -> None:
+    await protect(stage)
+    one(stage, VAULTS)["properties"]["securitySettings"]["immutabilitySettings"] = {"state": "Disabled"}
+    stage.world.wire.inject(InjectedFault("PATCH .*/vaults/[^/]+$", "double"))
+    assert len((await swept(stage))["changes"]) == 1
+    assert 409 in [e.status for e in stage.world.wire.exchanges if e.method == "PATCH"]
     assert (await swept(stage))["changes"] == []
 
 
