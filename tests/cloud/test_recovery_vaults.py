@@ -273,6 +273,37 @@ async def test_a_deleted_item_stays_until_its_days_are_over_and_keeps_its_vault(
     assert gone == []
 
 
+async def test_a_stopped_share_has_no_policy(world: World, vaults: Any, backup: Any) -> None:
+    await made(vaults)
+    item = await protected(world, backup)
+    stop = {
+        "protectedItemType": "AzureFileShareProtectedItem",
+        "sourceResourceId": world.file_shares.account("stdata")["id"],
+        "protectionState": "ProtectionStopped",
+    }
+    names = item.id.split("/")
+    where = {**AT, "fabric_name": "Azure", "container_name": names[-3], "protected_item_name": names[-1]}
+    await backup.protected_items.begin_create_or_update(**where, parameters={"properties": stop}, polling=False)
+    await world.clock.advance(timedelta(minutes=1))
+    stopped = (await anext(backup.backup_protected_items.list(**AT, filter=SHARES))).as_dict()["properties"]
+    assert (stopped["protectionState"], "policyId" in stopped) == ("ProtectionStopped", False)
+
+
+async def test_in_a_vault_with_items_cross_region_restore_is_enabled_and_redundancy_not_changed(
+    world: World, vaults: Any, backup: Any
+) -> None:
+    await made(vaults)
+    await protected(world, backup)
+    settings = {"standardTierStorageRedundancy": "GeoRedundant", "crossRegionRestore": "Enabled"}
+    await (await vaults.begin_update(**AT, vault={"properties": {"redundancySettings": settings}})).result()
+    enabled = (await vaults.get(**AT)).properties.redundancy_settings
+    settings = {"standardTierStorageRedundancy": "LocallyRedundant"}
+    with pytest.raises(HttpResponseError) as caught:
+        await vaults.begin_update(**AT, vault={"properties": {"redundancySettings": settings}})
+    assert enabled.cross_region_restore == "Enabled"
+    assert caught.value.status_code == 400
+
+
 async def test_what_is_deleted_from_a_vault_without_soft_delete_is_gone_at_once(
     world: World, vaults: Any, backup: Any
 ) -> None:

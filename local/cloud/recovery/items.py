@@ -170,6 +170,7 @@ class RecoveryItems:
             deferredDeleteTimeRemaining=f"{SOFT_DELETE_DAYS - 1}.23:59:42.8656002",
             softDeleteRetentionPeriod=SOFT_DELETE_DAYS,
         )
+        _forget_policy(item["properties"])
         self._mark_container(item, "SoftDeleted")
         self._arm.clock.after(SOFT_DELETE_DAYS * 86_400, lambda: self._purge(item, iso(now)))
 
@@ -196,6 +197,12 @@ def _matches(row: Resource, terms: dict[str, str], *keys: str) -> bool:
     return all(row["properties"][key].lower() == terms[key].lower() for key in keys if key in terms)
 
 
+def _forget_policy(properties: dict[str, Any]) -> None:
+    """A share that is stopped has no policy; a machine may name it still."""
+    if properties["backupManagementType"] == "AzureStorage":
+        properties.pop("policyId", None)
+
+
 def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
     properties = item["properties"]
     if operation == "ConfigureBackup":
@@ -204,8 +211,7 @@ def _change(item: Resource, operation: str, sent: dict[str, Any]) -> None:
         properties["protectionState"] = "Protected" if backed_up else "IRPending"
     else:
         properties["protectionState"] = "ProtectionStopped"
-        if properties["backupManagementType"] == "AzureStorage":
-            properties.pop("policyId", None)
+        _forget_policy(properties)
     if "policyName" in properties:
         properties["policyName"] = properties["policyId"].rpartition("/")[2]
     if operation == "Undelete":

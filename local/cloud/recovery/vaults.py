@@ -180,9 +180,10 @@ class RecoveryVaultService:
     def _patched(self, vault: Resource, sent: dict[str, Any]) -> Resource:
         """The vault, changed in place."""
         changes = _sent(sent)
+        for part in {"securitySettings", "redundancySettings"} & changes.keys():
+            changes[part] = vault["properties"][part] | changes[part]
         if "securitySettings" in changes:
-            old = vault["properties"]["securitySettings"]
-            changes["securitySettings"] = whole(old | changes["securitySettings"])
+            changes["securitySettings"] = whole(changes["securitySettings"])
         vault["properties"].update(changes)
         vault["properties"].update(score(vault["properties"]))
         vault.update({"tags": sent["tags"]} if sent.get("tags") is not None else {})
