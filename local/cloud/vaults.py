@@ -53,6 +53,11 @@ def identity_of(arm: Arm, id: str, sent: dict[str, Any], old: Resource | None) -
     return {"identity": (old or {}).get("identity") or arm.system_identity(id.rpartition("/")[2])}
 
 
+def principal_of(vault: Resource) -> str:
+    """The principal of a vault's identity, empty for a vault that has none."""
+    return str((vault.get("identity") or {}).get("principalId") or "")
+
+
 def immutability_of(security: dict[str, Any]) -> str:
     """The state of immutability in a vault's securitySettings, which needn't name it."""
     return str((security.get("immutabilitySettings") or {}).get("state") or "Disabled")

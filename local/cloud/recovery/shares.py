@@ -30,7 +30,7 @@ from local.cloud.recovery.share_rows import (
 from local.cloud.resources.file_shares import FileShareService
 from local.cloud.resources.roles import Roles
 from local.cloud.resources.storage import TYPE as ACCOUNTS
-from local.cloud.vaults import JobOutcome, vault_of
+from local.cloud.vaults import JobOutcome, principal_of, vault_of
 from local.cloud.wire import CloudRequest, Reply, Route
 
 REFRESH_SECONDS = 15.0
@@ -205,7 +205,7 @@ class Shares:
         if container is None or vault is None or target is None:
             raise OperationFailed("UserErrorResourceNotFound", "The vault, its container or the account is gone.")
         by_identity = str(container["properties"].get("accessType", "")).startswith("Identity")
-        principal = vault.get("identity", {}).get("principalId", "")
+        principal = principal_of(vault)
         if by_identity and not self._roles.effective(principal, role, target["id"]):
             raise OperationFailed("UserErrorMissingPermissions", "The vault's identity lacks a role on the account.")
         if not by_identity and target["properties"].get("allowSharedKeyAccess") is False:
