@@ -286,6 +286,7 @@ async def test_volumes_do_not_wait_for_a_cluster_that_can_not_be_protected(stage
 
 
 async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_backups(stage: RunningApp) -> None:
+    stage.world.backup_vaults.delete_seconds = 0.0
     write_policy(stage, release_after="P9D")
     await protect(stage)
     stage.world.aks.remove(CLUSTER)
@@ -298,6 +299,8 @@ async def test_the_vault_of_a_cluster_that_is_gone_is_released_with_its_shares_b
     release = next(i for i in stage.host.instances() if i.name == "release_cluster")
     assert release.status == "Completed", release.failure
     assert (of(stage.world, ITEMS), of(stage.world, CONTAINERS), of(stage.world, VAULTS)) == ([], [], [])
+    deleted = [e.status for e in stage.world.wire.exchanges if e.method == "DELETE" and "backupVaults/bv-" in e.url]
+    assert deleted[-1] == 200, "the one vault was gone at once"
     assert stage.world.file_shares.exists(ACCOUNT, "carts"), "what was backed up is somebody else's"
 
 
