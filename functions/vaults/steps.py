@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 app = df.Blueprint()
 
 INSTALL_SECONDS = 180.0  # what an extension takes at least
+HARDEN_SECONDS = 120.0  # what the change of a vault takes; a second one while it runs could be refused
 POLL_INTERVAL = timedelta(seconds=30)
 
 
@@ -109,7 +110,7 @@ async def ensure_vault(required: VaultRequirements) -> FoundVault:
     vault = require_strong(required, found)
     if weak := weaknesses(required, vault):
         await vaults.harden_vault(required.protection, at_least(required, vault))
-        raise NotConverged("Hardening", f"{required.label} is being hardened: {'; '.join(weak)}")
+        raise NotConverged("Hardening", f"{required.label} is being hardened: {'; '.join(weak)}", HARDEN_SECONDS)
     return vault
 
 

@@ -1,13 +1,13 @@
 """Backup vaults (Azure Data Protection), which keep the backups of clusters, and their policy."""
 
+from collections.abc import AsyncIterable
 from datetime import timedelta
 
-from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
-from shared.adapters.azure.common import plain, read, translated
+from shared.adapters.azure.common import plain, read, translated, unless_absent
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.cluster import CLUSTERS
 from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, Found, FoundVault
@@ -26,12 +26,9 @@ class BackupVaults(Vaults):
 
     async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
         """The vaults of a resource group, with their tags; none if there is no such group."""
-        vaults = self.client(DataProtectionMgmtClient, subscription).backup_vaults
+        listed = self.client(DataProtectionMgmtClient, subscription).backup_vaults.get_in_resource_group(group)
         with translated(f"listing the Backup vaults of resource group {group}"):
-            try:
-                found = [vault async for vault in vaults.get_in_resource_group(group)]
-            except ResourceNotFoundError:
-                return []
+            found = await unless_absent(_all(listed)) or []
         return [TaggedVault(id=v.id or "", location=v.location or "", tags=dict(v.tags or {})) for v in found]
 
     async def policy(self, protection: Protection) -> Found | None:
@@ -106,6 +103,10 @@ class BackupVaults(Vaults):
         await self._client(protection).dpp_resource_guard_proxy.create_or_update(
             protection.group, protection.backup_vault, _GUARD, models.ResourceGuardProxyBaseResource(properties=proxy)
         )
+
+
+async def _all[T](pages: AsyncIterable[T]) -> list[T]:
+    return [each async for each in pages]
 
 
 def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:

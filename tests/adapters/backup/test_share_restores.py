@@ -120,7 +120,10 @@ async def test_a_restore_whose_answer_was_lost_is_found_by_its_share(world: Worl
     with pytest.raises(TemporaryError):
         await restores.send(plan)
     item = await restores.item_of(plan.item.id)
-    (found,) = await restores.restores(item, world.clock.now() - MINUTE)
+    (early,) = await restores.restores(item, world.clock.now() - MINUTE)
+    await world.clock.advance(MINUTE)
+    (found,) = await restores.restores(item, world.clock.now() - 2 * MINUTE)
+    assert (early.open, early.target) == (True, ""), "at first its job doesn't tell where it restores to"
     assert (found.open, found.target) == (True, plan.isolated[SHARE])
 
 

@@ -1,7 +1,7 @@
 """A finished backup is verified: the real runtime, the durable engine and the simulated Azure together."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -9,11 +9,12 @@ import pytest
 
 from local import scenario
 from local.cloud.arm import Resource
+from local.cloud.backup.rows import POINTS
 from local.cloud.vaults import JobOutcome
 from local.cloud.wire import InjectedFault
 from local.host.management import PREFIX
 from local.stage import RunningApp
-from tests.worlds.times import HOUR
+from tests.worlds.times import DAY, HOUR
 from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, isolated, restores, runs, sent, verdict
 
 
@@ -35,6 +36,21 @@ async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage:
     ]
     assert 0 < result["rpo_s"] < 900
     assert 200 < result["rto_s"] < 1800
+
+
+async def test_a_cluster_s_point_is_waited_for_though_its_time_lies_before_the_end_of_its_job(
+    stage: RunningApp,
+) -> None:
+    job, arm = back_up(stage), stage.world.arm
+    (point,) = arm.of_type(POINTS)
+    taken = datetime.fromisoformat(point["properties"]["recoveryPointTime"])
+    assert 40 < (datetime.fromisoformat(job["properties"]["endTime"]) - taken).total_seconds() < 41
+    yesterday = point["properties"] | {"recoveryPointTime": (taken - DAY).isoformat()}
+    arm.store(point | {"id": f"{point['id']}-before", "name": f"{point['name']}-before", "properties": yesterday})
+    arm.remove(point["id"])
+    stage.clock.after(600, lambda: arm.store(point))
+    result = await verdict(stage, job)
+    assert (result["verdict"], result["point"]) == ("Verified", point["name"])
 
 
 async def test_a_backup_of_a_share_is_verified_and_nothing_is_left_over(calm: RunningApp) -> None:
