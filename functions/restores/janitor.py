@@ -32,7 +32,7 @@ async def _cleared(lease: str) -> list[str]:
     left = await world.verifier.copies[plan.item.kind].remove(plan)
     sent = await sends(plan.name)
     restores = await world.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
-    left += [f"restore job {job.id} is {job.status}" for job in restores if job.open]
+    left += [job.why_open for job in restores if job.open]
     if may_show_up(restores, plan.target, sent, world.now()):
         left.append("the restore was sent and its job isn't listed yet")
     if not left:

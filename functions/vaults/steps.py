@@ -188,7 +188,7 @@ async def ensure_instance(protection: Protection) -> FoundInstance:
     """The backup instance, going by the policy of the protection, with its protection configured."""
     backups = services().provisioner.cluster_backups
     found = await backups.instance(protection)
-    if found is None or not (found.changing or same(found.policy, protection.policy_id)):
+    if found is None or (found.movable and not same(found.policy, protection.policy_id)):
         await request_instance(protection)
         found = None
     return require_protected(protection, found)

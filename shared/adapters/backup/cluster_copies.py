@@ -45,7 +45,7 @@ class ClusterCopies(Namespaces):
         A restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
         """
         jobs = await self._staging.jobs(plan)
-        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
+        running = [job.why_open for job in jobs if job.open]
         return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs)]
 
     async def _running(self, id: str) -> Cluster:

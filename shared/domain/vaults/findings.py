@@ -5,11 +5,11 @@ Rules:
 - Failed ends the flow, with the service's own message.
 - What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
   vault are corrected; what can't be changed any more ends the flow.
+- A setting in a word that isn't known is neither weaker nor stronger: nothing is written, and the flow ends.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 import msgspec
 
@@ -17,13 +17,12 @@ from shared.domain.documents import Document
 from shared.domain.errors import NotConverged, PermanentError, service_code, shown
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
+from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
 
-CONFIGURED = "ProtectionConfigured"
 SOFT_DELETE = ("Off", "On", "AlwaysOn")
 IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
 REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
-_ENDED = {"failed", "canceled", "deleting", "deleted"}
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +40,7 @@ class FoundVault(Found, frozen=True, kw_only=True):
     soft_delete_days: float  # how long what is deleted can be brought back
     immutability: str  # Disabled, Unlocked or Locked
     redundancy: str  # LocallyRedundant, ZoneRedundant or GeoRedundant
-    public: bool = False  # whether it is open to public networks, as far as its kind can be told not to
+    public: bool | None = False  # to public networks, as far as its kind can be closed; None: by an unknown word
     guard: str = ""  # the Resource Guard (resource id) that watches over it; only read if the policy document names one
 
 
@@ -73,15 +72,17 @@ class FoundInstance(Found, frozen=True, kw_only=True):
 
     @property
     def configured(self) -> bool:
-        return same(self.protection, CONFIGURED)
+        return INSTANCE.meaning(self.protection) == "good"
 
     @property
     def changing(self) -> bool:
         """Whether Azure is at work on it: until it is done, it may show the policy that it went by before."""
-        return self.protection.lower() in ("configuringprotection", "updatingprotection") or self.state.lower() in (
-            "provisioning",
-            "updating",
-        )
+        return "under way" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
+
+    @property
+    def movable(self) -> bool:
+        """Whether another policy may be asked for: only of what is configured, and nobody is at work on."""
+        return self.configured and not self.changing
 
 
 class InstanceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,19 +149,27 @@ def require_settled[F: Found](label: str, found: F | None) -> F:
     """What was found, once it is there to stay."""
     if found is None:
         raise NotConverged("Asked", f"{label} was requested")
-    if found.state.lower() in _ENDED:
+    meaning = PROVISIONING.require_known(label, found.state)
+    if meaning == "bad":
         raise PermanentError(
             "ProvisioningFailed",
             f"{label} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
         )
-    if found.state.lower() != "succeeded":
+    if meaning == "under way":
         raise NotConverged("Provisioning", f"{label} is {found.state}")
     return found
 
 
 def require_strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
-    """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed."""
+    """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed, or is set in
+    a word that isn't known.
+    """
     vault = require_settled(requirements.label, found)
+    if strange := unknown_settings(requirements, vault):
+        raise PermanentError(
+            "SettingUnknown",
+            f"{requirements.label}: {'; '.join(strange)}; Meshward knows no such word and changes nothing",
+        )
     weak = flaws(requirements, vault)
     if weak:
         raise PermanentError(
@@ -186,13 +195,26 @@ def names_redundancy(reason: str) -> bool:
     return "StorageType" in reason or "Redundancy" in reason
 
 
+def unknown_settings(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
+    """What can't be compared with what is required, since nobody knows its word."""
+    told = (
+        ("redundancy", vault.redundancy or "not told", REDUNDANCY),
+        ("soft delete", vault.soft_delete, ("", *SOFT_DELETE)),
+        ("immutability", vault.immutability, ("", *IMMUTABILITY)),  # which isn't told of a vault that never had it
+    )
+    found = [f"{setting} is {shown(word)}" for setting, word, known in told if word not in known]
+    if vault.public is None and not requirements.terms.public_network:
+        found.append("its access from public networks is in a word that isn't known")
+    return found
+
+
 def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
     """What is weaker than required and can't be changed any more."""
     terms = requirements.terms
     least = min(REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
     found = [] if vault.principal else ["it has no system-assigned identity"]
-    if _rank(REDUNDANCY, vault.redundancy) < least:
-        found.append(f"redundancy is {vault.redundancy or 'unknown'}, not {REDUNDANCY[least]}")
+    if vault.redundancy in REDUNDANCY[:least]:
+        found.append(f"redundancy is {vault.redundancy}, not {REDUNDANCY[least]}")
     return found
 
 
@@ -201,24 +223,24 @@ def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
     better = at_least(requirements, vault)
     found = []
     if vault.soft_delete != better.soft_delete:
-        found.append(f"soft delete is {vault.soft_delete or 'unknown'}, not {better.soft_delete}")
+        found.append(f"soft delete is {vault.soft_delete or 'not set'}, not {better.soft_delete}")
     if vault.soft_delete_days < better.soft_delete_days:
         found.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {better.soft_delete_days:.0f}")
     if vault.immutability != better.immutability:
-        found.append(f"immutability is {vault.immutability or 'unknown'}, not {better.immutability}")
+        found.append(f"immutability is {vault.immutability or 'not set'}, not {better.immutability}")
     if vault.public != better.public:
         found.append("it is open to public networks")
     return found
 
 
 def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
-    """The vault with the security that is required, or with its own where that is stronger."""
+    """The vault with the security that is required, or with its own where that is stronger or unknown."""
     terms = requirements.terms
     return msgspec.structs.replace(
         vault,
-        soft_delete=max(terms.soft_delete, vault.soft_delete, key=partial(_rank, SOFT_DELETE)),
+        soft_delete=_stronger(SOFT_DELETE, terms.soft_delete, vault.soft_delete),
         soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=max(requirements.immutability, vault.immutability, key=partial(_rank, IMMUTABILITY)),
+        immutability=_stronger(IMMUTABILITY, requirements.immutability, vault.immutability),
         public=vault.public and terms.public_network,
     )
 
@@ -272,12 +294,14 @@ def _vault(holder: FoundInstance) -> str:
 
 def concluded(label: str, found: FoundOperation) -> OperationResult:
     """What an operation found, once it has ended: its error counts only if it failed."""
-    state = found.state.lower()
-    if state == "succeeded":
-        return OperationResult()
-    if state not in _ENDED:
+    meaning = OPERATION.require_known(label, found.state)
+    if meaning == "under way":
         raise NotConverged("UnderWay", f"{label} is under way")
-    return OperationResult(code=found.code or found.state, message=found.message)
+    return (
+        OperationResult()
+        if meaning == "good"
+        else OperationResult(code=found.code or found.state, message=found.message)
+    )
 
 
 def require_protected(protection: Protection, found: FoundInstance | None) -> FoundInstance:
@@ -285,6 +309,10 @@ def require_protected(protection: Protection, found: FoundInstance | None) -> Fo
     instance = require_settled(f"backup instance {protection.instance}", found)
     if instance.changing:
         raise NotConverged(service_code(instance.protection), f"cluster {protection.cluster} is being protected")
+    if instance.protection and INSTANCE.meaning(instance.protection) == "unknown":
+        raise NotConverged(
+            "StateUnknown", unknown_state(f"the protection of {protection.cluster}", instance.protection)
+        )
     if not instance.configured:
         raise PermanentError(
             service_code(instance.protection) if instance.protection else "NotProtected",
@@ -293,6 +321,8 @@ def require_protected(protection: Protection, found: FoundInstance | None) -> Fo
     return instance
 
 
-def _rank(order: tuple[str, ...], value: str) -> int:
-    """How strong the value is; one that isn't known is weaker than all."""
-    return order.index(value) if value in order else -1
+def _stronger(order: tuple[str, ...], required: str, found: str) -> str:
+    """What is required, or what is found where that is stronger, or a word that isn't known."""
+    if not found or found in order[: order.index(required)]:
+        return required
+    return found
