@@ -10,7 +10,7 @@ from typing import Any
 from azure.core.rest import HttpRequest
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
-from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.azure.common import Management, read, require_value, translated
 from shared.domain.cluster import CLUSTERS, Cluster, cluster_id
 from shared.domain.errors import TemporaryError
 from shared.domain.incarnation import Incarnation
@@ -34,6 +34,7 @@ class Clusters(Management):
             with translated(f"listing the clusters of subscription {subscription}"):
                 answer = await self._client(subscription).send_request(HttpRequest("GET", url))
                 answer.raise_for_status()
+                require_value(answer)
                 page = answer.json()
                 clusters = [_cluster(found, subscription) for found in page["value"]]
             for cluster in clusters:

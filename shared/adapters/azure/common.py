@@ -123,13 +123,13 @@ async def read[T, R](what: str, reading: Awaitable[T], understood: Callable[[T],
         return None if found is None else understood(found)
 
 
-def require_value(answer: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> None:
-    """A response hook of lists: a page without `value` isn't an empty one, for which the SDKs take it."""
-    if answer.http_response.status_code == HTTPStatus.OK and not isinstance(answer.http_response.json()["value"], list):
+def require_value(answer: AsyncHttpResponse) -> None:
+    """Raise if a page of a list has no `value`: it isn't an empty one, for which the SDKs take it."""
+    if answer.status_code < HTTPStatus.MULTIPLE_CHOICES and not isinstance(answer.json()["value"], list):
         raise TypeError("its value is no list")
 
 
-LISTED: dict[str, Any] = {"raw_response_hook": require_value}
+LISTED: dict[str, Any] = {"raw_response_hook": lambda answer: require_value(answer.http_response)}
 """What lists are asked with."""
 
 

@@ -19,7 +19,7 @@ from shared.adapters.azure.common import (
     unless_absent,
 )
 from shared.adapters.backup.cluster_backups import data_source
-from shared.adapters.backup.restores import backup_job, job_of_operation, job_properties, require_passed
+from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_operation, job_properties, require_passed
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, same
@@ -188,12 +188,13 @@ def _point(found: models.AzureBackupRecoveryPointResource) -> RecoveryPoint:
 
 def _restore_job(found: models.AzureBackupJobResource) -> RestoreJob:
     job = properties_of(found)
+    reported = msgspec.convert(job, ReportedJob)
     details = job.extended_info.warning_details if job.extended_info else None
     return RestoreJob(
         id=found.name or "",
-        status=job.status,
-        started=job.start_time,
-        ended=job.end_time,
+        status=reported.status,
+        started=reported.start_time,
+        ended=reported.end_time,
         warnings=tuple(_warned(w) for w in details or ()),
         errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
     )

@@ -27,7 +27,7 @@ from shared.domain.restores.disks import (
 )
 from shared.domain.restores.items import MachineItem
 from shared.domain.restores.manifest import Contents, Manifest
-from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource
+from shared.domain.restores.verification import RestoreJob, RestorePlan, RestoreSource, still_open
 from shared.domain.restores.workloads import IsolatedCopy
 
 
@@ -89,7 +89,7 @@ class Disks(StagedRestores):
         makes its disks at its end, and until then it isn't known which are its own.
         """
         jobs = await self.jobs(plan)
-        if running := [job.why_open for job in jobs if job.open]:
+        if running := still_open(jobs):
             return running
         staged = [await self._remove_staged(plan, container) for container in map(staging_container, jobs)]
         return [*await self._remove_disks(plan, jobs), *filter(None, staged)]

@@ -103,6 +103,11 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
         return f"{label} is {self.status}" if known else f"StateUnknown: {unknown_state(label, self.status)}"
 
 
+def still_open(jobs: Iterable[RestoreJob]) -> list[str]:
+    """What is said of those of the jobs that may go on: while there are any, nothing of what they make is removed."""
+    return [job.why_open for job in jobs if job.open]
+
+
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification restores, as it was decided when it was planned. A lease keeps it."""
 

@@ -136,7 +136,7 @@ def test_access_in_a_word_that_nobody_knows_is_refused_where_the_policy_document
     vault = msgspec.structs.replace(VAULT, public=None)
     assert require_strong(REQUIREMENTS, vault) is vault
     closed = msgspec.structs.replace(PROTECTION, terms=ProtectPolicy(public_network=False))
-    with pytest.raises(PermanentError, match="SettingUnknown.*public networks"):
+    with pytest.raises(PermanentError, match=r"SettingUnknown.*public networks"):
         require_strong(closed.requirements(VaultService.BACKUP), vault)
 
 
@@ -216,7 +216,7 @@ def test_a_protection_under_way_is_waited_for(found: FoundInstance | None) -> No
 
 def test_a_protection_in_a_state_that_nobody_knows_is_neither_good_nor_lost_nor_changed() -> None:
     found = msgspec.structs.replace(INSTANCE, protection="ProtectionDreaming")
-    assert not (found.configured or found.changing or found.movable)
+    assert (found.configured, found.changing, found.movable) == (False, False, False)
     with pytest.raises(NotConverged, match=r"StateUnknown.*ProtectionDreaming"):
         require_protected(PROTECTION, found)
 
