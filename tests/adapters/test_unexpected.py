@@ -43,7 +43,8 @@ STATUSES = (200, 201, 202, 204, 206, 304, 400, 403, 404, 409, 410, 418, 429, 500
 BODIES: dict[str, dict[str, Any]] = {
     "nothing": {},
     "a page of HTML": {"content": b"<html>Service Unavailable</html>"},
-    "null": {"content": b"null"},
+    "null": {"content": b"null", "headers": {"Content-Type": "application/json"}},
+    "half an object": {"content": b'{"value": [', "headers": {"Content-Type": "application/json"}},
     "a text": {"body": "Succeeded"},
     "a number": {"body": 7},
     "a list": {"body": []},

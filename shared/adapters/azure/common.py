@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     ResourceNotFoundError,
     ServiceRequestError,
@@ -166,14 +167,18 @@ def translated(doing: str) -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError) as error:
         raise TemporaryError("Unreachable", f"{doing}: {_brief(error)}") from error
     except _MISREAD as error:
-        message = (
-            f"{doing}: Azure's answer isn't of a form that Meshward knows: {type(error).__name__}: {_brief(error)}"
-        )
-        raise PermanentError("AnswerUnreadable", message) from error
+        raise _unreadable(error, doing) from error
+
+
+def _unreadable(error: Exception, doing: str) -> PermanentError:
+    told = f"{type(error).__name__}: {_brief(error)}"
+    return PermanentError("AnswerUnreadable", f"{doing}: Azure's answer isn't of a form that Meshward knows: {told}")
 
 
 def _from_status(error: HttpResponseError, doing: str) -> PermanentError | TemporaryError:
     status = error.status_code or 0
+    if isinstance(error, DecodeError) and status < HTTPStatus.BAD_REQUEST:
+        return _unreadable(error, doing)
     code = getattr(error.error, "code", None) or f"Http{status}"
     message = f"{doing}: {_brief(error)}"
     if status in (401, 403) and code != "RequestDisallowedByPolicy":

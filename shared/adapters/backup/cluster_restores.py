@@ -174,7 +174,7 @@ def _is_restore_of(found: models.AzureBackupJobResource, item: ProtectedItem) ->
 
 
 def _point(found: models.AzureBackupRecoveryPointResource) -> RecoveryPoint:
-    point = msgspec.convert(properties_of(found), _Point)
+    point = msgspec.convert(dict(properties_of(found).items()), _Point)  # the SDK doesn't know isPartialRP
     stores = {store.type for store in point.stores}
     whole = (point.recovery_point_state or "").lower() == "completed" and not point.is_partial
     return RecoveryPoint(
