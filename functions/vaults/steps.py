@@ -24,19 +24,15 @@ from shared.domain.vaults.findings import (
     InstanceRequest,
     OperationResult,
     Validation,
-    at_least,
     concluded,
-    lacks_guard,
-    names_redundancy,
     require_installed,
     require_protected,
     require_settled,
-    require_strong,
-    weaknesses,
 )
 from shared.domain.vaults.parts import PARTS
 from shared.domain.vaults.protection import Grant, Protection, VaultRequirements
 from shared.domain.vaults.signals import RedundancyFellBack
+from shared.domain.vaults.strength import at_least, lacks_guard, names_redundancy, require_strong, weaknesses
 from shared.wiring import services
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 Rules:
 - Words are compared without case: services differ in it, and so do versions of one.
-- A word that isn't listed is neither good nor bad, and nothing is written or deleted because of it. Whoever meets it
-  says so: with the reason `StateUnknown`, where a state is waited for, until the deadline of its step.
+- A word that isn't listed is neither good nor bad, and nothing is written or deleted because of it. Who meets it says
+  so: with the reason `StateUnknown`, where a state is waited for, until the deadline of its step.
 - Listed are words that were recorded, or that Azure's SDKs and specifications name.
 """
 
@@ -17,8 +17,8 @@ type Meaning = Literal["good", "bad", "under way", "unknown"]
 class States:
     """The words of one kind of state."""
 
-    def __init__(self, *, good: str, bad: str, under_way: str = "") -> None:
-        listed: dict[Meaning, str] = {"good": good, "bad": bad, "under way": under_way}
+    def __init__(self, *, good: str, bad: str, pending: str = "") -> None:
+        listed: dict[Meaning, str] = {"good": good, "bad": bad, "under way": pending}
         self._meanings = {word.lower(): meaning for meaning, words in listed.items() for word in words.split()}
 
     def meaning(self, word: str) -> Meaning:
@@ -41,31 +41,31 @@ def unknown_state(label: str, word: str) -> str:
 PROVISIONING = States(
     good="Succeeded",
     bad="Failed Canceled Cancelled Deleting Deleted",
-    under_way="Accepted Creating InProgress Pending Provisioning Registering RegisteringDns ResolvingDNS Running "
+    pending="Accepted Creating InProgress Pending Provisioning Registering RegisteringDns ResolvingDNS Running "
     "Updating",
 )
 OPERATION = States(
     good="Succeeded",
     bad="Failed Canceled Cancelled PartiallySucceeded PartiallyFailed",
-    under_way="Accepted Cancelling InProgress NotStarted Pending Provisioning Running Updating",
+    pending="Accepted Cancelling InProgress NotStarted Pending Provisioning Running Updating",
 )
 JOB = States(
     good="Completed CompletedWithWarnings",
     bad="Failed Canceled Cancelled",
-    under_way="InProgress Cancelling NotStarted Paused",
+    pending="InProgress Cancelling NotStarted Paused",
 )
 INSTANCE = States(  # how Azure Backup protects a cluster
     good="ProtectionConfigured",
     bad="BackupSchedulesSuspended BackupsSuspended ConfiguringProtectionFailed NotProtected ProtectionError "
     "ProtectionStopped RetentionSchedulesSuspended SoftDeleted",
-    under_way="ConfiguringProtection SoftDeleting UpdatingProtection",
+    pending="ConfiguringProtection SoftDeleting UpdatingProtection",
 )
 ITEM = States(  # how Azure Backup protects a data source; IRPending lasts long after the first backup
     good="IRPending Protected",
     bad="BackupsSuspended NotProtected ProtectionError ProtectionPaused ProtectionStopped",
 )
 REGISTRATION = States(  # of a storage account with a vault
-    good="Registered", bad="NotRegistered RegistrationFailed SoftDeleted", under_way="Registering Unregistering"
+    good="Registered", bad="NotRegistered RegistrationFailed SoftDeleted", pending="Registering Unregistering"
 )
 # Of a recovery point. 0 is recorded, the words are the SDK's: three of them say that no threat is known.
 THREAT = States(good="0 Healthy NotAvailable Unknown", bad="UnHealthy Warning")

@@ -29,10 +29,11 @@ from shared.domain.resource_id import ResourceId
 from shared.domain.restores.items import MachineItem, RecoveryPoint
 from shared.domain.restores.verification import job_id
 from shared.domain.states import JOB
-from shared.domain.vaults.findings import Found, concluded, require_settled, require_strong
+from shared.domain.vaults.findings import Found, concluded, require_settled
 from shared.domain.vaults.protection import SourceOperation, VaultService
 from shared.domain.vaults.release import may_delete
 from shared.domain.vaults.shares import FileShare
+from shared.domain.vaults.strength import require_strong
 from tests.worlds import sdk
 from tests.worlds.facts.plans import NAME, a_plan
 from tests.worlds.facts.protections import PROTECTION, VAULT

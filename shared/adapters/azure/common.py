@@ -171,8 +171,8 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _unreadable(error: Exception, doing: str) -> PermanentError:
-    told = f"{type(error).__name__}: {_brief(error)}"
-    return PermanentError("AnswerUnreadable", f"{doing}: Azure's answer isn't of a form that Meshward knows: {told}")
+    what = f"{type(error).__name__}: {_brief(error)}"
+    return PermanentError("AnswerUnreadable", f"{doing}: Azure's answer isn't of a form that Meshward knows: {what}")
 
 
 def _from_status(error: HttpResponseError, doing: str) -> PermanentError | TemporaryError:

@@ -10,9 +10,10 @@ from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 from shared.adapters.azure.common import LISTED, plain, properties_of, read, translated
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.cluster import CLUSTERS
-from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, Found, FoundVault
+from shared.domain.vaults.findings import Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
+from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use

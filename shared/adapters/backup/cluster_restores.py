@@ -54,8 +54,8 @@ class _Point(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     @property
     def is_partial(self) -> bool:
         """Whether it, or what is in any of its stores, is partial."""
-        told = (self.recovery_point_state or "").lower() == "partial"
-        return told or bool(self.partial) or any(store.partial for store in self.stores)
+        says = (self.recovery_point_state or "").lower() == "partial"
+        return says or bool(self.partial) or any(store.partial for store in self.stores)
 
 
 class ClusterRestores(Management):

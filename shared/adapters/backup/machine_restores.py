@@ -18,10 +18,10 @@ from shared.domain.restores.items import MANAGEMENT, MachineItem
 from shared.domain.restores.verification import BackupJob, RestoreJob, RestorePlan
 
 
-def _faults(told: models.OperationStatusExtendedInfo | None) -> Sequence[BackupFault]:
-    if not isinstance(told, models.OperationStatusValidateOperationExtendedInfo):
+def _faults(info: models.OperationStatusExtendedInfo | None) -> Sequence[BackupFault]:
+    if not isinstance(info, models.OperationStatusValidateOperationExtendedInfo):
         return ()
-    response = told.validate_operation_response
+    response = info.validate_operation_response
     return (response and response.validation_results) or ()
 
 

@@ -157,9 +157,9 @@ def _point(found: models.RecoveryPointResource) -> RecoveryPoint:
     )
 
 
-def _word(told: str | int | None) -> str:
+def _word(status: str | int | None) -> str:
     """A word or a number as a word: 0 is one, too."""
-    return str(told) if isinstance(told, int) else plain(told)
+    return str(status) if isinstance(status, int) else plain(status)
 
 
 def _at_hand(tier: _Tier) -> bool:

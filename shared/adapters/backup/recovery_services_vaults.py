@@ -12,10 +12,11 @@ from shared.adapters.azure.common import LISTED, plain, properties_of, read, tra
 from shared.adapters.backup.source_backups import FABRIC, item_names, vault_keywords
 from shared.adapters.backup.vaults import Vaults, operation_found, word
 from shared.domain.states import REGISTRATION
-from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, Found, FoundOperation, FoundVault
+from shared.domain.vaults.findings import Found, FoundOperation, FoundVault
 from shared.domain.vaults.policy import Redundancy
 from shared.domain.vaults.protection import Protection, SourceOperation, VaultRequirements, VaultService
 from shared.domain.vaults.source import FoundItem
+from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY
 
 STORAGE_ACCOUNTS = "backupManagementType eq 'AzureStorage'"  # a filter of lists
 _GUARD = {"resource_guard_proxy_name": "VaultProxy"}  # the name that the portal and Azure's CLI use

@@ -1,11 +1,8 @@
-"""What is found of a cluster's protection, and whether it is strong enough.
+"""What is found of a cluster's protection, and whether it is there to stay.
 
 Rules:
 - What was asked for counts when it is seen: None (not there) and every state but Succeeded mean "come back later".
 - Failed ends the flow, with the service's own message.
-- What is found weaker than required is never accepted and never loosened; stronger will do. Security settings of the
-  vault are corrected; what can't be changed any more ends the flow.
-- A setting in a word that isn't known is neither weaker nor stronger: nothing is written, and the flow ends.
 """
 
 from collections.abc import Sequence
@@ -18,11 +15,7 @@ from shared.domain.errors import NotConverged, PermanentError, service_code, sho
 from shared.domain.resource_id import parsed, same
 from shared.domain.restores.verification import vault_of
 from shared.domain.states import INSTANCE, OPERATION, PROVISIONING, unknown_state
-from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
-
-SOFT_DELETE = ("Off", "On", "AlwaysOn")
-IMMUTABILITY = ("Disabled", "Unlocked", "Locked")
-REDUNDANCY = ("LocallyRedundant", "ZoneRedundant", "GeoRedundant")
+from shared.domain.vaults.protection import Protection, VaultService
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,91 +153,6 @@ def require_settled[F: Found](label: str, found: F | None) -> F:
     return found
 
 
-def require_strong(requirements: VaultRequirements, found: FoundVault | None) -> FoundVault:
-    """The vault, once it is there; raises PermanentError that names what is too weak and can't be changed, or is set in
-    a word that isn't known.
-    """
-    vault = require_settled(requirements.label, found)
-    if strange := unknown_settings(requirements, vault):
-        raise PermanentError(
-            "SettingUnknown",
-            f"{requirements.label}: {'; '.join(strange)}; Meshward knows no such word and changes nothing",
-        )
-    weak = flaws(requirements, vault)
-    if weak:
-        raise PermanentError(
-            "VaultTooWeak",
-            f"{requirements.label}: {'; '.join(weak)}; this can't be changed: delete the vault and start again, "
-            "or require less in the policy document",
-        )
-    return vault
-
-
-def lacks_guard(requirements: VaultRequirements, guard: str) -> bool:
-    """Whether the vault lacks its Resource Guard; raises PermanentError if another one watches over it."""
-    if guard and requirements.terms.guard and not same(guard, requirements.terms.guard):
-        raise PermanentError(
-            "GuardedByAnother",
-            f"{requirements.label} uses Resource Guard {guard}; remove it with the consent of that guard's owners",
-        )
-    return bool(requirements.terms.guard and not guard)
-
-
-def names_redundancy(reason: str) -> bool:
-    """Whether a vault was refused for its redundancy; the two kinds of vault say so in different words."""
-    return "StorageType" in reason or "Redundancy" in reason
-
-
-def unknown_settings(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What can't be compared with what is required, since nobody knows its word."""
-    told = (
-        ("redundancy", vault.redundancy or "not told", REDUNDANCY),
-        ("soft delete", vault.soft_delete, ("", *SOFT_DELETE)),
-        ("immutability", vault.immutability, ("", *IMMUTABILITY)),  # which isn't told of a vault that never had it
-    )
-    found = [f"{setting} is {shown(word)}" for setting, word, known in told if word not in known]
-    if vault.public is None and not requirements.terms.public_network:
-        found.append("its access from public networks is in a word that isn't known")
-    return found
-
-
-def flaws(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than required and can't be changed any more."""
-    terms = requirements.terms
-    least = min(REDUNDANCY.index(r) for r in (terms.redundancy, terms.redundancy_fallback) if r)
-    found = [] if vault.principal else ["it has no system-assigned identity"]
-    if vault.redundancy in REDUNDANCY[:least]:
-        found.append(f"redundancy is {vault.redundancy}, not {REDUNDANCY[least]}")
-    return found
-
-
-def weaknesses(requirements: VaultRequirements, vault: FoundVault) -> list[str]:
-    """What is weaker than required and can be corrected at once, without a risk to what is in the vault."""
-    better = at_least(requirements, vault)
-    found = []
-    if vault.soft_delete != better.soft_delete:
-        found.append(f"soft delete is {vault.soft_delete or 'not set'}, not {better.soft_delete}")
-    if vault.soft_delete_days < better.soft_delete_days:
-        found.append(f"soft delete keeps {vault.soft_delete_days:.0f} days, not {better.soft_delete_days:.0f}")
-    if vault.immutability != better.immutability:
-        found.append(f"immutability is {vault.immutability or 'not set'}, not {better.immutability}")
-    if vault.public != better.public:
-        found.append("it is open to public networks")
-    return found
-
-
-def at_least(requirements: VaultRequirements, vault: FoundVault) -> FoundVault:
-    """The vault with the security that is required, or with its own where that is stronger or unknown."""
-    terms = requirements.terms
-    return msgspec.structs.replace(
-        vault,
-        soft_delete=_stronger(SOFT_DELETE, terms.soft_delete, vault.soft_delete),
-        soft_delete_days=max(terms.soft_delete_days, vault.soft_delete_days),
-        immutability=_stronger(IMMUTABILITY, requirements.immutability, vault.immutability),
-        public=vault.public and terms.public_network,
-    )
-
-
 def require_installed(protection: Protection, found: FoundExtension | None) -> FoundExtension:
     """The extension, once it is there; raises PermanentError if it failed or stores elsewhere: somebody may need it."""
     if found is not None and found.account.lower() != protection.account:
@@ -319,10 +227,3 @@ def require_protected(protection: Protection, found: FoundInstance | None) -> Fo
             f"cluster {protection.cluster} isn't protected: {instance.message or 'no reason given'}",
         )
     return instance
-
-
-def _stronger(order: tuple[str, ...], required: str, found: str) -> str:
-    """What is required, or what is found where that is stronger, or a word that isn't known."""
-    if not found or found in order[: order.index(required)]:
-        return required
-    return found

@@ -42,7 +42,7 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
 
     parts: tuple[str, ...]  # those of PARTS that are still there
     instances: tuple[str, ...] = ()  # backup instances of the cluster, by name
-    soft_deleted: tuple[SoftDeleted, ...] = ()
+    soft_deleted: tuple[SoftDeleted, ...] = ()  # what the Backup vault still keeps
     items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
     states: dict[str, str] = {}  # Azure Backup's words for the protection of the instances, by name
 

@@ -10,18 +10,15 @@ from shared.domain.vaults.findings import (
     FoundInstance,
     FoundOperation,
     OperationResult,
-    at_least,
     concluded,
-    flaws,
     require_installed,
     require_protected,
     require_settled,
-    require_strong,
     require_unclaimed,
-    weaknesses,
 )
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import VaultService, protection_of
+from shared.domain.vaults.strength import at_least, flaws, require_strong, weaknesses
 from tests.worlds.facts.protections import EXTENSION, INSTANCE, PROTECTION, VAULT, cluster
 
 REQUIREMENTS = PROTECTION.requirements(VaultService.BACKUP)

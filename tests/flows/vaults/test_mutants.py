@@ -63,8 +63,8 @@ def nothing(real: Any, *_: Any) -> None:
 
 
 NOBODY_ASKED = Mutant("functions.vaults.steps.create", with_less)
-NO_LOOK_AT_REDUNDANCY = Mutant("shared.domain.vaults.findings.flaws", none)
-NO_MAX = Mutant("shared.domain.vaults.findings.at_least", loosened)
+NO_LOOK_AT_REDUNDANCY = Mutant("shared.domain.vaults.strength.flaws", none)
+NO_MAX = Mutant("shared.domain.vaults.strength.at_least", loosened)
 NO_LOOK_AT_HOLDERS = Mutant("shared.domain.vaults.findings._is_own", always)
 NO_LOOK_AT_GRANTS = Mutant("shared.domain.vaults.plan.plan_of", without_grants)
 NO_TIME = Mutant("shared.domain.vaults.release.release_of", at_once)
