@@ -83,6 +83,6 @@ async def follow_restore(started: RestoreOperation) -> RestoreJob:
         raise NotConverged("RestoreRunning", f"the restore job is {seen.status}")
     await spend_read(id)
     job = await world.verifier.restores[item.kind].restore_job(item, started.job)
-    if JOB.require_known("the restore job", job.status) == "under way":
+    if JOB.require_known("the restore job", job.status) == "pending":
         raise NotConverged("RestoreRunning", f"the restore job is {job.status}")
     return job

@@ -11,14 +11,14 @@ from typing import Literal
 
 from shared.domain.errors import NotConverged, shown
 
-type Meaning = Literal["good", "bad", "under way", "unknown"]
+type Meaning = Literal["good", "bad", "pending", "unknown"]
 
 
 class States:
     """The words of one kind of state."""
 
     def __init__(self, *, good: str, bad: str, pending: str = "") -> None:
-        listed: dict[Meaning, str] = {"good": good, "bad": bad, "under way": pending}
+        listed: dict[Meaning, str] = {"good": good, "bad": bad, "pending": pending}
         self._meanings = {word.lower(): meaning for meaning, words in listed.items() for word in words.split()}
 
     def meaning(self, word: str) -> Meaning:

@@ -34,7 +34,7 @@ class RecoveryServicesVaults(Vaults):
         containers = self._client(protection).protection_containers
         registered = await self._accounts(protection)
         for container, status in registered.items():
-            if REGISTRATION.require_known(f"the registration of {container}", status) == "under way":
+            if REGISTRATION.require_known(f"the registration of {container}", status) == "pending":
                 continue
             with translated(f"unregistering {container}"):
                 await containers.unregister(**vault_keywords(protection), fabric_name=FABRIC, container_name=container)

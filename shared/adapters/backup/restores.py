@@ -139,7 +139,7 @@ def job_of_operation(status: str, error: BackupFault | None, made: Mapping[str, 
 def require_passed(status: str, faults: Sequence[BackupFault]) -> None:
     """Raise NotConverged while a validation is under way, PermanentError with the faults that it has found."""
     meaning = OPERATION.require_known("the restore's validation", status)
-    if meaning == "under way":
+    if meaning == "pending":
         raise NotConverged("RestoreValidating", "Azure Backup is validating the restore")
     if faults or meaning == "bad":
         reported = "; ".join(f"{fault.code}: {fault.message}" for fault in faults) or status

@@ -53,7 +53,7 @@ class ShareBackups(SourceBackups):
         if status is None:
             return False
         meaning = REGISTRATION.require_known(label, status)
-        if meaning == "under way":
+        if meaning == "pending":
             raise NotConverged("UnderWay", f"{label} is {status}")
         return meaning == "good"
 
@@ -152,7 +152,7 @@ def _ended_as(status: int, found: models.ProtectionContainerResource | None) -> 
     if status == HTTPStatus.NO_CONTENT:
         return "Succeeded"
     registration = _status(found) if found is not None else ""
-    known = {"good": "Succeeded", "bad": "Failed", "under way": "InProgress"}
+    known = {"good": "Succeeded", "bad": "Failed", "pending": "InProgress"}
     return known.get(REGISTRATION.meaning(registration), registration)
 
 

@@ -70,7 +70,7 @@ class FoundInstance(Found, frozen=True, kw_only=True):
     @property
     def changing(self) -> bool:
         """Whether Azure is at work on it: until it is done, it may show the policy that it went by before."""
-        return "under way" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
+        return "pending" in (INSTANCE.meaning(self.protection), PROVISIONING.meaning(self.state))
 
     @property
     def movable(self) -> bool:
@@ -148,7 +148,7 @@ def require_settled[F: Found](label: str, found: F | None) -> F:
             "ProvisioningFailed",
             f"{label} is {found.state}: {found.message or 'no reason given'}; remove it and start again",
         )
-    if meaning == "under way":
+    if meaning == "pending":
         raise NotConverged("Provisioning", f"{label} is {found.state}")
     return found
 
@@ -203,7 +203,7 @@ def _vault(holder: FoundInstance) -> str:
 def concluded(label: str, found: FoundOperation) -> OperationResult:
     """What an operation found, once it has ended: its error counts only if it failed."""
     meaning = OPERATION.require_known(label, found.state)
-    if meaning == "under way":
+    if meaning == "pending":
         raise NotConverged("UnderWay", f"{label} is under way")
     return (
         OperationResult()

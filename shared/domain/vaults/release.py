@@ -162,7 +162,7 @@ def may_delete(label: str, found: Found) -> bool:
     """
     if same(found.state, "Deleting"):
         return False
-    if PROVISIONING.require_known(label, found.state) == "under way":
+    if PROVISIONING.require_known(label, found.state) == "pending":
         raise NotConverged("Provisioning", f"{label} is {found.state}, so it isn't deleted yet")
     return True
 
