@@ -106,7 +106,7 @@ MESH_IDENTITY = Rung(
     name="mesh identity",
     passes_if="every pod of the mesh has a ready proxy that trusts a current root",
     advice="the copy got no proxy, or one that trusts no current root: look at the proxy injector, and at a rotation "
-    "pending",
+    "under way",
 )
 HANDSHAKE = Rung(
     name="mesh handshake",
