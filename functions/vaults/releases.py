@@ -35,6 +35,7 @@ from shared.domain.vaults.release import (
     Released,
     Remains,
     is_gone,
+    may_delete,
     protections,
     release_of,
     require_absent,
@@ -146,9 +147,11 @@ async def _remains(protection: Protection) -> Remains:
     backup_vault, recovery_services_vault = parts["backup_vault"], parts["recovery_services_vault"]
     if not backup_vault:
         require_unlisted(protection, await tagged_vaults(protection.subscription))
+    states = await provisioner.cluster_backups.instances(protection) if backup_vault else {}
     return Remains(
         parts=tuple(name for name, found in parts.items() if found),
-        instances=tuple(await provisioner.cluster_backups.instances(protection)) if backup_vault else (),
+        instances=tuple(states),
+        states=states,
         soft_deleted=tuple(await provisioner.cluster_backups.soft_deleted(protection)) if backup_vault else (),
         items=tuple(await provisioner.recovery_services_vaults.items(protection)) if recovery_services_vault else (),
     )
@@ -199,9 +202,9 @@ async def plan_release(request: ReleaseRequest) -> Release:
 async def delete_backups(protection: Protection) -> Remains:
     """All backups in both vaults are deleted, which can be taken back for as long as the vaults keep them."""
     remains, provisioner = await _remains(protection), services().provisioner
-    for name in remains.instances:
+    for name in remains.deletable_instances:
         await provisioner.cluster_backups.delete_instance(protection, name)
-    for item in remains.live_items:
+    for item in remains.deletable_items:
         await provisioner.recovery_services_vaults.delete_item(protection, item)
     require_deleted(remains)
     return remains
@@ -222,9 +225,10 @@ async def delete_part(request: PartRequest) -> PartRequest:
     found = await access.read(provisioner, protection)
     if found is None:
         return request
-    if access.delete and found.state != "Deleting":
+    label = PARTS[request.part].label(protection)
+    if access.delete and may_delete(label, found):
         await access.delete(provisioner, protection)
-    raise NotConverged("Deleting", f"{PARTS[request.part].label(protection)} is being deleted")
+    raise NotConverged("Deleting", f"{label} is being deleted")
 
 
 @activity(app)

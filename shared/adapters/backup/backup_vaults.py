@@ -7,12 +7,13 @@ from azure.mgmt.dataprotection import models
 from azure.mgmt.dataprotection.aio import DataProtectionMgmtClient
 from azure.mgmt.dataprotection.aio.operations import BackupVaultsOperations
 
-from shared.adapters.azure.common import plain, read, translated, unless_absent
+from shared.adapters.azure.common import LISTED, plain, properties_of, read, translated, unless_absent
 from shared.adapters.backup.vaults import Vaults, word
 from shared.domain.cluster import CLUSTERS
-from shared.domain.vaults.findings import IMMUTABILITY, REDUNDANCY, SOFT_DELETE, Found, FoundVault
+from shared.domain.vaults.findings import Found, FoundVault
 from shared.domain.vaults.policy import ProtectPolicy, Redundancy
 from shared.domain.vaults.protection import Protection, VaultRequirements, VaultService
+from shared.domain.vaults.strength import IMMUTABILITY, REDUNDANCY, SOFT_DELETE
 from shared.domain.vaults.tagged import TaggedVault
 
 _GUARD = "DppResourceGuardProxy"  # the name that the portal and Azure's CLI use
@@ -26,19 +27,19 @@ class BackupVaults(Vaults):
 
     async def tagged(self, subscription: str, group: str) -> list[TaggedVault]:
         """The vaults of a resource group, with their tags; none if there is no such group."""
-        listed = self.client(DataProtectionMgmtClient, subscription).backup_vaults.get_in_resource_group(group)
+        vaults = self.client(DataProtectionMgmtClient, subscription).backup_vaults
         with translated(f"listing the Backup vaults of resource group {group}"):
-            found = await unless_absent(_all(listed)) or []
-        return [TaggedVault(id=v.id or "", location=v.location or "", tags=dict(v.tags or {})) for v in found]
+            found = await unless_absent(_all(vaults.get_in_resource_group(group, **LISTED))) or []
+            return [_tagged(vault) for vault in found]
 
     async def policy(self, protection: Protection) -> Found | None:
         """The vault's backup policy."""
         name = protection.terms.backup_policy
-        found = await read(
+        return await read(
             f"policy {name} of Backup vault {protection.backup_vault}",
             self._client(protection).backup_policies.get(protection.group, protection.backup_vault, name),
+            lambda _: Found(state="Succeeded"),
         )
-        return Found(state="Succeeded") if found else None
 
     async def create_policy(self, protection: Protection) -> Found:
         """Make the policy, which keeps its backups beside the cluster."""
@@ -79,8 +80,9 @@ class BackupVaults(Vaults):
         security = _security(better.soft_delete, better.soft_delete_days, better.immutability)
         return models.PatchResourceRequestInput(properties=models.PatchBackupVaultInput(security_settings=security))
 
-    def _found(self, found: models.BackupVaultResource, guard: str) -> FoundVault:
-        properties, security = found.properties, found.properties.security_settings
+    def _found(self, found: models.BackupVaultResource) -> FoundVault:
+        properties = properties_of(found)
+        security = properties.security_settings
         soft_delete = security.soft_delete_settings if security else None
         immutability = security.immutability_settings if security else None
         stores = [s for s in properties.storage_settings or [] if s.datastore_type == "VaultStore"]
@@ -91,7 +93,6 @@ class BackupVaults(Vaults):
             soft_delete_days=(soft_delete and soft_delete.retention_duration_in_days) or 0,
             immutability=word(IMMUTABILITY, plain(immutability and immutability.state)),
             redundancy=word(REDUNDANCY, plain(stores[0].type if stores else None)),
-            guard=guard,
         )
 
     async def _read_guard(self, protection: Protection) -> models.ResourceGuardProxyBaseResource:
@@ -107,6 +108,10 @@ class BackupVaults(Vaults):
 
 async def _all[T](pages: AsyncIterable[T]) -> list[T]:
     return [each async for each in pages]
+
+
+def _tagged(vault: models.BackupVaultResource) -> TaggedVault:
+    return TaggedVault(id=vault.id or "", location=vault.location or "", tags=dict(vault.tags or {}))
 
 
 def _security(soft_delete: str, days: float, immutability: str) -> models.SecuritySettings:

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import msgspec
 from azure.core.exceptions import HttpResponseError
 
-from shared.adapters.azure.common import Management, read, translated
+from shared.adapters.azure.common import Management, plain, properties_of, read, translated
 from shared.adapters.backup.restores import BackupFault
 from shared.domain.resource_id import same
 from shared.domain.vaults.findings import FoundOperation, FoundVault
@@ -28,10 +29,11 @@ class Vaults(Management, ABC):
     async def vault(self, protection: Protection) -> FoundVault | None:
         """The cluster's vault, with its Resource Guard if the policy document names one."""
         vault = self._requirements(protection)
-        found = await read(f"{vault.label}", self._vaults(protection).get(protection.group, vault.name))
-        if found is None:
-            return None
-        return self._found(found, await self._guard(protection) if protection.terms.guard else "")
+        reading = self._vaults(protection).get(protection.group, vault.name)
+        found = await read(vault.label, reading, self._found)
+        if found is None or not protection.terms.guard:
+            return found
+        return msgspec.structs.replace(found, guard=await self._guard(protection))
 
     async def create_vault(self, protection: Protection, redundancy: Redundancy) -> None:
         """Ask for the vault with everything that can't be changed or should not be weaker."""
@@ -65,10 +67,8 @@ class Vaults(Management, ABC):
 
     async def _guard(self, protection: Protection) -> str:
         """The guard (resource id) that watches over the vault, empty if there is none."""
-        found = await read(
-            f"the Resource Guard of {self._requirements(protection).label}", self._read_guard(protection)
-        )
-        return (found and found.properties and found.properties.resource_guard_resource_id) or ""
+        label = f"the Resource Guard of {self._requirements(protection).label}"
+        return await read(label, self._read_guard(protection), _guard_of) or ""
 
     def _requirements(self, protection: Protection) -> VaultRequirements:
         return protection.requirements(self.service)
@@ -86,13 +86,17 @@ class Vaults(Management, ABC):
         """The change that gives a vault the security settings of this better one."""
 
     @abstractmethod
-    def _found(self, found: Any, guard: str) -> FoundVault: ...
+    def _found(self, found: Any) -> FoundVault: ...
 
     @abstractmethod
     async def _read_guard(self, protection: Protection) -> Any: ...
 
     @abstractmethod
     async def _write_guard(self, protection: Protection) -> None: ...
+
+
+def _guard_of(proxy: Any) -> str:
+    return properties_of(proxy).resource_guard_resource_id or ""
 
 
 def word(known: Iterable[str], reported: str) -> str:
@@ -102,4 +106,6 @@ def word(known: Iterable[str], reported: str) -> str:
 
 def operation_found(state: str | None, error: BackupFault | None) -> FoundOperation:
     """An operation as a service tells of it."""
-    return FoundOperation(state=state or "", code=(error and error.code) or "", message=(error and error.message) or "")
+    return FoundOperation(
+        state=plain(state), code=(error and error.code) or "", message=(error and error.message) or ""
+    )

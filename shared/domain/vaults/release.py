@@ -9,6 +9,7 @@ Rules:
 - Its backup workloads' identity goes first, since nobody rightly has it any more.
 - That the Backup vault is gone, a look at it and the list of vaults have to say: an answer that is wrong once would
   let go the storage of backups that it keeps.
+- Nothing is deleted while Azure is at work on it, or while it is in a state that isn't known.
 - Nothing is purged: a deleted backup stays soft-deleted for as long as the vault says, and the vault until then.
 """
 
@@ -23,7 +24,8 @@ from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotConverged
 from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import parsed, same
-from shared.domain.vaults.findings import SoftDeleted
+from shared.domain.states import INSTANCE, ITEM, PROVISIONING
+from shared.domain.vaults.findings import Found, SoftDeleted
 from shared.domain.vaults.parts import PARTS, WhenReleased, released_parts
 from shared.domain.vaults.policy import ProtectPolicy
 from shared.domain.vaults.protection import Protection, VaultService, protection_of
@@ -40,8 +42,9 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
 
     parts: tuple[str, ...]  # those of PARTS that are still there
     instances: tuple[str, ...] = ()  # backup instances of the cluster, by name
-    soft_deleted: tuple[SoftDeleted, ...] = ()
+    soft_deleted: tuple[SoftDeleted, ...] = ()  # what the Backup vault still keeps
     items: tuple[FoundItem, ...] = ()  # of its data sources, the deleted ones included
+    states: dict[str, str] = {}  # Azure Backup's words for the protection of the instances, by name
 
     @property
     def recoverable(self) -> tuple[SoftDeleted, ...]:
@@ -52,6 +55,16 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     def live_items(self) -> tuple[FoundItem, ...]:
         """The backups of data sources that aren't deleted yet."""
         return tuple(item for item in self.items if not item.deleted)
+
+    @property
+    def deletable_instances(self) -> list[str]:
+        """The instances that Azure isn't at work on, in a state that is known."""
+        return [name for name in self.instances if INSTANCE.meaning(self.states.get(name, "")) in ("good", "bad")]
+
+    @property
+    def deletable_items(self) -> list[FoundItem]:
+        """The backups of data sources that may be deleted now."""
+        return [item for item in self.live_items if ITEM.meaning(item.state) in ("good", "bad")]
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,8 +155,24 @@ def _deleted(protection: Protection, found: Remains, *when: WhenReleased) -> Ite
             yield f"{PARTS[name].released_by} {PARTS[name].label(protection)}"
 
 
+def may_delete(label: str, found: Found) -> bool:
+    """Whether to ask for the deletion of a part, which Azure may be deleting already.
+
+    Raises NotConverged while Azure is at work on it, or while it is in a state that isn't known.
+    """
+    if same(found.state, "Deleting"):
+        return False
+    if PROVISIONING.require_known(label, found.state) == "pending":
+        raise NotConverged("Provisioning", f"{label} is {found.state}, so it isn't deleted yet")
+    return True
+
+
 def require_deleted(found: Remains) -> None:
     """Raise NotConverged while a backup isn't deleted."""
+    for name in found.instances:
+        INSTANCE.require_known(f"backup instance {name}", found.states.get(name, ""))
+    for item in found.live_items:
+        ITEM.require_known(f"the backup of {item.name}", item.state)
     if found.instances:
         raise NotConverged("Deleting", f"backup instances {', '.join(found.instances)} are being deleted")
     if found.live_items:

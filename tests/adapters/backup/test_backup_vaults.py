@@ -6,8 +6,8 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from shared.adapters.backup.backup_vaults import BackupVaults
 from shared.domain.errors import PermanentError, TemporaryError
-from shared.domain.vaults.findings import at_least, require_strong, weaknesses
 from shared.domain.vaults.protection import Protection, VaultService
+from shared.domain.vaults.strength import at_least, require_strong, weaknesses
 from tests.worlds import sdk
 from tests.worlds.accounts import with_vault
 from tests.worlds.settings import settings

@@ -125,6 +125,18 @@ def test_what_somebody_ended_is_not_taken_up_again(changed: dict[str, object], w
     assert why in plan.refused[0]
 
 
+@pytest.mark.parametrize(("state", "counts"), [("IRPending", True), ("protected", True), ("ProtectionPaused", False)])
+def test_only_states_that_are_known_to_be_good_count_as_protected(state: str, *, counts: bool) -> None:
+    plan = planned(msgspec.structs.replace(ITEM, state=state))
+    assert [state in line for line in plan.refused] == ([] if counts else [True])
+
+
+@pytest.mark.parametrize("state", ["", "ProtectionDreaming"])
+def test_an_item_in_a_state_that_nobody_knows_isn_t_protected_and_says_why(state: str) -> None:
+    (line,) = planned(msgspec.structs.replace(ITEM, state=state)).refused
+    assert f"its protection is {state or 'in no state'}, which is no state that Meshward knows" in line
+
+
 def test_terms_that_need_more_snapshots_than_a_share_has_are_refused() -> None:
     terms = ProtectPolicy(backup_every=timedelta(hours=4), keep=timedelta(days=40), release_after=timedelta(days=40))
     protection = msgspec.structs.replace(PROTECTION, terms=terms)
