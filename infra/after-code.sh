@@ -46,6 +46,6 @@ done
 
 if [ "${LOCK:-no}" = yes ]; then
   infra/evidence.sh lock
-  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended. Nothing is in it yet: this"
-  echo "release writes no evidence, and its verdicts lie in the ledger, which isn't locked and can be changed."
+  echo "The evidence of $AZURE_RESOURCE_GROUP is locked: its retention can only be extended. It holds the verdicts of"
+  echo "verifications and the records of rotations. All else is in the ledger, which isn't locked and can be changed."
 fi
