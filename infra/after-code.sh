@@ -30,6 +30,7 @@ done
 MESHWARD_SYSTEM_TOPICS="$(infra/topics.sh)"
 MESHWARD_MADE="${MESHWARD_MADE:-$(infra/output.sh MESHWARD_MADE)}"
 export MESHWARD_SYSTEM_TOPICS MESHWARD_MADE
+infra/trusted.sh
 
 # Event Grid asks at once whether a topic's identity may put dead letters down, and a new role takes minutes to act.
 tries=0

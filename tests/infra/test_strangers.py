@@ -174,46 +174,6 @@ def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
     assert run.stdout == "a-topic\n"
 
 
-def principals(**told: str) -> str:
-    duties = {duty: f"{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")}
-    vault = in_group(HOME, "rg-meshward", "/providers/Microsoft.KeyVault/vaults/kv")
-    return json.dumps(
-        {
-            "principals": {**duties, **told},
-            "keyVaultId": told.get("vault", vault),
-            "names": {"resourceGroup": told.get("group", "rg-meshward")},
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    ("told", "complaint"),
-    [
-        ({"provisioner": "a-stranger"}, "the provisioner is a-stranger"),
-        ({"rotator": "verifier-id"}, "the rotator is verifier-id"),
-        (
-            {"vault": in_group(HOME, "rg-other", "/providers/Microsoft.KeyVault/vaults/kv")},
-            "another group or key vault",
-        ),
-        ({"group": "rg-other"}, "another group or key vault"),
-        ({}, ""),
-    ],
-)
-def test_roles_go_to_identities_that_are_in_our_group_whatever_outputs_say(
-    tools: Path, told: dict[str, str], complaint: str
-) -> None:
-    there = [f"id-{OURS}-{duty}\t{duty}-id" for duty in ("host", "rotator", "provisioner", "verifier")]
-    answers: Answers = [
-        ("account show", "", [HOME]),
-        ("identity list", HOME, there),
-        ("deployment sub create", "", ["granted"]),
-    ]
-    said = {"AZURE_LOCATION": "westeurope", "MESHWARD_MADE": principals(**told), "MESHWARD_TOPIC_PRINCIPALS": "[]"}
-    run = ran(tools, answers, "roles.sh", **said)
-    assert (run.stdout == "granted\n") == (complaint == "")
-    assert complaint in run.stderr
-
-
 def test_evidence_is_not_locked_on_an_account_that_may_be_somebody_elses(tools: Path) -> None:
     answers: Answers = [("account show", "", [HOME]), ("storage account list", "", ["stmeshwardabc123s", "stothers"])]
     run = ran(tools, answers, "evidence.sh", "lock", AZURE_RESOURCE_GROUP="rg-meshward")
