@@ -97,7 +97,7 @@ async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deplo
     id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-meshward/providers/Microsoft.KeyVault/vaults/kv-x"
     deleted = {"name": "kv-x", "properties": {"vaultId": id, "location": "northeurope"}}
     deployer.rollout.deployments.deleted_vaults.append(deleted)
-    await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe")
+    await deployer.run("infra/provision.sh", AZURE_LOCATION="West Europe", MESHWARD_DEPLOY_ROLES="no")
     (vault,) = deployer.stage.world.arm.of_type("Microsoft.KeyVault/vaults")
     assert vault["properties"]["createMode"] == "default"
     assert list(deployer.rollout.deployments.made) == ["meshward-meshward-westeurope"]
@@ -122,7 +122,7 @@ async def test_an_installation_whose_names_are_its_own_is_found_by_them(deployer
         "names": {"resourceGroup": "mesh-home", "eventsGroup": "mesh-elsewhere"},
         "fleet": [{"subscriptionId": OTHER}],
     }
-    told = await deployer.run("infra/remove.sh", MESHWARD_PARAMETERS=json.dumps(own))
+    told = await deployer.run("infra/remove.sh", MESHWARD_PARAMETERS=json.dumps(own), MESHWARD_BASE="meshward-abc123")
     assert f"group        /subscriptions/{SUBSCRIPTION}/resourceGroups/mesh-home\n" in told
     assert f"group        /subscriptions/{OTHER}/resourceGroups/mesh-elsewhere\n" in told
     assert "Nothing was removed" in told
