@@ -74,8 +74,8 @@ strangers() { # of these, what this installation hasn't made: its names have its
     { grep -Eiv "/providers/.*($letters)|/privateDnsZones/privatelink\." || true; } | say stranger
 }
 
-topic() { # <subscription> <source>: the system topic of it can be somebody else's, and others can have subscribed to ours
-  id="$(tsv eventgrid system-topic list --subscription "$1" --query "[].[source, id]" |
+topic() { # <subscription> <source> <kind>: the system topic of it can be somebody else's, and others can have subscribed to ours
+  id="$(tsv eventgrid system-topic list --subscription "$1" --query "[?topicType=='$3'].[source, id]" |
     awk -F "$tab" -v source="$2" 'tolower($1) == tolower(source) { print $2; exit }')"
   [ -n "$id" ] || return 0
   place="$(echo "$id" | cut -d / -f 5)"
@@ -97,7 +97,7 @@ topic() { # <subscription> <source>: the system topic of it can be somebody else
 
 beside_vault() { # a key vault that was there before has its system topic in its own group, and gave us roles
   at="$(echo "$vault_id" | cut -d / -f 3 | tr 'A-Z' 'a-z')"
-  topic "$at" "$vault_id"
+  topic "$at" "$vault_id" Microsoft.KeyVault.vaults
   ! printf '%s\n' "$fleet" | grep -Fqx "$at" || return 0 # its roles are found with the others of its subscription
   tsv role assignment list --scope "$vault_id" --fill-principal-name false --fill-role-definition-name false \
     --query "[].[principalId, id]" >"$work/assignments"
@@ -146,7 +146,7 @@ in_subscription() {
   own_lock="^/subscriptions/$home/resourceGroups/$group_named/.*/(vaults/$vault|storageAccounts/$store)/.*/locks/meshward$"
   those "$own_lock" <"$work/locks" | say lock
   { grep -Eiv "$own_lock" "$work/locks" || true; } | sed 's|$|, which somebody else has set: nothing under it goes|' | say stays
-  topic "$1" "/subscriptions/$1"
+  topic "$1" "/subscriptions/$1" Microsoft.Resources.Subscriptions
   roles "$1"
   tsv group list --subscription "$1" --query "[].name" >"$work/groups"
   [ "$1" != "$home" ] || in_home_groups

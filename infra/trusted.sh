@@ -16,7 +16,7 @@ there="$(
     --query "[].['topic', id, identity.principalId]" || exit
   for each in $(printf '%s\n' "$AZURE_SUBSCRIPTION_ID" $vault $(echo "$MESHWARD_SUBSCRIPTION_IDS" | tr , ' ') | tr 'A-Z' 'a-z' | sort -u); do
     az eventgrid system-topic list --subscription "$each" --output tsv \
-      --query "[].['systemTopic', id, identity.principalId, source]" || exit
+      --query "[?topicType=='Microsoft.Resources.Subscriptions' || topicType=='Microsoft.KeyVault.vaults'].['systemTopic', id, identity.principalId, source]" || exit
   done
 )"
 printf '%s\n' "$there" | "${PYTHON:-python3}" trusted.py "$group" >&2

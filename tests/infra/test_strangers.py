@@ -255,7 +255,9 @@ def test_a_group_with_something_that_was_there_before_stays(tools: Path) -> None
 
 def test_a_subscription_is_the_same_in_capitals(tools: Path) -> None:
     other = OTHER.replace("2222-4222", "abcd-4222")
-    topic: Answers = [("eventgrid system-topic list", f"/subscriptions/{other}'", ["a-topic"])]
+    topic: Answers = [
+        ("eventgrid system-topic list", f"--subscription {other} ", [f"/subscriptions/{other.upper()}\ta-topic"])
+    ]
     run = ran(tools, topic, "topics.sh", MESHWARD_SUBSCRIPTION_IDS=other.upper())
     assert run.stdout == "a-topic\n"
 

@@ -40,12 +40,12 @@ def there() -> Answers:
         ),
         (
             "eventgrid system-topic list",
-            f"{HOME} --output tsv --query [].[",
+            f"{HOME} --output tsv --query",
             [f"systemTopic\t{VAULT_TOPIC}\tvault-topic-id\t{VAULT}"],
         ),
         (
             "eventgrid system-topic list",
-            f"{OTHER} --output tsv --query [].[",
+            f"{OTHER} --output tsv --query",
             [
                 f"systemTopic\t{FLEET_TOPIC}\tfleet-topic-id\t/subscriptions/{OTHER}",
                 f"systemTopic\t{STRANGE_TOPIC}\tdata-topic-id\t{in_group(OTHER, 'rg-data', '/providers/p/accounts/x')}",
