@@ -2,6 +2,7 @@
 
 Rules:
 - `warm_az.py SOCKET` runs in az's own environment and ends when its standard input closes. `az.py` asks it.
+- az reads AZURE_CONFIG_DIR while it is imported: all calls have that of this process.
 - A call has its own process, arguments, environment, folder and files, as if it had been started by itself.
 """
 
@@ -10,10 +11,10 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
 
 MODULES = ("appservice", "cloud", "eventgrid", "identity", "keyvault", "profile", "resource", "role", "storage", "util")
@@ -33,17 +34,11 @@ def serve(path: str) -> None:
         listener.bind(path)
         listener.listen(64)
         print("ready", flush=True)  # noqa: T201
-        threading.Thread(target=_end_with_input, daemon=True).start()
-        while True:
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
             channel, _ = listener.accept()
             if os.fork() == 0:
                 _become_az(channel)
             channel.close()
-
-
-def _end_with_input() -> None:
-    sys.stdin.read()
-    os._exit(0)
 
 
 def _become_az(channel: socket.socket) -> None:
@@ -57,8 +52,6 @@ def _become_az(channel: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(request["environ"])
         os.chdir(request["folder"])
-        constants = vars(importlib.import_module("azure.cli.core._config"))
-        constants["GLOBAL_CONFIG_DIR"] = os.environ["AZURE_CONFIG_DIR"]  # read while it was imported
         sys.argv = ["az", *request["arguments"]]
         runpy.run_module("azure.cli", run_name="__main__", alter_sys=True)
         status = 0
