@@ -175,7 +175,7 @@ async def test_topics_of_other_kinds_that_a_subscription_is_the_source_of_are_no
 
 
 async def test_evidence_that_cannot_be_read_is_told(stage: RunningApp) -> None:
-    (stage.evidence / "selftest" / "evidence").mkdir(parents=True)
+    (stage.evidence / "selftest").write_text("in the way of a folder")
     what = next(line for line in await failures(stage) if line.startswith("FAIL  evidence"))
     assert what.endswith("make deploy")
 
