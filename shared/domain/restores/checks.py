@@ -57,7 +57,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""  # its path
 
 
-VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", VerificationResult)
+VERDICT = Document("verdicts/{verification}.json", "The verdict of a verification.", VerificationResult, evidence=True)
 
 
 class ConcludedVerification(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """A finished backup is verified: the real runtime, the durable engine and the simulated Azure together."""
 
+import json
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -115,6 +116,19 @@ async def test_a_restore_with_warnings_is_verified_with_findings(stage: RunningA
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == "VerifiedWithFindings"
     assert result["reasons"][0].startswith("restore warnings")
+
+
+async def test_a_verdict_that_an_earlier_version_has_written_to_the_ledger_stands(calm: RunningApp) -> None:
+    await verdict(calm, back_up(calm, "share"))
+    (written,) = (calm.evidence / "verdicts").iterdir()
+    job = back_up(calm, "share")
+    former = calm.store / "verdicts" / f"{job['name']}.json"
+    former.parent.mkdir()
+    former.write_bytes(written.read_bytes())
+    await calm.run(f"verify-{job['name']}", SOON)
+    (run,) = [each for each in runs(calm) if each.id == f"verify-{job['name']}"]
+    assert run.output == json.loads(written.read_bytes())
+    assert list((calm.evidence / "verdicts").iterdir()) == [written]
 
 
 async def test_a_manifest_that_can_t_be_read_leaves_the_verdict_open_and_nothing_behind(stage: RunningApp) -> None:
