@@ -1,6 +1,5 @@
 """What is due and what a rotation would do, over HTTP; starting by a plan's hash; words to a rotation that runs."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -251,21 +250,18 @@ async def test_other_flows_have_no_ear_for_a_rotations_words(stage: RunningApp) 
 
 
 async def test_a_policy_document_that_is_refused_is_told_to_whoever_asks_with_the_path(stage: RunningApp) -> None:
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "PT0S"}}}')
+    stage.say(default={"trust": {"settle_within": "PT0S"}})
     refused = await get(stage, PLANS, 400)
     assert refused["reason"] == "BadPolicy"
     assert "$.default.trust.settle_within" in refused["message"]
-    (stage.store / "policy.json").write_text('{"default": {"trust": {"settle_within": "P60D"}}}')
+    stage.say(default={"trust": {"settle_within": "P60D"}})
     (root,) = (await get(stage, PLANS))["rotations"]
     assert root["mode"] == "swift", "a month is too short for a policy that gives two to one phase"
 
 
 async def test_each_member_is_rotated_by_the_policy_of_its_own_cluster(stage: RunningApp) -> None:
-    document = {
-        "default": {"trust": {"restarts_at_once": 5}},
-        "clusters": {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}},
-    }
-    (stage.store / "policy.json").write_text(json.dumps(document))
+    west = {cluster(stage, "aks-west").upper(): {"trust": {"restarts_at_once": 1}}}
+    stage.say(default={"trust": {"restarts_at_once": 5}}, clusters=west)
     await post(stage, "rotations", certificate=OLD_ROOT)
     await stage.run(lambda: phase(stage) == "distribute")
     tries = [i.input for i in stage.host.instances() if i.name == "rotate_member"]

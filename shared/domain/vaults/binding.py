@@ -122,17 +122,22 @@ def covers(found: Any, desired: Any) -> bool:
 def entry_of(binding: Binding, mesh: MeshBinding) -> IdentityMapEntry:
     """The entry of the identity map; raises PermanentError for a workload that has no name in the mesh."""
     protection = binding.protection
-    if not protection.trust_domain:
-        raise PermanentError("NoTrustDomain", f"cluster {protection.cluster} has no tag meshward:trust-domain")
     return IdentityMapEntry(
         principal=binding.principal,
         mesh=protection.mesh,
-        mesh_identity=mesh.identity(protection.trust_domain),
+        mesh_identity=mesh.identity(trust_domain_of(protection)),
         cluster_id=protection.cluster_id,
         vault_id=protection.backup_vault_id,
         items=(protection.instance_id,),
         actions=ACTIONS,
     )
+
+
+def trust_domain_of(protection: Protection) -> str:
+    """The trust domain that the cluster claims; raises PermanentError if it claims none."""
+    if not protection.trust_domain:
+        raise PermanentError("NoTrustDomain", f"cluster {protection.cluster} has no tag meshward:trust-domain")
+    return protection.trust_domain
 
 
 def closed(entry: IdentityMapEntry) -> IdentityMapEntry:

@@ -14,6 +14,7 @@ from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, ClusterApi, Kubernetes
 from shared.domain.errors import PermanentError, TemporaryError
 from tests.worlds import sdk
+from tests.worlds.admission import everyone
 from tests.worlds.kubernetes import workload
 from tests.worlds.settings import settings
 
@@ -36,12 +37,12 @@ async def cluster(world: World, made: Resource) -> SimulatedCluster:
 async def kubernetes(world: World) -> Kubernetes:
     rotator = sdk.aio(world, world.entra.add("rotator"))
     clusters = Clusters(settings(world), **rotator)
-    return Kubernetes(clusters)
+    return Kubernetes(clusters, everyone)
 
 
 @pytest.fixture
 async def api(kubernetes: Kubernetes, made: Resource, cluster: SimulatedCluster) -> AsyncIterator[ClusterApi]:
-    async with kubernetes.api(made["id"]) as api:
+    async with kubernetes.api(made["id"], "") as api:
         yield api
 
 
@@ -134,7 +135,7 @@ async def test_the_way_to_an_api_server_is_asked_for_once_and_again_when_nobody_
 ) -> None:
     async def asked() -> int:
         with suppress(TemporaryError):
-            async with kubernetes.api(made["id"]) as api:
+            async with kubernetes.api(made["id"], "") as api:
                 await api.list(NAMESPACE)
         return sum("listClusterUserCredential" in e.url for e in world.wire.exchanges)
 
