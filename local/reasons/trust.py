@@ -68,12 +68,12 @@ HOLDS: Texts = {
         "The private key in the Secret `linkerd-identity-issuer` isn't that of the certificate beside it: the "
         "cluster doesn't prove that it holds its issuer.",
         "Find out who wrote the Secret. Put the right key back, or "
-        "[make an issuer by hand](clusters.md#4-the-first-issuer).",
+        "[make an issuer by hand](clusters.md#the-first-issuer).",
     ),
     "IssuerNotValid": ReasonText(
         "The issuer has expired, for instance while the cluster was stopped, or isn't valid yet. Nothing is issued in "
         "its place.",
-        "[Make an issuer by hand](clusters.md#4-the-first-issuer).",
+        "[Make an issuer by hand](clusters.md#the-first-issuer).",
     ),
     "OwnedByOther": ReasonText(
         "Helm, cert-manager, trust-manager, Argo CD, Flux or another tool writes the bundle or the issuer.",
