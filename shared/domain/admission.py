@@ -57,9 +57,10 @@ class AllowList:
 
     def member(self, trust_domain: str, cluster: str) -> AdmittedCluster:
         """A cluster of the trust domain; raises PermanentError "NotAdmitted" for one that isn't listed."""
+        id = cluster_id(cluster)
         if not self.lists(trust_domain, cluster):
             raise PermanentError("NotAdmitted", _not_admitted(trust_domain, cluster))
-        return AdmittedCluster(cluster_id(cluster), _SEAL)
+        return AdmittedCluster(id, _SEAL)
 
     def contactable(self, trust_domain: str, cluster: str) -> AdmittedCluster:
         """A cluster of the trust domain which it claims, or one that claims none; raises as `member` does."""
@@ -87,13 +88,17 @@ def require_scope(text: str) -> None:
 
 
 def _claim(cluster: Cluster) -> Claim:
+    """The claim, and why it isn't granted: the list of a trust domain can't hold every id."""
+    try:
+        cluster_id(cluster.id)
+    except PermanentError as error:
+        return Claim(cluster=cluster.id, trust_domain=cluster.trust_domain, reason=error.reason, message=error.message)
     message = _not_admitted(cluster.trust_domain, cluster.id)
     return Claim(cluster=cluster.id, trust_domain=cluster.trust_domain, message=message)
 
 
 def _not_admitted(trust_domain: str, cluster: str) -> str:
-    domain, id = json.dumps(shown(trust_domain)), json.dumps(cluster if parsed(cluster) else shown(cluster))
-    line = f'"trust_domains": {{{domain}: {{"members": [{id}]}}}}'
+    line = f'"trust_domains": {{{json.dumps(shown(trust_domain))}: {{"members": [{json.dumps(cluster)}]}}}}'
     return (
         "its tag claims a trust domain that doesn't list it, so nothing is done there: if it belongs to it, add to the"
         f" policy document {line}; if not, remove its tag {TRUST_DOMAIN_TAG}"

@@ -59,6 +59,14 @@ def test_who_claims_a_trust_domain_without_being_listed_is_named() -> None:
     assert [(c.cluster, c.trust_domain, c.reason) for c in claims] == [(cluster("b").id, DOMAIN, "NotAdmitted")]
 
 
+def test_a_claim_of_a_cluster_that_no_list_can_hold_says_so() -> None:
+    stranger = cluster(id=cluster().id.replace("/rg/", "/rg-größe/"))
+    (claim,) = Fleet([stranger], listing(WHOLE)).claims()
+    assert claim.reason == "NotACluster"
+    with pytest.raises(PermanentError, match="NotACluster"):
+        listing(WHOLE).member(DOMAIN, stranger.id)
+
+
 def test_claims_are_told_of_one_trust_domain_if_it_is_named() -> None:
     other = cluster("b", tags={**TAGS, "meshward:trust-domain": "Other.Example"})
     fleet = Fleet([cluster("a"), other], listing())

@@ -76,7 +76,7 @@ def test_under_a_root_that_has_expired_an_issuer_need_not_be_valid() -> None:
         require_possession("aks-east", secret(found.certificate, holds_key=False), [Root(NEW)], later)
 
 
-def test_a_key_is_a_certificate_s_if_it_signs_for_it() -> None:
+def test_a_key_is_a_certificate_s_if_their_public_halves_are_one() -> None:
     assert is_key_of(text(KEY), issued())
     assert not is_key_of(text(JUNK), issued())
 
