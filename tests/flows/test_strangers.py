@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from local.cloud.world import World
 from local.scenario import TRUST_DOMAIN
 from local.stage import RunningApp
 from tests.worlds.app import call, open_app
-from tests.worlds.strangers import LINE, STRANGER, STRANGER_ID, come, contacts
+from tests.worlds.strangers import BY_TAG, LINE, STRANGER, STRANGER_ID, come, contacts
 from tests.worlds.times import DAY, HOUR, MINUTE
 
 SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
@@ -51,6 +52,12 @@ async def test_its_backup_is_not_verified_and_the_verdict_says_why(stage: Runnin
     assert run.output["verdict"] == "Inconclusive"
     assert any("NotAdmitted" in reason for reason in run.output["reasons"])
     assert contacts(stage) == []
+
+
+async def test_if_the_tag_granted_its_backup_would_be_verified_there(tmp_path: Path) -> None:
+    async with open_app(seed=seed, app=BY_TAG.grow(tmp_path)) as stage:
+        stage.world.backup_vaults.complete_backup(STRANGER)
+        await stage.run(lambda: bool(contacts(stage)), 8 * HOUR)
 
 
 async def test_the_self_test_fails_with_the_line_that_would_admit_it(stage: RunningApp) -> None:

@@ -1,6 +1,7 @@
 """A cluster that wears the tags of a trust domain which doesn't list it, and what is asked of it."""
 
 import base64
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,8 +12,16 @@ from local.cloud.world import World
 from local.scenario import KEY_VAULT, OLD_ROOT, TRUST_DOMAIN
 from local.stage import RunningApp
 from tests.worlds.issuers import ISSUER, half_lived
+from tests.worlds.mutants import Mutant
 from tests.worlds.small_mesh import MESHED
 
+
+def yes(real: Any, *_: Any) -> bool:
+    """What a list says that asks for the tag alone."""
+    return True
+
+
+BY_TAG = Mutant("shared.domain.admission.AllowList.lists", yes)
 STRANGER, GROUP = "aks-stranger", "rg-strangers"
 STRANGER_ID = cluster_id(STRANGER, GROUP)
 LINE = f'"trust_domains": {{"{TRUST_DOMAIN}": {{"members": ["{STRANGER_ID}"]}}}}'
