@@ -5,7 +5,7 @@ Rules:
 - A tag confirms: a member is listed and tagged. A cluster that is tagged and not listed only claims the trust domain.
   It is named, with the line that would admit it, and nobody contacts it.
 - A cluster without the tag claims nothing. It is contacted for its backups alone, and its mesh is nobody's business.
-- Who contacts an API server needs an AdmittedCluster. The list alone makes one, anew for each contact.
+- Who contacts an API server needs an AdmittedCluster. The list alone makes one, for one contact.
 """
 
 import json

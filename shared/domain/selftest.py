@@ -38,17 +38,13 @@ _KEY_VAULTS = "Microsoft.KeyVault/vaults"
 
 
 class SelftestCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to try. `subject` is the cluster, subscription or key it is about, if any.
+    """Something to try."""
 
-    `trust_domain` is the one that the cluster claims. `repairs` has the repairing command by the reason of a failure;
-    `otherwise` repairs all others.
-    """
-
-    name: str
-    repairs: dict[str, str] = {}
-    otherwise: str = DEPLOY
-    subject: str = ""
-    trust_domain: str = ""
+    name: str  # of the check
+    repairs: dict[str, str] = {}  # the repairing command by the reason of a failure
+    otherwise: str = DEPLOY  # what repairs all others
+    subject: str = ""  # the cluster, subscription or key that it is about, if any
+    trust_domain: str = ""  # that the cluster claims, if any
 
 
 class SelftestFinding(msgspec.Struct, frozen=True, kw_only=True):

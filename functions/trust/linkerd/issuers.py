@@ -112,7 +112,7 @@ async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
 
 
 async def _roots(renewal: IssuerRenewal, now: datetime) -> list[Signer]:
-    """The roots in force: nothing is signed under one that has expired."""
+    """The current roots: nothing is signed under one that has expired."""
     vault = services().rotator.key_vault
     found = [Signer(name, *await vault.latest(name)) for name in renewal.roots]
     return [root for root in found if now < root.certificate.not_valid_after_utc]

@@ -75,13 +75,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """All clusters at one moment; `taken_at` in UTC."""
+    """All clusters at one moment."""
 
-    taken_at: datetime
-    protected: int
-    coverage_percent: float
-    clusters: tuple[Standing, ...]
-    not_admitted: tuple[Claim, ...] = ()
+    taken_at: datetime  # UTC
+    protected: int  # clusters
+    coverage_percent: float  # of all clusters
+    clusters: tuple[Standing, ...]  # how each stands
+    not_admitted: tuple[Claim, ...] = ()  # who claims a trust domain
 
     def proof(self, item: str) -> Proof:
         """The proof of a backup instance, or of a data source's item."""
