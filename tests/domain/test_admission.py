@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from shared.domain.admission import AdmittedCluster, AllowList, Fleet
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, group_scope, subscription_scope
+from shared.domain.trust.members import members_in
+from shared.domain.trust.mesh import Mesh
 from tests.worlds.facts.members import DOMAIN, SUBSCRIPTION, TAGS, cluster
 
 EAST = cluster("aks-east").id
@@ -89,3 +91,21 @@ def test_whatever_a_tag_says_it_is_quoted_so_that_it_ends_no_line(tag: str) -> N
     for claim in Fleet([stranger], listing()).claims():
         assert claim.message.isprintable()
         assert len(claim.message) < 2000
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "b", "/../aks-east", "ä", "?", "\n"]), st.sampled_from([DOMAIN, "", "other.example"])
+        )
+    )
+)
+def test_whatever_tags_say_members_are_listed_and_whoever_else_claims_the_trust_domain_is_named(
+    seen: list[tuple[str, str]],
+) -> None:
+    clusters = [cluster(id=f"{EAST}{name}", tags={**TAGS, "meshward:trust-domain": domain}) for name, domain in seen]
+    fleet = Fleet(clusters, listing(EAST))
+    members = {c.id for c in members_in(Mesh.LINKERD, DOMAIN, fleet)}
+    assert members <= {EAST}
+    claiming = {c.id for c in clusters if c.trust_domain == DOMAIN}
+    assert {claim.cluster for claim in fleet.claims(DOMAIN)} == claiming - members
