@@ -13,7 +13,7 @@ from local.stage import APP, RunningApp
 from tests.worlds.app import call
 from tests.worlds.issuers import SWEPT, half_lived
 from tests.worlds.mutants import Mutant
-from tests.worlds.rotations import RUN, announce, held, rotated, status, writes
+from tests.worlds.rotations import DAYS, RUN, announce, held, runs, status, writes
 from tests.worlds.small_mesh import bundle_of, reach, small_mesh
 from tests.worlds.strangers import (
     BY_TAG,
@@ -68,7 +68,9 @@ async def test_a_rotation_passes_over_a_cluster_that_only_wears_the_tags() -> No
     async with small_mesh(seeded=come, settings=SWEPT) as stage:
         bundle = bundle_of(stage, STRANGER)
         announce(stage)
-        assert (await rotated(stage))["members"] == [cluster_id("aks-east")]
+        await stage.run(RUN, DAYS)
+        (run,) = runs(stage)
+        assert (run.output["outcome"], run.output["members"]) == ("rotated", [cluster_id("aks-east")])
         assert bundle_of(stage, STRANGER) == bundle
         assert contacts(stage) == []
 
