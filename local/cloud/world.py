@@ -51,7 +51,7 @@ class World:
         self.kubernetes = KubernetesService(clock, wire, entra)
         self.linkerd = SimulatedLinkerd(clock, self.kubernetes.clusters)
         self.event_grid = EventGrid(clock, wire, entra, permissions)
-        self.system_topics = SystemTopics(arm, self.event_grid)
+        self.system_topics = SystemTopics(arm, groups, self.event_grid)
         self.key_vaults = KeyVaults(clock, wire, entra, permissions, publish=self.event_grid.publish)
         self.insights = Insights(clock, wire, entra, permissions)
         self.aks = Aks(arm, groups, self.kubernetes, announce=self._announce)

@@ -104,7 +104,6 @@ async def test_a_vault_that_was_deleted_in_another_region_is_not_recovered(deplo
 
 
 async def test_a_removal_that_could_not_look_everywhere_does_not_say_that_nothing_is_left(deployer: Deployer) -> None:
-    deployer.stage.world.resource_groups.add("rg-events")  # of the stage's own topics
     refusal = error(403, "AuthorizationFailed", "The client does not have authorization to perform this action.")
     deployer.stage.world.wire.inject(InjectedFault(on="GET .*/locks", kind="answer", reply=refusal))
     told = await deployer.refused("infra/remove.sh", "--yes")
@@ -115,7 +114,6 @@ async def test_a_removal_that_could_not_look_everywhere_does_not_say_that_nothin
 
 async def test_an_installation_whose_names_are_its_own_is_found_by_them(deployer: Deployer) -> None:
     groups = deployer.stage.world.resource_groups
-    groups.add("rg-events")  # of the stage's own topics
     groups.add("mesh-home")
     groups.add("mesh-elsewhere", subscription=OTHER)
     own = {

@@ -6,13 +6,14 @@ deployments have made, which get no events.
 
 from collections.abc import Callable
 
-from local.cloud.arm import SUBSCRIPTION, Arm, Resource, not_found
+from local.cloud.arm import Arm, Resource, not_found
 from local.cloud.event_grid.delivery import Subscription
 from local.cloud.event_grid.topics import EventGrid
+from local.cloud.resources.resource_groups import ResourceGroups
 from local.cloud.wire import CloudRequest, Reply, Route
 
 TYPE = "Microsoft.EventGrid/systemTopics"
-_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events"
+_GROUP = "rg-events"
 
 
 class SystemTopics:
@@ -21,8 +22,8 @@ class SystemTopics:
     `named` gives the name that a subscription has as a resource, which must not hold underscores.
     """
 
-    def __init__(self, arm: Arm, topics: EventGrid) -> None:
-        self._arm, self._topics = arm, topics
+    def __init__(self, arm: Arm, groups: ResourceGroups, topics: EventGrid) -> None:
+        self._arm, self._groups, self._topics = arm, groups, topics
         self.named: Callable[[str], str] = lambda name: name.replace("_", "-")
         one = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.EventGrid/systemTopics/{topic}"
         routes = [
@@ -34,7 +35,7 @@ class SystemTopics:
     def add(self, name: str, source: str, kind: str) -> Resource:
         """The system topic of a source (a resource id), of a kind as Event Grid names it."""
         properties = {"source": source, "topicType": kind, "provisioningState": "Succeeded"}
-        id = f"{_GROUP}/providers/{TYPE}/{name}"
+        id = f"{self._groups.add(_GROUP)['id']}/providers/{TYPE}/{name}"
         topic = {"id": id, "name": name, "type": TYPE, "location": "global", "properties": properties}
         return self._arm.store(topic)
 
