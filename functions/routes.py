@@ -23,7 +23,7 @@ class Nothing(msgspec.Struct, frozen=True):
 class ApiRoute[Q = Nothing, B = Nothing]:
     """What a call takes and does."""
 
-    method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
+    method: Literal["GET", "POST"]  # a POST starts a flow, raises an event at it, or writes something down
     path: str  # after /api/
     does: str  # for README and docs/api.md
     query: type[Q] = Nothing  # type: ignore[assignment]  # the default of Q, as below of B
@@ -68,6 +68,17 @@ class RotationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("plan: it is missing, and goes together with mode")
 
 
+class RootBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which root to admit, and why."""
+
+    trust_domain: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,64}$")]
+    """Name of the trust domain."""
+    fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}$")]
+    """SHA-256 fingerprint of the root's certificate (DER): 64 hexadecimal digits without colons."""
+    why: Text
+    """In your words, such as where you have compared the fingerprint. It is kept with your object id."""
+
+
 class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which cluster to protect."""
 
@@ -103,7 +114,9 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise ValueError("point_id: it isn't the name of a recovery point")
 
 
-SHOW_UPCOMING_ROTATIONS = ApiRoute("GET", "plans/rotations", "which trust root is due when, and why")
+SHOW_UPCOMING_ROTATIONS = ApiRoute(
+    "GET", "plans/rotations", "which trust root is due when, and why; which certificates are refused as roots"
+)
 SHOW_ROTATION_PLAN = ApiRoute(
     "GET",
     "plans/rotations/{certificate}",
@@ -121,6 +134,12 @@ RESUME_ROTATION = ApiRoute(
 )
 ABORT_ROTATION = ApiRoute(
     "POST", "rotations/{instance_id}/abort", "rotates back to the old root; possible until the phase `retire` begins"
+)
+ADMIT_ROOT = ApiRoute(
+    "POST",
+    "roots",
+    "admits the first trust root of a trust domain, by its fingerprint; Meshward makes all others itself",
+    body=RootBody,
 )
 SHOW_PROTECTION_PLAN = ApiRoute(
     "GET", "plans/protections", "what protecting a cluster would change", query=ClusterQuery

@@ -5,6 +5,7 @@ up already; one new cluster asks for protection and has none yet.
 """
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -15,6 +16,9 @@ from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER
 from local.cloud.key_vault.vault import Vault
 from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.world import World
+from shared.domain.trust.certificates import fingerprint
+from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.records import RECORD, RootRecord, record_path
 
 KEY_VAULT = "kv-meshward"
 KEY_VAULT_TOPIC = f"keyvault-{KEY_VAULT}"
@@ -58,6 +62,33 @@ def seed_trust(
     )
     for name in cluster_names(clusters):
         add_cluster(world, name, workloads())
+
+
+def admit_roots(world: World, store: Path) -> None:
+    """Let the trust domain's root count, where there is one."""
+    vault = world.key_vaults.vaults.get(KEY_VAULT)
+    if vault and OLD_ROOT in vault.certificates:
+        admit(vault, store, OLD_ROOT)
+
+
+def admit(vault: Vault, store: Path, name: str) -> None:
+    """Write the row into the app's store that an operator's call would: the root of this name counts from then on."""
+    current = vault.certificate(name).current
+    assert current.certificate
+    tags = current.tags
+    record = RootRecord(
+        mesh=Mesh(tags["meshward:mesh"]),
+        trust_domain=tags["meshward:trust-domain"],
+        generation=int(tags["meshward:generation"]),
+        certificate=name,
+        fingerprint=fingerprint(current.certificate),
+        origin="admitted",
+        why="the scenario",
+        at=current.created,
+    )
+    path = store / record_path(record)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(RECORD.encoded(record))
 
 
 def add_cluster(world: World, name: str, running: list[dict[str, Any]]) -> None:

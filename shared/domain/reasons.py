@@ -35,6 +35,7 @@ type RefusedReason = Literal[
     "MalformedQuery",
     "MemberStopped",
     "MissingPermissions",
+    "NameSoftDeleted",
     "NoBundle",
     "NoIssuer",
     "NoManagedIdentity",
@@ -66,6 +67,7 @@ type RefusedReason = Literal[
     "RestoreNotPossible",
     "RestoreRefused",
     "RootExpired",
+    "RootNotAdmitted",
     "RootRequestFailed",
     "SameGeneration",
     "ScratchElsewhere",
@@ -74,7 +76,6 @@ type RefusedReason = Literal[
     "StagingNotEmpty",
     "StagingZoneRedundant",
     "StepBroken",
-    "TrustDomainsAlike",
     "TurnOver",
     "UnknownDatasource",
     "UnknownMode",
@@ -106,6 +107,7 @@ type NotFoundReason = Literal[
     "MachineGone",
     "NoCensus",
     "NoSuchInstance",
+    "NoSuchRoot",
     "NothingToRelease",
 ]
 
@@ -113,11 +115,13 @@ type NotFoundReason = Literal[
 type ConflictReason = Literal[
     "ClusterIsThere",
     "CreatedAgain",
+    "GenerationUsed",
     "NotAbortable",
     "NotConfirmed",
     "NothingToHurry",
     "NothingToReplace",
     "PlanChanged",
+    "RootInForce",
     "RotationEnded",
 ]
 

@@ -203,7 +203,7 @@ async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_t
 
 async def test_a_rotation_can_be_started_by_hand(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), {"certificate": scenario.OLD_ROOT})
-    assert (status, answer["instance_id"]) == (202, "rotate-prod-contoso-example-g2")
+    assert (status, answer["instance_id"]) == (202, "rotate-prod-contoso-example-702c5961d5b82e49-g2")
     assert stage.host.instance(answer["instance_id"]) is not None
 
 

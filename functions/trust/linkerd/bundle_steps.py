@@ -11,15 +11,15 @@ from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed, roots_of
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
+from functions.trust.roots import old_root
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
-from shared.domain.trust.certificates import fingerprint
 from shared.domain.trust.linkerd import fitness
 from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, trust_gate, trusts
 from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
-from shared.domain.trust.phases import Slot
+from shared.domain.trust.phases import Mode, Slot
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
 
@@ -33,7 +33,7 @@ app = df.Blueprint()
 async def check_member(member: Member) -> StepProof:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to Meshward."""
     name = name_of(member.cluster)
-    roots = await _root_fingerprints(member)
+    roots = await _roots_in_force(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         fitness.require_config(name, await mesh.config(), member.rotation)
         fitness.require_bundle(name, await mesh.bundle(), roots)
@@ -44,12 +44,12 @@ async def check_member(member: Member) -> StepProof:
         return StepProof(at=services().now(), seen=len(await mesh.proxies()))
 
 
-async def _root_fingerprints(member: Member) -> frozenset[str]:
-    """The fingerprints of the old root, and of the new one if it is there: the member's bundle may hold it already."""
-    vault, rotation = services().rotator.key_vault, member.rotation
-    _, old = await vault.latest(rotation.old)
-    made = [await vault.certificate(rotation.new, v.id) for v in await vault.versions(rotation.new) if v.is_root]
-    return frozenset(fingerprint(root) for root in (old, *made))
+async def _roots_in_force(member: Member) -> frozenset[str]:
+    """The fingerprint of the old root; once leaves are issued under the new one, that of the new root as well."""
+    roots, replaced = member.roots, member.mode is Mode.REPLACE
+    if roots is None:
+        return frozenset({(await old_root(member.rotation)).fingerprint})
+    return frozenset({roots.old, *([roots.new] if member.activated_at or replaced else [])})
 
 
 @activity(app)

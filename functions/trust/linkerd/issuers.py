@@ -17,13 +17,22 @@ from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.trust.gates import require_passed
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, ensure_reloaded, replace_issuer
+from functions.trust.roots import RootsSeen, roots_seen, tell_refused
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import name_of
-from shared.domain.trust.linkerd.issuers import IssuerRenewal, IssuerSweep, RenewalOutcome, is_due, issuer_of, signed_by
+from shared.domain.trust.linkerd.issuers import (
+    IssuerRenewal,
+    IssuerSweep,
+    RenewalOutcome,
+    SigningRoot,
+    is_due,
+    issuer_of,
+    require_trusted,
+    signed_by,
+)
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
-from shared.domain.trust.roots import enabled_roots
 from shared.domain.trust.signals import IssuerRenewed
 from shared.domain.trust.state import StepProof
 from shared.wiring import services
@@ -68,19 +77,37 @@ def renew_issuer(run: Runbook, renewal: IssuerRenewal) -> Steps[RenewalOutcome]:
 @activity(app)
 async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an activity takes one struct
     """Every member of every trust domain that has a root in the vault."""
-    roots = enabled_roots(Mesh.LINKERD, await services().rotator.key_vault.certificates())
+    seen = await roots_seen()
+    await tell_refused(seen)
     clusters, policy = await services().rotator.clusters.list(), await services().policy()
     renewals = []
-    for domain, names in roots.items():
+    for domain, (admitted, roots) in (await _signing_roots(seen)).items():
         try:
             members, _ = members_of(Mesh.LINKERD, domain, clusters)
         except PermanentError:
             continue  # a trust domain without members has no issuers
         renewals += [
-            IssuerRenewal(trust_domain=domain, cluster=c, roots=names, policy=policy.at(domain, c).trust)
+            IssuerRenewal(
+                trust_domain=domain, cluster=c, roots=roots, policy=policy.at(domain, c).trust, admitted=admitted
+            )
             for c in members
         ]
     return IssuerSweep(renewals=renewals)
+
+
+async def _signing_roots(seen: RootsSeen) -> dict[str, tuple[bool, list[SigningRoot]]]:
+    """The roots that may sign, by trust domain, and whether they are of record; claims where none was ever admitted."""
+    lineages = [each for each in seen.lineages if each.mesh is Mesh.LINKERD]
+    found = {
+        each.trust_domain: (True, [SigningRoot(certificate=r.certificate, version=r.version) for r in each.enabled])
+        for each in lineages
+    }
+    for claim in seen.claims:
+        if claim.mesh is Mesh.LINKERD and seen.of(claim.trust_domain) is None:
+            versions = await services().rotator.key_vault.versions(claim.certificate)
+            claimed = [SigningRoot(certificate=claim.certificate, version=v.id) for v in versions if v.enabled]
+            found.setdefault(claim.trust_domain, (False, []))[1].extend(claimed)
+    return found
 
 
 @activity(app)
@@ -93,6 +120,8 @@ async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
         if is_due(issuer, now):
             require_unchanged(name, found)
             signer = signed_by(name, issuer, await _roots(renewal))
+            if not renewal.admitted:
+                require_trusted(name, issuer, signer.certificate, (await mesh.bundle()).pem, now)
             await replace_issuer(renewal, mesh, found, signer, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
@@ -113,4 +142,4 @@ async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
 
 async def _roots(renewal: IssuerRenewal) -> list[Signer]:
     vault = services().rotator.key_vault
-    return [Signer(name, *await vault.latest(name)) for name in renewal.roots]
+    return [Signer(r.certificate, r.version, await vault.certificate(r.certificate, r.version)) for r in renewal.roots]

@@ -20,7 +20,7 @@ from shared.domain.trust.roots import current_roots, rotation_of
 from tests.worlds import sdk
 from tests.worlds.settings import settings
 
-NAME = "linkerd-root-prod-contoso-example-g0002"
+NAME = "linkerd-root-prod-contoso-example-702c5961d5b82e49-g0002"
 SECONDS = timedelta(seconds=30)
 
 

@@ -62,8 +62,8 @@ def test_a_certificate_without_our_tags_in_order_is_no_root(tags: dict[str, str]
 
 def test_the_first_root_may_have_any_name_and_the_next_one_is_named_by_its_generation() -> None:
     rotation = rotation_of("root-prod.contoso.example-1", [root(1)])
-    assert rotation.new == "linkerd-root-prod-contoso-example-g0002"
-    assert rotation.instance_id == "rotate-prod-contoso-example-g2"
+    assert rotation.new == "linkerd-root-prod-contoso-example-702c5961d5b82e49-g0002"
+    assert rotation.instance_id == "rotate-prod-contoso-example-702c5961d5b82e49-g2"
     assert root_tags(rotation)["meshward:generation"] == "2"
 
 

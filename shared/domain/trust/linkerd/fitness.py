@@ -51,15 +51,19 @@ def require_config(cluster: str, config: MeshConfig | None, rotation: Rotation) 
 
 
 def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
-    """Raise PermanentError unless the bundle trusts one of the roots and Meshward may write it.
+    """Raise PermanentError unless the bundle trusts one of the roots in force (fingerprints) and Meshward may write it.
 
-    The roots (fingerprints) are the old one, and the new one as soon as there is one.
+    That is the old one; the new one is in force, too, once leaves are issued under it.
     """
     if not roots & fingerprints(bundle.pem):
-        message = f"the bundle of cluster {cluster} can't be read, or holds neither the old root nor the new one"
+        message = f"the bundle of cluster {cluster} can't be read, or doesn't hold the root in force ({_short(roots)})"
         raise PermanentError("ForeignBundle", message)
     require_no_other_owner(cluster, bundle)
     require_unchanged(cluster, bundle)
+
+
+def _short(roots: frozenset[str]) -> str:
+    return " or ".join(sorted(root[:16] for root in roots))
 
 
 def require_permissions(cluster: str, missing: Sequence[str]) -> None:
