@@ -13,6 +13,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.rest import HttpRequest
 from azure.keyvault.certificates import CertificateProperties
 from azure.keyvault.certificates.aio import CertificateClient
+from azure.keyvault.keys import KeyVaultKey
 from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.keys.crypto import SignatureAlgorithm
 from azure.keyvault.keys.crypto.aio import CryptographyClient
@@ -37,6 +38,7 @@ class KeyVault:
         self._url, self._vault, self._credential = settings.key_vault_url, settings.key_vault_name, credential
         self._options = {"verify_challenge_resource": settings.verify_key_vault_domain, **NO_RETRY, **options}
         self._client = CertificateClient(self._url, credential, **self._options)
+        self._keys = KeyClient(self._url, credential, **self._options)
         self._signers: dict[str, CryptographyClient] = {}
         self._read: dict[tuple[str, str], bytes] = {}
 
@@ -140,9 +142,7 @@ class KeyVault:
 
     async def exportable(self, name: str, version: str) -> bool:
         """Whether the key of this version can leave the vault."""
-        async with KeyClient(self._url, self._credential, **self._options) as keys:
-            with translated(f"reading the key of certificate {name}"):
-                return bool((await keys.get_key(name, version)).properties.exportable)
+        return bool((await self._key(name, version)).properties.exportable)
 
     async def sign(self, builder: x509.CertificateBuilder, name: str, version: str) -> x509.Certificate:
         """The certificate, signed by the key of this version."""
@@ -157,9 +157,7 @@ class KeyVault:
 
     async def require_signing_key(self, name: str, version: str, certificate: x509.Certificate) -> None:
         """Raise unless the key of this version is enabled, and signs what the certificate's public key verifies."""
-        async with KeyClient(self._url, self._credential, **self._options) as keys:
-            with translated(f"reading the key of certificate {name}"):
-                key = await keys.get_key(name, version)
+        key = await self._key(name, version)
         if not key.properties.enabled or "sign" not in map(plain, key.key_operations or []):
             raise PermanentError("KeyUnusable", f"the key of certificate {name} is disabled or can't sign")
         nonce = secrets.token_bytes(32)
@@ -169,6 +167,10 @@ class KeyVault:
             raise PermanentError(
                 "WrongKey", f"what the key of certificate {name} signs, its certificate doesn't verify"
             )
+
+    async def _key(self, name: str, version: str) -> KeyVaultKey:
+        with translated(f"reading the key of certificate {name}"):
+            return await self._keys.get_key(name, version)
 
     async def merge(self, name: str, certificate: x509.Certificate, tags: dict[str, str]) -> None:
         """Complete the open request with its certificate."""
