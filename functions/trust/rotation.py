@@ -100,9 +100,11 @@ async def start(client: Client, rotation: Rotation, mode: Mode, *, failed: bool 
     """
     state = RotationState(rotation=rotation, mode=mode)
     if not failed:
-        await client.start_once("rotate_trust_root", rotation.instance_id, state)
+        await client.start_once("rotate_trust_root", rotation.instance_id, state, about=("rotation",))
         return rotation.instance_id
-    return await client.start_again("rotate_trust_root", rotation.instance_id, state, completed=completed)
+    return await client.start_again(
+        "rotate_trust_root", rotation.instance_id, state, completed=completed, about=("rotation",)
+    )
 
 
 async def find_rotation(certificate: str, seen: RootsSeen) -> tuple[Rotation, Upcoming, Lineage]:

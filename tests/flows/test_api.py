@@ -16,6 +16,7 @@ from local.host.host import FunctionsHost
 from local.stage import APP, AUDIENCE, RunningApp
 from shared.settings import Settings
 from tests.worlds.ids import HOSTILE
+from tests.worlds.verifications import run_of
 
 ROUTES = [
     ("GET", "plans/rotations"),
@@ -210,7 +211,7 @@ async def test_a_rotation_can_be_started_by_hand(stage: RunningApp, http: aiohtt
 async def test_a_verification_can_be_started_by_hand(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     job = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)
     status, answer, _ = await call(http, stage, "POST", "verifications", stage.token(), {"job_id": job["id"]})
-    assert (status, answer["instance_id"]) == (202, f"verify-{job['name']}")
+    assert (status, answer["instance_id"]) == (202, run_of(job))
     assert stage.host.instance(answer["instance_id"]) is not None
 
 

@@ -24,6 +24,7 @@ from tests.worlds.verifications import (
     back_up,
     isolated,
     restores,
+    run_of,
     runs,
     sent,
     verdict,
@@ -32,7 +33,7 @@ from tests.worlds.verifications import (
 
 
 async def ended(stage: RunningApp, job: Resource) -> OrchestrationState:
-    id = f"verify-{job['name']}"
+    id = run_of(job)
     await stage.run(id, SOON)
     return next(i for i in runs(stage) if i.id == id)
 
@@ -187,10 +188,10 @@ async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: RunningApp) ->
 async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: RunningApp, kind: str) -> None:
     job = back_up(place, kind)
     await place.run(lambda: isolated(place) != [], SOON)
-    url = f"{place.host.url}{PREFIX}verify-{job['name']}/terminate"
+    url = f"{place.host.url}{PREFIX}{run_of(job)}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
-    await place.run(f"verify-{job['name']}", SOON)
+    await place.run(run_of(job), SOON)
     assert isolated(place) != []
     await place.clock.advance(6 * HOUR)
     assert isolated(place) == []
@@ -206,7 +207,7 @@ async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_a
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=2 * 3600))
     job = back_up(stage)
     await stage.run(lambda: restores(stage) != [], SOON)
-    url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
+    url = f"{stage.host.url}{PREFIX}{run_of(job)}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
     await stage.clock.advance(HOUR)
@@ -220,8 +221,8 @@ async def test_a_lease_that_nobody_can_read_holds_up_no_other(calm: RunningApp) 
     job = back_up(calm, "share")
     await calm.run(lambda: isolated(calm) != [], SOON)
     async with aiohttp.ClientSession() as http:
-        await http.post(f"{calm.host.url}{PREFIX}verify-{job['name']}/terminate")
-    await calm.run(f"verify-{job['name']}", SOON)
+        await http.post(f"{calm.host.url}{PREFIX}{run_of(job)}/terminate")
+    await calm.run(run_of(job), SOON)
     (lease,) = (calm.store / "leases").glob("*/*.json")
     lease.with_name("0-broken.json").write_bytes(b"{")
     lease.with_name("0-noted.json").write_text(json.dumps({**json.loads(lease.read_bytes()), "name": "0-noted"}))
