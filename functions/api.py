@@ -44,10 +44,10 @@ class ApiCall[Q = Nothing, B = Nothing]:
     """A call with a valid token, whose query and body are what its route takes."""
 
     path: Mapping[str, str]  # the values of its parts, by their names
-    query: Q
-    body: B
-    client: Client
-    caller: Caller
+    query: Q  # as the route takes it
+    body: B  # as the route takes it
+    client: Client  # that starts flows
+    caller: Caller  # by the token
 
 
 type Handler[Q, B] = Callable[[ApiCall[Q, B]], Awaitable[object]]

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.cloud.backup.readiness import CONTRIBUTOR
 from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER
+from local.cloud.key_vault.keys import PrivateKey
 from local.cloud.key_vault.vault import Vault
 from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.world import World
@@ -49,7 +50,12 @@ def seed(world: World, *, clusters: int = 2) -> None:
 
 
 def seed_trust(
-    world: World, clusters: int, *, lifetime: timedelta = timedelta(days=365), left: timedelta = timedelta(days=30)
+    world: World,
+    clusters: int,
+    *,
+    lifetime: timedelta = timedelta(days=365),
+    left: timedelta = timedelta(days=30),
+    key: PrivateKey | None = None,
 ) -> None:
     """A trust domain over so many clusters, its root in the key vault; `left` remains of the root's `lifetime`."""
     now, vault = world.clock.now(), world.key_vaults.add(KEY_VAULT)
@@ -59,6 +65,7 @@ def seed_trust(
         not_before=now + left - lifetime,
         not_after=now + left,
         tags={**_MESHED, "meshward:generation": "1"},
+        key=key,
     )
     for name in cluster_names(clusters):
         add_cluster(world, name, workloads())

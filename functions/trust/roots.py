@@ -149,7 +149,7 @@ async def require_of_record(certificate: str, seen: RootsSeen) -> None:
 async def admit_root(trust_domain: str, fingerprint: str, by: str, why: str) -> RootRecord:
     """Write down that this is the trust domain's first root; the row that is there, if it was admitted before.
 
-    Raises Conflict if a root is in force there, NotFound if no certificate of that fingerprint is tagged as its root.
+    Raises Conflict if it has a current root, NotFound if no certificate of that fingerprint is tagged as its root.
     """
     seen = await roots_seen()
     if known := await _record_of(trust_domain, fingerprint):

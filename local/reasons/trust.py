@@ -146,7 +146,7 @@ STARTS: Texts = {
         "No enabled certificate of the trust domain has the fingerprint that the call names.",
         "Name one of those that the message lists, or tag the certificate as [clusters.md](clusters.md) says.",
     ),
-    "RootInForce": ReasonText(
+    "RootAdmitted": ReasonText(
         "The trust domain has a root already. Only its first one is admitted.",
         "Nothing, or rotate: Meshward makes the next root itself.",
     ),

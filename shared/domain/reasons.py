@@ -121,7 +121,7 @@ type ConflictReason = Literal[
     "NothingToHurry",
     "NothingToReplace",
     "PlanChanged",
-    "RootInForce",
+    "RootAdmitted",
     "RotationEnded",
 ]
 

@@ -33,7 +33,7 @@ app = df.Blueprint()
 async def check_member(member: Member) -> StepProof:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to Meshward."""
     name = name_of(member.cluster)
-    roots = await _roots_in_force(member)
+    roots = await _trusted_roots(member)
     async with services().rotator.linkerd.mesh(member.cluster) as mesh:
         fitness.require_config(name, await mesh.config(), member.rotation)
         fitness.require_bundle(name, await mesh.bundle(), roots)
@@ -44,7 +44,7 @@ async def check_member(member: Member) -> StepProof:
         return StepProof(at=services().now(), seen=len(await mesh.proxies()))
 
 
-async def _roots_in_force(member: Member) -> frozenset[str]:
+async def _trusted_roots(member: Member) -> frozenset[str]:
     """The fingerprint of the old root; once leaves are issued under the new one, that of the new root as well."""
     roots, replaced = member.roots, member.mode is Mode.REPLACE
     if roots is None:

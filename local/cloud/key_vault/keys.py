@@ -10,7 +10,7 @@ type PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 type PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
-class Kind(NamedTuple):
+class KeyKind(NamedTuple):
     """How keys of a kind are called and sign."""
 
     kty: str
@@ -27,14 +27,14 @@ class Kind(NamedTuple):
         return r.to_bytes(self.size) + s.to_bytes(self.size)
 
 
-_RSA = Kind("RSA", "", "RS256", SHA256(), 0)
+_RSA = KeyKind("RSA", "", "RS256", SHA256(), 0)
 _EC = {
-    "secp256r1": Kind("EC", "P-256", "ES256", SHA256(), 32),
-    "secp384r1": Kind("EC", "P-384", "ES384", SHA384(), 48),
+    "secp256r1": KeyKind("EC", "P-256", "ES256", SHA256(), 32),
+    "secp384r1": KeyKind("EC", "P-384", "ES384", SHA384(), 48),
 }
 
 
-def kind_of(key: PrivateKey | PublicKey) -> Kind:
+def kind_of(key: PrivateKey | PublicKey) -> KeyKind:
     """The kind of this key."""
     public = key if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else key.public_key()
     return _RSA if isinstance(public, rsa.RSAPublicKey) else _EC[public.curve.name]

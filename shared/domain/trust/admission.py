@@ -2,7 +2,7 @@
 
 Rules:
 - An operator admits the first root of a trust domain by its fingerprint, which no tag can forge. From then on Meshward
-  makes every root itself; so nothing is admitted where a root is in force already.
+  makes every root itself; so nothing is admitted where there is a current root already.
 - Until then nothing is rotated there. Issuers are renewed all the same, as a mesh without issuer stands still within
   two days: under the root that has signed the member's present issuer, and only while its bundle holds that root. So
   nobody's certificate signs for a member that didn't trust it before. Each hour says what is to be done.
@@ -30,8 +30,8 @@ class RefusedRoot(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str  # by its tags
     generation: int  # by its tags
     fingerprint: str  # SHA-256, hexadecimal, lower case; empty: it has no enabled version
-    reason: RefusedReason
-    message: str
+    reason: RefusedReason  # why it isn't used
+    message: str  # the same, for people
 
 
 def refused_root(claim: Claim, found: str, lineage: Lineage | None, vault: str) -> RefusedRoot:
@@ -79,10 +79,12 @@ def _foreign(claim: Claim, vault: str) -> tuple[RefusedReason, str]:
 
 
 def require_first(lineage: Lineage | None, trust_domain: str) -> None:
-    """Raise Conflict if a root of the trust domain is in force: only its first one is admitted."""
+    """Raise Conflict if the trust domain has a current root: only its first one is admitted."""
     if lineage and lineage.current:
-        message = f"{lineage.current.certificate} is in force in {trust_domain}: Meshward makes the next root itself"
-        raise Conflict("RootInForce", f"{message}, by POST /api/rotations")
+        message = (
+            f"{lineage.current.certificate} is the current root of {trust_domain}: Meshward makes the next one itself"
+        )
+        raise Conflict("RootAdmitted", f"{message}, by POST /api/rotations")
 
 
 def require_named(claims: Iterable[RefusedRoot], trust_domain: str, found: str) -> RefusedRoot:

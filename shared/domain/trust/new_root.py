@@ -42,10 +42,10 @@ class RootStep(StrEnum):
 class CertificateVersion(msgspec.Struct, frozen=True, kw_only=True):
     """An issued version of a certificate."""
 
-    id: str
-    enabled: bool
-    created: datetime
-    tags: dict[str, str]
+    id: str  # in Key Vault
+    enabled: bool  # whether it can be used
+    created: datetime  # UTC
+    tags: dict[str, str]  # as Key Vault has them
     fingerprint: str = ""  # SHA-256, hexadecimal, lower case
     key: str = ""  # SHA-256 of its public key; empty: it can't be read
     starts_at: datetime | None = None  # UTC
@@ -64,11 +64,11 @@ class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
 class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
     """What is there of a rotation's new root."""
 
-    rotation: Rotation
+    rotation: Rotation  # whose new root it is
     vault: str  # name of the key vault
     recorded: Collection[str]  # fingerprints that the store has rows of, of this generation
     key: RootKey | None  # as the store has it; None: Meshward hasn't asked for one yet
-    versions: Sequence[CertificateVersion]
+    versions: Sequence[CertificateVersion]  # that its certificate has
     request: CertificateRequest | None  # the latest; None: there is none
 
     @property
@@ -92,13 +92,15 @@ class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def draft(self) -> CertificateVersion:
         """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
-        drafts = [v for v in self._ours if v.enabled]
+        drafts = [v for v in self._from_our_key if v.enabled]
         if not drafts:
             command = (
                 f"az keyvault certificate set-attributes --vault-name {self.vault} --name {self.name} --enabled true"
             )
             message = f"the first version of {self.name} is disabled: enable it, because its key signs: {command}"
-            raise PermanentError("DraftDisabled", f"{message} --version {self._ours[0].id if self._ours else '<id>'}")
+            raise PermanentError(
+                "DraftDisabled", f"{message} --version {self._from_our_key[0].id if self._from_our_key else '<id>'}"
+            )
         return max(drafts, key=lambda v: v.created)
 
     @property
@@ -115,13 +117,13 @@ class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
         if self.request and self.request.status == "inProgress":
             return RootStep.WAIT if self.request.issuer == "Self" else RootStep.MERGE
         newest = max(self.versions, key=lambda v: v.created, default=None)
-        if newest is None or newest not in self._ours:
-            return RootStep.CREATE_KEY  # a request takes the newest key, whoever's it is
+        if newest is None or newest not in self._from_our_key:
+            return RootStep.CREATE_KEY  # a request takes the newest key, even if it isn't ours
         self._require_not_failed()
         return RootStep.REQUEST
 
     @property
-    def _ours(self) -> list[CertificateVersion]:
+    def _from_our_key(self) -> list[CertificateVersion]:
         return [v for v in self.versions if self.key and self.key.key and v.key == self.key.key]
 
     def _refuse_foreign(self) -> None:

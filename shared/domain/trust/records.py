@@ -9,6 +9,7 @@ Rules:
   and its number isn't used again.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -18,6 +19,8 @@ import msgspec
 from shared.domain.documents import Document, Mark
 from shared.domain.trust.mesh import Mesh
 from shared.domain.unique import unique_name
+
+_PATH = re.compile(r"roots/(?P<domain>[^/]+)/(?P<generation>\d+)/[^/]+")
 
 
 class RootRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +90,8 @@ def generations_in(paths: Iterable[str]) -> list[Generation]:
     """The generations that these paths of the store tell of, by trust domain, the oldest first."""
     found: dict[tuple[str, int], list[str]] = {}
     for path in paths:
-        _, domain, generation, _ = path.split("/")
-        found.setdefault((domain, int(generation)), []).append(path)
+        if parts := _PATH.fullmatch(path):
+            found.setdefault((parts["domain"], int(parts["generation"])), []).append(path)
     return [
         Generation(
             domain=domain,

@@ -15,11 +15,11 @@ class RootLookedAt(Signal, frozen=True, kw_only=True, tag="root looked at"):
 class RootAdmitted(Signal, frozen=True, kw_only=True, tag="root admitted"):
     """An operator has admitted the first root of a trust domain. `by` is the object id in Entra."""
 
-    certificate: str
-    trust_domain: str
-    fingerprint: str
-    by: str
-    why: str
+    certificate: str  # its name in Key Vault
+    trust_domain: str  # whose root it is
+    fingerprint: str  # SHA-256
+    by: str  # object id in Entra
+    why: str  # in the operator's words
 
 
 class RootRefused(Failure, frozen=True, kw_only=True, tag="root refused"):

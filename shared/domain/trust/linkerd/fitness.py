@@ -51,12 +51,12 @@ def require_config(cluster: str, config: MeshConfig | None, rotation: Rotation) 
 
 
 def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
-    """Raise PermanentError unless the bundle trusts one of the roots in force (fingerprints) and Meshward may write it.
+    """Raise PermanentError unless the bundle trusts one of these roots (fingerprints) and Meshward may write it.
 
-    That is the old one; the new one is in force, too, once leaves are issued under it.
+    That is the old one; or the new one, too, once leaves are issued under it.
     """
     if not roots & fingerprints(bundle.pem):
-        message = f"the bundle of cluster {cluster} can't be read, or doesn't hold the root in force ({_short(roots)})"
+        message = f"the bundle of cluster {cluster} can't be read, or doesn't hold the current root ({_short(roots)})"
         raise PermanentError("ForeignBundle", message)
     require_no_other_owner(cluster, bundle)
     require_unchanged(cluster, bundle)

@@ -32,10 +32,10 @@ class SigningRoot(msgspec.Struct, frozen=True, kw_only=True):
 class IssuerRenewal(msgspec.Struct, frozen=True, kw_only=True):
     """A member whose issuer is looked at."""
 
-    trust_domain: str
-    cluster: str
+    trust_domain: str  # whose member it is
+    cluster: str  # its resource id
     roots: list[SigningRoot]  # the trust domain's enabled ones
-    policy: TrustPolicy
+    policy: TrustPolicy  # of this cluster
     admitted: bool = True  # whether the roots are of record
 
 
@@ -81,9 +81,7 @@ def signed_by[R: _Root](cluster: str, issuer: x509.Certificate, roots: Iterable[
         except (ValueError, TypeError, InvalidSignature):
             continue
         return root
-    message = (
-        f"no root in force has signed the issuer of cluster {cluster}: rotate its trust domain, or undo the change"
-    )
+    message = f"no current root has signed the issuer of cluster {cluster}: rotate its trust domain, or undo the change"
     raise PermanentError("ForeignIssuer", message)
 
 
