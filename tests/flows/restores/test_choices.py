@@ -21,8 +21,10 @@ from tests.worlds.verifications import (
     CLUSTER,
     SHARE,
     SOON,
+    announce,
     back_up,
     isolated,
+    name_of,
     restores,
     run_of,
     runs,
@@ -58,7 +60,7 @@ async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_m
     assert first["verdict"] == "Verified", "an item that was never verified is"
     second = back_up(calm, "share")
     assert (await ended(calm, second)).output["reason"] == "NotDrawn"
-    assert json.loads((calm.store / f"sampled/{second['name']}.json").read_bytes())["reason"] == "NotDrawn"
+    assert json.loads((calm.store / f"sampled/{name_of(second)}.json").read_bytes())["reason"] == "NotDrawn"
     assert len(list((calm.store / "manifests").glob("*/*.json"))) == 2
     assert len(restores(calm)) == 1
     item = calm.world.recovery_vaults.items.protecting(ACCOUNT, SHARE)["id"]
@@ -110,6 +112,30 @@ async def test_by_hand_a_job_a_point_or_an_item_is_verified(calm: RunningApp) ->
 )
 async def test_what_can_t_be_verified_is_refused_with_its_reason(calm: RunningApp, body: Any, reason: str) -> None:
     assert (await asked(calm, **body))["reason"] == reason
+
+
+async def test_a_job_under_a_wrong_vault_path_is_refused_and_the_event_of_the_real_one_is_verified(
+    calm: RunningApp,
+) -> None:
+    job = back_up(calm, "share")
+    wrong = job["id"].replace("/vaults/", "/vaults/other-")
+    assert (await asked(calm, job_id=wrong))["reason"] in ("JobGone", "ResourceNotFound")
+    announce(calm, wrong)
+    await calm.clock.advance(timedelta(minutes=1))
+    assert (await verdict(calm, job))["verdict"] == "Verified"
+
+
+async def test_a_job_that_is_not_there_yet_leaves_no_verdict_and_is_verified_once_it_is(calm: RunningApp) -> None:
+    job = back_up(calm, "share")
+    calm.world.arm.remove(job["id"])
+    announce(calm, job["id"])
+    assert (await ended(calm, job)).status == "Failed"
+    assert list(calm.store.glob("verdicts/*")) == []
+    calm.world.arm.store(job)
+    announce(calm, job["id"])
+    again = f"{run_of(job)}-2"
+    await calm.run(again, SOON)
+    assert next(run.output["verdict"] for run in runs(calm) if run.id == again) == "Verified"
 
 
 async def test_namespaces_take_turns(stage: RunningApp) -> None:

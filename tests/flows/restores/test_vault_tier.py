@@ -226,7 +226,7 @@ async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: Ru
     jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
     await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
     waiting = next(i.id for i in runs(stage) if "StagingTaken" in str(i.custom_status))
-    cluster, job = next(each for each in zip(CLUSTERS, jobs, strict=True) if waiting.endswith(each[1]["name"]))
+    cluster, job = next(each for each in zip(CLUSTERS, jobs, strict=True) if waiting.endswith(run_of(each[1])))
     await terminate(stage, job)
     await verdict(stage, next(other for other in jobs if other is not job))
     assert (await verdict(stage, back_up(stage, cluster)))["verdict"] == "Verified"

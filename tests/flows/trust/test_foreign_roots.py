@@ -12,9 +12,12 @@ from local.cloud.key_vault.keys import PrivateKey
 from local.cloud.key_vault.rules import complete_policy
 from local.cloud.world import World
 from local.scenario import OLD_ROOT, TRUST_DOMAIN
+from local.scenario import admit as admit_by_row
 from local.stage import RunningApp
 from shared.domain.trust.certificates import fingerprint, fingerprints
-from tests.worlds import mallory
+from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.roots import Rotation, certificate_name
+from tests.worlds import mallory, neighbours
 from tests.worlds.app import call
 from tests.worlds.issuers import ISSUER, SWEPT, half_lived
 from tests.worlds.rotations import DAYS, NEW_ROOT, RUN, announce, held, status, vault, writes
@@ -184,6 +187,30 @@ async def test_without_an_admitted_root_nothing_is_rotated_the_call_is_told_and_
         assert await admit(stage, known, "again") == (201, record)
         await stage.run(RUN, DAYS)
         assert status(stage)["phase"] in ("retire", "rotated")
+
+
+async def test_trust_domains_that_differ_in_punctuation_alone_are_both_rotated_each_to_a_root_of_its_own() -> None:
+    def seed(world: World) -> None:
+        neighbours.seed(world, SWIFT)
+
+    async with small_mesh(settings=WATCHED, left=SWIFT, seeded=seed) as stage:
+        admit_by_row(vault(stage), stage.store, neighbours.ROOT)
+        other = rotation_of_neighbours()
+        for run in (RUN, other.instance_id):
+            await stage.run(run, DAYS)
+            assert stage.host.instance(run).output["outcome"] == "rotated"  # type: ignore[union-attr]
+        for domain, name in ((TRUST_DOMAIN, NEW_ROOT), (neighbours.DOMAIN, other.new)):
+            found = vault(stage).certificate(name).current.certificate
+            assert found
+            assert stage.world.linkerd.roots(domain) == {fingerprint(found)}
+        assert not stage.world.linkerd.violations
+
+
+def rotation_of_neighbours() -> Rotation:
+    generation, domain = 2, neighbours.DOMAIN
+    name = certificate_name(Mesh.LINKERD, domain, generation)
+    assert name != NEW_ROOT
+    return Rotation(mesh=Mesh.LINKERD, trust_domain=domain, old=neighbours.ROOT, new=name, generation=generation)
 
 
 async def test_only_the_first_root_is_admitted() -> None:
