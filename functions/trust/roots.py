@@ -50,7 +50,7 @@ class RootsSeen(NamedTuple):
 async def roots_seen() -> RootsSeen:
     """What the store's rows and Key Vault's list say now."""
     lineages = await all_lineages()
-    of_record = [root.certificate for lineage in lineages for root in lineage.roots]
+    of_record = [root.certificate for lineage in lineages for root in lineage.roots if not root.covered]
     certificates = await services().rotator.key_vault.certificates()
     return RootsSeen(lineages, claims_in(certificates, of_record))
 
@@ -99,6 +99,7 @@ async def _root(record: RootRecord) -> Root | None:
         enabled=found.enabled,
         starts_at=found.starts_at,
         expires_at=found.expires_at,
+        covered=any(v.enabled and v.created > found.created for v in versions),
     )
 
 
@@ -136,11 +137,11 @@ async def _fingerprint(claim: Claim) -> str:
 
 async def require_of_record(certificate: str, seen: RootsSeen) -> None:
     """Raise PermanentError for a certificate that claims to be a root, AlreadyRotated for one that was one."""
+    if any(same(root.certificate, certificate) for lineage in seen.lineages for root in lineage.roots):
+        return
     for one in await refused_roots(seen):
         if same(one.certificate, certificate):
             raise PermanentError(one.reason, one.message)
-    if any(same(root.certificate, certificate) for lineage in seen.lineages for root in lineage.roots):
-        return
     for generation in generations_in(await services().ledger.list(_FOLDER)):
         if generation.ended and any(same(r.certificate, certificate) for r in await _records(generation)):
             raise AlreadyRotated("AlreadyRotated", f"{certificate} was a root; its generation has ended")

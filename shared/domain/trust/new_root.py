@@ -92,14 +92,14 @@ class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def draft(self) -> CertificateVersion:
         """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
-        drafts = [v for v in self._from_our_key if v.enabled]
+        drafts = [v for v in from_our_key(self) if v.enabled]
         if not drafts:
             command = (
                 f"az keyvault certificate set-attributes --vault-name {self.vault} --name {self.name} --enabled true"
             )
             message = f"the first version of {self.name} is disabled: enable it, because its key signs: {command}"
             raise PermanentError(
-                "DraftDisabled", f"{message} --version {self._from_our_key[0].id if self._from_our_key else '<id>'}"
+                "DraftDisabled", f"{message} --version {from_our_key(self)[0].id if from_our_key(self) else '<id>'}"
             )
         return max(drafts, key=lambda v: v.created)
 
@@ -117,14 +117,10 @@ class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
         if self.request and self.request.status == "inProgress":
             return RootStep.WAIT if self.request.issuer == "Self" else RootStep.MERGE
         newest = max(self.versions, key=lambda v: v.created, default=None)
-        if newest is None or newest not in self._from_our_key:
+        if newest is None or newest not in from_our_key(self):
             return RootStep.CREATE_KEY  # a request takes the newest key, even if it isn't ours
         self._require_not_failed()
         return RootStep.REQUEST
-
-    @property
-    def _from_our_key(self) -> list[CertificateVersion]:
-        return [v for v in self.versions if self.key and self.key.key and v.key == self.key.key]
 
     def _refuse_foreign(self) -> None:
         """Raise PermanentError for what is under the new root's name and isn't of Meshward's making."""
@@ -155,6 +151,11 @@ class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
             command = f"az keyvault certificate pending delete --vault-name {self.vault} --name {self.name}"
             message = f"the request for {self.name} is {self.request.status}: {error}; delete it: {command}"
             raise PermanentError("RootRequestFailed", message)
+
+
+def from_our_key(making: RootInTheMaking) -> list[CertificateVersion]:
+    """The versions whose key is the one that Key Vault has answered Meshward with."""
+    return [v for v in making.versions if making.key and making.key.key and v.key == making.key.key]
 
 
 def soft_deleted(name: str, vault: str) -> PermanentError:

@@ -47,6 +47,7 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool  # whether its key can sign
     starts_at: datetime  # UTC
     expires_at: datetime  # UTC
+    covered: bool = False  # whether somebody has added a version since, which is the current one of the certificate
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from shared.domain.trust.roots import Rotation, certificate_name
 from tests.worlds import mallory, neighbours
 from tests.worlds.app import call
 from tests.worlds.issuers import ISSUER, SWEPT, half_lived
+from tests.worlds.mutants import Mutant
 from tests.worlds.rotations import DAYS, NEW_ROOT, RUN, announce, held, status, vault, writes
 from tests.worlds.small_mesh import SWIFT, bundle_of, join, reach, send, small_mesh
 from tests.worlds.times import HOUR, MINUTE
@@ -99,6 +101,16 @@ async def test_what_has_the_new_root_s_name_is_refused_and_an_abort_lets_the_nex
         new = vault(stage).certificate(NEW_ROOT.replace("g0002", "g0003")).current.certificate
         assert new
         assert stage.world.linkerd.roots(TRUST_DOMAIN) == {fingerprint(new)}
+
+
+async def test_a_version_that_somebody_adds_to_the_current_root_is_told_and_the_root_stays_what_it_was() -> None:
+    async with small_mesh(left=SWIFT) as stage:
+        await stage.clock.advance(MINUTE)
+        foreign = fingerprint(mallory.bring(stage.world, OLD_ROOT, generation=1))
+        shown = (await call(stage, "GET", "plans/rotations"))[1]
+        assert [root["certificate"] for root in shown["rotations"]] == [OLD_ROOT]
+        assert [(r["fingerprint"], r["reason"]) for r in shown["refused"]] == [(foreign, "ForeignRoot")]
+        assert (await call(stage, "GET", f"plans/rotations/{OLD_ROOT}"))[0] == 200
 
 
 async def test_a_request_that_somebody_left_open_under_the_new_root_s_name_is_told_with_the_command_that_ends_it() -> (
@@ -204,6 +216,37 @@ async def test_trust_domains_that_differ_in_punctuation_alone_are_both_rotated_e
             assert found
             assert stage.world.linkerd.roots(domain) == {fingerprint(found)}
         assert not stage.world.linkerd.violations
+
+
+def without_digest(real: Any, readable: str, *ids: str) -> Any:
+    return real(readable, *ids)[: -len("-0123456789abcdef")]
+
+
+def any_version(real: Any, making: Any) -> Any:
+    return list(making.versions)
+
+
+ALIKE = Mutant("shared.domain.unique.unique_name", without_digest)
+ANY_KEY = Mutant("shared.domain.trust.new_root.from_our_key", any_version)
+
+
+async def test_a_start_that_finds_the_rotation_of_another_trust_domain_under_its_id_is_told(tmp_path: Path) -> None:
+    """Names without a digest show it."""
+    async with small_mesh(
+        settings=WATCHED, left=SWIFT, seeded=lambda world: neighbours.seed(world, SWIFT), app=ALIKE.grow(tmp_path)
+    ) as stage:
+        admit_by_row(vault(stage), stage.store, neighbours.ROOT)
+        await stage.clock.advance(30 * MINUTE)
+        assert any("another started" in line and "rotate-prod-contoso-example-g2" in line for line in stage.log)
+
+
+async def test_without_knowing_its_own_key_meshward_would_ask_for_a_root_with_somebody_else_s(tmp_path: Path) -> None:
+    async with small_mesh(left=SWIFT, app=ANY_KEY.grow(tmp_path)) as stage:
+        swap_keys(stage)
+        announce(stage)
+        await stage.run(lambda: "held" in status(stage), DAYS)
+        assert vault(stage).certificate(NEW_ROOT).versions[-1].key is mallory.KEY
+        assert "a request for it is open that Meshward didn't send" in status(stage)["held"]["message"]
 
 
 def rotation_of_neighbours() -> Rotation:
