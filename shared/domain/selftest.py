@@ -107,14 +107,16 @@ def checks_of(
 def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
     """What is tried in every installation, whatever its fleet."""
     duties = ("rotator", "provisioner", "verifier")
-    officer = _repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app))
     return [
         SelftestCheck(name="clock", otherwise=f"az functionapp restart {_APP}"),
         *(_providers_check(subscription) for subscription in app.subscriptions),
         *(_cluster_events_check(app, subscription) for subscription in app.subscriptions),
         *(_clusters_check(app, duty) for duty in duties),
-        SelftestCheck(name="certificates", repairs=officer),
-        SelftestCheck(name="roots", repairs=officer, otherwise="GET /api/plans/rotations  # docs/rotation.md"),
+        SelftestCheck(
+            name="certificates",
+            repairs=_repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
+        ),
+        SelftestCheck(name="roots", otherwise="GET /api/plans/rotations lists them too  # docs/rotation.md"),
         _store_check(app),
     ]
 
