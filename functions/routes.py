@@ -4,6 +4,7 @@ A query or body is a struct; a docstring below each field says what it means. Of
 a query they are ignored.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -71,12 +72,18 @@ class RotationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class RootBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which root to admit, and why."""
 
-    trust_domain: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,64}$")]
+    trust_domain: Text
     """Name of the trust domain."""
-    fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{64}$")]
+    fingerprint: Text
     """SHA-256 fingerprint of the root's certificate (DER): 64 hexadecimal digits without colons."""
     why: Text
     """In your words, such as where you have compared the fingerprint. It is kept with your object id."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,64}", self.trust_domain):
+            raise ValueError("trust_domain: it isn't the name of a trust domain")
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", self.fingerprint):
+            raise ValueError("fingerprint: it isn't 64 hexadecimal digits")
 
 
 class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

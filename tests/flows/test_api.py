@@ -24,6 +24,7 @@ ROUTES = [
     ("POST", "rotations"),
     ("POST", "rotations/anything/resume"),
     ("POST", "rotations/anything/abort"),
+    ("POST", "roots"),
     ("GET", "plans/protections"),
     ("POST", "protections"),
     ("GET", "plans/releases"),
@@ -120,6 +121,15 @@ async def test_no_body_may_have_a_field_that_its_route_doesn_t_know(
     status, answer, _ = await call(http, stage, "POST", route.path, stage.token(), known | {"force": "x"})
     assert (status, answer["reason"]) == (400, "MalformedBody")
     assert answer["message"] == 'the body is refused at "force": there is no such field'
+
+
+@pytest.mark.parametrize(("domain", "print"), [("a b", "ab" * 32), ("a.b", "ab:" * 32), ("x" * 65, "ab" * 32)])
+async def test_a_root_is_named_by_a_trust_domain_and_a_fingerprint_in_hexadecimal_digits(
+    stage: RunningApp, http: aiohttp.ClientSession, domain: str, print: str
+) -> None:
+    body = {"trust_domain": domain, "fingerprint": print, "why": "x"}
+    status, answer, _ = await call(http, stage, "POST", "roots", stage.token(), body)
+    assert (status, answer["reason"]) == (400, "MalformedBody")
 
 
 NAMING = [
