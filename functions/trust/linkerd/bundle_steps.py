@@ -19,7 +19,7 @@ from shared.domain.trust.linkerd.certificates import bundle_pem
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, trust_gate, trusts
 from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
-from shared.domain.trust.phases import Mode, Slot
+from shared.domain.trust.phases import Slot
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
 
@@ -45,11 +45,8 @@ async def check_member(member: Member) -> StepProof:
 
 
 async def _trusted_roots(member: Member) -> frozenset[str]:
-    """The fingerprint of the old root; once leaves are issued under the new one, that of the new root as well."""
-    roots, replaced = member.roots, member.mode is Mode.REPLACE
-    if roots is None:
-        return frozenset({(await old_root(member.rotation)).fingerprint})
-    return frozenset({roots.old, *([roots.new] if member.activated_at or replaced else [])})
+    old = member.roots.old if member.roots else (await old_root(member.rotation)).fingerprint
+    return fitness.trusted_roots(member, old)
 
 
 @activity(app)

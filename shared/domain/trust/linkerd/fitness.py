@@ -11,7 +11,9 @@ from shared.domain.trust.linkerd.owners import require_no_other_owner, require_u
 from shared.domain.trust.linkerd.versions import require_supported_version
 from shared.domain.trust.members import members_in
 from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.phases import Mode
 from shared.domain.trust.roots import Rotation
+from shared.domain.trust.state import Member
 
 LINK_TAG = "meshward:link-name"
 
@@ -48,6 +50,14 @@ def require_config(cluster: str, config: MeshConfig | None, rotation: Rotation) 
             " upgrade with identity.externalCA=true and identity.issuer.scheme=kubernetes.io/tls"
         )
         raise PermanentError("NotExternalCA", message)
+
+
+def trusted_roots(member: Member, old: str) -> frozenset[str]:
+    """The fingerprints of which the member's bundle must hold one: that of the old root (`old`) alone; once leaves are
+    issued under the new one, or an expired one is replaced, that of the new root as well.
+    """
+    new_too = member.roots and (member.activated_at or member.mode is Mode.REPLACE)
+    return frozenset({old, *([member.roots.new] if member.roots and new_too else [])})
 
 
 def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
