@@ -8,7 +8,7 @@ import azure.functions as func
 
 from functions import api, selftest, sweeps
 from functions.restores import check_steps, plan_steps, restore_steps, staging_steps, verification
-from functions.trust import members, rotation
+from functions.trust import members, root_steps, rotation
 from functions.trust.linkerd import bundle_steps, issuer_steps, issuers
 from functions.vaults import bindings, protection, releases
 from shared.adapters.azure.telemetry import Telemetry
@@ -19,6 +19,7 @@ logging.getLogger("meshward").addHandler(Telemetry(os.environ))  # reads it when
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 for module in (
     rotation,
+    root_steps,
     members,
     bundle_steps,
     issuer_steps,

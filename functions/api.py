@@ -1,7 +1,7 @@
 """HTTP: start each flow by hand and look at it. Every route asks for a valid Entra token before anything else.
 
 `routes` says what each route takes and does; docs/api.md shows it. What serves a GET returns the body of its answer;
-what serves a POST returns the id of the instance that it has started, or raised an event at.
+what serves a POST returns the id of the instance that it has started, or raised an event at; or its whole answer.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +17,7 @@ from functions.engine.client import Client, with_client
 from functions.engine.logs import log
 from functions.restores import trends, verification
 from functions.routes import ApiRoute, Nothing
-from functions.trust import by_hand, rotation
+from functions.trust import by_hand, roots, rotation
 from functions.vaults import census, protection, releases
 from shared.domain.conversion import Misfit, converted
 from shared.domain.errors import (
@@ -30,7 +30,7 @@ from shared.domain.errors import (
     Unreadable,
     shown,
 )
-from shared.domain.guard.callers import Unauthenticated
+from shared.domain.guard.callers import Caller, Unauthenticated
 from shared.domain.restores.report import report
 from shared.domain.signals import CallAdmitted, CallRefused
 from shared.domain.trust.moves import RotationEvent
@@ -44,9 +44,10 @@ class ApiCall[Q = Nothing, B = Nothing]:
     """A call with a valid token, whose query and body are what its route takes."""
 
     path: Mapping[str, str]  # the values of its parts, by their names
-    query: Q
-    body: B
-    client: Client
+    query: Q  # as the route takes it
+    body: B  # as the route takes it
+    client: Client  # that starts flows
+    caller: Caller  # by the token
 
 
 type Handler[Q, B] = Callable[[ApiCall[Q, B]], Awaitable[object]]
@@ -60,7 +61,7 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
             try:
                 caller = await services().tokens.caller(req.headers.get("authorization"), services().now())
                 log(CallAdmitted(route=route.path, caller=caller.object_id, kind=caller.kind))
-                return _answer(req, await handle(_call_of(route, req, client)))
+                return _answer(req, await handle(_call_of(route, req, client, caller)))
             except MeshwardError as error:
                 return _refusal(error, route.path)
 
@@ -73,7 +74,7 @@ def serves[Q, B](route: ApiRoute[Q, B]) -> Callable[[Handler[Q, B]], Handler[Q, 
 
 @serves(routes.SHOW_UPCOMING_ROTATIONS)
 async def show_upcoming_rotations(call: ApiCall) -> object:  # noqa: ARG001
-    return {"rotations": await by_hand.all_upcoming(), "not_admitted": await by_hand.all_claims()}
+    return (await by_hand.all_upcoming())._asdict()
 
 
 @serves(routes.SHOW_ROTATION_PLAN)
@@ -97,6 +98,13 @@ async def resume_rotation(call: ApiCall) -> object:
 @serves(routes.ABORT_ROTATION)
 async def abort_rotation(call: ApiCall) -> object:
     return await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.ABORT)
+
+
+@serves(routes.ADMIT_ROOT)
+async def admit_root(call: ApiCall[Nothing, routes.RootBody]) -> object:
+    body = call.body
+    domain, fingerprint = body.trust_domain.strip().lower(), body.fingerprint.lower()
+    return _json(201, await roots.admit_root(domain, fingerprint, call.caller.object_id, body.why))
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)
@@ -160,11 +168,11 @@ async def show_instance(call: ApiCall) -> object:
     return run
 
 
-def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client) -> ApiCall[Q, B]:
+def _call_of[Q, B](route: ApiRoute[Q, B], req: func.HttpRequest, client: Client, caller: Caller) -> ApiCall[Q, B]:
     given = {name: text for name, text in req.params.items() if text}
     query = _checked("query", given, route.query, strict=False)
     body = _checked("body", {} if route.body is Nothing else _json_of(req), route.body)
-    return ApiCall(req.route_params, query, body, client)
+    return ApiCall(req.route_params, query, body, client, caller)
 
 
 def _json_of(req: func.HttpRequest) -> Any:

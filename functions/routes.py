@@ -4,6 +4,7 @@ A query or body is a struct; a docstring below each field says what it means. Of
 a query they are ignored.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -23,7 +24,7 @@ class Nothing(msgspec.Struct, frozen=True):
 class ApiRoute[Q = Nothing, B = Nothing]:
     """What a call takes and does."""
 
-    method: Literal["GET", "POST"]  # a POST starts a flow, or raises an event at it
+    method: Literal["GET", "POST"]  # a POST starts a flow, raises an event at it, or writes something down
     path: str  # after /api/
     does: str  # for README and docs/api.md
     query: type[Q] = Nothing  # type: ignore[assignment]  # the default of Q, as below of B
@@ -68,6 +69,23 @@ class RotationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("plan: it is missing, and goes together with mode")
 
 
+class RootBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which root to admit, and why."""
+
+    trust_domain: Text
+    """Name of the trust domain."""
+    fingerprint: Text
+    """SHA-256 fingerprint of the root's certificate (DER): 64 hexadecimal digits without colons."""
+    why: Text
+    """In your words, such as where you have compared the fingerprint. It is kept with your object id."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,64}", self.trust_domain):
+            raise ValueError("trust_domain: it isn't the name of a trust domain")
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", self.fingerprint):
+            raise ValueError("fingerprint: it isn't 64 hexadecimal digits")
+
+
 class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which cluster to protect."""
 
@@ -104,7 +122,10 @@ class VerificationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 SHOW_UPCOMING_ROTATIONS = ApiRoute(
-    "GET", "plans/rotations", "which trust root is due when, and why; who claims a trust domain that does not list it"
+    "GET",
+    "plans/rotations",
+    "which trust root is due when, and why; which certificates are refused as roots, and who claims a trust "
+    "domain that does not list it",
 )
 SHOW_ROTATION_PLAN = ApiRoute(
     "GET",
@@ -123,6 +144,12 @@ RESUME_ROTATION = ApiRoute(
 )
 ABORT_ROTATION = ApiRoute(
     "POST", "rotations/{instance_id}/abort", "rotates back to the old root; possible until the phase `retire` begins"
+)
+ADMIT_ROOT = ApiRoute(
+    "POST",
+    "roots",
+    "admits the first trust root of a trust domain, by its fingerprint; Meshward makes all others itself",
+    body=RootBody,
 )
 SHOW_PROTECTION_PLAN = ApiRoute(
     "GET", "plans/protections", "what protecting a cluster would change", query=ClusterQuery

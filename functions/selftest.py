@@ -17,9 +17,11 @@ from functions.engine.activities import activity
 from functions.engine.client import Client
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
+from functions.trust.roots import all_lineages, refused_roots, roots_seen
 from shared.domain.admission import AllowList, Fleet
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
+from shared.domain.resource_id import same
 from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
     CLUSTER_EVENTS,
@@ -37,6 +39,7 @@ from shared.domain.selftest import (
     require_same_clock,
     require_subscribed,
 )
+from shared.domain.trust.admission import RefusedRoot, require_none_refused
 from shared.domain.trust.roots import current_roots
 from shared.wiring import services
 
@@ -100,7 +103,7 @@ def selftest(run: Runbook, sent: SelftestEvent) -> Steps[SelftestReport]:
 @activity(app)
 async def plan_selftest(sent: SelftestEvent) -> list[SelftestCheck]:  # noqa: ARG001  # activities are called alike
     """The checks: what every installation is asked, and what each root and each cluster is that can be seen."""
-    roots = current_roots(await _seen(services().rotator.key_vault.certificates()))
+    roots = current_roots(await _seen(all_lineages()))
     return checks_of(_settings(), await _seen(_system_topics()), [root.certificate for root in roots], await _fleet())
 
 
@@ -157,8 +160,19 @@ async def await_event(sent: SelftestEvent) -> SelftestFinding:
 
 
 async def _key(check: SelftestCheck) -> None:
-    version, certificate = await services().rotator.key_vault.latest(check.subject)
-    await services().rotator.key_vault.require_signing_key(check.subject, version, certificate)
+    vault = services().rotator.key_vault
+    root = next(root for root in current_roots(await all_lineages()) if same(root.certificate, check.subject))
+    await vault.require_signing_key(
+        root.certificate, root.version, await vault.certificate(root.certificate, root.version)
+    )
+
+
+async def _roots(_: SelftestCheck) -> None:
+    require_none_refused(await _seen(_refused()))
+
+
+async def _refused() -> list[RefusedRoot]:
+    return await refused_roots(await roots_seen())
 
 
 async def _clock(_: SelftestCheck) -> None:
@@ -224,6 +238,7 @@ _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {
     "clusters as verifier": lambda _: services().verifier.clusters.list(),
     "certificates": lambda _: services().rotator.key_vault.certificates(),
     "key": _key,
+    "roots": _roots,
     "store": _store,
     "evidence": _evidence,
     "policy document": lambda _: services().policy(),

@@ -31,7 +31,7 @@ from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp, open_stage
 
-_ROTATION = "rotate-prod-contoso-example-g2"
+_ROTATION = "rotate-prod-contoso-example-702c5961d5b82e49-g2"
 _RUNNING = timedelta(minutes=3)
 _TRAFFIC_SECONDS = 50.0
 _TARGETS = {

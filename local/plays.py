@@ -14,7 +14,7 @@ from local.stage import RunningApp
 
 LIMIT = timedelta(days=7)
 RUNS = {"rotate_trust_root": 1, "protect_cluster": 1, "verify_restore": 2}
-_ROTATION = "rotate-prod-contoso-example-g2"
+_ROTATION = "rotate-prod-contoso-example-702c5961d5b82e49-g2"
 _BARE_POD = {
     "apiVersion": "v1",
     "kind": "Pod",

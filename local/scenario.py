@@ -5,6 +5,7 @@ up already; one new cluster asks for protection and has none yet.
 """
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -13,9 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from local.cloud.arm import SUBSCRIPTION
 from local.cloud.backup.readiness import CONTRIBUTOR
 from local.cloud.backup.restoring import ACCOUNT_CONTRIBUTOR, BLOB_DATA_OWNER
+from local.cloud.key_vault.keys import PrivateKey
 from local.cloud.key_vault.vault import Vault
 from local.cloud.resources.storage import TYPE as ACCOUNTS
 from local.cloud.world import World
+from shared.domain.trust.certificates import fingerprint
+from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.records import RECORD, RootRecord, record_path
 
 KEY_VAULT = "kv-meshward"
 KEY_VAULT_TOPIC = f"keyvault-{KEY_VAULT}"
@@ -54,7 +59,12 @@ def seed(world: World, *, clusters: int = 2) -> None:
 
 
 def seed_trust(
-    world: World, clusters: int, *, lifetime: timedelta = timedelta(days=365), left: timedelta = timedelta(days=30)
+    world: World,
+    clusters: int,
+    *,
+    lifetime: timedelta = timedelta(days=365),
+    left: timedelta = timedelta(days=30),
+    key: PrivateKey | None = None,
 ) -> None:
     """A trust domain over so many clusters, its root in the key vault; `left` remains of the root's `lifetime`."""
     now, vault = world.clock.now(), world.key_vaults.add(KEY_VAULT)
@@ -64,9 +74,37 @@ def seed_trust(
         not_before=now + left - lifetime,
         not_after=now + left,
         tags={**_MESHED, "meshward:generation": "1"},
+        key=key,
     )
     for name in cluster_names(clusters):
         add_cluster(world, name, workloads())
+
+
+def admit_roots(world: World, store: Path) -> None:
+    """Let the trust domain's root count, where there is one."""
+    vault = world.key_vaults.vaults.get(KEY_VAULT)
+    if vault and OLD_ROOT in vault.certificates:
+        admit(vault, store, OLD_ROOT)
+
+
+def admit(vault: Vault, store: Path, name: str) -> None:
+    """Write the row into the app's store that an operator's call would: the root of this name counts from then on."""
+    current = vault.certificate(name).current
+    assert current.certificate
+    tags = current.tags
+    record = RootRecord(
+        mesh=Mesh(tags["meshward:mesh"]),
+        trust_domain=tags["meshward:trust-domain"],
+        generation=int(tags["meshward:generation"]),
+        certificate=name,
+        fingerprint=fingerprint(current.certificate),
+        origin="admitted",
+        why="the scenario",
+        at=current.created,
+    )
+    path = store / record_path(record)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(RECORD.encoded(record))
 
 
 def add_cluster(world: World, name: str, running: list[dict[str, Any]]) -> None:

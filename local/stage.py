@@ -82,11 +82,13 @@ async def open_stage(
     app: Path = APP,
     telemetry: bool = False,
     launch: Launch = started,
+    admitted: bool = True,
 ) -> AsyncIterator[RunningApp]:
     """Build the world, start the app in it and subscribe it to its events; everything ends with the block.
 
     `settings` are application settings besides those that every stage has, `app` is the folder of the app, `telemetry`
     lets it send what it logs to Application Insights: loading that takes a worker a second. `launch` starts workers.
+    The trust domain's root is `admitted`, unless somebody is to see what becomes of one that isn't.
     """
     world = World(Clock(time.time() if start is None else start))
     world.insights.name("appi-meshward", group="rg-meshward")
@@ -100,6 +102,8 @@ async def open_stage(
             telemetry_settings = monitored(world) if telemetry else {}
             environ = {**environment(world, Path(folder)), **telemetry_settings, **(settings or {})}
             _write_policy(Path(folder) / "store")
+            if admitted:
+                scenario.admit_roots(world, Path(folder) / "store")
             host = FunctionsHost(app, environ, world.clock, on_log=log.append, launch=launch)
             try:
                 await host.start(port)

@@ -6,7 +6,8 @@ Rules:
 - The client connects when it is first used. Most events start nothing, and a connection would be most of their cost.
 """
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
@@ -18,7 +19,8 @@ from durabletask.internal.orchestrator_service_pb2 import OrchestrationIdReusePo
 
 from functions.engine.logs import log
 from functions.engine.runs import Run, run_of
-from shared.domain.signals import AlreadyStarted, FlowStarted
+from shared.domain.resource_id import folded
+from shared.domain.signals import AlreadyStarted, FlowStarted, OtherStarted
 
 
 class Client:
@@ -31,8 +33,13 @@ class Client:
     def _connected(self) -> df.DurableFunctionsClient:
         return df.DurableFunctionsClient(self._configuration)
 
-    async def start_once(self, orchestrator: str, instance_id: str, request: object) -> None:
-        """Start an orchestration, unless one has run or runs under this id."""
+    async def start_once(
+        self, orchestrator: str, instance_id: str, request: object, *, about: Sequence[str] = ()
+    ) -> None:
+        """Start an orchestration, unless one has run or runs under this id.
+
+        `about` are the fields that say what it is for: one that is there with another value of theirs is told.
+        """
         try:
             await self._connected.schedule_new_orchestration(
                 orchestrator,
@@ -44,11 +51,26 @@ class Client:
             if error.code() != grpc.StatusCode.ALREADY_EXISTS:
                 raise
             log(AlreadyStarted(instance_id=instance_id))
+            if not await self._is_for(orchestrator, instance_id, msgspec.to_builtins(request), about):
+                log(OtherStarted(instance_id=instance_id, orchestrator=orchestrator))
         else:
             log(FlowStarted(instance_id=instance_id, orchestrator=orchestrator))
 
+    async def _is_for(self, orchestrator: str, instance_id: str, asked: Any, about: Sequence[str]) -> bool:
+        found = await self._connected.get_orchestration_state(instance_id, fetch_payloads=True)
+        if found is None or found.name != orchestrator:
+            return found is None
+        started = json.loads(found.serialized_input or "{}")
+        return all(_folded(started.get(field)) == _folded(asked.get(field)) for field in about)
+
     async def start_again(
-        self, orchestrator: str, instance_id: str, request: object, *, completed: bool = False
+        self,
+        orchestrator: str,
+        instance_id: str,
+        request: object,
+        *,
+        completed: bool = False,
+        about: Sequence[str] = (),
     ) -> str:
         """Like `start_once`, but after a failed run start another, under the id with the next number; its id.
 
@@ -58,7 +80,7 @@ class Client:
         while (run := await self.state(latest)) and (run.failed or (completed and run.completed)):
             number += 1
             latest = f"{instance_id}-{number}"
-        await self.start_once(orchestrator, latest, request)
+        await self.start_once(orchestrator, latest, request, about=about)
         return latest
 
     async def raise_event(self, instance_id: str, name: str) -> None:
@@ -81,6 +103,10 @@ class Client:
         """End the connection, if one was made."""
         if "_connected" in self.__dict__:
             self._connected.schedule_close()
+
+
+def _folded(value: object) -> str:
+    return folded(json.dumps(value, sort_keys=True))
 
 
 def with_client[R](app: df.Blueprint) -> Callable[[Callable[..., Awaitable[R]]], Any]:

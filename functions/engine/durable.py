@@ -27,6 +27,7 @@ from functions.engine.activities import Activity
 from functions.engine.outcomes import ActivityOutcome, Finished, Refused, Waiting
 from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.pace import jitter, next_look
+from shared.domain.unique import bounded
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -176,7 +177,7 @@ class Runbook:
                 self._context.call_sub_orchestrator(
                     flow.name,
                     input=msgspec.to_builtins(request),
-                    instance_id=f"{self.instance_id}{part}-{number}",
+                    instance_id=bounded(f"{self.instance_id}{part}-{number}"),
                 )
                 for number, request in enumerate(requests)
             ]

@@ -7,7 +7,7 @@ from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import LEASE, release_path, retained_since, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
 from shared.domain.restores.signals import RestoreClearedAway, RestoreLeftOver
-from shared.domain.restores.verification import still_open
+from shared.domain.restores.verification import instance_of, still_open
 from shared.wiring import services
 
 
@@ -15,7 +15,7 @@ async def clear(client: Client) -> None:
     """Remove what runs that have ended left behind; one copy that can't be removed doesn't hold up the others."""
     world = services()
     for lease in unreleased(await world.ledger.list(LEASE.folder(), after=retained_since(world.now()))):
-        run = await client.state(f"verify-{verification_of(lease)}")
+        run = await client.latest(instance_of(verification_of(lease)))
         if run and run.is_active:
             continue
         try:

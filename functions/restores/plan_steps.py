@@ -5,6 +5,7 @@ import msgspec
 
 from functions.engine.activities import activity
 from functions.restores.documents import history_of, manifest_paths, spend_read
+from shared.domain.resource_id import ResourceId
 from shared.domain.restores.checks import VERDICT, VerificationResult
 from shared.domain.restores.choice import (
     SAMPLED_OUT,
@@ -27,6 +28,7 @@ from shared.domain.restores.verification import (
     Verification,
     item_id,
     job_id,
+    require_configured,
     require_finished_backup,
 )
 from shared.wiring import services
@@ -66,6 +68,13 @@ async def describe_source(verification: Verification) -> RestoreSource:
         item = await world.verifier.restores[kind_of(id)].item_of(verification.item_id)
     source = RestoreSource(verification=verification, item=item, job=job)
     return await world.verifier.copies[item.kind].with_target(source, await world.policy())
+
+
+async def require_job(id: ResourceId) -> None:
+    """Raise NotFound for a job that its vault doesn't have, and InvalidEvent for one outside the fleet."""
+    require_configured(id, services().settings.subscriptions)
+    await spend_read(id)
+    await services().verifier.restores[kind_of(id)].job(id)
 
 
 @activity(app)

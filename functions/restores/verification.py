@@ -23,7 +23,14 @@ from functions.engine.client import Client, with_client
 from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.incoming import envelope_of, log_declined
 from functions.restores.check_steps import call_workloads, check_restore, clean_up, record_verdict, settle
-from functions.restores.plan_steps import choose, describe_source, find_verdict, record_sampled_out, take_manifest
+from functions.restores.plan_steps import (
+    choose,
+    describe_source,
+    find_verdict,
+    record_sampled_out,
+    require_job,
+    take_manifest,
+)
 from functions.restores.restore_steps import (
     find_restore_job,
     finish_restore_validation,
@@ -74,17 +81,25 @@ async def on_backup_completed(event: func.EventGridEvent, client: Client) -> Non
 
 
 async def request_verification(client: Client, verification: Verification) -> str:
-    """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once."""
+    """Verify a backup job's copy or a point of an item; the instance id. The same verification runs once.
+
+    A run of a job that wasn't there has failed, and is followed by another: what doesn't exist uses no name up.
+    """
     id = job_id(verification.job_id) if verification.job_id else item_id(verification.item_id)
     require_configured(id, services().settings.subscriptions)
-    instance_id = f"verify-{verification.name}"
-    await client.start_once("verify_restore", instance_id, verification)
-    return instance_id
+    return await client.start_again(
+        "verify_restore", verification.instance_id, verification, about=("job_id", "item_id", "point_id")
+    )
 
 
 async def request_by_hand(client: Client, job: str, item: str, point: str) -> str:
-    """Verify what somebody asks for: a job, or an item's point (the latest, if none is named)."""
+    """Verify what somebody asks for: a job, or an item's point (the latest, if none is named).
+
+    Raises NotFound for a job that its vault doesn't have.
+    """
     verification = of_job(job, asked=True) if job else of_item(item, point, services().now())
+    if job:
+        await require_job(job_id(job))
     return await request_verification(client, verification)
 
 
@@ -103,6 +118,8 @@ def verify_restore(run: Runbook, verification: Verification) -> Steps[Verificati
         job = yield from restore_copy(run, plan)
         outcome = yield from check_copy(run, EndedRestore(plan=plan, job=job))
     except PermanentError as error:
+        if error.reason == "JobGone" and plan is None:
+            raise
         outcome = VerificationOutcome(reason=str(error))
     left_over = (yield from remove_copies(run, plan, may_run=job is None)) if plan else 0
     run.phase("verdict")

@@ -5,18 +5,20 @@ with that of the plan of that moment.
 """
 
 import asyncio
+from typing import NamedTuple
 
 from functions.engine.client import Client
 from functions.trust.fleet_steps import find_work
 from functions.trust.meshes import MESHES
+from functions.trust.roots import refused_roots, roots_seen
 from functions.trust.rotation import find_rotation, find_upcoming, request_rotation, rotate_trust_root
 from shared.domain.admission import Claim
 from shared.domain.errors import Conflict, MeshwardError, NotFound, PermanentError
-from shared.domain.trust.certificates import fingerprint
+from shared.domain.trust.admission import RefusedRoot
 from shared.domain.trust.moves import RotationEvent, phase_after
 from shared.domain.trust.phases import FIRST_PHASE, Mode, Phase
 from shared.domain.trust.plan import Blocker, MemberPlan, RotationPlan, Upcoming, plan_rotation, require_same_plan
-from shared.domain.trust.roots import Rotation, VaultCertificate
+from shared.domain.trust.roots import Rotation
 from shared.domain.trust.state import Member, RotationState
 from shared.wiring import services
 
@@ -24,9 +26,18 @@ CONCURRENT_CLUSTERS = 10
 _MODES = {"compromise": Mode.SWIFT, "replace": Mode.REPLACE}
 
 
-async def all_upcoming() -> list[Upcoming]:
-    """What is due when, by the list of certificates and the policy document; no cluster is asked."""
-    return await find_upcoming(await services().rotator.key_vault.certificates())
+class RootsShown(NamedTuple):
+    """What is due when; and what claims to be a root, or a member, and isn't used."""
+
+    rotations: list[Upcoming]
+    refused: list[RefusedRoot]  # certificates
+    not_admitted: list[Claim]  # clusters
+
+
+async def all_upcoming() -> RootsShown:
+    """What is due when, by the roots of record and the policy document; no cluster is asked."""
+    seen = await roots_seen()
+    return RootsShown(await find_upcoming(seen.lineages), await refused_roots(seen), await all_claims())
 
 
 async def all_claims(trust_domain: str = "") -> list[Claim]:
@@ -38,22 +49,15 @@ async def current_plan(certificate: str, mode: str = "") -> RotationPlan:
     """The plan of the rotation of this root as it is now: of what is due, or of the mode that is asked for."""
     if mode and mode not in _MODES:
         raise PermanentError("UnknownMode", f'"mode" must be {" or ".join(_MODES)}; leave it out for what is due')
-    certificates = await services().rotator.key_vault.certificates()
-    rotation, root = await find_rotation(certificate, certificates)
+    rotation, root, lineage = await find_rotation(certificate, await roots_seen())
     return plan_rotation(
         root,
         rotation,
-        await _fingerprints(rotation, certificates),
+        [r.fingerprint for r in lineage.roots if r.certificate in (rotation.old, rotation.new)],
         await _members(rotation),
         await all_claims(rotation.trust_domain),
         compromised=mode == "compromise",
     )
-
-
-async def _fingerprints(rotation: Rotation, certificates: list[VaultCertificate]) -> list[str]:
-    names = {c.name for c in certificates}
-    roots = [await services().rotator.key_vault.latest(name) for name in (rotation.old, rotation.new) if name in names]
-    return [fingerprint(certificate) for _, certificate in roots]
 
 
 async def _members(rotation: Rotation) -> list[MemberPlan]:

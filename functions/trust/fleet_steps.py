@@ -1,4 +1,4 @@
-"""The activities of a trust rotation that concern the whole fleet: who takes part, the roots in Key Vault, the record.
+"""The activities of a trust rotation that concern the whole fleet: who takes part, what follows, the record.
 
 Each observes, asks shared.domain.trust, and does at most one thing. An activity that has changed something, or waits
 for something, raises NotConverged and is called again; it finishes only on what it has seen. So it may be killed or run
@@ -7,16 +7,12 @@ twice at any point.
 
 import azure.durable_functions as df
 import msgspec
-from cryptography import x509
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from shared.domain.errors import NotConverged
-from shared.domain.trust.certificates import fingerprint, root_certificate
 from shared.domain.trust.members import members_of
-from shared.domain.trust.new_root import CertificateVersion, RootStep, draft, next_step, require_own_root, root_version
-from shared.domain.trust.phases import Phase, Roots
-from shared.domain.trust.roots import Rotation, root_tags
+from shared.domain.trust.phases import Phase
+from shared.domain.trust.records import ended_path
 from shared.domain.trust.rounds import apply_commands, begin_round, conclude_round, members_to_try, record_of
 from shared.domain.trust.signals import CommandNotActedOn, PhaseProven, RotationEnded, RotationOnHold
 from shared.domain.trust.state import (
@@ -27,18 +23,10 @@ from shared.domain.trust.state import (
     RotationState,
     Round,
     RoundReport,
-    StepProof,
 )
 from shared.wiring import services
 
 app = df.Blueprint()
-
-
-class RootVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a root in Key Vault."""
-
-    certificate: str
-    version: str
 
 
 class EndedRotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,54 +102,12 @@ def _on_hold(state: RotationState, hold: Hold) -> RotationOnHold:
 
 
 @activity(app)
-async def ensure_root(rotation: Rotation) -> Roots:
-    """The new root is in Key Vault."""
-    vault = services().rotator.key_vault
-    versions, request = await vault.versions(rotation.new), await vault.latest_request(rotation.new)
-    require_own_root(versions, rotation)
-    step = next_step(versions, request)
-    old_version, old = await vault.latest(rotation.old)
-    if step is RootStep.DONE:
-        new_version = root_version(versions).id
-        new = await vault.certificate(rotation.new, new_version)
-        return Roots(old=fingerprint(old), new=fingerprint(new), old_version=old_version, new_version=new_version)
-    await _take_step(step, rotation, versions, old)
-    raise NotConverged("RootUnderWay", f"creating {rotation.new}: {step}")
-
-
-async def _take_step(
-    step: RootStep, rotation: Rotation, versions: list[CertificateVersion], old: x509.Certificate
-) -> None:
-    vault, name = services().rotator.key_vault, rotation.new
-    match step:
-        case RootStep.CREATE_KEY | RootStep.REQUEST:
-            hardware = await vault.hardware_protected(rotation.old)
-            issuer = "Self" if step is RootStep.CREATE_KEY else "Unknown"
-            await vault.request_version(name, issuer=issuer, new_key=step is RootStep.CREATE_KEY, hardware=hardware)
-        case RootStep.MERGE:
-            key = await vault.requested_key(name)
-            policy = (await services().policy()).at(rotation.trust_domain).trust
-            unsigned = root_certificate(rotation, key, old, services().now(), policy.root_lifetime)
-            root = await vault.sign(unsigned, key, name, draft(versions).id)
-            root.verify_directly_issued_by(root)
-            await vault.merge(name, root, root_tags(rotation))
-        case RootStep.DISABLE_DRAFT:
-            await vault.disable(name, draft(versions).id)
-
-
-@activity(app)
-async def ensure_disabled(root: RootVersion) -> StepProof:
-    """The root's key signs nothing any more; the certificate stays."""
-    vault = services().rotator.key_vault
-    if any(v.enabled and v.id == root.version for v in await vault.versions(root.certificate)):
-        await vault.disable(root.certificate, root.version)
-    return StepProof(at=services().now())
-
-
-@activity(app)
 async def close_record(ended: EndedRotation) -> RotationRecord:
     """The rotation's record is evidence: written once, never changed."""
     _log_refused_commands(ended.state)
+    if ended.state.roots is None:  # given up before a root was made: the next one takes another name
+        rotation = ended.state.rotation
+        await services().ledger.create(ended_path(rotation.mesh, rotation.trust_domain, rotation.generation), b"")
     record, path = record_of(ended.state, services().now()), ROTATION.path(instance=ended.instance_id)
     if not await services().evidence.create(path, ROTATION.encoded(record)):
         return await services().evidence.get(ROTATION, path)

@@ -29,15 +29,14 @@ from functions.engine.incoming import envelope_of, log_declined
 from functions.engine.logs import log
 from functions.trust.fleet_steps import (
     EndedRotation,
-    RootVersion,
     app,
     close_record,
-    ensure_disabled,
-    ensure_root,
     find_work,
     judge_round,
 )
 from functions.trust.members import outcome_of, rotate_members
+from functions.trust.root_steps import RootVersion, ensure_disabled, ensure_root
+from functions.trust.roots import RootsSeen, require_of_record, roots_seen, tell_refused
 from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
@@ -45,7 +44,7 @@ from shared.domain.trust.members import members_in
 from shared.domain.trust.moves import COMMANDS, RotationEvent
 from shared.domain.trust.phases import ENDS, STAGES, Mode
 from shared.domain.trust.plan import Upcoming, starts_unattended, unattended_mode, upcoming
-from shared.domain.trust.roots import AlreadyRotated, Rotation, VaultCertificate, current_roots, rotation_of
+from shared.domain.trust.roots import AlreadyRotated, Lineage, Rotation, current_roots, lineage_of, rotation_of
 from shared.domain.trust.rounds import HOLD_POLL_INTERVAL
 from shared.domain.trust.signals import NothingToRotate, RootLookedAt, RotationNotStarted
 from shared.domain.trust.state import Hold, MemberOutcome, RotationRecord, RotationState, Round, RoundReport
@@ -60,9 +59,8 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
         expiring = certificate_near_expiry(envelope_of(event))
         if not same(expiring.vault, services().settings.key_vault_name):
             raise InvalidEvent("ForeignVault", f"key vault {shown(expiring.vault)} isn't the configured one")
-        certificates, now = await services().rotator.key_vault.certificates(), services().now()
-        rotation, root = await find_rotation(expiring.certificate, certificates)
-        if starts_unattended(root, certificates, max(now, root.due)):
+        rotation, root, lineage = await find_rotation(expiring.certificate, await roots_seen())
+        if starts_unattended(root, max(services().now(), root.due), aborted=lineage.aborted):
             await start(client, rotation, unattended_mode(root), failed=False)
     except AlreadyRotated as done:
         log(NothingToRotate(event_id=event.id, reason=done.reason, why=done.message))
@@ -73,12 +71,13 @@ async def on_certificate_event(event: func.EventGridEvent, client: Client) -> No
 
 async def sweep(client: Client) -> None:
     """Rotate every current root that is due; what an operator has aborted stays aborted."""
-    certificates, now = await services().rotator.key_vault.certificates(), services().now()
-    for root in await find_upcoming(certificates):
+    seen, now = await roots_seen(), services().now()
+    await tell_refused(seen)
+    for root in await find_upcoming(seen.lineages):
         log(RootLookedAt(certificate=root.certificate, days_left=(root.expires - now).days))
         try:
-            if starts_unattended(root, certificates, now):
-                await start(client, rotation_of(root.certificate, certificates), unattended_mode(root))
+            if starts_unattended(root, now, aborted=lineage_of(root.certificate, seen.lineages).aborted):
+                await start(client, rotation_of(root.certificate, seen.lineages), unattended_mode(root))
         except PermanentError as error:
             log(RotationNotStarted(reason=error.reason, error=error.message))
 
@@ -87,10 +86,10 @@ async def request_rotation(client: Client, certificate: str, mode: Mode | None =
     """Rotate a root by its certificate's name, again if that failed or was aborted; the instance id.
 
     Without a mode, it is the one that is due; a rotation that runs already stays in its own. Raises InvalidEvent if the
-    certificate isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError if it can only be
+    certificate isn't a root of record, AlreadyRotated if it isn't the current one, PermanentError if it can only be
     replaced and nobody asked for that.
     """
-    rotation, root = await find_rotation(certificate, await services().rotator.key_vault.certificates())
+    rotation, root, _ = await find_rotation(certificate, await roots_seen())
     return await start(client, rotation, mode or unattended_mode(root), completed=True)
 
 
@@ -101,22 +100,25 @@ async def start(client: Client, rotation: Rotation, mode: Mode, *, failed: bool 
     """
     state = RotationState(rotation=rotation, mode=mode)
     if not failed:
-        await client.start_once("rotate_trust_root", rotation.instance_id, state)
+        await client.start_once("rotate_trust_root", rotation.instance_id, state, about=("rotation",))
         return rotation.instance_id
-    return await client.start_again("rotate_trust_root", rotation.instance_id, state, completed=completed)
+    return await client.start_again(
+        "rotate_trust_root", rotation.instance_id, state, completed=completed, about=("rotation",)
+    )
 
 
-async def find_rotation(certificate: str, certificates: Sequence[VaultCertificate]) -> tuple[Rotation, Upcoming]:
+async def find_rotation(certificate: str, seen: RootsSeen) -> tuple[Rotation, Upcoming, Lineage]:
     """The rotation of the root with this certificate, and when it is due; raises as `rotation_of` does."""
-    rotation = rotation_of(certificate, certificates)
-    (root,) = [u for u in await find_upcoming(certificates) if u.certificate == rotation.old]
-    return rotation, root
+    await require_of_record(certificate, seen)
+    rotation, lineage = rotation_of(certificate, seen.lineages), lineage_of(certificate, seen.lineages)
+    (root,) = [u for u in await find_upcoming(seen.lineages) if u.certificate == rotation.old]
+    return rotation, root, lineage
 
 
-async def find_upcoming(certificates: Sequence[VaultCertificate]) -> list[Upcoming]:
+async def find_upcoming(lineages: Sequence[Lineage]) -> list[Upcoming]:
     """What is due when, the earliest first; clusters are counted only where the time left may be short for them."""
     policy, now = await services().policy(), services().now()
-    due = {root: upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(certificates)}
+    due = {root: upcoming(root, policy.at(root.trust_domain).trust, now) for root in current_roots(lineages)}
     if any(one.mode is not Mode.ROUTINE for one in due.values()):
         fleet = await services().rotator.fleet()
         for root in due:

@@ -106,14 +106,24 @@ HOLDS: Texts = {
         "If the cluster belongs to another trust domain, correct its tags. If somebody changed the mesh, undo that.",
     ),
     "ForeignRoot": ReasonText(
-        "Key Vault has a certificate with the name of the new root that isn't this trust domain's.",
-        "Delete that certificate, or correct its tags.",
+        "Key Vault has a certificate that claims to be a root of the trust domain, or has the name of the new one, and "
+        "Meshward didn't make it. It is never used.",
+        "Find out who has put it there. The message has the command that disables or removes it.",
+    ),
+    "RootNotAdmitted": ReasonText(
+        "The trust domain's root was never admitted, so nothing is rotated there. Issuers are renewed as before.",
+        "Compare the fingerprint with that in the clusters' bundles, and make the call that the message has.",
+    ),
+    "NameSoftDeleted": ReasonText(
+        "Key Vault keeps a deleted certificate, key or secret with the name of the new root.",
+        "Run one of the commands in the message. Where purging isn't allowed, abort the rotation and start it again: "
+        "the next root has another name.",
     ),
     "RootUnderWay": ReasonText(
         "Key Vault is creating the new root.", "Nothing. If this stays, look at the certificate that the message names."
     ),
     "RootRequestFailed": ReasonText(
-        "Key Vault refused to create the new root.", "Delete the certificate request that the message names."
+        "Key Vault refused to create the new root.", "Delete the certificate request with the command in the message."
     ),
     "DraftDisabled": ReasonText(
         "The first version of the new root's certificate is disabled.", "Enable it: its key signs the new root."
@@ -140,15 +150,23 @@ STARTS: Texts = {
     ),
     "AlreadyRotated": ReasonText("The certificate is no longer the current root of its trust domain.", "Nothing."),
     "NotATrustRoot": ReasonText(
-        "The certificate doesn't exist, or its tags don't mark it as a trust root.",
-        "Name another certificate, or set the tags that the message names.",
+        "The certificate doesn't exist, is no trust root of record, or can't be one.",
+        "Name another certificate, or set the tags that the message names and admit it.",
     ),
     "SameGeneration": ReasonText(
         "Two enabled roots of a trust domain have the same generation.", "Disable the one that isn't the current root."
     ),
-    "TrustDomainsAlike": ReasonText(
-        "The names of two trust domains differ only in punctuation, so their roots would have the same names.",
-        "Rename one, or keep its roots in another key vault.",
+    "NoSuchRoot": ReasonText(
+        "No enabled certificate of the trust domain has the fingerprint that the call names.",
+        "Name one of those that the message lists, or tag the certificate as [clusters.md](clusters.md) says.",
+    ),
+    "RootAdmitted": ReasonText(
+        "The trust domain has a root already. Only its first one is admitted.",
+        "Nothing, or rotate: Meshward makes the next root itself.",
+    ),
+    "GenerationUsed": ReasonText(
+        "The certificate's tag names a generation that the trust domain has used already.",
+        "Set its tag `meshward:generation` to a higher number.",
     ),
     "ForeignVault": ReasonText(
         "The event comes from a key vault that isn't the configured one.",

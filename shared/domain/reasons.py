@@ -38,6 +38,7 @@ type RefusedReason = Literal[
     "MalformedQuery",
     "MemberStopped",
     "MissingPermissions",
+    "NameSoftDeleted",
     "NoBundle",
     "NoIssuer",
     "NoManagedIdentity",
@@ -71,6 +72,7 @@ type RefusedReason = Literal[
     "RestoreNotPossible",
     "RestoreRefused",
     "RootExpired",
+    "RootNotAdmitted",
     "RootRequestFailed",
     "SameGeneration",
     "ScratchElsewhere",
@@ -80,7 +82,6 @@ type RefusedReason = Literal[
     "StagingNotEmpty",
     "StagingZoneRedundant",
     "StepBroken",
-    "TrustDomainsAlike",
     "TurnOver",
     "UnknownDatasource",
     "UnknownMode",
@@ -112,6 +113,7 @@ type NotFoundReason = Literal[
     "MachineGone",
     "NoCensus",
     "NoSuchInstance",
+    "NoSuchRoot",
     "NothingToRelease",
 ]
 
@@ -119,11 +121,13 @@ type NotFoundReason = Literal[
 type ConflictReason = Literal[
     "ClusterIsThere",
     "CreatedAgain",
+    "GenerationUsed",
     "NotAbortable",
     "NotConfirmed",
     "NothingToHurry",
     "NothingToReplace",
     "PlanChanged",
+    "RootAdmitted",
     "RotationEnded",
 ]
 

@@ -116,6 +116,7 @@ def installation_checks(app: SelftestSettings) -> list[SelftestCheck]:
             name="certificates",
             repairs=_repairs(app.rotator_client_id, "Key Vault Certificates Officer", _vault_scope(app)),
         ),
+        SelftestCheck(name="roots", otherwise="GET /api/plans/rotations lists them too  # docs/rotation.md"),
         _store_check(app),
         SelftestCheck(name="evidence"),
         SelftestCheck(name="policy document", otherwise=_POLICY),

@@ -47,6 +47,13 @@ class AlreadyStarted(Signal, frozen=True, kw_only=True, tag="already started"):
     instance_id: str
 
 
+class OtherStarted(Warn, frozen=True, kw_only=True, tag="another started"):
+    """The flow that has this instance id is for something else than what was to be started: that one isn't started."""
+
+    instance_id: str
+    orchestrator: str
+
+
 class EventDeclined(Failure, frozen=True, kw_only=True, tag="event declined"):
     """An event starts no flow. Event Grid delivers it again, and in the end stores it as a dead letter."""
 

@@ -21,13 +21,17 @@ from functions.vaults.releases import release_cluster
 from shared.domain.restores.checks import VerificationResult
 from shared.domain.restores.choice import SampledOut
 from shared.domain.restores.trends import Trends
+from shared.domain.trust.admission import RefusedRoot
 from shared.domain.trust.plan import RotationPlan, Upcoming
+from shared.domain.trust.records import RootRecord
 from shared.domain.vaults.census import Census
 from shared.domain.vaults.parts import Change
 
 RECORDED: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "recorded_answers.json").read_text())
 ANSWERS: dict[str, Any] = {
     "GET rotations/upcoming, each": Upcoming,
+    "GET rotations/upcoming, each refused": RefusedRoot,
+    "POST roots": RootRecord,
     "GET plans/rotations": RotationPlan,
     "GET plans/protections, each change": Change,
     "GET restores": Trends,

@@ -16,6 +16,7 @@ from local.host.host import FunctionsHost
 from local.stage import APP, AUDIENCE, RunningApp
 from shared.settings import Settings
 from tests.worlds.ids import HOSTILE
+from tests.worlds.verifications import run_of
 
 ROUTES = [
     ("GET", "plans/rotations"),
@@ -23,6 +24,7 @@ ROUTES = [
     ("POST", "rotations"),
     ("POST", "rotations/anything/resume"),
     ("POST", "rotations/anything/abort"),
+    ("POST", "roots"),
     ("GET", "plans/protections"),
     ("POST", "protections"),
     ("GET", "plans/releases"),
@@ -121,6 +123,15 @@ async def test_no_body_may_have_a_field_that_its_route_doesn_t_know(
     assert answer["message"] == 'the body is refused at "force": there is no such field'
 
 
+@pytest.mark.parametrize(("domain", "print"), [("a b", "ab" * 32), ("a.b", "ab:" * 32), ("x" * 65, "ab" * 32)])
+async def test_a_root_is_named_by_a_trust_domain_and_a_fingerprint_in_hexadecimal_digits(
+    stage: RunningApp, http: aiohttp.ClientSession, domain: str, print: str
+) -> None:
+    body = {"trust_domain": domain, "fingerprint": print, "why": "x"}
+    status, answer, _ = await call(http, stage, "POST", "roots", stage.token(), body)
+    assert (status, answer["reason"]) == (400, "MalformedBody")
+
+
 NAMING = [
     ("GET", "plans/protections", "cluster_id", "NotACluster"),
     ("GET", "plans/releases", "cluster_id", "NotACluster"),
@@ -203,14 +214,14 @@ async def test_a_cluster_that_does_not_ask_for_protection_is_refused_with_what_t
 
 async def test_a_rotation_can_be_started_by_hand(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     status, answer, _ = await call(http, stage, "POST", "rotations", stage.token(), {"certificate": scenario.OLD_ROOT})
-    assert (status, answer["instance_id"]) == (202, "rotate-prod-contoso-example-g2")
+    assert (status, answer["instance_id"]) == (202, "rotate-prod-contoso-example-702c5961d5b82e49-g2")
     assert stage.host.instance(answer["instance_id"]) is not None
 
 
 async def test_a_verification_can_be_started_by_hand(stage: RunningApp, http: aiohttp.ClientSession) -> None:
     job = stage.world.backup_vaults.complete_backup(scenario.BACKED_UP_CLUSTER)
     status, answer, _ = await call(http, stage, "POST", "verifications", stage.token(), {"job_id": job["id"]})
-    assert (status, answer["instance_id"]) == (202, f"verify-{job['name']}")
+    assert (status, answer["instance_id"]) == (202, run_of(job))
     assert stage.host.instance(answer["instance_id"]) is not None
 
 

@@ -15,7 +15,7 @@ from local.stage import RunningApp
 from tests.worlds.app import open_app
 from tests.worlds.times import DAY, HOUR, MINUTE
 
-RUN = "rotate-prod-contoso-example-g2"
+RUN = "rotate-prod-contoso-example-702c5961d5b82e49-g2"
 PLANS, PLAN = "plans/rotations", f"plans/rotations/{OLD_ROOT}"
 NO_WATCH = {"AzureWebJobs.backup_watch.Disabled": "true"}
 BY_HAND = NO_WATCH | {f"AzureWebJobs.{timer}.Disabled": "true" for timer in ("expiry_sweep", "issuer_sweep")}

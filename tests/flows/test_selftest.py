@@ -1,5 +1,6 @@
 """The self-test tells what a deployment lacks, and the command that mends it."""
 
+import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from local.cloud.wire import InjectedFault, Reply
 from local.cloud.world import World
 from local.stage import DUTIES, RunningApp, scopes
 from shared.domain.selftest import CERTIFICATE_EVENTS, CLUSTER_EVENTS, PROVIDERS
+from tests.worlds import mallory
 from tests.worlds.app import NO_WATCH, open_app
 from tests.worlds.manifests import grant
 from tests.worlds.roles import ASSIGNMENTS
@@ -159,6 +161,23 @@ async def test_a_signature_that_the_certificate_does_not_verify_is_told(stage: R
     what, mend = await failure(stage)
     assert f"what the key of certificate {scenario.OLD_ROOT} signs, its certificate doesn't verify" in what
     assert "/api/rotations" in mend
+
+
+async def test_a_certificate_that_claims_to_be_a_root_is_told_with_the_command_that_disables_it(
+    stage: RunningApp,
+) -> None:
+    mallory.bring(stage.world, generation=2)
+    what, mend = await failure(stage)
+    assert what.startswith("FAIL  roots: certificate mallory is tagged as root 2 of")
+    assert what.endswith("--name mallory --enabled false")
+    assert mend.startswith("GET /api/plans/rotations")
+
+
+async def test_a_trust_domain_without_an_admitted_root_is_told_with_the_call_that_admits_it(stage: RunningApp) -> None:
+    shutil.rmtree(stage.store / "roots")
+    what, _ = await failure(stage)
+    assert what.startswith(f"FAIL  roots: trust domain {scenario.TRUST_DOMAIN} has no admitted root")
+    assert f'POST /api/roots {{"trust_domain": "{scenario.TRUST_DOMAIN}", "fingerprint": "' in what
 
 
 async def test_a_key_vault_that_cannot_be_reached_is_told(stage: RunningApp) -> None:

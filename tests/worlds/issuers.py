@@ -14,11 +14,11 @@ SWEPT = {name: value for name, value in NO_WATCH.items() if "issuer_sweep" not i
 ISSUER = "linkerd-identity-issuer"
 
 
-def half_lived(world: World, *clusters: str) -> None:
-    """The issuers of these clusters are due."""
+def half_lived(world: World, *clusters: str, root: str = OLD_ROOT) -> None:
+    """The issuers of these clusters are due, signed by the root of this name."""
     now, key, pem = world.clock.now(), ec.generate_private_key(ec.SECP256R1()), serialization.Encoding.PEM
     found = world.key_vaults.vaults[KEY_VAULT].sign_issuer(
-        OLD_ROOT, f"identity.linkerd.{TRUST_DOMAIN}", key.public_key(), now - 30 * HOUR, now + 20 * HOUR
+        root, f"identity.linkerd.{TRUST_DOMAIN}", key.public_key(), now - 30 * HOUR, now + 20 * HOUR
     )
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     files = {"tls.crt": found.public_bytes(pem), "tls.key": private}

@@ -12,8 +12,8 @@ from local.scenario import KEY_VAULT, KEY_VAULT_TOPIC, OLD_ROOT, TRUST_DOMAIN, s
 from local.stage import RunningApp
 from shared.domain.trust.certificates import fingerprint, fingerprints
 
-RUN = "rotate-prod-contoso-example-g2"
-NEW_ROOT = "linkerd-root-prod-contoso-example-g0002"
+RUN = "rotate-prod-contoso-example-702c5961d5b82e49-g2"
+NEW_ROOT = "linkerd-root-prod-contoso-example-702c5961d5b82e49-g0002"
 DAYS = timedelta(days=3)
 BARE: Object = {
     "apiVersion": "v1",

@@ -13,6 +13,7 @@ import aiohttp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from local.cloud.key_vault.keys import PrivateKey
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.linkerd.injection import injected
 from local.cloud.world import World
@@ -37,18 +38,23 @@ async def small_mesh(
     traffic_every: float = 300,
     seeded: Callable[[World], None] | None = None,
     judged: bool = True,
+    admitted: bool = True,
+    key: PrivateKey | None = None,
 ) -> AsyncIterator[RunningApp]:
-    """The app beside so many clusters (one, if none is named), ten minutes after their beginning."""
+    """The app beside so many clusters (one, if none is named), ten minutes after their beginning.
+
+    The root has this `key`, or one on P-256; it is `admitted`, unless the app is to see one that isn't.
+    """
 
     def seed(world: World) -> None:
-        seed_trust(world, 0, lifetime=left * 7 / 3, left=left)
+        seed_trust(world, 0, lifetime=left * 7 / 3, left=left, key=key)
         world.linkerd.traffic_every = traffic_every
         for name in clusters or ("aks-east",):
             add_cluster(world, name, few())
         if seeded:
             seeded(world)
 
-    async with open_app(seed=seed, settings=settings, app=app, judged=judged) as stage:
+    async with open_app(seed=seed, settings=settings, app=app, judged=judged, admitted=admitted) as stage:
         await stage.clock.advance(10 * MINUTE)
         yield stage
 

@@ -10,6 +10,7 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
+from shared.domain.restores.verification import of_job
 from tests.worlds.store import misplaced
 from tests.worlds.times import HOUR
 
@@ -44,14 +45,24 @@ def runs(stage: RunningApp) -> list[OrchestrationState]:
     return [i for i in stage.host.instances() if i.id.startswith("verify-")]
 
 
+def name_of(job: Resource) -> str:
+    """What the verification of a backup job is called."""
+    return of_job(job["id"]).name
+
+
+def run_of(job: Resource) -> str:
+    """The instance id of the verification of a backup job."""
+    return of_job(job["id"]).instance_id
+
+
 async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job, as the one run returned it and the evidence keeps it."""
-    id = f"verify-{job['name']}"
+    id = run_of(job)
     await stage.run(id, SOON)
     (run,) = [i for i in runs(stage) if i.id == id]
     assert run.status == "Completed", run.failure
     result: dict[str, Any] = run.output
-    assert json.loads((stage.evidence / f"verdicts/{job['name']}.json").read_bytes()) == result
+    assert json.loads((stage.evidence / f"verdicts/{name_of(job)}.json").read_bytes()) == result
     assert misplaced(stage) == []
     assert result["left_over"] == 0
     assert isolated(stage) == []

@@ -11,6 +11,7 @@ from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed, roots_of
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
+from functions.trust.roots import rotation_roots
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
 from shared.domain.trust.certificates import fingerprint
@@ -34,24 +35,25 @@ app = df.Blueprint()
 async def check_member(member: Member) -> StepProof:
     """The cluster can be reached, and its mesh is of the trust domain and leaves bundle and issuer to Meshward."""
     name = name_of(member.cluster)
-    roots, now = await _roots(member), services().now()
+    signers, now = await _signers(member), services().now()
+    roots = fitness.trusted_roots(member, fingerprint(signers[0].certificate))
     async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         fitness.require_config(name, await mesh.config(), member.trust_domain)
-        fitness.require_bundle(name, await mesh.bundle(), frozenset(fingerprint(root.certificate) for root in roots))
+        fitness.require_bundle(name, await mesh.bundle(), roots)
         issuer = await mesh.issuer()
         require_no_other_owner(name, issuer)
-        require_possession(name, issuer, roots, now)
+        require_possession(name, issuer, signers, now)
         fitness.require_permissions(name, await mesh.missing_permissions())
         if links := await mesh.links():
             fitness.require_linked_members(name, links, member.trust_domain, await services().rotator.fleet())
         return StepProof(at=now, seen=len(await mesh.proxies()))
 
 
-async def _roots(member: Member) -> list[Signer]:
-    """The old root, and the new one if it is there: the member's bundle may hold it already."""
-    vault, (old, new) = services().rotator.key_vault, (member.rotation.old, member.rotation.new)
-    made = [v.id for v in await vault.versions(new) if v.is_root]
-    return [Signer(old, *await vault.latest(old)), *[Signer(new, v, await vault.certificate(new, v)) for v in made]]
+async def _signers(member: Member) -> list[Signer]:
+    """The old root, and the new one if it is there: the member's issuer may be under it already."""
+    vault = services().rotator.key_vault
+    roots = await rotation_roots(member.rotation)
+    return [Signer(r.certificate, r.version, await vault.certificate(r.certificate, r.version)) for r in roots]
 
 
 @activity(app)

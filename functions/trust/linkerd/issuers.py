@@ -8,6 +8,7 @@ A member whose issuer can't be renewed doesn't hold up the others: it is tried a
 """
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import azure.durable_functions as df
 
@@ -17,16 +18,29 @@ from functions.engine.durable import MINUTE, Runbook, Steps, orchestrator
 from functions.engine.logs import log
 from functions.trust.gates import require_passed
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, ensure_reloaded, replace_issuer
+from functions.trust.roots import RootsSeen, roots_seen, tell_refused
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.resource_id import name_of
-from shared.domain.trust.linkerd.issuers import IssuerRenewal, IssuerSweep, RenewalOutcome, is_due, issuer_of
+from shared.domain.trust.linkerd.facts import IssuerSecret
+from shared.domain.trust.linkerd.issuers import (
+    IssuerRenewal,
+    IssuerSweep,
+    RenewalOutcome,
+    SigningRoot,
+    is_due,
+    issuer_of,
+    require_trusted,
+    signed_by,
+)
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.members import members_of
 from shared.domain.trust.mesh import Mesh
-from shared.domain.trust.roots import enabled_roots
 from shared.domain.trust.signals import ClusterNotAdmitted, IssuerRenewed
 from shared.domain.trust.state import StepProof
 from shared.wiring import services
+
+if TYPE_CHECKING:
+    from shared.adapters.meshes.linkerd import LinkerdMesh
 
 app = df.Blueprint()
 
@@ -68,21 +82,39 @@ def renew_issuer(run: Runbook, renewal: IssuerRenewal) -> Steps[RenewalOutcome]:
 @activity(app)
 async def find_issuers(sweep: IssuerSweep) -> IssuerSweep:  # noqa: ARG001  # an activity takes one struct
     """Every member of every trust domain that has a root in the vault."""
-    roots = enabled_roots(Mesh.LINKERD, await services().rotator.key_vault.certificates())
-    fleet, policy = await services().rotator.fleet(), await services().policy()
-    renewals = []
-    for claim in (c for c in fleet.claims() if c.trust_domain in roots):
+    seen = await roots_seen()
+    await tell_refused(seen)
+    signing, fleet, policy = await _signing_roots(seen), await services().rotator.fleet(), await services().policy()
+    for claim in (c for c in fleet.claims() if c.trust_domain in signing):
         log(ClusterNotAdmitted(cluster=claim.cluster, trust_domain=claim.trust_domain, why=claim.message))
-    for domain, names in roots.items():
+    renewals = []
+    for domain, (admitted, roots) in signing.items():
         try:
             members, _ = members_of(Mesh.LINKERD, domain, fleet)
         except PermanentError:
             continue  # a trust domain without members has no issuers
         renewals += [
-            IssuerRenewal(trust_domain=domain, cluster=c, roots=names, policy=policy.at(domain, c).trust)
+            IssuerRenewal(
+                trust_domain=domain, cluster=c, roots=roots, policy=policy.at(domain, c).trust, admitted=admitted
+            )
             for c in members
         ]
     return IssuerSweep(renewals=renewals)
+
+
+async def _signing_roots(seen: RootsSeen) -> dict[str, tuple[bool, list[SigningRoot]]]:
+    """The roots that may sign, by trust domain, and whether they are of record; claims where none was ever admitted."""
+    lineages = [each for each in seen.lineages if each.mesh is Mesh.LINKERD]
+    found = {
+        each.trust_domain: (True, [SigningRoot(certificate=r.certificate, version=r.version) for r in each.enabled])
+        for each in lineages
+    }
+    for claim in seen.claims:
+        if claim.mesh is Mesh.LINKERD and seen.of(claim.trust_domain) is None:
+            versions = await services().rotator.key_vault.versions(claim.certificate)
+            claimed = [SigningRoot(certificate=claim.certificate, version=v.id) for v in versions if v.enabled]
+            found.setdefault(claim.trust_domain, (False, []))[1].extend(claimed)
+    return found
 
 
 @activity(app)
@@ -93,7 +125,10 @@ async def ensure_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
         found, now = await mesh.issuer(), services().now()
         if is_due(issuer_of(name, found.certificate), now):
             require_unchanged(name, found)
-            signer = await replace_issuer(renewal, mesh, found, await _roots(renewal, now), now)
+            roots = await _roots(renewal, now)
+            if not renewal.admitted:
+                await _require_trusted(mesh, name, found, roots, now)
+            signer = await replace_issuer(renewal, mesh, found, roots, now)
             log(IssuerRenewed(cluster=renewal.cluster, root=signer.name))
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
     return StepProof(at=now)
@@ -111,8 +146,16 @@ async def verify_renewed_issuer(renewal: IssuerRenewal) -> StepProof:
         return require_passed(renewal.cluster, verdict)
 
 
+async def _require_trusted(
+    mesh: "LinkerdMesh", cluster: str, found: IssuerSecret, roots: list[Signer], now: datetime
+) -> None:
+    issuer = issuer_of(cluster, found.certificate)
+    root = signed_by(cluster, issuer, roots).certificate
+    require_trusted(cluster, issuer, root, (await mesh.bundle()).pem, now)
+
+
 async def _roots(renewal: IssuerRenewal, now: datetime) -> list[Signer]:
     """The current roots: nothing is signed under one that has expired."""
     vault = services().rotator.key_vault
-    found = [Signer(name, *await vault.latest(name)) for name in renewal.roots]
+    found = [Signer(r.certificate, r.version, await vault.certificate(r.certificate, r.version)) for r in renewal.roots]
     return [root for root in found if now < root.certificate.not_valid_after_utc]

@@ -66,7 +66,7 @@ async def replace_issuer(
     public, private = new_key()
     lifetime = member.policy.issuer_lifetime
     unsigned = issuer_certificate(member.trust_domain, public, signer.certificate, now, lifetime)
-    issuer = await services().rotator.key_vault.sign(unsigned, public, signer.name, signer.version)
+    issuer = await services().rotator.key_vault.sign(unsigned, signer.name, signer.version)
     bundle = (await mesh.bundle()).pem
     await mesh.write_issuer(found, certificate=pem(issuer), key=private, bundle=bundle, now=now)
     return signer

@@ -17,7 +17,8 @@ from local.cloud.entra import TENANT, Entra, Principal
 from local.cloud.key_vault.bodies import Bodies, text64
 from local.cloud.key_vault.certificates import Certificate, StoredVersion
 from local.cloud.key_vault.rules import KeyVaultError, complete_policy
-from local.cloud.key_vault.vault import Publish, Vault
+from local.cloud.key_vault.state import Publish
+from local.cloud.key_vault.vault import Vault
 from local.cloud.resources.permissions import Permissions
 from local.cloud.wire import CloudRequest, Reply, Route, Wire
 
@@ -223,11 +224,7 @@ class KeyVaults:
 
     def _sign(self, vault: Vault, call: CloudRequest) -> Reply:
         name, id = call.params["name"], call.params["version"]
-        if call.body.get("alg") != "ES256":
-            raise KeyVaultError(
-                400, "BadParameter", "Key and signing algorithm are incompatible: P-256 signs with ES256."
-            )
-        signature = vault.sign(name, id, _bytes64(call.body["value"]))
+        signature = vault.sign(name, id, _bytes64(call.body["value"]), str(call.body.get("alg")))
         certificate, version = vault.key(name, id)
         return Reply(body={"kid": self._bodies.id("keys", certificate, version), "value": text64(signature)})
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from local.cloud.key_vault.certificates import Certificate, PendingCertificate, StoredVersion
-from local.cloud.key_vault.vault import RETENTION_SECONDS
+from local.cloud.key_vault.keys import kind_of, numbers
+from local.cloud.key_vault.state import RETENTION_SECONDS
 from local.cloud.wire import Wire
 
 _RECOVERY = {"recoveryLevel": "CustomizedRecoverable+Purgeable", "recoverableDays": RETENTION_SECONDS // 86_400}
@@ -90,16 +91,16 @@ class Bodies:
         }
 
     def key(self, certificate: Certificate, version: StoredVersion) -> dict[str, Any]:
-        numbers, props = version.key.public_key().public_numbers(), certificate.policy["key_props"]
-        more = _attributes(version) | {"enabled": version.key_enabled, "exportable": bool(props["exportable"])}
+        props, kind = certificate.policy["key_props"], kind_of(version.key)
+        more = _attributes(version) | {"enabled": version.key_enabled, "exportable": version.exportable}
+        hardware = "-HSM" if props["kty"].endswith("-HSM") else ""
         return {
             "key": {
                 "kid": self.id("keys", certificate, version),
-                "kty": props["kty"],
+                "kty": f"{kind.kty}{hardware}",
                 "key_ops": ["sign", "verify"],
-                "crv": "P-256",
-                "x": text64(numbers.x.to_bytes(32)),
-                "y": text64(numbers.y.to_bytes(32)),
+                **({"crv": kind.crv} if kind.crv else {}),
+                **{name: text64(number) for name, number in numbers(version.key.public_key()).items()},
             },
             "attributes": more | _RECOVERY | {"hsmPlatform": "0"},
             **_tags(version),
@@ -108,9 +109,8 @@ class Bodies:
 
     def secret(self, certificate: Certificate, version: StoredVersion) -> dict[str, Any]:
         kind = certificate.policy["secret_props"]["contentType"]
-        exportable = bool(certificate.policy["key_props"]["exportable"])
         return {
-            "value": _secret(version, kind, exportable=exportable),
+            "value": _secret(version, kind, exportable=version.exportable),
             "contentType": kind,
             "id": self.id("secrets", certificate, version),
             "managed": True,

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from local.cloud.key_vault.keys import PrivateKey
 
 
 @dataclass
@@ -18,7 +19,7 @@ class StoredVersion:
     """A version of a certificate with its key."""
 
     id: str  # shared by certificate, key and secret
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     created: datetime
     updated: datetime
     not_before: datetime
@@ -27,6 +28,7 @@ class StoredVersion:
     enabled: bool = False
     key_enabled: bool = False  # a key can be disabled by itself
     tags: dict[str, str] = field(default_factory=dict)
+    exportable: bool = False
 
     @property
     def der(self) -> bytes:

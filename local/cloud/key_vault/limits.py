@@ -6,7 +6,14 @@ from local.cloud.clock import Clock
 from local.cloud.key_vault.rules import throttled
 
 _SECONDS = 10
-_LIMITS = {"create EC": 20, "create EC-HSM": 10, "sign EC": 4000, "sign EC-HSM": 2000}
+_LIMITS = {
+    "create EC": 20,
+    "create EC-HSM": 10,
+    "sign EC": 4000,
+    "sign EC-HSM": 2000,
+    "sign RSA": 4000,
+    "sign RSA-HSM": 2000,
+}
 
 
 class Limits:

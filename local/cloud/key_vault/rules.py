@@ -4,7 +4,8 @@ from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+
+from local.cloud.key_vault.keys import PublicKey
 
 _KEY = {"exportable": False, "kty": "EC", "key_size": 256, "reuse_key": False, "crv": "P-256"}
 _X509 = {
@@ -44,7 +45,7 @@ def complete_policy(given: dict[str, Any], former: dict[str, Any] | None = None)
     return {**sections, "lifetime_actions": actions, "issuer": issuer}
 
 
-def leaf(chain: list[bytes], public_key: ec.EllipticCurvePublicKey) -> x509.Certificate:
+def leaf(chain: list[bytes], public_key: PublicKey) -> x509.Certificate:
     """The first of a chain in DER; its key must be the request's, and each must be signed by the next."""
     unreadable = KeyVaultError(400, "BadParameter", "Unable to parse X5c certificate chain and locate leaf certificate")
     try:

@@ -4,9 +4,9 @@ from calendar import monthrange
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from local.cloud.key_vault.keys import PrivateKey, PublicKey, kind_of
 
 _OTHER_USAGES = (
     "content_commitment",
@@ -20,10 +20,10 @@ _OTHER_USAGES = (
 
 def issue(
     subject: str,
-    public_key: ec.EllipticCurvePublicKey,
+    public_key: PublicKey,
     *,
     issuer: str,
-    signer: ec.EllipticCurvePrivateKey,
+    signer: PrivateKey,
     validity: tuple[datetime, datetime],
     path_length: int | None = None,
 ) -> x509.Certificate:
@@ -47,14 +47,14 @@ def issue(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier(signer.public_key())),
             critical=False,
         )
-        .sign(signer, SHA256())
+        .sign(signer, kind_of(signer).hash)
     )
 
 
-def signing_request(subject: str, key: ec.EllipticCurvePrivateKey) -> bytes:
+def signing_request(subject: str, key: PrivateKey) -> bytes:
     """A certificate signing request in DER."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name.from_rfc4514_string(subject))
-    return builder.sign(key, SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key, kind_of(key).hash).public_bytes(Encoding.DER)
 
 
 def months_later(when: datetime, months: int) -> datetime:

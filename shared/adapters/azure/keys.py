@@ -4,61 +4,95 @@ A certificate for a key elsewhere is built twice: once for the bytes to sign, an
 """
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from shared.domain.errors import PermanentError
+from shared.domain.trust.certificates import PublicKey
+
+
+class Scheme(NamedTuple):
+    """How a key signs."""
+
+    algorithm: str  # JWA's name, as Key Vault takes it
+    hash: SHA256 | SHA384
+
+    def der(self, signature: bytes) -> bytes:
+        """A signature of JWA as X.509 holds it: of an EC key, r and s side by side become a sequence."""
+        if self.algorithm.startswith("RS"):
+            return signature
+        half = len(signature) // 2
+        return encode_dss_signature(int.from_bytes(signature[:half]), int.from_bytes(signature[half:]))
+
+
+_RS256 = Scheme("RS256", SHA256())
+_EC = {"secp256r1": Scheme("ES256", SHA256()), "secp384r1": Scheme("ES384", SHA384())}
+
+
+def scheme_of(key: object) -> Scheme:
+    """How this public key's private key signs; raises PermanentError for kinds that no root has."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return _RS256
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _EC:
+        return _EC[key.curve.name]
+    raise PermanentError("KeyUnusable", "a trust root's key is RSA, or EC on curve P-256 or P-384; this one isn't")
 
 
 class RemoteKey:
-    """Stands in for a P-256 private key: takes down the message and gives the signature that it is given (DER)."""
+    """Stands in for a private key: takes down the message and gives the signature that it is given (DER)."""
 
-    def __init__(self, public_key: ec.EllipticCurvePublicKey) -> None:
+    def __init__(self, public_key: PublicKey) -> None:
         self._public_key = public_key
         self.message, self.signature = b"", b""
 
-    def public_key(self) -> ec.EllipticCurvePublicKey:
+    def public_key(self) -> PublicKey:
         return self._public_key
 
-    def sign(self, data: bytes, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:  # noqa: ARG002
+    def sign(self, data: bytes, *_: object) -> bytes:
         self.message = data
         return self.signature
 
 
-ec.EllipticCurvePrivateKey.register(RemoteKey)  # the builders take registered classes only
+class RemoteEcKey(RemoteKey):
+    """One on an elliptic curve."""
+
+
+class RemoteRsaKey(RemoteKey):
+    """One of RSA."""
+
+
+ec.EllipticCurvePrivateKey.register(RemoteEcKey)  # the builders take registered classes only
+rsa.RSAPrivateKey.register(RemoteRsaKey)
 
 
 async def signed(
-    builder: x509.CertificateBuilder,
-    public_key: ec.EllipticCurvePublicKey,
-    sign: Callable[[bytes], Awaitable[bytes]],
+    builder: x509.CertificateBuilder, signer: PublicKey, sign: Callable[[bytes], Awaitable[bytes]]
 ) -> x509.Certificate:
-    """The certificate; `sign` gives the ES256 signature of a message as r and s, 32 bytes each (JWA)."""
-    key = RemoteKey(public_key)
-    signer = cast("ec.EllipticCurvePrivateKey", key)
-    builder.sign(signer, SHA256())
-    raw = await sign(key.message)
-    key.signature = _der(raw)
-    return builder.sign(signer, SHA256())
+    """The certificate; `sign` gives the signature (JWA) of a message by the private key of this public one."""
+    scheme = scheme_of(signer)
+    key: Any = RemoteRsaKey(signer) if isinstance(signer, rsa.RSAPublicKey) else RemoteEcKey(signer)
+    builder.sign(key, scheme.hash)
+    key.signature = scheme.der(await sign(key.message))
+    return builder.sign(key, scheme.hash)
 
 
 def verifies(certificate: x509.Certificate, message: bytes, signature: bytes) -> bool:
-    """Whether an ES256 signature (JWA) of the message is by the certificate's key."""
-    public_key = certificate.public_key()
-    assert isinstance(public_key, ec.EllipticCurvePublicKey)
+    """Whether a signature (JWA) of the message is by the certificate's key."""
+    public_key, scheme = certificate.public_key(), scheme_of(certificate.public_key())
     try:
-        public_key.verify(_der(signature), message, ec.ECDSA(SHA256()))
+        if isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signature, message, padding.PKCS1v15(), scheme.hash)
+        elif isinstance(public_key, ec.EllipticCurvePublicKey):
+            public_key.verify(scheme.der(signature), message, ec.ECDSA(scheme.hash))
     except InvalidSignature:
         return False
     return True
-
-
-def _der(signature: bytes) -> bytes:
-    return encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
 
 
 def new_key() -> tuple[ec.EllipticCurvePublicKey, str]:

@@ -16,6 +16,7 @@ from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.items import Item, ItemKind, RecoveryPoint
 from shared.domain.states import JOB, unknown_state
+from shared.domain.unique import id_digest
 
 _LONGEST_NAME = 47  # of 63, less "verify-" and "-" with eight digits
 
@@ -48,6 +49,10 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     item_id: str = ""  # resource id, where no job is named
     point_id: str = ""  # of the item; empty for the latest
     asked: bool = False  # somebody asks for it: it is verified for sure
+
+    @property
+    def instance_id(self) -> str:
+        return instance_of(self.name)
 
 
 class RestoreSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,14 +204,20 @@ def item_digest(item_id: str) -> str:
     return hashlib.sha256(folded(item_id).encode()).hexdigest()[:16]
 
 
+def instance_of(verification: str) -> str:
+    """The instance id of the verification of this name."""
+    return f"verify-{verification}"
+
+
 def of_job(resource_id: str, *, asked: bool = False) -> Verification:
-    """The verification of a backup job's copy; it is named after the job, so that there is one."""
-    return Verification(name=job_id(resource_id).name.lower(), job_id=resource_id, asked=asked)
+    """The verification of a backup job's copy; it is named after the whole id of the job, so that there is one."""
+    id = job_id(resource_id)
+    return Verification(name=f"{id.name.lower()}-{id_digest(str(id))}", job_id=resource_id, asked=asked)
 
 
 def of_item(resource_id: str, point: str, now: datetime) -> Verification:
     """The verification of an item's point that somebody asks for now; asked for again within a minute, the same."""
-    digest = hashlib.sha256(f"{item_id(resource_id)} {point}".lower().encode()).hexdigest()[:12]
+    digest = id_digest(str(item_id(resource_id)), point)
     return Verification(name=f"{digest}-{now:%Y%m%d-%H%M}", item_id=resource_id, point_id=point, asked=True)
 
 

@@ -18,6 +18,7 @@ from shared.domain.documents import Mark
 from shared.domain.events import BACKUP_COMPLETED, BACKUP_FAILED, BACKUP_OVERDUE
 from shared.domain.resource_id import name_of
 from shared.domain.states import JOB
+from shared.domain.unique import id_digest
 
 OVERLAP = timedelta(days=1)
 GRAPH_RETENTION = timedelta(days=14)
@@ -50,7 +51,15 @@ class WatchedJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """The path of its row in the ledger. It begins with the date, so that rows since a day can be listed."""
-        return PUBLISHED.path(day=f"{self.when:%Y-%m-%d}", event=f"{name_of(self.id)}:{self.event_status}")
+        return self._key(f"{name_of(self.id)}-{id_digest(self.id)}")
+
+    @property
+    def former_key(self) -> str:
+        """The path of the row that earlier versions wrote."""
+        return self._key(name_of(self.id))
+
+    def _key(self, name: str) -> str:
+        return PUBLISHED.path(day=f"{self.when:%Y-%m-%d}", event=f"{name}:{self.event_status}")
 
 
 def event_type(status: str) -> str:
@@ -72,5 +81,6 @@ def unpublished(
     jobs: Iterable[WatchedJob], published: Collection[str], since: datetime, now: datetime
 ) -> list[WatchedJob]:
     """The backups that ended or became overdue since the window's start and have no event yet, the earliest first."""
-    backups = (job for job in jobs if job.operation.lower() == "backup" and job.key not in published)
+    new = (job for job in jobs if job.key not in published and job.former_key not in published)
+    backups = (job for job in new if job.operation.lower() == "backup")
     return sorted((job for job in backups if since <= job.when <= now), key=lambda job: (job.when, job.id))

@@ -11,17 +11,31 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from shared.domain.trust.roots import Rotation, root_name
+
+type PublicKey = EllipticCurvePublicKey | RSAPublicKey
 
 BACKDATED = timedelta(minutes=5)  # clocks of nodes that lag behind
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the DER form, hexadecimal, lower case."""
-    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+    return digest_of(certificate.public_bytes(Encoding.DER))
+
+
+def digest_of(der: bytes) -> str:
+    """The fingerprint of a certificate in DER."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def key_digest(key: CertificatePublicKeyTypes) -> str:
+    """SHA-256 of a public key (SubjectPublicKeyInfo, DER), hexadecimal, lower case."""
+    return digest_of(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def pem(certificate: x509.Certificate) -> str:
@@ -40,7 +54,7 @@ def fingerprints(bundle: str) -> frozenset[str]:
 
 def root_certificate(
     rotation: Rotation,
-    key: EllipticCurvePublicKey,
+    key: PublicKey,
     old: x509.Certificate,
     now: datetime,
     lifetime: timedelta | None = None,
@@ -67,7 +81,7 @@ def root_certificate(
 def authority(
     subject: x509.Name,
     issuer: x509.Name,
-    key: EllipticCurvePublicKey,
+    key: PublicKey,
     signer: x509.SubjectKeyIdentifier,
     path_length: int,
 ) -> x509.CertificateBuilder:

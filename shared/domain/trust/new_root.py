@@ -7,19 +7,25 @@
     root there, draft enabled  disable the draft
     root there                 done
 
-Key Vault doesn't sign with a key whose certificate is still requested, hence the draft. Of two that work at once, the
-second gets a conflict and looks again. While a request is open the root may be signed again: only one certificate can
-be merged.
+Rules:
+- Key Vault doesn't sign with a key whose certificate is still requested, hence the draft. Of two that work at once, the
+  second gets a conflict and looks again.
+- Which key is ours, Key Vault's answer to our own request says, and the store keeps it. If that answer was lost,
+  another key is created. Nothing else under the new root's name is ever used: it is refused, with the command that
+  removes it.
+- A root's row is written before the root is merged. While a request is open the root may be signed again: only one
+  certificate can be merged, and each has the same key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from shared.domain.errors import PermanentError
-from shared.domain.trust.roots import GENERATION_TAG, Rotation, root_tags
+from shared.domain.errors import PermanentError, shown
+from shared.domain.trust.records import RootKey
+from shared.domain.trust.roots import Rotation, root_tags
 
 
 class RootStep(StrEnum):
@@ -36,14 +42,14 @@ class RootStep(StrEnum):
 class CertificateVersion(msgspec.Struct, frozen=True, kw_only=True):
     """An issued version of a certificate."""
 
-    id: str
-    enabled: bool
-    created: datetime
-    tags: dict[str, str]
-
-    @property
-    def is_root(self) -> bool:
-        return GENERATION_TAG in self.tags
+    id: str  # in Key Vault
+    enabled: bool  # whether it can be used
+    created: datetime  # UTC
+    tags: dict[str, str]  # as Key Vault has them
+    fingerprint: str = ""  # SHA-256, hexadecimal, lower case
+    key: str = ""  # SHA-256 of its public key; empty: it can't be read
+    starts_at: datetime | None = None  # UTC
+    expires_at: datetime | None = None  # UTC
 
 
 class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,37 +58,114 @@ class CertificateRequest(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str  # Self or Unknown
     status: str
     error: str  # of the service; empty: none
+    key: str = ""  # SHA-256 of its public key
 
 
-def next_step(versions: Sequence[CertificateVersion], request: CertificateRequest | None) -> RootStep:
-    """What to do about a root in the making; raises PermanentError when people have to look."""
-    if any(v.is_root for v in versions):
-        return RootStep.DISABLE_DRAFT if any(v.enabled and not v.is_root for v in versions) else RootStep.DONE
-    if request and request.status == "inProgress":
-        return RootStep.WAIT if request.issuer == "Self" else RootStep.MERGE
-    if request and request.status != "completed":
-        message = f"the request for the new root is {request.status}: {request.error or 'no reason given'}; delete it"
-        raise PermanentError("RootRequestFailed", message)
-    return RootStep.REQUEST if versions else RootStep.CREATE_KEY
+class RootInTheMaking(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there of a rotation's new root."""
 
+    rotation: Rotation  # whose new root it is
+    vault: str  # name of the key vault
+    recorded: Collection[str]  # fingerprints that the store has rows of, of this generation
+    key: RootKey | None  # as the store has it; None: Meshward hasn't asked for one yet
+    versions: Sequence[CertificateVersion]  # that its certificate has
+    request: CertificateRequest | None  # the latest; None: there is none
 
-def require_own_root(versions: Sequence[CertificateVersion], rotation: Rotation) -> None:
-    """Raise PermanentError if what has the new root's name is another root, by its tags."""
-    if any(v.is_root and not root_tags(rotation).items() <= v.tags.items() for v in versions):
-        message = f"certificate {rotation.new} exists and isn't root {rotation.generation} of {rotation.trust_domain}"
-        raise PermanentError("ForeignRoot", f"{message}: delete it, or correct its tags")
+    @property
+    def root(self) -> CertificateVersion | None:
+        """The version that is the root itself; raises PermanentError if its tags aren't the rotation's."""
+        found = [v for v in self.versions if v.fingerprint in self.recorded]
+        root = max(found, key=lambda v: v.created, default=None)
+        if root and not root_tags(self.rotation).items() <= root.tags.items():
+            tags = " ".join(f"{name}={value}" for name, value in root_tags(self.rotation).items())
+            raise self._foreign(
+                f"somebody has changed its tags: az keyvault certificate set-attributes"
+                f" --vault-name {self.vault} --name {self.name} --version {root.id} --tags {tags}"
+            )
+        return root
 
+    @property
+    def others(self) -> list[CertificateVersion]:
+        """The enabled versions beside the root."""
+        return [v for v in self.versions if v.enabled and v != self.root]
 
-def draft(versions: Sequence[CertificateVersion]) -> CertificateVersion:
-    """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
-    drafts = [v for v in versions if v.enabled and not v.is_root]
-    if not drafts:
-        raise PermanentError(
-            "DraftDisabled", "the new root's first version is disabled: enable it, because its key signs"
+    @property
+    def draft(self) -> CertificateVersion:
+        """The version whose key signs the root; raises PermanentError if somebody has disabled it."""
+        drafts = [v for v in from_our_key(self) if v.enabled]
+        if not drafts:
+            command = (
+                f"az keyvault certificate set-attributes --vault-name {self.vault} --name {self.name} --enabled true"
+            )
+            message = f"the first version of {self.name} is disabled: enable it, because its key signs: {command}"
+            raise PermanentError(
+                "DraftDisabled", f"{message} --version {from_our_key(self)[0].id if from_our_key(self) else '<id>'}"
+            )
+        return max(drafts, key=lambda v: v.created)
+
+    @property
+    def name(self) -> str:
+        """The name of the new root's certificate."""
+        return self.rotation.new
+
+    @property
+    def next_step(self) -> RootStep:
+        """What to do; raises PermanentError when people have to look."""
+        if self.root:
+            return RootStep.DISABLE_DRAFT if self.others else RootStep.DONE
+        self._refuse_foreign()
+        if self.request and self.request.status == "inProgress":
+            return RootStep.WAIT if self.request.issuer == "Self" else RootStep.MERGE
+        newest = max(self.versions, key=lambda v: v.created, default=None)
+        if newest is None or newest not in from_our_key(self):
+            return RootStep.CREATE_KEY  # a request takes the newest key, even if it isn't ours
+        self._require_not_failed()
+        return RootStep.REQUEST
+
+    def _refuse_foreign(self) -> None:
+        """Raise PermanentError for what is under the new root's name and isn't of Meshward's making."""
+        if (self.versions or self.request) and self.key is None:
+            raise self._foreign(f"Meshward didn't make it: delete and purge it: {self._delete}")
+        open_request = self.request and self.request.status == "inProgress"
+        asked = self.key.key if self.key else ""
+        if open_request and self.request and self.request.key != asked and (asked or self.request.issuer != "Self"):
+            command = f"az keyvault certificate pending delete --vault-name {self.vault} --name {self.name}"
+            raise self._foreign(f"a request for it is open that Meshward didn't send: {command}; then {self._delete}")
+
+    @property
+    def _delete(self) -> str:
+        return "; ".join(
+            f"az keyvault certificate {act} --vault-name {self.vault} --name {self.name}" for act in ("delete", "purge")
         )
-    return max(drafts, key=lambda v: v.created)
+
+    def _foreign(self, why: str) -> PermanentError:
+        root = f"root {self.rotation.generation} of {self.rotation.trust_domain}"
+        advice = "; where a purge isn't allowed, abort the rotation: the next one takes another name"
+        return PermanentError(
+            "ForeignRoot", f"certificate {self.name} isn't {root} as Meshward makes it: {why}{advice}"
+        )
+
+    def _require_not_failed(self) -> None:
+        if self.request and self.request.status != "completed":
+            error = shown(self.request.error) or "no reason given"
+            command = f"az keyvault certificate pending delete --vault-name {self.vault} --name {self.name}"
+            message = f"the request for {self.name} is {self.request.status}: {error}; delete it: {command}"
+            raise PermanentError("RootRequestFailed", message)
 
 
-def root_version(versions: Sequence[CertificateVersion]) -> CertificateVersion:
-    """The version that is the root itself."""
-    return max((v for v in versions if v.is_root), key=lambda v: v.created)
+def from_our_key(making: RootInTheMaking) -> list[CertificateVersion]:
+    """The versions whose key is the one that Key Vault has answered Meshward with."""
+    return [v for v in making.versions if making.key and making.key.key and v.key == making.key.key]
+
+
+def soft_deleted(name: str, vault: str) -> PermanentError:
+    """The error that says that a name can't be used because something of that name is soft-deleted."""
+    commands = " or ".join(
+        f"az keyvault certificate {act} --vault-name {vault} --name {name}" for act in ("purge", "recover")
+    )
+    message = (
+        f"key vault {vault} keeps a deleted certificate {name}, so that the name can't be used: {commands} (what isn't"
+        " Meshward's is refused when it is recovered; where a purge isn't allowed, abort the rotation: the next one"
+        " takes another name)"
+    )
+    return PermanentError("NameSoftDeleted", message)

@@ -11,7 +11,7 @@ Rules:
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -23,7 +23,7 @@ from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import routine_duration
 from shared.domain.trust.phases import Mode
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.roots import Root, Rotation, VaultCertificate, last_rotation_aborted
+from shared.domain.trust.roots import Root, Rotation
 
 _SWIFT_DURATION = timedelta(minutes=20)  # until leaves are renewed; two small clusters were seen to take 15
 _DURATION_PER_MEMBER = timedelta(seconds=3)  # some thirty activities of a second for each cluster, ten at once
@@ -119,9 +119,8 @@ def _due_reason(
     return "Overdue", "no more than a sixth of the root's life is left"
 
 
-def starts_unattended(upcoming: Upcoming, certificates: Iterable[VaultCertificate], now: datetime) -> bool:
+def starts_unattended(upcoming: Upcoming, now: datetime, *, aborted: bool) -> bool:
     """Whether a sweep starts the rotation: once it is due, or, if the last one was aborted, once it is overdue."""
-    aborted = last_rotation_aborted(upcoming.mesh, upcoming.trust_domain, certificates)
     return now >= (upcoming.activate_by if aborted else upcoming.due)
 
 

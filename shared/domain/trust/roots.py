@@ -1,16 +1,14 @@
-"""The trust roots of a key vault: which certificate is whose root, which one is current, and what replaces it.
+"""The trust roots of a key vault: which root of a trust domain is current, and what replaces it.
 
 Rules:
-- Tags say which certificate is whose root. Each generation is a certificate with a name of its own, so that the old
-  root is kept.
-- The current root is the lowest enabled generation; an enabled one above it is the goal of a rotation that runs. A
-  disabled generation is history, and its number is never used again.
-- Names keep only letters, digits and hyphens of a trust domain. If two trust domains get the same name by that, the
-  older one has it.
+- Only roots of record count (`records`). Each generation is a certificate with a name of its own, so that the old root
+  is kept.
+- The current root is the lowest enabled generation; an enabled one above it is the goal of a rotation that runs.
+- A certificate whose tags say that it is a root, and that has no record, is a claim: it is told, and never used.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,6 +18,7 @@ from shared.domain.errors import InvalidEvent, PermanentError, shown
 from shared.domain.resource_id import same
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.phases import Slot
+from shared.domain.unique import unique_name
 
 GENERATION_TAG = "meshward:generation"
 _LONGEST_NAME = 64  # X.509: a common name has 64 characters at most
@@ -37,15 +36,52 @@ class VaultCertificate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Root(msgspec.Struct, frozen=True, kw_only=True):
-    """A trust root in Key Vault."""
+    """A trust root of record, as Key Vault has it."""
 
     mesh: Mesh  # whose root it is
     trust_domain: str  # whose root it is
     generation: int  # counts the trust domain's roots
     certificate: str  # its name in Key Vault
+    version: str  # of that certificate
+    fingerprint: str  # SHA-256, hexadecimal, lower case
     enabled: bool  # whether its key can sign
     starts_at: datetime  # UTC
     expires_at: datetime  # UTC
+    covered: bool = False  # whether somebody has added a version since, which is the current one of the certificate
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """The roots of a trust domain."""
+
+    mesh: Mesh  # whose roots they are
+    trust_domain: str  # whose roots they are
+    roots: tuple[Root, ...]  # those that count, the oldest first
+    last: int  # the highest generation that was begun
+    last_ended: bool  # whether that was retired or given up
+
+    @property
+    def enabled(self) -> list[Root]:
+        """Those whose keys can sign."""
+        return [root for root in self.roots if root.enabled]
+
+    @property
+    def current(self) -> Root | None:
+        """The root that is rotated next, or now."""
+        return next(iter(self.enabled), None)
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the last rotation was aborted: it has ended a generation above the current root's."""
+        return self.last_ended and self.current is not None and self.last > self.current.generation
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate whose tags say that it is a trust root, and which is none of record."""
+
+    certificate: str  # its name in Key Vault
+    mesh: Mesh  # by its tags
+    trust_domain: str  # by its tags
+    generation: int  # by its tags
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +95,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def instance_id(self) -> str:
-        return f"rotate-{slug(self.trust_domain)}-g{self.generation}"
+        return f"rotate-{unique_name(self.trust_domain, self.mesh, self.trust_domain)}-g{self.generation}"
 
     def certificate(self, slot: Slot) -> str:
         """The certificate in Key Vault of this slot's root."""
@@ -70,28 +106,20 @@ class AlreadyRotated(PermanentError):
     """The certificate isn't its trust domain's current root any more, so there is nothing to do."""
 
 
-def trust_root(found: VaultCertificate) -> Root:
-    """The certificate as a trust root; raises InvalidEvent if its tags don't say that it is one of ours."""
+def claim_of(found: VaultCertificate) -> Claim:
+    """What the certificate's tags say; raises InvalidEvent if they don't say that it is a trust root."""
     mesh, domain = found.tags.get(MESH_TAG), found.tags.get(TRUST_DOMAIN_TAG)
     if mesh not in _MESHES or not domain:
         tags = f"{MESH_TAG}={'|'.join(sorted(_MESHES))} and {TRUST_DOMAIN_TAG}"
         raise InvalidEvent("NotATrustRoot", f"certificate {found.name} has no tags {tags}")
     generation = found.tags.get(GENERATION_TAG, "")
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", generation):
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", generation):
         raise InvalidEvent("NotATrustRoot", f"tag {GENERATION_TAG} of certificate {found.name} isn't a number")
     longest = _LONGEST_NAME - len(issuer_name(Mesh(mesh), ""))
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", domain) or len(domain) > longest:
         message = f"tag {TRUST_DOMAIN_TAG} of certificate {found.name} isn't a DNS name of {longest} characters"
         raise InvalidEvent("NotATrustRoot", message)
-    return Root(
-        mesh=Mesh(mesh),
-        trust_domain=domain,
-        generation=int(generation),
-        certificate=found.name,
-        enabled=found.enabled,
-        starts_at=found.starts_at,
-        expires_at=found.expires_at,
-    )
+    return Claim(certificate=found.name, mesh=Mesh(mesh), trust_domain=domain, generation=int(generation))
 
 
 def root_name(mesh: Mesh, trust_domain: str) -> str:
@@ -104,50 +132,66 @@ def issuer_name(mesh: Mesh, trust_domain: str) -> str:
     return f"identity.{mesh}.{trust_domain}"
 
 
-def enabled_roots(mesh: Mesh, certificates: Iterable[VaultCertificate]) -> dict[str, list[str]]:
-    """The certificates of the mesh's current roots, by trust domain."""
-    found: dict[str, list[str]] = {}
-    for root in (r for r in _roots(certificates) if r.enabled and r.mesh is mesh):
-        found.setdefault(root.trust_domain, []).append(root.certificate)
-    return found
+def certificate_name(mesh: Mesh, trust_domain: str, generation: int) -> str:
+    """The name of the certificate of a root that Meshward makes."""
+    return f"{mesh}-root-{unique_name(trust_domain, mesh, trust_domain)}-g{generation:04}"
 
 
-def current_roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
-    """The current root of every trust domain in the vault; certificates that aren't trust roots are skipped."""
-    current: dict[tuple[Mesh, str], Root] = {}
-    for root in _roots(certificates):
-        key = root.mesh, root.trust_domain
-        if root.enabled and root.generation <= current.get(key, root).generation:
-            current[key] = root
-    return list(current.values())
+def claims_in(certificates: Iterable[VaultCertificate], of_record: Iterable[str]) -> list[Claim]:
+    """The enabled certificates that are tagged as roots and are none of record, by name."""
+    known = {name.lower() for name in of_record}
+    claims = []
+    for found in certificates:
+        try:
+            claim = claim_of(found)
+        except InvalidEvent:
+            continue
+        if found.enabled and found.name.lower() not in known:
+            claims.append(claim)
+    return claims
 
 
-def last_rotation_aborted(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> bool:
-    """Whether the newest generation was disabled, as an aborted rotation leaves it."""
-    return not _generations(mesh, trust_domain, certificates)[-1].enabled
+def current_roots(lineages: Iterable[Lineage]) -> list[Root]:
+    """The current root of every trust domain."""
+    return [lineage.current for lineage in lineages if lineage.current]
 
 
-def rotation_of(certificate: str, certificates: Iterable[VaultCertificate]) -> Rotation:
+def rotation_of(certificate: str, lineages: Sequence[Lineage]) -> Rotation:
     """The rotation that replaces this certificate.
 
-    Raises InvalidEvent if it isn't a root of ours, AlreadyRotated if it isn't the current one, PermanentError if roots
+    Raises InvalidEvent if it is no root of record, AlreadyRotated if it isn't the current one, PermanentError if roots
     can't be told apart.
     """
-    found = [c for c in certificates if same(c.name, certificate)]
-    if not found:
-        raise InvalidEvent("NotATrustRoot", f"there is no certificate {shown(certificate)} in the vault")
-    root = trust_root(found[0])
-    generations = _generations(root.mesh, root.trust_domain, certificates)
-    enabled = [r for r in generations if r.enabled]
-    _require_distinct(root, enabled, certificates)
-    if not enabled or enabled[0].certificate != root.certificate:
-        raise AlreadyRotated("AlreadyRotated", f"{root.certificate} isn't the current root of {root.trust_domain}")
-    generation = enabled[1].generation if len(enabled) > 1 else generations[-1].generation + 1
-    name = f"{root.mesh}-root-{slug(root.trust_domain)}-g{generation:04}"
-    new = enabled[1].certificate if len(enabled) > 1 else name
+    lineage = lineage_of(certificate, lineages)
+    enabled = lineage.enabled
+    if len({r.generation for r in enabled}) < len(enabled):
+        names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
+        raise PermanentError("SameGeneration", f"of {names}, two are of the same generation: disable the wrong one")
+    if not enabled or not same(enabled[0].certificate, certificate):
+        raise AlreadyRotated("AlreadyRotated", f"{shown(certificate)} isn't the current root of {lineage.trust_domain}")
+    generation = enabled[1].generation if len(enabled) > 1 else _next_generation(lineage)
+    name = certificate_name(lineage.mesh, lineage.trust_domain, generation)
     return Rotation(
-        mesh=root.mesh, trust_domain=root.trust_domain, old=root.certificate, new=new, generation=generation
+        mesh=lineage.mesh,
+        trust_domain=lineage.trust_domain,
+        old=enabled[0].certificate,
+        new=enabled[1].certificate if len(enabled) > 1 else name,
+        generation=generation,
     )
+
+
+def _next_generation(lineage: Lineage) -> int:
+    """The number of the root that comes next; one that was begun, and neither made nor given up, is gone on with."""
+    begun = lineage.roots[-1].generation if lineage.roots else 0
+    return lineage.last if lineage.last > begun and not lineage.last_ended else lineage.last + 1
+
+
+def lineage_of(certificate: str, lineages: Iterable[Lineage]) -> Lineage:
+    """The lineage that has this certificate; raises InvalidEvent if none has."""
+    for lineage in lineages:
+        if any(same(root.certificate, certificate) for root in lineage.roots):
+            return lineage
+    raise InvalidEvent("NotATrustRoot", f"{shown(certificate)} is no trust root of record")
 
 
 def root_tags(rotation: Rotation) -> dict[str, str]:
@@ -157,38 +201,3 @@ def root_tags(rotation: Rotation) -> dict[str, str]:
         TRUST_DOMAIN_TAG: rotation.trust_domain,
         GENERATION_TAG: str(rotation.generation),
     }
-
-
-def slug(trust_domain: str) -> str:
-    """The trust domain as part of a name: small letters, digits and single hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", trust_domain.lower()).strip("-")
-
-
-def _require_distinct(root: Root, enabled: list[Root], certificates: Iterable[VaultCertificate]) -> None:
-    """Raise PermanentError if two current roots have one number, or an older trust domain has this one's names."""
-    if len({r.generation for r in enabled}) < len(enabled):
-        names = ", ".join(f"{r.certificate} ({r.generation})" for r in enabled)
-        raise PermanentError(
-            "SameGeneration", f"of {names}, two have the same tag {GENERATION_TAG}: disable the wrong one"
-        )
-    alike = [r for r in _roots(certificates) if slug(r.trust_domain) == slug(root.trust_domain)]
-    first = min(alike, key=lambda r: (r.starts_at, r.trust_domain)).trust_domain
-    if first != root.trust_domain:
-        message = f"the roots of {root.trust_domain} and {first} would share names: keep one's in another key vault"
-        raise PermanentError("TrustDomainsAlike", message)
-
-
-def _roots(certificates: Iterable[VaultCertificate]) -> list[Root]:
-    roots = []
-    for found in certificates:
-        try:
-            roots.append(trust_root(found))
-        except InvalidEvent:
-            continue
-    return roots
-
-
-def _generations(mesh: Mesh, trust_domain: str, certificates: Iterable[VaultCertificate]) -> list[Root]:
-    """Every generation of the trust domain's root, the oldest first."""
-    found = [r for r in _roots(certificates) if (r.mesh, r.trust_domain) == (mesh, trust_domain)]
-    return sorted(found, key=lambda root: root.generation)

@@ -12,6 +12,23 @@ class RootLookedAt(Signal, frozen=True, kw_only=True, tag="root looked at"):
     days_left: int
 
 
+class RootAdmitted(Signal, frozen=True, kw_only=True, tag="root admitted"):
+    """An operator has admitted the first root of a trust domain. `by` is the object id in Entra."""
+
+    certificate: str  # its name in Key Vault
+    trust_domain: str  # whose root it is
+    fingerprint: str  # SHA-256
+    by: str  # object id in Entra
+    why: str  # in the operator's words
+
+
+class RootRefused(Failure, frozen=True, kw_only=True, tag="root refused"):
+    """A certificate is tagged as a trust root and doesn't count: it wasn't admitted yet, or somebody else made it."""
+
+    certificate: str
+    trust_domain: str
+
+
 class NothingToRotate(Signal, frozen=True, kw_only=True, tag="nothing to rotate"):
     """An expiry event names a root that was already rotated."""
 

@@ -228,7 +228,7 @@ def protection_of(
         sources=sources_of(cluster),
         trusted_access_binding=f"tarb-{key[:16]}",
         instance=f"{cluster.name}-{cluster.name}-{name}",
-        run=f"protect-{folded(cluster.name)}-{key[:8]}",
+        run=f"protect-{folded(cluster.name)[:40]}-{key[:16]}",
         incarnation=known.text,
         terms=terms,
         mesh=cluster.mesh,

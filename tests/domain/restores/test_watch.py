@@ -24,10 +24,16 @@ def still_open(name: str, started: datetime) -> WatchedJob:
 
 def test_only_backups_are_told_and_the_oldest_first() -> None:
     jobs = [ended("b"), ended("r", operation="Restore"), ended("a", when=NOW - HOUR)]
-    assert [job.key.rpartition("/")[2] for job in unpublished(jobs, [], NOW - DAY, NOW)] == [
-        "a:Completed",
-        "b:Completed",
-    ]
+    assert unpublished(jobs, [], NOW - DAY, NOW) == [jobs[2], jobs[0]]
+
+
+def test_jobs_of_one_name_in_two_vaults_are_both_told_and_one_that_an_earlier_version_told_is_not_told_again() -> None:
+    job = ended("a")
+    other = WatchedJob(
+        id=job.id.replace("/bv/", "/bv2/"), operation="Backup", status="Completed", started=NOW - HOUR, ended=NOW
+    )
+    assert unpublished([job, other], {job.key}, NOW - DAY, NOW) == [other]
+    assert unpublished([job], {job.former_key}, NOW - DAY, NOW) == []
 
 
 def test_a_job_is_told_once_per_status() -> None:
@@ -38,7 +44,7 @@ def test_a_job_is_told_once_per_status() -> None:
 def test_a_job_that_stays_open_for_too_long_is_told_once_and_again_when_it_ends() -> None:
     young, old = still_open("y", NOW - OVERDUE + HOUR), still_open("o", NOW - OVERDUE)
     assert unpublished([young, old], [], NOW - DAY, NOW) == [old]
-    assert old.key.endswith("/o:Overdue")
+    assert old.key.endswith(":Overdue")
     assert unpublished([old], {old.key}, NOW - DAY, NOW) == []
     assert unpublished([ended("o", "Cancelled")], {old.key}, NOW - DAY, NOW) == [ended("o", "Cancelled")]
 

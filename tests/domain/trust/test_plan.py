@@ -21,7 +21,7 @@ from shared.domain.trust.plan import (
     upcoming,
 )
 from shared.domain.trust.policy import TrustPolicy
-from shared.domain.trust.roots import Root, Rotation, VaultCertificate
+from shared.domain.trust.roots import Root, Rotation
 
 BORN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -37,6 +37,8 @@ def seen(lifetime: timedelta, age: timedelta, policy: TrustPolicy | None = None,
         trust_domain=DOMAIN,
         generation=1,
         certificate="root-g0001",
+        version="1",
+        fingerprint="ab" * 32,
         enabled=True,
         starts_at=BORN,
         expires_at=BORN + lifetime,
@@ -106,20 +108,9 @@ def test_a_root_that_can_only_be_replaced_is_not_rotated_unasked(left: timedelta
 @pytest.mark.parametrize(("aborted", "starts"), [(False, [True, True]), (True, [False, True])])
 def test_what_was_aborted_is_started_unattended_only_when_it_is_overdue(aborted: bool, starts: list[bool]) -> None:
     lifetime = timedelta(days=360)
-    found = [certificate(1, enabled=True), *([certificate(2, enabled=False)] if aborted else [])]
     half, late = seen(lifetime, lifetime / 2), seen(lifetime, lifetime * 5 / 6)
-    assert [starts_unattended(half, found, half.due), starts_unattended(late, found, late.activate_by)] == starts
-
-
-def certificate(generation: int, *, enabled: bool) -> VaultCertificate:
-    tags = {"mesh": "linkerd", "trust-domain": DOMAIN, "generation": str(generation)}
-    return VaultCertificate(
-        name=f"root-{generation}",
-        enabled=enabled,
-        starts_at=BORN,
-        expires_at=BORN,
-        tags={f"meshward:{name}": value for name, value in tags.items()},
-    )
+    found = [(half, half.due), (late, late.activate_by)]
+    assert [starts_unattended(root, at, aborted=aborted) for root, at in found] == starts
 
 
 def test_every_other_root_may_be_rotated_unasked() -> None:

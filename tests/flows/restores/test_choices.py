@@ -21,9 +21,12 @@ from tests.worlds.verifications import (
     CLUSTER,
     SHARE,
     SOON,
+    announce,
     back_up,
     isolated,
+    name_of,
     restores,
+    run_of,
     runs,
     sent,
     verdict,
@@ -32,7 +35,7 @@ from tests.worlds.verifications import (
 
 
 async def ended(stage: RunningApp, job: Resource) -> OrchestrationState:
-    id = f"verify-{job['name']}"
+    id = run_of(job)
     await stage.run(id, SOON)
     return next(i for i in runs(stage) if i.id == id)
 
@@ -57,7 +60,7 @@ async def test_a_backup_that_isn_t_drawn_is_written_down_with_its_manifest_and_m
     assert first["verdict"] == "Verified", "an item that was never verified is"
     second = back_up(calm, "share")
     assert (await ended(calm, second)).output["reason"] == "NotDrawn"
-    assert json.loads((calm.store / f"sampled/{second['name']}.json").read_bytes())["reason"] == "NotDrawn"
+    assert json.loads((calm.store / f"sampled/{name_of(second)}.json").read_bytes())["reason"] == "NotDrawn"
     assert len(list((calm.store / "manifests").glob("*/*.json"))) == 2
     assert len(restores(calm)) == 1
     item = calm.world.recovery_vaults.items.protecting(ACCOUNT, SHARE)["id"]
@@ -109,6 +112,30 @@ async def test_by_hand_a_job_a_point_or_an_item_is_verified(calm: RunningApp) ->
 )
 async def test_what_can_t_be_verified_is_refused_with_its_reason(calm: RunningApp, body: Any, reason: str) -> None:
     assert (await asked(calm, **body))["reason"] == reason
+
+
+async def test_a_job_under_a_wrong_vault_path_is_refused_and_the_event_of_the_real_one_is_verified(
+    calm: RunningApp,
+) -> None:
+    job = back_up(calm, "share")
+    wrong = job["id"].replace("/vaults/", "/vaults/other-")
+    assert (await asked(calm, job_id=wrong))["reason"] in ("JobGone", "ResourceNotFound")
+    announce(calm, wrong)
+    await calm.clock.advance(timedelta(minutes=1))
+    assert (await verdict(calm, job))["verdict"] == "Verified"
+
+
+async def test_a_job_that_is_not_there_yet_leaves_no_verdict_and_is_verified_once_it_is(calm: RunningApp) -> None:
+    job = back_up(calm, "share")
+    calm.world.arm.remove(job["id"])
+    announce(calm, job["id"])
+    assert (await ended(calm, job)).status == "Failed"
+    assert list(calm.store.glob("verdicts/*")) == []
+    calm.world.arm.store(job)
+    announce(calm, job["id"])
+    again = f"{run_of(job)}-2"
+    await calm.run(again, SOON)
+    assert next(run.output["verdict"] for run in runs(calm) if run.id == again) == "Verified"
 
 
 async def test_namespaces_take_turns(stage: RunningApp) -> None:
@@ -187,10 +214,10 @@ async def test_an_outage_of_thirteen_days_is_caught_up_with(calm: RunningApp) ->
 async def test_what_a_terminated_run_left_behind_is_the_janitor_s(place: RunningApp, kind: str) -> None:
     job = back_up(place, kind)
     await place.run(lambda: isolated(place) != [], SOON)
-    url = f"{place.host.url}{PREFIX}verify-{job['name']}/terminate"
+    url = f"{place.host.url}{PREFIX}{run_of(job)}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
-    await place.run(f"verify-{job['name']}", SOON)
+    await place.run(run_of(job), SOON)
     assert isolated(place) != []
     await place.clock.advance(6 * HOUR)
     assert isolated(place) == []
@@ -206,7 +233,7 @@ async def test_a_cluster_s_restore_that_outlives_its_run_can_t_make_its_places_a
     stage.world.backup_vaults.jobs.outcomes["Restore"].append(JobOutcome(seconds=2 * 3600))
     job = back_up(stage)
     await stage.run(lambda: restores(stage) != [], SOON)
-    url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
+    url = f"{stage.host.url}{PREFIX}{run_of(job)}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
     await stage.clock.advance(HOUR)
@@ -220,8 +247,8 @@ async def test_a_lease_that_nobody_can_read_holds_up_no_other(calm: RunningApp) 
     job = back_up(calm, "share")
     await calm.run(lambda: isolated(calm) != [], SOON)
     async with aiohttp.ClientSession() as http:
-        await http.post(f"{calm.host.url}{PREFIX}verify-{job['name']}/terminate")
-    await calm.run(f"verify-{job['name']}", SOON)
+        await http.post(f"{calm.host.url}{PREFIX}{run_of(job)}/terminate")
+    await calm.run(run_of(job), SOON)
     (lease,) = (calm.store / "leases").glob("*/*.json")
     lease.with_name("0-broken.json").write_bytes(b"{")
     lease.with_name("0-noted.json").write_text(json.dumps({**json.loads(lease.read_bytes()), "name": "0-noted"}))

@@ -11,6 +11,7 @@ import pytest
 
 from functions.restores import check_steps, plan_steps, restore_steps, staging_steps
 from local import scenario
+from local.cloud.arm import Resource
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.wire import InjectedFault
 from local.cloud.world import World
@@ -20,7 +21,7 @@ from tests.worlds.faults import FAULTS, Striking, activity, losing, registered
 from tests.worlds.staging import ACCOUNT as STAGING
 from tests.worlds.staging import back_up, staged, workloads
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, SOON, isolated, restores, runs
+from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, SOON, isolated, restores, run_of, runs
 
 K8S = rf"/k8s/{CLUSTER}/.*"
 REQUESTS = {  # what each activity sends that matters most; one that looks at the store alone has none
@@ -87,15 +88,15 @@ async def verified(stage: RunningApp) -> None:
     vaults = stage.world.recovery_vaults
     jobs = [back_up(stage, CLUSTER), vaults.complete_backup(ACCOUNT, SHARE)]
     jobs += [vaults.complete_backup(scenario.MACHINE_GROUP, scenario.MACHINE)]
-    outcomes = [await outcome(stage, job["name"]) for job in jobs]
+    outcomes = [await outcome(stage, job) for job in jobs]
     assert [(each["verdict"], each["left_over"]) for each in outcomes] == [("Verified", 0)] * 3, outcomes
-    assert (await outcome(stage, vaults.complete_backup(ACCOUNT, SHARE)["name"]))["reason"] == "NotDrawn"
+    assert (await outcome(stage, vaults.complete_backup(ACCOUNT, SHARE)))["reason"] == "NotDrawn"
     assert (len(restores(stage)), isolated(stage), staged(stage)) == (3, [], ["logs"])
 
 
-async def outcome(stage: RunningApp, job: str) -> dict[str, Any]:
-    await stage.run(f"verify-{job}", SOON)
-    (run,) = [i for i in runs(stage) if i.id == f"verify-{job}"]
+async def outcome(stage: RunningApp, job: Resource) -> dict[str, Any]:
+    await stage.run(run_of(job), SOON)
+    (run,) = [i for i in runs(stage) if i.id == run_of(job)]
     assert run.status == "Completed", run.failure
     found: dict[str, Any] = run.output
     return found

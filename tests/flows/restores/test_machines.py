@@ -18,7 +18,7 @@ from local.host.management import PREFIX
 from local.stage import RunningApp
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import SOON, announce, restores, runs
+from tests.worlds.verifications import SOON, announce, restores, run_of, runs
 
 MACHINE, GROUP = scenario.MACHINE, scenario.MACHINE_GROUP
 SCRATCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{scenario.SCRATCH_GROUP}"
@@ -50,8 +50,8 @@ def back_up(stage: RunningApp, *, status: str = "Completed") -> Resource:
 
 async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job; what isn't the restore's is still there, and all else is gone."""
-    await stage.run(f"verify-{job['name']}", SOON)
-    (run,) = [i for i in runs(stage) if i.id == f"verify-{job['name']}"]
+    await stage.run(run_of(job), SOON)
+    (run,) = [i for i in runs(stage) if i.id == run_of(job)]
     assert run.status == "Completed", run.failure
     result: dict[str, Any] = run.output
     assert (left(stage), result["left_over"]) == (["vmledger1-osdisk-mine", "somebody-s"], 0)
@@ -80,7 +80,7 @@ async def test_a_backup_of_a_machine_is_verified_by_its_disks_and_nothing_is_lef
 async def test_a_second_run_over_the_same_job_restores_nothing(stage: RunningApp) -> None:
     job = back_up(stage)
     first = await verdict(stage, job)
-    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}verify-{job['name']}") as answer:
+    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}{run_of(job)}") as answer:
         assert answer.status == 200
     before = [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")]
     announce(stage, job["id"])
@@ -125,7 +125,7 @@ async def test_a_restore_that_fails_late_is_a_failed_backup_and_its_disks_are_re
 async def test_a_restore_that_never_ends_is_given_up_and_handed_to_the_janitor(stage: RunningApp) -> None:
     order(stage, JobOutcome(seconds=None))
     job = back_up(stage)
-    await stage.run(f"verify-{job['name']}", SOON)
+    await stage.run(run_of(job), SOON)
     (run,) = runs(stage)
     assert (run.output["verdict"], run.output["left_over"]) == ("Inconclusive", 1)
     assert "DeadlinePassed" in run.output["reasons"][0]
@@ -135,7 +135,7 @@ async def test_what_a_restore_makes_after_its_run_has_ended_the_janitor_clears_a
     order(stage, JobOutcome(seconds=3 * 3600))
     job = back_up(stage)
     await stage.run(lambda: restores(stage) != [], SOON)
-    url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
+    url = f"{stage.host.url}{PREFIX}{run_of(job)}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
     await stage.run(lambda: any("left over" in line and "is InProgress" in line for line in stage.log), SOON)
@@ -246,7 +246,7 @@ async def test_a_machine_that_is_gone_leaves_the_verdict_open(stage: RunningApp)
     job = back_up(stage)
     machine = stage.world.machines.find(MACHINE)
     stage.world.arm.remove(machine["id"])
-    await stage.run(f"verify-{job['name']}", SOON)
+    await stage.run(run_of(job), SOON)
     (run,) = runs(stage)
     assert run.output["verdict"] == "Inconclusive"
     assert "MachineGone" in str(run.output["reasons"])
@@ -266,5 +266,5 @@ async def test_a_disk_that_was_attached_meanwhile_is_left_to_whoever_did_it(stag
 
     stage.host.on_invocation(attach)
     job = back_up(stage)
-    await stage.run(f"verify-{job['name']}", timedelta(days=1))
+    await stage.run(run_of(job), timedelta(days=1))
     assert [name for name in left(stage) if "datadisk-000" in name]

@@ -22,7 +22,7 @@ from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.mutants import Mutant
 from tests.worlds.staging import ACCOUNT, CLUSTERS, GROUP, back_up, staged, workloads
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import SOON, announce, isolated, restores, runs
+from tests.worlds.verifications import SOON, announce, isolated, restores, run_of, runs
 
 OTHERS = ["logs", "vmledger1-osdisk-20270101-080000"]  # stand in group and account before
 
@@ -62,14 +62,14 @@ def order(stage: RunningApp, outcome: JobOutcome[Any]) -> None:
 
 async def verdict(stage: RunningApp, job: Resource) -> dict[str, Any]:
     """The verdict on a backup job; what isn't the restore's is still there, and all else is gone."""
-    await stage.run(f"verify-{job['name']}", SOON)
+    await stage.run(run_of(job), SOON)
     result = found(stage, job)
     assert (staged(stage), isolated(stage), result["left_over"]) == (OTHERS, [], 0)
     return result
 
 
 def found(stage: RunningApp, job: Resource) -> dict[str, Any]:
-    (run,) = [i for i in runs(stage) if i.id == f"verify-{job['name']}"]
+    (run,) = [i for i in runs(stage) if i.id == run_of(job)]
     assert run.status == "Completed", run.failure
     result: dict[str, Any] = run.output
     return result
@@ -84,10 +84,10 @@ def waits(stage: RunningApp, reason: str) -> bool:
 
 
 async def terminate(stage: RunningApp, job: Resource) -> None:
-    url = f"{stage.host.url}{PREFIX}verify-{job['name']}/terminate"
+    url = f"{stage.host.url}{PREFIX}{run_of(job)}/terminate"
     async with aiohttp.ClientSession() as http, http.post(url) as answer:
         assert answer.status == 202
-    await stage.run(f"verify-{job['name']}", SOON)
+    await stage.run(run_of(job), SOON)
 
 
 async def test_a_point_in_the_vault_tier_alone_is_verified_and_nothing_is_left_staged(stage: RunningApp) -> None:
@@ -108,7 +108,7 @@ async def test_a_point_that_is_in_both_tiers_is_restored_from_the_operational_on
 async def test_a_second_run_over_the_same_job_changes_nothing(stage: RunningApp) -> None:
     job = back_up(stage)
     first = await verdict(stage, job)
-    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}verify-{job['name']}") as answer:
+    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}{run_of(job)}") as answer:
         assert answer.status == 200
     before = [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")]
     announce(stage, job["id"])
@@ -127,7 +127,7 @@ async def test_without_a_scratch_group_the_verdict_says_what_to_set(stage: Runni
 async def test_a_group_that_isn_t_empty_is_inconclusive_and_stays_as_it_is(stage: RunningApp) -> None:
     make(stage.world, "somebody-s")
     job = back_up(stage)
-    await stage.run(f"verify-{job['name']}", SOON)
+    await stage.run(run_of(job), SOON)
     result = found(stage, job)
     assert (result["verdict"], "remove disk somebody-s" in result["reasons"][0]) == ("Inconclusive", True)
     assert (restores(stage), "somebody-s" in staged(stage)) == ([], True)
@@ -139,7 +139,7 @@ async def test_two_restores_at_once_take_turns(stage: RunningApp) -> None:
     jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
     await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
     for job in jobs:
-        await stage.run(f"verify-{job['name']}", SOON)
+        await stage.run(run_of(job), SOON)
     assert [found(stage, job)["verdict"] for job in jobs] == ["Verified"] * 2
     assert (staged(stage), len(restores(stage))) == (OTHERS, 2)
     first, second = sorted((job["properties"] for job in restores(stage)), key=lambda job: job["startTime"])
@@ -160,7 +160,7 @@ async def test_what_appears_in_the_group_before_the_restore_runs_or_after_it_is_
     stage.host.on_invocation(disturb)
     stage.world.wire.inject(InjectedFault(on="POST .*/restore$", kind="answer", times=2))
     job = back_up(stage)
-    await stage.run(f"verify-{job['name']}", SOON)
+    await stage.run(run_of(job), SOON)
     assert found(stage, job)["verdict"] == "Verified"
     assert staged(stage) == sorted([*OTHERS, *made])
     assert made == ["early", "late"]
@@ -225,7 +225,7 @@ async def test_a_run_that_is_terminated_while_it_waits_holds_up_nobody(stage: Ru
     jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
     await stage.run(lambda: waits(stage, "StagingTaken"), SOON)
     waiting = next(i.id for i in runs(stage) if "StagingTaken" in str(i.custom_status))
-    cluster, job = next(each for each in zip(CLUSTERS, jobs, strict=True) if waiting.endswith(each[1]["name"]))
+    cluster, job = next(each for each in zip(CLUSTERS, jobs, strict=True) if waiting.endswith(run_of(each[1])))
     await terminate(stage, job)
     await verdict(stage, next(other for other in jobs if other is not job))
     assert (await verdict(stage, back_up(stage, cluster)))["verdict"] == "Verified"
@@ -275,7 +275,7 @@ async def with_a_container_that_changes(app: Path) -> list[str]:
         job = back_up(stage)
         await stage.run(lambda: len(staged(stage)) > len(OTHERS), SOON)
         stage.world.storage.add_container(ACCOUNT, "logs", ["notes.txt", "more.txt"])
-        await stage.run(f"verify-{job['name']}", SOON)
+        await stage.run(run_of(job), SOON)
         return staged(stage)
 
 
@@ -289,7 +289,7 @@ async def test_without_waiting_for_their_turns_two_restores_would_be_in_the_grou
         await prepare(stage)
         jobs = [back_up(stage, cluster) for cluster in CLUSTERS]
         for job in jobs:
-            await stage.run(f"verify-{job['name']}", SOON + timedelta(hours=4))
+            await stage.run(run_of(job), SOON + timedelta(hours=4))
         assert overlapping(stage)
 
 

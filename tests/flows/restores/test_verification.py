@@ -16,7 +16,19 @@ from local.cloud.wire import InjectedFault
 from local.host.management import PREFIX
 from local.stage import RunningApp
 from tests.worlds.times import DAY, HOUR
-from tests.worlds.verifications import CLUSTER, SOON, announce, back_up, checks, isolated, restores, runs, sent, verdict
+from tests.worlds.verifications import (
+    CLUSTER,
+    SOON,
+    announce,
+    back_up,
+    checks,
+    isolated,
+    restores,
+    run_of,
+    runs,
+    sent,
+    verdict,
+)
 
 
 async def test_a_backup_of_a_cluster_is_verified_and_nothing_is_left_over(stage: RunningApp) -> None:
@@ -206,7 +218,7 @@ async def test_a_second_run_over_the_same_job_changes_nothing(stage: RunningApp)
     job = back_up(stage)
     first = await verdict(stage, job)
     before = [e.url for e in stage.world.wire.exchanges if e.method in ("PUT", "PATCH", "DELETE")]
-    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}verify-{job['name']}") as answer:
+    async with aiohttp.ClientSession() as http, http.delete(f"{stage.host.url}{PREFIX}{run_of(job)}") as answer:
         assert answer.status == 200
     announce(stage, job["id"])
     assert await verdict(stage, job) == first
@@ -254,8 +266,8 @@ async def test_backups_of_a_cluster_and_a_share_are_verified_side_by_side(stage:
 
 
 async def verdict_of(stage: RunningApp, job: Resource) -> dict[str, Any]:
-    await stage.run(f"verify-{job['name']}", SOON)
-    return next(i.output for i in runs(stage) if i.id == f"verify-{job['name']}")
+    await stage.run(run_of(job), SOON)
+    return next(i.output for i in runs(stage) if i.id == run_of(job))
 
 
 async def test_the_run_and_the_log_hold_no_token_and_no_signed_address(stage: RunningApp) -> None:

@@ -12,6 +12,8 @@ from shared.domain.trust.linkerd.owners import require_no_other_owner, require_u
 from shared.domain.trust.linkerd.versions import require_supported_version
 from shared.domain.trust.members import members_in
 from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.phases import Mode
+from shared.domain.trust.state import Member
 
 LINK_TAG = "meshward:link-name"
 
@@ -46,16 +48,28 @@ def require_config(cluster: str, config: MeshConfig | None, trust_domain: str) -
         raise PermanentError("NotExternalCA", message)
 
 
-def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
-    """Raise PermanentError unless the bundle trusts one of the roots and Meshward may write it.
+def trusted_roots(member: Member, old: str) -> frozenset[str]:
+    """The fingerprints of which the member's bundle must hold one: that of the old root (`old`) alone; once leaves are
+    issued under the new one, or an expired one is replaced, that of the new root as well.
+    """
+    new_too = member.roots and (member.activated_at or member.mode is Mode.REPLACE)
+    return frozenset({old, *([member.roots.new] if member.roots and new_too else [])})
 
-    The roots (fingerprints) are the old one, and the new one as soon as there is one.
+
+def require_bundle(cluster: str, bundle: Bundle, roots: frozenset[str]) -> None:
+    """Raise PermanentError unless the bundle trusts one of these roots (fingerprints) and Meshward may write it.
+
+    That is the old one; or the new one, too, once leaves are issued under it.
     """
     if not roots & fingerprints(bundle.pem):
-        message = f"the bundle of cluster {cluster} can't be read, or holds neither the old root nor the new one"
+        message = f"the bundle of cluster {cluster} can't be read, or doesn't hold the current root ({_short(roots)})"
         raise PermanentError("ForeignBundle", message)
     require_no_other_owner(cluster, bundle)
     require_unchanged(cluster, bundle)
+
+
+def _short(roots: frozenset[str]) -> str:
+    return " or ".join(sorted(root[:16] for root in roots))
 
 
 def require_permissions(cluster: str, missing: Sequence[str]) -> None:

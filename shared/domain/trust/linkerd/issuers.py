@@ -3,9 +3,12 @@
 Rules:
 - An issuer is renewed at half of its lifetime, under the root that has signed it. So a renewal never moves a rotation,
   no leaf changes its root, and nothing is restarted.
-- Only a current root signs. If none of them has signed the issuer, an operator has to look at it.
 - An issuer is made only for who proves to hold the one before it: a certificate is public, its key isn't. So the first
   one of a cluster is made by people (docs/clusters.md).
+- Only an enabled root of record signs. If none of them has signed the issuer, an operator has to look at it.
+- While no root of the trust domain was ever admitted, as after an upgrade, a certificate that is tagged as its root
+  signs where the member trusts it already: it has signed the present issuer, which is valid, and is in the bundle. So
+  nobody can bring in a root by a tag, and no mesh stands still meanwhile.
 """
 
 from collections.abc import Iterable
@@ -17,19 +20,28 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from shared.domain.errors import PermanentError
+from shared.domain.trust.certificates import fingerprint, fingerprints
 from shared.domain.trust.linkerd.facts import IssuerSecret
 from shared.domain.trust.policy import TrustPolicy
 
 _BY_HAND = "make an issuer by hand (docs/clusters.md)"
 
 
+class SigningRoot(msgspec.Struct, frozen=True, kw_only=True):
+    """A root that may sign issuers."""
+
+    certificate: str  # its name in Key Vault
+    version: str  # of that certificate
+
+
 class IssuerRenewal(msgspec.Struct, frozen=True, kw_only=True):
     """A member whose issuer is looked at."""
 
-    trust_domain: str
-    cluster: str
-    roots: list[str]  # names of the certificates of the trust domain's current roots
-    policy: TrustPolicy
+    trust_domain: str  # whose member it is
+    cluster: str  # its resource id
+    roots: list[SigningRoot]  # the trust domain's enabled ones
+    policy: TrustPolicy  # of this cluster
+    admitted: bool = True  # whether the roots are of record
 
 
 class IssuerSweep(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,3 +106,14 @@ def signed_by[R: _Root](cluster: str, issuer: x509.Certificate, roots: Iterable[
         return root
     message = f"no current root has signed the issuer of cluster {cluster}: rotate its trust domain, or undo the change"
     raise PermanentError("ForeignIssuer", message)
+
+
+def require_trusted(cluster: str, issuer: x509.Certificate, root: x509.Certificate, bundle: str, now: datetime) -> None:
+    """Raise PermanentError unless the member trusts the root, which wasn't admitted yet, by issuer and bundle (PEM)."""
+    valid = issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc
+    if not (valid and fingerprint(root) in fingerprints(bundle)):
+        message = (
+            f"the root that has signed the issuer of cluster {cluster} was never admitted, and the cluster doesn't"
+            " trust it now: see GET /api/plans/rotations"
+        )
+        raise PermanentError("RootNotAdmitted", message)

@@ -8,12 +8,16 @@ import pytest
 from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import fingerprint, pem
 from shared.domain.trust.linkerd.facts import Bundle, MeshConfig
-from shared.domain.trust.linkerd.fitness import require_bundle, require_config, require_linked_members
+from shared.domain.trust.linkerd.fitness import require_bundle, require_config, require_linked_members, trusted_roots
 from shared.domain.trust.linkerd.owners import digest
 from shared.domain.trust.mesh import Mesh
+from shared.domain.trust.phases import Mode, Phase, Roots
+from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.roots import Rotation
+from shared.domain.trust.state import Member
 from tests.worlds.facts.certificates import NEW, OLD
 from tests.worlds.facts.members import DOMAIN, TAGS, cluster, fleet
+from tests.worlds.times import NOW
 
 BOTH = frozenset({fingerprint(OLD), fingerprint(NEW)})
 ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain=DOMAIN, old="g1", new="g2", generation=2)
@@ -29,6 +33,31 @@ def test_linked_clusters_are_members_by_their_name_in_azure_or_by_the_name_in_th
 def test_a_link_to_a_cluster_that_is_no_member_is_refused_by_its_name(tags: dict[str, str]) -> None:
     with pytest.raises(PermanentError, match="LinkedClusterNotMember: cluster aks-east is linked to aks-west"):
         require_linked_members("aks-east", ["aks-west"], DOMAIN, fleet(cluster(), cluster("aks-west", tags=tags)))
+
+
+@pytest.mark.parametrize(
+    ("made", "activated", "mode", "expected"),
+    [
+        (False, False, Mode.ROUTINE, {"old"}),
+        (True, False, Mode.ROUTINE, {"old"}),
+        (True, False, Mode.SWIFT, {"old"}),
+        (True, True, Mode.ROUTINE, {"old", "new"}),
+        (True, False, Mode.REPLACE, {"old", "new"}),
+    ],
+)
+def test_a_bundle_must_hold_the_old_root_and_the_new_one_does_only_once_leaves_are_issued_under_it(
+    made: bool, activated: bool, mode: Mode, expected: set[str]
+) -> None:
+    member = Member(
+        rotation=ROTATION,
+        mode=mode,
+        cluster="aks-east",
+        phase=Phase.PREPARE,
+        roots=Roots(old="old", new="new", old_version="1", new_version="2") if made else None,
+        activated_at=NOW if activated else None,
+        policy=TrustPolicy(),
+    )
+    assert trusted_roots(member, "old") == expected
 
 
 def config(**facts: Any) -> MeshConfig:

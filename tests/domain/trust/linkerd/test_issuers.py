@@ -1,4 +1,4 @@
-"""Who gets an issuer: only a member that proves to hold the one before it."""
+"""Who gets an issuer, and under which root: only a member that proves to hold the one before it."""
 
 import base64
 from datetime import timedelta
@@ -16,8 +16,8 @@ from shared.domain.errors import PermanentError
 from shared.domain.trust.certificates import pem
 from shared.domain.trust.linkerd.certificates import is_key_of, issuer_certificate
 from shared.domain.trust.linkerd.facts import IssuerSecret
-from shared.domain.trust.linkerd.issuers import require_possession
-from tests.worlds.facts.certificates import DOMAIN, KEYS, NEW, OLD
+from shared.domain.trust.linkerd.issuers import require_possession, require_trusted
+from tests.worlds.facts.certificates import DOMAIN, KEYS, NEW, OLD, OTHER
 from tests.worlds.times import DAY, HOUR, NOW
 
 KEY, JUNK = KEYS[2], KEYS[3]
@@ -111,3 +111,14 @@ def test_whatever_stands_there_for_a_key_is_judged_and_not_raised(junk: str) -> 
 
 def test_a_key_of_a_megabyte_is_not_read() -> None:
     assert not is_key_of(" " * 10**6 + text(ec.generate_private_key(ec.SECP256R1())), issued())
+
+
+def test_under_a_root_that_was_never_admitted_a_valid_issuer_of_a_cluster_that_trusts_it_is_renewed() -> None:
+    require_trusted("aks-east", x509.load_pem_x509_certificate(issued().encode()), NEW, pem(OTHER) + pem(NEW), AT)
+
+
+@pytest.mark.parametrize(("bundle", "later"), [(pem(OTHER), HOUR), ("", HOUR), (pem(NEW), 3 * DAY)])
+def test_and_no_issuer_of_a_cluster_that_does_not_trust_it_now(bundle: str, later: timedelta) -> None:
+    issuer = x509.load_pem_x509_certificate(issued().encode())
+    with pytest.raises(PermanentError, match=r"RootNotAdmitted: .*GET /api/plans/rotations"):
+        require_trusted("aks-east", issuer, NEW, bundle, AT + later)
