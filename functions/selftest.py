@@ -19,6 +19,7 @@ from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrato
 from functions.engine.incoming import envelope_of, log_declined
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
+from shared.domain.restores.refusals import require_refused
 from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
     CLUSTER_EVENTS,
@@ -193,9 +194,10 @@ async def _cluster_of_provisioner(check: SelftestCheck) -> None:
 
 
 async def _cluster_of_verifier(check: SelftestCheck) -> None:
-    require_permitted(
-        "verifier", check.subject, await services().verifier.namespaces.missing_permissions(check.subject)
-    )
+    namespaces, world = services().verifier.namespaces, services()
+    require_permitted("verifier", check.subject, await namespaces.missing_permissions(check.subject))
+    image = (await world.policy()).at().verify.probe_image
+    require_refused(check.subject, await namespaces.unproven(check.subject, image))
 
 
 _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {

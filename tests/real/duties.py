@@ -21,6 +21,7 @@ from local.cloud.linkerd.installation import Installation
 from local.cloud.linkerd.manifests import control_plane
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
+from local.manifests import manifests
 from local.stage import DUTIES
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import DAEMON_SET, DEPLOYMENT, STATEFUL_SET, Kubernetes, Object
@@ -38,7 +39,6 @@ from tests.real.control_plane import ApiServer
 from tests.worlds import sdk
 from tests.worlds.api_objects import WORKLOADS, workload
 from tests.worlds.facts.plans import a_manifest, a_plan
-from tests.worlds.manifests import manifests
 from tests.worlds.settings import settings
 
 SHOP = "least-privilege"

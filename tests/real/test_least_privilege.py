@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.cloud.world import World
+from local.manifests import manifests
 from local.scenario import cluster_names
 from local.stage import DUTIES
 from shared.adapters.kubernetes.api import Object
@@ -21,7 +22,6 @@ from shared.domain.errors import MeshwardError
 from shared.domain.vaults.binding import NAMESPACE
 from tests.real.control_plane import RealControlPlane
 from tests.real.duties import SHOP, STANDING, Duties, on_duty, until
-from tests.worlds.manifests import manifests
 
 _ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["kind"] in ("Role", "ClusterRole")]
 

@@ -10,6 +10,7 @@ from shared.domain.cluster import TRUST_DOMAIN_TAG, Cluster
 from shared.domain.errors import NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
+from shared.domain.restores.isolation import require_enforcing
 from shared.domain.restores.verification import RestorePlan, RestoreSource
 
 
@@ -26,6 +27,7 @@ class ClusterCopies(Namespaces):
         domain = cluster.tag(TRUST_DOMAIN_TAG)
         knobs = policy.at(domain, source.item.source_id).verify
         target = await self._running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
+        require_enforcing(target.name, target.network_policy)
         if target.location.lower() != cluster.location.lower():
             raise PermanentError(
                 "ScratchElsewhere",
@@ -44,9 +46,9 @@ class ClusterCopies(Namespaces):
 
         A restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
         """
-        jobs = await self._staging.jobs(plan)
-        running = [f"restore job {job.id} is {job.status}" for job in jobs if job.open]
-        return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs)]
+        jobs = await self._staging.sorted_jobs(plan)
+        running = [f"restore job {job.id} is {job.status}" for job in jobs.possible if job.open]
+        return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs.own, jobs.others)]
 
     async def _running(self, id: str) -> Cluster:
         cluster = await self._clusters.get(id)
