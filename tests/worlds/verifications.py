@@ -10,6 +10,7 @@ from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
+from shared.domain.restores.refusals import SELFTEST
 from tests.worlds.times import HOUR
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
@@ -60,7 +61,7 @@ def isolated(stage: RunningApp) -> list[str]:
     """Isolated namespaces and scratch shares that exist."""
     namespaces = [n for cluster in stage.world.kubernetes.clusters.values() for n in cluster.objects("Namespace")]
     names = [n["metadata"]["name"] for n in namespaces] + stage.world.file_shares.shares(ACCOUNT)
-    return [name for name in names if name.startswith("verify-")]
+    return [name for name in names if name.startswith("verify-") and name != SELFTEST]
 
 
 def restores(stage: RunningApp) -> list[Resource]:

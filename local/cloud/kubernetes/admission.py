@@ -80,7 +80,8 @@ def _matches(constraints: Object, write: Write, namespace: Object | None) -> boo
 
 def _rule_matches(rule: Object, write: Write) -> bool:
     asked = {"apiGroups": write.kind.group, "operations": write.operation, "resources": write.resource}
-    return all({"*", "*/*", value} & set(rule[part]) for part, value in asked.items())
+    scoped = rule.get("scope", "*") in ("*", "Namespaced" if write.kind.namespaced else "Cluster")
+    return scoped and all({"*", "*/*", value} & set(rule[part]) for part, value in asked.items())
 
 
 def _namespace(cluster: Store, write: Write) -> Object | None:
