@@ -129,7 +129,7 @@ STRANGERS = [
     pod("a port of the node", 1, {"ports": [{"containerPort": 80, "hostPort": 80}]}),
     secured("privileges", 2, privileged=True),
     secured("a capability", 2, capabilities={"add": ["SYS_ADMIN"]}),
-    secured("all of /proc", 2, procMount="Unmasked"),
+    pod("all of /proc", 2, {"securityContext": {"procMount": "Unmasked"}}, hostUsers=False),
     pod("sysctls", 3, securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
     secured("no seccomp profile", 3, seccompProfile={"type": "Unconfined"}),
     secured("another SELinux role", 3, seLinuxOptions={"role": "evil"}),
@@ -212,6 +212,10 @@ async def test_each_line_of_each_policy_refuses_something_that_no_other_does(
 
 async def _is_missed(duties: Duties, name: str, line: int) -> bool:
     """Whether the self-test, or a stranger, finds the line missing."""
+    return all([await _is_missed_now(duties, name, line) for _ in range(3)])  # while a policy changes, none may act
+
+
+async def _is_missed_now(duties: Duties, name: str, line: int) -> bool:
     tried = [attempt for attempt in STRANGERS if (attempt.policy, attempt.line) == (name, line)]
     for attempt in tried:
         if f"ValidatingAdmissionPolicy '{name}'" in await refused_by(duties, attempt):

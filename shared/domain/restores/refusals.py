@@ -60,11 +60,13 @@ def unconfined_pod(namespace: str, image: str) -> Refusal:
 def refusals(image: str) -> list[Refusal]:
     """All of them; `image` is one that the policy lists."""
     elsewhere = {"metadata": {"name": "meshward-elsewhere", "labels": {VERIFIES_LABEL: "selftest"}}}
-    refused = _namespace("verify-refused")
+    refused, exempt = _namespace("verify-refused"), _namespace("verify-open")
+    exempt["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged"
     return [
         *(Refusal(what=what, kind="Pod", object=pod, policy=PLAIN) for what, pod in _pods(image)),
         unconfined_pod(SELFTEST, image),
         Refusal(what="a namespace of another name", kind="Namespace", object=elsewhere, policy=OWN),
+        Refusal(what="a namespace without pod security", kind="Namespace", object=exempt, policy=OWN),
         Refusal(what="the namespace that nobody makes", kind="Namespace", object=refused, policy=RESERVED),
         Refusal(what="an open network policy", kind="NetworkPolicy", object=_open_policy(), policy=OWN),
         Refusal(what="another service account", kind="ServiceAccount", object=_account(), policy=OWN),
@@ -100,7 +102,10 @@ def _pods(image: str) -> list[tuple[str, Object]]:
         "an image that isn't listed": {"image": "meshward.invalid/any:1"},
         "variables": {"env": [{"name": "ANY", "value": "any"}]},
     }
+    finalized = plain_pod(SELFTEST, image)
+    finalized["metadata"]["finalizers"] = ["meshward.io/any"]
     return [
+        ("a pod with a finalizer", finalized),
         *((f"a pod with {what}", _changed(image, change, {})) for what, change in spec.items()),
         *((f"a pod with {what}", _changed(image, {}, change)) for what, change in container.items()),
     ]
