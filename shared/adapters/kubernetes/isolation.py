@@ -239,7 +239,8 @@ def _is_own(namespace: Object, plan: RestorePlan) -> bool:
 
 
 async def _is_refused(api: ClusterApi, each: Refusal) -> bool:
-    return each.policy in await api.refused(_TRIED[each.kind], each.object)
+    against = await api.refused(_TRIED[each.kind], each.object)
+    return any(policy in against for policy in each.policies)
 
 
 async def _let_in(api: ClusterApi, kind: str, access: Object) -> None:

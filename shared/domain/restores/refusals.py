@@ -30,7 +30,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     what: str  # for people
     kind: Literal["Namespace", "Pod", "NetworkPolicy", "ServiceAccount"]
     object: Object
-    policy: str  # which refuses it
+    policies: tuple[str, ...]  # of which one refuses it: where two do, an API server names either
 
 
 def plain_pod(namespace: str, image: str) -> Object:
@@ -54,7 +54,7 @@ def unconfined_pod(namespace: str, image: str) -> Refusal:
     """A pod that `meshward-copies-confined` refuses for its label alone."""
     pod = plain_pod(namespace, image)
     pod["metadata"]["labels"][_REFUSED_LABEL] = "true"
-    return Refusal(what="a pod that asks to be refused", kind="Pod", object=pod, policy=CONFINED)
+    return Refusal(what="a pod that asks to be refused", kind="Pod", object=pod, policies=(CONFINED,))
 
 
 def refusals(image: str) -> list[Refusal]:
@@ -63,13 +63,13 @@ def refusals(image: str) -> list[Refusal]:
     refused, exempt = _namespace("verify-refused"), _namespace("verify-open")
     exempt["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged"
     return [
-        *(Refusal(what=what, kind="Pod", object=pod, policy=PLAIN) for what, pod in _pods(image)),
+        *(Refusal(what=what, kind="Pod", object=pod, policies=(PLAIN, CONFINED)) for what, pod in _pods(image)),
         unconfined_pod(SELFTEST, image),
-        Refusal(what="a namespace of another name", kind="Namespace", object=elsewhere, policy=OWN),
-        Refusal(what="a namespace without pod security", kind="Namespace", object=exempt, policy=OWN),
-        Refusal(what="the namespace that nobody makes", kind="Namespace", object=refused, policy=RESERVED),
-        Refusal(what="an open network policy", kind="NetworkPolicy", object=_open_policy(), policy=OWN),
-        Refusal(what="another service account", kind="ServiceAccount", object=_account(), policy=OWN),
+        Refusal(what="a namespace of another name", kind="Namespace", object=elsewhere, policies=(OWN,)),
+        Refusal(what="a namespace without pod security", kind="Namespace", object=exempt, policies=(OWN,)),
+        Refusal(what="the namespace that nobody makes", kind="Namespace", object=refused, policies=(RESERVED,)),
+        Refusal(what="an open network policy", kind="NetworkPolicy", object=_open_policy(), policies=(OWN,)),
+        Refusal(what="another service account", kind="ServiceAccount", object=_account(), policies=(OWN,)),
     ]
 
 
@@ -102,10 +102,12 @@ def _pods(image: str) -> list[tuple[str, Object]]:
         "an image that isn't listed": {"image": "meshward.invalid/any:1"},
         "variables": {"env": [{"name": "ANY", "value": "any"}]},
     }
-    finalized = plain_pod(SELFTEST, image)
+    finalized, crowded = plain_pod(SELFTEST, image), plain_pod(SELFTEST, image)
     finalized["metadata"]["finalizers"] = ["meshward.io/any"]
+    crowded["spec"]["containers"].append({**crowded["spec"]["containers"][0], "name": "any"})
     return [
         ("a pod with a finalizer", finalized),
+        ("a pod with another container", crowded),
         *((f"a pod with {what}", _changed(image, change, {})) for what, change in spec.items()),
         *((f"a pod with {what}", _changed(image, {}, change)) for what, change in container.items()),
     ]
