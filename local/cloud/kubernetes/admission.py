@@ -95,8 +95,7 @@ def _known(write: Write, namespace: Object | None) -> dict[str, Any]:
         "resource": {"group": write.kind.group, "version": write.kind.versions[0], "resource": write.kind.plural},
         "subResource": write.below,
         "kind": {"group": write.kind.group, "kind": write.kind.name},
-        "name": write.metadata["name"],
-        "namespace": write.metadata.get("namespace", ""),
+        **{part: write.metadata[part] for part in ("name", "namespace") if write.metadata.get(part)},
         "dryRun": write.dry_run,
     }
     return {"object": write.new, "oldObject": write.old, "request": request, "namespaceObject": namespace}
