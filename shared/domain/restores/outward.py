@@ -37,9 +37,20 @@ def outward_calls(namespaces: Iterable[str], number: int, image: str) -> list[Wo
     ]
 
 
-def are_closed(calls: Sequence[WorkloadCall], answers: Sequence[Answer | None]) -> bool:
-    """Whether no call got out; raises NotConverged while one has no answer yet."""
-    waiting = [call.namespace for call, answer in zip(calls, answers, strict=True) if answer is None]
+def not_closed(calls: Sequence[WorkloadCall], answers: Sequence[Answer | None]) -> str:
+    """What speaks against the namespaces being closed, empty if no call got out; raises NotConverged while one has no
+    answer yet.
+    """
+    pairs = [(call.namespace, answer) for call, answer in zip(calls, answers, strict=True)]
+    waiting = [namespace for namespace, answer in pairs if answer is None]
     if waiting:
         raise NotConverged("ProvingIsolation", f"calls out of {', '.join(waiting[:5])} are under way")
-    return all(answer and answer.exit_code in _BLOCKED for answer in answers)
+    found = [f"{namespace}: {_out(answer)}" for namespace, answer in pairs if answer and _out(answer)]
+    return "; ".join(found[:5])
+
+
+def _out(answer: Answer) -> str:
+    """How far a call got out; empty if nowhere."""
+    if answer.exit_code is None:
+        return f"no call could be made: {answer.message}"
+    return "" if answer.exit_code in _BLOCKED else f"a pod reaches the API server (curl {answer.exit_code})"
