@@ -9,7 +9,7 @@ from functions.restores.plan_steps import knobs_of
 from shared.domain.errors import NotConverged, PermanentError
 from shared.domain.restores.answers import answer_of
 from shared.domain.restores.lease import LEASE, PLACES, Places, lease_path
-from shared.domain.restores.outward import OUTWARD_TRIES, are_closed, outward_calls
+from shared.domain.restores.outward import OUTWARD_TRIES, not_closed, outward_calls
 from shared.domain.restores.sending import DAY, SEND, next_act
 from shared.domain.restores.verification import (
     RestoreJob,
@@ -51,16 +51,15 @@ async def _made(plan: RestorePlan) -> RestorePlan:
 
 async def _require_closed(plan: RestorePlan) -> None:
     """Raise PermanentError if a pod in an isolated namespace reaches the API server, or none is confined there."""
-    namespaces, knobs = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain)
+    namespaces, knobs, against = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain), ""
     for number in range(OUTWARD_TRIES):
         calls = outward_calls(plan.isolated.values(), number, knobs.probe_image)
         pods = await namespaces.call(plan, calls)
-        if are_closed(calls, [answer_of(pods.get((call.namespace, call.name))) for call in calls]):
+        against = not_closed(calls, [answer_of(pods.get((call.namespace, call.name))) for call in calls])
+        if not against:
             await namespaces.require_confined(plan, knobs.probe_image)
             return
-    raise PermanentError(
-        "NotIsolated", "pods in an isolated namespace reach the API server: network policies don't act"
-    )
+    raise PermanentError("NotIsolated", f"isolation isn't proven: {against}")
 
 
 @activity(app)

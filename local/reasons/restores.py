@@ -51,6 +51,14 @@ RESTORES: Texts = {
     "QuotaReached": ReasonText(
         "Ten restores of the item were sent within a day, so no more are sent.", "Nothing; a later backup is verified."
     ),
+    "PlaceRemade": ReasonText(
+        "A run died between the creation of an isolated namespace and writing down its UID. It is created anew.",
+        "Nothing.",
+    ),
+    "ProvingIsolation": ReasonText(
+        "A pod in an isolated namespace calls out, which must fail before anything is restored there.",
+        "Nothing. If it lasts, look at `kubectl describe` of the pod `meshward-outward-0` in the namespace.",
+    ),
     "StagingTaken": ReasonText(
         "Another restore uses the scratch group for staging. A verification waits up to 12 hours.",
         "If this stays, look at `GET /api/instances/<id>` of the other verification, and at `restore left over` in the "
@@ -103,9 +111,9 @@ RESTORES: Texts = {
         "`az aks update --network-policy`, or set `verify.scratch_cluster` to a cluster that has one.",
     ),
     "NotIsolated": ReasonText(
-        "A pod in an isolated namespace reached the API server, or somebody has opened the namespace. Nothing was "
-        "restored.",
-        "Look at the cluster's network policy engine, and at who may write network policies.",
+        "A pod in an isolated namespace reached the API server, no such call could be made, or somebody has opened the "
+        "namespace. Nothing was restored.",
+        "Look at the cluster's network policy engine, at `verify.probe_image`, and at who may write network policies.",
     ),
     "PoliciesMissing": ReasonText(
         "An admission policy of `infra/cluster` isn't in the cluster, or doesn't act.",

@@ -6,11 +6,12 @@ from typing import Any
 
 from local import scenario
 from local.cloud.arm import Resource
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
-from shared.domain.restores.refusals import SELFTEST
+from shared.domain.restores.refusals import PLAIN, SELFTEST
 from tests.worlds.times import HOUR
 
 CLUSTER, ACCOUNT, SHARE = "aks-east", scenario.STORAGE_ACCOUNT, scenario.SHARE
@@ -99,3 +100,11 @@ def announce(stage: RunningApp, job_id: Any, status: Any = "Completed", **overri
 def verify(stage: RunningApp, **knobs: Any) -> None:
     """Let the policy document say this about verifications."""
     (stage.store / "policy.json").write_text(json.dumps({"default": {"verify": knobs}}))
+
+
+def list_image(cluster: SimulatedCluster, image: str) -> None:
+    """Let the cluster's policy admit this image for Meshward's pods, as an infra team does."""
+    policy = cluster.get("ValidatingAdmissionPolicy", "", PLAIN)
+    rest = [each for each in policy["spec"]["variables"] if each["name"] != "images"]
+    images = {"name": "images", "expression": f"['curlimages/curl:8.17.0', '{image}']"}
+    cluster.apply({**policy, "spec": {**policy["spec"], "variables": [images, *rest]}})
