@@ -20,7 +20,7 @@ def manifests(overlay: str, **duties: str) -> list[Object]:
 
 def places(verifier: str) -> list[Object]:
     """What confines the copies that the verifier (object id) makes, and the verifier itself."""
-    return _for({"verifier": verifier}, _of_files("base/places.yaml"))
+    return _for({"verifier": verifier}, _of_files("base/places.yaml", "base/copies.yaml"))
 
 
 def _for(duties: dict[str, str], text: str) -> list[Object]:

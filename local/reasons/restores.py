@@ -52,7 +52,7 @@ RESTORES: Texts = {
         "Ten restores of the item were sent within a day, so no more are sent.", "Nothing; a later backup is verified."
     ),
     "PlaceRemade": ReasonText(
-        "A run died between the creation of an isolated namespace and writing down its UID. It is created anew.",
+        "A run died between the creation of an isolated namespace and writing down its UID. It is created again.",
         "Nothing.",
     ),
     "ProvingIsolation": ReasonText(

@@ -73,6 +73,7 @@ class BackupJobs:
     def restore_by_hand(self, instance: Resource, point: str, destination: str) -> Resource:
         """Somebody's restore of the recovery point with this name to a cluster (id); nothing comes of it there."""
         job = self._start(instance, "Restore")
+        job["properties"]["sourceDataStoreType"] = "OperationalStore"
         details = job["properties"]["extendedInfo"]
         details["sourceRecoverPoint"] = _reference(
             self._arm.resources[f"{instance['id']}/recoveryPoints/{point}".lower()]

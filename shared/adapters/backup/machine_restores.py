@@ -93,7 +93,7 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
 
 def _point_time(bag: dict[str, str]) -> datetime | None:
     """The time of the restored point, as the service writes it: `5/13/2024 10:28:32 AM`, after a name with a blank."""
-    told = next((value for name, value in bag.items() if name.strip() == "Recovery point time"), "")
+    reported = next((value for name, value in bag.items() if name.strip() == "Recovery point time"), "")
     with suppress(ValueError):
-        return datetime.strptime(told, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
+        return datetime.strptime(reported, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
     return None

@@ -173,7 +173,7 @@ class ClusterApi:
         return await self._changed("applying", kind, name, namespace, force, body, "application/apply-patch+yaml")
 
     async def create(self, kind: Kind, desired: Object) -> Object:
-        """Make the object; raises Exists where there is one of that name, whoever has made it."""
+        """Make the object; raises Exists where there is one of that name."""
         return _object(await self._posted(kind, desired, {}))
 
     async def refused(self, kind: Kind, desired: Object) -> str:

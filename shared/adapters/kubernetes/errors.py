@@ -46,14 +46,14 @@ def refusal(answer: aiohttp.ClientResponse, content: bytes, doing: str) -> Perma
 
 def _message(content: bytes) -> str:
     """What the API server says: which permission is missing, or which field is in the way."""
-    return _said(content, "message")[:300]
+    return _field_of(content, "message")[:300]
 
 
 def _reason(content: bytes) -> str:
-    return _said(content, "reason")
+    return _field_of(content, "reason")
 
 
-def _said(content: bytes, field: str) -> str:
+def _field_of(content: bytes, field: str) -> str:
     try:
         return str(msgspec.json.decode(content)[field])
     except (msgspec.DecodeError, TypeError, KeyError):

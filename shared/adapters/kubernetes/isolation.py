@@ -200,18 +200,18 @@ async def _objects(api: ClusterApi, names: Iterable[str], kinds: Sequence[Kind])
     return found
 
 
-async def _made(api: ClusterApi, wanted: Object, plan: RestorePlan) -> str:
+async def _made(api: ClusterApi, desired: Object, plan: RestorePlan) -> str:
     """The UID of a namespace that wasn't there before."""
-    name = wanted["metadata"]["name"]
+    name = desired["metadata"]["name"]
     try:
-        made = await api.create(NAMESPACE, wanted)
+        made = await api.create(NAMESPACE, desired)
     except Exists:
         found = await api.get(NAMESPACE, name)
         if found and not bears_mark(found, plan.name):
             raise PermanentError("PlaceTaken", f"namespace {name} is there already and isn't Meshward's") from None
         if found:
             await _end(api, found)
-        raise NotConverged("PlaceRemade", f"namespace {name} is made anew, once it is gone") from None
+        raise NotConverged("PlaceRemade", f"namespace {name} is made again, once it is gone") from None
     return str(made["metadata"]["uid"])
 
 

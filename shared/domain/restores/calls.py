@@ -24,7 +24,7 @@ from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from shared.domain.restores.workloads import belongs_to_mesh, ready
 
 ALLOWED, DENIED, CONTAINER = "meshward-probe", "meshward-stranger", "call"
-PRIORITY = "meshward-copies"  # the class of infra/cluster/base/places.yaml, which gives way to all others
+PRIORITY = "meshward-copies"  # the class of infra/cluster/base/copies.yaml, which gives way to all others
 ANSWERED_WITHIN = timedelta(minutes=10)
 _PATH = "/.well-known/meshward"
 _CURL_RETRIES = ("--max-time", "10", "--retry", "5", "--retry-all-errors")

@@ -1,7 +1,7 @@
 """What a restored pod doesn't get: whatever would let it out of its isolated namespace.
 
-`meshward-copies-confined` in infra/cluster/base/places.yaml refuses such pods, whoever makes them. Here a verdict
-learns which workloads are left out for it, and why. A test holds the two together.
+`meshward-copies-confined` in infra/cluster/base/copies.yaml refuses such pods, also if a controller makes them. Here a
+verdict learns which workloads are left out for it, and why. A test holds the two together.
 """
 
 from collections.abc import Iterable, Mapping

@@ -15,6 +15,7 @@ from shared.domain.restores.rungs import ISOLATION
 
 OUTWARD_TRIES = 3
 _API_SERVER = "https://$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)/"  # which the kubelet fills in
+_KILLED = 128  # from here on, exit codes are those of signals
 _BLOCKED = (7, 28)  # curl's exit codes: nobody accepted the connection, or answered
 
 
@@ -51,6 +52,6 @@ def not_closed(calls: Sequence[WorkloadCall], answers: Sequence[Answer | None]) 
 
 def _out(answer: Answer) -> str:
     """How far a call got out; empty if nowhere."""
-    if answer.exit_code is None:
+    if answer.exit_code is None or answer.exit_code >= _KILLED:
         return f"no call could be made: {answer.message}"
     return "" if answer.exit_code in _BLOCKED else f"a pod reaches the API server (curl {answer.exit_code})"

@@ -1,6 +1,6 @@
 """Writes that a cluster must refuse Meshward's verifier, by which it shows that its admission policies act.
 
-Each goes against one line of a policy of infra/cluster/base/places.yaml and is harmless otherwise. All are dry runs, in
+Each goes against one line of a policy of infra/cluster/base and is harmless otherwise. All are dry runs, in
 a namespace where nothing runs.
 """
 

@@ -88,7 +88,7 @@ async def test_a_place_is_closed_before_anything_is_in_it(
     await namespaces.require_isolated(msgspec.structs.replace(plan, uids=uids))
 
 
-async def test_a_place_of_which_no_uid_was_written_down_is_removed_and_made_anew(
+async def test_a_place_of_which_no_uid_was_written_down_is_removed_and_made_again(
     world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
     lost = await namespaces.isolate(plan)
