@@ -6,8 +6,8 @@ Rules:
   controller makes again may be a Job's; nothing that opens doors, grants rights or has a controller outside of the
   copy, whose finalizers may delete the real thing.
 - The namespace is made, never adopted: its name can't be guessed, and its UID says that it is still the one that was
-  made. In infra/cluster/base, places.yaml keeps others from making, marking or opening one, and copies.yaml confines its
-  pods.
+  made. In infra/cluster/base, places.yaml keeps others from making, marking or opening one, and copies.yaml confines
+  what is in it.
 - It keeps to pod security baseline, whatever its source does. Where Linkerd's CNI plugin isn't installed, the injector
   needs NET_ADMIN for its init container, which baseline refuses; the policy of copies.yaml admits that and no more.
 """
