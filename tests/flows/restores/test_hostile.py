@@ -130,7 +130,7 @@ async def test_a_namespace_that_a_stranger_puts_in_place_of_ours_is_never_restor
 
 async def test_somebody_else_s_restore_is_never_taken_for_ours(stage: RunningApp) -> None:
     jobs, theirs = stage.world.backup_vaults.jobs, list[Resource]()
-    verify(stage, sample_rate=1.0)
+    verify(stage, sample_rate=1.0, older_point_rate=0.0)
     await verdict(stage, back_up(stage))
     (older,) = jobs.contents
     await stage.clock.advance(HOUR)
@@ -145,7 +145,7 @@ async def test_somebody_else_s_restore_is_never_taken_for_ours(stage: RunningApp
     stage.world.wire.faults.append(lost)
     result = await verdict(stage, job)
     ours = [each for each in restores(stage) if each["name"] != theirs[0]["name"]]
-    assert (result["verdict"], len(theirs), len(ours)) == ("Verified", 1, 2)
+    assert (result["verdict"], result["reasons"], len(theirs), len(ours)) == ("Verified", [], 1, 2)
 
 
 async def test_where_a_restore_may_be_ours_or_another_s_nothing_is_judged(stage: RunningApp) -> None:
