@@ -22,6 +22,7 @@ from shared.domain.admission import AllowList, Fleet
 from shared.domain.errors import MeshwardError, NotConverged
 from shared.domain.events import SELFTEST, selftest_sent
 from shared.domain.resource_id import same
+from shared.domain.restores.refusals import require_refused
 from shared.domain.selftest import (
     CERTIFICATE_EVENTS,
     CLUSTER_EVENTS,
@@ -224,8 +225,11 @@ async def _cluster_of_provisioner(check: SelftestCheck) -> None:
 
 
 async def _cluster_of_verifier(check: SelftestCheck) -> None:
-    missing = await services().verifier.namespaces.missing_permissions(check.subject, check.trust_domain)
+    namespaces, world = services().verifier.namespaces, services()
+    missing = await namespaces.missing_permissions(check.subject, check.trust_domain)
     require_permitted("verifier", check.subject, missing)
+    image = (await world.policy()).at().verify.probe_image
+    require_refused(check.subject, await namespaces.unproven(check.subject, check.trust_domain, image))
 
 
 _PROBES: dict[str, Callable[[SelftestCheck], Awaitable[object]]] = {

@@ -22,6 +22,7 @@ from local.cloud.resources.machines import MACHINES
 from local.cloud.world import World
 from local.host.host import FunctionsHost
 from local.host.process import Launch, started
+from local.manifests import places
 
 APP = Path(__file__).parents[1]
 INFRA = APP / "infra"
@@ -98,6 +99,7 @@ async def open_stage(
         with tempfile.TemporaryDirectory(prefix="meshward-") as folder:
             seed(world)
             grant(world)
+            world.kubernetes.apply_everywhere(places(world.entra.named("verifier").object_id))
             log: list[str] = []
             telemetry_settings = monitored(world) if telemetry else {}
             environ = {**environment(world, Path(folder)), **telemetry_settings, **(settings or {})}

@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
+import msgspec
+
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.history import HISTORY, History, Trial, empty_history, history_path
 from shared.domain.restores.items import Item
+from shared.domain.restores.lease import PLACES
 from shared.domain.restores.manifest import manifest_folder, taken_at
 from shared.domain.restores.sending import next_token, reads_folder, sends_folder, sends_of
 from shared.domain.restores.verification import RestorePlan, counts_reads
@@ -26,6 +29,12 @@ async def spend_read(id: ResourceId) -> None:
 async def sends(verification: str) -> list[datetime]:
     """When a verification sent its restore, oldest first; what may have been sent counts."""
     return sends_of(verification, await services().ledger.list(sends_folder(verification)))
+
+
+async def placed(plan: RestorePlan) -> RestorePlan:
+    """The plan, with the UIDs of the isolated namespaces that were made for it."""
+    found = await services().ledger.find(PLACES, PLACES.path(verification=plan.name))
+    return msgspec.structs.replace(plan, uids=found.uids) if found else plan
 
 
 async def manifest_paths(item: Item) -> list[tuple[datetime, str]]:

@@ -2,7 +2,7 @@
 
 from functions.engine.client import Client
 from functions.engine.logs import log
-from functions.restores.documents import sends
+from functions.restores.documents import placed, sends
 from shared.domain.errors import MeshwardError
 from shared.domain.restores.lease import LEASE, release_path, retained_since, unreleased, verification_of
 from shared.domain.restores.sending import DAY, may_show_up
@@ -29,12 +29,12 @@ async def clear(client: Client) -> None:
 async def _cleared(lease: str) -> list[str]:
     """What is still there of a lease; it is released when nothing is, and nothing can come any more."""
     world = services()
-    plan = await world.ledger.get(LEASE, lease)
+    plan = await placed(await world.ledger.get(LEASE, lease))
     left = await world.verifier.copies[plan.item.kind].remove(plan)
     sent = await sends(plan.name)
     restores = await world.verifier.restores[plan.item.kind].restores(plan.item, plan.planned - DAY)
     left += still_open(restores)
-    if may_show_up(restores, plan.target, sent, world.now()):
+    if may_show_up(restores, plan, sent, world.now()):
         left.append("the restore was sent and its job isn't listed yet")
     if not left:
         await world.ledger.create(release_path(lease), b"")

@@ -1,5 +1,7 @@
 """The steps that plan a verification: what is restored, from which recovery point, to where, or why it is skipped."""
 
+from secrets import token_hex
+
 import azure.durable_functions as df
 import msgspec
 
@@ -102,7 +104,7 @@ async def choose(source: RestoreSource) -> Choice:
     if not reason.verify:
         return Choice(reason=reason.reason, message=reason.message)
     point = await _point(source, history, knobs)
-    plan = plan_of(source, point, history, knobs, now)
+    plan = plan_of(source, point, history, knobs, now, secret=token_hex())
     manifest = manifest_for(await manifest_paths(source.item), plan, own=source.manifest)
     return Choice(reason=reason.reason, message=reason.message, plan=msgspec.structs.replace(plan, manifest=manifest))
 

@@ -4,9 +4,12 @@ import azure.durable_functions as df
 import msgspec
 
 from functions.engine.activities import activity
-from functions.restores.documents import sends, spend_read
-from shared.domain.errors import NotConverged
-from shared.domain.restores.lease import LEASE, lease_path
+from functions.restores.documents import placed, sends, spend_read
+from functions.restores.plan_steps import knobs_of
+from shared.domain.errors import NotConverged, PermanentError
+from shared.domain.restores.answers import answer_of
+from shared.domain.restores.lease import LEASE, PLACES, Places, lease_path
+from shared.domain.restores.outward import OUTWARD_TRIES, not_closed, outward_calls
 from shared.domain.restores.sending import DAY, SEND, next_act
 from shared.domain.restores.verification import (
     RestoreJob,
@@ -23,10 +26,41 @@ app = df.Blueprint()
 
 @activity(app)
 async def isolate(plan: RestorePlan) -> RestorePlan:
-    """Close the isolated copy off before anything is in it. A lease, written first, says that it may be there."""
+    """Close the isolated copy off before anything is in it, and prove that it is closed; the plan, with what was made.
+
+    A lease, written first, says that it may be there.
+    """
     await services().ledger.create(lease_path(plan), LEASE.encoded(plan))
-    await services().verifier.copies[plan.item.kind].isolate(plan)
+    plan = await _made(plan)
+    await services().verifier.copies[plan.item.kind].require_isolated(plan)
+    if plan.item.has_workloads:
+        await _require_closed(plan)
     return plan
+
+
+async def _made(plan: RestorePlan) -> RestorePlan:
+    """The plan with the UIDs of the namespaces that were made for it: once, and written down."""
+    found = await placed(plan)
+    if found.uids:
+        return found
+    uids = await services().verifier.copies[plan.item.kind].isolate(plan)
+    if uids:
+        path = PLACES.path(verification=plan.name)
+        await services().ledger.create(path, PLACES.encoded(Places(uids=uids)))
+    return await placed(plan)
+
+
+async def _require_closed(plan: RestorePlan) -> None:
+    """Raise PermanentError if a pod in an isolated namespace reaches the API server, or none is confined there."""
+    namespaces, knobs, against = services().verifier.namespaces, await knobs_of(plan.item, plan.trust_domain), ""
+    for number in range(OUTWARD_TRIES):
+        calls = outward_calls(plan.isolated.values(), number, knobs.probe_image)
+        pods = await namespaces.call(plan, calls)
+        against = not_closed(calls, [answer_of(pods.get((call.namespace, call.name))) for call in calls])
+        if not against:
+            await namespaces.require_confined(plan, knobs.probe_image)
+            return
+    raise PermanentError("NotIsolated", f"isolation isn't proven: {against}")
 
 
 @activity(app)
@@ -49,7 +83,8 @@ async def start_restore(plan: RestorePlan) -> RestoreOperation:
     sent = await sends(plan.name)
     await spend_read(item_id(plan.item.id))
     restores = await vault.restores(plan.item, now - DAY)
-    act = next_act(restores, plan.target, sent, now)
+    await world.verifier.copies[plan.item.kind].require_isolated(plan)
+    act = next_act(restores, plan, sent, now)
     if act != "send":
         return RestoreOperation(plan=plan, job=act.id)
     if not await world.ledger.create(SEND.path(verification=plan.name, when=f"{now:%Y%m%dT%H%M%SZ}"), b""):

@@ -115,6 +115,7 @@ def verify_restore(run: Runbook, verification: Verification) -> Steps[Verificati
         if choice.plan is None:
             return (yield from skip_backup(run, verification, choice))
         plan = choice.plan
+        plan = yield from isolate_copy(run, plan)
         job = yield from restore_copy(run, plan)
         outcome = yield from check_copy(run, EndedRestore(plan=plan, job=job))
     except PermanentError as error:
@@ -144,12 +145,16 @@ def skip_backup(run: Runbook, verification: Verification, choice: Choice) -> Ste
     return (yield from run.step(record_sampled_out, sampled))
 
 
-def restore_copy(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
-    """Restore the copy into isolation; the job once it has ended."""
+def isolate_copy(run: Runbook, plan: RestorePlan) -> Steps[RestorePlan]:
+    """Make what the copy is restored to, closed off; the plan, with what was made."""
     run.phase("restore", item=plan.item.id, point=plan.point.id)
     if plan.staging_group:
         yield from run.step(take_turn, plan, every=RESTORE_POLL_INTERVAL, deadline=RESTORE_DEADLINE)
-    yield from run.step(isolate, plan)
+    return (yield from run.step(isolate, plan))
+
+
+def restore_copy(run: Runbook, plan: RestorePlan) -> Steps[RestoreJob]:
+    """Restore the copy; the job once it has ended."""
     if plan.item.is_staged(plan.point):
         asked = yield from run.step(start_restore_validation, plan)
         yield from run.step(finish_restore_validation, asked)

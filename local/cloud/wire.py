@@ -96,7 +96,7 @@ class InjectedFault:
     kind: Literal["answer", "lose", "double", "after"]
     times: int = 1  # how many calls fail
     reply: Reply = field(default_factory=lambda: Reply(status=503, headers={"Retry-After": "5"}))
-    then: Callable[[], object] = lambda: None  # called after the failure
+    then: Callable[[], object] = lambda: None  # called when it has failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +174,7 @@ class Wire:
     async def _answer(self, request: web.Request, content: bytes) -> Reply | None:
         fault = self._fault(f"{request.method} {request.path}")
         if fault and fault.kind == "answer":
+            fault.then()
             return self._record(request, content, fault.reply)
         reply = await self._dispatch(request, content)
         if fault and fault.kind == "double":

@@ -51,6 +51,14 @@ RESTORES: Texts = {
     "QuotaReached": ReasonText(
         "Ten restores of the item were sent within a day, so no more are sent.", "Nothing; a later backup is verified."
     ),
+    "PlaceRemade": ReasonText(
+        "A run died between the creation of an isolated namespace and writing down its UID. It is created again.",
+        "Nothing.",
+    ),
+    "ProvingIsolation": ReasonText(
+        "A pod in an isolated namespace calls out, which must fail before anything is restored there.",
+        "Nothing. If it lasts, look at `kubectl describe` of the pod `meshward-outward-0` in the namespace.",
+    ),
     "StagingTaken": ReasonText(
         "Another restore uses the scratch group for staging. A verification waits up to 12 hours.",
         "If this stays, look at `GET /api/instances/<id>` of the other verification, and at `restore left over` in the "
@@ -95,8 +103,29 @@ RESTORES: Texts = {
         "Start another verification with `item_id` and `point_id`.",
     ),
     "PlaceTaken": ReasonText(
-        "A namespace or file share has the name of the isolated copy and wasn't created by Meshward.",
-        "Rename or remove what the message names.",
+        "The namespace or file share of the isolated copy isn't the one that was created for it, or was there before.",
+        "Find out who has made or removed what the message names, then start another verification.",
+    ),
+    "NotEnforced": ReasonText(
+        "The cluster that is restored to has no engine that enforces network policies, so nothing is restored.",
+        "`az aks update --network-policy`, or set `verify.scratch_cluster` to a cluster that has one.",
+    ),
+    "NotIsolated": ReasonText(
+        "A pod in an isolated namespace reached the API server, no such call could be made, or somebody has opened the "
+        "namespace. Nothing was restored.",
+        "Look at the cluster's network policy engine, at `verify.probe_image`, and at who may write network policies.",
+    ),
+    "PoliciesMissing": ReasonText(
+        "An admission policy of `infra/cluster` isn't in the cluster, or doesn't act.",
+        "Apply `infra/cluster` of this release ([clusters.md](clusters.md)).",
+    ),
+    "VolumesFree": ReasonText(
+        "The cluster has volumes that are free, which restored claims could bind.",
+        "Remove them, or set `verify.scratch_cluster`.",
+    ),
+    "JobNotProven": ReasonText(
+        "The answer to a restore request was lost, and which restore job is Meshward's can't be told.",
+        "Look at the jobs that the message names. Nothing of them was removed; start another verification.",
     ),
     "NotAnAccount": ReasonText(
         "The source of the file share isn't a storage account.", "Correct the id that the message names."

@@ -30,6 +30,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     principal_id: str | None = None  # object id of the control plane's identity; the first one, if user-assigned
     oidc_issuer: str | None = None  # URL that issues its service account tokens
     node_resource_group: str | None = None  # name of the group that AKS made for its nodes
+    network_policy: str = ""  # the engine that enforces network policies: azure, calico, cilium, none
     incarnation: Incarnation = Incarnation()  # what tells it from others of the same id
 
     @property

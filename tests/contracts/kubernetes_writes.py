@@ -12,9 +12,10 @@ from shared.adapters.kubernetes.api import (
     SECRET,
     Kind,
 )
+from shared.adapters.kubernetes.errors import Exists
 from shared.adapters.kubernetes.owners import owner
 from shared.domain.errors import PermanentError, TemporaryError
-from tests.worlds.api_objects import collection_path, colours
+from tests.worlds.api_objects import collection_path, colours, no_colours
 from tests.worlds.api_server import ClusterUnderTest, InItsOwnNamespace
 
 _INFRA_PAGE = Path(__file__).parents[2] / "docs" / "clusters.md"
@@ -110,6 +111,34 @@ class WritesContract(InItsOwnNamespace):
 
         await here.until(is_refused_as_absent)
 
+    async def test_what_is_made_was_not_there_before(self, here: ClusterUnderTest) -> None:
+        desired = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        made = await here.meshward.create(CONFIG_MAP, desired)
+        with pytest.raises(Exists, match="already exists"):
+            await here.meshward.create(CONFIG_MAP, {**desired, "data": {"a": "green"}})
+        found = await here.meshward.get(CONFIG_MAP, "colours", here.namespace) or {}
+        assert (found["metadata"]["uid"], found["data"]) == (made["metadata"]["uid"], {"a": "red"})
+
+    async def test_no_other_object_of_that_name_is_deleted(self, here: ClusterUnderTest) -> None:
+        desired = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        uid = (await here.meshward.create(CONFIG_MAP, desired))["metadata"]["uid"]
+        with pytest.raises(TemporaryError, match="UID in the precondition") as refused:
+            await here.meshward.delete(CONFIG_MAP, "colours", here.namespace, uid="another")
+        assert refused.value.reason == "Http409"
+        assert await here.exists(CONFIG_MAP, "colours")
+        await here.meshward.delete(CONFIG_MAP, "colours", here.namespace, uid=uid)
+        assert not await here.exists(CONFIG_MAP, "colours")
+
+    async def test_a_dry_run_tells_what_a_policy_refuses_and_makes_nothing(self, here: ClusterUnderTest) -> None:
+        desired = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
+        assert await here.meshward.refused(CONFIG_MAP, desired) == ""
+        assert not await here.exists(CONFIG_MAP, "colours")
+        for kind, spec in no_colours(here.namespace):
+            await here.apply(kind, {"metadata": {"name": here.namespace}, "spec": spec})
+        await here.until(lambda: _is_refused_by_a_policy(here))
+        elsewhere = {**desired, "metadata": {"name": "colours", "namespace": "default"}}
+        assert await here.meshward.refused(CONFIG_MAP, elsewhere) == ""
+
     async def test_a_tls_secret_keeps_its_type_and_both_its_parts(self, here: ClusterUnderTest) -> None:
         parts = {name: base64.b64encode(b"PEM").decode() for name in ("tls.crt", "tls.key")}
         issuer = {"metadata": {"name": "issuer", "namespace": here.namespace}, "type": "kubernetes.io/tls"}
@@ -125,3 +154,8 @@ class WritesContract(InItsOwnNamespace):
 
 async def _is_gone(here: ClusterUnderTest, kind: Kind, name: str) -> bool:
     return await here.meshward.get(kind, name) is None
+
+
+async def _is_refused_by_a_policy(here: ClusterUnderTest) -> bool:
+    desired = {**colours(a="red"), "metadata": {"name": "colours", "namespace": here.namespace}}
+    return "denied request: no colours" in await here.meshward.refused(CONFIG_MAP, desired)

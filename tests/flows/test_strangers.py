@@ -14,6 +14,7 @@ from local.stage import RunningApp
 from tests.worlds.app import call, open_app
 from tests.worlds.strangers import BY_TAG, LINE, STRANGER, STRANGER_ID, come, contacts
 from tests.worlds.times import DAY, HOUR, MINUTE
+from tests.worlds.verifications import run_of
 
 SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
 
@@ -45,7 +46,7 @@ async def test_in_a_day_of_every_sweep_and_timer_nobody_contacts_it_and_the_cens
 
 async def test_its_backup_is_not_verified_and_the_verdict_says_why(stage: RunningApp) -> None:
     job = stage.world.backup_vaults.complete_backup(STRANGER)
-    id = f"verify-{job['name']}"
+    id = run_of(job)
     await stage.run(id, 8 * HOUR)
     run = stage.host.instance(id)
     assert run is not None

@@ -56,7 +56,7 @@ class ApiServer:
     async def apply(self, manifest: Mapping[str, Any]) -> None:
         """Apply it as kubectl does."""
         group, kind, metadata = manifest["apiVersion"], manifest["kind"].lower(), manifest["metadata"]
-        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}{'es' if kind.endswith('s') else 's'}"
         within = f"namespaces/{metadata['namespace']}/" if "namespace" in metadata else ""
         answer = await self.admin.patch(
             f"{'apis' if '/' in group else 'api'}/{group}/{within}{plural}/{metadata['name']}",

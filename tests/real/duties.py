@@ -15,12 +15,14 @@ from functools import partial
 from typing import Any
 
 import httpx2
+import msgspec
 
 from local.cloud.kubernetes.api import AUDIENCE
 from local.cloud.linkerd.installation import Installation
 from local.cloud.linkerd.manifests import control_plane
 from local.cloud.resources.aks import cluster_id
 from local.cloud.world import World
+from local.manifests import manifests
 from local.scenario import TRUST_DOMAIN as DOMAIN
 from local.stage import DUTIES
 from shared.adapters.azure.clusters import Clusters
@@ -31,6 +33,7 @@ from shared.adapters.meshes.linkerd import Linkerd, LinkerdMesh
 from shared.domain.errors import TemporaryError
 from shared.domain.restores.calls import ALLOWED, DENIED, WorkloadCall
 from shared.domain.restores.items import ClusterItem
+from shared.domain.restores.policy import VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE
 from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.vaults.binding import NAMESPACE, account_of
@@ -40,11 +43,11 @@ from tests.worlds import sdk
 from tests.worlds.admission import everyone
 from tests.worlds.api_objects import WORKLOADS, workload
 from tests.worlds.facts.plans import a_manifest, a_plan
-from tests.worlds.manifests import manifests
 from tests.worlds.settings import settings
 
 SHOP = "least-privilege"
 STANDING = "verify-standing"
+IMAGE = VerifyPolicy().probe_image
 _NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 _GONE = Proxy(pod="gone", namespace=SHOP, workload="", created_at=_NOW, started_at=None, roots=None)
 _TRIES, _PAUSE = 300, 0.1
@@ -56,6 +59,7 @@ class Duties:
     """A cluster with Linkerd's objects and some workloads; `tokens` are by duty."""
 
     cluster: str
+    verifier: str  # its object id
     server: ApiServer
     tokens: Mapping[str, str]
     linkerd: Linkerd
@@ -84,14 +88,16 @@ class Duties:
 
     async def verify(self) -> None:
         """Everything that the verification of a restore does in a cluster."""
-        place = f"verify-shop-{uuid.uuid4().hex[:8]}"
+        place = f"verify-shop-{uuid.uuid4().hex[:16]}"
         item = ClusterItem(id="i", source_id=self.cluster, included=(SHOP,))
         plan = a_plan(item=item, target_id=self.cluster, isolated={SHOP: place})
         held = await self.namespaces.contents(item, plan.trust_domain)
         assert f"Deployment {SHOP}/web" in held.entries
-        await self.namespaces.isolate(plan)
+        plan = msgspec.structs.replace(plan, uids=await self.namespaces.isolate(plan))
+        await self.namespaces.require_isolated(plan)
         await self.namespaces.copy(plan, a_manifest(**held.entries), [])
         await self.namespaces.call(plan, [_call(place)])
+        await self.namespaces.require_confined(plan, IMAGE)
         assert place in await self.namespaces.remove(plan)
 
         async def is_gone() -> bool:
@@ -128,6 +134,7 @@ async def on_duty(world: World, name: str, server: ApiServer) -> AsyncIterator[D
             kubernetes[duty] = Kubernetes(clusters, everyone)
         duties = Duties(
             cluster=cluster_id(name),
+            verifier=identities["verifier"].object_id,
             server=server,
             tokens={duty: world.entra.token(principal, AUDIENCE) for duty, principal in identities.items()},
             linkerd=Linkerd(kubernetes["rotator"]),
@@ -149,7 +156,7 @@ def _call(namespace: str) -> WorkloadCall:
         rung=HANDSHAKE,
         about="web:8080",
         account=ALLOWED,
-        image="contoso/curl:1",
+        image=IMAGE,
         command=("curl",),
         speaks="http",
         port=8080,

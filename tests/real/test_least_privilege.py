@@ -5,7 +5,7 @@ Rules:
 - What is refused is refused by RBAC, or by one of the policies where RBAC can't tell apart what is ours.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.cloud.world import World
+from local.manifests import manifests
 from local.scenario import cluster_names
 from local.stage import DUTIES
 from shared.adapters.kubernetes.api import Object
@@ -21,7 +22,6 @@ from shared.domain.errors import MeshwardError
 from shared.domain.vaults.binding import NAMESPACE
 from tests.real.control_plane import RealControlPlane
 from tests.real.duties import SHOP, STANDING, Duties, on_duty, until
-from tests.worlds.manifests import manifests
 
 _ROLES = [m for m in manifests("linkerd", **dict.fromkeys(DUTIES, "-")) if m["kind"] in ("Role", "ClusterRole")]
 
@@ -124,6 +124,7 @@ class Attempt:
         return self.what
 
 
+_PLACE = f"api/v1/namespaces/{STANDING}"
 _SHOP, _LINKERD, _RBAC = f"api/v1/namespaces/{SHOP}", "api/v1/namespaces/linkerd", "apis/rbac.authorization.k8s.io/v1"
 _WEB = f"apis/apps/v1/namespaces/{SHOP}/deployments/web"
 _ADMISSION = "apis/admissionregistration.k8s.io/v1"
@@ -136,21 +137,6 @@ _CONTAINER = {"name": "app", "image": "evil/app:1"}
 _LABELLED = {"metadata": {"labels": {"meshward.io/verifies": "1"}}}
 _BACKUP, _NETWORK = f"api/v1/namespaces/{NAMESPACE}", "apis/networking.k8s.io/v1"
 _RUN, _PROVISIONER = {"metadata": {"name": "evil"}}, ("provisioner",)
-_PLACE = f"api/v1/namespaces/{STANDING}/pods"
-_PLAIN: dict[str, Any] = {"by": ("verifier",), "words": "Meshward's pods run as meshward-probe or meshward-stranger"}
-_NODE = {"name": "node", "hostPath": {"path": "/"}}
-_VALUE = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "web", "key": "key"}}}
-_SECRET = {"name": "secret", "secret": {"secretName": "web"}}
-
-
-def pod(
-    account: str = "meshward-probe", *, privileged: bool = False, env: Sequence[Object] = (), **spec: Any
-) -> Object:
-    """A pod that is otherwise as the verifier's own."""
-    container = {**_CONTAINER, "securityContext": {"privileged": privileged}, "env": list(env)}
-    return {"metadata": {"name": "evil"}, "spec": {"serviceAccountName": account, "containers": [container], **spec}}
-
-
 _POLICY = {"metadata": {"name": "open"}, "spec": {"podSelector": {}}}
 ATTEMPTS = [
     Attempt(what="list all secrets", method="GET", path="api/v1/secrets"),
@@ -170,15 +156,6 @@ ATTEMPTS = [
     Attempt(what="post to a pod", method="POST", path=f"{_SHOP}/pods/web:4191/proxy/shutdown"),
     Attempt(what="reach a node", method="GET", path="api/v1/nodes/aks-nodepool1-vmss000000/proxy/metrics"),
     Attempt(what="run a pod", method="POST", path=f"{_SHOP}/pods", body=_RUN, by=("rotator", "provisioner")),
-    Attempt(what="verifier: run a pod elsewhere", method="POST", path=f"{_SHOP}/pods", body=pod(), **_OWN),
-    Attempt(what="verifier: run as another account", method="POST", path=_PLACE, body=pod("default"), **_PLAIN),
-    Attempt(what="verifier: mount the node", method="POST", path=_PLACE, body=pod(volumes=[_NODE]), **_PLAIN),
-    Attempt(what="verifier: mount a secret", method="POST", path=_PLACE, body=pod(volumes=[_SECRET]), **_PLAIN),
-    Attempt(
-        what="verifier: read a secret into a variable", method="POST", path=_PLACE, body=pod(env=[_VALUE]), **_PLAIN
-    ),
-    Attempt(what="verifier: join the node's network", method="POST", path=_PLACE, body=pod(hostNetwork=True), **_PLAIN),
-    Attempt(what="verifier: run with privileges", method="POST", path=_PLACE, body=pod(privileged=True), **_PLAIN),
     Attempt(
         what="verifier: let itself in elsewhere",
         method="POST",
@@ -205,7 +182,15 @@ ATTEMPTS = [
     Attempt(what="rotator: delete a namespace", method="DELETE", path=_SHOP, by=("rotator",)),
     Attempt(what="verifier: delete a foreign namespace", method="DELETE", path=_SHOP, **_OWN),
     Attempt(what="verifier: delete the mesh", method="DELETE", path=_LINKERD, **_OWN),
-    Attempt(what="verifier: claim a foreign namespace", method="PATCH", path=_SHOP, body=_LABELLED, **_OWN),
+    Attempt(what="verifier: claim a foreign namespace", method="PATCH", path=_SHOP, body=_LABELLED, by=("verifier",)),
+    Attempt(what="verifier: change its own pod", method="PATCH", path=f"{_PLACE}/pods/any", body={}, by=("verifier",)),
+    Attempt(
+        what="verifier: open its own namespace",
+        method="PATCH",
+        path=f"{_NETWORK}/namespaces/{STANDING}/networkpolicies/any",
+        body={},
+        by=("verifier",),
+    ),
     Attempt(
         what="verifier: make a namespace of another name",
         method="POST",
@@ -218,7 +203,8 @@ ATTEMPTS = [
         method="POST",
         path="api/v1/namespaces",
         body={"metadata": {"name": "verify-shop-00000000"}},
-        **_OWN,
+        by=("verifier",),
+        words="ValidatingAdmissionPolicy",
     ),
     Attempt(
         what="verifier: open a foreign namespace",

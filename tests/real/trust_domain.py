@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from local.cloud.world import World
+from local.manifests import manifests
 from local.scenario import KEY_VAULT, cluster_names, install_linkerd, seed_trust, workloads
 from local.stage import DUTIES, RunningApp
 from tests.real.control_plane import control_plane
 from tests.real.duties import policies
 from tests.real.twin import Gateway, Twin, joined
 from tests.worlds.app import open_app
-from tests.worlds.manifests import manifests
 from tests.worlds.times import MINUTE
 
 

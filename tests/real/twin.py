@@ -276,13 +276,13 @@ def _complete(manifest: Object, client: Mapping[str, Any]) -> Object:
 
 
 def _is_calm(found: Mapping[str, list[Object]]) -> bool:
-    """Whether every rollout is over and has all its pods, every pod runs and nothing is about to end.
+    """Whether every rollout is over and has all its pods, every pod runs or has ended and nothing is about to end.
 
     A workload's status goes on to count a pod that is gone until its controller has looked.
     """
     workloads = [(each, workload(KINDS[kind], each)) for kind in KINDS for each in found[kind]]
     rolling = [each for each, w in workloads if w.rolling or len(_pods_of(each, found["Pod"])) != w.replicas]
-    waiting = [pod for pod in found["Pod"] if pod["status"].get("phase") != "Running"]
+    waiting = [pod for pod in found["Pod"] if pod["status"].get("phase") in (None, "Pending")]
     ending = [each for objects in found.values() for each in objects if "deletionTimestamp" in each["metadata"]]
     return not (rolling or waiting or ending)
 

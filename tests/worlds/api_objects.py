@@ -16,6 +16,9 @@ JOB = Kind("batch", "v1", "Job", "jobs")
 ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
 CLUSTER_ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", False)
+_ADMISSION = "admissionregistration.k8s.io"
+POLICY = Kind(_ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", False)
+BINDING = Kind(_ADMISSION, "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", False)
 WORKLOADS = [DEPLOYMENT, STATEFUL_SET, DAEMON_SET]
 
 
@@ -63,3 +66,17 @@ def colours(**data: str) -> Object:
 def collection_path(kind: Kind, namespace: str) -> str:
     within = f"namespaces/{namespace}/" if kind.namespaced else ""
     return f"{f'apis/{kind.group}' if kind.group else 'api'}/{kind.version}/{within}{kind.plural}"
+
+
+def no_colours(namespace: str) -> list[tuple[Kind, Object]]:
+    """The specs of a policy that refuses ConfigMaps called colours in one namespace, and of its binding."""
+    rule = {"apiGroups": [""], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    where = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    line = {"expression": "variables.name != 'colours'", "message": "no colours", "reason": "Forbidden"}
+    policy = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": where},
+        "variables": [{"name": "name", "expression": "object.metadata.?name.orValue('')"}],
+        "validations": [line],
+    }
+    return [(POLICY, policy), (BINDING, {"policyName": namespace, "validationActions": ["Deny"]})]

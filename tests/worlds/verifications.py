@@ -6,10 +6,12 @@ from typing import Any
 
 from local import scenario
 from local.cloud.arm import Resource
+from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.resources.file_shares import DATA_ROLES
 from local.cloud.world import World
 from local.host.durable import OrchestrationState
 from local.stage import RunningApp
+from shared.domain.restores.refusals import PLAIN, SELFTEST
 from shared.domain.restores.verification import of_job
 from tests.worlds.store import misplaced
 from tests.worlds.times import HOUR
@@ -73,7 +75,7 @@ def isolated(stage: RunningApp) -> list[str]:
     """Isolated namespaces and scratch shares that exist."""
     namespaces = [n for cluster in stage.world.kubernetes.clusters.values() for n in cluster.objects("Namespace")]
     names = [n["metadata"]["name"] for n in namespaces] + stage.world.file_shares.shares(ACCOUNT)
-    return [name for name in names if name.startswith("verify-")]
+    return [name for name in names if name.startswith("verify-") and name != SELFTEST]
 
 
 def restores(stage: RunningApp) -> list[Resource]:
@@ -111,3 +113,11 @@ def announce(stage: RunningApp, job_id: Any, status: Any = "Completed", **overri
 def verify(stage: RunningApp, **knobs: Any) -> None:
     """Let the policy document say this about verifications."""
     stage.say(default={"verify": knobs})
+
+
+def list_image(cluster: SimulatedCluster, image: str) -> None:
+    """Let the cluster's policy admit this image for Meshward's pods, as an infra team does."""
+    policy = cluster.get("ValidatingAdmissionPolicy", "", PLAIN)
+    rest = [each for each in policy["spec"]["variables"] if each["name"] != "images"]
+    images = {"name": "images", "expression": f"['curlimages/curl:8.17.0', '{image}']"}
+    cluster.apply({**policy, "spec": {**policy["spec"], "variables": [images, *rest]}})

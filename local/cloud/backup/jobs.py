@@ -73,6 +73,18 @@ class BackupJobs:
         self._run(job, outcome, lambda outcome: self._make_point(instance, job, outcome, stores))
         return job
 
+    def restore_by_hand(self, instance: Resource, point: str, destination: str) -> Resource:
+        """Somebody's restore of the recovery point with this name to a cluster (id); nothing comes of it there."""
+        job = self._start(instance, "Restore")
+        job["properties"]["sourceDataStoreType"] = "OperationalStore"
+        details = job["properties"]["extendedInfo"]
+        details["sourceRecoverPoint"] = _reference(
+            self._arm.resources[f"{instance['id']}/recoveryPoints/{point}".lower()]
+        )
+        details["recoveryDestination"] = destination
+        self._run(job, JobOutcome(), lambda _: [])
+        return job
+
     def expire(self, point: str, store: str = "") -> None:
         """The recovery point with this name is gone, or only its copy in a store."""
         found = next(p for p in self._arm.of_type(POINTS) if p["name"] == point)

@@ -5,14 +5,16 @@ Rules:
 - A bearer token for AKS's server application or 401; where the cluster's mode is RBAC, a role or 403.
 - Errors are Status objects of type application/json. Bodies are JSON, also where YAML would be allowed.
 - Reads are never older than the last write.
+- Admission policies judge writes, dry runs of them, and what is reached through a pod's proxy.
 """
 
 from collections.abc import Callable, Mapping
 
 from local.cloud.entra import Entra
+from local.cloud.kubernetes.admission import Write, require_admitted
 from local.cloud.kubernetes.authorization import REVIEWS, authorize, reviewed
 from local.cloud.kubernetes.cluster import SimulatedCluster
-from local.cloud.kubernetes.errors import StatusError
+from local.cloud.kubernetes.errors import StatusError, require_same
 from local.cloud.kubernetes.lists import listed
 from local.cloud.kubernetes.replies import refusal, reply, success
 from local.cloud.kubernetes.subresources import evicted, proxied
@@ -54,9 +56,9 @@ class KubernetesWire:
                     return reply(dict(_VERSION))
                 if path == REVIEWS:
                     return reply(reviewed(cluster, parsed(call), self._user(call)), 201)
-                target = target_of(cluster, path)
+                target = target_of(cluster, path, self._user(call))
                 if cluster.authorization_mode == "RBAC":
-                    authorize(target, call, self._user(call))
+                    authorize(target, call)
                 return verb(target, call)
             except StatusError as error:
                 return refusal(error)
@@ -93,6 +95,9 @@ def _delete(target: RequestTarget, call: CloudRequest) -> Reply:
     options = call.body or {}
     policy = call.query.get("propagationPolicy") or options.get("propagationPolicy") or "Background"
     deleted = [target.found()] if target.name else target.selected(call.query)
+    for obj in deleted:
+        require_same(obj, options.get("preconditions") or {})
+        require_admitted(target.cluster, Write(target.user, "DELETE", target.kind, None, obj, is_dry(call)))
     if is_dry(call):
         return success(target.kind, target.name)
     for obj in deleted:

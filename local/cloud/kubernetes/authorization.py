@@ -11,12 +11,12 @@ REVIEWS = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-def authorize(target: RequestTarget, call: CloudRequest, user: str) -> None:
-    """Raises StatusError Forbidden with the first permission that the user misses for the call."""
+def authorize(target: RequestTarget, call: CloudRequest) -> None:
+    """Raises StatusError Forbidden with the first permission that the caller misses."""
     for verb in _needed(target, call):
         refused = forbidden(
             target.cluster,
-            user,
+            target.user,
             verb,
             target.kind,
             below=target.below.partition("/")[0],

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from local.cloud.clock import Clock
+from local.cloud.kubernetes.admission import Write, require_admitted
 from local.cloud.kubernetes.errors import StatusError, already_exists, modified, terminating
 from local.cloud.kubernetes.fields import Conflicts, apply_fields, claim_fields
 from local.cloud.kubernetes.kinds import ResourceType
@@ -25,6 +26,7 @@ from local.cloud.kubernetes.store import Store
 from local.cloud.kubernetes.validation import check
 
 _SERVER_FIELDS = ("uid", "creationTimestamp", "resourceVersion", "generation", "deletionTimestamp")
+CONTROLLER = "system:serviceaccount:kube-system:controller"
 _LINGERING = ("Pod", "Namespace")  # their end takes time; who ends them takes them out of the store
 
 
@@ -39,6 +41,7 @@ class SimulatedCluster(Store):
         self.programs: dict[str, Exit] = {}  # images whose program ends by itself, and how
         self.unpullable: set[str] = set()  # images that no registry has
         self.is_full = False  # no node takes another pod
+        self.enforces_policies = True  # an engine keeps pods to the NetworkPolicies
         self.mount_seconds = 90.0  # the longest that a mounted ConfigMap or Secret lags behind
         self._addresses = count()
 
@@ -49,7 +52,9 @@ class SimulatedCluster(Store):
             return self.create(claim_fields({}, dict(manifest), manager, self.now()))
         return self.update(claim_fields(found, merge(found, manifest), manager, self.now()))
 
-    def server_side_apply(self, config: Object, manager: str, *, force: bool, dry_run: bool = False) -> Object:
+    def server_side_apply(
+        self, config: Object, manager: str, *, force: bool, dry_run: bool = False, user: str = ""
+    ) -> Object:
         """Server-side apply; raises StatusError Conflict for fields that another manager set to something else."""
         found, meta = self._named_as(config), config["metadata"]
         try:
@@ -58,10 +63,14 @@ class SimulatedCluster(Store):
             raise StatusError(409, "Conflict", str(conflicts), {"causes": conflicts.causes}) from None
         seen = {"resourceVersion": meta["resourceVersion"]} if "resourceVersion" in meta else {}
         applied = {**applied, "metadata": {**applied["metadata"], **seen}}
-        return self.create(applied, dry_run=dry_run) if found is None else self.update(applied, dry_run=dry_run)
+        write = self.create if found is None else self.update
+        return write(applied, dry_run=dry_run, user=user)
 
-    def create(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Store a new object; raises StatusError AlreadyExists, or its namespace's NotFound or Forbidden."""
+    def create(self, obj: Object, *, dry_run: bool = False, user: str = "") -> Object:
+        """Store a new object; raises StatusError AlreadyExists, its namespace's NotFound, or Forbidden.
+
+        Without a `user`, a controller writes.
+        """
         kind, meta = self.kind_of(obj), dict(obj["metadata"])
         meta.setdefault("name", f"{meta.get('generateName', '')}{self._suffix()}")
         if kind.namespaced:
@@ -74,10 +83,13 @@ class SimulatedCluster(Store):
         new = {**obj, "metadata": meta}
         check(None, new)
         new = self._prepared(kind, new)
+        require_admitted(self, Write(user or CONTROLLER, "CREATE", kind, new, None, dry_run))
         return new if dry_run else self._store("ADDED", kind, new)
 
-    def update(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Store a new version of an object; raises StatusError NotFound, or Conflict for a stale resourceVersion."""
+    def update(self, obj: Object, *, dry_run: bool = False, user: str = "") -> Object:
+        """Store a new version of an object; raises StatusError NotFound, Conflict for a stale resourceVersion, or
+        Forbidden. Without a `user`, a controller writes, which policies aren't asked about.
+        """
         kind, meta = self.kind_of(obj), obj["metadata"]
         old = self.get(kind.full_name, meta.get("namespace", ""), meta["name"])
         if meta.get("resourceVersion", old["metadata"]["resourceVersion"]) != old["metadata"]["resourceVersion"]:
@@ -89,6 +101,8 @@ class SimulatedCluster(Store):
         if _unstamped(new) == _unstamped(old):
             return old
         check(old, new)
+        if user:
+            require_admitted(self, Write(user, "UPDATE", kind, new, old, dry_run))
         if dry_run:
             return new
         if "deletionTimestamp" in meta and not meta.get("finalizers") and kind.name not in _LINGERING:

@@ -16,7 +16,7 @@ from math import inf
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.mesh_hooks import CallResult
-from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, fetch
+from local.cloud.kubernetes.network import EMPTY_REPLY, REFUSED, TIMED_OUT, UNRESOLVED, UNTRUSTED, fetch
 from local.cloud.kubernetes.objects import Object
 
 _FAILED_STATUS, _RESET = 22, 56
@@ -36,6 +36,7 @@ _MESSAGES = {
     _FAILED_STATUS: "The requested URL returned an error",
     TIMED_OUT: "Operation timed out",
     EMPTY_REPLY: "Empty reply from server",
+    UNTRUSTED: "SSL certificate problem: unable to get local issuer certificate",
     _RESET: "Recv failure: Connection reset by peer",
 }
 _TERM = re.compile(r"%output\{(?:>>)?(?P<file>.*?)\}|%header\{(?P<header>.*?)\}|%\{(?P<variable>.*?)\}|%%|\\[nrt]")

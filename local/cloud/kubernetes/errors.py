@@ -34,6 +34,14 @@ def modified(kind: ResourceType, name: str) -> StatusError:
     )
 
 
+def require_same(obj: Object, preconditions: Object) -> None:
+    """Raises StatusError Conflict where the preconditions of a deletion name another object of the same name."""
+    uid = obj["metadata"]["uid"]
+    if preconditions.get("uid", uid) != uid:
+        message = f"the UID in the precondition ({preconditions['uid']}) does not match the UID in record ({uid})"
+        raise StatusError(409, "Conflict", f"Operation cannot be fulfilled: Precondition failed: {message}")
+
+
 def terminating(kind: ResourceType, namespace: str, name: str) -> StatusError:
     return StatusError(
         403,

@@ -16,6 +16,7 @@ v1 endpoints Endpoints
 v1 serviceaccounts ServiceAccount
 v1 events Event
 v1 persistentvolumeclaims PersistentVolumeClaim
+v1 resourcequotas ResourceQuota
 apps/v1 deployments Deployment
 apps/v1 replicasets ReplicaSet
 apps/v1 statefulsets StatefulSet
@@ -32,6 +33,9 @@ rbac.authorization.k8s.io/v1 rolebindings RoleBinding
 rbac.authorization.k8s.io/v1 clusterroles ClusterRole cluster
 rbac.authorization.k8s.io/v1 clusterrolebindings ClusterRoleBinding cluster
 admissionregistration.k8s.io/v1 mutatingwebhookconfigurations MutatingWebhookConfiguration cluster
+admissionregistration.k8s.io/v1 validatingadmissionpolicies ValidatingAdmissionPolicy cluster
+admissionregistration.k8s.io/v1 validatingadmissionpolicybindings ValidatingAdmissionPolicyBinding cluster
+scheduling.k8s.io/v1 priorityclasses PriorityClass cluster
 apiextensions.k8s.io/v1 customresourcedefinitions CustomResourceDefinition cluster
 """
 

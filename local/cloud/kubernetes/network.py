@@ -3,6 +3,7 @@
 Rules (Kubernetes docs):
 - Names are resolved by kube-dns, which a pod must be let reach on port 53.
 - A Service leads to the ready pods that its selector picks.
+- The API server listens on its Service's address, and shows a certificate that curl doesn't trust.
 - A container listens on the ports that it declares. Annotation `local/http` of its pod says with which status it
   answers HTTP (default 200), for all paths or by path: "503", "/health=503,/=200"; "refused" where nothing listens.
 - A mesh comes between the two (`MeshHooks.carry`).
@@ -13,11 +14,12 @@ from urllib.parse import urlsplit
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.kubernetes.mesh_hooks import CallResult, PodCall
-from local.cloud.kubernetes.network_policies import drops, ports, resolves
+from local.cloud.kubernetes.network_policies import drops, drops_outward, ports, resolves
 from local.cloud.kubernetes.objects import Object, is_ready, labels_of
 
 HTTP = "local/http"
-UNRESOLVED, REFUSED, TIMED_OUT, EMPTY_REPLY = 6, 7, 28, 52  # as curl has them
+UNRESOLVED, REFUSED, TIMED_OUT, EMPTY_REPLY, UNTRUSTED = 6, 7, 28, 52, 60  # as curl has them
+API_SERVER = ("10.0.0.1", 443)  # which every container finds in its environment
 _PORTS = {"http": 80, "https": 443, "telnet": 23}
 _DROPPED = CallResult(exit_code=TIMED_OUT, seconds=inf)
 
@@ -53,6 +55,9 @@ def _destination(
     cluster: SimulatedCluster, client: Object, host: str, port: int
 ) -> tuple[Object | None, int, CallResult] | CallResult:
     """The pod and port behind a host, and what the network answers if there is none; or why the host isn't found."""
+    if (host, port) == API_SERVER:
+        dropped = drops_outward(cluster, client, host, port)
+        return _DROPPED if dropped else CallResult(exit_code=UNTRUSTED)
     if host.replace(".", "").isdigit():
         return _at(cluster, host), port, _DROPPED
     if not resolves(cluster, client):

@@ -19,9 +19,16 @@ _DNS: Object = {"metadata": {"namespace": "kube-system", "labels": {"k8s-app": "
 def drops(cluster: SimulatedCluster, client: Object, server: Object, port: int, protocol: str = "TCP") -> bool:
     """Whether the policies of either side keep a connection of one pod from a port of the other."""
     there = _Port(server, port, protocol)
-    return not (
+    return cluster.enforces_policies and not (
         _allows(cluster, client, "Egress", server, there) and _allows(cluster, server, "Ingress", client, there)
     )
+
+
+def drops_outward(cluster: SimulatedCluster, client: Object, address: str, port: int) -> bool:
+    """Whether the policies of a pod keep it from an address that is no pod's."""
+    outside: Object = {"metadata": {}, "status": {"podIP": address}, "spec": {"containers": []}}
+    allowed = _allows(cluster, client, "Egress", outside, _Port(outside, port, "TCP"))
+    return cluster.enforces_policies and not allowed
 
 
 def resolves(cluster: SimulatedCluster, pod: Object) -> bool:
@@ -68,7 +75,9 @@ def _is_peer(cluster: SimulatedCluster, rule: Object, namespace: str, peer: Obje
     if block := rule.get("ipBlock"):
         at = peer.get("status", {}).get("podIP")
         return bool(at) and _holds(block["cidr"], at) and not any(_holds(e, at) for e in block.get("except", ()))
-    where = peer["metadata"]["namespace"]
+    where = peer["metadata"].get("namespace")
+    if where is None:
+        return False
     if "namespaceSelector" in rule:
         near = selects(rule["namespaceSelector"], labels_of(cluster.get("Namespace", "", where)))
     else:

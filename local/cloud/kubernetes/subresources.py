@@ -1,5 +1,6 @@
 """What lies below a pod: its eviction, and the way through the API server to its ports."""
 
+from local.cloud.kubernetes.admission import Write, require_admitted
 from local.cloud.kubernetes.disruption import evict
 from local.cloud.kubernetes.errors import StatusError, not_found
 from local.cloud.kubernetes.replies import success
@@ -14,6 +15,8 @@ def evicted(target: RequestTarget, call: CloudRequest) -> Reply:
 
 def proxied(target: RequestTarget) -> Reply:
     """GET pods/{name}:{port}/proxy/metrics, answered by what runs in the pod."""
+    options = {"metadata": {"name": target.name, "namespace": target.namespace}, "path": target.below[len("proxy") :]}
+    require_admitted(target.cluster, Write(target.user, "CONNECT", target.kind, options, None, below="proxy"))
     name, _, port = target.name.partition(":")
     pod = target.cluster.find("Pod", target.namespace or "", name)
     if pod is None:

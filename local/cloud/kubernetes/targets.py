@@ -23,6 +23,7 @@ class RequestTarget:
     namespace: str | None  # None: all, or a kind without namespaces
     name: str  # empty for a collection
     below: str  # the subresource, such as status
+    user: str  # who calls
 
     def find(self) -> Object | None:
         return self.cluster.find(self.kind.full_name, self.namespace or "", self.name)
@@ -42,7 +43,7 @@ class RequestTarget:
         return {**obj, "apiVersion": api, "kind": self.kind.name}
 
 
-def target_of(cluster: SimulatedCluster, path: str) -> RequestTarget:
+def target_of(cluster: SimulatedCluster, path: str, user: str) -> RequestTarget:
     """Reads api/v1/… and apis/{group}/{version}/…; raises StatusError NotFound for what isn't served."""
     parsed = re.fullmatch(r"(?:api|apis/([^/]+))/([^/]+)/(.+)", path.rstrip("/"))
     group, version, *rest = [parsed[1] or "", parsed[2], *parsed[3].split("/")] if parsed else ["", "", ""]
@@ -53,7 +54,9 @@ def target_of(cluster: SimulatedCluster, path: str) -> RequestTarget:
     kind = cluster.served(group, version, plural)
     if kind is None:
         raise not_served()
-    return RequestTarget(cluster=cluster, kind=kind, version=version, namespace=namespace, name=name, below=below)
+    return RequestTarget(
+        cluster=cluster, kind=kind, version=version, namespace=namespace, name=name, below=below, user=user
+    )
 
 
 def parsed(call: CloudRequest) -> Any:

@@ -12,7 +12,7 @@ from local.cloud.wire import CloudRequest
 
 def created(target: RequestTarget, call: CloudRequest) -> Object:
     claimed = claim_fields({}, _in_place(target, parsed(call)), _manager(call), target.cluster.now())
-    return target.cluster.create(claimed, dry_run=is_dry(call))
+    return target.cluster.create(claimed, dry_run=is_dry(call), user=target.user)
 
 
 def replaced(target: RequestTarget, call: CloudRequest) -> Object:
@@ -29,19 +29,22 @@ def applied(target: RequestTarget, call: CloudRequest) -> Object:
     if not manager:
         raise bad_request("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value")
     config, force = _in_place(target, parsed(call)), call.query.get("force") == "true"
-    return target.cluster.server_side_apply(config, manager, force=force, dry_run=is_dry(call))
+    cluster, user = target.cluster, target.user
+    return cluster.server_side_apply(config, manager, force=force, dry_run=is_dry(call), user=user)
 
 
 def _written(target: RequestTarget, call: CloudRequest, new: Object) -> Object:
     """Store what a PUT or PATCH made; only the status subresource writes the status, and nothing else."""
     old = target.found()
+    user = target.user
     if target.below == "status":
+        user = ""  # policies on an object aren't about its subresources
         new = {**old, "status": new.get("status", {}), "metadata": {**old["metadata"], **_version_of(new)}}
     else:
         unchanged = {"status": old["status"]} if "status" in old else {}
         written = {**{k: v for k, v in new.items() if k != "status"}, **unchanged}
         new = claim_fields(old, written, _manager(call), target.cluster.now())
-    return target.cluster.update(new, dry_run=is_dry(call))
+    return target.cluster.update(new, dry_run=is_dry(call), user=user)
 
 
 def _version_of(obj: Object) -> Object:

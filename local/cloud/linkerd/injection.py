@@ -5,6 +5,13 @@ import hashlib
 from local.cloud.kubernetes.objects import Object
 from local.cloud.linkerd.installation import ANCHORS_ENV, CONTROL_PLANE_NS, NAMESPACE, Installation
 
+_UNPRIVILEGED: Object = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
 
 def injected(pod: Object, of: Installation, bundle: str) -> Object:
     """The pod with a proxy that trusts `bundle`."""
@@ -32,6 +39,7 @@ def with_proxy(spec: Object, of: Installation, anchors: Object) -> Object:
     proxy: Object = {
         "name": "linkerd-proxy",
         "image": f"cr.l5d.io/linkerd/proxy:{of.release}",
+        "securityContext": {**_UNPRIVILEGED, "capabilities": {"drop": ["ALL"]}, "runAsUser": 2102},
         "ports": [{"name": "linkerd-proxy", "containerPort": 4143}, {"name": "linkerd-admin", "containerPort": 4191}],
         "env": [
             {"name": "_pod_name", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -44,7 +52,9 @@ def with_proxy(spec: Object, of: Installation, anchors: Object) -> Object:
             },
         ],
     }
-    init = [*spec.get("initContainers", ()), {"name": "linkerd-init", "image": "cr.l5d.io/linkerd/proxy-init:v2.4.3"}]
+    added = {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}, "runAsUser": 65534}
+    rules = {"name": "linkerd-init", "image": "cr.l5d.io/linkerd/proxy-init:v2.4.3"}
+    init = [*spec.get("initContainers", ()), {**rules, "securityContext": {**_UNPRIVILEGED, **added}}]
     if of.native_sidecars:
         return {**spec, "initContainers": [*init, {**proxy, "restartPolicy": "Always"}]}
     return {**spec, "initContainers": init, "containers": [proxy, *spec["containers"]]}

@@ -33,7 +33,7 @@ _LOCATION = _SUBSCRIPTION + "/providers/Microsoft.ContainerService/locations/{lo
 class ClusterRuntime(Protocol):
     """Where clusters run what is in them, by their names."""
 
-    def add(self, name: str) -> object: ...
+    def add(self, name: str, *, enforces_policies: bool = True) -> object: ...
     def remove(self, name: str) -> object: ...
     def stop(self, name: str) -> object: ...
     def start(self, name: str) -> object: ...
@@ -73,10 +73,14 @@ class Aks:
         provisioning: str = "Succeeded",
         kubernetes_version: str = "1.34",
         location: str = REGION,
+        network_policy: str = "azure",
     ) -> Resource:
-        """Make a cluster exist, with a system-assigned identity of its own and a Kubernetes API at `/k8s/<name>`."""
+        """Make a cluster exist, with a system-assigned identity of its own and a Kubernetes API at `/k8s/<name>`.
+
+        With `network_policy` none, nothing enforces network policies there.
+        """
         self._groups.add(group)
-        facts = properties(name, group, kubernetes_version, provisioning)
+        facts = properties(name, group, kubernetes_version, provisioning, network_policy)
         if oidc:
             issuer = f"https://{REGION}.oic.prod-aks.azure.com/{TENANT}/{uuid.uuid4()}/"
             facts["oidcIssuerProfile"] = {"enabled": True, "issuerURL": issuer}
@@ -93,7 +97,7 @@ class Aks:
                 "sku": {"name": "Base", "tier": "Standard"},
             }
         )
-        self._kubernetes.add(name)
+        self._kubernetes.add(name, enforces_policies=network_policy != "none")
         return cluster
 
     def remove(self, name: str, *, group: str = "rg-clusters") -> None:

@@ -10,7 +10,7 @@ ENTRA_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"  # the AKS Entra server, t
 ENTRA_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"  # kubelogin's app for interactive users
 
 
-def properties(name: str, group: str, version: str, provisioning: str) -> dict[str, Any]:
+def properties(name: str, group: str, version: str, provisioning: str, network_policy: str) -> dict[str, Any]:
     """A cluster's properties as AKS answers them: one Linux pool, Entra with Azure RBAC, no local accounts."""
     pool = {
         "name": "nodepool1",
@@ -39,6 +39,7 @@ def properties(name: str, group: str, version: str, provisioning: str) -> dict[s
     network = {
         "networkPlugin": "azure",
         "networkPluginMode": "overlay",
+        "networkPolicy": network_policy,
         "loadBalancerSku": "Standard",
         "loadBalancerProfile": {"managedOutboundIPs": {"count": 1}, "effectiveOutboundIPs": []},
         "podCidr": "10.244.0.0/16",

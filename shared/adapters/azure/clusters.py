@@ -85,6 +85,7 @@ def _cluster(found: Mapping[str, Any], subscription: str) -> Cluster:
         principal_id=_principal_id(identity),
         oidc_issuer=(properties.get("oidcIssuerProfile") or {}).get("issuerURL"),
         node_resource_group=properties.get("nodeResourceGroup"),
+        network_policy=(properties.get("networkProfile") or {}).get("networkPolicy") or "",
         incarnation=Incarnation(principal=identity.get("principalId") or "", uid=properties.get("resourceUID") or ""),
     )
 

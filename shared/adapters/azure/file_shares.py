@@ -60,10 +60,11 @@ class FileShares(Management):
             entries=of_files(files, contents), canary_times={path: at for path, at in canary_times.items() if at}
         )
 
-    async def isolate(self, plan: RestorePlan) -> None:
-        """Create the scratch share, in the protected share's account; nothing changes if it is there already.
+    async def isolate(self, plan: RestorePlan) -> dict[str, str]:
+        """Create the scratch share, in the protected share's account; nothing changes if an earlier try has.
 
-        Raises PermanentError where a share of that name is somebody else's.
+        Its name can't be guessed and stands in the lease. Raises PermanentError where a share of that name doesn't bear
+        the verification's mark.
         """
         mark = models.FileShare(file_share_properties=models.FileShareProperties(metadata={_MADE_FOR: plan.name}))
         with translated(f"creating scratch share {plan.target}"):
@@ -72,6 +73,14 @@ class FileShares(Management):
                 await self._arm(plan).create(*_names(plan), plan.target, mark)
             elif (found.metadata or {}).get(_MADE_FOR) != plan.name:
                 raise PermanentError("PlaceTaken", f"share {plan.target} is there already and isn't Meshward's")
+        return {}
+
+    async def require_isolated(self, plan: RestorePlan) -> None:
+        """Raise PermanentError unless the scratch share is there with the verification's mark."""
+        with translated(f"reading scratch share {plan.target}"):
+            found = await unless_absent(self._arm(plan).get(*_names(plan), plan.target))
+        if found is None or (found.metadata or {}).get(_MADE_FOR) != plan.name:
+            raise PermanentError("PlaceTaken", f"share {plan.target} isn't there any more, or isn't Meshward's")
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the scratch share; its name unless it was gone already. A share that isn't ours is left alone."""

@@ -5,7 +5,7 @@ Neither group nor account is made or deleted here: the policy document names the
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.mgmt.compute import models
@@ -17,7 +17,7 @@ from shared.adapters.azure.ledger import Ledger
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
 from shared.domain.restores.lease import lease_path
-from shared.domain.restores.sending import CLOCK_SKEW, own_jobs, sends_folder, sends_of
+from shared.domain.restores.sending import DAY, own_jobs, possible_jobs, sends_folder, sends_of
 from shared.domain.restores.staging import BEFORE, TURN, Staged, before_path, staged_by, turn_path
 from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.settings import Settings
@@ -27,6 +27,14 @@ class RestoreJobs(Protocol):
     """What lists an item's restore jobs."""
 
     async def restores(self, item: Any, since: datetime) -> list[RestoreJob]: ...
+
+
+class SortedJobs(NamedTuple):
+    """Restore jobs of an item, as they concern a verification."""
+
+    own: list[RestoreJob]  # proven to be the verification's
+    possible: list[RestoreJob]  # may be
+    others: list[RestoreJob]  # not proven to be
 
 
 class StagedRestores(Management):
@@ -45,10 +53,16 @@ class StagedRestores(Management):
 
     async def jobs(self, plan: RestorePlan) -> list[RestoreJob]:
         """The restore jobs of a verification: none if it has sent nothing, or nothing became of it yet."""
+        return (await self.sorted_jobs(plan)).own
+
+    async def sorted_jobs(self, plan: RestorePlan) -> SortedJobs:
+        """The item's restore jobs since the verification has sent its own: by whether they are proven to be its."""
         sends = sends_of(plan.name, await self._ledger.list(sends_folder(plan.name)))
         if not sends:
-            return []
-        return own_jobs(await self._restores.restores(plan.item, sends[0] - CLOCK_SKEW), plan.target, sends)
+            return SortedJobs([], [], [])
+        jobs = await self._restores.restores(plan.item, sends[0] - DAY)
+        own = own_jobs(jobs, plan, sends)
+        return SortedJobs(own, possible_jobs(jobs, plan, sends), [job for job in jobs if job not in own])
 
     async def require_fit_account(self, plan: RestorePlan, group: str) -> None:
         """Raise PermanentError unless the staging account is in this group (resource id) and fit for restores."""
@@ -84,10 +98,11 @@ class Staging(StagedRestores):
         with translated(f"listing what is in {plan.staging_group}"):
             return [each async for each in self._listed(plan)]
 
-    async def remove(self, plan: RestorePlan, jobs: Sequence[RestoreJob]) -> list[str]:
+    async def remove(self, plan: RestorePlan, jobs: Sequence[RestoreJob], others: Sequence[RestoreJob]) -> list[str]:
         """Delete what these restore jobs of the plan have staged; the names of what is still there.
 
-        Nothing is deleted of which it isn't proven that they made it, or which a machine holds. Only who has its turn
+        Nothing is deleted of which it isn't proven that they made it, or which a machine holds: what was made while one
+        of the `others` ran, too, may be theirs. Only who has its turn
         at the group, and has written down what was there before, removes anything.
         """
         if not (plan.staging_group and jobs):
@@ -97,7 +112,7 @@ class Staging(StagedRestores):
         if before is None or turn is None or turn.lease != lease_path(plan):
             return []
         staged = staged_by(await self.found(plan), before, jobs)
-        for each in (each for each in staged if not each.held):
+        for each in (each for each in staged if not (each.held or staged_by([each], before, others))):
             with translated(f"deleting {each}"):
                 await self._delete(plan, each)
         return [str(each) for each in staged]

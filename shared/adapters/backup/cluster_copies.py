@@ -10,6 +10,7 @@ from shared.domain.cluster import Cluster
 from shared.domain.errors import NotFound, PermanentError
 from shared.domain.policy import Policy
 from shared.domain.restores.disks import scratch_id
+from shared.domain.restores.isolation import require_enforcing
 from shared.domain.restores.verification import RestorePlan, RestoreSource, still_open
 
 
@@ -28,6 +29,7 @@ class ClusterCopies(Namespaces):
         target = await self._running(knobs.scratch_cluster) if knobs.scratch_cluster else cluster
         for each in (cluster, target):
             policy.allow_list.contactable(each.trust_domain, each.id)
+        require_enforcing(target.name, target.network_policy)
         if target.location.lower() != cluster.location.lower():
             raise PermanentError(
                 "ScratchElsewhere",
@@ -47,8 +49,9 @@ class ClusterCopies(Namespaces):
 
         A restore that goes on would make its namespaces again, without our mark: nothing is removed under it.
         """
-        jobs = await self._staging.jobs(plan)
-        return still_open(jobs) or [*await super().remove(plan), *await self._staging.remove(plan, jobs)]
+        jobs = await self._staging.sorted_jobs(plan)
+        running = still_open(jobs.possible)
+        return running or [*await super().remove(plan), *await self._staging.remove(plan, jobs.own, jobs.others)]
 
     async def _running(self, id: str) -> Cluster:
         cluster = await self._clusters.get(id)

@@ -23,7 +23,7 @@ from shared.adapters.backup.restores import ReportedJob, backup_job, job_of_oper
 from shared.domain.cluster import CLUSTERS
 from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId, same
-from shared.domain.restores.isolation import NOT_RESTORED
+from shared.domain.restores.isolation import RESTORED
 from shared.domain.restores.items import ClusterItem, ProtectedItem, RecoveryPoint
 from shared.domain.restores.verification import BackupJob, JobWarning, RestoreJob, RestorePlan, vault_of
 
@@ -100,14 +100,14 @@ class ClusterRestores(Management):
 
     async def restores(self, item: ProtectedItem, since: datetime) -> list[RestoreJob]:
         """The instance's restore jobs that started since; the service lists all jobs of the vault, and none runs in a
-        vault that is gone.
+        vault that is gone. A list doesn't tell what a job restores to where: each is read.
         """
         with translated("listing jobs"):
             jobs = (
                 await unless_absent(_all(self._client(ResourceId(item.id)).jobs.list(*_vault(item.id), **LISTED))) or []
             )
             restores = [_restore_job(job) for job in jobs if _is_restore_of(job, item)]
-        return [job for job in restores if job.started >= since]
+        return [await self.restore_job(item, job.id) for job in restores if job.started >= since]
 
     async def validate(self, plan: RestorePlan) -> str:
         accepted = AnswerSeen()
@@ -189,12 +189,16 @@ def _point(found: models.AzureBackupRecoveryPointResource) -> RecoveryPoint:
 def _restore_job(found: models.AzureBackupJobResource) -> RestoreJob:
     job = properties_of(found)
     reported = msgspec.convert(job, ReportedJob)
-    details = job.extended_info.warning_details if job.extended_info else None
+    extended = job.extended_info
+    details = extended.warning_details if extended else None
+    restored = extended.source_recover_point if extended else None
     return RestoreJob(
         id=found.name or "",
         status=reported.status,
         started=reported.start_time,
         ended=reported.end_time,
+        target=(extended and extended.recovery_destination) or "",
+        point=(restored and restored.recovery_point_id) or "",
         warnings=tuple(_warned(w) for w in details or ()),
         errors=tuple(f"{e.code}: {e.message}" for e in job.error_details or ()),
     )
@@ -211,7 +215,7 @@ def _request(plan: RestorePlan) -> models.AzureBackupRecoveryPointBasedRestoreRe
         "include_cluster_scope_resources": False,
         "included_namespaces": list(plan.isolated),
         "namespace_mappings": plan.isolated,
-        "excluded_resource_types": list(NOT_RESTORED),
+        "included_resource_types": list(RESTORED),
         "persistent_volume_restore_mode": "RestoreWithVolumeData",
         "conflict_policy": "Skip",
     }

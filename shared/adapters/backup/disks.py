@@ -73,7 +73,7 @@ class Disks(StagedRestores):
         """The disks that the restore has made."""
         return IsolatedCopy(entries=of_disks(copied(await self._scratch(plan), await self.jobs(plan), _machine(plan))))
 
-    async def isolate(self, plan: RestorePlan) -> None:
+    async def isolate(self, plan: RestorePlan) -> dict[str, str]:
         """Make sure that the scratch group can take the disks; nothing is made.
 
         Raises PermanentError where staging account or group don't fit, NotConverged while disks are in the way.
@@ -81,6 +81,10 @@ class Disks(StagedRestores):
         await self.require_fit_account(plan, plan.target_id)
         if names := leftover_disks(await self._scratch(plan), _machine(plan)):
             raise NotConverged("ScratchBusy", f"disks of another restore are still there: {', '.join(names[:5])}")
+        return {}
+
+    async def require_isolated(self, plan: RestorePlan) -> None:
+        """Nothing is made beforehand: whether disks of the same machine are in the way was looked at."""
 
     async def remove(self, plan: RestorePlan) -> list[str]:
         """Delete the disks and the staging container that the restore made; the names of those that are still there.

@@ -4,6 +4,8 @@ The SDK looks for an item's class one level deep and finds none for a machine's:
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import msgspec
@@ -72,7 +74,7 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
 
     def _with_details(self, job: RestoreJob, bag: dict[str, str]) -> RestoreJob:
         target, staging = bag.get("Target resource group", ""), bag.get("Config Blob Container Name", "")
-        return msgspec.structs.replace(job, target=target, staging=staging)
+        return msgspec.structs.replace(job, target=target, staging=staging, point_time=_point_time(bag))
 
     def _request(self, plan: RestorePlan) -> models.RestoreRequestResource:
         return models.RestoreRequestResource(
@@ -89,3 +91,11 @@ class MachineRestores(RecoveryServicesRestores[MachineItem]):
                 target_resource_group_id=plan.target_id,
             )
         )
+
+
+def _point_time(bag: dict[str, str]) -> datetime | None:
+    """The time of the restored point, as the service writes it: `5/13/2024 10:28:32 AM`, after a name with a blank."""
+    reported = next((value for name, value in bag.items() if name.strip() == "Recovery point time"), "")
+    with suppress(ValueError):
+        return datetime.strptime(reported, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
+    return None

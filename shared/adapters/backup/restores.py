@@ -67,11 +67,15 @@ class Copies[I](Protocol):
     async def contents(self, item: I, trust_domain: str) -> Contents:
         """What the source holds now."""
 
-    async def isolate(self, plan: RestorePlan) -> None:
-        """Make sure that the isolated copy can be restored, and reaches nothing of production.
+    async def isolate(self, plan: RestorePlan) -> dict[str, str]:
+        """Make what the copy is restored to, closed off; the UIDs of namespaces that were made, by name.
 
-        Raises PermanentError where something of somebody else's stands in the way.
+        Nothing that is there is taken for ours: raises PermanentError where something of somebody else's stands in the
+        way, and TemporaryError until what an earlier try has made is gone.
         """
+
+    async def require_isolated(self, plan: RestorePlan) -> None:
+        """Raise PermanentError unless what was made for the copy is still there, ours and closed off."""
 
     async def copy(self, plan: RestorePlan, manifest: Manifest, canaries: Sequence[str]) -> IsolatedCopy:
         """What was restored. Of a share, only those files are read whose content the manifest has, and the canaries."""

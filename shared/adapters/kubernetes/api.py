@@ -4,8 +4,8 @@ Rules:
 - None is contacted but those of clusters that the allow-list admits, which is asked at each contact.
 - Objects go in and out as plain dicts, as the API server sends them. No redirect is followed. If a connection breaks,
   reads and deletes are sent once more (aiohttp, after RFC 9110), changes never.
-- Changes are made by server-side apply or by a patch. Both fail rather than overwrite what somebody else owns or has
-  changed meanwhile; the error is a TemporaryError (409), and the caller observes again.
+- Changes are made by server-side apply or by a patch, and what must be new by a POST. They fail rather than overwrite
+  what somebody else owns or has changed meanwhile; the error is a TemporaryError (409), and the caller observes again.
 - The endpoint of an API server is asked for once, and again after it couldn't be reached; its token when it expires.
   A connection lasts as long as an activity. With a thousand clusters, connections that stay open would exceed what a
   Functions instance may have.
@@ -22,8 +22,9 @@ import aiohttp
 import msgspec
 import yaml  # type: ignore[import-untyped]
 
-from shared.adapters.kubernetes.errors import Absent, Expired, Unreachable, refusal
+from shared.adapters.kubernetes.errors import Absent, Expired, Forbidden, Unreachable, refusal
 from shared.domain.admission import AdmittedCluster, AllowList
+from shared.domain.errors import PermanentError
 from shared.domain.resource_id import ResourceId
 
 FIELD_MANAGER = "meshward"
@@ -78,6 +79,7 @@ REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
+RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas")
 
 
 class ClusterAccess(Protocol):
@@ -183,6 +185,23 @@ class ClusterApi:
         force, body = {"force": str(take_over).lower()}, {**_typed(kind), **desired}
         return await self._changed("applying", kind, name, namespace, force, body, "application/apply-patch+yaml")
 
+    async def create(self, kind: Kind, desired: Object) -> Object:
+        """Make the object; raises Exists where there is one of that name."""
+        return _object(await self._posted(kind, desired, {}))
+
+    async def refused(self, kind: Kind, desired: Object) -> str:
+        """What the API server has against making this object, which isn't made; empty if nothing."""
+        try:
+            await self._posted(kind, desired, {"dryRun": "All"})
+        except (Forbidden, PermanentError) as error:
+            return error.message
+        return ""
+
+    async def _posted(self, kind: Kind, desired: Object, query: dict[str, str]) -> bytes:
+        path, doing = _path(kind, desired["metadata"].get("namespace")), f"creating {kind.kind}"
+        query, body = {"fieldManager": FIELD_MANAGER, **query}, {**_typed(kind), **desired}
+        return await self._call(f"{doing} {desired['metadata']['name']}", "POST", path, query=query, body=body)
+
     async def patch(self, kind: Kind, name: str, namespace: str | None, change: Object) -> Object:
         """Merge-patch; with `metadata.resourceVersion` in it only if nobody has changed the object since."""
         return await self._changed("patching", kind, name, namespace, {}, change, "application/merge-patch+json")
@@ -194,10 +213,13 @@ class ClusterApi:
         doing = f"{doing} {kind.kind} {name}"
         return _object(await self._call(doing, "PATCH", path, query=query, body=body, media=media))
 
-    async def delete(self, kind: Kind, name: str, namespace: str | None = None) -> None:
-        """Delete the object and what it owns; nothing happens if there is none."""
+    async def delete(self, kind: Kind, name: str, namespace: str | None = None, *, uid: str = "") -> None:
+        """Delete the object and what it owns; nothing happens if there is none. With a `uid` no other of that name is
+        deleted: the error is a TemporaryError (409).
+        """
+        body = {"preconditions": {"uid": uid}} if uid else None
         with suppress(Absent):
-            await self._call(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name))
+            await self._call(f"deleting {kind.kind} {name}", "DELETE", _path(kind, namespace, name), body=body)
 
     async def is_permitted(self, permission: Permission) -> bool:
         """Whether the caller may do it; admission policies aren't asked before it is done."""

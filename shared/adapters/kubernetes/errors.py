@@ -5,6 +5,8 @@ import msgspec
 
 from shared.domain.errors import PermanentError, TemporaryError, service_code
 
+_CONFLICT = 409
+
 
 class Unreachable(TemporaryError):
     """The API server didn't answer."""
@@ -21,6 +23,10 @@ class Absent(TemporaryError):
     """There is no such object, or its kind isn't served (404)."""
 
 
+class Exists(TemporaryError):
+    """There is an object of that name already (409)."""
+
+
 class Expired(TemporaryError):
     """The API server no longer has the version of a list whose next page is asked for (410)."""
 
@@ -33,13 +39,22 @@ def refusal(answer: aiohttp.ClientResponse, content: bytes, doing: str) -> Perma
         return Forbidden("Forbidden", f"{message} (a new role assignment takes minutes to act)")
     if status in (404, 408, 409, 410, 412, 429) or status >= 500:
         error = {404: Absent, 410: Expired}.get(status, TemporaryError)
+        error = Exists if status == _CONFLICT and _reason(content) == "AlreadyExists" else error
         return error(service_code(f"Http{status}"), message, float(after) if after.isdigit() else None)
     return PermanentError(service_code(f"Http{status}"), message)
 
 
 def _message(content: bytes) -> str:
     """What the API server says: which permission is missing, or which field is in the way."""
+    return _field_of(content, "message")[:300]
+
+
+def _reason(content: bytes) -> str:
+    return _field_of(content, "reason")
+
+
+def _field_of(content: bytes, field: str) -> str:
     try:
-        return str(msgspec.json.decode(content)["message"])[:300]
+        return str(msgspec.json.decode(content)[field])
     except (msgspec.DecodeError, TypeError, KeyError):
         return ""

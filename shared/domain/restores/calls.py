@@ -17,13 +17,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from shared.domain.restores.injection import injected_namespaces
+from shared.domain.restores.injection import INJECT, injected_namespaces
 from shared.domain.restores.manifest import VERIFIES_LABEL, Object
 from shared.domain.restores.policy import Probe, VerifyPolicy
 from shared.domain.restores.rungs import HANDSHAKE, PROBE, REFUSAL, Rung
 from shared.domain.restores.workloads import belongs_to_mesh, ready
 
 ALLOWED, DENIED, CONTAINER = "meshward-probe", "meshward-stranger", "call"
+PRIORITY = "meshward-copies"  # the class of infra/cluster/base/copies.yaml, which gives way to all others
 ANSWERED_WITHIN = timedelta(minutes=10)
 _PATH = "/.well-known/meshward"
 _CURL_RETRIES = ("--max-time", "10", "--retry", "5", "--retry-all-errors")
@@ -51,6 +52,7 @@ class WorkloadCall(msgspec.Struct, frozen=True, kw_only=True):
     speaks: Literal["http", "tcp", "command"]  # what is sent: a GET, a TCP connection, or whatever the command sends
     port: int = 0  # of the called pod where the mesh decides who may call it, else 0
     labels: dict[str, str] = {}  # of the called pod, in the same case
+    injected: bool = True  # into the calling pod goes a proxy, where its namespace asks for one
 
 
 class CallTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +90,10 @@ def objects_of(calls: Sequence[WorkloadCall], name: str) -> list[tuple[str, Any]
 
 
 def pod_of(call: WorkloadCall, name: str) -> Any:
-    """The pod of a call, which any pod security standard admits."""
+    """The pod of a call, which any pod security standard admits.
+
+    `meshward-plain-pods-only` in infra/cluster/base/places.yaml admits exactly this: what is new here is allowed there.
+    """
     container = {
         "name": CONTAINER,
         "image": call.image,
@@ -106,11 +111,15 @@ def pod_of(call: WorkloadCall, name: str) -> Any:
     spec = {
         "serviceAccountName": call.account,
         "automountServiceAccountToken": True,  # the proxy proves its identity by a token of the account
+        "priorityClassName": PRIORITY,
         "restartPolicy": "Never",
         "activeDeadlineSeconds": int(ANSWERED_WITHIN.total_seconds()),
         "containers": [container],
     }
-    return _labelled({**_named(call.name, call.namespace), "spec": spec}, name)
+    pod = _labelled({**_named(call.name, call.namespace), "spec": spec}, name)
+    if not call.injected:
+        pod["metadata"]["annotations"] = {INJECT: "disabled"}
+    return pod
 
 
 def _mesh_calls(targets: Sequence[CallTarget], namespace: str, knobs: VerifyPolicy) -> list[WorkloadCall]:

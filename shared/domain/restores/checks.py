@@ -18,7 +18,7 @@ from shared.domain.errors import shown
 from shared.domain.restores import rungs
 from shared.domain.restores.manifest import Difference
 from shared.domain.restores.policy import VerifyPolicy
-from shared.domain.restores.rungs import CheckResult
+from shared.domain.restores.rungs import CheckResult, Weight
 from shared.domain.restores.verification import EndedRestore, RestoreJob, RestorePlan, Verification
 from shared.domain.restores.warnings import classified
 from shared.domain.restores.workloads import Workloads
@@ -100,7 +100,7 @@ def ladder(
     plan: RestorePlan, job: RestoreJob, copy: RestoredCopy | None, calls: Sequence[CheckResult], knobs: VerifyPolicy
 ) -> list[CheckResult]:
     """All checks in order, `calls` being those of calls; only those up to the restore job if that failed."""
-    checks = [_age(plan, knobs), _threat(plan), *_partial(plan), _status(plan, job)]
+    checks = [_age(plan, knobs), _threat(plan), *_partial(plan), *_isolation(plan), _status(plan, job)]
     if not checks[-1].passed or copy is None:
         return checks
     checks += [_warnings(job), *_counters(job, copy.difference), _inventory(copy.difference)]
@@ -134,6 +134,12 @@ def _partial(plan: RestorePlan) -> list[CheckResult]:
     if not plan.partial:
         return []
     return [rungs.PARTIAL.check(passed=False, finding=f"skipped as partial: {shortened(plan.partial)}")]
+
+
+def _isolation(plan: RestorePlan) -> list[CheckResult]:
+    """No restore is sent before it is proven; plans of the release before don't know what was made for them."""
+    finding = f"no call got out of {shortened(list(plan.uids))}"
+    return [rungs.ISOLATION.check(passed=True, finding=finding)] if plan.uids else []
 
 
 def _status(plan: RestorePlan, job: RestoreJob) -> CheckResult:
@@ -187,11 +193,18 @@ def _running(workloads: Workloads) -> list[CheckResult]:
     if workloads.unschedulable:
         finding = f"the cluster has no room for {shortened(workloads.unschedulable)}"
         ready = rungs.PODS.check(passed=False, finding=finding, weight="unknown")
-    checks = [bound, ready]
+    checks = [bound, ready, _left_out(workloads)]
     if workloads.meshed:
         good = f"{workloads.meshed} pods joined the mesh under a current root"
         checks.append(rungs.MESH_IDENTITY.check(passed=not outside_mesh, finding=shortened(outside_mesh) or good))
     return checks
+
+
+def _left_out(workloads: Workloads) -> CheckResult:
+    left_out = workloads.left_out
+    finding = f"restored, but not run: {shortened(left_out)}" if left_out else "no workload was left out"
+    weight: Weight | None = None if workloads.pods else "unknown"
+    return rungs.CONFINEMENT.check(passed=not left_out, finding=finding, weight=weight)
 
 
 def _restore_time(job: RestoreJob, ready_at: datetime, knobs: VerifyPolicy) -> CheckResult:

@@ -136,9 +136,9 @@ def older_point(
 
 
 def plan_of(
-    source: RestoreSource, point: ChosenPoint, history: History, knobs: VerifyPolicy, now: datetime
+    source: RestoreSource, point: ChosenPoint, history: History, knobs: VerifyPolicy, now: datetime, *, secret: str
 ) -> RestorePlan:
-    """The plan for the namespaces that have waited longest, or for the share."""
+    """The plan for the namespaces that have waited longest, or for the share; `secret` is random and used once."""
     job, verification = source.job, source.verification
     own = job is not None and _since(point.point, job)
     return RestorePlan(
@@ -154,7 +154,7 @@ def plan_of(
         rpo_s=(now - point.latest).total_seconds(),
         taken=min(point.point.time, job.started) if job and own else point.point.time - _BACKUP_TOOK,
         planned=now,
-        isolated=isolated_names(waiting_longest(source.names, history, knobs.namespaces_at_once), verification.name),
+        isolated=isolated_names(waiting_longest(source.names, history, knobs.namespaces_at_once), secret),
         flagged=point.flagged,
         partial=point.partial,
     )

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from shared.domain.restores.manifest import Object
 
-_INJECT = "linkerd.io/inject"
+INJECT = "linkerd.io/inject"
 _WITH_PROXY = ("enabled", "ingress")
 
 
 def asks_for_proxy(metadata: Object, *, default: bool = False) -> bool:
     """Whether a pod or namespace of this metadata asks for a proxy; `default` is what holds if it says nothing."""
-    value = (metadata.get("annotations") or {}).get(_INJECT)
+    value = (metadata.get("annotations") or {}).get(INJECT)
     return default if value is None else value in _WITH_PROXY
 
 

@@ -45,6 +45,7 @@ class ProtectedItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind")
     policy: str = ""  # resource id of the backup policy
 
     has_workloads: ClassVar[bool] = False  # a restored copy runs: its pods are waited for, and called
+    tells_point: ClassVar[bool] = True  # a restore job tells which recovery point it restores
 
     @property
     def kind(self) -> ItemKind:
@@ -81,6 +82,9 @@ class ClusterItem(ProtectedItem, frozen=True, kw_only=True, tag="cluster"):
     def is_staged(self, point: RecoveryPoint) -> bool:
         return point.vaulted
 
+    def target(self, target_id: str, isolated: Mapping[str, str]) -> str:
+        return target_id
+
     def canaries(self, listed: Iterable[str], names: Collection[str]) -> list[str]:
         configs = {canary: _CONFIG_MAP.fullmatch(canary) for canary in listed}
         return [canary for canary, config in configs.items() if config and config["namespace"] in names]
@@ -93,6 +97,8 @@ class ShareItem(ProtectedItem, frozen=True, kw_only=True, tag="share"):
     """A share of Azure Files."""
 
     share: str
+
+    tells_point: ClassVar[bool] = False  # and needn't: nobody else can name the scratch share
 
     def target(self, target_id: str, isolated: Mapping[str, str]) -> str:
         if self.share not in isolated:

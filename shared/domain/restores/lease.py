@@ -2,7 +2,8 @@
 
 Rules:
 - A lease holds the plan, which names everything that may have been made. A release stands beside it; both are written
-  once, and leases of the last LEASE_RETENTION are looked at.
+  once, and leases of the last LEASE_RETENTION are looked at. The UIDs of what was made are known only afterwards, and
+  stand in a document of their own.
 - While its run goes on, the run cleans up. Afterwards whatever is left is the janitor's, until it has seen it gone.
 - A restore that is still running may make its copy again: the lease isn't released before that has ended.
 """
@@ -19,6 +20,17 @@ LEASE = Document("leases/{day}/{verification}.json", "What a verification may cr
 RELEASE = Mark("leases/{day}/{verification}.gone", "All that the verification created is gone.")
 LEASE_RETENTION = timedelta(days=30)
 _LEASE, _RELEASE = ".json", ".gone"
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """The isolated namespaces that a verification has made: their UIDs by name."""
+
+    uids: dict[str, str]
+
+
+PLACES = Document(
+    "places/{verification}.json", "The UIDs of the isolated namespaces that a verification has made.", Places
+)
 
 
 class Cleanup(msgspec.Struct, frozen=True, kw_only=True):

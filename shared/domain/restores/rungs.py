@@ -59,6 +59,12 @@ PARTIAL = Rung(
     weight="finding",
     advice="look at the warnings of the backup jobs: they name what isn't in the recovery point",
 )
+ISOLATION = Rung(
+    name="isolation",
+    passes_if="in each isolated namespace, a pod's call out failed before anything was restored there",
+    weight="unknown",
+    advice="nothing was restored: see `NotIsolated` below",
+)
 RESTORE_JOB = Rung(
     name="restore job",
     passes_if="Azure's restore job completed",
@@ -101,6 +107,15 @@ PODS = Rung(
     exception="inconclusive if pods are unschedulable",
     advice="restore into a namespace of your own and `kubectl describe` the pod: look for Secrets from a vault, node "
     "selectors, quotas",
+)
+CONFINEMENT = Rung(
+    name="confinement",
+    passes_if="no restored workload asks for what a copy doesn't get: host namespaces and ports, privileges, "
+    "capabilities beyond pod security baseline, directories of the node, network volumes without a claim, a priority",
+    weight="finding",
+    exception="inconclusive if nothing else runs",
+    advice="the finding names the workloads, which were restored but don't run: that they work isn't verified. Try a "
+    "restore of them by hand, in a cluster that may be harmed",
 )
 MESH_IDENTITY = Rung(
     name="mesh identity",

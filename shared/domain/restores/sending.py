@@ -3,7 +3,8 @@
 Rules:
 - A restore is sent at most once while its job may still show up. Whether it was sent stands in the ledger; the job is
   then looked for among the item's restore jobs, because the answer to the request may have been lost.
-- Restores of one item follow one another: a job that started after our request was sent is its job.
+- A job is ours only by proof: it restores our recovery point (where jobs of the kind tell it) to our destination, and
+  started when our request can have become one. Where that fits others too, or isn't told, nothing is ours.
 - Azure Backup allows ten restores a day and item (AKS backup and Azure Files support matrices).
 - A Recovery Services vault answers 150 reads of backup jobs an hour and subscription (seen in recorded traffic). Each
   read takes a token, of which an hour of the clock has half as many: so no hour that begins at any other minute has
@@ -16,31 +17,34 @@ from typing import Literal
 
 from shared.domain.documents import Mark, moment
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
-from shared.domain.restores.verification import RestoreJob
+from shared.domain.resource_id import same
+from shared.domain.restores.verification import RestoreJob, RestorePlan
 from shared.domain.states import JOB
 
 RESTORES_PER_DAY = 10
 READS_PER_HOUR = 150
 SHOWS_UP_WITHIN = timedelta(minutes=10)
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, HOUR, _SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 CLOCK_SKEW = timedelta(minutes=1)
 
 
 def next_act(
-    jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime
+    jobs: Iterable[RestoreJob], plan: RestorePlan, sends: Sequence[datetime], now: datetime
 ) -> RestoreJob | Literal["send"]:
     """What to do about a restore: follow the job that is ours already, or send the request now.
 
     `jobs` are the item's restore jobs of the last day, `sends` the moments our request was sent, oldest first. Raises
     NotConverged while a sent request may still become a job or another restore of the item runs, PermanentError if
-    today's restores are used up.
+    today's restores are used up, or a job may be ours and isn't proven to be.
     """
     jobs = list(jobs)
     if sends:
-        if own := own_job(jobs, target, sends):
+        if own := own_job(jobs, plan, sends):
             return own
-        if may_show_up(jobs, target, sends, now):
+        if may_show_up(jobs, plan, sends, now):
             raise NotConverged("RestoreSent", "the restore was sent and its job isn't listed yet")
+        if doubtful := possible_jobs(jobs, plan, sends):
+            raise PermanentError("JobNotProven", f"{_listed(doubtful)} may be of the request that was sent, or not")
     if running := next((job for job in jobs if job.open), None):
         JOB.require_known(f"restore job {running.id} of the same item", running.status)
         raise NotConverged("RestoreRunning", "another restore of the same item is running")
@@ -49,22 +53,65 @@ def next_act(
     return "send"
 
 
-def own_job(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime]) -> RestoreJob | None:
-    """The job of our request, which was sent at these moments (oldest first); None while no job is listed."""
-    since = [job for job in jobs if job.started >= sends[0] - CLOCK_SKEW and job.target in ("", target)]
-    own = [job for job in since if job.ended is None or job.ended > sends[0]]  # what had ended was another's
-    return min(own, key=lambda job: job.started, default=None)
+def own_job(jobs: Iterable[RestoreJob], plan: RestorePlan, sends: Sequence[datetime]) -> RestoreJob | None:
+    """The job of our request, which was sent at these moments (oldest first); None while no job is proven to be it.
+
+    Raises PermanentError where more restores fit than were sent.
+    """
+    proven = [job for job in _since(jobs, sends) if _is_proven(job, plan)]
+    first = min(proven, key=lambda job: job.started, default=None)
+    later = [job for job in proven if first and job.started > first.started + CLOCK_SKEW]
+    if len(later) >= max(len(sends), 1):
+        raise PermanentError("JobNotProven", f"{_listed(proven)} all fit the request that was sent")
+    return first
 
 
-def may_show_up(jobs: Iterable[RestoreJob], target: str, sends: Sequence[datetime], now: datetime) -> bool:
+def may_show_up(jobs: Iterable[RestoreJob], plan: RestorePlan, sends: Sequence[datetime], now: datetime) -> bool:
     """Whether the job of a request that was sent may still be listed."""
-    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and own_job(jobs, target, sends) is None
+    return bool(sends) and now - sends[-1] < SHOWS_UP_WITHIN and own_job(jobs, plan, sends) is None
 
 
-def own_jobs(jobs: Sequence[RestoreJob], target: str, sends: Sequence[datetime]) -> list[RestoreJob]:
-    """All jobs of our requests: a request that Azure took twice has two, which start at the same time."""
-    first, last = own_job(jobs, target, sends), sends[-1] + CLOCK_SKEW
-    return [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
+def own_jobs(jobs: Sequence[RestoreJob], plan: RestorePlan, sends: Sequence[datetime]) -> list[RestoreJob]:
+    """All jobs that are proven to be of our requests: one that Azure took twice has two, which start at the same time.
+
+    None where they can't be told from another's.
+    """
+    try:
+        first, last = own_job(jobs, plan, sends), sends[-1] + CLOCK_SKEW
+    except PermanentError:
+        return []
+    started = [job for job in jobs if first and (job == first or first.started <= job.started <= last)]
+    return [job for job in started if _is_proven(job, plan)]
+
+
+def possible_jobs(jobs: Iterable[RestoreJob], plan: RestorePlan, sends: Sequence[datetime]) -> list[RestoreJob]:
+    """The jobs that our requests may have become, as far as is known of them."""
+    return [job for job in _since(jobs, sends) if not _is_anothers(job, plan)]
+
+
+def _since(jobs: Iterable[RestoreJob], sends: Sequence[datetime]) -> list[RestoreJob]:
+    """The jobs that started when a request of these moments can have become one; what had ended was another's."""
+    earliest, latest = sends[0] - CLOCK_SKEW, sends[-1] + SHOWS_UP_WITHIN
+    started = [job for job in jobs if earliest <= job.started <= latest]
+    return [job for job in started if job.ended is None or job.ended > sends[0]]
+
+
+def _is_proven(job: RestoreJob, plan: RestorePlan) -> bool:
+    """Whether the job restores what was asked for to where it was asked for."""
+    pointed = job.point or job.point_time or not plan.item.tells_point
+    return bool(job.target and pointed) and not _is_anothers(job, plan)
+
+
+def _is_anothers(job: RestoreJob, plan: RestorePlan) -> bool:
+    """Whether the job restores something else, or to elsewhere, in the parts that it tells."""
+    elsewhere = bool(job.target) and not same(job.target, plan.target)
+    other_point = bool(job.point) and not same(job.point, plan.point.id)
+    other_time = job.point_time is not None and abs(job.point_time - plan.point.time) >= _SECOND
+    return elsewhere or other_point or other_time
+
+
+def _listed(jobs: Iterable[RestoreJob]) -> str:
+    return f"restore jobs {', '.join(job.id for job in jobs)}"
 
 
 def ran_during(job: RestoreJob, moment: datetime) -> bool:

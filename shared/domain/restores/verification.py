@@ -1,7 +1,8 @@
 """A verification restore: of which backup, to where.
 
 Rules:
-- The name of an isolated copy follows from the verification alone, so that a repeated step finds it.
+- The name of an isolated copy can't be guessed, and stands in the ledger before the copy is made: what has it was made
+  for that verification, or by somebody who has read it afterwards. Of a namespace, its UID tells these apart.
 - Status words differ in case between services and are compared without case.
 """
 
@@ -18,7 +19,7 @@ from shared.domain.restores.items import Item, ItemKind, RecoveryPoint
 from shared.domain.states import JOB, unknown_state
 from shared.domain.unique import id_digest
 
-_LONGEST_NAME = 47  # of 63, less "verify-" and "-" with eight digits
+_LONGEST_NAME = 39  # of 63, less "verify-" and "-" with sixteen digits
 
 _BACKUP_VAULTS, _RECOVERY_VAULTS = "Microsoft.DataProtection/backupVaults", "Microsoft.RecoveryServices/vaults"
 _JOBS = ("Microsoft.DataProtection/backupVaults/backupJobs", "Microsoft.RecoveryServices/vaults/backupJobs")
@@ -84,7 +85,9 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     status: str  # Azure Backup's word
     started: datetime  # UTC
     ended: datetime | None = None  # UTC; None while it runs
-    target: str = ""  # name of the share or group that it restores to
+    target: str = ""  # name of the share or group that it restores to, or resource id of the cluster
+    point: str = ""  # name of the recovery point that it restores
+    point_time: datetime | None = None  # of that point, UTC
     staging: str = ""  # name of the container that it leaves in the staging account
     warnings: tuple[JobWarning, ...] = ()  # that the job gave
     errors: tuple[str, ...] = ()  # `<code>: <message>`
@@ -133,6 +136,7 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     planned: datetime  # UTC
     flagged: tuple[str, ...] = ()  # points that were skipped for a threat
     partial: tuple[str, ...] = ()  # points after the chosen one that were skipped because they are partial
+    uids: dict[str, str] = {}  # of the isolated namespaces by their names, once they are made
 
     @property
     def domain_of_target(self) -> str:
@@ -221,12 +225,12 @@ def of_item(resource_id: str, point: str, now: datetime) -> Verification:
     return Verification(name=f"{digest}-{now:%Y%m%d-%H%M}", item_id=resource_id, point_id=point, asked=True)
 
 
-def isolated_name(name: str, verification: str) -> str:
-    """The name of the isolated copy of a namespace or share in one verification.
+def isolated_name(name: str, secret: str) -> str:
+    """The name of the isolated copy of a namespace or share, for who knows the verification's secret.
 
     Lower-case letters, digits and single hyphens, at most 63: valid for namespaces and for shares.
     """
-    digest = hashlib.sha256(f"{verification.lower()} {name}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{secret} {name}".encode()).hexdigest()[:16]
     return f"verify-{name[:_LONGEST_NAME].strip('-')}-{digest}"
 
 
@@ -237,6 +241,6 @@ def require_finished_backup(job: BackupJob) -> BackupJob:
     return job
 
 
-def isolated_names(names: Iterable[str], verification: str) -> dict[str, str]:
+def isolated_names(names: Iterable[str], secret: str) -> dict[str, str]:
     """The names of the isolated copies of these namespaces, or of this share."""
-    return {name: isolated_name(name, verification) for name in names}
+    return {name: isolated_name(name, secret) for name in names}

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from shared.domain.restores.confined import excesses
 from shared.domain.restores.injection import asks_for_proxy, injected_namespaces
 from shared.domain.restores.manifest import WORKLOADS, ManifestEntry, Object
 from shared.domain.trust.certificates import fingerprints
@@ -30,10 +31,13 @@ class Workloads(msgspec.Struct, frozen=True, kw_only=True):
     unbound: tuple[str, ...] = ()  # volume claims
     outside_mesh: tuple[str, ...] = ()  # pods that ought to be in the mesh
     unschedulable: tuple[str, ...] = ()  # pods that no node has room for, which says nothing about the copy
+    left_out: tuple[str, ...] = ()  # workloads whose pods are refused, and what they ask for
 
     @property
     def settled(self) -> bool:
-        return not (self.unready or self.unbound or self.outside_mesh or self.unschedulable)
+        """Whether waiting changes nothing. Whether a priority is one that a copy doesn't get, time tells."""
+        waiting = any(name.endswith("(priority)") for name in self.left_out)
+        return not (self.unready or self.unbound or self.outside_mesh or self.unschedulable or waiting)
 
 
 class IsolatedCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +63,13 @@ def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) ->
     scheduled = [pod for pod in pods if pod not in unschedulable]
     meshed = [pod for pod in scheduled if bundle is not None and belongs_to_mesh(pod, injected)]
     unready = [_name(pod) for pod in scheduled if not ready(pod)]
+    listed = [item for kind in WORKLOADS for item in objects.get(kind, ())]
+    incomplete = [item for item in listed if not _complete(item)]
+    left_out = {_name(item): found for item in incomplete if (found := excesses(_template(item)))}
     if not unschedulable:
-        unready += [_name(item) for kind in WORKLOADS for item in objects.get(kind, ()) if not _complete(item)]
+        unready += [_name(item) for item in incomplete if _name(item) not in left_out]
     awaited = {claim for pod in unschedulable for claim in _claims(pod)}
+    awaited |= {claim for item in listed if _name(item) in left_out for claim in _awaited_by(item)}
     claims = [c for c in objects.get("PersistentVolumeClaim", ()) if _name(c) not in awaited]
     return Workloads(
         pods=len(pods),
@@ -70,6 +78,7 @@ def workloads_of(objects: Mapping[str, Iterable[Object]], bundle: str | None) ->
         unbound=tuple(_name(c) for c in claims if c.get("status", {}).get("phase") != "Bound"),
         outside_mesh=tuple(_name(pod) for pod in meshed if not _is_in_mesh(pod, roots)),
         unschedulable=tuple(_name(pod) for pod in unschedulable),
+        left_out=tuple(f"{name} ({', '.join(found)})" for name, found in left_out.items()),
     )
 
 
@@ -90,6 +99,23 @@ def _claims(pod: Object) -> list[str]:
     volumes = pod.get("spec", {}).get("volumes") or []
     claims = [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
     return [f"{pod['metadata']['namespace']}/{claim}" for claim in claims]
+
+
+def _awaited_by(workload: Object) -> list[str]:
+    """The claims that are bound only when a workload's pods run."""
+    metadata, spec = workload["metadata"], workload["spec"]
+    made = [
+        f"{metadata['namespace']}/{claim['metadata']['name']}-{metadata['name']}-{number}"
+        for claim in spec.get("volumeClaimTemplates") or ()
+        for number in range(spec.get("replicas", 1))
+    ]
+    return [*made, *_claims({"metadata": metadata, "spec": _template(workload)})]
+
+
+def _template(workload: Object) -> Object:
+    """The spec of a workload's pods."""
+    spec: Object = workload["spec"].get("template", {}).get("spec", {})
+    return spec
 
 
 def belongs_to_mesh(pod: Object, injected: Collection[str]) -> bool:

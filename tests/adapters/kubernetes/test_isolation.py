@@ -8,13 +8,15 @@ import pytest
 
 from local.cloud.kubernetes.cluster import SimulatedCluster
 from local.cloud.world import World
+from local.manifests import places
 from shared.adapters.azure.clusters import Clusters
 from shared.adapters.kubernetes.api import Kubernetes
 from shared.adapters.kubernetes.isolation import Namespaces
-from shared.domain.errors import PermanentError
+from shared.domain.errors import PermanentError, TemporaryError
 from shared.domain.restores.calls import calls_of
 from shared.domain.restores.items import ClusterItem
 from shared.domain.restores.policy import Probe, VerifyPolicy
+from shared.domain.restores.refusals import CONFINED, OWN, PLAIN, RESERVED
 from shared.domain.restores.verification import RestorePlan
 from tests.worlds import sdk
 from tests.worlds.admission import everyone
@@ -78,14 +80,72 @@ async def test_the_protected_namespaces_are_described(namespaces: Namespaces, it
 async def test_a_place_is_closed_before_anything_is_in_it(
     cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
 ) -> None:
-    await namespaces.isolate(plan)
-    version = cluster.version
-    await namespaces.isolate(plan)
-    assert cluster.version == version, "the second time changed something"
+    uids = await namespaces.isolate(plan)
     assert cluster.get("NetworkPolicy", PLACE, "meshward-isolation")["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    labels = cluster.get("Namespace", "", PLACE)["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
-    assert labels["meshward.io/verifies"] == plan.name
+    assert cluster.get("ResourceQuota", PLACE, "meshward-limits")["spec"]["hard"]["pods"] == "500"
+    metadata = cluster.get("Namespace", "", PLACE)["metadata"]
+    assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
+    assert (metadata["labels"]["meshward.io/verifies"], uids) == (plan.name, {PLACE: metadata["uid"]})
+    await namespaces.require_isolated(msgspec.structs.replace(plan, uids=uids))
+
+
+async def test_a_place_of_which_no_uid_was_written_down_is_removed_and_made_again(
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
+) -> None:
+    lost = await namespaces.isolate(plan)
+    with pytest.raises(TemporaryError, match="PlaceRemade"):
+        await namespaces.isolate(plan)
+    await world.clock.advance(MINUTE)
+    made = await namespaces.isolate(plan)
+    assert made != lost
+    assert made == {PLACE: cluster.get("Namespace", "", PLACE)["metadata"]["uid"]}
+
+
+async def test_a_namespace_that_took_the_place_of_the_one_that_was_made_gets_nothing_and_is_left_alone(
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
+) -> None:
+    plan = msgspec.structs.replace(plan, uids=await namespaces.isolate(plan))
+    cluster.delete("Namespace", "", PLACE)
+    await world.clock.advance(MINUTE)
+    stranger = {"name": PLACE, "labels": {"meshward.io/verifies": plan.name}}
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": stranger})
+    for act in (namespaces.require_isolated(plan), namespaces.call(plan, [])):
+        with pytest.raises(PermanentError, match="PlaceTaken"):
+            await act
+    assert await namespaces.remove(plan) == []
+    assert cluster.find("Namespace", "", PLACE)
+
+
+@pytest.mark.parametrize("opened", [True, False], ids=["a policy", "a volume"])
+async def test_a_place_that_somebody_opens_or_a_volume_that_is_free_ends_the_verification(
+    cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan, opened: bool
+) -> None:
+    plan = msgspec.structs.replace(plan, uids=await namespaces.isolate(plan))
+    if opened:
+        open_all = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}
+        policy = object("NetworkPolicy", "open", PLACE, spec=open_all)
+        cluster.apply({**policy, "apiVersion": "networking.k8s.io/v1"})
+    else:
+        cluster.apply(object("PersistentVolume", "pv-1", None, spec={}, status={"phase": "Available"}))
+    with pytest.raises(PermanentError, match="NotIsolated" if opened else "VolumesFree"):
+        await namespaces.require_isolated(plan)
+
+
+async def test_without_the_policies_of_infra_cluster_nothing_is_confined_and_the_selftest_says_what_is_missing(
+    world: World, cluster: SimulatedCluster, namespaces: Namespaces, plan: RestorePlan
+) -> None:
+    plan, image = msgspec.structs.replace(plan, uids=await namespaces.isolate(plan)), VerifyPolicy().probe_image
+    with pytest.raises(PermanentError, match="PoliciesMissing"):
+        await namespaces.require_confined(plan, image)
+    for manifest in places(world.entra.named("verifier").object_id):
+        cluster.apply(manifest)
+    await namespaces.require_confined(plan, image)
+    assert await namespaces.unproven(plan.target_id, plan.domain_of_target, image) == []
+    for name in (CONFINED, OWN, PLAIN, RESERVED):
+        policy = cluster.get("ValidatingAdmissionPolicy", "", name)
+        cluster.delete("ValidatingAdmissionPolicy", "", name)
+        assert await namespaces.unproven(plan.target_id, plan.domain_of_target, image) != [], name
+        cluster.apply({**policy, "metadata": {"name": name}})
 
 
 async def test_a_copy_is_compared_by_the_names_of_its_source(

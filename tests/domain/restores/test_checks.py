@@ -158,7 +158,8 @@ def test_points_that_were_passed_over_as_partial_are_told() -> None:
 def test_the_ladder_has_its_rungs_in_the_order_of_their_table() -> None:
     calls = [rung.check(passed=True, finding="") for rung in (HANDSHAKE, REFUSAL, PROBE)]
     found = arrived(canary_times={"heartbeat.txt": NOW})
-    checks = ladder(a_plan(partial=("p0",)), job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
+    plan = a_plan(partial=("p0",), uids={"verify-shop": "u"})
+    checks = ladder(plan, job(restored=3, failed=0, skipped=0), found, calls, KNOBS)
     assert [check.name for check in checks] == [rung.name for rung in LADDER]
     assert len({rung.name for rung in LADDER}) == len(LADDER)
 

@@ -28,6 +28,7 @@ JOB = BackupJob(
     kind="cluster", id="/jobs/1", operation="Backup", status="Completed", item="i", source="s", started=NOW, ended=NOW
 )
 NEVER = VerifyPolicy(sample_rate=0)
+SECRET = {"secret": "s"}
 SCRATCH = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-scratch"
 
 
@@ -199,7 +200,7 @@ def test_without_a_place_to_stage_it_the_refusal_says_what_to_set(named: str) ->
 
 def test_a_plan_passes_through_the_staging_group_only_from_the_vault_tier() -> None:
     points = [point(1), point(1, vaulted=True)]
-    plans = [plan_of(source(staging=SCRATCH), ChosenPoint(p, NOW, ()), history(), KNOBS, NOW) for p in points]
+    plans = [plan_of(source(staging=SCRATCH), ChosenPoint(p, NOW, ()), history(), KNOBS, NOW, **SECRET) for p in points]
     assert [(plan.staging_group, plan.staging) for plan in plans] == [("", ""), (SCRATCH, "stscratch")]
 
 
@@ -208,13 +209,18 @@ def test_the_namespaces_that_have_waited_longest_are_restored() -> None:
     assert waiting_longest(["a", "b", "c", "d"], found, 2) == ["b", "d"]
     assert waiting_longest(["a", "b", "c"], found, 10) == ["a", "b", "c"]
     plan = plan_of(
-        source("v", "a", "b"), ChosenPoint(point(1), NOW, ()), found, VerifyPolicy(namespaces_at_once=1), NOW
+        source("v", "a", "b"),
+        ChosenPoint(point(1), NOW, ()),
+        found,
+        VerifyPolicy(namespaces_at_once=1),
+        NOW,
+        **SECRET,
     )
     assert list(plan.isolated) == ["b"]
 
 
 def test_the_recovery_point_objective_is_measured_by_the_latest_point_also_if_an_older_one_is_restored() -> None:
-    old = plan_of(source(), ChosenPoint(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE)
+    old = plan_of(source(), ChosenPoint(point(-6_000), NOW, ()), history(), KNOBS, NOW + 30 * MINUTE, **SECRET)
     assert old.rpo_s == 1_800
     assert old.taken < old.point.time, "changes of its last hour may or may not be in an older point"
 

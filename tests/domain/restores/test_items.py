@@ -39,7 +39,7 @@ def lease(item: dict[str, Any], **facts: Any) -> bytes:
             {"kind": "cluster", "id": "/i", "source_id": "/c", "location": "westeurope", "included": ["shop"]},
             {"shop": "verify-shop-1"},
             CLUSTER,
-            "",
+            GROUP,
         ),
         (
             {"kind": "share", "id": "/i", "source_id": "/a", "share": "orders"},

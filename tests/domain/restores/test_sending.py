@@ -2,12 +2,15 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import NotConverged, PermanentError, TemporaryError
+from shared.domain.restores.items import ShareItem
 from shared.domain.restores.sending import (
     DAY,
     HOUR,
@@ -16,38 +19,78 @@ from shared.domain.restores.sending import (
     may_show_up,
     next_act,
     next_token,
+    own_jobs,
+    possible_jobs,
     reads_folder,
 )
 from shared.domain.restores.verification import RestoreJob
+from tests.worlds.facts.plans import a_plan
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def restore(minutes: float, status: str = "Completed", target: str = "") -> RestoreJob:
-    return RestoreJob(id=f"r{minutes}", status=status, started=NOW + minutes * MINUTE, target=target)
+PLAN = a_plan()
+
+
+def restore(minutes: float, status: str = "Completed", **facts: Any) -> RestoreJob:
+    """A job that restores the plan's point to its cluster, unless it is said otherwise."""
+    usual: dict[str, Any] = {"id": f"r{minutes}", "status": status, "target": "c", "point": "p"}
+    return RestoreJob(**usual | {"started": NOW + minutes * MINUTE} | facts)
 
 
 def test_a_restore_that_was_never_sent_is_sent() -> None:
-    assert next_act([restore(-60)], "", [], NOW) == "send"
+    assert next_act([restore(-60)], PLAN, [], NOW) == "send"
 
 
 def test_a_job_that_started_after_ours_was_sent_is_ours() -> None:
-    assert next_act([restore(-60), restore(1, "InProgress")], "", [NOW], NOW + 2 * MINUTE) == restore(1, "InProgress")
+    assert next_act([restore(-60), restore(1, "InProgress")], PLAN, [NOW], NOW + 2 * MINUTE) == restore(1, "InProgress")
 
 
 def test_a_job_that_had_ended_when_ours_was_sent_isn_t_ours() -> None:
-    short = RestoreJob(id="r", status="Completed", started=NOW - MINUTE, ended=NOW)
-    assert next_act([short, restore(1)], "", [NOW], NOW + 2 * MINUTE) == restore(1)
+    short = restore(-1, ended=NOW)
+    assert next_act([short, restore(1)], PLAN, [NOW], NOW + 2 * MINUTE) == restore(1)
 
 
-def test_a_job_to_another_share_isn_t_ours() -> None:
-    jobs = [restore(1, target="other"), restore(2, target="scratch")]
-    assert next_act(jobs, "scratch", [NOW], NOW + 2 * MINUTE) == restore(2, target="scratch")
+@pytest.mark.parametrize("other", [{"target": "other"}, {"point": "older"}, {"point": "", "point_time": NOW - HOUR}])
+def test_a_job_that_restores_something_else_or_to_elsewhere_isn_t_ours(other: dict[str, Any]) -> None:
+    assert next_act([restore(1, **other), restore(2)], PLAN, [NOW], NOW + 2 * MINUTE) == restore(2)
+    assert next_act([restore(1, **other)], PLAN, [NOW], NOW + 11 * MINUTE) == "send"
+    assert own_jobs([restore(1, **other)], PLAN, [NOW]) == []
+
+
+@pytest.mark.parametrize("told", [{"target": ""}, {"point": ""}, {"target": "", "point": ""}])
+def test_a_job_that_doesn_t_tell_what_it_restores_is_ours_neither_now_nor_later(told: dict[str, Any]) -> None:
+    with pytest.raises(NotConverged, match="RestoreSent"):
+        next_act([restore(1, **told)], PLAN, [NOW], NOW + 9 * MINUTE)
+    with pytest.raises(PermanentError, match="JobNotProven: restore jobs r1 may be of the request"):
+        next_act([restore(1, **told)], PLAN, [NOW], NOW + 10 * MINUTE)
+    assert own_jobs([restore(1, **told)], PLAN, [NOW]) == []
+    assert possible_jobs([restore(1, **told)], PLAN, [NOW]) == [restore(1, **told)]
+
+
+def test_of_a_share_s_jobs_the_name_of_the_scratch_share_is_proof_enough() -> None:
+    plan = a_plan(item=ShareItem(id="i", source_id="a", share="orders"), isolated={"orders": "verify-orders-1"})
+    named = restore(1, target="verify-orders-1", point="")
+    assert next_act([named], plan, [NOW], NOW + 2 * MINUTE) == named
+
+
+def test_a_job_that_started_long_after_the_request_isn_t_of_it() -> None:
+    assert next_act([restore(30)], PLAN, [NOW], NOW + 31 * MINUTE) == "send"
 
 
 def test_of_two_jobs_that_a_doubled_request_made_the_first_is_followed() -> None:
-    assert next_act([restore(2), restore(1)], "", [NOW], NOW + 2 * MINUTE) == restore(1)
+    assert next_act([restore(2), restore(1)], PLAN, [NOW], NOW + 2 * MINUTE) == restore(1)
+    twice = [restore(0.2), restore(0.8)]
+    assert own_jobs(twice, PLAN, [NOW]) == twice
+
+
+def test_where_more_restores_fit_than_were_sent_none_is_ours() -> None:
+    alike = [restore(1), restore(5)]
+    with pytest.raises(PermanentError, match="JobNotProven: restore jobs r1, r5 all fit"):
+        next_act(alike, PLAN, [NOW], NOW + 6 * MINUTE)
+    assert own_jobs(alike, PLAN, [NOW]) == []
+    assert next_act(alike, PLAN, [NOW, NOW + 4 * MINUTE], NOW + 6 * MINUTE) == alike[0]
 
 
 def test_a_job_in_a_state_that_nobody_knows_has_neither_ended_nor_is_it_said_to_run() -> None:
@@ -55,37 +98,37 @@ def test_a_job_in_a_state_that_nobody_knows_has_neither_ended_nor_is_it_said_to_
     assert (strange.open, strange.succeeded) == (True, False)
     assert strange.why_open.startswith("StateUnknown: restore job r-60 is Dreaming")
     with pytest.raises(NotConverged, match=r"^StateUnknown: restore job r-60 .* is Dreaming"):
-        next_act([strange], "", [], NOW)
+        next_act([strange], PLAN, [], NOW)
 
 
 @pytest.mark.parametrize("status", ["Completed", "completedwithwarnings", "Failed", "Cancelled", "Canceled"])
 def test_a_job_that_has_ended_holds_up_no_other(status: str) -> None:
-    assert next_act([restore(-60, status)], "", [], NOW) == "send"
+    assert next_act([restore(-60, status)], PLAN, [], NOW) == "send"
 
 
 def test_a_sent_restore_gets_ten_minutes_to_show_up_before_it_is_sent_again() -> None:
     with pytest.raises(NotConverged, match="RestoreSent"):
-        next_act([], "", [NOW], NOW + 9 * MINUTE)
-    assert next_act([], "", [NOW], NOW + 10 * MINUTE) == "send"
+        next_act([], PLAN, [NOW], NOW + 9 * MINUTE)
+    assert next_act([], PLAN, [NOW], NOW + 10 * MINUTE) == "send"
 
 
 def test_what_was_sent_may_show_up_for_ten_minutes_unless_it_has() -> None:
-    assert may_show_up([restore(-60)], "", [NOW], NOW + 9 * MINUTE)
-    assert not may_show_up([restore(-60)], "", [NOW], NOW + 10 * MINUTE)
-    assert not may_show_up([restore(1)], "", [NOW], NOW + 9 * MINUTE)
-    assert not may_show_up([], "", [], NOW)
+    assert may_show_up([restore(-60)], PLAN, [NOW], NOW + 9 * MINUTE)
+    assert not may_show_up([restore(-60)], PLAN, [NOW], NOW + 10 * MINUTE)
+    assert not may_show_up([restore(1)], PLAN, [NOW], NOW + 9 * MINUTE)
+    assert not may_show_up([], PLAN, [], NOW)
 
 
 def test_restores_of_one_item_follow_one_another() -> None:
     with pytest.raises(NotConverged, match="RestoreRunning"):
-        next_act([restore(-5, "inProgress")], "", [], NOW)
+        next_act([restore(-5, "inProgress")], PLAN, [], NOW)
 
 
 def test_the_tenth_restore_of_a_day_is_the_last() -> None:
     nine = [restore(-n) for n in range(1, RESTORES_PER_DAY)]
-    assert next_act([*nine, restore(-24 * 60)], "", [], NOW) == "send"
+    assert next_act([*nine, restore(-24 * 60)], PLAN, [], NOW) == "send"
     with pytest.raises(PermanentError, match="QuotaReached"):
-        next_act([*nine, restore(-23 * 60)], "", [], NOW)
+        next_act([*nine, restore(-23 * 60)], PLAN, [], NOW)
 
 
 @given(st.lists(st.tuples(st.integers(0, 240), st.integers(1, 90), st.booleans()), min_size=20, max_size=120))
@@ -99,14 +142,14 @@ def test_no_schedule_and_no_failure_sends_more_than_ten_restores_of_an_item_in_a
         at += gap * MINUTE
         seen = [_at(job, at) for job in jobs]
         try:
-            if next_act(seen, "", [], at) != "send":
+            if next_act(seen, PLAN, [], at) != "send":
                 continue
         except (NotConverged, PermanentError):
             continue
-        jobs.append(RestoreJob(id=f"r{len(jobs)}", status="Completed", started=at, ended=at + takes * MINUTE))
+        jobs.append(restore(0, id=f"r{len(jobs)}", started=at, ended=at + takes * MINUTE))
         if lost:  # whoever comes again finds the job instead of sending
             again = at + MINUTE
-            assert next_act([_at(job, again) for job in jobs], "", [at], again) == _at(jobs[-1], again)
+            assert next_act([_at(job, again) for job in jobs], PLAN, [at], again) == _at(jobs[-1], again)
     for job in jobs:
         assert sum(job.started - DAY < other.started <= job.started for other in jobs) <= RESTORES_PER_DAY
         assert sum(other.started < job.started < (other.ended or at) for other in jobs) == 0, "two at once"
@@ -138,4 +181,4 @@ def test_whoever_finds_the_reads_spent_comes_back_when_the_next_hour_begins() ->
 def _at(job: RestoreJob, now: datetime) -> RestoreJob:
     """How the vault shows the job at a moment."""
     assert job.ended
-    return job if job.ended <= now else RestoreJob(id=job.id, status="InProgress", started=job.started)
+    return job if job.ended <= now else msgspec.structs.replace(job, status="InProgress", ended=None)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.errors import InvalidEvent, PermanentError
-from shared.domain.restores.items import kind_of
+from shared.domain.restores.items import ClusterItem, RecoveryPoint, kind_of
 from shared.domain.restores.verification import (
     BackupJob,
     isolated_name,
@@ -19,8 +19,10 @@ from shared.domain.restores.verification import (
     require_finished_backup,
     vault_of,
 )
+from tests.worlds.facts.plans import plan_for
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
+POINT = RecoveryPoint(id="p", time=NOW, complete=True)
 MINUTE = timedelta(minutes=1)
 GUID = "0f0e0d0c-1111-4222-8333-444455556666"
 SUBSCRIPTION = "11111111-1111-4111-8111-abcdefabcdef"
@@ -79,8 +81,8 @@ def test_status_words_are_compared_without_case() -> None:
 
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9]|-[a-z0-9]){1,29}", fullmatch=True), st.text(min_size=1))
-def test_every_isolated_name_is_valid_for_namespaces_and_shares(name: str, job: str) -> None:
-    isolated = isolated_name(name, job)
+def test_every_isolated_name_is_valid_for_namespaces_and_shares(name: str, secret: str) -> None:
+    isolated = isolated_name(name, secret)
     assert len(isolated) <= 63
     assert "--" not in isolated
     assert isolated.replace("-", "").isalnum()
@@ -88,7 +90,14 @@ def test_every_isolated_name_is_valid_for_namespaces_and_shares(name: str, job: 
 
 
 def test_long_names_that_begin_alike_get_different_places() -> None:
-    assert isolated_name("a" * 60 + "x", AKS_JOB) != isolated_name("a" * 60 + "y", AKS_JOB)
+    assert isolated_name("a" * 60 + "x", "secret") != isolated_name("a" * 60 + "y", "secret")
+
+
+def test_nobody_knows_the_name_of_a_copy_who_knows_all_but_the_verification_s_secret() -> None:
+    plans = [plan_for(ClusterItem(id="i", source_id="c"), POINT, ("shop",), NOW, secret=s) for s in "ab"]
+    first, second = (plan.isolated["shop"] for plan in plans)
+    assert first != second
+    assert len(first.rpartition("-")[2]) == 16
 
 
 def test_a_verification_of_a_job_is_named_after_it_and_one_of_a_point_after_both_and_the_minute() -> None:

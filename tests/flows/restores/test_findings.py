@@ -10,7 +10,17 @@ from local.cloud.kubernetes.pod_status import Exit
 from local.cloud.vaults import JobOutcome, WarningDetail
 from local.stage import RunningApp
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import ACCOUNT, CLUSTER, SHARE, back_up, checks, isolated, verdict, verify
+from tests.worlds.verifications import (
+    ACCOUNT,
+    CLUSTER,
+    SHARE,
+    back_up,
+    checks,
+    list_image,
+    restores,
+    verdict,
+    verify,
+)
 
 type Object = dict[str, Any]
 WEB = {"namespace": "shop", "workload": "web", "port": 8080, "path": "/health"}
@@ -67,6 +77,7 @@ async def test_an_application_that_does_not_answer_well_fails_its_probe(stage: R
 @pytest.mark.parametrize("code", [0, 3])
 async def test_a_command_of_the_policy_document_decides_by_its_exit_code(stage: RunningApp, code: int) -> None:
     verify(stage, probes=[CHECK])
+    list_image(cluster(stage), "contoso/check:1")
     cluster(stage).programs["contoso/check:1"] = Exit(code, "2 of 3 orders")
     result = await verdict(stage, back_up(stage))
     assert result["verdict"] == ("Failed" if code else "Verified")
@@ -86,11 +97,19 @@ async def test_a_stranger_who_is_answered_fails_the_mesh(stage: RunningApp) -> N
     assert (result["verdict"], missed(result)) == ("Failed", ["mesh refusal"])
 
 
-async def test_calls_whose_image_can_t_be_had_are_a_finding(stage: RunningApp) -> None:
+async def test_a_call_whose_image_isn_t_listed_is_refused_by_the_cluster(stage: RunningApp) -> None:
+    verify(stage, probes=[CHECK])
+    result = await verdict(stage, back_up(stage))
+    assert result["verdict"] == "Inconclusive"
+    assert "Meshward's pods run one container of a listed image" in result["reasons"][0]
+
+
+async def test_where_no_pod_can_show_that_it_is_closed_off_nothing_is_restored(stage: RunningApp) -> None:
     cluster(stage).unpullable.add("curlimages/curl:8.17.0")
     result = await verdict(stage, back_up(stage))
-    assert (result["verdict"], missed(result)) == ("VerifiedWithFindings", ["mesh handshake", "mesh refusal"])
-    assert "wasn't called" in result["reasons"][0]
+    assert (result["verdict"], restores(stage)) == ("Inconclusive", [])
+    assert result["reasons"][0].startswith("NotIsolated: isolation isn't proven: verify-")
+    assert "no call could be made" in result["reasons"][0]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +130,7 @@ async def test_a_warning_of_the_restore_job_weighs_what_it_means(stage: RunningA
 
 async def test_a_cluster_without_room_says_nothing_about_the_copy(stage: RunningApp) -> None:
     job = back_up(stage)
-    await stage.run(lambda: isolated(stage) != [], HOUR)
+    await stage.run(lambda: restores(stage) != [], HOUR)
     cluster(stage).is_full = True
     result = await verdict(stage, job)
     assert (result["verdict"], missed(result)) == ("Inconclusive", ["pods ready"])

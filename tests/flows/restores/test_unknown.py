@@ -17,7 +17,7 @@ from local.stage import APP, RunningApp
 from tests.worlds.app import NO_TRUST, open_app
 from tests.worlds.mutants import Mutant
 from tests.worlds.times import HOUR
-from tests.worlds.verifications import SOON, back_up, prepare, restores, runs, sent, verdict
+from tests.worlds.verifications import SOON, back_up, prepare, restores, run_of, runs, sent, verdict
 
 POLICY = json.dumps({"default": {"verify": scenario.SCRATCH}})
 
@@ -39,7 +39,7 @@ async def test_a_restore_job_in_a_state_that_nobody_knows_is_given_up_with_a_rea
 ) -> None:
     calm.world.recovery_vaults.jobs.outcomes["Restore"].append(JobOutcome(status="Dreaming"))
     job = back_up(calm, "share")
-    await calm.run(f"verify-{job['name']}", SOON)
+    await calm.run(run_of(job), SOON)
     (run,) = runs(calm)
     assert run.output["verdict"] == "Inconclusive"
     assert all(word in run.output["reasons"][0] for word in ("DeadlinePassed", "StateUnknown", "Dreaming"))
@@ -73,7 +73,7 @@ async def doubled(app: Path) -> AsyncIterator[tuple[RunningApp, str]]:
         outcomes += [JobOutcome[MachineDisk](seconds=seconds) for seconds in (8 * 3600, 2_100)]
         stage.world.wire.inject(InjectedFault("POST .*/restore$", "double"))
         job = stage.world.recovery_vaults.complete_backup(scenario.MACHINE_GROUP, scenario.MACHINE)
-        yield stage, f"verify-{job['name']}"
+        yield stage, run_of(job)
 
 
 def none(real: Any, *_: Any) -> list[str]:

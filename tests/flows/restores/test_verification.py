@@ -137,8 +137,8 @@ async def test_a_verdict_that_an_earlier_version_has_written_to_the_ledger_stand
     former = calm.store / "verdicts" / f"{job['name']}.json"
     former.parent.mkdir()
     former.write_bytes(written.read_bytes())
-    await calm.run(f"verify-{job['name']}", SOON)
-    (run,) = [each for each in runs(calm) if each.id == f"verify-{job['name']}"]
+    await calm.run(run_of(job), SOON)
+    (run,) = [each for each in runs(calm) if each.id == run_of(job)]
     assert run.output == json.loads(written.read_bytes())
     assert list((calm.evidence / "verdicts").iterdir()) == [written]
 

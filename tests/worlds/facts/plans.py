@@ -32,10 +32,12 @@ def a_plan(now: datetime = NOW, **facts: Any) -> RestorePlan:
     return RestorePlan(**usual | facts)
 
 
-def plan_for(item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime) -> RestorePlan:
+def plan_for(
+    item: Item, point: RecoveryPoint, names: tuple[str, ...], now: datetime, *, secret: str = NAME
+) -> RestorePlan:
     """The plan that the domain makes for a point."""
     source = RestoreSource(verification=Verification(name=NAME), item=item, target_id=item.source_id, names=names)
-    return plan_of(source, ChosenPoint(point, point.time, ()), empty_history(item), KNOBS, now)
+    return plan_of(source, ChosenPoint(point, point.time, ()), empty_history(item), KNOBS, now, secret=secret)
 
 
 def a_manifest(taken: datetime = NOW, /, **entries: ManifestEntry) -> Manifest:
