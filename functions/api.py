@@ -17,7 +17,7 @@ from functions.engine.client import Client, with_client
 from functions.engine.logs import log
 from functions.restores import trends, verification
 from functions.routes import ApiRoute, Nothing
-from functions.trust import by_hand, rotation
+from functions.trust import by_hand, exclusions, rotation
 from functions.vaults import census, protection, releases
 from shared.domain.conversion import Misfit, converted
 from shared.domain.errors import (
@@ -97,6 +97,17 @@ async def resume_rotation(call: ApiCall) -> object:
 @serves(routes.ABORT_ROTATION)
 async def abort_rotation(call: ApiCall) -> object:
     return await by_hand.send_command(call.client, call.path["instance_id"], RotationEvent.ABORT)
+
+
+@serves(routes.SHOW_EXCLUSION_PLAN)
+async def show_exclusion_plan(call: ApiCall[routes.ClusterQuery]) -> object:
+    return await exclusions.current_plan(call.client, call.path["instance_id"], call.query.cluster_id)
+
+
+@serves(routes.EXCLUDE_MEMBER)
+async def exclude_member(call: ApiCall[Nothing, routes.ExclusionBody]) -> object:
+    body = call.body
+    return await exclusions.exclude(call.client, call.path["instance_id"], body.cluster_id, body.plan, body.reason)
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)

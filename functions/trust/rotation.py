@@ -18,6 +18,7 @@ follows from a round, in rounds.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import azure.functions as func
 import msgspec
@@ -38,7 +39,7 @@ from functions.trust.fleet_steps import (
     judge_round,
 )
 from functions.trust.members import outcome_of, rotate_members
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
+from shared.domain.errors import InvalidEvent, MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
 from shared.domain.trust.members import members_in
@@ -111,6 +112,17 @@ async def find_rotation(certificate: str, certificates: Sequence[VaultCertificat
     rotation = rotation_of(certificate, certificates)
     (root,) = [u for u in await find_upcoming(certificates) if u.certificate == rotation.old]
     return rotation, root
+
+
+async def rotation_with(instance_id: str) -> Rotation:
+    """The rotation that an instance is a run of; raises NotFound for any other instance."""
+    certificates = await services().rotator.key_vault.certificates()
+    for root in current_roots(certificates):
+        with suppress(PermanentError):
+            rotation = rotation_of(root.certificate, certificates)
+            if rotation.is_run(instance_id):
+                return rotation
+    raise NotFound("NoSuchInstance", "no rotation that runs has this instance id")
 
 
 async def find_upcoming(certificates: Sequence[VaultCertificate]) -> list[Upcoming]:

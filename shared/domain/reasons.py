@@ -34,6 +34,7 @@ type RefusedReason = Literal[
     "MalformedBody",
     "MalformedQuery",
     "MemberStopped",
+    "MemberVanished",
     "MissingPermissions",
     "NoBundle",
     "NoIssuer",
@@ -59,6 +60,7 @@ type RefusedReason = Literal[
     "OtherTrustDomain",
     "OwnedByOther",
     "PlaceTaken",
+    "ProofLost",
     "ProtectedElsewhere",
     "ProvidersUnregistered",
     "ProvisioningFailed",
@@ -106,6 +108,7 @@ type NotFoundReason = Literal[
     "MachineGone",
     "NoCensus",
     "NoSuchInstance",
+    "NoSuchMember",
     "NothingToRelease",
 ]
 
@@ -113,6 +116,7 @@ type NotFoundReason = Literal[
 type ConflictReason = Literal[
     "ClusterIsThere",
     "CreatedAgain",
+    "LastMember",
     "NotAbortable",
     "NotConfirmed",
     "NothingToHurry",
@@ -153,6 +157,7 @@ type WaitingReason = Literal[
     "IssuerWritten",
     "KeysUnreachable",
     "LeavesNotRenewed",
+    "MembershipTaken",
     "LedgerUnavailable",
     "NoBackupNamespace",
     "NoIdentity",

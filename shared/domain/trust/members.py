@@ -17,10 +17,21 @@ def members_of(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> tu
     """
     members = members_in(mesh, trust_domain, clusters)
     if not members:
-        message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}={mesh}"
-        raise PermanentError("NoMembers", message)
+        raise no_members(mesh, trust_domain)
+    return reachable(members)
+
+
+def reachable(members: Iterable[Cluster]) -> tuple[list[str], Unavailable]:
+    """The resource ids of members that can be asked, and of those that can't, with reason and message."""
+    members = list(members)
     stopped: Unavailable = {c.id: ("MemberStopped", _stopped(c)) for c in members if c.power_state == "Stopped"}
     return sorted(c.id for c in members if c.id not in stopped), stopped
+
+
+def no_members(mesh: Mesh, trust_domain: str) -> PermanentError:
+    """The error that says that a rotation would be about nobody."""
+    message = f"no cluster is tagged {TRUST_DOMAIN_TAG}={trust_domain} and {MESH_TAG}={mesh}"
+    return PermanentError("NoMembers", message)
 
 
 def members_in(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> list[Cluster]:
@@ -29,4 +40,4 @@ def members_in(mesh: Mesh, trust_domain: str, clusters: Iterable[Cluster]) -> li
 
 
 def _stopped(cluster: Cluster) -> str:
-    return f"cluster {cluster.name} is stopped: start it, or remove its tag {TRUST_DOMAIN_TAG}"
+    return f"cluster {cluster.name} is stopped: start it, or leave it out"

@@ -22,6 +22,7 @@ from shared.domain.reasons import Reason
 from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import GOOD, vault_of
 from shared.domain.restores.watch import WatchedJob
+from shared.domain.trust.membership import Membership, still_left_out
 from shared.domain.vaults.findings import CONFIGURED
 from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.sources import DataSource, ended, sources_of
@@ -72,13 +73,22 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[CensusVolume, ...] = ()  # its data sources
 
 
-class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """All clusters at one moment; `taken_at` in UTC."""
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that was left out of the rotation of its trust root, and has taken part in none since."""
 
-    taken_at: datetime
-    protected: int
-    coverage_percent: float
-    clusters: tuple[Standing, ...]
+    cluster: str  # resource id
+    since: datetime  # UTC
+    reason: str  # the operator's words
+
+
+class Census(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All clusters at one moment."""
+
+    taken_at: datetime  # UTC
+    protected: int  # clusters
+    coverage_percent: float  # of all clusters
+    clusters: tuple[Standing, ...]  # each of them
+    left_out: tuple[LeftOut, ...] = ()  # those whose proxies may not trust the root of their trust domain
 
     def proof(self, item: str) -> Proof:
         """The proof of a backup instance, or of a data source's item."""
@@ -100,12 +110,28 @@ def path(day: datetime) -> str:
     return CENSUS.path(day=f"{day:%Y-%m-%d}")
 
 
-def census(standings: Sequence[Standing], now: datetime) -> Census:
+def left_out(clusters: Iterable[Cluster], memberships: Iterable[Membership]) -> tuple[LeftOut, ...]:
+    """Those of the clusters that have to catch up with a rotation."""
+    out = still_left_out(memberships)
+    return tuple(
+        LeftOut(cluster=cluster.id, since=exclusion.at, reason=exclusion.reason)
+        for cluster in clusters
+        if (exclusion := out.get(folded(cluster.id)))
+    )
+
+
+def census(standings: Sequence[Standing], now: datetime, left_out: tuple[LeftOut, ...] = ()) -> Census:
     """The census of these clusters."""
     protected = sum(standing.protected for standing in standings)
     tenths = math.floor(1000 * protected / len(standings)) if standings else 1000
     ordered = sorted(standings, key=lambda standing: (standing.protected, folded(standing.cluster)))
-    return Census(taken_at=now, protected=protected, coverage_percent=tenths / 10, clusters=tuple(ordered))
+    return Census(
+        taken_at=now,
+        protected=protected,
+        coverage_percent=tenths / 10,
+        clusters=tuple(ordered),
+        left_out=left_out,
+    )
 
 
 def good_backups(jobs: Iterable[WatchedJob], item: str, volume: str = "") -> list[WatchedJob]:
