@@ -74,9 +74,11 @@ async def take(client: Client) -> None:
 
 async def _memberships() -> list[Membership]:
     """Who takes part in rotations; what is broken is skipped."""
-    ledger = services().ledger
-    found = [await unless_broken(ledger.get(MEMBERSHIP, path)) for path in await ledger.list(MEMBERSHIP.folder())]
-    return [membership for membership in found if membership]
+    ledger, found = services().ledger, []
+    for rotation in await ledger.list(MEMBERSHIP.folder()):
+        if membership := await unless_broken(ledger.get(MEMBERSHIP, rotation)):
+            found.append(membership)
+    return found
 
 
 async def latest() -> Census:
