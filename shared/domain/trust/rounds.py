@@ -3,9 +3,9 @@
 Rules:
 - In each round, every member that hasn't proven the phase works on it for some minutes. When all have, the fleet's work
   is done (the new root made, the old key disabled), and the rotation moves to the next phase.
-- Some phases have to be proven by all members in one round (`Stage.proven_together`): the next phase cuts off a member
-  that trusts too little, and a member that was proven early may have changed since. So if such a phase took several
-  rounds, all members prove it once more.
+- Some phases have to be proven by all members in one round (`Stage.proven_together`): what follows, the next
+  phase or the end of a key, cuts off a member that trusts too little, and a member that was proven early may have
+  changed since. So if such a phase took several rounds, all members prove it once more.
 - Members are listed again in each round. One that joins catches up phase by phase; one that is gone isn't waited for,
   nor is one that is left out. The others do nothing meanwhile that would cut off the proxies of who catches up.
 - A proof grows old: a gate proves the whole stage of its phase again. A member that has lost what it proved before

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.domain.incarnation import Incarnation
-from shared.domain.trust.membership import MemberProgress
+from shared.domain.trust.membership import Exclusion, MemberProgress
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
-from shared.domain.trust.phases import ENDS, Mode, Phase, Roots
+from shared.domain.trust.phases import ENDS, STAGES, Mode, Phase, Roots
 from shared.domain.trust.policy import TrustPolicy, Window
 from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import (
@@ -23,7 +23,7 @@ from shared.domain.trust.rounds import (
     members_to_try,
     record_of,
 )
-from shared.domain.trust.state import Hold, MemberOutcome, RotationState, Round, RoundReport, StepProof
+from shared.domain.trust.state import Hold, MemberOutcome, RotationState, Round, RoundReport, StepProof, Validity
 from shared.domain.trust.warnings import EXCLUDE_ADVICE
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
@@ -74,6 +74,8 @@ def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_pa
         (Phase.DISTRIBUTE, Phase.PREPARE),
         (Phase.SETTLE, Phase.ACTIVATE),
         (Phase.RESETTLE, Phase.REISSUE),
+        (Phase.RETIRE, Phase.SETTLE),  # then a key is disabled
+        (Phase.WITHDRAW, Phase.RESETTLE),
     ],
 )
 def test_what_members_have_proven_in_different_rounds_they_prove_together_before_the_phase_is_left(
@@ -295,6 +297,98 @@ def test_what_the_last_gate_saw_is_what_the_result_counts() -> None:
     assert (ended.outcome, ended.proxies, ended.members) == (Phase.ROTATED, 9, ["east", "west"])
 
 
+def outcome(cluster: str, phase: Phase, **more: object) -> MemberOutcome:
+    return waits(cluster, phase=phase, **more)
+
+
+def out(*clusters: str, at: datetime = NOW) -> dict[str, Exclusion]:
+    return dict.fromkeys(clusters, Exclusion(reason="toy", plan="aa", at=at, phase=Phase.PREPARE))
+
+
+def test_another_incarnation_of_a_member_starts_at_prepare_and_the_others_wait_for_it() -> None:
+    first, second = Incarnation(principal="1"), Incarnation(principal="2")
+    members = dict.fromkeys(["east", "west"], MemberProgress(incarnation=first, proven=Phase.SETTLE, activated_at=NOW))
+    state = replace(STATE, phase=Phase.SETTLE, members=members)
+    state = begin_round(state, {"east": first, "west": second}, NOW)
+    assert state.proven == {"east": Phase.SETTLE}
+    tried = members_to_try(replace(state, phase=Phase.RETIRE), dict.fromkeys(["east", "west"], POLICY))
+    assert [(m.cluster, m.phase, m.activated_at) for m in tried] == [("west", Phase.PREPARE, None)]
+
+
+def test_a_member_that_has_lost_a_proof_begins_again_at_once_and_is_named_if_that_never_ends() -> None:
+    state = replace(STATE, phase=Phase.SETTLE, members=proven(dict.fromkeys(["east", "west"], Phase.ACTIVATE)))
+    lost = outcome("west", Phase.SETTLE, reason="ProofLost", lost=True)
+    then = after(state, outcome("east", Phase.SETTLE, retry_after=3600), lost)
+    assert (then.proven, then.members["west"].activated_at, then.pause) == ({"east": Phase.ACTIVATE}, None, timedelta())
+    assert then.hold is None
+    tried = members_to_try(then, dict.fromkeys(["east", "west"], POLICY))
+    assert [(m.cluster, m.phase) for m in tried] == [("west", Phase.PREPARE)]
+    late = after(state, lost, at=NOW + POLICY.settle_within + timedelta(seconds=1))
+    assert late.hold
+    assert late.hold.reason == "ProofLost"
+
+
+def test_nobody_waits_for_a_member_that_is_left_out() -> None:
+    fleet = dict.fromkeys(["east", "toy"], POLICY)
+    prepared = replace(STATE, members=proven(dict.fromkeys(fleet, Phase.PREPARE)))
+    state = begin_round(prepared, alive("east", "toy"), NOW, out("toy"))
+    assert [(m.cluster, m.phase) for m in members_to_try(state, fleet)] == [
+        ("east", Phase.DISTRIBUTE),
+        ("toy", Phase.PREPARE),
+    ]
+    then = after(state, proof("east"), outcome("toy", Phase.PREPARE, reason="NoMesh", refused=True))
+    assert (then.hold, then.pause, then.proven_together) == (None, timedelta(), True)
+    assert members_to_try(then, fleet) == []
+    unseen = outcome("toy", Phase.DISTRIBUTE, reason="MemberStopped", refused=True)
+    left = after(then, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True), unavailable=(unseen,))
+    assert left.phase is Phase.ACTIVATE
+    assert [(m.cluster, m.phase) for m in members_to_try(left, {"east": POLICY}, ["toy"])] == [("east", left.phase)]
+
+
+def test_a_member_that_is_left_out_has_proven_nothing_any_more_and_is_awaited_again_once_it_has_caught_up() -> None:
+    state = replace(STATE, phase=Phase.ACTIVATE, members=proven(dict.fromkeys(["east", "toy"], Phase.DISTRIBUTE)))
+    state = begin_round(state, alive("east", "toy"), NOW, out("toy"))
+    assert state.proven == {"east": Phase.DISTRIBUTE}
+    state = after(state, outcome("east", Phase.ACTIVATE), proof("toy", Phase.PREPARE))
+    state = begin_round(state, alive("east", "toy"), NOW, out("toy"))
+    assert (state.proven["toy"], set(state.waited_for)) == (Phase.PREPARE, {"east"})
+    state = after(state, outcome("east", Phase.ACTIVATE, retry_after=3600), proof("toy", Phase.ACTIVATE))
+    state = begin_round(state, alive("east", "toy"), NOW, out("toy"))
+    assert set(state.waited_for) == {"east", "toy"}
+    assert state.excluded["toy"].caught_up_at == NOW
+    again = begin_round(state, alive("east", "toy"), NOW, out("toy", at=NOW + timedelta(hours=1)))
+    assert (set(again.waited_for), again.proven) == ({"east"}, {"east": Phase.DISTRIBUTE})
+
+
+def test_a_member_that_is_left_out_and_gets_on_shortens_the_wait_for_others_but_never_moves_the_rotation() -> None:
+    state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "toy"), NOW, out("toy"))
+    slow = outcome("east", Phase.SETTLE, retry_after=3600)
+    assert after(state, slow, proof("toy", Phase.PREPARE)).pause == timedelta()
+    assert after(state, slow, outcome("toy", Phase.PREPARE, refused=True)).pause == timedelta(hours=1)
+    assert after(state, slow, outcome("toy", Phase.PREPARE, retry_after=60)).pause == timedelta(minutes=1)
+
+
+def test_the_record_says_who_was_left_out_and_why_and_counts_it_as_no_member() -> None:
+    state = begin_round(replace(STATE, phase=Phase.RETIRE), alive("east", "toy"), NOW, out("toy"))
+    state = after(state, proof("east", Phase.RETIRE), proof("toy", Phase.PREPARE))
+    record = record_of(after(state, done(Phase.RETIRE)), NOW)
+    assert (record.outcome, record.members) == (Phase.ROTATED, ["east"])
+    assert (record.excluded["toy"].reason, record.excluded["toy"].plan) == ("toy", "aa")
+
+
+def test_a_hold_says_how_to_go_on_without_the_member_and_how_long_the_old_root_is_valid() -> None:
+    validity = Validity(starts_at=NOW - timedelta(days=5), expires_at=NOW + timedelta(days=1, hours=2))
+    state = replace(STATE, old_root=validity)
+    on_hold = after(state, outcome("toy", Phase.DISTRIBUTE, reason="NoMesh", refused=True))
+    assert on_hold.hold
+    assert on_hold.hold.advice == EXCLUDE_ADVICE
+    assert on_hold.hold.time_left == "1 days and 2 hours until the old root expires"
+    assert on_hold.warned_at == NOW
+    of_the_fleet = after(state, outcome("", Phase.PREPARE, reason="ForeignRoot", refused=True))
+    assert of_the_fleet.hold
+    assert of_the_fleet.hold.advice == ""
+
+
 def test_a_round_waits_as_long_as_all_who_are_blocked_ask_for() -> None:
     assert after(STATE, waits(retry_after=3600), waits(retry_after=600)).pause == timedelta(minutes=10)
     assert after(STATE, waits(retry_after=3600), waits()).pause == timedelta()
@@ -344,7 +438,7 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
         if state.phase is not before.phase:
             assert not open
             assert {before.proven[c] for c in clusters} == {before.phase}
-            assert clusters <= last or before.phase not in (Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE)
+            assert clusters <= last or not STAGES[before.phase].proven_together
         last = {o.cluster for o in outcomes if o.proof and o.phase is state.phase}
         if state.phase in ENDS:
             return
