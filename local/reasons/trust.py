@@ -29,7 +29,8 @@ HOLDS: Texts = {
     ),
     "NothingSeen": ReasonText(
         "A member shows no proxy, or no replica of `linkerd-identity`.",
-        "Check whether Linkerd runs there. If the cluster has no mesh any more, remove its tag.",
+        "Check whether Linkerd runs there. If the cluster has no mesh any more, [leave it out]"
+        "(rotation.md#a-member-that-holds-up-the-others) and remove its tag.",
     ),
     "MemberStopped": ReasonText(
         "A member is stopped, so nobody can see what its proxies trust.",
