@@ -84,7 +84,7 @@ async def next_round(state: RotationState, known: Membership) -> Round:
     return Round(
         state=replace(state, old_root=state.old_root or await _validity(rotation.old)),
         members=members_to_try(state, policies, [*roll.unavailable, *roll.unknown]),
-        unavailable=_unavailable(state, roll),
+        unavailable=[o for o in _unavailable(state, roll) if o.cluster in state.waited_for],
         policy=policy.at(rotation.trust_domain).trust,
     )
 
