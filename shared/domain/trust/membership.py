@@ -5,7 +5,7 @@ Rules:
 - Members are remembered. One that isn't listed any more is asked for by itself: if it is gone, nobody waits for it; if
   it is still there, the rotation is on hold until it is a member again or left out; what is unknown is neither.
 - Nobody waits for a member that is left out. It starts at prepare, and catches up by itself while the others work. Once
-  it has proven their phase, it is a member like any other.
+  it has proven the phase in which it was left out, and lacks only theirs, it is a member like any other.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

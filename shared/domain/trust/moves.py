@@ -121,6 +121,11 @@ def next_phase(proven: Phase | None, phase: Phase) -> Phase:
     return next((path[0] for path in paths if phase in path), phase)
 
 
+def is_ahead(phase: Phase, proven: Phase) -> bool:
+    """Whether a member that has proven one phase still has another before it."""
+    return any(phase in _phases_after(proven, mode) for mode in Mode)
+
+
 def phase_after_loss(phase: Phase) -> Phase | None:
     """What is left of the proofs of a member that has lost one: it begins again.
 

@@ -28,6 +28,7 @@ from shared.domain.trust.membership import Exclusion, MemberProgress, left_out, 
 from shared.domain.trust.moves import (
     COMMANDS,
     RotationEvent,
+    is_ahead,
     mode_after,
     next_phase,
     phase_after,
@@ -148,11 +149,20 @@ def _with_outcomes(state: RotationState, outcomes: Sequence[MemberOutcome], now:
     """The state with how far each member has come by now, and who has caught up."""
     members = {o.cluster: _progress(state, o) for o in outcomes if o.cluster}
     excluded = {
-        c: replace(e, caught_up_at=now) if e.in_force and c in members and members[c].proven is state.phase else e
+        c: replace(e, caught_up_at=now)
+        if e.in_force and c in members and _caught_up(state, e, members[c].proven)
+        else e
         for c, e in state.excluded.items()
     }
     roots = next((o.roots for o in outcomes if o.roots), state.roots)
     return replace(state, members=state.members | members, excluded=excluded, roots=roots)
+
+
+def _caught_up(state: RotationState, exclusion: Exclusion, proven: Phase | None) -> bool:
+    """Whether a member has proven what it was left out for, and lacks nothing but the phase of the others."""
+    if proven is None or is_ahead(exclusion.phase, proven):
+        return False
+    return next_phase(proven, state.phase) is state.phase
 
 
 def _progress(state: RotationState, outcome: MemberOutcome) -> MemberProgress:

@@ -360,6 +360,25 @@ def test_a_member_that_is_left_out_has_proven_nothing_any_more_and_is_awaited_ag
     assert (set(again.waited_for), again.proven) == ({"east"}, {"east": Phase.DISTRIBUTE})
 
 
+@pytest.mark.parametrize(
+    ("left_out_in", "proves", "waited_for"),
+    [
+        (Phase.DISTRIBUTE, Phase.PREPARE, False),
+        (Phase.DISTRIBUTE, Phase.DISTRIBUTE, False),  # it lacks activate
+        (Phase.DISTRIBUTE, Phase.ACTIVATE, True),
+        (Phase.SETTLE, Phase.ACTIVATE, False),  # that is what it was left out for
+        (Phase.SETTLE, Phase.SETTLE, True),
+    ],
+)
+def test_a_member_is_waited_for_again_once_it_has_proven_what_it_was_left_out_for_and_lacks_only_the_others_phase(
+    left_out_in: Phase, proves: Phase, waited_for: bool
+) -> None:
+    exclusion = Exclusion(reason="stopped", plan="aa", at=NOW, phase=left_out_in)
+    state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "west"), NOW, {"west": exclusion})
+    state = after(state, outcome("east", Phase.SETTLE), proof("west", proves))
+    assert ("west" in state.waited_for) is waited_for
+
+
 def test_a_member_that_is_left_out_and_gets_on_shortens_the_wait_for_others_but_never_moves_the_rotation() -> None:
     state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "toy"), NOW, out("toy"))
     slow = outcome("east", Phase.SETTLE, retry_after=3600)

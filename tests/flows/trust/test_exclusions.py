@@ -104,13 +104,17 @@ async def test_a_stopped_member_that_was_left_out_catches_up_from_prepare_when_i
         assert seen["parted_in"] == "activate"
         assert (await exclude(stage, "aks-west", seen["hash"], "stopped until May"))[0] == 202
         await reach(stage, "settle")
-        await stage.clock.advance(26 * HOUR)  # its leaves have lapsed
+        await stage.clock.advance(3 * HOUR)
         stage.world.aks.start("aks-west")
         stage.world.linkerd.failed.clear()
         await stage.run(RUN)
         (run,) = runs(stage)
         assert run.output["outcome"] == "rotated"
-        assert run.output["excluded"][cluster_id("aks-west")]["reason"] == "stopped until May"
+        excluded = run.output["excluded"][cluster_id("aks-west")]
+        assert excluded["reason"] == "stopped until May"
+        assert excluded["caught_up_at"] is not None
+        assert [member.rpartition("/")[2] for member in run.output["members"]] == ["aks-east", "aks-west"]
+        assert not stage.world.linkerd.broken_pairs()
 
 
 async def test_a_hold_is_told_of_again_and_again_and_louder_as_the_old_root_s_expiry_nears() -> None:
