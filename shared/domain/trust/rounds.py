@@ -232,7 +232,8 @@ def _hold(state: RotationState, blocked: Sequence[MemberOutcome], limit: timedel
         return None
     first, *others = refusals or blocked
     more = f" (and {len(others)} more)" if others else ""
-    blockers = [blocker for o in blocked for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
+    in_turn = sorted(blocked, key=lambda o: not o.refused)
+    blockers = [blocker for o in in_turn for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
     return Hold(
         reason=first.reason,
         message=first.message + more,

@@ -1,13 +1,16 @@
-"""Proofs that don't count any more: objects put back from a backup, clusters made again; with every sweep on."""
+"""Proofs that don't count any more: objects put back from a backup, clusters made again; with every sweep of trust on."""
 
 import pytest
 
 from local.scenario import OLD_ROOT
 from local.stage import RunningApp
+from tests.worlds.app import NO_WATCH
 from tests.worlds.put_back import bundle_backup, issuer_backup, put_back
 from tests.worlds.rotations import RUN, announce, rotated, runs, status
 from tests.worlds.small_mesh import SWIFT, bundle_of, join, reach, small_mesh
 from tests.worlds.times import HOUR, MINUTE
+
+SWEPT = {name: value for name, value in NO_WATCH.items() if "backup_watch" in name}
 
 
 def restart(stage: RunningApp, name: str, cluster: str = "aks-east") -> None:
@@ -25,7 +28,7 @@ async def test_an_issuer_put_back_while_leaves_are_renewed_is_replaced_before_th
     annotated: bool,
 ) -> None:
     """Meshward wrote it once, so it passes as no drift; or nobody has, and it is nobody's."""
-    async with small_mesh("aks-east", "aks-west", settings={}) as stage:
+    async with small_mesh("aks-east", "aks-west", settings=SWEPT) as stage:
         backup = issuer_backup(stage, annotated=annotated)
         announce(stage)
         await reach(stage, "settle")
@@ -37,7 +40,7 @@ async def test_an_issuer_put_back_while_leaves_are_renewed_is_replaced_before_th
 
 
 async def test_a_bundle_put_back_while_leaves_are_renewed_is_replaced_and_so_are_pods_made_meanwhile() -> None:
-    async with small_mesh("aks-east", "aks-west", settings={}) as stage:
+    async with small_mesh("aks-east", "aks-west", settings=SWEPT) as stage:
         backup = bundle_backup(stage)
         announce(stage)
         await reach(stage, "settle")
@@ -64,7 +67,7 @@ async def test_a_bundle_put_back_while_issuers_are_activated_is_noticed_before_l
 
 @pytest.mark.parametrize("phase", ["activate", "settle"])
 async def test_a_cluster_made_again_under_its_name_inherits_no_proof(phase: str) -> None:
-    async with small_mesh("aks-east", "aks-west", settings={}) as stage:
+    async with small_mesh("aks-east", "aks-west", settings=SWEPT) as stage:
         announce(stage)
         await reach(stage, phase)
         if phase == "settle":
