@@ -1,4 +1,4 @@
-"""Proofs that don't count any more: objects put back from a backup, clusters made again; with every sweep of trust on."""
+"""Proofs that don't count any more: objects put back from a backup, clusters made again; with every sweep on."""
 
 import pytest
 

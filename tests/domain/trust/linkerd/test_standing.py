@@ -23,8 +23,8 @@ def bundle(*roots: x509.Certificate, written_at: datetime | None = NOW - timedel
     return Bundle(pem="".join(map(pem, roots)), written_at=written_at, owner="")
 
 
-def trusting(*roots: x509.Certificate, **facts: object) -> Proxy:
-    return proxy("web-1", *map(fingerprint, roots), **facts)
+def trusting(*roots: x509.Certificate) -> Proxy:
+    return proxy("web-1", *map(fingerprint, roots))
 
 
 @pytest.mark.parametrize("phase", [Phase.ACTIVATE, Phase.SETTLE])
