@@ -3,7 +3,6 @@
 import pytest
 
 from local.scenario import OLD_ROOT
-from local.stage import RunningApp
 from tests.worlds.app import NO_WATCH
 from tests.worlds.put_back import bundle_backup, issuer_backup, put_back
 from tests.worlds.rotations import RUN, announce, rotated, runs, status
@@ -11,16 +10,6 @@ from tests.worlds.small_mesh import SWIFT, bundle_of, join, reach, small_mesh
 from tests.worlds.times import HOUR, MINUTE
 
 SWEPT = {name: value for name, value in NO_WATCH.items() if "backup_watch" in name}
-
-
-def restart(stage: RunningApp, name: str, cluster: str = "aks-east") -> None:
-    """What its team does: a rollout."""
-    there = stage.world.kubernetes.clusters[cluster]
-    found = there.get("Deployment", "shop", name)
-    template = found["spec"]["template"]
-    labels = {**template["metadata"]["labels"], "release": "2"}
-    template = {**template, "metadata": {**template["metadata"], "labels": labels}}
-    there.update({**found, "spec": {**found["spec"], "template": template}})
 
 
 @pytest.mark.parametrize("annotated", [True, False])
@@ -46,7 +35,9 @@ async def test_a_bundle_put_back_while_leaves_are_renewed_is_replaced_and_so_are
         await reach(stage, "settle")
         put_back(stage, backup)
         await stage.clock.advance(5 * MINUTE)
-        restart(stage, "web")
+        east = stage.world.kubernetes.clusters["aks-east"]
+        pod = next(p["metadata"]["name"] for p in east.objects("Pod", "shop") if "web" in p["metadata"]["name"])
+        east.delete("Pod", "shop", pod)
         await rotated(stage)
         assert any("member begins again" in line and "aks-east" in line for line in stage.log)
 
