@@ -17,7 +17,7 @@ from functions.engine.client import Client, with_client
 from functions.engine.logs import log
 from functions.restores import trends, verification
 from functions.routes import ApiRoute, Nothing
-from functions.trust import by_hand, roots, rotation
+from functions.trust import by_hand, exclusions, roots, rotation
 from functions.vaults import census, protection, releases
 from shared.domain.conversion import Misfit, converted
 from shared.domain.errors import (
@@ -105,6 +105,17 @@ async def admit_root(call: ApiCall[Nothing, routes.RootBody]) -> object:
     body = call.body
     domain, fingerprint = body.trust_domain.strip().lower(), body.fingerprint.lower()
     return _json(201, await roots.admit_root(domain, fingerprint, call.caller.object_id, body.why))
+
+
+@serves(routes.SHOW_EXCLUSION_PLAN)
+async def show_exclusion_plan(call: ApiCall[routes.ClusterQuery]) -> object:
+    return await exclusions.current_plan(call.client, call.path["instance_id"], call.query.cluster_id)
+
+
+@serves(routes.EXCLUDE_MEMBER)
+async def exclude_member(call: ApiCall[Nothing, routes.ExclusionBody]) -> object:
+    body = call.body
+    return await exclusions.exclude(call.client, call.path["instance_id"], body.cluster_id, body.plan, body.reason)
 
 
 @serves(routes.SHOW_PROTECTION_PLAN)

@@ -86,6 +86,17 @@ class RootBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("fingerprint: it isn't 64 hexadecimal digits")
 
 
+class ExclusionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which member to leave out, and why."""
+
+    cluster_id: Text
+    """Resource id of a managed cluster; for a release, of a deleted one."""
+    plan: Text
+    """Hash of a plan. If the plan has changed since, the call is refused with 409."""
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    """Why, in your own words; it stands in the rotation's record."""
+
+
 class ProtectionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which cluster to protect."""
 
@@ -150,6 +161,18 @@ ADMIT_ROOT = ApiRoute(
     "roots",
     "admits the first trust root of a trust domain, by its fingerprint; Meshward makes all others itself",
     body=RootBody,
+)
+SHOW_EXCLUSION_PLAN = ApiRoute(
+    "GET",
+    "plans/exclusions/{instance_id}",
+    "what it would break to leave a member out of a rotation that runs, and until when",
+    query=ClusterQuery,
+)
+EXCLUDE_MEMBER = ApiRoute(
+    "POST",
+    "rotations/{instance_id}/exclude",
+    "leaves a member out of a rotation that runs, by the hash of the plan; the others go on",
+    body=ExclusionBody,
 )
 SHOW_PROTECTION_PLAN = ApiRoute(
     "GET", "plans/protections", "what protecting a cluster would change", query=ClusterQuery

@@ -8,8 +8,9 @@ import asyncio
 from typing import NamedTuple
 
 from functions.engine.client import Client
-from functions.trust.fleet_steps import find_work
+from functions.trust.fleet_steps import next_round
 from functions.trust.meshes import MESHES
+from functions.trust.roll import remembered
 from functions.trust.roots import refused_roots, roots_seen
 from functions.trust.rotation import find_rotation, find_upcoming, request_rotation, rotate_trust_root
 from shared.domain.admission import Claim
@@ -61,7 +62,8 @@ async def current_plan(certificate: str, mode: str = "") -> RotationPlan:
 
 
 async def _members(rotation: Rotation) -> list[MemberPlan]:
-    round, slots = await find_work.work(RotationState(rotation=rotation)), asyncio.Semaphore(CONCURRENT_CLUSTERS)
+    round = await next_round(RotationState(rotation=rotation), await remembered(rotation))
+    slots = asyncio.Semaphore(CONCURRENT_CLUSTERS)
     planned = await asyncio.gather(*(_member(member, slots) for member in round.members))
     blocked = [
         MemberPlan(cluster=o.cluster, blocker=Blocker(reason=o.reason, message=o.message)) for o in round.unavailable
@@ -90,12 +92,18 @@ async def start(client: Client, certificate: str, mode: str, hash: str) -> str:
 
 async def send_command(client: Client, instance_id: str, command: RotationEvent) -> str:
     """Send a command to a rotation; raises NotFound, or Conflict if it can't act where the rotation stands."""
+    phase, mode = await position(client, instance_id)
+    phase_after(phase, command, mode)
+    await client.raise_event(instance_id, command)
+    return instance_id
+
+
+async def position(client: Client, instance_id: str) -> tuple[Phase, Mode]:
+    """Where a rotation stands; raises NotFound, or Conflict if it has ended."""
     run = await client.state(instance_id)
     if run is None or run.flow != rotate_trust_root.name:
         raise NotFound("NoSuchInstance", "no rotation has this instance id")
     if not run.is_active:
         raise Conflict("RotationEnded", f"the rotation has ended: {run.status}")
     shown = run.progress or {}
-    phase_after(Phase(shown.get("phase", FIRST_PHASE)), command, Mode(shown.get("mode", Mode.ROUTINE)))
-    await client.raise_event(instance_id, command)
-    return instance_id
+    return Phase(shown.get("phase", FIRST_PHASE)), Mode(shown.get("mode", Mode.ROUTINE))

@@ -7,14 +7,27 @@ twice at any point.
 
 import azure.durable_functions as df
 import msgspec
+from msgspec.structs import replace
 
 from functions.engine.activities import activity
 from functions.engine.logs import log
-from shared.domain.trust.members import members_of
+from functions.trust.roll import call_roll, remember, remembered
+from functions.trust.roots import old_root
+from shared.domain.errors import MeshwardError
+from shared.domain.trust.members import no_members
+from shared.domain.trust.membership import Membership, Roll
 from shared.domain.trust.phases import Phase
 from shared.domain.trust.records import ended_path
+from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import apply_commands, begin_round, conclude_round, members_to_try, record_of
-from shared.domain.trust.signals import CommandNotActedOn, PhaseProven, RotationEnded, RotationOnHold
+from shared.domain.trust.signals import (
+    CommandNotActedOn,
+    MemberBeginsAgain,
+    PhaseProven,
+    RootInDanger,
+    RotationEnded,
+    RotationOnHold,
+)
 from shared.domain.trust.state import (
     ROTATION,
     Hold,
@@ -23,7 +36,9 @@ from shared.domain.trust.state import (
     RotationState,
     Round,
     RoundReport,
+    Validity,
 )
+from shared.domain.trust.warnings import endangers
 from shared.wiring import services
 
 app = df.Blueprint()
@@ -39,19 +54,70 @@ class EndedRotation(msgspec.Struct, frozen=True, kw_only=True):
 @activity(app)
 async def find_work(state: RotationState) -> Round:
     """The round that begins: who has to do what, by the trust domain's clusters as they are now."""
-    mesh, domain = state.rotation.mesh, state.rotation.trust_domain
-    available, unavailable = members_of(mesh, domain, await services().rotator.fleet())
+    known = await remembered(state.rotation)
+    round = await next_round(state, known)
+    begun = round.state
+    await remember(state.rotation, known, replace(known, members=begun.members, excluded=begun.excluded))
     _log_refused_commands(state)
-    state = begin_round(state, [*available, *unavailable], services().now())
+    _log_other_incarnations(state, begun)
+    return round
+
+
+async def next_round(state: RotationState, known: Membership) -> Round:
+    """The same, remembered nowhere yet."""
+    rotation, fleet = state.rotation, await services().rotator.fleet()
+    roll = await call_roll(rotation, {**known.members, **state.members}, fleet)
+    state = begin_round(state, roll.incarnations, services().now(), known.excluded)
+    if not state.waited_for:
+        raise no_members(rotation.mesh, rotation.trust_domain, fleet)
     policy = await services().policy()
+    policies = {c: policy.at(rotation.trust_domain, c).trust for c in roll.available}
     return Round(
-        state=state,
-        members=members_to_try(state, {c: policy.at(domain, c).trust for c in available}, list(unavailable)),
-        unavailable=[
-            MemberOutcome(cluster=c, phase=state.phase, reason=reason, message=message, refused=True)
-            for c, (reason, message) in unavailable.items()
-        ],
-        policy=policy.at(domain).trust,
+        state=replace(state, old_root=state.old_root or await _validity(rotation)),
+        members=members_to_try(state, policies, [*roll.unavailable, *roll.unknown]),
+        unavailable=[o for o in _unavailable(state, roll) if o.cluster in state.waited_for],
+        policy=policy.at(rotation.trust_domain).trust,
+    )
+
+
+def _unavailable(state: RotationState, roll: Roll) -> list[MemberOutcome]:
+    """Members that can't be asked: those of which nobody knows whether they are there may be known later."""
+    refused = [
+        MemberOutcome(cluster=c, phase=state.phase, reason=reason, message=message, refused=True)
+        for c, (reason, message) in roll.unavailable.items()
+    ]
+    unknown = [
+        MemberOutcome(cluster=c, phase=state.phase, reason=e.reason, message=e.message, retry_after=e.retry_after or 60)
+        for c, e in roll.unknown.items()
+    ]
+    return [*refused, *unknown]
+
+
+async def _validity(rotation: Rotation) -> Validity | None:
+    """From when to when the old root is valid; None if it can't be read now, as only warnings ask for it."""
+    try:
+        root = await old_root(rotation)
+    except MeshwardError:
+        return None
+    return Validity(starts_at=root.starts_at, expires_at=root.expires_at)
+
+
+def _log_other_incarnations(before: RotationState, state: RotationState) -> None:
+    """Log which clusters were made again under the id of a member that had proven something."""
+    for cluster, one in before.members.items():
+        now = state.members.get(cluster)
+        if one.proven and now and one.incarnation.another(now.incarnation):
+            log(_begun_again(state, cluster, "MadeAgain", "the cluster was made again under its name"))
+
+
+def _begun_again(state: RotationState, cluster: str, reason: str, why: str) -> MemberBeginsAgain:
+    return MemberBeginsAgain(
+        trust_domain=state.rotation.trust_domain,
+        generation=state.rotation.generation,
+        cluster=cluster,
+        phase=state.phase,
+        reason=reason,
+        why=why,
     )
 
 
@@ -73,9 +139,11 @@ def _log_refused_commands(state: RotationState) -> None:
 async def judge_round(report: RoundReport) -> RotationState:
     """Where the rotation stands after the round."""
     before, state = report.round.state, conclude_round(report, services().now())
+    for lost in (o for o in report.outcomes if o.lost):
+        log(_begun_again(state, lost.cluster, lost.reason, lost.message))
     if state.phase is not before.phase:
         log(_phase_proven(state, before.phase))
-    if state.hold and state.hold != before.hold:
+    if state.hold and state.warned_at != before.warned_at:
         log(_on_hold(state, state.hold))
     return state
 
@@ -91,13 +159,15 @@ def _phase_proven(state: RotationState, phase: Phase) -> PhaseProven:
 
 
 def _on_hold(state: RotationState, hold: Hold) -> RotationOnHold:
-    return RotationOnHold(
+    kind = RootInDanger if state.warned_at and endangers(state, state.warned_at) else RotationOnHold
+    return kind(
         trust_domain=state.rotation.trust_domain,
         generation=state.rotation.generation,
         phase=state.phase,
         reason=hold.reason,
         why=hold.message,
         blockers=hold.blockers,
+        time_left=hold.time_left,
     )
 
 

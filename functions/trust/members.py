@@ -8,6 +8,7 @@ The steps repeat until the phase is proven or the time is over. A later round ob
 from datetime import timedelta
 
 import azure.durable_functions as df
+from msgspec.structs import replace
 
 from functions.engine.durable import DeadlinePassed, Runbook, Steps, orchestrator
 from functions.trust.meshes import MESHES
@@ -55,4 +56,5 @@ def outcome_of(cluster: str, phase: Phase, work: Steps[MemberOutcome]) -> Steps[
             retry_after=why.retry_after,
         )
     except PermanentError as error:
-        return MemberOutcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message, refused=True)
+        ended = MemberOutcome(cluster=cluster, phase=phase, reason=error.reason, message=error.message)
+        return replace(ended, lost=True) if error.reason == "ProofLost" else replace(ended, refused=True)

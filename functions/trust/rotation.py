@@ -18,6 +18,7 @@ follows from a round, in rounds.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import azure.functions as func
 import msgspec
@@ -36,8 +37,8 @@ from functions.trust.fleet_steps import (
 )
 from functions.trust.members import outcome_of, rotate_members
 from functions.trust.root_steps import RootVersion, ensure_disabled, ensure_root
-from functions.trust.roots import RootsSeen, require_of_record, roots_seen, tell_refused
-from shared.domain.errors import InvalidEvent, MeshwardError, PermanentError, shown
+from functions.trust.roots import RootsSeen, all_lineages, require_of_record, roots_seen, tell_refused
+from shared.domain.errors import InvalidEvent, MeshwardError, NotFound, PermanentError, shown
 from shared.domain.events import certificate_near_expiry
 from shared.domain.resource_id import same
 from shared.domain.trust.members import members_in
@@ -113,6 +114,17 @@ async def find_rotation(certificate: str, seen: RootsSeen) -> tuple[Rotation, Up
     rotation, lineage = rotation_of(certificate, seen.lineages), lineage_of(certificate, seen.lineages)
     (root,) = [u for u in await find_upcoming(seen.lineages) if u.certificate == rotation.old]
     return rotation, root, lineage
+
+
+async def rotation_with(instance_id: str) -> Rotation:
+    """The rotation that an instance is a run of; raises NotFound for any other instance."""
+    lineages = await all_lineages()
+    for root in current_roots(lineages):
+        with suppress(PermanentError):
+            rotation = rotation_of(root.certificate, lineages)
+            if rotation.is_run(instance_id):
+                return rotation
+    raise NotFound("NoSuchInstance", "no rotation that runs has this instance id")
 
 
 async def find_upcoming(lineages: Sequence[Lineage]) -> list[Upcoming]:

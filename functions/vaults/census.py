@@ -22,6 +22,7 @@ from shared.domain.errors import MeshwardError, NotFound
 from shared.domain.policy import Policy
 from shared.domain.resource_id import folded
 from shared.domain.restores.watch import GRAPH_RETENTION, WatchedJob
+from shared.domain.trust.membership import MEMBERSHIP, Membership
 from shared.domain.vaults.census import (
     CENSUS,
     Census,
@@ -31,13 +32,14 @@ from shared.domain.vaults.census import (
     by_cluster,
     census,
     good_backups,
+    left_out,
     lost,
     path,
     protected,
     unprotected,
     with_volumes,
 )
-from shared.domain.vaults.signals import CensusTaken, ClustersUnprotected
+from shared.domain.vaults.signals import CensusTaken, ClustersLeftOut, ClustersUnprotected
 from shared.domain.vaults.tagged import TaggedVault
 from shared.wiring import services
 
@@ -61,11 +63,23 @@ async def take(client: Client) -> None:
         else:
             standing = await _unprotected(client, cluster, policy, vaults, instance)
         standings.append(await _with_proofs(with_volumes(standing, cluster, items), before, jobs))
-    taken = census(standings, now, fleet.claims())
+    behind = left_out(fleet.clusters, await _memberships())
+    taken = census(standings, now, fleet.claims(), behind)
     await world.ledger.create(path(now), CENSUS.encoded(taken))
     log(CensusTaken(clusters=len(standings), protected=taken.protected))
     if taken.protected < len(standings):
         log(ClustersUnprotected(clusters=len(standings) - taken.protected))
+    if behind:
+        log(ClustersLeftOut(clusters=[one.cluster for one in behind]))
+
+
+async def _memberships() -> list[Membership]:
+    """Who takes part in rotations; what is broken is skipped."""
+    ledger, found = services().ledger, []
+    for rotation in await ledger.list(MEMBERSHIP.folder()):
+        if membership := await unless_broken(ledger.get(MEMBERSHIP, rotation)):
+            found.append(membership)
+    return found
 
 
 async def latest() -> Census:

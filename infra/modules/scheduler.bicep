@@ -20,7 +20,7 @@ resource scheduler 'Microsoft.DurableTask/schedulers@2026-02-01' = {
   }
 
   resource hub 'taskHubs' = {
-    name: 'meshward4'
+    name: 'meshward5'
   }
 }
 

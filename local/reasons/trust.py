@@ -29,11 +29,25 @@ HOLDS: Texts = {
     ),
     "NothingSeen": ReasonText(
         "A member shows no proxy, or no replica of `linkerd-identity`.",
-        "Check whether Linkerd runs there. If the cluster has no mesh any more, remove its tag.",
+        "Check whether Linkerd runs there. If the cluster has no mesh any more, [leave it out]"
+        "(rotation.md#a-member-that-holds-up-the-others) and remove its tag.",
     ),
     "MemberStopped": ReasonText(
         "A member is stopped, so nobody can see what its proxies trust.",
-        "Start the cluster, or remove its tag `meshward:trust-domain` for good.",
+        "Start the cluster, or [leave it out](rotation.md#a-member-that-holds-up-the-others).",
+    ),
+    "MemberVanished": ReasonText(
+        "A member isn't tagged any more, but its cluster is still there: its proxies would be cut off.",
+        "Set the tags that the message names again, or [leave it out](rotation.md#a-member-that-holds-up-the-others).",
+    ),
+    "ProofLost": ReasonText(
+        "Something that a member has proven isn't true any more: its bundle or issuer was replaced, as by an older "
+        "backup. It begins again at prepare, which repairs that.",
+        "Nothing. If this stays, another tool restores it each time: "
+        "`kubectl get -o yaml --show-managed-fields` names that tool.",
+    ),
+    "MembershipTaken": ReasonText(
+        "Somebody has changed at the same time who takes part in the rotation.", "Nothing; it is read again at once."
     ),
     "NoMembers": ReasonText(
         "No cluster that the policy document lists has the tags of the trust domain.",
@@ -174,6 +188,12 @@ STARTS: Texts = {
     ),
     "UnknownMode": ReasonText(
         "The call names a mode that doesn't exist.", "Use one that the message lists, or leave it out."
+    ),
+    "NoSuchMember": ReasonText(
+        "The cluster isn't a member of the rotation.", "Look at the members in the rotation's plan, and correct the id."
+    ),
+    "LastMember": ReasonText(
+        "The cluster is the last member of the rotation that isn't left out.", "Abort the rotation instead."
     ),
     "RotationEnded": ReasonText("The rotation has ended, so it can't be resumed or aborted.", "Nothing."),
     "NotAbortable": ReasonText(

@@ -18,17 +18,20 @@ from typing import Any, NamedTuple
 
 from local.stage import APP
 
-_LOADER = """from __future__ import annotations
+_HEAD = """from __future__ import annotations
 
 import functools
 import pkgutil
-
+"""
+_REPLACED = """
 {source}
 owner, _, name = {name!r}.rpartition(".")
 real = pkgutil.resolve_name({name!r})
 setattr(pkgutil.resolve_name(owner), name, {by})
 
 {imports}
+"""
+_TAIL = """
 from real_app import app
 """
 
@@ -39,22 +42,25 @@ class Mutant(NamedTuple):
     name: str
     by: Callable[..., Any] | str
 
-    def grow(self, folder: Path) -> Path:
-        """The mutated app: the real one, and a loader that comes first."""
-        pkgutil.resolve_name(self.name)
-        (folder / "function_app.py").write_text(self._loader())
+    def grow(self, folder: Path, *others: "Mutant") -> Path:
+        """The app with this replaced, and what `others` replace: the real one, and a loader that comes first."""
+        for one in (self, *others):
+            pkgutil.resolve_name(one.name)
+        loader = "".join(one.loader() for one in (self, *others))
+        (folder / "function_app.py").write_text(f"{_HEAD}{loader}{_TAIL}")
         for part in ("functions", "shared", "host.json"):
             (folder / part).symlink_to(APP / part)
         (folder / "real_app.py").symlink_to(APP / "function_app.py")
         return folder
 
-    def _loader(self) -> str:
+    def loader(self) -> str:
+        """The source that replaces it."""
         if isinstance(self.by, str):
             other = pkgutil.resolve_name(self.by)
             assert other is not pkgutil.resolve_name(self.name), "a mutant that changes nothing"
-            return _LOADER.format(name=self.name, by=f"pkgutil.resolve_name({self.by!r})", imports="", source="")
+            return _REPLACED.format(name=self.name, by=f"pkgutil.resolve_name({self.by!r})", imports="", source="")
         by, source = f"functools.partial({self.by.__name__}, real)", dedent(inspect.getsource(self.by))
-        return _LOADER.format(name=self.name, by=by, imports=_imports(self.by, source), source=source)
+        return _REPLACED.format(name=self.name, by=by, imports=_imports(self.by, source), source=source)
 
 
 def _imports(function: Callable[..., Any], source: str) -> str:

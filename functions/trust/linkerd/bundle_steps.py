@@ -11,6 +11,7 @@ from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed, roots_of
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, Signer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
+from functions.trust.linkerd.stages import leaves_verdict, replicas_verdict, require_signer_kept
 from functions.trust.roots import rotation_roots
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
@@ -21,7 +22,7 @@ from shared.domain.trust.linkerd.facts import Proxy
 from shared.domain.trust.linkerd.gates import DesiredTrust, desired_trust, trust_gate, trusts
 from shared.domain.trust.linkerd.issuers import require_possession
 from shared.domain.trust.linkerd.owners import require_no_other_owner, require_unchanged
-from shared.domain.trust.phases import Slot
+from shared.domain.trust.phases import STAGES, Slot
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
 
@@ -67,6 +68,7 @@ async def ensure_bundle(member: Member) -> StepProof:
         require_no_other_owner(name, bundle)
         desired = bundle_pem(member.phase, bundle.pem, old, new)
         if bundle.pem != desired or bundle.written_at is None:
+            await require_signer_kept(member, issuer)
             await mesh.write_bundle(bundle, desired, now)
             raise NotConverged("BundleWritten", f"the bundle of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
         if issuer.bundle != desired:
@@ -102,10 +104,19 @@ async def _desired(member: Member, mesh: "LinkerdMesh") -> DesiredTrust:
 
 @activity(app)
 async def verify_trust(member: Member) -> StepProof:
-    """Gate B1, and that of retire: every live proxy trusts the phase's roots and no other of ours."""
+    """Gate B1, and that of retire: every live proxy trusts the phase's roots and no other of ours.
+
+    Where issuers were replaced before, it proves again who signs, and which leaves live.
+    """
     async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
         desired, proxies = await _desired(member, mesh), await mesh.proxies()
         verdict = trust_gate(proxies, desired)
         if not verdict.passed:
             verdict = trust_gate(proxies, desired, await mesh.workloads())
-        return require_gate_passed(member, verdict)
+        proof = require_gate_passed(member, verdict)
+        if member.activated_at and not STAGES[member.phase].downtime:
+            issuer = await mesh.issuer()
+            await require_signer_kept(member, issuer)
+            require_gate_passed(member, await replicas_verdict(member, mesh, issuer))
+            require_gate_passed(member, *await leaves_verdict(member, mesh, proxies))
+        return proof

@@ -4,21 +4,27 @@ Each observes, judges and does at most one thing, as those of fleet_steps. A pri
 memory of the activity that makes it, and in the Secret.
 """
 
+from typing import TYPE_CHECKING
+
 import azure.durable_functions as df
 
 from functions.engine.activities import activity
 from functions.trust.gates import require_gate_passed
 from functions.trust.linkerd.issuing import PAUSE_AFTER_WRITE_SECONDS, ensure_reloaded, replace_issuer, signer_in
 from functions.trust.linkerd.restarts import ensure_restarted
+from functions.trust.linkerd.stages import leaves_verdict, replicas_verdict, require_signer_kept, require_trust_kept
 from shared.domain.errors import NotConverged
 from shared.domain.resource_id import name_of
 from shared.domain.trust.linkerd.certificates import issuer_expiry
-from shared.domain.trust.linkerd.gates import leaf_gate, may_be_renewed, seconds_until_renewed, started_after
+from shared.domain.trust.linkerd.facts import IssuerSecret, Proxy
+from shared.domain.trust.linkerd.gates import started_after
 from shared.domain.trust.linkerd.owners import require_unchanged
 from shared.domain.trust.phases import STAGES, Slot
-from shared.domain.trust.policy import LEAF_LIFETIME
 from shared.domain.trust.state import Member, StepProof
 from shared.wiring import services
+
+if TYPE_CHECKING:
+    from shared.adapters.meshes.linkerd import LinkerdMesh
 
 app = df.Blueprint()
 
@@ -31,6 +37,7 @@ async def ensure_issuer(member: Member) -> StepProof:
         found, now = await mesh.issuer(), services().now()
         require_unchanged(name, found)
         if found.written_at is None or issuer_expiry(found.certificate, signer.certificate, now) is None:
+            require_trust_kept(member, await mesh.bundle(), await mesh.proxies())
             roots = [await signer_in(member, slot) for slot in Slot]
             await replace_issuer(member, mesh, found, roots, now, signer)
             raise NotConverged("IssuerWritten", f"the issuer of {name} is written", PAUSE_AFTER_WRITE_SECONDS)
@@ -48,24 +55,29 @@ async def verify_issuer(member: Member) -> StepProof:
         if expires_at is None or found.written_at is None:
             raise NotConverged("IssuerChanged", f"somebody has changed the issuer of {name}: undo the change")
         verdict = await ensure_reloaded(member, mesh, found.written_at, expires_at, now)
-        return require_gate_passed(member, verdict)
+        proof = require_gate_passed(member, verdict)
+        require_trust_kept(member, await mesh.bundle(), await mesh.proxies())
+        return proof
 
 
 @activity(app)
 async def verify_leaves(member: Member) -> StepProof:
-    """Gate B2: every live proxy has got its leaf since the new issuer was proven."""
-    assert member.activated_at
+    """Gate B2: every live proxy has got its leaf since the new issuer was proven, and both roots are still trusted."""
     async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
-        require_unchanged(name_of(member.cluster), await mesh.bundle(), await mesh.issuer())
-        config, proxies = await mesh.config(), await mesh.proxies()
-        lifetime, now = config.leaf_lifetime if config else LEAF_LIFETIME, services().now()
-        older = [p for p in proxies if not started_after(p, member.activated_at)]
-        older.sort(key=lambda p: p.created_at, reverse=True)  # the youngest renews last
-        refreshed_at = await mesh.leaves_refreshed_at(older[:1], lifetime)
-        if may_be_renewed(refreshed_at.values(), member.activated_at, lifetime, now):
-            refreshed_at |= await mesh.leaves_refreshed_at(older[1:], lifetime)
-        pause_seconds = seconds_until_renewed(refreshed_at.values(), lifetime, now)
-        return require_gate_passed(member, leaf_gate(proxies, refreshed_at, member.activated_at), pause_seconds)
+        issuer, proxies = await _require_stage(member, mesh)
+        require_gate_passed(member, await replicas_verdict(member, mesh, issuer))
+        verdict, pause_seconds = await leaves_verdict(member, mesh, proxies)
+        return require_gate_passed(member, verdict, pause_seconds)
+
+
+async def _require_stage(member: Member, mesh: "LinkerdMesh") -> tuple[IssuerSecret, list[Proxy]]:
+    """The issuer and the proxies; raises PermanentError unless they are what the member has proven before."""
+    bundle, issuer = await mesh.bundle(), await mesh.issuer()
+    require_unchanged(name_of(member.cluster), bundle, issuer)
+    await require_signer_kept(member, issuer)
+    proxies = await mesh.proxies()
+    require_trust_kept(member, bundle, proxies)
+    return issuer, proxies
 
 
 @activity(app)
@@ -73,6 +85,7 @@ async def ensure_renewed(member: Member) -> StepProof:
     """Each workload that can be restarted was, since the issuer was proven: a proxy gets a new leaf at its start."""
     assert member.activated_at
     async with services().rotator.linkerd.mesh(member.cluster, member.trust_domain) as mesh:
+        await _require_stage(member, mesh)
         proxies = await mesh.pod_proxies()
         lacking = [p for p in proxies if not started_after(p, member.activated_at)]
         return await ensure_restarted(member, mesh, lacking, proxies)

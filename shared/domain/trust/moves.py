@@ -33,6 +33,7 @@ class RotationEvent(StrEnum):
     ABORT = "abort"  # go back, with the same proofs
     REPLACE = "replace"  # go on in mode replace
     RESUME = "resume"  # end the pause, and give the phase its time again
+    EXCLUDE = "exclude"  # end the pause, and go on without the members that are left out
 
 
 class Move(NamedTuple):
@@ -80,12 +81,14 @@ TABLE = (
     Move(Phase.WITHDRAW, RotationEvent.PROVEN, Phase.ABORTED),
 )
 _STAYS = (
-    *(Move(phase, RotationEvent.RESUME, phase) for phase in STAGES),
+    *(Move(phase, event, phase) for phase in STAGES for event in (RotationEvent.RESUME, RotationEvent.EXCLUDE)),
     *(Move(phase, RotationEvent.SWIFT, phase, _IN_TIME) for phase in STAGES),
     *(Move(phase, RotationEvent.REPLACE, phase, frozenset(Mode) - {Mode.SWIFT}) for phase in STAGES),
     Move(FIRST_PHASE, RotationEvent.REPLACE, FIRST_PHASE),  # replaced once it is proven
 )
 MOVES = {(move.phase, move.event, mode): move.then for move in (*_STAYS, *TABLE) for mode in move.modes}
+_REISSUES = next(move.then for move in TABLE if move.event is RotationEvent.ABORT and STAGES[move.then].activates)
+_WITH_NEW_ISSUERS = [m.phase for m in TABLE if m.event is RotationEvent.ABORT and m.then is _REISSUES]
 
 
 def phase_after(phase: Phase, event: RotationEvent, mode: Mode = Mode.ROUTINE) -> Phase:
@@ -109,10 +112,31 @@ def phase_without_root(phase: Phase) -> Phase:
 def next_phase(proven: Phase | None, phase: Phase) -> Phase:
     """What a member that has proven one phase (None: it has just joined) has to do so that a rotation leaves `phase`.
 
-    On the way to the new root it goes through each phase between; on the way back it has nothing to catch up with.
+    On the way to the new root it goes through each phase between. On the way back it has nothing to catch up with,
+    unless an issuer may be of the new root, or leaves have to be renewed: then its issuer comes first.
     """
-    paths = (_phases_after(proven, mode) for mode in Mode)
+    paths, back = [_phases_after(proven, mode) for mode in Mode], phases_from(_REISSUES)
+    if proven in _WITH_NEW_ISSUERS or (phase is back[1] and proven not in back):
+        paths.append(back)
     return next((path[0] for path in paths if phase in path), phase)
+
+
+def is_ahead(phase: Phase, proven: Phase) -> bool:
+    """Whether a member that has proven one phase still has another before it."""
+    return any(phase in _phases_after(proven, mode) for mode in Mode)
+
+
+def phase_after_loss(phase: Phase) -> Phase | None:
+    """What is left of the proofs of a member that has lost one: it begins again.
+
+    On the way back nobody knows by then which root its issuers are of.
+    """
+    return _WITH_NEW_ISSUERS[0] if phase in phases_from(_REISSUES) else None
+
+
+def phases_from(phase: Phase, mode: Mode = Mode.ROUTINE) -> list[Phase]:
+    """The phase, those that follow it if each is proven, and the end."""
+    return [phase, *_phases_after(phase, mode)]
 
 
 def routine_duration(policy: TrustPolicy) -> timedelta:

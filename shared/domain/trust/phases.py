@@ -102,7 +102,13 @@ STAGES = {
         proven_together=True,
     ),
     Phase.RETIRE: Stage(
-        _NEW, _NEW, Slot.NEW, "each live proxy trusts the new root alone", knob="retire_within", disables=Slot.OLD
+        _NEW,
+        _NEW,
+        Slot.NEW,
+        "each live proxy trusts the new root alone",
+        knob="retire_within",
+        proven_together=True,
+        disables=Slot.OLD,
     ),
     Phase.REISSUE: Stage(
         _BOTH,
@@ -121,7 +127,13 @@ STAGES = {
         proven_together=True,
     ),
     Phase.WITHDRAW: Stage(
-        _OLD, _OLD, Slot.OLD, "each live proxy trusts the old root alone", knob="distribute_within", disables=Slot.NEW
+        _OLD,
+        _OLD,
+        Slot.OLD,
+        "each live proxy trusts the old root alone",
+        knob="distribute_within",
+        proven_together=True,
+        disables=Slot.NEW,
     ),
     Phase.REPLACE: Stage(
         _NEW,

@@ -97,6 +97,10 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
     def instance_id(self) -> str:
         return f"rotate-{unique_name(self.trust_domain, self.mesh, self.trust_domain)}-g{self.generation}"
 
+    def is_run(self, instance_id: str) -> bool:
+        """Whether this is the instance of the rotation's first run or of a later one, whose id has a number."""
+        return re.fullmatch(rf"{re.escape(self.instance_id)}(-\d+)?", instance_id) is not None
+
     def certificate(self, slot: Slot) -> str:
         """The certificate in Key Vault of this slot's root."""
         return self.old if slot is Slot.OLD else self.new

@@ -3,29 +3,43 @@
 Rules:
 - In each round, every member that hasn't proven the phase works on it for some minutes. When all have, the fleet's work
   is done (the new root made, the old key disabled), and the rotation moves to the next phase.
-- Some phases have to be proven by all members in one round (`Stage.proven_together`): the next phase cuts off a member
-  that trusts too little, and a member that was proven early may have changed since. So if such a phase took several
-  rounds, all members prove it once more.
-- Members are listed again in each round. One that joins catches up phase by phase; one that leaves isn't waited for.
-  The others do nothing meanwhile that would cut off its proxies.
+- Some phases have to be proven by all members in one round (`Stage.proven_together`): what follows, the next
+  phase or the end of a key, cuts off a member that trusts too little, and a member that was proven early may have
+  changed since. So if such a phase took several rounds, all members prove it once more.
+- Members are listed again in each round. One that joins catches up phase by phase; one that is gone isn't waited for,
+  nor is one that is left out. The others do nothing meanwhile that would cut off the proxies of who catches up.
+- A proof grows old: a gate proves the whole stage of its phase again. A member that has lost what it proved before
+  begins again, as another incarnation of it does.
 - A rotation is on hold when a member refuses, or when the phase takes longer than the policy allows. The rounds go on
   meanwhile, so once the cause is gone the rotation goes on by itself. `resume` gives the phase its time again.
 - Commands of operators stand in `RotationState.commands` and act as the next round begins. A proof never moves a
   rotation that a command is about to move.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from shared.domain.errors import Conflict
+from shared.domain.incarnation import Incarnation
 from shared.domain.resource_id import name_of
-from shared.domain.trust.moves import COMMANDS, RotationEvent, mode_after, next_phase, phase_after, phase_without_root
-from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, compatible
+from shared.domain.trust.membership import Exclusion, MemberProgress, left_out, progress_of, with_caught_up
+from shared.domain.trust.moves import (
+    COMMANDS,
+    RotationEvent,
+    is_ahead,
+    mode_after,
+    next_phase,
+    phase_after,
+    phase_after_loss,
+    phase_without_root,
+)
+from shared.domain.trust.phases import ENDS, FIRST_PHASE, STAGES, Mode, Phase, compatible
 from shared.domain.trust.policy import TrustPolicy
 from shared.domain.trust.state import Hold, Member, MemberOutcome, RotationRecord, RotationState, RoundReport
 from shared.domain.trust.verdicts import MAX_BLOCKERS
+from shared.domain.trust.warnings import EXCLUDE_ADVICE, time_left, warned
 
 HOLD_POLL_INTERVAL = timedelta(minutes=10)
 
@@ -41,15 +55,23 @@ def apply_commands(state: RotationState) -> tuple[RotationState, dict[RotationEv
     return replace(state, commands=[]), refused
 
 
-def begin_round(state: RotationState, clusters: Sequence[str], now: datetime) -> RotationState:
-    """The state as a round begins: after its commands, without members that have left."""
+def begin_round(
+    state: RotationState,
+    incarnations: Mapping[str, Incarnation],
+    now: datetime,
+    excluded: Mapping[str, Exclusion] | None = None,
+) -> RotationState:
+    """The state as a round begins with these members: after its commands, without those that are gone."""
     state, _ = apply_commands(state)
+    excluded = with_caught_up(excluded or {}, state.excluded)
+    begin_again = [c for c in left_out(excluded) if state.excluded.get(c) != excluded[c]]
     return replace(
         state,
         rounds=state.rounds + 1,
         started_at=state.started_at or now,
         phase_started_at=state.phase_started_at or now,
-        proven={c: p for c, p in state.proven.items() if c in clusters},
+        members=progress_of(state.members, incarnations, begin_again),
+        excluded=excluded,
     )
 
 
@@ -58,27 +80,36 @@ def members_to_try(
 ) -> list[Member]:
     """The members that haven't proven the phase, each with its next one; only those that catch up, if others must wait.
 
-    If none is left, but the phase has to be proven together and wasn't, all members.
+    If none is left, but the phase has to be proven together and wasn't, all members. Those that are left out come with
+    others only.
     """
     if state.phase in ENDS:
         return []
-    newcomers = any(_too_far_behind(state, c) for c in [*clusters, *unavailable])
+    out = left_out(state.excluded)
+    awaited = {c: policy for c, policy in clusters.items() if c not in out}
+    newcomers = any(_too_far_behind(state, c) for c in [*awaited, *(c for c in unavailable if c not in out)])
     apart = STAGES[state.phase].proven_together and not state.proven_together
-    once_more = apart and not unavailable and _all_proven(state, clusters)
-    return [
-        Member(
-            rotation=state.rotation,
-            mode=state.mode,
-            cluster=c,
-            phase=state.phase if once_more else next_phase(state.proven.get(c), state.phase),
-            roots=state.roots,
-            activated_at=state.activated_at,
-            policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
-        )
-        for c, policy in clusters.items()
+    once_more = apart and not set(unavailable) - out and _all_proven(state, awaited)
+    tried = {
+        c: state.phase if once_more else next_phase(state.proven.get(c), state.phase)
+        for c in awaited
         if once_more or state.proven.get(c) is not state.phase
         if _too_far_behind(state, c) or not newcomers
-    ]
+    }
+    catching_up = {c: next_phase(state.proven.get(c), state.phase) for c in clusters if c in out}
+    return [_member(state, c, phase, clusters[c]) for c, phase in (tried | catching_up if tried else tried).items()]
+
+
+def _member(state: RotationState, cluster: str, phase: Phase, policy: TrustPolicy) -> Member:
+    return Member(
+        rotation=state.rotation,
+        mode=state.mode,
+        cluster=cluster,
+        phase=phase,
+        roots=state.roots,
+        activated_at=state.members.get(cluster, MemberProgress()).activated_at,
+        policy=policy if state.mode is Mode.ROUTINE else replace(policy, maintenance=()),
+    )
 
 
 def _all_proven(state: RotationState, clusters: Iterable[str]) -> bool:
@@ -95,30 +126,62 @@ def _too_far_behind(state: RotationState, cluster: str) -> bool:
 
 def conclude_round(report: RoundReport, now: datetime) -> RotationState:
     """The state after a round."""
-    state = report.round.state
-    if state.phase in ENDS:
+    state, stage = report.round.state, STAGES.get(report.round.state.phase)
+    if stage is None:
         return state
-    stage = STAGES[state.phase]
-    proofs = [o for o in report.outcomes if o.proof]
-    blocked = [o for o in (*report.outcomes, *report.round.unavailable) if not (o.proof or o.fleet_done)]
-    seen = {o.cluster: o.proof.seen for o in proofs if o.proof and o.phase is state.phase}
-    proven = state.proven | {o.cluster: o.phase for o in proofs}
-    together = not blocked and seen.keys() >= proven.keys()
-    activations = [o.proof.at for o in proofs if o.proof and STAGES[o.phase].activates]
-    state = replace(
-        state,
-        proven_together=together,
-        roots=next((o.roots for o in report.outcomes if o.roots), state.roots),
-        activated_at=max([*activations, *([state.activated_at] if state.activated_at else [])], default=None),
-        proven=proven,
-        seen=sum(seen.values()) + (0 if together else state.seen),
-    )
+    out = left_out(state.excluded)
+    state = _with_outcomes(state, report.outcomes, now)
+    outcomes = [o for o in (*report.outcomes, *report.round.unavailable) if o.cluster not in out]
+    blocked = [o for o in outcomes if not (o.proof or o.fleet_done)]
+    seen = {o.cluster: o.proof.seen for o in outcomes if o.proof and o.phase is state.phase}
+    together = not blocked and seen.keys() >= {c for c in state.proven if c not in out}
+    state = replace(state, proven_together=together, seen=sum(seen.values()) + (0 if together else state.seen))
     if blocked:
         hold = _hold(state, blocked, stage.time_limit(report.round.policy), now)
-        return replace(state, hold=hold, pause=HOLD_POLL_INTERVAL if hold else _shortest_wait(blocked))
-    if any(o.fleet_done for o in report.outcomes) and not _command_moves(state):
+        pause = HOLD_POLL_INTERVAL if hold else _shortest_wait([*blocked, *_catching_up(report.outcomes, out, state)])
+        return warned(replace(state, hold=hold, pause=pause), report.round.state.hold, now)
+    if any(o.fleet_done for o in outcomes) and not _command_moves(state):
         return _after(replace(state, gate_passed=f"{stage.gate} ({state.seen} seen)"), RotationEvent.PROVEN)
-    return replace(state, hold=None, pause=timedelta())
+    return replace(state, hold=None, warned_at=None, pause=timedelta())
+
+
+def _with_outcomes(state: RotationState, outcomes: Sequence[MemberOutcome], now: datetime) -> RotationState:
+    """The state with how far each member has come by now, and who has caught up."""
+    members = {o.cluster: _progress(state, o) for o in outcomes if o.cluster}
+    excluded = {
+        c: replace(e, caught_up_at=now)
+        if e.in_force and c in members and _caught_up(state, e, members[c].proven)
+        else e
+        for c, e in state.excluded.items()
+    }
+    roots = next((o.roots for o in outcomes if o.roots), state.roots)
+    return replace(state, members=state.members | members, excluded=excluded, roots=roots)
+
+
+def _caught_up(state: RotationState, exclusion: Exclusion, proven: Phase | None) -> bool:
+    """Whether a member has proven what it was left out for, and lacks nothing but the phase of the others."""
+    if proven is None or is_ahead(exclusion.phase, proven):
+        return False
+    return next_phase(proven, state.phase) is state.phase
+
+
+def _progress(state: RotationState, outcome: MemberOutcome) -> MemberProgress:
+    before = state.members.get(outcome.cluster, MemberProgress())
+    if outcome.lost:
+        return MemberProgress(incarnation=before.incarnation, proven=phase_after_loss(state.phase))
+    if outcome.proof is None:
+        return before
+    activated_at = outcome.proof.at if STAGES[outcome.phase].activates else before.activated_at
+    return replace(before, proven=outcome.phase, activated_at=activated_at)
+
+
+def _catching_up(
+    outcomes: Sequence[MemberOutcome], out: frozenset[str], state: RotationState
+) -> Iterator[MemberOutcome]:
+    """What came of those that are left out and get on: nobody waits for them, but they may ask for a round sooner."""
+    return (
+        o for o in outcomes if o.cluster in out and not o.refused and state.proven.get(o.cluster) is not state.phase
+    )
 
 
 def record_of(state: RotationState, now: datetime) -> RotationRecord:
@@ -128,10 +191,11 @@ def record_of(state: RotationState, now: datetime) -> RotationRecord:
         outcome=state.phase,
         old_root=state.roots.old if state.roots else "",
         new_root=state.roots.new if state.roots else "",
-        members=sorted(state.proven),
+        members=sorted(c for c, one in state.waited_for.items() if one.proven),
+        excluded=state.excluded,
         proxies=state.seen,
         started=state.started_at or now,
-        activated=state.activated_at,
+        activated=max((m.activated_at for m in state.members.values() if m.activated_at), default=None),
         finished=now,
     )
 
@@ -145,7 +209,14 @@ def _after(state: RotationState, event: RotationEvent) -> RotationState:
         return replace(state, phase_started_at=None) if event is RotationEvent.RESUME else state
     seen = state.seen if phase in ENDS else 0
     return replace(
-        state, phase=phase, phase_started_at=None, hold=None, proven_together=False, seen=seen, pause=timedelta()
+        state,
+        phase=phase,
+        phase_started_at=None,
+        hold=None,
+        warned_at=None,
+        proven_together=False,
+        seen=seen,
+        pause=timedelta(),
     )
 
 
@@ -161,8 +232,15 @@ def _hold(state: RotationState, blocked: Sequence[MemberOutcome], limit: timedel
         return None
     first, *others = refusals or blocked
     more = f" (and {len(others)} more)" if others else ""
-    blockers = [blocker for o in blocked for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
-    return Hold(reason=first.reason, message=first.message + more, blockers=blockers[:MAX_BLOCKERS])
+    in_turn = sorted(blocked, key=lambda o: not o.refused)
+    blockers = [blocker for o in in_turn for blocker in o.blockers or [name_of(o.cluster) or "key vault"]]
+    return Hold(
+        reason=first.reason,
+        message=first.message + more,
+        blockers=blockers[:MAX_BLOCKERS],
+        time_left=time_left(state, now),
+        advice=EXCLUDE_ADVICE if first.cluster else "",
+    )
 
 
 def _shortest_wait(blocked: Sequence[MemberOutcome]) -> timedelta:

@@ -62,7 +62,7 @@ class PhaseProven(Signal, frozen=True, kw_only=True, tag="phase proven"):
 
 
 class RotationOnHold(Warn, frozen=True, kw_only=True, tag="rotation on hold"):
-    """A rotation is on hold. Both roots stay trusted. Blockers are `cluster/namespace/pod`."""
+    """A rotation is on hold, or still is: both roots stay trusted. It is logged more often as the expiry nears."""
 
     trust_domain: str  # that is rotated
     generation: int  # of the new root
@@ -70,6 +70,32 @@ class RotationOnHold(Warn, frozen=True, kw_only=True, tag="rotation on hold"):
     reason: str  # why it is on hold
     why: str  # the same, for people
     blockers: Sequence[str]  # `cluster/namespace/pod`
+    time_left: str  # until the old root expires; empty: nothing depends on it
+
+
+class RootInDanger(RotationOnHold, frozen=True, kw_only=True, tag="rotation on hold near expiry"):
+    """A rotation is on hold while no more than a sixth of the old root's life is left. Proxies fail when it expires."""
+
+
+class MemberBeginsAgain(Warn, frozen=True, kw_only=True, tag="member begins again"):
+    """Proofs of a member don't count any more: another cluster has its id, or something that it proved has changed."""
+
+    trust_domain: str  # that is rotated
+    generation: int  # of the new root
+    cluster: str  # resource id
+    phase: str  # of the rotation
+    reason: str  # why its proofs don't count
+    why: str  # the same, for people
+
+
+class MemberExcluded(Warn, frozen=True, kw_only=True, tag="member left out"):
+    """An operator has left a member out of a rotation."""
+
+    rotation: str  # instance id
+    cluster: str  # resource id
+    plan: str  # hash of the plan that was seen
+    why: str  # the operator's words
+    breaks: str  # what the plan said
 
 
 class RotationEnded(Signal, frozen=True, kw_only=True, tag="rotation ended"):

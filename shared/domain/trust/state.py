@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.domain.documents import Document
+from shared.domain.trust.membership import Exclusion, MemberProgress, left_out
 from shared.domain.trust.moves import RotationEvent
 from shared.domain.trust.phases import FIRST_PHASE, Mode, Phase, Roots
 from shared.domain.trust.policy import TrustPolicy
@@ -12,11 +13,13 @@ from shared.domain.trust.roots import Rotation
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a rotation is on hold, and what blocks it: `cluster/namespace/pod`, or a cluster."""
+    """Why a rotation is on hold, and what blocks it."""
 
-    reason: str
-    message: str
-    blockers: list[str] = []
+    reason: str  # why
+    message: str  # the same, for people
+    blockers: list[str] = []  # `cluster/namespace/pod`, or a cluster
+    time_left: str = ""  # until the old root expires, in words; empty: nothing depends on it
+    advice: str = ""  # how to go on without who blocks it
 
 
 class StepProof(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +27,17 @@ class StepProof(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     seen: int = 0
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """From when to when a root is valid, in UTC."""
+
+    starts_at: datetime
+    expires_at: datetime
+
+    @property
+    def lifetime(self) -> timedelta:
+        return self.expires_at - self.starts_at
 
 
 class RotationState(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,14 +50,27 @@ class RotationState(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None  # when the first round began
     phase_started_at: datetime | None = None  # when the first round of the phase began; a resume resets it
     roots: Roots | None = None  # None until the new root is made
-    activated_at: datetime | None = None  # when the last member was proven to issue under the phase's root
-    proven: dict[str, Phase] = {}  # the last phase that each member has proven, by cluster
+    old_root: Validity | None = None  # None: not looked at yet
+    members: dict[str, MemberProgress] = {}  # how far each has come, by cluster
+    excluded: dict[str, Exclusion] = {}  # whom operators have left out, by cluster
     proven_together: bool = False  # whether all members have proven the phase in the last round
     seen: int = 0  # proxies (or replicas) that prove the phase
     gate_passed: str = ""  # the last gate that was passed, and how many were seen
     hold: Hold | None = None  # None: not on hold
+    warned_at: datetime | None = None  # when somebody was last told of the hold
     pause: timedelta = timedelta()  # until the next round begins
     commands: list[RotationEvent] = []  # of operators, since the last round began
+
+    @property
+    def proven(self) -> dict[str, Phase]:
+        """The last phase that each member has proven, by cluster."""
+        return {cluster: one.proven for cluster, one in self.members.items() if one.proven}
+
+    @property
+    def waited_for(self) -> dict[str, MemberProgress]:
+        """The members that aren't left out."""
+        out = left_out(self.excluded)
+        return {cluster: one for cluster, one in self.members.items() if cluster not in out}
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +81,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str  # its resource id
     phase: Phase  # behind that of the rotation for one that catches up
     roots: Roots | None  # None until the new root is made
-    activated_at: datetime | None  # when the last member was proven to issue under the phase's root
+    activated_at: datetime | None  # when it was proven to issue under the phase's root
     policy: TrustPolicy  # of this cluster
 
     @property
@@ -73,6 +100,7 @@ class MemberOutcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""  # why there is no proof
     message: str = ""  # the same, for people
     blockers: list[str] = []  # `cluster/namespace/pod`; empty: the cluster itself
+    lost: bool = False  # whether something isn't true any more that it has proven before
     refused: bool = False  # whether trying again won't help before somebody does what the message says
     retry_after: float | None = None  # seconds after which trying again may help
 
@@ -93,7 +121,7 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: list[MemberOutcome]
 
 
-class RotationRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RotationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a rotation ended."""
 
     trust_domain: str  # whose root was rotated
@@ -101,6 +129,7 @@ class RotationRecord(msgspec.Struct, frozen=True, kw_only=True):
     old_root: str  # SHA-256 fingerprint; empty: no new root was made
     new_root: str  # SHA-256 fingerprint; empty: no new root was made
     members: list[str]  # resource ids of the clusters
+    excluded: dict[str, Exclusion] = {}  # whom operators have left out, and why
     proxies: int  # that the last gate has seen in all members
     started: datetime  # UTC
     activated: datetime | None  # when the last member was proven to issue under the root of its phase

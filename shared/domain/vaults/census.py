@@ -27,6 +27,7 @@ from shared.domain.resource_id import ResourceId, folded, parsed, same
 from shared.domain.restores.verification import vault_of
 from shared.domain.restores.watch import WatchedJob
 from shared.domain.states import INSTANCE, JOB, unknown_state
+from shared.domain.trust.membership import Membership, still_left_out
 from shared.domain.vaults.source import FoundItem
 from shared.domain.vaults.sources import DataSource, sources_of, unfit
 
@@ -76,14 +77,23 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[CensusVolume, ...] = ()  # its data sources
 
 
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that was left out of the rotation of its trust root, and has taken part in none since."""
+
+    cluster: str  # resource id
+    since: datetime  # UTC
+    reason: str  # the operator's words
+
+
 class Census(msgspec.Struct, frozen=True, kw_only=True):
     """All clusters at one moment."""
 
     taken_at: datetime  # UTC
     protected: int  # clusters
     coverage_percent: float  # of all clusters
-    clusters: tuple[Standing, ...]  # how each stands
+    clusters: tuple[Standing, ...]  # each of them
     not_admitted: tuple[Claim, ...] = ()  # who claims a trust domain
+    left_out: tuple[LeftOut, ...] = ()  # those whose proxies may not trust the root of their trust domain
 
     def proof(self, item: str) -> Proof:
         """The proof of a backup instance, or of a data source's item."""
@@ -105,8 +115,20 @@ def path(day: datetime) -> str:
     return CENSUS.path(day=f"{day:%Y-%m-%d}")
 
 
-def census(standings: Sequence[Standing], now: datetime, claims: Iterable[Claim] = ()) -> Census:
-    """The census of these clusters, and of who claims a trust domain."""
+def left_out(clusters: Iterable[Cluster], memberships: Iterable[Membership]) -> tuple[LeftOut, ...]:
+    """Those of the clusters that have to catch up with a rotation."""
+    out = still_left_out(memberships)
+    return tuple(
+        LeftOut(cluster=cluster.id, since=exclusion.at, reason=exclusion.reason)
+        for cluster in clusters
+        if (exclusion := out.get(folded(cluster.id)))
+    )
+
+
+def census(
+    standings: Sequence[Standing], now: datetime, claims: Iterable[Claim] = (), behind: Iterable[LeftOut] = ()
+) -> Census:
+    """The census of these clusters, of who claims a trust domain, and of who has to catch up with a rotation."""
     protected = sum(standing.protected for standing in standings)
     tenths = math.floor(1000 * protected / len(standings)) if standings else 1000
     ordered = sorted(standings, key=lambda standing: (standing.protected, folded(standing.cluster)))
@@ -116,6 +138,7 @@ def census(standings: Sequence[Standing], now: datetime, claims: Iterable[Claim]
         coverage_percent=tenths / 10,
         clusters=tuple(ordered),
         not_admitted=tuple(claims),
+        left_out=tuple(behind),
     )
 
 

@@ -59,6 +59,12 @@ class ClustersUnprotected(Warn, frozen=True, kw_only=True, tag="clusters unprote
     clusters: int
 
 
+class ClustersLeftOut(Warn, frozen=True, kw_only=True, tag="clusters left out"):
+    """Some clusters were left out of the rotation of their trust root and haven't caught up."""
+
+    clusters: Sequence[str]  # resource ids
+
+
 class VaultKept(Signal, frozen=True, kw_only=True, tag="the vault of a cluster that is gone is kept"):
     """A cluster was deleted. Its vault is kept until `until`."""
 

@@ -14,6 +14,7 @@ from shared.domain.trust.moves import (
     mode_after,
     next_phase,
     phase_after,
+    phase_after_loss,
     phase_without_root,
     routine_duration,
 )
@@ -143,10 +144,39 @@ def test_a_cluster_that_joins_catches_up_with_each_phase() -> None:
     assert done[1:] == [Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE, Phase.SETTLE]
 
 
-@pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE, Phase.ACTIVATE])
+@pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE])
 @pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.WITHDRAW])
 def test_nobody_catches_up_on_the_way_back(proven: Phase | None, phase: Phase) -> None:
     assert next_phase(proven, phase) is phase
+
+
+@pytest.mark.parametrize("proven", [Phase.ACTIVATE, Phase.SETTLE])
+@pytest.mark.parametrize("phase", [Phase.REISSUE, Phase.RESETTLE, Phase.WITHDRAW])
+def test_on_the_way_back_what_may_have_an_issuer_of_the_new_root_gets_one_of_the_old_root_first(
+    proven: Phase, phase: Phase
+) -> None:
+    assert next_phase(proven, phase) is Phase.REISSUE
+
+
+@pytest.mark.parametrize("proven", [None, Phase.PREPARE, Phase.DISTRIBUTE])
+def test_nobody_s_leaves_are_waited_for_before_it_has_an_issuer_to_renew_them(proven: Phase | None) -> None:
+    assert next_phase(proven, Phase.RESETTLE) is Phase.REISSUE
+    assert next_phase(Phase.REISSUE, Phase.RESETTLE) is Phase.RESETTLE
+
+
+@pytest.mark.parametrize("phase", [Phase.ACTIVATE, Phase.SETTLE, Phase.RETIRE])
+def test_a_member_that_has_lost_a_proof_begins_again_at_the_beginning(phase: Phase) -> None:
+    assert next_phase(phase_after_loss(phase), phase) is Phase.PREPARE
+
+
+@pytest.mark.parametrize("phase", [Phase.RESETTLE, Phase.WITHDRAW])
+def test_on_the_way_back_a_member_that_has_lost_a_proof_gets_its_issuer_anew_while_the_others_wait(
+    phase: Phase,
+) -> None:
+    lost = phase_after_loss(phase)
+    assert next_phase(lost, phase) is Phase.REISSUE
+    assert lost
+    assert compatible(lost, phase) is (phase is Phase.RESETTLE)
 
 
 def test_an_expired_root_is_replaced_once_the_member_is_fit() -> None:

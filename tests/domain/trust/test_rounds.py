@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from shared.domain.incarnation import Incarnation
+from shared.domain.trust.membership import Exclusion, MemberProgress
 from shared.domain.trust.mesh import Mesh
 from shared.domain.trust.moves import COMMANDS, MOVES, RotationEvent
-from shared.domain.trust.phases import ENDS, Mode, Phase, Roots
+from shared.domain.trust.phases import ENDS, STAGES, Mode, Phase, Roots
 from shared.domain.trust.policy import TrustPolicy, Window
 from shared.domain.trust.roots import Rotation
 from shared.domain.trust.rounds import (
@@ -21,7 +23,8 @@ from shared.domain.trust.rounds import (
     members_to_try,
     record_of,
 )
-from shared.domain.trust.state import Hold, MemberOutcome, RotationState, Round, RoundReport, StepProof
+from shared.domain.trust.state import Hold, MemberOutcome, RotationState, Round, RoundReport, StepProof, Validity
+from shared.domain.trust.warnings import EXCLUDE_ADVICE
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 ROTATION = Rotation(mesh=Mesh.LINKERD, trust_domain="prod.contoso.example", old="g1", new="g2", generation=2)
@@ -37,6 +40,16 @@ def proof(cluster: str, phase: Phase = Phase.DISTRIBUTE, at: datetime = NOW, see
     return MemberOutcome(cluster=cluster, phase=phase, proof=StepProof(at=at, seen=seen))
 
 
+def alive(*clusters: str) -> dict[str, Incarnation]:
+    """Clusters of which Azure says nothing that tells their lives apart."""
+    return dict.fromkeys(clusters, Incarnation())
+
+
+def proven(phases: dict[str, Phase]) -> dict[str, MemberProgress]:
+    """Members that have proven these phases."""
+    return {cluster: MemberProgress(proven=phase) for cluster, phase in phases.items()}
+
+
 def waits(cluster: str = f"{AT}/east", **more: object) -> MemberOutcome:
     facts = {"cluster": cluster, "phase": Phase.DISTRIBUTE, "reason": "RollingOut", "message": "slow", **more}
     return MemberOutcome(**facts)  # type: ignore[arg-type]
@@ -50,9 +63,9 @@ def after(
 
 
 def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_part_is_done() -> None:
-    proven = after(STATE, proof("east"), proof("west"))
-    assert (proven.phase, proven.proven) == (Phase.DISTRIBUTE, {"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
-    assert after(proven, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True)).phase is Phase.ACTIVATE
+    state = after(STATE, proof("east"), proof("west"))
+    assert (state.phase, state.proven) == (Phase.DISTRIBUTE, {"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    assert after(state, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True)).phase is Phase.ACTIVATE
 
 
 @pytest.mark.parametrize(
@@ -61,13 +74,15 @@ def test_a_phase_is_left_only_when_every_member_has_proven_it_and_the_fleet_s_pa
         (Phase.DISTRIBUTE, Phase.PREPARE),
         (Phase.SETTLE, Phase.ACTIVATE),
         (Phase.RESETTLE, Phase.REISSUE),
+        (Phase.RETIRE, Phase.SETTLE),  # then a key is disabled
+        (Phase.WITHDRAW, Phase.RESETTLE),
     ],
 )
 def test_what_members_have_proven_in_different_rounds_they_prove_together_before_the_phase_is_left(
     phase: Phase, before: Phase
 ) -> None:
     fleet = dict.fromkeys(["east", "west"], POLICY)
-    state = replace(STATE, phase=phase, proven=dict.fromkeys(fleet, before))
+    state = replace(STATE, phase=phase, members=proven(dict.fromkeys(fleet, before)))
     first = after(state, proof("east", phase), waits("west", phase=phase))
     assert [m.cluster for m in members_to_try(first, fleet)] == ["west"]
     second = after(first, proof("west", phase))
@@ -80,7 +95,7 @@ def test_what_members_have_proven_in_different_rounds_they_prove_together_before
 
 
 def test_a_member_that_cannot_be_seen_does_not_make_the_others_prove_everything_again_and_again() -> None:
-    state = replace(STATE, proven={"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE})
+    state = replace(STATE, members=proven({"east": Phase.DISTRIBUTE, "west": Phase.DISTRIBUTE}))
     assert members_to_try(state, {"east": POLICY}, ["west"]) == []
 
 
@@ -95,7 +110,7 @@ def test_a_member_that_cannot_be_seen_keeps_the_phase_from_being_left() -> None:
 def test_waiting_is_no_hold_until_the_phase_has_taken_longer_than_the_policy_allows() -> None:
     assert after(STATE, waits(), at=NOW + POLICY.distribute_within).hold is None
     on_hold = after(STATE, waits(blockers=["east/shop/a"]), at=NOW + POLICY.distribute_within + timedelta(seconds=1))
-    assert on_hold.hold == Hold(reason="RollingOut", message="slow", blockers=["east/shop/a"])
+    assert on_hold.hold == Hold(reason="RollingOut", message="slow", blockers=["east/shop/a"], advice=EXCLUDE_ADVICE)
     assert on_hold.pause == HOLD_POLL_INTERVAL
 
 
@@ -109,7 +124,7 @@ def test_a_refusal_holds_at_once_and_a_member_that_no_longer_refuses_resumes_the
 
 def test_a_resume_gives_the_phase_its_time_anew() -> None:
     late = NOW + POLICY.distribute_within * 2
-    state = begin_round(replace(STATE, commands=[RotationEvent.RESUME]), ["east"], late)
+    state = begin_round(replace(STATE, commands=[RotationEvent.RESUME]), alive("east"), late)
     assert state.phase is Phase.DISTRIBUTE
     assert after(state, waits(), at=late).hold is None
 
@@ -124,7 +139,7 @@ def test_a_resume_gives_the_phase_its_time_anew() -> None:
     ],
 )
 def test_an_abort_goes_back_to_where_the_old_root_is_enough(phase: Phase, then: Phase) -> None:
-    assert begin_round(replace(STATE, phase=phase, commands=[RotationEvent.ABORT]), ["east"], NOW).phase is then
+    assert begin_round(replace(STATE, phase=phase, commands=[RotationEvent.ABORT]), alive("east"), NOW).phase is then
 
 
 @pytest.mark.parametrize(
@@ -139,7 +154,7 @@ def test_an_abort_goes_back_to_where_the_old_root_is_enough(phase: Phase, then: 
 def test_an_abort_acts_whatever_other_commands_come_with_it(others: list[RotationEvent]) -> None:
     late = NOW + timedelta(days=2)
     for commands in ([*others, RotationEvent.ABORT], [RotationEvent.ABORT, *others]):
-        state = begin_round(replace(STATE, commands=commands), ["east"], late)
+        state = begin_round(replace(STATE, commands=commands), alive("east"), late)
         assert state.phase is Phase.WITHDRAW
         assert state.commands == []
         assert state.phase_started_at == late
@@ -149,14 +164,14 @@ def test_of_commands_that_come_together_each_acts() -> None:
     late = NOW + timedelta(days=2)
     state = begin_round(
         replace(STATE, phase=Phase.RETIRE, commands=[RotationEvent.ABORT, RotationEvent.RESUME, RotationEvent.SWIFT]),
-        ["east"],
+        alive("east"),
         late,
     )
     assert (state.phase, state.mode, state.phase_started_at) == (Phase.RETIRE, Mode.SWIFT, late)
 
 
 def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
-    state = begin_round(RotationState(rotation=ROTATION, commands=[RotationEvent.ABORT]), ["east"], NOW)
+    state = begin_round(RotationState(rotation=ROTATION, commands=[RotationEvent.ABORT]), alive("east"), NOW)
     assert state.phase is Phase.ABORTED
     assert members_to_try(state, {"east": POLICY}) == []
     assert after(state) == state
@@ -165,7 +180,8 @@ def test_an_abort_before_a_root_was_made_ends_at_once() -> None:
 
 
 def test_a_member_that_has_left_is_forgotten_and_one_that_joins_begins_at_the_beginning() -> None:
-    state = begin_round(replace(STATE, proven={"east": Phase.DISTRIBUTE, "gone": Phase.PREPARE}), ["east", "new"], NOW)
+    members = proven({"east": Phase.DISTRIBUTE, "gone": Phase.PREPARE})
+    state = begin_round(replace(STATE, members=members), alive("east", "new"), NOW)
     assert set(state.proven) == {"east"}
     assert [(m.cluster, m.phase) for m in members_to_try(state, dict.fromkeys(["east", "new"], POLICY))] == [
         ("new", Phase.PREPARE)
@@ -173,7 +189,7 @@ def test_a_member_that_has_left_is_forgotten_and_one_that_joins_begins_at_the_be
 
 
 @pytest.mark.parametrize(
-    ("phase", "proven", "tried"),
+    ("phase", "done", "tried"),
     [
         (Phase.DISTRIBUTE, None, ["old", "new"]),  # both roots beside the old one alone: fine
         (Phase.ACTIVATE, None, ["new"]),
@@ -186,12 +202,12 @@ def test_a_member_that_has_left_is_forgotten_and_one_that_joins_begins_at_the_be
     ],
 )
 def test_nobody_does_what_the_proxies_of_a_newcomer_could_not_bear_yet(
-    phase: Phase, proven: Phase | None, tried: list[str]
+    phase: Phase, done: Phase | None, tried: list[str]
 ) -> None:
     before = {Phase.DISTRIBUTE: Phase.PREPARE, Phase.ACTIVATE: Phase.DISTRIBUTE, Phase.RETIRE: Phase.SETTLE}
-    by_cluster = {"old": before.get(phase, Phase.PREPARE)} | ({"new": proven} if proven else {})
+    by_cluster = {"old": before.get(phase, Phase.PREPARE)} | ({"new": done} if done else {})
     mode = Mode.REPLACE if phase is Phase.REPLACE else Mode.ROUTINE
-    state = replace(STATE, phase=phase, mode=mode, proven=by_cluster)
+    state = replace(STATE, phase=phase, mode=mode, members=proven(by_cluster))
     assert [m.cluster for m in members_to_try(state, dict.fromkeys(["old", "new"], POLICY))] == tried
     hidden = [m.cluster for m in members_to_try(state, {"old": POLICY}, ["new"])]
     assert hidden == [c for c in tried if c == "old"]
@@ -209,7 +225,7 @@ def test_no_proof_moves_a_rotation_that_a_command_is_about_to_move(
 ) -> None:
     state = after(replace(STATE, phase=phase, commands=[command]), done(phase))
     assert (state.phase, state.commands) == (phase, [command])
-    assert begin_round(state, ["east"], NOW).phase is then
+    assert begin_round(state, alive("east"), NOW).phase is then
 
 
 @pytest.mark.parametrize(
@@ -258,24 +274,138 @@ def done(phase: Phase) -> MemberOutcome:
 
 
 def test_a_cluster_that_joins_when_only_haste_is_left_to_replacement_catches_up_like_any_other() -> None:
-    state = replace(STATE, phase=Phase.SETTLE, mode=Mode.REPLACE, proven={"old": Phase.ACTIVATE})
+    state = replace(STATE, phase=Phase.SETTLE, mode=Mode.REPLACE, members=proven({"old": Phase.ACTIVATE}))
     tried = members_to_try(state, dict.fromkeys(["old", "new"], POLICY))
     assert [(m.cluster, m.phase) for m in tried] == [("new", Phase.PREPARE)]
 
 
-def test_leaves_count_as_renewed_only_since_the_last_member_s_issuer_was_proven() -> None:
+def test_leaves_of_a_member_count_as_renewed_since_its_own_issuer_was_proven() -> None:
     state = replace(STATE, phase=Phase.ACTIVATE)
     early, late = NOW + timedelta(minutes=1), NOW + timedelta(minutes=9)
     state = after(state, proof("east", Phase.ACTIVATE, late), proof("west", Phase.ACTIVATE, early))
-    assert state.activated_at == late
-    assert after(state, proof("north", Phase.ACTIVATE, early)).activated_at == late
+    assert {c: one.activated_at for c, one in state.members.items()} == {"east": late, "west": early}
+    settling = replace(state, phase=Phase.SETTLE)
+    tried = members_to_try(settling, dict.fromkeys(["east", "west"], POLICY))
+    assert {m.cluster: m.activated_at for m in tried} == {"east": late, "west": early}
+    assert record_of(state, NOW).activated == late
 
 
 def test_what_the_last_gate_saw_is_what_the_result_counts() -> None:
-    state = replace(STATE, phase=Phase.RETIRE, started_at=NOW, activated_at=NOW)
+    state = replace(STATE, phase=Phase.RETIRE, started_at=NOW)
     state = after(state, proof("east", Phase.RETIRE, seen=4), proof("west", Phase.RETIRE, seen=5))
     ended = record_of(after(state, MemberOutcome(cluster="", phase=Phase.RETIRE, fleet_done=True)), NOW)
     assert (ended.outcome, ended.proxies, ended.members) == (Phase.ROTATED, 9, ["east", "west"])
+
+
+def outcome(cluster: str, phase: Phase, **more: object) -> MemberOutcome:
+    return waits(cluster, phase=phase, **more)
+
+
+def out(*clusters: str, at: datetime = NOW) -> dict[str, Exclusion]:
+    return dict.fromkeys(clusters, Exclusion(reason="toy", plan="aa", at=at, phase=Phase.PREPARE))
+
+
+def test_another_incarnation_of_a_member_starts_at_prepare_and_the_others_wait_for_it() -> None:
+    first, second = Incarnation(principal="1"), Incarnation(principal="2")
+    members = dict.fromkeys(["east", "west"], MemberProgress(incarnation=first, proven=Phase.SETTLE, activated_at=NOW))
+    state = replace(STATE, phase=Phase.SETTLE, members=members)
+    state = begin_round(state, {"east": first, "west": second}, NOW)
+    assert state.proven == {"east": Phase.SETTLE}
+    tried = members_to_try(replace(state, phase=Phase.RETIRE), dict.fromkeys(["east", "west"], POLICY))
+    assert [(m.cluster, m.phase, m.activated_at) for m in tried] == [("west", Phase.PREPARE, None)]
+
+
+def test_a_member_that_has_lost_a_proof_begins_again_at_once_and_is_named_if_that_never_ends() -> None:
+    state = replace(STATE, phase=Phase.SETTLE, members=proven(dict.fromkeys(["east", "west"], Phase.ACTIVATE)))
+    lost = outcome("west", Phase.SETTLE, reason="ProofLost", lost=True)
+    then = after(state, outcome("east", Phase.SETTLE, retry_after=3600), lost)
+    assert (then.proven, then.members["west"].activated_at, then.pause) == ({"east": Phase.ACTIVATE}, None, timedelta())
+    assert then.hold is None
+    tried = members_to_try(then, dict.fromkeys(["east", "west"], POLICY))
+    assert [(m.cluster, m.phase) for m in tried] == [("west", Phase.PREPARE)]
+    late = after(state, lost, at=NOW + POLICY.settle_within + timedelta(seconds=1))
+    assert late.hold
+    assert late.hold.reason == "ProofLost"
+
+
+def test_nobody_waits_for_a_member_that_is_left_out() -> None:
+    fleet = dict.fromkeys(["east", "toy"], POLICY)
+    prepared = replace(STATE, members=proven(dict.fromkeys(fleet, Phase.PREPARE)))
+    state = begin_round(prepared, alive("east", "toy"), NOW, out("toy"))
+    assert [(m.cluster, m.phase) for m in members_to_try(state, fleet)] == [
+        ("east", Phase.DISTRIBUTE),
+        ("toy", Phase.PREPARE),
+    ]
+    then = after(state, proof("east"), outcome("toy", Phase.PREPARE, reason="NoMesh", refused=True))
+    assert (then.hold, then.pause, then.proven_together) == (None, timedelta(), True)
+    assert members_to_try(then, fleet) == []
+    unseen = outcome("toy", Phase.DISTRIBUTE, reason="MemberStopped", refused=True)
+    left = after(then, MemberOutcome(cluster="", phase=Phase.DISTRIBUTE, fleet_done=True), unavailable=(unseen,))
+    assert left.phase is Phase.ACTIVATE
+    assert [(m.cluster, m.phase) for m in members_to_try(left, {"east": POLICY}, ["toy"])] == [("east", left.phase)]
+
+
+def test_a_member_that_is_left_out_has_proven_nothing_any_more_and_is_awaited_again_once_it_has_caught_up() -> None:
+    state = replace(STATE, phase=Phase.ACTIVATE, members=proven(dict.fromkeys(["east", "toy"], Phase.DISTRIBUTE)))
+    state = begin_round(state, alive("east", "toy"), NOW, out("toy"))
+    assert state.proven == {"east": Phase.DISTRIBUTE}
+    state = after(state, outcome("east", Phase.ACTIVATE), proof("toy", Phase.PREPARE))
+    state = begin_round(state, alive("east", "toy"), NOW, out("toy"))
+    assert (state.proven["toy"], set(state.waited_for)) == (Phase.PREPARE, {"east"})
+    state = after(state, outcome("east", Phase.ACTIVATE, retry_after=3600), proof("toy", Phase.ACTIVATE))
+    state = begin_round(state, alive("east", "toy"), NOW, out("toy"))
+    assert set(state.waited_for) == {"east", "toy"}
+    assert state.excluded["toy"].caught_up_at == NOW
+    again = begin_round(state, alive("east", "toy"), NOW, out("toy", at=NOW + timedelta(hours=1)))
+    assert (set(again.waited_for), again.proven) == ({"east"}, {"east": Phase.DISTRIBUTE})
+
+
+@pytest.mark.parametrize(
+    ("left_out_in", "proves", "waited_for"),
+    [
+        (Phase.DISTRIBUTE, Phase.PREPARE, False),
+        (Phase.DISTRIBUTE, Phase.DISTRIBUTE, False),  # it lacks activate
+        (Phase.DISTRIBUTE, Phase.ACTIVATE, True),
+        (Phase.SETTLE, Phase.ACTIVATE, False),  # that is what it was left out for
+        (Phase.SETTLE, Phase.SETTLE, True),
+    ],
+)
+def test_a_member_is_waited_for_again_once_it_has_proven_what_it_was_left_out_for_and_lacks_only_the_others_phase(
+    left_out_in: Phase, proves: Phase, waited_for: bool
+) -> None:
+    exclusion = Exclusion(reason="stopped", plan="aa", at=NOW, phase=left_out_in)
+    state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "west"), NOW, {"west": exclusion})
+    state = after(state, outcome("east", Phase.SETTLE), proof("west", proves))
+    assert ("west" in state.waited_for) is waited_for
+
+
+def test_a_member_that_is_left_out_and_gets_on_shortens_the_wait_for_others_but_never_moves_the_rotation() -> None:
+    state = begin_round(replace(STATE, phase=Phase.SETTLE), alive("east", "toy"), NOW, out("toy"))
+    slow = outcome("east", Phase.SETTLE, retry_after=3600)
+    assert after(state, slow, proof("toy", Phase.PREPARE)).pause == timedelta()
+    assert after(state, slow, outcome("toy", Phase.PREPARE, refused=True)).pause == timedelta(hours=1)
+    assert after(state, slow, outcome("toy", Phase.PREPARE, retry_after=60)).pause == timedelta(minutes=1)
+
+
+def test_the_record_says_who_was_left_out_and_why_and_counts_it_as_no_member() -> None:
+    state = begin_round(replace(STATE, phase=Phase.RETIRE), alive("east", "toy"), NOW, out("toy"))
+    state = after(state, proof("east", Phase.RETIRE), proof("toy", Phase.PREPARE))
+    record = record_of(after(state, done(Phase.RETIRE)), NOW)
+    assert (record.outcome, record.members) == (Phase.ROTATED, ["east"])
+    assert (record.excluded["toy"].reason, record.excluded["toy"].plan) == ("toy", "aa")
+
+
+def test_a_hold_says_how_to_go_on_without_the_member_and_how_long_the_old_root_is_valid() -> None:
+    validity = Validity(starts_at=NOW - timedelta(days=5), expires_at=NOW + timedelta(days=1, hours=2))
+    state = replace(STATE, old_root=validity)
+    on_hold = after(state, outcome("toy", Phase.DISTRIBUTE, reason="NoMesh", refused=True))
+    assert on_hold.hold
+    assert on_hold.hold.advice == EXCLUDE_ADVICE
+    assert on_hold.hold.time_left == "1 days and 2 hours until the old root expires"
+    assert on_hold.warned_at == NOW
+    of_the_fleet = after(state, outcome("", Phase.PREPARE, reason="ForeignRoot", refused=True))
+    assert of_the_fleet.hold
+    assert of_the_fleet.hold.advice == ""
 
 
 def test_a_round_waits_as_long_as_all_who_are_blocked_ask_for() -> None:
@@ -302,9 +432,9 @@ def test_maintenance_windows_are_for_rotations_that_have_time() -> None:
 def test_a_rotation_under_way_goes_on_in_the_mode_that_is_asked_for(
     phase: Phase, command: RotationEvent, then: Phase
 ) -> None:
-    state = begin_round(replace(STATE, phase=phase, commands=[command]), ["east"], NOW)
+    state = begin_round(replace(STATE, phase=phase, commands=[command]), alive("east"), NOW)
     assert (state.mode, state.phase) == (Mode(command), then)
-    assert begin_round(state, ["east"], NOW).mode is state.mode
+    assert begin_round(state, alive("east"), NOW).mode is state.mode
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans(), st.sampled_from([None, *RotationEvent]))))
@@ -317,7 +447,7 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
         clusters |= {"a"}
         state = begin_round(
             replace(state, commands=[command] if command not in (None, RotationEvent.PROVEN) else []),
-            sorted(clusters),
+            alive(*sorted(clusters)),
             NOW,
         )
         open = members_to_try(state, dict.fromkeys(sorted(clusters), POLICY))
@@ -327,7 +457,7 @@ def test_no_order_of_events_leaves_a_phase_that_a_member_has_not_proven(
         if state.phase is not before.phase:
             assert not open
             assert {before.proven[c] for c in clusters} == {before.phase}
-            assert clusters <= last or before.phase not in (Phase.DISTRIBUTE, Phase.SETTLE, Phase.RESETTLE)
+            assert clusters <= last or not STAGES[before.phase].proven_together
         last = {o.cluster for o in outcomes if o.proof and o.phase is state.phase}
         if state.phase in ENDS:
             return

@@ -26,6 +26,14 @@ def proven(real: Any, proxies: Any, desired: Any, workloads: Any = ()) -> Any:
     return msgspec.structs.replace(real(proxies, desired, workloads), reason="Proven")
 
 
+def always(real: Any, *_: Any) -> bool:
+    return True
+
+
+def unasked(real: Any, *_: Any) -> None:
+    return None
+
+
 def past_settle(real: Any, phase: Phase, event: RotationEvent, *mode: Mode) -> Any:
     return real(Phase.SETTLE if phase is Phase.ACTIVATE and event is RotationEvent.PROVEN else phase, event, *mode)
 
@@ -44,12 +52,11 @@ def of_all_kinds(real: Any, workloads: Any, stale: Any, now: Any, policy: Any) -
     return [one for kind in sorted(kinds) for one in real(workloads, stale, now, policy, waves=(kind,))]
 
 
-NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trust_gate", proven)
+NO_GATE_B1 = Mutant("shared.domain.trust.linkerd.gates.trusts", always)
 NOT_AT_ONCE = Mutant("shared.domain.trust.rounds._all_proven", never)
 NO_GATE_B2 = Mutant("shared.domain.trust.moves.phase_after", past_settle)
-NO_PROOF_OF_ISSUERS = Mutant(
-    "functions.trust.linkerd.issuer_steps.verify_issuer", by="functions.trust.linkerd.issuer_steps.ensure_issuer"
-)
+NO_PROOF_OF_ISSUERS = Mutant("shared.domain.trust.linkerd.gates.issuer_gate", proven)
+TRUST_NOT_LOOKED_AT_AGAIN = Mutant("shared.domain.trust.linkerd.standing.require_trust_kept", unasked)
 UNAWARE = Mutant("shared.domain.trust.rounds.members_to_try", without_newcomers)
 IMPATIENT = Mutant("shared.domain.trust.rounds._too_far_behind", never)
 NO_CONTROL_PLANE_FIRST = Mutant(
@@ -74,7 +81,7 @@ async def test_without_gate_b1_an_issuer_is_activated_that_a_forgotten_pod_does_
 
 
 async def test_without_proving_b1_of_all_clusters_at_once_one_that_has_changed_since_is_cut_off(tmp_path: Path) -> None:
-    async with small_mesh("aks-east", "aks-west", app=NOT_AT_ONCE.grow(tmp_path)) as stage:
+    async with small_mesh("aks-east", "aks-west", app=NOT_AT_ONCE.grow(tmp_path, TRUST_NOT_LOOKED_AT_AGAIN)) as stage:
         await go_back_on_a_proof(stage)
         await violated(stage)
 
